@@ -1,0 +1,1 @@
+"""The rules of accounts; every SQL statement of theirs is here."""

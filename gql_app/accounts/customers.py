@@ -1,0 +1,343 @@
+"""Customers: who they are, in which order they are listed, and how they change."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import ColumnElement, false, or_, select
+from sqlalchemy import delete as sql_delete
+from sqlalchemy.exc import IntegrityError
+
+from gql_app import clock
+from gql_app.accounts.paging import Listing, Sortable
+from gql_app.db.engine import Reader, Writer
+from gql_app.db.tables import CustomerRow
+from gql_app.errors import AdminRequired, BadUserInput, Fault, Rejected, UserErrorCode
+from gql_app.security import passwords
+from gql_app.security.ids import new_id
+
+MAX_NAME: Final = 200
+MAX_EMAIL: Final = 254
+MAX_PHONE: Final = 40
+MAX_SEARCH: Final = 254
+
+_PHONE: Final = re.compile(r"\+?[0-9 ().\-/]*[0-9][ )]*((x|ext\.?) ?[0-9]+)?", re.ASCII)
+
+
+class OrderField(StrEnum):
+    """What a list of customers is sorted by."""
+
+    CREATED_AT = "CREATED_AT"
+    NAME = "NAME"
+    EMAIL = "EMAIL"
+
+
+_COLUMNS: Final[Mapping[OrderField, Sequence[Sortable]]] = {
+    OrderField.CREATED_AT: (CustomerRow.created_at, CustomerRow.id),
+    OrderField.NAME: (CustomerRow.name_key, CustomerRow.id),
+    OrderField.EMAIL: (CustomerRow.email_key,),
+}
+"""Each order's columns, unique together, which one index holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a list of customers is sorted."""
+
+    field: OrderField = OrderField.CREATED_AT
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which customers are listed; None leaves a condition out, both dates are exclusive."""
+
+    search: str | None = None
+    is_admin: bool | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCustomer:
+    """A customer to be, every field of whom has been checked."""
+
+    name: str
+    email: str
+    password: str
+    phone: str | None = None
+    is_admin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is to change about a customer, checked: new values by column, and a password."""
+
+    values: Mapping[str, str | bool | None]
+    password: str | None = None
+
+    @property
+    def signs_out(self) -> bool:
+        """Whether the customer's sessions end with this."""
+        return self.password is not None or self.values.get("is_active") is False
+
+    @property
+    def may_unseat(self) -> bool:
+        """Whether an admin may be one no longer after this."""
+        return False in (self.values.get("is_admin"), self.values.get("is_active"))
+
+
+def fold(text: str) -> str:
+    """Fold case by Unicode, so that both databases search and sort alike."""
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+def listing(which: Filter, order: Order, *, by_admin: bool) -> Listing[CustomerRow]:
+    """Describe a list of customers, to be paged through or counted.
+
+    Raises AdminRequired if anybody else sorts by e-mail, and BadUserInput.
+    """
+    if order.field is OrderField.EMAIL and not by_admin:
+        what = "Sorting by e-mail"
+        raise AdminRequired(what)
+    return Listing(
+        entity=CustomerRow,
+        matching=list(_matching(which, by_admin=by_admin)),
+        columns=_COLUMNS[order.field],
+        descending=order.descending,
+        name=repr((which, order)),
+    )
+
+
+async def by_id(db: Reader, customer_id: UUID) -> CustomerRow | None:
+    """Find a customer."""
+    return await db.get(CustomerRow, customer_id)
+
+
+async def by_email(db: Reader, email: str) -> CustomerRow | None:
+    """Find a customer by an address however it is typed."""
+    checked = _email(email)
+    if isinstance(checked, Fault):
+        return None
+    statement = select(CustomerRow).where(CustomerRow.email_key == fold(checked))
+    return (await db.scalars(statement)).one_or_none()
+
+
+def check_new(
+    *, name: str, email: str, password: str, phone: str | None = None, is_admin: bool = False
+) -> NewCustomer:
+    """Check a customer to be. Raises Rejected, with every fault at once."""
+    checks = _Checks()
+    new = NewCustomer(
+        name=checks.take(_name(name)),
+        email=checks.take(_email(email)),
+        password=checks.take(_password(password, email=email, name=name)),
+        phone=None if phone is None else checks.take(_phone(phone)),
+        is_admin=is_admin,
+    )
+    checks.raise_faults()
+    return new
+
+
+def check_changes(row: CustomerRow, given: Mapping[str, str | bool | None]) -> Changes:
+    """Check what is to change about a customer; None clears a phone and nothing else.
+
+    Raises Rejected, with every fault at once.
+    """
+    checks = _Checks()
+    values: dict[str, str | bool | None] = {}
+    password: str | None = None
+    name, email = row.name, row.email
+    for field, value in given.items():
+        match field, value:
+            case "phone", None:
+                values["phone"] = None
+            case "phone", str():
+                values["phone"] = checks.take(_phone(value))
+            case "name", str():
+                name = checks.take(_name(value))
+                values |= {"name": name, "name_key": fold(name)}
+            case "email", str():
+                email = checks.take(_email(value))
+                values |= {"email": email, "email_key": fold(email)}
+            case "password", str():
+                password = value
+            case (("is_admin" | "is_active"), bool()):
+                values[field] = value
+            case _:
+                message = "This can't be null. Leave it out to keep it as it is."
+                checks.take(Fault(UserErrorCode.INVALID, message, field))
+    if password is not None:
+        password = checks.take(_password(password, email=email, name=name))
+    checks.raise_faults()
+    return Changes(values, password)
+
+
+async def create(db: Writer, new: NewCustomer, *, password_hash: str) -> CustomerRow:
+    """Add a customer. Raises Rejected if the address is taken, also by a racing request."""
+    now = clock.now()
+    row = CustomerRow(
+        id=new_id(),
+        name=new.name,
+        name_key=fold(new.name),
+        email=new.email,
+        email_key=fold(new.email),
+        phone=new.phone,
+        password_hash=password_hash,
+        is_admin=new.is_admin,
+        created_at=now,
+        updated_at=now,
+    )
+    db.add(row)
+    await _store(db)
+    return row
+
+
+async def update(
+    db: Writer, customer_id: UUID, changes: Changes, *, password_hash: str | None = None
+) -> CustomerRow:
+    """Change a customer. Raises Rejected: NOT_FOUND, TAKEN or LAST_ADMIN."""
+    if changes.may_unseat:
+        await _spare_last_admin(db, customer_id)
+    row = await db.get(CustomerRow, customer_id, with_for_update=True)
+    if row is None:
+        raise not_found()
+    for column, value in changes.values.items():
+        setattr(row, column, value)
+    if password_hash is not None:
+        row.password_hash = password_hash
+    if db.is_modified(row):
+        row.updated_at = clock.now()
+    await _store(db)
+    return row
+
+
+async def delete(db: Writer, customer_id: UUID) -> None:
+    """Remove a customer and their sessions. Raises Rejected: NOT_FOUND or LAST_ADMIN."""
+    await _spare_last_admin(db, customer_id)
+    statement = (
+        sql_delete(CustomerRow).where(CustomerRow.id == customer_id).returning(CustomerRow.id)
+    )
+    if (await db.execute(statement)).first() is None:
+        raise not_found()
+
+
+def not_found() -> Rejected:
+    """Refuse to touch a customer whom nobody knows."""
+    return Rejected(Fault(UserErrorCode.NOT_FOUND, "There is no such customer.", "id"))
+
+
+async def _spare_last_admin(db: Writer, customer_id: UUID) -> None:
+    """Hold all admins still, so that two requests can't unseat the last two at once."""
+    admins = (
+        select(CustomerRow.id)
+        .where(CustomerRow.is_admin, CustomerRow.is_active)
+        .order_by(CustomerRow.id)
+        .with_for_update()
+    )
+    if (await db.scalars(admins)).all() == [customer_id]:
+        raise Rejected(
+            Fault(
+                UserErrorCode.LAST_ADMIN,
+                "This is the last active admin. Make another customer an admin first.",
+                "id",
+            )
+        )
+
+
+async def _store(db: Writer) -> None:
+    """Send what has changed; the address is the one thing that another may have taken."""
+    try:
+        await db.flush()
+    except IntegrityError:
+        raise Rejected(
+            Fault(UserErrorCode.TAKEN, "Another customer has this e-mail address.", "email")
+        ) from None
+
+
+def _matching(which: Filter, *, by_admin: bool) -> Iterator[ColumnElement[bool]]:
+    if which.search:
+        yield _search(which.search, by_admin=by_admin)
+    if which.is_admin is not None:
+        yield CustomerRow.is_admin.is_(which.is_admin)
+    if which.created_after is not None:
+        yield CustomerRow.created_at > which.created_after
+    if which.created_before is not None:
+        yield CustomerRow.created_at < which.created_before
+
+
+def _search(text: str, *, by_admin: bool) -> ColumnElement[bool]:
+    """Look for a text literally; no text holds a NUL, which PostgreSQL would not take."""
+    if len(text) > MAX_SEARCH:
+        message = f"search is {len(text)} characters long. Search for at most {MAX_SEARCH}."
+        raise BadUserInput(message)
+    if "\0" in text:
+        return false()
+    keys = [CustomerRow.name_key, CustomerRow.email_key] if by_admin else [CustomerRow.name_key]
+    return or_(*(key.contains(fold(text), autoescape=True) for key in keys))
+
+
+class _Checks:
+    """Gathers the faults of several fields, so that all are told at once."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+
+    def take(self, checked: str | Fault) -> str:
+        """Take a checked value, or note its fault."""
+        if isinstance(checked, Fault):
+            self._faults.append(checked)
+            return ""
+        return checked
+
+    def raise_faults(self) -> None:
+        """Raise Rejected if there was any fault."""
+        if self._faults:
+            raise Rejected(*self._faults)
+
+
+def _name(text: str) -> str | Fault:
+    clean = unicodedata.normalize("NFC", text.strip())
+    return _line(clean, "name", "name", MAX_NAME) or clean
+
+
+def _email(text: str) -> str | Fault:
+    clean = text.strip()
+    fault = _line(clean, "email", "e-mail address", MAX_EMAIL)
+    if fault:
+        return fault
+    try:
+        return validate_email(clean, check_deliverability=False).normalized
+    except EmailNotValidError:
+        return Fault(UserErrorCode.INVALID, "This is not an e-mail address.", "email")
+
+
+def _phone(text: str) -> str | Fault:
+    clean = text.strip()
+    fault = _line(clean, "phone", "phone number", MAX_PHONE)
+    if fault is None and not _PHONE.fullmatch(clean):
+        fault = Fault(UserErrorCode.INVALID, "This is not a phone number.", "phone")
+    return fault or clean
+
+
+def _password(text: str, *, email: str, name: str) -> str | Fault:
+    clean = passwords.normalise(text)
+    return passwords.judge(clean, email=email.strip(), name=name.strip()) or clean
+
+
+def _line(text: str, field: str, what: str, longest: int) -> Fault | None:
+    """Judge a line of text that is trimmed and in NFC."""
+    if not text:
+        return Fault(UserErrorCode.REQUIRED, f"Give the {what}.", field)
+    if len(text) > longest:
+        message = f"The {what} can be {longest} characters long, not {len(text)}."
+        return Fault(UserErrorCode.TOO_LONG, message, field)
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
+        return Fault(UserErrorCode.INVALID, f"The {what} can't hold control characters.", field)
+    return None

@@ -1,0 +1,82 @@
+"""Made-up customers, plausible enough to try searching, sorting and paging with."""
+
+import random
+import string
+import unicodedata
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import insert
+
+from gql_app import clock
+from gql_app.accounts.customers import fold
+from gql_app.db.engine import Writer
+from gql_app.db.tables import CustomerRow
+from gql_app.security.ids import new_id
+
+BATCH: Final = 2_000
+"""Rows inserted by one statement."""
+INACTIVE: Final = 0.03
+"""How many are deactivated, of one."""
+
+_GIVEN: Final = """
+Ada Adaeze Aiko Amara Ana Anders Anouk Arjun Astrid Ayşe Beatriz Björn Camille Carlos Chiara Chloé
+Dmitri Dwayne Elif Emeka Emma Enzo Esther Fatima Femi Finn Freya Gabriel Grace Hana Haruto Hiba
+Hugo Ingrid Isla Iván Jakub Jamal João Jūratė Kai Katarzyna Kofi Lars Layla Leïla Liam Linh Lucía
+Luka Mai Malik Marta Mateo Mei Mila Mohammed Naledi Ngozi Niamh Nina Noah Nora Olga Omar Oscar
+Paolo Pedro Priya Ravi Rosa Saoirse Sara Selin Sipho Sofía Sven Tariq Thandi Tomasz Uma Valentina
+Wei Yara Yuki Zainab Zoë Łukasz Élodie Ömer Şule Zuzana
+""".split()
+_FAMILY: Final = """
+Abebe Adeyemi Ahmed Andersson Aydın Banerjee Bauer Bianchi Castillo Chen Costa Dąbrowski Diallo
+Dubois Eriksen Fernández Fischer García Gómez Haddad Hansen Hernández Horvat Ibrahim Ivanova
+Jansen Jensen Johansson Kariuki Kaya Khan Kim Kowalska Kumar Lefèvre Lindqvist Lopes Mbeki Meyer
+Moreau Müller Nakamura Ndlovu Nguyễn Novák O'Brien Okafor Olsen Osei Papadopoulos Park Patel
+Peeters Pereira Petrov Popescu Reyes Ricci Romero Rossi Sato Schmidt Silva Singh Smith Söderberg
+Tanaka Torres Traoré Vargas Virtanen Wang Weber Williams Yılmaz Zhang Zieliński
+""".split()
+
+
+async def insert_samples(db: Writer, rows: list[dict[str, object]]) -> None:
+    """Add a batch of made-up customers."""
+    await db.execute(insert(CustomerRow), rows)
+
+
+def batches(
+    count: int, *, password_hash: str, seed: int | None = None
+) -> Iterator[list[dict[str, object]]]:
+    """Make up customers, in batches; all of them share one password's hash.
+
+    Their addresses are of example.com, which nobody can own (RFC 2606 section 3).
+    """
+    chance = random.Random(seed)
+    tag = "".join(chance.choices(string.ascii_lowercase, k=6))
+    for start in range(0, count, BATCH):
+        numbers = range(start, min(start + BATCH, count))
+        yield [_sample(chance, f"{tag}{number}", password_hash) for number in numbers]
+
+
+def _sample(chance: random.Random, tag: str, password_hash: str) -> dict[str, object]:
+    given, family = chance.choice(_GIVEN), chance.choice(_FAMILY)
+    name = f"{given} {family}"
+    email = f"{_ascii(given)}.{_ascii(family)}.{tag}@example.com"
+    created_at = clock.now() - timedelta(seconds=chance.randrange(2 * 365 * 24 * 3600))
+    return {
+        "id": new_id(),
+        "name": name,
+        "name_key": fold(name),
+        "email": email,
+        "email_key": fold(email),
+        "phone": f"+1 555 {chance.randrange(1000):03} {chance.randrange(10_000):04}",
+        "password_hash": password_hash,
+        "is_admin": False,
+        "is_active": chance.random() > INACTIVE,
+        "created_at": created_at,
+        "updated_at": created_at,
+    }
+
+
+def _ascii(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return "".join(filter(str.isalpha, plain)).lower()

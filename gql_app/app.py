@@ -1,0 +1,57 @@
+"""The composition root: settings in, ASGI application out."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, TypedDict
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from gql_app import logs
+from gql_app.resources import Resources
+from gql_app.schema.root import build_schema
+from gql_app.settings import Settings, load
+from gql_app.web import health
+from gql_app.web.graphql import Door
+from gql_app.web.middleware import BodyLimit, RequestLog, SafeHeaders
+from gql_app.web.responses import explain
+
+MAX_BODY_BYTES: Final = 256 * 1024
+
+
+class State(TypedDict):
+    """What the lifespan hands to every request."""
+
+    resources: Resources
+
+
+def create_app(settings: Settings | None = None) -> Starlette:
+    """Make the application, by the environment if no settings are given.
+
+    Nothing is opened before the application starts. Raises CannotStart.
+    """
+    chosen = settings or load(serving=True)
+    logs.configure(chosen.log_level)
+    door = Door(build_schema(introspection=chosen.introspection), playground_open=chosen.playground)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[State]:
+        async with Resources.open(chosen) as resources:
+            yield {"resources": resources}
+
+    return Starlette(
+        routes=[
+            Route("/graphql", door.knock, methods=["GET", "POST"]),
+            Route("/livez", health.livez),
+            Route("/readyz", health.readyz),
+        ],
+        middleware=[
+            Middleware(RequestLog),
+            Middleware(SafeHeaders),
+            Middleware(BodyLimit, max_bytes=MAX_BODY_BYTES),
+        ],
+        exception_handlers={HTTPException: explain},
+        lifespan=lifespan,
+    )

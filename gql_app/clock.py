@@ -1,0 +1,23 @@
+"""The one place where time is read."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+LATEST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+"""The last moment that RFC 3339 can write; nothing here lives longer."""
+
+
+def now() -> datetime:
+    """Tell the present moment, always in UTC."""
+    return datetime.now(UTC)
+
+
+def later(moment: datetime, seconds: int) -> datetime:
+    """Add seconds to a moment, up to the last one that can be written."""
+    left = int((LATEST - moment).total_seconds())
+    return moment + timedelta(seconds=seconds) if seconds < left else LATEST
+
+
+def rfc3339(moment: datetime) -> str:
+    """Write a moment as RFC 3339 does, in UTC, ending in Z."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

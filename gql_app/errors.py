@@ -1,0 +1,193 @@
+"""Everything that this program refuses, as one family.
+
+    GqlAppError
+    ├── Refusal                 a field is refused: a GraphQL error with extensions
+    │   ├── Unauthenticated     UNAUTHENTICATED, with a reason
+    │   │   ├── TokenMissing
+    │   │   ├── TokenMalformed
+    │   │   ├── TokenInvalid
+    │   │   ├── TokenExpired
+    │   │   └── TokenRevoked
+    │   ├── AdminRequired       FORBIDDEN
+    │   └── BadUserInput        BAD_USER_INPUT
+    ├── Rejected                a mutation is refused: the payload's `errors`
+    │   └── TooManyAttempts     with the seconds to wait
+    └── CannotStart             the operator is told in words, all faults at once
+
+A refusal carries an `extensions` dictionary, which graphql-core lifts into the
+GraphQL error unaided.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Final
+
+from gql_app.clock import rfc3339
+
+
+class GqlAppError(Exception):
+    """Whatever is refused here."""
+
+
+class TokenReason(StrEnum):
+    """Why a token is no good."""
+
+    TOKEN_MISSING = "TOKEN_MISSING"
+    TOKEN_MALFORMED = "TOKEN_MALFORMED"
+    TOKEN_INVALID = "TOKEN_INVALID"
+    TOKEN_EXPIRED = "TOKEN_EXPIRED"
+    TOKEN_REVOKED = "TOKEN_REVOKED"
+
+
+class UserErrorCode(StrEnum):
+    """What a caller can mend."""
+
+    INVALID_CREDENTIALS = "INVALID_CREDENTIALS"
+    TOO_MANY_ATTEMPTS = "TOO_MANY_ATTEMPTS"
+    WRONG_PASSWORD = "WRONG_PASSWORD"
+    WEAK_PASSWORD = "WEAK_PASSWORD"
+    INVALID = "INVALID"
+    REQUIRED = "REQUIRED"
+    TOO_LONG = "TOO_LONG"
+    TAKEN = "TAKEN"
+    NOT_FOUND = "NOT_FOUND"
+    REGISTRATION_CLOSED = "REGISTRATION_CLOSED"
+    LAST_ADMIN = "LAST_ADMIN"
+    TOKEN_INVALID = "TOKEN_INVALID"
+    TOKEN_EXPIRED = "TOKEN_EXPIRED"
+    TOKEN_REVOKED = "TOKEN_REVOKED"
+    TOKEN_REUSED = "TOKEN_REUSED"
+
+
+class Refusal(GqlAppError):
+    """A field that is refused; its neighbours are not."""
+
+    code: ClassVar[str]
+
+    def __init__(self, message: str, **details: str) -> None:
+        super().__init__(message)
+        self.message: Final = message
+        self.extensions: Final[dict[str, str]] = {"code": self.code, **details}
+
+
+class Unauthenticated(Refusal):
+    """Nobody is signed in by this request; the reason says why."""
+
+    code = "UNAUTHENTICATED"
+    reason: ClassVar[TokenReason]
+    advice: ClassVar[str]
+
+    def __init__(self, **details: str) -> None:
+        super().__init__(self.advice, reason=self.reason, **details)
+
+
+class TokenMissing(Unauthenticated):
+    """There is no Authorization header, or an empty one (RFC 6750 section 3.1)."""
+
+    reason = TokenReason.TOKEN_MISSING
+    advice = (
+        "You are not signed in. Sign in with the login mutation and send its token "
+        "as Authorization: Bearer TOKEN."
+    )
+
+
+class TokenMalformed(Unauthenticated):
+    """The header is not `Bearer` and one JWT in compact form (RFC 7515 section 3.1)."""
+
+    reason = TokenReason.TOKEN_MALFORMED
+    advice = (
+        "The Authorization header does not hold one well-formed token. Send exactly "
+        "what login answered, as Authorization: Bearer TOKEN."
+    )
+
+
+class TokenInvalid(Unauthenticated):
+    """The token was not issued by this server for this API, or not unchanged."""
+
+    reason = TokenReason.TOKEN_INVALID
+    advice = (
+        "The token was not issued by this server, or was changed on its way. Sign in "
+        "again to get a new one."
+    )
+
+
+class TokenExpired(Unauthenticated):
+    """The token is genuine but past its `exp` (RFC 7519 section 4.1.4)."""
+
+    reason = TokenReason.TOKEN_EXPIRED
+    advice = "The token has expired. Sign in again to get a new one."
+
+    def __init__(self, *, issued_at: datetime, expired_at: datetime, key_id: str) -> None:
+        super().__init__(expiredAt=rfc3339(expired_at))
+        self.issued_at: Final = issued_at
+        self.expired_at: Final = expired_at
+        self.key_id: Final = key_id
+
+
+class TokenRevoked(Unauthenticated):
+    """The token's session has ended, or its customer is gone or deactivated."""
+
+    reason = TokenReason.TOKEN_REVOKED
+    advice = (
+        "The session of this token has ended, or its account is closed. Sign in again "
+        "to start a new session."
+    )
+
+
+class AdminRequired(Refusal):
+    """Somebody is signed in, but is no admin."""
+
+    code = "FORBIDDEN"
+
+    def __init__(self, what: str = "This") -> None:
+        super().__init__(
+            f"{what} is for admins only. Sign in as an admin, or ask one to do it.",
+            reason="ADMIN_REQUIRED",
+            required="admin",
+        )
+
+
+class BadUserInput(Refusal):
+    """An argument that no answer can be given to."""
+
+    code = "BAD_USER_INPUT"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that a caller can mend: what is wrong, and with which field."""
+
+    code: UserErrorCode
+    message: str
+    field: str | None = None
+
+
+class Rejected(GqlAppError):
+    """A mutation that does nothing, and says what is to be mended first."""
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__(" ".join(fault.message for fault in faults))
+        self.faults: Final = faults
+
+
+class TooManyAttempts(Rejected):
+    """A mutation that is to be tried again later."""
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__(
+            Fault(
+                UserErrorCode.TOO_MANY_ATTEMPTS,
+                f"There were too many attempts. Try again in {retry_after} seconds.",
+            )
+        )
+        self.retry_after: Final = retry_after
+
+
+class CannotStart(GqlAppError):
+    """What keeps the program from starting, every fault in words."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults: Final = tuple(faults)

@@ -1,0 +1,53 @@
+"""What lives as long as the process: opened once, closed once."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Self
+
+from gql_app.db.engine import Database, sqlite_file
+from gql_app.errors import CannotStart
+from gql_app.security.keys import KeyRing, kept_secret
+from gql_app.security.passwords import Passwords
+from gql_app.security.tokens import Issuer
+from gql_app.settings import SECRET_REQUIRED, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The database, the keys and the hasher, as the settings have them."""
+
+    database: Database
+    keys: KeyRing
+    issuer: Issuer
+    passwords: Passwords
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[Self]:
+        """Open everything, and close it when the block ends. Raises CannotStart."""
+        opened = cls(
+            database=Database(settings.database_url),
+            keys=key_ring(settings),
+            issuer=Issuer(settings.issuer, settings.audience, settings.access_token_ttl),
+            passwords=Passwords(threads=settings.password_threads, queue=settings.password_queue),
+        )
+        try:
+            yield opened
+        finally:
+            opened.passwords.close()
+            await opened.database.close()
+
+
+def key_ring(settings: Settings) -> KeyRing:
+    """Make the ring of the secret that is set, or else of the one beside the SQLite file.
+
+    Raises CannotStart.
+    """
+    secret = settings.secret_bytes
+    if secret is None:
+        if not settings.on_sqlite:
+            raise CannotStart([SECRET_REQUIRED])
+        file = sqlite_file(settings.database_url)
+        secret = kept_secret(file.with_name(f"{file.name}.key"))
+    return KeyRing.of_secret(secret)

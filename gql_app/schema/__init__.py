@@ -1,0 +1,1 @@
+"""What schema.graphql says, in Python: GraphQL only, no SQL and no HTTP."""

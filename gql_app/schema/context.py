@@ -1,0 +1,87 @@
+"""What every resolver is given: handles to the database, and who is asking."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cached_property
+from typing import Final
+from uuid import UUID
+
+import strawberry
+from strawberry.dataloader import DataLoader
+
+from gql_app.accounts import sessions
+from gql_app.accounts.sessions import Caller, Client
+from gql_app.db.engine import Reader, Writer
+from gql_app.db.tables import SessionRow
+from gql_app.errors import TokenRevoked, Unauthenticated
+from gql_app.resources import Resources
+from gql_app.security.tokens import Claims
+
+
+class Context:
+    """One request: never more, for the answers it keeps are true of one request only."""
+
+    def __init__(
+        self,
+        resources: Resources,
+        *,
+        presented: Claims | Unauthenticated,
+        client: Client,
+        request_id: str,
+    ) -> None:
+        self.resources: Final = resources
+        self.presented: Final = presented
+        """What the token says, or why there is none to go by; nothing is refused yet."""
+        self.client: Final = client
+        self.request_id: Final = request_id
+        self.caller_id: UUID | None = None
+        """Whoever was found to be asking, for the log."""
+        self._caller: asyncio.Task[Caller] | None = None
+
+    def read(self) -> AbstractAsyncContextManager[Reader]:
+        """Lend a handle to read with; fields that run side by side each take their own."""
+        return self.resources.database.read()
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Writer]:
+        """Lend a handle to write with; who is asking is judged anew after it."""
+        async with self.resources.database.write() as db:
+            yield db
+        self._caller = None
+        self.sessions_of.clear_all()
+
+    async def caller(self) -> Caller:
+        """Tell who is asking. The database is asked once, however many fields want to know.
+
+        Raises Unauthenticated.
+        """
+        if self._caller is None:
+            self._caller = asyncio.ensure_future(self._judge())
+        return await self._caller
+
+    @cached_property
+    def sessions_of(self) -> DataLoader[UUID, Sequence[SessionRow]]:
+        """The living sessions of a customer; a page of customers costs one statement."""
+        return DataLoader(load_fn=self._load_sessions)
+
+    async def _judge(self) -> Caller:
+        if isinstance(self.presented, Unauthenticated):
+            raise self.presented
+        async with self.read() as db:
+            caller = await sessions.caller(db, self.presented)
+        if caller is None:
+            raise TokenRevoked
+        self.caller_id = caller.customer.id
+        if not sessions.used_lately(caller.session):
+            async with self.resources.database.write() as db:
+                await sessions.touch(db, caller.session)
+        return caller
+
+    async def _load_sessions(self, customer_ids: list[UUID]) -> list[Sequence[SessionRow]]:
+        async with self.read() as db:
+            found = await sessions.living(db, customer_ids)
+        return [found.get(customer_id, ()) for customer_id in customer_ids]
+
+
+Info = strawberry.Info[Context, None]

@@ -1,0 +1,71 @@
+"""What every mutation answers: did it work, and what is to be mended if not."""
+
+from enum import StrEnum
+from typing import Self
+
+import strawberry
+from strawberry.utils.str_converters import to_camel_case
+
+from gql_app.errors import Rejected, TooManyAttempts, UserErrorCode
+
+strawberry.enum(UserErrorCode, description="What was wrong, for programs to tell apart.")
+
+
+@strawberry.enum(description="Whether a mutation did what it was asked to.")
+class Status(StrEnum):
+    """Whether a mutation did what it was asked to."""
+
+    SUCCESS = "SUCCESS"
+    ERROR = "ERROR"
+
+
+@strawberry.type(description="One thing that the caller can mend.")
+class UserError:
+    """One thing that the caller can mend."""
+
+    code: UserErrorCode
+    field: str | None = strawberry.field(description="The input field it is about, if any.")
+    message: str = strawberry.field(description="A sentence for a person.")
+
+
+@strawberry.interface(
+    description="What every mutation answers: did it work, and a sentence a person can read."
+)
+class Payload:
+    """What every mutation answers."""
+
+    status: Status
+    message: str = strawberry.field(description="A sentence for a person.")
+    errors: list[UserError] = strawberry.field(
+        description="What is to be mended; empty on SUCCESS.", default_factory=list
+    )
+    retry_after: int | None = strawberry.field(
+        description="Seconds to wait; set with TOO_MANY_ATTEMPTS.", default=None
+    )
+
+    @classmethod
+    def success(cls, message: str) -> Self:
+        """Say that it is done."""
+        return cls(status=Status.SUCCESS, message=message)
+
+    @classmethod
+    def rejected(cls, why: Rejected) -> Self:
+        """Say that nothing was done, and what is to be mended."""
+        return cls(
+            status=Status.ERROR,
+            message=str(why),
+            errors=[
+                UserError(
+                    code=fault.code,
+                    field=fault.field and to_camel_case(fault.field),
+                    message=fault.message,
+                )
+                for fault in why.faults
+            ],
+            retry_after=why.retry_after if isinstance(why, TooManyAttempts) else None,
+        )
+
+
+@strawberry.type(description="Whether it worked, and no more.")
+class StatusPayload(Payload):
+    """Whether it worked, and no more."""

@@ -1,0 +1,54 @@
+"""The schema: Query, Mutation and how both are executed."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import strawberry
+from strawberry.extensions import DisableIntrospection, SchemaExtension
+from strawberry.schema.config import StrawberryConfig
+
+from gql_app.schema.credentials import CredentialMutation, CredentialQuery
+from gql_app.schema.customers import CustomerMutation, CustomerQuery
+from gql_app.schema.faults import Faults
+from gql_app.schema.scalars import DATE_TIME
+from gql_app.schema.sessions import SessionMutation
+
+if TYPE_CHECKING:
+    from graphql import GraphQLError
+    from strawberry.types.execution import ExecutionContext
+
+
+@strawberry.type
+class Query(CustomerQuery, CredentialQuery):
+    """Everything that can be asked."""
+
+
+@strawberry.type
+class Mutation(CustomerMutation, SessionMutation, CredentialMutation):
+    """Everything that can be done."""
+
+
+class Schema(strawberry.Schema):
+    """Strawberry's schema, which leaves the logging of errors to Faults."""
+
+    def process_errors(
+        self,
+        errors: "list[GraphQLError]",
+        execution_context: "ExecutionContext | None" = None,
+    ) -> None:
+        """Log nothing: the stock one writes a traceback, with passwords, for each refusal."""
+
+
+def build_schema(*, introspection: bool = True) -> Schema:
+    """Build the schema, open to introspection or not."""
+    extensions: list[type[SchemaExtension]] = [Faults]
+    if not introspection:
+        extensions.append(DisableIntrospection)
+    return Schema(
+        query=Query,
+        mutation=Mutation,
+        extensions=extensions,
+        config=StrawberryConfig(
+            scalar_map={datetime: DATE_TIME}, disable_field_suggestions=not introspection
+        ),
+    )

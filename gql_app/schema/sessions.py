@@ -1,0 +1,55 @@
+"""Sessions: where a customer is signed in, and signing out."""
+
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+import strawberry
+
+from gql_app.accounts import sessions
+from gql_app.db.tables import SessionRow
+from gql_app.schema.context import Info
+from gql_app.schema.payloads import StatusPayload
+from gql_app.schema.permissions import authenticated
+
+
+@strawberry.type(description="A sign-in that is still good.")
+class Session:
+    """A sign-in that is still good."""
+
+    id: strawberry.ID
+    created_at: datetime
+    last_used_at: datetime = strawberry.field(description="To the minute.")
+    expires_at: datetime
+    ip_address: str | None = strawberry.field(description="Where it was signed in from.")
+    user_agent: str | None = strawberry.field(description="The program it was signed in with.")
+    is_current: bool = strawberry.field(description="Whether this request is of this session.")
+
+    @classmethod
+    def of(cls, row: SessionRow, *, current_id: UUID) -> Self:
+        """Show a session to its customer or an admin."""
+        return cls(
+            id=strawberry.ID(str(row.id)),
+            created_at=row.created_at,
+            last_used_at=row.last_used_at,
+            expires_at=row.expires_at,
+            ip_address=row.ip_address,
+            user_agent=row.user_agent,
+            is_current=row.id == current_id,
+        )
+
+
+@strawberry.type
+class SessionMutation:
+    """Ending sessions."""
+
+    @strawberry.mutation(
+        description="Ends this session: its token is refused from now on.",
+        extensions=[authenticated()],
+    )
+    async def logout(self, info: Info) -> StatusPayload | None:
+        """End the caller's session."""
+        caller = await info.context.caller()
+        async with info.context.write() as db:
+            await sessions.end(db, caller.session.id)
+        return StatusPayload.success("You are signed out.")

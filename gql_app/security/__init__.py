@@ -1,0 +1,1 @@
+"""Keys, tokens, passwords and ids: pure, with no database and no HTTP."""

@@ -1,0 +1,117 @@
+"""Passwords: what a good one is, and Argon2id off the event loop."""
+
+import asyncio
+import secrets
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from typing import Final, TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+from gql_app.errors import Fault, TooManyAttempts, UserErrorCode
+
+_Answer = TypeVar("_Answer")
+
+MIN_LENGTH: Final = 10
+MAX_LENGTH: Final = 200
+RETRY_AFTER: Final = 1
+"""Seconds after which a turned-away caller finds the queue shorter."""
+
+
+def normalise(password: str) -> str:
+    """Bring a password to NFC, so that every keyboard types the same one."""
+    return unicodedata.normalize("NFC", password)
+
+
+def too_long(password: str) -> bool:
+    """Tell whether a normalised password is longer than any that is ever accepted."""
+    return len(password) > MAX_LENGTH
+
+
+def judge(password: str, *, email: str, name: str) -> Fault | None:
+    """Judge a new, normalised password as NIST SP 800-63B section 3.1.1.2 has it.
+
+    Length and a list of common passwords decide; there are no rules of composition.
+    """
+    folded = password.casefold()
+    if not password:
+        code, message = UserErrorCode.REQUIRED, "Choose a password."
+    elif len(password) < MIN_LENGTH:
+        code = UserErrorCode.WEAK_PASSWORD
+        message = f"Choose a password of at least {MIN_LENGTH} characters."
+    elif too_long(password):
+        code = UserErrorCode.TOO_LONG
+        message = f"Choose a password of at most {MAX_LENGTH} characters."
+    elif any(unicodedata.category(character) == "Cc" for character in password):
+        code = UserErrorCode.INVALID
+        message = "A password cannot hold control characters."
+    elif folded in {email.casefold(), name.casefold()}:
+        code = UserErrorCode.WEAK_PASSWORD
+        message = "Choose a password that is not your name or e-mail address."
+    elif folded in _common():
+        code = UserErrorCode.WEAK_PASSWORD
+        message = "This password is one of the most common. Choose another."
+    else:
+        return None
+    return Fault(code, message, "password")
+
+
+@cache
+def _common() -> frozenset[str]:
+    return frozenset(
+        password for password in FREQUENCY_LISTS["passwords"] if len(password) >= MIN_LENGTH
+    )
+
+
+class Passwords:
+    """Argon2id (RFC 9106) in a bounded pool of threads.
+
+    At most `threads` run at once, 19 MiB each, and at most `queue` wait; whoever comes
+    on top of these is told to come back, so that a flood of sign-ins costs nobody else
+    their answer.
+    """
+
+    def __init__(self, *, threads: int, queue: int) -> None:
+        self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+        self._dummy = self._hasher.hash(secrets.token_urlsafe())
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="password")
+        self._room = threads + queue
+
+    async def hash(self, password: str) -> str:
+        """Hash a normalised password. Raises TooManyAttempts."""
+        return await self._run(partial(self._hasher.hash, password))
+
+    async def verify(self, password: str, hashed: str | None) -> bool:
+        """Compare a normalised password with a hash, or take as long where there is none.
+
+        Raises TooManyAttempts.
+        """
+        matches = await self._run(partial(self._matches, password, hashed or self._dummy))
+        return matches and hashed is not None
+
+    def outdated(self, hashed: str) -> bool:
+        """Tell whether a hash was made with other parameters than today's."""
+        return self._hasher.check_needs_rehash(hashed)
+
+    def close(self) -> None:
+        """Let the threads go; what still waits is dropped."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _matches(self, password: str, hashed: str) -> bool:
+        try:
+            return self._hasher.verify(hashed, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def _run(self, work: Callable[[], _Answer]) -> _Answer:
+        if not self._room:
+            raise TooManyAttempts(retry_after=RETRY_AFTER)
+        self._room -= 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        finally:
+            self._room += 1

@@ -1,0 +1,200 @@
+"""The access token: a JWT (RFC 7519) of the profile for access tokens (RFC 9068)."""
+
+import json
+import math
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Final
+from uuid import UUID
+
+from jwt import PyJWS
+from jwt.exceptions import PyJWTError
+
+from gql_app import clock
+from gql_app.errors import TokenExpired, TokenInvalid, TokenMalformed
+from gql_app.security.ids import new_id, parse_id
+from gql_app.security.keys import Key, KeyRing
+
+MAX_TOKEN_BYTES: Final = 8 * 1024
+CLOCK_LEEWAY: Final = 60
+"""Seconds that another machine's clock may be ahead; `exp` gets none."""
+
+_TYPE: Final = "at+jwt"
+_TYPES: Final = (_TYPE, f"application/{_TYPE}")
+_PARTS: Final = re.compile(r"([\w-]+)\.([\w-]+)\.([\w-]*)", re.ASCII)
+_END_OF_TIME: Final = int(clock.LATEST.timestamp()) + 1
+_LONGEST_INTEGER: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Who issues the tokens, for whom, and for how many seconds each lives."""
+
+    issuer: str
+    audience: str
+    ttl: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a genuine token says."""
+
+    customer_id: UUID
+    session_id: UUID
+    issued_at: datetime
+    expires_at: datetime
+    key_id: str
+
+
+def encode_token(
+    ring: KeyRing, issuer: Issuer, *, customer_id: UUID, session_id: UUID
+) -> tuple[str, Claims]:
+    """Sign a token for one session of a customer (RFC 9068 section 2)."""
+    issued_at = int(clock.now().timestamp())
+    expires_at = min(issued_at + issuer.ttl, _END_OF_TIME - 1)
+    payload = {
+        "iss": issuer.issuer,
+        "aud": issuer.audience,
+        "sub": str(customer_id),
+        "sid": str(session_id),
+        "iat": issued_at,
+        "exp": expires_at,
+        "jti": str(new_id()),
+    }
+    key = ring.signing
+    text = _jws(key.algorithm).encode(
+        json.dumps(payload, separators=(",", ":")).encode(),
+        key.secret,
+        algorithm=key.algorithm,
+        headers={"typ": _TYPE, "kid": key.id},
+    )
+    claims = Claims(
+        customer_id=customer_id,
+        session_id=session_id,
+        issued_at=_moment(issued_at),
+        expires_at=_moment(expires_at),
+        key_id=key.id,
+    )
+    return text, claims
+
+
+def decode_token(ring: KeyRing, issuer: Issuer, text: str) -> Claims:
+    """Verify a token and tell what it says; expiry is judged last.
+
+    Raises TokenMalformed, TokenInvalid or TokenExpired. The checks are those of
+    RFC 7519 section 7.2, RFC 8725 section 3 and RFC 9068 section 4.
+    """
+    header, payload = _parse(text)
+    key = _verify(ring, text, header)
+    claims = _judge(payload, issuer, key)
+    if claims.expires_at <= clock.now():
+        raise TokenExpired(
+            issued_at=claims.issued_at, expired_at=claims.expires_at, key_id=claims.key_id
+        )
+    return claims
+
+
+def _parse(text: str) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    parts = _PARTS.fullmatch(text) if len(text) <= MAX_TOKEN_BYTES else None
+    if parts is None:
+        raise TokenMalformed
+    header, payload, _ = (_canonical(part) for part in parts.groups())
+    return _json_object(header), _json_object(payload)
+
+
+def _canonical(part: str) -> bytes:
+    """Decode base64url that is spelt in the one canonical way (RFC 4648 section 3.5)."""
+    try:
+        decoded = urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except ValueError:
+        raise TokenMalformed from None
+    if urlsafe_b64encode(decoded).rstrip(b"=") != part.encode():
+        raise TokenMalformed
+    return decoded
+
+
+def _json_object(raw: bytes) -> Mapping[str, object]:
+    try:
+        value = json.loads(
+            raw.decode(), object_pairs_hook=_without_duplicates, parse_int=_bounded_integer
+        )
+    except (ValueError, RecursionError):
+        raise TokenMalformed from None
+    if not isinstance(value, dict):
+        raise TokenMalformed
+    return value
+
+
+def _without_duplicates(members: list[tuple[str, object]]) -> dict[str, object]:
+    unique = dict(members)
+    if len(unique) != len(members):
+        raise TokenInvalid
+    return unique
+
+
+def _bounded_integer(digits: str) -> float:
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else math.inf
+
+
+def _verify(ring: KeyRing, text: str, header: Mapping[str, object]) -> Key:
+    key_id = header.get("kid")
+    key = ring.find(key_id) if isinstance(key_id, str) else None
+    if key is None or "crit" in header or header.get("typ") not in _TYPES:
+        raise TokenInvalid
+    try:
+        _jws(key.algorithm).decode_complete(text, key.secret, algorithms=[key.algorithm])
+    except PyJWTError:
+        raise TokenInvalid from None
+    return key
+
+
+@cache
+def _jws(algorithm: str) -> PyJWS:
+    """Keep one codec for each algorithm, which knows no other."""
+    return PyJWS(algorithms=[algorithm])
+
+
+def _judge(payload: Mapping[str, object], issuer: Issuer, key: Key) -> Claims:
+    issued_at, expires_at = _time(payload.get("iat")), _time(payload.get("exp"))
+    not_before = _time(payload["nbf"]) if "nbf" in payload else issued_at
+    jwt_id = payload.get("jti")
+    soon = clock.now().timestamp() + CLOCK_LEEWAY
+    if (
+        payload.get("iss") != issuer.issuer
+        or payload.get("aud") != issuer.audience
+        or not (isinstance(jwt_id, str) and jwt_id)
+        or issued_at > soon
+        or not_before > soon
+    ):
+        raise TokenInvalid
+    return Claims(
+        customer_id=_id(payload.get("sub")),
+        session_id=_id(payload.get("sid")),
+        issued_at=_moment(issued_at),
+        expires_at=_moment(expires_at),
+        key_id=key.id,
+    )
+
+
+def _time(claim: object) -> float:
+    """Read a NumericDate (RFC 7519 section 2) between the years 1970 and 9999."""
+    if isinstance(claim, bool) or not isinstance(claim, int | float):
+        raise TokenInvalid
+    if not 0 <= claim < _END_OF_TIME:
+        raise TokenInvalid
+    return claim
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _id(claim: object) -> UUID:
+    parsed = parse_id(claim) if isinstance(claim, str) else None
+    if parsed is None:
+        raise TokenInvalid
+    return parsed

@@ -1,0 +1,136 @@
+"""What the operator decides: the environment's `GQL_APP_` variables, read here only."""
+
+import os
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gql_app.errors import CannotStart
+
+PREFIX: Final = "GQL_APP_"
+ADMIN_PASSWORD: Final = PREFIX + "ADMIN_PASSWORD"
+SQLITE: Final = "sqlite:///"
+POSTGRESQL: Final = "postgresql://"
+MIN_SECRET_BYTES: Final = 32
+SECRET_REQUIRED: Final = (
+    f"{PREFIX}SECRET_KEY: is required with PostgreSQL, so that every process signs alike; "
+    "make one with: openssl rand -base64 48"
+)
+
+
+def _known_database(url: str) -> str:
+    if url.startswith(SQLITE):
+        if url.removeprefix(SQLITE).partition("?")[0] in {"", ":memory:"}:
+            message = "must name a file: sqlite:///file.db, or sqlite:////absolute/file.db"
+            raise ValueError(message)
+    elif not url.startswith(POSTGRESQL):
+        message = "must start with sqlite:/// or postgresql://"
+        raise ValueError(message)
+    elif not urlsplit(url).path.strip("/"):
+        message = "must name a database: postgresql://user:password@host/database"
+        raise ValueError(message)
+    return url
+
+
+def _long_enough(secret: SecretStr) -> SecretStr:
+    size = len(secret.get_secret_value().encode())
+    if size < MIN_SECRET_BYTES:
+        message = f"must be at least {MIN_SECRET_BYTES} bytes long, not {size}"
+        raise ValueError(message)
+    return secret
+
+
+Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+
+class Settings(BaseSettings):
+    """Every setting with its default; frozen once read."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    database_url: Annotated[str, AfterValidator(_known_database)] = "sqlite:///gql_app.db"
+    """`sqlite:///file.db` or `postgresql://user:password@host/database`."""
+    secret_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = None
+    """Signs the tokens (HS256); 32 bytes or more. Made and kept beside an SQLite file."""
+    access_token_ttl: Annotated[int, Field(ge=1)] = 3600
+    """Seconds that a token lives."""
+    issuer: Words = "gql_app"
+    """The tokens' `iss` (RFC 7519 section 4.1.1)."""
+    audience: Words = "gql_app"
+    """The tokens' `aud` (RFC 7519 section 4.1.3)."""
+    playground: bool = True
+    """Whether GET /graphql shows the playground to a browser."""
+    introspection: bool = True
+    """Whether clients may ask for the schema."""
+    log_level: Annotated[Level, BeforeValidator(lambda v: str(v).upper())] = "INFO"
+    """The least severe log line that is written."""
+    password_threads: Annotated[int, Field(ge=1, le=64)] = min(4, os.cpu_count() or 1)
+    """Passwords hashed at once, each of which takes 19 MiB."""
+    password_queue: Annotated[int, Field(ge=0)] = 256
+    """Passwords that may wait for a thread; any more are told to come back."""
+
+    @property
+    def on_sqlite(self) -> bool:
+        """Whether the database is an SQLite file."""
+        return self.database_url.startswith(SQLITE)
+
+    @property
+    def secret_bytes(self) -> bytes | None:
+        """The very bytes of the secret key, or None if there is none."""
+        return self.secret_key.get_secret_value().encode() if self.secret_key else None
+
+
+def load(*, serving: bool = False) -> Settings:
+    """Read the environment, and require what serving needs if that is to come.
+
+    Raises CannotStart, which names every faulty variable at once and no value.
+    """
+    faults: list[str] = []
+    settings: Settings | None = None
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        faults = [
+            f"{PREFIX}{str(fault['loc'][0]).upper()}: {_in_words(fault['msg'])}"
+            for fault in error.errors(include_url=False, include_input=False)
+        ]
+    if serving and _lacks_secret():
+        faults.append(SECRET_REQUIRED)
+    if settings is None or faults:
+        raise CannotStart(faults)
+    return settings
+
+
+def unknown_variables() -> list[str]:
+    """Name the `GQL_APP_` variables that mean nothing here, most likely misspelt."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {ADMIN_PASSWORD}
+    return sorted(
+        name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known
+    )
+
+
+def admin_password() -> str | None:
+    """Read the password for `create-admin`, so that scripts need no terminal."""
+    return os.environ.get(ADMIN_PASSWORD)
+
+
+def _lacks_secret() -> bool:
+    given = {name.upper(): value for name, value in os.environ.items()}
+    return (
+        given.get(f"{PREFIX}DATABASE_URL", "").startswith(POSTGRESQL)
+        and f"{PREFIX}SECRET_KEY" not in given
+    )
+
+
+def _in_words(message: str) -> str:
+    return message.removeprefix("Value error, ").replace("Input should", "should")

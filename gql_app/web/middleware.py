@@ -1,0 +1,130 @@
+"""What every request passes: its id and log line, and the headers of every answer."""
+
+import time
+from typing import Final
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gql_app.security.ids import new_id
+from gql_app.web.responses import refusal
+
+_log: Final = structlog.stdlib.get_logger(__name__)
+
+_HEADERS: Final = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+    "content-security-policy": "frame-ancestors 'none'",
+}
+
+
+class RequestLog:
+    """Gives each request an id and one line in the log, and answers what nobody caught.
+
+    The line never holds the query string, a variable's value or a header. Whoever handles
+    the request adds to it with structlog's context variables.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Log one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = str(new_id())
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 0
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["x-request-id"] = request_id
+            await send(message)
+
+        started = time.perf_counter()
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._app(scope, receive, note)
+        except Exception:
+            _log.exception("Unforeseen error")
+            if status:
+                raise
+            await _sorry(request_id)(scope, receive, note)
+        finally:
+            _log.info(
+                "Request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                duration_ms=round((time.perf_counter() - started) * 1000, 2),
+            )
+
+
+class SafeHeaders:
+    """Adds the headers that every answer bears, unless it brings its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Add the headers."""
+
+        async def add(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, add)
+
+
+class BodyLimit:
+    """Refuses a body that is, or grows, larger than it may be; none of it is kept."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count the body, whether its length is announced or it comes in chunks."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "0")
+        received = 0
+
+        async def count() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._max_bytes:
+                raise HTTPException(413, self._words(), {"Connection": "close"})
+            return message
+
+        if announced.isdecimal() and int(announced) > self._max_bytes:
+            answer = refusal(413, f"{self._words()}.", headers={"Connection": "close"})
+            await answer(scope, receive, send)
+        else:
+            await self._app(scope, count, send)
+
+    def _words(self) -> str:
+        return f"The body is larger than {self._max_bytes} bytes"
+
+
+def _sorry(request_id: str) -> JSONResponse:
+    return refusal(
+        500,
+        f"Something went wrong on our side. The request's id is {request_id}.",
+        code="INTERNAL_SERVER_ERROR",
+        requestId=request_id,
+    )

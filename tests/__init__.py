@@ -1,0 +1,1 @@
+"""Tests: the same tree as gql_app, on real databases and real servers."""

@@ -1,0 +1,98 @@
+"""A client of the API under test, in the same process."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from starlette.types import Receive, Scope, Send
+
+from gql_app.app import create_app
+from gql_app.resources import Resources
+from gql_app.settings import Settings
+
+GRAPHQL = "application/graphql-response+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back from one operation."""
+
+    status: int
+    headers: httpx.Headers
+    body: dict[str, Any]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The data of an answer without a single error."""
+        assert "errors" not in self.body, self.body["errors"]
+        data: dict[str, Any] = self.body["data"]
+        return data
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """The errors of an answer, none if there are none."""
+        errors: list[dict[str, Any]] = self.body.get("errors", [])
+        return errors
+
+    def error(self, field: str | None = None) -> dict[str, Any]:
+        """Find the one error of a root field, or of the whole request."""
+        path = [field] if field else None
+        found = [error for error in self.errors if error.get("path") == path]
+        assert len(found) == 1, self.body
+        return found[0]
+
+    def reason(self, field: str) -> str:
+        """Tell why a root field was refused; the field itself must be null."""
+        assert self.body["data"][field] is None
+        reason: str = self.error(field)["extensions"]["reason"]
+        return reason
+
+    def code(self, field: str | None = None) -> str:
+        """Tell an error's code."""
+        code: str = self.error(field)["extensions"]["code"]
+        return code
+
+
+class Api:
+    """The API, with its resources at hand."""
+
+    def __init__(self, client: httpx.AsyncClient, resources: Resources) -> None:
+        self.client = client
+        self.resources = resources
+        self.database = resources.database
+
+    async def run(
+        self,
+        query: str,
+        *,
+        token: str | None = None,
+        accept: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+        **variables: object,
+    ) -> Answer:
+        """Run one operation."""
+        sent = {"Accept": accept, **(headers or {})}
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        response = await self.client.post(
+            "/graphql", json={"query": query, "variables": variables}, headers=sent
+        )
+        return Answer(response.status_code, response.headers, response.json())
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Api]:
+    """Run the application for as long as the block lasts."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app) as state:
+        assert state is not None
+
+        async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["state"] = dict(state)
+            await app(scope, receive, send)
+
+        transport = httpx.ASGITransport(with_state, client=("192.0.2.1", 1234))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            yield Api(client, state["resources"])

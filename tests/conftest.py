@@ -1,0 +1,105 @@
+"""What the tests share: real databases, the API on each of them, people, the clock."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from gql_app import clock
+from gql_app.settings import Settings
+from tests.api import Api, running
+from tests.databases import Postgres, copied_sqlite, migrated_sqlite, postgres_server
+from tests.people import Kind, Person, add_customer, expired_token, sign_in, sign_out
+
+SECRET = "a secret of the tests, long enough to sign with"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run async tests on asyncio, as uvicorn does."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """Start one PostgreSQL server for a whole run."""
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the SQLite file that each test gets a copy of."""
+    return migrated_sqlite(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give each test an empty, migrated database of its own, on either engine."""
+    if request.param == "sqlite":
+        yield copied_sqlite(request.getfixturevalue("sqlite_template"), tmp_path)
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        with server.copied() as url:
+            yield url
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    """Make the settings that most tests run with."""
+    return Settings(database_url=database_url, secret_key=SECRET)
+
+
+@pytest.fixture
+async def api(settings: Settings) -> AsyncIterator[Api]:
+    """Run the API on an empty database."""
+    async with running(settings) as api:
+        yield api
+
+
+@pytest.fixture
+async def plain(api: Api) -> Person:
+    """Sign in a plain customer."""
+    return await sign_in(
+        api.resources, await add_customer(api.database, "Ada Plain", phone="+1 555 0100")
+    )
+
+
+@pytest.fixture
+async def other(api: Api) -> Person:
+    """Sign in another plain customer."""
+    return await sign_in(api.resources, await add_customer(api.database, "Bob Other"))
+
+
+@pytest.fixture
+async def admin(api: Api) -> Person:
+    """Sign in an admin."""
+    return await sign_in(
+        api.resources, await add_customer(api.database, "Grace Admin", is_admin=True)
+    )
+
+
+@pytest.fixture
+async def tokens(api: Api, plain: Person, other: Person, admin: Person) -> dict[Kind, str | None]:
+    """Give each kind of caller what they send as a token."""
+    gone = await sign_in(api.resources, await add_customer(api.database, "Rex Revoked"))
+    await sign_out(api.resources, gone)
+    return {
+        Kind.ANONYMOUS: None,
+        Kind.PLAIN: plain.token,
+        Kind.OTHER: other.token,
+        Kind.ADMIN: admin.token,
+        Kind.EXPIRED: expired_token(api.resources, plain),
+        Kind.REVOKED: gone.token,
+    }
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Let a test say what time it is."""
+
+    def set_to(moment: datetime) -> None:
+        monkeypatch.setattr(clock, "now", lambda: moment)
+
+    return set_to

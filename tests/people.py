@@ -1,0 +1,99 @@
+"""The people of the tests, and what they hold in their hands."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from functools import cache
+from uuid import UUID
+
+from argon2 import PasswordHasher
+
+from gql_app import clock
+from gql_app.accounts import customers, sessions
+from gql_app.db.engine import Database
+from gql_app.db.tables import CustomerRow
+from gql_app.resources import Resources
+from gql_app.security.tokens import encode_token
+
+PASSWORD = "a password for tests"
+NOBODY = sessions.Client(None, None)
+
+
+class Kind(StrEnum):
+    """Each kind of caller that a protected field may meet."""
+
+    ANONYMOUS = "anonymous"
+    PLAIN = "plain"
+    OTHER = "other"
+    ADMIN = "admin"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A customer of the tests."""
+
+    id: UUID
+    name: str
+    email: str
+    token: str
+    session_id: UUID
+
+
+@cache
+def password_hash() -> str:
+    """Hash the one password once, as the program would."""
+    return PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1).hash(PASSWORD)
+
+
+async def add_customer(
+    database: Database,
+    name: str,
+    email: str | None = None,
+    *,
+    phone: str | None = None,
+    is_admin: bool = False,
+) -> CustomerRow:
+    """Add a customer, whose password is PASSWORD."""
+    new = customers.check_new(
+        name=name,
+        email=email or f"{name.split(maxsplit=1)[0].lower()}@example.com",
+        password=PASSWORD,
+        phone=phone,
+        is_admin=is_admin,
+    )
+    async with database.write() as db:
+        return await customers.create(db, new, password_hash=password_hash())
+
+
+async def sign_in(resources: Resources, row: CustomerRow) -> Person:
+    """Open a session without asking for the password, and sign its token."""
+    async with resources.database.write() as db:
+        session = await sessions.open_session(db, row, NOBODY, lifetime=resources.issuer.ttl)
+    token, _ = encode_token(
+        resources.keys, resources.issuer, customer_id=row.id, session_id=session.id
+    )
+    return Person(row.id, row.name, row.email, token, session.id)
+
+
+async def sign_out(resources: Resources, person: Person) -> None:
+    """End a session behind its token's back."""
+    async with resources.database.write() as db:
+        await sessions.end(db, person.session_id)
+
+
+def expired_token(resources: Resources, person: Person) -> str:
+    """Sign a token for a living session that expired an hour ago."""
+    real = clock.now
+    clock.now = lambda: real() - timedelta(seconds=resources.issuer.ttl + 3600)
+    try:
+        token, _ = encode_token(
+            resources.keys,
+            resources.issuer,
+            customer_id=person.id,
+            session_id=person.session_id,
+        )
+    finally:
+        clock.now = real
+    return token

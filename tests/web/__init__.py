@@ -1,0 +1,1 @@
+"""Tests of gql_app/web, noun by noun."""
