@@ -1,6 +1,7 @@
 """What the operator decides: the environment's `GQL_APP_` variables, read here only."""
 
 import os
+import re
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
@@ -20,11 +21,18 @@ PREFIX: Final = "GQL_APP_"
 ADMIN_PASSWORD: Final = PREFIX + "ADMIN_PASSWORD"
 SQLITE: Final = "sqlite:///"
 POSTGRESQL: Final = "postgresql://"
+POSTGRESQL_URL: Final = (
+    "must read postgresql://user:password@host:port/database, "
+    "with every special character of the password written as %XX"
+)
+MAX_PORT: Final = 65_535
 MIN_SECRET_BYTES: Final = 32
 SECRET_REQUIRED: Final = (
     f"{PREFIX}SECRET_KEY: is required with PostgreSQL, so that every process signs alike; "
     "make one with: openssl rand -base64 48"
 )
+
+_HOST: Final = re.compile(r"([^:\[\]]*|\[[^\[\]]+\])(:(?P<port>[0-9]{1,5}))?")
 
 
 def _known_database(url: str) -> str:
@@ -35,10 +43,28 @@ def _known_database(url: str) -> str:
     elif not url.startswith(POSTGRESQL):
         message = "must start with sqlite:/// or postgresql://"
         raise ValueError(message)
-    elif not urlsplit(url).path.strip("/"):
+    else:
+        _check_postgresql(url)
+    return url
+
+
+def _check_postgresql(url: str) -> None:
+    """Refuse what can't be taken apart, in words of our own: urllib's repeat the password."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(POSTGRESQL_URL) from None
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    if not all(_names_host(host) for host in hosts):
+        raise ValueError(POSTGRESQL_URL)
+    if not parts.path.strip("/"):
         message = "must name a database: postgresql://user:password@host/database"
         raise ValueError(message)
-    return url
+
+
+def _names_host(text: str) -> bool:
+    found = _HOST.fullmatch(text)
+    return found is not None and int(found["port"] or 0) <= MAX_PORT
 
 
 def _long_enough(secret: SecretStr) -> SecretStr:
