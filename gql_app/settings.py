@@ -68,11 +68,16 @@ def _names_host(text: str) -> bool:
 
 
 def _long_enough(secret: SecretStr) -> SecretStr:
-    size = len(secret.get_secret_value().encode())
+    size = len(_very_bytes(secret))
     if size < MIN_SECRET_BYTES:
         message = f"must be at least {MIN_SECRET_BYTES} bytes long, not {size}"
         raise ValueError(message)
     return secret
+
+
+def _very_bytes(secret: SecretStr) -> bytes:
+    """Undo how Python decodes the environment: a secret may be any bytes, not only UTF-8."""
+    return os.fsencode(secret.get_secret_value())
 
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -113,7 +118,7 @@ class Settings(BaseSettings):
     @property
     def secret_bytes(self) -> bytes | None:
         """The very bytes of the secret key, or None if there is none."""
-        return self.secret_key.get_secret_value().encode() if self.secret_key else None
+        return _very_bytes(self.secret_key) if self.secret_key else None
 
 
 def load(*, serving: bool = False) -> Settings:
