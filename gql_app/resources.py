@@ -10,7 +10,7 @@ from gql_app.errors import CannotStart
 from gql_app.security.keys import KeyRing, kept_secret
 from gql_app.security.passwords import Passwords
 from gql_app.security.tokens import Issuer
-from gql_app.settings import SECRET_REQUIRED, Settings
+from gql_app.settings import MIN_SECRET_BYTES, SECRET_REQUIRED, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +49,10 @@ def key_ring(settings: Settings) -> KeyRing:
         if not settings.on_sqlite:
             raise CannotStart([SECRET_REQUIRED])
         file = sqlite_file(settings.database_url)
-        secret = kept_secret(file.with_name(f"{file.name}.key"))
+        kept = file.with_name(f"{file.name}.key")
+        secret = kept_secret(kept)
+        if len(secret) < MIN_SECRET_BYTES:
+            raise CannotStart(
+                [f"{kept}: holds no secret key; delete it, and a new one is made at the next start"]
+            )
     return KeyRing.of_secret(secret)
