@@ -104,7 +104,7 @@ class Passwords:
     def _matches(self, password: str, hashed: str) -> bool:
         try:
             return self._hasher.verify(hashed, password)
-        except (VerificationError, InvalidHashError):
+        except (VerificationError, InvalidHashError, UnicodeEncodeError):
             return False
 
     async def _run(self, work: Callable[[], _Answer]) -> _Answer:
