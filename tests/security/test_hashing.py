@@ -1,0 +1,148 @@
+"""Argon2id, off the event loop, and no more of it at once than there is room for."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+
+import pytest
+from argon2 import PasswordHasher, Type, extract_parameters
+
+from gql_app.errors import TooManyAttempts, UserErrorCode
+from gql_app.security.passwords import Passwords
+
+PASSWORD = "a password of the tests"
+Work = Callable[[Passwords], Coroutine[None, None, object]]
+
+
+@pytest.fixture
+def passwords() -> Iterator[Passwords]:
+    """Make room for one at work and one waiting."""
+    passwords = Passwords(threads=1, queue=1)
+    yield passwords
+    passwords.close()
+
+
+async def hash_it(passwords: Passwords) -> str:
+    """Hash the password."""
+    return await passwords.hash(PASSWORD)
+
+
+async def verify_nobody(passwords: Passwords) -> bool:
+    """Verify the password of an address that nobody has."""
+    return await passwords.verify(PASSWORD, None)
+
+
+async def test_hash_is_argon2id_of_19_mib_twice_over(passwords: Passwords) -> None:
+    made = extract_parameters(await passwords.hash(PASSWORD))
+    assert made.type is Type.ID
+    assert (made.memory_cost, made.time_cost, made.parallelism) == (19456, 2, 1)
+
+
+async def test_right_password_matches_its_hash_and_a_wrong_one_does_not(
+    passwords: Passwords,
+) -> None:
+    hashed = await passwords.hash(PASSWORD)
+    assert await passwords.verify(PASSWORD, hashed) is True
+    assert await passwords.verify(PASSWORD + " ", hashed) is False
+    assert await passwords.verify(PASSWORD[:-1], hashed) is False
+
+
+async def test_same_password_is_hashed_to_something_else_each_time(passwords: Passwords) -> None:
+    assert await passwords.hash(PASSWORD) != await passwords.hash(PASSWORD)
+
+
+async def test_long_password_is_hashed_to_its_last_character(passwords: Passwords) -> None:
+    hashed = await passwords.hash("x" * 199 + "y")
+    assert await passwords.verify("x" * 199 + "z", hashed) is False
+
+
+async def test_nobody_s_password_is_never_right(passwords: Passwords) -> None:
+    assert await passwords.verify(PASSWORD, None) is False
+    assert await passwords.verify("", None) is False
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "",
+        "garbage",
+        "gärbage",
+        "$argon2id$v=19$m=19456,t=2,p=1$",
+        "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$!",
+        "$2b$12$KIXQ4y7u0p8m9fQ2wq5l4uY3m9a1o2b3c4d5e6f7g8h9i0j1k2l3m",
+    ],
+)
+async def test_stored_garbage_matches_nothing(passwords: Passwords, garbage: str) -> None:
+    assert await passwords.verify(PASSWORD, garbage) is False
+
+
+async def test_hash_of_today_is_not_outdated(passwords: Passwords) -> None:
+    assert passwords.outdated(await passwords.hash(PASSWORD)) is False
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        PasswordHasher(time_cost=1, memory_cost=19456, parallelism=1),
+        PasswordHasher(time_cost=2, memory_cost=9728, parallelism=1),
+        PasswordHasher(time_cost=2, memory_cost=19456, parallelism=2),
+        PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1, type=Type.I),
+        PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1, hash_len=16),
+    ],
+    ids=["time", "memory", "parallelism", "type", "length"],
+)
+async def test_hash_of_other_parameters_matches_but_is_outdated(
+    passwords: Passwords, before: PasswordHasher
+) -> None:
+    hashed = before.hash(PASSWORD)
+    assert await passwords.verify(PASSWORD, hashed) is True
+    assert passwords.outdated(hashed) is True
+
+
+@pytest.mark.parametrize("work", [hash_it, verify_nobody])
+async def test_third_at_once_is_told_to_come_back(passwords: Passwords, work: Work) -> None:
+    first, second, third = await asyncio.gather(
+        *(work(passwords) for _ in range(3)), return_exceptions=True
+    )
+    assert not isinstance(first, BaseException)
+    assert not isinstance(second, BaseException)
+    assert isinstance(third, TooManyAttempts)
+    assert third.retry_after >= 1
+    assert [fault.code for fault in third.faults] == [UserErrorCode.TOO_MANY_ATTEMPTS]
+
+
+async def test_room_is_given_back_after_work(passwords: Passwords) -> None:
+    for _ in range(3):
+        await asyncio.gather(hash_it(passwords), verify_nobody(passwords))
+
+
+async def test_room_is_given_back_after_a_failure(passwords: Passwords) -> None:
+    for _ in range(3):
+        with pytest.raises(UnicodeEncodeError):
+            await passwords.hash("\ud800")
+    assert await hash_it(passwords)
+
+
+async def test_room_is_given_back_after_a_cancellation(passwords: Passwords) -> None:
+    for _ in range(3):
+        started = asyncio.create_task(hash_it(passwords))
+        await asyncio.sleep(0)
+        started.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await started
+    assert await hash_it(passwords)
+
+
+@pytest.mark.parametrize("work", [hash_it, verify_nobody])
+async def test_event_loop_turns_while_a_password_is_hashed(
+    passwords: Passwords, work: Work
+) -> None:
+    task = asyncio.create_task(work(passwords))
+    await asyncio.sleep(0)
+    assert not task.done()
+    await task
+
+
+async def test_nothing_is_hashed_once_closed(passwords: Passwords) -> None:
+    passwords.close()
+    with pytest.raises(RuntimeError):
+        await hash_it(passwords)
