@@ -1,0 +1,94 @@
+"""The refusals: what each carries, and that the drawing of their family is true."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from gql_app import errors
+from gql_app.errors import Fault, GqlAppError, UserErrorCode
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+MESSAGES = [
+    errors.TokenMissing().message,
+    errors.TokenMalformed().message,
+    errors.TokenInvalid().message,
+    errors.TokenExpired(issued_at=NOON, expired_at=NOON, key_id="k").message,
+    errors.TokenRevoked().message,
+    errors.AdminRequired().message,
+]
+
+
+def family(parent: type[GqlAppError], depth: int = 0) -> Iterator[tuple[int, str]]:
+    """Walk down the classes, as the tree in the docstring does."""
+    yield depth, parent.__name__
+    for child in parent.__subclasses__():
+        yield from family(child, depth + 1)
+
+
+def test_docstring_draws_the_family_as_it_is() -> None:
+    drawn = re.findall(r"^    ([│├└─ ]*)(\w+)", errors.__doc__ or "", re.MULTILINE)
+    assert [(len(branch) // 4, name) for branch, name in drawn] == list(family(GqlAppError))
+
+
+@pytest.mark.parametrize(
+    ("refusal", "extensions"),
+    [
+        (errors.TokenMissing(), {"code": "UNAUTHENTICATED", "reason": "TOKEN_MISSING"}),
+        (errors.TokenMalformed(), {"code": "UNAUTHENTICATED", "reason": "TOKEN_MALFORMED"}),
+        (errors.TokenInvalid(), {"code": "UNAUTHENTICATED", "reason": "TOKEN_INVALID"}),
+        (
+            errors.TokenExpired(issued_at=NOON, expired_at=NOON, key_id="k"),
+            {
+                "code": "UNAUTHENTICATED",
+                "reason": "TOKEN_EXPIRED",
+                "expiredAt": "2026-07-01T12:00:00Z",
+            },
+        ),
+        (errors.TokenRevoked(), {"code": "UNAUTHENTICATED", "reason": "TOKEN_REVOKED"}),
+        (
+            errors.AdminRequired(),
+            {"code": "FORBIDDEN", "reason": "ADMIN_REQUIRED", "required": "admin"},
+        ),
+        (errors.BadUserInput("A page holds 1 to 500."), {"code": "BAD_USER_INPUT"}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_refusal_carries_its_code_and_reason(
+    refusal: errors.Refusal, extensions: dict[str, str]
+) -> None:
+    assert refusal.extensions == extensions
+    assert str(refusal) == refusal.message
+
+
+def test_every_refusal_has_a_message_of_its_own() -> None:
+    assert len(set(MESSAGES)) == len(MESSAGES)
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_message_tells_what_happened_and_what_to_do_next(message: str) -> None:
+    happened, *next_steps = re.findall(r"[A-Z][^.]+\.", message)
+    assert happened
+    assert re.match("Sign in|Send", next_steps[0])
+
+
+def test_rejection_says_all_that_is_to_be_mended() -> None:
+    name = Fault(UserErrorCode.REQUIRED, "Say the name.", "name")
+    email = Fault(UserErrorCode.TAKEN, "The address is taken.", "email")
+    rejected = errors.Rejected(name, email)
+    assert rejected.faults == (name, email)
+    assert str(rejected) == "Say the name. The address is taken."
+
+
+def test_too_many_attempts_tells_how_long_to_wait() -> None:
+    rejected = errors.TooManyAttempts(retry_after=30)
+    assert rejected.retry_after == 30
+    assert [fault.code for fault in rejected.faults] == [UserErrorCode.TOO_MANY_ATTEMPTS]
+    assert "30 seconds" in str(rejected)
+
+
+def test_operator_is_told_every_fault() -> None:
+    why = errors.CannotStart(["A: is missing", "B: is wrong"])
+    assert why.faults == ("A: is missing", "B: is wrong")
+    assert str(why) == "A: is missing\nB: is wrong"

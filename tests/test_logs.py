@@ -1,0 +1,153 @@
+"""The log: what a line looks like, and what never gets into one."""
+
+import io
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+import structlog
+
+from gql_app import logs
+
+LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+Read = Callable[[], str]
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Leave no handler behind that writes to a test's own stream."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def piped(monkeypatch: pytest.MonkeyPatch) -> Read:
+    """Log to what is no terminal, and read what was written."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    logs.configure("INFO")
+    return stream.getvalue
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Read]:
+    """Log to a terminal, and read what it shows."""
+    reader, writer = os.openpty()
+    with open(writer, "w", encoding="utf-8") as screen:  # noqa: PTH123  a descriptor has no path
+        monkeypatch.setattr(sys, "stderr", screen)
+        logs.configure("INFO")
+
+        def read() -> str:
+            screen.flush()
+            return os.read(reader, 65_536).decode()
+
+        yield read
+    os.close(reader)
+
+
+@pytest.fixture(params=["piped", "terminal"])
+def written(request: pytest.FixtureRequest) -> Read:
+    """Log to either."""
+    read: Read = request.getfixturevalue(request.param)
+    return read
+
+
+def fail(secret: str) -> None:
+    """Fail with a secret at hand."""
+    message = f"it failed after {len(secret)} characters"
+    raise ValueError(message)
+
+
+def test_line_is_one_json_object_off_a_terminal(piped: Read) -> None:
+    structlog.get_logger("gql_app.web").info("request", outcome="SUCCESS", duration=1.5)
+    text = piped()
+    line = json.loads(text)
+    assert text.count("\n") == 1
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "request",
+        "level": "info",
+        "logger": "gql_app.web",
+        "outcome": "SUCCESS",
+        "duration": 1.5,
+    }
+
+
+def test_line_is_text_on_a_terminal(terminal: Read) -> None:
+    structlog.get_logger("gql_app.web").info("request", outcome="SUCCESS")
+    text = terminal()
+    assert not text.startswith("{")
+    assert "request" in text
+    assert "SUCCESS" in text
+    assert text.count("\n") == 1
+
+
+def test_line_of_a_library_looks_like_ours(piped: Read) -> None:
+    logging.getLogger("uvicorn.error").warning("stopping in %d seconds", 20)
+    line = json.loads(piped())
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "stopping in 20 seconds",
+        "level": "warning",
+        "logger": "uvicorn.error",
+    }
+
+
+def test_what_is_bound_to_the_request_is_in_every_line(piped: Read) -> None:
+    with structlog.contextvars.bound_contextvars(request_id="one"):
+        structlog.get_logger("gql_app.web").info("ours")
+        logging.getLogger("a.library").warning("theirs")
+    structlog.get_logger("gql_app.web").info("after")
+    lines = [json.loads(line) for line in piped().splitlines()]
+    assert [line.get("request_id") for line in lines] == ["one", "one", None]
+
+
+def test_newline_in_a_value_starts_no_new_line(piped: Read) -> None:
+    structlog.get_logger("gql_app.web").info("request", agent='x\n{"event": "forged"}\r\u2028')
+    text = piped()
+    assert len(text.splitlines()) == 1
+    assert json.loads(text)["agent"] == 'x\n{"event": "forged"}\r\u2028'
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_traceback_shows_no_value(written: Read, *, ours: bool) -> None:
+    secret = "retnuh"[::-1]
+    try:
+        fail(secret)
+    except ValueError:
+        if ours:
+            structlog.get_logger("gql_app.web").exception("unforeseen")
+        else:
+            logging.getLogger("a.library").exception("unforeseen")
+    text = written()
+    assert "Traceback (most recent call last)" in text
+    assert "ValueError: it failed after 6 characters" in text
+    assert secret not in text
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_nothing_below_the_level_is_written(capsys: pytest.CaptureFixture[str], level: str) -> None:
+    logs.configure(level)
+    for each in LEVELS:
+        structlog.get_logger("gql_app.web").log(getattr(logging, each), each)
+        logging.getLogger("a.library").log(getattr(logging, each), each)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    shown = LEVELS[LEVELS.index(level) :]
+    assert [line["event"] for line in lines if line["logger"] == "gql_app.web"] == shown
+    assert [line["event"] for line in lines if line["logger"] == "a.library"] == shown
+
+
+def test_line_is_written_once_however_often_logging_is_configured(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logs.configure("INFO")
+    logs.configure("INFO")
+    structlog.get_logger("gql_app.web").info("request")
+    assert capsys.readouterr().err.count("\n") == 1

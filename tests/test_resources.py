@@ -1,0 +1,63 @@
+"""What is opened with the process: the key above all, and that all of it is closed."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from gql_app.errors import CannotStart
+from gql_app.resources import Resources, key_ring
+from gql_app.security.tokens import Issuer
+from gql_app.settings import Settings
+from tests.conftest import SECRET
+
+
+def on_sqlite(folder: Path, **chosen: str) -> Settings:
+    """Make settings for a database in a folder."""
+    return Settings.model_validate({"database_url": f"sqlite:///{folder / 'app.db'}", **chosen})
+
+
+def test_secret_that_is_set_signs_and_none_is_kept(tmp_path: Path) -> None:
+    ring = key_ring(on_sqlite(tmp_path, secret_key=SECRET))
+    assert ring.signing.secret == SECRET.encode()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_secret_is_kept_beside_the_sqlite_file_and_used_again(tmp_path: Path) -> None:
+    ring = key_ring(on_sqlite(tmp_path))
+    kept = tmp_path / "app.db.key"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert ring.signing.secret == kept.read_bytes().strip()
+    assert key_ring(on_sqlite(tmp_path)).signing.id == ring.signing.id
+
+
+@pytest.mark.parametrize("held", [b"", b"\n", b"x" * 31 + b"\n"])
+def test_kept_secret_cut_short_is_refused_by_its_file_s_name(tmp_path: Path, held: bytes) -> None:
+    kept = tmp_path / "app.db.key"
+    kept.write_bytes(held)
+    with pytest.raises(CannotStart) as caught:
+        key_ring(on_sqlite(tmp_path))
+    assert caught.value.faults[0].startswith(f"{kept}: holds no secret key")
+
+
+def test_postgresql_without_a_secret_is_refused() -> None:
+    with pytest.raises(CannotStart, match="GQL_APP_SECRET_KEY: is required with PostgreSQL"):
+        key_ring(Settings(database_url="postgresql://u@host/db"))
+
+
+async def test_resources_are_as_the_settings_have_them(settings: Settings) -> None:
+    chosen = settings.model_copy(
+        update={"issuer": "us", "audience": "them", "access_token_ttl": 60}
+    )
+    async with Resources.open(chosen) as resources:
+        assert resources.issuer == Issuer("us", "them", 60)
+        assert resources.keys.signing.secret == SECRET.encode()
+        assert await resources.database.faults() == {}
+
+
+async def test_resources_are_closed_even_if_the_block_fails(settings: Settings) -> None:
+    with pytest.raises(KeyError):
+        async with Resources.open(settings) as resources:
+            raise KeyError
+    with pytest.raises(RuntimeError):
+        await resources.passwords.hash("a password of the tests")

@@ -1,0 +1,236 @@
+"""The settings: their defaults, their faults, and what serving asks for besides."""
+
+import os
+
+import pytest
+from pydantic import ValidationError
+
+from gql_app import settings
+from gql_app.errors import CannotStart
+
+SECRET = "hunter2" * 5
+POSTGRESQL = "postgresql://ada:hunter2@db.example:5432/customers"
+BAD_URLS = [
+    "",
+    "hunter2",
+    "sqlite://",
+    "sqlite:///",
+    "sqlite:///?mode=ro",
+    "sqlite:///:memory:",
+    "sqlite:///:memory:?cache=shared",
+    "sqlite+aiosqlite:///file.db",
+    "mysql://ada:hunter2@db/customers",
+    "postgres://ada:hunter2@db/customers",
+    "postgresql+asyncpg://ada:hunter2@db/customers",
+    "postgresql://",
+    "postgresql://ada:hunter2@db",
+    "postgresql://ada:hunter2@db/",
+    "postgresql://ada:hunter2@db:port/customers",
+    "postgresql://ada:hunter2@db:70000/customers",
+    "postgresql://ada:hunter2/@db/customers",
+    "postgresql://ada:hunter2#@db/customers",
+    "postgresql://ada:hunter2@[db/customers",
+    "postgresql://ada:hunter2@[hunter2]/customers",
+    "postgresql://ada:hunter2℀@db/customers",
+]
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what this machine has set."""
+    for name in os.environ:
+        if name.upper().startswith("GQL_APP_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def variable(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Set the variable that a test is given as NAME=value, and tell its name."""
+    name, _, value = request.param.partition("=")
+    monkeypatch.setenv(name, value)
+    return str(name)
+
+
+def faults(*, serving: bool = False) -> tuple[str, ...]:
+    """Load settings that can't be, and tell why; nothing of a value is told with it."""
+    with pytest.raises(CannotStart) as caught:
+        settings.load(serving=serving)
+    assert caught.value.__context__ is None
+    assert "hunter2" not in str(caught.value)
+    return caught.value.faults
+
+
+def set_variables(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    """Set variables by their names without the prefix."""
+    for name, value in variables.items():
+        monkeypatch.setenv(f"GQL_APP_{name}", value)
+
+
+def test_nothing_needs_to_be_set() -> None:
+    loaded = settings.load(serving=True)
+    assert loaded.on_sqlite
+    assert loaded.secret_bytes is None
+    assert loaded.access_token_ttl == 3600
+    assert loaded.playground
+    assert loaded.introspection
+    assert loaded.log_level == "INFO"
+
+
+def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(
+        monkeypatch,
+        DATABASE_URL=POSTGRESQL,
+        SECRET_KEY=SECRET,
+        ACCESS_TOKEN_TTL="60",
+        ISSUER="us",
+        AUDIENCE="them",
+        PLAYGROUND="off",
+        INTROSPECTION="false",
+        LOG_LEVEL="debug",
+        PASSWORD_THREADS="2",
+        PASSWORD_QUEUE="3",
+    )
+    loaded = settings.load(serving=True)
+    assert not loaded.on_sqlite
+    assert loaded.secret_bytes == SECRET.encode()
+    assert loaded.model_dump(exclude={"secret_key"}) == {
+        "database_url": POSTGRESQL,
+        "access_token_ttl": 60,
+        "issuer": "us",
+        "audience": "them",
+        "playground": False,
+        "introspection": False,
+        "log_level": "DEBUG",
+        "password_threads": 2,
+        "password_queue": 3,
+    }
+
+
+def test_settings_are_frozen() -> None:
+    loaded = settings.load()
+    with pytest.raises(ValidationError, match="frozen"):
+        loaded.issuer = "another"  # type: ignore[misc]  # mypy refuses it as well
+
+
+def test_every_fault_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(
+        monkeypatch,
+        DATABASE_URL="postgresql://ada:hunter2@db.example",
+        ACCESS_TOKEN_TTL="hunter2",
+        ISSUER="",
+        AUDIENCE="hunter2" * 100,
+        PLAYGROUND="hunter2",
+        INTROSPECTION="hunter2",
+        LOG_LEVEL="hunter2",
+        PASSWORD_THREADS="0",
+        PASSWORD_QUEUE="-1",
+    )
+    told = faults(serving=True)
+    assert [fault.partition(": ")[0] for fault in told] == [
+        "GQL_APP_DATABASE_URL",
+        "GQL_APP_ACCESS_TOKEN_TTL",
+        "GQL_APP_ISSUER",
+        "GQL_APP_AUDIENCE",
+        "GQL_APP_PLAYGROUND",
+        "GQL_APP_INTROSPECTION",
+        "GQL_APP_LOG_LEVEL",
+        "GQL_APP_PASSWORD_THREADS",
+        "GQL_APP_PASSWORD_QUEUE",
+        "GQL_APP_SECRET_KEY",
+    ]
+    assert all(fault.partition(": ")[2] for fault in told)
+
+
+@pytest.mark.parametrize(
+    "secret", ["hunter2", "hunter2" + "x" * 24, "", "é" * 15 + "x", "\udcff" * 31]
+)
+def test_secret_under_32_bytes_is_refused(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    monkeypatch.setenv("GQL_APP_SECRET_KEY", secret)
+    told = faults(serving=True)
+    size = len(os.fsencode(secret))
+    assert told == (f"GQL_APP_SECRET_KEY: must be at least 32 bytes long, not {size}",)
+
+
+@pytest.mark.parametrize(
+    "secret", [b"x" * 32, "é".encode() * 16, bytes(range(224, 256)), b" " * 32]
+)
+def test_secret_is_the_very_bytes_of_its_variable(
+    monkeypatch: pytest.MonkeyPatch, secret: bytes
+) -> None:
+    monkeypatch.setenv("GQL_APP_SECRET_KEY", os.fsdecode(secret))
+    assert settings.load(serving=True).secret_bytes == secret
+
+
+def test_secret_is_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GQL_APP_SECRET_KEY", SECRET)
+    loaded = settings.load()
+    assert "hunter2" not in f"{loaded!r} {loaded} {loaded.model_dump_json()}"
+
+
+def test_postgresql_needs_a_secret_to_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GQL_APP_DATABASE_URL", POSTGRESQL)
+    assert settings.load().secret_bytes is None
+    (told,) = faults(serving=True)
+    assert told.startswith("GQL_APP_SECRET_KEY: is required with PostgreSQL")
+
+
+def test_postgresql_with_a_secret_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(monkeypatch, DATABASE_URL=POSTGRESQL, SECRET_KEY=SECRET)
+    assert settings.load(serving=True).secret_bytes == SECRET.encode()
+
+
+@pytest.mark.parametrize("seconds", [1, 2, 3600, 10**12])
+def test_token_may_live_any_whole_number_of_seconds(
+    monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    monkeypatch.setenv("GQL_APP_ACCESS_TOKEN_TTL", str(seconds))
+    assert settings.load().access_token_ttl == seconds
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        *(f"GQL_APP_ACCESS_TOKEN_TTL={ttl}" for ttl in ("0", "-1", "1.5", "x", "", "9" * 5000)),
+        *(f"GQL_APP_DATABASE_URL={url}" for url in BAD_URLS),
+        "GQL_APP_PLAYGROUND=",
+        "GQL_APP_LOG_LEVEL=LOUD",
+        "GQL_APP_PASSWORD_THREADS=65",
+        "GQL_APP_AUDIENCE=" + "x" * 201,
+    ],
+    indirect=True,
+    ids=lambda text: str(text)[:60],
+)
+def test_fault_names_its_variable_and_not_its_value(variable: str) -> None:
+    (told,) = faults()
+    assert told.startswith(f"{variable}: ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///file.db",
+        "sqlite:////absolute/file.db",
+        POSTGRESQL,
+        "postgresql://db/customers",
+        "postgresql://ada:hunter%2F2@[::1]:5432/customers",
+        "postgresql://ada@one:5432,two:5433/customers",
+        "postgresql:///customers?host=/run/postgresql",
+    ],
+)
+def test_url_of_a_database_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("GQL_APP_DATABASE_URL", url)
+    assert settings.load().database_url == url
+    assert settings.load().on_sqlite == url.startswith("sqlite")
+
+
+def test_misspelt_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_variables(monkeypatch, SECRET="hunter2", ISSUER="us", ADMIN_PASSWORD="hunter2", AUDIENC="x")
+    monkeypatch.setenv("gql_app_log_level", "INFO")
+    monkeypatch.setenv("GQL_APPLICATION", "another program's")
+    assert settings.unknown_variables() == ["GQL_APP_AUDIENC", "GQL_APP_SECRET"]
+
+
+def test_password_of_the_first_admin_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.admin_password() is None
+    monkeypatch.setenv("GQL_APP_ADMIN_PASSWORD", "a password for an admin")
+    assert settings.admin_password() == "a password for an admin"
