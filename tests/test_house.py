@@ -1,0 +1,132 @@
+"""The two laws of the house: imports go down only, and every library has one home."""
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+
+from gql_app.db.engine import Database
+from gql_app.resources import Resources
+from gql_app.schema.root import Schema
+from gql_app.security.keys import KeyRing
+from gql_app.security.passwords import Passwords
+from gql_app.settings import Settings
+from tests.laws import (
+    HOUSE,
+    INSIDE,
+    MODULES,
+    PACKAGE,
+    ROOT,
+    breaches,
+    circle,
+    says_what_it_is_for,
+)
+
+BUILT = (Database, KeyRing, Passwords, Resources, Schema, Settings, Starlette)
+SCRIPTS = ("main", "db.migrations.env")
+"""What is run, not imported."""
+IMPORTED = [f"{PACKAGE}.{module}" for module in MODULES if module and module not in SCRIPTS]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_module_keeps_both_laws(module: str) -> None:
+    assert breaches(module, MODULES[module]) == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_module_says_in_one_line_what_it_is_for(module: str) -> None:
+    assert says_what_it_is_for(MODULES[module])
+
+
+def test_every_room_has_its_floor_and_every_floor_its_rooms() -> None:
+    rooms = {module.partition(".")[0] for module in MODULES if module}
+    assert rooms == {room for floor in HOUSE for room in floor}
+    for room, floors in INSIDE.items():
+        nouns = {name.split(".")[1] for name in MODULES if name.startswith(f"{room}.")}
+        assert nouns == {noun for floor in floors for noun in floor}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert circle(MODULES) == []
+
+
+@pytest.mark.parametrize("module", IMPORTED)
+def test_module_holds_nothing_that_is_built(module: str) -> None:
+    held = vars(importlib.import_module(module))
+    assert [name for name, value in held.items() if isinstance(value, BUILT)] == []
+
+
+@pytest.mark.parametrize(("ending", "fails"), [("", False), ("import main", True)])
+def test_only_main_reads_the_settings_at_import(
+    tmp_path: Path, ending: str, *, fails: bool
+) -> None:
+    code = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\n"
+    done = subprocess.run(  # noqa: S603  the code above, with this very Python
+        [sys.executable, "-c", code + ending, *IMPORTED],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "GQL_APP_DATABASE_URL": "nonsense"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ("CannotStart: GQL_APP_DATABASE_URL" in done.stderr) == fails, done.stderr
+    assert bool(done.returncode) == fails
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "breach"),
+    [
+        ("security.tokens", "from gql_app.db import engine", "db.engine"),
+        ("security.tokens", "from gql_app.settings import Settings", "settings.Settings"),
+        ("errors", "import gql_app.logs", "logs"),
+        ("accounts.customers", "from gql_app import app", "app"),
+        ("accounts.customers", "def f():\n    import gql_app.web.graphql", "web.graphql"),
+        ("accounts.paging", "from gql_app.accounts import customers", "accounts.customers"),
+        ("accounts.sessions", "from gql_app.accounts.samples import x", "accounts.samples.x"),
+        ("schema.context", "from gql_app.schema.root import Schema", "schema.root.Schema"),
+        ("resources", "from main import app", "main.app"),
+        ("schema.customers", "from sqlalchemy import select", "sqlalchemy.select"),
+        ("accounts.customers", "import strawberry", "strawberry"),
+        ("accounts.customers", "from starlette.requests import URL", "starlette.requests.URL"),
+        ("web.health", "import strawberry.types", "strawberry.types"),
+        ("web.graphql_more", "import orjson", "orjson"),
+        ("web.graphql", "import jwt", "jwt"),
+        ("settings", "import structlog", "structlog"),
+        ("db.engine", "import alembic", "alembic"),
+        ("accounts.customers", "import smtplib", "smtplib"),
+        ("accounts.customers", "import requests", "requests"),
+        ("accounts.customers", "from . import paging", "..paging"),
+        ("cli", "from gql_app import __version__, logs", None),
+        ("accounts.customers", "from gql_app.accounts.paging import Listing", None),
+        ("db.engine", "from gql_app.db.tables import Row", None),
+        ("db.migrations.env", "from alembic import context", None),
+        ("web.graphql", "import orjson", None),
+    ],
+)
+def test_made_up_breach_is_found_and_nothing_else(
+    module: str, line: str, breach: str | None
+) -> None:
+    found = breaches(module, f'"""A module."""\nimport os\n{line}\n')
+    assert found == ([breach] if breach else [])
+
+
+def test_made_up_circle_is_found() -> None:
+    modules = {
+        "db.one": "from gql_app.db.two import x",
+        "db.two": "from gql_app.db import three",
+        "db.three": "import gql_app.db.one",
+    }
+    assert set(circle(modules)) == set(modules)
+    assert circle({**modules, "db.three": "import os"}) == []
+
+
+@pytest.mark.parametrize(
+    "source", ["", "import os", '"""No end"""', '"""One line,\nand another."""']
+)
+def test_made_up_silence_is_found(source: str) -> None:
+    assert not says_what_it_is_for(source)
