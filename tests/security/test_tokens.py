@@ -206,6 +206,11 @@ def test_clock_of_the_issuer_may_be_no_further_ahead(claim: str, ahead: float) -
     assert reason(forge(claims={claim: str(NOW_SECONDS + ahead)})) == INVALID
 
 
+def test_issuing_in_the_future_is_invalid_even_if_it_may_be_used_now() -> None:
+    claims = {"iat": str(NOW_SECONDS + 61), "nbf": str(NOW_SECONDS)}
+    assert reason(forge(claims=claims)) == INVALID
+
+
 @pytest.mark.parametrize(
     "fault",
     [
