@@ -134,9 +134,10 @@ def check_new(
 ) -> NewCustomer:
     """Check a customer to be. Raises Rejected, with every fault at once."""
     checks = _Checks()
+    name, email = checks.take(_name(name)), checks.take(_email(email))
     new = NewCustomer(
-        name=checks.take(_name(name)),
-        email=checks.take(_email(email)),
+        name=name,
+        email=email,
         password=checks.take(_password(password, email=email, name=name)),
         phone=None if phone is None else checks.take(_phone(phone)),
         is_admin=is_admin,
@@ -327,8 +328,9 @@ def _phone(text: str) -> str | Fault:
 
 
 def _password(text: str, *, email: str, name: str) -> str | Fault:
+    """Judge a password against the name and the address as they are stored."""
     clean = passwords.normalise(text)
-    return passwords.judge(clean, email=email.strip(), name=name.strip()) or clean
+    return passwords.judge(clean, email=email, name=name) or clean
 
 
 def _line(text: str, field: str, what: str, longest: int) -> Fault | None:
