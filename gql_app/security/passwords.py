@@ -46,7 +46,7 @@ def judge(password: str, *, email: str, name: str) -> Fault | None:
     elif too_long(password):
         code = UserErrorCode.TOO_LONG
         message = f"Choose a password of at most {MAX_LENGTH} characters."
-    elif any(unicodedata.category(character) == "Cc" for character in password):
+    elif any(unicodedata.category(character) in {"Cc", "Cs"} for character in password):
         code = UserErrorCode.INVALID
         message = "A password cannot hold control characters."
     elif folded in {email.casefold(), name.casefold()}:
