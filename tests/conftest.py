@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gql_app import clock
+from gql_app.db.engine import Database
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.databases import Postgres, copied_sqlite, migrated_sqlite, postgres_server
@@ -43,6 +44,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         server: Postgres = request.getfixturevalue("postgres")
         with server.copied() as url:
             yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Open an empty database, with nothing running on top of it."""
+    database = Database(database_url)
+    yield database
+    await database.close()
 
 
 @pytest.fixture

@@ -1,0 +1,258 @@
+"""What is checked of a customer before anything is written."""
+
+from collections.abc import Callable, Mapping
+from typing import TypedDict
+from unicodedata import normalize
+
+import pytest
+
+from gql_app import clock
+from gql_app.accounts import customers
+from gql_app.accounts.customers import Changes, check_changes, check_new, fold
+from gql_app.db.tables import CustomerRow
+from gql_app.errors import Rejected
+from gql_app.security.ids import new_id
+
+GOOD = "a passphrase nobody else has"
+DECOMPOSED = normalize("NFD", "Élodie Dubois")
+
+FAULTY = [
+    ("name", "", "REQUIRED"),
+    ("name", " \u2003 ", "REQUIRED"),
+    ("name", "n" * 201, "TOO_LONG"),
+    ("name", "e\u0301" * 201, "TOO_LONG"),
+    ("name", "Ada\0", "INVALID"),
+    ("name", "Ada\nLovelace", "INVALID"),
+    ("name", "Ada\x7f", "INVALID"),
+    ("name", "Ada \x9b31m", "INVALID"),
+    ("name", "Ada\ud800", "INVALID"),
+    ("email", "", "REQUIRED"),
+    ("email", "  ", "REQUIRED"),
+    ("email", f"ada@{'a.' * 130}com", "TOO_LONG"),
+    ("email", "ada", "INVALID"),
+    ("email", "ada@", "INVALID"),
+    ("email", "@example.com", "INVALID"),
+    ("email", "ada@@example.com", "INVALID"),
+    ("email", "ada lovelace@example.com", "INVALID"),
+    ("email", "ada@example", "INVALID"),
+    ("email", "Ada <ada@example.com>", "INVALID"),
+    ("email", "ada\0@example.com", "INVALID"),
+    ("email", "ada\n@example.com", "INVALID"),
+    ("email", "ada\ud800@example.com", "INVALID"),
+    ("phone", "", "REQUIRED"),
+    ("phone", "1" * 41, "TOO_LONG"),
+    ("phone", "no number", "INVALID"),
+    ("phone", "+", "INVALID"),
+    ("phone", "555\0", "INVALID"),
+    ("phone", "555\n0100", "INVALID"),
+    ("phone", "\u0665\u0665\u0665 \u0660\u0661\u0660\u0660", "INVALID"),
+    ("password", "", "REQUIRED"),
+    ("password", "ninechars", "WEAK_PASSWORD"),
+    ("password", "e\u0301" * 9, "WEAK_PASSWORD"),
+    ("password", "qwertyuiop", "WEAK_PASSWORD"),
+    ("password", "QwertyUIOP", "WEAK_PASSWORD"),
+    ("password", "x" * 201, "TOO_LONG"),
+    ("password", f"{GOOD}\0", "INVALID"),
+    ("password", f"{GOOD}\n", "INVALID"),
+    ("password", f"{GOOD}\ud800", "INVALID"),
+]
+
+
+class Fields(TypedDict, total=False):
+    """What a customer to be is made of."""
+
+    name: str
+    email: str
+    password: str
+    phone: str | None
+
+
+def fields(**given: str) -> Fields:
+    """Take good fields, and put those that are given in their place."""
+    good = {"name": "Ada", "email": "ada@example.com", "password": GOOD, "phone": "555"}
+    return Fields(**{**good, **given})  # type: ignore[typeddict-item]  # named by the tests
+
+
+def row() -> CustomerRow:
+    """Make a customer who could have been read from the database."""
+    now = clock.now()
+    return CustomerRow(
+        id=new_id(),
+        name="Ada Lovelace",
+        name_key="ada lovelace",
+        email="ada@example.com",
+        email_key="ada@example.com",
+        password_hash="",
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def faults(check: Callable[[], object]) -> list[tuple[str, str | None]]:
+    """Tell each fault's code and field; there must be some."""
+    with pytest.raises(Rejected) as why:
+        check()
+    assert all(fault.message for fault in why.value.faults)
+    return [(fault.code, fault.field) for fault in why.value.faults]
+
+
+@pytest.mark.parametrize(("field", "value", "code"), FAULTY)
+def test_each_fault_of_a_new_customer_has_its_code(field: str, value: str, code: str) -> None:
+    assert faults(lambda: check_new(**fields(**{field: value}))) == [(code, field)]
+
+
+@pytest.mark.parametrize(("field", "value", "code"), FAULTY)
+def test_each_fault_of_a_change_has_its_code(field: str, value: str, code: str) -> None:
+    assert faults(lambda: check_changes(row(), {field: value})) == [(code, field)]
+
+
+def test_all_faults_of_a_new_customer_are_told_at_once() -> None:
+    bad = fields(name=" ", email="ada", password="short", phone="none")
+    assert faults(lambda: check_new(**bad)) == [
+        ("REQUIRED", "name"),
+        ("INVALID", "email"),
+        ("WEAK_PASSWORD", "password"),
+        ("INVALID", "phone"),
+    ]
+
+
+def test_all_faults_of_a_change_are_told_at_once() -> None:
+    given = {"name": "n" * 201, "email": None, "is_admin": None, "phone": "", "password": "short"}
+    assert set(faults(lambda: check_changes(row(), given))) == {
+        ("TOO_LONG", "name"),
+        ("INVALID", "email"),
+        ("INVALID", "is_admin"),
+        ("REQUIRED", "phone"),
+        ("WEAK_PASSWORD", "password"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [
+        ("A", "A"),
+        ("n" * 200, "n" * 200),
+        ("e\u0301" * 200, "\u00e9" * 200),
+        (DECOMPOSED, "Élodie Dubois"),
+        ("  Ada Lovelace  ", "Ada Lovelace"),
+        ("نورة", "نورة"),
+        ("O'Brien-Smith, Jr. 🎉", "O'Brien-Smith, Jr. 🎉"),
+        ("'; DROP TABLE customers; --", "'; DROP TABLE customers; --"),
+    ],
+)
+def test_a_name_is_kept_trimmed_and_in_nfc(typed: str, stored: str) -> None:
+    assert check_new(**fields(name=typed)).name == stored
+    assert check_changes(row(), {"name": typed}).values == {
+        "name": stored,
+        "name_key": fold(stored),
+    }
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored", "key"),
+    [
+        ("ada@example.com", "ada@example.com", "ada@example.com"),
+        (" Ada@EXAMPLE.com ", "Ada@example.com", "ada@example.com"),
+        ("ada+list@example.com", "ada+list@example.com", "ada+list@example.com"),
+        ("ada@xn--bcher-kva.example.com", "ada@bücher.example.com", "ada@bücher.example.com"),
+        ("e\u0301lodie@example.com", "\u00e9lodie@example.com", "\u00e9lodie@example.com"),
+        ("STRASSE@example.com", "STRASSE@example.com", "strasse@example.com"),
+    ],
+)
+def test_an_address_is_stored_normalised_and_folded(typed: str, stored: str, key: str) -> None:
+    assert check_new(**fields(email=typed)).email == stored
+    assert check_changes(row(), {"email": typed}).values == {"email": stored, "email_key": key}
+
+
+@pytest.mark.parametrize(
+    "phone", ["5", "+1 555 0100", "(030) 123/45-67", "555.0100 ext. 12", "555 x7", "1" * 40]
+)
+def test_phone_numbers_are_taken_as_people_write_them(phone: str) -> None:
+    assert check_new(**fields(phone=f" {phone} ")).phone == phone
+    assert check_changes(row(), {"phone": phone}).values == {"phone": phone}
+
+
+def test_a_new_customer_needs_no_phone_and_is_no_admin() -> None:
+    new = check_new(name="Ada", email="ada@example.com", password=GOOD)
+    assert (new.phone, new.is_admin) == (None, False)
+    new = check_new(name="Ada", email="ada@example.com", password=GOOD, is_admin=True)
+    assert new.is_admin
+
+
+@pytest.mark.parametrize("length", [10, 200])
+def test_passwords_of_10_to_200_characters_are_taken_in_nfc(length: int) -> None:
+    typed, kept = "e\u0301" * length, "\u00e9" * length
+    assert check_new(**fields(password=typed)).password == kept
+    assert check_changes(row(), {"password": typed}) == Changes({}, kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "email", "password"),
+    [
+        ("Ada Lovelace", "ada@example.com", "ada LOVELACE"),
+        ("  Ada Lovelace ", "ada@example.com", "Ada Lovelace"),
+        ("Ada Lovelace", "ada@example.com", "ADA@example.com"),
+        ("Ada Lovelace", " Ada@Example.com ", "ada@example.com"),
+        (DECOMPOSED, "ada@example.com", "Élodie Dubois"),
+        ("Élodie Dubois", "ada@example.com", DECOMPOSED),
+        ("Max Große Straße", "ada@example.com", "MAX GROSSE STRASSE"),
+        ("Ada Lovelace", "ada@xn--bcher-kva.example.com", "ada@bücher.example.com"),
+    ],
+)
+def test_a_password_is_neither_the_name_nor_the_address(
+    name: str, email: str, password: str
+) -> None:
+    weak = [("WEAK_PASSWORD", "password")]
+    given = {"name": name, "email": email, "password": password}
+    assert faults(lambda: check_new(**fields(**given))) == weak
+    assert faults(lambda: check_changes(row(), given)) == weak
+
+
+@pytest.mark.parametrize("password", ["ada lovelace", "ADA@example.com"])
+def test_a_new_password_is_held_against_what_stays_the_same(password: str) -> None:
+    assert faults(lambda: check_changes(row(), {"password": password})) == [
+        ("WEAK_PASSWORD", "password")
+    ]
+
+
+def test_a_new_password_is_held_against_the_name_to_be_whichever_comes_first() -> None:
+    given = {"password": "Augusta King", "name": "Augusta King"}
+    assert faults(lambda: check_changes(row(), given)) == [("WEAK_PASSWORD", "password")]
+
+
+def test_null_clears_a_phone() -> None:
+    assert check_changes(row(), {"phone": None}).values == {"phone": None}
+
+
+@pytest.mark.parametrize("field", ["name", "email", "is_admin", "is_active", "password"])
+def test_null_clears_nothing_else(field: str) -> None:
+    assert faults(lambda: check_changes(row(), {field: None})) == [("INVALID", field)]
+
+
+@pytest.mark.parametrize(
+    ("given", "signs_out", "may_unseat"),
+    [
+        ({}, False, False),
+        ({"name": "Augusta"}, False, False),
+        ({"phone": None}, False, False),
+        ({"is_active": True}, False, False),
+        ({"is_admin": True}, False, False),
+        ({"is_active": False}, True, True),
+        ({"is_admin": False}, False, True),
+        ({"password": GOOD}, True, False),
+    ],
+)
+def test_what_a_change_leads_to(
+    given: Mapping[str, str | bool | None], *, signs_out: bool, may_unseat: bool
+) -> None:
+    changes = check_changes(row(), given)
+    assert (changes.signs_out, changes.may_unseat) == (signs_out, may_unseat)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Straße", "STRASSE"), ("Σίσυφος", "ΣΊΣΥΦΟΣ"), ("e\u0301", "\u00c9"), ("ﬁ", "FI")],
+)
+def test_fold_makes_the_same_of_what_differs_in_case_or_form(one: str, other: str) -> None:
+    assert fold(one) == fold(other)
+    assert customers.fold("e") != customers.fold("\u00e9")
