@@ -1,0 +1,260 @@
+"""Adding, changing and removing customers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from unicodedata import normalize
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from gql_app.accounts import customers, sessions
+from gql_app.accounts.customers import Changes, NewCustomer, check_changes, check_new
+from gql_app.db.engine import Database, Writer
+from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.errors import Fault, Rejected
+from gql_app.security.ids import new_id
+from tests.people import NOBODY, PASSWORD, add_customer
+
+NOON = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+LATER = NOON + timedelta(seconds=1)
+
+
+async def everybody(database: Database) -> list[CustomerRow]:
+    """Read all customers, by name."""
+    async with database.read() as db:
+        return list(await db.scalars(select(CustomerRow).order_by(CustomerRow.name)))
+
+
+async def attempt(database: Database, work: Callable[[Writer], Awaitable[object]]) -> str | None:
+    """Do something in a transaction of its own; tell the code it is rejected with, if it is."""
+    try:
+        async with database.write() as db:
+            await work(db)
+    except Rejected as why:
+        return code_and_field(why)[0]
+    return None
+
+
+def code_and_field(why: Rejected) -> tuple[str, str | None]:
+    """Tell the one fault of a rejection."""
+    [fault] = why.faults
+    assert isinstance(fault, Fault)
+    return fault.code, fault.field
+
+
+def new(email: str, name: str = "Ada") -> NewCustomer:
+    """Describe a customer to be."""
+    return check_new(name=name, email=email, password=PASSWORD)
+
+
+async def create(database: Database, email: str, name: str = "Ada") -> str | None:
+    """Try to add a customer."""
+    made = new(email, name)
+    return await attempt(database, lambda db: customers.create(db, made, password_hash="x"))
+
+
+async def rename(database: Database, customer_id: UUID, email: str) -> str | None:
+    """Try to give a customer another address."""
+    values = {"email": email, "email_key": customers.fold(email)}
+    return await attempt(database, lambda db: customers.update(db, customer_id, Changes(values)))
+
+
+async def test_a_new_customer_is_stored_as_checked(
+    database: Database, set_clock: Callable[[datetime], None]
+) -> None:
+    set_clock(NOON)
+    made = check_new(
+        name=normalize("NFD", " Élodie "), email="Élodie@EXAMPLE.com", password=PASSWORD, phone="5"
+    )
+    async with database.write() as db:
+        answered = await customers.create(db, made, password_hash="hash")
+    [row] = await everybody(database)
+    assert row.id == answered.id
+    assert row.id.version == 7
+    assert (row.name, row.name_key) == (normalize("NFC", "Élodie"), normalize("NFC", "élodie"))
+    assert (row.email, row.email_key) == ("Élodie@example.com", "élodie@example.com")
+    assert (row.phone, row.password_hash) == ("5", "hash")
+    assert (row.is_admin, row.is_active) == (False, True)
+    assert (row.created_at, row.updated_at) == (NOON, NOON)
+
+
+async def test_a_customer_is_found_by_id(database: Database) -> None:
+    ada = await add_customer(database, "Ada")
+    async with database.read() as db:
+        found = await customers.by_id(db, ada.id)
+        nobody = await customers.by_id(db, new_id())
+    assert found is not None
+    assert (found.id, nobody) == (ada.id, None)
+
+
+@pytest.mark.parametrize(
+    "typed", ["élodie@example.com", " ÉLODIE@EXAMPLE.COM ", normalize("NFD", "Élodie@example.com")]
+)
+async def test_a_customer_is_found_by_their_address_however_it_is_typed(
+    database: Database, typed: str
+) -> None:
+    elodie = await add_customer(database, "Élodie", "Élodie@example.com")
+    async with database.read() as db:
+        found = await customers.by_email(db, typed)
+    assert found is not None
+    assert found.id == elodie.id
+
+
+@pytest.mark.parametrize("typed", ["bob@example.com", "", "ada", "ada@example.com\0", "\ud800@a.b"])
+async def test_nobody_is_found_by_any_other_address(database: Database, typed: str) -> None:
+    await add_customer(database, "Ada")
+    async with database.read() as db:
+        assert await customers.by_email(db, typed) is None
+
+
+async def test_an_address_is_taken_in_any_case(database: Database) -> None:
+    await add_customer(database, "Ada", "strasse@example.com")
+    assert await create(database, "STRASSE@Example.com") == "TAKEN"
+    assert await create(database, "Straße@example.com") == "TAKEN"
+    assert len(await everybody(database)) == 1
+
+
+async def test_taken_names_the_field(database: Database) -> None:
+    await add_customer(database, "Ada")
+    with pytest.raises(Rejected) as why:
+        async with database.write() as db:
+            await customers.create(db, new("ada@example.com"), password_hash="x")
+    assert code_and_field(why.value) == ("TAKEN", "email")
+
+
+async def test_an_address_can_not_be_changed_to_one_that_is_taken(database: Database) -> None:
+    ada, bob = await add_customer(database, "Ada"), await add_customer(database, "Bob")
+    assert await rename(database, bob.id, "ADA@example.com") == "TAKEN"
+    rows = await everybody(database)
+    assert [(row.email, row.updated_at) for row in rows] == [
+        (ada.email, ada.updated_at),
+        (bob.email, bob.updated_at),
+    ]
+
+
+async def test_an_address_can_change_its_case(database: Database) -> None:
+    ada = await add_customer(database, "Ada")
+    assert await rename(database, ada.id, "ADA@example.com") is None
+    assert [row.email for row in await everybody(database)] == ["ADA@example.com"]
+
+
+async def test_ten_racing_creates_of_one_address_make_one(database: Database) -> None:
+    spelt = [f"{'Racer'[:n]}{'rACER'[n:]}@example.com" for n in range(5)] * 2
+    ends = await asyncio.gather(
+        *(create(database, email, f"Racer {n}") for n, email in enumerate(spelt))
+    )
+    assert sorted(map(str, ends)) == ["None"] + ["TAKEN"] * 9
+    [row] = await everybody(database)
+    assert row.name == f"Racer {ends.index(None)}"
+
+
+async def test_ten_racing_updates_to_one_address_change_one(database: Database) -> None:
+    rows = [await add_customer(database, f"Racer{n}") for n in range(10)]
+    ends = await asyncio.gather(*(rename(database, row.id, "one@example.com") for row in rows))
+    assert sorted(map(str, ends)) == ["None"] + ["TAKEN"] * 9
+    found = [row.id for row in await everybody(database) if row.email == "one@example.com"]
+    assert found == [rows[ends.index(None)].id]
+
+
+async def test_a_rejected_write_leaves_nothing(database: Database) -> None:
+    ada = await add_customer(database, "Ada")
+    added = new("bob@example.com", "Bob")
+
+    async def work(db: Writer) -> None:
+        await customers.update(db, ada.id, check_changes(ada, {"name": "Augusta"}))
+        await customers.create(db, added, password_hash="x")
+        await customers.create(db, added, password_hash="x")
+
+    assert await attempt(database, work) == "TAKEN"
+    assert [row.name for row in await everybody(database)] == ["Ada"]
+
+
+async def test_a_change_writes_what_is_given_and_nothing_else(
+    database: Database, set_clock: Callable[[datetime], None]
+) -> None:
+    set_clock(NOON)
+    ada = await add_customer(database, "Ada", phone="555 0100")
+    bob = await add_customer(database, "Bob")
+    set_clock(LATER)
+    changes = check_changes(ada, {"name": "Augusta", "is_admin": True})
+    async with database.write() as db:
+        await customers.update(db, ada.id, changes, password_hash="another")
+    row, untouched = await everybody(database)
+    assert (row.name, row.name_key, row.is_admin) == ("Augusta", "augusta", True)
+    assert (row.email, row.phone, row.is_active) == (ada.email, "555 0100", True)
+    assert (row.password_hash, row.created_at, row.updated_at) == ("another", NOON, LATER)
+    assert (untouched.name, untouched.updated_at) == (bob.name, NOON)
+
+
+async def test_null_clears_the_phone(database: Database) -> None:
+    ada = await add_customer(database, "Ada", phone="555 0100")
+    async with database.write() as db:
+        await customers.update(db, ada.id, check_changes(ada, {"phone": None}))
+    assert [row.phone for row in await everybody(database)] == [None]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"name": " Ada "},
+        {"email": "ada@EXAMPLE.com"},
+        {"phone": None},
+        {"is_admin": False, "is_active": True},
+    ],
+)
+async def test_updated_at_stays_when_nothing_changes(
+    database: Database,
+    set_clock: Callable[[datetime], None],
+    given: dict[str, str | bool | None],
+) -> None:
+    set_clock(NOON)
+    ada = await add_customer(database, "Ada")
+    set_clock(LATER)
+    async with database.write() as db:
+        row = await customers.update(db, ada.id, check_changes(ada, given))
+    assert (row.updated_at, (await everybody(database))[0].updated_at) == (NOON, NOON)
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"name": "Bob", "name_key": "bob"}, {"is_admin": False}, {"is_active": False}]
+)
+async def test_nobody_can_not_be_changed(
+    database: Database, values: dict[str, str | bool | None]
+) -> None:
+    await add_customer(database, "Ada", is_admin=True)
+    changes = Changes(values)
+    with pytest.raises(Rejected) as why:
+        async with database.write() as db:
+            await customers.update(db, new_id(), changes)
+    assert code_and_field(why.value) == ("NOT_FOUND", "id")
+
+
+async def test_nobody_can_not_be_removed(database: Database) -> None:
+    ada = await add_customer(database, "Ada")
+    with pytest.raises(Rejected) as why:
+        async with database.write() as db:
+            await customers.delete(db, new_id())
+    assert code_and_field(why.value) == ("NOT_FOUND", "id")
+    assert [row.id for row in await everybody(database)] == [ada.id]
+
+
+async def test_a_removed_customer_takes_their_sessions_along(database: Database) -> None:
+    ada, bob = await add_customer(database, "Ada"), await add_customer(database, "Bob")
+    async with database.write() as db:
+        for row in (ada, ada, bob):
+            await sessions.open_session(db, row, NOBODY, lifetime=60)
+    async with database.write() as db:
+        await customers.delete(db, ada.id)
+    assert [row.id for row in await everybody(database)] == [bob.id]
+    async with database.read() as db:
+        assert list(await db.scalars(select(SessionRow.customer_id))) == [bob.id]
+
+
+async def test_of_ten_racing_removals_one_finds_the_customer(database: Database) -> None:
+    ada = await add_customer(database, "Ada")
+    removals = (attempt(database, lambda db: customers.delete(db, ada.id)) for _ in range(10))
+    ends = await asyncio.gather(*removals)
+    assert sorted(map(str, ends)) == ["NOT_FOUND"] * 9 + ["None"]

@@ -1,0 +1,122 @@
+"""Somebody can always administer: the last active admin stays one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import combinations_with_replacement
+from uuid import UUID
+
+import pytest
+from sqlalchemy import delete, func, select
+
+from gql_app.accounts import customers
+from gql_app.accounts.customers import Changes
+from gql_app.db.engine import Database, Writer
+from gql_app.db.tables import CustomerRow
+from gql_app.errors import Rejected
+from tests.people import add_customer
+
+Deed = Callable[[Writer, UUID], Awaitable[object]]
+ROUNDS = 5
+
+
+async def demote(db: Writer, customer_id: UUID) -> None:
+    """Make an admin a plain customer."""
+    await customers.update(db, customer_id, Changes({"is_admin": False}))
+
+
+async def deactivate(db: Writer, customer_id: UUID) -> None:
+    """Shut a customer out."""
+    await customers.update(db, customer_id, Changes({"is_active": False}))
+
+
+DEEDS: list[Deed] = [customers.delete, demote, deactivate]
+
+
+async def unseat(database: Database, deed: Deed, customer_id: UUID) -> str | None:
+    """Try a deed in a transaction of its own; tell the code it is rejected with, if it is."""
+    try:
+        async with database.write() as db:
+            await deed(db, customer_id)
+    except Rejected as why:
+        [fault] = why.faults
+        assert fault.field == "id"
+        return fault.code
+    return None
+
+
+async def active_admins(database: Database) -> int:
+    """Count those who can administer."""
+    statement = select(func.count()).where(CustomerRow.is_admin, CustomerRow.is_active)
+    async with database.read() as db:
+        return (await db.execute(statement)).scalar_one()
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+async def test_the_last_active_admin_stays_one(database: Database, deed: Deed) -> None:
+    last = await add_customer(database, "Ada", is_admin=True)
+    retired = await add_customer(database, "Bob", is_admin=True)
+    assert await unseat(database, deactivate, retired.id) is None
+    await add_customer(database, "Carla Plain")
+    assert await unseat(database, deed, last.id) == "LAST_ADMIN"
+    async with database.read() as db:
+        row = await customers.by_id(db, last.id)
+    assert row is not None
+    assert (row.is_admin, row.is_active, row.updated_at) == (True, True, last.updated_at)
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+async def test_an_admin_who_is_not_the_last_may_go(database: Database, deed: Deed) -> None:
+    first = await add_customer(database, "Ada", is_admin=True)
+    await add_customer(database, "Bob", is_admin=True)
+    assert await unseat(database, deed, first.id) is None
+    assert await active_admins(database) == 1
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+async def test_plain_and_retired_customers_may_go_beside_the_last_admin(
+    database: Database, deed: Deed
+) -> None:
+    await add_customer(database, "Ada", is_admin=True)
+    retired = await add_customer(database, "Bob", is_admin=True)
+    plain = await add_customer(database, "Carla Plain")
+    assert await unseat(database, deactivate, retired.id) is None
+    assert await unseat(database, deed, retired.id) is None
+    assert await unseat(database, deed, plain.id) is None
+    assert await active_admins(database) == 1
+
+
+@pytest.mark.parametrize(
+    "values", [{"name": "Augusta", "name_key": "augusta"}, {"is_admin": True, "is_active": True}]
+)
+async def test_the_last_admin_may_change_in_other_ways(
+    database: Database, values: dict[str, str | bool | None]
+) -> None:
+    last = await add_customer(database, "Ada", is_admin=True)
+    async with database.write() as db:
+        await customers.update(db, last.id, Changes(values))
+    assert await active_admins(database) == 1
+
+
+@pytest.mark.parametrize(("one", "another"), list(combinations_with_replacement(DEEDS, 2)))
+async def test_of_two_who_race_to_unseat_the_last_two_admins_one_wins(
+    database: Database, one: Deed, another: Deed
+) -> None:
+    for _ in range(ROUNDS):
+        async with database.write() as db:
+            await db.execute(delete(CustomerRow))
+        ada = await add_customer(database, "Ada", is_admin=True)
+        bob = await add_customer(database, "Bob", is_admin=True)
+        ends = await asyncio.gather(
+            unseat(database, one, ada.id), unseat(database, another, bob.id)
+        )
+        assert sorted(map(str, ends)) == ["LAST_ADMIN", "None"]
+        assert await active_admins(database) == 1
+
+
+async def test_of_ten_who_race_to_unseat_ten_admins_nine_win(database: Database) -> None:
+    admins = [await add_customer(database, f"Admin{n}", is_admin=True) for n in range(10)]
+    ends = await asyncio.gather(
+        *(unseat(database, DEEDS[n % 3], row.id) for n, row in enumerate(admins))
+    )
+    assert sorted(map(str, ends)) == ["LAST_ADMIN"] + ["None"] * 9
+    assert await active_admins(database) == 1
