@@ -110,8 +110,11 @@ class Listing(Generic[_R]):
 
     def cursor(self, row: _R) -> str:
         """Write where a row stands."""
-        keys = [_write(getattr(row, column.key)) for column in self.columns]
-        raw = json.dumps([self._print(), *keys], ensure_ascii=False, separators=(",", ":"))
+        return self._spell([getattr(row, column.key) for column in self.columns])
+
+    def _spell(self, keys: Sequence[object]) -> str:
+        parts = [self._print(), *map(_write, keys)]
+        raw = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
         return urlsafe_b64encode(raw.encode()).rstrip(b"=").decode()
 
     def _statement(self, window: Window) -> Select[_R | None, bool, bool]:
@@ -166,9 +169,8 @@ class Listing(Generic[_R]):
             return ()
         try:
             name, keys = _parse(cursor)
-            types = [column.type.python_type for column in self.columns]
             if name == self._print():
-                return tuple(_restore(kind, key) for kind, key in zip(types, keys, strict=True))
+                return self._restored(keys, cursor)
         except (ValueError, TypeError, OverflowError, RecursionError):
             message = "The cursor is broken. Send one unchanged as a page answered it."
             raise BadUserInput(message) from None
@@ -177,6 +179,14 @@ class Listing(Generic[_R]):
             "without a cursor."
         )
         raise BadUserInput(message)
+
+    def _restored(self, keys: Sequence[object], cursor: str) -> _Keys:
+        """Restore a cursor's keys; it has one spelling, as base64 and JSON have many."""
+        types = [column.type.python_type for column in self.columns]
+        restored = tuple(_restore(kind, key) for kind, key in zip(types, keys, strict=True))
+        if self._spell(restored) != cursor:
+            raise ValueError
+        return restored
 
     def _print(self) -> str:
         return hashlib.blake2s(self.name.encode(), digest_size=6).hexdigest()
