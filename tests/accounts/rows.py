@@ -1,0 +1,111 @@
+"""Rows that the tests put into a database as they are."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+from sqlalchemy import Connection, event
+
+from gql_app.accounts.customers import Filter, Order, OrderField, fold, listing
+from gql_app.accounts.paging import Listing, Page, Window
+from gql_app.db.engine import Database
+from gql_app.db.tables import CustomerRow
+from gql_app.security.ids import new_id
+
+START = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+ORDERS = [Order(field, descending=down) for field, down in product(OrderField, [False, True])]
+EVERYBODY = Filter()
+
+
+def customer(name: str, email: str | None = None, *, seconds: float = 0) -> CustomerRow:
+    """Make a customer who was added some seconds after the start."""
+    created_at = START + timedelta(seconds=seconds)
+    row_id = new_id()
+    email = email or f"{row_id.hex}@example.com"
+    return CustomerRow(
+        id=row_id,
+        name=name,
+        name_key=fold(name),
+        email=email,
+        email_key=fold(email),
+        password_hash="",
+        created_at=created_at,
+        updated_at=created_at,
+    )
+
+
+async def store(database: Database, rows: Iterable[CustomerRow]) -> list[CustomerRow]:
+    """Put rows into the database."""
+    stored = list(rows)
+    async with database.write() as db:
+        db.add_all(stored)
+    return stored
+
+
+def everybody(order: Order = ORDERS[0]) -> Listing[CustomerRow]:
+    """List all customers as an admin may."""
+    return listing(EVERYBODY, order, by_admin=True)
+
+
+def place(order: Order, row: CustomerRow) -> tuple[object, ...]:
+    """Tell what Python sorts a row by to get an order of the list."""
+    return {
+        OrderField.CREATED_AT: (row.created_at, row.id),
+        OrderField.NAME: (row.name_key, row.id),
+        OrderField.EMAIL: (row.email_key,),
+    }[order.field]
+
+
+def in_order(order: Order, rows: Iterable[CustomerRow]) -> list[CustomerRow]:
+    """Sort rows as the list is to sort them."""
+    return sorted(rows, key=lambda row: place(order, row), reverse=order.descending)
+
+
+def names(rows: Iterable[CustomerRow]) -> list[str]:
+    """Name the rows."""
+    return [row.name for row in rows]
+
+
+async def read(database: Database, of: Listing[CustomerRow], window: Window) -> Page[CustomerRow]:
+    """Read one page."""
+    async with database.read() as db:
+        return await of.page(db, window)
+
+
+async def walk(
+    database: Database, of: Listing[CustomerRow], size: int, *, backward: bool
+) -> AsyncIterator[Page[CustomerRow]]:
+    """Read page after page, as far as they say that there is one more."""
+    window = Window(size, backward=backward)
+    while True:
+        page = await read(database, of, window)
+        yield page
+        if backward and page.has_previous:
+            window = Window(size, backward=True, before=of.cursor(page.rows[0]))
+        elif page.has_next and not backward:
+            window = Window(size, after=of.cursor(page.rows[-1]))
+        else:
+            return
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[tuple[str, Sequence[object]]]]:
+    """Note every statement that reaches the database, with its values."""
+    seen: list[tuple[str, Sequence[object]]] = []
+
+    def note(
+        _connection: Connection,
+        _cursor: object,
+        statement: str,
+        parameters: Sequence[object],
+        *_: object,
+    ) -> None:
+        if not statement.startswith("BEGIN"):
+            seen.append((statement, parameters))
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
