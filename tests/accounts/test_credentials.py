@@ -1,0 +1,229 @@
+"""Credentials: one answer to everything that is wrong, and what a change ends."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from unicodedata import normalize
+
+import pytest
+from argon2 import PasswordHasher
+from sqlalchemy import select, update
+
+from gql_app.accounts import credentials, customers
+from gql_app.accounts.credentials import Proof
+from gql_app.accounts.customers import Changes, check_changes
+from gql_app.accounts.sessions import open_session
+from gql_app.db.engine import Database
+from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.errors import Fault, Rejected
+from gql_app.security.passwords import Passwords
+from tests.people import NOBODY, PASSWORD, add_customer, password_hash
+
+WRONG = [Fault(credentials.WRONG.code, credentials.WRONG.message, None)]
+
+
+@pytest.fixture
+async def hasher() -> AsyncIterator[Passwords]:
+    """Open a pool to hash in."""
+    hasher = Passwords(threads=1, queue=4)
+    yield hasher
+    hasher.close()
+
+
+async def store(database: Database, **values: object) -> None:
+    """Write something of every customer, behind the rules' back."""
+    async with database.write() as db:
+        await db.execute(update(CustomerRow).values(**values))
+
+
+async def stored_hash(database: Database) -> str:
+    """Read the only customer's hash."""
+    async with database.read() as db:
+        return (await db.scalars(select(CustomerRow.password_hash))).one()
+
+
+async def session_count(database: Database) -> int:
+    """Count sessions that have not ended."""
+    async with database.read() as db:
+        living = select(SessionRow).where(SessionRow.ended_at.is_(None))
+        return len((await db.scalars(living)).all())
+
+
+async def check(
+    database: Database, hasher: Passwords, email: str = "ada@example.com", password: str = PASSWORD
+) -> Proof:
+    """Check a password."""
+    return await credentials.check(database.read, hasher, email=email, password=password)
+
+
+async def sign_in(database: Database, proof: Proof) -> SessionRow:
+    """Sign in with a proof."""
+    async with database.write() as db:
+        return await credentials.sign_in(db, proof, NOBODY, lifetime=60)
+
+
+def old_hash(password: str = PASSWORD) -> str:
+    """Hash with other parameters than today's."""
+    return PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(password)
+
+
+@pytest.mark.parametrize("email", ["ada@example.com", "ADA@Example.COM", "  ada@example.com \t"])
+async def test_the_right_password_proves_who_one_is(
+    database: Database, hasher: Passwords, email: str
+) -> None:
+    ada = await add_customer(database, "Ada")
+    proof = await check(database, hasher, email)
+    assert (proof.customer.id, proof.renewed_hash) == (ada.id, None)
+    session = await sign_in(database, proof)
+    assert (session.customer_id, session.ended_at) == (ada.id, None)
+    assert await stored_hash(database) == ada.password_hash
+
+
+async def test_a_password_is_the_same_however_its_accents_are_typed(
+    database: Database, hasher: Passwords
+) -> None:
+    await add_customer(database, "Ada")
+    composed = normalize("NFC", "pässwörd pässwörd")
+    await store(database, password_hash=await hasher.hash(composed))
+    assert await check(database, hasher, password=composed)
+    assert await check(database, hasher, password=normalize("NFD", composed))
+
+
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [
+        ("ada@example.com", "another password"),
+        ("ada@example.com", ""),
+        ("ada@example.com", PASSWORD.upper()),
+        ("ada@example.com", f"{PASSWORD} "),
+        ("ada@example.com", f"{PASSWORD}\0"),
+        ("ada@example.com", "x" * 201),
+        ("ada@example.com", "x" * 1_000_000),
+        ("bob@example.com", PASSWORD),
+        ("", PASSWORD),
+        ("ada", PASSWORD),
+        ("ada@example.com\0", PASSWORD),
+        ("x" * 1_000_000, PASSWORD),
+        ("' OR 1=1 --", PASSWORD),
+        ("%@example.com", PASSWORD),
+    ],
+)
+async def test_whatever_is_wrong_has_one_answer(
+    database: Database, hasher: Passwords, email: str, password: str
+) -> None:
+    await add_customer(database, "Ada")
+    with pytest.raises(Rejected) as why:
+        await check(database, hasher, email, password)
+    assert list(why.value.faults) == WRONG
+    assert WRONG[0].code == "INVALID_CREDENTIALS"
+
+
+@pytest.mark.parametrize(
+    "values", [{"is_active": False}, {"password_hash": ""}, {"password_hash": "no hash"}]
+)
+async def test_the_right_password_of_a_closed_account_has_the_same_answer(
+    database: Database, hasher: Passwords, values: dict[str, object]
+) -> None:
+    await add_customer(database, "Ada")
+    await store(database, **values)
+    with pytest.raises(Rejected) as why:
+        await check(database, hasher)
+    assert list(why.value.faults) == WRONG
+
+
+async def test_signing_in_renews_an_outdated_hash(database: Database, hasher: Passwords) -> None:
+    await add_customer(database, "Ada")
+    await store(database, password_hash=old_hash())
+    await sign_in(database, await check(database, hasher))
+    renewed = await stored_hash(database)
+    assert renewed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert (await check(database, hasher)).renewed_hash is None
+    assert await stored_hash(database) == renewed
+
+
+async def test_a_wrong_password_renews_nothing(database: Database, hasher: Passwords) -> None:
+    await add_customer(database, "Ada")
+    outdated = old_hash()
+    await store(database, password_hash=outdated)
+    with pytest.raises(Rejected):
+        await check(database, hasher, password="another password")
+    assert await stored_hash(database) == outdated
+
+
+async def deactivate(database: Database) -> None:
+    """Shut the customer out."""
+    await store(database, is_active=False)
+
+
+async def set_password(database: Database) -> None:
+    """Give the customer another password."""
+    await store(database, password_hash=old_hash("another password"))
+
+
+async def remove(database: Database) -> None:
+    """Remove the customer."""
+    async with database.write() as db:
+        for row in await db.scalars(select(CustomerRow)):
+            await customers.delete(db, row.id)
+
+
+@pytest.mark.parametrize("deed", [deactivate, set_password, remove])
+@pytest.mark.parametrize("outdated", [False, True])
+async def test_signing_in_is_refused_if_the_account_changed_since_the_check(
+    database: Database,
+    hasher: Passwords,
+    deed: Callable[[Database], Awaitable[None]],
+    *,
+    outdated: bool,
+) -> None:
+    await add_customer(database, "Ada")
+    await store(database, password_hash=old_hash() if outdated else password_hash())
+    proof = await check(database, hasher)
+    await deed(database)
+    async with database.read() as db:
+        left = (await db.scalars(select(CustomerRow.password_hash))).all()
+    with pytest.raises(Rejected) as why:
+        await sign_in(database, proof)
+    assert list(why.value.faults) == WRONG
+    assert await session_count(database) == 0
+    async with database.read() as db:
+        assert (await db.scalars(select(CustomerRow.password_hash))).all() == left
+
+
+@pytest.mark.parametrize(
+    ("values", "new_hash", "left"),
+    [
+        ({"name": "Augusta", "name_key": "augusta"}, None, 3),
+        ({"email": "b@example.com", "email_key": "b@example.com"}, None, 3),
+        ({"phone": None}, None, 3),
+        ({"is_admin": False}, None, 3),
+        ({"is_active": True}, None, 3),
+        ({"is_active": False}, None, 1),
+        ({}, "another hash", 1),
+        ({"is_active": False}, "another hash", 1),
+    ],
+)
+async def test_only_a_new_password_or_losing_access_ends_sessions(
+    database: Database, values: dict[str, str | bool | None], new_hash: str | None, left: int
+) -> None:
+    ada = await add_customer(database, "Ada", is_admin=True)
+    bob = await add_customer(database, "Bob", is_admin=True)
+    async with database.write() as db:
+        for row in (ada, ada, bob):
+            await open_session(db, row, NOBODY, lifetime=60)
+    changes = Changes(values, PASSWORD if new_hash else None)
+    async with database.write() as db:
+        row = await credentials.change(db, ada.id, changes, password_hash=new_hash)
+    assert row.password_hash == (new_hash or ada.password_hash)
+    assert await session_count(database) == left
+
+
+async def test_a_rejected_change_ends_no_session(database: Database) -> None:
+    ada = await add_customer(database, "Ada", is_admin=True)
+    async with database.write() as db:
+        await open_session(db, ada, NOBODY, lifetime=60)
+    changes = check_changes(ada, {"is_active": False, "password": "a password of its own"})
+    with pytest.raises(Rejected) as why:
+        async with database.write() as db:
+            await credentials.change(db, ada.id, changes, password_hash="another hash")
+    assert [fault.code for fault in why.value.faults] == ["LAST_ADMIN"]
+    assert await session_count(database) == 1
+    assert await stored_hash(database) == ada.password_hash

@@ -1,0 +1,207 @@
+"""Which customers are listed, in which order, and for whom."""
+
+from datetime import timedelta
+from unicodedata import normalize
+
+import pytest
+
+from gql_app.accounts.customers import Filter, Order, OrderField, listing
+from gql_app.accounts.paging import Window
+from gql_app.db.engine import Database
+from gql_app.errors import AdminRequired, BadUserInput
+from tests.accounts.rows import ORDERS, START, customer, everybody, names, read, store
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+async def found(database: Database, which: Filter, *, by_admin: bool = True) -> set[str]:
+    """Name those who match, and see that as many are counted."""
+    of = listing(which, Order(), by_admin=by_admin)
+    page = await read(database, of, Window(500))
+    async with database.read() as db:
+        assert await of.count(db) == len(page.rows)
+    return set(names(page.rows))
+
+
+async def search(database: Database, text: str, *, by_admin: bool = True) -> set[str]:
+    """Name those whom a search finds."""
+    return await found(database, Filter(search=text), by_admin=by_admin)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ada", {"Ada Lovelace", "Adaeze Obi"}),
+        ("ADA", {"Ada Lovelace", "Adaeze Obi"}),
+        ("lovelace", {"Ada Lovelace"}),
+        ("a l", {"Ada Lovelace"}),
+        ("eze", {"Adaeze Obi"}),
+        ("nobody", set()),
+        ("", {"Ada Lovelace", "Adaeze Obi", "Bob"}),
+        ("x" * 254, set()),
+    ],
+)
+async def test_search_looks_anywhere_in_the_name(
+    database: Database, text: str, expected: set[str]
+) -> None:
+    await store(database, map(customer, ["Ada Lovelace", "Adaeze Obi", "Bob"]))
+    assert await search(database, text) == expected
+    assert await search(database, text, by_admin=False) == expected
+
+
+LITERAL = ["100% sure", "100 sure", "under_score", "underscore", "back\\slash", "a/b", "a*b?[c]"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("%", {"100% sure"}),
+        ("0% s", {"100% sure"}),
+        ("_", {"under_score"}),
+        ("r_s", {"under_score"}),
+        ("\\", {"back\\slash"}),
+        ("\\s", {"back\\slash"}),
+        ("/", {"a/b"}),
+        ("a/b", {"a/b"}),
+        ("*", {"a*b?[c]"}),
+        ("?[c]", {"a*b?[c]"}),
+        ("%%", set()),
+        ("\\%", set()),
+        ("/%", set()),
+        ("/_", set()),
+        ("' OR 1=1 --", set()),
+        ("\0", set()),
+        ("a\0", set()),
+        ("under\0score", set()),
+    ],
+)
+async def test_search_takes_every_character_literally(
+    database: Database, text: str, expected: set[str]
+) -> None:
+    await store(database, map(customer, LITERAL))
+    assert await search(database, text) == expected
+    assert await search(database, text, by_admin=False) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Straße", "STRASSE"),
+        ("Straße", "strasse"),
+        ("STRASSE", "straße"),
+        ("Σίσυφος", "ΣΊΣΥΦΟΣ"),
+        ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+        ("Ёлкин", "ёЛКИН"),
+        ("Élodie", normalize("NFD", "élodie")),
+        ("Élodie", normalize("NFD", "É")),
+        ("Élodie", "ÉLO"),
+        ("ÅSA", "\u212bsa"),
+        ("İpek", "i\u0307pek"),
+    ],
+)
+async def test_search_folds_case_and_form_by_unicode(
+    database: Database, name: str, text: str
+) -> None:
+    await store(database, [customer(name), customer("Bob")])
+    assert await search(database, text) == {name}
+
+
+async def test_search_does_not_drop_accents(database: Database) -> None:
+    await store(database, [customer("Élodie")])
+    assert await search(database, "Elodie") == set()
+
+
+@pytest.mark.parametrize("text", ["hidden", "ADA@hidden", "hidden.example.com", "@", ".com"])
+async def test_only_admins_search_in_addresses(database: Database, text: str) -> None:
+    await store(database, [customer("Ada", "Ada@hidden.example.com")])
+    assert await search(database, text) == {"Ada"}
+    assert await search(database, text, by_admin=False) == set()
+
+
+@pytest.mark.parametrize("by_admin", [True, False])
+@pytest.mark.parametrize("text", ["x" * 255, "%" * 100_000, "\0" * 255])
+def test_too_long_a_search_is_refused(text: str, *, by_admin: bool) -> None:
+    with pytest.raises(BadUserInput, match="search") as why:
+        listing(Filter(search=text), Order(), by_admin=by_admin)
+    assert why.value.extensions == {"code": "BAD_USER_INPUT"}
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_only_admins_sort_by_address(*, descending: bool) -> None:
+    order = Order(OrderField.EMAIL, descending=descending)
+    with pytest.raises(AdminRequired) as why:
+        listing(Filter(), order, by_admin=False)
+    assert why.value.extensions["code"] == "FORBIDDEN"
+    assert why.value.extensions["reason"] == "ADMIN_REQUIRED"
+    assert listing(Filter(), order, by_admin=True)
+
+
+@pytest.mark.parametrize(
+    "order", [order for order in ORDERS if order.field is not OrderField.EMAIL]
+)
+async def test_anybody_sorts_by_what_they_can_see(database: Database, order: Order) -> None:
+    await store(database, [customer("Ada"), customer("Bob", seconds=1)])
+    page = await read(database, listing(Filter(), order, by_admin=False), Window())
+    assert names(page.rows) == (["Bob", "Ada"] if order.descending else ["Ada", "Bob"])
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        (Filter(created_after=START - MICROSECOND), {"at", "past", "later"}),
+        (Filter(created_after=START), {"past", "later"}),
+        (Filter(created_after=START + MICROSECOND), {"later"}),
+        (Filter(created_before=START), set()),
+        (Filter(created_before=START + MICROSECOND), {"at"}),
+        (Filter(created_before=START + 2 * MICROSECOND), {"at", "past"}),
+        (Filter(None, None, START, START + timedelta(seconds=1)), {"past"}),
+        (Filter(None, None, START, START), set()),
+        (Filter("a", None, START, None), {"past", "later"}),
+        (Filter("past", None, START, START + timedelta(seconds=1)), {"past"}),
+    ],
+)
+async def test_dates_of_a_filter_are_exclusive_to_the_microsecond(
+    database: Database, which: Filter, expected: set[str]
+) -> None:
+    moments = {"at": 0, "past": 0.000001, "later": 1}
+    await store(database, (customer(name, seconds=after) for name, after in moments.items()))
+    assert await found(database, which) == expected
+
+
+@pytest.mark.parametrize(
+    ("is_admin", "expected"),
+    [(None, {"Ada", "Bob", "Carla"}), (True, {"Ada"}), (False, {"Bob", "Carla"})],
+)
+async def test_admins_can_be_told_from_others(
+    database: Database, expected: set[str], *, is_admin: bool | None
+) -> None:
+    ada, bob, carla = customer("Ada"), customer("Bob"), customer("Carla")
+    ada.is_admin = True
+    carla.is_active = False
+    await store(database, [ada, bob, carla])
+    assert await found(database, Filter(is_admin=is_admin)) == expected
+
+
+async def test_names_are_sorted_by_their_folded_code_points(database: Database) -> None:
+    expected = ["ADA", "ada b", "Bob", "Straße", "strassF", "Zoë", "Éva", "Ömer", "ΣΊΣΥΦΟΣ", "小林"]
+    await store(database, map(customer, expected[::-1]))
+    page = await read(database, everybody(Order(OrderField.NAME)), Window())
+    assert names(page.rows) == expected
+
+
+async def test_names_that_differ_in_case_alone_stand_together(database: Database) -> None:
+    await store(database, map(customer, ["Ada", "adb", "ADA", "aDb", "ada", "ADB"]))
+    page = await read(database, everybody(Order(OrderField.NAME)), Window())
+    assert [name.casefold() for name in names(page.rows)] == ["ada"] * 3 + ["adb"] * 3
+
+
+async def test_addresses_are_sorted_in_any_case(database: Database) -> None:
+    addresses = ["b@example.com", "Ç@example.com", "A@example.com"]
+    await store(database, (customer("Ada", address) for address in addresses))
+    page = await read(database, everybody(Order(OrderField.EMAIL)), Window())
+    assert [row.email[0] for row in page.rows] == ["A", "b", "Ç"]
+
+
+async def test_without_an_order_the_first_added_come_first(database: Database) -> None:
+    await store(database, [customer("second", seconds=1), customer("first")])
+    assert names((await read(database, everybody(Order()), Window())).rows) == ["first", "second"]

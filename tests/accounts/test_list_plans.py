@@ -1,0 +1,102 @@
+"""Every order of customers is an index walk, on either database."""
+
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from gql_app.accounts.customers import Order, OrderField
+from gql_app.accounts.paging import Window
+from gql_app.accounts.samples import batches, insert_samples
+from gql_app.db.engine import Database
+from tests.accounts.rows import ORDERS, everybody, read, statements
+
+INDEXES = {
+    OrderField.CREATED_AT: {"ix_customers_created_at"},
+    OrderField.NAME: {"ix_customers_name_key"},
+    OrderField.EMAIL: {"customers_email_key_key", "sqlite_autoindex_customers_2"},
+}
+BOUNDS = [(False, False), (True, False), (False, True), (True, True)]
+
+
+@pytest.fixture
+async def crowd(database: Database) -> Database:
+    """Fill a database with so many that an index pays."""
+    async with database.write() as db:
+        for rows in batches(2000, password_hash="", seed=1):
+            await insert_samples(db, rows)
+        await db.execute(text("ANALYZE"))
+    return database
+
+
+async def pages(
+    database: Database, order: Order
+) -> AsyncIterator[tuple[Window, str, Sequence[object]]]:
+    """Read pages at every kind of place, and tell the statement that each of them took."""
+    of = everybody(order)
+    rows = (await read(database, of, Window(500))).rows
+    for backward in (False, True):
+        for after, before in BOUNDS:
+            window = Window(
+                50,
+                backward=backward,
+                after=of.cursor(rows[100]) if after else None,
+                before=of.cursor(rows[400]) if before else None,
+            )
+            with statements(database) as seen:
+                await read(database, of, window)
+            [(statement, values)] = seen
+            yield window, statement, values
+
+
+async def explain(database: Database, how: str, statement: str, values: Sequence[object]) -> Any:  # noqa: ANN401 — each database answers in its own shape
+    """Ask a database how it would run a statement."""
+    async with database.engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(text("SET LOCAL enable_seqscan = off"))
+        return (await connection.exec_driver_sql(f"{how} {statement}", tuple(values))).all()
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Walk PostgreSQL's plan from the root."""
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+async def walks_on_sqlite(database: Database, order: Order) -> None:
+    """See that the page is one index walk, which starts and stops at its cursors."""
+    async for window, statement, values in pages(database, order):
+        plan = await explain(database, "EXPLAIN QUERY PLAN", statement, values)
+        assert all("INDEX" in row.detail for row in plan if "customers" in row.detail)
+        [page] = [row.id for row in plan if row.detail.startswith("MATERIALIZE")]
+        [step] = [row.detail for row in plan if row.parent == page]
+        [index] = [name for name in INDEXES[order.field] if f"USING INDEX {name}" in step]
+        assert index
+        bounds = (window.after is not None) + (window.before is not None)
+        assert step.count("?") // len(everybody(order).columns) == bounds
+        assert step.startswith("SEARCH" if bounds else "SCAN")
+
+
+async def walks_on_postgresql(database: Database, order: Order) -> None:
+    """See that an index feeds the page's limit in order, from cursor to cursor."""
+    async for window, statement, values in pages(database, order):
+        [(plan,)] = await explain(database, "EXPLAIN (FORMAT JSON)", statement, values)
+        root = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
+        [limit] = [node for node in nodes(root) if node["Node Type"] == "Limit"]
+        [walk] = limit["Plans"]
+        assert walk["Node Type"] == "Index Scan"
+        assert walk["Index Name"] in INDEXES[order.field]
+        backward = order.descending != window.backward
+        assert walk["Scan Direction"] == ("Backward" if backward else "Forward")
+        bounds = (window.after is not None) + (window.before is not None)
+        assert sum(map(walk.get("Index Cond", "").count, "<>")) == bounds
+        assert "Filter" not in walk
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_every_page_of_every_order_walks_an_index(crowd: Database, order: Order) -> None:
+    walks = {"sqlite": walks_on_sqlite, "postgresql": walks_on_postgresql}
+    await walks[crowd.engine.dialect.name](crowd, order)

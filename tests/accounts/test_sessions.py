@@ -1,0 +1,234 @@
+"""Sessions: who is asking, how long a sign-in lives, and when it was last used."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import update
+
+from gql_app.accounts import customers, sessions
+from gql_app.accounts.sessions import Caller, Client
+from gql_app.clock import LATEST
+from gql_app.db.engine import Database, Writer
+from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.security.ids import new_id
+from gql_app.security.tokens import Claims
+from tests.accounts.rows import statements
+from tests.people import NOBODY, add_customer
+
+SetClock = Callable[[datetime], None]
+NOON = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+HOUR = timedelta(hours=1)
+
+
+async def open_session(
+    database: Database, row: CustomerRow, client: Client = NOBODY, *, lifetime: int = 3600
+) -> SessionRow:
+    """Sign a customer in."""
+    async with database.write() as db:
+        return await sessions.open_session(db, row, client, lifetime=lifetime)
+
+
+async def ask(database: Database, customer_id: UUID, session_id: UUID) -> Caller | None:
+    """Find who bears a token of a session."""
+    claims = Claims(customer_id, session_id, NOON, NOON, "key")
+    async with database.read() as db:
+        return await sessions.caller(db, claims)
+
+
+async def living(database: Database, *rows: CustomerRow) -> dict[UUID, list[UUID]]:
+    """List the living sessions of customers."""
+    async with database.read() as db:
+        found = await sessions.living(db, [row.id for row in rows])
+    return {key: [session.id for session in value] for key, value in found.items()}
+
+
+async def last_used(database: Database, session: SessionRow) -> datetime:
+    """Read when a session was last used."""
+    async with database.read() as db:
+        row = await db.get_one(SessionRow, session.id)
+    return row.last_used_at
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (Client.of(None, None), Client(None, None)),
+        (Client.of("", ""), Client(None, None)),
+        (Client.of("192.0.2.1", "curl/8"), Client("192.0.2.1", "curl/8")),
+        (Client.of("f" * 45, "a" * 300), Client("f" * 45, "a" * 300)),
+        (Client.of("f" * 46, "a" * 9000), Client("f" * 45, "a" * 300)),
+        (Client.of(None, "é" * 301), Client(None, "é" * 300)),
+    ],
+)
+def test_of_a_client_only_so_much_is_kept(given: Client, kept: Client) -> None:
+    assert given == kept
+
+
+async def test_a_session_notes_when_and_from_where_it_began(
+    database: Database, set_clock: SetClock
+) -> None:
+    set_clock(NOON)
+    ada = await add_customer(database, "Ada")
+    session = await open_session(database, ada, Client("f" * 45, "é" * 300))
+    async with database.read() as db:
+        row = await db.get_one(SessionRow, session.id)
+    assert row.id.version == 7
+    assert (row.customer_id, row.ip_address, row.user_agent) == (ada.id, "f" * 45, "é" * 300)
+    assert (row.created_at, row.last_used_at, row.expires_at) == (NOON, NOON, NOON + HOUR)
+    assert row.ended_at is None
+
+
+async def test_no_session_outlives_the_last_moment_that_can_be_written(
+    database: Database, set_clock: SetClock
+) -> None:
+    set_clock(NOON)
+    session = await open_session(database, await add_customer(database, "Ada"), lifetime=10**18)
+    assert session.expires_at == LATEST
+
+
+async def test_a_living_session_tells_who_is_asking(database: Database) -> None:
+    ada = await add_customer(database, "Ada")
+    session = await open_session(database, ada)
+    with statements(database) as seen:
+        caller = await ask(database, ada.id, session.id)
+    assert caller is not None
+    assert (caller.customer.id, caller.session.id) == (ada.id, session.id)
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("after", "lives"), [(HOUR - MICROSECOND, True), (HOUR, False), (HOUR + MICROSECOND, False)]
+)
+async def test_a_session_lives_until_it_expires(
+    database: Database, set_clock: SetClock, after: timedelta, *, lives: bool
+) -> None:
+    set_clock(NOON)
+    ada = await add_customer(database, "Ada")
+    session = await open_session(database, ada)
+    set_clock(NOON + after)
+    assert (await ask(database, ada.id, session.id) is not None) is lives
+    assert await living(database, ada) == ({ada.id: [session.id]} if lives else {})
+
+
+async def deactivate(db: Writer, session: SessionRow) -> None:
+    """Shut the customer out, behind the session's back."""
+    await db.execute(
+        update(CustomerRow).where(CustomerRow.id == session.customer_id).values(is_active=False)
+    )
+
+
+async def remove(db: Writer, session: SessionRow) -> None:
+    """Remove the customer."""
+    await customers.delete(db, session.customer_id)
+
+
+async def end(db: Writer, session: SessionRow) -> None:
+    """Sign out."""
+    await sessions.end(db, session.id)
+
+
+async def end_all(db: Writer, session: SessionRow) -> None:
+    """Sign out everywhere."""
+    await sessions.end_all(db, session.customer_id)
+
+
+@pytest.mark.parametrize("deed", [deactivate, remove, end, end_all])
+async def test_nobody_asks_any_more_after(
+    database: Database, deed: Callable[[Writer, SessionRow], Awaitable[None]]
+) -> None:
+    ada, bob = await add_customer(database, "Ada"), await add_customer(database, "Bob")
+    session, other = await open_session(database, ada), await open_session(database, bob)
+    async with database.write() as db:
+        await deed(db, session)
+    assert await ask(database, ada.id, session.id) is None
+    assert await ask(database, bob.id, other.id) is not None
+
+
+async def test_a_session_is_good_for_its_own_customer_only(database: Database) -> None:
+    ada, bob = await add_customer(database, "Ada"), await add_customer(database, "Bob")
+    session = await open_session(database, ada)
+    await open_session(database, bob)
+    assert await ask(database, bob.id, session.id) is None
+    assert await ask(database, new_id(), session.id) is None
+    assert await ask(database, ada.id, new_id()) is None
+
+
+async def test_callers_see_what_is_private_of_themselves_and_admins_of_everybody(
+    database: Database,
+) -> None:
+    ada = await add_customer(database, "Ada", is_admin=True)
+    bob = await add_customer(database, "Bob")
+    admin = Caller(ada, await open_session(database, ada))
+    plain = Caller(bob, await open_session(database, bob))
+    assert (admin.may_see(ada.id), admin.may_see(bob.id)) == (True, True)
+    assert (plain.may_see(ada.id), plain.may_see(bob.id)) == (False, True)
+
+
+async def test_a_sessions_last_use_is_known_to_the_minute(
+    database: Database, set_clock: SetClock
+) -> None:
+    set_clock(NOON)
+    session = await open_session(database, await add_customer(database, "Ada"))
+    minute = timedelta(minutes=1)
+    for after, lately in ((timedelta(), True), (minute - MICROSECOND, True), (minute, False)):
+        set_clock(NOON + after)
+        assert sessions.used_lately(session) is lately
+
+
+async def test_a_use_is_noted_and_never_turned_back(
+    database: Database, set_clock: SetClock
+) -> None:
+    set_clock(NOON)
+    ada = await add_customer(database, "Ada")
+    used, other = await open_session(database, ada), await open_session(database, ada)
+    for moment in (NOON + HOUR, NOON + MICROSECOND):
+        set_clock(moment)
+        async with database.write() as db:
+            await sessions.touch(db, used)
+    assert await last_used(database, used) == NOON + HOUR
+    assert await last_used(database, other) == NOON
+
+
+async def test_living_sessions_are_listed_the_newest_first(
+    database: Database, set_clock: SetClock
+) -> None:
+    ada, bob = await add_customer(database, "Ada"), await add_customer(database, "Bob")
+    carla = await add_customer(database, "Carla")
+    opened = []
+    for minutes in (1, 0, 2, 3):
+        set_clock(NOON + timedelta(minutes=minutes))
+        opened.append(await open_session(database, ada))
+    bobs = await open_session(database, bob)
+    async with database.write() as db:
+        await sessions.end(db, opened[3].id)
+    with statements(database) as seen:
+        found = await living(database, ada, bob, carla)
+    assert found == {ada.id: [opened[2].id, opened[0].id, opened[1].id], bob.id: [bobs.id]}
+    assert len(seen) == 1
+
+
+async def test_sessions_of_one_moment_are_listed_by_id(
+    database: Database, set_clock: SetClock
+) -> None:
+    set_clock(NOON)
+    ada = await add_customer(database, "Ada")
+    ids = [(await open_session(database, ada)).id for _ in range(5)]
+    assert await living(database, ada) == {ada.id: sorted(ids, reverse=True)}
+
+
+async def test_an_ended_session_keeps_the_moment_it_first_ended(
+    database: Database, set_clock: SetClock
+) -> None:
+    set_clock(NOON)
+    ada = await add_customer(database, "Ada")
+    first, second = await open_session(database, ada), await open_session(database, ada)
+    for moment, deed in ((NOON + MICROSECOND, end), (NOON + HOUR, end), (NOON + HOUR, end_all)):
+        set_clock(moment)
+        async with database.write() as db:
+            await deed(db, first)
+    async with database.read() as db:
+        ended = [(await db.get_one(SessionRow, row.id)).ended_at for row in (first, second)]
+    assert ended == [NOON + MICROSECOND, NOON + HOUR]
