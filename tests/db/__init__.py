@@ -1,0 +1,1 @@
+"""Tests of gql_app/db: the tables, the engine and the migrations."""

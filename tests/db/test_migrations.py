@@ -1,0 +1,159 @@
+"""Migrations: up and down on both databases, and ending at the very tables."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from gql_app.db.engine import Database, open_engine
+from gql_app.db.tables import REVISION, Row
+from tests.databases import Postgres, alembic_config
+
+_T = TypeVar("_T")
+PROGRAM = Path(__file__).parents[2] / "main.py"
+CATALOGUES = {
+    "sqlite": ["SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'alembic%'"],
+    "postgresql": [
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'",
+        """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+           FROM pg_constraint WHERE connamespace = 'public'::regnamespace""",
+        """SELECT table_name, column_name, data_type, character_maximum_length, is_nullable,
+                  collation_name, column_default
+           FROM information_schema.columns WHERE table_schema = 'public'""",
+    ],
+}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Give two databases that have seen no migration."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'one.db'}", f"sqlite:///{tmp_path / 'another.db'}"
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        with server.copied("template0") as one, server.copied("template0") as another:
+            yield one, another
+
+
+@pytest.fixture
+def empty_url(empty_urls: tuple[str, str]) -> str:
+    """Give one of them."""
+    return empty_urls[0]
+
+
+def on(url: str, work: Callable[[Connection], _T]) -> _T:
+    """Do something on a connection, and commit it."""
+
+    async def run() -> _T:
+        engine = open_engine(url)
+        async with engine.begin() as connection:
+            done = await connection.run_sync(work)
+        await engine.dispose()
+        return done
+
+    return asyncio.run(run())
+
+
+def revision(url: str) -> str | None:
+    """Tell which migration a database is at."""
+    return on(url, lambda connection: MigrationContext.configure(connection).get_current_revision())
+
+
+def catalogue(connection: Connection) -> list[str]:
+    """Describe everything in a database, in the database's own words."""
+    found = [
+        str(tuple(" ".join(str(value).split()) for value in row))
+        for statement in CATALOGUES[connection.dialect.name]
+        for row in connection.execute(text(statement))
+    ]
+    return sorted(row for row in found if "alembic_version" not in row)
+
+
+def scripts() -> ScriptDirectory:
+    """Find the migrations."""
+    return ScriptDirectory.from_config(alembic_config(""))
+
+
+def test_the_tables_are_as_of_the_last_migration() -> None:
+    assert scripts().get_heads() == [REVISION]
+
+
+def test_every_migration_goes_up_and_down_and_up_again(empty_url: str) -> None:
+    config = alembic_config(empty_url)
+    below = ["base"]
+    for script in reversed(list(scripts().walk_revisions())):
+        before = on(empty_url, catalogue)
+        command.upgrade(config, script.revision)
+        after = on(empty_url, catalogue)
+        assert after != before
+        command.downgrade(config, below[-1])
+        assert on(empty_url, catalogue) == before
+        command.upgrade(config, script.revision)
+        assert on(empty_url, catalogue) == after
+        assert revision(empty_url) == script.revision
+        below.append(script.revision)
+    assert below[-1] == REVISION
+    command.downgrade(config, "base")
+    assert (on(empty_url, catalogue), revision(empty_url)) == ([], None)
+
+
+def test_alembic_finds_no_difference_from_the_tables(empty_url: str) -> None:
+    command.upgrade(alembic_config(empty_url), "head")
+
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        return list(compare_metadata(context, Row.metadata))
+
+    assert on(empty_url, differences) == []
+
+
+def test_a_migrated_database_is_what_the_tables_would_make(empty_urls: tuple[str, str]) -> None:
+    migrated, made = empty_urls
+    command.upgrade(alembic_config(migrated), "head")
+    on(made, Row.metadata.create_all)
+    assert on(migrated, catalogue) == on(made, catalogue)
+
+
+def test_migrating_what_is_up_to_date_changes_nothing(database_url: str) -> None:
+    before = on(database_url, catalogue)
+    command.upgrade(alembic_config(database_url), "head")
+    assert (on(database_url, catalogue), revision(database_url)) == (before, REVISION)
+
+
+def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
+    on(empty_url, lambda connection: connection.execute(text("CREATE TABLE sessions (id INT)")))
+    before = on(empty_url, catalogue)
+    with pytest.raises(Exception, match="already exists"):
+        command.upgrade(alembic_config(empty_url), "head")
+    assert (on(empty_url, catalogue), revision(empty_url)) == (before, None)
+
+
+async def test_processes_that_migrate_at_once_all_succeed(empty_url: str) -> None:
+    environment = {**os.environ, "GQL_APP_DATABASE_URL": empty_url}
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable,
+            PROGRAM,
+            "migrate",
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        for _ in range(2)
+    ]
+    told = await asyncio.gather(*(process.communicate() for process in processes))
+    assert {process.returncode for process in processes} == {0}, told
+    database = Database(empty_url)
+    assert await database.faults() == {}
+    await database.close()

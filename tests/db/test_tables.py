@@ -1,0 +1,107 @@
+"""What a column gives back is what was put in."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import IntegrityError
+
+from gql_app.clock import LATEST
+from gql_app.db.engine import Database
+from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.security.ids import new_id
+from tests.accounts.rows import customer, store
+
+NOON = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        NOON,
+        NOON.replace(microsecond=0),
+        NOON.replace(microsecond=1),
+        NOON.replace(microsecond=999_999),
+        datetime(1, 1, 1, microsecond=1, tzinfo=UTC),
+        datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+        LATEST,
+        NOON.astimezone(timezone(timedelta(hours=5, minutes=45))),
+        datetime(2030, 1, 1, 0, 30, tzinfo=timezone(timedelta(hours=14))),
+    ],
+)
+async def test_a_moment_comes_back_in_utc_to_the_microsecond(
+    database: Database, moment: datetime
+) -> None:
+    row = customer("Ada")
+    row.created_at = moment
+    await store(database, [row])
+    async with database.read() as db:
+        back = (await db.execute(select(CustomerRow.created_at))).scalar_one()
+        same = select(CustomerRow.id).where(CustomerRow.created_at == moment)
+        assert (await db.scalars(same)).all() == [row.id]
+    assert back == moment
+    assert back.utcoffset() == timedelta()
+
+
+async def test_an_absent_moment_stays_absent(database: Database) -> None:
+    [row] = await store(database, [customer("Ada")])
+    session = SessionRow(
+        id=new_id(),
+        customer_id=row.id,
+        created_at=NOON,
+        last_used_at=NOON,
+        expires_at=NOON,
+        ip_address=None,
+        user_agent=None,
+    )
+    async with database.write() as db:
+        db.add(session)
+    async with database.read() as db:
+        back = await db.get_one(SessionRow, session.id)
+    assert (back.ended_at, back.expires_at) == (None, NOON)
+
+
+async def test_an_address_is_unique_whatever_the_rules_do(database: Database) -> None:
+    await store(database, [customer("Ada", "ada@example.com")])
+    with pytest.raises(IntegrityError):
+        await store(database, [customer("Bob", "ADA@example.com")])
+
+
+@pytest.mark.parametrize("column", ["name", "name_key", "email", "email_key", "created_at"])
+async def test_what_a_customer_must_have_can_not_be_absent(database: Database, column: str) -> None:
+    row = customer("Ada")
+    values = {key.key: getattr(row, key.key) for key in CustomerRow.__table__.columns}
+    with pytest.raises(IntegrityError):
+        async with database.write() as db:
+            await db.execute(insert(CustomerRow).values({**values, column: None}))
+
+
+async def test_a_session_needs_a_customer(database: Database) -> None:
+    with pytest.raises(IntegrityError):
+        async with database.write() as db:
+            await db.execute(
+                insert(SessionRow).values(
+                    id=new_id(),
+                    customer_id=new_id(),
+                    created_at=NOON,
+                    last_used_at=NOON,
+                    expires_at=NOON,
+                )
+            )
+
+
+def test_a_hash_is_not_shown_with_its_row() -> None:
+    row = customer("Ada")
+    row.password_hash = "a hash that nobody may see"
+    assert "nobody may see" not in repr(row)
+
+
+async def test_keys_are_sorted_by_code_point_on_either_database(database: Database) -> None:
+    keys = ["Z", "a", "a b", "a-b", "ab", "b", "é", "小", "🎉"]
+    rows = [customer(key) for key in keys[::-1]]
+    for row in rows:
+        row.name_key = row.name
+    await store(database, rows)
+    async with database.read() as db:
+        order = text("name_key")
+        assert (await db.scalars(select(CustomerRow.name_key).order_by(order))).all() == keys
