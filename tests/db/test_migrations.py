@@ -139,21 +139,23 @@ def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
     assert (on(empty_url, catalogue), revision(empty_url)) == (before, None)
 
 
-async def test_processes_that_migrate_at_once_all_succeed(empty_url: str) -> None:
-    environment = {**os.environ, "GQL_APP_DATABASE_URL": empty_url}
-    processes = [
-        await asyncio.create_subprocess_exec(
-            sys.executable,
-            PROGRAM,
-            "migrate",
-            env=environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        for _ in range(2)
-    ]
-    told = await asyncio.gather(*(process.communicate() for process in processes))
-    assert {process.returncode for process in processes} == {0}, told
-    database = Database(empty_url)
-    assert await database.faults() == {}
-    await database.close()
+async def test_two_processes_that_migrate_postgresql_at_once_both_succeed(
+    postgres: Postgres,
+) -> None:
+    with postgres.copied("template0") as url:
+        processes = [
+            await asyncio.create_subprocess_exec(
+                sys.executable,
+                PROGRAM,
+                "migrate",
+                env={**os.environ, "GQL_APP_DATABASE_URL": url},
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            for _ in range(2)
+        ]
+        told = await asyncio.gather(*(process.communicate() for process in processes))
+        assert [process.returncode for process in processes] == [0, 0], told
+        database = Database(url)
+        assert await database.faults() == {}
+        await database.close()
