@@ -68,7 +68,8 @@ class Faults(SchemaExtension):
             return error
         if isinstance(error, GraphQLSyntaxError):
             return _coded(error, "GRAPHQL_PARSE_FAILED")
-        if before_execution and not isinstance(cause, Exception):
+        # An integer too long for Python to read is a ValueError, and the caller's mistake.
+        if before_execution and isinstance(cause, ValueError | None):
             return _coded(error, "GRAPHQL_VALIDATION_FAILED")
         if isinstance(cause, GraphQLError | None):
             return _coded(error, "BAD_USER_INPUT")
