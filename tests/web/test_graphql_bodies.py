@@ -1,0 +1,182 @@
+"""Bodies at the door: malformed, oversized and hostile ones."""
+
+import json
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.api import GRAPHQL, Api
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+LIMIT = 256 * 1024
+GOOD = b'{"query":"{__typename}"}'
+
+
+async def post(api: Api, body: bytes | AsyncIterator[bytes]) -> httpx.Response:
+    """Post a body as it is."""
+    return await api.client.post(
+        "/graphql", content=body, headers={"Content-Type": "application/json"}
+    )
+
+
+def with_variables(value: str) -> bytes:
+    """Write a body whose one variable is this text of JSON."""
+    return f'{{"query":"{{__typename}}","variables":{{"a":{value}}}}}'.encode()
+
+
+def padded(size: int) -> bytes:
+    """Write a good body of this size."""
+    return GOOD + b" " * (size - len(GOOD))
+
+
+async def in_chunks(body: bytes) -> AsyncIterator[bytes]:
+    """Send a body bit by bit, so that no length is announced."""
+    for start in range(0, len(body), 64 * 1024):
+        yield body[start : start + 64 * 1024]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"{ __typename }",
+        b'{"query":"{__typename}"',
+        GOOD + b"}",
+        GOOD + GOOD,
+        b"{'query':'{__typename}'}",
+        b"null",
+        b"true",
+        b"1",
+        b'"{ __typename }"',
+        b"[]",
+        b"[" + GOOD + b"]",
+        b"\xef\xbb\xbf" + GOOD,
+        GOOD.decode().encode("utf-16"),
+        GOOD.decode().encode("utf-16-le"),
+        b'{"query":"{__typename} # \xff"}',
+        b'{"query":"{__typename} # \\ud800"}',
+        b'{"query":"{__typename} # \n"}',
+        with_variables("NaN"),
+        with_variables("Infinity"),
+        with_variables("9" * 5000),
+        with_variables('"\\ud800"'),
+        with_variables("[" * 20_000 + "]" * 20_000),
+        with_variables('{"a":' * 20_000 + "1" + "}" * 20_000),
+        b"[" * 20_000,
+        b"{}",
+        b'{"query":null}',
+        b'{"query":1}',
+        b'{"query":["{__typename}"]}',
+        b'{"query":""}',
+        b'{"query":" \\n\\t"}',
+        b'{"query":"{__typename}","operationName":1}',
+        b'{"query":"{__typename}","variables":[]}',
+        b'{"query":"{__typename}","variables":"{}"}',
+        b'{"query":"{__typename}","extensions":[]}',
+    ],
+    ids=lambda body: repr(body[:50]),
+)
+async def test_a_malformed_body_is_a_bad_request(api: Api, body: bytes) -> None:
+    response = await post(api, body)
+    assert response.status_code == 400
+    (error,) = response.json()["errors"]
+    assert error["message"]
+    assert error["extensions"]["code"] == "BAD_REQUEST"
+    assert list(response.json()) == ["errors"]
+
+
+@pytest.mark.parametrize(
+    "extra",
+    ['"operationName":null', '"variables":null', '"extensions":null', '"extensions":{"a":1}'],
+)
+async def test_what_may_be_left_out_may_be_null(api: Api, extra: str) -> None:
+    response = await post(api, f'{{"query":"{{__typename}}",{extra}}}'.encode())
+    assert response.json() == {"data": {"__typename": "Query"}}
+
+
+async def test_a_body_of_the_very_limit_is_read(api: Api) -> None:
+    for body in (padded(LIMIT), in_chunks(padded(LIMIT))):
+        assert (await post(api, body)).json() == {"data": {"__typename": "Query"}}
+
+
+async def test_a_body_over_the_limit_is_refused(api: Api) -> None:
+    for body in (padded(LIMIT + 1), in_chunks(padded(LIMIT + 1))):
+        response = await post(api, body)
+        assert response.status_code == 413
+        (error,) = response.json()["errors"]
+        assert error["extensions"]["code"] == "BAD_REQUEST"
+
+
+async def test_a_body_without_end_is_not_read_to_its_end(api: Api) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 64 * 1024
+            yield b" " * (64 * 1024)
+
+    assert (await post(api, endless())).status_code == 413
+    assert sent <= LIMIT + 2 * 64 * 1024
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        ("{a" * 20_000, "GRAPHQL_PARSE_FAILED"),
+        ("{a" * 20_000 + "}" * 20_000, "GRAPHQL_PARSE_FAILED"),
+        ("{customer(id:" + "[" * 20_000, "GRAPHQL_PARSE_FAILED"),
+        ("{customers(filter:" + "{a:" * 20_000, "GRAPHQL_PARSE_FAILED"),
+        ("query($a:" + "[" * 20_000 + "Int", "GRAPHQL_PARSE_FAILED"),
+        ('{customer(id:"', "GRAPHQL_PARSE_FAILED"),
+        ("{\0}", "GRAPHQL_PARSE_FAILED"),
+        ("{...A} fragment A on Query{...A}", "GRAPHQL_VALIDATION_FAILED"),
+        ("{...A} fragment A on Query{...B} fragment B on Query{...A}", "GRAPHQL_VALIDATION_FAILED"),
+        ("{...Nobody}", "GRAPHQL_VALIDATION_FAILED"),
+        ("{" + "a " * 2_000 + "}", "GRAPHQL_VALIDATION_FAILED"),
+        ("{__typename " + "@skip(if:true)" * 2_000 + "}", "GRAPHQL_VALIDATION_FAILED"),
+        ("{__typename " + "@a" * 2_000 + "}", "GRAPHQL_VALIDATION_FAILED"),
+        ("{customers(first:" + "9" * 5_000 + "){totalCount}}", "GRAPHQL_VALIDATION_FAILED"),
+        ("{customers(first:1e999){totalCount}}", "GRAPHQL_VALIDATION_FAILED"),
+        (
+            "{...f0}"
+            + "".join(f"fragment f{n} on Query{{...f{n + 1}}}" for n in range(2_000))
+            + "fragment f2000 on Query{__typename}",
+            "GRAPHQL_VALIDATION_FAILED",
+        ),
+    ],
+    ids=lambda value: value[:50],
+)
+async def test_a_hostile_document_is_the_callers_mistake(
+    api: Api, document: str, code: str
+) -> None:
+    answer = await api.run(document, accept=GRAPHQL)
+    assert answer.status == 400
+    assert 1 <= len(answer.errors) <= 10
+    assert {error["extensions"]["code"] for error in answer.errors} == {code}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{" + " ".join(f"a{n}:__typename" for n in range(1_000)) + "}",
+        "{__typename}#" + "x" * 200_000,
+        "{...f0}"
+        + "".join(f"fragment f{n} on Query{{...f{n + 1} ...f{n + 1}}}" for n in range(25))
+        + "fragment f25 on Query{__typename}",
+    ],
+    ids=lambda value: value[:50],
+)
+async def test_a_long_document_is_answered(api: Api, document: str) -> None:
+    assert set((await api.run(document)).data.values()) == {"Query"}
+
+
+@pytest.mark.parametrize("digits", [20, 300])
+async def test_a_variable_too_large_for_its_type_is_refused(api: Api, digits: int) -> None:
+    query = "query($n:Int){customers(first:$n){totalCount}}"
+    body = json.dumps({"query": query, "variables": {"n": int("9" * digits)}}).encode()
+    (error,) = (await post(api, body)).json()["errors"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
