@@ -48,8 +48,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/readyz", health.readyz),
         ],
         middleware=[
-            Middleware(RequestLog),
             Middleware(SafeHeaders),
+            Middleware(RequestLog),
             Middleware(BodyLimit, max_bytes=MAX_BODY_BYTES),
         ],
         exception_handlers={HTTPException: explain},
