@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         async with Resources.open(chosen) as resources:
             yield {"resources": resources}
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/graphql", door.knock, methods=["GET", "POST"]),
             Route("/livez", health.livez),
@@ -55,3 +55,6 @@ def create_app(settings: Settings | None = None) -> Starlette:
         exception_handlers={HTTPException: explain},
         lifespan=lifespan,
     )
+    # /graphql/ is another path: a redirect would repeat the Host header, which anybody can set.
+    app.router.redirect_slashes = False
+    return app
