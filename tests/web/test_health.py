@@ -1,0 +1,104 @@
+"""Whether the process lives, and whether it can serve."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+from alembic import command
+
+from gql_app.settings import Settings
+from tests.api import Api, running
+from tests.conftest import SECRET
+from tests.databases import Postgres, alembic_config, copied_sqlite
+from tests.people import add_customer, sign_in
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def unmigrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Make a database that nobody has migrated, on either engine."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        with server.copied("template1") as url:
+            yield url
+
+
+@asynccontextmanager
+async def closed_to_all(url: str) -> AsyncIterator[None]:
+    """Have PostgreSQL turn everybody away from a database for as long as the block lasts."""
+    parts = urlsplit(url)
+    name = parts.path.strip("/")
+    server = await asyncpg.connect(parts._replace(path="/postgres").geturl())
+    try:
+        await server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        await server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name
+        )
+        yield
+    finally:
+        await server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        await server.close()
+
+
+async def readiness(api: Api) -> tuple[int, set[str]]:
+    """Ask whether the process can serve: the status, and what is told beside it."""
+    response = await api.client.get("/readyz")
+    return response.status_code, set(response.json()) - {"status"}
+
+
+async def liveness(api: Api) -> int:
+    """Ask whether the process lives."""
+    return (await api.client.get("/livez")).status_code
+
+
+async def test_a_process_with_a_migrated_database_is_ready(api: Api) -> None:
+    assert await liveness(api) == 200
+    assert await readiness(api) == (200, set())
+
+
+async def test_readiness_waits_for_the_migrations(unmigrated_url: str) -> None:
+    async with running(Settings(database_url=unmigrated_url, secret_key=SECRET)) as api:
+        assert await readiness(api) == (503, {"migrations"})
+        assert await liveness(api) == 200
+        await asyncio.to_thread(command.upgrade, alembic_config(unmigrated_url), "head")
+        assert await readiness(api) == (200, set())
+
+
+async def test_readiness_comes_and_goes_with_postgresql(postgres: Postgres) -> None:
+    with postgres.copied() as url:
+        async with running(Settings(database_url=url, secret_key=SECRET)) as api:
+            assert await readiness(api) == (200, set())
+            async with closed_to_all(url):
+                assert await readiness(api) == (503, {"database"})
+                assert await liveness(api) == 200
+            assert await readiness(api) == (200, set())
+            assert (await api.run("{ __typename }")).data == {"__typename": "Query"}
+
+
+async def test_readiness_comes_with_the_sqlite_file(sqlite_template: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "not mounted yet"
+    async with running(
+        Settings(database_url=f"sqlite:///{folder / 'test.db'}", secret_key=SECRET)
+    ) as api:
+        assert await readiness(api) == (503, {"database"})
+        assert await liveness(api) == 200
+        folder.mkdir()
+        copied_sqlite(sqlite_template, folder)
+        assert await readiness(api) == (200, set())
+
+
+async def test_a_failing_database_fails_no_more_than_its_fields(postgres: Postgres) -> None:
+    with postgres.copied() as url:
+        async with running(Settings(database_url=url, secret_key=SECRET)) as api:
+            person = await sign_in(api.resources, await add_customer(api.database, "Ada Plain"))
+            async with closed_to_all(url):
+                answer = await api.run("{ me { id } __typename }", token=person.token)
+            assert answer.body["data"] == {"me": None, "__typename": "Query"}
+            assert answer.code("me") == "INTERNAL_SERVER_ERROR"
+            again = await api.run("{ me { id } }", token=person.token)
+            assert again.data["me"] == {"id": str(person.id)}

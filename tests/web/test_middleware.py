@@ -1,0 +1,182 @@
+"""What every answer bears, and the line that every request leaves in the log."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from gql_app.app import create_app
+from gql_app.settings import Settings
+from tests.api import Api, running
+from tests.people import PASSWORD, Person, add_customer, sign_in
+
+LOGIN = """
+mutation SignIn($email: String!, $password: String!) {
+  login(email: $email, password: $password) { status token }
+}
+"""
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@asynccontextmanager
+async def signed_in(settings: Settings) -> AsyncIterator[tuple[Api, Person]]:
+    """Start the API within a test, for its log goes where standard error goes by then."""
+    async with running(settings) as api:
+        yield api, await sign_in(api.resources, await add_customer(api.database, "Ada Plain"))
+
+
+async def fail(settings: Settings) -> httpx.Response:
+    """Ask an application that was never started, so that it has nothing to answer with."""
+    transport = httpx.ASGITransport(create_app(settings))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        return await client.get("/readyz")
+
+
+async def answers(api: Api, settings: Settings) -> list[httpx.Response]:
+    """Gather answers of many kinds, good and bad."""
+    client = api.client
+    return [
+        await client.post("/graphql", json={"query": "{ __typename }"}),
+        await client.get("/graphql", headers={"Accept": "text/html"}),
+        await client.get("/livez"),
+        await client.get("/readyz"),
+        await client.get("/nowhere"),
+        await client.delete("/graphql"),
+        await client.post("/livez"),
+        await client.post("/graphql", json=[]),
+        await client.post("/graphql", json={}, headers={"Accept": "image/png"}),
+        await client.post("/graphql", content=b"{}"),
+        await client.post("/graphql", content=b" " * 300_000),
+        await fail(settings),
+    ]
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """Read the log, without what the tests' own client says in it."""
+    written = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    return [line for line in written if line["logger"].startswith("gql_app")]
+
+
+def request_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Read the line of the one request there was."""
+    (line,) = (line for line in lines(capsys) if line["event"] == "Request")
+    return line
+
+
+async def test_every_answer_bears_an_id_of_its_own(api: Api, settings: Settings) -> None:
+    responses = await answers(api, settings)
+    statuses = [response.status_code for response in responses]
+    assert statuses == [200, 200, 200, 200, 404, 405, 405, 400, 406, 415, 413, 500]
+    assert len({UUID(response.headers["x-request-id"]) for response in responses}) == 12
+
+
+async def test_every_answer_bears_the_headers_of_safety(api: Api, settings: Settings) -> None:
+    for response in await answers(api, settings):
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["cache-control"] == "no-store"
+        assert response.headers["referrer-policy"] == "no-referrer"
+        assert response.headers["x-frame-options"] == "DENY"
+        assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("path", ["/", "/graphql/", "/graphql/x", "/livez/", "/GRAPHQL", "/%00"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_an_unknown_path_is_not_found(api: Api, method: str, path: str) -> None:
+    response = await api.client.request(method, path, headers={"Host": "evil.example"})
+    assert response.status_code == 404
+    assert "location" not in response.headers
+    (error,) = response.json()["errors"]
+    assert error["extensions"]["code"] == "BAD_REQUEST"
+
+
+async def test_what_nobody_foresaw_is_told_by_its_id_alone(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    response = await fail(settings)
+    request_id = response.headers["x-request-id"]
+    assert response.status_code == 500
+    (error,) = response.json()["errors"]
+    assert error["extensions"] == {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id}
+    assert request_id in error["message"]
+    assert "Traceback" not in response.text
+    assert "resources" not in response.text
+    failure, request = lines(capsys)
+    assert (failure["level"], failure["request_id"]) == ("error", request_id)
+    assert "AttributeError" in failure["exception"]
+    assert (request["status"], request["request_id"]) == (500, request_id)
+
+
+async def test_a_request_leaves_one_line(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    async with signed_in(settings) as (api, person):
+        answer = await api.run("query WhoAmI { me { id } }", token=person.token)
+    line = request_line(capsys)
+    assert line["request_id"] == answer.headers["x-request-id"]
+    assert (line["operation"], line["outcome"]) == ("WhoAmI", "OK")
+    assert line["caller"] == str(person.id)
+    assert (line["method"], line["path"], line["status"]) == ("POST", "/graphql", 200)
+    assert isinstance(line["duration_ms"], float)
+
+
+@pytest.mark.parametrize(
+    ("query", "outcome"),
+    [
+        ("query A { me { id } }", "TOKEN_MISSING"),
+        ("query A { __typename }", "OK"),
+        ("query A { nobody }", "GRAPHQL_VALIDATION_FAILED"),
+        ("query A {", "GRAPHQL_PARSE_FAILED"),
+    ],
+)
+async def test_the_line_tells_what_the_operation_came_to(
+    capsys: pytest.CaptureFixture[str], settings: Settings, query: str, outcome: str
+) -> None:
+    async with running(settings) as api:
+        await api.run(query)
+    line = request_line(capsys)
+    assert (line["outcome"], line["caller"]) == (outcome, None)
+
+
+async def test_no_line_speaks_of_another_request(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    async with signed_in(settings) as (api, person):
+        await api.run("query WhoAmI { me { id } }", token=person.token)
+        await api.client.get("/livez")
+    first, second = lines(capsys)
+    assert first["caller"] == str(person.id)
+    assert not {"operation", "caller", "outcome"} & set(second)
+    assert second["request_id"] != first["request_id"]
+
+
+async def test_no_line_holds_a_secret(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    inline = f'mutation {{ login(email: "ada@example.com", password: "{PASSWORD}"'
+    bodies: list[dict[str, object]] = [
+        {"query": LOGIN, "variables": {"email": "ada@example.com", "password": PASSWORD}},
+        {"query": LOGIN, "variables": {"email": "ada@example.com", "password": [PASSWORD]}},
+        {"query": f"{inline}) {{ token }} }}"},
+        {"query": f"{inline}) {{ nope }} }}"},
+        {"query": inline},
+        {"query": inline[:-1]},
+    ]
+    async with signed_in(settings) as (api, person):
+        for body in bodies:
+            await api.client.post(
+                "/graphql",
+                params={"access_token": "SECRET"},
+                json=body,
+                headers={"Authorization": f"Bearer {person.token}"},
+            )
+    log = lines(capsys)
+    assert [line["event"] for line in log] == ["Request"] * len(bodies)
+    assert (log[0]["operation"], log[0]["outcome"]) == ("SignIn", "OK")
+    written = json.dumps(log)
+    for secret in (PASSWORD, person.token, person.email, "SECRET", "access_token", "argon2"):
+        assert secret not in written
