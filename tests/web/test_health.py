@@ -1,13 +1,12 @@
 """Whether the process lives, and whether it can serve."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
-import pytest
 from alembic import command
 
 from gql_app.settings import Settings
@@ -15,17 +14,6 @@ from tests.api import Api, running
 from tests.conftest import SECRET
 from tests.databases import Postgres, alembic_config, copied_sqlite
 from tests.people import add_customer, sign_in
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def unmigrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Make a database that nobody has migrated, on either engine."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'empty.db'}"
-    else:
-        server: Postgres = request.getfixturevalue("postgres")
-        with server.copied("template1") as url:
-            yield url
 
 
 @asynccontextmanager

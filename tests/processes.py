@@ -1,0 +1,200 @@
+"""The program itself, run in a process of its own as its operator would run it."""
+
+import os
+import pty
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parent.parent
+PATIENCE = 60
+"""Seconds after which a process is taken to hang."""
+MAIN = (sys.executable, str(ROOT / "main.py"))
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """Make an environment with these settings of the program, and no others."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GQL_APP_")}
+    return clean | {f"GQL_APP_{name.upper()}": value for name, value in settings.items()}
+
+
+def run(command: Sequence[str], folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, in a folder that is not the program's."""
+    return subprocess.run(  # noqa: S603 — the tests' own commands
+        command,
+        cwd=folder,
+        env=environment(**settings),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def run_main(*arguments: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the program's command line; a fault is told in words, whatever it is."""
+    done = run([*MAIN, *arguments], folder, **settings)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def output_of(*arguments: str, folder: Path, **settings: str) -> str:
+    """Run the program's command line, which must succeed, and tell what it prints."""
+    done = run_main(*arguments, folder=folder, **settings)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server, and the files that it prints to."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    stdout: Path
+    stderr: Path
+
+    @property
+    def url(self) -> str:
+        """Tell where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @contextmanager
+    def client(self) -> Iterator[httpx.Client]:
+        """Open a client, whose connections are new ones."""
+        with httpx.Client(base_url=self.url, trust_env=False, timeout=PATIENCE) as client:
+            yield client
+
+    def printed(self) -> str:
+        """Read what it has printed for its operator."""
+        return self.stdout.read_text(encoding="utf-8")
+
+    def logged(self) -> str:
+        """Read its log so far."""
+        return self.stderr.read_text(encoding="utf-8")
+
+    def stop(self) -> int:
+        """Tell it to stop, and tell the status that it ends with."""
+        self.process.terminate()
+        return self.process.wait(timeout=PATIENCE)
+
+
+@contextmanager
+def running_server(
+    command: Sequence[str], port: int, folder: Path, **settings: str
+) -> Iterator[Server]:
+    """Start a server, wait until it is ready, and stop it when the block ends."""
+    stdout, stderr = folder / f"{port}.out", folder / f"{port}.err"
+    with stdout.open("wb") as out, stderr.open("wb") as err:
+        process = subprocess.Popen(  # noqa: S603 — the tests' own commands
+            command,
+            cwd=folder,
+            env=environment(**settings),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+        )
+    server = Server(process, port, stdout, stderr)
+    try:
+        _await_ready(server)
+        yield server
+    finally:
+        try:
+            server.stop()
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+
+
+@contextmanager
+def serving(*arguments: str, folder: Path, **settings: str) -> Iterator[Server]:
+    """Run `serve` for as long as the block lasts."""
+    port = free_port()
+    command = [*MAIN, "serve", "--port", str(port), *arguments]
+    with running_server(command, port, folder, **settings) as server:
+        yield server
+
+
+def _await_ready(server: Server) -> None:
+    deadline = time.monotonic() + PATIENCE
+    with server.client() as client:
+        while time.monotonic() < deadline:
+            assert server.process.poll() is None, server.logged()
+            try:
+                if client.get("/readyz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.02)
+    raise AssertionError(server.logged())
+
+
+class Terminal:
+    """What somebody sees and types at a terminal."""
+
+    def __init__(self, process: subprocess.Popen[bytes], ours: int) -> None:
+        self._process = process
+        self._ours = ours
+        self.seen = ""
+
+    def answer(self, question: str, line: str) -> None:
+        """Wait for a question, and type a line."""
+        start = len(self.seen)
+        while question not in self.seen[start:]:
+            assert self._read(), self.seen
+        os.write(self._ours, f"{line}\n".encode())
+
+    def end(self) -> int:
+        """Read to the end, and tell the status."""
+        while self._read():
+            pass
+        return self._process.wait(timeout=PATIENCE)
+
+    def _read(self) -> bool:
+        ready, _, _ = select.select([self._ours], [], [], PATIENCE)
+        assert ready, self.seen
+        try:
+            some = os.read(self._ours, 4096)
+        except OSError:  # Linux says so when nobody holds the other end any more
+            some = b""
+        self.seen += some.decode()
+        return bool(some)
+
+
+@contextmanager
+def typing(*arguments: str, folder: Path, **settings: str) -> Iterator[Terminal]:
+    """Run the command line on a terminal, at which somebody types."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(  # noqa: S603 — the tests' own commands
+        [*MAIN, *arguments],
+        cwd=folder,
+        env=environment(**settings),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        yield Terminal(process, ours)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)

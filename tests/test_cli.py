@@ -1,0 +1,186 @@
+"""The command line, each command in a process of its own."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from gql_app import __version__
+from gql_app.db.engine import Database
+from gql_app.settings import Settings
+from tests.api import running
+from tests.conftest import SECRET
+from tests.databases import Postgres, copied_sqlite
+from tests.people import PASSWORD, add_customer
+from tests.processes import ROOT, free_port, output_of, run_main, typing
+
+LOGIN = """
+mutation SignIn($email: String!, $password: String!) {
+  login(email: $email, password: $password) { status customer { name email isAdmin } }
+}
+"""
+ADA = ("create-admin", "--email", "Ada@Example.com", "--name", "Ada Admin")
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """Give a test a migrated SQLite file, for one engine is enough."""
+    return copied_sqlite(sqlite_template, tmp_path)
+
+
+async def sign_in(url: str, email: str, password: str) -> dict[str, object]:
+    """Sign in to a database that the command line has worked on."""
+    async with running(Settings(database_url=url, secret_key=SECRET)) as api:
+        login: dict[str, object] = (await api.run(LOGIN, email=email, password=password)).data[
+            "login"
+        ]
+        return login
+
+
+async def count(url: str, what: str) -> int:
+    """Count something about the customers of a database."""
+    database = Database(url)
+    try:
+        async with database.read() as db:
+            found = await db.scalar(text(f"SELECT count({what}) FROM customers"))  # noqa: S608 — our own words
+            assert isinstance(found, int)
+            return found
+    finally:
+        await database.close()
+
+
+def test_version_is_printed(tmp_path: Path) -> None:
+    assert output_of("version", folder=tmp_path) == f"{__version__}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_printed_schema_is_the_one_kept(tmp_path: Path) -> None:
+    kept = (ROOT / "schema.graphql").read_text(encoding="utf-8")
+    assert output_of("export-schema", folder=tmp_path) == kept
+
+
+def test_a_schema_that_differs_is_noticed(tmp_path: Path) -> None:
+    file = tmp_path / "schema.graphql"
+    file.write_bytes((ROOT / "schema.graphql").read_bytes())
+    assert output_of("export-schema", "--check", folder=tmp_path) == ""
+    file.write_bytes(file.read_bytes() + b"\n")
+    done = run_main("export-schema", "--check", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "make schema" in done.stderr
+
+
+async def test_migrate_can_be_repeated(unmigrated_url: str, tmp_path: Path) -> None:
+    for _ in range(2):
+        output_of("migrate", folder=tmp_path, database_url=unmigrated_url)
+    async with running(Settings(database_url=unmigrated_url, secret_key=SECRET)) as api:
+        assert (await api.client.get("/readyz")).status_code == 200
+
+
+async def test_an_admin_is_made_once(database_url: str, tmp_path: Path) -> None:
+    settings = {"database_url": database_url, "admin_password": PASSWORD}
+    assert "ada@example.com" in output_of(*ADA, folder=tmp_path, **settings).lower()
+    again = run_main(*ADA, folder=tmp_path, **settings)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "email" in again.stderr
+    assert PASSWORD not in again.stderr
+    login = await sign_in(database_url, "ada@example.com", PASSWORD)
+    assert login["status"] == "SUCCESS"
+    assert login["customer"] == {
+        "name": "Ada Admin",
+        "email": "Ada@example.com",
+        "isAdmin": True,
+    }
+
+
+@pytest.mark.parametrize("password", ["short", ""])
+async def test_a_weak_password_makes_no_admin(
+    sqlite_url: str, tmp_path: Path, password: str
+) -> None:
+    done = run_main(*ADA, folder=tmp_path, database_url=sqlite_url, admin_password=password)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("password: ")
+    assert await count(sqlite_url, "*") == 0
+
+
+async def test_a_password_is_prompted_for_twice(sqlite_url: str, tmp_path: Path) -> None:
+    with typing(*ADA, folder=tmp_path, database_url=sqlite_url) as terminal:
+        for typed, repeated in ((PASSWORD, "a slip of the finger"), (PASSWORD, PASSWORD)):
+            terminal.answer("Password: ", typed)
+            terminal.answer("Repeat for confirmation: ", repeated)
+        assert terminal.end() == 0
+    assert PASSWORD not in terminal.seen
+    assert (await sign_in(sqlite_url, "ada@example.com", PASSWORD))["status"] == "SUCCESS"
+
+
+async def test_seed_adds_as_many_customers_as_asked_for(database_url: str, tmp_path: Path) -> None:
+    printed = output_of("seed", "--count", "300", folder=tmp_path, database_url=database_url)
+    assert await count(database_url, "*") == 300
+    assert await count(database_url, "DISTINCT email_key") == 300
+    assert await count(database_url, "DISTINCT password_hash") == 1
+    active = await count(database_url, "CASE WHEN is_active THEN 1 END")
+    assert 200 < active <= 300
+    assert "300" in printed
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["serve"]])
+def test_an_unreachable_database_is_told_in_words(tmp_path: Path, command: list[str]) -> None:
+    url = f"postgresql://nobody:hunter2@127.0.0.1:{free_port()}/nothing"
+    done = run_main(*command, folder=tmp_path, database_url=url, secret_key=SECRET)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "GQL_APP_DATABASE_URL" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_an_unmigrated_postgresql_is_told_how_to_migrate(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    with postgres.copied("template1") as url:
+        done = run_main("serve", folder=tmp_path, database_url=url, secret_key=SECRET)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "python main.py migrate" in done.stderr
+
+
+def test_postgresql_is_not_served_without_a_secret(tmp_path: Path) -> None:
+    url = f"postgresql://127.0.0.1:{free_port()}/nothing"
+    done = run_main("serve", folder=tmp_path, database_url=url)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "GQL_APP_SECRET_KEY" in done.stderr
+
+
+def test_all_faulty_settings_are_told_at_once(tmp_path: Path) -> None:
+    faulty = {
+        "database_url": "mysql://localhost/x",
+        "secret_key": "much too short",
+        "access_token_ttl": "0",
+        "issuer": "",
+        "audience": "a" * 201,
+        "playground": "perhaps",
+        "introspection": "sometimes",
+        "log_level": "LOUD",
+    }
+    done = run_main("serve", folder=tmp_path, **faulty)
+    assert (done.returncode, done.stdout) == (2, "")
+    named = [line.partition(":")[0] for line in done.stderr.splitlines()]
+    assert sorted(named) == sorted(f"GQL_APP_{name.upper()}" for name in faulty)
+    assert faulty["secret_key"] not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "demo.example.com"])  # noqa: S104 — refused
+def test_the_demo_is_served_on_loopback_only(tmp_path: Path, host: str) -> None:
+    done = run_main("serve", "--demo", "--host", host, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert host in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_the_demo_keeps_off_customers_who_are_not_its_own(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    database = Database(sqlite_url)
+    await add_customer(database, "Ada Plain")
+    await database.close()
+    done = run_main("serve", "--demo", folder=tmp_path, database_url=sqlite_url)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--demo" in done.stderr
+    assert await count(sqlite_url, "*") == 1
