@@ -12,6 +12,7 @@ from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.databases import Postgres, copied_sqlite, migrated_sqlite, postgres_server
 from tests.people import Kind, Person, add_customer, expired_token, sign_in, sign_out
+from tests.processes import Server, serving
 
 SECRET = "a secret of the tests, long enough to sign with"
 
@@ -123,3 +124,10 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
         monkeypatch.setattr(clock, "now", lambda: moment)
 
     return set_to
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serve the demo for a whole run, in a process of its own."""
+    with serving("--demo", folder=tmp_path_factory.mktemp("demo")) as server:
+        yield server

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import select
 import socket
 import subprocess
@@ -22,7 +23,9 @@ MAIN = (sys.executable, str(ROOT / "main.py"))
 
 def environment(**settings: str) -> dict[str, str]:
     """Make an environment with these settings of the program, and no others."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GQL_APP_")}
+    clean = {
+        name: value for name, value in os.environ.items() if not name.upper().startswith("GQL_APP_")
+    }
     return clean | {f"GQL_APP_{name.upper()}": value for name, value in settings.items()}
 
 
@@ -90,10 +93,35 @@ class Server:
         """Read its log so far."""
         return self.stderr.read_text(encoding="utf-8")
 
+    def await_log(self, pattern: str, times: int = 1) -> list[str]:
+        """Wait until the log holds something this many times, and tell what it is."""
+        deadline = time.monotonic() + PATIENCE
+        while len(found := re.findall(pattern, self.logged())) < times:
+            assert time.monotonic() < deadline, self.logged()
+            time.sleep(0.02)
+        return found
+
     def stop(self) -> int:
         """Tell it to stop, and tell the status that it ends with."""
         self.process.terminate()
         return self.process.wait(timeout=PATIENCE)
+
+
+def sign_ins(server: Server) -> list[tuple[str, str, str]]:
+    """Read the sign-ins that a demo prints: role, address and password."""
+    return re.findall(r"^Sign in as (\w+): (\S+) with (\S+)$", server.printed(), re.MULTILINE)
+
+
+def signed_in(client: httpx.Client, email: str, password: str, **parameters: str) -> str:
+    """Sign in, and take the token."""
+    query = "mutation SignIn($e: String!, $p: String!) { login(email: $e, password: $p) { token } }"
+    body = client.post(
+        "/graphql",
+        params=parameters,
+        json={"query": query, "variables": {"e": email, "p": password}},
+    ).json()
+    token: str = body["data"]["login"]["token"]
+    return token
 
 
 @contextmanager
