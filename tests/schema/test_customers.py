@@ -1,0 +1,161 @@
+"""Customers: what is shown of them and to whom, one by one and side by side."""
+
+import re
+from typing import Final
+
+import pytest
+
+from tests.api import Api
+from tests.people import PASSWORD, Kind, Person, add_customer
+
+PRIVATE: Final = ("email", "phone", "isActive", "sessions")
+SHOWN: Final = """
+fragment Shown on Customer {
+  name isAdmin email phone isActive sessions { id isCurrent }
+}
+"""
+WAYS: Final = {
+    "customer": 'one: customer(id: "%(id)s") { ...Shown }',
+    "nodes": 'list: customers(filter: {search: "%(name)s"}) { nodes { ...Shown } }',
+    "edges": 'list: customers(filter: {search: "%(name)s"}) { edges { node { ...Shown } } }',
+}
+ONE: Final = "query One($id: ID!) { customer(id: $id) { id name } }"
+MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+SEARCH: Final = """
+query Search($text: String!) {
+  customers(filter: {search: $text}) { totalCount nodes { id } edges { node { id } } }
+}
+"""
+FOUND: Final = {
+    "needle": (0, 1),
+    "needle@example.com": (0, 1),
+    "NEEDLE@EXAMPLE": (0, 1),
+    "ada@example.com": (0, 1),  # not even one's own
+    "@": (0, 4),
+    "haystack": (1, 1),
+    "ADA PLAIN": (1, 1),
+}
+"""What is searched for, and how many a plain customer and an admin find."""
+
+
+async def seen(api: Api, way: str, customer: Person, token: str | None) -> dict[str, object] | None:
+    """Look at a customer in one of the ways; None if the whole field is refused."""
+    asked = WAYS[way] % {"id": customer.id, "name": customer.name}
+    answer = await api.run(f"{{ {asked} }} {SHOWN}", token=token)
+    if answer.errors:
+        assert list(answer.body["data"].values()) == [None]
+        return None
+    match answer.data:
+        case {"one": dict(found)} | {"list": {"nodes": [found]} | {"edges": [{"node": found}]}}:
+            return dict(found)
+    pytest.fail(f"{customer.name} is not shown: {answer.body}")
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_private_fields_are_for_the_customer_and_for_admins(
+    api: Api, tokens: dict[Kind, str | None], plain: Person, way: str
+) -> None:
+    public = {"name": plain.name, "isAdmin": False}
+    private = {"email": plain.email, "phone": "+1 555 0100", "isActive": True}
+    session = {"id": str(plain.session_id)}
+    found = {kind: await seen(api, way, plain, token) for kind, token in tokens.items()}
+    assert found == {
+        Kind.ANONYMOUS: None,
+        Kind.EXPIRED: None,
+        Kind.REVOKED: None,
+        Kind.OTHER: public | dict.fromkeys(PRIVATE),
+        Kind.PLAIN: public | private | {"sessions": [session | {"isCurrent": True}]},
+        Kind.ADMIN: public | private | {"sessions": [session | {"isCurrent": False}]},
+    }
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_admins_private_fields_are_not_for_others(
+    api: Api, plain: Person, admin: Person, way: str
+) -> None:
+    found = await seen(api, way, admin, plain.token)
+    assert found == {"name": admin.name, "isAdmin": True} | dict.fromkeys(PRIVATE)
+
+
+@pytest.mark.parametrize("kind", [Kind.PLAIN, Kind.OTHER, Kind.ADMIN])
+async def test_me_shows_the_caller_all_of_themself(
+    api: Api, plain: Person, other: Person, admin: Person, kind: Kind
+) -> None:
+    person = {Kind.PLAIN: plain, Kind.OTHER: other, Kind.ADMIN: admin}[kind]
+    me = (await api.run("{ me { ...Shown } }" + SHOWN, token=person.token)).data["me"]
+    assert me == {
+        "name": person.name,
+        "isAdmin": kind is Kind.ADMIN,
+        "email": person.email,
+        "phone": "+1 555 0100" if kind is Kind.PLAIN else None,
+        "isActive": True,
+        "sessions": [{"id": str(person.session_id), "isCurrent": True}],
+    }
+
+
+async def test_login_shows_the_customer_to_themself(api: Api, plain: Person) -> None:
+    document = """mutation Login($email: String!, $password: String!) {
+      login(email: $email, password: $password) { customer { ...Shown } }
+    }"""
+    answer = await api.run(document + SHOWN, email=plain.email, password=PASSWORD)
+    customer = answer.data["login"]["customer"]
+    assert (customer["email"], customer["phone"]) == (plain.email, "+1 555 0100")
+    assert customer["isActive"] is True
+    assert sorted(session["isCurrent"] for session in customer["sessions"]) == [False, True]
+
+
+async def test_only_admins_search_by_email(api: Api, plain: Person, admin: Person) -> None:
+    await add_customer(api.database, "Hay Haystack", "needle@example.com")
+    await add_customer(api.database, "Bob Builder")
+    found = {}
+    for text in FOUND:
+        pages = [
+            (await api.run(SEARCH, token=person.token, text=text)).data["customers"]
+            for person in (plain, admin)
+        ]
+        found[text] = tuple(len(page["nodes"]) for page in pages)
+        assert found[text] == tuple(len(page["edges"]) for page in pages)
+        assert found[text] == tuple(page["totalCount"] for page in pages)
+    assert found == FOUND
+
+
+@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+async def test_only_admins_sort_by_email(
+    api: Api, plain: Person, admin: Person, direction: str
+) -> None:
+    document = f"""{{
+      customers(orderBy: {{field: EMAIL, direction: {direction}}}) {{ nodes {{ email }} }}
+    }}"""
+    refused = await api.run(document, token=plain.token)
+    assert refused.code("customers") == "FORBIDDEN"
+    assert refused.reason("customers") == "ADMIN_REQUIRED"
+    assert "e-mail" in refused.error("customers")["message"]
+    nodes = (await api.run(document, token=admin.token)).data["customers"]["nodes"]
+    emails = [node["email"] for node in nodes]
+    assert emails == sorted([plain.email, admin.email], reverse=direction == "DESC")
+
+
+async def test_unknown_customer_is_null_without_an_error(api: Api, admin: Person) -> None:
+    nobody = "00000000-0000-7000-8000-000000000000"
+    upper, braced = str(admin.id).upper(), f"{{{admin.id}}}"
+    for customer_id in (nobody, upper, braced, "no UUID", "", "\0", 1, "é" * 36, "x" * 9_999):
+        answer = await api.run(ONE, token=admin.token, id=customer_id)
+        assert answer.data == {"customer": None}
+
+
+async def test_known_customer_is_found_by_their_id(api: Api, plain: Person, other: Person) -> None:
+    answer = await api.run(ONE, token=plain.token, id=str(other.id))
+    assert answer.data == {"customer": {"id": str(other.id), "name": other.name}}
+
+
+async def test_moments_are_written_in_utc(api: Api, plain: Person) -> None:
+    me = (
+        await api.run(
+            "{ me { createdAt updatedAt sessions { createdAt lastUsedAt expiresAt } } }",
+            token=plain.token,
+        )
+    ).data["me"]
+    [session] = me.pop("sessions")
+    moments = [*me.values(), *session.values()]
+    assert len(moments) == 5
+    assert all(MOMENT.fullmatch(moment) for moment in moments)
