@@ -68,7 +68,7 @@ class Faults(SchemaExtension):
             return error
         if isinstance(error, GraphQLSyntaxError):
             return _coded(error, "GRAPHQL_PARSE_FAILED")
-        # An integer too long for Python to read is a ValueError, and the caller's mistake.
+        # A DateTime that is none, and an integer too long for Python to read, are ValueErrors.
         if before_execution and isinstance(cause, ValueError | None):
             return _coded(error, "GRAPHQL_VALIDATION_FAILED")
         if isinstance(cause, GraphQLError | None):
