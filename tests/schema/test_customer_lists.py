@@ -1,5 +1,6 @@
 """Lists of customers: pages, cursors, counts, and what they cost."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pytest
@@ -29,7 +30,7 @@ ORDERS: Final = [
     for field in ("CREATED_AT", "NAME", "EMAIL")
     for direction in ("ASC", "DESC")
 ]
-BAD_ARGUMENTS: Final[list[dict[str, object]]] = [
+BAD_ARGUMENTS: Final[Sequence[Mapping[str, object]]] = [
     *({size: number} for size in ("first", "last") for number in (0, -1, 501, 2**31 - 1)),
     {"first": 1, "last": 1},
     {"first": 501, "last": None},

@@ -1,0 +1,187 @@
+"""What a client is told when something goes wrong, and what only the log is told."""
+
+import json
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import text
+
+from gql_app.settings import Settings
+from tests.api import GRAPHQL, Answer, Api, running
+from tests.people import PASSWORD, Person, add_customer, sign_in
+
+LOGIN: Final = "mutation Login { login(email: %s, password: %s) { status token } }"
+INTROSPECTION: Final = "{ __schema { types { name } } }"
+
+
+async def drop_sessions(api: Api) -> None:
+    """Take a table away behind the API's back."""
+    async with api.database.engine.begin() as connection:
+        await connection.execute(text("DROP TABLE sessions"))
+
+
+def check_masked(answer: Answer, field: str) -> str:
+    """See that an error is masked; tell the request's id."""
+    request_id = answer.headers["x-request-id"]
+    error = answer.error(field)
+    assert not (answer.body["data"] or {}).get(field)
+    assert error["extensions"] == {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id}
+    assert request_id in error["message"]
+    told = json.dumps(answer.body).lower()
+    for secret in (
+        "sessions",
+        "sql",
+        "no such table",
+        "does not exist",
+        "traceback",
+        "operational",
+    ):
+        assert secret not in told
+    return request_id
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["{", "nonsense", "{ me { id }", "query Q($x: ) { me }", '{ customer(id: "\\uD800") { id } }'],
+)
+async def test_document_that_is_no_graphql_fails_to_parse(api: Api, document: str) -> None:
+    answer = await api.run(document, accept=GRAPHQL)
+    assert answer.status == 400
+    assert answer.code() == "GRAPHQL_PARSE_FAILED"
+    assert "data" not in answer.body
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ nothing }",
+        "{ me }",
+        "{ me { secret } }",
+        "{ customer { id } }",
+        "{ customers(first: 1.5) { totalCount } }",
+        "{ customers(orderBy: {field: AGE}) { totalCount } }",
+        "query Q($unused: Int) { __typename }",
+        "{ ...Unknown }",
+        "mutation { login { status } }",
+        "query A { __typename } query A { __typename }",
+    ],
+)
+async def test_document_at_odds_with_the_schema_fails_validation(api: Api, document: str) -> None:
+    answer = await api.run(document, accept=GRAPHQL)
+    assert answer.status == 400
+    assert {error["extensions"]["code"] for error in answer.errors} == {"GRAPHQL_VALIDATION_FAILED"}
+    assert "data" not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "value"),
+    [
+        ("id", "ID!", None),
+        ("id", "ID!", 1.5),
+        ("id", "ID!", ["a", "b"]),
+        ("input", "UpdateCustomerInput!", {"unknown": 1}),
+        ("input", "UpdateCustomerInput!", {"name": 1}),
+        ("input", "UpdateCustomerInput!", "text"),
+        ("input", "UpdateCustomerInput!", {"isAdmin": "yes"}),
+    ],
+)
+async def test_variable_of_a_wrong_type_is_bad_user_input(
+    api: Api, admin: Person, name: str, kind: str, value: object
+) -> None:
+    arguments = {"id": '"x"', "input": "{}", name: f"${name}"}
+    spelt = ", ".join(f"{key}: {argument}" for key, argument in arguments.items())
+    document = f"mutation M(${name}: {kind}) {{ updateCustomer({spelt}) {{ status }} }}"
+    variables: dict[str, Any] = {name: value}
+    answer = await api.run(document, token=admin.token, accept=GRAPHQL, **variables)
+    assert answer.code() == "BAD_USER_INPUT"
+    assert answer.status == 400
+
+
+@pytest.mark.parametrize("name", [None, "", "Unknown"])
+async def test_operation_that_is_not_named_is_not_guessed(
+    api: Api, plain: Person, name: str | None
+) -> None:
+    document = "mutation Out { logout { status } } query Who { me { id } }"
+    headers = {"Authorization": f"Bearer {plain.token}", "Accept": GRAPHQL}
+    body = {"query": document, "operationName": name}
+    response = await api.client.post("/graphql", json=body, headers=headers)
+    assert response.status_code == 400
+    [error] = response.json()["errors"]
+    assert "data" not in response.json()
+    assert error["extensions"]["code"] != "INTERNAL_SERVER_ERROR"
+    assert "operation" in error["message"]
+    named = await api.client.post(
+        "/graphql", json={"query": document, "operationName": "Who"}, headers=headers
+    )
+    assert named.json() == {"data": {"me": {"id": str(plain.id)}}}
+
+
+async def test_unforeseen_error_is_masked_and_logged(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    async with running(settings) as api:
+        row = await add_customer(api.database, "Ada Plain")
+        person = await sign_in(api.resources, row)
+        await drop_sessions(api)
+        document = LOGIN % (json.dumps(row.email), json.dumps(PASSWORD))
+        answers = [
+            (await api.run("{ __typename me { id } }", token=person.token), "me"),
+            (await api.run(document), "login"),
+        ]
+    log = capsys.readouterr().err
+    assert answers[0][0].body["data"]["__typename"] == "Query"
+    for answer, field in answers:
+        request_id = check_masked(answer, field)
+        lines = [json.loads(line) for line in log.splitlines() if request_id in line]
+        [error] = [line for line in lines if line["level"] == "error"]
+        assert error["path"] == [field]
+        assert "Traceback (most recent call last)" in error["exception"]
+        assert "sessions" in error["exception"]
+        [request] = [line for line in lines if line["event"] == "Request"]
+        assert request["outcome"] == "INTERNAL_SERVER_ERROR"
+    for secret in (PASSWORD, person.token, row.password_hash, row.email, "{ status token }"):
+        assert secret not in log
+
+
+async def test_refusal_is_logged_without_a_traceback(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    async with running(settings) as api:
+        await api.run(LOGIN % ('"ada@example.com"', f'"{PASSWORD}"'), token="a.bad.token")
+        await api.run("{ me { id } }", token="a.bad.token")
+    log = capsys.readouterr().err
+    requests = [line for line in map(json.loads, log.splitlines()) if line["event"] == "Request"]
+    assert [line["outcome"] for line in requests] == ["OK", "TOKEN_MALFORMED"]
+    assert requests[0]["operation"] == "Login"
+    for secret in (PASSWORD, "a.bad.token", "ada@example.com", "Traceback", "{ id }"):
+        assert secret not in log
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ " + " ".join(f"x{number}" for number in range(500)) + " }",
+        "query Q(" + " ".join(f"$x{number}: Nope" for number in range(200)) + ") { __typename }",
+        "{ " + " ".join(f"...F{number}" for number in range(200)) + " }",
+    ],
+)
+async def test_hostile_document_is_told_at_most_ten_errors(api: Api, document: str) -> None:
+    answer = await api.run(document)
+    assert 1 <= len(answer.errors) <= 10
+    assert {error["extensions"]["code"] for error in answer.errors} == {"GRAPHQL_VALIDATION_FAILED"}
+
+
+async def test_introspection_can_be_switched_off(settings: Settings) -> None:
+    async with running(settings.model_copy(update={"introspection": False})) as api:
+        closed = await api.run(INTROSPECTION)
+        codes = {error["extensions"]["code"] for error in closed.errors}
+        assert codes == {"GRAPHQL_VALIDATION_FAILED"}
+        assert "Customer" not in json.dumps(closed.body)
+        guessed = (await api.run("{ mee { id } }")).error()["message"]
+        assert "Did you mean" not in guessed
+        assert (await api.run("{ __typename }")).data == {"__typename": "Query"}
+
+
+async def test_introspection_is_open_by_default(api: Api) -> None:
+    types = (await api.run(INTROSPECTION)).data["__schema"]["types"]
+    assert {"name": "Customer"} in types
