@@ -24,6 +24,24 @@ mutation Create($input: CreateCustomerInput!) {
 }
 """
 SESSIONS: Final = "{ me { sessions { id ipAddress userAgent isCurrent } } }"
+FAILURES: Final = [
+    ("ada@example.com", "a wrong password"),
+    ("ada@example.com", PASSWORD.upper()),
+    ("ada@example.com", f"{PASSWORD} "),
+    ("ada@example.com", ""),
+    ("ada@example.com", "x" * 201),
+    ("ada@example.com", "x" * 100_000),
+    ("ada@example.com", f"{PASSWORD}\0"),
+    ("ada@example.com\0", PASSWORD),
+    ("a\0da@example.com", PASSWORD),
+    ("unknown@example.com", PASSWORD),
+    ("inactive@example.com", PASSWORD),
+    ("no address", PASSWORD),
+    ("", PASSWORD),
+    ("%@example.com", PASSWORD),
+    (f"{'x' * 100_000}@example.com", PASSWORD),
+]
+"""Addresses and passwords that nobody signs in with."""
 
 
 async def login(api: Api, email: str, password: str, **headers: str) -> dict[str, Any]:
@@ -51,43 +69,21 @@ async def test_address_may_be_typed_in_any_case(api: Api, plain: Person, email: 
     assert payload["customer"] == {"id": str(plain.id), "email": plain.email}
 
 
-@pytest.mark.parametrize(
-    ("email", "password"),
-    [
-        ("ada@example.com", "a wrong password"),
-        ("ada@example.com", PASSWORD.upper()),
-        ("ada@example.com", f"{PASSWORD} "),
-        ("ada@example.com", ""),
-        ("ada@example.com", "x" * 201),
-        ("ada@example.com", "x" * 100_000),
-        ("ada@example.com", f"{PASSWORD}\0"),
-        ("ada@example.com\0", PASSWORD),
-        ("a\0da@example.com", PASSWORD),
-        ("unknown@example.com", PASSWORD),
-        ("inactive@example.com", PASSWORD),
-        ("no address", PASSWORD),
-        ("", PASSWORD),
-        ("%@example.com", PASSWORD),
-        (f"{'x' * 100_000}@example.com", PASSWORD),
-    ],
-    ids=lambda text: ascii(text[:20]),
-)
-async def test_every_failure_answers_the_same(
-    api: Api, plain: Person, email: str, password: str
-) -> None:
-    gone = await add_customer(api.database, "Ina Inactive", "inactive@example.com")
+async def test_every_failure_answers_the_same(api: Api, plain: Person) -> None:
+    inactive = await add_customer(api.database, "Ina Inactive", "inactive@example.com")
     async with api.database.write() as db:
-        (await db.merge(gone)).is_active = False
+        (await db.merge(inactive)).is_active = False
     message = "The e-mail address or the password is wrong."
-    assert await login(api, email, password) == {
-        "status": "ERROR",
-        "message": message,
-        "errors": [{"code": "INVALID_CREDENTIALS", "field": None, "message": message}],
-        "token": None,
-        "expiresAt": None,
-        "customer": None,
-        "retryAfter": None,
-    }
+    for email, password in FAILURES:
+        assert await login(api, email, password) == {
+            "status": "ERROR",
+            "message": message,
+            "errors": [{"code": "INVALID_CREDENTIALS", "field": None, "message": message}],
+            "token": None,
+            "expiresAt": None,
+            "customer": None,
+            "retryAfter": None,
+        }, (email[:40], password[:40])
     seen = await api.run(SESSIONS, token=plain.token)
     assert len(seen.data["me"]["sessions"]) == 1
 
