@@ -89,7 +89,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
-    database_url: Annotated[str, AfterValidator(_known_database)] = "sqlite:///gql_app.db"
+    database_url: Annotated[str, AfterValidator(_known_database)] = Field(
+        default="sqlite:///gql_app.db", repr=False
+    )
     """`sqlite:///file.db` or `postgresql://user:password@host/database`."""
     secret_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = None
     """Signs the tokens (HS256); 32 bytes or more. Made and kept beside an SQLite file."""

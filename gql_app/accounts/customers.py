@@ -122,7 +122,7 @@ async def by_id(db: Reader, customer_id: UUID) -> CustomerRow | None:
 
 async def by_email(db: Reader, email: str) -> CustomerRow | None:
     """Find a customer by an address however it is typed."""
-    checked = _email(email)
+    checked = _email(email.strip())
     if isinstance(checked, Fault):
         return None
     statement = select(CustomerRow).where(CustomerRow.email_key == fold(checked))
@@ -304,15 +304,13 @@ class _Checks:
 
 
 def _name(text: str) -> str | Fault:
-    clean = unicodedata.normalize("NFC", text.strip())
-    return _line(clean, "name", "name", MAX_NAME) or clean
+    return _line(text, "name", "name", MAX_NAME)
 
 
 def _email(text: str) -> str | Fault:
-    clean = text.strip()
-    fault = _line(clean, "email", "e-mail address", MAX_EMAIL)
-    if fault:
-        return fault
+    clean = _line(text, "email", "e-mail address", MAX_EMAIL)
+    if isinstance(clean, Fault):
+        return clean
     try:
         return validate_email(clean, check_deliverability=False).normalized
     except EmailNotValidError:
@@ -320,11 +318,10 @@ def _email(text: str) -> str | Fault:
 
 
 def _phone(text: str) -> str | Fault:
-    clean = text.strip()
-    fault = _line(clean, "phone", "phone number", MAX_PHONE)
-    if fault is None and not _PHONE.fullmatch(clean):
-        fault = Fault(UserErrorCode.INVALID, "This is not a phone number.", "phone")
-    return fault or clean
+    clean = _line(text, "phone", "phone number", MAX_PHONE)
+    if isinstance(clean, Fault) or _PHONE.fullmatch(clean):
+        return clean
+    return Fault(UserErrorCode.INVALID, "This is not a phone number.", "phone")
 
 
 def _password(text: str, *, email: str, name: str) -> str | Fault:
@@ -333,13 +330,15 @@ def _password(text: str, *, email: str, name: str) -> str | Fault:
     return passwords.judge(clean, email=email, name=name) or clean
 
 
-def _line(text: str, field: str, what: str, longest: int) -> Fault | None:
-    """Judge a line of text that is trimmed and in NFC."""
-    if not text:
+def _line(text: str, field: str, what: str, longest: int) -> str | Fault:
+    """Judge a line of text, and trim it; NFC comes first, for it may lengthen."""
+    clean = unicodedata.normalize("NFC", text).strip()
+    if not clean:
         return Fault(UserErrorCode.REQUIRED, f"Give the {what}.", field)
-    if len(text) > longest:
-        message = f"The {what} can be {longest} characters long, not {len(text)}."
-        return Fault(UserErrorCode.TOO_LONG, message, field)
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-        return Fault(UserErrorCode.INVALID, f"The {what} can't hold control characters.", field)
-    return None
+        message = f"The {what} can't hold control characters."
+        return Fault(UserErrorCode.INVALID, message, field)
+    if len(clean) > longest:
+        message = f"The {what} can be {longest} characters long, not {len(clean)}."
+        return Fault(UserErrorCode.TOO_LONG, message, field)
+    return clean

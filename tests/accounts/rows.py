@@ -22,7 +22,7 @@ def customer(name: str, email: str | None = None, *, seconds: float = 0) -> Cust
     """Make a customer who was added some seconds after the start."""
     created_at = START + timedelta(seconds=seconds)
     row_id = new_id()
-    email = email or f"{row_id.hex}@example.com"
+    email = email or f"{row_id.int}@example.com"
     return CustomerRow(
         id=row_id,
         name=name,
