@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from gql_app import logs
+from gql_app import chores, logs
 from gql_app.resources import Resources
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings, load
@@ -38,7 +38,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
-        async with Resources.open(chosen) as resources:
+        async with Resources.open(chosen) as resources, chores.running(resources):
             yield {"resources": resources}
 
     app = Starlette(

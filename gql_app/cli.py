@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import json
 import os
 import secrets
 import sys
@@ -18,12 +19,14 @@ from alembic.util import CommandError
 from rich.console import Console
 from rich.progress import Progress
 
-from gql_app import __version__, logs, settings
-from gql_app.accounts import customers, samples
+from gql_app import __version__, chores, logs, settings
+from gql_app.accounts import audit, customers, samples
+from gql_app.accounts.audit import Origin
+from gql_app.clock import rfc3339
 from gql_app.db import migrations
 from gql_app.db.engine import Database
 from gql_app.errors import CannotStart, Rejected
-from gql_app.resources import key_ring
+from gql_app.resources import Resources, key_ring
 from gql_app.schema.root import build_schema
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
@@ -71,6 +74,7 @@ def serve(
     if demo:
         _require_loopback(host)
         os.environ.setdefault(f"{settings.PREFIX}DATABASE_URL", DEMO_DATABASE)
+        os.environ[f"{settings.PREFIX}DEMO"] = "true"
     chosen = settings.load(serving=True)
     logs.configure(chosen.log_level)
     for name in settings.unknown_variables():
@@ -92,7 +96,8 @@ def serve(
         lifespan="on",
         log_config=None,
         access_log=False,
-        proxy_headers=False,
+        proxy_headers=chosen.trusted_proxies is not None,
+        forwarded_allow_ips=chosen.trusted_proxies,
         server_header=False,
         timeout_graceful_shutdown=GRACE,
     )
@@ -138,6 +143,23 @@ def seed(
     password = secrets.token_urlsafe()
     asyncio.run(_seed(chosen, count, password))
     _out.print(f"There are {count} more customers. Each signs in with {password}", markup=False)
+
+
+@cli.command()
+def purge() -> None:
+    """Delete what is long over: old sessions and forgotten failures."""
+    chosen = settings.load(serving=True)
+    _prepare(chosen)
+    count = asyncio.run(_purge(chosen))
+    _out.print(f"{count} rows are gone.")
+
+
+@cli.command()
+def export_audit() -> None:
+    """Print every audit event as a line of JSON, the oldest first."""
+    chosen = settings.load()
+    _prepare(chosen)
+    asyncio.run(_export_audit(chosen))
 
 
 @cli.command()
@@ -237,7 +259,28 @@ async def _add(chosen: Settings, new: customers.NewCustomer) -> None:
     async with _accounts(chosen) as (database, passwords):
         hashed = await passwords.hash(new.password)
         async with database.write() as db:
-            await customers.create(db, new, password_hash=hashed)
+            await customers.create(db, new, password_hash=hashed, origin=Origin())
+
+
+async def _purge(chosen: Settings) -> int:
+    async with Resources.open(chosen) as resources:
+        return await chores.purge(resources)
+
+
+async def _export_audit(chosen: Settings) -> None:
+    async with _accounts(chosen) as (database, _), database.read() as db:
+        async for row in audit.stream(db):
+            event = {
+                "id": str(row.id),
+                "at": rfc3339(row.at),
+                "action": row.action,
+                "actorId": row.actor_id and str(row.actor_id),
+                "customerId": row.customer_id and str(row.customer_id),
+                "fields": row.fields,
+                "ipAddress": row.ip_address,
+                "userAgent": row.user_agent,
+            }
+            sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
 
 
 async def _seed(chosen: Settings, count: int, password: str) -> None:
@@ -262,7 +305,7 @@ async def _fill_demo(chosen: Settings) -> None:
         for (name, email, password), is_admin in ((DEMO_ADMIN, True), (DEMO_CUSTOMER, False)):
             new = customers.check_new(name=name, email=email, password=password, is_admin=is_admin)
             hashed = await passwords.hash(new.password)
-            await customers.create(db, new, password_hash=hashed)
+            await customers.create(db, new, password_hash=hashed, origin=Origin())
         nobody = await passwords.hash(secrets.token_urlsafe())
         for rows in samples.batches(DEMO_CUSTOMERS - 2, password_hash=nobody, seed=DEMO_SEED):
             await samples.insert_samples(db, rows)

@@ -59,6 +59,7 @@ class UserErrorCode(StrEnum):
     TOKEN_EXPIRED = "TOKEN_EXPIRED"
     TOKEN_REVOKED = "TOKEN_REVOKED"
     TOKEN_REUSED = "TOKEN_REUSED"
+    MAIL_NOT_SET_UP = "MAIL_NOT_SET_UP"
 
 
 class Refusal(GqlAppError):

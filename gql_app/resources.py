@@ -1,12 +1,17 @@
 """What lives as long as the process: opened once, closed once."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 
+from gql_app.accounts.letters import Stationery
+from gql_app.accounts.sessions import Lifetimes
+from gql_app.accounts.throttle import Throttle
 from gql_app.db.engine import Database, sqlite_file
 from gql_app.errors import CannotStart
+from gql_app.mail import Mailer, mailer
 from gql_app.security.keys import KeyRing, kept_secret
 from gql_app.security.passwords import Passwords
 from gql_app.security.tokens import Issuer
@@ -21,16 +26,40 @@ class Resources:
     keys: KeyRing
     issuer: Issuer
     passwords: Passwords
+    lifetimes: Lifetimes
+    throttle: Throttle
+    mailer: Mailer
+    stationery: Stationery
+    posted: asyncio.Event
+    """Set when a letter has been written down, so that it leaves at once."""
+    registration: bool
 
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[Self]:
         """Open everything, and close it when the block ends. Raises CannotStart."""
+        keys = key_ring(settings)
         opened = cls(
             database=Database(settings.database_url),
-            keys=key_ring(settings),
+            keys=keys,
             issuer=Issuer(settings.issuer, settings.audience, settings.access_token_ttl),
             passwords=Passwords(threads=settings.password_threads, queue=settings.password_queue),
+            lifetimes=Lifetimes(
+                pepper=keys.derive("refresh tokens"),
+                refresh=settings.refresh_token_ttl,
+                longest=settings.session_max_age,
+                grace=settings.refresh_grace_seconds,
+            ),
+            throttle=Throttle(
+                key=keys.derive("throttles"),
+                attempts=settings.login_attempts,
+                client_attempts=settings.login_client_attempts,
+                window=settings.login_window_seconds,
+            ),
+            mailer=mailer(settings),
+            stationery=Stationery(keys.derive("reset links"), settings.reset_url),
+            posted=asyncio.Event(),
+            registration=settings.registration,
         )
         try:
             yield opened

@@ -2,6 +2,7 @@
 
 import os
 import re
+from ipaddress import ip_network
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
@@ -80,6 +81,36 @@ def _very_bytes(secret: SecretStr) -> bytes:
     return os.fsencode(secret.get_secret_value())
 
 
+def _known_mail(url: SecretStr) -> SecretStr:
+    parts = urlsplit(url.get_secret_value())
+    if parts.scheme not in {"smtp", "smtps", "smtp+starttls"} or not parts.hostname:
+        message = "must be smtp://, smtps:// or smtp+starttls:// and a host"
+        raise ValueError(message)
+    return url
+
+
+def _known_sender(address: str) -> str:
+    if not re.fullmatch(r"[^\s@<>]+@[^\s@<>]+", address):
+        message = "must be an e-mail address"
+        raise ValueError(message)
+    return address
+
+
+def _known_page(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
+        message = "must be an http:// or https:// address without a fragment"
+        raise ValueError(message)
+    return url
+
+
+def _known_proxies(proxies: str) -> str:
+    for proxy in proxies.split(","):
+        if proxy.strip() != "*":
+            ip_network(proxy.strip(), strict=False)
+    return proxies
+
+
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -107,6 +138,30 @@ class Settings(BaseSettings):
     """Whether clients may ask for the schema."""
     log_level: Annotated[Level, BeforeValidator(lambda v: str(v).upper())] = "INFO"
     """The least severe log line that is written."""
+    refresh_token_ttl: Annotated[int, Field(ge=1)] = 30 * 24 * 3600
+    """Seconds that a session goes on after each refresh."""
+    refresh_grace_seconds: Annotated[int, Field(ge=0)] = 10
+    """Seconds in which a spent refresh token is answered again, for callers that race."""
+    session_max_age: Annotated[int, Field(ge=1)] = 90 * 24 * 3600
+    """Seconds from signing in after which no refresh carries a session on."""
+    registration: bool = True
+    """Whether anybody may register."""
+    login_attempts: Annotated[int, Field(ge=1)] = 5
+    """Failed sign-ins of one address within the window before it has to wait."""
+    login_client_attempts: Annotated[int, Field(ge=1)] = 50
+    """The same of one client, whatever addresses it tries."""
+    login_window_seconds: Annotated[int, Field(ge=1)] = 15 * 60
+    """Seconds until a failed sign-in is forgotten."""
+    trusted_proxies: Annotated[str, AfterValidator(_known_proxies)] | None = None
+    """Whose X-Forwarded-For is believed: addresses or networks, comma-separated, or *."""
+    smtp_url: Annotated[SecretStr, AfterValidator(_known_mail)] | None = None
+    """`smtp://user:password@host:port`; smtps:// for TLS at once, smtp+starttls:// to insist."""
+    mail_from: Annotated[str, AfterValidator(_known_sender)] = "no-reply@localhost"
+    """Who letters are from."""
+    reset_url: Annotated[str, AfterValidator(_known_page)] = "http://127.0.0.1:8000/graphql"
+    """The page where a password is reset; its link gets #token= and the token."""
+    demo: bool = False
+    """Whether letters may go to the log; `serve --demo` sets it."""
     password_threads: Annotated[int, Field(ge=1, le=64)] = min(4, os.cpu_count() or 1)
     """Passwords hashed at once, each of which takes 19 MiB."""
     password_queue: Annotated[int, Field(ge=0)] = 256

@@ -10,13 +10,14 @@ from argon2 import PasswordHasher
 
 from gql_app import clock
 from gql_app.accounts import customers, sessions
+from gql_app.accounts.audit import Origin
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
 from gql_app.resources import Resources
 from gql_app.security.tokens import encode_token
 
 PASSWORD = "a password for tests"
-NOBODY = sessions.Client(None, None)
+NOWHERE = Origin()
 
 
 class Kind(StrEnum):
@@ -39,6 +40,7 @@ class Person:
     email: str
     token: str
     session_id: UUID
+    refresh_token: str
 
 
 @cache
@@ -64,23 +66,28 @@ async def add_customer(
         is_admin=is_admin,
     )
     async with database.write() as db:
-        return await customers.create(db, new, password_hash=password_hash())
+        return await customers.create(db, new, password_hash=password_hash(), origin=NOWHERE)
 
 
 async def sign_in(resources: Resources, row: CustomerRow) -> Person:
     """Open a session without asking for the password, and sign its token."""
     async with resources.database.write() as db:
-        session = await sessions.open_session(db, row, NOBODY, lifetime=resources.issuer.ttl)
+        opened = await sessions.open_session(db, row, NOWHERE, resources.lifetimes)
+    session = opened.session
     token, _ = encode_token(
-        resources.keys, resources.issuer, customer_id=row.id, session_id=session.id
+        resources.keys,
+        resources.issuer,
+        customer_id=row.id,
+        session_id=session.id,
+        not_after=session.expires_at,
     )
-    return Person(row.id, row.name, row.email, token, session.id)
+    return Person(row.id, row.name, row.email, token, session.id, opened.refresh_token)
 
 
 async def sign_out(resources: Resources, person: Person) -> None:
     """End a session behind its token's back."""
     async with resources.database.write() as db:
-        await sessions.end(db, person.session_id)
+        await sessions.end(db, person.session_id, of=None, origin=NOWHERE)
 
 
 def expired_token(resources: Resources, person: Person) -> str:
@@ -93,6 +100,7 @@ def expired_token(resources: Resources, person: Person) -> str:
             resources.issuer,
             customer_id=person.id,
             session_id=person.session_id,
+            not_after=clock.LATEST,
         )
     finally:
         clock.now = real

@@ -2,80 +2,255 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from gql_app.accounts import customers, sessions
+from sqlalchemy import delete, select
+
+from gql_app import clock
+from gql_app.accounts import audit, customers, letters, sessions
+from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.sessions import Lifetimes, Opened
+from gql_app.accounts.throttle import Limit, Throttle
 from gql_app.db.engine import Reader, Writer
-from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.db.tables import CustomerRow, PasswordResetRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.security.passwords import Passwords, normalise, too_long
+from gql_app.security import opaque, passwords
+from gql_app.security.passwords import Passwords
 
 WRONG: Final = Fault(
     UserErrorCode.INVALID_CREDENTIALS, "The e-mail address or the password is wrong."
 )
+SPENT_LINK: Final = Fault(
+    UserErrorCode.TOKEN_INVALID, "This link is not good any more. Ask for a new one.", "token"
+)
+Read = Callable[[], AbstractAsyncContextManager[Reader]]
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """A customer whose password was right, and its hash of today's making if it was old."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Attempt:
+    """An attempt to sign in, and how it came out; only once it is counted is it told."""
 
-    customer: CustomerRow
-    renewed_hash: str | None
+    limits: tuple[Limit, Limit]
+    customer: CustomerRow | None
+    proven: bool
+    renewed_hash: str | None = None
 
 
 async def check(
-    read: Callable[[], AbstractAsyncContextManager[Reader]],
-    hasher: Passwords,
-    *,
-    email: str,
-    password: str,
-) -> Proof:
+    read: Read, hasher: Passwords, throttle: Throttle, *, email: str, password: str, origin: Origin
+) -> Attempt:
     """Check a password; it takes as long for an unknown address as for a known one.
 
-    No connection is held while hashing. Raises Rejected with one and the same message,
-    whatever was wrong, or TooManyAttempts.
+    No connection is held while hashing. Raises TooManyAttempts, before any hashing.
     """
-    secret = normalise(password)
-    if too_long(secret):
-        raise Rejected(WRONG)
+    secret = passwords.normalise(password)
+    limits = (
+        throttle.of_typed("sign-in", customers.fold(email.strip())),
+        throttle.of_client("sign-in", origin.ip_address),
+    )
     async with read() as db:
+        await throttle.require_room(db, *limits)
         customer = await customers.by_email(db, email)
+    if passwords.too_long(secret):
+        return Attempt(limits, customer, proven=False)
     matches = await hasher.verify(secret, customer.password_hash if customer else None)
     if customer is None or not matches or not customer.is_active:
-        raise Rejected(WRONG)
+        return Attempt(limits, customer, proven=False)
     outdated = hasher.outdated(customer.password_hash)
-    return Proof(customer, await hasher.hash(secret) if outdated else None)
+    renewed = await hasher.hash(secret) if outdated else None
+    return Attempt(limits, customer, proven=True, renewed_hash=renewed)
 
 
 async def sign_in(
-    db: Writer, proof: Proof, client: sessions.Client, *, lifetime: int
-) -> SessionRow:
-    """Open a session, unless the account has changed since the password was checked.
+    db: Writer, attempt: Attempt, throttle: Throttle, lifetimes: Lifetimes, *, origin: Origin
+) -> Opened | None:
+    """Open a session if the attempt was good, and the account hasn't changed meanwhile.
 
-    Raises Rejected.
+    A failure is counted and recorded, so None is no exception: it has to be committed.
+    Raises TooManyAttempts if others failed too often while this one was checked.
     """
-    customer = await db.get(CustomerRow, proof.customer.id, with_for_update=True)
-    if (
-        customer is None
-        or not customer.is_active
-        or customer.password_hash != proof.customer.password_hash
-    ):
-        raise Rejected(WRONG)
-    if proof.renewed_hash:
-        customer.password_hash = proof.renewed_hash
-    return await sessions.open_session(db, customer, client, lifetime=lifetime)
+    if attempt.proven and attempt.customer:
+        await throttle.require_room(db, *attempt.limits, lock=True)
+        row = await _unchanged(db, attempt.customer)
+        if row is not None:
+            return await _admit(db, row, attempt, throttle, lifetimes, origin)
+    reached = await throttle.count(db, *attempt.limits)
+    customer_id = attempt.customer.id if attempt.customer else None
+    audit.record(db, Action.LOGIN_FAILED, origin, customer_id=customer_id)
+    if reached:
+        audit.record(db, Action.THROTTLED, origin, customer_id=customer_id)
+    return None
+
+
+async def prove(
+    read: Read, hasher: Passwords, throttle: Throttle, customer: CustomerRow, password: str
+) -> bool:
+    """Check the password of somebody who is signed in. Raises TooManyAttempts."""
+    secret = passwords.normalise(password)
+    async with read() as db:
+        await throttle.require_room(db, proof_limit(throttle, customer))
+    return not passwords.too_long(secret) and await hasher.verify(secret, customer.password_hash)
+
+
+def proof_limit(throttle: Throttle, customer: CustomerRow) -> Limit:
+    """Limit how often somebody who is signed in may be wrong about their password."""
+    return throttle.of_typed("proof", str(customer.id))
+
+
+async def settle(db: Writer, throttle: Throttle, limit: Limit, *, proven: bool) -> None:
+    """Count a failure, or forget them all after a success. Raises TooManyAttempts."""
+    if proven:
+        await throttle.require_room(db, limit, lock=True)
+        await throttle.clear(db, limit)
+    else:
+        await throttle.count(db, limit)
+
+
+async def register(
+    db: Writer,
+    new: customers.NewCustomer,
+    lifetimes: Lifetimes,
+    *,
+    password_hash: str,
+    origin: Origin,
+) -> tuple[CustomerRow, Opened]:
+    """Add whoever asks to be a customer, and sign them in. Raises Rejected."""
+    action = Action.CUSTOMER_REGISTERED
+    row = await customers.create(db, new, password_hash=password_hash, origin=origin, action=action)
+    audit.record(db, Action.LOGIN, replace(origin, actor_id=row.id), customer_id=row.id)
+    return row, await sessions.open_session(db, row, origin, lifetimes)
 
 
 async def change(
-    db: Writer, customer_id: UUID, changes: customers.Changes, *, password_hash: str | None
+    db: Writer,
+    customer_id: UUID,
+    changes: customers.Changes,
+    *,
+    password_hash: str | None,
+    origin: Origin,
 ) -> CustomerRow:
     """Change a customer, and end their sessions if the password or the access goes.
 
     Raises Rejected: NOT_FOUND, TAKEN or LAST_ADMIN.
     """
-    row = await customers.update(db, customer_id, changes, password_hash=password_hash)
+    row = await customers.update(db, customer_id, changes, origin=origin)
+    if password_hash is not None:
+        action = Action.PASSWORD_CHANGED
+        await customers.set_password(db, row, password_hash, action=action, origin=origin)
     if changes.signs_out:
         await sessions.end_all(db, customer_id)
     return row
+
+
+async def change_password(
+    db: Writer,
+    customer: CustomerRow,
+    lifetimes: Lifetimes,
+    *,
+    password_hash: str,
+    origin: Origin,
+) -> Opened:
+    """Set a new password, end every session, and open a new one.
+
+    Raises Rejected if the old password, which was proven, has been changed meanwhile.
+    """
+    row = await _unchanged(db, customer)
+    if row is None:
+        raise Rejected(wrong_password("current_password"))
+    action = Action.PASSWORD_CHANGED
+    await customers.set_password(db, row, password_hash, action=action, origin=origin)
+    await sessions.end_all(db, row.id)
+    return await sessions.open_session(db, row, origin, lifetimes)
+
+
+async def request_reset(db: Writer, email: str, throttle: Throttle, *, origin: Origin) -> None:
+    """Have a link sent to whom an address belongs; it costs as much if it is nobody's.
+
+    Raises TooManyAttempts, for every request counts.
+    """
+    await throttle.count(
+        db,
+        throttle.of_typed("reset", customers.fold(email.strip())),
+        throttle.of_client("reset", origin.ip_address),
+    )
+    row = await customers.by_email(db, email)
+    customer_id = row.id if row and row.is_active else None
+    await letters.post_reset(db, customer_id=customer_id)
+    audit.record(db, Action.RESET_REQUESTED, origin, customer_id=customer_id)
+
+
+async def resettable(db: Reader, token: str) -> CustomerRow | None:
+    """Find whose password a link's token may reset. Raises Rejected if it is too old."""
+    digest = opaque.digest(opaque.RESET, token)
+    statement = (
+        select(CustomerRow, PasswordResetRow)
+        .join(PasswordResetRow, PasswordResetRow.customer_id == CustomerRow.id)
+        .where(PasswordResetRow.digest == digest, CustomerRow.is_active)
+    )
+    found = (await db.execute(statement)).one_or_none()
+    if found is None:
+        return None
+    customer, link = found
+    if link.expires_at <= clock.now():
+        raise Rejected(_OLD_LINK)
+    return customer
+
+
+async def reset(
+    db: Writer, token: str, throttle: Throttle, *, password_hash: str, origin: Origin
+) -> None:
+    """Spend a link's token: set the password, end every session, lift what locked the owner out.
+
+    Raises Rejected if the token has been spent meanwhile.
+    """
+    customer = await resettable(db, token)
+    if customer is None:
+        raise Rejected(SPENT_LINK)
+    await throttle.clear(db, throttle.of_typed("sign-in", customer.email_key))
+    spend = (
+        delete(PasswordResetRow)
+        .where(PasswordResetRow.digest == opaque.digest(opaque.RESET, token))
+        .returning(PasswordResetRow.customer_id)
+    )
+    if (await db.scalars(spend)).one_or_none() is None:
+        raise Rejected(SPENT_LINK)
+    row = await db.get_one(CustomerRow, customer.id, with_for_update=True)
+    by_owner = replace(origin, actor_id=row.id)
+    action = Action.PASSWORD_RESET
+    await customers.set_password(db, row, password_hash, action=action, origin=by_owner)
+    await sessions.end_all(db, row.id)
+
+
+def wrong_password(field: str) -> Fault:
+    """Say that somebody who is signed in is wrong about their password."""
+    return Fault(UserErrorCode.WRONG_PASSWORD, "This is not your password.", field)
+
+
+_OLD_LINK: Final = Fault(
+    UserErrorCode.TOKEN_EXPIRED, "This link is too old. Ask for a new one.", "token"
+)
+
+
+async def _admit(
+    db: Writer,
+    row: CustomerRow,
+    attempt: Attempt,
+    throttle: Throttle,
+    lifetimes: Lifetimes,
+    origin: Origin,
+) -> Opened:
+    await throttle.clear(db, attempt.limits[0])
+    if attempt.renewed_hash:
+        row.password_hash = attempt.renewed_hash
+    audit.record(db, Action.LOGIN, replace(origin, actor_id=row.id), customer_id=row.id)
+    return await sessions.open_session(db, row, origin, lifetimes)
+
+
+async def _unchanged(db: Writer, proven: CustomerRow) -> CustomerRow | None:
+    """Hold the account still, if it is as it was when its password was proven."""
+    row = await db.get(CustomerRow, proven.id, with_for_update=True)
+    if row and row.is_active and row.password_hash == proven.password_hash:
+        return row
+    return None

@@ -2,19 +2,21 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import ColumnElement, false, or_, select
+from sqlalchemy import ColumnElement, false, or_, select, true
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 
 from gql_app import clock
+from gql_app.accounts import audit, letters
+from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.paging import Listing, Sortable
 from gql_app.db.engine import Reader, Writer
 from gql_app.db.tables import CustomerRow
@@ -120,6 +122,12 @@ async def by_id(db: Reader, customer_id: UUID) -> CustomerRow | None:
     return await db.get(CustomerRow, customer_id)
 
 
+async def by_ids(db: Reader, ids: Collection[UUID]) -> Mapping[UUID, CustomerRow]:
+    """Find several customers, as many of them as there are."""
+    rows = await db.scalars(select(CustomerRow).where(CustomerRow.id.in_(ids)))
+    return {row.id: row for row in rows}
+
+
 async def by_email(db: Reader, email: str) -> CustomerRow | None:
     """Find a customer by an address however it is typed."""
     checked = _email(email.strip())
@@ -180,7 +188,14 @@ def check_changes(row: CustomerRow, given: Mapping[str, str | bool | None]) -> C
     return Changes(values, password)
 
 
-async def create(db: Writer, new: NewCustomer, *, password_hash: str) -> CustomerRow:
+async def create(
+    db: Writer,
+    new: NewCustomer,
+    *,
+    password_hash: str,
+    origin: Origin,
+    action: Action = Action.CUSTOMER_CREATED,
+) -> CustomerRow:
     """Add a customer. Raises Rejected if the address is taken, also by a racing request."""
     now = clock.now()
     row = CustomerRow(
@@ -197,36 +212,65 @@ async def create(db: Writer, new: NewCustomer, *, password_hash: str) -> Custome
     )
     db.add(row)
     await _store(db)
+    if action is Action.CUSTOMER_REGISTERED:
+        origin = replace(origin, actor_id=row.id)
+    audit.record(db, action, origin, customer_id=row.id)
+    if row.is_admin:
+        audit.record(db, Action.ADMIN_GRANTED, origin, customer_id=row.id)
     return row
 
 
-async def update(
-    db: Writer, customer_id: UUID, changes: Changes, *, password_hash: str | None = None
-) -> CustomerRow:
-    """Change a customer. Raises Rejected: NOT_FOUND, TAKEN or LAST_ADMIN."""
+async def update(db: Writer, customer_id: UUID, changes: Changes, *, origin: Origin) -> CustomerRow:
+    """Change a customer but for the password, and tell the old address if it is another now.
+
+    Raises Rejected: NOT_FOUND, TAKEN or LAST_ADMIN.
+    """
     if changes.may_unseat:
         await _spare_last_admin(db, customer_id)
     row = await db.get(CustomerRow, customer_id, with_for_update=True)
     if row is None:
         raise not_found()
+    before = {column: getattr(row, column) for column in changes.values}
     for column, value in changes.values.items():
         setattr(row, column, value)
-    if password_hash is not None:
-        row.password_hash = password_hash
     if db.is_modified(row):
         row.updated_at = clock.now()
-    await _store(db)
+        await _store(db)
+        _tell_changes(db, row, before, origin)
     return row
 
 
-async def delete(db: Writer, customer_id: UUID) -> None:
-    """Remove a customer and their sessions. Raises Rejected: NOT_FOUND or LAST_ADMIN."""
+async def set_password(
+    db: Writer, row: CustomerRow, password_hash: str, *, action: Action, origin: Origin
+) -> None:
+    """Set a new password, void what could reset it, and tell the owner."""
+    row.password_hash = password_hash
+    row.updated_at = clock.now()
+    await letters.void_resets(db, row.id)
+    letters.post(db, letters.Kind.PASSWORD_CHANGED, customer_id=row.id, recipient=row.email)
+    audit.record(db, action, origin, customer_id=row.id)
+
+
+async def delete(
+    db: Writer, customer_id: UUID, *, origin: Origin, proven: CustomerRow | None = None
+) -> None:
+    """Remove a customer and their sessions; the audit keeps the deeds, not the person.
+
+    Whoever has proven their password removes themself only while it is still the same.
+    Raises Rejected: NOT_FOUND or LAST_ADMIN.
+    """
     await _spare_last_admin(db, customer_id)
+    unchanged = CustomerRow.password_hash == proven.password_hash if proven else true()
     statement = (
-        sql_delete(CustomerRow).where(CustomerRow.id == customer_id).returning(CustomerRow.id)
+        sql_delete(CustomerRow)
+        .where(CustomerRow.id == customer_id, unchanged)
+        .returning(CustomerRow.id)
     )
     if (await db.execute(statement)).first() is None:
         raise not_found()
+    audit.record(db, Action.CUSTOMER_DELETED, origin, customer_id=customer_id)
+    await db.flush()
+    await audit.forget(db, customer_id)
 
 
 def not_found() -> Rejected:
@@ -250,6 +294,22 @@ async def _spare_last_admin(db: Writer, customer_id: UUID) -> None:
                 "id",
             )
         )
+
+
+def _tell_changes(
+    db: Writer, row: CustomerRow, before: Mapping[str, object], origin: Origin
+) -> None:
+    """Record which fields are others now, and tell an address that letters no longer go to."""
+    changed = {column for column, value in before.items() if getattr(row, column) != value}
+    told = sorted(changed - {"name_key", "email_key"})
+    audit.record(db, Action.CUSTOMER_CHANGED, origin, customer_id=row.id, fields=told)
+    if "is_admin" in changed:
+        action = Action.ADMIN_GRANTED if row.is_admin else Action.ADMIN_REVOKED
+        audit.record(db, action, origin, customer_id=row.id)
+    if "email" in changed:
+        audit.record(db, Action.EMAIL_CHANGED, origin, customer_id=row.id)
+        old = str(before["email"])
+        letters.post(db, letters.Kind.EMAIL_CHANGED, customer_id=row.id, recipient=old)
 
 
 async def _store(db: Writer) -> None:

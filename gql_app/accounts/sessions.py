@@ -1,40 +1,46 @@
-"""Sessions: each sign-in is one, and a token is as good as its session."""
+"""Sessions: each sign-in is one, and a token is as good as its session.
+
+A session goes on by its refresh token, which is good for one use (RFC 9700 section
+4.14.2): each use spends it and makes its one successor. Whoever comes with a spent one
+holds a copy, so the session ends, unless they come within the grace: two tabs of one
+browser race, and both are answered the same successor.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final, Self
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, select, true, update
 
 from gql_app import clock
-from gql_app.db.engine import Reader, Writer
-from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.accounts import audit
+from gql_app.accounts.audit import Action, Origin
+from gql_app.db.engine import Reader, Writer, delete_some
+from gql_app.db.tables import CustomerRow, RefreshTokenRow, SessionRow
+from gql_app.security import opaque
 from gql_app.security.ids import new_id
 from gql_app.security.tokens import Claims
 
-MAX_ADDRESS: Final = 45
-MAX_USER_AGENT: Final = 300
+MOST: Final = 20
+"""Living sessions that one customer may have; the oldest gives way to the newest."""
 USE_PRECISION: Final = timedelta(minutes=1)
 """How exactly a session's last use is known, so that reading need not always write."""
+KEPT: Final = timedelta(days=30)
+"""How long a session is remembered after it expired."""
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Where a request comes from, as far as it says."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Lifetimes:
+    """How long sessions live, in seconds, and the secret that refresh tokens are made with."""
 
-    ip_address: str | None
-    user_agent: str | None
-
-    @classmethod
-    def of(cls, ip_address: str | None, user_agent: str | None) -> Self:
-        """Cut both to what is kept of them."""
-        return cls(
-            ip_address[:MAX_ADDRESS] if ip_address else None,
-            user_agent[:MAX_USER_AGENT] if user_agent else None,
-        )
+    pepper: bytes
+    refresh: int
+    longest: int
+    grace: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +55,80 @@ class Caller:
         return self.customer.is_admin or self.customer.id == customer_id
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Opened:
+    """A session that goes on, and the refresh token to carry it further."""
+
+    session: SessionRow
+    refresh_token: str
+    refresh_expires_at: datetime
+
+
+class NotRefreshed(Enum):
+    """Why a refresh token is no good."""
+
+    UNKNOWN = auto()
+    ENDED = auto()
+    EXPIRED = auto()
+    REUSED = auto()
+
+
 async def open_session(
-    db: Writer, customer: CustomerRow, client: Client, *, lifetime: int
-) -> SessionRow:
-    """Sign a customer in, for a number of seconds."""
+    db: Writer, customer: CustomerRow, origin: Origin, lifetimes: Lifetimes
+) -> Opened:
+    """Sign a customer in; their oldest sessions end if they have too many."""
     now = clock.now()
     row = SessionRow(
         id=new_id(),
         customer_id=customer.id,
         created_at=now,
         last_used_at=now,
-        expires_at=clock.later(now, lifetime),
-        ip_address=client.ip_address,
-        user_agent=client.user_agent,
+        expires_at=_expiry(now, lifetimes),
+        ip_address=origin.ip_address,
+        user_agent=origin.user_agent,
     )
     db.add(row)
     await db.flush()
-    return row
+    oldest = (
+        select(SessionRow.id)
+        .where(SessionRow.customer_id == customer.id, _lives())
+        .order_by(SessionRow.created_at.desc(), SessionRow.id.desc())
+        .offset(MOST)
+    )
+    await _end(db, SessionRow.id.in_(oldest))
+    return _issue(db, row, opaque.new_refresh_token())
+
+
+async def rotate(
+    db: Writer, token: str, origin: Origin, lifetimes: Lifetimes
+) -> Opened | NotRefreshed:
+    """Spend a refresh token and make its successor; one of many that race spends it.
+
+    A reuse is no exception, for the end of the session has to be committed first.
+    """
+    digest = opaque.digest(opaque.REFRESH, token)
+    if digest is None:
+        return NotRefreshed.UNKNOWN
+    now = clock.now()
+    living = select(SessionRow.id).where(_lives())
+    spend = (
+        update(RefreshTokenRow)
+        .where(
+            RefreshTokenRow.digest == digest,
+            RefreshTokenRow.spent_at.is_(None),
+            RefreshTokenRow.expires_at > now,
+            RefreshTokenRow.session_id.in_(living),
+        )
+        .values(spent_at=now)
+        .returning(RefreshTokenRow)
+    )
+    spent = (await db.scalars(spend)).one_or_none()
+    if spent is None:
+        return await _judge_unspendable(db, digest, token, origin, lifetimes)
+    session = await db.get_one(SessionRow, spent.session_id)
+    session.expires_at = _expiry(session.created_at, lifetimes)
+    session.last_used_at = now
+    return _issue(db, session, opaque.succeeding(lifetimes.pepper, token, spent.salt))
 
 
 async def caller(db: Reader, claims: Claims) -> Caller | None:
@@ -112,9 +175,27 @@ async def living(db: Reader, customer_ids: Collection[UUID]) -> Mapping[UUID, Se
     return by_customer
 
 
-async def end(db: Writer, session_id: UUID) -> None:
-    """End a session."""
-    await _end(db, SessionRow.id == session_id)
+async def end(db: Writer, session_id: UUID, *, of: UUID | None, origin: Origin) -> bool:
+    """End a living session, of one customer or of anybody, and tell whether there was one."""
+    whose = SessionRow.customer_id == of if of else true()
+    for customer_id in await _end(db, SessionRow.id == session_id, whose, _lives()):
+        action = Action.LOGOUT if customer_id == origin.actor_id else Action.SESSION_ENDED
+        audit.record(db, action, origin, customer_id=customer_id)
+        return True
+    return False
+
+
+async def end_others(db: Writer, caller: Caller, *, origin: Origin) -> int:
+    """End every session of the caller but the one that is calling, and tell how many."""
+    ended = await _end(
+        db,
+        SessionRow.customer_id == caller.customer.id,
+        SessionRow.id != caller.session.id,
+        _lives(),
+    )
+    if ended:
+        audit.record(db, Action.SESSION_ENDED, origin, customer_id=caller.customer.id)
+    return len(ended)
 
 
 async def end_all(db: Writer, customer_id: UUID) -> None:
@@ -122,10 +203,73 @@ async def end_all(db: Writer, customer_id: UUID) -> None:
     await _end(db, SessionRow.customer_id == customer_id)
 
 
-async def _end(db: Writer, which: ColumnElement[bool]) -> None:
-    await db.execute(
-        update(SessionRow).where(which, SessionRow.ended_at.is_(None)).values(ended_at=clock.now())
+async def purge(db: Writer, *, batch: int) -> int:
+    """Delete some sessions that expired long ago, and tell how many.
+
+    Their refresh tokens go with them, never before: a spent token of a session that may
+    still live is the evidence of its reuse.
+    """
+    some = select(SessionRow.id).where(SessionRow.expires_at < clock.now() - KEPT).limit(batch)
+    return await delete_some(db, SessionRow, SessionRow.id, some)
+
+
+def _issue(db: Writer, session: SessionRow, token: str) -> Opened:
+    row = RefreshTokenRow(
+        digest=opaque.digest(opaque.REFRESH, token) or "",
+        session_id=session.id,
+        salt=opaque.new_salt(),
+        expires_at=session.expires_at,
     )
+    db.add(row)
+    return Opened(session, token, row.expires_at)
+
+
+async def _judge_unspendable(
+    db: Writer, digest: str, token: str, origin: Origin, lifetimes: Lifetimes
+) -> Opened | NotRefreshed:
+    row = await db.get(RefreshTokenRow, digest)
+    if row is None:
+        return NotRefreshed.UNKNOWN
+    session, now = await db.get_one(SessionRow, row.session_id), clock.now()
+    if session.ended_at is not None:
+        return NotRefreshed.ENDED
+    if row.spent_at is None or session.expires_at <= now:
+        return NotRefreshed.EXPIRED
+    if now - row.spent_at < timedelta(seconds=lifetimes.grace):
+        return await _latest(db, session, row, token, lifetimes)
+    await _end(db, SessionRow.id == session.id)
+    audit.record(db, Action.REUSE, origin, customer_id=session.customer_id)
+    return NotRefreshed.REUSED
+
+
+async def _latest(
+    db: Writer, session: SessionRow, row: RefreshTokenRow, token: str, lifetimes: Lifetimes
+) -> Opened | NotRefreshed:
+    """Follow a token that was spent just now to the one of its line that isn't."""
+    while row.spent_at is not None:
+        token = opaque.succeeding(lifetimes.pepper, token, row.salt)
+        successor = await db.get(RefreshTokenRow, opaque.digest(opaque.REFRESH, token) or "")
+        if successor is None:
+            return NotRefreshed.UNKNOWN
+        row = successor
+    return Opened(session, token, row.expires_at)
+
+
+def _expiry(created_at: datetime, lifetimes: Lifetimes) -> datetime:
+    return min(
+        clock.later(clock.now(), lifetimes.refresh), clock.later(created_at, lifetimes.longest)
+    )
+
+
+async def _end(db: Writer, *which: ColumnElement[bool]) -> Sequence[UUID]:
+    """End sessions, and tell whose they were."""
+    ending = (
+        update(SessionRow)
+        .where(*which, SessionRow.ended_at.is_(None))
+        .values(ended_at=clock.now())
+        .returning(SessionRow.customer_id)
+    )
+    return (await db.scalars(ending)).all()
 
 
 def _lives() -> ColumnElement[bool]:

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, NewType
+from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy import Connection, Select, delete, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import (
@@ -16,9 +18,10 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from gql_app.db.tables import REVISION
+from gql_app.db.tables import REVISION, Row
 from gql_app.settings import SQLITE
 
 Reader = NewType("Reader", AsyncSession)
@@ -78,6 +81,23 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+async def insert_unless_there(db: Writer, table: type[Row], **values: object) -> None:
+    """Insert a row unless one has its key; of several that race, one does."""
+    insert = sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
+    await db.execute(insert(table).values(values).on_conflict_do_nothing())
+
+
+async def delete_some(
+    db: Writer,
+    table: type[Row],
+    key: InstrumentedAttribute[str] | InstrumentedAttribute[UUID],
+    some: Select[str] | Select[UUID],
+) -> int:
+    """Delete the rows that a SELECT with a LIMIT finds by their keys, and tell how many."""
+    deleted = await db.execute(delete(table).where(key.in_(some)).returning(key))
+    return len(deleted.all())
 
 
 def sqlite_file(url: str) -> Path:

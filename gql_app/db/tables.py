@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 from typing import ClassVar, Final
 from uuid import UUID
 
-from sqlalchemy import DateTime, ForeignKey, Index, String, Text, text
+from sqlalchemy import JSON, DateTime, ForeignKey, Index, String, Text, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The migration that these tables are as of."""
 
 SORTABLE: Final = Text().with_variant(Text(collation="C"), "postgresql")
@@ -91,4 +91,82 @@ class SessionRow(Row, kw_only=True):
     ip_address: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None] = mapped_column(String(300))
 
-    __table_args__ = (Index("ix_sessions_customer_id", "customer_id", "created_at"),)
+    __table_args__ = (
+        Index("ix_sessions_customer_id", "customer_id", "created_at"),
+        Index("ix_sessions_expires_at", "expires_at"),
+    )
+
+
+class RefreshTokenRow(Row, kw_only=True):
+    """A refresh token by its digest; once spent, it is the evidence of a reuse."""
+
+    __tablename__ = "refresh_tokens"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    session_id: Mapped[UUID] = mapped_column(
+        ForeignKey("sessions.id", ondelete="CASCADE"), index=True
+    )
+    salt: Mapped[str] = mapped_column(String(64))
+    """What its successor is made of, besides the token itself."""
+    expires_at: Mapped[datetime]
+    spent_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class PasswordResetRow(Row, kw_only=True):
+    """The one link that may reset a customer's password, by its token's digest."""
+
+    __tablename__ = "password_resets"
+
+    customer_id: Mapped[UUID] = mapped_column(
+        ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True
+    )
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    expires_at: Mapped[datetime]
+
+
+class LetterRow(Row, kw_only=True):
+    """A letter that has yet to be sent; it goes when it is sent."""
+
+    __tablename__ = "letters"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    customer_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("customers.id", ondelete="SET NULL"), index=True
+    )
+    recipient: Mapped[str | None]
+    """Where it goes if not to the customer's address of the day."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class ThrottleRow(Row, kw_only=True):
+    """When somebody failed lately; who it was is a keyed hash."""
+
+    __tablename__ = "throttles"
+
+    subject: Mapped[str] = mapped_column(String(64), primary_key=True)
+    times: Mapped[list[float]] = mapped_column(JSON)
+    updated_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class AuditRow(Row, kw_only=True):
+    """What happened; it stays when those it happened to are gone, so it refers to nobody."""
+
+    __tablename__ = "audit_events"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    action: Mapped[str] = mapped_column(String(40))
+    actor_id: Mapped[UUID | None]
+    customer_id: Mapped[UUID | None]
+    fields: Mapped[list[str]] = mapped_column(JSON)
+    ip_address: Mapped[str | None] = mapped_column(String(45))
+    user_agent: Mapped[str | None] = mapped_column(String(300))
+
+    __table_args__ = (
+        Index("ix_audit_events_at", "at", "id"),
+        Index("ix_audit_events_customer_id", "customer_id", "at", "id"),
+        Index("ix_audit_events_action", "action", "at", "id"),
+        Index("ix_audit_events_actor_id", "actor_id"),
+    )

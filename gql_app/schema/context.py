@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import Final
 from uuid import UUID
@@ -10,10 +11,11 @@ from uuid import UUID
 import strawberry
 from strawberry.dataloader import DataLoader
 
-from gql_app.accounts import sessions
-from gql_app.accounts.sessions import Caller, Client
+from gql_app.accounts import customers, letters, sessions
+from gql_app.accounts.audit import Origin
+from gql_app.accounts.sessions import Caller
 from gql_app.db.engine import Reader, Writer
-from gql_app.db.tables import SessionRow
+from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import TokenRevoked, Unauthenticated
 from gql_app.resources import Resources
 from gql_app.security.tokens import Claims
@@ -27,13 +29,14 @@ class Context:
         resources: Resources,
         *,
         presented: Claims | Unauthenticated,
-        client: Client,
+        origin: Origin,
         request_id: str,
     ) -> None:
         self.resources: Final = resources
         self.presented: Final = presented
         """What the token says, or why there is none to go by; nothing is refused yet."""
-        self.client: Final = client
+        self.origin: Final = origin
+        """Where the request comes from; by_caller() adds whose it is."""
         self.request_id: Final = request_id
         self.caller_id: UUID | None = None
         """Whoever was found to be asking, for the log."""
@@ -48,8 +51,11 @@ class Context:
         """Lend a handle to write with; who is asking is judged anew after it."""
         async with self.resources.database.write() as db:
             yield db
+        if letters.POSTED in db.info:
+            self.resources.posted.set()
         self._caller = None
         self.sessions_of.clear_all()
+        self.customers.clear_all()
 
     async def caller(self) -> Caller:
         """Tell who is asking. The database is asked once, however many fields want to know.
@@ -59,6 +65,15 @@ class Context:
         if self._caller is None:
             self._caller = asyncio.ensure_future(self._judge())
         return await self._caller
+
+    async def by_caller(self) -> Origin:
+        """Tell where the request comes from and whose it is. Raises Unauthenticated."""
+        return replace(self.origin, actor_id=(await self.caller()).customer.id)
+
+    @cached_property
+    def customers(self) -> DataLoader[UUID, CustomerRow | None]:
+        """Customers by their ids, as many as are there."""
+        return DataLoader(load_fn=self._load_customers)
 
     @cached_property
     def sessions_of(self) -> DataLoader[UUID, Sequence[SessionRow]]:
@@ -77,6 +92,11 @@ class Context:
             async with self.resources.database.write() as db:
                 await sessions.touch(db, caller.session)
         return caller
+
+    async def _load_customers(self, ids: list[UUID]) -> list[CustomerRow | None]:
+        async with self.read() as db:
+            found = await customers.by_ids(db, ids)
+        return [found.get(customer_id) for customer_id in ids]
 
     async def _load_sessions(self, customer_ids: list[UUID]) -> list[Sequence[SessionRow]]:
         async with self.read() as db:

@@ -1,56 +1,38 @@
-"""Credentials: signing in, and what became of a token."""
+"""Credentials: signing in and up, and carrying a session on."""
 
 from datetime import datetime
-from typing import Self
+from typing import Final, Self
 
 import strawberry
 
-from gql_app.accounts import credentials
-from gql_app.accounts.sessions import Caller
-from gql_app.errors import Rejected, TokenExpired, TokenReason, Unauthenticated
-from gql_app.schema.context import Info
-from gql_app.schema.customers import Customer
+from gql_app.accounts import credentials, customers, sessions
+from gql_app.accounts.sessions import Caller, NotRefreshed, Opened
+from gql_app.db.tables import CustomerRow
+from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.schema.context import Context, Info
+from gql_app.schema.customers import Customer, or_null
 from gql_app.schema.payloads import Payload
-from gql_app.security.tokens import Claims, encode_token
+from gql_app.security.tokens import encode_token
 
-strawberry.enum(TokenReason, description="Why a token is no good.")
-
-
-@strawberry.type(description="What became of the token that came with a request.")
-class TokenReport:
-    """What became of the token that came with a request."""
-
-    valid: bool
-    reason: TokenReason | None = strawberry.field(description="null when valid", default=None)
-    message: str = strawberry.field(description="A sentence for a person.")
-    issued_at: datetime | None = None
-    expires_at: datetime | None = None
-    key_id: str | None = strawberry.field(description="Which key signed it.", default=None)
-
-    @classmethod
-    def good(cls, claims: Claims) -> Self:
-        """Report a token that opens every field that its customer may see."""
-        return cls(
-            valid=True,
-            message="The token is good.",
-            issued_at=claims.issued_at,
-            expires_at=claims.expires_at,
-            key_id=claims.key_id,
-        )
-
-    @classmethod
-    def bad(cls, why: Unauthenticated, presented: Claims | Unauthenticated) -> Self:
-        """Report why a token is refused; its own words are told only if it is genuine."""
-        report = cls(valid=False, reason=why.reason, message=why.message)
-        match presented:
-            case Claims():
-                report.expires_at = presented.expires_at
-            case TokenExpired():
-                report.expires_at = presented.expired_at
-            case _:
-                return report
-        report.issued_at, report.key_id = presented.issued_at, presented.key_id
-        return report
+_NOT_REFRESHED: Final = {
+    NotRefreshed.UNKNOWN: Fault(
+        UserErrorCode.TOKEN_INVALID,
+        "This is no refresh token of this server. Sign in again.",
+        "refresh_token",
+    ),
+    NotRefreshed.ENDED: Fault(
+        UserErrorCode.TOKEN_REVOKED, "The session has ended. Sign in again.", "refresh_token"
+    ),
+    NotRefreshed.EXPIRED: Fault(
+        UserErrorCode.TOKEN_EXPIRED, "The session has expired. Sign in again.", "refresh_token"
+    ),
+    NotRefreshed.REUSED: Fault(
+        UserErrorCode.TOKEN_REUSED,
+        "This refresh token was used before, so somebody may hold a copy: the session has "
+        "been ended. Sign in again.",
+        "refresh_token",
+    ),
+}
 
 
 @strawberry.type(description="A token, if the sign-in worked.")
@@ -64,54 +46,130 @@ class LoginPayload(Payload):
     expires_at: datetime | None = strawberry.field(
         description="When the token expires.", default=None
     )
+    refresh_token: str | None = strawberry.field(
+        description="Good for one refresh; it answers the next one.", default=None
+    )
+    refresh_expires_at: datetime | None = strawberry.field(
+        description="When the refresh token expires.", default=None
+    )
     customer: Customer | None = strawberry.field(
         description="Who is signed in now, as seen by themself.", default=None
     )
 
+    @classmethod
+    def signed_in(
+        cls, context: Context, customer: CustomerRow, opened: Opened, message: str
+    ) -> Self:
+        """Answer a session's tokens, which nobody is shown again."""
+        resources, session = context.resources, opened.session
+        token, claims = encode_token(
+            resources.keys,
+            resources.issuer,
+            customer_id=customer.id,
+            session_id=session.id,
+            not_after=session.expires_at,
+        )
+        payload = cls.success(message)
+        payload.token, payload.expires_at = token, claims.expires_at
+        payload.refresh_token = opened.refresh_token
+        payload.refresh_expires_at = opened.refresh_expires_at
+        payload.customer = Customer.seen_by(Caller(customer, session), customer)
+        return payload
 
-@strawberry.type
-class CredentialQuery:
-    """Asking about one's token."""
 
-    @strawberry.field(
-        description="Explains the token that came with this request; open to everyone, "
-        "never an error."
-    )
-    async def token(self, info: Info) -> TokenReport:
-        """Judge the token as every protected field would, and tell."""
-        presented = info.context.presented
-        if isinstance(presented, Unauthenticated):
-            return TokenReport.bad(presented, presented)
-        try:
-            await info.context.caller()
-        except Unauthenticated as why:
-            return TokenReport.bad(why, presented)
-        return TokenReport.good(presented)
+@strawberry.input
+class RegisterInput:
+    """Whoever wants to be a customer."""
+
+    name: str = strawberry.field(description="1 to 200 characters.")
+    email: str
+    password: str = strawberry.field(description="10 to 200 characters, and not a common one.")
+    phone: str | None = strawberry.UNSET
 
 
 @strawberry.type
 class CredentialMutation:
-    """Signing in."""
+    """Signing in and up, and carrying a session on."""
 
     @strawberry.mutation(
         description="Signs in with an e-mail address and a password, and answers a token."
     )
     async def login(self, info: Info, email: str, password: str) -> LoginPayload:
-        """Check the password, open a session and sign a token for it."""
-        context = info.context
-        issuer = context.resources.issuer
+        """Check the password, and open a session."""
+        context, resources = info.context, info.context.resources
         try:
-            proof = await credentials.check(
-                context.read, context.resources.passwords, email=email, password=password
+            attempt = await credentials.check(
+                context.read,
+                resources.passwords,
+                resources.throttle,
+                email=email,
+                password=password,
+                origin=context.origin,
             )
             async with context.write() as db:
-                session = await credentials.sign_in(db, proof, context.client, lifetime=issuer.ttl)
+                opened = await credentials.sign_in(
+                    db, attempt, resources.throttle, resources.lifetimes, origin=context.origin
+                )
+            if opened is None or attempt.customer is None:
+                return LoginPayload.rejected(Rejected(credentials.WRONG))
         except Rejected as why:
             return LoginPayload.rejected(why)
-        token, claims = encode_token(
-            context.resources.keys, issuer, customer_id=proof.customer.id, session_id=session.id
-        )
-        payload = LoginPayload.success(f"Welcome, {proof.customer.name}.")
-        payload.token, payload.expires_at = token, claims.expires_at
-        payload.customer = Customer.seen_by(Caller(proof.customer, session), proof.customer)
-        return payload
+        message = f"Welcome, {attempt.customer.name}."
+        return LoginPayload.signed_in(context, attempt.customer, opened, message)
+
+    @strawberry.mutation(
+        description="Trades a refresh token for a new pair of tokens. A refresh token that was "
+        "used before ends its session."
+    )
+    async def refresh(self, info: Info, refresh_token: str) -> LoginPayload:
+        """Rotate the refresh token; what came of it is told once it is committed."""
+        context, resources = info.context, info.context.resources
+        limit = resources.throttle.of_client("refresh", context.origin.ip_address)
+        try:
+            async with context.read() as db:
+                await resources.throttle.require_room(db, limit)
+            async with context.write() as db:
+                opened = await sessions.rotate(
+                    db, refresh_token, context.origin, resources.lifetimes
+                )
+                if opened is NotRefreshed.UNKNOWN:
+                    await resources.throttle.count(db, limit)
+        except Rejected as why:
+            return LoginPayload.rejected(why)
+        if isinstance(opened, NotRefreshed):
+            return LoginPayload.rejected(Rejected(_NOT_REFRESHED[opened]))
+        customer = await context.customers.load(opened.session.customer_id)
+        if customer is None:
+            return LoginPayload.rejected(Rejected(_NOT_REFRESHED[NotRefreshed.ENDED]))
+        return LoginPayload.signed_in(context, customer, opened, "The session goes on.")
+
+    @strawberry.mutation(description="Adds whoever asks as a customer, and signs them in.")
+    async def register(self, info: Info, input: RegisterInput) -> LoginPayload:
+        """Check, hash, add and open a session."""
+        context, resources = info.context, info.context.resources
+        if not resources.registration:
+            return LoginPayload.rejected(Rejected(_REGISTRATION_CLOSED))
+        try:
+            async with context.write() as db:
+                await resources.throttle.count(
+                    db, resources.throttle.of_client("register", context.origin.ip_address)
+                )
+            new = customers.check_new(
+                name=input.name,
+                email=input.email,
+                password=input.password,
+                phone=or_null(input.phone),
+            )
+            hashed = await resources.passwords.hash(new.password)
+            async with context.write() as db:
+                customer, opened = await credentials.register(
+                    db, new, resources.lifetimes, password_hash=hashed, origin=context.origin
+                )
+        except Rejected as why:
+            return LoginPayload.rejected(why)
+        return LoginPayload.signed_in(context, customer, opened, f"Welcome, {customer.name}.")
+
+
+_REGISTRATION_CLOSED: Final = Fault(
+    UserErrorCode.REGISTRATION_CLOSED, "Registration is closed. Ask an admin for an account."
+)

@@ -95,13 +95,7 @@ class CustomerConnection:
     @strawberry.field
     def page_info(self) -> PageInfo:
         """Tell where the page stands."""
-        cursors = [self.listing.cursor(row) for row in (*self.page.rows[:1], *self.page.rows[-1:])]
-        return PageInfo(
-            has_next_page=self.page.has_next,
-            has_previous_page=self.page.has_previous,
-            start_cursor=cursors[0] if cursors else None,
-            end_cursor=cursors[-1] if cursors else None,
-        )
+        return PageInfo.of(self.listing, self.page)
 
     @strawberry.field(description="All that match the filter; counted only when asked for.")
     async def total_count(self, info: Info) -> int:
@@ -130,9 +124,9 @@ class CustomerFilter:
         """Say it in the words of the rules."""
         return customers.Filter(
             search=self.search or None,
-            is_admin=_given(self.is_admin),
-            created_after=_given(self.created_after),
-            created_before=_given(self.created_before),
+            is_admin=or_null(self.is_admin),
+            created_after=or_null(self.created_after),
+            created_before=or_null(self.created_before),
         )
 
 
@@ -232,7 +226,7 @@ class CustomerQuery:
             by_admin=caller.customer.is_admin,
         )
         window = Window.of(
-            first=_given(first), after=_given(after), last=_given(last), before=_given(before)
+            first=or_null(first), after=or_null(after), last=or_null(last), before=or_null(before)
         )
         async with info.context.read() as db:
             page = await listing.page(db, window)
@@ -253,17 +247,18 @@ class CustomerMutation:
     ) -> CustomerPayload | None:
         """Check, hash and add."""
         context, caller = info.context, await info.context.caller()
+        origin = await context.by_caller()
         try:
             new = customers.check_new(
                 name=input.name,
                 email=input.email,
                 password=input.password,
-                phone=_given(input.phone),
+                phone=or_null(input.phone),
                 is_admin=input.is_admin,
             )
             hashed = await context.resources.passwords.hash(new.password)
             async with context.write() as db:
-                row = await customers.create(db, new, password_hash=hashed)
+                row = await customers.create(db, new, password_hash=hashed, origin=origin)
         except Rejected as why:
             return CustomerPayload.rejected(why)
         return _done(f"{row.name} is now a customer.", caller, row)
@@ -276,6 +271,7 @@ class CustomerMutation:
     ) -> CustomerPayload | None:
         """Check against what is there, hash and change."""
         context, caller = info.context, await info.context.caller()
+        origin = await context.by_caller()
         try:
             customer_id = _known(id)
             async with context.read() as db:
@@ -285,7 +281,9 @@ class CustomerMutation:
             changes = customers.check_changes(current, input.given())
             hashed = changes.password and await context.resources.passwords.hash(changes.password)
             async with context.write() as db:
-                row = await credentials.change(db, customer_id, changes, password_hash=hashed)
+                row = await credentials.change(
+                    db, customer_id, changes, password_hash=hashed, origin=origin
+                )
         except Rejected as why:
             return CustomerPayload.rejected(why)
         return _done(f"{row.name} is up to date.", caller, row)
@@ -296,10 +294,11 @@ class CustomerMutation:
     )
     async def delete_customer(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """Remove."""
+        origin = await info.context.by_caller()
         try:
             customer_id = _known(id)
             async with info.context.write() as db:
-                await customers.delete(db, customer_id)
+                await customers.delete(db, customer_id, origin=origin)
         except Rejected as why:
             return StatusPayload.rejected(why)
         return StatusPayload.success("The customer is gone.")
@@ -318,5 +317,6 @@ def _known(text: str) -> UUID:
     return customer_id
 
 
-def _given(value: _T | None) -> _T | None:
+def or_null(value: _T | None) -> _T | None:
+    """Take what a client left out for null."""
     return None if value is strawberry.UNSET else value

@@ -1,8 +1,14 @@
 """Connections: how a list is paged through."""
 
 from enum import StrEnum
+from typing import Self, TypeVar
 
 import strawberry
+
+from gql_app.accounts.paging import Listing, Page
+from gql_app.db.tables import Row
+
+_R = TypeVar("_R", bound=Row)
 
 
 @strawberry.enum(description="Which way a list is sorted.")
@@ -25,3 +31,13 @@ class PageInfo:
     )
     start_cursor: str | None = strawberry.field(description="Send it as before to page back.")
     end_cursor: str | None = strawberry.field(description="Send it as after to page forward.")
+
+    @classmethod
+    def of(cls, listing: Listing[_R], page: Page[_R]) -> Self:
+        """Tell where a page stands in its list."""
+        return cls(
+            has_next_page=page.has_next,
+            has_previous_page=page.has_previous,
+            start_cursor=listing.cursor(page.rows[0]) if page.rows else None,
+            end_cursor=listing.cursor(page.rows[-1]) if page.rows else None,
+        )

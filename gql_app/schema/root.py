@@ -7,11 +7,15 @@ import strawberry
 from strawberry.extensions import DisableIntrospection, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 
-from gql_app.schema.credentials import CredentialMutation, CredentialQuery
+from gql_app.schema.audit import AuditQuery
+from gql_app.schema.credentials import CredentialMutation
 from gql_app.schema.customers import CustomerMutation, CustomerQuery
 from gql_app.schema.faults import Faults
+from gql_app.schema.profile import ProfileMutation
+from gql_app.schema.resets import ResetMutation
 from gql_app.schema.scalars import DATE_TIME
 from gql_app.schema.sessions import SessionMutation
+from gql_app.schema.tokens import TokenQuery
 
 if TYPE_CHECKING:
     from graphql import GraphQLError
@@ -19,12 +23,14 @@ if TYPE_CHECKING:
 
 
 @strawberry.type
-class Query(CustomerQuery, CredentialQuery):
+class Query(AuditQuery, CustomerQuery, TokenQuery):
     """Everything that can be asked."""
 
 
 @strawberry.type
-class Mutation(CustomerMutation, SessionMutation, CredentialMutation):
+class Mutation(
+    CustomerMutation, ResetMutation, ProfileMutation, SessionMutation, CredentialMutation
+):
     """Everything that can be done."""
 
 

@@ -8,9 +8,11 @@ import strawberry
 
 from gql_app.accounts import sessions
 from gql_app.db.tables import SessionRow
+from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.schema.context import Info
 from gql_app.schema.payloads import StatusPayload
 from gql_app.schema.permissions import authenticated
+from gql_app.security.ids import parse_id
 
 
 @strawberry.type(description="A sign-in that is still good.")
@@ -49,7 +51,34 @@ class SessionMutation:
     )
     async def logout(self, info: Info) -> StatusPayload | None:
         """End the caller's session."""
-        caller = await info.context.caller()
+        caller, origin = await info.context.caller(), await info.context.by_caller()
         async with info.context.write() as db:
-            await sessions.end(db, caller.session.id)
+            await sessions.end(db, caller.session.id, of=caller.customer.id, origin=origin)
         return StatusPayload.success("You are signed out.")
+
+    @strawberry.mutation(
+        description="Ends one of the caller's sessions; admins end anybody's.",
+        extensions=[authenticated()],
+    )
+    async def end_session(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
+        """End a session; another's is as unknown as one that never was."""
+        caller, origin = await info.context.caller(), await info.context.by_caller()
+        session_id = parse_id(id)
+        whose = None if caller.customer.is_admin else caller.customer.id
+        async with info.context.write() as db:
+            ended = session_id and await sessions.end(db, session_id, of=whose, origin=origin)
+        if ended:
+            return StatusPayload.success("The session has ended.")
+        unknown = Fault(UserErrorCode.NOT_FOUND, "There is no such session.", "id")
+        return StatusPayload.rejected(Rejected(unknown))
+
+    @strawberry.mutation(
+        description="Ends every session of the caller but this one.",
+        extensions=[authenticated()],
+    )
+    async def end_other_sessions(self, info: Info) -> StatusPayload | None:
+        """End the caller's other sessions."""
+        caller, origin = await info.context.caller(), await info.context.by_caller()
+        async with info.context.write() as db:
+            count = await sessions.end_others(db, caller, origin=origin)
+        return StatusPayload.success(f"{count} other sessions have ended.")

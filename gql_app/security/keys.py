@@ -50,6 +50,11 @@ class KeyRing:
         """Find the key that a token's header names, if it is on this ring."""
         return self.signing if key_id == self.signing.id else None
 
+    def derive(self, purpose: str) -> bytes:
+        """Derive a secret for one purpose, which every process with this ring shares."""
+        label = f"gql_app {purpose}".encode()
+        return hmac.new(self.signing.secret, label, hashlib.sha256).digest()
+
 
 def kept_secret(file: Path) -> bytes:
     """Read the secret kept in a file of mode 0600, which is made if there is none.

@@ -51,11 +51,11 @@ class Claims:
 
 
 def encode_token(
-    ring: KeyRing, issuer: Issuer, *, customer_id: UUID, session_id: UUID
+    ring: KeyRing, issuer: Issuer, *, customer_id: UUID, session_id: UUID, not_after: datetime
 ) -> tuple[str, Claims]:
-    """Sign a token for one session of a customer (RFC 9068 section 2)."""
+    """Sign a token for one session of a customer, which it can't outlive (RFC 9068 section 2)."""
     issued_at = int(clock.now().timestamp())
-    expires_at = min(issued_at + issuer.ttl, _END_OF_TIME - 1)
+    expires_at = min(issued_at + issuer.ttl, int(not_after.timestamp()))
     payload = {
         "iss": issuer.issuer,
         "aud": issuer.audience,

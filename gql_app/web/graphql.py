@@ -16,7 +16,7 @@ from starlette.responses import Response
 from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types import ExecutionResult
 
-from gql_app.accounts.sessions import Client
+from gql_app.accounts.audit import Origin
 from gql_app.errors import (
     TokenMalformed,
     TokenMissing,
@@ -137,7 +137,7 @@ def _context(request: Request) -> Context:
     return Context(
         resources,
         presented=present(request.scope["headers"], resources),
-        client=Client.of(
+        origin=Origin.of(
             request.client.host if request.client else None, request.headers.get("user-agent")
         ),
         request_id=request.state.request_id,

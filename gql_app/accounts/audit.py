@@ -1,0 +1,111 @@
+"""The audit: what happened, written in the transaction of the deed itself."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Self
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, false, select, update
+
+from gql_app import clock
+from gql_app.accounts.paging import Listing
+from gql_app.db.engine import Reader, Writer
+from gql_app.db.tables import AuditRow
+from gql_app.security.ids import new_id
+
+MAX_ADDRESS: Final = 45
+MAX_USER_AGENT: Final = 300
+
+
+class Action(StrEnum):
+    """Everything that is recorded, as noun:verb."""
+
+    LOGIN = "session:login"
+    LOGIN_FAILED = "session:login_failed"
+    THROTTLED = "session:throttled"
+    REUSE = "session:reuse"
+    LOGOUT = "session:logout"
+    SESSION_ENDED = "session:end"
+    CUSTOMER_REGISTERED = "customer:register"
+    CUSTOMER_CREATED = "customer:create"
+    CUSTOMER_CHANGED = "customer:update"
+    CUSTOMER_DELETED = "customer:delete"
+    EMAIL_CHANGED = "email:change"
+    PASSWORD_CHANGED = "password:change"
+    RESET_REQUESTED = "password:reset_request"
+    PASSWORD_RESET = "password:reset"
+    ADMIN_GRANTED = "admin:grant"
+    ADMIN_REVOKED = "admin:revoke"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a deed comes from: whose it is, from which address and program."""
+
+    ip_address: str | None = None
+    user_agent: str | None = None
+    actor_id: UUID | None = None
+
+    @classmethod
+    def of(cls, ip_address: str | None, user_agent: str | None) -> Self:
+        """Cut both to what is kept of them."""
+        return cls(
+            ip_address[:MAX_ADDRESS] if ip_address else None,
+            user_agent[:MAX_USER_AGENT] if user_agent else None,
+        )
+
+
+def record(
+    db: Writer,
+    action: Action,
+    origin: Origin,
+    *,
+    customer_id: UUID | None = None,
+    fields: Sequence[str] = (),
+) -> None:
+    """Record a deed, and whom it was done to; of fields the names, never the values."""
+    row = AuditRow(
+        id=new_id(),
+        at=clock.now(),
+        action=action,
+        actor_id=origin.actor_id,
+        customer_id=customer_id,
+        fields=list(fields),
+        ip_address=origin.ip_address,
+        user_agent=origin.user_agent,
+    )
+    db.add(row)
+
+
+def listing(*, customer_id: UUID | None, action: str | None) -> Listing[AuditRow]:
+    """Describe a list of events, the newest first; of what is no action there are none."""
+    matching: list[ColumnElement[bool]] = []
+    if customer_id is not None:
+        matching.append(AuditRow.customer_id == customer_id)
+    if action is not None:
+        known = action in set(Action)
+        matching.append(AuditRow.action == action if known else false())
+    return Listing(
+        entity=AuditRow,
+        matching=matching,
+        columns=(AuditRow.at, AuditRow.id),
+        descending=True,
+        name=repr(("audit", customer_id, action)),
+    )
+
+
+async def forget(db: Writer, customer_id: UUID) -> None:
+    """Forget where a customer's deeds came from; that they were done stays."""
+    await db.execute(
+        update(AuditRow)
+        .where(AuditRow.actor_id == customer_id)
+        .values(ip_address=None, user_agent=None)
+    )
+
+
+async def stream(db: Reader) -> AsyncIterator[AuditRow]:
+    """Read every event, the oldest first, without holding them all."""
+    statement = select(AuditRow).order_by(AuditRow.at, AuditRow.id)
+    async for row in await db.stream_scalars(statement.execution_options(yield_per=500)):
+        yield row

@@ -1,0 +1,129 @@
+"""Throttles: how often somebody failed lately, counted where every process sees it.
+
+Who failed is kept as a keyed hash, never in clear. An attempt is judged only while
+there is room: the check before it saves the work, the one in the transaction that
+tells the outcome holds, so that guesses made side by side tell no more than
+guesses made one by one.
+"""
+
+import hmac
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Final
+
+from sqlalchemy import delete, select
+
+from gql_app import clock
+from gql_app.db.engine import Reader, Writer, delete_some, insert_unless_there
+from gql_app.db.tables import ThrottleRow
+from gql_app.errors import TooManyAttempts
+
+IPV6_CLIENT: Final = 64
+"""Bits of an IPv6 address that tell clients apart; one client has all of the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many failures one subject is granted."""
+
+    subject: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Throttle:
+    """The limits that are set, and the key by which subjects are hashed."""
+
+    key: bytes
+    attempts: int
+    client_attempts: int
+    window: int
+    """Seconds until a failure is forgotten."""
+
+    def of_typed(self, deed: str, typed: str) -> Limit:
+        """Limit a deed for what was typed, be it known or not."""
+        return Limit(self._subject(deed, typed), self.attempts)
+
+    def of_client(self, deed: str, address: str | None) -> Limit:
+        """Limit a deed for where it comes from."""
+        return Limit(self._subject(f"{deed} from", _client(address)), self.client_attempts)
+
+    async def require_room(self, db: Reader, *limits: Limit, lock: bool = False) -> None:
+        """Raise TooManyAttempts if any limit is reached, with the seconds until it isn't.
+
+        With a lock, what is found stays so until the transaction ends.
+        """
+        times = await self._recent(db, limits, lock=lock)
+        waits = [
+            self._wait(times[limit.subject], limit)
+            for limit in limits
+            if len(times.get(limit.subject, ())) >= limit.attempts
+        ]
+        if waits:
+            raise TooManyAttempts(retry_after=max(waits))
+
+    async def count(self, db: Writer, *limits: Limit) -> bool:
+        """Count a failure against every limit, and tell whether one is reached by it.
+
+        Raises TooManyAttempts if one was reached before: then nothing is counted.
+        """
+        for limit in sorted(limits, key=lambda limit: limit.subject):
+            await insert_unless_there(
+                db, ThrottleRow, subject=limit.subject, times=[], updated_at=clock.now()
+            )
+        await self.require_room(db, *limits, lock=True)
+        now, reached = clock.now(), False
+        for limit in limits:
+            row = await db.get_one(ThrottleRow, limit.subject)
+            row.times = [*self._fresh(row), now.timestamp()][-limit.attempts :]
+            row.updated_at = now
+            reached |= len(row.times) >= limit.attempts
+        await db.flush()
+        return reached
+
+    async def clear(self, db: Writer, limit: Limit) -> None:
+        """Forget the failures of one subject."""
+        await db.execute(delete(ThrottleRow).where(ThrottleRow.subject == limit.subject))
+
+    async def purge(self, db: Writer, *, batch: int) -> int:
+        """Delete some counts of which every failure is forgotten, and tell how many."""
+        forgotten = clock.now() - timedelta(seconds=self.window)
+        some = select(ThrottleRow.subject).where(ThrottleRow.updated_at < forgotten).limit(batch)
+        return await delete_some(db, ThrottleRow, ThrottleRow.subject, some)
+
+    async def _recent(
+        self, db: Reader, limits: Sequence[Limit], *, lock: bool = False
+    ) -> Mapping[str, Sequence[float]]:
+        statement = (
+            select(ThrottleRow)
+            .where(ThrottleRow.subject.in_([limit.subject for limit in limits]))
+            .order_by(ThrottleRow.subject)
+        )
+        rows = await db.scalars(statement.with_for_update() if lock else statement)
+        return {row.subject: self._fresh(row) for row in rows}
+
+    def _fresh(self, row: ThrottleRow) -> list[float]:
+        forgotten = clock.now().timestamp() - self.window
+        return [time for time in row.times if time > forgotten]
+
+    def _wait(self, times: Sequence[float], limit: Limit) -> int:
+        """Tell the seconds until the oldest failure that counts leaves the window."""
+        oldest = times[-limit.attempts]
+        return max(1, math.ceil(oldest + self.window - clock.now().timestamp()))
+
+    def _subject(self, deed: str, typed: str) -> str:
+        return hmac.new(self.key, f"{deed}: {typed}".encode(), "sha256").hexdigest()
+
+
+def _client(address: str | None) -> str:
+    """Take all addresses that one IPv6 client has for one."""
+    try:
+        parsed = ip_address(address or "")
+    except ValueError:
+        return address or "unknown"
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
+        return str(ip_network((int(parsed), IPV6_CLIENT), strict=False))
+    return str(parsed)

@@ -1,0 +1,108 @@
+"""What a server does beside answering: letters leave, and what is long over goes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Final, Protocol
+
+import structlog
+
+from gql_app.accounts import letters, sessions
+from gql_app.db.engine import Writer
+from gql_app.mail import SEND_TIMEOUT, Letter, Undeliverable
+from gql_app.resources import Resources
+
+LETTER_INTERVAL: Final = 2
+"""Seconds after which letters are looked for that another process left, or that wait."""
+PURGE_INTERVAL: Final = 3600
+"""Seconds from one purge to the next."""
+PURGE_BATCH: Final = 500
+"""Rows that one transaction deletes, so that nobody waits long for it."""
+
+
+class _Purge(Protocol):
+    """Deletes some of what is long over, and tells how much."""
+
+    async def __call__(self, db: Writer, *, batch: int) -> int:
+        """Delete at most a batch."""
+
+
+_log: Final = structlog.stdlib.get_logger(__name__)
+
+
+@asynccontextmanager
+async def running(resources: Resources) -> AsyncIterator[None]:
+    """Do the chores for as long as the block lasts."""
+    tasks = [
+        asyncio.create_task(_every(LETTER_INTERVAL, resources, deliver, resources.posted)),
+        asyncio.create_task(_every(PURGE_INTERVAL, resources, purge, asyncio.Event())),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def deliver(resources: Resources) -> int:
+    """Send every letter that is due, and tell how many left."""
+    count = 0
+    while claimed := await _claim(resources):
+        count += sum(await asyncio.gather(*(_send(resources, letter) for letter in claimed)))
+    return count
+
+
+async def purge(resources: Resources) -> int:
+    """Delete what is long over, in small batches, and tell how much it was."""
+    return sum(
+        [await _purge(resources, some) for some in (sessions.purge, resources.throttle.purge)]
+    )
+
+
+async def _every(
+    seconds: float,
+    resources: Resources,
+    chore: Callable[[Resources], Awaitable[int]],
+    sooner: asyncio.Event,
+) -> None:
+    """Do a chore again and again; a fault is logged, and the next time may be better."""
+    while True:
+        sooner.clear()
+        try:
+            await chore(resources)
+        except Exception:  # noqa: BLE001 — a chore goes on whatever befell it
+            _log.exception("A chore failed", chore=chore.__name__)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(sooner.wait(), seconds)
+
+
+async def _claim(resources: Resources) -> list[Letter]:
+    async with resources.database.write() as db:
+        return await letters.claim(db, resources.stationery)
+
+
+async def _send(resources: Resources, letter: Letter) -> bool:
+    try:
+        async with asyncio.timeout(SEND_TIMEOUT):
+            await resources.mailer.send(letter)
+    except Undeliverable:
+        _log.warning("A letter was refused for good", letter=letter.id)
+    except Exception as error:  # noqa: BLE001 — whatever a mail server does, the letter waits
+        _log.warning("A letter has to wait", letter=letter.id, why=type(error).__name__)
+        async with resources.database.write() as db:
+            await letters.postpone(db, letter)
+        return False
+    async with resources.database.write() as db:
+        await letters.sent(db, letter)
+    return True
+
+
+async def _purge(resources: Resources, some: _Purge) -> int:
+    total = 0
+    while True:
+        async with resources.database.write() as db:
+            count = await some(db, batch=PURGE_BATCH)
+        total += count
+        if count < PURGE_BATCH:
+            return total

@@ -1,0 +1,105 @@
+"""The audit: what happened, for admins to read."""
+
+from datetime import datetime
+from typing import Final, Self
+from uuid import UUID
+
+import strawberry
+from strawberry.utils.str_converters import to_camel_case
+
+from gql_app.accounts import audit
+from gql_app.accounts.paging import Window
+from gql_app.db.tables import AuditRow
+from gql_app.schema.context import Info
+from gql_app.schema.customers import Customer, or_null
+from gql_app.schema.paging import PageInfo
+from gql_app.schema.permissions import admin
+from gql_app.security.ids import parse_id
+
+NOBODY: Final = UUID(int=0)
+"""Whom no id means that is none."""
+
+
+@strawberry.type(description="Something that happened.")
+class AuditEvent:
+    """Something that happened."""
+
+    row: strawberry.Private[AuditRow]
+    id: strawberry.ID
+    at: datetime
+    action: str = strawberry.field(
+        description="noun:verb, such as session:login, session:login_failed, session:reuse, "
+        "customer:create, password:change."
+    )
+    fields: list[str] = strawberry.field(
+        description="Which fields were changed; never their values."
+    )
+    ip_address: str | None
+    user_agent: str | None
+
+    @strawberry.field(description="Who did it; null where nobody was signed in, or they are gone.")
+    async def actor(self, info: Info) -> Customer | None:
+        """Find who did it."""
+        return await _customer(info, self.row.actor_id)
+
+    @strawberry.field(description="Whom it was done to; null if it was nobody, or they are gone.")
+    async def customer(self, info: Info) -> Customer | None:
+        """Find whom it was done to."""
+        return await _customer(info, self.row.customer_id)
+
+    @classmethod
+    def of(cls, row: AuditRow) -> Self:
+        """Show an event to an admin."""
+        return cls(
+            row=row,
+            id=strawberry.ID(str(row.id)),
+            at=row.at,
+            action=row.action,
+            fields=[to_camel_case(field) for field in row.fields],
+            ip_address=row.ip_address,
+            user_agent=row.user_agent,
+        )
+
+
+@strawberry.type(description="One page of what happened.")
+class AuditEventConnection:
+    """One page of what happened."""
+
+    nodes: list[AuditEvent]
+    page_info: PageInfo
+
+
+@strawberry.type
+class AuditQuery:
+    """Reading the audit."""
+
+    @strawberry.field(
+        description="What happened, the newest first: 1 to 500 at a time, 50 by default.",
+        extensions=[admin()],
+    )
+    async def audit_events(
+        self,
+        info: Info,
+        first: int | None = strawberry.UNSET,
+        after: str | None = strawberry.UNSET,
+        customer_id: strawberry.ID | None = strawberry.UNSET,
+        action: str | None = strawberry.UNSET,
+    ) -> AuditEventConnection | None:
+        """Read a page in one statement."""
+        window = Window.of(first=or_null(first), after=or_null(after), last=None, before=None)
+        named = or_null(customer_id)
+        listing = audit.listing(
+            customer_id=None if named is None else parse_id(named) or NOBODY,
+            action=or_null(action),
+        )
+        async with info.context.read() as db:
+            page = await listing.page(db, window)
+        return AuditEventConnection(
+            nodes=[AuditEvent.of(row) for row in page.rows],
+            page_info=PageInfo.of(listing, page),
+        )
+
+
+async def _customer(info: Info, customer_id: UUID | None) -> Customer | None:
+    row = await info.context.customers.load(customer_id) if customer_id else None
+    return Customer.seen_by(await info.context.caller(), row) if row else None

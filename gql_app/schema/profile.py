@@ -1,0 +1,137 @@
+"""The profile: what signed-in customers change about themselves."""
+
+from dataclasses import replace
+
+import strawberry
+
+from gql_app.accounts import credentials, customers
+from gql_app.accounts.sessions import Caller
+from gql_app.db.tables import CustomerRow
+from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.schema.context import Context, Info
+from gql_app.schema.credentials import LoginPayload
+from gql_app.schema.customers import Customer, CustomerPayload
+from gql_app.schema.payloads import StatusPayload
+from gql_app.schema.permissions import authenticated
+from gql_app.security import passwords
+
+
+@strawberry.input(description="What is left out stays as it is.")
+class UpdateMeInput:
+    """What to change about oneself."""
+
+    name: str | None = strawberry.UNSET
+    phone: str | None = strawberry.field(description="null clears it.", default=strawberry.UNSET)
+    email: str | None = strawberry.field(
+        description="A new one needs the current password.", default=strawberry.UNSET
+    )
+    current_password: str | None = strawberry.UNSET
+
+    def given(self) -> dict[str, str | bool | None]:
+        """Tell what is to change; null is something given, too."""
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if value is not strawberry.UNSET and name != "current_password"
+        }
+
+
+@strawberry.type
+class ProfileMutation:
+    """What signed-in customers change about themselves."""
+
+    @strawberry.mutation(
+        description="Changes one's own name, phone or e-mail address.",
+        extensions=[authenticated()],
+    )
+    async def update_me(self, info: Info, input: UpdateMeInput) -> CustomerPayload | None:
+        """Check, prove a new e-mail address by the password, and change."""
+        context, caller = info.context, await info.context.caller()
+        origin = await context.by_caller()
+        try:
+            changes = customers.check_changes(caller.customer, input.given())
+            if changes.values.get("email_key", caller.customer.email_key) != (
+                caller.customer.email_key
+            ):
+                await _prove(context, caller.customer, input.current_password or None)
+            async with context.write() as db:
+                row = await customers.update(db, caller.customer.id, changes, origin=origin)
+        except Rejected as why:
+            return CustomerPayload.rejected(why)
+        payload = CustomerPayload.success("Your profile is up to date.")
+        payload.customer = Customer.seen_by(Caller(row, caller.session), row)
+        return payload
+
+    @strawberry.mutation(
+        description="Ends every session, this one too, and opens a new one: its tokens are "
+        "answered.",
+        extensions=[authenticated()],
+    )
+    async def change_password(
+        self, info: Info, current_password: str, new_password: str
+    ) -> LoginPayload | None:
+        """Prove the old password, judge and set the new one."""
+        context, customer = info.context, (await info.context.caller()).customer
+        origin = await context.by_caller()
+        try:
+            secret = judged(new_password, customer)
+            await _prove(context, customer, current_password)
+            hashed = await context.resources.passwords.hash(secret)
+            async with context.write() as db:
+                opened = await credentials.change_password(
+                    db,
+                    customer,
+                    context.resources.lifetimes,
+                    password_hash=hashed,
+                    origin=origin,
+                )
+        except Rejected as why:
+            return LoginPayload.rejected(why)
+        return LoginPayload.signed_in(context, customer, opened, "Your password is changed.")
+
+    @strawberry.mutation(
+        description="Removes oneself, with the password. The last active admin stays.",
+        extensions=[authenticated()],
+    )
+    async def delete_me(self, info: Info, password: str) -> StatusPayload | None:
+        """Prove the password, and remove the caller."""
+        context, customer = info.context, (await info.context.caller()).customer
+        origin = await context.by_caller()
+        try:
+            await _prove(context, customer, password, field="password")
+            async with context.write() as db:
+                await customers.delete(db, customer.id, origin=origin, proven=customer)
+        except Rejected as why:
+            return StatusPayload.rejected(why)
+        return StatusPayload.success("Your account is gone.")
+
+
+def judged(new_password: str, customer: CustomerRow) -> str:
+    """Judge a new password, and tell its normal form. Raises Rejected."""
+    secret = passwords.normalise(new_password)
+    fault = passwords.judge(secret, email=customer.email, name=customer.name)
+    if fault:
+        raise Rejected(replace(fault, field="new_password"))
+    return secret
+
+
+async def _prove(
+    context: Context,
+    customer: CustomerRow,
+    password: str | None,
+    *,
+    field: str = "current_password",
+) -> None:
+    """Have the caller prove who they are. Raises Rejected, and TooManyAttempts in time."""
+    if password is None:
+        message = "Give your current password to change this."
+        raise Rejected(Fault(UserErrorCode.REQUIRED, message, field))
+    resources = context.resources
+    proven = await credentials.prove(
+        context.read, resources.passwords, resources.throttle, customer, password
+    )
+    limit = credentials.proof_limit(resources.throttle, customer)
+    async with context.write() as db:
+        await credentials.settle(db, resources.throttle, limit, proven=proven)
+    if not proven:
+        raise Rejected(credentials.wrong_password(field))

@@ -1,0 +1,74 @@
+"""Resets: a new password for whoever has the old one no more."""
+
+from typing import Final
+
+import strawberry
+
+from gql_app.accounts import credentials
+from gql_app.db.tables import CustomerRow
+from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.schema.context import Context, Info
+from gql_app.schema.payloads import StatusPayload
+from gql_app.schema.profile import judged
+
+_NO_MAIL: Final = Fault(
+    UserErrorCode.MAIL_NOT_SET_UP,
+    "Mail is not set up on this server, so no link can be sent. Ask an admin.",
+)
+
+
+@strawberry.type
+class ResetMutation:
+    """Asking for a link, and using it."""
+
+    @strawberry.mutation(
+        description="Sends a link to reset a password, good for one use within 30 minutes. The "
+        "same answer, in the same time, whether or not the address is known."
+    )
+    async def request_password_reset(self, info: Info, email: str) -> StatusPayload:
+        """Write the letter down; it leaves after the commit."""
+        context, resources = info.context, info.context.resources
+        if not resources.mailer.open:
+            return StatusPayload.rejected(Rejected(_NO_MAIL))
+        try:
+            async with context.write() as db:
+                await credentials.request_reset(
+                    db, email, resources.throttle, origin=context.origin
+                )
+        except Rejected as why:
+            return StatusPayload.rejected(why)
+        return StatusPayload.success(
+            "If there is an account with this address, a letter with a link is on its way."
+        )
+
+    @strawberry.mutation(
+        description="Sets a new password with the token of a letter's link, which works once, "
+        "and ends every session."
+    )
+    async def reset_password(self, info: Info, token: str, new_password: str) -> StatusPayload:
+        """Find whose it is, judge and set the new password."""
+        context, resources = info.context, info.context.resources
+        try:
+            customer = await _owner(context, token)
+            hashed = await resources.passwords.hash(judged(new_password, customer))
+            async with context.write() as db:
+                await credentials.reset(
+                    db, token, resources.throttle, password_hash=hashed, origin=context.origin
+                )
+        except Rejected as why:
+            return StatusPayload.rejected(why)
+        return StatusPayload.success("Your password is set. Sign in with it.")
+
+
+async def _owner(context: Context, token: str) -> CustomerRow:
+    """Find whose link it is; guesses are counted. Raises Rejected."""
+    throttle = context.resources.throttle
+    limit = throttle.of_client("reset with", context.origin.ip_address)
+    async with context.read() as db:
+        await throttle.require_room(db, limit)
+        customer = await credentials.resettable(db, token)
+    if customer is None:
+        async with context.write() as db:
+            await throttle.count(db, limit)
+        raise Rejected(credentials.SPENT_LINK)
+    return customer
