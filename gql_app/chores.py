@@ -48,7 +48,7 @@ async def running(resources: Resources) -> AsyncIterator[None]:
 async def deliver(resources: Resources) -> int:
     """Send every letter that is due, and tell how many left."""
     count = 0
-    while claimed := await _claim(resources):
+    while await _due(resources) and (claimed := await _claim(resources)):
         count += sum(await asyncio.gather(*(_send(resources, letter) for letter in claimed)))
     return count
 
@@ -75,6 +75,12 @@ async def _every(
             _log.exception("A chore failed", chore=chore.__name__)
         with suppress(TimeoutError):
             await asyncio.wait_for(sooner.wait(), seconds)
+
+
+async def _due(resources: Resources) -> bool:
+    """Look before taking the lock that a writer takes, for most often there is nothing."""
+    async with resources.database.read() as db:
+        return await letters.due(db)
 
 
 async def _claim(resources: Resources) -> list[Letter]:

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 
 from gql_app import clock
-from gql_app.db.engine import Writer
+from gql_app.db.engine import Reader, Writer
 from gql_app.db.tables import CustomerRow, LetterRow, PasswordResetRow
 from gql_app.mail import Letter
 from gql_app.security import opaque
@@ -72,10 +72,16 @@ async def void_resets(db: Writer, customer_id: UUID) -> None:
     await _drop_resets(db, customer_id)
 
 
+async def due(db: Reader) -> bool:
+    """Tell whether any letter is to be sent by now."""
+    found = await db.scalars(select(LetterRow.id).where(LetterRow.due_at <= clock.now()).limit(1))
+    return found.first() is not None
+
+
 async def claim(db: Writer, stationery: Stationery) -> list[Letter]:
     """Take letters in hand and compose them; nobody else takes them until they are due again."""
     now = clock.now()
-    due = (
+    some = (
         select(LetterRow)
         .where(LetterRow.due_at <= now)
         .order_by(LetterRow.due_at)
@@ -83,7 +89,7 @@ async def claim(db: Writer, stationery: Stationery) -> list[Letter]:
         .with_for_update(skip_locked=True)
     )
     composed = []
-    for row in (await db.scalars(due)).all():
+    for row in (await db.scalars(some)).all():
         row.attempts += 1
         row.due_at = clock.later(now, LEASE)
         letter = await _compose(db, row, stationery)

@@ -175,14 +175,20 @@ async def living(db: Reader, customer_ids: Collection[UUID]) -> Mapping[UUID, Se
     return by_customer
 
 
-async def end(db: Writer, session_id: UUID, *, of: UUID | None, origin: Origin) -> bool:
+async def end(
+    db: Writer,
+    session_id: UUID,
+    *,
+    of: UUID | None,
+    origin: Origin,
+    action: Action = Action.SESSION_ENDED,
+) -> bool:
     """End a living session, of one customer or of anybody, and tell whether there was one."""
-    whose = SessionRow.customer_id == of if of else true()
-    for customer_id in await _end(db, SessionRow.id == session_id, whose, _lives()):
-        action = Action.LOGOUT if customer_id == origin.actor_id else Action.SESSION_ENDED
+    whose = true() if of is None else SessionRow.customer_id == of
+    ended = await _end(db, SessionRow.id == session_id, whose, _lives())
+    for customer_id in ended:
         audit.record(db, action, origin, customer_id=customer_id)
-        return True
-    return False
+    return bool(ended)
 
 
 async def end_others(db: Writer, caller: Caller, *, origin: Origin) -> int:

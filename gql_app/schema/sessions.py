@@ -7,6 +7,7 @@ from uuid import UUID
 import strawberry
 
 from gql_app.accounts import sessions
+from gql_app.accounts.audit import Action
 from gql_app.db.tables import SessionRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.schema.context import Info
@@ -53,7 +54,13 @@ class SessionMutation:
         """End the caller's session."""
         caller, origin = await info.context.caller(), await info.context.by_caller()
         async with info.context.write() as db:
-            await sessions.end(db, caller.session.id, of=caller.customer.id, origin=origin)
+            await sessions.end(
+                db,
+                caller.session.id,
+                of=caller.customer.id,
+                origin=origin,
+                action=Action.LOGOUT,
+            )
         return StatusPayload.success("You are signed out.")
 
     @strawberry.mutation(
