@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
 
-.PHONY: run test lint format schema lock clean
+.PHONY: run test lint format schema lock bench-timing clean
 
 run: .venv/run
 	$(BIN)/python main.py serve --demo $(ARGS)
@@ -32,6 +32,10 @@ lock: .venv/dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --quiet --extra dev -c requirements.txt \
 		pyproject.toml -o requirements-dev.txt
+
+# Whether an answer's time tells which addresses are known.
+bench-timing: .venv/dev
+	$(BIN)/python -m bench.timing
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage* demo.db*

@@ -108,7 +108,7 @@ def migrate() -> None:
     """Bring the database up to date; this is also how it begins."""
     chosen = settings.load()
     _reach(chosen)
-    _upgrade(chosen)
+    upgrade(chosen)
     _out.print("The database is up to date.")
 
 
@@ -192,7 +192,7 @@ def _prepare(chosen: Settings) -> None:
         return
     if not chosen.on_sqlite:
         _fail("The database is not migrated. Run: python main.py migrate")
-    _upgrade(chosen)
+    upgrade(chosen)
 
 
 def _reach(chosen: Settings) -> bool:
@@ -203,7 +203,8 @@ def _reach(chosen: Settings) -> bool:
     return bool(faults)
 
 
-def _upgrade(chosen: Settings) -> None:
+def upgrade(chosen: Settings) -> None:
+    """Bring a database up to date."""
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     config.attributes["url"] = chosen.database_url
