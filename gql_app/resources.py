@@ -46,6 +46,7 @@ class Resources:
             passwords=Passwords(threads=settings.password_threads, queue=settings.password_queue),
             lifetimes=Lifetimes(
                 pepper=keys.derive("refresh tokens"),
+                access=settings.access_token_ttl,
                 refresh=settings.refresh_token_ttl,
                 longest=settings.session_max_age,
                 grace=settings.refresh_grace_seconds,

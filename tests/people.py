@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 from gql_app import clock
 from gql_app.accounts import customers, sessions
 from gql_app.accounts.audit import Origin
+from gql_app.accounts.sessions import Lifetimes
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
 from gql_app.resources import Resources
@@ -18,6 +19,9 @@ from gql_app.security.tokens import encode_token
 
 PASSWORD = "a password for tests"
 NOWHERE = Origin()
+LIFETIMES = Lifetimes(
+    pepper=b"pepper of the tests", access=60, refresh=3600, longest=10**6, grace=10
+)
 
 
 class Kind(StrEnum):

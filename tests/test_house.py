@@ -98,7 +98,7 @@ def test_only_main_reads_the_settings_at_import(
         ("web.graphql", "import jwt", "jwt"),
         ("settings", "import structlog", "structlog"),
         ("db.engine", "import alembic", "alembic"),
-        ("accounts.customers", "import smtplib", "smtplib"),
+        ("accounts.customers", "import aiosmtplib", "aiosmtplib"),
         ("accounts.customers", "import requests", "requests"),
         ("accounts.customers", "from . import paging", "..paging"),
         ("cli", "from gql_app import __version__, logs", None),

@@ -9,6 +9,7 @@ from gql_app import settings
 from gql_app.errors import CannotStart
 
 SECRET = "hunter2" * 5
+SMTP = "smtp://ada:secret@mail.example.com:587"
 POSTGRESQL = "postgresql://ada:hunter2@db.example:5432/customers"
 BAD_URLS = [
     "",
@@ -89,11 +90,25 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         LOG_LEVEL="debug",
         PASSWORD_THREADS="2",
         PASSWORD_QUEUE="3",
+        REFRESH_TOKEN_TTL="4",
+        REFRESH_GRACE_SECONDS="0",
+        SESSION_MAX_AGE="5",
+        REGISTRATION="no",
+        LOGIN_ATTEMPTS="6",
+        LOGIN_CLIENT_ATTEMPTS="7",
+        LOGIN_WINDOW_SECONDS="8",
+        TRUSTED_PROXIES="127.0.0.1, 10.0.0.0/8",
+        SMTP_URL=SMTP,
+        MAIL_FROM="us@example.com",
+        RESET_URL="https://example.com/reset",
+        DEMO="1",
     )
     loaded = settings.load(serving=True)
     assert not loaded.on_sqlite
     assert loaded.secret_bytes == SECRET.encode()
-    assert loaded.model_dump(exclude={"secret_key"}) == {
+    assert loaded.smtp_url is not None
+    assert loaded.smtp_url.get_secret_value() == SMTP
+    assert loaded.model_dump(exclude={"secret_key", "smtp_url"}) == {
         "database_url": POSTGRESQL,
         "access_token_ttl": 60,
         "issuer": "us",
@@ -103,6 +118,17 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         "log_level": "DEBUG",
         "password_threads": 2,
         "password_queue": 3,
+        "refresh_token_ttl": 4,
+        "refresh_grace_seconds": 0,
+        "session_max_age": 5,
+        "registration": False,
+        "login_attempts": 6,
+        "login_client_attempts": 7,
+        "login_window_seconds": 8,
+        "trusted_proxies": "127.0.0.1, 10.0.0.0/8",
+        "mail_from": "us@example.com",
+        "reset_url": "https://example.com/reset",
+        "demo": True,
     }
 
 

@@ -38,9 +38,21 @@ class Lifetimes:
     """How long sessions live, in seconds, and the secret that refresh tokens are made with."""
 
     pepper: bytes
+    access: int
     refresh: int
     longest: int
     grace: int
+
+    def refreshable_until(self, created_at: datetime) -> datetime:
+        """Tell until when a session that is carried on now can be carried on again."""
+        longest = clock.later(created_at, self.longest)
+        return min(clock.later(clock.now(), self.refresh), longest)
+
+    def living_until(self, created_at: datetime) -> datetime:
+        """Tell when the last of the tokens that a session is given now expires."""
+        longest = clock.later(created_at, max(self.longest, self.access))
+        access = min(clock.later(clock.now(), self.access), longest)
+        return max(access, self.refreshable_until(created_at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +95,7 @@ async def open_session(
         customer_id=customer.id,
         created_at=now,
         last_used_at=now,
-        expires_at=_expiry(now, lifetimes),
+        expires_at=lifetimes.living_until(now),
         ip_address=origin.ip_address,
         user_agent=origin.user_agent,
     )
@@ -96,7 +108,7 @@ async def open_session(
         .offset(MOST)
     )
     await _end(db, SessionRow.id.in_(oldest))
-    return _issue(db, row, opaque.new_refresh_token())
+    return _issue(db, row, opaque.new_refresh_token(), lifetimes)
 
 
 async def rotate(
@@ -126,9 +138,10 @@ async def rotate(
     if spent is None:
         return await _judge_unspendable(db, digest, token, origin, lifetimes)
     session = await db.get_one(SessionRow, spent.session_id)
-    session.expires_at = _expiry(session.created_at, lifetimes)
+    session.expires_at = lifetimes.living_until(session.created_at)
     session.last_used_at = now
-    return _issue(db, session, opaque.succeeding(lifetimes.pepper, token, spent.salt))
+    successor = opaque.succeeding(lifetimes.pepper, token, spent.salt)
+    return _issue(db, session, successor, lifetimes)
 
 
 async def caller(db: Reader, claims: Claims) -> Caller | None:
@@ -219,12 +232,12 @@ async def purge(db: Writer, *, batch: int) -> int:
     return await delete_some(db, SessionRow, SessionRow.id, some)
 
 
-def _issue(db: Writer, session: SessionRow, token: str) -> Opened:
+def _issue(db: Writer, session: SessionRow, token: str, lifetimes: Lifetimes) -> Opened:
     row = RefreshTokenRow(
         digest=opaque.digest(opaque.REFRESH, token) or "",
         session_id=session.id,
         salt=opaque.new_salt(),
-        expires_at=session.expires_at,
+        expires_at=lifetimes.refreshable_until(session.created_at),
     )
     db.add(row)
     return Opened(session, token, row.expires_at)
@@ -259,12 +272,6 @@ async def _latest(
             return NotRefreshed.UNKNOWN
         row = successor
     return Opened(session, token, row.expires_at)
-
-
-def _expiry(created_at: datetime, lifetimes: Lifetimes) -> datetime:
-    return min(
-        clock.later(clock.now(), lifetimes.refresh), clock.later(created_at, lifetimes.longest)
-    )
 
 
 async def _end(db: Writer, *which: ColumnElement[bool]) -> Sequence[UUID]:

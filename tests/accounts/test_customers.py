@@ -15,7 +15,7 @@ from gql_app.db.engine import Database, Writer
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import Fault, Rejected
 from gql_app.security.ids import new_id
-from tests.people import NOBODY, PASSWORD, add_customer
+from tests.people import LIFETIMES, NOWHERE, PASSWORD, add_customer
 
 NOON = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 LATER = NOON + timedelta(seconds=1)
@@ -52,13 +52,17 @@ def new(email: str, name: str = "Ada") -> NewCustomer:
 async def create(database: Database, email: str, name: str = "Ada") -> str | None:
     """Try to add a customer."""
     made = new(email, name)
-    return await attempt(database, lambda db: customers.create(db, made, password_hash="x"))
+    return await attempt(
+        database, lambda db: customers.create(db, made, password_hash="x", origin=NOWHERE)
+    )
 
 
 async def rename(database: Database, customer_id: UUID, email: str) -> str | None:
     """Try to give a customer another address."""
     values = {"email": email, "email_key": customers.fold(email)}
-    return await attempt(database, lambda db: customers.update(db, customer_id, Changes(values)))
+    return await attempt(
+        database, lambda db: customers.update(db, customer_id, Changes(values), origin=NOWHERE)
+    )
 
 
 async def test_a_new_customer_is_stored_as_checked(
@@ -69,7 +73,7 @@ async def test_a_new_customer_is_stored_as_checked(
         name=normalize("NFD", " Élodie "), email="Élodie@EXAMPLE.com", password=PASSWORD, phone="5"
     )
     async with database.write() as db:
-        answered = await customers.create(db, made, password_hash="hash")
+        answered = await customers.create(db, made, password_hash="hash", origin=NOWHERE)
     [row] = await everybody(database)
     assert row.id == answered.id
     assert row.id.version == 7
@@ -120,7 +124,7 @@ async def test_taken_names_the_field(database: Database) -> None:
     await add_customer(database, "Ada")
     with pytest.raises(Rejected) as why:
         async with database.write() as db:
-            await customers.create(db, new("ada@example.com"), password_hash="x")
+            await customers.create(db, new("ada@example.com"), password_hash="x", origin=NOWHERE)
     assert code_and_field(why.value) == ("TAKEN", "email")
 
 
@@ -163,9 +167,9 @@ async def test_a_rejected_write_leaves_nothing(database: Database) -> None:
     added = new("bob@example.com", "Bob")
 
     async def work(db: Writer) -> None:
-        await customers.update(db, ada.id, check_changes(ada, {"name": "Augusta"}))
-        await customers.create(db, added, password_hash="x")
-        await customers.create(db, added, password_hash="x")
+        await customers.update(db, ada.id, check_changes(ada, {"name": "Augusta"}), origin=NOWHERE)
+        await customers.create(db, added, password_hash="x", origin=NOWHERE)
+        await customers.create(db, added, password_hash="x", origin=NOWHERE)
 
     assert await attempt(database, work) == "TAKEN"
     assert [row.name for row in await everybody(database)] == ["Ada"]
@@ -180,18 +184,19 @@ async def test_a_change_writes_what_is_given_and_nothing_else(
     set_clock(LATER)
     changes = check_changes(ada, {"name": "Augusta", "is_admin": True})
     async with database.write() as db:
-        await customers.update(db, ada.id, changes, password_hash="another")
+        await customers.update(db, ada.id, changes, origin=NOWHERE)
     row, untouched = await everybody(database)
     assert (row.name, row.name_key, row.is_admin) == ("Augusta", "augusta", True)
     assert (row.email, row.phone, row.is_active) == (ada.email, "555 0100", True)
-    assert (row.password_hash, row.created_at, row.updated_at) == ("another", NOON, LATER)
+    assert (row.password_hash, row.created_at) == (ada.password_hash, NOON)
+    assert row.updated_at == LATER
     assert (untouched.name, untouched.updated_at) == (bob.name, NOON)
 
 
 async def test_null_clears_the_phone(database: Database) -> None:
     ada = await add_customer(database, "Ada", phone="555 0100")
     async with database.write() as db:
-        await customers.update(db, ada.id, check_changes(ada, {"phone": None}))
+        await customers.update(db, ada.id, check_changes(ada, {"phone": None}), origin=NOWHERE)
     assert [row.phone for row in await everybody(database)] == [None]
 
 
@@ -214,7 +219,7 @@ async def test_updated_at_stays_when_nothing_changes(
     ada = await add_customer(database, "Ada")
     set_clock(LATER)
     async with database.write() as db:
-        row = await customers.update(db, ada.id, check_changes(ada, given))
+        row = await customers.update(db, ada.id, check_changes(ada, given), origin=NOWHERE)
     assert (row.updated_at, (await everybody(database))[0].updated_at) == (NOON, NOON)
 
 
@@ -228,7 +233,7 @@ async def test_nobody_can_not_be_changed(
     changes = Changes(values)
     with pytest.raises(Rejected) as why:
         async with database.write() as db:
-            await customers.update(db, new_id(), changes)
+            await customers.update(db, new_id(), changes, origin=NOWHERE)
     assert code_and_field(why.value) == ("NOT_FOUND", "id")
 
 
@@ -236,7 +241,7 @@ async def test_nobody_can_not_be_removed(database: Database) -> None:
     ada = await add_customer(database, "Ada")
     with pytest.raises(Rejected) as why:
         async with database.write() as db:
-            await customers.delete(db, new_id())
+            await customers.delete(db, new_id(), origin=NOWHERE)
     assert code_and_field(why.value) == ("NOT_FOUND", "id")
     assert [row.id for row in await everybody(database)] == [ada.id]
 
@@ -245,9 +250,9 @@ async def test_a_removed_customer_takes_their_sessions_along(database: Database)
     ada, bob = await add_customer(database, "Ada"), await add_customer(database, "Bob")
     async with database.write() as db:
         for row in (ada, ada, bob):
-            await sessions.open_session(db, row, NOBODY, lifetime=60)
+            await sessions.open_session(db, row, NOWHERE, LIFETIMES)
     async with database.write() as db:
-        await customers.delete(db, ada.id)
+        await customers.delete(db, ada.id, origin=NOWHERE)
     assert [row.id for row in await everybody(database)] == [bob.id]
     async with database.read() as db:
         assert list(await db.scalars(select(SessionRow.customer_id))) == [bob.id]
@@ -255,6 +260,24 @@ async def test_a_removed_customer_takes_their_sessions_along(database: Database)
 
 async def test_of_ten_racing_removals_one_finds_the_customer(database: Database) -> None:
     ada = await add_customer(database, "Ada")
-    removals = (attempt(database, lambda db: customers.delete(db, ada.id)) for _ in range(10))
+    removals = (
+        attempt(database, lambda db: customers.delete(db, ada.id, origin=NOWHERE))
+        for _ in range(10)
+    )
     ends = await asyncio.gather(*removals)
     assert sorted(map(str, ends)) == ["NOT_FOUND"] * 9 + ["None"]
+
+
+async def test_only_whoever_still_has_the_proven_password_removes_themself(
+    database: Database,
+) -> None:
+    ada = await add_customer(database, "Ada")
+    async with database.write() as db:
+        row = await db.get_one(CustomerRow, ada.id)
+        row.password_hash = "another"
+
+    async def work(db: Writer) -> None:
+        await customers.delete(db, ada.id, origin=NOWHERE, proven=ada)
+
+    assert await attempt(database, work) == "NOT_FOUND"
+    assert len(await everybody(database)) == 1

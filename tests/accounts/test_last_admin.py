@@ -13,7 +13,7 @@ from gql_app.accounts.customers import Changes
 from gql_app.db.engine import Database, Writer
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
-from tests.people import add_customer
+from tests.people import NOWHERE, add_customer
 
 Deed = Callable[[Writer, UUID], Awaitable[object]]
 ROUNDS = 5
@@ -21,15 +21,20 @@ ROUNDS = 5
 
 async def demote(db: Writer, customer_id: UUID) -> None:
     """Make an admin a plain customer."""
-    await customers.update(db, customer_id, Changes({"is_admin": False}))
+    await customers.update(db, customer_id, Changes({"is_admin": False}), origin=NOWHERE)
 
 
 async def deactivate(db: Writer, customer_id: UUID) -> None:
     """Shut a customer out."""
-    await customers.update(db, customer_id, Changes({"is_active": False}))
+    await customers.update(db, customer_id, Changes({"is_active": False}), origin=NOWHERE)
 
 
-DEEDS: list[Deed] = [customers.delete, demote, deactivate]
+async def remove(db: Writer, customer_id: UUID) -> None:
+    """Remove a customer."""
+    await customers.delete(db, customer_id, origin=NOWHERE)
+
+
+DEEDS: list[Deed] = [remove, demote, deactivate]
 
 
 async def unseat(database: Database, deed: Deed, customer_id: UUID) -> str | None:
@@ -93,7 +98,7 @@ async def test_the_last_admin_may_change_in_other_ways(
 ) -> None:
     last = await add_customer(database, "Ada", is_admin=True)
     async with database.write() as db:
-        await customers.update(db, last.id, Changes(values))
+        await customers.update(db, last.id, Changes(values), origin=NOWHERE)
     assert await active_admins(database) == 1
 
 

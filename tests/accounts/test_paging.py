@@ -20,6 +20,7 @@ from tests.accounts.rows import (
     store,
     walk,
 )
+from tests.people import NOWHERE
 
 Told = tuple[list[UUID], bool, bool]
 
@@ -56,7 +57,7 @@ async def test_walking_sees_each_customer_once_while_others_are_inserted_and_rem
             await store(database, (customer(name, seconds=n) for n, name in enumerate("AaCcZz")))
             async with database.write() as db:
                 for row_id in {page.rows[0].id, page.rows[-1].id}:
-                    await delete(db, row_id)
+                    await delete(db, row_id, origin=NOWHERE)
     ids = [row.id for row in seen]
     assert len(ids) == len(set(ids))
     assert {row.id for row in rows} <= set(ids)
@@ -84,7 +85,7 @@ async def test_every_window_shows_what_a_sorted_list_would(
     gone = await store(database, [customer("a"), customer("b", seconds=1)])
     async with database.write() as db:
         for row in gone:
-            await delete(db, row.id)
+            await delete(db, row.id, origin=NOWHERE)
     of = everybody(order)
     cursors: dict[UUID | None, str | None] = {row.id: of.cursor(row) for row in (*rows, *gone)}
     cursors[None] = None

@@ -1,6 +1,7 @@
 """Sessions: who is asking, how long a sign-in lives, and when it was last used."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -8,14 +9,15 @@ import pytest
 from sqlalchemy import update
 
 from gql_app.accounts import customers, sessions
-from gql_app.accounts.sessions import Caller, Client
+from gql_app.accounts.audit import Origin
+from gql_app.accounts.sessions import Caller, Lifetimes
 from gql_app.clock import LATEST
 from gql_app.db.engine import Database, Writer
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.security.ids import new_id
 from gql_app.security.tokens import Claims
 from tests.accounts.rows import statements
-from tests.people import NOBODY, add_customer
+from tests.people import LIFETIMES, NOWHERE, add_customer
 
 SetClock = Callable[[datetime], None]
 NOON = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
@@ -24,11 +26,14 @@ HOUR = timedelta(hours=1)
 
 
 async def open_session(
-    database: Database, row: CustomerRow, client: Client = NOBODY, *, lifetime: int = 3600
+    database: Database,
+    row: CustomerRow,
+    origin: Origin = NOWHERE,
+    lifetimes: Lifetimes = LIFETIMES,
 ) -> SessionRow:
     """Sign a customer in."""
     async with database.write() as db:
-        return await sessions.open_session(db, row, client, lifetime=lifetime)
+        return (await sessions.open_session(db, row, origin, lifetimes)).session
 
 
 async def ask(database: Database, customer_id: UUID, session_id: UUID) -> Caller | None:
@@ -55,15 +60,15 @@ async def last_used(database: Database, session: SessionRow) -> datetime:
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
-        (Client.of(None, None), Client(None, None)),
-        (Client.of("", ""), Client(None, None)),
-        (Client.of("192.0.2.1", "curl/8"), Client("192.0.2.1", "curl/8")),
-        (Client.of("f" * 45, "a" * 300), Client("f" * 45, "a" * 300)),
-        (Client.of("f" * 46, "a" * 9000), Client("f" * 45, "a" * 300)),
-        (Client.of(None, "é" * 301), Client(None, "é" * 300)),
+        (Origin.of(None, None), Origin(None, None)),
+        (Origin.of("", ""), Origin(None, None)),
+        (Origin.of("192.0.2.1", "curl/8"), Origin("192.0.2.1", "curl/8")),
+        (Origin.of("f" * 45, "a" * 300), Origin("f" * 45, "a" * 300)),
+        (Origin.of("f" * 46, "a" * 9000), Origin("f" * 45, "a" * 300)),
+        (Origin.of(None, "é" * 301), Origin(None, "é" * 300)),
     ],
 )
-def test_of_a_client_only_so_much_is_kept(given: Client, kept: Client) -> None:
+def test_of_a_client_only_so_much_is_kept(given: Origin, kept: Origin) -> None:
     assert given == kept
 
 
@@ -72,7 +77,7 @@ async def test_a_session_notes_when_and_from_where_it_began(
 ) -> None:
     set_clock(NOON)
     ada = await add_customer(database, "Ada")
-    session = await open_session(database, ada, Client("f" * 45, "é" * 300))
+    session = await open_session(database, ada, Origin("f" * 45, "é" * 300))
     async with database.read() as db:
         row = await db.get_one(SessionRow, session.id)
     assert row.id.version == 7
@@ -85,7 +90,9 @@ async def test_no_session_outlives_the_last_moment_that_can_be_written(
     database: Database, set_clock: SetClock
 ) -> None:
     set_clock(NOON)
-    session = await open_session(database, await add_customer(database, "Ada"), lifetime=10**18)
+    endless = replace(LIFETIMES, refresh=10**18, longest=10**18)
+    ada = await add_customer(database, "Ada")
+    session = await open_session(database, ada, lifetimes=endless)
     assert session.expires_at == LATEST
 
 
@@ -122,12 +129,12 @@ async def deactivate(db: Writer, session: SessionRow) -> None:
 
 async def remove(db: Writer, session: SessionRow) -> None:
     """Remove the customer."""
-    await customers.delete(db, session.customer_id)
+    await customers.delete(db, session.customer_id, origin=NOWHERE)
 
 
 async def end(db: Writer, session: SessionRow) -> None:
     """Sign out."""
-    await sessions.end(db, session.id)
+    await sessions.end(db, session.id, of=None, origin=NOWHERE)
 
 
 async def end_all(db: Writer, session: SessionRow) -> None:
@@ -203,7 +210,7 @@ async def test_living_sessions_are_listed_the_newest_first(
         opened.append(await open_session(database, ada))
     bobs = await open_session(database, bob)
     async with database.write() as db:
-        await sessions.end(db, opened[3].id)
+        await sessions.end(db, opened[3].id, of=None, origin=NOWHERE)
     with statements(database) as seen:
         found = await living(database, ada, bob, carla)
     assert found == {ada.id: [opened[2].id, opened[0].id, opened[1].id], bob.id: [bobs.id]}

@@ -44,6 +44,12 @@ FAILURES: Final = [
 """Addresses and passwords that nobody signs in with."""
 
 
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Have every failure judged."""
+    return settings.model_copy(update={"login_attempts": 100})
+
+
 async def login(api: Api, email: str, password: str, **headers: str) -> dict[str, Any]:
     """Try to sign in; it is never a top-level error."""
     answer = await api.run(LOGIN, headers=headers, email=email, password=password)

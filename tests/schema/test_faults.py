@@ -51,7 +51,7 @@ WRONG_VARIABLES: Final[Sequence[tuple[str, str, object]]] = [
 async def drop_sessions(api: Api) -> None:
     """Take a table away behind the API's back."""
     async with api.database.engine.begin() as connection:
-        await connection.execute(text("DROP TABLE sessions"))
+        await connection.execute(text("ALTER TABLE sessions RENAME TO gone"))
 
 
 def check_masked(answer: Answer, field: str) -> str:

@@ -36,6 +36,15 @@ PROTECTED: Final[Mapping[str, tuple[str, Mapping[Kind, str]]]] = {
     "me": ("query { me { id }", SIGNED_IN),
     "customer": (f'query {{ customer(id: "{NOBODY}") {{ id }}', SIGNED_IN),
     "customers": ("query { customers { nodes { id } }", SIGNED_IN),
+    "auditEvents": ("query { auditEvents { nodes { id } }", ADMINS),
+    "endSession": (f'mutation {{ endSession(id: "{NOBODY}") {{ status }}', SIGNED_IN),
+    "endOtherSessions": ("mutation { endOtherSessions { status }", SIGNED_IN),
+    "updateMe": ("mutation { updateMe(input: {}) { status }", SIGNED_IN),
+    "changePassword": (
+        'mutation { changePassword(currentPassword: "", newPassword: "") { status }',
+        SIGNED_IN,
+    ),
+    "deleteMe": ('mutation { deleteMe(password: "") { status }', SIGNED_IN),
     "logout": ("mutation { logout { status }", SIGNED_IN),
     "createCustomer": (f"mutation {{ createCustomer(input: {NEW}) {{ status }}", ADMINS),
     "updateCustomer": (

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 
+from gql_app.clock import LATEST
 from gql_app.errors import TokenExpired, TokenReason
 from gql_app.security.tokens import Claims, Issuer, decode_token, encode_token
 from tests.security.forging import (
@@ -50,7 +51,7 @@ pytestmark = pytest.mark.usefixtures("stopped_clock")
 
 
 def issue(issuer: Issuer = ISSUER) -> tuple[str, Claims]:
-    return encode_token(RING, issuer, customer_id=CUSTOMER, session_id=SESSION)
+    return encode_token(RING, issuer, customer_id=CUSTOMER, session_id=SESSION, not_after=LATEST)
 
 
 def test_issued_token_says_who_for_whom_and_until_when() -> None:
