@@ -142,9 +142,10 @@ def test_an_unmigrated_postgresql_is_told_how_to_migrate(
 
 def test_postgresql_is_not_served_without_a_secret(tmp_path: Path) -> None:
     url = f"postgresql://127.0.0.1:{free_port()}/nothing"
-    done = run_main("serve", folder=tmp_path, database_url=url)
+    done = run_main("serve", folder=tmp_path, database_url=url, log_level="LOUD")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "GQL_APP_SECRET_KEY" in done.stderr
+    named = [line.partition(":")[0] for line in done.stderr.splitlines()]
+    assert named == ["GQL_APP_LOG_LEVEL", "GQL_APP_SECRET_KEY"]
 
 
 def test_all_faulty_settings_are_told_at_once(tmp_path: Path) -> None:
