@@ -8,6 +8,7 @@ import pytest
 
 from gql_app import clock
 from gql_app.db.engine import Database
+from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.databases import Postgres, copied_sqlite, migrated_sqlite, postgres_server
@@ -70,6 +71,13 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 def settings(database_url: str) -> Settings:
     """Make the settings that most tests run with."""
     return Settings(database_url=database_url, secret_key=SECRET)
+
+
+@pytest.fixture
+async def resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open what the API runs on, with nothing running."""
+    async with Resources.open(settings) as opened:
+        yield opened
 
 
 @pytest.fixture
