@@ -84,9 +84,15 @@ class Database:
 
 
 async def insert_unless_there(db: Writer, table: type[Row], **values: object) -> None:
-    """Insert a row unless one has its key; of several that race, one does."""
-    insert = sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
-    await db.execute(insert(table).values(values).on_conflict_do_nothing())
+    """Insert a row unless one has its key; of several that race, one does.
+
+    Either way the row is held until the transaction ends, so that nobody deletes it meanwhile.
+    """
+    inserting = sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
+    insert = inserting(table).values(values)
+    keys = [column.name for column in table.__table__.primary_key]
+    itself = {key: insert.excluded[key] for key in keys}
+    await db.execute(insert.on_conflict_do_update(index_elements=keys, set_=itself))
 
 
 async def delete_some(
