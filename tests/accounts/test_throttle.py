@@ -1,0 +1,246 @@
+"""Throttles: counted to the second, for each subject, whoever counts at once."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select, text
+
+from gql_app.accounts.throttle import Limit, Throttle
+from gql_app.db.engine import Database, Reader, Writer
+from gql_app.db.tables import ThrottleRow
+from gql_app.errors import TooManyAttempts
+from gql_app.resources import Resources
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+WINDOW = 900
+THROTTLE = Throttle(key=b"a key of the tests", attempts=5, client_attempts=50, window=WINDOW)
+ADA = THROTTLE.of_typed("sign-in", "ada@example.com")
+BOB = THROTTLE.of_typed("sign-in", "bob@example.com")
+SetClock = Callable[[datetime], None]
+
+
+@pytest.fixture
+def database(resources: Resources, set_clock: SetClock) -> Database:
+    """Open a database at noon."""
+    set_clock(NOON)
+    return resources.database
+
+
+async def count(database: Database, *limits: Limit, throttle: Throttle = THROTTLE) -> bool:
+    """Count a failure in a transaction of its own."""
+    async with database.write() as db:
+        return await throttle.count(db, *limits)
+
+
+async def fill(database: Database, limit: Limit) -> None:
+    """Count failures until a limit is reached."""
+    for _ in range(limit.attempts):
+        await count(database, limit)
+
+
+async def wait(database: Database, *limits: Limit, throttle: Throttle = THROTTLE) -> int | None:
+    """Tell the seconds to wait until there is room, or None if there is some."""
+    async with database.read() as db:
+        try:
+            await throttle.require_room(db, *limits)
+        except TooManyAttempts as why:
+            return why.retry_after
+    return None
+
+
+async def times(db: Reader, limit: Limit) -> list[float]:
+    """Tell when a subject failed."""
+    row = await db.get(ThrottleRow, limit.subject)
+    return row.times if row else []
+
+
+async def test_five_attempts_are_judged_and_the_sixth_is_refused(database: Database) -> None:
+    for attempt in range(1, 6):
+        assert await wait(database, ADA) is None
+        assert await count(database, ADA) is (attempt == 5)
+    assert await wait(database, ADA) == WINDOW
+    assert await wait(database, BOB) is None
+
+
+async def test_refused_attempt_is_not_counted(database: Database, set_clock: SetClock) -> None:
+    await fill(database, ADA)
+    set_clock(NOON + timedelta(seconds=60))
+    with pytest.raises(TooManyAttempts) as refused:
+        await count(database, BOB, ADA)
+    assert refused.value.retry_after == WINDOW - 60
+    async with database.read() as db:
+        assert await times(db, ADA) == [NOON.timestamp()] * 5
+        assert await times(db, BOB) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "retry_after"),
+    [
+        (0, WINDOW),
+        (0.25, WINDOW),
+        (1, WINDOW - 1),
+        (WINDOW - 1, 1),
+        (WINDOW - 0.001, 1),
+        (WINDOW, None),
+        (WINDOW + 1, None),
+    ],
+)
+async def test_wait_is_until_the_oldest_failure_leaves_the_window(
+    database: Database, set_clock: SetClock, seconds: float, retry_after: int | None
+) -> None:
+    await count(database, ADA)
+    set_clock(NOON + timedelta(seconds=0.5))
+    for _ in range(4):
+        await count(database, ADA)
+    set_clock(NOON + timedelta(seconds=seconds))
+    assert await wait(database, ADA) == retry_after
+
+
+async def test_failures_leave_the_window_one_by_one(
+    database: Database, set_clock: SetClock
+) -> None:
+    for minute in range(5):
+        set_clock(NOON + timedelta(minutes=minute))
+        await count(database, ADA)
+    set_clock(NOON + timedelta(minutes=15))
+    assert await wait(database, ADA) is None
+    assert await count(database, ADA)
+    assert await wait(database, ADA) == 60
+
+
+async def test_waiting_as_long_as_told_is_enough(database: Database, set_clock: SetClock) -> None:
+    await fill(database, ADA)
+    set_clock(NOON + timedelta(seconds=100.5))
+    told = await wait(database, ADA)
+    assert told == WINDOW - 100
+    set_clock(NOON + timedelta(seconds=100.5 + told))
+    assert await wait(database, ADA) is None
+
+
+async def test_of_two_limits_the_longer_wait_is_told(
+    database: Database, set_clock: SetClock
+) -> None:
+    await fill(database, ADA)
+    set_clock(NOON + timedelta(seconds=300))
+    await fill(database, BOB)
+    assert await wait(database, ADA, BOB) == await wait(database, BOB, ADA) == WINDOW
+    assert await wait(database, ADA) == WINDOW - 300
+
+
+async def test_lowered_limit_waits_for_as_many_as_it_grants(
+    database: Database, set_clock: SetClock
+) -> None:
+    for minute in range(4):
+        set_clock(NOON + timedelta(minutes=minute))
+        await count(database, ADA)
+    lowered = replace(THROTTLE, attempts=2)
+    limit = lowered.of_typed("sign-in", "ada@example.com")
+    assert await wait(database, limit, throttle=lowered) == WINDOW - 60
+
+
+async def test_clearing_forgets_one_subject_only(database: Database) -> None:
+    await fill(database, ADA)
+    await fill(database, BOB)
+    async with database.write() as db:
+        await THROTTLE.clear(db, ADA)
+    assert await wait(database, ADA) is None
+    assert await wait(database, BOB) == WINDOW
+
+
+async def test_twenty_failures_at_once_never_pass_the_limit(database: Database) -> None:
+    client = THROTTLE.of_client("sign-in", "192.0.2.1")
+    outcomes = await asyncio.gather(
+        *(count(database, *pair) for pair in [(ADA, client), (client, ADA)] * 10),
+        return_exceptions=True,
+    )
+    refused = [outcome for outcome in outcomes if isinstance(outcome, TooManyAttempts)]
+    assert (len(refused), outcomes.count(False), outcomes.count(True)) == (15, 4, 1)
+    async with database.read() as db:
+        assert len(await times(db, ADA)) == len(await times(db, client)) == 5
+
+
+async def test_failure_that_races_with_a_success_is_counted(database: Database) -> None:
+    await count(database, ADA)
+    async with database.write() as db:
+        await THROTTLE.require_room(db, ADA, lock=True)
+        failing = asyncio.create_task(count(database, ADA))
+        await until_it_waits(db, failing)
+        await THROTTLE.clear(db, ADA)
+    assert await failing is False
+    async with database.read() as db:
+        assert await times(db, ADA) == [NOON.timestamp()]
+
+
+async def until_it_waits(db: Writer, task: asyncio.Task[bool]) -> None:
+    """Wait until a task waits for a lock; on SQLite it can do nothing else."""
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    async with asyncio.timeout(10):
+        while db.get_bind().dialect.name == "postgresql" and not task.done():
+            if (await db.execute(waiting)).scalar_one():
+                return
+            await asyncio.sleep(0.01)
+
+
+async def test_purge_deletes_forgotten_counts_in_batches(
+    database: Database, set_clock: SetClock
+) -> None:
+    for number in range(5):
+        await count(database, THROTTLE.of_typed("sign-in", f"{number}@example.com"))
+    set_clock(NOON + timedelta(seconds=1))
+    await count(database, ADA)
+    deleted = []
+    for seconds in (WINDOW, WINDOW + 1, WINDOW + 1, WINDOW + 1, WINDOW + 1):
+        set_clock(NOON + timedelta(seconds=seconds))
+        async with database.write() as db:
+            deleted.append(await THROTTLE.purge(db, batch=2))
+    assert deleted == [0, 2, 2, 1, 0]
+    async with database.read() as db:
+        assert await times(db, ADA) == [NOON.timestamp() + 1]
+
+
+async def test_what_was_typed_is_kept_as_a_keyed_hash_only(database: Database) -> None:
+    await count(database, ADA, THROTTLE.of_client("sign-in", "192.0.2.1"))
+    async with database.read() as db:
+        rows = (await db.scalars(select(ThrottleRow))).all()
+    for told in ("ada", "example", "192.0.2.1", "sign-in"):
+        assert told not in repr(rows)
+    other_key = replace(THROTTLE, key=b"another key of the tests")
+    assert other_key.of_typed("sign-in", "ada@example.com").subject != ADA.subject
+    assert [len(row.subject) for row in rows] == [64, 64]
+
+
+def test_deeds_and_kinds_of_subject_are_counted_apart() -> None:
+    subjects = {
+        limit.subject
+        for deed in ("sign-in", "reset")
+        for limit in (THROTTLE.of_typed(deed, "192.0.2.1"), THROTTLE.of_client(deed, "192.0.2.1"))
+    }
+    assert len(subjects) == 4
+    assert (ADA.attempts, THROTTLE.of_client("sign-in", None).attempts) == (5, 50)
+
+
+@pytest.mark.parametrize(
+    ("one", "another", "same"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", True),
+        ("2001:db8:1:2::1", "2001:DB8:1:2:0:0:0:9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("::ffff:192.0.2.1", "::ffff:c000:201", True),
+        ("junk", "junk", True),
+        ("junk", "rubbish", False),
+        ("", None, True),
+        ("junk", None, False),
+        ("192.0.2.1", None, False),
+    ],
+)
+def test_addresses_of_one_client_are_one_subject(
+    one: str | None, another: str | None, *, same: bool
+) -> None:
+    subjects = {THROTTLE.of_client("sign-in", address).subject for address in (one, another)}
+    assert (len(subjects) == 1) is same
