@@ -67,9 +67,12 @@ async def post_reset(db: Writer, *, customer_id: UUID | None) -> None:
 
 
 async def void_resets(db: Writer, customer_id: UUID) -> None:
-    """Void every link that resets a customer's password, sent or not."""
-    await db.execute(delete(PasswordResetRow).where(PasswordResetRow.customer_id == customer_id))
+    """Void every link that resets a customer's password, sent or not.
+
+    The letters go first: whoever is composing one is waited for, and then its link is there.
+    """
     await _drop_resets(db, customer_id)
+    await db.execute(delete(PasswordResetRow).where(PasswordResetRow.customer_id == customer_id))
 
 
 async def due(db: Reader) -> bool:
@@ -79,7 +82,10 @@ async def due(db: Reader) -> bool:
 
 
 async def claim(db: Writer, stationery: Stationery) -> list[Letter]:
-    """Take letters in hand and compose them; nobody else takes them until they are due again."""
+    """Take letters in hand and compose them; nobody else takes them until they are due again.
+
+    A letter for somebody who is being changed at this moment is left for the next time.
+    """
     now = clock.now()
     some = (
         select(LetterRow)
@@ -90,9 +96,12 @@ async def claim(db: Writer, stationery: Stationery) -> list[Letter]:
     )
     composed = []
     for row in (await db.scalars(some)).all():
+        customer = await _held(db, row.customer_id)
+        if row.customer_id and customer is None:
+            continue
         row.attempts += 1
         row.due_at = clock.later(now, LEASE)
-        letter = await _compose(db, row, stationery)
+        letter = await _compose(db, row, customer, stationery)
         if letter is None:
             await db.delete(row)
         else:
@@ -120,8 +129,17 @@ async def _drop_resets(db: Writer, customer_id: UUID | None) -> None:
     )
 
 
-async def _compose(db: Writer, row: LetterRow, stationery: Stationery) -> Letter | None:
-    customer = await db.get(CustomerRow, row.customer_id) if row.customer_id else None
+async def _held(db: Writer, customer_id: UUID | None) -> CustomerRow | None:
+    """Hold a customer still, or find none while another does: who waits may be waited for."""
+    if customer_id is None:
+        return None
+    skipping = {"read": True, "key_share": True, "skip_locked": True}
+    return await db.get(CustomerRow, customer_id, with_for_update=skipping)
+
+
+async def _compose(
+    db: Writer, row: LetterRow, customer: CustomerRow | None, stationery: Stationery
+) -> Letter | None:
     match row.kind:
         case Kind.PASSWORD_RESET if customer and customer.is_active:
             return await _reset(db, row, customer, stationery)
