@@ -15,6 +15,7 @@ from tests.databases import Postgres, copied_sqlite, migrated_sqlite, postgres_s
 from tests.people import Kind, Person, add_customer, expired_token, sign_in, sign_out
 from tests.processes import Server, serving
 
+SetClock = Callable[[datetime], None]
 SECRET = "a secret of the tests, long enough to sign with"
 
 
@@ -125,7 +126,7 @@ async def tokens(api: Api, plain: Person, other: Person, admin: Person) -> dict[
 
 
 @pytest.fixture
-def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
     """Let a test say what time it is."""
 
     def set_to(moment: datetime) -> None:

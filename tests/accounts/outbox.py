@@ -1,0 +1,52 @@
+"""What the tests of letters do with the outbox."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from gql_app.accounts import letters
+from gql_app.accounts.letters import Kind
+from gql_app.db.engine import Database
+from gql_app.db.tables import CustomerRow, LetterRow, PasswordResetRow
+from gql_app.mail import Letter
+
+STATIONERY = letters.Stationery(b"a pepper of the tests", "https://shop.example/reset?lang=de")
+LINK = STATIONERY.reset_url + "#token="
+
+
+async def ask_reset(database: Database, customer: CustomerRow | None) -> None:
+    """Write down that a link is to be sent."""
+    async with database.write() as db:
+        await letters.post_reset(db, customer_id=customer.id if customer else None)
+
+
+async def notify(database: Database, customer: CustomerRow, recipient: str | None) -> None:
+    """Write down that a customer is to be told of a new password."""
+    async with database.write() as db:
+        letters.post(db, Kind.PASSWORD_CHANGED, customer_id=customer.id, recipient=recipient)
+
+
+async def claim(database: Database) -> list[Letter]:
+    """Take letters in hand in a transaction of its own."""
+    async with database.write() as db:
+        return await letters.claim(db, STATIONERY)
+
+
+async def waiting(database: Database) -> list[str]:
+    """Tell the kinds of the letters that are yet to be sent."""
+    async with database.read() as db:
+        return sorted(await db.scalars(select(LetterRow.kind)))
+
+
+async def resets(database: Database) -> list[tuple[UUID, str, datetime]]:
+    """Tell which links are good."""
+    async with database.read() as db:
+        rows = await db.scalars(select(PasswordResetRow))
+        return [(row.customer_id, row.digest, row.expires_at) for row in rows]
+
+
+def token_of(letter: Letter) -> str:
+    """Read the token of a letter's link."""
+    (link,) = [line for line in letter.body.splitlines() if line.startswith(LINK)]
+    return link.removeprefix(LINK)

@@ -1,0 +1,186 @@
+"""Letters: written down with the deed, composed when they are sent, and voided."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from gql_app.accounts import customers, letters
+from gql_app.accounts.letters import Kind
+from gql_app.db.engine import Database
+from gql_app.db.tables import CustomerRow, LetterRow
+from gql_app.security import opaque
+from tests.accounts.conftest import NOON
+from tests.accounts.outbox import (
+    LINK,
+    STATIONERY,
+    ask_reset,
+    claim,
+    notify,
+    resets,
+    token_of,
+    waiting,
+)
+from tests.conftest import SetClock
+from tests.databases import contents
+from tests.people import NOWHERE
+
+
+async def test_letter_of_a_deed_that_failed_was_never_written(
+    noon: Database, ada: CustomerRow
+) -> None:
+    async def fail_halfway() -> None:
+        async with noon.write() as db:
+            await letters.post_reset(db, customer_id=ada.id)
+            await db.flush()
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail_halfway()
+    assert await waiting(noon) == []
+    assert await claim(noon) == []
+
+
+async def test_posting_marks_the_transaction(noon: Database, ada: CustomerRow) -> None:
+    async with noon.write() as db:
+        assert letters.POSTED not in db.info
+        letters.post(db, Kind.EMAIL_CHANGED, customer_id=ada.id, recipient="old@example.com")
+        assert letters.POSTED in db.info
+
+
+async def test_reset_goes_to_the_address_of_the_day_with_name_and_link(
+    noon: Database, ada: CustomerRow
+) -> None:
+    await ask_reset(noon, ada)
+    async with noon.write() as db:
+        changes = customers.check_changes(ada, {"email": "new@example.com"})
+        await customers.update(db, ada.id, changes, origin=NOWHERE)
+    reset, told = sorted(await claim(noon), key=lambda letter: letter.recipient)[::-1]
+    assert (reset.recipient, reset.subject) == ("new@example.com", "Reset your password")
+    assert "Hello Ada Müller 🦊," in reset.body
+    assert token_of(reset).startswith("gap_")
+    assert (told.recipient, told.subject) == ("ada@example.com", "Your e-mail address was changed")
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject"),
+    [
+        (Kind.PASSWORD_CHANGED, "Your password was changed"),
+        (Kind.EMAIL_CHANGED, "Your e-mail address was changed"),
+    ],
+)
+async def test_notice_goes_where_it_was_addressed(
+    noon: Database, ada: CustomerRow, kind: Kind, subject: str
+) -> None:
+    async with noon.write() as db:
+        letters.post(db, kind, customer_id=ada.id, recipient="old@example.com")
+    (letter,) = await claim(noon)
+    assert (letter.recipient, letter.subject) == ("old@example.com", subject)
+    assert "If it wasn't you" in letter.body
+    assert LINK not in letter.body
+
+
+async def test_letter_in_hand_is_left_alone_until_its_lease_is_over(
+    noon: Database, ada: CustomerRow, set_clock: SetClock
+) -> None:
+    await ask_reset(noon, ada)
+    (first,) = await claim(noon)
+    set_clock(NOON + timedelta(seconds=14.999))
+    assert await claim(noon) == []
+    set_clock(NOON + timedelta(seconds=15))
+    (second,) = await claim(noon)
+    assert second == first
+
+
+async def test_pauses_double_up_to_an_hour(
+    noon: Database, ada: CustomerRow, set_clock: SetClock
+) -> None:
+    await notify(noon, ada, "ada@example.com")
+    now, pauses = NOON, []
+    for _ in range(14):
+        set_clock(now)
+        (letter,) = await claim(noon)
+        async with noon.write() as db:
+            await letters.postpone(db, letter)
+        async with noon.read() as db:
+            due_at = (await db.scalars(select(LetterRow.due_at))).one()
+        pauses.append(int((due_at - now).total_seconds()))
+        now = due_at
+    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600, 3600]
+
+
+async def test_letter_is_due_from_its_moment_on(
+    noon: Database, ada: CustomerRow, set_clock: SetClock
+) -> None:
+    await notify(noon, ada, "ada@example.com")
+    answers = []
+    for seconds in (-0.001, 0, 1):
+        set_clock(NOON + timedelta(seconds=seconds))
+        async with noon.read() as db:
+            answers.append(await letters.due(db))
+    assert answers == [False, True, True]
+
+
+async def test_letter_that_is_sent_is_forgotten_and_can_not_be_postponed(
+    noon: Database, ada: CustomerRow
+) -> None:
+    await notify(noon, ada, "ada@example.com")
+    (letter,) = await claim(noon)
+    async with noon.write() as db:
+        await letters.sent(db, letter)
+    async with noon.write() as db:
+        await letters.postpone(db, letter)
+        await letters.sent(db, letter)
+    assert await waiting(noon) == []
+
+
+async def test_two_that_claim_at_once_never_get_the_same_letter(
+    noon: Database, ada: CustomerRow
+) -> None:
+    for number in range(15):
+        await notify(noon, ada, f"{number}@example.com")
+    async with noon.write() as db:
+        mine = await letters.claim(db, STATIONERY)
+        another = asyncio.create_task(claim(noon))
+        if db.get_bind().dialect.name == "postgresql":
+            await another
+    theirs = await another
+    assert (len(mine), len(theirs)) == (10, 5)
+    assert len({letter.recipient for letter in mine + theirs}) == 15
+
+
+async def test_letters_leave_in_the_order_they_are_due(
+    noon: Database, ada: CustomerRow, set_clock: SetClock
+) -> None:
+    for minutes in (3, 1, 2):
+        set_clock(NOON + timedelta(minutes=minutes))
+        await notify(noon, ada, f"{minutes}@example.com")
+    set_clock(NOON + timedelta(minutes=9))
+    recipients = [letter.recipient for letter in await claim(noon)]
+    assert recipients == ["1@example.com", "2@example.com", "3@example.com"]
+
+
+async def test_link_is_the_same_at_each_try_and_good_for_30_minutes_from_it(
+    noon: Database, ada: CustomerRow, set_clock: SetClock
+) -> None:
+    await ask_reset(noon, ada)
+    tokens = set()
+    for seconds in (0, 15, 3600):
+        now = NOON + timedelta(seconds=seconds)
+        set_clock(now)
+        (letter,) = await claim(noon)
+        tokens.add(token_of(letter))
+        digest = opaque.digest(opaque.RESET, token_of(letter))
+        assert await resets(noon) == [(ada.id, digest, now + timedelta(minutes=30))]
+    assert len(tokens) == 1
+
+
+async def test_database_holds_neither_a_token_nor_a_body(noon: Database, ada: CustomerRow) -> None:
+    await ask_reset(noon, ada)
+    (letter,) = await claim(noon)
+    written = await contents(noon)
+    assert letter.id in written
+    token = token_of(letter).removeprefix(opaque.RESET)
+    for secret in (token, opaque.RESET, STATIONERY.reset_url, "Hello", letter.subject):
+        assert secret not in written

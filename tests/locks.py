@@ -1,0 +1,17 @@
+"""Seeing that one transaction waits for another, so that a race needs no luck."""
+
+import asyncio
+
+from sqlalchemy import text
+
+from gql_app.db.engine import Writer
+
+
+async def until_it_waits(db: Writer, task: asyncio.Task[object]) -> None:
+    """Wait until a task is done or waits for what is held; SQLite lets no second writer begin."""
+    if db.get_bind().dialect.name == "sqlite":
+        return
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    async with asyncio.timeout(10):
+        while not task.done() and not (await db.execute(waiting)).scalar_one():  # noqa: ASYNC110 — a lock sends no event
+            await asyncio.sleep(0.01)
