@@ -1,0 +1,118 @@
+"""A real mail server for the tests, and what arrived there."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A letter as it arrived."""
+
+    sender: str | None
+    recipients: list[str]
+    message: EmailMessage
+    encrypted: bool
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        text: str = self.message.get_content()
+        return text.replace("\r\n", "\n")
+
+
+@dataclass(slots=True)
+class Mailbox:
+    """Takes letters, or refuses them."""
+
+    refusal: str | None = None
+    """What is answered to every recipient, if not that it is fine."""
+    arrived: list[Arrived] = field(default_factory=list)
+    logins: list[tuple[bytes, bytes]] = field(default_factory=list)
+    refused: int = 0
+
+    async def handle_RCPT(  # noqa: N802 — the hook's name and arguments
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: object
+    ) -> str:
+        """Take a recipient, or refuse them."""
+        if self.refusal:
+            self.refused += 1
+            return self.refusal
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(  # noqa: N802 — the hook's name
+        self, server: SMTP, _session: Session, envelope: Envelope
+    ) -> str:
+        """Keep a letter."""
+        assert isinstance(envelope.content, bytes)
+        assert server.transport is not None
+        message = message_from_bytes(envelope.content, policy=policy.default)
+        encrypted = server.transport.get_extra_info("sslcontext") is not None
+        self.arrived.append(
+            Arrived(envelope.mail_from, list(envelope.rcpt_tos), message, encrypted)
+        )
+        return "250 OK"
+
+    def authenticate(
+        self, _server: SMTP, _session: Session, _envelope: Envelope, _way: str, given: object
+    ) -> AuthResult:
+        """Let everybody in, and note who it was."""
+        assert isinstance(given, LoginPassword)
+        self.logins.append((given.login, given.password))
+        return AuthResult(success=True)
+
+
+def reserved_port() -> socket.socket:
+    """Reserve a port at which nobody answers until a server listens there."""
+    reserved = socket.socket()
+    reserved.bind((HOST, 0))
+    return reserved
+
+
+def port_of(reserved: socket.socket) -> int:
+    """Tell a reserved port's number."""
+    port: int = reserved.getsockname()[1]
+    return port
+
+
+@asynccontextmanager
+async def mail_server(
+    mailbox: Mailbox,
+    reserved: socket.socket | None = None,
+    *,
+    tls: ssl.SSLContext | None = None,
+    at_once: bool = False,
+    auth_in_clear: bool = False,
+) -> AsyncIterator[int]:
+    """Serve a mailbox for as long as the block lasts, and tell at which port.
+
+    With TLS, it is offered by STARTTLS if not spoken at once.
+    """
+    loop = asyncio.get_running_loop()
+
+    def session() -> SMTP:
+        return SMTP(
+            mailbox,
+            enable_SMTPUTF8=True,
+            tls_context=None if at_once else tls,
+            authenticator=mailbox.authenticate,
+            auth_require_tls=not (auth_in_clear or at_once),
+            hostname="mail.example",
+            loop=loop,
+        )
+
+    listening = reserved or reserved_port()
+    port = port_of(listening)
+    server = await loop.create_server(session, sock=listening, ssl=tls if at_once else None)
+    async with server:
+        yield port
