@@ -4,7 +4,7 @@ import os
 import re
 from ipaddress import ip_network
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -79,11 +79,20 @@ def _long_enough(secret: SecretStr) -> SecretStr:
 def _very_bytes(secret: SecretStr) -> bytes:
     """Undo how Python decodes the environment: a secret may be any bytes, not only UTF-8."""
     return os.fsencode(secret.get_secret_value())
+def _taken_apart(url: str) -> SplitResult | None:
+    """Take a URL apart, or find that it is none; urllib's words for that repeat the password."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
 
 
 def _known_mail(url: SecretStr) -> SecretStr:
-    parts = urlsplit(url.get_secret_value())
-    if parts.scheme not in {"smtp", "smtps", "smtp+starttls"} or not parts.hostname:
+    parts = _taken_apart(url.get_secret_value())
+    schemes = {"smtp", "smtps", "smtp+starttls"}
+    if parts is None or parts.scheme not in schemes or not parts.hostname:
         message = "must be smtp://, smtps:// or smtp+starttls:// and a host"
         raise ValueError(message)
     return url
@@ -97,17 +106,22 @@ def _known_sender(address: str) -> str:
 
 
 def _known_page(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
+    parts = _taken_apart(url)
+    schemes = {"http", "https"}
+    if parts is None or parts.scheme not in schemes or not parts.hostname or parts.fragment:
         message = "must be an http:// or https:// address without a fragment"
         raise ValueError(message)
     return url
 
 
 def _known_proxies(proxies: str) -> str:
-    for proxy in proxies.split(","):
-        if proxy.strip() != "*":
-            ip_network(proxy.strip(), strict=False)
+    """Take what uvicorn takes; anything else it would quietly believe of nobody."""
+    try:
+        if proxies != "*":
+            _ = [ip_network(proxy.strip()) for proxy in proxies.split(",")]
+    except ValueError:
+        message = "must be addresses or networks, comma-separated, or *"
+        raise ValueError(message) from None
     return proxies
 
 
