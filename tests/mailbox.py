@@ -35,7 +35,9 @@ class Mailbox:
     """Takes letters, or refuses them."""
 
     refusal: str | None = None
-    """What is answered to every recipient, if not that it is fine."""
+    """What is answered to recipients, if not that it is fine."""
+    refused_name: str = ""
+    """Whom the refusal is for; everybody, if not said."""
     arrived: list[Arrived] = field(default_factory=list)
     logins: list[tuple[bytes, bytes]] = field(default_factory=list)
     refused: int = 0
@@ -44,7 +46,7 @@ class Mailbox:
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: object
     ) -> str:
         """Take a recipient, or refuse them."""
-        if self.refusal:
+        if self.refusal and address.startswith(self.refused_name):
             self.refused += 1
             return self.refusal
         envelope.rcpt_tos.append(address)

@@ -1,0 +1,235 @@
+"""Chores: letters leave, what is long over goes, and a fault is not the end."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import func, select, text
+from structlog.testing import capture_logs
+
+from gql_app import chores, logs
+from gql_app.accounts import letters, sessions
+from gql_app.accounts.letters import Kind
+from gql_app.accounts.sessions import NotRefreshed, Opened
+from gql_app.db.engine import Database
+from gql_app.db.tables import LetterRow, RefreshTokenRow, Row, SessionRow
+from gql_app.resources import Resources
+from gql_app.security.ids import new_id
+from gql_app.settings import Settings
+from tests.api import running
+from tests.conftest import SetClock
+from tests.mailbox import HOST, Mailbox, mail_server, port_of, reserved_port
+from tests.people import NOWHERE, add_customer
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def reserved() -> Iterator[socket.socket]:
+    """Reserve a port for a mail server."""
+    with reserved_port() as port:
+        yield port
+
+
+@pytest.fixture
+def mailing(settings: Settings, reserved: socket.socket) -> Settings:
+    """Set up mail."""
+    url = SecretStr(f"smtp://{HOST}:{port_of(reserved)}")
+    return settings.model_copy(update={"smtp_url": url})
+
+
+@pytest.fixture
+async def noon(mailing: Settings, set_clock: SetClock) -> AsyncIterator[Resources]:
+    """Open everything at noon, with nothing running."""
+    set_clock(NOON)
+    async with Resources.open(mailing) as resources:
+        yield resources
+
+
+async def post(resources: Resources, *recipients: str) -> None:
+    """Write letters down."""
+    async with resources.database.write() as db:
+        for recipient in recipients:
+            letters.post(db, Kind.EMAIL_CHANGED, customer_id=None, recipient=recipient)
+
+
+async def rows(database: Database, table: type[Row]) -> int:
+    """Count the rows of a table."""
+    async with database.read() as db:
+        return (await db.execute(select(func.count()).select_from(table))).scalar_one()
+
+
+async def until(happened: Callable[[], object]) -> None:
+    """Wait until something has happened."""
+    async with asyncio.timeout(20):
+        while not happened():  # noqa: ASYNC110 — what is waited for sends no event
+            await asyncio.sleep(0.01)
+
+
+async def test_each_letter_is_sent_once(noon: Resources, reserved: socket.socket) -> None:
+    mailbox = Mailbox()
+    everybody = [f"{number}@example.com" for number in range(23)]
+    await post(noon, *everybody)
+    async with mail_server(mailbox, reserved):
+        assert await chores.deliver(noon) == 23
+        assert await chores.deliver(noon) == 0
+    recipients = [recipient for arrived in mailbox.arrived for recipient in arrived.recipients]
+    assert sorted(recipients) == sorted(everybody)
+    assert await rows(noon.database, LetterRow) == 0
+
+
+async def test_letter_waits_while_the_mail_server_is_down(
+    noon: Resources, reserved: socket.socket, set_clock: SetClock
+) -> None:
+    mailbox = Mailbox()
+    await post(noon, "ada@example.com")
+    with capture_logs() as log:
+        assert await chores.deliver(noon) == 0
+    assert [line["event"] for line in log] == ["A letter has to wait"]
+    async with mail_server(mailbox, reserved):
+        sent = []
+        for seconds in (1.999, 2, 100):
+            set_clock(NOON + timedelta(seconds=seconds))
+            sent.append(await chores.deliver(noon))
+    assert sent == [0, 1, 0]
+    assert [arrived.recipients for arrived in mailbox.arrived] == [["ada@example.com"]]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "event", "left"),
+    [
+        ("550 No such user", "A letter was refused for good", 0),
+        ("450 Later", "A letter has to wait", 1),
+    ],
+)
+async def test_refused_letter_is_logged_without_the_address(
+    noon: Resources, reserved: socket.socket, refusal: str, event: str, left: int
+) -> None:
+    await post(noon, "ada@example.com")
+    async with mail_server(Mailbox(refusal), reserved):
+        with capture_logs() as log:
+            await chores.deliver(noon)
+    (line,) = log
+    assert (line["event"], line["log_level"]) == (event, "warning")
+    assert "ada" not in str(line)
+    assert await rows(noon.database, LetterRow) == left
+
+
+async def test_letter_that_is_refused_holds_up_no_other(
+    noon: Resources, reserved: socket.socket
+) -> None:
+    mailbox = Mailbox("550 No such user", refused_name="nobody")
+    await post(noon, "nobody@example.com", "ada@example.com")
+    async with mail_server(mailbox, reserved):
+        await chores.deliver(noon)
+    assert [arrived.recipients for arrived in mailbox.arrived] == [["ada@example.com"]]
+
+
+async def test_letter_leaves_after_the_commit_with_nobody_asking(
+    mailing: Settings, reserved: socket.socket
+) -> None:
+    mailbox = Mailbox()
+    async with mail_server(mailbox, reserved), running(mailing) as api:
+        await add_customer(api.database, "Ada Plain")
+        for email in ("ada@example.com", "nobody@example.com"):
+            ask = "mutation ($email: String!) { requestPasswordReset(email: $email) { status } }"
+            answer = await api.run(ask, email=email)
+            assert answer.data["requestPasswordReset"] == {"status": "SUCCESS"}
+        await until(lambda: mailbox.arrived)
+    assert [arrived.recipients for arrived in mailbox.arrived] == [["ada@example.com"]]
+
+
+async def test_failing_chore_is_logged_and_tried_again(
+    mailing: Settings, reserved: socket.socket
+) -> None:
+    mailbox = Mailbox()
+    logs.configure("INFO")
+    async with Resources.open(mailing) as resources, mail_server(mailbox, reserved):
+        await post(resources, "ada@example.com")
+        await rename(resources.database, "letters", "mislaid")
+        with capture_logs() as log:
+            async with chores.running(resources):
+                await until(lambda: log)
+                await rename(resources.database, "mislaid", "letters")
+                resources.posted.set()
+                await until(lambda: mailbox.arrived)
+    failures = {(line["event"], line["chore"], line["log_level"]) for line in log}
+    assert failures == {("A chore failed", "deliver", "error")}
+
+
+async def rename(database: Database, before: str, after: str) -> None:
+    """Rename a table."""
+    async with database.write() as db:
+        await db.execute(text(f"ALTER TABLE {before} RENAME TO {after}"))
+
+
+async def open_session(resources: Resources, name: str) -> Opened:
+    """Sign somebody in."""
+    customer = await add_customer(resources.database, name)
+    async with resources.database.write() as db:
+        return await sessions.open_session(db, customer, NOWHERE, resources.lifetimes)
+
+
+async def refresh(resources: Resources, token: str) -> Opened | NotRefreshed:
+    """Spend a refresh token."""
+    async with resources.database.write() as db:
+        return await sessions.rotate(db, token, NOWHERE, resources.lifetimes)
+
+
+async def test_session_goes_30_days_after_it_expired_with_its_refresh_tokens(
+    noon: Resources, set_clock: SetClock
+) -> None:
+    opened = await open_session(noon, "Ada Plain")
+    assert isinstance(await refresh(noon, opened.refresh_token), Opened)
+    left = []
+    for late in (timedelta(0), timedelta(microseconds=1)):
+        set_clock(NOON + 60 * DAY + late)
+        await chores.purge(noon)
+        left.append([await rows(noon.database, table) for table in (SessionRow, RefreshTokenRow)])
+    assert left == [[1, 2], [0, 0]]
+
+
+async def test_spent_token_of_a_living_session_stays_as_evidence(
+    noon: Resources, set_clock: SetClock
+) -> None:
+    first = await open_session(noon, "Ada Plain")
+    token = first.refresh_token
+    for days in (25, 50, 75):
+        set_clock(NOON + days * DAY)
+        opened = await refresh(noon, token)
+        assert isinstance(opened, Opened)
+        token = opened.refresh_token
+    set_clock(NOON + 89 * DAY)
+    assert await chores.purge(noon) == 0
+    assert await rows(noon.database, RefreshTokenRow) == 4
+    assert await refresh(noon, first.refresh_token) is NotRefreshed.REUSED
+
+
+async def test_purge_takes_small_batches_until_nothing_is_left(
+    noon: Resources, set_clock: SetClock
+) -> None:
+    opened = await open_session(noon, "Ada Plain")
+    expired = [
+        SessionRow(
+            id=new_id(),
+            customer_id=opened.session.customer_id,
+            created_at=NOON,
+            last_used_at=NOON,
+            expires_at=opened.session.expires_at,
+            ip_address=None,
+            user_agent=None,
+        )
+        for _ in range(1000)
+    ]
+    async with noon.database.write() as db:
+        db.add_all(expired)
+        await noon.throttle.count(db, noon.throttle.of_typed("sign-in", "ada@example.com"))
+    set_clock(NOON + 61 * DAY)
+    async with noon.database.write() as db:
+        assert await sessions.purge(db, batch=2) == 2
+    assert await chores.purge(noon) == 999 + 1
+    assert await rows(noon.database, SessionRow) == 0
