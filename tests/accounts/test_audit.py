@@ -81,16 +81,16 @@ async def test_event_goes_with_the_transaction_of_its_deed(database: Database) -
     assert [row.action for row in await streamed(database)] == [deed.action for deed in DEEDS]
 
 
-async def test_stream_is_the_oldest_first_whatever_the_order_of_recording(
+async def test_stream_is_the_oldest_first_to_the_microsecond(
     database: Database, set_clock: SetClock
 ) -> None:
-    set_clock(NOON - timedelta(days=1))
+    early = [NOON - timedelta(days=1) + timedelta(microseconds=late) for late in range(9)]
     async with database.write() as db:
-        audit.record(db, Action.LOGOUT, BY_ADA, customer_id=ADA)
+        for moment in reversed(early):
+            set_clock(moment)
+            audit.record(db, Action.LOGOUT, BY_ADA, customer_id=ADA)
     moments = [row.at for row in await streamed(database)]
-    assert moments == [NOON - timedelta(days=1)] + [
-        NOON + timedelta(minutes=minute) for minute in range(4)
-    ]
+    assert moments == early + [NOON + timedelta(minutes=minute) for minute in range(4)]
 
 
 async def test_stream_holds_more_than_one_fetch(database: Database) -> None:
