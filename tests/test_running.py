@@ -158,19 +158,17 @@ async def test_kill_between_commit_and_mail_loses_no_letter(
     [
         (None, "203.0.113.9", HOST),
         (HOST, "203.0.113.9", "203.0.113.9"),
-        (HOST, "198.51.100.1, 203.0.113.9", "203.0.113.9"),
-        (HOST, None, HOST),
         ("10.0.0.0/8", "203.0.113.9", HOST),
-        ("127.0.0.0/8, 10.0.0.0/8", "203.0.113.9, 10.1.2.3", "203.0.113.9"),
+        ("127.0.0.0/8, 10.0.0.0/8", "198.51.100.1, 203.0.113.9, 10.1.2.3", "203.0.113.9"),
     ],
 )
 async def test_forwarded_address_is_believed_only_of_trusted_proxies(
-    database_url: str, tmp_path: Path, trusted: str | None, forwarded: str | None, seen: str
+    database_url: str, tmp_path: Path, trusted: str | None, forwarded: str, seen: str
 ) -> None:
     settings = {"database_url": database_url, "secret_key": SECRET}
     if trusted:
         settings["trusted_proxies"] = trusted
-    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    headers = {"X-Forwarded-For": forwarded}
     async with run_server(tmp_path / "server.log", **settings) as server:
         answer = await server.run(LOGIN, headers=headers, email=EMAIL, password=PASSWORD)
         headers["Authorization"] = f"Bearer {answer['login']['token']}"
