@@ -1,0 +1,88 @@
+"""Mutations as the tests send them, and what their payloads say."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tests.api import Api
+
+STATUS: Final = "status message errors { code field message } retryAfter"
+CUSTOMER: Final = f"{STATUS} customer {{ id name email phone isAdmin }}"
+TOKENS: Final = f"{CUSTOMER} token expiresAt refreshToken refreshExpiresAt"
+
+_MUTATIONS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
+    "login": (TOKENS, {"email": "String!", "password": "String!"}),
+    "refresh": (TOKENS, {"refreshToken": "String!"}),
+    "logout": (STATUS, {}),
+    "endSession": (STATUS, {"id": "ID!"}),
+    "endOtherSessions": (STATUS, {}),
+    "register": (TOKENS, {"input": "RegisterInput!"}),
+    "updateMe": (CUSTOMER, {"input": "UpdateMeInput!"}),
+    "changePassword": (TOKENS, {"currentPassword": "String!", "newPassword": "String!"}),
+    "deleteMe": (STATUS, {"password": "String!"}),
+    "requestPasswordReset": (STATUS, {"email": "String!"}),
+    "resetPassword": (STATUS, {"token": "String!", "newPassword": "String!"}),
+    "createCustomer": (CUSTOMER, {"input": "CreateCustomerInput!"}),
+    "updateCustomer": (CUSTOMER, {"id": "ID!", "input": "UpdateCustomerInput!"}),
+    "deleteCustomer": (STATUS, {"id": "ID!"}),
+}
+Told = tuple[str, str | None]
+"""The code and the field of a fault."""
+SUCCESS: Final[list[Told]] = []
+"""The faults of a mutation that did what it was asked to."""
+
+
+async def do(
+    api: Api,
+    name: str,
+    *,
+    token: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    **given: object,
+) -> dict[str, Any]:
+    """Send a mutation, and take its payload."""
+    selection, arguments = _MUTATIONS[name]
+    declared = ", ".join(f"${argument}: {kind}" for argument, kind in arguments.items())
+    passed = ", ".join(f"{argument}: ${argument}" for argument in arguments)
+    head, call = (f"({declared})", f"({passed})") if arguments else ("", "")
+    variables: dict[str, Any] = given
+    answer = await api.run(
+        f"mutation{head} {{ {name}{call} {{ {selection} }} }}",
+        token=token,
+        headers=headers,
+        **variables,
+    )
+    payload: dict[str, Any] = answer.data[name]
+    return payload
+
+
+def faults(payload: Mapping[str, Any]) -> list[Told]:
+    """Tell the code and the field of each fault; a payload must say one thing throughout."""
+    told = [(error["code"], error["field"]) for error in payload["errors"]]
+    assert payload["status"] == ("ERROR" if told else "SUCCESS")
+    assert payload["message"]
+    assert bool(payload["retryAfter"]) == (told == [("TOO_MANY_ATTEMPTS", None)])
+    return told
+
+
+async def token_reason(api: Api, token: str) -> str | None:
+    """Tell why an access token is no good, or None if it is."""
+    report = (await api.run("{ token { valid reason } }", token=token)).data["token"]
+    assert report["valid"] == (report["reason"] is None)
+    reason: str | None = report["reason"]
+    return reason
+
+
+async def refresh(api: Api, token: str) -> str:
+    """Refresh, and tell the successor."""
+    payload = await do(api, "refresh", refreshToken=token)
+    assert faults(payload) == SUCCESS
+    successor: str = payload["refreshToken"]
+    return successor
+
+
+async def refused(api: Api, token: str) -> list[Told]:
+    """Try to refresh, and tell what was wrong; nothing but that may be answered."""
+    payload = await do(api, "refresh", refreshToken=token)
+    answered = ("token", "expiresAt", "refreshToken", "refreshExpiresAt", "customer")
+    assert [payload[name] for name in answered] == [None] * 5
+    return faults(payload)

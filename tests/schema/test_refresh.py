@@ -1,0 +1,207 @@
+"""Refreshing: one use for each token, an end to whoever comes with a copy."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from gql_app import clock
+from gql_app.db.tables import AuditRow, RefreshTokenRow
+from gql_app.settings import Settings
+from tests.api import Api, running
+from tests.conftest import SetClock
+from tests.databases import contents
+from tests.people import PASSWORD, Person, add_customer, sign_in
+from tests.schema.mutations import SUCCESS, Told, do, faults, refresh, refused, token_reason
+
+RACERS = 12
+REUSED: list[Told] = [("TOKEN_REUSED", "refreshToken")]
+REVOKED: list[Told] = [("TOKEN_REVOKED", "refreshToken")]
+INVALID: list[Told] = [("TOKEN_INVALID", "refreshToken")]
+
+
+async def unspent(api: Api, person: Person) -> int:
+    """Count the refresh tokens of a session that are still to be used."""
+    statement = (
+        select(func.count())
+        .select_from(RefreshTokenRow)
+        .where(RefreshTokenRow.session_id == person.session_id, RefreshTokenRow.spent_at.is_(None))
+    )
+    async with api.database.read() as db:
+        return (await db.execute(statement)).scalar_one()
+
+
+async def test_refresh_answers_a_new_pair_of_the_same_session(api: Api, plain: Person) -> None:
+    payload = await do(api, "refresh", refreshToken=plain.refresh_token)
+    assert faults(payload) == SUCCESS
+    assert payload["customer"]["id"] == str(plain.id)
+    assert plain.token != payload["token"]
+    assert plain.refresh_token != payload["refreshToken"]
+    me = (await api.run("{ me { sessions { id isCurrent } } }", token=payload["token"])).data["me"]
+    assert me["sessions"] == [{"id": str(plain.session_id), "isCurrent": True}]
+    assert await token_reason(api, plain.token) is None
+
+
+async def test_every_refresh_token_has_its_shape_and_only_its_digest_is_stored(api: Api) -> None:
+    registered = await do(
+        api, "register", input={"name": "Al", "email": "al@example.com", "password": PASSWORD}
+    )
+    changed = await do(
+        api,
+        "changePassword",
+        token=registered["token"],
+        currentPassword=PASSWORD,
+        newPassword="another good one",
+    )
+    signed_in = await do(api, "login", email="al@example.com", password="another good one")
+    successor = await refresh(api, signed_in["refreshToken"])
+    told = [registered, changed, signed_in]
+    tokens = [*(payload["refreshToken"] for payload in told), successor]
+    assert all(re.fullmatch(r"gar_[A-Za-z0-9_-]{43}", token) for token in tokens)
+    assert len(set(tokens)) == len(tokens)
+    stored = await contents(api.database)
+    for token in tokens:
+        assert sha256(token.encode()).hexdigest() in stored
+        assert token.removeprefix("gar_") not in stored
+
+
+async def test_spent_token_after_the_grace_ends_the_session(
+    api: Api, plain: Person, set_clock: SetClock
+) -> None:
+    start = clock.now()
+    set_clock(start)
+    successor = await refresh(api, plain.refresh_token)
+    set_clock(start + timedelta(seconds=10))
+    assert await refused(api, plain.refresh_token) == REUSED
+    assert await token_reason(api, plain.token) == "TOKEN_REVOKED"
+    assert await refused(api, successor) == REVOKED
+    assert await refused(api, plain.refresh_token) == REVOKED
+    async with api.database.read() as db:
+        events = (await db.scalars(select(AuditRow))).all()
+    assert [e.customer_id for e in events if e.action == "session:reuse"] == [plain.id]
+
+
+async def test_reuse_leaves_the_other_sessions_of_the_customer(
+    settings: Settings,
+) -> None:
+    async with running(settings.model_copy(update={"refresh_grace_seconds": 0})) as api:
+        row = await add_customer(api.database, "Ada Plain")
+        stolen, kept = await sign_in(api.resources, row), await sign_in(api.resources, row)
+        await refresh(api, stolen.refresh_token)
+        assert await refused(api, stolen.refresh_token) == REUSED
+        assert await token_reason(api, kept.token) is None
+        await refresh(api, kept.refresh_token)
+
+
+async def test_racing_caller_within_the_grace_is_answered_the_living_leaf(
+    api: Api, plain: Person, set_clock: SetClock
+) -> None:
+    start = clock.now()
+    set_clock(start)
+    first = await refresh(api, plain.refresh_token)
+    set_clock(start + timedelta(seconds=5))
+    assert await refresh(api, plain.refresh_token) == first
+    leaf = await refresh(api, first)
+    set_clock(start + timedelta(seconds=9.999))
+    assert leaf not in {first, plain.refresh_token}
+    assert await refresh(api, plain.refresh_token) == leaf
+    assert await refresh(api, first) == leaf
+    assert await unspent(api, plain) == 1
+
+
+async def test_grace_is_counted_from_when_the_very_token_was_spent(
+    api: Api, plain: Person, set_clock: SetClock
+) -> None:
+    start = clock.now()
+    set_clock(start)
+    first = await refresh(api, plain.refresh_token)
+    set_clock(start + timedelta(seconds=9))
+    leaf = await refresh(api, first)
+    set_clock(start + timedelta(seconds=12))
+    assert await refresh(api, first) == leaf
+    assert await refused(api, plain.refresh_token) == REUSED
+
+
+async def test_twelve_racing_refreshes_go_on_with_one_successor(api: Api, plain: Person) -> None:
+    racers = (do(api, "refresh", refreshToken=plain.refresh_token) for _ in range(RACERS))
+    answers = await asyncio.gather(*racers)
+    assert [faults(answer) for answer in answers] == [SUCCESS] * RACERS
+    assert len({answer["refreshToken"] for answer in answers}) == 1
+    assert await unspent(api, plain) == 1
+    await refresh(api, answers[0]["refreshToken"])
+    assert await unspent(api, plain) == 1
+
+
+async def test_one_of_twelve_racing_refreshes_wins_where_there_is_no_grace(
+    settings: Settings,
+) -> None:
+    async with running(settings.model_copy(update={"refresh_grace_seconds": 0})) as api:
+        plain = await sign_in(api.resources, await add_customer(api.database, "Ada Plain"))
+        racers = (do(api, "refresh", refreshToken=plain.refresh_token) for _ in range(RACERS))
+        told = [faults(answer) for answer in await asyncio.gather(*racers)]
+        assert told.count(SUCCESS) == 1
+        assert told.count(REUSED) >= 1
+        assert told.count(REUSED) + told.count(REVOKED) == RACERS - 1
+        assert await unspent(api, plain) == 1
+        assert await token_reason(api, plain.token) == "TOKEN_REVOKED"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda _: f"gar_{'A' * 43}", id="unknown"),
+        pytest.param(lambda _: "", id="empty"),
+        pytest.param(lambda _: "gar_", id="prefix only"),
+        pytest.param(lambda token: token[:-1], id="too short"),
+        pytest.param(lambda token: f"{token}A", id="too long"),
+        pytest.param(lambda token: f"{token}\n", id="line break"),
+        pytest.param(lambda token: f" {token}", id="blank"),
+        pytest.param(lambda token: token.replace("gar_", "GAR_"), id="prefix in capitals"),
+        pytest.param(lambda token: token.replace("gar_", "gap_"), id="another prefix"),
+        pytest.param(lambda token: f"{token[:-1]}\0", id="NUL"),
+        pytest.param(lambda token: f"{token[:-1]}é", id="not ASCII"),
+        pytest.param(lambda _: "x" * 100_000, id="huge"),
+    ],
+)
+async def test_unknown_or_malformed_refresh_token_is_invalid(
+    api: Api, plain: Person, change: Callable[[str], str]
+) -> None:
+    assert await refused(api, change(plain.refresh_token)) == INVALID
+    await refresh(api, plain.refresh_token)
+
+
+@pytest.mark.parametrize("spent", [False, True])
+async def test_refresh_token_of_an_ended_session_is_revoked(
+    api: Api, plain: Person, *, spent: bool
+) -> None:
+    tokens = [plain.refresh_token]
+    if spent:
+        tokens.append(await refresh(api, plain.refresh_token))
+    await do(api, "logout", token=plain.token)
+    assert [await refused(api, token) for token in tokens] == [REVOKED] * len(tokens)
+
+
+@pytest.mark.parametrize(
+    ("deed", "given", "told"),
+    [
+        ("updateCustomer", {"input": {"isActive": False}}, REVOKED),
+        ("updateCustomer", {"input": {"password": "set by an admin"}}, REVOKED),
+        ("deleteCustomer", {}, INVALID),
+    ],
+)
+async def test_refresh_is_refused_once_the_account_is_another(
+    api: Api,
+    plain: Person,
+    admin: Person,
+    deed: str,
+    given: dict[str, Any],
+    told: list[Told],
+) -> None:
+    done = await do(api, deed, token=admin.token, id=str(plain.id), **given)
+    assert faults(done) == SUCCESS
+    assert await refused(api, plain.refresh_token) == told
