@@ -12,6 +12,7 @@ from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.databases import Postgres, copied_sqlite, migrated_sqlite, postgres_server
+from tests.letterbox import Letterbox
 from tests.people import Kind, Person, add_customer, expired_token, sign_in, sign_out
 from tests.processes import Server, serving
 
@@ -140,3 +141,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Serve the demo for a whole run, in a process of its own."""
     with serving("--demo", folder=tmp_path_factory.mktemp("demo")) as server:
         yield server
+
+
+@pytest.fixture
+def letterbox(monkeypatch: pytest.MonkeyPatch) -> Letterbox:
+    """Have letters go to a letterbox; it has to be there before the API is."""
+    letterbox = Letterbox()
+    monkeypatch.setattr("gql_app.resources.mailer", lambda _: letterbox)
+    return letterbox

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tests.api import Api
+from tests.api import Answer, Api
 
 STATUS: Final = "status message errors { code field message } retryAfter"
 CUSTOMER: Final = f"{STATUS} customer {{ id name email phone isAdmin }}"
@@ -31,6 +31,24 @@ SUCCESS: Final[list[Told]] = []
 """The faults of a mutation that did what it was asked to."""
 
 
+async def send(
+    api: Api,
+    name: str,
+    given: Mapping[str, Any],
+    *,
+    token: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """Send a mutation."""
+    selection, arguments = _MUTATIONS[name]
+    declared = ", ".join(f"$given_{argument}: {kind}" for argument, kind in arguments.items())
+    passed = ", ".join(f"{argument}: $given_{argument}" for argument in arguments)
+    head, call = (f"({declared})", f"({passed})") if arguments else ("", "")
+    query = f"mutation{head} {{ {name}{call} {{ {selection} }} }}"
+    variables = {f"given_{argument}": value for argument, value in given.items()}
+    return await api.run(query, token=token, headers=headers, **variables)
+
+
 async def do(
     api: Api,
     name: str,
@@ -40,17 +58,7 @@ async def do(
     **given: object,
 ) -> dict[str, Any]:
     """Send a mutation, and take its payload."""
-    selection, arguments = _MUTATIONS[name]
-    declared = ", ".join(f"${argument}: {kind}" for argument, kind in arguments.items())
-    passed = ", ".join(f"{argument}: ${argument}" for argument in arguments)
-    head, call = (f"({declared})", f"({passed})") if arguments else ("", "")
-    variables: dict[str, Any] = given
-    answer = await api.run(
-        f"mutation{head} {{ {name}{call} {{ {selection} }} }}",
-        token=token,
-        headers=headers,
-        **variables,
-    )
+    answer = await send(api, name, given, token=token, headers=headers)
     payload: dict[str, Any] = answer.data[name]
     return payload
 
@@ -86,3 +94,9 @@ async def refused(api: Api, token: str) -> list[Told]:
     answered = ("token", "expiresAt", "refreshToken", "refreshExpiresAt", "customer")
     assert [payload[name] for name in answered] == [None] * 5
     return faults(payload)
+
+
+async def reset(api: Api, token: str, password: str) -> list[Told]:
+    """Set a new password with a link's token, and tell what was wrong."""
+    answer = await send(api, "resetPassword", {"token": token, "newPassword": password})
+    return faults(answer.data["resetPassword"])

@@ -1,0 +1,100 @@
+"""Registering: a customer more, who is signed in at once."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from gql_app.db.tables import CustomerRow
+from gql_app.settings import Settings
+from tests.api import Api, running
+from tests.people import PASSWORD, Person
+from tests.schema.mutations import SUCCESS, Told, do, faults, token_reason
+
+EVE = {"name": "Eve New", "email": "eve@example.com", "password": PASSWORD}
+
+
+async def customers(api: Api) -> int:
+    """Count the customers."""
+    async with api.database.read() as db:
+        return (await db.execute(select(func.count()).select_from(CustomerRow))).scalar_one()
+
+
+@pytest.mark.parametrize(
+    ("given", "phone"),
+    [({}, None), ({"phone": None}, None), ({"phone": " +1 555 0199 "}, "+1 555 0199")],
+)
+async def test_register_adds_a_plain_customer_and_signs_them_in(
+    api: Api, given: dict[str, object], phone: str | None
+) -> None:
+    registered = await do(api, "register", input={**EVE, "email": " Eve@EXAMPLE.com ", **given})
+    assert faults(registered) == SUCCESS
+    customer = registered["customer"]
+    assert customer == {
+        "id": customer["id"],
+        "name": "Eve New",
+        "email": "Eve@example.com",
+        "phone": phone,
+        "isAdmin": False,
+    }
+    assert await token_reason(api, registered["token"]) is None
+    assert faults(await do(api, "refresh", refreshToken=registered["refreshToken"])) == SUCCESS
+    assert faults(await do(api, "login", email=EVE["email"], password=PASSWORD)) == SUCCESS
+
+
+async def test_register_is_closed_where_the_settings_say_so(settings: Settings) -> None:
+    async with running(settings.model_copy(update={"registration": False})) as api:
+        refused = await do(api, "register", input=EVE)
+        assert faults(refused) == [("REGISTRATION_CLOSED", None)]
+        assert (refused["token"], refused["refreshToken"]) == (None, None)
+        assert await customers(api) == 0
+
+
+async def test_register_tells_that_an_address_is_taken_in_any_case(api: Api, plain: Person) -> None:
+    taken = {**EVE, "email": plain.email.upper()}
+    assert faults(await do(api, "register", input=taken)) == [("TAKEN", "email")]
+    assert await customers(api) == 1
+
+
+async def test_one_of_ten_that_race_for_an_address_registers(api: Api) -> None:
+    racers = await asyncio.gather(*(do(api, "register", input=EVE) for _ in range(10)))
+    told = [faults(racer) for racer in racers]
+    assert told.count(SUCCESS) == 1
+    assert told.count([("TAKEN", "email")]) == 9
+    assert await customers(api) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"name": " "}, [("REQUIRED", "name")]),
+        ({"name": "x" * 201}, [("TOO_LONG", "name")]),
+        ({"name": "Eve\r\nBcc: x"}, [("INVALID", "name")]),
+        ({"email": ""}, [("REQUIRED", "email")]),
+        ({"email": "eve"}, [("INVALID", "email")]),
+        ({"email": "eve@example.com\r\nBcc: bob@example.com"}, [("INVALID", "email")]),
+        ({"password": ""}, [("REQUIRED", "password")]),
+        ({"password": "too short"}, [("WEAK_PASSWORD", "password")]),
+        ({"password": "x" * 201}, [("TOO_LONG", "password")]),
+        ({"password": "EVE@example.com"}, [("WEAK_PASSWORD", "password")]),
+        ({"phone": ""}, [("REQUIRED", "phone")]),
+        ({"phone": "call me"}, [("INVALID", "phone")]),
+        (
+            {"name": "\0", "email": "@", "password": "short", "phone": "1" * 41},
+            [
+                ("INVALID", "name"),
+                ("INVALID", "email"),
+                ("WEAK_PASSWORD", "password"),
+                ("TOO_LONG", "phone"),
+            ],
+        ),
+    ],
+)
+async def test_register_tells_what_is_wrong_with_each_field(
+    api: Api, given: dict[str, Any], told: list[Told]
+) -> None:
+    refused = await do(api, "register", input={**EVE, **given})
+    assert faults(refused) == told
+    assert (refused["token"], refused["customer"]) == (None, None)
+    assert await customers(api) == 0

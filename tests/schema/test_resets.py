@@ -1,0 +1,161 @@
+"""Resets: a letter to whom an address belongs, whose link works once."""
+
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from gql_app import clock
+from gql_app.db.tables import CustomerRow
+from tests.api import Api
+from tests.conftest import SetClock
+from tests.databases import contents
+from tests.letterbox import Letterbox
+from tests.people import PASSWORD, Person
+from tests.schema.mutations import SUCCESS, Told, do, faults, reset, token_reason
+
+pytestmark = pytest.mark.usefixtures("letterbox")
+
+NEW_PASSWORD = "another good one"
+SPENT = [("TOKEN_INVALID", "token")]
+OLD = [("TOKEN_EXPIRED", "token")]
+
+
+async def link(api: Api, letterbox: Letterbox, person: Person) -> str:
+    """Ask for a letter, and take the token of its link."""
+    assert faults(await do(api, "requestPasswordReset", email=person.email)) == SUCCESS
+    return await letterbox.link()
+
+
+async def test_reset_sets_the_password_and_ends_every_session(
+    api: Api, plain: Person, letterbox: Letterbox
+) -> None:
+    assert await reset(api, await link(api, letterbox, plain), NEW_PASSWORD) == SUCCESS
+    assert await token_reason(api, plain.token) == "TOKEN_REVOKED"
+    refresh = await do(api, "refresh", refreshToken=plain.refresh_token)
+    assert faults(refresh) == [("TOKEN_REVOKED", "refreshToken")]
+    old = await do(api, "login", email=plain.email, password=PASSWORD)
+    assert faults(old) == [("INVALID_CREDENTIALS", None)]
+    assert faults(await do(api, "login", email=plain.email, password=NEW_PASSWORD)) == SUCCESS
+    letter = await letterbox.next()
+    assert (letter.recipient, letter.subject) == (plain.email, "Your password was changed")
+
+
+async def test_link_works_once(api: Api, plain: Person, letterbox: Letterbox) -> None:
+    token = await link(api, letterbox, plain)
+    assert await reset(api, token, NEW_PASSWORD) == SUCCESS
+    assert await reset(api, token, "yet another one") == SPENT
+    assert faults(await do(api, "login", email=plain.email, password=NEW_PASSWORD)) == SUCCESS
+
+
+async def test_only_the_digest_of_a_link_is_stored(
+    api: Api, plain: Person, letterbox: Letterbox
+) -> None:
+    token = await link(api, letterbox, plain)
+    stored = await contents(api.database)
+    assert sha256(token.encode()).hexdigest() in stored
+    assert token.removeprefix("gap_") not in stored
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["nobody@example.com", "BOB@example.com", "malformed", "", "\0", "x" * 10_000],
+    ids=["unknown", "inactive", "malformed", "empty", "NUL", "huge"],
+)
+async def test_answer_does_not_tell_whether_there_is_an_account(
+    api: Api, plain: Person, other: Person, letterbox: Letterbox, address: str
+) -> None:
+    async with api.database.write() as db:
+        deactivate = update(CustomerRow).where(CustomerRow.id == other.id)
+        await db.execute(deactivate.values(is_active=False))
+    unknown = await do(api, "requestPasswordReset", email=address)
+    known = await do(api, "requestPasswordReset", email=f" {plain.email.upper()} ")
+    assert unknown == known
+    assert faults(known) == SUCCESS
+    letter = await letterbox.next()
+    assert (letter.recipient, letter.subject) == (plain.email, "Reset your password")
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(29.99, SUCCESS), (30, OLD)])
+async def test_link_is_good_for_30_minutes(
+    api: Api,
+    plain: Person,
+    letterbox: Letterbox,
+    set_clock: SetClock,
+    minutes: float,
+    told: list[Told],
+) -> None:
+    start = clock.now()
+    set_clock(start)
+    token = await link(api, letterbox, plain)
+    set_clock(start + timedelta(minutes=minutes))
+    assert await reset(api, token, NEW_PASSWORD) == told
+
+
+async def test_newer_letter_voids_the_older(api: Api, plain: Person, letterbox: Letterbox) -> None:
+    older, newer = await link(api, letterbox, plain), await link(api, letterbox, plain)
+    assert await reset(api, older, NEW_PASSWORD) == SPENT
+    assert await reset(api, newer, NEW_PASSWORD) == SUCCESS
+
+
+@pytest.mark.parametrize("by_admin", [False, True])
+async def test_any_change_of_password_voids_the_link(
+    api: Api, plain: Person, admin: Person, letterbox: Letterbox, *, by_admin: bool
+) -> None:
+    token = await link(api, letterbox, plain)
+    if by_admin:
+        changes = {"password": NEW_PASSWORD}
+        done = await do(api, "updateCustomer", token=admin.token, id=str(plain.id), input=changes)
+    else:
+        given: dict[str, Any] = {"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD}
+        done = await do(api, "changePassword", token=plain.token, **given)
+    assert faults(done) == SUCCESS
+    assert await reset(api, token, "yet another one") == SPENT
+    assert faults(await do(api, "login", email=plain.email, password=NEW_PASSWORD)) == SUCCESS
+
+
+async def test_link_of_whoever_is_deactivated_or_gone_is_no_good(
+    api: Api, plain: Person, other: Person, admin: Person, letterbox: Letterbox
+) -> None:
+    tokens = [await link(api, letterbox, plain), await link(api, letterbox, other)]
+    deactivated: dict[str, Any] = {"id": str(plain.id), "input": {"isActive": False}}
+    assert faults(await do(api, "updateCustomer", token=admin.token, **deactivated)) == SUCCESS
+    gone = await do(api, "deleteCustomer", token=admin.token, id=str(other.id))
+    assert faults(gone) == SUCCESS
+    assert [await reset(api, token, NEW_PASSWORD) for token in tokens] == [SPENT, SPENT]
+
+
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [
+        ("", "REQUIRED"),
+        ("too short", "WEAK_PASSWORD"),
+        ("ADA@example.com", "WEAK_PASSWORD"),
+        ("x" * 201, "TOO_LONG"),
+    ],
+)
+async def test_weak_password_does_not_spend_the_link(
+    api: Api, plain: Person, letterbox: Letterbox, password: str, code: str
+) -> None:
+    token = await link(api, letterbox, plain)
+    assert await reset(api, token, password) == [(code, "newPassword")]
+    assert await token_reason(api, plain.token) is None
+    assert await reset(api, token, NEW_PASSWORD) == SUCCESS
+
+
+@pytest.mark.parametrize("token", [f"gap_{'A' * 43}", "gap_", "", "junk", "\0", "x" * 100_000])
+async def test_unknown_link_is_no_good(api: Api, token: str) -> None:
+    assert await reset(api, token, NEW_PASSWORD) == SPENT
+
+
+async def test_reset_lifts_the_lock_of_the_address(
+    api: Api, plain: Person, letterbox: Letterbox
+) -> None:
+    for _ in range(5):
+        await do(api, "login", email=plain.email, password="wrong")
+    locked = await do(api, "login", email=plain.email, password=PASSWORD)
+    assert faults(locked) == [("TOO_MANY_ATTEMPTS", None)]
+    assert await reset(api, await link(api, letterbox, plain), NEW_PASSWORD) == SUCCESS
+    assert faults(await do(api, "login", email=plain.email, password=NEW_PASSWORD)) == SUCCESS
