@@ -74,7 +74,8 @@ async def _every(
         except Exception:  # noqa: BLE001 — a chore goes on whatever befell it
             _log.exception("A chore failed", chore=chore.__name__)
         with suppress(TimeoutError):
-            await asyncio.wait_for(sooner.wait(), seconds)
+            async with asyncio.timeout(seconds):  # 3.11's wait_for may lose a cancellation
+                await sooner.wait()
 
 
 async def _due(resources: Resources) -> bool:
