@@ -47,7 +47,7 @@ async def check(
     """
     secret = passwords.normalise(password)
     limits = (
-        throttle.of_typed("sign-in", customers.fold(email.strip())),
+        throttle.of_typed("sign-in", customers.address_key(email)),
         throttle.of_client("sign-in", origin.ip_address),
     )
     async with read() as db:
@@ -172,7 +172,7 @@ async def request_reset(db: Writer, email: str, throttle: Throttle, *, origin: O
     """
     await throttle.count(
         db,
-        throttle.of_typed("reset", customers.fold(email.strip())),
+        throttle.of_typed("reset", customers.address_key(email)),
         throttle.of_client("reset", origin.ip_address),
     )
     row = await customers.by_email(db, email)

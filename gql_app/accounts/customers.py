@@ -128,6 +128,12 @@ async def by_ids(db: Reader, ids: Collection[UUID]) -> Mapping[UUID, CustomerRow
     return {row.id: row for row in rows}
 
 
+def address_key(email: str) -> str:
+    """Fold an address however it is typed; what is none has a key as well, which is nobody's."""
+    checked = _email(email)
+    return fold(email.strip() if isinstance(checked, Fault) else checked)
+
+
 async def by_email(db: Reader, email: str) -> CustomerRow | None:
     """Find a customer by an address however it is typed."""
     checked = _email(email.strip())
