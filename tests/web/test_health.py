@@ -80,6 +80,18 @@ async def test_readiness_comes_with_the_sqlite_file(sqlite_template: Path, tmp_p
         assert await readiness(api) == (200, set())
 
 
+async def test_nobody_notices_that_postgresql_was_away_between_requests(
+    postgres: Postgres,
+) -> None:
+    with postgres.copied() as url:
+        async with running(Settings(database_url=url, secret_key=SECRET)) as api:
+            person = await sign_in(api.resources, await add_customer(api.database, "Ada Plain"))
+            async with closed_to_all(url):
+                pass
+            answer = await api.run("{ me { id } }", token=person.token)
+            assert answer.data["me"] == {"id": str(person.id)}
+
+
 async def test_a_failing_database_fails_no_more_than_its_fields(postgres: Postgres) -> None:
     with postgres.copied() as url:
         async with running(Settings(database_url=url, secret_key=SECRET)) as api:
