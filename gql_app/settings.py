@@ -79,6 +79,8 @@ def _long_enough(secret: SecretStr) -> SecretStr:
 def _very_bytes(secret: SecretStr) -> bytes:
     """Undo how Python decodes the environment: a secret may be any bytes, not only UTF-8."""
     return os.fsencode(secret.get_secret_value())
+
+
 def _taken_apart(url: str) -> SplitResult | None:
     """Take a URL apart, or find that it is none; urllib's words for that repeat the password."""
     try:
