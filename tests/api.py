@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import httpx
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gql_app.app import create_app
 from gql_app.resources import Resources
@@ -58,7 +58,8 @@ class Answer:
 class Api:
     """The API, with its resources at hand."""
 
-    def __init__(self, client: httpx.AsyncClient, resources: Resources) -> None:
+    def __init__(self, app: ASGIApp, client: httpx.AsyncClient, resources: Resources) -> None:
+        self._app = app
         self.client = client
         self.resources = resources
         self.database = resources.database
@@ -81,6 +82,12 @@ class Api:
         )
         return Answer(response.status_code, response.headers, response.json())
 
+    @asynccontextmanager
+    async def elsewhere(self, address: str) -> AsyncIterator[Self]:
+        """Reach the same API from another address."""
+        async with _client(self._app, address) as client:
+            yield type(self)(self._app, client, self.resources)
+
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Api]:
@@ -93,6 +100,10 @@ async def running(settings: Settings) -> AsyncIterator[Api]:
             scope["state"] = dict(state)
             await app(scope, receive, send)
 
-        transport = httpx.ASGITransport(with_state, client=("192.0.2.1", 1234))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            yield Api(client, state["resources"])
+        async with _client(with_state, "192.0.2.1") as client:
+            yield Api(with_state, client, state["resources"])
+
+
+def _client(app: ASGIApp, address: str) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app, client=(address, 1234))
+    return httpx.AsyncClient(transport=transport, base_url="http://test")
