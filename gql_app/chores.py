@@ -32,15 +32,24 @@ _log: Final = structlog.stdlib.get_logger(__name__)
 
 @asynccontextmanager
 async def running(resources: Resources) -> AsyncIterator[None]:
-    """Do the chores for as long as the block lasts."""
+    """Do the chores for as long as the block lasts; what is in hand then is finished.
+
+    A letter that the mail server has taken would be sent again if nobody noted it.
+    """
+    stopping, purged = asyncio.Event(), asyncio.Event()
     tasks = [
-        asyncio.create_task(_every(LETTER_INTERVAL, resources, deliver, resources.posted)),
-        asyncio.create_task(_every(PURGE_INTERVAL, resources, purge, asyncio.Event())),
+        asyncio.create_task(
+            _every(LETTER_INTERVAL, resources, deliver, resources.posted, stopping)
+        ),
+        asyncio.create_task(_every(PURGE_INTERVAL, resources, purge, purged, stopping)),
     ]
     try:
         yield
     finally:
-        for task in tasks:
+        for event in (stopping, purged, resources.posted):
+            event.set()
+        _, late = await asyncio.wait(tasks, timeout=SEND_TIMEOUT)
+        for task in late:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -65,9 +74,10 @@ async def _every(
     resources: Resources,
     chore: Callable[[Resources], Awaitable[int]],
     sooner: asyncio.Event,
+    stopping: asyncio.Event,
 ) -> None:
     """Do a chore again and again; a fault is logged, and the next time may be better."""
-    while True:
+    while not stopping.is_set():
         sooner.clear()
         try:
             await chore(resources)

@@ -142,7 +142,10 @@ def seed(
     _prepare(chosen)
     password = secrets.token_urlsafe()
     asyncio.run(_seed(chosen, count, password))
-    _out.print(f"There are {count} more customers. Each signs in with {password}", markup=False)
+    _out.print(
+        f"There are {count} more customers. Those who are active sign in with {password}",
+        markup=False,
+    )
 
 
 @cli.command()

@@ -69,6 +69,7 @@ class LoginPayload(Payload):
             session_id=session.id,
             not_after=session.expires_at,
         )
+        context.caller_id = customer.id
         payload = cls.success(message)
         payload.token, payload.expires_at = token, claims.expires_at
         payload.refresh_token = opened.refresh_token

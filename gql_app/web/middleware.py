@@ -1,6 +1,7 @@
 """What every request passes: its id and log line, and the headers of every answer."""
 
 import time
+from http import HTTPStatus
 from typing import Final
 
 import structlog
@@ -66,6 +67,7 @@ class RequestLog:
                 path=scope["path"],
                 status=status,
                 duration_ms=round((time.perf_counter() - started) * 1000, 2),
+                **_outcome(status),
             )
 
 
@@ -119,6 +121,12 @@ class BodyLimit:
 
     def _words(self) -> str:
         return f"The body is larger than {self._max_bytes} bytes"
+
+
+def _outcome(status: int) -> dict[str, str]:
+    """Tell how it came out by the status, unless an operation has told it better."""
+    told = "outcome" in structlog.contextvars.get_contextvars()
+    return {} if told or not status else {"outcome": HTTPStatus(status).name}
 
 
 def _sorry(request_id: str) -> JSONResponse:

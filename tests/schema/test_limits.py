@@ -13,7 +13,7 @@ from tests.conftest import SetClock
 from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.schema.mutations import SUCCESS, Told, do, faults, send, token_reason
 
-pytestmark = pytest.mark.usefixtures("mailbox")
+pytestmark = pytest.mark.usefixtures("letterbox")
 
 NEW_PASSWORD = "another good one"
 LOCKED: list[Told] = [("TOO_MANY_ATTEMPTS", None)]

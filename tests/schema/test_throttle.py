@@ -15,7 +15,7 @@ from tests.databases import contents
 from tests.people import PASSWORD, Person, add_customer
 from tests.schema.mutations import SUCCESS, Told, do, faults, refresh, token_reason
 
-pytestmark = pytest.mark.usefixtures("mailbox")
+pytestmark = pytest.mark.usefixtures("letterbox")
 
 WRONG: list[Told] = [("INVALID_CREDENTIALS", None)]
 LOCKED: list[Told] = [("TOO_MANY_ATTEMPTS", None)]

@@ -150,7 +150,8 @@ async def test_no_line_speaks_of_another_request(
         await api.client.get("/livez")
     first, second = lines(capsys)
     assert first["caller"] == str(person.id)
-    assert not {"operation", "caller", "outcome"} & set(second)
+    assert not {"operation", "caller"} & set(second)
+    assert (first["outcome"], second["outcome"]) == ("OK", "OK")
     assert second["request_id"] != first["request_id"]
 
 
@@ -180,3 +181,14 @@ async def test_no_line_holds_a_secret(
     written = json.dumps(log)
     for secret in (PASSWORD, person.token, person.email, "SECRET", "access_token", "argon2"):
         assert secret not in written
+
+
+async def test_a_request_that_never_became_an_operation_has_an_outcome_too(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    async with running(settings) as api:
+        await api.client.post(
+            "/graphql", content=b"{", headers={"Content-Type": "application/json"}
+        )
+        await api.client.get("/nowhere")
+    assert [line["outcome"] for line in lines(capsys)] == ["BAD_REQUEST", "NOT_FOUND"]
