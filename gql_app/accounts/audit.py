@@ -96,10 +96,15 @@ def listing(*, customer_id: UUID | None, action: str | None) -> Listing[AuditRow
 
 
 async def forget(db: Writer, customer_id: UUID) -> None:
-    """Forget where a customer's deeds came from; that they were done stays."""
+    """Forget where a customer's deeds came from; that they were done stays.
+
+    What nobody signed in did to the account, such as mistyping its password, most likely
+    they did as well.
+    """
+    of_nobody = AuditRow.actor_id.is_(None) & (AuditRow.customer_id == customer_id)
     await db.execute(
         update(AuditRow)
-        .where(AuditRow.actor_id == customer_id)
+        .where((AuditRow.actor_id == customer_id) | of_nobody)
         .values(ip_address=None, user_agent=None)
     )
 
