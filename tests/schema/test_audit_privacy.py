@@ -1,0 +1,148 @@
+"""What the audit doesn't keep: values, people who are gone, and deeds that were refused."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from gql_app.db.tables import AuditRow
+from tests.api import Api
+from tests.databases import contents
+from tests.people import PASSWORD, Person
+from tests.schema.mutations import SUCCESS, do, faults, send
+
+pytestmark = pytest.mark.usefixtures("mailbox")
+
+HOME = {"User-Agent": "the browser at home"}
+
+
+async def recorded(api: Api) -> int:
+    """Count the events."""
+    async with api.database.read() as db:
+        return (await db.execute(select(func.count()).select_from(AuditRow))).scalar_one()
+
+
+async def test_names_of_fields_are_kept_and_never_their_values(
+    api: Api, plain: Person, admin: Person
+) -> None:
+    values = {"name": "Ada Lovelace", "phone": "+44 20 7946 0000", "email": "lovelace@example.org"}
+    changes = {**values, "password": "a password of her own"}
+    done = await do(api, "updateCustomer", token=admin.token, id=str(plain.id), input=changes)
+    assert faults(done) == SUCCESS
+    async with api.database.read() as db:
+        rows = (await db.execute(select(*AuditRow.__table__.columns))).all()
+    kept = " ".join(str(value) for row in rows for value in row)
+    assert "['email', 'name', 'phone']" in kept
+    for value in (*changes.values(), plain.name, plain.email):
+        assert value not in kept
+
+
+@pytest.mark.parametrize("by_admin", [False, True])
+async def test_event_stays_when_the_person_goes(
+    api: Api, plain: Person, admin: Person, *, by_admin: bool
+) -> None:
+    async with api.elsewhere("198.51.100.7") as home:
+        for password in (PASSWORD, "wrong"):
+            await do(home, "login", email=plain.email, password=password, headers=HOME)
+        await do(home, "requestPasswordReset", email=plain.email, headers=HOME)
+        before = await recorded(api)
+        if by_admin:
+            gone = await do(api, "deleteCustomer", token=admin.token, id=str(plain.id))
+        else:
+            gone = await do(home, "deleteMe", token=plain.token, password=PASSWORD, headers=HOME)
+    assert faults(gone) == SUCCESS
+    assert await recorded(api) == before + 1
+    query = (
+        "query($id: ID) { auditEvents(customerId: $id) { nodes "
+        "{ action ipAddress userAgent actor { id } customer { id } } } }"
+    )
+    told = (await api.run(query, token=admin.token, id=str(plain.id))).data["auditEvents"]["nodes"]
+    of_ada = [event for event in told if event["actor"] is None]
+    assert {event["action"] for event in told} == {
+        "customer:create",
+        "session:login",
+        "session:login_failed",
+        "password:reset_request",
+        "customer:delete",
+    }
+    assert {event["customer"] for event in told if event["customer"]} == set()
+    assert {(event["ipAddress"], event["userAgent"]) for event in of_ada} == {(None, None)}
+    kept = await contents(api.database)
+    for hers in ("198.51.100.7", HOME["User-Agent"], plain.name, plain.email, "+1 555 0100"):
+        assert hers not in kept
+
+
+async def test_where_admins_did_something_stays_when_its_customer_goes(
+    api: Api, plain: Person, admin: Person
+) -> None:
+    gone = await do(api, "deleteCustomer", token=admin.token, id=str(plain.id), headers=HOME)
+    assert faults(gone) == SUCCESS
+    assert HOME["User-Agent"] in await contents(api.database)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "code"),
+    [
+        (
+            "createCustomer",
+            {"input": {"name": "B", "email": "ada@example.com", "password": PASSWORD}},
+            "TAKEN",
+        ),
+        (
+            "register",
+            {"input": {"name": "B", "email": "ADA@example.com", "password": PASSWORD}},
+            "TAKEN",
+        ),
+        (
+            "updateMe",
+            {"input": {"email": "ada@example.com", "name": "G", "currentPassword": PASSWORD}},
+            "TAKEN",
+        ),
+        (
+            "updateMe",
+            {"input": {"email": "grace@example.org", "currentPassword": "wrong"}},
+            "WRONG_PASSWORD",
+        ),
+        (
+            "changePassword",
+            {"currentPassword": "wrong", "newPassword": "another good one"},
+            "WRONG_PASSWORD",
+        ),
+        ("deleteMe", {"password": PASSWORD}, "LAST_ADMIN"),
+        ("endSession", {"id": "01890000-0000-7000-8000-000000000000"}, "NOT_FOUND"),
+        ("refresh", {"refreshToken": f"gar_{'A' * 43}"}, "TOKEN_INVALID"),
+        (
+            "resetPassword",
+            {"token": f"gap_{'A' * 43}", "newPassword": "another good one"},
+            "TOKEN_INVALID",
+        ),
+    ],
+)
+async def test_refused_deed_leaves_no_event(
+    api: Api, plain: Person, admin: Person, name: str, given: dict[str, Any], code: str
+) -> None:
+    assert plain.email == "ada@example.com"
+    before = await recorded(api)
+    payload = (await send(api, name, given, token=admin.token)).data[name]
+    assert [told for told, _ in faults(payload)] == [code]
+    assert await recorded(api) == before
+
+
+@pytest.mark.parametrize("change", [{"isAdmin": False}, {"isActive": False, "name": "G"}])
+async def test_change_that_is_rolled_back_takes_its_events_with_it(
+    api: Api, admin: Person, change: dict[str, Any]
+) -> None:
+    before = await recorded(api)
+    refused = await do(api, "updateCustomer", token=admin.token, id=str(admin.id), input=change)
+    assert [code for code, _ in faults(refused)] == ["LAST_ADMIN"]
+    assert await recorded(api) == before
+
+
+async def test_change_that_changes_nothing_is_no_event(
+    api: Api, plain: Person, admin: Person
+) -> None:
+    before = await recorded(api)
+    same = {"name": plain.name, "email": plain.email, "isAdmin": False}
+    done = await do(api, "updateCustomer", token=admin.token, id=str(plain.id), input=same)
+    assert faults(done) == SUCCESS
+    assert await recorded(api) == before
