@@ -12,11 +12,11 @@ from gql_app.accounts.audit import Action
 from gql_app.settings import Settings
 from tests.api import Api
 from tests.conftest import SECRET, SetClock
-from tests.mailbox import Mailbox
+from tests.letterbox import Letterbox
 from tests.people import PASSWORD, Kind, Person
 from tests.schema.mutations import do, send
 
-pytestmark = pytest.mark.usefixtures("mailbox")
+pytestmark = pytest.mark.usefixtures("letterbox")
 
 AGENT: Final = {"User-Agent": "audited/1"}
 NEW_PASSWORD: Final = "another good one"
@@ -142,10 +142,10 @@ async def test_deed_is_recorded_once_with_whose_it_was(
 
 
 async def test_reset_is_recorded_as_its_owners(
-    api: Api, plain: Person, admin: Person, mailbox: Mailbox
+    api: Api, plain: Person, admin: Person, letterbox: Letterbox
 ) -> None:
     await do_all(api, open_to_all("requestPasswordReset", {"email": plain.email})(plain, admin))
-    given = {"token": await mailbox.link(), "newPassword": NEW_PASSWORD}
+    given = {"token": await letterbox.link(), "newPassword": NEW_PASSWORD}
     await do_all(api, open_to_all("resetPassword", given)(plain, admin))
     (event,) = await events(api, admin, action=Action.PASSWORD_RESET)
     assert (event["actor"], event["customer"]) == ({"name": ADA}, {"name": ADA})

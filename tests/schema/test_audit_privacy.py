@@ -11,7 +11,7 @@ from tests.databases import contents
 from tests.people import PASSWORD, Person
 from tests.schema.mutations import SUCCESS, do, faults, send
 
-pytestmark = pytest.mark.usefixtures("mailbox")
+pytestmark = pytest.mark.usefixtures("letterbox")
 
 HOME = {"User-Agent": "the browser at home"}
 
