@@ -29,6 +29,13 @@ query Events($first: Int, $after: String, $customerId: ID, $action: String) {
   }
 }
 """
+REFUSALS: Final = {
+    Kind.ANONYMOUS: ("UNAUTHENTICATED", "TOKEN_MISSING"),
+    Kind.EXPIRED: ("UNAUTHENTICATED", "TOKEN_EXPIRED"),
+    Kind.REVOKED: ("UNAUTHENTICATED", "TOKEN_REVOKED"),
+    Kind.PLAIN: ("FORBIDDEN", "ADMIN_REQUIRED"),
+    Kind.OTHER: ("FORBIDDEN", "ADMIN_REQUIRED"),
+}
 Steps = list[tuple[str, str | None, dict[str, Any]]]
 """Mutations, whose token goes with each, and what they are given."""
 Deed = Callable[[Person, Person], Steps]
@@ -152,20 +159,10 @@ async def test_reset_is_recorded_as_its_owners(
     assert (event["ipAddress"], event["userAgent"]) == ("192.0.2.1", "audited/1")
 
 
-@pytest.mark.parametrize(
-    ("kind", "code", "reason"),
-    [
-        (Kind.ANONYMOUS, "UNAUTHENTICATED", "TOKEN_MISSING"),
-        (Kind.EXPIRED, "UNAUTHENTICATED", "TOKEN_EXPIRED"),
-        (Kind.REVOKED, "UNAUTHENTICATED", "TOKEN_REVOKED"),
-        (Kind.PLAIN, "FORBIDDEN", "ADMIN_REQUIRED"),
-    ],
-)
-async def test_audit_is_for_admins_only(
-    api: Api, tokens: dict[Kind, str | None], kind: Kind, code: str, reason: str
-) -> None:
-    refused = await api.run(EVENTS, token=tokens[kind])
-    assert (refused.code("auditEvents"), refused.reason("auditEvents")) == (code, reason)
+async def test_audit_is_for_admins_only(api: Api, tokens: dict[Kind, str | None]) -> None:
+    for kind, refusal in REFUSALS.items():
+        refused = await api.run(EVENTS, token=tokens[kind])
+        assert (refused.code("auditEvents"), refused.reason("auditEvents")) == refusal
     allowed = await api.run(EVENTS, token=tokens[Kind.ADMIN])
     assert allowed.data["auditEvents"]["nodes"]
 
@@ -209,21 +206,11 @@ async def test_events_are_filtered_by_customer_and_action(
     assert await told(customerId=None, action=None) == ada + bob
 
 
-@pytest.mark.parametrize(
-    "which",
-    [
-        {"action": "session:log"},
-        {"action": "SESSION:LOGIN"},
-        {"action": ""},
-        {"action": "session:login\0"},
-        {"customerId": "no UUID"},
-        {"customerId": ""},
-        {"customerId": "\0"},
-        {"customerId": "01890000-0000-7000-8000-000000000000"},
-    ],
-)
 async def test_filter_that_means_nothing_matches_nothing(
-    api: Api, plain: Person, admin: Person, which: dict[str, str]
+    api: Api, plain: Person, admin: Person
 ) -> None:
     await do(api, "login", email=plain.email, password=PASSWORD)
-    assert await events(api, admin, **which) == []
+    for action in ("session:log", "SESSION:LOGIN", "", "session:login\0"):
+        assert await events(api, admin, action=action) == []
+    for nobody in ("no UUID", "", "\0", "01890000-0000-7000-8000-000000000000"):
+        assert await events(api, admin, customerId=nobody) == []

@@ -1,6 +1,6 @@
 """What the audit doesn't keep: values, people who are gone, and deeds that were refused."""
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from sqlalchemy import func, select
@@ -14,6 +14,41 @@ from tests.schema.mutations import SUCCESS, do, faults, send
 pytestmark = pytest.mark.usefixtures("letterbox")
 
 HOME = {"User-Agent": "the browser at home"}
+REFUSED: Final[list[tuple[str, dict[str, Any], str]]] = [
+    (
+        "createCustomer",
+        {"input": {"name": "B", "email": "ada@example.com", "password": PASSWORD}},
+        "TAKEN",
+    ),
+    (
+        "register",
+        {"input": {"name": "B", "email": "ADA@example.com", "password": PASSWORD}},
+        "TAKEN",
+    ),
+    (
+        "updateMe",
+        {"input": {"email": "ada@example.com", "name": "G", "currentPassword": PASSWORD}},
+        "TAKEN",
+    ),
+    (
+        "updateMe",
+        {"input": {"email": "grace@example.org", "currentPassword": "wrong"}},
+        "WRONG_PASSWORD",
+    ),
+    (
+        "changePassword",
+        {"currentPassword": "wrong", "newPassword": "another good one"},
+        "WRONG_PASSWORD",
+    ),
+    ("deleteMe", {"password": PASSWORD}, "LAST_ADMIN"),
+    ("endSession", {"id": "01890000-0000-7000-8000-000000000000"}, "NOT_FOUND"),
+    ("refresh", {"refreshToken": f"gar_{'A' * 43}"}, "TOKEN_INVALID"),
+    (
+        "resetPassword",
+        {"token": f"gap_{'A' * 43}", "newPassword": "another good one"},
+        "TOKEN_INVALID",
+    ),
+]
 
 
 async def recorded(api: Api) -> int:
@@ -80,60 +115,19 @@ async def test_where_admins_did_something_stays_when_its_customer_goes(
     assert HOME["User-Agent"] in await contents(api.database)
 
 
-@pytest.mark.parametrize(
-    ("name", "given", "code"),
-    [
-        (
-            "createCustomer",
-            {"input": {"name": "B", "email": "ada@example.com", "password": PASSWORD}},
-            "TAKEN",
-        ),
-        (
-            "register",
-            {"input": {"name": "B", "email": "ADA@example.com", "password": PASSWORD}},
-            "TAKEN",
-        ),
-        (
-            "updateMe",
-            {"input": {"email": "ada@example.com", "name": "G", "currentPassword": PASSWORD}},
-            "TAKEN",
-        ),
-        (
-            "updateMe",
-            {"input": {"email": "grace@example.org", "currentPassword": "wrong"}},
-            "WRONG_PASSWORD",
-        ),
-        (
-            "changePassword",
-            {"currentPassword": "wrong", "newPassword": "another good one"},
-            "WRONG_PASSWORD",
-        ),
-        ("deleteMe", {"password": PASSWORD}, "LAST_ADMIN"),
-        ("endSession", {"id": "01890000-0000-7000-8000-000000000000"}, "NOT_FOUND"),
-        ("refresh", {"refreshToken": f"gar_{'A' * 43}"}, "TOKEN_INVALID"),
-        (
-            "resetPassword",
-            {"token": f"gap_{'A' * 43}", "newPassword": "another good one"},
-            "TOKEN_INVALID",
-        ),
-    ],
-)
-async def test_refused_deed_leaves_no_event(
-    api: Api, plain: Person, admin: Person, name: str, given: dict[str, Any], code: str
-) -> None:
+async def test_refused_deed_leaves_no_event(api: Api, plain: Person, admin: Person) -> None:
     assert plain.email == "ada@example.com"
     before = await recorded(api)
-    payload = (await send(api, name, given, token=admin.token)).data[name]
-    assert [told for told, _ in faults(payload)] == [code]
-    assert await recorded(api) == before
+    for name, given, code in REFUSED:
+        payload = (await send(api, name, given, token=admin.token)).data[name]
+        assert [told for told, _ in faults(payload)] == [code]
+        assert await recorded(api) == before
 
 
-@pytest.mark.parametrize("change", [{"isAdmin": False}, {"isActive": False, "name": "G"}])
-async def test_change_that_is_rolled_back_takes_its_events_with_it(
-    api: Api, admin: Person, change: dict[str, Any]
-) -> None:
+async def test_change_that_is_rolled_back_takes_its_events_with_it(api: Api, admin: Person) -> None:
     before = await recorded(api)
-    refused = await do(api, "updateCustomer", token=admin.token, id=str(admin.id), input=change)
+    change = {"id": str(admin.id), "input": {"isAdmin": False, "name": "G"}}
+    refused = (await send(api, "updateCustomer", change, token=admin.token)).data["updateCustomer"]
     assert [code for code, _ in faults(refused)] == ["LAST_ADMIN"]
     assert await recorded(api) == before
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -151,28 +150,25 @@ async def test_one_of_twelve_racing_refreshes_wins_where_there_is_no_grace(
         assert await token_reason(api, plain.token) == "TOKEN_REVOKED"
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param(lambda _: f"gar_{'A' * 43}", id="unknown"),
-        pytest.param(lambda _: "", id="empty"),
-        pytest.param(lambda _: "gar_", id="prefix only"),
-        pytest.param(lambda token: token[:-1], id="too short"),
-        pytest.param(lambda token: f"{token}A", id="too long"),
-        pytest.param(lambda token: f"{token}\n", id="line break"),
-        pytest.param(lambda token: f" {token}", id="blank"),
-        pytest.param(lambda token: token.replace("gar_", "GAR_"), id="prefix in capitals"),
-        pytest.param(lambda token: token.replace("gar_", "gap_"), id="another prefix"),
-        pytest.param(lambda token: f"{token[:-1]}\0", id="NUL"),
-        pytest.param(lambda token: f"{token[:-1]}é", id="not ASCII"),
-        pytest.param(lambda _: "x" * 100_000, id="huge"),
-    ],
-)
-async def test_unknown_or_malformed_refresh_token_is_invalid(
-    api: Api, plain: Person, change: Callable[[str], str]
-) -> None:
-    assert await refused(api, change(plain.refresh_token)) == INVALID
-    await refresh(api, plain.refresh_token)
+async def test_unknown_or_malformed_refresh_token_is_invalid(api: Api, plain: Person) -> None:
+    token = plain.refresh_token
+    body = token.removeprefix("gar_")
+    misspelt = [
+        f"gar_{'A' * 43}",
+        "",
+        "gar_",
+        token[:-1],
+        f"{token}A",
+        f"{token}\n",
+        f" {token}",
+        f"GAR_{body}",
+        f"gap_{body}",
+        f"{token[:-1]}\0",
+        f"{token[:-1]}é",
+        "x" * 100_000,
+    ]
+    assert [await refused(api, each) for each in misspelt] == [INVALID] * len(misspelt)
+    await refresh(api, token)
 
 
 @pytest.mark.parametrize("spent", [False, True])

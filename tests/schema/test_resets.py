@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from sqlalchemy import update
@@ -20,6 +20,12 @@ pytestmark = pytest.mark.usefixtures("letterbox")
 
 NEW_PASSWORD = "another good one"
 SPENT = [("TOKEN_INVALID", "token")]
+WEAK: Final = {
+    "": "REQUIRED",
+    "too short": "WEAK_PASSWORD",
+    "ADA@example.com": "WEAK_PASSWORD",
+    "x" * 201: "TOO_LONG",
+}
 OLD = [("TOKEN_EXPIRED", "token")]
 
 
@@ -59,21 +65,17 @@ async def test_only_the_digest_of_a_link_is_stored(
     assert token.removeprefix("gap_") not in stored
 
 
-@pytest.mark.parametrize(
-    "address",
-    ["nobody@example.com", "BOB@example.com", "malformed", "", "\0", "x" * 10_000],
-    ids=["unknown", "inactive", "malformed", "empty", "NUL", "huge"],
-)
 async def test_answer_does_not_tell_whether_there_is_an_account(
-    api: Api, plain: Person, other: Person, letterbox: Letterbox, address: str
+    api: Api, plain: Person, other: Person, letterbox: Letterbox
 ) -> None:
     async with api.database.write() as db:
         deactivate = update(CustomerRow).where(CustomerRow.id == other.id)
         await db.execute(deactivate.values(is_active=False))
-    unknown = await do(api, "requestPasswordReset", email=address)
-    known = await do(api, "requestPasswordReset", email=f" {plain.email.upper()} ")
-    assert unknown == known
-    assert faults(known) == SUCCESS
+    unknown = ("nobody@example.com", "BOB@example.com", "malformed", "", "\0", "x" * 10_000)
+    addresses = (*unknown, f" {plain.email.upper()} ")
+    told = [await do(api, "requestPasswordReset", email=address) for address in addresses]
+    assert told == [told[-1]] * len(addresses)
+    assert faults(told[-1]) == SUCCESS
     letter = await letterbox.next()
     assert (letter.recipient, letter.subject) == (plain.email, "Reset your password")
 
@@ -127,27 +129,19 @@ async def test_link_of_whoever_is_deactivated_or_gone_is_no_good(
     assert [await reset(api, token, NEW_PASSWORD) for token in tokens] == [SPENT, SPENT]
 
 
-@pytest.mark.parametrize(
-    ("password", "code"),
-    [
-        ("", "REQUIRED"),
-        ("too short", "WEAK_PASSWORD"),
-        ("ADA@example.com", "WEAK_PASSWORD"),
-        ("x" * 201, "TOO_LONG"),
-    ],
-)
 async def test_weak_password_does_not_spend_the_link(
-    api: Api, plain: Person, letterbox: Letterbox, password: str, code: str
+    api: Api, plain: Person, letterbox: Letterbox
 ) -> None:
     token = await link(api, letterbox, plain)
-    assert await reset(api, token, password) == [(code, "newPassword")]
+    for password, code in WEAK.items():
+        assert await reset(api, token, password) == [(code, "newPassword")]
     assert await token_reason(api, plain.token) is None
     assert await reset(api, token, NEW_PASSWORD) == SUCCESS
 
 
-@pytest.mark.parametrize("token", [f"gap_{'A' * 43}", "gap_", "", "junk", "\0", "x" * 100_000])
-async def test_unknown_link_is_no_good(api: Api, token: str) -> None:
-    assert await reset(api, token, NEW_PASSWORD) == SPENT
+async def test_unknown_link_is_no_good(api: Api) -> None:
+    for token in (f"gap_{'A' * 43}", "gap_", "", "junk", "\0", "x" * 100_000):
+        assert await reset(api, token, NEW_PASSWORD) == SPENT
 
 
 async def test_reset_lifts_the_lock_of_the_address(
