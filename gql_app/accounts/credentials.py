@@ -74,8 +74,9 @@ async def sign_in(
     if attempt.proven and attempt.customer:
         await throttle.require_room(db, *attempt.limits, lock=True)
         row = await _unchanged(db, attempt.customer)
-        if row is not None:
-            return await _admit(db, row, attempt, throttle, lifetimes, origin)
+        if row is None:
+            return None
+        return await _admit(db, row, attempt, throttle, lifetimes, origin)
     reached = await throttle.count(db, *attempt.limits)
     customer_id = attempt.customer.id if attempt.customer else None
     audit.record(db, Action.LOGIN_FAILED, origin, customer_id=customer_id)
@@ -165,6 +166,14 @@ async def change_password(
     return await sessions.open_session(db, row, origin, lifetimes)
 
 
+async def delete_oneself(db: Writer, customer: CustomerRow, *, origin: Origin) -> None:
+    """Remove a customer who has proven their password. Raises Rejected, about no field."""
+    try:
+        await customers.delete(db, customer.id, origin=origin, proven=customer)
+    except Rejected as why:
+        raise Rejected(*(replace(fault, field=None) for fault in why.faults)) from None
+
+
 async def request_reset(db: Writer, email: str, throttle: Throttle, *, origin: Origin) -> None:
     """Have a link sent to whom an address belongs; it costs as much if it is nobody's.
 
@@ -209,6 +218,7 @@ async def reset(
     if customer is None:
         raise Rejected(SPENT_LINK)
     await throttle.clear(db, throttle.of_typed("sign-in", customer.email_key))
+    row = await db.get_one(CustomerRow, customer.id, with_for_update=True)
     spend = (
         delete(PasswordResetRow)
         .where(PasswordResetRow.digest == opaque.digest(opaque.RESET, token))
@@ -216,7 +226,6 @@ async def reset(
     )
     if (await db.scalars(spend)).one_or_none() is None:
         raise Rejected(SPENT_LINK)
-    row = await db.get_one(CustomerRow, customer.id, with_for_update=True)
     by_owner = replace(origin, actor_id=row.id)
     action = Action.PASSWORD_RESET
     await customers.set_password(db, row, password_hash, action=action, origin=by_owner)

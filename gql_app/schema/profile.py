@@ -100,7 +100,7 @@ class ProfileMutation:
         try:
             await _prove(context, customer, password, field="password")
             async with context.write() as db:
-                await customers.delete(db, customer.id, origin=origin, proven=customer)
+                await credentials.delete_oneself(db, customer, origin=origin)
         except Rejected as why:
             return StatusPayload.rejected(why)
         return StatusPayload.success("Your account is gone.")

@@ -113,3 +113,13 @@ async def test_right_password_clears_what_was_wrong_before(api: Api, plain: Pers
     assert await rename(PASSWORD, "a@example.org") == SUCCESS
     assert [await rename("wrong", "b@example.org") for _ in range(5)] == [wrong] * 5
     assert await rename(PASSWORD, "b@example.org") == LOCKED
+
+
+async def test_guessed_refresh_tokens_lock_nobody_out_of_a_living_session(
+    settings: Settings,
+) -> None:
+    async with running(settings.model_copy(update={"login_client_attempts": 1})) as api:
+        ada = await sign_in(api.resources, await add_customer(api.database, "Ada Plain"))
+        await do(api, "refresh", refreshToken="gar_")
+        assert faults(await do(api, "refresh", refreshToken="gar_")) == LOCKED
+        assert faults(await do(api, "refresh", refreshToken=ada.refresh_token)) == SUCCESS

@@ -1,0 +1,84 @@
+"""Credentials that change while somebody else is at them."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from gql_app.accounts import credentials, sessions
+from gql_app.accounts.audit import Action
+from gql_app.accounts.customers import set_password
+from gql_app.accounts.sessions import NotRefreshed
+from gql_app.accounts.throttle import Throttle
+from gql_app.db.engine import Database
+from gql_app.db.tables import CustomerRow
+from gql_app.errors import Rejected
+from tests.accounts.outbox import ask_reset, claim, token_of
+from tests.locks import until_it_waits
+from tests.people import LIFETIMES, NOWHERE, add_customer
+
+THROTTLE = Throttle(key=b"key of the tests", attempts=100, client_attempts=1000, window=60)
+
+
+async def reset(database: Database, token: str, password_hash: str) -> str | None:
+    """Use a link; tell the code it is rejected with, if it is."""
+    try:
+        async with database.write() as db:
+            await credentials.reset(
+                db, token, THROTTLE, password_hash=password_hash, origin=NOWHERE
+            )
+    except Rejected as why:
+        return why.faults[0].code
+    return None
+
+
+async def stored(database: Database, customer: CustomerRow) -> str:
+    """Read a customer's hash."""
+    async with database.read() as db:
+        return (await db.get_one(CustomerRow, customer.id)).password_hash
+
+
+async def test_of_two_who_use_one_link_at_once_one_does(database: Database) -> None:
+    ada = await add_customer(database, "Ada")
+    await ask_reset(database, ada)
+    (letter,) = await claim(database)
+    token = token_of(letter)
+    async with database.write() as db:
+        await credentials.reset(db, token, THROTTLE, password_hash="first", origin=NOWHERE)
+        second = asyncio.create_task(reset(database, token, "second"))
+        await until_it_waits(db, second)
+    assert await second == "TOKEN_INVALID"
+    assert await stored(database, ada) == "first"
+
+
+async def test_an_unknown_link_resets_nothing(database: Database) -> None:
+    ada = await add_customer(database, "Ada")
+    assert await reset(database, "gap_" + "A" * 43, "another") == "TOKEN_INVALID"
+    assert await stored(database, ada) == ada.password_hash
+
+
+async def test_a_password_that_was_proven_must_still_be_the_same(database: Database) -> None:
+    ada = await add_customer(database, "Ada")
+    async with database.write() as db:
+        row = await db.get_one(CustomerRow, ada.id)
+        await set_password(db, row, "newer", action=Action.PASSWORD_CHANGED, origin=NOWHERE)
+    with pytest.raises(Rejected) as why:
+        async with database.write() as db:
+            await credentials.change_password(
+                db, ada, LIFETIMES, password_hash="another", origin=NOWHERE
+            )
+    [fault] = why.value.faults
+    assert (fault.code, fault.field) == ("WRONG_PASSWORD", "current_password")
+    assert await stored(database, ada) == "newer"
+
+
+async def test_whose_pepper_has_changed_finds_no_successor(database: Database) -> None:
+    ada = await add_customer(database, "Ada")
+    async with database.write() as db:
+        opened = await sessions.open_session(db, ada, NOWHERE, LIFETIMES)
+    async with database.write() as db:
+        await sessions.rotate(db, opened.refresh_token, NOWHERE, LIFETIMES)
+    peppered = replace(LIFETIMES, pepper=b"another pepper")
+    async with database.write() as db:
+        again = await sessions.rotate(db, opened.refresh_token, NOWHERE, peppered)
+    assert again is NotRefreshed.UNKNOWN
