@@ -72,11 +72,13 @@ async def sign_in(
     Raises TooManyAttempts if others failed too often while this one was checked.
     """
     if attempt.proven and attempt.customer:
-        await throttle.require_room(db, *attempt.limits, lock=True)
+        failed = await throttle.require_room(db, *attempt.limits, lock=True)
         row = await _unchanged(db, attempt.customer)
         if row is None:
             return None
-        return await _admit(db, row, attempt, throttle, lifetimes, origin)
+        if attempt.limits[0].subject in failed:
+            await throttle.clear(db, attempt.limits[0])
+        return await _admit(db, row, attempt, lifetimes, origin)
     reached = await throttle.count(db, *attempt.limits)
     customer_id = attempt.customer.id if attempt.customer else None
     audit.record(db, Action.LOGIN_FAILED, origin, customer_id=customer_id)
@@ -246,11 +248,9 @@ async def _admit(
     db: Writer,
     row: CustomerRow,
     attempt: Attempt,
-    throttle: Throttle,
     lifetimes: Lifetimes,
     origin: Origin,
 ) -> Opened:
-    await throttle.clear(db, attempt.limits[0])
     if attempt.renewed_hash:
         row.password_hash = attempt.renewed_hash
     audit.record(db, Action.LOGIN, replace(origin, actor_id=row.id), customer_id=row.id)

@@ -8,7 +8,7 @@ guesses made one by one.
 
 import hmac
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -51,10 +51,11 @@ class Throttle:
         """Limit a deed for where it comes from."""
         return Limit(self._subject(f"{deed} from", _client(address)), self.client_attempts)
 
-    async def require_room(self, db: Reader, *limits: Limit, lock: bool = False) -> None:
+    async def require_room(self, db: Reader, *limits: Limit, lock: bool = False) -> Collection[str]:
         """Raise TooManyAttempts if any limit is reached, with the seconds until it isn't.
 
-        With a lock, what is found stays so until the transaction ends.
+        With a lock, what is found stays so until the transaction ends. Answered is whose
+        failures were found: to clear others then is to wait for who may wait for us.
         """
         times = await self._recent(db, limits, lock=lock)
         waits = [
@@ -64,6 +65,7 @@ class Throttle:
         ]
         if waits:
             raise TooManyAttempts(retry_after=max(waits))
+        return times.keys()
 
     async def count(self, db: Writer, *limits: Limit) -> bool:
         """Count a failure against every limit, and tell whether one is reached by it.
