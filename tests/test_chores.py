@@ -11,9 +11,10 @@ from sqlalchemy import func, select, text
 from structlog.testing import capture_logs
 
 from gql_app import chores, logs
-from gql_app.accounts import letters, sessions
+from gql_app.accounts import letters, refresh, sessions
 from gql_app.accounts.letters import Kind
-from gql_app.accounts.sessions import NotRefreshed, Opened
+from gql_app.accounts.refresh import NotRefreshed
+from gql_app.accounts.sessions import Opened
 from gql_app.db.engine import Database
 from gql_app.db.tables import LetterRow, RefreshTokenRow, Row, SessionRow
 from gql_app.resources import Resources
@@ -174,17 +175,17 @@ async def open_session(resources: Resources, name: str) -> Opened:
         return await sessions.open_session(db, customer, NOWHERE, resources.lifetimes)
 
 
-async def refresh(resources: Resources, token: str) -> Opened | NotRefreshed:
+async def rotate(resources: Resources, token: str) -> Opened | NotRefreshed:
     """Spend a refresh token."""
     async with resources.database.write() as db:
-        return await sessions.rotate(db, token, NOWHERE, resources.lifetimes)
+        return await refresh.rotate(db, token, NOWHERE, resources.lifetimes)
 
 
 async def test_session_goes_30_days_after_it_expired_with_its_refresh_tokens(
     noon: Resources, set_clock: SetClock
 ) -> None:
     opened = await open_session(noon, "Ada Plain")
-    assert isinstance(await refresh(noon, opened.refresh_token), Opened)
+    assert isinstance(await rotate(noon, opened.refresh_token), Opened)
     left = []
     for late in (timedelta(0), timedelta(microseconds=1)):
         set_clock(NOON + 60 * DAY + late)
@@ -200,13 +201,13 @@ async def test_spent_token_of_a_living_session_stays_as_evidence(
     token = first.refresh_token
     for days in (25, 50, 75):
         set_clock(NOON + days * DAY)
-        opened = await refresh(noon, token)
+        opened = await rotate(noon, token)
         assert isinstance(opened, Opened)
         token = opened.refresh_token
     set_clock(NOON + 89 * DAY)
     assert await chores.purge(noon) == 0
     assert await rows(noon.database, RefreshTokenRow) == 4
-    assert await refresh(noon, first.refresh_token) is NotRefreshed.REUSED
+    assert await rotate(noon, first.refresh_token) is NotRefreshed.REUSED
 
 
 async def test_purge_takes_small_batches_until_nothing_is_left(

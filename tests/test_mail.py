@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gql_app import mail
-from gql_app.accounts import customers
+from gql_app.accounts import checks
 from gql_app.errors import Rejected, UserErrorCode
 from gql_app.mail import ClosedMailer, ConsoleMailer, Letter, SmtpMailer, Undeliverable
 from gql_app.settings import Settings
@@ -191,7 +191,7 @@ def test_customer_who_would_break_out_of_a_header_can_not_exist(field: str, give
     fine = {"name": "A", "email": "a@example.com"}
     texts = {**fine, field: given.format(fine[field])}
     with pytest.raises(Rejected) as rejected:
-        customers.check_new(name=texts["name"], email=texts["email"], password=PASSWORD)
+        checks.check_new(name=texts["name"], email=texts["email"], password=PASSWORD)
     assert [(fault.code, fault.field) for fault in rejected.value.faults] == [
         (UserErrorCode.INVALID, field)
     ]

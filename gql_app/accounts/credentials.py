@@ -6,24 +6,18 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, select
-
-from gql_app import clock
-from gql_app.accounts import audit, customers, letters, sessions
+from gql_app.accounts import audit, checks, customers, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttle import Limit, Throttle
 from gql_app.db.engine import Reader, Writer
-from gql_app.db.tables import CustomerRow, PasswordResetRow
+from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.security import opaque, passwords
+from gql_app.security import passwords
 from gql_app.security.passwords import Passwords
 
 WRONG: Final = Fault(
     UserErrorCode.INVALID_CREDENTIALS, "The e-mail address or the password is wrong."
-)
-SPENT_LINK: Final = Fault(
-    UserErrorCode.TOKEN_INVALID, "This link is not good any more. Ask for a new one.", "token"
 )
 Read = Callable[[], AbstractAsyncContextManager[Reader]]
 
@@ -47,7 +41,7 @@ async def check(
     """
     secret = passwords.normalise(password)
     limits = (
-        throttle.of_typed("sign-in", customers.address_key(email)),
+        throttle.of_typed("sign-in", checks.typed_key(email)),
         throttle.of_client("sign-in", origin.ip_address),
     )
     async with read() as db:
@@ -113,7 +107,7 @@ async def settle(db: Writer, throttle: Throttle, limit: Limit, *, proven: bool) 
 
 async def register(
     db: Writer,
-    new: customers.NewCustomer,
+    new: checks.NewCustomer,
     lifetimes: Lifetimes,
     *,
     password_hash: str,
@@ -129,7 +123,7 @@ async def register(
 async def change(
     db: Writer,
     customer_id: UUID,
-    changes: customers.Changes,
+    changes: checks.Changes,
     *,
     password_hash: str | None,
     origin: Origin,
@@ -176,72 +170,9 @@ async def delete_oneself(db: Writer, customer: CustomerRow, *, origin: Origin) -
         raise Rejected(*(replace(fault, field=None) for fault in why.faults)) from None
 
 
-async def request_reset(db: Writer, email: str, throttle: Throttle, *, origin: Origin) -> None:
-    """Have a link sent to whom an address belongs; it costs as much if it is nobody's.
-
-    Raises TooManyAttempts, for every request counts.
-    """
-    await throttle.count(
-        db,
-        throttle.of_typed("reset", customers.address_key(email)),
-        throttle.of_client("reset", origin.ip_address),
-    )
-    row = await customers.by_email(db, email)
-    customer_id = row.id if row and row.is_active else None
-    await letters.post_reset(db, customer_id=customer_id)
-    audit.record(db, Action.RESET_REQUESTED, origin, customer_id=customer_id)
-
-
-async def resettable(db: Reader, token: str) -> CustomerRow | None:
-    """Find whose password a link's token may reset. Raises Rejected if it is too old."""
-    digest = opaque.digest(opaque.RESET, token)
-    statement = (
-        select(CustomerRow, PasswordResetRow)
-        .join(PasswordResetRow, PasswordResetRow.customer_id == CustomerRow.id)
-        .where(PasswordResetRow.digest == digest, CustomerRow.is_active)
-    )
-    found = (await db.execute(statement)).one_or_none()
-    if found is None:
-        return None
-    customer, link = found
-    if link.expires_at <= clock.now():
-        raise Rejected(_OLD_LINK)
-    return customer
-
-
-async def reset(
-    db: Writer, token: str, throttle: Throttle, *, password_hash: str, origin: Origin
-) -> None:
-    """Spend a link's token: set the password, end every session, lift what locked the owner out.
-
-    Raises Rejected if the token has been spent meanwhile.
-    """
-    customer = await resettable(db, token)
-    if customer is None:
-        raise Rejected(SPENT_LINK)
-    await throttle.clear(db, throttle.of_typed("sign-in", customer.email_key))
-    row = await db.get_one(CustomerRow, customer.id, with_for_update=True)
-    spend = (
-        delete(PasswordResetRow)
-        .where(PasswordResetRow.digest == opaque.digest(opaque.RESET, token))
-        .returning(PasswordResetRow.customer_id)
-    )
-    if (await db.scalars(spend)).one_or_none() is None:
-        raise Rejected(SPENT_LINK)
-    by_owner = replace(origin, actor_id=row.id)
-    action = Action.PASSWORD_RESET
-    await customers.set_password(db, row, password_hash, action=action, origin=by_owner)
-    await sessions.end_all(db, row.id)
-
-
 def wrong_password(field: str) -> Fault:
     """Say that somebody who is signed in is wrong about their password."""
     return Fault(UserErrorCode.WRONG_PASSWORD, "This is not your password.", field)
-
-
-_OLD_LINK: Final = Fault(
-    UserErrorCode.TOKEN_EXPIRED, "This link is too old. Ask for a new one.", "token"
-)
 
 
 async def _admit(

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import insert
 
 from gql_app import clock
-from gql_app.accounts.customers import fold
+from gql_app.accounts.checks import fold
 from gql_app.db.engine import Writer
 from gql_app.db.tables import CustomerRow
 from gql_app.security.ids import new_id

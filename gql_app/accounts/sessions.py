@@ -1,16 +1,9 @@
-"""Sessions: each sign-in is one, and a token is as good as its session.
-
-A session goes on by its refresh token, which is good for one use (RFC 9700 section
-4.14.2): each use spends it and makes its one successor. Whoever comes with a spent one
-holds a copy, so the session ends, unless they come within the grace: two tabs of one
-browser race, and both are answered the same successor.
-"""
+"""Sessions: each sign-in is one, and a token is as good as its session."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum, auto
 from typing import Final
 from uuid import UUID
 
@@ -76,15 +69,6 @@ class Opened:
     refresh_expires_at: datetime
 
 
-class NotRefreshed(Enum):
-    """Why a refresh token is no good."""
-
-    UNKNOWN = auto()
-    ENDED = auto()
-    EXPIRED = auto()
-    REUSED = auto()
-
-
 async def open_session(
     db: Writer, customer: CustomerRow, origin: Origin, lifetimes: Lifetimes
 ) -> Opened:
@@ -103,45 +87,12 @@ async def open_session(
     await db.flush()
     oldest = (
         select(SessionRow.id)
-        .where(SessionRow.customer_id == customer.id, _lives())
+        .where(SessionRow.customer_id == customer.id, lives())
         .order_by(SessionRow.created_at.desc(), SessionRow.id.desc())
         .offset(MOST)
     )
     await _end(db, SessionRow.id.in_(oldest))
-    return _issue(db, row, opaque.new_refresh_token(), lifetimes)
-
-
-async def rotate(
-    db: Writer, token: str, origin: Origin, lifetimes: Lifetimes
-) -> Opened | NotRefreshed:
-    """Spend a refresh token and make its successor; one of many that race spends it.
-
-    A reuse is no exception, for the end of the session has to be committed first.
-    """
-    digest = opaque.digest(opaque.REFRESH, token)
-    if digest is None:
-        return NotRefreshed.UNKNOWN
-    now = clock.now()
-    living = select(SessionRow.id).where(_lives())
-    spend = (
-        update(RefreshTokenRow)
-        .where(
-            RefreshTokenRow.digest == digest,
-            RefreshTokenRow.spent_at.is_(None),
-            RefreshTokenRow.expires_at > now,
-            RefreshTokenRow.session_id.in_(living),
-        )
-        .values(spent_at=now)
-        .returning(RefreshTokenRow)
-    )
-    spent = (await db.scalars(spend)).one_or_none()
-    if spent is None:
-        return await _judge_unspendable(db, digest, token, origin, lifetimes)
-    session = await db.get_one(SessionRow, spent.session_id)
-    session.expires_at = lifetimes.living_until(session.created_at)
-    session.last_used_at = now
-    successor = opaque.succeeding(lifetimes.pepper, token, spent.salt)
-    return _issue(db, session, successor, lifetimes)
+    return issue(db, row, opaque.new_refresh_token(), lifetimes)
 
 
 async def caller(db: Reader, claims: Claims) -> Caller | None:
@@ -153,7 +104,7 @@ async def caller(db: Reader, claims: Claims) -> Caller | None:
             SessionRow.id == claims.session_id,
             CustomerRow.id == claims.customer_id,
             CustomerRow.is_active,
-            _lives(),
+            lives(),
         )
     )
     found = (await db.execute(statement)).one_or_none()
@@ -179,7 +130,7 @@ async def living(db: Reader, customer_ids: Collection[UUID]) -> Mapping[UUID, Se
     """List the living sessions of several customers, the newest first."""
     statement = (
         select(SessionRow)
-        .where(SessionRow.customer_id.in_(customer_ids), _lives())
+        .where(SessionRow.customer_id.in_(customer_ids), lives())
         .order_by(SessionRow.created_at.desc(), SessionRow.id.desc())
     )
     by_customer: dict[UUID, list[SessionRow]] = defaultdict(list)
@@ -198,7 +149,7 @@ async def end(
 ) -> bool:
     """End a living session, of one customer or of anybody, and tell whether there was one."""
     whose = true() if of is None else SessionRow.customer_id == of
-    ended = await _end(db, SessionRow.id == session_id, whose, _lives())
+    ended = await _end(db, SessionRow.id == session_id, whose, lives())
     for customer_id in ended:
         audit.record(db, action, origin, customer_id=customer_id)
     return bool(ended)
@@ -210,7 +161,7 @@ async def end_others(db: Writer, caller: Caller, *, origin: Origin) -> int:
         db,
         SessionRow.customer_id == caller.customer.id,
         SessionRow.id != caller.session.id,
-        _lives(),
+        lives(),
     )
     if ended:
         audit.record(db, Action.SESSION_ENDED, origin, customer_id=caller.customer.id)
@@ -232,7 +183,8 @@ async def purge(db: Writer, *, batch: int) -> int:
     return await delete_some(db, SessionRow, SessionRow.id, some)
 
 
-def _issue(db: Writer, session: SessionRow, token: str, lifetimes: Lifetimes) -> Opened:
+def issue(db: Writer, session: SessionRow, token: str, lifetimes: Lifetimes) -> Opened:
+    """Give a session a refresh token, of which only the digest is kept."""
     row = RefreshTokenRow(
         digest=opaque.digest(opaque.REFRESH, token) or "",
         session_id=session.id,
@@ -240,37 +192,6 @@ def _issue(db: Writer, session: SessionRow, token: str, lifetimes: Lifetimes) ->
         expires_at=lifetimes.refreshable_until(session.created_at),
     )
     db.add(row)
-    return Opened(session, token, row.expires_at)
-
-
-async def _judge_unspendable(
-    db: Writer, digest: str, token: str, origin: Origin, lifetimes: Lifetimes
-) -> Opened | NotRefreshed:
-    row = await db.get(RefreshTokenRow, digest)
-    if row is None:
-        return NotRefreshed.UNKNOWN
-    session, now = await db.get_one(SessionRow, row.session_id), clock.now()
-    if session.ended_at is not None:
-        return NotRefreshed.ENDED
-    if row.spent_at is None or session.expires_at <= now:
-        return NotRefreshed.EXPIRED
-    if now - row.spent_at < timedelta(seconds=lifetimes.grace):
-        return await _latest(db, session, row, token, lifetimes)
-    await _end(db, SessionRow.id == session.id)
-    audit.record(db, Action.REUSE, origin, customer_id=session.customer_id)
-    return NotRefreshed.REUSED
-
-
-async def _latest(
-    db: Writer, session: SessionRow, row: RefreshTokenRow, token: str, lifetimes: Lifetimes
-) -> Opened | NotRefreshed:
-    """Follow a token that was spent just now to the one of its line that isn't."""
-    while row.spent_at is not None:
-        token = opaque.succeeding(lifetimes.pepper, token, row.salt)
-        successor = await db.get(RefreshTokenRow, opaque.digest(opaque.REFRESH, token) or "")
-        if successor is None:
-            return NotRefreshed.UNKNOWN
-        row = successor
     return Opened(session, token, row.expires_at)
 
 
@@ -285,5 +206,6 @@ async def _end(db: Writer, *which: ColumnElement[bool]) -> Sequence[UUID]:
     return (await db.scalars(ending)).all()
 
 
-def _lives() -> ColumnElement[bool]:
+def lives() -> ColumnElement[bool]:
+    """Say of which sessions a token is good."""
     return SessionRow.ended_at.is_(None) & (SessionRow.expires_at > clock.now())

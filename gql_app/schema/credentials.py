@@ -5,8 +5,9 @@ from typing import Final, Self
 
 import strawberry
 
-from gql_app.accounts import credentials, customers, sessions
-from gql_app.accounts.sessions import Caller, NotRefreshed, Opened
+from gql_app.accounts import checks, credentials, refresh
+from gql_app.accounts.refresh import NotRefreshed
+from gql_app.accounts.sessions import Caller, Opened
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.schema.context import Context, Info
@@ -131,7 +132,7 @@ class CredentialMutation:
         limit = resources.throttle.of_client("refresh", context.origin.ip_address)
         try:
             async with context.write() as db:
-                opened = await sessions.rotate(
+                opened = await refresh.rotate(
                     db, refresh_token, context.origin, resources.lifetimes
                 )
                 if opened is NotRefreshed.UNKNOWN:
@@ -156,7 +157,7 @@ class CredentialMutation:
                 await resources.throttle.count(
                     db, resources.throttle.of_client("register", context.origin.ip_address)
                 )
-            new = customers.check_new(
+            new = checks.check_new(
                 name=input.name,
                 email=input.email,
                 password=input.password,

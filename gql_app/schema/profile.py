@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import strawberry
 
-from gql_app.accounts import credentials, customers
+from gql_app.accounts import checks, credentials, customers
 from gql_app.accounts.sessions import Caller
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
@@ -49,7 +49,7 @@ class ProfileMutation:
         context, caller = info.context, await info.context.caller()
         origin = await context.by_caller()
         try:
-            changes = customers.check_changes(caller.customer, input.given())
+            changes = checks.check_changes(caller.customer, input.given())
             if changes.values.get("email_key", caller.customer.email_key) != (
                 caller.customer.email_key
             ):

@@ -4,7 +4,7 @@ from typing import Final
 
 import strawberry
 
-from gql_app.accounts import credentials
+from gql_app.accounts import resets
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.schema.context import Context, Info
@@ -32,9 +32,7 @@ class ResetMutation:
             return StatusPayload.rejected(Rejected(_NO_MAIL))
         try:
             async with context.write() as db:
-                await credentials.request_reset(
-                    db, email, resources.throttle, origin=context.origin
-                )
+                await resets.request(db, email, resources.throttle, origin=context.origin)
         except Rejected as why:
             return StatusPayload.rejected(why)
         return StatusPayload.success(
@@ -52,7 +50,7 @@ class ResetMutation:
             customer = await _owner(context, token)
             hashed = await resources.passwords.hash(judged(new_password, customer))
             async with context.write() as db:
-                await credentials.reset(
+                await resets.reset(
                     db, token, resources.throttle, password_hash=hashed, origin=context.origin
                 )
         except Rejected as why:
@@ -66,9 +64,9 @@ async def _owner(context: Context, token: str) -> CustomerRow:
     limit = throttle.of_client("reset with", context.origin.ip_address)
     async with context.read() as db:
         await throttle.require_room(db, limit)
-        customer = await credentials.resettable(db, token)
+        customer = await resets.resettable(db, token)
     if customer is None:
         async with context.write() as db:
             await throttle.count(db, limit)
-        raise Rejected(credentials.SPENT_LINK)
+        raise Rejected(resets.SPENT_LINK)
     return customer

@@ -7,9 +7,10 @@ import strawberry
 from strawberry.extensions import DisableIntrospection, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 
+from gql_app.schema.administration import AdministrationMutation
 from gql_app.schema.audit import AuditQuery
 from gql_app.schema.credentials import CredentialMutation
-from gql_app.schema.customers import CustomerMutation, CustomerQuery
+from gql_app.schema.customers import CustomerQuery
 from gql_app.schema.faults import Faults
 from gql_app.schema.profile import ProfileMutation
 from gql_app.schema.resets import ResetMutation
@@ -29,7 +30,11 @@ class Query(AuditQuery, CustomerQuery, TokenQuery):
 
 @strawberry.type
 class Mutation(
-    CustomerMutation, ResetMutation, ProfileMutation, SessionMutation, CredentialMutation
+    AdministrationMutation,
+    ResetMutation,
+    ProfileMutation,
+    SessionMutation,
+    CredentialMutation,
 ):
     """Everything that can be done."""
 

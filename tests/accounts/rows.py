@@ -7,7 +7,8 @@ from itertools import product
 
 from sqlalchemy import Connection, event
 
-from gql_app.accounts.customers import Filter, Order, OrderField, fold, listing
+from gql_app.accounts.checks import fold
+from gql_app.accounts.customers import Filter, Order, OrderField, listing
 from gql_app.accounts.paging import Listing, Page, Window
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from gql_app.accounts import credentials, sessions
+from gql_app.accounts import credentials, refresh, resets, sessions
 from gql_app.accounts.audit import Action
 from gql_app.accounts.customers import set_password
-from gql_app.accounts.sessions import NotRefreshed
+from gql_app.accounts.refresh import NotRefreshed
 from gql_app.accounts.throttle import Throttle
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
@@ -24,9 +24,7 @@ async def reset(database: Database, token: str, password_hash: str) -> str | Non
     """Use a link; tell the code it is rejected with, if it is."""
     try:
         async with database.write() as db:
-            await credentials.reset(
-                db, token, THROTTLE, password_hash=password_hash, origin=NOWHERE
-            )
+            await resets.reset(db, token, THROTTLE, password_hash=password_hash, origin=NOWHERE)
     except Rejected as why:
         return why.faults[0].code
     return None
@@ -44,7 +42,7 @@ async def test_of_two_who_use_one_link_at_once_one_does(database: Database) -> N
     (letter,) = await claim(database)
     token = token_of(letter)
     async with database.write() as db:
-        await credentials.reset(db, token, THROTTLE, password_hash="first", origin=NOWHERE)
+        await resets.reset(db, token, THROTTLE, password_hash="first", origin=NOWHERE)
         second = asyncio.create_task(reset(database, token, "second"))
         await until_it_waits(db, second)
     assert await second == "TOKEN_INVALID"
@@ -77,8 +75,8 @@ async def test_whose_pepper_has_changed_finds_no_successor(database: Database) -
     async with database.write() as db:
         opened = await sessions.open_session(db, ada, NOWHERE, LIFETIMES)
     async with database.write() as db:
-        await sessions.rotate(db, opened.refresh_token, NOWHERE, LIFETIMES)
+        await refresh.rotate(db, opened.refresh_token, NOWHERE, LIFETIMES)
     peppered = replace(LIFETIMES, pepper=b"another pepper")
     async with database.write() as db:
-        again = await sessions.rotate(db, opened.refresh_token, NOWHERE, peppered)
+        again = await refresh.rotate(db, opened.refresh_token, NOWHERE, peppered)
     assert again is NotRefreshed.UNKNOWN

@@ -8,8 +8,8 @@ from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
 from gql_app.accounts import credentials, customers
+from gql_app.accounts.checks import Changes, check_changes
 from gql_app.accounts.credentials import Attempt
-from gql_app.accounts.customers import Changes, check_changes
 from gql_app.accounts.sessions import open_session
 from gql_app.accounts.throttle import Throttle
 from gql_app.db.engine import Database

@@ -7,8 +7,8 @@ from unicodedata import normalize
 import pytest
 
 from gql_app import clock
-from gql_app.accounts import customers
-from gql_app.accounts.customers import Changes, check_changes, check_new, fold
+from gql_app.accounts import checks
+from gql_app.accounts.checks import Changes, check_changes, check_new, fold
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
 from gql_app.security.ids import new_id
@@ -258,4 +258,4 @@ def test_what_a_change_leads_to(
 )
 def test_fold_makes_the_same_of_what_differs_in_case_or_form(one: str, other: str) -> None:
     assert fold(one) == fold(other)
-    assert customers.fold("e") != customers.fold("\u00e9")
+    assert checks.fold("e") != checks.fold("\u00e9")

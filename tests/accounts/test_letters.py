@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import customers, letters
+from gql_app.accounts import checks, customers, letters
 from gql_app.accounts.letters import Kind
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, LetterRow
@@ -54,7 +54,7 @@ async def test_reset_goes_to_the_address_of_the_day_with_name_and_link(
 ) -> None:
     await ask_reset(noon, ada)
     async with noon.write() as db:
-        changes = customers.check_changes(ada, {"email": "new@example.com"})
+        changes = checks.check_changes(ada, {"email": "new@example.com"})
         await customers.update(db, ada.id, changes, origin=NOWHERE)
     reset, told = sorted(await claim(noon), key=lambda letter: letter.recipient)[::-1]
     assert (reset.recipient, reset.subject) == ("new@example.com", "Reset your password")

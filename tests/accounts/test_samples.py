@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from gql_app.accounts.customers import check_new, fold
+from gql_app.accounts.checks import check_new, fold
 from gql_app.accounts.samples import BATCH, batches, insert_samples
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gql_app.accounts import customers, letters
+from gql_app.accounts import checks, customers, letters
 from gql_app.accounts.letters import Kind
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
@@ -125,7 +125,7 @@ async def test_letter_goes_when_its_customer_is_deactivated(
 ) -> None:
     await ask_reset(noon, ada)
     async with noon.write() as db:
-        changes = customers.check_changes(ada, {"is_active": False})
+        changes = checks.check_changes(ada, {"is_active": False})
         await customers.update(db, ada.id, changes, origin=NOWHERE)
     assert await claim(noon) == []
     assert (await waiting(noon), await resets(noon)) == ([], [])

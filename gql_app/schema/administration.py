@@ -1,0 +1,126 @@
+"""Administration: what admins do to customers."""
+
+from uuid import UUID
+
+import strawberry
+
+from gql_app.accounts import checks, credentials, customers
+from gql_app.accounts.sessions import Caller
+from gql_app.db.tables import CustomerRow
+from gql_app.errors import Rejected
+from gql_app.schema.context import Info
+from gql_app.schema.customers import Customer, CustomerPayload, or_null
+from gql_app.schema.payloads import StatusPayload
+from gql_app.schema.permissions import admin
+from gql_app.security.ids import parse_id
+
+
+@strawberry.input
+class CreateCustomerInput:
+    """A customer to be."""
+
+    name: str = strawberry.field(description="1 to 200 characters.")
+    email: str
+    password: str = strawberry.field(description="10 to 200 characters, and not a common one.")
+    phone: str | None = strawberry.UNSET
+    is_admin: bool = False
+
+
+@strawberry.input(description="What is left out stays as it is.")
+class UpdateCustomerInput:
+    """What to change about a customer."""
+
+    name: str | None = strawberry.UNSET
+    phone: str | None = strawberry.field(description="null clears it.", default=strawberry.UNSET)
+    email: str | None = strawberry.UNSET
+    is_admin: bool | None = strawberry.UNSET
+    is_active: bool | None = strawberry.field(
+        description="false ends all of the customer's sessions.", default=strawberry.UNSET
+    )
+    password: str | None = strawberry.field(
+        description="Ends all of the customer's sessions.", default=strawberry.UNSET
+    )
+
+    def given(self) -> dict[str, str | bool | None]:
+        """Tell what is to change; null is something given, too."""
+        return {name: value for name, value in vars(self).items() if value is not strawberry.UNSET}
+
+
+@strawberry.type
+class AdministrationMutation:
+    """Writing customers, which admins do."""
+
+    @strawberry.mutation(description="Adds a customer.", extensions=[admin()])
+    async def create_customer(
+        self, info: Info, input: CreateCustomerInput
+    ) -> CustomerPayload | None:
+        """Check, hash and add."""
+        context, caller = info.context, await info.context.caller()
+        origin = await context.by_caller()
+        try:
+            new = checks.check_new(
+                name=input.name,
+                email=input.email,
+                password=input.password,
+                phone=or_null(input.phone),
+                is_admin=input.is_admin,
+            )
+            hashed = await context.resources.passwords.hash(new.password)
+            async with context.write() as db:
+                row = await customers.create(db, new, password_hash=hashed, origin=origin)
+        except Rejected as why:
+            return CustomerPayload.rejected(why)
+        return _done(f"{row.name} is now a customer.", caller, row)
+
+    @strawberry.mutation(
+        description="Changes a customer. The last active admin stays one.", extensions=[admin()]
+    )
+    async def update_customer(
+        self, info: Info, id: strawberry.ID, input: UpdateCustomerInput
+    ) -> CustomerPayload | None:
+        """Check against what is there, hash and change."""
+        context, caller = info.context, await info.context.caller()
+        origin = await context.by_caller()
+        try:
+            customer_id = _known(id)
+            async with context.read() as db:
+                current = await customers.by_id(db, customer_id)
+            if current is None:
+                raise customers.not_found()
+            changes = checks.check_changes(current, input.given())
+            hashed = changes.password and await context.resources.passwords.hash(changes.password)
+            async with context.write() as db:
+                row = await credentials.change(
+                    db, customer_id, changes, password_hash=hashed, origin=origin
+                )
+        except Rejected as why:
+            return CustomerPayload.rejected(why)
+        return _done(f"{row.name} is up to date.", caller, row)
+
+    @strawberry.mutation(
+        description="Removes a customer and ends their sessions. The last active admin stays.",
+        extensions=[admin()],
+    )
+    async def delete_customer(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
+        """Remove."""
+        origin = await info.context.by_caller()
+        try:
+            customer_id = _known(id)
+            async with info.context.write() as db:
+                await customers.delete(db, customer_id, origin=origin)
+        except Rejected as why:
+            return StatusPayload.rejected(why)
+        return StatusPayload.success("The customer is gone.")
+
+
+def _done(message: str, caller: Caller, row: CustomerRow) -> CustomerPayload:
+    payload = CustomerPayload.success(message)
+    payload.customer = Customer.seen_by(caller, row)
+    return payload
+
+
+def _known(text: str) -> UUID:
+    customer_id = parse_id(text)
+    if customer_id is None:
+        raise customers.not_found()
+    return customer_id
