@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+from http.client import HTTPConnection
 from pathlib import Path
-from shutil import which
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from gql_app.app import create_app
 from gql_app.errors import CannotStart
 from gql_app.settings import Settings
-from tests.processes import Server, free_port, run, sign_ins, signed_in
+from tests.processes import Server, free_port, sign_ins, signed_in
 
 
 def names(folder: Path) -> list[str]:
@@ -83,17 +84,15 @@ async def test_many_callers_at_once_get_their_own_answers(demo: Server) -> None:
 
 
 @pytest.mark.xdist_group("demo")
-def test_curl_signs_in_and_lists_customers(demo: Server, tmp_path: Path) -> None:
-    curl = which("curl")
-    assert curl, "curl is what the README shows"
-
-    def post(query: str, *headers: str) -> dict[str, dict[str, object]]:
-        command = [curl, "--silent", "--show-error", "--noproxy", "*", f"{demo.url}/graphql"]
-        for header in ("Content-Type: application/json", *headers):
-            command += ["--header", header]
-        done = run([*command, "--data", json.dumps({"query": query})], tmp_path)
-        assert done.returncode == 0, done.stderr
-        data: dict[str, dict[str, object]] = json.loads(done.stdout)["data"]
+def test_a_client_that_knows_nothing_but_http_signs_in_and_lists_customers(demo: Server) -> None:
+    def post(query: str, **headers: str) -> dict[str, dict[str, object]]:
+        connection = HTTPConnection(urlsplit(demo.url).netloc, timeout=30)
+        body = json.dumps({"query": query})
+        connection.request(
+            "POST", "/graphql", body, {"Content-Type": "application/json", **headers}
+        )
+        data: dict[str, dict[str, object]] = json.loads(connection.getresponse().read())["data"]
+        connection.close()
         return data
 
     _, (_, email, password) = sign_ins(demo)
@@ -102,7 +101,7 @@ def test_curl_signs_in_and_lists_customers(demo: Server, tmp_path: Path) -> None
     assert login["status"] == "SUCCESS"
     listed = post(
         "{ customers(first: 3) { nodes { name } totalCount } }",
-        f"Authorization: Bearer {login['token']}",
+        Authorization=f"Bearer {login['token']}",
     )["customers"]
     assert listed["totalCount"] == 1000
     nodes = listed["nodes"]
