@@ -6,7 +6,7 @@ import os
 import secrets
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
@@ -24,7 +24,7 @@ from gql_app.accounts import audit, checks, customers, samples
 from gql_app.accounts.audit import Origin
 from gql_app.clock import rfc3339
 from gql_app.db import migrations
-from gql_app.db.engine import Database
+from gql_app.db.engine import Database, sqlite_file
 from gql_app.errors import CannotStart, Rejected
 from gql_app.resources import Resources, key_ring
 from gql_app.schema.root import build_schema
@@ -195,6 +195,9 @@ def _prepare(chosen: Settings) -> None:
 
 def _reach(chosen: Settings) -> bool:
     """Tell whether migrations are pending; fail if the database can't be reached."""
+    if chosen.on_sqlite:
+        with suppress(OSError):  # what can't be made can't be reached, which is told below
+            sqlite_file(chosen.database_url).touch(mode=0o600)
     faults = asyncio.run(_faults(chosen))
     if "database" in faults:
         _fail(f"The database of {settings.PREFIX}DATABASE_URL can't be reached.")

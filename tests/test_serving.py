@@ -55,7 +55,8 @@ async def test_sqlite_is_prepared_and_its_key_is_kept(tmp_path: Path) -> None:
         token = signed_in(client, EMAIL, PASSWORD)
         assert server.stop() in {0, -signal.SIGTERM}
     kept = key.read_bytes()
-    assert key.stat().st_mode & 0o777 == 0o600
+    for file in (key, tmp_path / "gql_app.db"):
+        assert file.stat().st_mode & 0o777 == 0o600
     assert len(kept.strip()) >= 32
     assert kept.strip().decode() not in server.logged() + server.printed()
     with serving(folder=tmp_path) as again, again.client() as client:

@@ -95,7 +95,7 @@ class AdministrationMutation:
                 )
         except Rejected as why:
             return CustomerPayload.rejected(why)
-        return _done(f"{row.name} is up to date.", caller, row)
+        return _done(context.done(f"{row.name} is up to date."), caller, row)
 
     @strawberry.mutation(
         description="Removes a customer and ends their sessions. The last active admin stays.",

@@ -41,6 +41,7 @@ class Context:
         self.caller_id: UUID | None = None
         """Whoever was found to be asking, for the log."""
         self._caller: asyncio.Task[Caller] | None = None
+        self._posted = False
 
     def read(self) -> AbstractAsyncContextManager[Reader]:
         """Lend a handle to read with; fields that run side by side each take their own."""
@@ -52,10 +53,17 @@ class Context:
         async with self.resources.database.write() as db:
             yield db
         if letters.POSTED in db.info:
+            self._posted = True
             self.resources.posted.set()
         self._caller = None
         self.sessions_of.clear_all()
         self.customers.clear_all()
+
+    def done(self, message: str) -> str:
+        """Add to a message that a letter was due which nobody will get."""
+        if not self._posted or self.resources.mailer.open:
+            return message
+        return f"{message} Mail is not set up on this server, so no letter was sent."
 
     async def caller(self) -> Caller:
         """Tell who is asking. The database is asked once, however many fields want to know.

@@ -58,7 +58,7 @@ class ProfileMutation:
                 row = await customers.update(db, caller.customer.id, changes, origin=origin)
         except Rejected as why:
             return CustomerPayload.rejected(why)
-        payload = CustomerPayload.success("Your profile is up to date.")
+        payload = CustomerPayload.success(context.done("Your profile is up to date."))
         payload.customer = Customer.seen_by(Caller(row, caller.session), row)
         return payload
 
@@ -87,7 +87,8 @@ class ProfileMutation:
                 )
         except Rejected as why:
             return LoginPayload.rejected(why)
-        return LoginPayload.signed_in(context, customer, opened, "Your password is changed.")
+        message = context.done("Your password is changed.")
+        return LoginPayload.signed_in(context, customer, opened, message)
 
     @strawberry.mutation(
         description="Removes oneself, with the password. The last active admin stays.",

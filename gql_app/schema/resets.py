@@ -55,7 +55,7 @@ class ResetMutation:
                 )
         except Rejected as why:
             return StatusPayload.rejected(why)
-        return StatusPayload.success("Your password is set. Sign in with it.")
+        return StatusPayload.success(context.done("Your password is set. Sign in with it."))
 
 
 async def _owner(context: Context, token: str) -> CustomerRow:

@@ -1,9 +1,13 @@
 """Where letters go nowhere: who asks for one is told, whoever they are."""
 
+from typing import Any
+
+import pytest
+
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.databases import contents
-from tests.people import Person
+from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.schema.mutations import SUCCESS, do, faults
 
 
@@ -19,3 +23,25 @@ async def test_demo_takes_requests_without_mail(settings: Settings) -> None:
     async with running(settings.model_copy(update={"demo": True})) as api:
         done = await do(api, "requestPasswordReset", email="nobody@example.com")
         assert faults(done) == SUCCESS
+
+
+CHANGE: dict[str, Any] = {"email": "a@example.org", "currentPassword": PASSWORD}
+
+
+@pytest.mark.parametrize("demo", [False, True])
+@pytest.mark.parametrize(
+    ("name", "given", "writes"),
+    [
+        ("updateMe", {"input": {"name": "Ada"}}, False),
+        ("updateMe", {"input": CHANGE}, True),
+        ("changePassword", {"currentPassword": PASSWORD, "newPassword": f"{PASSWORD}!"}, True),
+    ],
+)
+async def test_a_letter_that_nobody_gets_is_told_of(
+    settings: Settings, name: str, given: dict[str, Any], *, writes: bool, demo: bool
+) -> None:
+    async with running(settings.model_copy(update={"demo": demo})) as api:
+        ada = await sign_in(api.resources, await add_customer(api.database, "Ada"))
+        payload = await do(api, name, token=ada.token, **given)
+    assert faults(payload) == SUCCESS
+    assert ("no letter was sent" in payload["message"]) is (writes and not demo)
