@@ -16,6 +16,8 @@ LETTER_INTERVAL: Final = 2
 """Seconds after which letters are looked for that another process left, or that wait."""
 PURGE_INTERVAL: Final = 3600
 """Seconds from one purge to the next."""
+LONGEST_PAUSE: Final = 60
+"""Seconds that a chore that fails waits at most, unless it is done less often anyway."""
 PURGE_BATCH: Final = 500
 """Rows that one transaction deletes, so that nobody waits long for it."""
 
@@ -76,15 +78,21 @@ async def _every(
     sooner: asyncio.Event,
     stopping: asyncio.Event,
 ) -> None:
-    """Do a chore again and again; a fault is logged, and the next time may be better."""
+    """Do a chore again and again; a fault is logged, and the next time may be better.
+
+    While the faults last, the pauses grow, so that the log isn't filled with one of them.
+    """
+    pause = seconds
     while not stopping.is_set():
         sooner.clear()
         try:
             await chore(resources)
+            pause = seconds
         except Exception:  # noqa: BLE001 — a chore goes on whatever befell it
             _log.exception("A chore failed", chore=chore.__name__)
+            pause = max(seconds, min(2 * pause, LONGEST_PAUSE))
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):  # 3.11's wait_for may lose a cancellation
+            async with asyncio.timeout(pause):  # 3.11's wait_for may lose a cancellation
                 await sooner.wait()
 
 
