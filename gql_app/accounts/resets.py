@@ -32,8 +32,9 @@ async def request(db: Writer, email: str, throttle: Throttle, *, origin: Origin)
         throttle.of_typed("reset", checks.typed_key(email)),
         throttle.of_client("reset", origin.ip_address),
     )
-    row = await customers.by_email(db, email)
-    customer_id = row.id if row and row.is_active else None
+    stored = checks.stored_key(email) or ""
+    found = select(CustomerRow.id).where(CustomerRow.email_key == stored, CustomerRow.is_active)
+    customer_id = (await db.scalars(found)).one_or_none()
     await letters.post_reset(db, customer_id=customer_id)
     audit.record(db, Action.RESET_REQUESTED, origin, customer_id=customer_id)
 
