@@ -90,10 +90,15 @@ async def _every(
             pause = seconds
         except Exception:  # noqa: BLE001 — a chore goes on whatever befell it
             _log.exception("A chore failed", chore=chore.__name__)
-            pause = max(seconds, min(2 * pause, LONGEST_PAUSE))
+            pause = longer(pause, usual=seconds)
         with suppress(TimeoutError):
             async with asyncio.timeout(pause):  # 3.11's wait_for may lose a cancellation
                 await sooner.wait()
+
+
+def longer(pause: float, *, usual: float) -> float:
+    """Tell how long a chore waits that failed after a pause: twice that, within reason."""
+    return max(usual, min(2 * pause, LONGEST_PAUSE))
 
 
 async def _due(resources: Resources) -> bool:
