@@ -110,18 +110,30 @@ def test_the_server_keeps_secrets_and_its_own_name_to_itself(demo: Server) -> No
         assert secret not in log
 
 
+@contextmanager
+def connected(server: Server, *, other: int) -> Iterator[httpx.Client]:
+    """Open a client whose connection is not to the other worker, which is paused meanwhile.
+
+    It is held no longer than that takes: a worker that is silent for seconds is replaced.
+    """
+    with server.client() as client:
+        with paused(other):
+            assert client.get("/livez").status_code == 200
+        yield client
+
+
 async def test_workers_take_each_others_tokens(sqlite_template: Path, tmp_path: Path) -> None:
     url = copied_sqlite(sqlite_template, tmp_path)
     await add_ada(url)
     with serving("--workers", "2", folder=tmp_path, database_url=url) as server:
-        first, second = (int(found) for found in server.await_log(r"server process \[(\d+)\]", 2))
+        one, two = (int(found) for found in server.await_log(r"server process \[(\d+)\]", 2))
         server.await_log("Application startup complete", 2)
-        tokens = []
-        for other in (first, second):
-            with paused(other), server.client() as client:
-                tokens.append(signed_in(client, EMAIL, PASSWORD))
-        for other in (first, second):
-            with paused(other), server.client() as client:
+        with (
+            connected(server, other=two) as first,
+            connected(server, other=one) as second,
+        ):
+            tokens = [signed_in(client, EMAIL, PASSWORD) for client in (first, second)]
+            for client in (first, second):
                 for token in tokens:
                     assert ask(client, token)["token"] == {"valid": True}
 
