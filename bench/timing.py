@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from gql_app.accounts import checks, customers
 from gql_app.accounts.audit import Origin
 from gql_app.app import create_app
-from gql_app.cli import upgrade
+from gql_app.cli.database import upgrade
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 

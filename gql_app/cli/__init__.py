@@ -1,0 +1,38 @@
+"""The command line: `python main.py ...`, or `gql-app ...` where it is installed."""
+
+import sys
+from typing import Final
+
+import typer
+
+from gql_app.cli import accounts, database, schema, serving
+from gql_app.cli.console import err
+from gql_app.errors import CannotStart
+
+cli: Final = typer.Typer(
+    help="Sign-in and a customer directory behind GraphQL.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for _command in (
+    serving.serve,
+    database.migrate,
+    accounts.create_admin,
+    accounts.seed,
+    database.purge,
+    accounts.export_audit,
+    schema.export_schema,
+    schema.version,
+):
+    cli.command()(_command)
+
+
+def run() -> None:
+    """Run the command line; a start-up fault is told in words, with exit status 2."""
+    try:
+        cli()
+    except CannotStart as why:
+        for fault in why.faults:
+            err.print(fault, markup=False)
+        sys.exit(2)

@@ -1,0 +1,109 @@
+"""`create-admin`, `seed` and `export-audit`: accounts, seen from the operator's chair."""
+
+import asyncio
+import json
+import secrets
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from gql_app import settings
+from gql_app.accounts import audit, checks, customers, samples
+from gql_app.accounts.audit import Origin
+from gql_app.cli.console import err, out
+from gql_app.cli.database import prepare
+from gql_app.clock import rfc3339
+from gql_app.db.engine import Database
+from gql_app.errors import Rejected
+from gql_app.security.passwords import Passwords
+from gql_app.settings import Settings
+
+
+def create_admin(
+    email: Annotated[str, typer.Option(help="The address to sign in with.")],
+    name: Annotated[str, typer.Option(help="The admin's name.")],
+) -> None:
+    """Add an admin; the password is asked for, or read from GQL_APP_ADMIN_PASSWORD."""
+    chosen = settings.load()
+    password = settings.admin_password()
+    if password is None:
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    prepare(chosen)
+    try:
+        new = checks.check_new(name=name, email=email, password=password, is_admin=True)
+        asyncio.run(_add(chosen, new))
+    except Rejected as why:
+        for fault in why.faults:
+            err.print(f"{fault.field}: {fault.message}", markup=False)
+        sys.exit(1)
+    out.print(f"{new.email} is now an admin.", markup=False)
+
+
+def seed(
+    count: Annotated[int, typer.Option(min=1, help="How many customers to make up.")],
+) -> None:
+    """Add made-up customers, to try out or to measure; they share one random password."""
+    chosen = settings.load()
+    prepare(chosen)
+    password = secrets.token_urlsafe()
+    asyncio.run(_seed(chosen, count, password))
+    out.print(
+        f"There are {count} more customers. Those who are active sign in with {password}",
+        markup=False,
+    )
+
+
+def export_audit() -> None:
+    """Print every audit event as a line of JSON, the oldest first."""
+    chosen = settings.load()
+    prepare(chosen)
+    asyncio.run(_export_audit(chosen))
+
+
+@asynccontextmanager
+async def opened(chosen: Settings) -> AsyncIterator[tuple[Database, Passwords]]:
+    """Open what it takes to add customers, which is less than what it takes to serve."""
+    database, passwords = Database(chosen.database_url), Passwords(threads=1, queue=0)
+    try:
+        yield database, passwords
+    finally:
+        passwords.close()
+        await database.close()
+
+
+async def _add(chosen: Settings, new: checks.NewCustomer) -> None:
+    async with opened(chosen) as (database, passwords):
+        hashed = await passwords.hash(new.password)
+        async with database.write() as db:
+            await customers.create(db, new, password_hash=hashed, origin=Origin())
+
+
+async def _export_audit(chosen: Settings) -> None:
+    async with opened(chosen) as (database, _), database.read() as db:
+        async for row in audit.stream(db):
+            event = {
+                "id": str(row.id),
+                "at": rfc3339(row.at),
+                "action": row.action,
+                "actorId": row.actor_id and str(row.actor_id),
+                "customerId": row.customer_id and str(row.customer_id),
+                "fields": row.fields,
+                "ipAddress": row.ip_address,
+                "userAgent": row.user_agent,
+            }
+            sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
+
+
+async def _seed(chosen: Settings, count: int, password: str) -> None:
+    async with opened(chosen) as (database, passwords):
+        hashed = await passwords.hash(password)
+        with Progress(console=err) as progress:
+            bar = progress.add_task("Customers", total=count)
+            for rows in samples.batches(count, password_hash=hashed):
+                async with database.write() as db:
+                    await samples.insert_samples(db, rows)
+                progress.advance(bar, len(rows))

@@ -1,0 +1,76 @@
+"""`migrate` and `purge`, and the state in which every command needs the database."""
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+
+from gql_app import chores, settings
+from gql_app.cli.console import fail, out
+from gql_app.db import migrations
+from gql_app.db.engine import Database, sqlite_file
+from gql_app.resources import Resources
+from gql_app.settings import Settings
+
+
+def migrate() -> None:
+    """Bring the database up to date; this is also how it begins."""
+    chosen = settings.load()
+    reach(chosen)
+    upgrade(chosen)
+    out.print("The database is up to date.")
+
+
+def purge() -> None:
+    """Delete what is long over: old sessions and forgotten failures."""
+    chosen = settings.load(serving=True)
+    prepare(chosen)
+    count = asyncio.run(_purge(chosen))
+    out.print(f"{count} rows are gone.")
+
+
+def prepare(chosen: Settings) -> None:
+    """Migrate an SQLite file; refuse a PostgreSQL that nobody has migrated."""
+    if not reach(chosen):
+        return
+    if not chosen.on_sqlite:
+        fail("The database is not migrated. Run: python main.py migrate")
+    upgrade(chosen)
+
+
+def reach(chosen: Settings) -> bool:
+    """Tell whether migrations are pending; fail if the database can't be reached."""
+    if chosen.on_sqlite:
+        with suppress(OSError):  # what can't be made can't be reached, which is told below
+            sqlite_file(chosen.database_url).touch(mode=0o600)
+    faults = asyncio.run(_faults(chosen))
+    if "database" in faults:
+        fail(f"The database of {settings.PREFIX}DATABASE_URL can't be reached.")
+    return bool(faults)
+
+
+def upgrade(chosen: Settings) -> None:
+    """Bring a database up to date."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["url"] = chosen.database_url
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        fail(f"The database can't be migrated: {error}")
+
+
+async def _faults(chosen: Settings) -> dict[str, str]:
+    database = Database(chosen.database_url)
+    try:
+        return await database.faults()
+    finally:
+        await database.close()
+
+
+async def _purge(chosen: Settings) -> int:
+    async with Resources.open(chosen) as resources:
+        return await chores.purge(resources)

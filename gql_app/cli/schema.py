@@ -1,0 +1,33 @@
+"""`export-schema` and `version`: what this program is, in its own words."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gql_app import __version__
+from gql_app.cli.console import fail, out
+from gql_app.schema.root import build_schema
+
+
+def export_schema(
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare with the file; exit 1 if it differs.")
+    ] = False,
+    file: Annotated[Path, typer.Option(help="What --check compares with.")] = Path(
+        "schema.graphql"
+    ),
+) -> None:
+    """Print the schema in GraphQL's language."""
+    printed = build_schema().as_str() + "\n"
+    if not check:
+        sys.stdout.write(printed)
+    elif not file.exists() or file.read_text(encoding="utf-8") != printed:
+        fail(f"{file} is not what the code says. Run: make schema")
+
+
+def version() -> None:
+    """Print the version."""
+    out.print(__version__)

@@ -1,0 +1,193 @@
+"""What the operator decides: the environment's `GQL_APP_` variables, read here only."""
+
+import os
+from typing import Annotated, Final
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gql_app.errors import CannotStart
+from gql_app.settings.values import (
+    MIN_SECRET_BYTES,
+    POSTGRESQL,
+    SQLITE,
+    DatabaseUrl,
+    Folder,
+    Hosts,
+    Level,
+    MailUrl,
+    Natural,
+    Origins,
+    Page,
+    Positive,
+    Proxies,
+    SecretKey,
+    Sender,
+    Words,
+    very_bytes,
+)
+
+__all__ = [
+    "MIN_SECRET_BYTES",
+    "PREFIX",
+    "SECRET_REQUIRED",
+    "SQLITE",
+    "Settings",
+    "admin_password",
+    "load",
+    "unknown_variables",
+]
+
+PREFIX: Final = "GQL_APP_"
+ADMIN_PASSWORD: Final = PREFIX + "ADMIN_PASSWORD"
+SECRET_REQUIRED: Final = (
+    f"{PREFIX}SECRET_KEY: is required with PostgreSQL, so that every process signs alike; "
+    "make one with: openssl rand -base64 48"
+)
+
+
+class Settings(BaseSettings):
+    """Every setting with its default; frozen once read."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    database_url: DatabaseUrl = Field(default="sqlite:///gql_app.db", repr=False)
+    """`sqlite:///file.db` or `postgresql://user:password@host/database`."""
+    secret_key: SecretKey | None = None
+    """Signs the tokens (HS256); 32 bytes or more. Made and kept beside an SQLite file."""
+    access_token_ttl: Positive = 3600
+    """Seconds that a token lives."""
+    issuer: Words = "gql_app"
+    """The tokens' `iss` (RFC 7519 section 4.1.1)."""
+    audience: Words = "gql_app"
+    """The tokens' `aud` (RFC 7519 section 4.1.3)."""
+    playground: bool = True
+    """Whether GET /graphql shows the playground to a browser."""
+    introspection: bool = True
+    """Whether clients may ask for the schema."""
+    log_level: Level = "INFO"
+    """The least severe log line that is written."""
+    refresh_token_ttl: Positive = 30 * 24 * 3600
+    """Seconds that a session goes on after each refresh."""
+    refresh_grace_seconds: Natural = 10
+    """Seconds in which a spent refresh token is answered again, for callers that race."""
+    session_max_age: Positive = 90 * 24 * 3600
+    """Seconds from signing in after which no refresh carries a session on."""
+    registration: bool = True
+    """Whether anybody may register."""
+    login_attempts: Positive = 5
+    """Failed sign-ins of one address within the window before it has to wait."""
+    login_client_attempts: Positive = 50
+    """The same of one client, whatever addresses it tries."""
+    login_window_seconds: Positive = 15 * 60
+    """Seconds until a failed sign-in is forgotten."""
+    trusted_proxies: Proxies | None = None
+    """Whose X-Forwarded-For is believed: addresses or networks, comma-separated, or *."""
+    smtp_url: MailUrl | None = None
+    """`smtp://user:password@host:port`; smtps:// for TLS at once, smtp+starttls:// to insist."""
+    mail_from: Sender = "no-reply@localhost"
+    """Who letters are from."""
+    reset_url: Page = "http://127.0.0.1:8000/graphql"
+    """The page where a password is reset; its link gets #token= and the token."""
+    demo: bool = False
+    """Whether letters may go to the log; `serve --demo` sets it."""
+    password_threads: Annotated[int, Field(ge=1, le=64)] = min(4, os.cpu_count() or 1)
+    """Passwords hashed at once, each of which takes 19 MiB."""
+    password_queue: Natural = 256
+    """Passwords that may wait for a thread; any more are told to come back."""
+
+    secret_key_fallback: SecretKey | None = None
+    """Verifies tokens (HS256) and signs none: the secret that was, or the one that will be."""
+    keys_dir: Folder | None = None
+    """The folder of the key files, which `keys new` makes; without it HS256 is all there is."""
+    allowed_hosts: Hosts | None = None
+    """The Host headers that are answered, comma-separated; any, if it is not set."""
+    allowed_origins: Origins | None = None
+    """Whose pages may read answers (CORS), comma-separated; nobody else's, if it is not set."""
+    max_connections: Positive = 10_000
+    """Connections of one process; those beyond get 503."""
+    receive_timeout: Positive = 20
+    """Seconds in which a request's headers must arrive, and then as many for its body."""
+    max_header_bytes: Positive = 16 * 1024
+    """Bytes of a request's line and headers."""
+    max_body_bytes: Positive = 256 * 1024
+    """Bytes of a request's body."""
+    operation_timeout: Positive = 10
+    """Seconds after which an operation is cancelled, its SQL as well."""
+    max_tokens: Positive = 2_000
+    """Lexical tokens of a document."""
+    max_operations: Positive = 20
+    """Operations in a document."""
+    max_depth: Positive = 12
+    """Fields within fields."""
+    max_aliases: Positive = 15
+    """Fields under another name."""
+    max_root_fields: Positive = 20
+    """Fields at the root of an operation."""
+    max_directives: Positive = 50
+    """Directives in a document."""
+    max_spreads: Positive = 200
+    """Fragment spreads, once every fragment stands where it is spread."""
+    max_cost: Positive = 20_000
+    """Objects and values that an answer may hold, by the page sizes that are asked for."""
+
+    @property
+    def on_sqlite(self) -> bool:
+        """Whether the database is an SQLite file."""
+        return self.database_url.startswith(SQLITE)
+
+    @property
+    def secret_bytes(self) -> bytes | None:
+        """The very bytes of the secret key, or None if there is none."""
+        return very_bytes(self.secret_key) if self.secret_key else None
+
+    @property
+    def fallback_bytes(self) -> bytes | None:
+        """The very bytes of the other secret key, or None if there is none."""
+        return very_bytes(self.secret_key_fallback) if self.secret_key_fallback else None
+
+
+def load(*, serving: bool = False) -> Settings:
+    """Read the environment, and require what serving needs if that is to come.
+
+    Raises CannotStart, which names every faulty variable at once and no value.
+    """
+    faults: list[str] = []
+    settings: Settings | None = None
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        faults = [
+            f"{PREFIX}{str(fault['loc'][0]).upper()}: {_in_words(fault['msg'])}"
+            for fault in error.errors(include_url=False, include_input=False)
+        ]
+    if serving and _lacks_secret():
+        faults.append(SECRET_REQUIRED)
+    if settings is None or faults:
+        raise CannotStart(faults)
+    return settings
+
+
+def unknown_variables() -> list[str]:
+    """Name the `GQL_APP_` variables that mean nothing here, most likely misspelt."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {ADMIN_PASSWORD}
+    return sorted(
+        name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known
+    )
+
+
+def admin_password() -> str | None:
+    """Read the password for `create-admin`, so that scripts need no terminal."""
+    return os.environ.get(ADMIN_PASSWORD)
+
+
+def _lacks_secret() -> bool:
+    given = {name.upper(): value for name, value in os.environ.items()}
+    return (
+        given.get(f"{PREFIX}DATABASE_URL", "").startswith(POSTGRESQL)
+        and f"{PREFIX}SECRET_KEY" not in given
+    )
+
+
+def _in_words(message: str) -> str:
+    return message.removeprefix("Value error, ").replace("Input should", "should")

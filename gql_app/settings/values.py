@@ -1,0 +1,165 @@
+"""What each setting may hold, checked as it is read; a fault never repeats the value."""
+
+import os
+import re
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Final, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
+
+SQLITE: Final = "sqlite:///"
+POSTGRESQL: Final = "postgresql://"
+POSTGRESQL_URL: Final = (
+    "must read postgresql://user:password@host:port/database, "
+    "with every special character of the password written as %XX"
+)
+MAX_PORT: Final = 65_535
+MIN_SECRET_BYTES: Final = 32
+
+_HOST_NAME: Final = re.compile(r"(\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\]")
+_HOST: Final = re.compile(r"([^:\[\]]*|\[[^\[\]]+\])(:(?P<port>[0-9]{1,5}))?")
+
+
+def _known_database(url: str) -> str:
+    if url.startswith(SQLITE):
+        if url.removeprefix(SQLITE).partition("?")[0] in {"", ":memory:"}:
+            message = "must name a file: sqlite:///file.db, or sqlite:////absolute/file.db"
+            raise ValueError(message)
+    elif not url.startswith(POSTGRESQL):
+        message = "must start with sqlite:/// or postgresql://"
+        raise ValueError(message)
+    else:
+        _check_postgresql(url)
+    return url
+
+
+def _check_postgresql(url: str) -> None:
+    """Refuse what can't be taken apart, in words of our own: urllib's repeat the password."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(POSTGRESQL_URL) from None
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    if not all(_names_host(host) for host in hosts):
+        raise ValueError(POSTGRESQL_URL)
+    if not parts.path.strip("/"):
+        message = "must name a database: postgresql://user:password@host/database"
+        raise ValueError(message)
+
+
+def _names_host(text: str) -> bool:
+    found = _HOST.fullmatch(text)
+    return found is not None and int(found["port"] or 0) <= MAX_PORT
+
+
+def _long_enough(secret: SecretStr) -> SecretStr:
+    size = len(very_bytes(secret))
+    if size < MIN_SECRET_BYTES:
+        message = f"must be at least {MIN_SECRET_BYTES} bytes long, not {size}"
+        raise ValueError(message)
+    return secret
+
+
+def very_bytes(secret: SecretStr) -> bytes:
+    """Tell the very bytes of a secret.
+
+    Undo how Python decodes the environment: a secret may be any bytes, not only UTF-8.
+    """
+    return os.fsencode(secret.get_secret_value())
+
+
+def _taken_apart(url: str) -> SplitResult | None:
+    """Take a URL apart, or find that it is none; urllib's words for that repeat the password."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+def _known_mail(url: SecretStr) -> SecretStr:
+    parts = _taken_apart(url.get_secret_value())
+    schemes = {"smtp", "smtps", "smtp+starttls"}
+    if parts is None or parts.scheme not in schemes or not parts.hostname:
+        message = "must be smtp://, smtps:// or smtp+starttls:// and a host"
+        raise ValueError(message)
+    return url
+
+
+def _known_sender(address: str) -> str:
+    if not re.fullmatch(r"[^\s@<>]+@[^\s@<>]+", address):
+        message = "must be an e-mail address"
+        raise ValueError(message)
+    return address
+
+
+def _known_page(url: str) -> str:
+    parts = _taken_apart(url)
+    schemes = {"http", "https"}
+    if parts is None or parts.scheme not in schemes or not parts.hostname or parts.fragment:
+        message = "must be an http:// or https:// address without a fragment"
+        raise ValueError(message)
+    return url
+
+
+def _known_proxies(proxies: str) -> str:
+    """Take what uvicorn takes; anything else it would quietly believe of nobody."""
+    try:
+        if proxies != "*":
+            _ = [ip_network(proxy.strip()) for proxy in proxies.split(",")]
+    except ValueError:
+        message = "must be addresses or networks, comma-separated, or *"
+        raise ValueError(message) from None
+    return proxies
+
+
+def _known_folder(folder: Path) -> Path:
+    if not folder.is_dir():
+        message = "must be a folder that is there"
+        raise ValueError(message)
+    return folder
+
+
+def _known_origins(origins: str) -> str:
+    """Take what browsers send as Origin (RFC 6454 section 6.1), exactly."""
+    for origin in origins.split(","):
+        parts = _taken_apart(origin.strip())
+        if (
+            parts is None
+            or parts.scheme not in {"http", "https"}
+            or not parts.hostname
+            or origin.strip() != f"{parts.scheme}://{parts.netloc}".lower()
+            or parts.username is not None
+        ):
+            message = "must be origins like https://app.example.com, comma-separated"
+            raise ValueError(message)
+    return origins
+
+
+def _known_hosts(hosts: str) -> str:
+    for host in hosts.split(","):
+        if not _HOST_NAME.fullmatch(host.strip()):
+            message = "must be host names without ports, comma-separated; *. stands for any below"
+            raise ValueError(message)
+    return hosts
+
+
+Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Level = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+    BeforeValidator(lambda value: str(value).upper()),
+]
+Positive = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+DatabaseUrl = Annotated[str, AfterValidator(_known_database)]
+SecretKey = Annotated[SecretStr, AfterValidator(_long_enough)]
+Proxies = Annotated[str, AfterValidator(_known_proxies)]
+MailUrl = Annotated[SecretStr, AfterValidator(_known_mail)]
+Sender = Annotated[str, AfterValidator(_known_sender)]
+Page = Annotated[str, AfterValidator(_known_page)]
+Folder = Annotated[Path, AfterValidator(_known_folder)]
+Origins = Annotated[str, AfterValidator(_known_origins)]
+Hosts = Annotated[str, AfterValidator(_known_hosts)]

@@ -1,0 +1,105 @@
+"""Settings of keys, hosts, origins and limits: what is taken, and faults told without the value."""
+
+from pathlib import Path
+
+import pytest
+
+from gql_app import settings
+from gql_app.errors import CannotStart
+
+DEFAULTS = {
+    "max_connections": 10_000,
+    "receive_timeout": 20,
+    "max_header_bytes": 16_384,
+    "max_body_bytes": 262_144,
+    "operation_timeout": 10,
+    "max_tokens": 2_000,
+    "max_operations": 20,
+    "max_depth": 12,
+    "max_aliases": 15,
+    "max_root_fields": 20,
+    "max_directives": 50,
+    "max_spreads": 200,
+    "max_cost": 20_000,
+}
+FOLDER = "must be a folder that is there"
+ORIGINS = "must be origins like https://app.example.com, comma-separated"
+HOSTS = "must be host names without ports, comma-separated; *. stands for any below"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the settings that this machine happens to have."""
+    for name in (*DEFAULTS, "database_url", "secret_key", "secret_key_fallback", "keys_dir"):
+        monkeypatch.delenv(settings.PREFIX + name.upper(), raising=False)
+
+
+def test_limits_have_sane_defaults() -> None:
+    assert settings.load().model_dump().items() >= DEFAULTS.items()
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_each_limit_is_a_setting_from_one(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(settings.PREFIX + name.upper(), "1")
+    assert settings.load().model_dump()[name] == 1
+    monkeypatch.setenv(settings.PREFIX + name.upper(), "0")
+    with pytest.raises(CannotStart) as stopped:
+        settings.load()
+    (fault,) = stopped.value.faults
+    assert fault.startswith(f"GQL_APP_{name.upper()}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALLOWED_HOSTS", "example.com"),
+        ("ALLOWED_HOSTS", "example.com, *.example.org,localhost,127.0.0.1,[::1]"),
+        ("ALLOWED_ORIGINS", "https://app.example.com"),
+        ("ALLOWED_ORIGINS", "https://app.example.com:8443, http://localhost:3000"),
+    ],
+)
+def test_hosts_and_origins_are_taken(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(settings.PREFIX + name, value)
+    assert settings.load().model_dump()[name.lower()] == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("SECRET_KEY_FALLBACK", "hush", "must be at least 32 bytes long, not 4"),
+        ("KEYS_DIR", "hush", FOLDER),
+        ("KEYS_DIR", __file__, FOLDER),
+        ("ALLOWED_HOSTS", "", HOSTS),
+        ("ALLOWED_HOSTS", "*", HOSTS),
+        ("ALLOWED_HOSTS", "hush.example:8000", HOSTS),
+        ("ALLOWED_HOSTS", "https://hush.example", HOSTS),
+        ("ALLOWED_HOSTS", "example.com,,hush.example", HOSTS),
+        ("ALLOWED_ORIGINS", "", ORIGINS),
+        ("ALLOWED_ORIGINS", "*", ORIGINS),
+        ("ALLOWED_ORIGINS", "null", ORIGINS),
+        ("ALLOWED_ORIGINS", "hush.example", ORIGINS),
+        ("ALLOWED_ORIGINS", "https://hush.example/", ORIGINS),
+        ("ALLOWED_ORIGINS", "https://HUSH.example", ORIGINS),
+        ("ALLOWED_ORIGINS", "https://hush@app.example", ORIGINS),
+        ("ALLOWED_ORIGINS", "https://hush.example:port", ORIGINS),
+        ("ALLOWED_ORIGINS", "ftp://hush.example", ORIGINS),
+        ("ALLOWED_ORIGINS", "https://app.example,", ORIGINS),
+    ],
+)
+def test_fault_is_told_in_words_without_the_value(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(settings.PREFIX + name, value)
+    with pytest.raises(CannotStart) as stopped:
+        settings.load()
+    assert stopped.value.faults == (f"GQL_APP_{name}: {words}",)
+
+
+def test_other_secret_and_keys_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GQL_APP_SECRET_KEY_FALLBACK", "the one that was" * 2)
+    monkeypatch.setenv("GQL_APP_KEYS_DIR", str(tmp_path))
+    loaded = settings.load()
+    assert loaded.fallback_bytes == b"the one that was" * 2
+    assert loaded.keys_dir == tmp_path
