@@ -15,6 +15,7 @@ from tests.databases import Postgres, copied_sqlite, migrated_sqlite, postgres_s
 from tests.letterbox import Letterbox
 from tests.people import Kind, Person, add_customer, expired_token, sign_in, sign_out
 from tests.processes import Server, serving
+from tests.statements import literals, recorded
 
 SetClock = Callable[[datetime], None]
 SECRET = "a secret of the tests, long enough to sign with"
@@ -124,6 +125,14 @@ async def tokens(api: Api, plain: Person, other: Person, admin: Person) -> dict[
         Kind.EXPIRED: expired_token(api.resources, plain),
         Kind.REVOKED: gone.token,
     }
+
+
+@pytest.fixture(autouse=True)
+def statements() -> Iterator[set[str]]:
+    """Take down the SQL of every test, in which no value may stand."""
+    with recorded() as statements:
+        yield statements
+    assert not [each for each in statements if literals(each)]
 
 
 @pytest.fixture
