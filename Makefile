@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
 
-.PHONY: run test lint format schema lock bench-timing clean
+.PHONY: run test lint format schema lock fuzz bench-timing clean
 
 run: .venv/run
 	$(BIN)/python main.py serve --demo $(ARGS)
@@ -32,6 +32,11 @@ lock: .venv/dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --quiet --extra dev -c requirements.txt \
 		pyproject.toml -o requirements-dev.txt
+
+# The fuzzing of the suite with other seeds, as many times over as is wished.
+TIMES ?= 20
+fuzz: .venv/dev
+	FUZZ_TIMES=$(TIMES) $(BIN)/pytest -n $(WORKERS) --dist loadgroup tests/fuzz $(ARGS)
 
 # Whether an answer's time tells which addresses are known.
 bench-timing: .venv/dev

@@ -1,0 +1,139 @@
+"""The server that is fuzzed, who fuzzes it, and what must be there when all is over."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+from sqlalchemy import select
+
+from gql_app.db.engine import Database
+from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.resources import Resources
+from gql_app.settings import Settings
+from tests.conftest import SECRET
+from tests.people import PASSWORD, Person, add_customer, expired_token, sign_in
+from tests.processes import PATIENCE, Server, serving, signed_in
+
+MANY: Final = "1000000"
+INTERNALS: Final = ("Traceback", "gql_app.", "sqlalchemy", "asyncpg", "sqlite3", 'File "', "argon2")
+
+
+@dataclass(slots=True)
+class Target:
+    """A server with a few people in its database."""
+
+    server: Server
+    client: httpx.Client
+    url: str
+    plain: Person
+    tokens: dict[str, str | None]
+    """What each kind of caller sends, by the kind's name."""
+
+    def send(self, body: bytes, caller: str, **headers: str) -> httpx.Response:
+        """Send one body, and see that its answer is one that may be given."""
+        sent = {"Content-Type": "application/json", **headers}
+        if token := self.tokens[caller]:
+            sent["Authorization"] = f"Bearer {token}"
+        response = self.client.post("/graphql", content=body, headers=sent)
+        check(response.status_code, response.text)
+        if "TOKEN_REVOKED" in response.text and caller in {"plain", "admin"}:
+            self.tokens[caller] = signed_in(self.client, f"{caller}@example.com", PASSWORD)
+        return response
+
+    def exchange(self, sent: bytes) -> bytes:
+        """Send raw bytes and read until the server closes, which it has to."""
+        received = b""
+        with socket.create_connection(("127.0.0.1", self.server.port), PATIENCE) as connection:
+            try:
+                connection.sendall(sent)
+                connection.shutdown(socket.SHUT_WR)
+                while some := connection.recv(65_536):
+                    received += some
+            except ConnectionError:  # it closed while we were still sending
+                pass
+        return received
+
+    def check_log(self) -> None:
+        """See that the log tells of no fault."""
+        log = self.server.logged()
+        assert "Traceback" not in log
+        assert "Unforeseen" not in log
+
+    def protected(self) -> list[str]:
+        """Write down what nobody but an admin, or its owner, may change."""
+        return asyncio.run(_protected(self.url, self.plain))
+
+
+def check(status: int, text: str) -> None:
+    """See that an answer is one of GraphQL's, and tells nothing of the inside."""
+    assert status < 500, text
+    assert not [word for word in INTERNALS if word in text]
+    body = json.loads(text)
+    assert body.keys() <= {"data", "errors"}
+    for error in body.get("errors", []):
+        assert error["message"]
+        assert error["extensions"]["code"] != "INTERNAL_SERVER_ERROR"
+
+
+@contextmanager
+def target(url: str, folder: Path) -> Iterator[Target]:
+    """Serve a database with some people, whose sign-ins no guess may lock."""
+    plain, tokens = asyncio.run(_fill(url))
+    with (
+        serving(
+            folder=folder,
+            database_url=url,
+            secret_key=SECRET,
+            registration="false",
+            login_attempts=MANY,
+            login_client_attempts=MANY,
+            receive_timeout="2",
+        ) as server,
+        server.client() as client,
+    ):
+        yield Target(server, client, url, plain, tokens)
+
+
+async def _fill(url: str) -> tuple[Person, dict[str, str | None]]:
+    async with Resources.open(Settings(database_url=url, secret_key=SECRET)) as resources:
+        people = [
+            await sign_in(resources, await add_customer(resources.database, name, is_admin=admin))
+            for name, admin in (("Plain", False), ("Admin", True), ("Other", False))
+        ]
+        expired = expired_token(resources, people[0])
+    plain, admin, _ = people
+    return plain, {
+        "anonymous": None,
+        "plain": plain.token,
+        "admin": admin.token,
+        "expired": expired,
+        "broken": f"{plain.token}x",
+    }
+
+
+async def _protected(url: str, plain: Person) -> list[str]:
+    """Write down the rows that are not the plain customer's own, and what is theirs to keep."""
+    database = Database(url)
+    async with database.read() as db:
+        others = await db.execute(
+            select(CustomerRow.__table__).where(CustomerRow.id != plain.id).order_by(CustomerRow.id)
+        )
+        sessions = await db.execute(
+            select(SessionRow.__table__)
+            .where(SessionRow.customer_id != plain.id)
+            .order_by(SessionRow.id)
+        )
+        own = await db.execute(
+            select(CustomerRow.password_hash, CustomerRow.is_admin, CustomerRow.is_active).where(
+                CustomerRow.id == plain.id
+            )
+        )
+        rows = [str(row) for result in (others, sessions, own) for row in result]
+    await database.close()
+    return rows
