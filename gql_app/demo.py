@@ -19,14 +19,18 @@ CUSTOMER: Final = ("Demo Customer", "customer@example.com", "customer-of-the-dem
 
 def require_loopback(host: str) -> None:
     """Raise CannotStart for a host that others could reach."""
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if not is_loopback(host):
         raise CannotStart(
             [f"--demo has passwords that everybody knows: it serves on loopback, not on {host}"]
         )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this very machine and no other can reach it."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 async def fill(db: Writer, passwords: Passwords) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from gql_app.accounts.letters import Stationery
@@ -78,11 +79,15 @@ def key_ring(settings: Settings) -> KeyRing:
     if secret is None:
         if not settings.on_sqlite:
             raise CannotStart([SECRET_REQUIRED])
-        file = sqlite_file(settings.database_url)
-        kept = file.with_name(f"{file.name}.key")
+        kept = kept_beside(sqlite_file(settings.database_url))
         secret = kept_secret(kept)
         if len(secret) < MIN_SECRET_BYTES:
             raise CannotStart(
                 [f"{kept}: holds no secret key; delete it, and a new one is made at the next start"]
             )
     return KeyRing.of_secret(secret)
+
+
+def kept_beside(file: Path) -> Path:
+    """Tell where the secret key of an SQLite file is kept if none is set."""
+    return file.with_name(f"{file.name}.key")

@@ -15,6 +15,7 @@ Floors = Sequence[tuple[str, ...]]
 HOUSE: Floors = (
     ("main",),
     ("cli",),
+    ("deployment",),
     ("demo",),
     ("app",),
     ("chores", "web"),

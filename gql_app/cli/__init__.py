@@ -5,7 +5,7 @@ from typing import Final
 
 import typer
 
-from gql_app.cli import accounts, database, schema, serving
+from gql_app.cli import accounts, checking, database, schema, serving
 from gql_app.cli.console import err
 from gql_app.errors import CannotStart
 
@@ -22,6 +22,7 @@ for _command in (
     accounts.seed,
     database.purge,
     accounts.export_audit,
+    checking.check,
     schema.export_schema,
     schema.version,
 ):

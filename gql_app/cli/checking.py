@@ -1,0 +1,44 @@
+"""`check`: what is not as it should be about a deployment."""
+
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from gql_app import settings
+from gql_app.cli.console import out
+from gql_app.deployment import Deployment, Finding, findings
+from gql_app.errors import CannotStart
+
+
+def check(
+    host: Annotated[str, typer.Option(help="The address that serve listens on.")] = "127.0.0.1",
+    machines: Annotated[int, typer.Option(min=1, help="How many machines serve.")] = 1,
+    accept: Annotated[
+        list[str] | None, typer.Option(help="A finding's code that is so on purpose; repeatable.")
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+) -> None:
+    """Look a deployment over; exit with status 1 if there is something to mend."""
+    found = [each for each in _look(host, machines) if each.code not in (accept or ())]
+    if as_json:
+        sys.stdout.write(json.dumps({"findings": [asdict(each) for each in found]}) + "\n")
+    else:
+        for each in found:
+            out.print(f"{each.code}: {each.message} {each.remedy}", markup=False)
+        out.print("Nothing to mend." if not found else f"To mend: {len(found)}.")
+    if found:
+        sys.exit(1)
+
+
+def _look(host: str, machines: int) -> list[Finding]:
+    """Look; what keeps the program from starting is all that there is to say then."""
+    try:
+        chosen = settings.load(serving=True)
+    except CannotStart as why:
+        return [Finding("cannot-start", fault, "Mend it first.") for fault in why.faults]
+    return asyncio.run(findings(Deployment(chosen, host, machines)))

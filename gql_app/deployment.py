@@ -1,0 +1,201 @@
+"""A deployment, as a critical friend sees it before the world does."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from stat import S_IRWXG, S_IRWXO
+from typing import Final
+
+from gql_app import demo
+from gql_app.accounts import customers
+from gql_app.db.clocks import skew
+from gql_app.db.engine import Database, Reader, sqlite_file
+from gql_app.resources import kept_beside
+from gql_app.security.strength import guessable
+from gql_app.settings import PREFIX, Settings, unknown_variables
+
+MAX_SKEW: Final = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What is run, and where."""
+
+    settings: Settings
+    host: str
+    """The address that `serve` listens on."""
+    machines: int
+
+    @property
+    def is_public(self) -> bool:
+        """Whether others than this machine can reach it: directly, by a name or by a proxy."""
+        names = (self.settings.allowed_hosts or self.host).split(",")
+        return self.settings.trusted_proxies is not None or not all(
+            demo.is_loopback(name.strip()) for name in (self.host, *names)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be, and what to do about it."""
+
+    code: str
+    message: str
+    remedy: str
+
+
+async def findings(deployment: Deployment) -> list[Finding]:
+    """Look a deployment over; nothing is made or changed by it."""
+    return [
+        *_variables(),
+        *_keys(deployment.settings),
+        *_reach(deployment),
+        *_mail(deployment),
+        *_machines(deployment),
+        *[finding async for finding in _database(deployment.settings)],
+    ]
+
+
+def _variables() -> Iterator[Finding]:
+    for name in unknown_variables():
+        yield Finding(
+            "unknown-variable", f"{name} is no setting of this program.", "Mend its name."
+        )
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    for name, secret in (
+        ("SECRET_KEY", settings.secret_bytes),
+        ("SECRET_KEY_FALLBACK", settings.fallback_bytes),
+    ):
+        if secret and guessable(secret):
+            yield Finding(
+                "weak-key",
+                f"{PREFIX}{name} reads like something that can be guessed.",
+                "Make one with: openssl rand -base64 48",
+            )
+    for code, file in _private_files(settings):
+        if file.exists() and file.stat().st_mode & (S_IRWXG | S_IRWXO):
+            yield Finding(
+                code,
+                f"Others on this machine may read or write {file}.",
+                f"Run: chmod go= {file}",
+            )
+
+
+def _private_files(settings: Settings) -> Iterator[tuple[str, Path]]:
+    if settings.on_sqlite:
+        file = sqlite_file(settings.database_url)
+        yield "exposed-database", file
+        if settings.secret_bytes is None:
+            yield "exposed-key", kept_beside(file)
+    if settings.keys_dir:
+        for file in (settings.keys_dir, *sorted(settings.keys_dir.iterdir())):
+            yield "exposed-key", file
+
+
+def _reach(deployment: Deployment) -> Iterator[Finding]:
+    settings = deployment.settings
+    if not deployment.is_public:
+        return
+    if settings.playground:
+        yield Finding(
+            "open-playground",
+            "Everybody is shown the playground.",
+            f"Set {PREFIX}PLAYGROUND=false, or keep it on purpose.",
+        )
+    if settings.introspection:
+        yield Finding(
+            "open-introspection",
+            "Everybody may ask for the schema.",
+            f"Set {PREFIX}INTROSPECTION=false, or keep it on purpose.",
+        )
+    if settings.allowed_hosts is None:
+        yield Finding(
+            "any-host",
+            "Every Host header is answered.",
+            f"Set {PREFIX}ALLOWED_HOSTS to the names that clients use.",
+        )
+    if settings.trusted_proxies is None:
+        yield Finding(
+            "no-tls",
+            "Nothing in front ends TLS: passwords and tokens travel in the clear.",
+            f"Put a proxy in front, and set {PREFIX}TRUSTED_PROXIES to its address.",
+        )
+
+
+def _mail(deployment: Deployment) -> Iterator[Finding]:
+    settings = deployment.settings
+    if settings.smtp_url is None:
+        yield Finding(
+            "no-mail",
+            "No letter is sent: nobody can reset a password, or is told of a change.",
+            f"Set {PREFIX}SMTP_URL and {PREFIX}MAIL_FROM.",
+        )
+    elif deployment.is_public and settings.reset_url.startswith("http://"):
+        yield Finding(
+            "reset-in-the-clear",
+            "Links to reset a password lead to a page without TLS.",
+            f"Set {PREFIX}RESET_URL to an https:// page.",
+        )
+
+
+def _machines(deployment: Deployment) -> Iterator[Finding]:
+    if deployment.settings.on_sqlite and deployment.machines > 1:
+        yield Finding(
+            "sqlite-on-several-machines",
+            "An SQLite file serves one machine: each would have customers of its own.",
+            f"Set {PREFIX}DATABASE_URL to a PostgreSQL.",
+        )
+
+
+async def _database(settings: Settings) -> AsyncIterator[Finding]:
+    migrate = Finding("pending-migrations", "The database is not up to date.", "Run: migrate")
+    if settings.on_sqlite and not sqlite_file(settings.database_url).exists():
+        yield migrate
+        return
+    database = Database(settings.database_url)
+    try:
+        faults = await database.faults()
+        if "database" in faults:
+            yield Finding(
+                "no-database",
+                f"The database of {PREFIX}DATABASE_URL can't be reached.",
+                "See that it runs, and that the address, name and password are right.",
+            )
+        elif faults:
+            yield migrate
+        else:
+            async with database.read() as db:
+                for finding in [*await _clocks(db), *await _demo_data(db, settings)]:
+                    yield finding
+    finally:
+        await database.close()
+
+
+async def _clocks(db: Reader) -> list[Finding]:
+    ahead = await skew(db)
+    if abs(ahead) <= MAX_SKEW:
+        return []
+    seconds = f"{abs(ahead.total_seconds()):.0f} s {'ahead' if ahead > timedelta() else 'behind'}"
+    return [
+        Finding(
+            "clock-skew",
+            f"The database's clock is {seconds} of this machine's.",
+            "Set both by NTP: tokens expire by this one.",
+        )
+    ]
+
+
+async def _demo_data(db: Reader, settings: Settings) -> list[Finding]:
+    known = [email for _, email, _ in (demo.ADMIN, demo.CUSTOMER)]
+    if not settings.demo and not [e for e in known if await customers.by_email(db, e)]:
+        return []
+    return [
+        Finding(
+            "demo-data",
+            "The database has the demo's customers, whose passwords everybody knows.",
+            "Begin with an empty database.",
+        )
+    ]

@@ -1,0 +1,190 @@
+"""`check`: each thing that may be wrong with a deployment is found, and nothing else."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gql_app import clock, demo
+from gql_app.db.engine import Database
+from gql_app.deployment import Deployment, findings
+from gql_app.settings import Settings
+from tests.conftest import SetClock
+from tests.databases import Postgres, copied_sqlite
+from tests.people import add_customer
+from tests.processes import output_of, run_main
+
+RANDOM = "X8sL5xQm0c1ZkqVv2fTtJ3wYb7RrN9uHd4GgPpEe6Aa"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 — looked at, not listened on
+PUBLIC = {
+    "playground": "false",
+    "introspection": "false",
+    "allowed_hosts": "api.example.com",
+    "trusted_proxies": "10.0.0.1",
+    "reset_url": "https://example.com/reset",
+}
+
+
+@pytest.fixture
+def postgresql_url(postgres: Postgres) -> Iterator[str]:
+    """Give a test a migrated PostgreSQL database."""
+    with postgres.copied() as url:
+        yield url
+
+
+@pytest.fixture
+def good(sqlite_template: Path, tmp_path: Path) -> dict[str, str]:
+    """Set up a deployment with nothing to mend."""
+    url = copied_sqlite(sqlite_template, tmp_path)
+    (tmp_path / "test.db").chmod(0o600)
+    return {"database_url": url, "secret_key": RANDOM, "smtp_url": "smtp://mail.example.com"}
+
+
+def codes(folder: Path, *arguments: str, **settings: str) -> list[str]:
+    """Run `check`, and tell the codes of what it finds; the status must agree with it."""
+    done = run_main("check", "--json", *arguments, folder=folder, **settings)
+    found = json.loads(done.stdout)["findings"]
+    assert done.returncode == (1 if found else 0), done.stderr
+    for finding in found:
+        assert finding.keys() == {"code", "message", "remedy"}
+        assert all(finding.values())
+    return [finding["code"] for finding in found]
+
+
+def test_good_deployment_has_nothing_to_mend(tmp_path: Path, good: dict[str, str]) -> None:
+    assert output_of("check", folder=tmp_path, **good) == "Nothing to mend.\n"
+    assert codes(tmp_path, **good) == []
+    assert codes(tmp_path, "--host", EVERYWHERE, **good | PUBLIC) == []
+
+
+def test_findings_are_told_in_words(tmp_path: Path, good: dict[str, str]) -> None:
+    del good["smtp_url"]
+    done = run_main("check", folder=tmp_path, **good)
+    assert done.returncode == 1
+    (line, count) = done.stdout.splitlines()
+    assert line.startswith("no-mail: No letter is sent")
+    assert "GQL_APP_SMTP_URL" in line
+    assert count == "To mend: 1."
+
+
+def test_finding_may_be_so_on_purpose(tmp_path: Path, good: dict[str, str]) -> None:
+    del good["smtp_url"]
+    assert codes(tmp_path, "--machines", "2", "--accept", "no-mail", **good) == [
+        "sqlite-on-several-machines"
+    ]
+    accepted = ("--accept", "no-mail", "--accept", "sqlite-on-several-machines")
+    assert codes(tmp_path, "--machines", "2", *accepted, **good) == []
+
+
+def test_looking_makes_nothing(tmp_path: Path, good: dict[str, str]) -> None:
+    (tmp_path / "empty").mkdir()
+    del good["database_url"], good["secret_key"]
+    assert codes(tmp_path / "empty", **good) == ["pending-migrations"]
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+async def found(given: dict[str, str], host: str = "127.0.0.1", machines: int = 1) -> list[str]:
+    """Look a deployment over in this process, and tell the codes of what is found."""
+    settings = Settings.model_validate(given)
+    return [each.code for each in await findings(Deployment(settings, host, machines))]
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({"audienc": "misspelt"}, "unknown-variable"),
+        ({"access_token_ttl": "0"}, "cannot-start"),
+    ],
+)
+def test_faults_of_the_environment_are_findings(
+    tmp_path: Path, good: dict[str, str], settings: dict[str, str], code: str
+) -> None:
+    assert codes(tmp_path, **good | settings) == [code]
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({"secret_key": "correct horse battery staple, twice"}, "weak-key"),
+        ({"secret_key": "x" * 40}, "weak-key"),
+        ({"secret_key_fallback": "password" * 5}, "weak-key"),
+        ({"database_url": "postgresql://127.0.0.1:1/none"}, "no-database"),
+        (PUBLIC | {"playground": "true"}, "open-playground"),
+        (PUBLIC | {"introspection": "true"}, "open-introspection"),
+        (PUBLIC | {"reset_url": "http://example.com/"}, "reset-in-the-clear"),
+        ({"demo": "true"}, "demo-data"),
+    ],
+)
+async def test_each_fault_is_found(
+    good: dict[str, str], settings: dict[str, str], code: str
+) -> None:
+    assert await found(good | settings) == [code]
+
+
+@pytest.mark.parametrize("host", [EVERYWHERE, "::", "192.0.2.1", "db.internal"])
+async def test_public_host_without_anything_in_front(good: dict[str, str], host: str) -> None:
+    assert await found(good, host) == [
+        "open-playground",
+        "open-introspection",
+        "any-host",
+        "no-tls",
+        "reset-in-the-clear",
+    ]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+async def test_what_is_only_here_may_be_open(good: dict[str, str], host: str) -> None:
+    assert await found(good, host) == []
+    assert await found(good | {"allowed_hosts": "localhost, [::1]"}, host) == []
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
+async def test_files_that_others_may_read_or_write(
+    tmp_path: Path, good: dict[str, str], mode: int
+) -> None:
+    del good["secret_key"]
+    key = tmp_path / "test.db.key"
+    key.write_text(RANDOM)
+    key.chmod(mode)
+    assert await found(good) == ["exposed-key"]
+    (tmp_path / "test.db").chmod(mode)
+    assert await found(good) == ["exposed-database", "exposed-key"]
+
+
+async def test_folder_of_keys_that_others_may_read(tmp_path: Path, good: dict[str, str]) -> None:
+    folder = tmp_path / "keys"
+    folder.mkdir(mode=0o700)
+    assert await found(good | {"keys_dir": str(folder)}) == []
+    folder.chmod(0o755)
+    assert await found(good | {"keys_dir": str(folder)}) == ["exposed-key"]
+
+
+async def test_demo_customers_are_found(good: dict[str, str]) -> None:
+    database = Database(good["database_url"])
+    await add_customer(database, "Somebody", demo.CUSTOMER[1])
+    await database.close()
+    assert await found(good) == ["demo-data"]
+
+
+async def test_postgresql_on_several_machines_is_as_it_should_be(
+    good: dict[str, str], postgresql_url: str
+) -> None:
+    assert await found(good | PUBLIC | {"database_url": postgresql_url}, EVERYWHERE, 3) == []
+
+
+async def test_unmigrated_postgresql_is_found(good: dict[str, str], postgres: Postgres) -> None:
+    with postgres.copied("template1") as url:
+        assert await found(good | {"database_url": url}) == ["pending-migrations"]
+
+
+@pytest.mark.parametrize(("hours", "words"), [(-1, "ahead"), (1, "behind")])
+async def test_clock_that_is_not_the_databases(
+    postgresql_url: str, set_clock: SetClock, hours: int, words: str
+) -> None:
+    set_clock(clock.later(clock.now(), hours * 3600))
+    settings = Settings(database_url=postgresql_url, secret_key=RANDOM, smtp_url="smtp://mail")
+    (finding,) = await findings(Deployment(settings, "127.0.0.1", 1))
+    assert finding.code == "clock-skew"
+    assert words in finding.message
+    assert "36" in finding.message
