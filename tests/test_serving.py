@@ -138,6 +138,25 @@ async def test_workers_take_each_others_tokens(sqlite_template: Path, tmp_path: 
                     assert ask(client, token)["token"] == {"valid": True}
 
 
+async def test_worker_that_is_killed_is_replaced_and_nobody_is_signed_out(
+    sqlite_template: Path, tmp_path: Path
+) -> None:
+    url = copied_sqlite(sqlite_template, tmp_path)
+    await add_ada(url)
+    with serving("--workers", "2", folder=tmp_path, database_url=url) as server:
+        with server.client() as client:
+            token = signed_in(client, EMAIL, PASSWORD)
+        victim = server.await_log(r"server process \[(\d+)\]", 2)[0]
+        os.kill(int(victim), signal.SIGKILL)
+        with server.client() as client:
+            assert ask(client, token)["me"]["email"] == EMAIL
+        workers = server.await_log(r"server process \[(\d+)\]", 3)
+        server.await_log("Application startup complete", 3)
+        assert len(set(workers)) == 3
+        with server.client() as client:
+            assert ask(client, token)["token"] == {"valid": True}
+
+
 def test_uvicorn_serves_the_program_too(sqlite_template: Path, tmp_path: Path) -> None:
     url, port = copied_sqlite(sqlite_template, tmp_path), free_port()
     command = [sys.executable, "-m", "uvicorn", "--app-dir", str(ROOT), "main:app"]
