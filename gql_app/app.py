@@ -13,7 +13,7 @@ from gql_app import chores, logs
 from gql_app.resources import Resources
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings, load
-from gql_app.web import health
+from gql_app.web import health, wellknown
 from gql_app.web.graphql import Door
 from gql_app.web.middleware import BodyLimit, RequestLog, SafeHeaders
 from gql_app.web.responses import explain
@@ -46,6 +46,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/graphql", door.knock, methods=["GET", "POST"]),
             Route("/livez", health.livez),
             Route("/readyz", health.readyz),
+            Route("/.well-known/jwks.json", wellknown.jwks),
         ],
         middleware=[
             Middleware(SafeHeaders),

@@ -12,7 +12,8 @@
     │   └── BadUserInput        BAD_USER_INPUT
     ├── Rejected                a mutation is refused: the payload's `errors`
     │   └── TooManyAttempts     with the seconds to wait
-    └── CannotStart             the operator is told in words, all faults at once
+    ├── CannotStart             the operator is told in words, all faults at once
+    └── CannotRotate            the operator asks for what the keys don't allow
 
 A refusal carries an `extensions` dictionary, which graphql-core lifts into the
 GraphQL error unaided.
@@ -192,3 +193,10 @@ class CannotStart(GqlAppError):
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults: Final = tuple(faults)
+
+
+class CannotRotate(GqlAppError):
+    """A change of keys that can't be made, or that would sign somebody out."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"{what} {why}")

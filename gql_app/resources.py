@@ -13,8 +13,10 @@ from gql_app.accounts.throttle import Throttle
 from gql_app.db.engine import Database, sqlite_file
 from gql_app.errors import CannotStart
 from gql_app.mail import Mailer, mailer
-from gql_app.security.keys import KeyRing, kept_secret
+from gql_app.security.keys import SECRET_KEY, KeyRing, kept_secret
+from gql_app.security.keystore import KeyStore
 from gql_app.security.passwords import Passwords
+from gql_app.security.pickup import CurrentRing
 from gql_app.security.tokens import Issuer
 from gql_app.settings import MIN_SECRET_BYTES, SECRET_REQUIRED, Settings
 
@@ -24,7 +26,7 @@ class Resources:
     """The database, the keys and the hasher, as the settings have them."""
 
     database: Database
-    keys: KeyRing
+    current_ring: CurrentRing
     issuer: Issuer
     passwords: Passwords
     lifetimes: Lifetimes
@@ -35,14 +37,20 @@ class Resources:
     """Set when a letter has been written down, so that it leaves at once."""
     registration: bool
 
+    @property
+    def keys(self) -> KeyRing:
+        """The key ring, as the files have it now."""
+        return self.current_ring.get()
+
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[Self]:
         """Open everything, and close it when the block ends. Raises CannotStart."""
-        keys = key_ring(settings)
+        current_ring = CurrentRing(key_store(settings))
+        keys = current_ring.get()
         opened = cls(
             database=Database(settings.database_url),
-            keys=keys,
+            current_ring=current_ring,
             issuer=Issuer(settings.issuer, settings.audience, settings.access_token_ttl),
             passwords=Passwords(threads=settings.password_threads, queue=settings.password_queue),
             lifetimes=Lifetimes(
@@ -70,22 +78,22 @@ class Resources:
             await opened.database.close()
 
 
-def key_ring(settings: Settings) -> KeyRing:
-    """Make the ring of the secret that is set, or else of the one beside the SQLite file.
+def key_store(settings: Settings) -> KeyStore:
+    """Tell where the keys are: the secret is the one that is set, or else beside the SQLite file.
 
     Raises CannotStart.
     """
-    secret = settings.secret_bytes
+    secret, origin = settings.secret_bytes, SECRET_KEY
     if secret is None:
         if not settings.on_sqlite:
             raise CannotStart([SECRET_REQUIRED])
         kept = kept_beside(sqlite_file(settings.database_url))
-        secret = kept_secret(kept)
+        secret, origin = kept_secret(kept), str(kept)
         if len(secret) < MIN_SECRET_BYTES:
             raise CannotStart(
                 [f"{kept}: holds no secret key; delete it, and a new one is made at the next start"]
             )
-    return KeyRing.of_secret(secret)
+    return KeyStore(secret, origin, settings.fallback_bytes, settings.keys_dir)
 
 
 def kept_beside(file: Path) -> Path:

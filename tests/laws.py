@@ -65,7 +65,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "sqlalchemy": ("db", "accounts"),
     "starlette": ("web", "app"),
     "strawberry": ("schema", "web.graphql", "web.playground"),
-    "structlog": ("chores", "logs", "mail", "schema.faults", "web.middleware"),
+    "structlog": ("chores", "logs", "mail", "schema.faults", "security.pickup", "web.middleware"),
     "typer": ("cli",),
     "uvicorn": ("cli",),
     "zxcvbn": ("security",),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gql_app.errors import CannotStart
-from gql_app.resources import Resources, key_ring
+from gql_app.resources import Resources, key_store
 from gql_app.security.tokens import Issuer
 from gql_app.settings import Settings
 from tests.conftest import SECRET
@@ -18,17 +18,17 @@ def on_sqlite(folder: Path, **chosen: str) -> Settings:
 
 
 def test_secret_that_is_set_signs_and_none_is_kept(tmp_path: Path) -> None:
-    ring = key_ring(on_sqlite(tmp_path, secret_key=SECRET))
+    ring = key_store(on_sqlite(tmp_path, secret_key=SECRET)).read()
     assert ring.signing.secret == SECRET.encode()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_secret_is_kept_beside_the_sqlite_file_and_used_again(tmp_path: Path) -> None:
-    ring = key_ring(on_sqlite(tmp_path))
+    ring = key_store(on_sqlite(tmp_path)).read()
     kept = tmp_path / "app.db.key"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert ring.signing.secret == kept.read_bytes().strip()
-    assert key_ring(on_sqlite(tmp_path)).signing.id == ring.signing.id
+    assert key_store(on_sqlite(tmp_path)).read().signing.id == ring.signing.id
 
 
 @pytest.mark.parametrize("held", [b"", b"\n", b"x" * 31 + b"\n"])
@@ -36,13 +36,13 @@ def test_kept_secret_cut_short_is_refused_by_its_file_s_name(tmp_path: Path, hel
     kept = tmp_path / "app.db.key"
     kept.write_bytes(held)
     with pytest.raises(CannotStart) as caught:
-        key_ring(on_sqlite(tmp_path))
+        key_store(on_sqlite(tmp_path)).read()
     assert caught.value.faults[0].startswith(f"{kept}: holds no secret key")
 
 
 def test_postgresql_without_a_secret_is_refused() -> None:
     with pytest.raises(CannotStart, match="GQL_APP_SECRET_KEY: is required with PostgreSQL"):
-        key_ring(Settings(database_url="postgresql://u@host/db"))
+        key_store(Settings(database_url="postgresql://u@host/db"))
 
 
 async def test_resources_are_as_the_settings_have_them(settings: Settings) -> None:

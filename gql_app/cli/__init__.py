@@ -5,7 +5,7 @@ from typing import Final
 
 import typer
 
-from gql_app.cli import accounts, checking, database, schema, serving
+from gql_app.cli import accounts, checking, database, keys, schema, serving
 from gql_app.cli.console import err
 from gql_app.errors import CannotStart
 
@@ -27,6 +27,7 @@ for _command in (
     schema.version,
 ):
     cli.command()(_command)
+cli.add_typer(keys.keys, name="keys")
 
 
 def run() -> None:

@@ -12,7 +12,7 @@ from gql_app import logs, settings
 from gql_app.cli.accounts import opened
 from gql_app.cli.console import err, out
 from gql_app.cli.database import prepare
-from gql_app.resources import key_ring
+from gql_app.resources import key_store
 from gql_app.settings import Settings
 
 GRACE: Final = 20
@@ -38,7 +38,7 @@ def serve(
     logs.configure(chosen.log_level)
     for name in settings.unknown_variables():
         err.print(f"{name} is no setting of this program; it is ignored.", markup=False)
-    key_ring(chosen)
+    key_store(chosen).read()
     prepare(chosen)
     if demo:
         asyncio.run(_fill_demo(chosen))

@@ -20,6 +20,8 @@ from gql_app.security.ids import new_id, parse_id
 from gql_app.security.keys import Key, KeyRing
 
 MAX_TOKEN_BYTES: Final = 8 * 1024
+LONGEST_LIFE: Final = 24 * 3600
+"""Seconds from `iat` to `exp` that are always allowed; see _lives_too_long."""
 CLOCK_LEEWAY: Final = 60
 """Seconds that another machine's clock may be ahead; `exp` gets none."""
 
@@ -146,7 +148,7 @@ def _verify(ring: KeyRing, text: str, header: Mapping[str, object]) -> Key:
     if key is None or "crit" in header or header.get("typ") not in _TYPES:
         raise TokenInvalid
     try:
-        _jws(key.algorithm).decode_complete(text, key.secret, algorithms=[key.algorithm])
+        _jws(key.algorithm).decode_complete(text, key.verifier, algorithms=[key.algorithm])
     except PyJWTError:
         raise TokenInvalid from None
     return key
@@ -169,6 +171,7 @@ def _judge(payload: Mapping[str, object], issuer: Issuer, key: Key) -> Claims:
         or not (isinstance(jwt_id, str) and jwt_id)
         or issued_at > soon
         or not_before > soon
+        or _lives_too_long(expires_at - issued_at, issuer)
     ):
         raise TokenInvalid
     return Claims(
@@ -178,6 +181,16 @@ def _judge(payload: Mapping[str, object], issuer: Issuer, key: Key) -> Claims:
         expires_at=_moment(expires_at),
         key_id=key.id,
     )
+
+
+def _lives_too_long(seconds: float, issuer: Issuer) -> bool:
+    """Tell whether a token was meant to live longer than anybody may issue one for.
+
+    That is what we are set to issue, or a day if it is more: what was issued before the
+    setting was lowered, or by another service that has the secret, need not fit it to the
+    second. A token with `exp` before `iat` is dead or about to be, and no worse for that.
+    """
+    return seconds > max(issuer.ttl, LONGEST_LIFE)
 
 
 def _time(claim: object) -> float:

@@ -4,13 +4,17 @@ import secrets
 import stat
 from base64 import b64encode, urlsafe_b64encode
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier
 
 import pytest
 
+from gql_app.clock import LATEST
 from gql_app.errors import CannotStart
-from gql_app.security.keys import KeyRing, kept_secret
+from gql_app.security.keys import PUBLISHED, Key, KeyRing, hmac_key, kept_secret
+from tests.conftest import SetClock
+from tests.security.foundry import ALGORITHMS, SPELLINGS, pair, public_spellings
 
 SECRET = b"Zn7q/Wk2rTb9+Xv4cYm8Lp3hJd6sGf1e"
 
@@ -66,6 +70,49 @@ def test_key_of_another_kind_is_refused_in_words(secret: bytes) -> None:
     assert caught.value.faults == (
         "GQL_APP_SECRET_KEY: must be random bytes, not a PEM or SSH key",
     )
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_public_key_is_never_taken_for_a_secret(algorithm: str, spelling: str) -> None:
+    """RFC 8725 section 2.1: whoever has the public key could sign."""
+    with pytest.raises(CannotStart):
+        KeyRing.of_secret(public_spellings(algorithm)[spelling])
+
+
+@pytest.mark.parametrize("secret", sorted(PUBLISHED))
+def test_example_that_everybody_knows_is_refused_and_not_repeated(secret: bytes) -> None:
+    """RFC 8725 section 3.5: a secret that is in a list of words is no secret."""
+    assert len(secret) >= 32
+    with pytest.raises(CannotStart) as caught:
+        hmac_key(secret, "WHERE_IT_IS")
+    (fault,) = caught.value.faults
+    assert fault.startswith("WHERE_IT_IS: is an example that everybody knows")
+    assert secret.decode() not in fault
+    assert KeyRing.of_secret(secret + b"x").signing.secret == secret + b"x"
+
+
+def test_secret_is_in_no_published_set(set_clock: SetClock) -> None:
+    now = datetime(2026, 7, 1, tzinfo=UTC)
+    set_clock(now)
+    signing = hmac_key(SECRET)
+    keys = [
+        signing,
+        *(
+            Key(
+                id=algorithm,
+                algorithm=algorithm,
+                verifier=pair(algorithm).public_key(),
+                not_after=not_after,
+            )
+            for algorithm, not_after in (("RS256", None), ("EdDSA", now), ("ES256", LATEST))
+        ),
+    ]
+    published = KeyRing(signing, keys, SECRET).published()
+    assert [(each["kid"], each["alg"], each["use"], each["kty"]) for each in published] == [
+        ("ES256", "ES256", "sig", "EC"),
+        ("RS256", "RS256", "sig", "RSA"),
+    ]
 
 
 def test_secret_is_made_and_kept_for_its_owner_only(tmp_path: Path) -> None:

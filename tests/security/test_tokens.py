@@ -96,9 +96,10 @@ def test_token_lives_as_long_as_its_issuer_says(ttl: int) -> None:
 
 @pytest.mark.parametrize("ttl", [10**12, 10**30])
 def test_token_outlives_the_year_9999_under_no_setting(ttl: int) -> None:
-    token, claims = issue(Issuer(ISSUER.issuer, ISSUER.audience, ttl))
+    issuer = Issuer(ISSUER.issuer, ISSUER.audience, ttl)
+    token, claims = issue(issuer)
     assert claims.expires_at == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-    assert decode_token(RING, ISSUER, token) == claims
+    assert decode_token(RING, issuer, token) == claims
 
 
 def test_token_made_by_hand_is_as_good_as_an_issued_one() -> None:
@@ -190,12 +191,13 @@ def test_issued_token_expires_when_its_time_is_up(set_clock: Callable[[datetime]
 
 
 def test_time_may_be_as_late_as_the_year_9999() -> None:
-    claims = decode_token(RING, ISSUER, forge(claims={"exp": str(END_OF_9999)}))
+    issuer = Issuer(ISSUER.issuer, ISSUER.audience, 10**12)
+    claims = decode_token(RING, issuer, forge(claims={"exp": str(END_OF_9999)}))
     assert claims.expires_at == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("claim", ["iat", "nbf"])
-@pytest.mark.parametrize("ahead", [-NOW_SECONDS, 0, 59, 60])
+@pytest.mark.parametrize("ahead", [-23 * 3600, 0, 59, 60])
 def test_clock_of_the_issuer_may_be_a_minute_ahead(claim: str, ahead: int) -> None:
     claims = decode_token(RING, ISSUER, forge(claims={claim: str(NOW_SECONDS + ahead)}))
     assert claims.customer_id == CUSTOMER

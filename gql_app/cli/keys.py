@@ -1,0 +1,87 @@
+"""`keys new|list|promote|retire`: the keys that tokens are signed with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Final
+
+import typer
+
+from gql_app import settings
+from gql_app.cli.console import fail, out
+from gql_app.clock import rfc3339
+from gql_app.errors import CannotRotate
+from gql_app.resources import key_store
+from gql_app.security import rotation
+from gql_app.security.keyfiles import Algorithm
+from gql_app.security.keys import Key, KeyRing
+
+keys: Final = typer.Typer(
+    help="The keys that tokens are signed and verified with.", no_args_is_help=True
+)
+
+# An id may begin with a hyphen, and is then no option.
+_TAKES_ID: Final = {"ignore_unknown_options": True}
+_Id = Annotated[str, typer.Argument(metavar="KID", help="The key's id, or how it begins.")]
+
+
+@keys.command()
+def new(
+    algorithm: Annotated[
+        Algorithm, typer.Option(help="What the key is used with.")
+    ] = Algorithm.EDDSA,
+) -> None:
+    """Make a key, which verifies and is published, and signs nothing until it is promoted."""
+    with _in_words():
+        key, file = rotation.make(key_store(settings.load(serving=True)), algorithm)
+    out.print(f"{key.id} is in {file}. It signs nothing until: keys promote {key.id}", markup=False)
+
+
+@keys.command("list")
+def show() -> None:
+    """Tell each key's id, algorithm, state and place."""
+    store = key_store(settings.load(serving=True))
+    store.require_folder()
+    ring = store.read()
+    held, _ = store.look()
+    for each in held:
+        key = each.key
+        out.print(
+            f"{key.id:43}  {key.algorithm:5}  {_state(key, ring)}  {each.place}", markup=False
+        )
+
+
+@keys.command(context_settings=_TAKES_ID)
+def promote(kid: _Id) -> None:
+    """Let a key sign from now on; nobody is signed out."""
+    with _in_words():
+        key = rotation.promote(key_store(settings.load(serving=True)), kid)
+    out.print(f"{key.id} signs from now on.", markup=False)
+
+
+@keys.command(context_settings=_TAKES_ID)
+def retire(kid: _Id) -> None:
+    """Delete a key's private half; it verifies until the last of its tokens has expired."""
+    chosen = settings.load(serving=True)
+    with _in_words():
+        key = rotation.retire(key_store(chosen), kid, ttl=chosen.access_token_ttl)
+    out.print(f"{key.id} is {_until(key)}.", markup=False)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except CannotRotate as why:
+        fail(str(why))
+
+
+def _state(key: Key, ring: KeyRing) -> str:
+    if key.id == ring.signing.id:
+        return "signing"
+    if key.not_after is None:
+        return "verifying"
+    return _until(key) if key.alive else "dead"
+
+
+def _until(key: Key) -> str:
+    return f"retired until {rfc3339(key.not_after)}" if key.not_after else "verifying"

@@ -1,0 +1,67 @@
+"""Key pairs of every kind, cast once for a run, and how they are written to files."""
+
+import json
+from functools import cache
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x25519
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from gql_app.security.jwk import PrivateKey, PublicKey, public_jwk
+
+ALGORITHMS = ("EdDSA", "ES256", "RS256")
+
+Pair = PrivateKey | ed448.Ed448PrivateKey | x25519.X25519PrivateKey
+
+
+@cache
+def pair(algorithm: str, *, other: bool = False) -> PrivateKey:
+    """Cast one of two key pairs for an algorithm; once, for RSA takes its time."""
+    del other
+    if algorithm == "EdDSA":
+        return ed25519.Ed25519PrivateKey.generate()
+    if algorithm == "ES256":
+        return ec.generate_private_key(ec.SECP256R1())
+    return rsa.generate_private_key(65537, 2048)
+
+
+def private_pem(
+    key: Pair,
+    form: PrivateFormat = PrivateFormat.PKCS8,
+    lock: KeySerializationEncryption | None = None,
+) -> bytes:
+    """Write a key with its private half."""
+    return key.private_bytes(Encoding.PEM, form, lock or NoEncryption())
+
+
+def public_pem(key: PublicKey) -> bytes:
+    """Write the public half of a key."""
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def public_spellings(algorithm: str) -> dict[str, bytes]:
+    """Spell a public key in every way that somebody may take for a secret."""
+    key = pair(algorithm).public_key()
+    bare = public_pem(key).rstrip(b"\n")
+    jwk = json.dumps(public_jwk(key)).encode()
+    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return {
+        "PEM": bare + b"\n",
+        "PEM without newline": bare,
+        "PEM with CRLF": bare.replace(b"\n", b"\r\n") + b"\r\n",
+        "PEM with BOM": b"\xef\xbb\xbf" + bare + b"\n",
+        "PEM after spaces": b" \n" + bare,
+        "DER": der,
+        "JWK": jwk,
+        "JWK with newline": jwk + b"\n",
+        "JWK with BOM": b"\xef\xbb\xbf" + jwk,
+        "JWK set": b'{"keys":[' + jwk + b"]}",
+    }
+
+
+SPELLINGS = tuple(public_spellings("EdDSA"))

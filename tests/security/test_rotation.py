@@ -1,0 +1,211 @@
+"""Keys made, promoted and retired: what changes, what is refused, and nobody signed out."""
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gql_app.clock import LATEST
+from gql_app.errors import CannotRotate, CannotStart, TokenInvalid
+from gql_app.security.keyfiles import Algorithm, read_key
+from gql_app.security.keys import Key, SigningKey
+from gql_app.security.keystore import KeyStore
+from gql_app.security.rotation import make, promote, retire
+from gql_app.security.tokens import decode_token, encode_token
+from tests.conftest import SetClock
+from tests.security.forging import CUSTOMER, ISSUER, NOW, RING, SECRET, SESSION
+from tests.security.foundry import pair, public_pem
+
+TTL = ISSUER.ttl
+HS256 = RING.signing.id
+
+pytestmark = pytest.mark.usefixtures("stopped_clock")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> KeyStore:
+    """Keep a secret, and an empty folder."""
+    return KeyStore(SECRET, folder=tmp_path)
+
+
+def sign(store: KeyStore) -> str:
+    """Issue a token, as a machine with these keys does."""
+    token, _ = encode_token(
+        store.read(), ISSUER, customer_id=CUSTOMER, session_id=SESSION, not_after=LATEST
+    )
+    return token
+
+
+def verified_by(store: KeyStore, token: str) -> str:
+    """Verify a token, as a machine with these keys does, and tell by which key."""
+    return decode_token(store.read(), ISSUER, token).key_id
+
+
+@pytest.mark.parametrize("algorithm", Algorithm)
+def test_new_key_verifies_and_is_published_but_signs_nothing(
+    store: KeyStore, algorithm: Algorithm
+) -> None:
+    key, file = make(store, algorithm)
+    ring = store.read()
+    assert isinstance(ring.find(key.id), SigningKey)
+    assert [each["kid"] for each in ring.published()] == [key.id]
+    assert ring.signing.id == HS256
+    assert file.name == f"{algorithm}-{key.id}.pem"
+
+
+@pytest.mark.parametrize("algorithm", Algorithm)
+def test_promoted_key_signs_and_the_one_before_goes_on_verifying(
+    store: KeyStore, algorithm: Algorithm
+) -> None:
+    before = sign(store)
+    key, _ = make(store, algorithm)
+    assert promote(store, key.id).id == key.id
+    assert verified_by(store, sign(store)) == key.id
+    assert verified_by(store, before) == HS256
+
+
+def test_retired_key_dies_when_the_last_of_its_tokens_has(
+    store: KeyStore, set_clock: SetClock
+) -> None:
+    first, _ = make(store, Algorithm.EDDSA)
+    second, _ = make(store, Algorithm.ES256)
+    promote(store, first.id)
+    token = sign(store)
+    promote(store, second.id)
+    until = retire(store, first.id, ttl=TTL).not_after
+    assert until == NOW + timedelta(seconds=TTL + 60)
+    set_clock(NOW + timedelta(seconds=TTL, microseconds=-1))
+    assert verified_by(store, token) == first.id
+    set_clock(until - timedelta(microseconds=1))
+    assert {each["kid"] for each in store.read().published()} == {first.id, second.id}
+    set_clock(until)
+    assert {each["kid"] for each in store.read().published()} == {second.id}
+    with pytest.raises(TokenInvalid):
+        verified_by(store, token)
+
+
+def test_private_half_of_a_retired_key_is_gone_at_once_from_every_file(
+    store: KeyStore, tmp_path: Path
+) -> None:
+    key, file = make(store, Algorithm.RS256)
+    shutil.copy(file, tmp_path / "a copy.pem")
+    retire(store, key.id, ttl=TTL)
+    for each in (file, tmp_path / "a copy.pem"):
+        assert type(read_key(each)) is Key
+        assert b"PRIVATE" not in each.read_bytes()
+
+
+def test_secret_can_be_retired_so_that_nobody_who_has_it_can_forge(
+    store: KeyStore, set_clock: SetClock
+) -> None:
+    token = sign(store)
+    promote(store, make(store, Algorithm.EDDSA)[0].id)
+    retire(store, HS256, ttl=TTL)
+    assert verified_by(store, token) == HS256
+    set_clock(NOW + timedelta(seconds=TTL + 60))
+    forged, _ = encode_token(
+        RING, ISSUER, customer_id=CUSTOMER, session_id=SESSION, not_after=LATEST
+    )
+    with pytest.raises(TokenInvalid):
+        verified_by(store, forged)
+
+
+def test_secret_can_be_promoted_again(store: KeyStore) -> None:
+    key, _ = make(store, Algorithm.ES256)
+    promote(store, key.id)
+    token = sign(store)
+    promote(store, HS256)
+    assert verified_by(store, sign(store)) == HS256
+    assert verified_by(store, token) == key.id
+
+
+def test_retiring_again_moves_no_date_and_finishes_what_was_cut_short(
+    store: KeyStore, tmp_path: Path, set_clock: SetClock
+) -> None:
+    key, file = make(store, Algorithm.EDDSA)
+    whole = file.read_bytes()
+    until = retire(store, key.id, ttl=TTL).not_after
+    file.write_bytes(whole)
+    set_clock(NOW + timedelta(seconds=600))
+    assert retire(store, key.id, ttl=TTL).not_after == until
+    assert b"PRIVATE" not in file.read_bytes()
+    assert json.loads((tmp_path / "ring.json").read_text()) == {
+        "retired": {key.id: "2026-07-01T13:01:00Z"}
+    }
+
+
+def test_dead_key_stays_dead_when_its_file_comes_back(
+    store: KeyStore, tmp_path: Path, set_clock: SetClock
+) -> None:
+    key, file = make(store, Algorithm.EDDSA)
+    whole = file.read_bytes()
+    retire(store, key.id, ttl=TTL)
+    set_clock(NOW + timedelta(days=1))
+    file.unlink()
+    promote(store, make(store, Algorithm.ES256)[0].id)
+    (tmp_path / "from a backup.pem").write_bytes(whole)
+    assert store.read().find(key.id) is None
+    with pytest.raises(CannotRotate, match="is retired"):
+        promote(store, key.id)
+
+
+def test_key_outlives_the_year_9999_under_no_setting(store: KeyStore) -> None:
+    key, _ = make(store, Algorithm.EDDSA)
+    assert retire(store, key.id, ttl=10**12).not_after == LATEST
+    assert store.read().find(key.id) is not None
+
+
+def test_signing_key_is_not_retired(store: KeyStore) -> None:
+    with pytest.raises(CannotRotate, match=f"{HS256} signs the tokens"):
+        retire(store, HS256, ttl=TTL)
+    key, _ = make(store, Algorithm.EDDSA)
+    promote(store, key.id)
+    with pytest.raises(CannotRotate, match="Promote another key first"):
+        retire(store, key.id, ttl=TTL)
+    assert store.read().signing.id == key.id
+
+
+def test_key_that_can_only_verify_is_not_promoted(store: KeyStore, tmp_path: Path) -> None:
+    (tmp_path / "public.pem").write_bytes(public_pem(pair("ES256").public_key()))
+    _, public = store.read().keys
+    with pytest.raises(CannotRotate, match="its private half is not here"):
+        promote(store, public.id)
+    assert store.read().signing.id == HS256
+
+
+@pytest.mark.parametrize("act", [promote, lambda store, name: retire(store, name, ttl=TTL)])
+def test_id_may_be_shortened_while_it_means_one_key(
+    store: KeyStore, act: Callable[[KeyStore, str], Key]
+) -> None:
+    keys = [make(store, Algorithm.EDDSA)[0] for _ in range(3)]
+    assert act(store, keys[0].id[:8]).id == keys[0].id
+    with pytest.raises(CannotRotate, match='No key has an id that begins with "x!"'):
+        act(store, "x!")
+    with pytest.raises(CannotRotate, match="More than one key has an id"):
+        act(store, "")
+
+
+def test_faulty_folder_is_told_before_anything_is_written(store: KeyStore, tmp_path: Path) -> None:
+    (tmp_path / "faulty.pem").write_text("hush")
+    for act in (
+        lambda: make(store, Algorithm.EDDSA),
+        lambda: promote(store, HS256),
+        lambda: retire(store, HS256, ttl=TTL),
+    ):
+        with pytest.raises(CannotStart, match="EdDSA, ES256 or RS256 key"):
+            act()
+    assert [file.name for file in tmp_path.iterdir()] == ["faulty.pem"]
+
+
+def test_without_a_folder_the_operator_is_told_what_to_set() -> None:
+    store = KeyStore(SECRET)
+    for act in (
+        lambda: make(store, Algorithm.EDDSA),
+        lambda: promote(store, HS256),
+        lambda: retire(store, HS256, ttl=TTL),
+    ):
+        with pytest.raises(CannotStart, match="GQL_APP_KEYS_DIR: is not set"):
+            act()
