@@ -209,3 +209,11 @@ def test_without_a_folder_the_operator_is_told_what_to_set() -> None:
     ):
         with pytest.raises(CannotStart, match="GQL_APP_KEYS_DIR: is not set"):
             act()
+
+
+@pytest.mark.parametrize("folder", ["/proc", "/sys"])
+def test_folder_that_cannot_be_written_is_told(folder: str) -> None:
+    store = KeyStore(SECRET, folder=Path(folder))
+    for act in (lambda: make(store, Algorithm.EDDSA), lambda: promote(store, HS256)):
+        with pytest.raises(CannotRotate, match=f"^{folder} cannot be written: "):
+            act()
