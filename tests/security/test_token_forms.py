@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from itertools import product
 
 import pytest
 
@@ -15,7 +14,6 @@ from tests.security.forging import (
     ISSUER,
     NOW_SECONDS,
     RING,
-    Members,
     b64,
     forge,
     json_object,
@@ -77,6 +75,10 @@ def of_length(length: int) -> str:
         forge().rpartition(".")[0],
         forge() + ".",
         forge() + "." + b64(b"fifth"),
+        forge() + "." + b64(b"fourth") + "." + b64(b"fifth"),
+        json.dumps(
+            dict(zip(("protected", "payload", "signature"), forge().split("."), strict=True))
+        ),
         "." + forge(),
         forge().replace(".", "..", 1),
         forge().replace(".", " .", 1),
@@ -156,80 +158,6 @@ def test_token_of_8_kib_is_read() -> None:
 @pytest.mark.parametrize("token", [of_length(8193), forge({"kid": json.dumps("x" * 8192)})])
 def test_token_over_8_kib_is_malformed(token: str) -> None:
     assert reason(token) == MALFORMED
-
-
-@pytest.mark.parametrize("alg", ["".join(letters) for letters in product("nN", "oO", "nN", "eE")])
-def test_unsigned_token_is_invalid_however_it_is_spelt(alg: str) -> None:
-    token = forge({"alg": json.dumps(alg)})
-    assert reason(token) == INVALID
-    assert reason(token.rpartition(".")[0] + ".") == INVALID
-
-
-@pytest.mark.parametrize(
-    ("alg", "digest"), [("HS384", "sha384"), ("HS512", "sha512"), ("HS384", "sha256")]
-)
-def test_right_key_with_another_algorithm_is_invalid(alg: str, digest: str) -> None:
-    header = json_object({**HEADER, "alg": json.dumps(alg)})
-    assert reason(seal(header, GOOD_CLAIMS, digest=digest)) == INVALID
-
-
-@pytest.mark.parametrize(
-    "alg", [None, "null", "true", '""', '"hs256"', '"HS256 "', '["HS256"]', "{}", "1", "9" * 5000]
-)
-def test_algorithm_not_named_exactly_is_invalid(alg: str | None) -> None:
-    assert reason(forge({"alg": alg})) == INVALID
-
-
-@pytest.mark.parametrize(
-    "kid",
-    [
-        None,
-        "null",
-        "true",
-        "1",
-        "{}",
-        f"[{HEADER['kid']}]",
-        '""',
-        '"another"',
-        json.dumps(f"{RING.signing.id} "),
-        json.dumps(RING.signing.id.swapcase()),
-        '"../../etc/passwd"',
-        '"\' OR 1=1 --"',
-        r'"\ud800"',
-        json.dumps("x" * 5000),
-        "9" * 5000,
-    ],
-    ids=lambda kid: str(kid)[:20],
-)
-def test_key_that_is_not_on_the_ring_is_invalid(kid: str | None) -> None:
-    assert reason(forge({"kid": kid})) == INVALID
-
-
-@pytest.mark.parametrize("typ", [None, "null", "1", '""', '"JWT"', '"rt+jwt"', '["at+jwt"]', "{}"])
-def test_token_of_another_type_is_invalid(typ: str | None) -> None:
-    assert reason(forge({"typ": typ})) == INVALID
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        *({"crit": crit} for crit in ("null", "[]", "{}", "1", '"exp"', '["exp"]', '["alg"]')),
-        {"crit": '["b64"]', "b64": "true"},
-        {"crit": '["b64"]', "b64": "false"},
-        {"b64": "false"},
-    ],
-    ids=str,
-)
-def test_critical_or_unencoded_token_is_invalid(header: Members) -> None:
-    assert reason(forge(header)) == INVALID
-
-
-@pytest.mark.parametrize("name", ["jku", "x5u", "jwk", "x5c"])
-def test_key_that_a_token_brings_along_is_ignored(name: str) -> None:
-    value = json.dumps({"kty": "oct", "k": b64(b"x" * 32)})
-    assert is_good(forge({name: value}))
-    header = json_object({**HEADER, name: value})
-    assert reason(seal(header, GOOD_CLAIMS, secret=b"x" * 32)) == INVALID
 
 
 def test_claims_exchanged_under_a_signature_are_invalid() -> None:

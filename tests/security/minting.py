@@ -1,0 +1,79 @@
+"""Tokens of all four algorithms made by hand, with signatures that no JWT library made."""
+
+import hmac
+import json
+from collections.abc import Mapping
+
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from gql_app.errors import TokenReason, Unauthenticated
+from gql_app.security.jwk import PrivateKey, thumbprint
+from gql_app.security.keys import Key, KeyRing
+from gql_app.security.tokens import decode_token
+from tests.security.forging import (
+    CLAIMS,
+    CUSTOMER,
+    HEADER,
+    ISSUER,
+    RING,
+    SECRET,
+    Members,
+    b64,
+    json_object,
+)
+from tests.security.foundry import ALGORITHMS, pair
+
+ALL = ("HS256", *ALGORITHMS)
+ASYMMETRIC = [
+    Key(
+        id=thumbprint(pair(algorithm).public_key()),
+        algorithm=algorithm,
+        verifier=pair(algorithm).public_key(),
+    )
+    for algorithm in ALGORITHMS
+]
+FULL_RING = KeyRing(RING.signing, [RING.signing, *ASYMMETRIC], SECRET)
+KIDS: Mapping[str, str] = {key.algorithm: key.id for key in FULL_RING.keys}
+
+
+def signature(algorithm: str, message: bytes, key: PrivateKey | None = None) -> bytes:
+    """Sign as RFC 7518 section 3 and RFC 8037 section 3.1 say, with the key on the ring or not."""
+    if algorithm == "HS256":
+        return hmac.digest(SECRET, message, "sha256")
+    key = key or pair(algorithm)
+    if isinstance(key, Ed25519PrivateKey):
+        return key.sign(message)
+    if isinstance(key, EllipticCurvePrivateKey):
+        numbers = decode_dss_signature(key.sign(message, ECDSA(SHA256())))
+        return b"".join(number.to_bytes(32) for number in numbers)
+    return key.sign(message, PKCS1v15(), SHA256())
+
+
+def signed_part(algorithm: str, header: Members | None = None) -> str:
+    """Write what is signed: a good header of an algorithm, but for some members, and claims."""
+    good = {"alg": json.dumps(algorithm), "kid": json.dumps(KIDS[algorithm])}
+    return f"{b64(json_object({**HEADER, **good, **(header or {})}))}.{b64(json_object(CLAIMS))}"
+
+
+def mint(algorithm: str, header: Members | None = None, *, by: str | None = None) -> str:
+    """Make a token that is good but for the given members, signed as an algorithm does."""
+    signed = signed_part(algorithm, header)
+    return with_signature(signed, signature(by or algorithm, signed.encode()))
+
+
+def with_signature(signed: str, its_signature: bytes) -> str:
+    """Put any signature behind what is signed."""
+    return f"{signed}.{b64(its_signature)}"
+
+
+def outcome(token: str) -> TokenReason | None:
+    """Tell why a token is refused by the ring of all four keys, or None if it is good."""
+    try:
+        assert decode_token(FULL_RING, ISSUER, token).customer_id == CUSTOMER
+    except Unauthenticated as why:
+        return why.reason
+    return None
