@@ -11,7 +11,8 @@ from gql_app import demo
 from gql_app.accounts import customers
 from gql_app.db.clocks import skew
 from gql_app.db.engine import Database, Reader, sqlite_file
-from gql_app.resources import kept_beside
+from gql_app.errors import CannotStart
+from gql_app.resources import kept_beside, key_store
 from gql_app.security.strength import guessable
 from gql_app.settings import PREFIX, Settings, unknown_variables
 
@@ -75,6 +76,8 @@ def _keys(settings: Settings) -> Iterator[Finding]:
                 f"{PREFIX}{name} reads like something that can be guessed.",
                 "Make one with: openssl rand -base64 48",
             )
+    for fault in _faults(settings):
+        yield Finding("cannot-start", fault, "Mend it first.")
     for code, file in _private_files(settings):
         if file.exists() and file.stat().st_mode & (S_IRWXG | S_IRWXO):
             yield Finding(
@@ -82,6 +85,17 @@ def _keys(settings: Settings) -> Iterator[Finding]:
                 f"Others on this machine may read or write {file}.",
                 f"Run: chmod go= {file}",
             )
+
+
+def _faults(settings: Settings) -> tuple[str, ...]:
+    """Tell what is wrong with the keys; an SQLite file that was never served has none yet."""
+    if not settings.secret_bytes and not kept_beside(sqlite_file(settings.database_url)).exists():
+        return ()
+    try:
+        key_store(settings).read()
+    except CannotStart as why:
+        return why.faults
+    return ()
 
 
 def _private_files(settings: Settings) -> Iterator[tuple[str, Path]]:

@@ -108,6 +108,10 @@ def test_faults_of_the_environment_are_findings(
     [
         ({"secret_key": "correct horse battery staple, twice"}, "weak-key"),
         ({"secret_key": "x" * 40}, "weak-key"),
+        (
+            {"secret_key": "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970"},
+            "cannot-start",
+        ),
         ({"secret_key_fallback": "password" * 5}, "weak-key"),
         ({"database_url": "postgresql://127.0.0.1:1/none"}, "no-database"),
         (PUBLIC | {"playground": "true"}, "open-playground"),
@@ -158,6 +162,13 @@ async def test_folder_of_keys_that_others_may_read(tmp_path: Path, good: dict[st
     assert await found(good | {"keys_dir": str(folder)}) == []
     folder.chmod(0o755)
     assert await found(good | {"keys_dir": str(folder)}) == ["exposed-key"]
+
+
+async def test_key_file_that_is_none_is_found(tmp_path: Path, good: dict[str, str]) -> None:
+    folder = tmp_path / "keys"
+    folder.mkdir(mode=0o700)
+    (folder / "x.pem").touch(mode=0o600)
+    assert await found(good | {"keys_dir": str(folder)}) == ["cannot-start"]
 
 
 async def test_demo_customers_are_found(good: dict[str, str]) -> None:
