@@ -7,6 +7,9 @@ import pytest
 
 from gql_app.errors import CannotStart
 from gql_app.resources import Resources, key_store
+from gql_app.security.keyfiles import Algorithm
+from gql_app.security.keys import KeyRing
+from gql_app.security.rotation import make
 from gql_app.security.tokens import Issuer
 from gql_app.settings import Settings
 from tests.conftest import SECRET
@@ -61,3 +64,20 @@ async def test_resources_are_closed_even_if_the_block_fails(settings: Settings) 
             raise KeyError
     with pytest.raises(RuntimeError):
         await resources.passwords.hash("a password of the tests")
+
+
+async def test_running_process_goes_by_the_fallback_and_the_files_as_well(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    other = "the secret that was in use until today"
+    chosen = on_sqlite(
+        tmp_path,
+        secret_key=SECRET,
+        secret_key_fallback=other,
+        keys_dir=str(tmp_path / "keys"),
+    )
+    key, _ = make(key_store(chosen), Algorithm.EDDSA)
+    async with Resources.open(chosen) as resources:
+        before = KeyRing.of_secret(other.encode()).signing.id
+        found = [resources.keys.find(key_id) for key_id in (before, key.id)]
+        assert [each and each.algorithm for each in found] == ["HS256", "EdDSA"]
+        assert resources.keys.signing.secret == SECRET.encode()

@@ -40,8 +40,10 @@ def test_each_step_is_picked_up_without_a_restart(store: KeyStore) -> None:
 def test_nothing_is_read_anew_while_nothing_changes(store: KeyStore) -> None:
     make(store, Algorithm.EDDSA)
     current = CurrentRing(store, interval=0)
-    ring = current.get()
-    assert all(current.get() is ring for _ in range(10))
+    for _ in range(2):
+        ring = current.get()
+        assert all(current.get() is ring for _ in range(10))
+        make(store, Algorithm.EDDSA)
 
 
 def test_folder_is_not_looked_at_before_the_interval_is_over(store: KeyStore) -> None:

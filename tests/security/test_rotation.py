@@ -137,6 +137,17 @@ def test_retiring_again_moves_no_date_and_finishes_what_was_cut_short(
     }
 
 
+def test_each_retired_key_has_a_date_of_its_own(store: KeyStore, set_clock: SetClock) -> None:
+    keys = [make(store, Algorithm.EDDSA)[0] for _ in range(2)]
+    for minutes, key in enumerate(keys):
+        set_clock(NOW + timedelta(minutes=minutes))
+        retire(store, key.id, ttl=TTL)
+    found = [store.read().find(key.id) for key in keys]
+    assert [key and key.not_after for key in found] == [
+        NOW + timedelta(minutes=minutes, seconds=TTL + 60) for minutes in range(2)
+    ]
+
+
 def test_dead_key_stays_dead_when_its_file_comes_back(
     store: KeyStore, tmp_path: Path, set_clock: SetClock
 ) -> None:
