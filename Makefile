@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
 
-.PHONY: run test lint format schema lock fuzz bench-timing clean
+.PHONY: run test lint format schema lock fuzz bench-timing bench-limits clean
 
 run: .venv/run
 	$(BIN)/python main.py serve --demo $(ARGS)
@@ -41,6 +41,10 @@ fuzz: .venv/dev
 # Whether an answer's time tells which addresses are known.
 bench-timing: .venv/dev
 	$(BIN)/python -m bench.timing
+
+# How the time before execution grows with a hostile document.
+bench-limits: .venv/dev
+	$(BIN)/python -m bench.limits
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage* demo.db*

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from gql_app import chores, logs
 from gql_app.resources import Resources
+from gql_app.schema.limits import Limits
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings, load
 from gql_app.web import health, wellknown
@@ -34,7 +35,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
     """
     chosen = settings or load(serving=True)
     logs.configure(chosen.log_level)
-    door = Door(build_schema(introspection=chosen.introspection), playground_open=chosen.playground)
+    schema = build_schema(introspection=chosen.introspection, limits=Limits.of(chosen))
+    door = Door(schema, playground_open=chosen.playground)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:

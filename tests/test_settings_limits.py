@@ -13,6 +13,7 @@ DEFAULTS = {
     "max_header_bytes": 16_384,
     "max_body_bytes": 262_144,
     "operation_timeout": 10,
+    "max_document_length": 65_536,
     "max_tokens": 2_000,
     "max_operations": 20,
     "max_depth": 12,
@@ -21,6 +22,7 @@ DEFAULTS = {
     "max_directives": 50,
     "max_spreads": 200,
     "max_cost": 20_000,
+    "max_comparisons": 20_000,
 }
 FOLDER = "must be a folder that is there"
 ORIGINS = "must be origins like https://app.example.com, comma-separated"

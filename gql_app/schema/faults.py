@@ -9,9 +9,10 @@ from strawberry.extensions import SchemaExtension
 from strawberry.types.execution import PreExecutionError
 
 from gql_app.errors import Refusal
+from gql_app.schema.validation import MAX_ERRORS
 
-MAX_ERRORS: Final = 10
-"""How many errors of a document are told, for it can be made of nothing else."""
+MAX_MESSAGE: Final = 1000
+"""How much of a message is told, for it may print a whole document."""
 MAX_NAME: Final = 100
 """How much of an operation's name is logged."""
 
@@ -20,6 +21,8 @@ _log: Final = structlog.stdlib.get_logger(__name__)
 
 class Faults(SchemaExtension):
     """Gives every error its code, lets refusals through and masks what nobody foresaw."""
+
+    _masked_before = 0
 
     def on_validate(self) -> Iterator[None]:
         """Refuse to guess which operation is meant (GraphQL section 6.1, GetOperation)."""
@@ -30,7 +33,11 @@ class Faults(SchemaExtension):
             for node in (document.definitions if document else ())
             if isinstance(node, OperationDefinitionNode)
         ]
-        if len(operations) > 1 and context._provided_operation_name is None:  # noqa: SLF001 — its public twin guesses the first
+        if (
+            not context.pre_execution_errors
+            and len(operations) > 1
+            and context._provided_operation_name is None  # noqa: SLF001 — its public twin guesses the first
+        ):
             message = "The document has several operations: operationName must say which to run."
             context.pre_execution_errors = [GraphQLError(message, operations)]
         yield
@@ -40,7 +47,7 @@ class Faults(SchemaExtension):
         yield
         result = self.execution_context.result
         errors = (result and result.errors) or []
-        if isinstance(result, PreExecutionError):
+        if not any(error.path for error in errors):
             errors = errors[:MAX_ERRORS]
         told = [
             self._told(error, before_execution=isinstance(result, PreExecutionError))
@@ -77,7 +84,9 @@ class Faults(SchemaExtension):
 
     def _masked(self, error: GraphQLError) -> GraphQLError:
         request_id = self.execution_context.context.request_id
-        _log.error("Unforeseen error", path=error.path, exc_info=error.original_error)
+        self._masked_before += 1
+        if self._masked_before <= MAX_ERRORS:  # each row of a page may have the same one
+            _log.error("Unforeseen error", path=error.path, exc_info=error.original_error)
         return GraphQLError(
             "Something went wrong on our side. If it happens again, tell us the request's id: "
             f"{request_id}.",
@@ -88,5 +97,6 @@ class Faults(SchemaExtension):
 
 
 def _coded(error: GraphQLError, code: str) -> GraphQLError:
+    error.message = error.message[:MAX_MESSAGE]
     error.extensions = {"code": code, **(error.extensions or {})}
     return error

@@ -114,6 +114,8 @@ class Settings(BaseSettings):
     """Bytes of a request's body."""
     operation_timeout: Positive = 10
     """Seconds after which an operation is cancelled, its SQL as well."""
+    max_document_length: Positive = 64 * 1024
+    """Characters of a document, which its body holds in JSON."""
     max_tokens: Positive = 2_000
     """Lexical tokens of a document."""
     max_operations: Positive = 20
@@ -130,6 +132,8 @@ class Settings(BaseSettings):
     """Fragment spreads, once every fragment stands where it is spread."""
     max_cost: Positive = 20_000
     """Objects and values that an answer may hold, by the page sizes that are asked for."""
+    max_comparisons: Positive = 20_000
+    """Steps in which fields of one name are compared, to see that they can be merged."""
 
     @property
     def on_sqlite(self) -> bool:

@@ -1,0 +1,118 @@
+"""How does the time before execution grow with a document? `make bench-limits` measures.
+
+Parsing, limiting and validating each kind of hostile document, in milliseconds, best of
+five. It is measured twice: as it is served, and with limits so wide that they refuse
+nothing but tokens, length and comparisons, so that validation is reached. Last comes
+fragment doubling against Strawberry's own limiters, which have no memory.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from graphql import parse, validate
+from strawberry.extensions import MaxAliasesLimiter, QueryDepthLimiter, SchemaExtension
+from strawberry.types.execution import ExecutionContext
+from strawberry.types.graphql import OperationType
+
+from bench.hostile import KINDS, doubling, hostile
+from gql_app.schema.limits import Limits
+from gql_app.schema.root import Schema, build_schema
+
+SIZES = (250, 500, 1000, 2000)
+ROUNDS = 5
+MOST = 50
+"""Milliseconds that any document may take."""
+WIDE = 10**9
+
+
+def main() -> None:
+    """Print both tables, and the worst row of all."""
+    limits = Limits.default()
+    wide = replace(
+        limits,
+        operations=WIDE,
+        depth=WIDE,
+        aliases=WIDE,
+        root_fields=WIDE,
+        directives=WIDE,
+        spreads=WIDE,
+        cost=WIDE,
+    )
+    served = _table("as served", build_schema(limits=limits))
+    validated = _table("limits wide open", build_schema(limits=wide))
+    print(f"\nThe worst takes {max(served, validated):.1f} ms; {MOST} are granted.\n")
+    _doubling()
+
+
+def _table(title: str, schema: Schema) -> float:
+    """Print the milliseconds by size, and tell the worst."""
+    print(f"\n{title:28}" + "".join(f"{size:>8}" for size in SIZES))
+    worst = 0.0
+    for kind, make in KINDS.items():
+        times = [_best(_preparing(schema, hostile(make, size))) for size in SIZES]
+        print(f"{kind:28}" + "".join(f"{time:8.1f}" for time in times))
+        worst = max(worst, *times)
+    return worst
+
+
+def _doubling() -> None:
+    """Print how Strawberry's limiters and ours fare with fragments that double."""
+    print(f"{'fragments doubling':28}{'theirs':>10}{'ours':>10}{'ratio':>10}")
+    schema = build_schema()
+    for levels in (10, 12, 14, 16):
+        document = doubling(levels)
+        theirs = _best(_limiting(schema, document), rounds=1)
+        ours = _best(_preparing(schema, document))
+        print(f"{levels:6} levels{'':15}{theirs:10.1f}{ours:10.1f}{theirs / ours:10.1f}")
+
+
+def _preparing(schema: Schema, document: str) -> Callable[[], None]:
+    """Do what execution is preceded by, with our extensions."""
+
+    def prepare() -> None:
+        context = _context(schema, document)
+        extensions = schema.get_extensions()
+        for extension in extensions:
+            extension.execution_context = context
+        runner = schema.create_extensions_runner(context, extensions)
+        schema._prepare_operation_sync(context, runner)  # noqa: SLF001 — there is no public way
+
+    return prepare
+
+
+def _limiting(schema: Schema, document: str) -> Callable[[], None]:
+    """Do what Strawberry's limiters add to validation."""
+    context = _context(schema, document)
+    document_node = parse(document)
+    limiters: Sequence[SchemaExtension] = (
+        QueryDepthLimiter(max_depth=12),
+        MaxAliasesLimiter(max_alias_count=15),
+    )
+
+    def limit() -> None:
+        for limiter in limiters:
+            limiter.execution_context = context
+            for _ in limiter.on_operation():  # type: ignore[union-attr]
+                pass
+        rules = context.validation_rules[-len(limiters) :]
+        validate(schema._schema, document_node, rules)  # noqa: SLF001 — Strawberry has no other way
+
+    return limit
+
+
+def _context(schema: Schema, document: str) -> ExecutionContext:
+    return ExecutionContext(query=document, schema=schema, allowed_operations=tuple(OperationType))
+
+
+def _best(work: Callable[[], None], rounds: int = ROUNDS) -> float:
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - started) * 1000)
+    return min(times)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Introspection, and what errors give away of the schema: both follow one setting."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from gql_app.settings import Settings
+from tests.api import Api, running
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+INTROSPECTION = (
+    "{ __schema { types { name } } }",
+    '{ __type(name: "Customer") { name } }',
+    "{ ...F } fragment F on Query { ... { a: __schema { queryType { name } } } }",
+)
+MISTAKES: list[tuple[str, dict[str, Any]]] = [
+    ("{ mee { id } }", {}),
+    ("{ me { nam } }", {}),
+    ("mutation { logn { status } }", {}),
+    ("{ customers(frist: 1) { totalCount } }", {}),
+    ("{ customers(filter: {serch: 1}) { totalCount } }", {}),
+    ("{ customers(orderBy: {field: NAM}) { totalCount } }", {}),
+    ("{ customers(orderBy: {field: NAME, direction: ASK}) { totalCount } }", {}),
+    ("{ me { ... on Custmer { id } } }", {}),
+    ("{ ...F } fragment F on Qery { __typename }", {}),
+    ("query($f: CustomrFilter) { customers(filter: $f) { totalCount } }", {}),
+    ("query($f: CustomerFilter) { customers(filter: $f) { totalCount } }", {"f": {"serch": 1}}),
+    ("query($o: CustomerOrder) { customers(orderBy: $o) { totalCount } }", {"o": {"field": "NAM"}}),
+    ("{ me }", {}),
+]
+SUGGESTION = "Did you mean"
+HIDDEN = {"me", "name", "login", "first", "search", "NAME", "EMAIL", "ASC", "DESC"}
+"""What the mistakes come close to."""
+
+
+@pytest.fixture
+async def closed(settings: Settings) -> AsyncIterator[Api]:
+    """Run the API with introspection closed."""
+    async with running(settings.model_copy(update={"introspection": False})) as api:
+        yield api
+
+
+@pytest.mark.parametrize("document", INTROSPECTION)
+async def test_introspection_can_be_closed(closed: Api, document: str) -> None:
+    answer = await closed.run(document)
+    assert {error["extensions"]["code"] for error in answer.errors} == {"GRAPHQL_VALIDATION_FAILED"}
+    assert "data" not in answer.body
+    assert "CustomerConnection" not in json.dumps(answer.body)
+
+
+async def test_typename_is_told_even_so(closed: Api) -> None:
+    assert (await closed.run("{ __typename }")).data == {"__typename": "Query"}
+
+
+@pytest.mark.parametrize("document", INTROSPECTION)
+async def test_introspection_is_open_by_default(api: Api, document: str) -> None:
+    assert (await api.run(document)).data
+
+
+@pytest.mark.parametrize(("document", "variables"), MISTAKES)
+async def test_mistakes_are_told_without_suggestions_where_introspection_is_closed(
+    api: Api, closed: Api, document: str, variables: dict[str, Any]
+) -> None:
+    suggested = [e["message"] for e in (await api.run(document, **variables)).errors]
+    assert any(SUGGESTION in message for message in suggested)
+    told = [error["message"] for error in (await closed.run(document, **variables)).errors]
+    assert told
+    for message in told:
+        assert SUGGESTION not in message
+        sent = re.findall(r"\w+", document + json.dumps(variables))
+        assert not (set(re.findall(r"\w+", message)) - set(sent)) & HIDDEN
