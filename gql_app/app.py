@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     chosen = settings or load(serving=True)
     logs.configure(chosen.log_level)
     schema = build_schema(introspection=chosen.introspection, limits=Limits.of(chosen))
-    door = Door(schema, playground_open=chosen.playground)
+    door = Door(schema, playground_open=chosen.playground, timeout=chosen.operation_timeout)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:

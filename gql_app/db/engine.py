@@ -1,6 +1,7 @@
 """The engine, and the two kinds of handle it gives: one to read, one to write."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,10 +9,10 @@ from typing import Final, NewType
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Connection, Select, delete, event, make_url, text
+from sqlalchemy import AdaptedConnection, Connection, Select, delete, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -31,6 +32,8 @@ Writer = NewType("Writer", Reader)
 
 BUSY_TIMEOUT: Final = 30
 """Seconds that a writer to SQLite waits for its turn."""
+BUSY_STEP_MS: Final = 500
+"""Milliseconds that it waits at a time, for nothing ends a wait within SQLite sooner."""
 CONNECT_TIMEOUT: Final = 5
 """Seconds that PostgreSQL has to take a connection."""
 _WRITES: Final = "gql_app_writes"
@@ -58,6 +61,7 @@ class Database:
         """Lend a handle to write with; commit when the block ends, roll back if it raises."""
         async with self._writers.begin() as session:
             yield Writer(Reader(session))
+            await session.flush()  # here it can be cancelled still; to commit is to go through
 
     async def revision(self) -> str | None:
         """Tell which migration the database is at, or None if it has seen none."""
@@ -124,6 +128,7 @@ def open_engine(url: str) -> AsyncEngine:
         )
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        event.listen(engine.sync_engine, "invalidate", _interrupt_sqlite)
         return engine
 
     async def connect() -> asyncpg.Connection:
@@ -140,10 +145,27 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_STEP_MS}")
     cursor.close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
     """Have a writer take the lock first: one that starts by reading may not get it later."""
-    writes = connection.get_execution_options().get(_WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not connection.get_execution_options().get(_WRITES):
+        connection.exec_driver_sql("BEGIN")
+        return
+    patience = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError:
+            if time.monotonic() > patience:
+                raise
+        else:
+            return
+
+
+def _interrupt_sqlite(connection: DBAPIConnection, *_: object) -> None:
+    """End the statement of a connection that is given up: its thread knows of no cancelling."""
+    assert isinstance(connection, AdaptedConnection)  # noqa: S101 — for mypy
+    connection.run_async(lambda driver: driver.interrupt())

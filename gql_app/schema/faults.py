@@ -6,11 +6,12 @@ from typing import Final
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode
 from strawberry.extensions import SchemaExtension
-from strawberry.types.execution import PreExecutionError
+from strawberry.types.execution import ExecutionResult, PreExecutionError
 
 from gql_app.errors import Refusal
 from gql_app.schema.validation import MAX_ERRORS
 
+DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
 MAX_MESSAGE: Final = 1000
 """How much of a message is told, for it may print a whole document."""
 MAX_NAME: Final = 100
@@ -43,8 +44,11 @@ class Faults(SchemaExtension):
         yield
 
     def on_operation(self) -> Iterator[None]:
-        """Go over the errors when all is done."""
-        yield
+        """Go over the errors when all is done; one that is cancelled is late()."""
+        try:
+            yield
+        finally:
+            self._note_who()
         result = self.execution_context.result
         errors = (result and result.errors) or []
         if not any(error.path for error in errors):
@@ -55,18 +59,17 @@ class Faults(SchemaExtension):
         ]
         if result and told:
             result.errors = told
-        self._note(told)
-
-    def _note(self, told: list[GraphQLError]) -> None:
-        """Add to the request's line in the log what the operation came to."""
-        context = self.execution_context.context
         codes = {
             str((e.extensions or {}).get("reason") or (e.extensions or {})["code"]) for e in told
         }
+        structlog.contextvars.bind_contextvars(outcome=" ".join(sorted(codes)) or "OK")
+
+    def _note_who(self) -> None:
+        """Add to the request's line in the log what was asked, and by whom."""
+        context = self.execution_context.context
         structlog.contextvars.bind_contextvars(
             operation=(self.execution_context.operation_name or "")[:MAX_NAME],
             caller=str(context.caller_id) if context.caller_id else None,
-            outcome=" ".join(sorted(codes)) or "OK",
         )
 
     def _told(self, error: GraphQLError, *, before_execution: bool) -> GraphQLError:
@@ -94,6 +97,20 @@ class Faults(SchemaExtension):
             path=error.path,
             extensions={"code": "INTERNAL_SERVER_ERROR", "requestId": request_id},
         )
+
+
+def late(seconds: float) -> ExecutionResult:
+    """Answer an operation that was cancelled, and note so in the request's line in the log.
+
+    A mutation may have several fields, and what is committed isn't undone.
+    """
+    structlog.contextvars.bind_contextvars(outcome=DEADLINE_EXCEEDED)
+    error = GraphQLError(
+        f"The operation took longer than {seconds:g} seconds, so it was cancelled. "
+        "What it had finished by then is not undone.",
+        extensions={"code": DEADLINE_EXCEEDED},
+    )
+    return ExecutionResult(data=None, errors=[error])
 
 
 def _coded(error: GraphQLError, code: str) -> GraphQLError:

@@ -4,6 +4,7 @@ It follows the GraphQL-over-HTTP draft: POST of application/json, and the status
 media type that the client accepts. GET serves the playground and nothing else.
 """
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +25,7 @@ from gql_app.errors import (
 )
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
+from gql_app.schema.faults import DEADLINE_EXCEEDED, late
 from gql_app.schema.root import Schema
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims, decode_token
 from gql_app.web import playground
@@ -45,9 +47,10 @@ class Asked:
 class Door:
     """Lets requests in, and answers out."""
 
-    def __init__(self, schema: Schema, *, playground_open: bool) -> None:
+    def __init__(self, schema: Schema, *, playground_open: bool, timeout: float) -> None:
         self._schema = schema
         self._playground_open = playground_open
+        self._timeout = timeout
 
     async def knock(self, request: Request) -> Response:
         """Answer one request. Raises HTTPException for one that is no GraphQL request."""
@@ -65,12 +68,15 @@ class Door:
 
     async def _execute(self, asked: Asked, context: Context) -> ExecutionResult:
         try:
-            return await self._schema.execute(
-                asked.query,
-                variable_values=asked.variables,
-                operation_name=asked.operation_name,
-                context_value=context,
-            )
+            async with asyncio.timeout(self._timeout):
+                return await self._schema.execute(
+                    asked.query,
+                    variable_values=asked.variables,
+                    operation_name=asked.operation_name,
+                    context_value=context,
+                )
+        except TimeoutError:
+            return late(self._timeout)
         except CannotGetOperationTypeError:
             error = GraphQLError(
                 "The document has no operation of this name.",
@@ -183,9 +189,12 @@ def _asked(body: object) -> Asked:
 def _status(result: ExecutionResult) -> int:
     """Choose the status of a graphql-response+json answer.
 
-    400 if nothing was executed; 401 or 403 if every field was refused with it.
+    400 if nothing was executed; 401 or 403 if every field was refused with it; 504 if it took
+    too long, for then there is no data and the draft asks for a status of failure.
     """
     errors = result.errors or []
+    if any((error.extensions or {}).get("code") == DEADLINE_EXCEEDED for error in errors):
+        return 504
     if result.data is None and not any(error.path for error in errors):
         return 400
     codes = {(error.extensions or {}).get("code") for error in errors}
