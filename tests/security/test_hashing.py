@@ -1,6 +1,8 @@
 """Argon2id, off the event loop, and no more of it at once than there is room for."""
 
 import asyncio
+import threading
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 
 import pytest
@@ -146,3 +148,14 @@ async def test_nothing_is_hashed_once_closed(passwords: Passwords) -> None:
     passwords.close()
     with pytest.raises(RuntimeError):
         await hash_it(passwords)
+
+
+async def test_flood_never_has_more_at_work_or_waiting_than_there_is_room_for() -> None:
+    passwords = Passwords(threads=2, queue=3)
+    before = {thread.ident for thread in threading.enumerate()}
+    told = await asyncio.gather(*(hash_it(passwords) for _ in range(100)), return_exceptions=True)
+    workers = [thread for thread in threading.enumerate() if thread.ident not in before]
+    assert 1 <= len(workers) <= 2
+    assert Counter(type(one) for one in told) == {str: 5, TooManyAttempts: 95}
+    assert await hash_it(passwords)
+    passwords.close()
