@@ -33,6 +33,8 @@ SHAPE = """
 SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns
 WHERE table_schema = 'public' ORDER BY table_name, ordinal_position;
 SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname;
+SELECT tgname FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname;
+SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY proname;
 SELECT version_num FROM alembic_version;
 """
 
