@@ -2,13 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
+AUDITS := tests/audits/node_modules/.package-lock.json
 
 .PHONY: run test lint format schema lock fuzz bench-timing bench-limits clean
 
 run: .venv/run
 	$(BIN)/python main.py serve --demo $(ARGS)
 
-test: .venv/dev
+test: .venv/dev $(AUDITS)
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report --include='gql_app/security/*,gql_app/accounts/*' --fail-under=100
 
@@ -47,7 +48,7 @@ bench-limits: .venv/dev
 	$(BIN)/python -m bench.limits
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage* demo.db*
+	rm -rf .venv tests/audits/node_modules .mypy_cache .pytest_cache .ruff_cache .coverage* demo.db*
 
 .venv/run: requirements.txt
 	$(PYTHON) -m venv .venv
@@ -56,4 +57,9 @@ clean:
 
 .venv/dev: requirements-dev.txt .venv/run
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	touch $@
+
+# By the npm and node that come with the Python packages, whatever the machine has.
+$(AUDITS): tests/audits/package-lock.json | .venv/dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(<D) ci --silent
 	touch $@
