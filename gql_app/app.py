@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, TypedDict
+from typing import TypedDict
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,11 +15,10 @@ from gql_app.schema.limits import Limits
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings, load
 from gql_app.web import health, wellknown
+from gql_app.web.cors import CrossOrigin
 from gql_app.web.graphql import Door
-from gql_app.web.middleware import BodyLimit, RequestLog, SafeHeaders
+from gql_app.web.middleware import Apology, BodyLimit, KnownHosts, RequestLog, SafeHeaders
 from gql_app.web.responses import explain
-
-MAX_BODY_BYTES: Final = 256 * 1024
 
 
 class State(TypedDict):
@@ -53,7 +52,10 @@ def create_app(settings: Settings | None = None) -> Starlette:
         middleware=[
             Middleware(SafeHeaders),
             Middleware(RequestLog),
-            Middleware(BodyLimit, max_bytes=MAX_BODY_BYTES),
+            *([Middleware(CrossOrigin, origins=chosen.origins)] if chosen.origins else []),
+            Middleware(Apology),
+            *([Middleware(KnownHosts, hosts=chosen.hosts)] if chosen.hosts else []),
+            Middleware(BodyLimit, max_bytes=chosen.max_body_bytes),
         ],
         exception_handlers={HTTPException: explain},
         lifespan=lifespan,

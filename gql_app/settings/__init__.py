@@ -150,6 +150,16 @@ class Settings(BaseSettings):
         """The very bytes of the other secret key, or None if there is none."""
         return very_bytes(self.secret_key_fallback) if self.secret_key_fallback else None
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that are answered, or none of them if any host is."""
+        return _listed(self.allowed_hosts)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins whose pages may read answers."""
+        return _listed(self.allowed_origins)
+
 
 def load(*, serving: bool = False) -> Settings:
     """Read the environment, and require what serving needs if that is to come.
@@ -183,6 +193,10 @@ def unknown_variables() -> list[str]:
 def admin_password() -> str | None:
     """Read the password for `create-admin`, so that scripts need no terminal."""
     return os.environ.get(ADMIN_PASSWORD)
+
+
+def _listed(value: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",")) if value else ()
 
 
 def _lacks_secret() -> bool:

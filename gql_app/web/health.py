@@ -1,20 +1,20 @@
 """Whether the process lives, and whether it can serve."""
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
 
 from gql_app.resources import Resources
+from gql_app.web.responses import Json
 
 
-async def livez(_: Request) -> JSONResponse:
+async def livez(_: Request) -> Json:
     """Answer that the process lives, and ask nobody else."""
-    return JSONResponse({"status": "alive"})
+    return Json({"status": "alive"})
 
 
-async def readyz(request: Request) -> JSONResponse:
+async def readyz(request: Request) -> Json:
     """Answer 200 if the database is reachable and migrated, 503 and what is wrong if not."""
     resources: Resources = request.state.resources
     faults = await resources.database.faults()
     if faults:
-        return JSONResponse({"status": "not ready", **faults}, status_code=503)
-    return JSONResponse({"status": "ready"})
+        return Json({"status": "not ready", **faults}, status_code=503)
+    return Json({"status": "ready"})

@@ -1,6 +1,8 @@
 """What every request passes: its id and log line, and the headers of every answer."""
 
+import re
 import time
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -20,12 +22,19 @@ _HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "x-frame-options": "DENY",
-    "content-security-policy": "frame-ancestors 'none'",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 }
+_ONLY_TLS: Final = f"max-age={2 * 365 * 24 * 3600}"
+"""Two years of HTTPS for this very host (RFC 6797); what is below it isn't ours to bind."""
+_DIGITS: Final = 19
+"""More of a length need not be read to know that it is too large."""
+_PORT: Final = re.compile(r":[0-9]*$")
+_PROBED: Final = frozenset({"/livez", "/readyz"})
+"""Asked by whoever starts and stops the process, who knows its address alone."""
 
 
 class RequestLog:
-    """Gives each request an id and one line in the log, and answers what nobody caught.
+    """Gives each request an id and one line in the log.
 
     The line never holds the query string, a variable's value or a header. Whoever handles
     the request adds to it with structlog's context variables.
@@ -55,11 +64,6 @@ class RequestLog:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             await self._app(scope, receive, note)
-        except Exception:
-            _log.exception("Unforeseen error")
-            if status:
-                raise
-            await _sorry(request_id)(scope, receive, note)
         finally:
             _log.info(
                 "Request",
@@ -69,6 +73,30 @@ class RequestLog:
                 duration_ms=round((time.perf_counter() - started) * 1000, 2),
                 **_outcome(status),
             )
+
+
+class Apology:
+    """Answers what nobody caught, by the request's id and nothing else."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        started = False
+
+        async def note(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        except Exception:
+            _log.exception("Unforeseen error")
+            if started or scope["type"] != "http":
+                raise
+            await _sorry(scope["state"]["request_id"])(scope, receive, send)
 
 
 class SafeHeaders:
@@ -85,9 +113,33 @@ class SafeHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+                if scope["scheme"] == "https":
+                    headers["strict-transport-security"] = _ONLY_TLS
             await send(message)
 
         await self._app(scope, receive, add)
+
+
+class KnownHosts:
+    """Refuses requests for any other host, so that none gets into a link or a cache."""
+
+    def __init__(self, app: ASGIApp, *, hosts: Sequence[str]) -> None:
+        self._app = app
+        self._names = frozenset(host for host in hosts if not host.startswith("*"))
+        self._endings = tuple(host[1:] for host in hosts if host.startswith("*"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Judge the Host header, whatever its port is."""
+        if scope["type"] != "http" or scope["path"] in _PROBED or self._knows(scope):
+            await self._app(scope, receive, send)
+        else:
+            answer = refusal(421, "This server does not answer for the host that was asked.")
+            await answer(scope, receive, send)
+
+    def _knows(self, scope: Scope) -> bool:
+        given = Headers(scope=scope).getlist("host")
+        name = _PORT.sub("", given[0].lower()) if len(given) == 1 else ""
+        return name in self._names or name.endswith(self._endings)
 
 
 class BodyLimit:
@@ -102,7 +154,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "0")
+        announced = Headers(scope=scope).get("content-length", "0")[:_DIGITS]
         received = 0
 
         async def count() -> Message:
@@ -110,12 +162,11 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._max_bytes:
-                raise HTTPException(413, self._words(), {"Connection": "close"})
+                raise HTTPException(413, self._words())
             return message
 
         if announced.isdecimal() and int(announced) > self._max_bytes:
-            answer = refusal(413, f"{self._words()}.", headers={"Connection": "close"})
-            await answer(scope, receive, send)
+            await refusal(413, f"{self._words()}.")(scope, receive, send)
         else:
             await self._app(scope, count, send)
 
@@ -133,6 +184,5 @@ def _sorry(request_id: str) -> JSONResponse:
     return refusal(
         500,
         f"Something went wrong on our side. The request's id is {request_id}.",
-        code="INTERNAL_SERVER_ERROR",
         requestId=request_id,
     )

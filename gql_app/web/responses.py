@@ -1,23 +1,32 @@
 """Answers in GraphQL's shape to what never became a GraphQL request."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+
+_CODES: Final = {413: "BAD_USER_INPUT", 431: "BAD_USER_INPUT", 500: "INTERNAL_SERVER_ERROR"}
+
+
+class Json(JSONResponse):
+    """JSON that says how its characters are encoded, for clients that would guess."""
+
+    media_type = "application/json; charset=utf-8"
 
 
 def refusal(
     status: int,
     message: str,
     *,
-    code: str = "BAD_REQUEST",
     headers: Mapping[str, str] | None = None,
     **extensions: str,
 ) -> JSONResponse:
     """Answer one error (GraphQL section 7.1.2), as every refusal of this API looks."""
+    code = _CODES.get(status, "BAD_REQUEST")
     error = {"message": message, "extensions": {"code": code, **extensions}}
-    return JSONResponse({"errors": [error]}, status_code=status, headers=headers)
+    return Json({"errors": [error]}, status_code=status, headers=headers)
 
 
 async def explain(_: Request, error: Exception) -> JSONResponse:

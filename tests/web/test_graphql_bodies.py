@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.api import GRAPHQL, Api
+from gql_app.settings import Settings
+from tests.api import GRAPHQL, Api, running
 from tests.people import Person
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -108,7 +109,23 @@ async def test_a_body_over_the_limit_is_refused(api: Api) -> None:
         response = await post(api, body)
         assert response.status_code == 413
         (error,) = response.json()["errors"]
-        assert error["extensions"]["code"] == "BAD_REQUEST"
+        assert str(LIMIT) in error["message"]
+        assert error["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize("length", [LIMIT + 1, int("9" * 300), "9" * 5_000])
+async def test_an_announced_length_over_the_limit_is_refused(api: Api, length: int | str) -> None:
+    headers = {"Content-Type": "application/json", "Content-Length": str(length)}
+    response = await api.client.post("/graphql", content=GOOD, headers=headers)
+    assert response.status_code == 413
+
+
+async def test_the_limit_is_a_setting(settings: Settings) -> None:
+    async with running(settings.model_copy(update={"max_body_bytes": len(GOOD)})) as api:
+        assert (await post(api, GOOD)).status_code == 200
+        response = await post(api, padded(len(GOOD) + 1))
+    assert response.status_code == 413
+    assert f" {len(GOOD)} bytes" in response.json()["errors"][0]["message"]
 
 
 async def test_a_body_without_end_is_not_read_to_its_end(api: Api) -> None:

@@ -82,6 +82,23 @@ async def test_every_answer_bears_the_headers_of_safety(api: Api, settings: Sett
         assert response.headers["referrer-policy"] == "no-referrer"
         assert response.headers["x-frame-options"] == "DENY"
         assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
+        assert "charset=utf-8" in response.headers["content-type"]
+        assert not {"server", "strict-transport-security", "vary"} & set(response.headers)
+        if response.headers["content-type"].startswith("application/"):
+            assert "default-src 'none'" in response.headers["content-security-policy"]
+
+
+async def test_the_playground_may_load_its_scripts(api: Api) -> None:
+    page = await api.client.get("/graphql", headers={"Accept": "text/html"})
+    policy = page.headers["content-security-policy"]
+    assert "default-src" not in policy
+    assert "connect-src 'self'" in policy
+
+
+async def test_https_is_asked_for_once_it_is_there(api: Api) -> None:
+    for path in ("/graphql", "/livez", "/nowhere"):
+        response = await api.client.get(f"https://test{path}")
+        assert response.headers["strict-transport-security"] == "max-age=63072000"
 
 
 @pytest.mark.parametrize("path", ["/", "/graphql/", "/graphql/x", "/livez/", "/GRAPHQL", "/%00"])
