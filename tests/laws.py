@@ -56,6 +56,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "cryptography": ("security",),
     "email_validator": ("accounts.checks",),
     "graphql": ("schema", "web.graphql"),
+    "httptools": ("web.wire",),
     "jwt": ("security",),
     "orjson": ("web.graphql",),
     "pydantic": ("settings",),
@@ -67,7 +68,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "strawberry": ("schema", "web.graphql", "web.playground"),
     "structlog": ("chores", "logs", "mail", "schema.faults", "security.pickup", "web.middleware"),
     "typer": ("cli",),
-    "uvicorn": ("cli",),
+    "uvicorn": ("cli", "web.wire"),
     "zxcvbn": ("security",),
 }
 """Where a library may be imported; one that is not named here, nowhere."""

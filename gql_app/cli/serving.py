@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from typing import Annotated, Final
+from functools import partial
+from typing import Annotated, Final, cast
 
 import typer
 import uvicorn
@@ -14,6 +15,8 @@ from gql_app.cli.console import err, out
 from gql_app.cli.database import prepare
 from gql_app.resources import key_store
 from gql_app.settings import Settings
+from gql_app.web.bounds import Bounds
+from gql_app.web.wire import Wire
 
 GRACE: Final = 20
 """Seconds that requests have to finish when the server is told to stop."""
@@ -51,7 +54,7 @@ def serve(
         port=port,
         workers=workers,
         reload=reload,
-        http="httptools",
+        http=_wire(chosen),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -66,3 +69,8 @@ def serve(
 async def _fill_demo(chosen: Settings) -> None:
     async with opened(chosen) as (database, passwords), database.write() as db:
         await demonstration.fill(db, passwords)
+
+
+def _wire(chosen: Settings) -> type[asyncio.Protocol]:
+    """Bound each connection: uvicorn calls what it takes for a class, in every worker."""
+    return cast("type[asyncio.Protocol]", partial(Wire, bounds=Bounds.of(chosen)))

@@ -1,0 +1,59 @@
+"""Framing: what of RFC 9112 the parser lets pass, and other servers might read otherwise."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+_HOST: Final = re.compile(
+    rb"([A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?"  # RFC 3986 section 3.2.2
+)
+_ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
+
+
+class Unacceptable(Exception):
+    """A request that is refused before anybody reads it."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status: Final = status
+        self.message: Final = message
+
+
+def check_framing(version: str, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    """Check a request's head, whose names are in lower case. Raises Unacceptable."""
+    if version not in {"1.0", "1.1"}:
+        raise Unacceptable(505, "Speak HTTP/1.1")
+    _check_codings(version, [value for name, value in headers if name == b"transfer-encoding"])
+    hosts = [value for name, value in headers if name == b"host"]
+    if len(hosts) > 1 or (not hosts and version == "1.1"):
+        raise Unacceptable(400, "A request has exactly one Host header")
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        raise Unacceptable(400, "The Host header names no host")
+    _check_target(target, hosts)
+
+
+def _check_codings(version: str, codings: Sequence[bytes]) -> None:
+    """Take chunked and nothing else (RFC 9112 section 6.1)."""
+    if codings and version == "1.0":
+        raise Unacceptable(400, "HTTP/1.0 has no Transfer-Encoding")
+    if codings and [coding.strip().lower() for coding in codings] != [b"chunked"]:
+        raise Unacceptable(501, "The only Transfer-Encoding is chunked")
+
+
+def _check_target(target: bytes, hosts: Sequence[bytes]) -> None:
+    """Take a path, or a whole URL of the very host that the header names (section 3.2.2)."""
+    if target.startswith(b"/"):
+        return
+    whole = _ABSOLUTE.match(target)
+    if whole is None:
+        raise Unacceptable(400, "The target is no path")
+    if hosts and whole[1].lower() != hosts[0].lower():
+        raise Unacceptable(400, "The target is on another host than the Host header says")
+
+
+def length_beside_upgrade(headers: Sequence[tuple[bytes, bytes]]) -> int:
+    """Tell how long a body is that the parser passes over. Raises Unacceptable."""
+    told = dict(headers)
+    if b"transfer-encoding" in told:
+        raise Unacceptable(501, "Who asks for an upgrade announces the body's length")
+    return int(told.get(b"content-length", 0))

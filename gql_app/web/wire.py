@@ -1,0 +1,246 @@
+"""The wire: bounds for what a peer sends, and strictness about how, which uvicorn leaves open.
+
+Uvicorn waits for ever for a request that never ends, holds whatever headers come, and lets
+pass some framing that other servers would read otherwise (RFC 9112 section 11.2). Faults are
+refused in the contract's form, in their turn among pipelined requests, and end the connection.
+"""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Any, cast
+
+from httptools import HttpParserError, HttpParserUpgrade
+from uvicorn._types import ASGI3Application
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from gql_app.web.bounds import LAST_CALL, MAX_HEADERS, Bounds
+from gql_app.web.framing import Unacceptable, check_framing, length_beside_upgrade
+from gql_app.web.middleware import RequestLog, SafeHeaders
+from gql_app.web.responses import refusal
+
+
+class _Arriving(Enum):
+    NOTHING = auto()
+    HEAD = auto()
+    BODY = auto()
+
+
+class Wire(HttpToolsProtocol):
+    """One connection, on which a peer is waited for no longer than it may take."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],  # uvicorn's own
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        bounds: Bounds,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._bounds = bounds
+        self.timeout_keep_alive = min(self.timeout_keep_alive, bounds.seconds)
+        self._arriving = _Arriving.NOTHING
+        self._due: asyncio.TimerHandle | None = None
+        self._over = False
+        self._parsed = self._unparsed = self._body_bytes = 0
+        self._aside = 0
+        """Bytes of a body that are yet to come past the parser."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for a first request, unless there are too many connections already."""
+        super().connection_made(transport)
+        if len(self.connections) > self._bounds.connections:
+            self._refuse(503, "There are too many connections; try again", {"Retry-After": "1"})
+        else:
+            self._expect_within(self._bounds.seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Finish what has arrived, and soon give up what has not."""
+        super().shutdown()
+        if self._arriving is _Arriving.BODY:
+            self._expect_within(min(LAST_CALL, self._bounds.seconds))
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has come, or refuse it."""
+        if self._over:
+            return
+        self._unset_keepalive_if_required()
+        if self._due is None:
+            self._expect_within(self._bounds.seconds)
+        scope, arriving, body_bytes = self.scope, self._arriving, self._body_bytes
+        try:
+            self._parse(data)
+            # Not a byte of it was of a body or ended a head: the parser may keep it all.
+            if (self._arriving, self._body_bytes) == (arriving, body_bytes) and self.scope is scope:
+                self._unparsed += len(data)
+                self._check_size()
+        except Unacceptable as why:
+            self._refuse(why.status, why.message)
+
+    def on_message_begin(self) -> None:
+        """Begin a request's head."""
+        super().on_message_begin()
+        self._unset_keepalive_if_required()
+        self._arriving = _Arriving.HEAD
+        self._parsed = self._unparsed = self._body_bytes = self._aside = 0
+        if self._due is None:
+            self._expect_within(self._bounds.seconds)
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the target."""
+        super().on_url(url)
+        self._parsed += len(url)
+        self._check_size()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; those that follow a body are dropped (RFC 9110 section 6.5.1)."""
+        self._parsed += len(name) + len(value) + len(": \r\n")
+        self._check_size()
+        if self._arriving is _Arriving.HEAD:
+            super().on_header(name, value)
+            if len(self.headers) > MAX_HEADERS:
+                raise Unacceptable(431, f"There are more than {MAX_HEADERS} headers")
+
+    def on_headers_complete(self) -> None:
+        """Begin a body, and with it the answer."""
+        check_framing(self.parser.get_http_version(), self.url, self.headers)
+        if self.parser.should_upgrade():
+            self._aside = length_beside_upgrade(self.headers)
+        super().on_headers_complete()
+        self._arriving = _Arriving.BODY
+        self._expect_within(self._bounds.seconds)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body; what nobody wants any more is not read for long."""
+        self._body_bytes += len(body)
+        if self._body_bytes > 2 * self._bounds.body_bytes:
+            raise Unacceptable(413, f"The body is larger than {self._bounds.body_bytes} bytes")
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End the request; if it has been answered already, the next may come."""
+        if self._aside:
+            return
+        super().on_message_complete()
+        self._arriving = _Arriving.NOTHING
+        self._expect_nothing()
+        if self.cycle.response_complete and not self.pipeline:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def on_response_complete(self) -> None:
+        """Turn to the next request, and have the answer taken in time."""
+        super().on_response_complete()
+        if self.transport.get_write_buffer_size():
+            self.loop.call_later(self._bounds.seconds, self._abandon)
+
+    def _parse(self, data: bytes) -> None:
+        """Parse; who asks for an upgrade gets none (RFC 9110 section 7.8).
+
+        The parser takes what follows its head for another protocol, though a body comes first.
+        """
+        rest = memoryview(data)
+        while rest:
+            if self._aside:
+                body, rest = rest[: self._aside], rest[self._aside :]
+                self._aside -= len(body)
+                self.on_body(bytes(body))
+                if not self._aside:
+                    self.on_message_complete()
+                continue
+            try:
+                self.parser.feed_data(rest)
+            except HttpParserUpgrade as upgrade:
+                rest = rest[upgrade.args[0] :]
+            except HttpParserError as error:
+                if isinstance(error.__context__, Unacceptable):
+                    raise error.__context__ from None
+                raise Unacceptable(400, "This is not HTTP/1.1, or not clearly so") from None
+            else:
+                return
+
+    def _check_size(self) -> None:
+        if max(self._parsed, self._unparsed) > self._bounds.head_bytes:
+            raise Unacceptable(431, f"The headers are larger than {self._bounds.head_bytes} bytes")
+
+    def _expect_within(self, seconds: float) -> None:
+        self._expect_nothing()
+        self._due = self.loop.call_later(seconds, self._late)
+
+    def _expect_nothing(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+
+    def _late(self) -> None:
+        self._due = None
+        if self.flow.read_paused:  # it is we who are late
+            self._expect_within(self._bounds.seconds)
+        elif self._arriving is _Arriving.NOTHING:
+            self.shutdown()
+        else:
+            self._refuse(408, f"The request did not arrive within {self._bounds.seconds} seconds")
+
+    def _abandon(self) -> None:
+        """Cut off a peer that does not take its answer, and free what the kernel holds of it."""
+        if self.transport.get_write_buffer_size():
+            peer = self.transport.get_extra_info("socket")
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.transport.abort()
+
+    def _refuse(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        """Answer this in the request's stead, when its turn comes, and nothing after it."""
+        self._over = True
+        self._expect_nothing()
+        if self._arriving is _Arriving.BODY and self.cycle.response_started:
+            self.transport.close()
+            return
+        answer = refusal(status, f"{message}.", headers=headers)
+        app = cast("ASGI3Application", SafeHeaders(RequestLog(answer)))
+        in_turn = self._give_up()
+        self.cycle = self._nameless_cycle()
+        if in_turn:
+            self._start_asgi_task(self.cycle, app)
+        else:
+            self.pipeline.appendleft((self.cycle, app))
+
+    def _give_up(self) -> bool:
+        """Have nobody wait for the rest of a request, and tell whether its turn has come."""
+        if self._arriving is not _Arriving.BODY:
+            return self.cycle is None or self.cycle.response_complete
+        self._arriving = _Arriving.NOTHING
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        if self.pipeline:
+            self.pipeline.popleft()
+            return False
+        return True
+
+    def _nameless_cycle(self) -> RequestResponseCycle:
+        super().on_message_begin()
+        self.scope |= {"method": "", "path": "", "raw_path": b"", "query_string": b""}
+        return RequestResponseCycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=False,
+            on_response=self.on_response_complete,
+        )

@@ -1,0 +1,116 @@
+"""A peer that sends the server whatever bytes it likes, and reads what comes back."""
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from tests.processes import PATIENCE, Server
+
+LAST = b"Connection: close"
+HELLO = b'{"query":"{__typename}"}'
+ANSWER = b'{"data":{"__typename":"Query"}}'
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back to one request."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def code(self) -> str:
+        """The code of a refusal in the contract's form, which is all that it holds."""
+        body = json.loads(self.body)
+        assert list(body) == ["errors"]
+        (error,) = body["errors"]
+        assert error["message"]
+        code: str = error["extensions"]["code"]
+        return code
+
+
+class Peer:
+    """One connection, of which nothing is known but its bytes."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self._read = b""
+
+    def send(self, data: bytes) -> None:
+        """Send these very bytes; the server may have closed the connection already."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.sendall(data)
+
+    def answer(self) -> Answer:
+        """Read one answer, and leave the connection open."""
+        while (found := _first(self._read)) is None:
+            assert self._more(), self._read
+        answer, self._read = found
+        return answer
+
+    def answers(self) -> list[Answer]:
+        """Read every answer until the server closes the connection."""
+        while self._more():
+            pass
+        found = []
+        while self._read:
+            found.append(self.answer())
+        return found
+
+    def _more(self) -> bool:
+        try:
+            some = self.connection.recv(65536)
+        except ConnectionResetError:  # it is closed, with something of ours unread
+            some = b""
+        self._read += some
+        return bool(some)
+
+
+@contextmanager
+def connected(server: Server) -> Iterator[Peer]:
+    """Open a connection."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
+        yield Peer(connection)
+
+
+def ask(server: Server, data: bytes) -> list[Answer]:
+    """Send some bytes, and read every answer until the server closes the connection."""
+    with connected(server) as peer:
+        peer.send(data)
+        return peer.answers()
+
+
+def head(*headers: bytes, line: bytes = b"POST /graphql HTTP/1.1") -> bytes:
+    """Write the head of a request, good but for these headers."""
+    always = (b"Host: test", b"Content-Type: application/json")
+    return b"\r\n".join([line, *always, *headers, b"", b""])
+
+
+def post(body: bytes = HELLO, *headers: bytes, line: bytes = b"POST /graphql HTTP/1.1") -> bytes:
+    """Write a request, good but for these headers."""
+    return head(b"Content-Length: %d" % len(body), *headers, line=line) + body
+
+
+def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
+    """Write a request whose body comes in chunks."""
+    body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
+    return head(b"Transfer-Encoding: chunked") + body + end
+
+
+def _first(data: bytes) -> tuple[Answer, bytes] | None:
+    start, blank, rest = data.partition(b"\r\n\r\n")
+    if not blank:
+        return None
+    line, *lines = start.decode().split("\r\n")
+    found = re.fullmatch(r"HTTP/1\.1 (\d{3}) .+", line)
+    assert found is not None, data
+    headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in lines)}
+    assert len(headers) == len(lines)
+    length = int(headers["content-length"])
+    if len(rest) < length:
+        return None
+    return Answer(int(found[1]), headers, rest[:length]), rest[length:]

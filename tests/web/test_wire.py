@@ -1,0 +1,235 @@
+"""What one connection may take of the server: time, headers, bytes, and its place among many."""
+
+import json
+import select
+import socket
+from contextlib import ExitStack
+
+import pytest
+
+from tests.peers import ANSWER, HELLO, LAST, Answer, ask, chunked, connected, head, post
+from tests.processes import PATIENCE, Server
+from tests.web.conftest import MAX_BODY_BYTES, MAX_CONNECTIONS, MAX_HEADER_BYTES
+
+NARROW = pytest.mark.xdist_group("narrow")
+HASTY = pytest.mark.xdist_group("hasty")
+
+UPGRADE = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAM")
+WEBSOCKET = (
+    b"Connection: Upgrade",
+    b"Upgrade: websocket",
+    b"Sec-WebSocket-Version: 13",
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+)
+
+
+def statuses(answers: list[Answer]) -> list[int]:
+    """Tell the statuses of answers; a refusal by the wire is in the contract's form."""
+    assert all(answer.code for answer in answers if answer.status >= 400)
+    return [answer.status for answer in answers]
+
+
+UNFINISHED: list[tuple[bytes, list[int]]] = [
+    (b"", []),
+    (b"\r\n", []),
+    (b"P", [408]),
+    (b"POST /graphql HTTP/1.1\r\nHost: te", [408]),
+    (head(b"X: y")[:-2], [408]),
+    (post()[:-1], [408]),
+    (head(b"Content-Length: 24"), [408]),
+    (chunked(HELLO, end=b""), [408]),
+    (chunked(HELLO, end=b"0\r\nX: "), [408]),
+    (post(HELLO, *UPGRADE)[:-1], [408]),
+    (post() + post()[:20], [200, 408]),
+    (post() + post()[:-1], [200, 408]),
+    (post() + b"\r\n", [200]),
+    (post(line=b"POST /nowhere HTTP/1.1")[:-1], [404]),
+    (post() + post(line=b"POST /nowhere HTTP/1.1")[:-1], [200, 404]),
+]
+
+
+def send_until_cut_off(connection: socket.socket, data: bytes) -> None:
+    """Send without end, and never read; a socket that is full is waited for."""
+    while True:
+        try:
+            connection.send(data)
+        except BlockingIOError:
+            select.select([], [connection], [], PATIENCE)
+
+
+@HASTY
+def test_who_does_not_finish_is_not_waited_for(hasty: Server) -> None:
+    with ExitStack() as held:
+        peers = {data: held.enter_context(connected(hasty)) for data, _ in UNFINISHED}
+        for data, peer in peers.items():
+            peer.send(data)
+        assert {data: statuses(peer.answers()) for data, peer in peers.items()} == dict(UNFINISHED)
+
+
+@HASTY
+@pytest.mark.parametrize("start", [b"GET /livez HTTP/1.1\r\nX: ", head(b"Content-Length: 5000")])
+def test_a_byte_now_and_then_does_not_help(hasty: Server, start: bytes) -> None:
+    with connected(hasty) as peer:
+        peer.send(start)
+        while not select.select([peer.connection], [], [], 0.05)[0]:
+            peer.send(b"a")
+        assert statuses(peer.answers()) == [408]
+
+
+@HASTY
+def test_whoever_does_not_take_their_answers_is_cut_off(hasty: Server) -> None:
+    page = head(b"Accept: text/html", line=b"GET /graphql HTTP/1.1")
+    with connected(hasty) as peer:
+        peer.connection.setblocking(False)  # noqa: FBT003 — the standard library's own
+        with pytest.raises(ConnectionResetError):
+            send_until_cut_off(peer.connection, page * 100)
+
+
+@HASTY
+def test_a_trusted_proxy_says_that_it_was_https(hasty: Server) -> None:
+    (answer,) = ask(hasty, post(HELLO, LAST, b"X-Forwarded-Proto: https"))
+    assert "strict-transport-security" in answer.headers
+
+
+@NARROW
+def test_nobody_else_says_that_it_was_https(narrow: Server) -> None:
+    (answer,) = ask(narrow, post(HELLO, LAST, b"X-Forwarded-Proto: https"))
+    assert "strict-transport-security" not in answer.headers
+
+
+@HASTY
+def test_a_silent_connection_is_closed_after_its_answer_too(hasty: Server) -> None:
+    with connected(hasty) as peer:
+        peer.send(post(line=b"POST /nowhere HTTP/1.1")[:-1])
+        assert peer.answer().status == 404
+        peer.send(HELLO[-1:] + post())
+        assert peer.answer().status == 200
+        assert peer.answers() == []
+
+
+@NARROW
+def test_a_head_of_the_very_limit_is_read(narrow: Server) -> None:
+    spare = MAX_HEADER_BYTES - len(post(HELLO, LAST, b"X: "))
+    assert statuses(ask(narrow, post(HELLO, LAST, b"X: " + b"a" * spare))) == [200]
+
+
+@NARROW
+@pytest.mark.parametrize(
+    "data",
+    [
+        head(b"X: " + b"a" * MAX_HEADER_BYTES),
+        head(b"X" * MAX_HEADER_BYTES + b": a"),
+        head(*[b"X: " + b"a" * 100] * 20),
+        head(line=b"POST /" + b"a" * MAX_HEADER_BYTES + b" HTTP/1.1"),
+        head(*[b"X: y"] * 100),
+        chunked(HELLO, end=b"0\r\nX: " + b"a" * MAX_HEADER_BYTES + b"\r\n\r\n"),
+        chunked(HELLO, end=b"0\r\n" + b"X: y\r\n" * 1_000 + b"\r\n"),
+    ],
+    ids=lambda data: data[:30],
+)
+def test_larger_headers_are_refused(narrow: Server, data: bytes) -> None:
+    (answer,) = ask(narrow, data)
+    assert (answer.status, answer.code) == (431, "BAD_USER_INPUT")
+    assert answer.headers["connection"] == "close"
+    message = json.loads(answer.body)["errors"][0]["message"]
+    assert str(MAX_HEADER_BYTES) in message or "100 headers" in message
+
+
+@NARROW
+@pytest.mark.parametrize(
+    "start",
+    [b"", b"POST /", head()[:-2] + b"X: ", head()[:-2] + b"X", chunked(HELLO, end=b"0\r\nX: ")],
+    ids=repr,
+)
+def test_a_head_without_end_is_not_read_to_its_end(narrow: Server, start: bytes) -> None:
+    with connected(narrow) as peer:
+        peer.send(start)
+        while not select.select([peer.connection], [], [], 0.001)[0]:
+            peer.send(b"A" * 100)
+        (answer,) = peer.answers()
+    assert answer.status in {400, 431}
+    assert answer.code
+
+
+@NARROW
+def test_many_small_requests_are_no_large_one(narrow: Server) -> None:
+    many = MAX_HEADER_BYTES // 20
+    with connected(narrow) as peer:
+        peer.send(post() * many + post()[:-30])
+        assert {peer.answer().status for _ in range(many)} == {200}
+        peer.send(post()[-30:])
+        for byte in post(HELLO, LAST):
+            peer.send(bytes([byte]))
+        assert statuses(peer.answers()) == [200, 200]
+
+
+@NARROW
+def test_bodies_over_the_limit_are_refused(narrow: Server) -> None:
+    large = b" " * (MAX_BODY_BYTES + 1)
+    for data in (head(b"Content-Length: %d" % len(large)), post(large), chunked(large)):
+        with connected(narrow) as peer:
+            peer.send(data)
+            answer = peer.answer()
+        assert (answer.status, answer.code) == (413, "BAD_USER_INPUT")
+        assert str(MAX_BODY_BYTES) in json.loads(answer.body)["errors"][0]["message"]
+
+
+@NARROW
+@pytest.mark.parametrize("line", [b"POST /graphql HTTP/1.1", b"POST /nowhere HTTP/1.1"])
+def test_a_body_without_end_ends_the_connection(narrow: Server, line: bytes) -> None:
+    with connected(narrow) as peer:
+        peer.send(head(b"Transfer-Encoding: chunked", line=line))
+        with pytest.raises(ConnectionError):
+            send_until_cut_off(peer.connection, b"1000\r\n" + b" " * 0x1000 + b"\r\n")
+
+
+@NARROW
+def test_a_fault_is_answered_after_the_requests_before_it(narrow: Server) -> None:
+    before = post() * 3
+    assert statuses(ask(narrow, before + b"nonsense\r\n")) == [200, 200, 200, 400]
+    assert statuses(ask(narrow, before + chunked(b"a", end=b"nonsense\r\n"))) == [200] * 3 + [400]
+
+
+@NARROW
+@pytest.mark.parametrize("headers", [UPGRADE, WEBSOCKET])
+def test_who_asks_for_an_upgrade_is_answered_in_http_1(
+    narrow: Server, headers: tuple[bytes, ...]
+) -> None:
+    get = head(*headers, line=b"GET /livez HTTP/1.1")
+    answers = ask(narrow, get * 2 + post(HELLO, *headers) * 2 + post(HELLO, LAST))
+    assert statuses(answers) == [200] * 5
+    assert [answer.body for answer in answers[2:]] == [ANSWER] * 3
+    with connected(narrow) as peer:
+        for byte in post(HELLO, *headers) + post(HELLO, LAST):
+            peer.send(bytes([byte]))
+        assert [answer.body for answer in peer.answers()] == [ANSWER] * 2
+    refused = ask(narrow, head(*headers, b"Transfer-Encoding: chunked"))
+    assert statuses(refused) == [501]
+    assert "Unsupported upgrade" not in narrow.logged()
+
+
+@NARROW
+def test_expectations_are_met_before_a_body_is_sent(narrow: Server) -> None:
+    with connected(narrow) as peer:
+        peer.send(head(b"Content-Length: 24", b"Expect: 100-continue", LAST))
+        assert peer.connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        peer.send(HELLO)
+        assert [answer.body for answer in peer.answers()] == [ANSWER]
+    too_large = head(b"Content-Length: 6000", b"Expect: 100-continue")
+    with connected(narrow) as peer:
+        peer.send(too_large)
+        assert peer.answer().status == 413
+
+
+@NARROW
+def test_connections_beyond_their_number_are_turned_away(narrow: Server) -> None:
+    with ExitStack() as held:
+        peers = [held.enter_context(connected(narrow)) for _ in range(MAX_CONNECTIONS)]
+        (refused,) = ask(narrow, b"")
+        assert (refused.status, refused.code) == (503, "BAD_REQUEST")
+        assert refused.headers["connection"] == "close"
+        assert refused.headers["retry-after"] == "1"
+        peers[0].send(post())
+        assert peers[0].answer().status == 200
+    while ask(narrow, post(HELLO, LAST))[0].status != 200:
+        pass  # until the server has seen that they are gone
