@@ -59,7 +59,11 @@ class Door:
                 return playground.page()
             raise HTTPException(405, "Send GraphQL requests by POST", {"Allow": "POST"})
         media_type = negotiate(request.headers.getlist("accept"))
-        asked = await _read(request)
+        try:
+            asked = await _read(request)
+        except HTTPException as why:
+            why.headers = {"Content-Type": f"{media_type}; charset=utf-8"}
+            raise
         context = _context(request)
         result = await self._execute(asked, context)
         status = 200 if media_type == JSON else _status(result)
@@ -151,9 +155,12 @@ def _context(request: Request) -> Context:
 
 
 async def _read(request: Request) -> Asked:
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    encodings, types = (
+        request.headers.getlist(name) for name in ("content-encoding", "content-type")
+    )
+    if any(encoding.lower() != "identity" for encoding in encodings):
         raise HTTPException(415, "Send the body as it is, without a content encoding")
-    if not _is_json(request.headers.get("content-type", "")):
+    if len(types) != 1 or not _is_json(types[0]):
         raise HTTPException(415, f"Send {JSON} in UTF-8")
     try:
         body = orjson.loads(await request.body())

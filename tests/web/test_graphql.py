@@ -1,5 +1,7 @@
 """The door: methods and media types."""
 
+from collections.abc import AsyncIterator
+
 import httpx
 import pytest
 
@@ -93,6 +95,10 @@ async def test_json_in_utf_8_is_taken(api: Api, content_type: str) -> None:
         [("content-type", "application/json; charset=utf-8; charset=utf-16")],
         [("content-type", JSON), ("content-encoding", "gzip")],
         [("content-type", JSON), ("content-encoding", "identity, br")],
+        [("content-type", JSON), ("content-encoding", "identity"), ("content-encoding", "gzip")],
+        [("content-type", JSON), ("content-encoding", "")],
+        [("content-type", JSON), ("content-type", "text/plain")],
+        [("content-type", f"{JSON}, text/plain")],
     ],
 )
 async def test_any_other_body_is_no_media_for_graphql(
@@ -149,3 +155,28 @@ async def test_the_client_chooses_the_media_type(
 async def test_no_other_media_type_can_be_had(api: Api, accept: str) -> None:
     response = await send(api, [("content-type", JSON), ("accept", accept)])
     assert (response.status_code, refused(response)) == (406, "BAD_REQUEST")
+
+
+@pytest.mark.parametrize("media_type", [JSON, GRAPHQL])
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [
+        (JSON, b"{", 400),
+        (JSON, b"{}", 400),
+        ("text/plain", b"{}", 415),
+        (JSON, b" " * 300_000, 413),
+    ],
+)
+async def test_a_refusal_is_of_the_media_type_that_was_asked_for(
+    api: Api, media_type: str, content_type: str, body: bytes, status: int
+) -> None:
+    headers = {"Content-Type": content_type, "Accept": media_type}
+    response = await api.client.post("/graphql", content=in_chunks(body), headers=headers)
+    assert response.status_code == status
+    assert response.headers["content-type"] == f"{media_type}; charset=utf-8"
+    assert refused(response)
+
+
+async def in_chunks(body: bytes) -> AsyncIterator[bytes]:
+    """Send a body without its length."""
+    yield body
