@@ -2,6 +2,7 @@
 
 import json
 import re
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from tests.processes import PATIENCE, Server
 
 LAST = b"Connection: close"
+UPGRADE = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAM")
 HELLO = b'{"query":"{__typename}"}'
 ANSWER = b'{"data":{"__typename":"Query"}}'
 
@@ -99,6 +101,22 @@ def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
     """Write a request whose body comes in chunks."""
     body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
     return head(b"Transfer-Encoding: chunked") + body + end
+
+
+def statuses(answers: list[Answer]) -> list[int]:
+    """Tell the statuses of answers; a refusal by the wire is in the contract's form."""
+    assert all(answer.code for answer in answers if answer.status >= 400)
+    return [answer.status for answer in answers]
+
+
+def send_until_cut_off(connection: socket.socket, data: bytes) -> None:
+    """Send as much as nobody would take, and read nothing; a full socket is waited for."""
+    sent = 0
+    while sent < 50_000_000:
+        try:
+            sent += connection.send(data[sent % len(data) :])
+        except BlockingIOError:
+            assert select.select([], [connection], [], PATIENCE)[1]
 
 
 def _first(data: bytes) -> tuple[Answer, bytes] | None:

@@ -1,12 +1,16 @@
 """How much of the server one peer may take."""
 
 import resource
+from asyncio import AbstractEventLoop, TimerHandle
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Self
 
 from gql_app.settings import Settings
 
 MAX_HEADERS: Final = 100
+MAX_WAITING: Final = 100
+"""Requests of one connection that may wait for the answers before theirs."""
 LAST_CALL: Final = 3
 """Seconds that a request may go on arriving once the server has been told to stop."""
 SPARE_FILES: Final = 100
@@ -33,6 +37,35 @@ class Bounds:
             head_bytes=settings.max_header_bytes,
             body_bytes=settings.max_body_bytes,
         )
+
+
+class Deadline:
+    """A moment by which something is due; a new one takes the place of the last."""
+
+    def __init__(self, loop: AbstractEventLoop, late: Callable[[], None]) -> None:
+        self._loop = loop
+        self._late = late
+        self._timer: TimerHandle | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything is due."""
+        return self._timer is not None
+
+    def set(self, seconds: float) -> None:
+        """Have it due in so many seconds from now."""
+        self.clear()
+        self._timer = self._loop.call_later(seconds, self._pass)
+
+    def clear(self) -> None:
+        """Have nothing due."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _pass(self) -> None:
+        self._timer = None
+        self._late()
 
 
 def _raise_files(wanted: int) -> int:

@@ -1,14 +1,12 @@
-"""The wire: bounds for what a peer sends, and strictness about how, which uvicorn leaves open.
+"""The wire: bounds for what a peer sends, which uvicorn lacks, and strictness about how.
 
-Uvicorn waits for ever for a request that never ends, holds whatever headers come, and lets
-pass some framing that other servers would read otherwise (RFC 9112 section 11.2). Faults are
-refused in the contract's form, in their turn among pipelined requests, and end the connection.
+A fault is refused in the contract's form, in its turn among pipelined requests, and ends the
+connection.
 """
 
 import asyncio
 import socket
 import struct
-from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any, cast
 
@@ -18,7 +16,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from gql_app.web.bounds import LAST_CALL, MAX_HEADERS, Bounds
+from gql_app.web.bounds import LAST_CALL, MAX_HEADERS, MAX_WAITING, Bounds, Deadline
 from gql_app.web.framing import Unacceptable, check_framing, length_beside_upgrade
 from gql_app.web.middleware import RequestLog, SafeHeaders
 from gql_app.web.responses import refusal
@@ -46,7 +44,8 @@ class Wire(HttpToolsProtocol):
         self._bounds = bounds
         self.timeout_keep_alive = min(self.timeout_keep_alive, bounds.seconds)
         self._arriving = _Arriving.NOTHING
-        self._due: asyncio.TimerHandle | None = None
+        self._due = Deadline(self.loop, self._late)
+        self._taken = Deadline(self.loop, self._abandon)
         self._over = False
         self._parsed = self._unparsed = self._body_bytes = 0
         self._aside = 0
@@ -56,28 +55,29 @@ class Wire(HttpToolsProtocol):
         """Wait for a first request, unless there are too many connections already."""
         super().connection_made(transport)
         if len(self.connections) > self._bounds.connections:
-            self._refuse(503, "There are too many connections; try again", {"Retry-After": "1"})
+            self._refuse(503, "There are too many connections; try again")
         else:
-            self._expect_within(self._bounds.seconds)
+            self._due.set(self._bounds.seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
-        self._expect_nothing()
+        self._due.clear()
+        self._taken.clear()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
         """Finish what has arrived, and soon give up what has not."""
         super().shutdown()
         if self._arriving is _Arriving.BODY:
-            self._expect_within(min(LAST_CALL, self._bounds.seconds))
+            self._due.set(min(LAST_CALL, self._bounds.seconds))
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come, or refuse it."""
         if self._over:
             return
         self._unset_keepalive_if_required()
-        if self._due is None:
-            self._expect_within(self._bounds.seconds)
+        if not self._due.pending:
+            self._due.set(self._bounds.seconds)
         scope, arriving, body_bytes = self.scope, self._arriving, self._body_bytes
         try:
             self._parse(data)
@@ -94,8 +94,8 @@ class Wire(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._arriving = _Arriving.HEAD
         self._parsed = self._unparsed = self._body_bytes = self._aside = 0
-        if self._due is None:
-            self._expect_within(self._bounds.seconds)
+        if not self._due.pending:
+            self._due.set(self._bounds.seconds)
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target."""
@@ -114,12 +114,14 @@ class Wire(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin a body, and with it the answer."""
+        if len(self.pipeline) >= MAX_WAITING:
+            raise Unacceptable(429, f"More than {MAX_WAITING} requests are waiting already")
         check_framing(self.parser.get_http_version(), self.url, self.headers)
         if self.parser.should_upgrade():
             self._aside = length_beside_upgrade(self.headers)
         super().on_headers_complete()
         self._arriving = _Arriving.BODY
-        self._expect_within(self._bounds.seconds)
+        self._due.set(self._bounds.seconds)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body; what nobody wants any more is not read for long."""
@@ -134,17 +136,20 @@ class Wire(HttpToolsProtocol):
             return
         super().on_message_complete()
         self._arriving = _Arriving.NOTHING
-        self._expect_nothing()
+        self._due.clear()
         if self.cycle.response_complete and not self.pipeline:
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
 
     def on_response_complete(self) -> None:
-        """Turn to the next request, and have the answer taken in time."""
+        """Turn to the next request, read no more before the last, have the answer taken."""
         super().on_response_complete()
-        if self.transport.get_write_buffer_size():
-            self.loop.call_later(self._bounds.seconds, self._abandon)
+        if self.pipeline:
+            self.flow.pause_reading()
+        if self._due.pending:  # it is not idle: something is still to come
+            self._unset_keepalive_if_required()
+        self._taken.set(self._bounds.seconds)
 
     def _parse(self, data: bytes) -> None:
         """Parse; who asks for an upgrade gets none (RFC 9110 section 7.8).
@@ -175,39 +180,30 @@ class Wire(HttpToolsProtocol):
         if max(self._parsed, self._unparsed) > self._bounds.head_bytes:
             raise Unacceptable(431, f"The headers are larger than {self._bounds.head_bytes} bytes")
 
-    def _expect_within(self, seconds: float) -> None:
-        self._expect_nothing()
-        self._due = self.loop.call_later(seconds, self._late)
-
-    def _expect_nothing(self) -> None:
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None
-
     def _late(self) -> None:
-        self._due = None
         if self.flow.read_paused:  # it is we who are late
-            self._expect_within(self._bounds.seconds)
+            self._due.set(self._bounds.seconds)
         elif self._arriving is _Arriving.NOTHING:
             self.shutdown()
         else:
             self._refuse(408, f"The request did not arrive within {self._bounds.seconds} seconds")
 
     def _abandon(self) -> None:
-        """Cut off a peer that does not take its answer, and free what the kernel holds of it."""
+        """Cut off a peer that has not taken its last answer, and drop what the kernel holds."""
         if self.transport.get_write_buffer_size():
             peer = self.transport.get_extra_info("socket")
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.transport.abort()
 
-    def _refuse(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+    def _refuse(self, status: int, message: str) -> None:
         """Answer this in the request's stead, when its turn comes, and nothing after it."""
         self._over = True
-        self._expect_nothing()
+        self._due.clear()
         if self._arriving is _Arriving.BODY and self.cycle.response_started:
             self.transport.close()
             return
-        answer = refusal(status, f"{message}.", headers=headers)
+        retry = {"Retry-After": "1"} if status in {429, 503} else None
+        answer = refusal(status, f"{message}.", headers=retry)
         app = cast("ASGI3Application", SafeHeaders(RequestLog(answer)))
         in_turn = self._give_up()
         self.cycle = self._nameless_cycle()
