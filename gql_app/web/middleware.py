@@ -83,6 +83,9 @@ class Apology:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         started = False
 
         async def note(message: Message) -> None:
@@ -94,7 +97,7 @@ class Apology:
             await self._app(scope, receive, note)
         except Exception:
             _log.exception("Unforeseen error")
-            if started or scope["type"] != "http":
+            if started:
                 raise
             await _sorry(scope["state"]["request_id"])(scope, receive, send)
 
