@@ -136,7 +136,7 @@ class KnownHosts:
         if scope["type"] != "http" or scope["path"] in _PROBED or self._knows(scope):
             await self._app(scope, receive, send)
         else:
-            answer = refusal(421, "This server does not answer for the host that was asked.")
+            answer = refusal(400, "This server does not answer for the host that was asked.")
             await answer(scope, receive, send)
 
     def _knows(self, scope: Scope) -> bool:
