@@ -138,11 +138,15 @@ def test_a_line_that_is_not_of_http_1_ends_the_connection(
         GET + b"\r\nHost: a:b",
         GET + b"\r\nHost: [::1",
         b"GET /livez HTTP/1.0\r\nHost: a\r\nHost: b",
-        b"POST /graphql HTTP/1.0\r\nTransfer-Encoding: chunked",
     ],
 )
 def test_a_request_without_one_host_is_bad(narrow: Server, head: bytes) -> None:
     assert closes(narrow, head + b"\r\n\r\n") == (400, "BAD_REQUEST")
+
+
+def test_http_1_0_has_no_chunks(narrow: Server) -> None:
+    data = chunked(HELLO).replace(b"HTTP/1.1", b"HTTP/1.0")
+    assert closes(narrow, data) == (400, "BAD_REQUEST")
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,16 @@ async def test_any_other_host_is_refused(settings: Settings, allowed: str, host:
     assert "evil" not in response.text
 
 
+async def test_two_hosts_are_none(settings: Settings) -> None:
+    async with running(settings.model_copy(update={"allowed_hosts": "api.example.com"})) as api:
+        request = api.client.build_request("POST", "/graphql", json=HELLO)
+        del request.headers["host"]
+        for hosts in (["api.example.com", "evil.example"], []):
+            twice = [("host", host) for host in hosts]
+            request.headers = httpx.Headers([*request.headers.multi_items(), *twice])
+            assert (await api.client.send(request)).status_code == 421
+
+
 async def test_no_other_header_stands_for_the_host(settings: Settings) -> None:
     forwarded = {"x-forwarded-host": "api.example.com", "forwarded": "host=api.example.com"}
     response = await asked(settings, "api.example.com", host="evil.example", **forwarded)

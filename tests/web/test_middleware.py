@@ -8,9 +8,11 @@ from uuid import UUID
 
 import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from gql_app.app import create_app
 from gql_app.settings import Settings
+from gql_app.web.middleware import Apology, RequestLog
 from tests.api import Api, running
 from tests.people import PASSWORD, Person, add_customer, sign_in
 
@@ -126,6 +128,18 @@ async def test_what_nobody_foresaw_is_told_by_its_id_alone(
     assert (failure["level"], failure["request_id"]) == ("error", request_id)
     assert "AttributeError" in failure["exception"]
     assert (request["status"], request["request_id"]) == (500, request_id)
+
+
+@pytest.mark.usefixtures("database_url")
+async def test_an_answer_that_has_begun_is_not_begun_again() -> None:
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise LookupError
+
+    transport = httpx.ASGITransport(RequestLog(Apology(app)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        with pytest.raises(LookupError):
+            await client.get("/")
 
 
 async def test_a_request_leaves_one_line(
