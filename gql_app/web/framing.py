@@ -22,7 +22,7 @@ class Unacceptable(Exception):
 def check_framing(version: str, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
     """Check a request's head, whose names are in lower case. Raises Unacceptable."""
     if version not in {"1.0", "1.1"}:
-        raise Unacceptable(505, "Speak HTTP/1.1")
+        raise Unacceptable(400, "Speak HTTP/1.1")
     _check_codings(version, [value for name, value in headers if name == b"transfer-encoding"])
     hosts = [value for name, value in headers if name == b"host"]
     if len(hosts) > 1 or (not hosts and version == "1.1"):
@@ -37,7 +37,7 @@ def _check_codings(version: str, codings: Sequence[bytes]) -> None:
     if codings and version == "1.0":
         raise Unacceptable(400, "HTTP/1.0 has no Transfer-Encoding")
     if codings and [coding.strip().lower() for coding in codings] != [b"chunked"]:
-        raise Unacceptable(501, "The only Transfer-Encoding is chunked")
+        raise Unacceptable(400, "The only Transfer-Encoding is chunked")
 
 
 def _check_target(target: bytes, hosts: Sequence[bytes]) -> None:
@@ -55,5 +55,5 @@ def length_beside_upgrade(headers: Sequence[tuple[bytes, bytes]]) -> int:
     """Tell how long a body is that the parser passes over. Raises Unacceptable."""
     told = dict(headers)
     if b"transfer-encoding" in told:
-        raise Unacceptable(501, "Who asks for an upgrade announces the body's length")
+        raise Unacceptable(400, "Who asks for an upgrade announces the body's length")
     return int(told.get(b"content-length", 0))

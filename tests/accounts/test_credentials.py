@@ -111,6 +111,7 @@ async def test_a_password_is_the_same_however_its_accents_are_typed(
         ("' OR 1=1 --", PASSWORD),
         ("%@example.com", PASSWORD),
     ],
+    ids=lambda text: text[:30],
 )
 async def test_whatever_is_wrong_has_one_answer(
     database: Database, hasher: Passwords, email: str, password: str

@@ -133,7 +133,7 @@ def test_who_asks_for_an_upgrade_is_answered_in_http_1(
             peer.send(bytes([byte]))
         assert [answer.body for answer in peer.answers()] == [ANSWER] * 2
     refused = ask(narrow, head(*headers, b"Transfer-Encoding: chunked"))
-    assert statuses(refused) == [501]
+    assert statuses(refused) == [400]
     assert "Unsupported upgrade" not in narrow.logged()
 
 
