@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from gql_app import chores, logs
+from gql_app.accounts.samples import SIGN_INS
 from gql_app.resources import Resources
 from gql_app.schema.limits import Limits
 from gql_app.schema.root import build_schema
@@ -18,6 +19,7 @@ from gql_app.web import health, wellknown
 from gql_app.web.cors import CrossOrigin
 from gql_app.web.graphql import Door
 from gql_app.web.middleware import Apology, BodyLimit, KnownHosts, RequestLog, SafeHeaders
+from gql_app.web.playground import Playground
 from gql_app.web.responses import explain
 
 
@@ -35,7 +37,10 @@ def create_app(settings: Settings | None = None) -> Starlette:
     chosen = settings or load(serving=True)
     logs.configure(chosen.log_level)
     schema = build_schema(introspection=chosen.introspection, limits=Limits.of(chosen))
-    door = Door(schema, playground_open=chosen.playground, timeout=chosen.operation_timeout)
+    sign_ins = SIGN_INS if chosen.demo else ()
+    playground = Playground(sign_ins=sign_ins) if chosen.playground else None
+    door = Door(schema, playground, timeout=chosen.operation_timeout)
+    files = [Route("/playground/{name}", playground.file)] if playground else []
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
@@ -48,6 +53,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/livez", health.livez),
             Route("/readyz", health.readyz),
             Route("/.well-known/jwks.json", wellknown.jwks),
+            *files,
         ],
         middleware=[
             Middleware(SafeHeaders),

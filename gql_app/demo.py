@@ -6,6 +6,7 @@ from typing import Final
 
 from gql_app.accounts import checks, customers, samples
 from gql_app.accounts.audit import Origin
+from gql_app.accounts.samples import SIGN_INS
 from gql_app.db.engine import Writer
 from gql_app.errors import CannotStart
 from gql_app.security.passwords import Passwords
@@ -13,8 +14,6 @@ from gql_app.security.passwords import Passwords
 DATABASE: Final = "sqlite:///demo.db"
 CUSTOMERS: Final = 1_000
 SEED: Final = 1
-ADMIN: Final = ("Demo Admin", "admin@example.com", "admin-of-the-demo")
-CUSTOMER: Final = ("Demo Customer", "customer@example.com", "customer-of-the-demo")
 
 
 def require_loopback(host: str) -> None:
@@ -35,17 +34,17 @@ def is_loopback(host: str) -> bool:
 
 async def fill(db: Writer, passwords: Passwords) -> None:
     """Fill an empty database; reuse one that was filled before. Raises CannotStart."""
-    if await customers.by_email(db, ADMIN[1]):
+    if await customers.by_email(db, SIGN_INS[0].email):
         return
     everybody = customers.listing(customers.Filter(), customers.Order(), by_admin=True)
     if await everybody.count(db):
         raise CannotStart(["--demo wants an empty database: this one has customers already"])
-    for (name, email, password), is_admin in ((ADMIN, True), (CUSTOMER, False)):
-        new = checks.check_new(name=name, email=email, password=password, is_admin=is_admin)
+    for role, name, email, password in SIGN_INS:
+        new = checks.check_new(name=name, email=email, password=password, is_admin=role == "admin")
         hashed = await passwords.hash(new.password)
         await customers.create(db, new, password_hash=hashed, origin=Origin())
     nobody = await passwords.hash(secrets.token_urlsafe())
-    for rows in samples.batches(CUSTOMERS - 2, password_hash=nobody, seed=SEED):
+    for rows in samples.batches(CUSTOMERS - len(SIGN_INS), password_hash=nobody, seed=SEED):
         await samples.insert_samples(db, rows)
 
 
@@ -54,6 +53,5 @@ def welcome(host: str, port: int) -> list[str]:
     shown = f"[{host}]" if ":" in host else host
     return [
         f"Playground: http://{shown}:{port}/graphql",
-        f"Sign in as admin: {ADMIN[1]} with {ADMIN[2]}",
-        f"Sign in as customer: {CUSTOMER[1]} with {CUSTOMER[2]}",
+        *(f"Sign in as {role}: {email} with {password}" for role, _, email, password in SIGN_INS),
     ]

@@ -8,7 +8,7 @@ from stat import S_IRWXG, S_IRWXO
 from typing import Final
 
 from gql_app import demo
-from gql_app.accounts import customers
+from gql_app.accounts import customers, samples
 from gql_app.db.clocks import skew
 from gql_app.db.engine import Database, Reader, sqlite_file
 from gql_app.errors import CannotStart
@@ -203,7 +203,7 @@ async def _clocks(db: Reader) -> list[Finding]:
 
 
 async def _demo_data(db: Reader, settings: Settings) -> list[Finding]:
-    known = [email for _, email, _ in (demo.ADMIN, demo.CUSTOMER)]
+    known = [person.email for person in samples.SIGN_INS]
     if not settings.demo and not [e for e in known if await customers.by_email(db, e)]:
         return []
     return [

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gql_app import clock, demo
+from gql_app import clock
+from gql_app.accounts import samples
 from gql_app.db.engine import Database
 from gql_app.deployment import Deployment, findings
 from gql_app.settings import Settings
@@ -173,7 +174,7 @@ async def test_key_file_that_is_none_is_found(tmp_path: Path, good: dict[str, st
 
 async def test_demo_customers_are_found(good: dict[str, str]) -> None:
     database = Database(good["database_url"])
-    await add_customer(database, "Somebody", demo.CUSTOMER[1])
+    await add_customer(database, "Somebody", samples.SIGN_INS[1].email)
     await database.close()
     assert await found(good) == ["demo-data"]
 

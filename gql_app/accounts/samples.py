@@ -5,7 +5,7 @@ import string
 import unicodedata
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import insert
 
@@ -15,6 +15,21 @@ from gql_app.db.engine import Writer
 from gql_app.db.tables import CustomerRow
 from gql_app.security.ids import new_id
 
+
+class SignIn(NamedTuple):
+    """Somebody made up whose password everybody knows: for `serve --demo`, nowhere else."""
+
+    role: str
+    name: str
+    email: str
+    password: str
+
+
+SIGN_INS: Final = (
+    SignIn("admin", "Demo Admin", "admin@example.com", "admin-of-the-demo"),
+    SignIn("customer", "Demo Customer", "customer@example.com", "customer-of-the-demo"),
+)
+"""The two that the demo has among its customers, the admin first."""
 BATCH: Final = 2_000
 """Rows inserted by one statement."""
 INACTIVE: Final = 0.03

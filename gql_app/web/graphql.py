@@ -28,7 +28,7 @@ from gql_app.schema.context import Context
 from gql_app.schema.faults import DEADLINE_EXCEEDED, late
 from gql_app.schema.root import Schema
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims, decode_token
-from gql_app.web import playground
+from gql_app.web.playground import Playground, wants_page
 
 JSON: Final = "application/json"
 GRAPHQL: Final = "application/graphql-response+json"
@@ -47,16 +47,16 @@ class Asked:
 class Door:
     """Lets requests in, and answers out."""
 
-    def __init__(self, schema: Schema, *, playground_open: bool, timeout: float) -> None:
+    def __init__(self, schema: Schema, playground: Playground | None, *, timeout: float) -> None:
         self._schema = schema
-        self._playground_open = playground_open
+        self._playground = playground
         self._timeout = timeout
 
     async def knock(self, request: Request) -> Response:
         """Answer one request. Raises HTTPException for one that is no GraphQL request."""
         if request.method != "POST":
-            if self._playground_open and playground.wants_page(request):
-                return playground.page()
+            if self._playground and wants_page(request):
+                return self._playground.page()
             raise HTTPException(405, "Send GraphQL requests by POST", {"Allow": "POST"})
         media_type = negotiate(request.headers.getlist("accept"))
         try:

@@ -1,16 +1,84 @@
-"""The playground: a page to try the API in."""
+"""The playground: a page to try the API in, and the files that it loads."""
 
+import html
+import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
+import structlog
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import FileResponse, HTMLResponse, Response
 from strawberry.http.ides import get_graphql_ide_html
 
-_POLICY: Final = (
+from gql_app.accounts.samples import SignIn
+
+BUILT: Final = Path(__file__).parent / "static"
+"""What `playground/` is built into."""
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; "
+    "style-src 'self' 'unsafe-inline'; "  # the editor sets out what it draws in style attributes
+    "img-src 'self' data:; font-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""The page's Content-Security-Policy: no script but ours, and nobody else to talk to."""
+STOCK_POLICY: Final = (
     "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-"""Scripts and styles may come from where they like, and talk to this server alone."""
+"""That of Strawberry's page, whose scripts and styles come from where they like."""
+FOR_EVER: Final = "public, max-age=31536000, immutable"
+"""A file's name changes with what is in it."""
+_SIGN_INS: Final = '<meta name="sign-ins" content="{}" />'
+_MEDIA_TYPES: Final = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".ttf": "font/ttf",
+}
+_CODINGS: Final = {"br": ".br", "gzip": ".gz"}
+_log: Final = structlog.stdlib.get_logger(__name__)
+
+
+class Playground:
+    """The page of GraphiQL that signs in by itself, or Strawberry's where ours is not built."""
+
+    def __init__(self, *, sign_ins: Sequence[SignIn] = (), folder: Path = BUILT) -> None:
+        self._files = folder / "playground"
+        self._names: frozenset[str] = frozenset()
+        self._headers = {"Content-Security-Policy": STOCK_POLICY}
+        try:
+            page = (folder / "index.html").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            _log.warning("The playground is not built: a page that needs a CDN stands in for it")
+            self._page = get_graphql_ide_html("graphiql")
+            return
+        self._headers["Content-Security-Policy"] = POLICY
+        self._names = frozenset(file.name for file in self._files.iterdir())
+        offered = json.dumps(
+            [{"role": s.role, "email": s.email, "password": s.password} for s in sign_ins]
+        )
+        self._page = page.replace(_SIGN_INS.format("[]"), _SIGN_INS.format(html.escape(offered)))
+
+    def page(self) -> Response:
+        """Answer the page."""
+        return HTMLResponse(self._page, headers=self._headers)
+
+    def file(self, request: Request) -> Response:
+        """Answer a file, as it was compressed when it was built. Raises HTTPException."""
+        name: str = request.path_params["name"]
+        media_type = _MEDIA_TYPES.get(Path(name).suffix)
+        if media_type is None or name not in self._names:
+            raise HTTPException(404, "The playground has no such file")
+        headers = {"Cache-Control": FOR_EVER, "Vary": "Accept-Encoding"}
+        wanted = _codings(request.headers.get("accept-encoding", ""))
+        for coding, ending in _CODINGS.items():
+            if coding in wanted and name + ending in self._names:
+                name += ending
+                headers["Content-Encoding"] = coding
+                break
+        return FileResponse(self._files / name, headers=headers, media_type=media_type)
 
 
 def wants_page(request: Request) -> bool:
@@ -19,8 +87,9 @@ def wants_page(request: Request) -> bool:
     return any(part.partition(";")[0].strip() == "text/html" for part in accepted.split(","))
 
 
-def page() -> HTMLResponse:
-    """Answer Strawberry's page of GraphiQL."""
-    return HTMLResponse(
-        get_graphql_ide_html("graphiql"), headers={"Content-Security-Policy": _POLICY}
-    )
+def _codings(accepted: str) -> set[str]:
+    """Name the content codings that a client takes (RFC 9110 section 12.5.3)."""
+    parts = (part.lower().replace(" ", "").partition(";") for part in accepted.split(","))
+    return {
+        name for name, _, weight in parts if weight not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    }
