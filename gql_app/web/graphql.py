@@ -56,7 +56,7 @@ class Door:
         """Answer one request. Raises HTTPException for one that is no GraphQL request."""
         if request.method != "POST":
             if self._playground and wants_page(request):
-                return self._playground.page()
+                return self._playground.page(request)
             raise HTTPException(405, "Send GraphQL requests by POST", {"Allow": "POST"})
         media_type = negotiate(request.headers.getlist("accept"))
         try:

@@ -1,8 +1,9 @@
 """The playground: a page to try the API in, and the files that it loads."""
 
-import html
 import json
 from collections.abc import Sequence
+from datetime import timedelta
+from html import escape
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from strawberry.http.ides import get_graphql_ide_html
 
+from gql_app import clock
 from gql_app.accounts.samples import SignIn
+from gql_app.resources import Resources
+from gql_app.security.ids import new_id
+from gql_app.security.tokens import encode_token
 
 BUILT: Final = Path(__file__).parent / "static"
 """What `playground/` is built into."""
@@ -30,7 +35,7 @@ STOCK_POLICY: Final = (
 """That of Strawberry's page, whose scripts and styles come from where they like."""
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 """A file's name changes with what is in it."""
-_SIGN_INS: Final = '<meta name="sign-ins" content="{}" />'
+_FACTS: Final = '<meta name="facts" content="{}" />'
 _MEDIA_TYPES: Final = {
     ".css": "text/css",
     ".js": "text/javascript",
@@ -45,25 +50,29 @@ class Playground:
     """The page of GraphiQL that signs in by itself, or Strawberry's where ours is not built."""
 
     def __init__(self, *, sign_ins: Sequence[SignIn] = (), folder: Path = BUILT) -> None:
+        self._sign_ins = [person._asdict() for person in sign_ins]
         self._files = folder / "playground"
         self._names: frozenset[str] = frozenset()
-        self._headers = {"Content-Security-Policy": STOCK_POLICY}
         try:
-            page = (folder / "index.html").read_text(encoding="utf-8")
+            self._page = (folder / "index.html").read_text(encoding="utf-8")
         except FileNotFoundError:
             _log.warning("The playground is not built: a page that needs a CDN stands in for it")
             self._page = get_graphql_ide_html("graphiql")
-            return
-        self._headers["Content-Security-Policy"] = POLICY
-        self._names = frozenset(file.name for file in self._files.iterdir())
-        offered = json.dumps(
-            [{"role": s.role, "email": s.email, "password": s.password} for s in sign_ins]
-        )
-        self._page = page.replace(_SIGN_INS.format("[]"), _SIGN_INS.format(html.escape(offered)))
+        else:
+            self._names = frozenset(file.name for file in self._files.iterdir())
 
-    def page(self) -> Response:
-        """Answer the page."""
-        return HTMLResponse(self._page, headers=self._headers)
+    def page(self, request: Request) -> Response:
+        """Answer the page; in the demo, it knows who may sign in."""
+        if not self._names:
+            return HTMLResponse(self._page, headers={"Content-Security-Policy": STOCK_POLICY})
+        resources: Resources = request.state.resources
+        facts = (
+            {"signIns": self._sign_ins, "expiredToken": _expired(resources)}
+            if self._sign_ins
+            else {}
+        )
+        page = self._page.replace(_FACTS.format("{}"), _FACTS.format(escape(json.dumps(facts))))
+        return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
 
     def file(self, request: Request) -> Response:
         """Answer a file, as it was compressed when it was built. Raises HTTPException."""
@@ -93,3 +102,15 @@ def _codings(accepted: str) -> set[str]:
     return {
         name for name, _, weight in parts if weight not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
     }
+
+
+def _expired(resources: Resources) -> str:
+    """Sign a token of nobody's that expired an hour ago, to look at what comes of it."""
+    token, _ = encode_token(
+        resources.keys,
+        resources.issuer,
+        customer_id=new_id(),
+        session_id=new_id(),
+        not_after=clock.now() - timedelta(hours=1),
+    )
+    return token

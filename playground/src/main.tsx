@@ -5,13 +5,29 @@ import "@graphiql/plugin-doc-explorer/style.css";
 import "@graphiql/plugin-history/style.css";
 import "graphiql/graphiql.css";
 import "./style.css";
-import { createGraphiQLFetcher } from "@graphiql/toolkit";
-import { GraphiQL } from "graphiql";
 import { createRoot } from "react-dom/client";
+import { Bar } from "./bar";
+import { Editor } from "./editor";
+import { readFacts } from "./facts";
+import { makeFetcher } from "./fetcher";
+import { Keeper, type Word } from "./keeper";
+import { post } from "./post";
 
+/** Tabs that hold the same session, one a duplicate of the other, hear each other's refreshes. */
+const channel = new BroadcastChannel("gql_app");
+const keeper = new Keeper({
+  post,
+  storage: sessionStorage,
+  now: Date.now,
+  tell: (word) => channel.postMessage(word),
+});
+channel.onmessage = (message: MessageEvent<Word>) => keeper.hear(message.data);
+setInterval(() => void keeper.tick(), 1000);
+
+const facts = readFacts(document);
 createRoot(document.getElementById("graphiql")!).render(
   <>
-    <header className="bar">bar</header>
-    <GraphiQL fetcher={createGraphiQLFetcher({ url: location.pathname })} storage={sessionStorage} shouldPersistHeaders={false} defaultEditorToolsVisibility="variables" />
+    <Bar keeper={keeper} signIns={facts.signIns} />
+    <Editor fetcher={makeFetcher(keeper, post)} facts={facts} />
   </>,
 );

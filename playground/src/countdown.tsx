@@ -1,0 +1,39 @@
+/** How long the token is still good for. */
+import { useEffect, useState } from "react";
+import { left, type Held } from "./held";
+
+const SECOND = 1000;
+/** Seconds from which on the countdown warns. */
+export const LAST = 60;
+
+/** Call the time every second, and render anew. */
+export function useNow(): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const ticking = setInterval(() => setNow(Date.now()), SECOND);
+    return () => clearInterval(ticking);
+  }, []);
+  return now;
+}
+
+/** Write seconds as a clock does. */
+export function clock(seconds: number): string {
+  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  const shown = parts[0] ? parts : parts.slice(1);
+  return shown.map((part, index) => (index ? String(part).padStart(2, "0") : part)).join(":");
+}
+
+export function Countdown({ held }: { held: Held }) {
+  const rest = left(held, useNow());
+  if (rest === null) return null;
+  const seconds = Math.ceil(rest / SECOND);
+  const state = seconds > LAST ? "good" : seconds > 0 ? "last" : "over";
+  return (
+    <span className={`countdown ${state}`} role="timer" aria-live="off">
+      {state === "over" ? "Token expired" : `Token expires in ${clock(seconds)}`}
+      <span className="unseen" role="status">
+        {{ good: "", last: "The token expires within a minute.", over: "The token has expired." }[state]}
+      </span>
+    </span>
+  );
+}

@@ -1,0 +1,23 @@
+import { expect, test } from "vitest";
+import { turned } from "./cursor";
+
+const page = (endCursor: unknown) => ({ data: { customers: { pageInfo: { endCursor } } } });
+
+test("the cursor of a page is the variable of the next, and others stay", () => {
+  expect(JSON.parse(turned('{"after": null, "n": 1}', page("abc"))!)).toEqual({
+    after: "abc",
+    n: 1,
+  });
+});
+
+test.each([
+  ["{}", page("abc")],
+  ["", page("abc")],
+  ["[1]", page("abc")],
+  ['{"after": nu', page("abc")],
+  ['{"after": null}', page(null)],
+  ['{"after": null}', { data: { customers: null } }],
+  ['{"after": null}', { errors: [] }],
+])("%s stays as it is after %o", (variables, answer) => {
+  expect(turned(variables, answer)).toBeNull();
+});

@@ -1,0 +1,57 @@
+/** GraphiQL, which keeps what is typed for this tab only, and no header at all. */
+import { useGraphiQL } from "@graphiql/react";
+import type { Fetcher } from "@graphiql/toolkit";
+import { GraphiQL } from "graphiql";
+import { useMemo, useRef } from "react";
+import type { Answer } from "./answer";
+import { turned } from "./cursor";
+import type { Facts } from "./facts";
+import { tour, VARIABLES } from "./tour";
+
+/** What a further tab opens with. */
+const NEW_TAB = "{\n  token { valid reason message }\n}\n";
+
+type Variables = { getValue: () => string; setValue: (text: string) => void };
+
+export function Editor({ fetcher, facts }: { fetcher: Fetcher; facts: Facts }) {
+  const variables = useRef<Variables>(undefined);
+  const paging = useMemo<Fetcher>(
+    () => async (request, options) => {
+      const answer = await fetcher(request, options);
+      const next = turned(variables.current?.getValue() ?? "", answer as Answer);
+      if (next) variables.current?.setValue(next);
+      return answer;
+    },
+    [fetcher],
+  );
+  // Only the first time: what was typed since is in the storage.
+  const opening = useMemo(
+    () =>
+      sessionStorage.getItem("graphiql:tabState") === null
+        ? { initialQuery: tour(facts), initialVariables: VARIABLES }
+        : {},
+    [facts],
+  );
+  return (
+    <main>
+      <GraphiQL
+        fetcher={paging}
+        storage={sessionStorage}
+        defaultQuery={NEW_TAB}
+        {...opening}
+        defaultEditorToolsVisibility="variables"
+        shouldPersistHeaders={false}
+      >
+        <GraphiQL.Logo>
+          <Reach variables={variables} />
+        </GraphiQL.Logo>
+      </GraphiQL>
+    </main>
+  );
+}
+
+/** Get hold of the editor of variables, from within GraphiQL. */
+function Reach({ variables }: { variables: { current: Variables | undefined } }) {
+  variables.current = useGraphiQL((state) => state.variableEditor);
+  return null;
+}

@@ -1,0 +1,116 @@
+import { expect, test } from "vitest";
+import { makeFetcher } from "./fetcher";
+import { ADA, jwt, payload, refused, world, type Sent } from "./testing";
+
+const ME = { query: "{ me { name } }" };
+const DONE = { data: { me: ADA } };
+const FIRST = `Bearer ${jwt(3600, 1_000_001)}`;
+const SECOND = `Bearer ${jwt(3600, 1_000_002)}`;
+
+async function signedIn() {
+  const made = world();
+  made.state.answer = async () => ({ data: { login: payload(1) } });
+  await made.keeper.signIn("ada@example.com", "secret");
+  made.sent.length = 0;
+  made.state.answer = async () => DONE;
+  return { ...made, run: makeFetcher(made.keeper, made.post) };
+}
+
+/** Answer refreshes, and let somebody else answer the rest. */
+function refreshing(answer: (sent: Sent) => object) {
+  return async (sent: Sent) =>
+    sent.operationName === "Refresh" ? { data: { refresh: payload(2) } } : answer(sent);
+}
+
+test("whoever is signed in is sent along with every request", async () => {
+  const { run, sent } = await signedIn();
+  expect(await run(ME)).toEqual(DONE);
+  expect(sent).toEqual([{ ...ME, bearer: FIRST }]);
+});
+
+test("nobody is sent along where nobody is signed in", async () => {
+  const { keeper, post, sent } = world();
+  await makeFetcher(keeper, post)(ME);
+  expect(sent).toEqual([{ ...ME, bearer: null }]);
+});
+
+test.each(["Authorization", "authorization"])("a header %s that was typed goes before", async (name) => {
+  const { run, sent, state, keeper } = await signedIn();
+  state.answer = async () => refused("TOKEN_EXPIRED");
+  state.status = 401;
+  await run(ME, { headers: { [name]: "Bearer mine" } });
+  expect(sent).toEqual([{ ...ME, bearer: "Bearer mine" }]);
+  expect(keeper.seen().notice?.words).toContain("Headers tab");
+});
+
+test("other headers that were typed go along", async () => {
+  const { keeper } = await signedIn();
+  const seen: Headers[] = [];
+  const run = makeFetcher(keeper, async (_, headers) => {
+    seen.push(headers);
+    return { status: 200, answer: DONE };
+  });
+  await run(ME, { headers: { "X-Mine": "yes" } });
+  expect([seen[0]?.get("x-mine"), seen[0]?.get("authorization")]).toEqual(["yes", FIRST]);
+});
+
+test("requests that find the token about to expire wait for one refresh", async () => {
+  const { run, sent, state } = await signedIn();
+  state.now = 3_599_000;
+  state.answer = refreshing(() => DONE);
+  await Promise.all([run(ME), run(ME), run(ME)]);
+  const bearers = sent.map(({ operationName, bearer }) => operationName ?? bearer);
+  expect(bearers).toEqual(["Refresh", SECOND, SECOND, SECOND]);
+});
+
+test("what was refused for its token's age alone is sent once more with the next", async () => {
+  const { run, sent, state } = await signedIn();
+  state.status = 401;
+  state.answer = refreshing(({ bearer }) => (bearer === FIRST ? refused("TOKEN_EXPIRED") : DONE));
+  expect(await Promise.all([run(ME), run(ME)])).toEqual([DONE, DONE]);
+  const bearers = sent.map(({ operationName, bearer }) => operationName ?? bearer);
+  expect(bearers).toEqual([FIRST, FIRST, "Refresh", SECOND, SECOND]);
+});
+
+test("it is sent no third time", async () => {
+  const { run, sent, state, keeper } = await signedIn();
+  state.status = 401;
+  state.answer = refreshing(() => refused("TOKEN_EXPIRED"));
+  expect(await run(ME)).toEqual(refused("TOKEN_EXPIRED"));
+  expect(sent.length).toBe(3);
+  expect(keeper.seen().notice?.wayOut).toBe("refresh");
+});
+
+test.each([
+  [200, "TOKEN_EXPIRED"],
+  [401, "TOKEN_REVOKED"],
+])("what was answered %d for %s is not sent again: some of it may have run", async (status, reason) => {
+  const { run, sent, state } = await signedIn();
+  state.status = status;
+  state.answer = refreshing(() => refused(reason));
+  await run(ME);
+  expect(sent.length).toBe(1);
+});
+
+test("a refresh that is refused leaves the first refusal as it is", async () => {
+  const { run, sent, state, keeper } = await signedIn();
+  state.status = 401;
+  state.answer = async ({ operationName }) =>
+    operationName === "Refresh"
+      ? { data: { refresh: { status: "ERROR", message: "Used before." } } }
+      : refused("TOKEN_EXPIRED");
+  await run(ME);
+  expect(sent.length).toBe(2);
+  expect(keeper.seen().notice?.wayOut).toBe("sign in");
+});
+
+test("a login that is run signs in, and the schema that is read says nothing", async () => {
+  const { run, state, keeper } = await signedIn();
+  keeper.forget();
+  state.answer = async () => refused("TOKEN_MISSING");
+  await run({ query: "query IntrospectionQuery { me { name } }", operationName: "IntrospectionQuery" });
+  expect(keeper.seen().notice).toBeNull();
+  state.answer = async () => ({ data: { login: payload(3) } });
+  await run({ query: "mutation { login { token refreshToken customer { name isAdmin } } }" });
+  expect(keeper.seen().held?.refreshToken).toBe("gar_3");
+});

@@ -1,0 +1,266 @@
+import { expect, test } from "vitest";
+import { PATIENCE, STORED } from "./keeper";
+import { ADA, jwt, payload, refused, world } from "./testing";
+
+type World = ReturnType<typeof world>;
+
+const WRONG = { status: "ERROR", message: "Wrong password.", token: null };
+
+/** Sign in, with tokens that live for some seconds. */
+async function signedIn(life = 3600): Promise<World> {
+  const made = world();
+  made.state.answer = async () => ({ data: { login: payload(1, life) } });
+  expect(await made.keeper.signIn("ada@example.com", "secret")).toBe(true);
+  made.sent.length = 0;
+  return made;
+}
+
+/** Have the server answer refreshes with the tokens numbered 2, and 3, and so on. */
+function refreshes({ state }: World, life = 3600): void {
+  let turn = 1;
+  state.answer = async () => ({ data: { refresh: payload(++turn, life) } });
+}
+
+test("signing in holds the tokens, in the storage too, and tells who it is", async () => {
+  expect(world().keeper.seen()).toEqual({ held: null, notice: null, busy: false });
+  const made = await signedIn();
+  expect(made.keeper.seen().held).toMatchObject({ ...ADA, token: jwt(3600, 1_000_001) });
+  expect([...made.storage.keys()]).toEqual([STORED]);
+  expect(made.make().seen().held).toEqual(made.keeper.seen().held);
+});
+
+test("signing in sends the address and the password as variables, and no token", async () => {
+  const { keeper, sent } = world();
+  await keeper.signIn("ada@example.com", "secret");
+  expect(sent[0]?.variables).toEqual({ email: "ada@example.com", password: "secret" });
+  expect([sent[0]?.query.includes("secret"), sent[0]?.bearer]).toEqual([false, null]);
+});
+
+test("a wrong password is told in the server's words", async () => {
+  const { keeper, state } = world();
+  state.answer = async () => ({ data: { login: WRONG } });
+  expect(await keeper.signIn("ada@example.com", "wrong")).toBe(false);
+  expect(keeper.seen()).toMatchObject({
+    held: null,
+    busy: false,
+    notice: { words: "Wrong password.", wayOut: null },
+  });
+});
+
+test("an answer without a payload is told in its error's words", async () => {
+  const { keeper, state } = world();
+  state.answer = async () => ({ errors: [{ message: "HTTP 502." }] });
+  expect(await keeper.signIn("ada@example.com", "secret")).toBe(false);
+  expect(keeper.seen().notice?.words).toBe("HTTP 502.");
+  state.answer = async () => ({});
+  await keeper.signIn("ada@example.com", "secret");
+  expect(keeper.seen().notice?.words).toBe("The server gave no answer.");
+});
+
+test("a server that can't be reached is told, and nothing is thrown", async () => {
+  const { keeper, state } = world();
+  state.answer = () => Promise.reject(new TypeError("Failed to fetch"));
+  expect(await keeper.signIn("ada@example.com", "secret")).toBe(false);
+  expect(keeper.seen()).toMatchObject({ busy: false, notice: { words: expect.stringContaining("reached") } });
+});
+
+test("whoever watches is called at each change until they stop", async () => {
+  const made = await signedIn();
+  let calls = 0;
+  const stop = made.keeper.subscribe(() => calls++);
+  made.keeper.forget();
+  expect(calls).toBe(1);
+  stop();
+  made.keeper.dismiss();
+  expect(calls).toBe(1);
+});
+
+test("signing out tells the server by the token, and forgets it", async () => {
+  const { keeper, sent, storage, state } = await signedIn();
+  state.answer = async () => ({ data: { logout: { status: "SUCCESS" } } });
+  await keeper.signOut();
+  expect(sent).toMatchObject([{ operationName: "SignOut", bearer: `Bearer ${jwt(3600, 1_000_001)}` }]);
+  expect([keeper.seen(), storage.size]).toEqual([{ held: null, notice: null, busy: false }, 0]);
+});
+
+test.each([
+  ["can't be reached", () => Promise.reject(new TypeError("Failed to fetch")), "reached"],
+  ["refuses", async () => refused("TOKEN_REVOKED"), "has ended"],
+])("signing out forgets the token when the server %s, and tells it", async (_, answer, words) => {
+  const { keeper, state } = await signedIn();
+  state.answer = answer;
+  await keeper.signOut();
+  expect(keeper.seen()).toMatchObject({
+    held: null,
+    notice: { words: expect.stringContaining(words), wayOut: null },
+  });
+});
+
+test("where nobody is signed in, signing out sends nothing", async () => {
+  const { keeper, sent } = world();
+  await keeper.signOut();
+  expect(sent).toEqual([]);
+});
+
+test("a token with time left is given as it is", async () => {
+  const { keeper, sent, state } = await signedIn();
+  state.now = 3_584_000;
+  expect(await keeper.bearer()).toBe(jwt(3600, 1_000_001));
+  await keeper.tick();
+  expect(sent).toEqual([]);
+});
+
+test("a token about to expire is refreshed once for all that wait", async () => {
+  const made = await signedIn();
+  refreshes(made);
+  made.state.now = 3_585_000;
+  const { keeper } = made;
+  const given = await Promise.all([keeper.bearer(), keeper.tick(), keeper.bearer(), keeper.refresh()]);
+  expect(made.sent).toMatchObject([{ variables: { refreshToken: "gar_1" }, bearer: null }]);
+  expect([given[0], given[2]]).toEqual([jwt(3600, 1_000_002), jwt(3600, 1_000_002)]);
+  expect(keeper.seen()).toMatchObject({ held: { refreshToken: "gar_2" }, notice: null });
+});
+
+test("each refresh spends the token that the last one gave", async () => {
+  const made = await signedIn();
+  refreshes(made);
+  await made.keeper.refresh();
+  await made.keeper.refresh();
+  expect(made.sent.map(({ variables }) => variables)).toEqual([
+    { refreshToken: "gar_1" },
+    { refreshToken: "gar_2" },
+  ]);
+});
+
+test("a refresh that is refused leaves nothing to refresh with, and says why", async () => {
+  const made = await signedIn();
+  made.state.answer = async () => ({ data: { refresh: { ...WRONG, message: "Used before." } } });
+  await made.keeper.refresh();
+  expect(made.keeper.seen()).toMatchObject({
+    held: { refreshToken: null },
+    notice: { words: "Used before.", wayOut: "sign in" },
+  });
+  made.state.now = 4_000_000;
+  expect(await made.keeper.bearer()).toBe(jwt(3600, 1_000_001));
+  expect(made.sent.length).toBe(1);
+});
+
+test("a server that can't be reached is left alone for a while, and all is kept", async () => {
+  const { keeper, state, sent } = await signedIn();
+  state.answer = () => Promise.reject(new TypeError("Failed to fetch"));
+  state.now = 3_590_000;
+  expect(await keeper.bearer()).toBe(jwt(3600, 1_000_001));
+  await keeper.tick();
+  expect(sent.length).toBe(1);
+  expect(keeper.seen()).toMatchObject({ held: { refreshToken: "gar_1" }, notice: { wayOut: null } });
+  state.now += PATIENCE;
+  await keeper.tick();
+  expect(sent.length).toBe(2);
+});
+
+test("a refresh that ends after signing out signs nobody in", async () => {
+  const made = await signedIn();
+  let answer = (_: object) => {};
+  made.state.answer = () => new Promise((resolve) => (answer = resolve));
+  const refreshing = made.keeper.refresh();
+  made.keeper.forget();
+  answer({ data: { refresh: payload(2) } });
+  expect(await refreshing).toBeNull();
+  expect([made.keeper.seen().held, made.told]).toEqual([null, []]);
+});
+
+test("another tab of the same session hears of a refresh, and one of another doesn't", async () => {
+  const made = await signedIn();
+  const twin = made.make();
+  const stranger = await signedIn();
+  stranger.keeper.hear({ spent: "gar_0", held: made.keeper.seen().held! });
+  refreshes(made);
+  await made.keeper.refresh();
+  for (const word of made.told) twin.hear(word);
+  expect(made.told).toMatchObject([{ spent: "gar_1" }]);
+  expect(twin.seen().held).toEqual(made.keeper.seen().held);
+  expect(stranger.keeper.seen().held?.refreshToken).toBe("gar_1");
+});
+
+test("a tab that nobody is signed in to hears nothing", async () => {
+  const made = await signedIn();
+  refreshes(made);
+  await made.keeper.refresh();
+  const { keeper } = world();
+  keeper.hear(made.told[0]!);
+  expect(keeper.seen().held).toBeNull();
+});
+
+test.each(["login", "refresh", "register", "changePassword"])(
+  "a %s that was run by hand signs in, under any alias",
+  (field) => {
+    const { keeper } = world();
+    const query = `mutation { mine: ${field} { t: token refreshToken customer { name isAdmin email } } }`;
+    const { token: t, ...rest } = payload(1);
+    keeper.heed({ query }, { data: { mine: { t, ...rest } } }, { own: false });
+    expect(keeper.seen().held).toMatchObject({ ...ADA, token: t, refreshToken: "gar_1" });
+  },
+);
+
+test("of two that were run at once, the last counts", () => {
+  const { keeper } = world();
+  const query = "mutation { a: login { token refreshToken } b: login { token refreshToken } }";
+  keeper.heed({ query }, { data: { b: payload(2), a: payload(1) } }, { own: false });
+  expect(keeper.seen().held?.refreshToken).toBe("gar_2");
+});
+
+test("a login by hand that asked for the token alone is asked whose it is", async () => {
+  const { keeper, sent, state } = world();
+  state.answer = async () => ({ data: { me: ADA } });
+  keeper.heed({ query: "mutation { login { token } }" }, { data: { login: { token: "t" } } }, { own: false });
+  await expect.poll(() => keeper.seen().held).toMatchObject({ ...ADA, token: "t", refreshToken: null });
+  expect(sent).toMatchObject([{ operationName: "Me", bearer: "Bearer t" }]);
+});
+
+test("a refresh by hand whose refresh token is not asked for leaves none that is spent", async () => {
+  const { keeper } = await signedIn();
+  const query = "mutation { refresh { token customer { name isAdmin } } }";
+  const data = { refresh: { token: "t", customer: ADA } };
+  keeper.heed({ query }, { data }, { own: false });
+  expect(keeper.seen().held).toMatchObject({ token: "t", refreshToken: null });
+});
+
+test("a login by hand that failed changes nothing", async () => {
+  const { keeper } = await signedIn();
+  const { held } = keeper.seen();
+  keeper.heed({ query: "mutation { login { status token } }" }, { data: { login: WRONG } }, { own: false });
+  expect(keeper.seen().held).toBe(held);
+});
+
+test.each([
+  ["logout", "SUCCESS", false, true],
+  ["logout", undefined, false, true],
+  ["logout", "SUCCESS", true, false],
+  ["deleteMe", "SUCCESS", false, true],
+  ["deleteMe", "ERROR", false, false],
+  ["endOtherSessions", "SUCCESS", false, false],
+])("after %s by hand with %s, own header %o, it is %o that nobody is signed in", async (field, status, own, out) => {
+  const { keeper } = await signedIn();
+  keeper.heed({ query: `mutation { ${field} { status } }` }, { data: { [field]: { status } } }, { own });
+  expect(keeper.seen().held === null).toBe(out);
+});
+
+test("a refusal is explained until an answer without one, or until it is dismissed", async () => {
+  const { keeper } = await signedIn();
+  const request = { query: "{ me { name } }" };
+  keeper.heed(request, refused("TOKEN_EXPIRED"), { own: false });
+  expect(keeper.seen().notice?.wayOut).toBe("refresh");
+  keeper.heed(request, { errors: [{ message: "Another." }] }, { own: false });
+  expect(keeper.seen().notice?.wayOut).toBe("refresh");
+  keeper.heed(request, { data: { me: ADA } }, { own: false });
+  expect(keeper.seen().notice).toBeNull();
+  keeper.heed(request, refused("TOKEN_REVOKED"), { own: false });
+  keeper.dismiss();
+  expect(keeper.seen().notice).toBeNull();
+});
+
+test("what doesn't parse does nothing", () => {
+  const { keeper } = world();
+  keeper.heed({ query: "mutation {" }, { data: { login: payload(1) } }, { own: false });
+  expect(keeper.seen().held).toBeNull();
+});

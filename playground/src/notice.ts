@@ -1,0 +1,42 @@
+/** What a refusal means, and the way out of it. */
+import type { Refusal } from "./answer";
+
+export type WayOut = "sign in" | "refresh" | null;
+
+export interface Notice {
+  words: string;
+  wayOut: WayOut;
+}
+
+/** What was sent with the request that was refused, and what is at hand now. */
+export interface Circumstances {
+  /** Whether the request had an Authorization header out of the Headers tab. */
+  own: boolean;
+  /** Whether there is a refresh token. */
+  canRefresh: boolean;
+}
+
+const MEANINGS: Record<string, string> = {
+  TOKEN_MISSING: "Nobody is signed in, and this is for those who are.",
+  TOKEN_MALFORMED: "What was sent is no bearer token at all.",
+  TOKEN_INVALID: "The token is not one of this server's, or somebody changed it.",
+  TOKEN_EXPIRED: "The token has expired.",
+  TOKEN_REVOKED: "The session has ended: signed out, or the account is no longer active.",
+  ADMIN_REQUIRED: "This is for admins, and whoever is signed in is none.",
+};
+
+/** Put the first refusal for want of a token or of rights into words; null if there is none. */
+export function explain(refusals: Refusal[], circumstances: Circumstances): Notice | null {
+  const refusal = refusals.find((each) =>
+    ["UNAUTHENTICATED", "FORBIDDEN"].includes(each.extensions?.code ?? ""),
+  );
+  if (!refusal) return null;
+  const { reason = "" } = refusal.extensions ?? {};
+  const meaning = MEANINGS[reason] ?? refusal.message;
+  if (circumstances.own && refusal.extensions?.code === "UNAUTHENTICATED") {
+    const words = `${meaning} It came from the Headers tab; without it, the bar's own is sent.`;
+    return { words, wayOut: null };
+  }
+  const refreshes = reason === "TOKEN_EXPIRED" && circumstances.canRefresh;
+  return { words: meaning, wayOut: refreshes ? "refresh" : "sign in" };
+}

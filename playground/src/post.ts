@@ -1,0 +1,35 @@
+/** One request over HTTP, and its answer. */
+import { isObject, type Answer } from "./answer";
+
+export interface Request {
+  query: string;
+  operationName?: string | null | undefined;
+  variables?: unknown;
+}
+
+export interface Reply {
+  status: number;
+  answer: Answer;
+}
+
+export type Post = (request: Request, headers: Headers) => Promise<Reply>;
+
+/** Post a request to the address that the page came from. Throws where nothing came back. */
+export async function post(request: Request, headers: Headers): Promise<Reply> {
+  if (!headers.has("accept"))
+    headers.set("accept", "application/graphql-response+json, application/json;q=0.9");
+  headers.set("content-type", "application/json");
+  const response = await fetch(location.pathname, {
+    method: "POST",
+    headers,
+    body: JSON.stringify(request),
+  });
+  const { status } = response;
+  try {
+    const answer: unknown = await response.json();
+    if (isObject(answer)) return { status, answer };
+  } catch {
+    // Not JSON: something that stands before the API has answered.
+  }
+  return { status, answer: { errors: [{ message: `No answer of the API's: HTTP ${status}.` }] } };
+}

@@ -1,0 +1,56 @@
+/** What the tests stand on: tokens, and a server that answers what it is told to. */
+import type { Answer, Json } from "./answer";
+import { Keeper, type Word } from "./keeper";
+import type { Reply, Request } from "./post";
+
+/** Spell a JWT that lives for some seconds; nobody here checks its signature. */
+export function jwt(life: number, iat = 1_000_000): string {
+  const part = (what: unknown) => btoa(JSON.stringify(what)).replace(/=+$/, "");
+  return `${part({ alg: "HS256" })}.${part({ iat, exp: iat + life })}.c2lnbmF0dXJl`;
+}
+
+export const ADA = { name: "Ada", email: "ada@example.com", isAdmin: false };
+
+/** A payload that signs in, of the tokens numbered `turn`. */
+export function payload(turn: number, life = 3600, customer: unknown = ADA): Json {
+  const token = jwt(life, 1_000_000 + turn);
+  return { status: "SUCCESS", message: "Welcome.", token, refreshToken: `gar_${turn}`, customer };
+}
+
+export function refused(reason: string, code = "UNAUTHENTICATED"): Answer {
+  return { data: { me: null }, errors: [{ message: "No.", extensions: { code, reason } }] };
+}
+
+export interface Sent extends Request {
+  bearer: string | null;
+}
+
+/** A server and a browser's tab, with a keeper in it. */
+export function world(stored: string | null = null) {
+  const storage = new Map<string, string>(stored ? [["gql_app:session", stored]] : []);
+  const sent: Sent[] = [];
+  const told: Word[] = [];
+  const state = {
+    now: 0,
+    /** What is answered; it may be changed while a test runs. */
+    answer: async (_: Sent): Promise<Answer> => ({ data: {} }),
+    status: 200,
+  };
+  const post = async (request: Request, headers: Headers): Promise<Reply> => {
+    const bearer = headers.get("authorization");
+    sent.push({ ...request, bearer });
+    return { status: state.status, answer: await state.answer({ ...request, bearer }) };
+  };
+  const make = () =>
+    new Keeper({
+      post,
+      storage: {
+        getItem: (name) => storage.get(name) ?? null,
+        setItem: (name, value) => void storage.set(name, value),
+        removeItem: (name) => void storage.delete(name),
+      },
+      now: () => state.now,
+      tell: (word) => void told.push(word),
+    });
+  return { state, post, sent, told, storage, keeper: make(), make };
+}

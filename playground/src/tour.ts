@@ -1,0 +1,82 @@
+/** What the editor opens with: a short tour of the API, as named operations. */
+import type { Facts } from "./facts";
+
+/** Variables that the tour is run with: none is a first page. */
+export const VARIABLES = JSON.stringify({ after: null }, null, 2);
+
+/** Write the tour; where the server has told them, with a sign-in and a token that work. */
+export function tour({ signIns, expiredToken }: Facts): string {
+  const { email, password } = signIns.at(-1) ?? {
+    email: "you@example.com",
+    password: "your password",
+  };
+  const header = JSON.stringify({ Authorization: `Bearer ${expiredToken ?? "AN-EXPIRED-TOKEN"}` });
+  return `# A short tour: click into an operation,
+# and press Ctrl-Enter (Cmd-Enter on a Mac).
+
+# 1. Sign in, here or above. Either way the bar
+#    holds the token and sends it from then on.
+mutation SignIn {
+  login(
+    email: ${JSON.stringify(email)}
+    password: ${JSON.stringify(password)}
+  ) {
+    status
+    message
+    token
+    expiresAt
+    refreshToken
+    customer { name email isAdmin }
+  }
+}
+
+# 2. Who am I?
+query Me {
+  me { id name email isAdmin createdAt }
+}
+
+# 3. The first page of customers, by name.
+query FirstPage {
+  customers(first: 5, orderBy: { field: NAME }) {
+    nodes { name email isAdmin }
+    pageInfo { hasNextPage endCursor }
+    totalCount
+  }
+}
+
+# 4. The page after it. Each page's endCursor is
+#    put into the Variables below: run it again.
+query NextPage($after: String) {
+  customers(
+    first: 5
+    after: $after
+    orderBy: { field: NAME }
+  ) {
+    nodes { name email isAdmin }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+
+# 5. Where am I signed in?
+query Sessions {
+  me {
+    sessions {
+      createdAt
+      lastUsedAt
+      expiresAt
+      userAgent
+      isCurrent
+    }
+  }
+}
+
+# 6. What an expired token looks like. Put this
+#    into the Headers below, and take it out
+#    again afterwards:
+#    ${header}
+query ExpiredToken {
+  token { valid reason message expiresAt }
+  me { name }
+}
+`;
+}
