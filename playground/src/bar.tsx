@@ -27,9 +27,7 @@ export function Bar({ keeper, signIns }: BarProps) {
           <SignedOut keeper={keeper} signIns={signIns} email={email} seen={seen} />
         )}
       </div>
-      <div role="alert">
-        {seen.notice && <Refused keeper={keeper} notice={seen.notice} />}
-      </div>
+      <div role="alert">{seen.notice && <Refused keeper={keeper} notice={seen.notice} />}</div>
     </header>
   );
 }
@@ -51,7 +49,9 @@ function SignedIn({ keeper, held, busy }: { keeper: Keeper; held: Held; busy: bo
       <p className="who" data-first tabIndex={-1}>
         <span className="unseen">Signed in: </span>
         <strong>{held.name ?? "Somebody"}</strong>
-        {held.isAdmin !== null && <span className="role">{held.isAdmin ? "admin" : "customer"}</span>}
+        {held.isAdmin !== null && (
+          <span className="role">{held.isAdmin ? "admin" : "customer"}</span>
+        )}
       </p>
       <Countdown held={held} />
       <button type="button" disabled={busy || !held.refreshToken} onClick={() => keeper.refresh()}>

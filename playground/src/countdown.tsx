@@ -32,7 +32,11 @@ export function Countdown({ held }: { held: Held }) {
     <span className={`countdown ${state}`} role="timer" aria-live="off">
       {state === "over" ? "Token expired" : `Token expires in ${clock(seconds)}`}
       <span className="unseen" role="status">
-        {{ good: "", last: "The token expires within a minute.", over: "The token has expired." }[state]}
+        {
+          { good: "", last: "The token expires within a minute.", over: "The token has expired." }[
+            state
+          ]
+        }
       </span>
     </span>
   );

@@ -34,14 +34,17 @@ test("nobody is sent along where nobody is signed in", async () => {
   expect(sent).toEqual([{ ...ME, bearer: null }]);
 });
 
-test.each(["Authorization", "authorization"])("a header %s that was typed goes before", async (name) => {
-  const { run, sent, state, keeper } = await signedIn();
-  state.answer = async () => refused("TOKEN_EXPIRED");
-  state.status = 401;
-  await run(ME, { headers: { [name]: "Bearer mine" } });
-  expect(sent).toEqual([{ ...ME, bearer: "Bearer mine" }]);
-  expect(keeper.seen().notice?.words).toContain("Headers tab");
-});
+test.each(["Authorization", "authorization"])(
+  "a header %s that was typed goes before",
+  async (name) => {
+    const { run, sent, state, keeper } = await signedIn();
+    state.answer = async () => refused("TOKEN_EXPIRED");
+    state.status = 401;
+    await run(ME, { headers: { [name]: "Bearer mine" } });
+    expect(sent).toEqual([{ ...ME, bearer: "Bearer mine" }]);
+    expect(keeper.seen().notice?.words).toContain("Headers tab");
+  },
+);
 
 test("other headers that were typed go along", async () => {
   const { keeper } = await signedIn();
@@ -84,13 +87,16 @@ test("it is sent no third time", async () => {
 test.each([
   [200, "TOKEN_EXPIRED"],
   [401, "TOKEN_REVOKED"],
-])("what was answered %d for %s is not sent again: some of it may have run", async (status, reason) => {
-  const { run, sent, state } = await signedIn();
-  state.status = status;
-  state.answer = refreshing(() => refused(reason));
-  await run(ME);
-  expect(sent.length).toBe(1);
-});
+])(
+  "what was answered %d for %s is not sent again: some of it may have run",
+  async (status, reason) => {
+    const { run, sent, state } = await signedIn();
+    state.status = status;
+    state.answer = refreshing(() => refused(reason));
+    await run(ME);
+    expect(sent.length).toBe(1);
+  },
+);
 
 test("a refresh that is refused leaves the first refusal as it is", async () => {
   const { run, sent, state, keeper } = await signedIn();
@@ -108,7 +114,10 @@ test("a login that is run signs in, and the schema that is read says nothing", a
   const { run, state, keeper } = await signedIn();
   keeper.forget();
   state.answer = async () => refused("TOKEN_MISSING");
-  await run({ query: "query IntrospectionQuery { me { name } }", operationName: "IntrospectionQuery" });
+  await run({
+    query: "query IntrospectionQuery { me { name } }",
+    operationName: "IntrospectionQuery",
+  });
   expect(keeper.seen().notice).toBeNull();
   state.answer = async () => ({ data: { login: payload(3) } });
   await run({ query: "mutation { login { token refreshToken customer { name isAdmin } } }" });

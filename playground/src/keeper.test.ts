@@ -61,7 +61,10 @@ test("a server that can't be reached is told, and nothing is thrown", async () =
   const { keeper, state } = world();
   state.answer = () => Promise.reject(new TypeError("Failed to fetch"));
   expect(await keeper.signIn("ada@example.com", "secret")).toBe(false);
-  expect(keeper.seen()).toMatchObject({ busy: false, notice: { words: expect.stringContaining("reached") } });
+  expect(keeper.seen()).toMatchObject({
+    busy: false,
+    notice: { words: expect.stringContaining("reached") },
+  });
 });
 
 test("whoever watches is called at each change until they stop", async () => {
@@ -79,7 +82,9 @@ test("signing out tells the server by the token, and forgets it", async () => {
   const { keeper, sent, storage, state } = await signedIn();
   state.answer = async () => ({ data: { logout: { status: "SUCCESS" } } });
   await keeper.signOut();
-  expect(sent).toMatchObject([{ operationName: "SignOut", bearer: `Bearer ${jwt(3600, 1_000_001)}` }]);
+  expect(sent).toMatchObject([
+    { operationName: "SignOut", bearer: `Bearer ${jwt(3600, 1_000_001)}` },
+  ]);
   expect([keeper.seen(), storage.size]).toEqual([{ held: null, notice: null, busy: false }, 0]);
 });
 
@@ -115,7 +120,12 @@ test("a token about to expire is refreshed once for all that wait", async () => 
   refreshes(made);
   made.state.now = 3_585_000;
   const { keeper } = made;
-  const given = await Promise.all([keeper.bearer(), keeper.tick(), keeper.bearer(), keeper.refresh()]);
+  const given = await Promise.all([
+    keeper.bearer(),
+    keeper.tick(),
+    keeper.bearer(),
+    keeper.refresh(),
+  ]);
   expect(made.sent).toMatchObject([{ variables: { refreshToken: "gar_1" }, bearer: null }]);
   expect([given[0], given[2]]).toEqual([jwt(3600, 1_000_002), jwt(3600, 1_000_002)]);
   expect(keeper.seen()).toMatchObject({ held: { refreshToken: "gar_2" }, notice: null });
@@ -152,7 +162,10 @@ test("a server that can't be reached is left alone for a while, and all is kept"
   expect(await keeper.bearer()).toBe(jwt(3600, 1_000_001));
   await keeper.tick();
   expect(sent.length).toBe(1);
-  expect(keeper.seen()).toMatchObject({ held: { refreshToken: "gar_1" }, notice: { wayOut: null } });
+  expect(keeper.seen()).toMatchObject({
+    held: { refreshToken: "gar_1" },
+    notice: { wayOut: null },
+  });
   state.now += PATIENCE;
   await keeper.tick();
   expect(sent.length).toBe(2);
@@ -212,8 +225,14 @@ test("of two that were run at once, the last counts", () => {
 test("a login by hand that asked for the token alone is asked whose it is", async () => {
   const { keeper, sent, state } = world();
   state.answer = async () => ({ data: { me: ADA } });
-  keeper.heed({ query: "mutation { login { token } }" }, { data: { login: { token: "t" } } }, { own: false });
-  await expect.poll(() => keeper.seen().held).toMatchObject({ ...ADA, token: "t", refreshToken: null });
+  keeper.heed(
+    { query: "mutation { login { token } }" },
+    { data: { login: { token: "t" } } },
+    { own: false },
+  );
+  await expect
+    .poll(() => keeper.seen().held)
+    .toMatchObject({ ...ADA, token: "t", refreshToken: null });
   expect(sent).toMatchObject([{ operationName: "Me", bearer: "Bearer t" }]);
 });
 
@@ -228,7 +247,11 @@ test("a refresh by hand whose refresh token is not asked for leaves none that is
 test("a login by hand that failed changes nothing", async () => {
   const { keeper } = await signedIn();
   const { held } = keeper.seen();
-  keeper.heed({ query: "mutation { login { status token } }" }, { data: { login: WRONG } }, { own: false });
+  keeper.heed(
+    { query: "mutation { login { status token } }" },
+    { data: { login: WRONG } },
+    { own: false },
+  );
   expect(keeper.seen().held).toBe(held);
 });
 
@@ -239,11 +262,18 @@ test.each([
   ["deleteMe", "SUCCESS", false, true],
   ["deleteMe", "ERROR", false, false],
   ["endOtherSessions", "SUCCESS", false, false],
-])("after %s by hand with %s, own header %o, it is %o that nobody is signed in", async (field, status, own, out) => {
-  const { keeper } = await signedIn();
-  keeper.heed({ query: `mutation { ${field} { status } }` }, { data: { [field]: { status } } }, { own });
-  expect(keeper.seen().held === null).toBe(out);
-});
+])(
+  "after %s by hand with %s, own header %o, it is %o that nobody is signed in",
+  async (field, status, own, out) => {
+    const { keeper } = await signedIn();
+    keeper.heed(
+      { query: `mutation { ${field} { status } }` },
+      { data: { [field]: { status } } },
+      { own },
+    );
+    expect(keeper.seen().held === null).toBe(out);
+  },
+);
 
 test("a refusal is explained until an answer without one, or until it is dismissed", async () => {
   const { keeper } = await signedIn();

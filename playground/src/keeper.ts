@@ -182,7 +182,10 @@ export class Keeper {
   }
 
   #send(request: Request, token: string | null): ReturnType<Post> {
-    return this.#world.post(request, new Headers(token ? { authorization: `Bearer ${token}` } : {}));
+    return this.#world.post(
+      request,
+      new Headers(token ? { authorization: `Bearer ${token}` } : {}),
+    );
   }
 
   /** Do something and say so meanwhile; where the server can't be reached, the outcome is `lost`. */
