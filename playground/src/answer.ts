@@ -44,6 +44,17 @@ export function deeds(query: string, operationName: string | undefined, answer: 
   });
 }
 
+/** Name the operations of a document, undefined for one without a name; none if it doesn't parse. */
+export function operations(query: string): (string | undefined)[] {
+  try {
+    return parse(query).definitions.flatMap((each) =>
+      each.kind === Kind.OPERATION_DEFINITION ? [each.name?.value] : [],
+    );
+  } catch {
+    return [];
+  }
+}
+
 export function isObject(value: unknown): value is Json {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -2,12 +2,14 @@
 import { useGraphiQL } from "@graphiql/react";
 import type { Fetcher } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
-import { useMemo, useRef } from "react";
+import { useMemo, useRef, type KeyboardEvent } from "react";
 import type { Answer } from "./answer";
 import { turned } from "./cursor";
+import { drawer } from "./drawer";
 import type { Facts } from "./facts";
 import { tour, VARIABLES } from "./tour";
 
+const KEPT = drawer(sessionStorage);
 /** What a further tab opens with. */
 const NEW_TAB = "{\n  token { valid reason message }\n}\n";
 
@@ -32,14 +34,15 @@ export function Editor({ fetcher, facts }: { fetcher: Fetcher; facts: Facts }) {
         : {},
     [facts],
   );
+  const narrow = matchMedia("(max-width: 700px)").matches;
   return (
-    <main>
+    <main onKeyDown={leave}>
       <GraphiQL
         fetcher={paging}
-        storage={sessionStorage}
+        storage={KEPT}
         defaultQuery={NEW_TAB}
         {...opening}
-        defaultEditorToolsVisibility="variables"
+        defaultEditorToolsVisibility={narrow ? false : "variables"}
         shouldPersistHeaders={false}
       >
         <GraphiQL.Logo>
@@ -48,6 +51,13 @@ export function Editor({ fetcher, facts }: { fetcher: Fetcher; facts: Facts }) {
       </GraphiQL>
     </main>
   );
+}
+
+/** Let Escape out of an editor, in which Tab only indents: to its frame, which Enter goes into. */
+function leave(event: KeyboardEvent<HTMLElement>): void {
+  if (event.key !== "Escape" || event.defaultPrevented) return;
+  if (event.target instanceof HTMLTextAreaElement)
+    event.target.closest<HTMLElement>("[tabindex='0']")?.focus();
 }
 
 /** Get hold of the editor of variables, from within GraphiQL. */

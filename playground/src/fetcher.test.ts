@@ -123,3 +123,15 @@ test("a login that is run signs in, and the schema that is read says nothing", a
   await run({ query: "mutation { login { token refreshToken customer { name isAdmin } } }" });
   expect(keeper.seen().held?.refreshToken).toBe("gar_3");
 });
+
+test.each([
+  ["{ me { name } }", "Old", undefined],
+  ["query New { me { name } }", "Old", undefined],
+  ["query New { me { name } }", "New", "New"],
+  ["query New { me { name } } query Other { me { name } }", "Old", "Old"],
+  ["query New {", "Old", "Old"],
+])("of %s, asked for by the name %s, the operation %s is run", async (query, asked, run) => {
+  const { keeper, post, sent } = world();
+  await makeFetcher(keeper, post)({ query, operationName: asked });
+  expect(sent[0]?.operationName).toBe(run);
+});

@@ -1,0 +1,38 @@
+"""What the tests in the browser share: the browser, and a context that nothing is left in."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, expect
+
+from tests.playground.chromium import chromium
+from tests.playground.tab import WATCH, Tab
+from tests.processes import Server
+
+PATIENCE = 15
+"""Seconds after which a page is taken to hang."""
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """Run one browser for the tests of a module."""
+    expect.set_options(timeout=PATIENCE * 1000)
+    async with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """Open one window: its tabs share a cache, and nothing that is stored."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(PATIENCE * 1000)
+    await context.add_init_script(WATCH)
+    yield context
+    await context.close()
+
+
+@pytest.fixture
+async def tab(context: BrowserContext, demo: Server) -> AsyncIterator[Tab]:
+    """Open the playground of the demo."""
+    async with Tab.opened(context, demo.url) as tab:
+        yield tab

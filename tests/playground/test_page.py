@@ -1,0 +1,141 @@
+"""The playground's page: what it loads, whom it talks to, and who can use it."""
+
+import json
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import BrowserContext, expect
+
+from gql_app.accounts.samples import SIGN_INS
+from gql_app.web.playground import BUILT
+from tests.playground.tab import Tab, origins
+from tests.processes import Server
+
+pytestmark = pytest.mark.xdist_group("chromium")
+
+PERSON: Final = SIGN_INS[0]
+MOST: Final = 2_500_000
+"""Bytes that the first load may take over the wire."""
+TOUR: Final = ("SignIn", "Me", "FirstPage", "NextPage", "Sessions", "ExpiredToken")
+OVERFLOW: Final = "document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth"
+LOADED: Final = """() => {
+  const names = performance.getEntriesByType("resource").map((each) => each.name);
+  return names.filter((name) => name.includes("worker")).length === 3 && names;
+}"""
+"""All that was loaded, once the three workers were."""
+NAMED: Final = re.compile(r"\w")
+GROUND: Final = "getComputedStyle(document.body).backgroundColor"
+
+
+async def test_whole_tour_talks_to_nobody_else_and_breaks_no_policy(tab: Tab, demo: Server) -> None:
+    for operation in TOUR:
+        answer = json.loads(await tab.run(operation))
+        assert "errors" not in answer, answer
+    for name in ("Show Documentation Explorer", "Show History"):
+        await tab.page.get_by_role("button", name=name).click()
+    await tab.page.get_by_role("button", name="Prettify query").click()
+    await tab.page.get_by_role("button", name="Re-fetch GraphQL schema").click()
+    await tab.ready()
+    await tab.bar.get_by_role("button", name="Refresh").click()
+    await tab.bar.get_by_role("button", name="Sign out").click()
+    await tab.signed_out()
+    assert origins(tab.requests) == {demo.url}
+    assert await tab.page.evaluate("violations") == []
+    assert tab.complaints == []
+    assert (await tab.stored())["local"] == {}
+
+
+async def test_first_load_is_light_and_all_of_it_is_cached_for_good(tab: Tab, demo: Server) -> None:
+    loaded = await tab.page.wait_for_function(LOADED)
+    files = {urlsplit(url).path.rpartition("/")[2] for url in await loaded.json_value()}
+    files -= {"graphql"}
+    assert not [name for name in files if "babel" in name]
+    page = (BUILT / "index.html").stat().st_size
+    assert sum((BUILT / "playground" / f"{name}.br").stat().st_size for name in files) + page < MOST
+    with demo.client() as client:
+        for name in files:
+            answer = client.get(f"/playground/{name}", headers={"Accept-Encoding": "br"})
+            assert answer.headers["content-encoding"] == "br"
+            assert "immutable" in answer.headers["cache-control"]
+
+
+async def test_keyboard_is_enough(tab: Tab) -> None:
+    press, type_ = tab.page.keyboard.press, tab.page.keyboard.type
+    await press("Tab")
+    await expect(tab.page.get_by_label("E-mail")).to_be_focused()
+    await type_(PERSON.email)
+    await press("Tab")
+    await type_(PERSON.password)
+    await press("Enter")
+    await tab.signed_in(PERSON.name)
+    await press("Tab")
+    await expect(tab.bar.get_by_role("button", name="Refresh")).to_be_focused()
+    await press("Tab")
+    await expect(tab.bar.get_by_role("button", name="Sign out")).to_be_focused()
+    frame = tab.page.get_by_label("Operation Editor").locator(".graphiql-editor")
+    for _ in range(20):
+        await press("Tab")
+        if await frame.evaluate("(frame) => frame === document.activeElement"):
+            break
+    await expect(frame).to_be_focused()
+    await press("Enter")
+    await press("Control+A")
+    await type_("{ me { email")
+    await press("Escape")
+    await press("Control+Enter")
+    assert PERSON.email in await tab.answer()
+    await press("Escape")
+    await expect(frame).to_be_focused()
+    for _ in range(20):
+        await press("Shift+Tab")
+        if await tab.bar.evaluate("(bar) => bar.contains(document.activeElement)"):
+            break
+    await expect(tab.bar.get_by_role("button", name="Sign out")).to_be_focused()
+    await press("Enter")
+    await tab.signed_out()
+    await expect(tab.page.get_by_label("E-mail")).to_be_focused()
+
+
+async def test_400_pixels_are_enough(tab: Tab) -> None:
+    await tab.page.set_viewport_size({"width": 400, "height": 800})
+    await tab.page.reload()
+    await tab.ready()
+    assert await tab.page.evaluate(OVERFLOW) == 0
+    await tab.sign_in(PERSON.email, PERSON.password)
+    await tab.signed_in(PERSON.name)
+    assert PERSON.email in await tab.run("Me")
+    assert await tab.page.evaluate(OVERFLOW) == 0
+    for button in await tab.page.get_by_role("button").all():
+        await expect(button).to_be_in_viewport()
+    for pane in ("Operation Editor", "Result Window"):
+        box = await tab.page.get_by_label(pane).bounding_box()
+        assert box is not None
+        assert box["width"] >= 300
+        assert box["height"] >= 150
+
+
+async def test_dark_and_light_follow_the_system_and_the_settings(
+    context: BrowserContext, demo: Server
+) -> None:
+    grounds = {}
+    async with Tab.opened(context, demo.url) as tab:
+        for scheme in ("dark", "light"):
+            await tab.page.emulate_media(color_scheme=scheme)
+            grounds[scheme] = await tab.page.evaluate(GROUND)
+        await tab.page.get_by_role("button", name="Open settings dialog").click()
+        await tab.page.get_by_role("button", name="Dark", exact=True).click()
+        assert await tab.page.evaluate(GROUND) == grounds["dark"]
+    assert grounds == {"dark": "rgb(33, 42, 59)", "light": "rgb(255, 255, 255)"}
+
+
+async def test_screen_reader_finds_a_name_for_everything(tab: Tab) -> None:
+    form = tab.page.get_by_role("textbox", name="E-mail"), tab.page.get_by_label("Password")
+    for each, hint in zip(form, ("username", "current-password"), strict=True):
+        await expect(each).to_have_attribute("autocomplete", hint)
+    for button in await tab.page.get_by_role("button").all():
+        await expect(button).to_have_accessible_name(NAMED)
+    await expect(tab.page).to_have_title("gql_app playground")
+    assert await tab.page.evaluate("document.documentElement.lang") == "en"
+    await expect(tab.page.get_by_role("main")).to_be_visible()
