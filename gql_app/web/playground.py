@@ -87,6 +87,8 @@ class Playground:
                 name += ending
                 headers["Content-Encoding"] = coding
                 break
+        if not (self._files / name).is_file():  # it was built anew since the start
+            raise HTTPException(404, "The playground has no such file any more")
         return FileResponse(self._files / name, headers=headers, media_type=media_type)
 
 

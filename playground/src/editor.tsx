@@ -9,6 +9,8 @@ import { drawer } from "./drawer";
 import type { Facts } from "./facts";
 import { tour, VARIABLES } from "./tour";
 
+/** What Escape closes before it leads out of an editor. */
+const WIDGETS = ":is(.suggest-widget, .find-widget, .parameter-hints-widget).visible";
 const KEPT = drawer(sessionStorage);
 /** What a further tab opens with. */
 const NEW_TAB = "{\n  token { valid reason message }\n}\n";
@@ -36,7 +38,7 @@ export function Editor({ fetcher, facts }: { fetcher: Fetcher; facts: Facts }) {
   );
   const narrow = matchMedia("(max-width: 700px)").matches;
   return (
-    <main onKeyDown={leave}>
+    <main onKeyDownCapture={leave}>
       <GraphiQL
         fetcher={paging}
         storage={KEPT}
@@ -55,9 +57,9 @@ export function Editor({ fetcher, facts }: { fetcher: Fetcher; facts: Facts }) {
 
 /** Let Escape out of an editor, in which Tab only indents: to its frame, which Enter goes into. */
 function leave(event: KeyboardEvent<HTMLElement>): void {
-  if (event.key !== "Escape" || event.defaultPrevented) return;
-  if (event.target instanceof HTMLTextAreaElement)
-    event.target.closest<HTMLElement>("[tabindex='0']")?.focus();
+  if (event.key !== "Escape" || !(event.target instanceof HTMLTextAreaElement)) return;
+  const frame = event.target.closest<HTMLElement>("[tabindex='0']");
+  if (!frame?.querySelector(WIDGETS)) frame?.focus();
 }
 
 /** Get hold of the editor of variables, from within GraphiQL. */

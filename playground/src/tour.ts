@@ -13,6 +13,7 @@ export function tour({ signIns, expiredToken }: Facts): string {
   const header = JSON.stringify({ Authorization: `Bearer ${expiredToken ?? "AN-EXPIRED-TOKEN"}` });
   return `# A short tour: click into an operation,
 # and press Ctrl-Enter (Cmd-Enter on a Mac).
+# Escape leads out of the editor, Enter back in.
 
 # 1. Sign in, here or above. Either way the bar
 #    holds the token and sends it from then on.

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, BrowserContext, expect
 
+from gql_app.web.playground import BUILT
 from tests.playground.chromium import chromium
 from tests.playground.tab import WATCH, Tab
 from tests.processes import Server
@@ -16,6 +17,7 @@ PATIENCE = 15
 @pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
     """Run one browser for the tests of a module."""
+    assert (BUILT / "index.html").exists(), "The playground is not built; make test builds it first"
     expect.set_options(timeout=PATIENCE * 1000)
     async with chromium() as browser:
         yield browser
