@@ -65,6 +65,13 @@ def run(script: str) -> None:
     npm("run", "--silent", script, environment=environment)
 
 
+def is_built() -> bool:
+    """Tell whether the page is there, and as new as what it is built from."""
+    sources = (file for file in HERE.rglob("*") if "node_modules" not in file.parts)
+    files = [file for file in sources if file.is_file() and file.suffix != ".pyc"]
+    return PAGE.exists() and not any(is_older(PAGE, file) for file in files)
+
+
 def is_older(file: Path, other: Path) -> bool:
     """Tell which of two files was written first."""
     return file.stat().st_mtime < other.stat().st_mtime

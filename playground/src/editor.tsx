@@ -7,6 +7,7 @@ import type { Answer } from "./answer";
 import { turned } from "./cursor";
 import { drawer } from "./drawer";
 import type { Facts } from "./facts";
+import { resetting } from "./reset";
 import { tour, VARIABLES } from "./tour";
 
 /** What Escape closes before it leads out of an editor. */
@@ -17,7 +18,21 @@ const NEW_TAB = "{\n  token { valid reason message }\n}\n";
 
 type Variables = { getValue: () => string; setValue: (text: string) => void };
 
-export function Editor({ fetcher, facts }: { fetcher: Fetcher; facts: Facts }) {
+/** Choose what to open with: after the first time, what was typed since is in the storage. */
+function openingWith(facts: Facts, reset: string | null) {
+  if (reset) return { initialQuery: resetting(reset), initialVariables: "" };
+  if (sessionStorage.getItem("graphiql:tabState") !== null) return {};
+  return { initialQuery: tour(facts), initialVariables: VARIABLES };
+}
+
+interface EditorProps {
+  fetcher: Fetcher;
+  facts: Facts;
+  /** The token of a letter's link, if the page was opened by one. */
+  reset: string | null;
+}
+
+export function Editor({ fetcher, facts, reset }: EditorProps) {
   const variables = useRef<Variables>(undefined);
   const paging = useMemo<Fetcher>(
     () => async (request, options) => {
@@ -28,14 +43,7 @@ export function Editor({ fetcher, facts }: { fetcher: Fetcher; facts: Facts }) {
     },
     [fetcher],
   );
-  // Only the first time: what was typed since is in the storage.
-  const opening = useMemo(
-    () =>
-      sessionStorage.getItem("graphiql:tabState") === null
-        ? { initialQuery: tour(facts), initialVariables: VARIABLES }
-        : {},
-    [facts],
-  );
+  const opening = useMemo(() => openingWith(facts, reset), [facts, reset]);
   const narrow = matchMedia("(max-width: 700px)").matches;
   return (
     <main onKeyDownCapture={leave}>

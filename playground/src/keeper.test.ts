@@ -294,3 +294,16 @@ test("what doesn't parse does nothing", () => {
   keeper.heed({ query: "mutation {" }, { data: { login: payload(1) } }, { own: false });
   expect(keeper.seen().held).toBeNull();
 });
+
+test("a tab that hears of the next token while it waits for its turn asks for none", async () => {
+  const made = await signedIn();
+  refreshes(made);
+  let go = () => {};
+  made.state.turn = new Promise((resolve) => (go = resolve));
+  const waiting = made.keeper.refresh();
+  const held = { ...made.keeper.seen().held!, token: "next", refreshToken: "gar_9" };
+  made.keeper.hear({ spent: "gar_1", held });
+  go();
+  expect(await waiting).toEqual(held);
+  expect(made.sent).toEqual([]);
+});

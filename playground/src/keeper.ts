@@ -41,6 +41,8 @@ export interface World {
   storage: Pick<Storage, "getItem" | "setItem" | "removeItem">;
   now: () => number;
   tell: (word: Word) => void;
+  /** Do something while no other tab does, where the browser can see to that. */
+  alone: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 export class Keeper {
@@ -98,7 +100,10 @@ export class Keeper {
 
   /** Trade the refresh token, once for all who ask meanwhile; gives what is held then. */
   refresh(): Promise<Held | null> {
-    this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = null));
+    const { held } = this.#seen;
+    this.#refreshing ??= this.#world
+      .alone(() => this.#refresh(held))
+      .finally(() => (this.#refreshing = null));
     return this.#refreshing;
   }
 
@@ -141,10 +146,10 @@ export class Keeper {
     return held?.refreshToken && isDue(held, this.#world.now()) ? this.refresh() : null;
   }
 
-  async #refresh(): Promise<Held | null> {
-    const before = this.#seen.held;
+  async #refresh(before: Held | null): Promise<Held | null> {
     const spent = before?.refreshToken;
-    if (!spent) return before;
+    // While this tab waited for its turn, it may have heard of the next token from another.
+    if (!spent || this.#seen.held?.refreshToken !== spent) return this.#seen.held;
     const variables = { refreshToken: spent };
     const request = { query: REFRESH, operationName: "Refresh", variables };
     return this.#busily(async () => {

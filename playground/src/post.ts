@@ -14,6 +14,9 @@ export interface Reply {
 
 export type Post = (request: Request, headers: Headers) => Promise<Reply>;
 
+/** Milliseconds after which no answer is waited for any more. */
+const PATIENCE = 60_000;
+
 /** Post a request to the address that the page came from. Throws where nothing came back. */
 export async function post(request: Request, headers: Headers): Promise<Reply> {
   if (!headers.has("accept"))
@@ -23,6 +26,7 @@ export async function post(request: Request, headers: Headers): Promise<Reply> {
     method: "POST",
     headers,
     body: JSON.stringify(request),
+    signal: AbortSignal.timeout(PATIENCE),
   });
   const { status } = response;
   try {

@@ -35,6 +35,8 @@ export function world(stored: string | null = null) {
     /** What is answered; it may be changed while a test runs. */
     answer: async (_: Sent): Promise<Answer> => ({ data: {} }),
     status: 200,
+    /** When it is this tab's turn to refresh. */
+    turn: Promise.resolve(),
   };
   const post = async (request: Request, headers: Headers): Promise<Reply> => {
     const bearer = headers.get("authorization");
@@ -51,6 +53,10 @@ export function world(stored: string | null = null) {
       },
       now: () => state.now,
       tell: (word) => void told.push(word),
+      alone: async (work) => {
+        await state.turn;
+        return work();
+      },
     });
   return { state, post, sent, told, storage, keeper: make(), make };
 }

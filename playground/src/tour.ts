@@ -13,10 +13,10 @@ export function tour({ signIns, expiredToken }: Facts): string {
   const header = JSON.stringify({ Authorization: `Bearer ${expiredToken ?? "AN-EXPIRED-TOKEN"}` });
   return `# A short tour: click into an operation,
 # and press Ctrl-Enter (Cmd-Enter on a Mac).
-# Escape leads out of the editor, Enter back in.
+# Escape leads out of the editor, Enter in.
 
-# 1. Sign in, here or above. Either way the bar
-#    holds the token and sends it from then on.
+# 1. Sign in, here or above. The bar holds the
+#    token, and sends it from then on.
 mutation SignIn {
   login(
     email: ${JSON.stringify(email)}
@@ -45,8 +45,8 @@ query FirstPage {
   }
 }
 
-# 4. The page after it. Each page's endCursor is
-#    put into the Variables below: run it again.
+# 4. The page after it. Each endCursor is put
+#    into the Variables below: run it again.
 query NextPage($after: String) {
   customers(
     first: 5
@@ -71,9 +71,8 @@ query Sessions {
   }
 }
 
-# 6. What an expired token looks like. Put this
-#    into the Headers below, and take it out
-#    again afterwards:
+# 6. What an expired token looks like. Put
+#    this into the Headers below for once:
 #    ${header}
 query ExpiredToken {
   token { valid reason message expiresAt }

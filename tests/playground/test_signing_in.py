@@ -163,3 +163,12 @@ async def test_tokens_are_in_the_tabs_session_storage_and_nowhere_else(tab: Tab)
     assert not [text for text in stored["session"].values() if "typed-by-hand" in text]
     assert tab.page.url == tab.url
     assert await tab.page.evaluate("document.cookie") == ""
+
+
+async def test_link_of_a_letter_goes_into_the_editor_and_out_of_the_address(tab: Tab) -> None:
+    await tab.page.goto("about:blank")
+    await tab.page.goto(f"{tab.url}#token=gap_of-a-letter")
+    await tab.ready()
+    assert tab.page.url == tab.url
+    assert 'resetPassword(\n    token: "gap_of-a-letter"' in await tab.read(OPERATION)
+    assert (await tab.stored())["local"] == {}
