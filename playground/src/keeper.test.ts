@@ -176,6 +176,7 @@ test("a refresh that ends after signing out signs nobody in", async () => {
   let answer = (_: object) => {};
   made.state.answer = () => new Promise((resolve) => (answer = resolve));
   const refreshing = made.keeper.refresh();
+  await expect.poll(() => made.sent.length).toBe(1);
   made.keeper.forget();
   answer({ data: { refresh: payload(2) } });
   expect(await refreshing).toBeNull();
@@ -234,6 +235,22 @@ test("a login by hand that asked for the token alone is asked whose it is", asyn
     .poll(() => keeper.seen().held)
     .toMatchObject({ ...ADA, token: "t", refreshToken: null });
   expect(sent).toMatchObject([{ operationName: "Me", bearer: "Bearer t" }]);
+});
+
+test("a name that comes late is not put to the next one's tokens", async () => {
+  const { keeper, state, sent } = world();
+  let answer = (_: object) => {};
+  state.answer = () => new Promise((resolve) => (answer = resolve));
+  const query = "mutation { login { token } }";
+  keeper.heed({ query }, { data: { login: { token: "t" } } }, { own: false });
+  expect(sent.length).toBe(1);
+  const { customer: _, ...rest } = payload(1);
+  const next = { ...rest, customer: { ...ADA, name: "Bob" } };
+  const again = "mutation { login { token refreshToken customer { name isAdmin } } }";
+  keeper.heed({ query: again }, { data: { login: next } }, { own: false });
+  answer({ data: { me: ADA } });
+  await expect.poll(() => keeper.seen().busy).toBe(false);
+  expect(keeper.seen().held?.name).toBe("Bob");
 });
 
 test("a refresh by hand whose refresh token is not asked for leaves none that is spent", async () => {
