@@ -164,7 +164,7 @@ async def test_where_it_is_not_built_strawberrys_page_stands_in_and_the_log_says
         (tmp_path / name).mkdir()
     with structlog.testing.capture_logs() as logged:
         playground = Playground(folder=tmp_path)
-        door = Door(build_schema(), playground)
+        door = Door(build_schema(), playground, timeout=10)
         app = Starlette(
             routes=[
                 Route("/graphql", door.knock),
