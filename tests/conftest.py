@@ -18,7 +18,18 @@ from tests.processes import Server, serving
 from tests.statements import literals, recorded
 
 SetClock = Callable[[datetime], None]
+LONGEST_NAME = 1_000
 SECRET = "a secret of the tests, long enough to sign with"
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a long value by its length.
+
+    pytest puts a test's name into the environment, where a megabyte keeps programs from starting.
+    """
+    if isinstance(val, str | bytes) and len(val) > LONGEST_NAME:
+        return f"{len(val)}_long"
+    return None
 
 
 @pytest.fixture(scope="session")
