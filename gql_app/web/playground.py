@@ -32,7 +32,7 @@ STOCK_POLICY: Final = (
     "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-"""That of Strawberry's page, whose scripts and styles come from where they like."""
+"""That of Strawberry's page, whose scripts and styles come from a CDN."""
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 """A file's name changes with what is in it."""
 _FACTS: Final = '<meta name="facts" content="{}" />'
