@@ -72,7 +72,7 @@ def operation(document: str) -> bytes:
     return json.dumps({"query": document}).encode()
 
 
-@tries(300)
+@tries(200)
 @given(document=documents(Mode.POSITIVE), caller=OUTSIDERS)
 def test_document_that_fits_the_schema(fuzzed: Target, document: str, caller: str) -> None:
     fuzzed.send(operation(document), caller)
@@ -88,13 +88,13 @@ def test_document_that_misses_the_schema(fuzzed: Target, document: str, caller: 
     }
 
 
-@tries(400)
+@tries(300)
 @given(document=damaged(), caller=OUTSIDERS)
 def test_damaged_document(fuzzed: Target, document: str, caller: str) -> None:
     fuzzed.send(operation(document), caller)
 
 
-@tries(500)
+@tries(400)
 @given(
     body=bodies(),
     caller=OUTSIDERS,
@@ -104,7 +104,7 @@ def test_body(fuzzed: Target, body: bytes, caller: str, accept: str) -> None:
     fuzzed.send(body, caller, accept=accept)
 
 
-@tries(200)
+@tries(150)
 @given(document=st.one_of(documents(Mode.POSITIVE), damaged()))
 def test_document_of_an_admin(served: Target, document: str) -> None:
     served.send(operation(document), "admin")
