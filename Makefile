@@ -5,6 +5,8 @@ WORKERS ?= auto
 # Coverage doubles the time, so only the tests of the floors that need it are measured.
 COVERING := tests/accounts tests/schema tests/security
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+# The others wait for processes, browsers and clocks more than they work.
+WAITING ?= 3
 AUDITS := tests/audits/node_modules/.package-lock.json
 
 NPM := $(BIN)/python playground/npm.py
@@ -22,7 +24,7 @@ test: .venv/dev $(PAGE) $(AUDITS)
 	$(NPM) test
 	$(PYTEST) --cov --cov-report= $(COVERING)
 	$(BIN)/coverage report --fail-under=100
-	$(PYTEST) $(addprefix --ignore=,$(COVERING))
+	$(PYTEST) -n $(WAITING) $(addprefix --ignore=,$(COVERING))
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .
