@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
-# Coverage doubles the time, so only the tests of the floors that need it are measured.
-COVERING := tests/accounts tests/schema tests/security
+# Coverage doubles the time, so only tests that it needs are measured.
+THROUGH := credentials customer_mutations customers lifetimes profile refresh register resets \
+	session_lists sessions
+COVERING := tests/accounts tests/security $(THROUGH:%=tests/schema/test_%.py)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 # The others wait for processes, browsers and clocks more than they work.
 WAITING ?= 3
