@@ -31,10 +31,8 @@ class Deployment:
     @property
     def is_public(self) -> bool:
         """Whether others than this machine can reach it: directly, by a name or by a proxy."""
-        names = (self.settings.allowed_hosts or self.host).split(",")
-        return self.settings.trusted_proxies is not None or not all(
-            demo.is_loopback(name.strip()) for name in (self.host, *names)
-        )
+        names = (self.host, *self.settings.hosts)
+        return self.settings.trusted_proxies is not None or not all(map(demo.is_loopback, names))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,23 @@ def validate(
     schema: GraphQLSchema, document: DocumentNode, *, comparisons: int, introspection: bool
 ) -> list[GraphQLError]:
     """Validate a document by all rules of the specification, section 5."""
+    overlapping = _overlapping(comparisons)
+    rules: list[type[ASTValidationRule]] = [
+        overlapping if rule is OverlappingFieldsCanBeMergedRule else rule
+        for rule in specified_rules
+    ]
+    if not introspection:
+        rules.append(NoSchemaIntrospectionCustomRule)
+    errors = validate_by(
+        schema, document, rules, max_errors=MAX_ERRORS, hide_suggestions=not introspection
+    )
+    if not introspection:
+        for error in errors:  # one rule suggests all the same
+            error.message = error.message.partition(" Did you mean ")[0]
+    return errors
 
+
+def _overlapping(comparisons: int) -> type[ASTValidationRule]:
     class Overlapping(OverlappingFieldsCanBeMergedRule):
         """Compares fields of one name pair by pair, so many times and no more.
 
@@ -50,16 +66,4 @@ def validate(
                     )
                 raise
 
-    rules: list[type[ASTValidationRule]] = [
-        Overlapping if rule is OverlappingFieldsCanBeMergedRule else rule
-        for rule in specified_rules
-    ]
-    if not introspection:
-        rules.append(NoSchemaIntrospectionCustomRule)
-    errors = validate_by(
-        schema, document, rules, max_errors=MAX_ERRORS, hide_suggestions=not introspection
-    )
-    if not introspection:
-        for error in errors:  # one rule suggests all the same
-            error.message = error.message.partition(" Did you mean ")[0]
-    return errors
+    return Overlapping
