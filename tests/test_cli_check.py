@@ -144,6 +144,16 @@ async def test_what_is_only_here_may_be_open(good: dict[str, str], host: str) ->
     assert await found(good | {"allowed_hosts": "localhost, [::1]"}, host) == []
 
 
+async def test_name_that_the_world_knows_makes_it_public(good: dict[str, str]) -> None:
+    found_by_name = await found(good | {"allowed_hosts": "localhost, api.example.com"})
+    assert found_by_name == [
+        "open-playground",
+        "open-introspection",
+        "no-tls",
+        "reset-in-the-clear",
+    ]
+
+
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
 async def test_files_that_others_may_read_or_write(
     tmp_path: Path, good: dict[str, str], mode: int
