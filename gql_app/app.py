@@ -12,6 +12,7 @@ from starlette.routing import Route
 from gql_app import chores, logs
 from gql_app.accounts.samples import SIGN_INS
 from gql_app.resources import Resources
+from gql_app.schema.execution import Execution
 from gql_app.schema.limits import Limits
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings, load
@@ -36,10 +37,15 @@ def create_app(settings: Settings | None = None) -> Starlette:
     """
     chosen = settings or load(serving=True)
     logs.configure(chosen.log_level)
-    schema = build_schema(introspection=chosen.introspection, limits=Limits.of(chosen))
+    execution = Execution(
+        build_schema().core,
+        Limits.of(chosen),
+        introspection=chosen.introspection,
+        timeout=chosen.operation_timeout,
+    )
     sign_ins = SIGN_INS if chosen.demo else ()
     playground = Playground(sign_ins=sign_ins) if chosen.playground else None
-    door = Door(schema, playground, timeout=chosen.operation_timeout)
+    door = Door(execution, playground)
     files = [Route("/playground/{name}", playground.file)] if playground else []
 
     @asynccontextmanager
@@ -49,7 +55,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     app = Starlette(
         routes=[
-            Route("/graphql", door.knock, methods=["GET", "POST"]),
+            Route("/graphql", door, methods=["GET", "POST"]),
             Route("/livez", health.livez),
             Route("/readyz", health.readyz),
             Route("/.well-known/jwks.json", wellknown.jwks),

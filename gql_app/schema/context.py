@@ -38,8 +38,12 @@ class Context:
         self.origin: Final = origin
         """Where the request comes from; by_caller() adds whose it is."""
         self.request_id: Final = request_id
+        self.operation = ""
+        """What the operation is called, for the log."""
         self.caller_id: UUID | None = None
         """Whoever was found to be asking, for the log."""
+        self.memo: dict[object, object] = {}
+        """What is true of the document, whoever sends it: it outlives the request."""
         self._caller: asyncio.Task[Caller] | None = None
         self._posted = False
 

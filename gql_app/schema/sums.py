@@ -76,6 +76,8 @@ class Sums:
     ) -> None:
         self.aliases = 0
         """Aliases met so far, each where it is written."""
+        self.sizes: set[str] = set()
+        """Variables met so far that say how large a page is: by them the cost may be another."""
         self._schema = schema
         self._variables = variables
         self._defaults = {
@@ -146,15 +148,21 @@ class Sums:
     def _integer(self, node: ValueNode | None) -> int | None:
         if isinstance(node, VariableNode):
             name = node.name.value
+            self.sizes.add(name)
             if name not in self._variables:
                 node = self._defaults.get(name)
             else:
-                value = self._variables[name]
-                whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-                return int(value) if whole and isinstance(value, int | float) else None
+                return whole(self._variables[name])
         if not isinstance(node, IntValueNode):
             return None
         return int(node.value) if len(node.value) <= _DIGITS else MAX_SIZE
+
+
+def whole(value: object) -> int | None:
+    """Read a page size that a client sends; what is no whole number is none."""
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
+    return None
 
 
 def _spreads(selections: SelectionSetNode) -> Iterator[str]:

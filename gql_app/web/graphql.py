@@ -4,18 +4,17 @@ It follows the GraphQL-over-HTTP draft: POST of application/json, and the status
 media type that the client accepts. GET serves the playground and nothing else.
 """
 
-import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
+from uuid import UUID
 
 import orjson
-from graphql import GraphQLError
+from graphql import ExecutionResult
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from strawberry.schema.exceptions import CannotGetOperationTypeError
-from strawberry.types import ExecutionResult
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
 
 from gql_app.accounts.audit import Origin
 from gql_app.errors import (
@@ -25,83 +24,75 @@ from gql_app.errors import (
 )
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
-from gql_app.schema.faults import DEADLINE_EXCEEDED, late
-from gql_app.schema.root import Schema
+from gql_app.schema.execution import Asked, Execution
+from gql_app.schema.faults import DEADLINE_EXCEEDED, outcome
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims, decode_token
 from gql_app.web.playground import Playground, wants_page
 
 JSON: Final = "application/json"
 GRAPHQL: Final = "application/graphql-response+json"
 UNAUTHORIZED: Final = 401
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a well-formed request asks for."""
-
-    query: str
-    operation_name: str | None
-    variables: dict[str, object] | None
+MAX_NAME: Final = 100
+"""How much of an operation's name is logged."""
+_Headers = dict[bytes, list[bytes]]
 
 
 class Door:
     """Lets requests in, and answers out."""
 
-    def __init__(self, schema: Schema, playground: Playground | None, *, timeout: float) -> None:
-        self._schema = schema
+    def __init__(self, execution: Execution, playground: Playground | None) -> None:
+        self._execution = execution
         self._playground = playground
-        self._timeout = timeout
 
-    async def knock(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Raises HTTPException for one that is no GraphQL request."""
-        if request.method != "POST":
-            if self._playground and wants_page(request):
-                return self._playground.page(request)
-            raise HTTPException(405, "Send GraphQL requests by POST", {"Allow": "POST"})
-        media_type = negotiate(request.headers.getlist("accept"))
+        if scope["method"] != "POST":
+            await self._show(scope, receive, send)
+            return
+        headers = _headers(scope)
+        media_type = negotiate(*headers[b"accept"])
         try:
-            asked = await _read(request)
+            asked = await _read(headers, receive)
         except HTTPException as why:
             why.headers = {"Content-Type": f"{media_type}; charset=utf-8"}
             raise
-        context = _context(request)
-        result = await self._execute(asked, context)
+        context = _context(scope, headers)
+        result = await self._execution.run(asked, context)
+        scope["state"]["facts"] = {
+            "operation": context.operation[:MAX_NAME],
+            "caller": context.caller_id and str(context.caller_id),
+            "outcome": outcome(result.errors),
+        }
         status = 200 if media_type == JSON else _status(result)
-        headers = _challenge(context.presented) if status == UNAUTHORIZED else None
-        return Response(_write(result), status, headers, f"{media_type}; charset=utf-8")
+        body = _write(result)
+        answered = [
+            (b"content-type", f"{media_type}; charset=utf-8".encode()),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        if status == UNAUTHORIZED:
+            answered.append((b"www-authenticate", _challenge(context.presented)))
+        await send({"type": "http.response.start", "status": status, "headers": answered})
+        await send({"type": "http.response.body", "body": body})
 
-    async def _execute(self, asked: Asked, context: Context) -> ExecutionResult:
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await self._schema.execute(
-                    asked.query,
-                    variable_values=asked.variables,
-                    operation_name=asked.operation_name,
-                    context_value=context,
-                )
-        except TimeoutError:
-            return late(self._timeout)
-        except CannotGetOperationTypeError:
-            error = GraphQLError(
-                "The document has no operation of this name.",
-                extensions={"code": "OPERATION_RESOLUTION_FAILURE"},
-            )
-            return ExecutionResult(data=None, errors=[error])
+    async def _show(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Show the playground to a browser."""
+        request = Request(scope, receive)
+        if not self._playground or not wants_page(request):
+            raise HTTPException(405, "Send GraphQL requests by POST", {"Allow": "POST"})
+        await self._playground.page(request)(scope, receive, send)
 
 
-def present(
-    headers: Iterable[tuple[bytes, bytes]], resources: Resources
-) -> Claims | Unauthenticated:
+def present(given: Sequence[bytes], resources: Resources) -> Claims | Unauthenticated:
     """Read the bearer token (RFC 6750 section 2.1): what it says, or why it is no good.
 
     Nothing is refused here, so a stale token never gets in the way of a public field.
     """
-    given = [value.strip(b" \t") for name, value in headers if name == b"authorization"]
     if len(given) > 1:
         return TokenMalformed()
-    if not given or not given[0]:
+    value = given[0].strip(b" \t") if given else b""
+    if not value:
         return TokenMissing()
-    scheme, *tokens = given[0].replace(b"\t", b" ").split(b" ")
+    scheme, *tokens = value.replace(b"\t", b" ").split(b" ")
     tokens = [token for token in tokens if token]
     if scheme.lower() != b"bearer" or len(tokens) != 1 or len(tokens[0]) > MAX_TOKEN_BYTES:
         return TokenMalformed()
@@ -111,12 +102,14 @@ def present(
         return why
 
 
-def negotiate(accept: list[str]) -> str:
+@lru_cache(64)
+def negotiate(*accept: bytes) -> str:
     """Choose the media type of the answer (RFC 9110 section 12.5.1).
 
     JSON is for clients that take anything. Raises HTTPException.
     """
-    ranges = dict(_quality(part) for value in accept for part in value.split(",") if part.strip())
+    parts = [part for value in accept for part in value.decode("latin-1").split(",")]
+    ranges = dict(_quality(part) for part in parts if part.strip())
     if not ranges:
         return JSON
     chosen, weight = JSON, 0.0
@@ -142,37 +135,55 @@ def _quality(media_range: str) -> tuple[str, float]:
     return name, 1.0
 
 
-def _context(request: Request) -> Context:
-    resources: Resources = request.state.resources
+def _headers(scope: Scope) -> _Headers:
+    """Gather each header's values; what was not sent has none."""
+    headers: _Headers = defaultdict(list)
+    for name, value in scope["headers"]:
+        headers[name].append(value)
+    return headers
+
+
+def _context(scope: Scope, headers: _Headers) -> Context:
+    resources: Resources = scope["state"]["resources"]
+    agents = headers[b"user-agent"]
     return Context(
         resources,
-        presented=present(request.scope["headers"], resources),
+        presented=present(headers[b"authorization"], resources),
         origin=Origin.of(
-            request.client.host if request.client else None, request.headers.get("user-agent")
+            scope["client"][0] if scope["client"] else None,
+            agents[0].decode("latin-1") if agents else None,
         ),
-        request_id=request.state.request_id,
+        request_id=scope["state"]["request_id"],
     )
 
 
-async def _read(request: Request) -> Asked:
-    encodings, types = (
-        request.headers.getlist(name) for name in ("content-encoding", "content-type")
-    )
-    if any(encoding.lower() != "identity" for encoding in encodings):
+async def _read(headers: _Headers, receive: Receive) -> Asked:
+    if any(encoding.lower() != b"identity" for encoding in headers[b"content-encoding"]):
         raise HTTPException(415, "Send the body as it is, without a content encoding")
+    types = headers[b"content-type"]
     if len(types) != 1 or not _is_json(types[0]):
         raise HTTPException(415, f"Send {JSON} in UTF-8")
     try:
-        body = orjson.loads(await request.body())
+        body = orjson.loads(await _body(receive))
     except orjson.JSONDecodeError:
         raise HTTPException(400, "The body is not JSON in UTF-8") from None
-    except ClientDisconnect:
-        raise HTTPException(400, "The body ended too soon") from None
     return _asked(body)
 
 
-def _is_json(content_type: str) -> bool:
-    name, *parameters = (part.strip().lower() for part in content_type.split(";"))
+async def _body(receive: Receive) -> bytes:
+    chunks = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HTTPException(400, "The body ended too soon")
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+@lru_cache(64)
+def _is_json(content_type: bytes) -> bool:
+    name, *parameters = (part.strip().lower() for part in content_type.decode("latin-1").split(";"))
     charsets = [p.partition("=")[2].strip('"') for p in parameters if p.startswith("charset=")]
     return name == JSON and all(charset in {"utf-8", "utf8"} for charset in charsets)
 
@@ -190,7 +201,7 @@ def _asked(body: object) -> Asked:
         raise HTTPException(400, "variables is no object")
     if not isinstance(extensions, dict | None):
         raise HTTPException(400, "extensions is no object")
-    return Asked(query, name or None, variables)
+    return Asked(query, name or None, variables or {})
 
 
 def _status(result: ExecutionResult) -> int:
@@ -214,10 +225,9 @@ def _status(result: ExecutionResult) -> int:
     return 200
 
 
-def _challenge(presented: Claims | Unauthenticated) -> dict[str, str]:
+def _challenge(presented: Claims | Unauthenticated) -> bytes:
     """Challenge as RFC 6750 section 3 has it: no error code where no token came."""
-    missing = isinstance(presented, TokenMissing)
-    return {"WWW-Authenticate": "Bearer" if missing else 'Bearer error="invalid_token"'}
+    return b"Bearer" if isinstance(presented, TokenMissing) else b'Bearer error="invalid_token"'
 
 
 def _write(result: ExecutionResult) -> bytes:
@@ -226,4 +236,11 @@ def _write(result: ExecutionResult) -> bytes:
         answer["errors"] = [error.formatted for error in result.errors]
     if result.data is not None or any(error.path for error in result.errors or []):
         answer["data"] = result.data
-    return orjson.dumps(answer)
+    return orjson.dumps(answer, _plain, orjson.OPT_UTC_Z)
+
+
+def _plain(value: object) -> str:
+    """Write what the database's driver has a type of its own for."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Final
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,14 +17,14 @@ from gql_app.web.responses import refusal
 
 _log: Final = structlog.stdlib.get_logger(__name__)
 
-_HEADERS: Final = {
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "x-frame-options": "DENY",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-}
-_ONLY_TLS: Final = f"max-age={2 * 365 * 24 * 3600}"
+_HEADERS: Final = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+_ONLY_TLS: Final = (b"strict-transport-security", f"max-age={2 * 365 * 24 * 3600}".encode())
 """Two years of HTTPS for this very host (RFC 6797); what is below it isn't ours to bind."""
 _DIGITS: Final = 19
 """More of a length need not be read to know that it is too large."""
@@ -37,7 +37,7 @@ class RequestLog:
     """Gives each request an id and one line in the log.
 
     The line never holds the query string, a variable's value or a header. Whoever handles
-    the request adds to it with structlog's context variables.
+    the request adds to it: what is put into the state as `facts`.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -49,14 +49,18 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         request_id = str(new_id())
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
         status = 0
 
         async def note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", request_id.encode()),
+                ]
             await send(message)
 
         started = time.perf_counter()
@@ -71,7 +75,7 @@ class RequestLog:
                 path=scope["path"],
                 status=status,
                 duration_ms=round((time.perf_counter() - started) * 1000, 2),
-                **_outcome(status),
+                **(state.get("facts") or _outcome(status)),
             )
 
 
@@ -113,11 +117,12 @@ class SafeHeaders:
 
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
+                own = list(message.get("headers", ()))
+                names = {name.lower() for name, _ in own}
+                own += (header for header in _HEADERS if header[0] not in names)
                 if scope["scheme"] == "https":
-                    headers["strict-transport-security"] = _ONLY_TLS
+                    own.append(_ONLY_TLS)
+                message["headers"] = own
             await send(message)
 
         await self._app(scope, receive, add)
@@ -157,7 +162,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "0")[:_DIGITS]
+        announced = next((v for n, v in scope["headers"] if n == b"content-length"), b"0")[:_DIGITS]
         received = 0
 
         async def count() -> Message:
@@ -168,7 +173,7 @@ class BodyLimit:
                 raise HTTPException(413, self._words())
             return message
 
-        if announced.isdecimal() and int(announced) > self._max_bytes:
+        if announced.isdigit() and int(announced) > self._max_bytes:
             await refusal(413, f"{self._words()}.")(scope, receive, send)
         else:
             await self._app(scope, count, send)
@@ -178,9 +183,8 @@ class BodyLimit:
 
 
 def _outcome(status: int) -> dict[str, str]:
-    """Tell how it came out by the status, unless an operation has told it better."""
-    told = "outcome" in structlog.contextvars.get_contextvars()
-    return {} if told or not status else {"outcome": HTTPStatus(status).name}
+    """Tell how it came out by the status, where no operation tells it better."""
+    return {"outcome": HTTPStatus(status).name} if status else {}
 
 
 def _sorry(request_id: str) -> JSONResponse:

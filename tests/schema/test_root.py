@@ -59,7 +59,3 @@ def test_protected_fields_may_be_null_so_that_refusing_one_spares_the_others() -
             assert field.ast_node is not None
             is_protected = bool(field.ast_node.directives)
             assert graphql.is_nullable_type(field.type) == is_protected
-
-
-def test_closing_introspection_changes_nothing_else() -> None:
-    assert build_schema(introspection=False).as_str() == build_schema().as_str()

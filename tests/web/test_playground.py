@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from gql_app.accounts.samples import SIGN_INS
+from gql_app.schema.execution import Execution
+from gql_app.schema.limits import Limits
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings
 from gql_app.web.graphql import Door
@@ -164,10 +166,11 @@ async def test_where_it_is_not_built_strawberrys_page_stands_in_and_the_log_says
         (tmp_path / name).mkdir()
     with structlog.testing.capture_logs() as logged:
         playground = Playground(folder=tmp_path)
-        door = Door(build_schema(), playground, timeout=10)
+        execution = Execution(build_schema().core, Limits.default(), introspection=True, timeout=10)
+        door = Door(execution, playground)
         app = Starlette(
             routes=[
-                Route("/graphql", door.knock),
+                Route("/graphql", door),
                 Route("/playground/{name}", playground.file),
             ],
             exception_handlers={HTTPException: explain},

@@ -1,0 +1,72 @@
+"""Execution: an operation is admitted, run within its time, and its errors are told."""
+
+import asyncio
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from typing import Any
+
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema, execute
+from strawberry.execution.is_awaitable import optimized_is_awaitable
+
+from gql_app.schema import faults
+from gql_app.schema.admission import Admission, NotAdmitted
+from gql_app.schema.context import Context
+from gql_app.schema.documents import Document
+from gql_app.schema.limits import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a well-formed request asks for."""
+
+    query: str
+    operation_name: str | None = None
+    variables: dict[str, Any] = field(default_factory=dict)  # whatever JSON holds
+
+
+class Execution:
+    """Executes what is asked of a schema."""
+
+    def __init__(
+        self, schema: GraphQLSchema, limits: Limits, *, introspection: bool, timeout: float
+    ) -> None:
+        self._schema = schema
+        self._hide_suggestions = not introspection
+        self._timeout = timeout
+        self.admission = Admission(schema, limits, introspection=introspection)
+
+    async def run(self, asked: Asked, context: Context) -> ExecutionResult:
+        """Answer what is asked; whatever is wrong with it is among the errors."""
+        try:
+            document, operation = self.admission.admit(
+                asked.query, asked.operation_name, asked.variables
+            )
+        except NotAdmitted as why:
+            return ExecutionResult(None, faults.before_execution(why.errors, context.request_id))
+        context.operation = operation.name.value if operation.name else ""
+        context.memo = document.memo
+        try:
+            async with asyncio.timeout(self._timeout):
+                result = await self._execute(document, asked, context)
+        except TimeoutError:
+            return ExecutionResult(None, [faults.late(self._timeout)])
+        except Exception as why:  # noqa: BLE001 — what graphql-core didn't expect is an answer, too
+            error = (
+                why if isinstance(why, GraphQLError) else GraphQLError(str(why), original_error=why)
+            )
+            return ExecutionResult(None, faults.before_execution([error], context.request_id))
+        if result.errors:
+            result.errors = faults.in_execution(result.errors, context.request_id)
+        return result
+
+    async def _execute(self, document: Document, asked: Asked, context: Context) -> ExecutionResult:
+        result = execute(
+            self._schema,
+            document.node,
+            context_value=context,
+            variable_values=asked.variables,
+            operation_name=asked.operation_name,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # a guard but in name
+            hide_suggestions=self._hide_suggestions,
+        )
+        return await result if isawaitable(result) else result
