@@ -17,7 +17,8 @@ from gql_app.security.keys import SECRET_KEY, KeyRing, kept_secret
 from gql_app.security.keystore import KeyStore
 from gql_app.security.passwords import Passwords
 from gql_app.security.pickup import CurrentRing
-from gql_app.security.tokens import Issuer
+from gql_app.security.tokens import Claims, Issuer
+from gql_app.security.verified import VerifiedTokens
 from gql_app.settings import MIN_SECRET_BYTES, SECRET_REQUIRED, Settings
 
 
@@ -28,6 +29,7 @@ class Resources:
     database: Database
     current_ring: CurrentRing
     issuer: Issuer
+    tokens: VerifiedTokens
     passwords: Passwords
     lifetimes: Lifetimes
     throttle: Throttle
@@ -42,16 +44,22 @@ class Resources:
         """The key ring, as the files have it now."""
         return self.current_ring.get()
 
+    def verified(self, token: str) -> Claims:
+        """Tell what a token says. Raises TokenMalformed, TokenInvalid or TokenExpired."""
+        return self.tokens.read(self.keys, token)
+
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[Self]:
         """Open everything, and close it when the block ends. Raises CannotStart."""
         current_ring = CurrentRing(key_store(settings))
         keys = current_ring.get()
+        issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
         opened = cls(
             database=Database(settings.database_url),
             current_ring=current_ring,
-            issuer=Issuer(settings.issuer, settings.audience, settings.access_token_ttl),
+            issuer=issuer,
+            tokens=VerifiedTokens(issuer),
             passwords=Passwords(threads=settings.password_threads, queue=settings.password_queue),
             lifetimes=Lifetimes(
                 pepper=keys.derive("refresh tokens"),
