@@ -26,7 +26,7 @@ from gql_app.resources import Resources
 from gql_app.schema.context import Context
 from gql_app.schema.execution import Asked, Execution
 from gql_app.schema.faults import DEADLINE_EXCEEDED, outcome
-from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims, decode_token
+from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims
 from gql_app.web.playground import Playground, wants_page
 
 JSON: Final = "application/json"
@@ -97,7 +97,7 @@ def present(given: Sequence[bytes], resources: Resources) -> Claims | Unauthenti
     if scheme.lower() != b"bearer" or len(tokens) != 1 or len(tokens[0]) > MAX_TOKEN_BYTES:
         return TokenMalformed()
     try:
-        return decode_token(resources.keys, resources.issuer, tokens[0].decode("latin-1"))
+        return resources.verified(tokens[0].decode("latin-1"))
     except Unauthenticated as why:
         return why
 
