@@ -42,6 +42,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         Limits.of(chosen),
         introspection=chosen.introspection,
         timeout=chosen.operation_timeout,
+        compiled=chosen.compiled,
     )
     sign_ins = SIGN_INS if chosen.demo else ()
     playground = Playground(sign_ins=sign_ins) if chosen.playground else None

@@ -5,13 +5,20 @@ from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any
 
-from graphql import ExecutionResult, GraphQLError, GraphQLSchema, execute
+from graphql import (
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    execute,
+)
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
 from gql_app.schema import faults
 from gql_app.schema.admission import Admission, NotAdmitted
 from gql_app.schema.context import Context
 from gql_app.schema.documents import Document
+from gql_app.schema.fastpath import Plan, compiled
 from gql_app.schema.limits import Limits
 
 
@@ -28,9 +35,16 @@ class Execution:
     """Executes what is asked of a schema."""
 
     def __init__(
-        self, schema: GraphQLSchema, limits: Limits, *, introspection: bool, timeout: float
+        self,
+        schema: GraphQLSchema,
+        limits: Limits,
+        *,
+        introspection: bool,
+        timeout: float,
+        compiled: bool = True,
     ) -> None:
         self._schema = schema
+        self._compiled = compiled
         self._hide_suggestions = not introspection
         self._timeout = timeout
         self.admission = Admission(schema, limits, introspection=introspection)
@@ -47,7 +61,7 @@ class Execution:
         context.memo = document.memo
         try:
             async with asyncio.timeout(self._timeout):
-                result = await self._execute(document, asked, context)
+                result = await self._execute(document, operation, asked, context)
         except TimeoutError:
             return ExecutionResult(None, [faults.late(self._timeout)])
         except Exception as why:  # noqa: BLE001 — what graphql-core didn't expect is an answer, too
@@ -59,7 +73,15 @@ class Execution:
             result.errors = faults.in_execution(result.errors, context.request_id)
         return result
 
-    async def _execute(self, document: Document, asked: Asked, context: Context) -> ExecutionResult:
+    async def _execute(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        asked: Asked,
+        context: Context,
+    ) -> ExecutionResult:
+        if self._compiled and (plan := self._plan(document, operation)):
+            return await plan.run(context, asked.variables)
         result = execute(
             self._schema,
             document.node,
@@ -70,3 +92,13 @@ class Execution:
             hide_suggestions=self._hide_suggestions,
         )
         return await result if isawaitable(result) else result
+
+    def _plan(self, document: Document, operation: OperationDefinitionNode) -> Plan | None:
+        """Plan an operation when it is first executed."""
+        key = (Plan, id(operation))
+        if key not in document.memo:
+            document.memo[key] = compiled(
+                self._schema, document, operation, hide_suggestions=self._hide_suggestions
+            )
+        plan = document.memo[key]
+        return plan if isinstance(plan, Plan) else None

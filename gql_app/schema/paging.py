@@ -1,7 +1,8 @@
 """Connections: how a list is paged through."""
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import strawberry
 
@@ -9,6 +10,14 @@ from gql_app.accounts.paging import Listing, Page
 from gql_app.db.tables import Row
 
 _R = TypeVar("_R", bound=Row)
+_T = TypeVar("_T")
+
+
+class Rows(Generic[_T]):
+    """Stand-in."""
+
+    columns: Sequence[str]
+    values: Sequence[Sequence[Any]]
 
 
 @strawberry.enum(description="Which way a list is sorted.")

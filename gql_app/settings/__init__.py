@@ -134,6 +134,8 @@ class Settings(BaseSettings):
     """Objects and values that an answer may hold, by the page sizes that are asked for."""
     max_comparisons: Positive = 20_000
     """Steps in which fields of one name are compared, to see that they can be merged."""
+    compiled: bool = True
+    """Whether queries take the compiled path; without it the answers are the same, but later."""
 
     @property
     def on_sqlite(self) -> bool:

@@ -1,0 +1,467 @@
+"""The compiled path: how an operation's answer is put together, planned once for each document.
+
+It runs the very resolvers and permissions that graphql-core would run, and answers the same to
+the byte. Lists that come straight from the database become JSON-ready without an object or a
+call for each of their rows. What it doesn't know graphql-core executes. To be without it,
+delete this file and the two lines of execution.py that name it.
+"""
+
+import ast
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from graphql import (
+    ExecutionResult,
+    FieldNode,
+    GraphQLError,
+    GraphQLField,
+    GraphQLLeafType,
+    GraphQLList,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    ListValueNode,
+    ObjectValueNode,
+    OperationDefinitionNode,
+    OperationType,
+    ValueNode,
+    VariableNode,
+    get_named_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+    is_object_type,
+    located_error,
+)
+from graphql.execution.collect_fields import (
+    FieldDetails,
+    FragmentDetails,
+    GroupedFieldSet,
+    collect_fields,
+    collect_subfields,
+)
+from graphql.execution.executor import CollectedErrors, Executor
+from graphql.execution.values import VariableValues, get_argument_values, get_variable_values
+from graphql.pyutils import Path, gather_with_cancel, is_iterable
+from graphql.type.definition import GraphQLResolveInfoHelpers
+from strawberry.execution.is_awaitable import optimized_is_awaitable
+from strawberry.types.field import StrawberryField
+
+from gql_app.schema.context import Context
+from gql_app.schema.documents import Document
+from gql_app.schema.paging import Rows
+
+_NO_VARIABLES: Final = VariableValues({}, {})
+_AS_THEY_ARE: Final = {"String": str, "ID": str, "Boolean": bool}
+"""What need not be coerced, if it is of this very type."""
+_COLUMN_TYPES: Final = frozenset({"String", "ID", "Boolean", "DateTime"})
+"""Types whose values the database answers as JSON is written."""
+_INTROSPECTION: Final = "__"
+
+Value = Any  # whatever a resolver answers, and whatever JSON is made of it
+
+
+class _Unknown(Exception):
+    """Something that is not for this path."""
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How a value is completed (GraphQL section 6.4.3), and whether that takes waiting."""
+
+    complete: Callable[["_Run", Value, Path | None], Value]
+    waits: bool = False
+    fields: "Sequence[_Field]" = ()
+    """The fields, where it is an object."""
+
+
+@dataclass(slots=True, eq=False)
+class _Field:
+    """A field of the answer: how it is resolved (GraphQL section 6.4) and completed."""
+
+    key: str
+    details: list[FieldDetails]
+    definition: GraphQLField
+    parent: GraphQLObjectType
+    how: _How
+    attribute: str | None
+    """What is simply taken from the object; None where there is a resolver."""
+    waits: bool
+    depends: bool
+    """Whether the arguments are others with other variables."""
+    arguments: dict[str, Value] | None = None
+    """The arguments, where they are always the same."""
+    nodes: list[FieldNode] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take the nodes out, for whoever asks where in the document it is."""
+        self.nodes = [each.node for each in self.details]
+
+    def read(self, run: "_Run", source: Value, path: Path | None) -> Value:
+        """Resolve and complete a field that needs no waiting."""
+        here = Path(path, self.key, self.parent.name)
+        try:
+            if self.attribute is not None:
+                return self.how.complete(run, getattr(source, self.attribute), here)
+            return self.how.complete(run, self._resolve(run, source, here), here)
+        except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+            return run.fail(error, self.nodes, self.definition.type, here)
+
+    async def wait(self, run: "_Run", source: Value, path: Path | None) -> Value:
+        """Resolve and complete a field that may need waiting."""
+        here = Path(path, self.key, self.parent.name)
+        try:
+            if self.attribute is not None:
+                value = getattr(source, self.attribute)
+            else:
+                value = self._resolve(run, source, here)
+                if optimized_is_awaitable(value):
+                    value = await value
+            value = self.how.complete(run, value, here)
+            return await value if self.how.waits else value
+        except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+            return run.fail(error, self.nodes, self.definition.type, here)
+
+    def _resolve(self, run: "_Run", source: Value, here: Path) -> Value:
+        arguments = self.arguments
+        if arguments is None:
+            arguments = get_argument_values(
+                self.definition, self.nodes[0], run.variables, None, run.plan.hide_suggestions
+            )
+            if not self.depends:
+                self.arguments = arguments
+        assert self.definition.resolve is not None  # noqa: S101 — Strawberry gives each one
+        return self.definition.resolve(source, run.info(self, here), **arguments)
+
+
+@dataclass(slots=True, eq=False)
+class _Run:
+    """One execution of a plan."""
+
+    plan: "Plan"
+    context: Context
+    variables: VariableValues
+    errors: CollectedErrors = field(default_factory=CollectedErrors)
+
+    def info(self, of: _Field, path: Path) -> GraphQLResolveInfo[Context]:
+        """Tell a resolver what graphql-core would tell it."""
+        plan = self.plan
+        return GraphQLResolveInfo(
+            of.nodes[0].name.value,
+            of.nodes,
+            of.definition.type,
+            of.parent,
+            path,
+            plan.schema,
+            plan.fragments,
+            None,
+            plan.operation,
+            self.variables,
+            self.context,
+            optimized_is_awaitable,  # type: ignore[arg-type]  # a guard but in name
+            None,
+            _HELPERS,
+        )
+
+    def fail(
+        self, error: Exception, nodes: list[FieldNode], kind: GraphQLOutputType, path: Path
+    ) -> None:
+        """Locate an error; where null isn't allowed, it is the parent's (GraphQL section 6.4.4)."""
+        located = located_error(error, nodes, path.as_list())
+        if is_non_null_type(kind):
+            raise located
+        self.errors.add(located, path)
+
+
+class Plan:
+    """How one operation is executed."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        document: Document,
+        operation: OperationDefinitionNode,
+        *,
+        hide_suggestions: bool,
+    ) -> None:
+        self.schema: Final = schema
+        self.operation: Final = operation
+        self.hide_suggestions: Final = hide_suggestions
+        self.fragments: Final = {node.name.value: node for node in document.fragments}
+        self._details = {name: FragmentDetails(node) for name, node in self.fragments.items()}
+        root = schema.query_type
+        if operation.operation is not OperationType.QUERY or document.directives or root is None:
+            raise _Unknown
+        collected = collect_fields(schema, self._details, _NO_VARIABLES, root, operation)
+        self._root = self._object(root, collected.grouped_field_set)
+
+    async def run(self, context: Context, variables: dict[str, Value]) -> ExecutionResult:
+        """Execute it, as GraphQL section 6 has it."""
+        given = _NO_VARIABLES
+        if self.operation.variable_definitions:
+            coerced = get_variable_values(
+                self.schema,
+                self.operation.variable_definitions,
+                variables,
+                max_errors=50,
+                hide_suggestions=self.hide_suggestions,
+            )
+            if isinstance(coerced, list):
+                return ExecutionResult(None, coerced)
+            given = coerced
+        run = _Run(self, context, given)
+        try:
+            data = self._root.complete(run, run, None)
+            data = await data if self._root.waits else data
+        except GraphQLError as error:
+            run.errors.add(error, None)
+            data = None
+        return ExecutionResult(data, run.errors.errors or None)
+
+    def _field(self, parent: GraphQLObjectType, key: str, details: list[FieldDetails]) -> _Field:
+        name = details[0].node.name.value
+        definition = self.schema.get_field(parent, name)
+        if definition is None or (name.startswith(_INTROSPECTION) and name != "__typename"):
+            raise _Unknown
+        if name == "__typename":
+            return _typename(parent, key, details, definition)
+        strawberry_field = definition.extensions.get("strawberry-definition")
+        if not isinstance(strawberry_field, StrawberryField) or definition.resolve is None:
+            raise _Unknown
+        plain = getattr(definition.resolve, "_is_default", False)
+        how = self._how(definition.type, parent, details)
+        return _Field(
+            key=key,
+            details=details,
+            definition=definition,
+            parent=parent,
+            how=how,
+            attribute=strawberry_field.python_name if plain else None,
+            waits=how.waits or (not plain and strawberry_field.is_async),
+            depends=any(_has_variables(each.value) for each in details[0].node.arguments or ()),
+        )
+
+    def _how(
+        self, kind: GraphQLOutputType, parent: GraphQLObjectType, details: list[FieldDetails]
+    ) -> _How:
+        """Plan a type from the outside in."""
+        if is_non_null_type(kind):
+            return _required(self._how(kind.of_type, parent, details), parent, details)
+        if is_list_type(kind):
+            return _list(self._how(kind.of_type, parent, details), kind, parent, details)
+        if is_leaf_type(kind):
+            return _leaf(kind)
+        if not is_object_type(kind) or kind.is_type_of:
+            raise _Unknown
+        collected = collect_subfields(
+            self.schema, self._details, _NO_VARIABLES, self.operation, kind, details
+        )
+        return self._object(kind, collected.grouped_field_set)
+
+    def _object(self, kind: GraphQLObjectType, grouped: GroupedFieldSet) -> _How:
+        fields = [self._field(kind, key, details) for key, details in grouped.items()]
+        return _waiting_object(fields) if any(f.waits for f in fields) else _object(fields)
+
+
+def compiled(
+    schema: GraphQLSchema,
+    document: Document,
+    operation: OperationDefinitionNode,
+    *,
+    hide_suggestions: bool,
+) -> Plan | None:
+    """Plan an operation that is valid, or answer None if it is not for this path."""
+    try:
+        return Plan(schema, document, operation, hide_suggestions=hide_suggestions)
+    except _Unknown:
+        return None
+
+
+def _typename(
+    parent: GraphQLObjectType, key: str, details: list[FieldDetails], definition: GraphQLField
+) -> _Field:
+    """Answer a type's name, whatever the object."""
+    return _Field(
+        key=key,
+        details=details,
+        definition=definition,
+        parent=parent,
+        how=_How(lambda *_: parent.name),
+        attribute="__class__",
+        waits=False,
+        depends=False,
+    )
+
+
+def _leaf(kind: GraphQLLeafType) -> _How:
+    ready = _AS_THEY_ARE.get(kind.name)
+
+    def complete(_run: _Run, value: Value, _path: Path | None) -> Value:
+        if type(value) is ready:
+            return value
+        return None if value is None else Executor.complete_leaf_value(kind, value)
+
+    return _How(complete)
+
+
+def _required(how: _How, parent: GraphQLObjectType, details: list[FieldDetails]) -> _How:
+    message = f"Cannot return null for non-nullable field {parent}.{details[0].node.name.value}."
+
+    def complete(run: _Run, value: Value, path: Path | None) -> Value:
+        completed = how.complete(run, value, path)
+        if completed is None:
+            raise TypeError(message)
+        return completed
+
+    async def wait(run: _Run, value: Value, path: Path | None) -> Value:
+        completed = await how.complete(run, value, path)
+        if completed is None:
+            raise TypeError(message)
+        return completed
+
+    return _How(wait if how.waits else complete, how.waits, how.fields)
+
+
+def _list(
+    how: _How,
+    kind: GraphQLList[GraphQLOutputType],
+    parent: GraphQLObjectType,
+    details: list[FieldDetails],
+) -> _How:
+    item, nodes = kind.of_type, [each.node for each in details]
+    message = f"Expected Iterable, but did not find one for field '{parent}.{nodes[0].name.value}'."
+    project = _Projection(how.fields) if _is_row(how.fields) else None
+
+    def complete(run: _Run, values: Value, path: Path) -> Value:
+        if values is None:
+            return None
+        if project and isinstance(values, Rows):
+            return project(values)
+        if not is_iterable(values):
+            raise GraphQLError(message)
+        return [one(run, value, path.add_key(index)) for index, value in enumerate(values)]
+
+    def one(run: _Run, value: Value, here: Path) -> Value:
+        try:
+            return how.complete(run, value, here)
+        except Exception as error:  # noqa: BLE001 — whatever it is, it is this item's
+            return run.fail(error, nodes, item, here)
+
+    async def wait_for_one(run: _Run, value: Value, here: Path) -> Value:
+        try:
+            return await how.complete(run, value, here)
+        except Exception as error:  # noqa: BLE001 — whatever it is, it is this item's
+            return run.fail(error, nodes, item, here)
+
+    async def wait(run: _Run, values: Value, path: Path) -> Value:
+        if values is None:
+            return None
+        if not is_iterable(values):
+            raise GraphQLError(message)
+        items = enumerate(values)
+        return await _together([wait_for_one(run, v, path.add_key(i)) for i, v in items])
+
+    return _How(wait if how.waits else complete, how.waits)  # type: ignore[arg-type]
+
+
+def _object(fields: Sequence[_Field]) -> _How:
+    def complete(run: _Run, source: Value, path: Path | None) -> Value:
+        if source is None:
+            return None
+        return {each.key: each.read(run, source, path) for each in fields}
+
+    return _How(complete, fields=fields)
+
+
+def _waiting_object(fields: Sequence[_Field]) -> _How:
+    async def wait(run: _Run, source: Value, path: Path | None) -> Value:
+        if source is None:
+            return None
+        data: dict[str, Value] = {}
+        waiting: dict[str, Coroutine[Any, Any, Value]] = {}
+        try:
+            for each in fields:
+                data[each.key] = None
+                if each.waits:
+                    waiting[each.key] = each.wait(run, source, path)
+                else:
+                    data[each.key] = each.read(run, source, path)
+        except BaseException:
+            for begun in waiting.values():
+                begun.close()
+            raise
+        data.update(zip(waiting, await _together(list(waiting.values())), strict=True))
+        return data
+
+    return _How(wait, waits=True, fields=fields)
+
+
+async def _together(waiting: list[Coroutine[Any, Any, Value]]) -> list[Value]:
+    """Wait for all at once; one alone needs no task of its own."""
+    return [await waiting[0]] if len(waiting) == 1 else await gather_with_cancel(*waiting)
+
+
+def _has_variables(node: ValueNode) -> bool:
+    """Tell whether a value has a variable anywhere in it."""
+    match node:
+        case VariableNode():
+            return True
+        case ListValueNode():
+            return any(map(_has_variables, node.values))
+        case ObjectValueNode():
+            return any(_has_variables(each.value) for each in node.fields)
+    return False
+
+
+def _is_row(fields: Sequence[_Field]) -> bool:
+    """Tell whether all that is asked of an object may be columns of the database."""
+    return bool(fields) and all(
+        each.attribute is not None and get_named_type(each.definition.type).name in _COLUMN_TYPES
+        for each in fields
+    )
+
+
+class _Projection:
+    """Rows of the database as the answer has them, by a function made for these columns."""
+
+    def __init__(self, fields: Sequence[_Field]) -> None:
+        self._fields = fields
+        self._made: dict[Sequence[str], Callable[[Sequence[Value]], list[Value]]] = {}
+
+    def __call__(self, rows: Rows[Value]) -> list[Value]:
+        """Make the answer's objects."""
+        make = self._made.get(rows.columns)
+        if make is None:
+            make = self._made[rows.columns] = self._make(rows.columns)
+        return make(rows.values)
+
+    def _make(self, columns: Sequence[str]) -> Callable[[Sequence[Value]], list[Value]]:
+        """Write `lambda rows: [{"id": c0, "name": c1} for c0, c1 in rows]`.
+
+        Nothing else that Python has is as fast; keys go into it as constants, not as text.
+        """
+        names = [f"c{index}" for index in range(len(columns))]
+        values: list[ast.expr] = [
+            ast.Constant(each.parent.name)
+            if each.attribute == "__class__"
+            else ast.Name(names[columns.index(str(each.attribute))], ast.Load())
+            for each in self._fields
+        ]
+        row = ast.Tuple([ast.Name(name, ast.Store()) for name in names], ast.Store())
+        made = ast.ListComp(
+            ast.Dict([ast.Constant(each.key) for each in self._fields], values),
+            [ast.comprehension(row, ast.Name("rows", ast.Load()), [], 0)],
+        )
+        only = ast.arguments([], [ast.arg("rows")], None, [], [], None, [])
+        tree = ast.fix_missing_locations(ast.Expression(ast.Lambda(only, made)))
+        function: Callable[[Sequence[Value]], list[Value]] = eval(  # noqa: S307 — of the tree above
+            compile(tree, "<rows>", "eval"), {}
+        )
+        return function
+
+
+_HELPERS: Final = GraphQLResolveInfoHelpers(
+    gather=lambda values: gather_with_cancel(*values), track=lambda _values: None
+)
