@@ -10,7 +10,8 @@ from typing import Final
 from gql_app import demo
 from gql_app.accounts import customers, samples
 from gql_app.db.clocks import skew
-from gql_app.db.engine import Database, Reader, sqlite_file
+from gql_app.db.engine import Database, sqlite_file
+from gql_app.db.questions import Reader
 from gql_app.errors import CannotStart
 from gql_app.resources import kept_beside, key_store
 from gql_app.security.strength import guessable
@@ -180,14 +181,14 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
             yield migrate
         else:
             async with database.read() as db:
-                for finding in [*await _clocks(db), *await _demo_data(db, settings)]:
+                for finding in [*await _clocks(database), *await _demo_data(db, settings)]:
                     yield finding
     finally:
         await database.close()
 
 
-async def _clocks(db: Reader) -> list[Finding]:
-    ahead = await skew(db)
+async def _clocks(database: Database) -> list[Finding]:
+    ahead = await skew(database)
     if abs(ahead) <= MAX_SKEW:
         return []
     seconds = f"{abs(ahead.total_seconds()):.0f} s {'ahead' if ahead > timedelta() else 'behind'}"

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from gql_app.db.engine import Database
+from tests.databases import looking
 
 ENDLESS = (
     "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 10000000000) "
@@ -54,7 +55,7 @@ async def statements_at_work(database: Database) -> int:
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
         "AND pid <> pg_backend_pid() AND state <> 'idle'"
     )
-    async with database.read() as db:
+    async with looking(database) as db:
         return int((await db.execute(sleeping)).scalar_one())
 
 

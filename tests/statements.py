@@ -1,13 +1,16 @@
 """The SQL that is sent during a test, and the values that stand in it where none should."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 from sqlalchemy import Engine, event
 
+from gql_app.db.questions import Rendered
 from gql_app.db.tables import Row
+
+Take = Callable[[str, Sequence[object]], None]
 
 CONSTANTS: Final = frozenset({"0", "1", "'%'", "'/'"})
 """What is written so by the rules themselves: false and true, one row, LIKE's any and escape."""
@@ -25,15 +28,32 @@ def literals(statement: str) -> list[str]:
 
 
 @contextmanager
-def recorded() -> Iterator[set[str]]:
-    """Take down every statement that any engine of this process sends."""
-    statements: set[str] = set()
+def listened(take: Take) -> Iterator[None]:
+    """Hear of every statement that this process sends, and of the values sent with it."""
+    bind = Rendered.bind
 
-    def take(*sent: object) -> None:
-        statements.add(str(sent[2]))
+    def asked(question: Rendered, values: Mapping[str, object]) -> list[object]:
+        bound = bind(question, values)
+        take(question.sql, bound)
+        return bound
 
-    event.listen(Engine, "before_cursor_execute", take)
+    def executed(
+        _c: object, _cursor: object, sql: str, bound: Sequence[object], *_: object
+    ) -> None:
+        take(sql, bound)
+
+    event.listen(Engine, "before_cursor_execute", executed)
+    Rendered.bind = asked  # type: ignore[assignment,method-assign]
     try:
-        yield statements
+        yield
     finally:
-        event.remove(Engine, "before_cursor_execute", take)
+        Rendered.bind = bind  # type: ignore[method-assign]
+        event.remove(Engine, "before_cursor_execute", executed)
+
+
+@contextmanager
+def recorded() -> Iterator[set[str]]:
+    """Take down every statement that this process sends."""
+    statements: set[str] = set()
+    with listened(lambda sql, _: statements.add(sql)):
+        yield statements

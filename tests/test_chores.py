@@ -22,6 +22,7 @@ from gql_app.security.ids import new_id
 from gql_app.settings import Settings
 from tests.api import running
 from tests.conftest import SetClock
+from tests.databases import looking
 from tests.mailbox import HOST, Mailbox, mail_server, port_of, reserved_port
 from tests.people import NOWHERE, add_customer
 
@@ -60,7 +61,7 @@ async def post(resources: Resources, *recipients: str) -> None:
 
 async def rows(database: Database, table: type[Row]) -> int:
     """Count the rows of a table."""
-    async with database.read() as db:
+    async with looking(database) as db:
         return (await db.execute(select(func.count()).select_from(table))).scalar_one()
 
 

@@ -10,7 +10,7 @@ from gql_app.db.engine import Database
 from gql_app.settings import Settings
 from tests.api import running
 from tests.conftest import SECRET
-from tests.databases import Postgres, copied_sqlite
+from tests.databases import Postgres, copied_sqlite, looking
 from tests.people import PASSWORD, add_customer
 from tests.processes import ROOT, free_port, output_of, run_main, typing
 
@@ -41,7 +41,7 @@ async def count(url: str, what: str) -> int:
     """Count something about the customers of a database."""
     database = Database(url)
     try:
-        async with database.read() as db:
+        async with looking(database) as db:
             found = await db.scalar(text(f"SELECT count({what}) FROM customers"))  # noqa: S608 — our own words
             assert isinstance(found, int)
             return found

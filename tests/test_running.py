@@ -18,6 +18,7 @@ from sqlalchemy import select
 from gql_app.db.engine import Database
 from gql_app.db.tables import LetterRow
 from tests.conftest import SECRET
+from tests.databases import looking
 from tests.mailbox import HOST, Mailbox, mail_server, port_of, reserved_port
 from tests.people import PASSWORD, add_customer
 
@@ -109,7 +110,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 async def outbox(database: Database) -> list[str]:
     """Tell the kinds of the letters that are yet to be sent."""
-    async with database.read() as db:
+    async with looking(database) as db:
         return list(await db.scalars(select(LetterRow.kind)))
 
 

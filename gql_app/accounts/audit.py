@@ -1,16 +1,18 @@
 """The audit: what happened, written in the transaction of the deed itself."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Self
+from typing import Any, Final, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, false, select, update
+from sqlalchemy import ColumnElement, Text, Uuid, bindparam, false, update
 
 from gql_app import clock
-from gql_app.accounts.paging import Listing
-from gql_app.db.engine import Reader, Writer
+from gql_app.accounts.paging import MAX_SIZE, Listing, Shape, Source, Window
+from gql_app.accounts.records import AuditRecord
+from gql_app.db.engine import Writer
+from gql_app.db.questions import Reader
 from gql_app.db.tables import AuditRow
 from gql_app.security.ids import new_id
 
@@ -78,21 +80,15 @@ def record(
     db.add(row)
 
 
-def listing(*, customer_id: UUID | None, action: str | None) -> Listing[AuditRow]:
+def listing(*, customer_id: UUID | None, action: str | None) -> Listing:
     """Describe a list of events, the newest first; of what is no action there are none."""
-    matching: list[ColumnElement[bool]] = []
+    values: dict[str, object] = {}
     if customer_id is not None:
-        matching.append(AuditRow.customer_id == customer_id)
+        values["customer_id"] = customer_id
     if action is not None:
-        known = action in set(Action)
-        matching.append(AuditRow.action == action if known else false())
-    return Listing(
-        entity=AuditRow,
-        matching=matching,
-        columns=(AuditRow.at, AuditRow.id),
-        descending=True,
-        name=repr(("audit", customer_id, action)),
-    )
+        values["action" if action in set(Action) else "no_action"] = action
+    shape = Shape(_SOURCE, tuple(values), ("at", "id"), descending=True)
+    return Listing(shape, values, identity=("audit", customer_id, action))
 
 
 async def forget(db: Writer, customer_id: UUID) -> None:
@@ -109,8 +105,35 @@ async def forget(db: Writer, customer_id: UUID) -> None:
     )
 
 
-async def stream(db: Reader) -> AsyncIterator[AuditRow]:
-    """Read every event, the oldest first, without holding them all."""
-    statement = select(AuditRow).order_by(AuditRow.at, AuditRow.id)
-    async for row in await db.stream_scalars(statement.execution_options(yield_per=500)):
-        yield row
+async def stream(db: Reader) -> AsyncIterator[AuditRecord]:
+    """Read every event, the oldest first, a page at a time."""
+    shape = Shape(_SOURCE, (), ("at", "id"), descending=False)
+    everything = Listing(shape, {}, identity="all")
+    window = Window(MAX_SIZE)
+    while True:
+        page = await everything.page(db, window, AuditRecord._fields)
+        for row in page.rows:
+            yield AuditRecord._make(row)
+        if not page.has_next:
+            return
+        window = Window(MAX_SIZE, after=page.cursor(page.rows[-1]))
+
+
+def _matching(shape: Shape) -> Iterator[ColumnElement[bool]]:
+    """Write the conditions, whose values are parameters of the same name."""
+    for name in shape.conditions:
+        match name:
+            case "customer_id":
+                yield AuditRow.customer_id == bindparam(name, type_=Uuid())
+            case "action":
+                yield AuditRow.action == bindparam(name, type_=Text())
+            case _:
+                yield false()
+
+
+def _shown(_: Shape, name: str) -> ColumnElement[Any]:
+    column: ColumnElement[Any] = getattr(AuditRow, name)
+    return column
+
+
+_SOURCE: Final = Source(AuditRow, _matching, _shown)

@@ -8,7 +8,7 @@ from typing import Final
 
 from email_validator import EmailNotValidError, validate_email
 
-from gql_app.db.tables import CustomerRow
+from gql_app.accounts.records import AnyCustomer
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.security import passwords
 
@@ -81,7 +81,7 @@ def check_new(
     return new
 
 
-def check_changes(row: CustomerRow, given: Mapping[str, str | bool | None]) -> Changes:
+def check_changes(row: AnyCustomer, given: Mapping[str, str | bool | None]) -> Changes:
     """Check what is to change about a customer; None clears a phone and nothing else.
 
     Raises Rejected, with every fault at once.

@@ -8,9 +8,11 @@ from uuid import UUID
 
 from gql_app.accounts import audit, checks, customers, sessions
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.records import AnyCustomer
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttle import Limit, Throttle
-from gql_app.db.engine import Reader, Writer
+from gql_app.db.engine import Writer
+from gql_app.db.questions import Reader
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.security import passwords
@@ -27,7 +29,7 @@ class Attempt:
     """An attempt to sign in, and how it came out; only once it is counted is it told."""
 
     limits: tuple[Limit, Limit]
-    customer: CustomerRow | None
+    customer: AnyCustomer | None
     proven: bool
     renewed_hash: str | None = None
 
@@ -66,7 +68,7 @@ async def sign_in(
     Raises TooManyAttempts if others failed too often while this one was checked.
     """
     if attempt.proven and attempt.customer:
-        failed = await throttle.require_room(db, *attempt.limits, lock=True)
+        failed = await throttle.hold_room(db, *attempt.limits)
         row = await _unchanged(db, attempt.customer)
         if row is None:
             return None
@@ -82,7 +84,7 @@ async def sign_in(
 
 
 async def prove(
-    read: Read, hasher: Passwords, throttle: Throttle, customer: CustomerRow, password: str
+    read: Read, hasher: Passwords, throttle: Throttle, customer: AnyCustomer, password: str
 ) -> bool:
     """Check the password of somebody who is signed in. Raises TooManyAttempts."""
     secret = passwords.normalise(password)
@@ -91,7 +93,7 @@ async def prove(
     return not passwords.too_long(secret) and await hasher.verify(secret, customer.password_hash)
 
 
-def proof_limit(throttle: Throttle, customer: CustomerRow) -> Limit:
+def proof_limit(throttle: Throttle, customer: AnyCustomer) -> Limit:
     """Limit how often somebody who is signed in may be wrong about their password."""
     return throttle.of_typed("proof", str(customer.id))
 
@@ -99,7 +101,7 @@ def proof_limit(throttle: Throttle, customer: CustomerRow) -> Limit:
 async def settle(db: Writer, throttle: Throttle, limit: Limit, *, proven: bool) -> None:
     """Count a failure, or forget them all after a success. Raises TooManyAttempts."""
     if proven:
-        await throttle.require_room(db, limit, lock=True)
+        await throttle.hold_room(db, limit)
         await throttle.clear(db, limit)
     else:
         await throttle.count(db, limit)
@@ -143,7 +145,7 @@ async def change(
 
 async def change_password(
     db: Writer,
-    customer: CustomerRow,
+    customer: AnyCustomer,
     lifetimes: Lifetimes,
     *,
     password_hash: str,
@@ -162,7 +164,7 @@ async def change_password(
     return await sessions.open_session(db, row, origin, lifetimes)
 
 
-async def delete_oneself(db: Writer, customer: CustomerRow, *, origin: Origin) -> None:
+async def delete_oneself(db: Writer, customer: AnyCustomer, *, origin: Origin) -> None:
     """Remove a customer who has proven their password. Raises Rejected, about no field."""
     try:
         await customers.delete(db, customer.id, origin=origin, proven=customer)
@@ -188,7 +190,7 @@ async def _admit(
     return await sessions.open_session(db, row, origin, lifetimes)
 
 
-async def _unchanged(db: Writer, proven: CustomerRow) -> CustomerRow | None:
+async def _unchanged(db: Writer, proven: AnyCustomer) -> CustomerRow | None:
     """Hold the account still, if it is as it was when its password was proven."""
     row = await db.get(CustomerRow, proven.id, with_for_update=True)
     if row and row.is_active and row.password_hash == proven.password_hash:

@@ -1,13 +1,13 @@
 """Customers: who they are, in which order they are listed, and how they change."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, false, or_, select, true
+from sqlalchemy import ColumnElement, Text, Uuid, bindparam, case, false, or_, select, true
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 
@@ -15,9 +15,11 @@ from gql_app import clock
 from gql_app.accounts import audit, letters
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.checks import Changes, NewCustomer, fold, stored_key
-from gql_app.accounts.paging import Listing, Sortable
-from gql_app.db.engine import Reader, Writer
-from gql_app.db.tables import CustomerRow
+from gql_app.accounts.paging import Listing, Shape, Source
+from gql_app.accounts.records import AnyCustomer, CustomerRecord, columns
+from gql_app.db.engine import Writer
+from gql_app.db.questions import Question, Reader, among
+from gql_app.db.tables import CustomerRow, Moment
 from gql_app.errors import AdminRequired, BadUserInput, Fault, Rejected, UserErrorCode
 from gql_app.security.ids import new_id
 
@@ -32,10 +34,12 @@ class OrderField(StrEnum):
     EMAIL = "EMAIL"
 
 
-_COLUMNS: Final[Mapping[OrderField, Sequence[Sortable]]] = {
-    OrderField.CREATED_AT: (CustomerRow.created_at, CustomerRow.id),
-    OrderField.NAME: (CustomerRow.name_key, CustomerRow.id),
-    OrderField.EMAIL: (CustomerRow.email_key,),
+PRIVATE: Final = frozenset({"email", "email_key", "phone", "password_hash", "is_active"})
+"""Columns that are for the customer themself and for admins."""
+_KEYS: Final[Mapping[OrderField, tuple[str, ...]]] = {
+    OrderField.CREATED_AT: ("created_at", "id"),
+    OrderField.NAME: ("name_key", "id"),
+    OrderField.EMAIL: ("email_key",),
 }
 """Each order's columns, unique together, which one index holds."""
 
@@ -58,41 +62,46 @@ class Filter:
     created_before: datetime | None = None
 
 
-def listing(which: Filter, order: Order, *, by_admin: bool) -> Listing[CustomerRow]:
+def listing(
+    which: Filter, order: Order, *, by_admin: bool, caller_id: UUID | None = None
+) -> Listing:
     """Describe a list of customers, to be paged through or counted.
 
+    Unless it is for an admin, private columns are null but for the caller's own.
     Raises AdminRequired if anybody else sorts by e-mail, and BadUserInput.
     """
     if order.field is OrderField.EMAIL and not by_admin:
         what = "Sorting by e-mail"
         raise AdminRequired(what)
-    return Listing(
-        entity=CustomerRow,
-        matching=list(_matching(which, by_admin=by_admin)),
-        columns=_COLUMNS[order.field],
-        descending=order.descending,
-        name=repr((which, order)),
-    )
+    values = dict(_given(which))
+    shape = Shape(_SOURCE, tuple(values), _KEYS[order.field], order.descending, by_admin=by_admin)
+    return Listing(shape, {**values, "caller_id": caller_id}, identity=(which, order))
 
 
-async def by_id(db: Reader, customer_id: UUID) -> CustomerRow | None:
+async def by_id(db: Reader, customer_id: UUID) -> CustomerRecord | None:
     """Find a customer."""
-    return await db.get(CustomerRow, customer_id)
+    found = await db.ask(_BY_ID, id=customer_id)
+    return found[0] if found else None
 
 
-async def by_ids(db: Reader, ids: Collection[UUID]) -> Mapping[UUID, CustomerRow]:
+async def seen(
+    db: Reader, customer_id: UUID, *, by_admin: bool, caller_id: UUID
+) -> CustomerRecord | None:
+    """Find a customer, whose private columns are null for whom they don't concern."""
+    found = await db.ask(_BY_ID if by_admin else _SEEN, id=customer_id, caller_id=caller_id)
+    return found[0] if found else None
+
+
+async def by_ids(db: Reader, ids: Collection[UUID]) -> Mapping[UUID, CustomerRecord]:
     """Find several customers, as many of them as there are."""
-    rows = await db.scalars(select(CustomerRow).where(CustomerRow.id.in_(ids)))
-    return {row.id: row for row in rows}
+    return {found.id: found for found in await db.ask(_BY_IDS, ids=ids)}
 
 
-async def by_email(db: Reader, email: str) -> CustomerRow | None:
+async def by_email(db: Reader, email: str) -> CustomerRecord | None:
     """Find a customer by an address however it is typed."""
     key = stored_key(email)
-    if key is None:
-        return None
-    statement = select(CustomerRow).where(CustomerRow.email_key == key)
-    return (await db.scalars(statement)).one_or_none()
+    found = [] if key is None else await db.ask(_BY_EMAIL, key=key)
+    return found[0] if found else None
 
 
 async def create(
@@ -159,7 +168,7 @@ async def set_password(
 
 
 async def delete(
-    db: Writer, customer_id: UUID, *, origin: Origin, proven: CustomerRow | None = None
+    db: Writer, customer_id: UUID, *, origin: Origin, proven: AnyCustomer | None = None
 ) -> None:
     """Remove a customer and their sessions; the audit keeps the deeds, not the person.
 
@@ -229,23 +238,80 @@ async def _store(db: Writer) -> None:
         ) from None
 
 
-def _matching(which: Filter, *, by_admin: bool) -> Iterator[ColumnElement[bool]]:
+def _given(which: Filter) -> Iterator[tuple[str, object]]:
+    """Name the conditions, and what each compares with. Raises BadUserInput."""
     if which.search:
-        yield _search(which.search, by_admin=by_admin)
+        yield _searched(which.search)
     if which.is_admin is not None:
-        yield CustomerRow.is_admin.is_(which.is_admin)
+        yield ("is_admin" if which.is_admin else "is_no_admin"), None
     if which.created_after is not None:
-        yield CustomerRow.created_at > which.created_after
+        yield "created_after", which.created_after
     if which.created_before is not None:
-        yield CustomerRow.created_at < which.created_before
+        yield "created_before", which.created_before
 
 
-def _search(text: str, *, by_admin: bool) -> ColumnElement[bool]:
-    """Look for a text literally; no text holds a NUL, which PostgreSQL would not take."""
+def _searched(text: str) -> tuple[str, str | None]:
+    """Take a text literally; no text holds a NUL, which PostgreSQL would not take."""
     if len(text) > MAX_SEARCH:
         message = f"search is {len(text)} characters long. Search for at most {MAX_SEARCH}."
         raise BadUserInput(message)
     if "\0" in text:
-        return false()
+        return "is_nobody", None
+    for special in "/%_":
+        text = text.replace(special, f"/{special}")
+    return "search", fold(text)
+
+
+def _matching(shape: Shape) -> Iterator[ColumnElement[bool]]:
+    """Write the conditions, whose values are parameters of the same name."""
+    for name in shape.conditions:
+        match name:
+            case "search":
+                yield _search(by_admin=shape.by_admin)
+            case "is_nobody":
+                yield false()
+            case "is_admin":
+                yield CustomerRow.is_admin.is_(True)
+            case "is_no_admin":
+                yield CustomerRow.is_admin.is_(False)
+            case "created_after":
+                yield CustomerRow.created_at > bindparam(name, type_=Moment())
+            case _:
+                yield CustomerRow.created_at < bindparam(name, type_=Moment())
+
+
+def _search(*, by_admin: bool) -> ColumnElement[bool]:
+    text = bindparam("search", type_=Text())
     keys = [CustomerRow.name_key, CustomerRow.email_key] if by_admin else [CustomerRow.name_key]
-    return or_(*(key.contains(fold(text), autoescape=True) for key in keys))
+    return or_(*(key.contains(text, escape="/") for key in keys))
+
+
+def _shown(shape: Shape, name: str) -> ColumnElement[Any]:
+    """Show a column, if it may be seen."""
+    return _masked(name) if name in PRIVATE and not shape.by_admin else getattr(CustomerRow, name)
+
+
+def _masked(name: str) -> ColumnElement[Any]:
+    """Show a column of the caller's own row, and null of any other."""
+    own = CustomerRow.id == bindparam("caller_id", type_=Uuid())
+    return case((own, getattr(CustomerRow, name)))
+
+
+_RECORD: Final = columns(CustomerRow, CustomerRecord._fields)
+_BY_ID: Final = Question(
+    select(*_RECORD).where(CustomerRow.id == bindparam("id", type_=Uuid())), CustomerRecord._make
+)
+_SEEN: Final = Question(
+    select(*(_masked(column.key) if column.key in PRIVATE else column for column in _RECORD)).where(
+        CustomerRow.id == bindparam("id", type_=Uuid())
+    ),
+    CustomerRecord._make,
+)
+_BY_IDS: Final = Question(
+    select(*_RECORD).where(among(CustomerRow.id, "ids")), CustomerRecord._make
+)
+_BY_EMAIL: Final = Question(
+    select(*_RECORD).where(CustomerRow.email_key == bindparam("key", type_=Text())),
+    CustomerRecord._make,
+)
+_SOURCE: Final = Source(CustomerRow, _matching, _shown)

@@ -10,11 +10,12 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from gql_app import clock
-from gql_app.db.engine import Reader, Writer
-from gql_app.db.tables import CustomerRow, LetterRow, PasswordResetRow
+from gql_app.db.engine import Writer
+from gql_app.db.questions import Question, Reader
+from gql_app.db.tables import CustomerRow, LetterRow, Moment, PasswordResetRow
 from gql_app.mail import Letter
 from gql_app.security import opaque
 from gql_app.security.ids import new_id
@@ -77,8 +78,7 @@ async def void_resets(db: Writer, customer_id: UUID) -> None:
 
 async def due(db: Reader) -> bool:
     """Tell whether any letter is to be sent by now."""
-    found = await db.scalars(select(LetterRow.id).where(LetterRow.due_at <= clock.now()).limit(1))
-    return found.first() is not None
+    return bool(await db.ask(_DUE, now=clock.now()))
 
 
 async def claim(db: Writer, stationery: Stationery) -> list[Letter]:
@@ -170,6 +170,9 @@ def _letter(row: LetterRow, recipient: str, subject: str, body: str) -> Letter:
     return Letter(id=str(row.id), recipient=recipient, subject=subject, body=body)
 
 
+_DUE: Final = Question(
+    select(LetterRow.id).where(LetterRow.due_at <= bindparam("now", type_=Moment())).limit(1), tuple
+)
 _RESET: Final = """\
 Hello {name},
 

@@ -7,50 +7,43 @@ It follows the GraphQL Cursor Connections Specification, save that `hasNextPage`
 import hashlib
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Generic, Self, TypeVar
+from functools import cached_property, lru_cache
+from typing import Any, Final, Self
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     Select,
+    SQLColumnExpression,
     UnaryExpression,
+    bindparam,
     exists,
     false,
     func,
-    literal,
     select,
     true,
     tuple_,
 )
-from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from gql_app.db.engine import Reader
+from gql_app.accounts.records import columns as columns_of
+from gql_app.db.questions import Question, Reader
 from gql_app.db.tables import Row
 from gql_app.errors import BadUserInput
 
 DEFAULT_SIZE: Final = 50
 MAX_SIZE: Final = 500
 MAX_CURSOR_LENGTH: Final = 4096
+SHAPES: Final = 512
+"""Statements of lists that are kept; those that nobody has asked for longest go."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_R = TypeVar("_R", bound=Row)
-Sortable = (
-    InstrumentedAttribute[datetime] | InstrumentedAttribute[UUID] | InstrumentedAttribute[str]
-)
+_JSON: Final = json.JSONEncoder(ensure_ascii=False)
 _Keys = tuple[datetime | UUID | str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[_R]):
-    """One page of a list, and whether there is more on either side of it."""
-
-    rows: Sequence[_R]
-    has_previous: bool
-    has_next: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,94 +75,110 @@ class Window:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Listing(Generic[_R]):
-    """A list of rows that match, in the order of columns that are unique together."""
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What a list is taken from, and how the SQL of its parts is written."""
 
-    entity: type[_R]
-    matching: Sequence[ColumnElement[bool]]
-    columns: Sequence[Sortable]
+    entity: type[Row]
+    matching: Callable[["Shape"], Iterable[ColumnElement[bool]]]
+    shown: Callable[["Shape", str], ColumnElement[Any]]
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Name the columns in the order that they are read in."""
+        return tuple(self.entity.__table__.columns.keys())
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """All of a list that its statements depend on: everything but the values."""
+
+    source: Source
+    conditions: tuple[str, ...]
+    keys: tuple[str, ...]
+    """The columns of its order, unique together."""
     descending: bool
-    name: str
+    by_admin: bool = True
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list, and whether there is more on either side of it."""
+
+    listing: "Listing"
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[object]]
+    """The values of these columns, in their order."""
+    has_previous: bool
+    has_next: bool
+
+    @property
+    def marked(self) -> bool:
+        """Whether the keys were read that cursors are made of."""
+        return set(self.listing.shape.keys) <= set(self.columns)
+
+    def cursor(self, row: Sequence[object]) -> str:
+        """Write where a row stands, in a page whose keys were read."""
+        return self.listing.cursor([row[place] for place in self._places])
+
+    @cached_property
+    def _places(self) -> list[int]:
+        return [self.columns.index(key) for key in self.listing.shape.keys]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list of rows in an order, to be paged through or counted."""
+
+    shape: Shape
+    values: Mapping[str, object]
+    """What its conditions compare with, by name."""
+    identity: object
     """Tells this list's order and filter from any other's, so that cursors don't mix."""
 
-    async def page(self, db: Reader, window: Window) -> Page[_R]:
-        """Read one page in one statement. Raises BadUserInput for a cursor not of this list."""
-        found = (await db.execute(self._statement(window))).all()
-        rows = [row for row, *_ in found if row is not None]
-        _, has_previous, has_next = found[0]
-        more = len(rows) > window.size
-        if window.backward:
-            return Page(rows[: window.size][::-1], more or has_previous, has_next)
-        return Page(rows[: window.size], has_previous, more or has_next)
+    async def page(
+        self, db: Reader, window: Window, columns: Collection[str], *, cursors: bool = False
+    ) -> Page:
+        """Read some columns of one page, and the order's keys if cursors are to be written.
+
+        It takes one statement. Raises BadUserInput for a cursor not of this list.
+        """
+        after, before = self.read(window.after), self.read(window.before)
+        wanted = {*columns, *self.shape.keys} if cursors or not columns else columns
+        names = tuple(name for name in self.shape.source.columns if name in wanted)
+        question = _page(self.shape, names, window.backward, bool(after), bool(before))
+        found = await db.ask(
+            question,
+            **self.values,
+            **_named("after", after),
+            **_named("before", before),
+            size=window.size + 1,
+        )
+        return self._page(window, names, found, edged=bool(after or before))
+
+    def unread(self, window: Window) -> Page:
+        """Make a page that nobody looks at. Raises BadUserInput as page() does."""
+        self.read(window.after)
+        self.read(window.before)
+        return Page(self, (), (), has_previous=False, has_next=False)
 
     async def count(self, db: Reader) -> int:
         """Count the whole list."""
-        statement = select(func.count()).select_from(self.entity).where(*self.matching)
-        return (await db.execute(statement)).scalar_one()
+        [count] = await db.ask(_count(self.shape), **self.values)
+        return count
 
-    def cursor(self, row: _R) -> str:
-        """Write where a row stands."""
-        return self._spell([getattr(row, column.key) for column in self.columns])
-
-    def _spell(self, keys: Sequence[object]) -> str:
-        parts = [self._print(), *map(_write, keys)]
-        raw = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+    def cursor(self, keys: Sequence[object]) -> str:
+        """Write where a row stands, by the values of the order's keys."""
+        raw = f"[{','.join([self._print, *map(_write, keys)])}]"
         return urlsafe_b64encode(raw.encode()).rstrip(b"=").decode()
 
-    def _statement(self, window: Window) -> Select[_R | None, bool, bool]:
-        """Join the page to what lies beyond its cursors, told even of an empty page."""
-        after, before = self._read(window.after), self._read(window.before)
-        bounds = [
-            *([self._stands(after, later=True)] if after else []),
-            *([self._stands(before, later=False)] if before else []),
-        ]
-        page = aliased(
-            self.entity,
-            select(self.entity)
-            .where(*self.matching, *bounds)
-            .order_by(*self._order(self.entity, backward=window.backward))
-            .limit(window.size + 1)
-            .subquery(),
-        )
-        edges = select(
-            self._any(after, later=False).label("has_previous"),
-            self._any(before, later=True).label("has_next"),
-        ).subquery()
-        return (
-            select(page, edges.c.has_previous, edges.c.has_next)
-            .select_from(edges)
-            .join(page, true(), isouter=True)
-            .order_by(*self._order(page, backward=window.backward))
-        )
-
-    def _order(self, entity: type[_R], *, backward: bool) -> list[UnaryExpression[object]]:
-        columns = [getattr(entity, column.key) for column in self.columns]
-        return [c.desc() if self.descending != backward else c.asc() for c in columns]
-
-    def _stands(self, keys: _Keys, *, later: bool, or_there: bool = False) -> ColumnElement[bool]:
-        """Compare rows with a cursor: they are to stand later in the list, or earlier."""
-        upward = later != self.descending
-        typed = [literal(key, column.type) for key, column in zip(keys, self.columns, strict=True)]
-        rows, there = tuple_(*self.columns), tuple_(*typed)
-        if upward:
-            return rows >= there if or_there else rows > there
-        return rows <= there if or_there else rows < there
-
-    def _any(self, keys: _Keys, *, later: bool) -> ColumnElement[bool]:
-        """Ask for any row at a cursor or on that side of it; none is, of no cursor."""
-        if not keys:
-            return false()
-        there = self._stands(keys, later=later, or_there=True)
-        return exists().where(*self.matching, there)
-
-    def _read(self, cursor: str | None) -> _Keys:
-        """Read where a cursor stands; nowhere, if there is none."""
+    def read(self, cursor: str | None) -> _Keys:
+        """Read where a cursor stands; nowhere, if there is none. Raises BadUserInput."""
         if cursor is None:
             return ()
         try:
             name, keys = _parse(cursor)
-            if name == self._print():
+            if _JSON.encode(name) == self._print:
                 return self._restored(keys, cursor)
         except (ValueError, TypeError, OverflowError, RecursionError):
             message = "The cursor is broken. Send one unchanged as a page answered it."
@@ -180,16 +189,114 @@ class Listing(Generic[_R]):
         )
         raise BadUserInput(message)
 
+    def _page(
+        self,
+        window: Window,
+        columns: tuple[str, ...],
+        found: Sequence[tuple[object, ...]],
+        *,
+        edged: bool,
+    ) -> Page:
+        """Tell a page from what lies beyond it, which every row says if there was a cursor."""
+        there, has_previous, has_next = map(bool, found[0][-3:]) if edged else (True, False, False)
+        if edged:
+            found = [row[:-3] for row in found] if there else []
+        more = len(found) > window.size
+        rows = found[: window.size]
+        if window.backward:
+            return Page(self, columns, rows[::-1], more or has_previous, has_next)
+        return Page(self, columns, rows, has_previous, more or has_next)
+
     def _restored(self, keys: Sequence[object], cursor: str) -> _Keys:
         """Restore a cursor's keys; it has one spelling, as base64 and JSON have many."""
-        types = [column.type.python_type for column in self.columns]
+        columns = columns_of(self.shape.source.entity, self.shape.keys)
+        types = [column.type.python_type for column in columns]
         restored = tuple(_restore(kind, key) for kind, key in zip(types, keys, strict=True))
-        if self._spell(restored) != cursor:
+        if self.cursor(restored) != cursor:
             raise ValueError
         return restored
 
+    @cached_property
     def _print(self) -> str:
-        return hashlib.blake2s(self.name.encode(), digest_size=6).hexdigest()
+        name = repr(self.identity).encode()
+        return f'"{hashlib.blake2s(name, digest_size=6).hexdigest()}"'
+
+
+@lru_cache(SHAPES)
+def _page(
+    shape: Shape,
+    columns: tuple[str, ...],
+    backward: bool,  # noqa: FBT001 — part of the key
+    after: bool,  # noqa: FBT001
+    before: bool,  # noqa: FBT001
+) -> Question[tuple[object, ...]]:
+    """Ask for a page; with a cursor, joined to what lies beyond, told even of an empty page."""
+    keys = columns_of(shape.source.entity, shape.keys)
+    bounds = [
+        *([_stands(shape, "after", later=True)] if after else []),
+        *([_stands(shape, "before", later=False)] if before else []),
+    ]
+    rows = (
+        select(*(shape.source.shown(shape, name).label(name) for name in columns))
+        .where(*shape.source.matching(shape), *bounds)
+        .order_by(*_order(shape, keys, backward=backward))
+        .limit(bindparam("size", type_=Integer()))
+    )
+    if not bounds:
+        return Question(rows, tuple)
+    numbered = [key.label(f"key_{number}") for number, key in enumerate(keys)]
+    page = rows.add_columns(*numbered).subquery()
+    edges = select(
+        (_any(shape, "after", later=False) if after else false()).label("has_previous"),
+        (_any(shape, "before", later=True) if before else false()).label("has_next"),
+    ).subquery()
+    statement: Select[Any] = (
+        select(*(page.c[name] for name in columns))
+        .add_columns(page.c.key_0.is_not(None), edges.c.has_previous, edges.c.has_next)
+        .select_from(edges)
+        .join(page, true(), isouter=True)
+        .order_by(*_order(shape, [page.c[key.name] for key in numbered], backward=backward))
+    )
+    return Question(statement, tuple)
+
+
+@lru_cache(SHAPES)
+def _count(shape: Shape) -> Question[int]:
+    source = shape.source
+    counted = select(func.count()).select_from(source.entity).where(*source.matching(shape))
+    return Question(counted, lambda row: int(row[0]))
+
+
+def _order(
+    shape: Shape, keys: Iterable[SQLColumnExpression[Any]], *, backward: bool
+) -> list[UnaryExpression[Any]]:
+    return [key.desc() if shape.descending != backward else key.asc() for key in keys]
+
+
+def _stands(
+    shape: Shape, cursor: str, *, later: bool, or_there: bool = False
+) -> ColumnElement[bool]:
+    """Compare rows with a cursor: they are to stand later in the list, or earlier."""
+    columns = columns_of(shape.source.entity, shape.keys)
+    keys = [bindparam(_key(cursor, n), type_=column.type) for n, column in enumerate(columns)]
+    rows, there = tuple_(*columns), tuple_(*keys)
+    if later != shape.descending:
+        return rows >= there if or_there else rows > there
+    return rows <= there if or_there else rows < there
+
+
+def _any(shape: Shape, cursor: str, *, later: bool) -> ColumnElement[bool]:
+    """Ask for any row at a cursor or on that side of it."""
+    there = _stands(shape, cursor, later=later, or_there=True)
+    return exists().where(*shape.source.matching(shape), there)
+
+
+def _key(cursor: str, number: int) -> str:
+    return f"{cursor}_{number}"
+
+
+def _named(cursor: str, keys: _Keys) -> dict[str, object]:
+    return {_key(cursor, number): key for number, key in enumerate(keys)}
 
 
 def _parse(cursor: str) -> tuple[object, list[object]]:
@@ -200,10 +307,11 @@ def _parse(cursor: str) -> tuple[object, list[object]]:
     return name, keys
 
 
-def _write(value: object) -> str | int:
+def _write(value: object) -> str:
+    """Write a key as JSON."""
     if isinstance(value, datetime):
-        return (value - _EPOCH) // _MICROSECOND
-    return str(value)
+        return str((value - _EPOCH) // _MICROSECOND)
+    return _JSON.encode(str(value))
 
 
 def _restore(kind: type, key: object) -> datetime | UUID | str:

@@ -1,15 +1,18 @@
 """Resets: a link in a letter, good for one new password."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import Text, bindparam, delete, select
 
 from gql_app import clock
 from gql_app.accounts import audit, checks, customers, letters, sessions
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.records import CustomerRecord, columns
 from gql_app.accounts.throttle import Throttle
-from gql_app.db.engine import Reader, Writer
+from gql_app.db.engine import Writer
+from gql_app.db.questions import Question, Reader
 from gql_app.db.tables import CustomerRow, PasswordResetRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.security import opaque
@@ -32,26 +35,19 @@ async def request(db: Writer, email: str, throttle: Throttle, *, origin: Origin)
         throttle.of_typed("reset", checks.typed_key(email)),
         throttle.of_client("reset", origin.ip_address),
     )
-    stored = checks.stored_key(email) or ""
-    found = select(CustomerRow.id).where(CustomerRow.email_key == stored, CustomerRow.is_active)
-    customer_id = (await db.scalars(found)).one_or_none()
+    customer = await customers.by_email(db, email)
+    customer_id = customer.id if customer and customer.is_active else None
     await letters.post_reset(db, customer_id=customer_id)
     audit.record(db, Action.RESET_REQUESTED, origin, customer_id=customer_id)
 
 
-async def resettable(db: Reader, token: str) -> CustomerRow | None:
+async def resettable(db: Reader, token: str) -> CustomerRecord | None:
     """Find whose password a link's token may reset. Raises Rejected if it is too old."""
-    digest = opaque.digest(opaque.RESET, token)
-    statement = (
-        select(CustomerRow, PasswordResetRow)
-        .join(PasswordResetRow, PasswordResetRow.customer_id == CustomerRow.id)
-        .where(PasswordResetRow.digest == digest, CustomerRow.is_active)
-    )
-    found = (await db.execute(statement)).one_or_none()
-    if found is None:
+    found = await db.ask(_LINK, digest=opaque.digest(opaque.RESET, token))
+    if not found:
         return None
-    customer, link = found
-    if link.expires_at <= clock.now():
+    [(customer, expires_at)] = found
+    if expires_at <= clock.now():
         raise Rejected(_OLD_LINK)
     return customer
 
@@ -79,3 +75,11 @@ async def reset(
     action = Action.PASSWORD_RESET
     await customers.set_password(db, row, password_hash, action=action, origin=by_owner)
     await sessions.end_all(db, row.id)
+
+
+_LINK: Final[Question[tuple[CustomerRecord, datetime]]] = Question(
+    select(*columns(CustomerRow, CustomerRecord._fields), PasswordResetRow.expires_at)
+    .join(PasswordResetRow, PasswordResetRow.customer_id == CustomerRow.id)
+    .where(PasswordResetRow.digest == bindparam("digest", type_=Text()), CustomerRow.is_active),
+    lambda row: (CustomerRecord._make(row[:-1]), row[-1]),
+)

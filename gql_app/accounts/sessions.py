@@ -7,13 +7,21 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, true, update
+from sqlalchemy import ColumnElement, Uuid, bindparam, select, true, update
 
 from gql_app import clock
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
-from gql_app.db.engine import Reader, Writer, delete_some
-from gql_app.db.tables import CustomerRow, RefreshTokenRow, SessionRow
+from gql_app.accounts.records import (
+    AnyCustomer,
+    AnySession,
+    CustomerRecord,
+    SessionRecord,
+    columns,
+)
+from gql_app.db.engine import Writer, delete_some
+from gql_app.db.questions import Question, Reader, among
+from gql_app.db.tables import CustomerRow, Moment, RefreshTokenRow, SessionRow
 from gql_app.security import opaque
 from gql_app.security.ids import new_id
 from gql_app.security.tokens import Claims
@@ -52,8 +60,8 @@ class Lifetimes:
 class Caller:
     """Who is asking: a living session of an active customer."""
 
-    customer: CustomerRow
-    session: SessionRow
+    customer: AnyCustomer
+    session: AnySession
 
     def may_see(self, customer_id: UUID) -> bool:
         """Tell whether the private fields of a customer are for the caller's eyes."""
@@ -70,7 +78,7 @@ class Opened:
 
 
 async def open_session(
-    db: Writer, customer: CustomerRow, origin: Origin, lifetimes: Lifetimes
+    db: Writer, customer: AnyCustomer, origin: Origin, lifetimes: Lifetimes
 ) -> Opened:
     """Sign a customer in; their oldest sessions end if they have too many."""
     now = clock.now()
@@ -97,26 +105,18 @@ async def open_session(
 
 async def caller(db: Reader, claims: Claims) -> Caller | None:
     """Find who bears a token, if its session lives and its customer exists and is active."""
-    statement = (
-        select(CustomerRow, SessionRow)
-        .join(SessionRow, SessionRow.customer_id == CustomerRow.id)
-        .where(
-            SessionRow.id == claims.session_id,
-            CustomerRow.id == claims.customer_id,
-            CustomerRow.is_active,
-            lives(),
-        )
+    found = await db.ask(
+        _CALLER, session_id=claims.session_id, customer_id=claims.customer_id, now=clock.now()
     )
-    found = (await db.execute(statement)).one_or_none()
-    return Caller(*found) if found else None
+    return found[0] if found else None
 
 
-def used_lately(row: SessionRow) -> bool:
+def used_lately(row: AnySession) -> bool:
     """Tell whether a session's last use is known exactly enough."""
     return clock.now() - row.last_used_at < USE_PRECISION
 
 
-async def touch(db: Writer, row: SessionRow) -> None:
+async def touch(db: Writer, row: AnySession) -> None:
     """Note that a session is in use."""
     now = clock.now()
     await db.execute(
@@ -126,16 +126,13 @@ async def touch(db: Writer, row: SessionRow) -> None:
     )
 
 
-async def living(db: Reader, customer_ids: Collection[UUID]) -> Mapping[UUID, Sequence[SessionRow]]:
+async def living(
+    db: Reader, customer_ids: Collection[UUID]
+) -> Mapping[UUID, Sequence[SessionRecord]]:
     """List the living sessions of several customers, the newest first."""
-    statement = (
-        select(SessionRow)
-        .where(SessionRow.customer_id.in_(customer_ids), lives())
-        .order_by(SessionRow.created_at.desc(), SessionRow.id.desc())
-    )
-    by_customer: dict[UUID, list[SessionRow]] = defaultdict(list)
-    for row in await db.scalars(statement):
-        by_customer[row.customer_id].append(row)
+    by_customer: dict[UUID, list[SessionRecord]] = defaultdict(list)
+    for found in await db.ask(_LIVING, customer_ids=customer_ids, now=clock.now()):
+        by_customer[found.customer_id].append(found)
     return by_customer
 
 
@@ -206,6 +203,32 @@ async def _end(db: Writer, *which: ColumnElement[bool]) -> Sequence[UUID]:
     return (await db.scalars(ending)).all()
 
 
-def lives() -> ColumnElement[bool]:
+def lives(now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
     """Say of which sessions a token is good."""
-    return SessionRow.ended_at.is_(None) & (SessionRow.expires_at > clock.now())
+    return SessionRow.ended_at.is_(None) & (
+        SessionRow.expires_at > (clock.now() if now is None else now)
+    )
+
+
+_CUSTOMER: Final = columns(CustomerRow, CustomerRecord._fields)
+_SESSION: Final = columns(SessionRow, SessionRecord._fields)
+_NOW: Final = bindparam("now", type_=Moment())
+_CALLER: Final = Question(
+    select(*_CUSTOMER, *_SESSION)
+    .join(SessionRow, SessionRow.customer_id == CustomerRow.id)
+    .where(
+        SessionRow.id == bindparam("session_id", type_=Uuid()),
+        CustomerRow.id == bindparam("customer_id", type_=Uuid()),
+        CustomerRow.is_active,
+        lives(_NOW),
+    ),
+    lambda row: Caller(
+        CustomerRecord._make(row[: len(_CUSTOMER)]), SessionRecord._make(row[len(_CUSTOMER) :])
+    ),
+)
+_LIVING: Final = Question(
+    select(*_SESSION)
+    .where(among(SessionRow.customer_id, "customer_ids"), lives(_NOW))
+    .order_by(SessionRow.created_at.desc(), SessionRow.id.desc()),
+    SessionRecord._make,
+)

@@ -17,7 +17,8 @@ from typing import Final
 from sqlalchemy import delete, select
 
 from gql_app import clock
-from gql_app.db.engine import Reader, Writer, delete_some, insert_unless_there
+from gql_app.db.engine import Writer, delete_some, insert_unless_there
+from gql_app.db.questions import Question, Reader, among
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
 
@@ -51,21 +52,24 @@ class Throttle:
         """Limit a deed for where it comes from."""
         return Limit(self._subject(f"{deed} from", _client(address)), self.client_attempts)
 
-    async def require_room(self, db: Reader, *limits: Limit, lock: bool = False) -> Collection[str]:
+    async def require_room(self, db: Reader, *limits: Limit) -> Collection[str]:
         """Raise TooManyAttempts if any limit is reached, with the seconds until it isn't.
 
-        With a lock, what is found stays so until the transaction ends. Answered is whose
-        failures were found: to clear others then is to wait for who may wait for us.
+        Answered is whose failures were found: to clear others is to wait for who may wait
+        for us.
         """
-        times = await self._recent(db, limits, lock=lock)
-        waits = [
-            self._wait(times[limit.subject], limit)
-            for limit in limits
-            if len(times.get(limit.subject, ())) >= limit.attempts
-        ]
-        if waits:
-            raise TooManyAttempts(retry_after=max(waits))
-        return times.keys()
+        found = await db.ask(_FAILURES, subjects=[limit.subject for limit in limits])
+        return self._judge(limits, dict(found))
+
+    async def hold_room(self, db: Writer, *limits: Limit) -> Collection[str]:
+        """Require room that is there until the transaction ends."""
+        some = (
+            select(ThrottleRow)
+            .where(ThrottleRow.subject.in_([limit.subject for limit in limits]))
+            .order_by(ThrottleRow.subject)
+            .with_for_update()
+        )
+        return self._judge(limits, {row.subject: row.times for row in await db.scalars(some)})
 
     async def count(self, db: Writer, *limits: Limit) -> bool:
         """Count a failure against every limit, and tell whether one is reached by it.
@@ -76,11 +80,11 @@ class Throttle:
             await insert_unless_there(
                 db, ThrottleRow, subject=limit.subject, times=[], updated_at=clock.now()
             )
-        await self.require_room(db, *limits, lock=True)
+        await self.hold_room(db, *limits)
         now, reached = clock.now(), False
         for limit in limits:
             row = await db.get_one(ThrottleRow, limit.subject)
-            row.times = [*self._fresh(row), now.timestamp()][-limit.attempts :]
+            row.times = [*self._fresh(row.times), now.timestamp()][-limit.attempts :]
             row.updated_at = now
             reached |= len(row.times) >= limit.attempts
         await db.flush()
@@ -96,20 +100,22 @@ class Throttle:
         some = select(ThrottleRow.subject).where(ThrottleRow.updated_at < forgotten).limit(batch)
         return await delete_some(db, ThrottleRow, ThrottleRow.subject, some)
 
-    async def _recent(
-        self, db: Reader, limits: Sequence[Limit], *, lock: bool = False
-    ) -> Mapping[str, Sequence[float]]:
-        statement = (
-            select(ThrottleRow)
-            .where(ThrottleRow.subject.in_([limit.subject for limit in limits]))
-            .order_by(ThrottleRow.subject)
-        )
-        rows = await db.scalars(statement.with_for_update() if lock else statement)
-        return {row.subject: self._fresh(row) for row in rows}
+    def _judge(
+        self, limits: Sequence[Limit], found: Mapping[str, Sequence[float]]
+    ) -> Collection[str]:
+        fresh = {subject: self._fresh(times) for subject, times in found.items()}
+        waits = [
+            self._wait(fresh[limit.subject], limit)
+            for limit in limits
+            if len(fresh.get(limit.subject, ())) >= limit.attempts
+        ]
+        if waits:
+            raise TooManyAttempts(retry_after=max(waits))
+        return found.keys()
 
-    def _fresh(self, row: ThrottleRow) -> list[float]:
+    def _fresh(self, times: Sequence[float]) -> list[float]:
         forgotten = clock.now().timestamp() - self.window
-        return [time for time in row.times if time > forgotten]
+        return [time for time in times if time > forgotten]
 
     def _wait(self, times: Sequence[float], limit: Limit) -> int:
         """Tell the seconds until the oldest failure that counts leaves the window."""
@@ -118,6 +124,12 @@ class Throttle:
 
     def _subject(self, deed: str, typed: str) -> str:
         return hmac.new(self.key, f"{deed}: {typed}".encode(), "sha256").hexdigest()
+
+
+_FAILURES: Final[Question[tuple[str, list[float]]]] = Question(
+    select(ThrottleRow.subject, ThrottleRow.times).where(among(ThrottleRow.subject, "subjects")),
+    lambda row: (row[0], row[1]),
+)
 
 
 def _client(address: str | None) -> str:

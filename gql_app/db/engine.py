@@ -1,18 +1,32 @@
 """The engine, and the two kinds of handle it gives: one to read, one to write."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Final, NewType
+from typing import Final
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import AdaptedConnection, Connection, Select, delete, event, make_url, text
+from sqlalchemy import (
+    AdaptedConnection,
+    Connection,
+    Select,
+    String,
+    column,
+    delete,
+    event,
+    make_url,
+    select,
+    table,
+    true,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -22,56 +36,61 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from gql_app.db.postgres import CONNECT_TIMEOUT, PostgresReader, connect
+from gql_app.db.questions import Question, Reader, T
+from gql_app.db.sqlite import BUSY_TIMEOUT, SqliteReader
 from gql_app.db.tables import REVISION, Row
 from gql_app.settings import SQLITE
 
-Reader = NewType("Reader", AsyncSession)
-"""A handle for rules that only read."""
-Writer = NewType("Writer", Reader)
-"""A handle for rules that write, which may read as well."""
-
-BUSY_TIMEOUT: Final = 30
-"""Seconds that a writer to SQLite waits for its turn."""
+CONNECTIONS: Final = 10
+"""Connections that one process reads with; as many again write."""
 BUSY_STEP_MS: Final = 500
 """Milliseconds that it waits at a time, for nothing ends a wait within SQLite sooner."""
-CONNECT_TIMEOUT: Final = 5
-"""Seconds that PostgreSQL has to take a connection."""
-_WRITES: Final = "gql_app_writes"
-_UNREACHABLE: Final = (DBAPIError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_REVISION: Final = Question(
+    select(table("alembic_version", column("version_num", String())).c.version_num),
+    lambda row: str(row[0]),
+)
+_REACHABLE: Final = Question(select(true()), tuple)
+_UNREACHABLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error)
+
+
+class Writer(AsyncSession):
+    """A handle for rules that write, which may read as well: a transaction."""
+
+    async def ask(self, question: Question[T], /, **values: object) -> list[T]:
+        """Ask a question within the transaction."""
+        rows = await self.execute(question.statement, values)
+        return [question.build(row) for row in rows]
 
 
 class Database:
     """One database, opened for the life of the process."""
 
-    def __init__(self, url: str) -> None:
-        self.engine: Final = open_engine(url)
-        self._readers = async_sessionmaker(self.engine, expire_on_commit=False)
-        self._writers = async_sessionmaker(
-            self.engine.execution_options(**{_WRITES: True}), expire_on_commit=False
-        )
+    def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
+        self.engine: Final = open_engine(url, connections=connections)
+        opened = SqliteReader if url.startswith(SQLITE) else PostgresReader
+        self._reader: Final = opened(url, connections)
+        self._writers = async_sessionmaker(self.engine, class_=Writer, expire_on_commit=False)
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[Reader]:
-        """Lend a handle to read with; nothing done through it is kept."""
-        async with self._readers() as session:
-            yield Reader(session)
+    def read(self) -> AbstractAsyncContextManager[Reader]:
+        """Lend a handle to read with, which takes a connection for each question only."""
+        return nullcontext(self._reader)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Writer]:
         """Lend a handle to write with; commit when the block ends, roll back if it raises."""
         async with self._writers.begin() as session:
-            yield Writer(Reader(session))
+            yield session
             await session.flush()  # here it can be cancelled still; to commit is to go through
 
     async def revision(self) -> str | None:
         """Tell which migration the database is at, or None if it has seen none."""
-        async with self.read() as db:
-            await db.execute(text("SELECT 1"))
+        await self._reader.ask(_REACHABLE)
         try:
-            async with self.read() as db:
-                return (await db.execute(text("SELECT version_num FROM alembic_version"))).scalar()
-        except DBAPIError:
+            found = await self._reader.ask(_REVISION)
+        except (asyncpg.UndefinedTableError, sqlite3.OperationalError):
             return None
+        return found[0] if found else None
 
     async def faults(self) -> dict[str, str]:
         """Tell what keeps the database from being used; nothing if all is well."""
@@ -84,6 +103,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._reader.close()
         await self.engine.dispose()
 
 
@@ -115,8 +135,8 @@ def sqlite_file(url: str) -> Path:
     return Path(make_url(url).database or "")
 
 
-def open_engine(url: str) -> AsyncEngine:
-    """Make the engine for a `sqlite:///` or `postgresql://` URL; the driver is chosen here.
+def open_engine(url: str, *, connections: int = CONNECTIONS) -> AsyncEngine:
+    """Make the engine for a `sqlite:///` or `postgresql://` URL, which writes go through.
 
     Values are kept out of errors and logs, for they may be passwords' hashes.
     """
@@ -125,17 +145,21 @@ def open_engine(url: str) -> AsyncEngine:
             make_url(url).set(drivername="sqlite+aiosqlite"),
             connect_args={"timeout": BUSY_TIMEOUT},
             hide_parameters=True,
+            pool_size=connections,
+            max_overflow=0,
         )
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         event.listen(engine.sync_engine, "invalidate", _interrupt_sqlite)
         return engine
 
-    async def connect() -> asyncpg.Connection:
-        return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT)
-
     return create_async_engine(
-        "postgresql+asyncpg://", async_creator=connect, hide_parameters=True, pool_pre_ping=True
+        "postgresql+asyncpg://",
+        async_creator=partial(connect, url),
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=connections,
+        max_overflow=0,
     )
 
 
@@ -150,10 +174,7 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """Have a writer take the lock first: one that starts by reading may not get it later."""
-    if not connection.get_execution_options().get(_WRITES):
-        connection.exec_driver_sql("BEGIN")
-        return
+    """Take the writer's lock first: one that starts by reading may not get it later."""
     patience = time.monotonic() + BUSY_TIMEOUT
     while True:
         try:

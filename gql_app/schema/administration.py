@@ -5,8 +5,8 @@ from uuid import UUID
 import strawberry
 
 from gql_app.accounts import checks, credentials, customers
+from gql_app.accounts.records import AnyCustomer
 from gql_app.accounts.sessions import Caller
-from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
 from gql_app.schema.context import Info
 from gql_app.schema.customers import Customer, CustomerPayload, or_null
@@ -113,7 +113,7 @@ class AdministrationMutation:
         return StatusPayload.success("The customer is gone.")
 
 
-def _done(message: str, caller: Caller, row: CustomerRow) -> CustomerPayload:
+def _done(message: str, caller: Caller, row: AnyCustomer) -> CustomerPayload:
     payload = CustomerPayload.success(message)
     payload.customer = Customer.seen_by(caller, row)
     return payload

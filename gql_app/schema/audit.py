@@ -9,7 +9,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from gql_app.accounts import audit
 from gql_app.accounts.paging import Window
-from gql_app.db.tables import AuditRow
+from gql_app.accounts.records import AuditRecord
 from gql_app.schema.context import Info
 from gql_app.schema.customers import Customer, or_null
 from gql_app.schema.paging import PageInfo
@@ -24,7 +24,7 @@ NOBODY: Final = UUID(int=0)
 class AuditEvent:
     """Something that happened."""
 
-    row: strawberry.Private[AuditRow]
+    row: strawberry.Private[AuditRecord]
     id: strawberry.ID
     at: datetime
     action: str = strawberry.field(
@@ -48,7 +48,7 @@ class AuditEvent:
         return await _customer(info, self.row.customer_id)
 
     @classmethod
-    def of(cls, row: AuditRow) -> Self:
+    def of(cls, row: AuditRecord) -> Self:
         """Show an event to an admin."""
         return cls(
             row=row,
@@ -93,10 +93,10 @@ class AuditQuery:
             action=or_null(action),
         )
         async with info.context.read() as db:
-            page = await listing.page(db, window)
+            page = await listing.page(db, window, AuditRecord._fields)
         return AuditEventConnection(
-            nodes=[AuditEvent.of(row) for row in page.rows],
-            page_info=PageInfo.of(listing, page),
+            nodes=[AuditEvent.of(AuditRecord._make(row)) for row in page.rows],
+            page_info=PageInfo.of(page),
         )
 
 

@@ -13,9 +13,10 @@ from strawberry.dataloader import DataLoader
 
 from gql_app.accounts import customers, letters, sessions
 from gql_app.accounts.audit import Origin
+from gql_app.accounts.records import CustomerRecord, SessionRecord
 from gql_app.accounts.sessions import Caller
-from gql_app.db.engine import Reader, Writer
-from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.db.engine import Writer
+from gql_app.db.questions import Reader
 from gql_app.errors import TokenRevoked, Unauthenticated
 from gql_app.resources import Resources
 from gql_app.security.tokens import Claims
@@ -83,12 +84,12 @@ class Context:
         return replace(self.origin, actor_id=(await self.caller()).customer.id)
 
     @cached_property
-    def customers(self) -> DataLoader[UUID, CustomerRow | None]:
+    def customers(self) -> DataLoader[UUID, CustomerRecord | None]:
         """Customers by their ids, as many as are there."""
         return DataLoader(load_fn=self._load_customers)
 
     @cached_property
-    def sessions_of(self) -> DataLoader[UUID, Sequence[SessionRow]]:
+    def sessions_of(self) -> DataLoader[UUID, Sequence[SessionRecord]]:
         """The living sessions of a customer; a page of customers costs one statement."""
         return DataLoader(load_fn=self._load_sessions)
 
@@ -105,12 +106,12 @@ class Context:
                 await sessions.touch(db, caller.session)
         return caller
 
-    async def _load_customers(self, ids: list[UUID]) -> list[CustomerRow | None]:
+    async def _load_customers(self, ids: list[UUID]) -> list[CustomerRecord | None]:
         async with self.read() as db:
             found = await customers.by_ids(db, ids)
         return [found.get(customer_id) for customer_id in ids]
 
-    async def _load_sessions(self, customer_ids: list[UUID]) -> list[Sequence[SessionRow]]:
+    async def _load_sessions(self, customer_ids: list[UUID]) -> list[Sequence[SessionRecord]]:
         async with self.read() as db:
             found = await sessions.living(db, customer_ids)
         return [found.get(customer_id, ()) for customer_id in customer_ids]

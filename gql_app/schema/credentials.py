@@ -6,9 +6,9 @@ from typing import Final, Self
 import strawberry
 
 from gql_app.accounts import checks, credentials, refresh
+from gql_app.accounts.records import AnyCustomer
 from gql_app.accounts.refresh import NotRefreshed
 from gql_app.accounts.sessions import Caller, Opened
-from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer, or_null
@@ -59,7 +59,7 @@ class LoginPayload(Payload):
 
     @classmethod
     def signed_in(
-        cls, context: Context, customer: CustomerRow, opened: Opened, message: str
+        cls, context: Context, customer: AnyCustomer, opened: Opened, message: str
     ) -> Self:
         """Answer a session's tokens, which nobody is shown again."""
         resources, session = context.resources, opened.session

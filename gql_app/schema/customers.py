@@ -1,16 +1,20 @@
 """Customers: what is shown of them, and to whom; how they are listed and changed."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final, Self, TypeVar
+from functools import partial
+from typing import Any, Final, Self, TypeVar
+from uuid import UUID
 
 import strawberry
 
 from gql_app.accounts import customers
 from gql_app.accounts.paging import Listing, Page, Window
+from gql_app.accounts.records import AnyCustomer
 from gql_app.accounts.sessions import Caller
-from gql_app.db.tables import CustomerRow
+from gql_app.schema.asked import asked
 from gql_app.schema.context import Info
-from gql_app.schema.paging import OrderDirection, PageInfo
+from gql_app.schema.paging import CURSORS, OrderDirection, PageInfo, Rows
 from gql_app.schema.payloads import Payload
 from gql_app.schema.permissions import authenticated
 from gql_app.schema.sessions import Session
@@ -31,7 +35,8 @@ class Customer:
     """A person with an account, as one caller sees them."""
 
     caller: strawberry.Private[Caller]
-    row: strawberry.Private[CustomerRow]
+    key: strawberry.Private[UUID]
+    """The id itself; None where nobody asks for it or for sessions."""
     id: strawberry.ID
     name: str
     email: str | None = strawberry.field(description=PRIVATE)
@@ -42,12 +47,12 @@ class Customer:
     updated_at: datetime
 
     @classmethod
-    def seen_by(cls, caller: Caller, row: CustomerRow) -> Self:
+    def seen_by(cls, caller: Caller, row: AnyCustomer) -> Self:
         """Show a customer, whose private fields are null for whom they don't concern."""
         private = caller.may_see(row.id)
         return cls(
             caller=caller,
-            row=row,
+            key=row.id,
             id=strawberry.ID(str(row.id)),
             name=row.name,
             email=row.email if private else None,
@@ -58,13 +63,30 @@ class Customer:
             updated_at=row.updated_at,
         )
 
+    @classmethod
+    def of_row(cls, caller: Caller, columns: Sequence[str], values: Sequence[Any]) -> Self:
+        """Show what was read of a customer for this caller; nobody looks at the rest."""
+        read: dict[str, Any] = dict(zip(columns, values, strict=True))
+        return cls(
+            caller=caller,
+            key=read.get("id"),  # type: ignore[arg-type]  # it is there if it is looked at
+            id=strawberry.ID(str(read.get("id"))),
+            **{name: read.get(name) for name in COLUMNS - {"id"}},  # type: ignore[arg-type]
+        )
+
     @strawberry.field(description=f"Those that are still good, the newest first. {PRIVATE}")
     async def sessions(self, info: Info) -> list[Session] | None:
         """List the living sessions, in one statement for a whole page of customers."""
-        if not self.caller.may_see(self.row.id):
+        if not self.caller.may_see(self.key):
             return None
-        rows = await info.context.sessions_of.load(self.row.id)
+        rows = await info.context.sessions_of.load(self.key)
         return [Session.of(row, current_id=self.caller.session.id) for row in rows]
+
+
+COLUMNS: Final = frozenset(
+    {"id", "name", "email", "phone", "is_active", "is_admin", "created_at", "updated_at"}
+)
+"""Fields of a customer that are columns of the same name."""
 
 
 @strawberry.type(description="A customer, and where they stand in the list.")
@@ -74,26 +96,37 @@ class CustomerEdge:
     cursor: str
     node: Customer
 
+    @classmethod
+    def of_row(
+        cls,
+        node: Callable[[Sequence[object]], Customer],
+        cursor: Callable[[Sequence[object]], str],
+        values: Sequence[object],
+    ) -> Self:
+        """Pair what was read of a customer with its cursor."""
+        return cls(cursor=cursor(values), node=node(values))
+
 
 @strawberry.type(description="One page of customers.")
 class CustomerConnection:
     """One page of customers."""
 
-    listing: strawberry.Private[Listing[CustomerRow]]
-    page: strawberry.Private[Page[CustomerRow]]
+    listing: strawberry.Private[Listing]
     nodes: list[Customer]
+    edges: list[CustomerEdge]
+    page_info: PageInfo
 
-    @strawberry.field
-    def edges(self) -> list[CustomerEdge]:
-        """Pair each customer with their cursor."""
-        return [
-            CustomerEdge(cursor=self.listing.cursor(node.row), node=node) for node in self.nodes
-        ]
-
-    @strawberry.field
-    def page_info(self) -> PageInfo:
-        """Tell where the page stands."""
-        return PageInfo.of(self.listing, self.page)
+    @classmethod
+    def of(cls, caller: Caller, page: Page) -> Self:
+        """Show a page to a caller; a cursor is written if its keys were read."""
+        node, cursor = partial(Customer.of_row, caller, page.columns), page.cursor
+        edge = partial(CustomerEdge.of_row, node, cursor if page.marked else str)
+        return cls(
+            listing=page.listing,
+            nodes=Rows(Customer, page, node).as_list,
+            edges=Rows(CustomerEdge, page, edge).as_list,
+            page_info=PageInfo.of(page),
+        )
 
     @strawberry.field(description="All that match the filter; counted only when asked for.")
     async def total_count(self, info: Info) -> int:
@@ -166,9 +199,12 @@ class CustomerQuery:
         customer_id = parse_id(id)
         if customer_id is None:
             return None
+        caller = await info.context.caller()
         async with info.context.read() as db:
-            row = await customers.by_id(db, customer_id)
-        return Customer.seen_by(await info.context.caller(), row) if row else None
+            row = await customers.seen(
+                db, customer_id, by_admin=caller.customer.is_admin, caller_id=caller.customer.id
+            )
+        return Customer.seen_by(caller, row) if row else None
 
     @strawberry.field(
         description="A page of customers: first or last of 1 to 500, 50 when neither is given; "
@@ -191,17 +227,23 @@ class CustomerQuery:
             filter.rule() if filter else customers.Filter(),
             order_by.rule() if order_by else customers.Order(),
             by_admin=caller.customer.is_admin,
+            caller_id=caller.customer.id,
         )
         window = Window.of(
             first=or_null(first), after=or_null(after), last=or_null(last), before=or_null(before)
         )
-        async with info.context.read() as db:
-            page = await listing.page(db, window)
-        return CustomerConnection(
-            listing=listing,
-            page=page,
-            nodes=[Customer.seen_by(caller, row) for row in page.rows],
-        )
+        return CustomerConnection.of(caller, await _page(info, listing, window))
+
+
+async def _page(info: Info, listing: Listing, window: Window) -> Page:
+    """Read the columns of a page that the operation asks for, and none if it asks for none."""
+    if not asked(info) & {"nodes", "edges", "page_info"}:
+        return listing.unread(window)
+    fields = asked(info, "nodes") | asked(info, "edges", "node")
+    columns = (fields & COLUMNS) | ({"id"} if "sessions" in fields else set())
+    cursors = "cursor" in asked(info, "edges") or asked(info, "page_info") & CURSORS
+    async with info.context.read() as db:
+        return await listing.page(db, window, columns, cursors=bool(cursors))
 
 
 def or_null(value: _T | None) -> _T | None:

@@ -1,23 +1,53 @@
 """Connections: how a list is paged through."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
-from typing import Any, Generic, Self, TypeVar
+from typing import Final, Self, TypeVar, cast, overload
 
 import strawberry
 
-from gql_app.accounts.paging import Listing, Page
-from gql_app.db.tables import Row
+from gql_app.accounts.paging import Page
 
-_R = TypeVar("_R", bound=Row)
 _T = TypeVar("_T")
+CURSORS: Final = frozenset({"start_cursor", "end_cursor"})
+"""Fields of PageInfo for which a page is read with its keys."""
 
 
-class Rows(Generic[_T]):
-    """Stand-in."""
+class Rows(Sequence[_T]):
+    """A list of GraphQL objects that are built only when somebody looks at them."""
 
-    columns: Sequence[str]
-    values: Sequence[Sequence[Any]]
+    def __init__(self, kind: type[_T], page: Page, build: Callable[[Sequence[object]], _T]) -> None:
+        self.kind: Final = kind
+        """What the items are."""
+        self.columns: Final = page.columns
+        """The fields that were read; an item's others are never looked at."""
+        self.values: Final = page.rows
+        """The columns of each item, in order."""
+        self.build: Final = build
+        """Makes an item of its values."""
+
+    @property
+    def as_list(self) -> list[_T]:
+        """Pass for the list that a field is declared to be, which it is to any reader."""
+        return cast("list[_T]", self)
+
+    def __len__(self) -> int:
+        """Count the items."""
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, index: int) -> _T: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[_T]: ...
+    def __getitem__(self, index: int | slice) -> _T | list[_T]:
+        """Build an item, or some."""
+        if isinstance(index, slice):
+            return list(map(self.build, self.values[index]))
+        return self.build(self.values[index])
+
+    def __iter__(self) -> Iterator[_T]:
+        """Build one item after the other."""
+        return map(self.build, self.values)
 
 
 @strawberry.enum(description="Which way a list is sorted.")
@@ -42,11 +72,12 @@ class PageInfo:
     end_cursor: str | None = strawberry.field(description="Send it as after to page forward.")
 
     @classmethod
-    def of(cls, listing: Listing[_R], page: Page[_R]) -> Self:
-        """Tell where a page stands in its list."""
+    def of(cls, page: Page) -> Self:
+        """Tell where a page stands in its list; cursors only if it was read with their keys."""
+        marked = bool(page.rows) and page.marked
         return cls(
             has_next_page=page.has_next,
             has_previous_page=page.has_previous,
-            start_cursor=listing.cursor(page.rows[0]) if page.rows else None,
-            end_cursor=listing.cursor(page.rows[-1]) if page.rows else None,
+            start_cursor=page.cursor(page.rows[0]) if marked else None,
+            end_cursor=page.cursor(page.rows[-1]) if marked else None,
         )

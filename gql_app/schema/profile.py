@@ -5,8 +5,8 @@ from dataclasses import replace
 import strawberry
 
 from gql_app.accounts import checks, credentials, customers
+from gql_app.accounts.records import AnyCustomer
 from gql_app.accounts.sessions import Caller
-from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.schema.context import Context, Info
 from gql_app.schema.credentials import LoginPayload
@@ -107,7 +107,7 @@ class ProfileMutation:
         return StatusPayload.success("Your account is gone.")
 
 
-def judged(new_password: str, customer: CustomerRow) -> str:
+def judged(new_password: str, customer: AnyCustomer) -> str:
     """Judge a new password, and tell its normal form. Raises Rejected."""
     secret = passwords.normalise(new_password)
     fault = passwords.judge(secret, email=customer.email, name=customer.name)
@@ -118,7 +118,7 @@ def judged(new_password: str, customer: CustomerRow) -> str:
 
 async def _prove(
     context: Context,
-    customer: CustomerRow,
+    customer: AnyCustomer,
     password: str | None,
     *,
     field: str = "current_password",

@@ -5,7 +5,7 @@ from typing import Final
 import strawberry
 
 from gql_app.accounts import resets
-from gql_app.db.tables import CustomerRow
+from gql_app.accounts.records import AnyCustomer
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.schema.context import Context, Info
 from gql_app.schema.payloads import StatusPayload
@@ -58,7 +58,7 @@ class ResetMutation:
         return StatusPayload.success(context.done("Your password is set. Sign in with it."))
 
 
-async def _owner(context: Context, token: str) -> CustomerRow:
+async def _owner(context: Context, token: str) -> AnyCustomer:
     """Find whose link it is; guesses are counted. Raises Rejected."""
     throttle = context.resources.throttle
     limit = throttle.of_client("reset with", context.origin.ip_address)

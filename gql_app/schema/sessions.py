@@ -8,7 +8,7 @@ import strawberry
 
 from gql_app.accounts import sessions
 from gql_app.accounts.audit import Action
-from gql_app.db.tables import SessionRow
+from gql_app.accounts.records import AnySession
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.schema.context import Info
 from gql_app.schema.payloads import StatusPayload
@@ -29,7 +29,7 @@ class Session:
     is_current: bool = strawberry.field(description="Whether this request is of this session.")
 
     @classmethod
-    def of(cls, row: SessionRow, *, current_id: UUID) -> Self:
+    def of(cls, row: AnySession, *, current_id: UUID) -> Self:
         """Show a session to its customer or an admin."""
         return cls(
             id=strawberry.ID(str(row.id)),

@@ -10,6 +10,7 @@ from gql_app.accounts.letters import Kind
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, LetterRow, PasswordResetRow
 from gql_app.mail import Letter
+from tests.databases import looking
 
 STATIONERY = letters.Stationery(b"a pepper of the tests", "https://shop.example/reset?lang=de")
 LINK = STATIONERY.reset_url + "#token="
@@ -35,13 +36,13 @@ async def claim(database: Database) -> list[Letter]:
 
 async def waiting(database: Database) -> list[str]:
     """Tell the kinds of the letters that are yet to be sent."""
-    async with database.read() as db:
+    async with looking(database) as db:
         return sorted(await db.scalars(select(LetterRow.kind)))
 
 
 async def resets(database: Database) -> list[tuple[UUID, str, datetime]]:
     """Tell which links are good."""
-    async with database.read() as db:
+    async with looking(database) as db:
         rows = await db.scalars(select(PasswordResetRow))
         return [(row.customer_id, row.digest, row.expires_at) for row in rows]
 

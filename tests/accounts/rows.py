@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
-
-from sqlalchemy import Connection, event
+from typing import Any
 
 from gql_app.accounts.checks import fold
 from gql_app.accounts.customers import Filter, Order, OrderField, listing
@@ -13,10 +13,12 @@ from gql_app.accounts.paging import Listing, Page, Window
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
 from gql_app.security.ids import new_id
+from tests.statements import listened
 
 START = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 ORDERS = [Order(field, descending=down) for field, down in product(OrderField, [False, True])]
 EVERYBODY = Filter()
+COLUMNS = [column.key for column in CustomerRow.__table__.columns]
 
 
 def customer(name: str, email: str | None = None, *, seconds: float = 0) -> CustomerRow:
@@ -44,7 +46,7 @@ async def store(database: Database, rows: Iterable[CustomerRow]) -> list[Custome
     return stored
 
 
-def everybody(order: Order = ORDERS[0]) -> Listing[CustomerRow]:
+def everybody(order: Order = ORDERS[0]) -> Listing:
     """List all customers as an admin may."""
     return listing(EVERYBODY, order, by_admin=True)
 
@@ -68,45 +70,51 @@ def names(rows: Iterable[CustomerRow]) -> list[str]:
     return [row.name for row in rows]
 
 
-async def read(database: Database, of: Listing[CustomerRow], window: Window) -> Page[CustomerRow]:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a page told of customers, of whom every column was read."""
+
+    rows: list[CustomerRow]
+    has_previous: bool
+    has_next: bool
+
+
+def told(page: Page) -> Told:
+    """Make rows of a page's values."""
+    rows: list[dict[str, Any]] = [dict(zip(page.columns, row, strict=True)) for row in page.rows]
+    return Told([CustomerRow(**row) for row in rows], page.has_previous, page.has_next)
+
+
+async def read(database: Database, of: Listing, window: Window) -> Told:
     """Read one page."""
     async with database.read() as db:
-        return await of.page(db, window)
+        return told(await of.page(db, window, COLUMNS))
+
+
+def cursor(of: Listing, row: CustomerRow) -> str:
+    """Write where a customer stands in a list."""
+    return of.cursor([getattr(row, key) for key in of.shape.keys])
 
 
 async def walk(
-    database: Database, of: Listing[CustomerRow], size: int, *, backward: bool
-) -> AsyncIterator[Page[CustomerRow]]:
+    database: Database, of: Listing, size: int, *, backward: bool
+) -> AsyncIterator[Told]:
     """Read page after page, as far as they say that there is one more."""
     window = Window(size, backward=backward)
     while True:
         page = await read(database, of, window)
         yield page
         if backward and page.has_previous:
-            window = Window(size, backward=True, before=of.cursor(page.rows[0]))
+            window = Window(size, backward=True, before=cursor(of, page.rows[0]))
         elif page.has_next and not backward:
-            window = Window(size, after=of.cursor(page.rows[-1]))
+            window = Window(size, after=cursor(of, page.rows[-1]))
         else:
             return
 
 
 @contextmanager
-def statements(database: Database) -> Iterator[list[tuple[str, Sequence[object]]]]:
-    """Note every statement that reaches the database, with its values."""
+def statements() -> Iterator[list[tuple[str, Sequence[object]]]]:
+    """Note every statement that is sent to a database, with its values."""
     seen: list[tuple[str, Sequence[object]]] = []
-
-    def note(
-        _connection: Connection,
-        _cursor: object,
-        statement: str,
-        parameters: Sequence[object],
-        *_: object,
-    ) -> None:
-        if not statement.startswith("BEGIN"):
-            seen.append((statement, parameters))
-
-    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
-    try:
+    with listened(lambda sql, bound: seen.append((sql, bound))):
         yield seen
-    finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", note)

@@ -14,6 +14,7 @@ from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
 from tests.accounts.outbox import ask_reset, claim, token_of
+from tests.databases import looking
 from tests.locks import until_it_waits
 from tests.people import LIFETIMES, NOWHERE, add_customer
 
@@ -32,7 +33,7 @@ async def reset(database: Database, token: str, password_hash: str) -> str | Non
 
 async def stored(database: Database, customer: CustomerRow) -> str:
     """Read a customer's hash."""
-    async with database.read() as db:
+    async with looking(database) as db:
         return (await db.get_one(CustomerRow, customer.id)).password_hash
 
 

@@ -16,6 +16,7 @@ from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import Rejected
 from gql_app.security.passwords import Passwords
+from tests.databases import looking
 from tests.people import LIFETIMES, NOWHERE, PASSWORD, add_customer, password_hash
 
 THROTTLE = Throttle(key=b"key of the tests", attempts=100, client_attempts=1000, window=60)
@@ -37,13 +38,13 @@ async def store(database: Database, **values: object) -> None:
 
 async def stored_hash(database: Database) -> str:
     """Read the only customer's hash."""
-    async with database.read() as db:
+    async with looking(database) as db:
         return (await db.scalars(select(CustomerRow.password_hash))).one()
 
 
 async def session_count(database: Database) -> int:
     """Count sessions that have not ended."""
-    async with database.read() as db:
+    async with looking(database) as db:
         living = select(SessionRow).where(SessionRow.ended_at.is_(None))
         return len((await db.scalars(living)).all())
 
@@ -181,11 +182,11 @@ async def test_signing_in_is_refused_if_the_account_changed_since_the_check(
     await store(database, password_hash=old_hash() if outdated else password_hash())
     proof = await check(database, hasher)
     await deed(database)
-    async with database.read() as db:
+    async with looking(database) as db:
         left = (await db.scalars(select(CustomerRow.password_hash))).all()
     assert await sign_in(database, proof) is None
     assert await session_count(database) == 0
-    async with database.read() as db:
+    async with looking(database) as db:
         assert (await db.scalars(select(CustomerRow.password_hash))).all() == left
 
 

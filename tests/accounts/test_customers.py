@@ -15,6 +15,7 @@ from gql_app.db.engine import Database, Writer
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import Fault, Rejected
 from gql_app.security.ids import new_id
+from tests.databases import looking
 from tests.people import LIFETIMES, NOWHERE, PASSWORD, add_customer
 
 NOON = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
@@ -23,7 +24,7 @@ LATER = NOON + timedelta(seconds=1)
 
 async def everybody(database: Database) -> list[CustomerRow]:
     """Read all customers, by name."""
-    async with database.read() as db:
+    async with looking(database) as db:
         return list(await db.scalars(select(CustomerRow).order_by(CustomerRow.name)))
 
 
@@ -254,7 +255,7 @@ async def test_a_removed_customer_takes_their_sessions_along(database: Database)
     async with database.write() as db:
         await customers.delete(db, ada.id, origin=NOWHERE)
     assert [row.id for row in await everybody(database)] == [bob.id]
-    async with database.read() as db:
+    async with looking(database) as db:
         assert list(await db.scalars(select(SessionRow.customer_id))) == [bob.id]
 
 

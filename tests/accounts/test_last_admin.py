@@ -13,6 +13,7 @@ from gql_app.accounts.checks import Changes
 from gql_app.db.engine import Database, Writer
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
+from tests.databases import looking
 from tests.people import NOWHERE, add_customer
 
 Deed = Callable[[Writer, UUID], Awaitable[object]]
@@ -52,7 +53,7 @@ async def unseat(database: Database, deed: Deed, customer_id: UUID) -> str | Non
 async def active_admins(database: Database) -> int:
     """Count those who can administer."""
     statement = select(func.count()).where(CustomerRow.is_admin, CustomerRow.is_active)
-    async with database.read() as db:
+    async with looking(database) as db:
         return (await db.execute(statement)).scalar_one()
 
 

@@ -23,7 +23,7 @@ from tests.accounts.outbox import (
     waiting,
 )
 from tests.conftest import SetClock
-from tests.databases import contents
+from tests.databases import contents, looking
 from tests.people import NOWHERE
 
 
@@ -103,7 +103,7 @@ async def test_pauses_double_up_to_an_hour(
         (letter,) = await claim(noon)
         async with noon.write() as db:
             await letters.postpone(db, letter)
-        async with noon.read() as db:
+        async with looking(noon) as db:
             due_at = (await db.scalars(select(LetterRow.due_at))).one()
         pauses.append(int((due_at - now).total_seconds()))
         now = due_at

@@ -6,23 +6,27 @@ from uuid import UUID
 import pytest
 
 from gql_app.accounts.customers import Order, delete
-from gql_app.accounts.paging import DEFAULT_SIZE, MAX_SIZE, Page, Window
+from gql_app.accounts.paging import DEFAULT_SIZE, MAX_SIZE, Window
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import BadUserInput
 from tests.accounts.rows import (
+    COLUMNS,
     ORDERS,
+    Told,
+    cursor,
     customer,
     everybody,
     in_order,
     read,
     statements,
     store,
+    told,
     walk,
 )
 from tests.people import NOWHERE
 
-Told = tuple[list[UUID], bool, bool]
+Shown = tuple[list[UUID], bool, bool]
 
 
 async def crowd(database: Database) -> list[CustomerRow]:
@@ -66,7 +70,7 @@ async def test_walking_sees_each_customer_once_while_others_are_inserted_and_rem
 
 def model(
     line: list[UUID], living: set[UUID], window: Window, after: UUID | None, before: UUID | None
-) -> Told:
+) -> Shown:
     """Work out a page from the line that everybody stands in, those who have left too."""
     start = line.index(after) + 1 if after else 0
     stop = line.index(before) if before else len(line)
@@ -87,7 +91,7 @@ async def test_every_window_shows_what_a_sorted_list_would(
         for row in gone:
             await delete(db, row.id, origin=NOWHERE)
     of = everybody(order)
-    cursors: dict[UUID | None, str | None] = {row.id: of.cursor(row) for row in (*rows, *gone)}
+    cursors: dict[UUID | None, str | None] = {row.id: cursor(of, row) for row in (*rows, *gone)}
     cursors[None] = None
     line = [row.id for row in in_order(order, [*rows, *gone])]
     living = {row.id for row in rows}
@@ -95,9 +99,9 @@ async def test_every_window_shows_what_a_sorted_list_would(
     async with database.read() as db:
         for after, before, size, backward in product(marks, marks, (1, 2), (False, True)):
             window = Window(size, backward, cursors[after], cursors[before])
-            page = await of.page(db, window)
-            told = [row.id for row in page.rows], page.has_previous, page.has_next
-            assert told == model(line, living, window, after, before)
+            page = told(await of.page(db, window, COLUMNS))
+            shown = [row.id for row in page.rows], page.has_previous, page.has_next
+            assert shown == model(line, living, window, after, before)
 
 
 @pytest.mark.parametrize("backward", [False, True])
@@ -105,7 +109,7 @@ async def test_a_page_of_nobody_has_nothing_on_either_side(
     database: Database, *, backward: bool
 ) -> None:
     page = await read(database, everybody(), Window(backward=backward))
-    assert page == Page([], has_previous=False, has_next=False)
+    assert page == Told([], has_previous=False, has_next=False)
     async with database.read() as db:
         assert await everybody().count(db) == 0
 
@@ -113,12 +117,12 @@ async def test_a_page_of_nobody_has_nothing_on_either_side(
 async def test_a_page_takes_one_statement_and_so_does_a_count(database: Database) -> None:
     rows = await crowd(database)
     of = everybody()
-    window = Window(5, after=of.cursor(rows[3]), before=of.cursor(rows[-1]))
+    window = Window(5, after=cursor(of, rows[3]), before=cursor(of, rows[-1]))
     async with database.read() as db:
-        with statements(database) as seen:
-            await of.page(db, window)
+        with statements() as seen:
+            await of.page(db, window, COLUMNS)
         assert len(seen) == 1
-        with statements(database) as seen:
+        with statements() as seen:
             assert await of.count(db) == len(rows)
         assert len(seen) == 1
 

@@ -10,6 +10,7 @@ from gql_app.accounts.checks import check_new, fold
 from gql_app.accounts.samples import BATCH, batches, insert_samples
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
+from tests.databases import looking
 from tests.people import PASSWORD
 
 NOON = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
@@ -68,7 +69,7 @@ async def test_they_can_be_stored(database: Database) -> None:
     rows = make(500)
     async with database.write() as db:
         await insert_samples(db, rows)
-    async with database.read() as db:
+    async with looking(database) as db:
         assert (await db.execute(select(func.count()).select_from(CustomerRow))).scalar() == 500
         row = await db.get_one(CustomerRow, rows[7]["id"])
     assert {key: getattr(row, key) for key in rows[7]} == rows[7]

@@ -17,6 +17,7 @@ from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.security.ids import new_id
 from gql_app.security.tokens import Claims
 from tests.accounts.rows import statements
+from tests.databases import looking
 from tests.people import LIFETIMES, NOWHERE, add_customer
 
 SetClock = Callable[[datetime], None]
@@ -52,7 +53,7 @@ async def living(database: Database, *rows: CustomerRow) -> dict[UUID, list[UUID
 
 async def last_used(database: Database, session: SessionRow) -> datetime:
     """Read when a session was last used."""
-    async with database.read() as db:
+    async with looking(database) as db:
         row = await db.get_one(SessionRow, session.id)
     return row.last_used_at
 
@@ -78,7 +79,7 @@ async def test_a_session_notes_when_and_from_where_it_began(
     set_clock(NOON)
     ada = await add_customer(database, "Ada")
     session = await open_session(database, ada, Origin("f" * 45, "é" * 300))
-    async with database.read() as db:
+    async with looking(database) as db:
         row = await db.get_one(SessionRow, session.id)
     assert row.id.version == 7
     assert (row.customer_id, row.ip_address, row.user_agent) == (ada.id, "f" * 45, "é" * 300)
@@ -99,7 +100,7 @@ async def test_no_session_outlives_the_last_moment_that_can_be_written(
 async def test_a_living_session_tells_who_is_asking(database: Database) -> None:
     ada = await add_customer(database, "Ada")
     session = await open_session(database, ada)
-    with statements(database) as seen:
+    with statements() as seen:
         caller = await ask(database, ada.id, session.id)
     assert caller is not None
     assert (caller.customer.id, caller.session.id) == (ada.id, session.id)
@@ -211,7 +212,7 @@ async def test_living_sessions_are_listed_the_newest_first(
     bobs = await open_session(database, bob)
     async with database.write() as db:
         await sessions.end(db, opened[3].id, of=None, origin=NOWHERE)
-    with statements(database) as seen:
+    with statements() as seen:
         found = await living(database, ada, bob, carla)
     assert found == {ada.id: [opened[2].id, opened[0].id, opened[1].id], bob.id: [bobs.id]}
     assert len(seen) == 1
@@ -236,6 +237,6 @@ async def test_an_ended_session_keeps_the_moment_it_first_ended(
         set_clock(moment)
         async with database.write() as db:
             await deed(db, first)
-    async with database.read() as db:
+    async with looking(database) as db:
         ended = [(await db.get_one(SessionRow, row.id)).ended_at for row in (first, second)]
     assert ended == [NOON + MICROSECOND, NOON + HOUR]

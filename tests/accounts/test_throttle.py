@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import select
 
 from gql_app.accounts.throttle import Limit, Throttle
-from gql_app.db.engine import Database, Reader
+from gql_app.db.engine import Database
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
 from tests.accounts.conftest import NOON
 from tests.conftest import SetClock
+from tests.databases import looking
 from tests.locks import until_it_waits
 
 WINDOW = 900
@@ -43,9 +44,10 @@ async def wait(database: Database, *limits: Limit, throttle: Throttle = THROTTLE
     return None
 
 
-async def times(db: Reader, limit: Limit) -> list[float]:
+async def times(database: Database, limit: Limit) -> list[float]:
     """Tell when a subject failed."""
-    row = await db.get(ThrottleRow, limit.subject)
+    async with looking(database) as db:
+        row = await db.get(ThrottleRow, limit.subject)
     return row.times if row else []
 
 
@@ -63,9 +65,8 @@ async def test_refused_attempt_is_not_counted(noon: Database, set_clock: SetCloc
     with pytest.raises(TooManyAttempts) as refused:
         await count(noon, BOB, ADA)
     assert refused.value.retry_after == WINDOW - 60
-    async with noon.read() as db:
-        assert await times(db, ADA) == [NOON.timestamp()] * 5
-        assert await times(db, BOB) == []
+    assert await times(noon, ADA) == [NOON.timestamp()] * 5
+    assert await times(noon, BOB) == []
 
 
 @pytest.mark.parametrize(
@@ -146,20 +147,18 @@ async def test_twenty_failures_at_once_never_pass_the_limit(noon: Database) -> N
     )
     refused = [outcome for outcome in outcomes if isinstance(outcome, TooManyAttempts)]
     assert (len(refused), outcomes.count(False), outcomes.count(True)) == (15, 4, 1)
-    async with noon.read() as db:
-        assert len(await times(db, ADA)) == len(await times(db, client)) == 5
+    assert len(await times(noon, ADA)) == len(await times(noon, client)) == 5
 
 
 async def test_failure_that_races_with_a_success_is_counted(noon: Database) -> None:
     await count(noon, ADA)
     async with noon.write() as db:
-        await THROTTLE.require_room(db, ADA, lock=True)
+        await THROTTLE.hold_room(db, ADA)
         failing = asyncio.create_task(count(noon, ADA))
         await until_it_waits(db, failing)
         await THROTTLE.clear(db, ADA)
     assert await failing is False
-    async with noon.read() as db:
-        assert await times(db, ADA) == [NOON.timestamp()]
+    assert await times(noon, ADA) == [NOON.timestamp()]
 
 
 async def test_purge_deletes_forgotten_counts_in_batches(
@@ -175,13 +174,12 @@ async def test_purge_deletes_forgotten_counts_in_batches(
         async with noon.write() as db:
             deleted.append(await THROTTLE.purge(db, batch=2))
     assert deleted == [0, 2, 2, 1, 0]
-    async with noon.read() as db:
-        assert await times(db, ADA) == [NOON.timestamp() + 1]
+    assert await times(noon, ADA) == [NOON.timestamp() + 1]
 
 
 async def test_what_was_typed_is_kept_as_a_keyed_hash_only(noon: Database) -> None:
     await count(noon, ADA, THROTTLE.of_client("sign-in", "192.0.2.1"))
-    async with noon.read() as db:
+    async with looking(noon) as db:
         rows = (await db.scalars(select(ThrottleRow))).all()
     for told in ("ada", "example", "192.0.2.1", "sign-in"):
         assert told not in repr(rows)

@@ -11,6 +11,7 @@ from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.security.ids import new_id
 from tests.accounts.rows import customer, store
+from tests.databases import looking
 
 NOON = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -35,7 +36,7 @@ async def test_a_moment_comes_back_in_utc_to_the_microsecond(
     row = customer("Ada")
     row.created_at = moment
     await store(database, [row])
-    async with database.read() as db:
+    async with looking(database) as db:
         back = (await db.execute(select(CustomerRow.created_at))).scalar_one()
         same = select(CustomerRow.id).where(CustomerRow.created_at == moment)
         assert (await db.scalars(same)).all() == [row.id]
@@ -56,7 +57,7 @@ async def test_an_absent_moment_stays_absent(database: Database) -> None:
     )
     async with database.write() as db:
         db.add(session)
-    async with database.read() as db:
+    async with looking(database) as db:
         back = await db.get_one(SessionRow, session.id)
     assert (back.ended_at, back.expires_at) == (None, NOON)
 
@@ -102,6 +103,6 @@ async def test_keys_are_sorted_by_code_point_on_either_database(database: Databa
     for row in rows:
         row.name_key = row.name
     await store(database, rows)
-    async with database.read() as db:
+    async with looking(database) as db:
         order = text("name_key")
         assert (await db.scalars(select(CustomerRow.name_key).order_by(order))).all() == keys

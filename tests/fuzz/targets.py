@@ -17,6 +17,7 @@ from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.conftest import SECRET
+from tests.databases import looking
 from tests.people import PASSWORD, Person, add_customer, expired_token, sign_in
 from tests.processes import PATIENCE, Server, serving, signed_in
 
@@ -120,7 +121,7 @@ async def _fill(url: str) -> tuple[Person, dict[str, str | None]]:
 async def _protected(url: str, plain: Person) -> list[str]:
     """Write down the rows that are not the plain customer's own, and what is theirs to keep."""
     database = Database(url)
-    async with database.read() as db:
+    async with looking(database) as db:
         others = await db.execute(
             select(CustomerRow.__table__).where(CustomerRow.id != plain.id).order_by(CustomerRow.id)
         )

@@ -1,23 +1,20 @@
 """What the tests of the schema share: what the database was asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
-from sqlalchemy import Connection, event
 
-from tests.api import Api
+from tests.statements import listened
 
 
 @pytest.fixture
-def selects(api: Api) -> Iterator[list[str]]:
-    """Write down every SELECT that the API sends to its database."""
+def selects() -> Iterator[list[str]]:
+    """Write down every SELECT that is sent during a test."""
     sent: list[str] = []
 
-    def note(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith("SELECT"):
-            sent.append(statement)
+    def take(sql: str, _: Sequence[object]) -> None:
+        if sql.startswith("SELECT"):
+            sent.append(sql)
 
-    engine = api.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(engine, "before_cursor_execute", note)
+    with listened(take):
+        yield sent

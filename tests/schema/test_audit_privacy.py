@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from gql_app.db.tables import AuditRow
 from tests.api import Api
-from tests.databases import contents
+from tests.databases import contents, looking
 from tests.people import PASSWORD, Person
 from tests.schema.mutations import SUCCESS, do, faults, send
 
@@ -53,7 +53,7 @@ REFUSED: Final[list[tuple[str, dict[str, Any], str]]] = [
 
 async def recorded(api: Api) -> int:
     """Count the events."""
-    async with api.database.read() as db:
+    async with looking(api.database) as db:
         return (await db.execute(select(func.count()).select_from(AuditRow))).scalar_one()
 
 
@@ -64,7 +64,7 @@ async def test_names_of_fields_are_kept_and_never_their_values(
     changes = {**values, "password": "a password of her own"}
     done = await do(api, "updateCustomer", token=admin.token, id=str(plain.id), input=changes)
     assert faults(done) == SUCCESS
-    async with api.database.read() as db:
+    async with looking(api.database) as db:
         rows = (await db.execute(select(*AuditRow.__table__.columns))).all()
     kept = " ".join(str(value) for row in rows for value in row)
     assert "['email', 'name', 'phone']" in kept

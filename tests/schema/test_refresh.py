@@ -14,7 +14,7 @@ from gql_app.db.tables import AuditRow, RefreshTokenRow
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.conftest import SetClock
-from tests.databases import contents
+from tests.databases import contents, looking
 from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.schema.mutations import SUCCESS, Told, do, faults, refresh, refused, token_reason
 
@@ -31,7 +31,7 @@ async def unspent(api: Api, person: Person) -> int:
         .select_from(RefreshTokenRow)
         .where(RefreshTokenRow.session_id == person.session_id, RefreshTokenRow.spent_at.is_(None))
     )
-    async with api.database.read() as db:
+    async with looking(api.database) as db:
         return (await db.execute(statement)).scalar_one()
 
 
@@ -80,7 +80,7 @@ async def test_spent_token_after_the_grace_ends_the_session(
     assert await token_reason(api, plain.token) == "TOKEN_REVOKED"
     assert await refused(api, successor) == REVOKED
     assert await refused(api, plain.refresh_token) == REVOKED
-    async with api.database.read() as db:
+    async with looking(api.database) as db:
         events = (await db.scalars(select(AuditRow))).all()
     assert [e.customer_id for e in events if e.action == "session:reuse"] == [plain.id]
 

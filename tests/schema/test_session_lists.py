@@ -10,6 +10,7 @@ from gql_app import clock
 from gql_app.db.tables import CustomerRow
 from tests.api import Api
 from tests.conftest import SetClock
+from tests.databases import looking
 from tests.people import PASSWORD, Person, add_customer, sign_in, sign_out
 from tests.schema.mutations import SUCCESS, do, faults, token_reason
 
@@ -149,7 +150,7 @@ async def test_all_other_sessions_of_the_caller_end_at_once(
 
 async def test_21st_session_ends_the_oldest(api: Api, plain: Person, other: Person) -> None:
     second = await again(api, plain)
-    async with api.database.read() as db:
+    async with looking(api.database) as db:
         row = await db.get_one(CustomerRow, plain.id)
     for _ in range(18):
         await sign_in(api.resources, row)
@@ -163,7 +164,7 @@ async def test_21st_session_ends_the_oldest(api: Api, plain: Person, other: Pers
 async def test_expired_sessions_do_not_count_towards_the_20(
     api: Api, plain: Person, set_clock: SetClock
 ) -> None:
-    async with api.database.read() as db:
+    async with looking(api.database) as db:
         row = await db.get_one(CustomerRow, plain.id)
     start = clock.now()
     set_clock(start + timedelta(days=1))

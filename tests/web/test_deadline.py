@@ -11,6 +11,7 @@ from sqlalchemy import func, select, text
 from gql_app.db.tables import AuditRow
 from gql_app.settings import Settings
 from tests.api import GRAPHQL, Answer, Api, running
+from tests.databases import looking
 from tests.people import Person, add_customer, sign_in
 from tests.slow import slow_down, slow_down_inserts, speed_up, statements_at_work
 
@@ -53,7 +54,7 @@ async def prompt(api: Api, query: str, person: Person) -> Answer:
 
 async def audited(api: Api) -> int:
     """Count what was noted."""
-    async with api.database.read() as db:
+    async with looking(api.database) as db:
         return (await db.execute(select(func.count()).select_from(AuditRow))).scalar_one()
 
 

@@ -1,0 +1,174 @@
+"""Questions: SELECTs that SQLAlchemy writes once, and that the drivers are asked often.
+
+A value has the same type on both databases: UUID, an aware datetime in UTC, bool, str, int,
+and what JSON holds.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Generic, Protocol, TypeVar
+from uuid import UUID
+
+import orjson
+from asyncpg.pgproto.pgproto import UUID as QuickUUID  # noqa: N811 — the uuid's own, in C
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Boolean,
+    Dialect,
+    Select,
+    Text,
+    Uuid,
+    bindparam,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from gql_app.db.tables import Moment
+
+T = TypeVar("T")
+Restore = Callable[[object], object]
+"""Makes a value of what a driver answered."""
+
+
+class Question(Generic[T]):
+    """A SELECT with named parameters, and what is built of each row of its answer."""
+
+    def __init__(
+        self, statement: Select[*tuple[Any, ...]], build: Callable[[Sequence[Any]], T]
+    ) -> None:
+        self.statement: Final = statement
+        self.build: Final = build
+        self._rendered: Final[dict[str, Rendered]] = {}
+
+    def rendered(self, dialect: Dialect) -> "Rendered":
+        """Write it for one database, once."""
+        found = self._rendered.get(dialect.name)
+        if found is None:
+            found = self._rendered[dialect.name] = Rendered(self.statement, dialect)
+        return found
+
+
+class Reader(Protocol):
+    """A handle for rules that only read."""
+
+    async def ask(self, question: Question[T], /, **values: object) -> list[T]:
+        """Ask a question, and build what its rows become."""
+
+
+class Listed(TypeDecorator[Collection[UUID] | Collection[str]]):
+    """A list of values as one parameter, so that a statement is the same for any number."""
+
+    impl = ARRAY
+    cache_ok = True
+
+    def __init__(self, item: TypeEngine[UUID] | TypeEngine[str]) -> None:
+        super().__init__(item)
+        self.item = item
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Send an array, or JSON where there are none."""
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else ARRAY(self.item))
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ANN401 — as its base has it
+        """Write values as the column holds them."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return orjson.dumps(
+            [each.hex if isinstance(each, UUID) else each for each in value]
+        ).decode()
+
+
+class Among(FunctionElement[bool]):
+    """Whether a column's value is one of a list's."""
+
+    inherit_cache = True
+    type = Boolean()
+
+
+def among(column: InstrumentedAttribute[Any], name: str) -> Among:
+    """Compare a column with each value of a list, which is a parameter."""
+    item = column.type if isinstance(column.type, Uuid) else Text()
+    return Among(column, bindparam(name, type_=Listed(item)))
+
+
+@compiles(Among, "postgresql")
+def _any_of_array(element: Among, compiler: SQLCompiler, **options: object) -> str:
+    column, values = (compiler.process(each, **options) for each in element.clauses)
+    return f"{column} = ANY ({values})"
+
+
+@compiles(Among, "sqlite")
+def _in_json(element: Among, compiler: SQLCompiler, **options: object) -> str:
+    column, values = (compiler.process(each, **options) for each in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 — both are written by SQLAlchemy
+
+
+class Rendered:
+    """A question as one database is asked it."""
+
+    def __init__(self, statement: Select[*tuple[Any, ...]], dialect: Dialect) -> None:
+        compiled = dialect.statement_compiler(dialect, statement)
+        self.sql: Final = compiled.string
+        names = compiled.positiontup or []
+        written = compiled.params
+        self._constants: Final = {
+            name: written[name] for name in names if not compiled.binds[name].required
+        }
+        self._binds: Final = [(name, _binder(compiled.binds[name].type, dialect)) for name in names]
+        restores = [_restorer(column.type, dialect) for column in statement.selected_columns]
+        self._restores: Final = [(n, restore) for n, restore in enumerate(restores) if restore]
+
+    def bind(self, values: Mapping[str, object]) -> list[object]:
+        """Put values where they belong, in the form that the driver takes."""
+        if self._constants:
+            values = {**self._constants, **values}
+        return [bind(values[name]) if bind else values[name] for name, bind in self._binds]
+
+    def restored(self, rows: Sequence[Sequence[object]]) -> Iterable[Sequence[object]]:
+        """Make values of what the driver answered, column by column, for that is quicker."""
+        if not rows or not self._restores:
+            return rows
+        columns: list[Iterable[object]] = list(zip(*rows, strict=True))
+        for number, restore in self._restores:
+            columns[number] = map(restore, columns[number])
+        return zip(*columns, strict=True)
+
+
+def _binder(kind: TypeEngine[object], dialect: Dialect) -> Restore | None:
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _restorer(kind: TypeEngine[object], dialect: Dialect) -> Restore | None:
+    """Find what SQLAlchemy would do with a value, in a form that costs less."""
+    for each, restore in _RESTORES[dialect.name].items():
+        if isinstance(kind, each):
+            return restore
+    return None
+
+
+def _uuid(value: object) -> object:
+    return None if value is None else QuickUUID(value)
+
+
+def _moment(value: object) -> object:
+    return None if value is None else datetime.fromisoformat(f"{value}+00:00")
+
+
+def _json(value: object) -> object:
+    return None if value is None else orjson.loads(str(value))
+
+
+_BOOLS: Final[dict[object, object]] = {0: False, 1: True, None: None}
+_RESTORES: Final[Mapping[str, Mapping[type[TypeEngine[Any]], Restore]]] = {
+    "postgresql": {JSON: _json},
+    "sqlite": {
+        Uuid: _uuid,
+        Moment: _moment,
+        Boolean: _BOOLS.__getitem__,
+        JSON: _json,
+    },
+}
