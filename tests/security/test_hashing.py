@@ -1,6 +1,8 @@
 """Argon2id, off the event loop, and no more of it at once than there is room for."""
 
 import asyncio
+import os
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
@@ -9,7 +11,7 @@ import pytest
 from argon2 import PasswordHasher, Type, extract_parameters
 
 from gql_app.errors import TooManyAttempts, UserErrorCode
-from gql_app.security.passwords import Passwords
+from gql_app.security.passwords import STEP, Passwords
 
 PASSWORD = "a password of the tests"
 Work = Callable[[Passwords], Coroutine[None, None, object]]
@@ -142,6 +144,24 @@ async def test_event_loop_turns_while_a_password_is_hashed(
     await asyncio.sleep(0)
     assert not task.done()
     await task
+
+
+async def test_event_loop_goes_before_the_threads_that_hash_where_threads_have_priorities() -> None:
+    before, mine = set(threading.enumerate()), niceness(threading.get_native_id())
+    passwords = Passwords(threads=2, queue=8)
+    await asyncio.gather(*(hash_it(passwords) for _ in range(8)))
+    hashing = [thread.native_id for thread in set(threading.enumerate()) - before]
+    expected = min(mine + STEP, 19) if sys.platform == "linux" else mine
+    assert len(hashing) == 2
+    assert {niceness(native_id) for native_id in hashing} == {expected}
+    assert niceness(threading.get_native_id()) == mine
+    passwords.close()
+
+
+def niceness(native_id: int | None) -> int:
+    """Tell how nice a thread is, or its process where the two are one."""
+    which = native_id if sys.platform == "linux" else 0
+    return os.getpriority(os.PRIO_PROCESS, which or 0)
 
 
 async def test_nothing_is_hashed_once_closed(passwords: Passwords) -> None:
