@@ -10,11 +10,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache, partial
+from importlib.machinery import SourceFileLoader
+from importlib.metadata import distribution
+from types import ModuleType
 from typing import Final, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from gql_app.errors import Fault, TooManyAttempts, UserErrorCode
 
@@ -68,8 +70,16 @@ def judge(password: str, *, email: str, name: str) -> Fault | None:
 
 @cache
 def _common() -> frozenset[str]:
+    """Read the list of common passwords, of which few are long enough to matter.
+
+    Its file is run alone and let go: imported, the package would rank all of its lists, and
+    keep a dozen MiB of them.
+    """
+    file = distribution("zxcvbn").locate_file("zxcvbn/frequency_lists.py")
+    lists = ModuleType("frequency_lists")
+    SourceFileLoader(lists.__name__, str(file)).exec_module(lists)
     return frozenset(
-        password for password in FREQUENCY_LISTS["passwords"] if len(password) >= MIN_LENGTH
+        password for password in lists.FREQUENCY_LISTS["passwords"] if len(password) >= MIN_LENGTH
     )
 
 

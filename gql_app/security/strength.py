@@ -2,8 +2,6 @@
 
 from typing import Final
 
-from zxcvbn import zxcvbn
-
 ENOUGH: Final = 30
 """Decimal digits of guesses: a hundred bits, which nobody gets through."""
 _READ: Final = 72
@@ -12,5 +10,7 @@ _READ: Final = 72
 
 def guessable(secret: bytes) -> bool:
     """Tell whether a secret reads like words, dates or a pattern more than like chance."""
+    from zxcvbn import zxcvbn  # noqa: PLC0415 — a dozen MiB, which no server is to carry
+
     estimate = zxcvbn(secret.decode("latin-1")[:_READ])
     return float(estimate["guesses_log10"]) < ENOUGH
