@@ -1,9 +1,10 @@
 """The program: `uvicorn main:app` serves it, `python main.py` is its command line."""
 
-from gql_app.app import create_app
-from gql_app.cli import run
-
 if __name__ == "__main__":
+    from gql_app.cli import run
+
     run()
-else:
+elif __name__ != "__mp_main__":  # as multiprocessing names it in the workers of `serve`
+    from gql_app.app import create_app
+
     app = create_app()

@@ -79,6 +79,23 @@ def test_only_main_reads_the_settings_at_import(
 
 
 @pytest.mark.parametrize(
+    ("start", "idle"),
+    [
+        ("import gql_app.app", {"alembic", "typer", "zxcvbn"}),
+        ("import gql_app.cli", {"alembic", "zxcvbn"}),
+        ("import runpy; runpy.run_path('main.py', run_name='__mp_main__')", {"gql_app"}),
+    ],
+    ids=["application", "command line", "worker's look at main.py"],
+)
+def test_nothing_is_loaded_that_a_server_does_without(start: str, idle: set[str]) -> None:
+    code = f"import sys; {start}; print(*sys.modules)"
+    loaded = subprocess.check_output(  # noqa: S603  the code above, with this very Python
+        [sys.executable, "-c", code], cwd=ROOT, encoding="utf-8"
+    )
+    assert idle.isdisjoint(loaded.split())
+
+
+@pytest.mark.parametrize(
     ("module", "line", "breach"),
     [
         ("security.tokens", "from gql_app.db import engine", "db.engine"),

@@ -2,15 +2,9 @@
 
 import asyncio
 from contextlib import suppress
-from pathlib import Path
-
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 
 from gql_app import chores, settings
 from gql_app.cli.console import fail, out
-from gql_app.db import migrations
 from gql_app.db.engine import Database, sqlite_file
 from gql_app.resources import Resources
 from gql_app.settings import Settings
@@ -54,13 +48,9 @@ def reach(chosen: Settings) -> bool:
 
 def upgrade(chosen: Settings) -> None:
     """Bring a database up to date."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    config.attributes["url"] = chosen.database_url
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        fail(f"The database can't be migrated: {error}")
+    from gql_app.cli.upgrading import to_head  # noqa: PLC0415 — most starts find it up to date
+
+    to_head(chosen)
 
 
 async def _faults(chosen: Settings) -> dict[str, str]:
