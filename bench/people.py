@@ -1,0 +1,104 @@
+"""Whom the databases are filled with, and the tokens that they are asked with."""
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Self
+from uuid import UUID
+
+from sqlalchemy import insert
+
+from gql_app import clock
+from gql_app.accounts import samples
+from gql_app.db.engine import Database
+from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.security.ids import new_id
+from gql_app.security.keys import KeyRing
+from gql_app.security.passwords import Passwords
+from gql_app.security.tokens import Issuer, encode_token
+
+CUSTOMERS: Final = 10_000
+DAY: Final = 24 * 3600
+ISSUER: Final = Issuer("gql_app", "gql_app", DAY)
+PASSWORD: Final = "a password of the bench"
+
+Rows = Sequence[Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Customers, one of whom is an admin and signed in; every database holds the same."""
+
+    secret: str
+    customers: Rows
+    session: Mapping[str, object]
+    password_hash: str
+
+    @classmethod
+    def make_up(cls, count: int = CUSTOMERS) -> Self:
+        """Make up as many; chance decides of everything but how many there are."""
+        hashed = _hashed(PASSWORD)
+        rows = [row for batch in samples.batches(count, password_hash=hashed) for row in batch]
+        rows[0] |= {"is_admin": True, "is_active": True}
+        now = clock.now()
+        session = {
+            "id": new_id(),
+            "customer_id": rows[0]["id"],
+            "created_at": now,
+            "last_used_at": now,
+            "expires_at": now + timedelta(days=1),
+        }
+        return cls(secrets.token_urlsafe(48), rows, session, hashed)
+
+    @property
+    def email(self) -> str:
+        """The admin's address, to sign in with."""
+        return str(self.customers[0]["email"])
+
+    @property
+    def token(self) -> str:
+        """A token of the admin's session."""
+        return self._token(clock.now() + timedelta(days=1))
+
+    @property
+    def expired(self) -> str:
+        """The same, which expired a minute ago."""
+        return self._token(clock.now() - timedelta(minutes=1))
+
+    @property
+    def forged(self) -> str:
+        """The same, whose signature is another's."""
+        signed, _, signature = self.token.rpartition(".")
+        return f"{signed}.{signature[::-1].replace(signature[0], 'A')[:-1]}A"
+
+    async def move_in(self, database: Database) -> None:
+        """Insert everybody into a database that is migrated and empty."""
+        async with database.write() as db:
+            for start in range(0, len(self.customers), samples.BATCH):
+                batch = self.customers[start : start + samples.BATCH]
+                await db.execute(insert(CustomerRow), batch)
+            await db.execute(insert(SessionRow), [self.session])
+
+    def _token(self, not_after: datetime) -> str:
+        ring = KeyRing.of_secret(self.secret.encode())
+        customer_id, session_id = self.session["customer_id"], self.session["id"]
+        assert isinstance(customer_id, UUID)
+        assert isinstance(session_id, UUID)
+        text, _ = encode_token(
+            ring,
+            ISSUER,
+            customer_id=customer_id,
+            session_id=session_id,
+            not_after=not_after,
+        )
+        return text
+
+
+def _hashed(password: str) -> str:
+    hasher = Passwords(threads=1, queue=0)
+    try:
+        return asyncio.run(hasher.hash(password))
+    finally:
+        hasher.close()

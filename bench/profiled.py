@@ -1,0 +1,98 @@
+"""The program with a profiler in it, which starts at SIGUSR1 and ends at SIGUSR2.
+
+Two ways to look: `count` is cProfile, which counts every call and makes small functions
+look dearer than they are; `sample` looks hundreds of times a second at where the program
+is, which slows little down and counts no calls.
+"""
+
+import cProfile
+import json
+import signal
+import sys
+import time
+from asyncio import Runner
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Final
+
+INTERVAL: Final = 0.002
+"""Seconds between two looks; a timer of the processor's time would be no finer than 10 ms."""
+LOOP: Final = Runner.run.__code__
+"""What is above all of a request."""
+Handle = Callable[[int, FrameType | None], None]
+
+
+def counting(file: Path) -> tuple[Handle, Handle]:
+    """Make what begins and what ends the counting of calls."""
+    profile = cProfile.Profile()
+
+    def begin(_: int, __: FrameType | None) -> None:
+        profile.enable()
+
+    def end(_: int, __: FrameType | None) -> None:
+        profile.disable()
+        profile.dump_stats(file)
+
+    return begin, end
+
+
+def sampling(file: Path) -> tuple[Handle, Handle]:
+    """Make what begins and what ends the looking from time to time.
+
+    Each look weighs as much as the processor's time since the last one, so waiting is nothing.
+    """
+    own: Counter[CodeType] = Counter()
+    within: Counter[CodeType] = Counter()
+    last = 0
+
+    def look(_: int, frame: FrameType | None) -> None:
+        nonlocal last
+        now = time.process_time_ns()
+        weight, last = now - last, now
+        if frame:
+            own[frame.f_code] += weight
+        seen = set()
+        while frame and frame.f_code is not LOOP:
+            seen.add(frame.f_code)
+            frame = frame.f_back
+        for code in seen:
+            within[code] += weight
+
+    def begin(_: int, __: FrameType | None) -> None:
+        nonlocal last
+        last = time.process_time_ns()
+        signal.signal(signal.SIGALRM, look)
+        signal.setitimer(signal.ITIMER_REAL, INTERVAL, INTERVAL)
+
+    def end(_: int, __: FrameType | None) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        file.write_text(json.dumps({"own": _named(own), "within": _named(within)}), "utf-8")
+
+    return begin, end
+
+
+def _named(counts: Counter[CodeType]) -> Counter[str]:
+    named: Counter[str] = Counter()
+    for code, count in counts.items():
+        where = Path(code.co_filename)
+        place = f"{where.parent.name}/{where.name}:{code.co_firstlineno}"
+        named[f"{code.co_qualname}\t{place}"] += count
+    return named
+
+
+def main() -> None:
+    """Run the program's command line with a profiler: python -m bench.profiled WAY FILE ..."""
+    way, file, *arguments = sys.argv[1:]
+    begin, end = (counting if way == "count" else sampling)(Path(file))
+    signal.signal(signal.SIGUSR1, begin)
+    signal.signal(signal.SIGUSR2, end)
+    sys.argv = ["main.py", *arguments]
+    from gql_app.cli import run  # noqa: PLC0415 — only once the signals are heard
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

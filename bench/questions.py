@@ -1,0 +1,69 @@
+"""What the servers are asked, and how each kind of server wants it put."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+from urllib.parse import urlencode
+
+import orjson
+
+COLUMNS: Final = "id name email phone isActive isAdmin createdAt updatedAt"
+PAGE: Final = f"""query Page($first: Int!) {{
+  customers(first: $first) {{ nodes {{ {COLUMNS} }} pageInfo {{ hasNextPage endCursor }} }}
+}}"""
+ME: Final = "query Me { me { id name email isAdmin createdAt } }"
+LOGIN: Final = """mutation SignIn($email: String!, $password: String!) {
+  login(email: $email, password: $password) { status token }
+}"""
+
+
+class Style(Enum):
+    """How a server is asked."""
+
+    GRAPHQL = "POST /graphql"
+    PLAIN = "POST, the body of GraphQL, a path for each question"
+    REST = "GET, a path for each question"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One thing to ask."""
+
+    name: str
+    path: str
+    query: str
+    variables: Mapping[str, object] = field(default_factory=dict)
+
+    def put(self, style: Style, token: str | None) -> str:
+        """Write the whole request, as a client sends it."""
+        if style is Style.REST and self.name != "login":
+            return _request("GET", f"{self.path}?{urlencode(self.variables)}", token, b"")
+        path = "/graphql" if style is Style.GRAPHQL else self.path
+        body = orjson.dumps({"query": self.query, "variables": self.variables})
+        return _request("POST", path, token, body)
+
+
+def pages(size: int) -> Question:
+    """Ask for the first customers."""
+    return Question(str(size), "/customers", PAGE, {"first": size})
+
+
+def login(email: str, password: str) -> Question:
+    """Ask to be signed in."""
+    return Question("login", "/login", LOGIN, {"email": email, "password": password})
+
+
+QUESTIONS: Final = {each.name: each for each in (pages(50), pages(500), Question("me", "/me", ME))}
+
+
+def _request(method: str, target: str, token: str | None, body: bytes) -> str:
+    lines = [
+        f"{method} {target} HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Accept: application/json",
+        "User-Agent: bench",
+        *([f"Authorization: Bearer {token}"] if token else []),
+        *(["Content-Type: application/json", f"Content-Length: {len(body)}"] if body else []),
+    ]
+    return "\r\n".join(lines) + "\r\n\r\n" + body.decode("latin-1")

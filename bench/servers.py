@@ -1,0 +1,144 @@
+"""The servers that are compared, each a process of its own on a processor of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Final
+
+from bench.cores import pin_measured
+from bench.people import People
+from bench.questions import Style
+from bench.stores import POSTGRESQL, SQLITE, Store
+
+ROOT: Final = Path(__file__).parent.parent
+PATIENCE: Final = 60
+"""Seconds after which a server is taken to hang."""
+UVICORN: Final = "uvicorn {} --port {{port}} --loop uvloop --http httptools --no-access-log"
+GUNICORN: Final = "gunicorn {} --bind 127.0.0.1:{{port}} --workers 1 --worker-class sync"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One way to build the server."""
+
+    name: str
+    title: str
+    database: str
+    style: Style = Style.GRAPHQL
+    module: str = ""
+    """The command that starts it, as arguments of python -m; our own program if empty."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def command(self, port: int) -> list[str]:
+        """Tell how it is started."""
+        if not self.module:
+            return [sys.executable, str(ROOT / "main.py"), "serve", "--port", str(port)]
+        return [sys.executable, "-m", *self.module.format(port=port).split()]
+
+
+KINDS: Final = {
+    kind.name: kind
+    for kind in (
+        Kind("ours", "gql_app, PostgreSQL", POSTGRESQL),
+        Kind(
+            "uncompiled",
+            "gql_app, PostgreSQL, by Strawberry's executor",
+            POSTGRESQL,
+            settings={"COMPILED": "false"},
+        ),
+        Kind(
+            "floor",
+            "floor: bare ASGI, asyncpg, no GraphQL",
+            POSTGRESQL,
+            Style.PLAIN,
+            UVICORN.format("bench.peers.floor:app"),
+        ),
+        Kind("ours-sqlite", "gql_app, SQLite", SQLITE),
+        Kind(
+            "floor-sqlite",
+            "floor: bare ASGI, sqlite3, no GraphQL",
+            SQLITE,
+            Style.PLAIN,
+            UVICORN.format("bench.peers.floor:app"),
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server."""
+
+    kind: Kind
+    process: "subprocess.Popen[bytes]"
+    port: int
+    start_seconds: float
+    """From its start to its first good answer to /readyz."""
+
+
+@contextmanager
+def running(
+    kind: Kind, store: Store, people: People, folder: Path, command: Sequence[str] = ()
+) -> Iterator[Server]:
+    """Start a server, wait until it is ready, and stop it when the block ends."""
+    port = _free_port()
+    log = folder / f"{kind.name}.log"
+    with log.open("wb") as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(  # noqa: S603 — the bench's own commands
+            [part.format(port=port) for part in command] or kind.command(port),
+            cwd=ROOT,
+            env=_environment(kind, store, people),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        pin_measured(process.pid)
+        _await_ready(process, port, log)
+        yield Server(kind, process, port, time.perf_counter() - started)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def _environment(kind: Kind, store: Store, people: People) -> dict[str, str]:
+    settings = {"DATABASE_URL": store.url, "SECRET_KEY": people.secret, **kind.settings}
+    prefix = "BENCH_" if kind.module else "GQL_APP_"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GQL_APP_")}
+    return clean | {prefix + name: value for name, value in settings.items()}
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _await_ready(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text(encoding="utf-8")
+        if _is_ready(port):
+            return
+        time.sleep(0.005)
+    raise AssertionError(log.read_text(encoding="utf-8"))
+
+
+def _is_ready(port: int) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200  # noqa: PLR2004 — OK
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
