@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,13 +20,18 @@ def pin_rest(pid: int = 0) -> None:
     _pin(pid, _cores()[1:])
 
 
-def cpu_seconds(pid: int) -> float:
+def cpu_times(pid: int) -> dict[int, float]:
     """Tell the processor's time that a process and its children have taken, threads and all.
 
-    It is exact to the nanosecond, and Linux's own: /proc counts in hundredths of a second.
+    It is in seconds, exact to the nanosecond, and Linux's own: /proc counts in hundredths of a
+    second.
     """
-    total = sum(time.clock_gettime_ns(~each << 3 | _PROCESS_CLOCK) for each in family(pid))
-    return total / 1e9
+    return {each: time.clock_gettime_ns(~each << 3 | _PROCESS_CLOCK) / 1e9 for each in family(pid)}
+
+
+def taken(before: Mapping[int, float], after: Mapping[int, float]) -> float:
+    """Tell the seconds between two looks; what has ended in between takes its time with it."""
+    return sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
 
 
 def peak_memory(pid: int) -> float:

@@ -18,7 +18,7 @@ from typing import Final, cast
 
 import uvloop
 
-from bench.cores import cpu_seconds
+from bench.cores import cpu_times, taken
 
 HEAD_END: Final = b"\r\n\r\n"
 LENGTH: Final = b"content-length:"
@@ -147,15 +147,15 @@ async def _load(task: Task) -> Outcome:
     tally = Tally([request.encode("latin-1") for request in task.requests])
     await _ask(task, tally, task.warming)
     tally.statuses.clear()
-    before = [cpu_seconds(pid) for pid in task.processes]
+    before = [cpu_times(pid) for pid in task.processes]
     started = time.perf_counter()
     await _ask(task, tally, task.seconds)
     seconds = time.perf_counter() - started
-    after = [cpu_seconds(pid) for pid in task.processes]
+    after = [cpu_times(pid) for pid in task.processes]
     return Outcome(
         answers=tally.statuses.total(),
         seconds=seconds,
-        cpu=[b - a for a, b in zip(before, after, strict=True)],
+        cpu=[taken(*each) for each in zip(before, after, strict=True)],
         statuses=dict(tally.statuses),
     )
 

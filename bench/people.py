@@ -63,15 +63,12 @@ class People:
         return self._token(clock.now() + timedelta(days=1))
 
     @property
-    def expired(self) -> str:
-        """The same, which expired a minute ago."""
-        return self._token(clock.now() - timedelta(minutes=1))
-
-    @property
-    def forged(self) -> str:
-        """The same, whose signature is another's."""
+    def bad_tokens(self) -> dict[str, str | None]:
+        """Tokens that are to be refused, by what is wrong with them."""
         signed, _, signature = self.token.rpartition(".")
-        return f"{signed}.{signature[::-1].replace(signature[0], 'A')[:-1]}A"
+        forged = f"{signed}.{signature[:-8]}{'A' * 8}"
+        expired = self._token(clock.now() - timedelta(minutes=1))
+        return {"missing": None, "expired": expired, "forged": forged}
 
     async def move_in(self, database: Database) -> None:
         """Insert everybody into a database that is migrated and empty."""

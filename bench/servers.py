@@ -36,6 +36,11 @@ class Kind:
     """The command that starts it, as arguments of python -m; our own program if empty."""
     settings: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def floor(self) -> str:
+        """Name the floor of its database."""
+        return "floor" if self.database == POSTGRESQL else "floor-sqlite"
+
     def command(self, port: int) -> list[str]:
         """Tell how it is started."""
         if not self.module:
@@ -49,13 +54,13 @@ KINDS: Final = {
         Kind("ours", "gql_app, PostgreSQL", POSTGRESQL),
         Kind(
             "uncompiled",
-            "gql_app, PostgreSQL, by Strawberry's executor",
+            "gql_app, PostgreSQL, not compiled",
             POSTGRESQL,
             settings={"COMPILED": "false"},
         ),
         Kind(
             "floor",
-            "floor: bare ASGI, asyncpg, no GraphQL",
+            "floor: bare ASGI, asyncpg",
             POSTGRESQL,
             Style.PLAIN,
             UVICORN.format("bench.peers.floor:app"),
@@ -63,7 +68,7 @@ KINDS: Final = {
         Kind("ours-sqlite", "gql_app, SQLite", SQLITE),
         Kind(
             "floor-sqlite",
-            "floor: bare ASGI, sqlite3, no GraphQL",
+            "floor: bare ASGI, sqlite3",
             SQLITE,
             Style.PLAIN,
             UVICORN.format("bench.peers.floor:app"),

@@ -1,0 +1,62 @@
+"""Answers, compared before they are timed: as fast as can be is easily wrong."""
+
+from collections.abc import Mapping
+from http.client import HTTPConnection
+from typing import Final
+
+import orjson
+
+from bench.questions import Question
+from bench.servers import Server
+
+PATIENCE: Final = 30
+"""Seconds for one answer."""
+
+
+def asked(server: Server, question: Question, token: str | None) -> object:
+    """Ask once, and tell what is said, in words that all servers share."""
+    request = question.put(server.kind.style, token)
+    head, _, body = request.partition("\r\n\r\n")
+    line, *headers = head.split("\r\n")
+    method, target, _ = line.split(" ")
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+    try:
+        connection.request(
+            method,
+            target,
+            body.encode("latin-1") or None,
+            dict(header.split(": ", 1) for header in headers),
+        )
+        return _said(orjson.loads(connection.getresponse().read()))
+    finally:
+        connection.close()
+
+
+def require_alike(said: Mapping[str, object], what: str) -> None:
+    """Insist that all servers say the same."""
+    (first, reference), *others = said.items()
+    for name, answer in others:
+        if answer != reference:
+            detail = f"{first}: {str(reference)[:400]}\n{name}: {str(answer)[:400]}"
+            message = f"{what} is answered differently.\n{detail}"
+            raise SystemExit(message)
+
+
+def _said(answer: Mapping[str, object]) -> object:
+    """Leave out what may differ: cursors, tokens, and the words of an error."""
+    errors = answer.get("errors")
+    if isinstance(errors, list):
+        return [error["extensions"]["code"] for error in errors]
+    data = answer["data"]
+    assert isinstance(data, Mapping)
+    (value,) = data.values()
+    return _without_secrets(value)
+
+
+def _without_secrets(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {
+            key: bool(each) if key in {"endCursor", "token"} else _without_secrets(each)
+            for key, each in value.items()
+        }
+    return [_without_secrets(each) for each in value] if isinstance(value, list) else value
