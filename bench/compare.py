@@ -79,10 +79,15 @@ def _question(name: str, people: People) -> Question:
     return QUESTIONS.get(name) or pages(int(name))
 
 
+def _can(server: Server, question: Question) -> bool:
+    return server.kind.signs_in or question.name != "login"
+
+
 def _check(servers: Sequence[Server], questions: Sequence[Question], people: People) -> None:
     """See that all answer alike before any is timed, and refuse what they should."""
     for question in questions:
-        said = {each.kind.name: answers.asked(each, question, people.token) for each in servers}
+        able = [each for each in servers if _can(each, question)]
+        said = {each.kind.name: answers.asked(each, question, people.token) for each in able}
         answers.require_alike(said, question.name)
     for what, token in people.bad_tokens.items():
         said = {each.kind.name: answers.asked(each, QUESTIONS["me"], token) for each in servers}
@@ -100,12 +105,14 @@ def _measure(
         (server.kind.name, question.name): Cell(server.kind.name, question.name)
         for server in servers
         for question in questions
+        if _can(server, question)
     }
     turns = [
         (server, question)
         for _ in range(chosen.rounds)
         for question in questions
         for server in servers
+        if _can(server, question)
     ]
     for server, question in track(turns, "Measuring", transient=True):
         database = opened[server.kind.database].pid

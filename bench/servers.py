@@ -35,6 +35,8 @@ class Kind:
     module: str = ""
     """The command that starts it, as arguments of python -m; our own program if empty."""
     settings: Mapping[str, str] = field(default_factory=dict)
+    signs_in: bool = True
+    """Whether it has a login."""
 
     @property
     def floor(self) -> str:
@@ -64,6 +66,27 @@ KINDS: Final = {
             POSTGRESQL,
             Style.PLAIN,
             UVICORN.format("bench.peers.floor:app"),
+        ),
+        Kind(
+            "stock",
+            "Strawberry, SQLAlchemy ORM",
+            POSTGRESQL,
+            module=UVICORN.format("bench.peers.stock:app"),
+        ),
+        Kind(
+            "ariadne",
+            "Ariadne with caches, asyncpg",
+            POSTGRESQL,
+            module=UVICORN.format("bench.peers.ariadne_api:app"),
+            signs_in=False,
+        ),
+        Kind(
+            "flask",
+            "Flask, REST, SQLAlchemy ORM",
+            POSTGRESQL,
+            Style.REST,
+            GUNICORN.format("bench.peers.flask_api:app"),
+            signs_in=False,
         ),
         Kind("ours-sqlite", "gql_app, SQLite", SQLITE),
         Kind(

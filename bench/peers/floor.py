@@ -18,7 +18,6 @@ from starlette.types import Receive, Scope, Send
 from bench.peers import signing
 from bench.peers.passwords import verify
 
-
 BEARER: Final = len("Bearer ")
 REFUSED: Final = {
     "data": {"customers": None},

@@ -34,3 +34,16 @@ def sign(customer_id: str, session_id: str) -> str:
         "jti": str(uuid4()),
     }
     return jwt.encode(claims, SECRET, ALGORITHM, headers={"typ": "at+jwt"})
+
+
+def verified(authorization: str | None) -> dict[str, str]:
+    """Verify a header's token as PyJWT's manual has it. Raises PyJWTError."""
+    claims: dict[str, str] = jwt.decode(
+        (authorization or "").removeprefix("Bearer "),
+        SECRET,
+        [ALGORITHM],
+        audience=AUDIENCE,
+        issuer=ISSUER,
+        options={"require": REQUIRED},
+    )
+    return claims
