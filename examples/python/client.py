@@ -1,0 +1,163 @@
+"""A client that stays signed in: gql over httpx, with its tokens in memory and nowhere else."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gql import Client, GraphQLRequest
+from gql.client import AsyncClientSession
+from gql.transport.exceptions import TransportQueryError
+from gql.transport.httpx import HTTPXAsyncTransport
+
+# gql writes whole requests and answers at DEBUG, with passwords and tokens in them.
+logging.getLogger("gql.transport.httpx").setLevel(logging.INFO)
+
+_TOKENS: Final = "status message errors { code field message } retryAfter token refreshToken"
+SIGN_IN: Final = f"""mutation SignIn($email: String!, $password: String!) {{
+  login(email: $email, password: $password) {{ {_TOKENS} }}
+}}"""
+REFRESH: Final = f"""mutation Refresh($refreshToken: String!) {{
+  refresh(refreshToken: $refreshToken) {{ {_TOKENS} }}
+}}"""
+SIGN_OUT: Final = "mutation SignOut { logout { status } }"
+CUSTOMERS: Final = """query Customers($first: Int!, $after: String) {
+  customers(first: $first, after: $after) {
+    nodes { id name email }
+    pageInfo { hasNextPage endCursor }
+  }
+}"""
+
+OVER: Final = ("TOKEN_MISSING", "TOKEN_REVOKED", "TOKEN_INVALID", "TOKEN_MALFORMED")
+"""With any of these nothing but signing in helps."""
+
+
+class Refused(Exception):
+    """The server did not take what was sent: `errors` has a code for each thing to mend."""
+
+    def __init__(self, payload: Mapping[str, Any]) -> None:
+        super().__init__(payload["message"])
+        self.errors: Final[list[dict[str, str | None]]] = payload["errors"]
+        self.retry_after: Final[int | None] = payload["retryAfter"]
+
+
+class SignedOut(Exception):
+    """Nobody is signed in, or not any more."""
+
+    def __init__(self) -> None:
+        super().__init__("You are signed out. Sign in again.")
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What somebody who is signed in holds; none of it is shown by repr."""
+
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+
+
+class Api:
+    """The API, and who is signed in to it."""
+
+    def __init__(self, session: AsyncClientSession, tokens: Tokens | None = None) -> None:
+        self._session = session
+        self._trading = asyncio.Lock()
+        self.tokens = tokens
+
+    async def sign_in(self, email: str, password: str) -> None:
+        """Open a session. Raises Refused."""
+        payload = await self._payload("login", SIGN_IN, email=email, password=password)
+        if payload["status"] == "ERROR":
+            raise Refused(payload)
+        self.tokens = Tokens(payload["token"], payload["refreshToken"])
+
+    async def sign_out(self) -> None:
+        """End the session; its tokens are gone, whatever the server says."""
+        try:
+            with suppress(SignedOut):
+                await self.run(SIGN_OUT)
+        finally:
+            self.tokens = None
+
+    async def run(self, query: str, **variables: object) -> dict[str, Any]:
+        """Run an operation, once more if its token has expired. Raises SignedOut."""
+        held = self.tokens
+        try:
+            return await self._send(query, variables, held)
+        except TransportQueryError as error:
+            if held is None or reason_of(error) != "TOKEN_EXPIRED":
+                raise self._judged(error, held) from error
+        held = await self._renew(held)
+        try:
+            return await self._send(query, variables, held)
+        except TransportQueryError as error:
+            raise self._judged(error, held) from error
+
+    async def _renew(self, spent: Tokens) -> Tokens:
+        """Trade the tokens; whoever waits for the lock meanwhile finds the new ones."""
+        async with self._trading:
+            if self.tokens is spent:
+                payload = await self._payload("refresh", REFRESH, refreshToken=spent.refresh)
+                if self.tokens is spent:  # nobody signed out while it waited
+                    self.tokens = (
+                        Tokens(payload["token"], payload["refreshToken"])
+                        if payload["status"] == "SUCCESS"
+                        else None
+                    )
+            if self.tokens is None:
+                raise SignedOut
+            return self.tokens
+
+    def _judged(self, error: TransportQueryError, held: Tokens | None) -> Exception:
+        """Drop the tokens if their session is over; any other error stays what it is."""
+        if reason_of(error) not in OVER:
+            return error
+        if self.tokens is held:
+            self.tokens = None
+        return SignedOut()
+
+    async def _payload(self, name: str, query: str, **variables: object) -> dict[str, Any]:
+        payload: dict[str, Any] = (await self._send(query, variables, None))[name]
+        return payload
+
+    async def _send(
+        self, query: str, variables: dict[str, Any], held: Tokens | None
+    ) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {held.access}"} if held else {}
+        request = GraphQLRequest(query, variable_values=variables)
+        return await self._session.execute(request, extra_args={"headers": headers})
+
+
+def reason_of(error: TransportQueryError) -> str | None:
+    """Tell why the token was refused; None if no error is about the token."""
+    for each in error.errors or ():
+        extensions = each.get("extensions", {})
+        if extensions.get("code") == "UNAUTHENTICATED":
+            reason: str | None = extensions.get("reason")
+            return reason
+    return None
+
+
+@asynccontextmanager
+async def connected(url: str, tokens: Tokens | None = None) -> AsyncIterator[Api]:
+    """Connect to the API at an address for as long as the block lasts."""
+    async with Client(transport=HTTPXAsyncTransport(url)) as session:
+        yield Api(session, tokens)
+
+
+async def main() -> None:
+    """Sign in, list ten customers and sign out."""
+    async with connected(os.environ["URL"]) as api:
+        await api.sign_in(os.environ["EMAIL"], os.environ["PASSWORD"])
+        found = await api.run(CUSTOMERS, first=10)
+        for customer in found["customers"]["nodes"]:
+            print(customer["name"])
+        await api.sign_out()
+    print("Signed out.")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
