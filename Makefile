@@ -10,6 +10,9 @@ PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 # The others wait for processes, browsers and clocks more than they work.
 WAITING ?= 3
 AUDITS := tests/audits/node_modules/.package-lock.json
+EXAMPLES := examples/typescript
+# Of the examples, what a machine writes: the types that their queries have by schema.graphql.
+TYPES := $(EXAMPLES)/src/generated.ts
 
 NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
@@ -22,23 +25,25 @@ run: .venv/run
 	@$(MAKE) --no-print-directory $(PAGE) || true
 	$(BIN)/python main.py serve --demo $(ARGS)
 
-test: .venv/dev $(PAGE) $(AUDITS)
+test: .venv/dev $(PAGE) $(AUDITS) $(TYPES)
 	$(NPM) test
 	$(PYTEST) --cov --cov-report= $(COVERING)
 	$(BIN)/coverage report --fail-under=100
 	$(PYTEST) -n $(WAITING) $(addprefix --ignore=,$(COVERING))
 
-lint: .venv/dev
+lint: .venv/dev $(TYPES)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(NPM) check
+	$(OURS) npm --prefix $(EXAMPLES) run --silent check
 	$(BIN)/python main.py export-schema --check
 
-format: .venv/dev
+format: .venv/dev $(TYPES)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(NPM) format
+	$(OURS) npm --prefix $(EXAMPLES) run --silent format
 
 schema: .venv/run
 	$(BIN)/python main.py export-schema > schema.graphql
@@ -84,7 +89,7 @@ bench-limits: .venv/dev
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage* demo.db* gql_app/web/static \
-		playground/node_modules tests/audits/node_modules
+		playground/node_modules tests/audits/node_modules $(EXAMPLES)/node_modules $(TYPES)
 
 $(PAGE): $(SOURCES) | .venv/run
 	$(NPM) build
@@ -102,7 +107,14 @@ $(PAGE): $(SOURCES) | .venv/run
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
 	touch $@
 
-# By the npm and node that come with the Python packages, whatever the machine has.
-$(AUDITS): tests/audits/package-lock.json | .venv/dev
-	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(<D) ci --silent
+# The npm and node that come with the Python packages, whatever the machine has.
+OURS := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+%/node_modules/.package-lock.json: %/package-lock.json | .venv/dev
+	$(OURS) npm --prefix $(<D) ci --silent
+	touch $@
+
+$(TYPES): schema.graphql $(EXAMPLES)/codegen.ts $(EXAMPLES)/src/operations.graphql \
+		$(EXAMPLES)/node_modules/.package-lock.json
+	$(OURS) npm --prefix $(EXAMPLES) run --silent generate
 	touch $@

@@ -1,0 +1,65 @@
+/** Apollo Client 4 that stays signed in. */
+import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from "@apollo/client";
+import { CombinedGraphQLErrors } from "@apollo/client/errors";
+import { SetContextLink } from "@apollo/client/link/context";
+import { ErrorLink } from "@apollo/client/link/error";
+import { from, switchMap } from "rxjs";
+import { reasonOf, Session, type Keep } from "./session.ts";
+
+export interface Api {
+  client: ApolloClient;
+  session: Session;
+}
+
+/** Connect to the API at an address. */
+export function createApi(url: string, keep: Keep): Api {
+  const cache = new InMemoryCache();
+  const session = new Session(url, {
+    load: () => keep.load(),
+    save: (tokens) => keep.save(tokens),
+    onSignedOut: () => {
+      void cache.reset(); // what this customer could see, the next one may not
+      keep.onSignedOut();
+    },
+  });
+  const link = ApolloLink.from([
+    retrying(session),
+    heeding(session),
+    authorising(session),
+    new HttpLink({ uri: url }),
+  ]);
+  return { client: new ApolloClient({ cache, link }), session };
+}
+
+/** Send what was refused as expired once more, with the next token. */
+function retrying(session: Session): ApolloLink {
+  return new ErrorLink(({ error, operation, forward }) => {
+    if (reasonIn(error) !== "TOKEN_EXPIRED") return;
+    return from(session.renew(sentWith(operation))).pipe(switchMap(() => forward(operation)));
+  });
+}
+
+/** Tell the session of every refusal, that of a second attempt too. */
+function heeding(session: Session): ApolloLink {
+  return new ErrorLink(({ error, operation }) => {
+    session.heed(reasonIn(error), sentWith(operation));
+  });
+}
+
+function authorising(session: Session): ApolloLink {
+  return new SetContextLink(async ({ headers }) => {
+    const token = session.hasExpired ? await session.renew(session.token) : session.token;
+    return token === null
+      ? {}
+      : { token, headers: { ...headers, authorization: `Bearer ${token}` } };
+  });
+}
+
+function reasonIn(error: unknown): string | null {
+  return CombinedGraphQLErrors.is(error) ? reasonOf(error.errors) : null;
+}
+
+function sentWith(operation: ApolloLink.Operation): string | null {
+  const { token } = operation.getContext();
+  return typeof token === "string" ? token : null;
+}
