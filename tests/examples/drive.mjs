@@ -1,0 +1,43 @@
+// Drives a TypeScript client as its argument says; prints what came of it as JSON.
+const { client: name, url, sign_in, held: before, times, ahead } = JSON.parse(process.argv[2]);
+const sources = "../../examples/typescript/src";
+const { createApi } = await import(`${sources}/${name}.ts`);
+const { CustomersDocument: query } = await import(`${sources}/generated.ts`);
+const { reasonOf } = await import(`${sources}/session.ts`);
+
+const { now } = Date;
+Date.now = () => now() + ahead;
+
+let held = before;
+let told = 0;
+const { client, session } = createApi(url, {
+  load: () => held,
+  save: (tokens) => (held = tokens),
+  onSignedOut: () => (told += 1),
+});
+
+async function list(first) {
+  if (name === "apollo") return (await client.query({ query, variables: { first } })).data;
+  const { data, error } = await client.query(query, { first });
+  if (error) throw error.networkError ?? error;
+  return data;
+}
+
+const failures = [];
+async function outcome(work) {
+  try {
+    return await work();
+  } catch (error) {
+    const errors = error.graphQLErrors ?? error.errors ?? [];
+    failures.push(reasonOf(errors) ?? errors[0]?.code ?? error.name);
+  }
+}
+
+if (sign_in) await outcome(() => session.signIn(...sign_in));
+const asked = Array.from({ length: times }, (_, index) => outcome(() => list(index + 1)));
+const listed = (await Promise.all(asked)).map((found) => found?.customers.nodes.length ?? null);
+const again =
+  before && held && before.token !== held.token
+    ? (await session.renew(before.token)) === held.token
+    : null;
+console.log(JSON.stringify({ listed, failures, held, told, again }));

@@ -1,0 +1,43 @@
+"""Drives the Python client as its argument says; prints what came of it as JSON."""
+
+import asyncio
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples/python"))
+
+from client import CUSTOMERS, Api, Refused, SignedOut, Tokens, connected
+
+FAILURES: list[str] = []
+
+
+async def list_some(api: Api, first: int) -> int | None:
+    """List as many customers as are asked for, and tell how many came."""
+    try:
+        return len((await api.run(CUSTOMERS, first=first))["customers"]["nodes"])
+    except SignedOut:
+        FAILURES.append("SignedOut")
+        return None
+
+
+async def drive(script: dict[str, Any]) -> None:
+    """Sign in if it is asked for, and list as many times as is asked for, all at once."""
+    before = script["held"] and Tokens(script["held"]["token"], script["held"]["refreshToken"])
+    async with connected(script["url"], before) as api:
+        if script["sign_in"]:
+            try:
+                await api.sign_in(*script["sign_in"])
+            except Refused as refused:
+                FAILURES.append(str(refused.errors[0]["code"]))
+        counts = (list_some(api, first) for first in range(1, script["times"] + 1))
+        listed = await asyncio.gather(*counts)
+        after = api.tokens
+    held = after and {"token": after.access, "refreshToken": after.refresh}
+    print(json.dumps({"listed": listed, "failures": FAILURES, "held": held}))  # noqa: T201  what it is for
+
+
+logging.basicConfig(level=logging.DEBUG)
+asyncio.run(drive(json.loads(sys.argv[1])))

@@ -1,0 +1,116 @@
+"""Clients of examples/ as processes of their own, and what the server saw of them."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NotRequired, TypedDict
+from uuid import uuid4
+
+import jwt
+
+from gql_app.accounts.samples import SIGN_INS
+from tests.processes import ROOT, Server, run
+
+EXAMPLES: Final = ROOT / "examples"
+NODE: Final = Path(sys.executable).with_name("node")
+"""The one that comes with the Python packages, whatever the machine has."""
+SECRET: Final = "the secret of the server that examples are tried with"
+PERSON: Final = SIGN_INS[1]
+WHO: Final = (PERSON.email, PERSON.password)
+DRIVERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "python": (sys.executable, str(ROOT / "tests/examples/drive.py")),
+    "apollo": (str(NODE), str(ROOT / "tests/examples/drive.mjs")),
+    "urql": (str(NODE), str(ROOT / "tests/examples/drive.mjs")),
+}
+_SIGN_IN: Final = """mutation Elsewhere($email: String!, $password: String!) {
+    login(email: $email, password: $password) { token refreshToken } }"""
+
+
+class Held(TypedDict):
+    """The tokens of a client, as the TypeScript ones keep them."""
+
+    token: str
+    refreshToken: str
+    expiresAt: NotRequired[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of driving a client, and all that it printed."""
+
+    listed: list[int | None]
+    failures: list[str]
+    held: Held | None
+    printed: str
+    told: int | None = None
+    again: bool | None = None
+
+
+def drive(
+    client: str,
+    server: Server,
+    folder: Path,
+    *,
+    sign_in: tuple[str, str] | None = None,
+    held: Held | None = None,
+    times: int = 0,
+    ahead: float = 0,
+) -> Outcome:
+    """Have a client sign in, or hold tokens, and then list 1, 2, 3… customers, all at once.
+
+    Those in TypeScript may have a clock that is some milliseconds ahead.
+    """
+    script = {
+        "client": client,
+        "url": f"{server.url}/graphql",
+        "sign_in": sign_in,
+        "held": held,
+        "times": times,
+        "ahead": ahead,
+    }
+    done = run([*DRIVERS[client], json.dumps(script)], folder)
+    assert done.returncode == 0, done.stderr
+    return Outcome(**json.loads(done.stdout), printed=done.stderr)
+
+
+def signed_in(server: Server) -> Held:
+    """Sign in without any of the clients."""
+    variables = {"email": PERSON.email, "password": PERSON.password}
+    with server.client() as client:
+        body = client.post("/graphql", json={"query": _SIGN_IN, "variables": variables}).json()
+    held: Held = body["data"]["login"]
+    return held
+
+
+def sign_out(server: Server, held: Held) -> None:
+    """End the session of these tokens, without a word to the client that holds them."""
+    with server.client() as client:
+        answer = client.post(
+            "/graphql",
+            json={"query": "mutation Elsewhere { logout { status } }"},
+            headers={"Authorization": f"Bearer {held['token']}"},
+        )
+    assert answer.json() == {"data": {"logout": {"status": "SUCCESS"}}}
+
+
+def expired(held: Held) -> Held:
+    """Sign the token anew as if it had been issued two hours earlier."""
+    token = held["token"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    earlier = {name: claims[name] - 7200 for name in ("iat", "exp")}
+    headers = jwt.get_unverified_header(token)
+    return {**held, "token": jwt.encode({**claims, **earlier}, SECRET, headers=headers)}
+
+
+def seen(server: Server, since: int = 0) -> Counter[str]:
+    """Count the operations that the server has answered since its log was this long."""
+    last = f"Last{uuid4().hex}"
+    with server.client() as client:
+        client.post("/graphql", json={"query": f"query {last} {{ token {{ valid }} }}"})
+    server.await_log(last)
+    lines = [json.loads(line) for line in server.logged()[since:].splitlines()]
+    names = (line.get("operation") for line in lines)
+    return Counter(name for name in names if name and name not in {last, "Elsewhere"})

@@ -1,0 +1,80 @@
+"""The clients of examples/ against the real server: tokens that expire, and sessions that end."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.examples.driving import (
+    DRIVERS,
+    PERSON,
+    WHO,
+    drive,
+    expired,
+    seen,
+    sign_out,
+    signed_in,
+)
+from tests.processes import Server
+
+pytestmark = [
+    pytest.mark.xdist_group("examples"),
+    pytest.mark.parametrize("client", DRIVERS),
+]
+TYPESCRIPT = ("apollo", "urql")
+TIMES = 10
+
+
+def test_client_signs_in_and_lists(client: str, server: Server, tmp_path: Path) -> None:
+    since = len(server.logged())
+    came = drive(client, server, tmp_path, sign_in=WHO, times=TIMES)
+    assert came.failures == []
+    assert came.listed == list(range(1, TIMES + 1))
+    assert seen(server, since) == {"SignIn": 1, "Customers": TIMES}
+
+
+def test_wrong_password_is_refused_by_its_code(client: str, server: Server, tmp_path: Path) -> None:
+    came = drive(client, server, tmp_path, sign_in=("nobody@example.com", PERSON.password))
+    assert came.failures == ["INVALID_CREDENTIALS"]
+    assert came.held is None
+
+
+def test_expired_token_is_refreshed_once_for_all_who_wait(
+    client: str, server: Server, tmp_path: Path
+) -> None:
+    before = expired(signed_in(server))
+    since = len(server.logged())
+    came = drive(client, server, tmp_path, held=before, times=TIMES)
+    assert came.failures == []
+    assert came.listed == list(range(1, TIMES + 1))
+    assert seen(server, since) == {"Customers": 2 * TIMES, "Refresh": 1}
+    assert came.held is not None
+    assert came.held["token"] != before["token"]
+    assert came.held["refreshToken"] != before["refreshToken"]
+    assert came.told in {None, 0}
+
+
+def test_revoked_token_signs_out_and_nothing_is_refreshed(
+    client: str, server: Server, tmp_path: Path
+) -> None:
+    before = signed_in(server)
+    sign_out(server, before)
+    since = len(server.logged())
+    came = drive(client, server, tmp_path, held=before, times=TIMES)
+    assert came.listed == [None] * TIMES
+    assert came.failures == ["TOKEN_REVOKED" if client in TYPESCRIPT else "SignedOut"] * TIMES
+    assert came.held is None
+    assert came.told == (1 if client in TYPESCRIPT else None)
+    assert seen(server, since) == {"Customers": TIMES}
+
+
+def test_refused_refresh_signs_out_all_who_wait(
+    client: str, server: Server, tmp_path: Path
+) -> None:
+    alive = signed_in(server)
+    sign_out(server, alive)
+    since = len(server.logged())
+    came = drive(client, server, tmp_path, held=expired(alive), times=TIMES)
+    assert came.failures == ["SignedOut"] * TIMES
+    assert came.held is None
+    assert came.told == (1 if client in TYPESCRIPT else None)
+    assert seen(server, since) == {"Customers": TIMES, "Refresh": 1}

@@ -1,0 +1,59 @@
+"""What the TypeScript clients of examples/ have beside the others: a clock, and late answers."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.examples.driving import DRIVERS, WHO, drive, expired, seen, signed_in
+from tests.processes import Server
+
+pytestmark = [
+    pytest.mark.xdist_group("examples"),
+    pytest.mark.parametrize("client", sorted(DRIVERS.keys() - {"python"})),
+]
+TIMES = 10
+HOUR = 3600_000
+"""In milliseconds, as JavaScript counts."""
+
+
+def test_token_that_has_expired_by_the_clock_is_not_even_sent(
+    client: str, server: Server, tmp_path: Path
+) -> None:
+    before = signed_in(server)
+    before["expiresAt"] = time.time() * 1000 - 1
+    since = len(server.logged())
+    came = drive(client, server, tmp_path, held=before, times=TIMES)
+    assert came.failures == []
+    assert came.listed == list(range(1, TIMES + 1))
+    assert seen(server, since) == {"Refresh": 1, "Customers": TIMES}
+    assert came.held is not None
+    assert came.held["expiresAt"] is not None
+    assert 0 < came.held["expiresAt"] - time.time() * 1000 <= HOUR
+
+
+def test_clock_that_is_behind_does_no_harm(client: str, server: Server, tmp_path: Path) -> None:
+    before = expired(signed_in(server))
+    before["expiresAt"] = time.time() * 1000 + HOUR
+    since = len(server.logged())
+    came = drive(client, server, tmp_path, held=before, times=1)
+    assert came.failures == []
+    assert seen(server, since) == {"Refresh": 1, "Customers": 2}
+
+
+def test_token_that_was_dead_on_arrival_by_a_wrong_clock_is_used_all_the_same(
+    client: str, server: Server, tmp_path: Path
+) -> None:
+    since = len(server.logged())
+    came = drive(client, server, tmp_path, sign_in=WHO, ahead=2 * HOUR, times=TIMES)
+    assert came.listed == list(range(1, TIMES + 1))
+    assert seen(server, since) == {"SignIn": 1, "Customers": TIMES}
+
+
+def test_refusal_that_comes_after_the_refresh_causes_no_other(
+    client: str, server: Server, tmp_path: Path
+) -> None:
+    since = len(server.logged())
+    came = drive(client, server, tmp_path, held=expired(signed_in(server)), times=1)
+    assert came.again is True
+    assert seen(server, since) == {"Refresh": 1, "Customers": 2}
