@@ -8,6 +8,13 @@ const { reasonOf } = await import(`${sources}/session.ts`);
 const { now } = Date;
 Date.now = () => now() + ahead;
 
+const sent = new Set();
+const send = globalThis.fetch;
+globalThis.fetch = (address, options) => {
+  for (const header of new Headers(options.headers).keys()) sent.add(header);
+  return send(address, options);
+};
+
 let held = before;
 let told = 0;
 const { client, session } = createApi(url, {
@@ -40,4 +47,4 @@ const again =
   before && held && before.token !== held.token
     ? (await session.renew(before.token)) === held.token
     : null;
-console.log(JSON.stringify({ listed, failures, held, told, again }));
+console.log(JSON.stringify({ listed, failures, held, told, again, sent: [...sent] }));

@@ -17,6 +17,8 @@ from tests.processes import ROOT, Server, run
 EXAMPLES: Final = ROOT / "examples"
 NODE: Final = Path(sys.executable).with_name("node")
 """The one that comes with the Python packages, whatever the machine has."""
+ORIGIN: Final = "http://localhost:5173"
+"""Whose pages may read the server's answers."""
 SECRET: Final = "the secret of the server that examples are tried with"
 PERSON: Final = SIGN_INS[1]
 WHO: Final = (PERSON.email, PERSON.password)
@@ -47,6 +49,7 @@ class Outcome:
     printed: str
     told: int | None = None
     again: bool | None = None
+    sent: list[str] | None = None
 
 
 def drive(

@@ -1,5 +1,7 @@
 """The clients of examples/ against the real server: tokens that expire, and sessions that end."""
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from tests.examples.driving import (
     sign_out,
     signed_in,
 )
-from tests.processes import Server
+from tests.processes import Server, free_port
 
 pytestmark = [
     pytest.mark.xdist_group("examples"),
@@ -78,3 +80,16 @@ def test_refused_refresh_signs_out_all_who_wait(
     assert came.held is None
     assert came.told == (1 if client in TYPESCRIPT else None)
     assert seen(server, since) == {"Customers": TIMES, "Refresh": 1}
+
+
+def test_server_that_cannot_be_reached_signs_nobody_out(
+    client: str, server: Server, tmp_path: Path
+) -> None:
+    before = signed_in(server)
+    before["expiresAt"] = time.time() * 1000 - 1
+    came = drive(client, replace(server, port=free_port()), tmp_path, held=before, times=TIMES)
+    assert came.listed == [None] * TIMES
+    assert not {"SignedOut", "TOKEN_REVOKED"} & set(came.failures)
+    assert came.held is not None
+    assert came.held["refreshToken"] == before["refreshToken"]
+    assert came.told in {None, 0}

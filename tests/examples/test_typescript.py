@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.driving import DRIVERS, WHO, drive, expired, seen, signed_in
+from tests.examples.driving import DRIVERS, ORIGIN, WHO, drive, expired, seen, signed_in
 from tests.processes import Server
 
 pytestmark = [
@@ -57,3 +57,20 @@ def test_refusal_that_comes_after_the_refresh_causes_no_other(
     came = drive(client, server, tmp_path, held=expired(signed_in(server)), times=1)
     assert came.again is True
     assert seen(server, since) == {"Refresh": 1, "Customers": 2}
+
+
+def test_page_of_a_named_origin_may_send_every_header_that_its_client_sends(
+    client: str, server: Server, tmp_path: Path
+) -> None:
+    came = drive(client, server, tmp_path, sign_in=WHO, times=1)
+    assert came.sent is not None
+    assert {"authorization", "content-type"} <= set(came.sent)
+    asked = {
+        "Origin": ORIGIN,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": ", ".join(sorted(came.sent)),
+    }
+    with server.client() as page:
+        answer = page.options("/graphql", headers=asked)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["access-control-allow-origin"] == ORIGIN
