@@ -1,5 +1,5 @@
 // Drives a TypeScript client as its argument says; prints what came of it as JSON.
-const { client: name, url, sign_in, held: before, times, ahead } = JSON.parse(process.argv[2]);
+const { client: name, url, sign_in, held: before, times, ahead, last } = JSON.parse(process.argv[2]);
 const sources = "../../examples/typescript/src";
 const { createApi } = await import(`${sources}/${name}.ts`);
 const { CustomersDocument: query } = await import(`${sources}/generated.ts`);
@@ -47,4 +47,10 @@ const again =
   before && held && before.token !== held.token
     ? (await session.renew(before.token)) === held.token
     : null;
+if (last === "sign out") await outcome(() => session.signOut());
+if (last === "forget") {
+  const renewing = session.renew(before.token);
+  held = null;
+  await outcome(() => renewing);
+}
 console.log(JSON.stringify({ listed, failures, held, told, again, sent: [...sent] }));

@@ -25,8 +25,20 @@ async def list_some(api: Api, first: int) -> int | None:
         return None
 
 
+async def forget(api: Api) -> None:
+    """Drop the tokens while they are traded."""
+    assert api.tokens
+    renewing = asyncio.create_task(api._renew(api.tokens))  # noqa: SLF001  to be in the middle of it
+    await asyncio.sleep(0)
+    api.tokens = None
+    try:
+        await renewing
+    except SignedOut:
+        FAILURES.append("SignedOut")
+
+
 async def drive(script: dict[str, Any]) -> None:
-    """Sign in if it is asked for, and list as many times as is asked for, all at once."""
+    """Sign in if it is asked for, list as many times as is asked for, all at once, and end so."""
     before = script["held"] and Tokens(script["held"]["token"], script["held"]["refreshToken"])
     async with connected(script["url"], before) as api:
         if script["sign_in"]:
@@ -36,6 +48,10 @@ async def drive(script: dict[str, Any]) -> None:
                 FAILURES.append(str(refused.errors[0]["code"]))
         counts = (list_some(api, first) for first in range(1, script["times"] + 1))
         listed = await asyncio.gather(*counts)
+        if script["last"] == "sign out":
+            await api.sign_out()
+        elif script["last"] == "forget":
+            await forget(api)
         after = api.tokens
     held = after and {"token": after.access, "refreshToken": after.refresh}
     print(json.dumps({"listed": listed, "failures": FAILURES, "held": held}))  # noqa: T201  what it is for

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NotRequired, TypedDict
+from typing import Final, Literal, NotRequired, TypedDict, Unpack
 from uuid import uuid4
 
 import jwt
@@ -52,29 +52,25 @@ class Outcome:
     sent: list[str] | None = None
 
 
-def drive(
-    client: str,
-    server: Server,
-    folder: Path,
-    *,
-    sign_in: tuple[str, str] | None = None,
-    held: Held | None = None,
-    times: int = 0,
-    ahead: float = 0,
-) -> Outcome:
-    """Have a client sign in, or hold tokens, and then list 1, 2, 3… customers, all at once.
+class Script(TypedDict, total=False):
+    """What a client is to do, in this order."""
 
-    Those in TypeScript may have a clock that is some milliseconds ahead.
-    """
-    script = {
-        "client": client,
-        "url": f"{server.url}/graphql",
-        "sign_in": sign_in,
-        "held": held,
-        "times": times,
-        "ahead": ahead,
-    }
-    done = run([*DRIVERS[client], json.dumps(script)], folder)
+    held: Held
+    """Begin with these tokens."""
+    sign_in: tuple[str, str]
+    times: int
+    """List 1, 2, 3… customers, all at once."""
+    last: Literal["sign out", "forget"]
+    """Sign out, or lose the tokens while they are refreshed."""
+    ahead: float
+    """Milliseconds that its clock is wrong by; for those in TypeScript."""
+
+
+def drive(client: str, server: Server, folder: Path, **script: Unpack[Script]) -> Outcome:
+    """Have a client do what is said."""
+    nothing = {"held": None, "sign_in": None, "times": 0, "last": None, "ahead": 0}
+    whole = {"client": client, "url": f"{server.url}/graphql", **nothing, **script}
+    done = run([*DRIVERS[client], json.dumps(whole)], folder)
     assert done.returncode == 0, done.stderr
     return Outcome(**json.loads(done.stdout), printed=done.stderr)
 
@@ -86,6 +82,17 @@ def signed_in(server: Server) -> Held:
         body = client.post("/graphql", json={"query": _SIGN_IN, "variables": variables}).json()
     held: Held = body["data"]["login"]
     return held
+
+
+def refresh(server: Server, held: Held) -> str:
+    """Refresh without any of the clients, and tell the code of what is wrong."""
+    query = """mutation Elsewhere($token: String!) { refresh(refreshToken: $token) {
+        errors { code } } }"""
+    variables = {"token": held["refreshToken"]}
+    with server.client() as client:
+        body = client.post("/graphql", json={"query": query, "variables": variables}).json()
+    code: str = body["data"]["refresh"]["errors"][0]["code"]
+    return code
 
 
 def sign_out(server: Server, held: Held) -> None:

@@ -12,6 +12,7 @@ from tests.examples.driving import (
     WHO,
     drive,
     expired,
+    refresh,
     seen,
     sign_out,
     signed_in,
@@ -93,3 +94,26 @@ def test_server_that_cannot_be_reached_signs_nobody_out(
     assert came.held is not None
     assert came.held["refreshToken"] == before["refreshToken"]
     assert came.told in {None, 0}
+
+
+def test_signing_out_with_an_expired_token_ends_the_session_all_the_same(
+    client: str, server: Server, tmp_path: Path
+) -> None:
+    before = signed_in(server)
+    since = len(server.logged())
+    came = drive(client, server, tmp_path, held=expired(before), last="sign out")
+    assert came.failures == []
+    assert came.held is None
+    assert came.told == (1 if client in TYPESCRIPT else None)
+    assert seen(server, since) == {"SignOut": 2, "Refresh": 1}
+    assert refresh(server, before) == "TOKEN_REVOKED"
+
+
+def test_refresh_under_way_brings_back_nobody_who_signed_out(
+    client: str, server: Server, tmp_path: Path
+) -> None:
+    since = len(server.logged())
+    came = drive(client, server, tmp_path, held=signed_in(server), last="forget")
+    assert came.failures == ["SignedOut"]
+    assert came.held is None
+    assert seen(server, since) == {"Refresh": 1}
