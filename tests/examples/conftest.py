@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.examples.driving import ORIGIN, SECRET
+from tests.examples.driving import EXAMPLES, ORIGIN, SECRET
 from tests.processes import Server, serving
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Serve a demo whose secret is known, for the pages of one origin."""
+    types = EXAMPLES / "typescript/src/generated.ts"
+    assert types.exists(), "make test installs what the examples need, and generates their types"
     folder = tmp_path_factory.mktemp("examples")
     settings = {"secret_key": SECRET, "allowed_origins": ORIGIN}
     with serving("--demo", folder=folder, **settings) as server:
