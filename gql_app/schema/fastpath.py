@@ -59,6 +59,8 @@ _AS_THEY_ARE: Final = {"String": str, "ID": str, "Boolean": bool}
 _COLUMN_TYPES: Final = frozenset({"String", "ID", "Boolean", "DateTime"})
 """Types whose values the database answers as JSON is written."""
 _INTROSPECTION: Final = "__"
+_TYPE: Final = "__class__"
+"""What every object has; it stands for __typename."""
 
 Value = Any  # whatever a resolver answers, and whatever JSON is made of it
 
@@ -289,7 +291,7 @@ def _typename(
         definition=definition,
         parent=parent,
         how=_How(lambda *_: parent.name),
-        attribute="__class__",
+        attribute=_TYPE,
         waits=False,
         depends=False,
     )
@@ -337,7 +339,7 @@ def _list(
     def complete(run: _Run, values: Value, path: Path) -> Value:
         if values is None:
             return None
-        if project and isinstance(values, Rows):
+        if project and isinstance(values, Rows) and project.knows(values):
             return project(values)
         if not is_iterable(values):
             raise GraphQLError(message)
@@ -428,7 +430,12 @@ class _Projection:
 
     def __init__(self, fields: Sequence[_Field]) -> None:
         self._fields = fields
+        self._asked = {str(each.attribute) for each in fields}
         self._made: dict[Sequence[str], Callable[[Sequence[Value]], list[Value]]] = {}
+
+    def knows(self, rows: Rows[Value]) -> bool:
+        """Tell whether all that is asked for is a column."""
+        return self._asked <= {*rows.columns, _TYPE}
 
     def __call__(self, rows: Rows[Value]) -> list[Value]:
         """Make the answer's objects."""
@@ -445,7 +452,7 @@ class _Projection:
         names = [f"c{index}" for index in range(len(columns))]
         values: list[ast.expr] = [
             ast.Constant(each.parent.name)
-            if each.attribute == "__class__"
+            if each.attribute == _TYPE
             else ast.Name(names[columns.index(str(each.attribute))], ast.Load())
             for each in self._fields
         ]
