@@ -8,6 +8,7 @@ from gql_app import settings
 from gql_app.errors import CannotStart
 
 DEFAULTS = {
+    "database_connections": 10,
     "max_connections": 10_000,
     "receive_timeout": 20,
     "max_header_bytes": 16_384,

@@ -53,6 +53,8 @@ class Settings(BaseSettings):
 
     database_url: DatabaseUrl = Field(default="sqlite:///gql_app.db", repr=False)
     """`sqlite:///file.db` or `postgresql://user:password@host/database`."""
+    database_connections: Positive = 10
+    """Connections that one process reads with; as many again write."""
     secret_key: SecretKey | None = None
     """Signs the tokens (HS256); 32 bytes or more. Made and kept beside an SQLite file."""
     access_token_ttl: Positive = 3600
