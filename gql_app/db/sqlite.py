@@ -1,10 +1,11 @@
-"""Reading from SQLite: questions go to the driver, in threads beside the event loop."""
+"""Reading from SQLite: questions go to the driver, and long ones to threads beside the loop."""
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final
+from typing import Final, TypeAlias
 
 from sqlalchemy import make_url
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -12,15 +13,24 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from gql_app.db.questions import Question, T
 
 BUSY_TIMEOUT: Final = 30
-"""Seconds that a writer to SQLite waits for its turn, and a reader while the file is made."""
+"""Seconds that who finds the file locked waits for it."""
+BUSY_STEP: Final = 0.01
+"""Seconds from one try to the next while a reader waits."""
 STATEMENTS: Final = 256
 """Prepared statements that each connection keeps."""
-STEPS: Final = 10_000
-"""Steps of SQLite's machine from one look to the next whether anybody waits for them still."""
+STEPS: Final = 20_000
+"""Steps of SQLite's machine, a millisecond or so, that the event loop stands still for.
+
+A thread looks as often whether anybody waits for its answer still.
+"""
+_Found: TypeAlias = list[tuple[object, ...]]
 
 
 class SqliteReader:
-    """Connections to read with, each used by one thread at a time."""
+    """Connections to read with, each used by one thread at a time.
+
+    To ask at once costs a third of having a thread ask, so that is tried first.
+    """
 
     def __init__(self, url: str, size: int) -> None:
         self._dialect: Final = SQLiteDialect_pysqlite()
@@ -32,22 +42,34 @@ class SqliteReader:
     async def ask(self, question: Question[T], /, **values: object) -> list[T]:
         """Ask a question; its statement ends when nobody waits for the answer any more."""
         rendered = question.rendered(self._dialect)
-        rows = await self._fetch(rendered.sql, rendered.bind(values))
+        bound = rendered.bind(values)
+        await self._turns.acquire()
+        connection = self._idle.pop() if self._idle else _Connection(self._file)
+        try:
+            rows = connection.glance(rendered.sql, bound)
+        except BaseException:
+            self._take_back(connection)
+            raise
+        if rows is None:
+            rows = await self._in_thread(connection, rendered.sql, bound)
+        else:
+            self._take_back(connection)
         return list(map(question.build, rendered.restored(rows)))
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, once nobody uses it."""
         await asyncio.to_thread(self._threads.shutdown)
         while self._idle:
             self._idle.pop().close()
 
-    async def _fetch(self, sql: str, bound: Sequence[object]) -> list[tuple[object, ...]]:
-        await self._turns.acquire()
-        connection = self._idle.pop() if self._idle else _Connection(self._file)
+    async def _in_thread(
+        self, connection: "_Connection", sql: str, bound: Sequence[object]
+    ) -> _Found:
+        """Have a thread ask; only when it is done is the connection lent again."""
         loop = asyncio.get_running_loop()
         job = self._threads.submit(connection.fetch, sql, bound)
 
-        def done(_: Future[list[tuple[object, ...]]]) -> None:
+        def done(_: Future[_Found]) -> None:
             loop.call_soon_threadsafe(self._take_back, connection)
 
         job.add_done_callback(done)
@@ -64,18 +86,40 @@ class SqliteReader:
 
 
 class _Connection:
-    """A connection that is opened by whoever uses it first."""
+    """A connection that is opened by the thread that uses it first."""
 
     def __init__(self, file: str) -> None:
         self._file: Final = file
         self._driver: sqlite3.Connection | None = None
         self.given_up = False
+        """Whether the statement is to end at the next look."""
 
-    def fetch(self, sql: str, bound: Sequence[object]) -> list[tuple[object, ...]]:
-        """Run a statement to its end."""
+    def glance(self, sql: str, bound: Sequence[object]) -> _Found | None:
+        """Run a statement, or answer None if that is not done in no time."""
         if self._driver is None:
-            self._driver = self._opened()
-        return self._driver.execute(sql, bound).fetchall()
+            return None
+        self.given_up = True
+        try:
+            return self._driver.execute(sql, bound).fetchall()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode in {sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY}:
+                return None
+            raise
+        finally:
+            self.given_up = False
+
+    def fetch(self, sql: str, bound: Sequence[object]) -> _Found:
+        """Run a statement to its end, and wait for a file that is locked."""
+        patience = time.monotonic() + BUSY_TIMEOUT
+        while True:
+            try:
+                self._driver = self._driver or self._opened()
+                return self._driver.execute(sql, bound).fetchall()
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+                if not busy or self.given_up or time.monotonic() > patience:
+                    raise
+            time.sleep(BUSY_STEP)
 
     def close(self) -> None:
         """Close it, if it was opened."""
@@ -85,7 +129,7 @@ class _Connection:
     def _opened(self) -> sqlite3.Connection:
         driver = sqlite3.connect(
             self._file,
-            timeout=BUSY_TIMEOUT,
+            timeout=0,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=STATEMENTS,
