@@ -65,5 +65,7 @@ def _on_postgresql(database: Database) -> bool:
 
 async def _run(database: Database, *statements: str) -> None:
     async with database.engine.begin() as connection:
+        if not _on_postgresql(database):  # a pooled connection may know the tables as they were
+            await connection.execute(text("SELECT count(*) FROM sqlite_schema"))
         for statement in statements:
             await connection.execute(text(statement))
