@@ -45,7 +45,8 @@ class Context:
         """Whoever was found to be asking, for the log."""
         self.memo: dict[object, object] = {}
         """What is true of the document, whoever sends it: it outlives the request."""
-        self._caller: asyncio.Task[Caller] | None = None
+        self._caller: Caller | Unauthenticated | None = None
+        self._judging = asyncio.Lock()
         self._posted = False
 
     def read(self) -> AbstractAsyncContextManager[Reader]:
@@ -76,8 +77,11 @@ class Context:
         Raises Unauthenticated.
         """
         if self._caller is None:
-            self._caller = asyncio.ensure_future(self._judge())
-        return await self._caller
+            async with self._judging:
+                self._caller = self._caller or await self._judge()
+        if isinstance(self._caller, Unauthenticated):
+            raise self._caller
+        return self._caller
 
     async def by_caller(self) -> Origin:
         """Tell where the request comes from and whose it is. Raises Unauthenticated."""
@@ -93,13 +97,13 @@ class Context:
         """The living sessions of a customer; a page of customers costs one statement."""
         return DataLoader(load_fn=self._load_sessions)
 
-    async def _judge(self) -> Caller:
+    async def _judge(self) -> Caller | Unauthenticated:
         if isinstance(self.presented, Unauthenticated):
-            raise self.presented
+            return self.presented
         async with self.read() as db:
             caller = await sessions.caller(db, self.presented)
         if caller is None:
-            raise TokenRevoked
+            return TokenRevoked()
         self.caller_id = caller.customer.id
         if not sessions.used_lately(caller.session):
             async with self.resources.database.write() as db:

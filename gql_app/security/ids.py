@@ -1,24 +1,22 @@
 """Identifiers: UUIDs of version 7, which sort by the time they were made."""
 
-import secrets
+import os
 from typing import Final
 from uuid import UUID
 
 from gql_app import clock
 
 CANONICAL_LENGTH: Final = 36
+_BYTES_OF_CHANCE: Final = 10
+_CHANCE: Final = (1 << 80) - 1 - (0xF << 76) - (0b11 << 62)
+_VERSION_7: Final = 0x7 << 76 | 0b10 << 62
 
 
 def new_id() -> UUID:
     """Make a UUIDv7 (RFC 9562 section 5.7): 48 bits of milliseconds, 74 of chance."""
     milliseconds = int(clock.now().timestamp() * 1000)
-    return UUID(
-        int=milliseconds << 80
-        | 0x7 << 76
-        | secrets.randbits(12) << 64
-        | 0b10 << 62
-        | secrets.randbits(62)
-    )
+    chance = int.from_bytes(os.urandom(_BYTES_OF_CHANCE))
+    return UUID(int=milliseconds << 80 | chance & _CHANCE | _VERSION_7)
 
 
 def parse_id(text: str) -> UUID | None:

@@ -50,13 +50,11 @@ class RequestLog:
             return
         request_id = str(new_id())
         state = scope.setdefault("state", {})
-        state["request_id"] = request_id
-        status = 0
+        state |= {"request_id": request_id, "status": 0}
 
         async def note(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                state["status"] = message["status"]
                 message["headers"] = [
                     *message.get("headers", ()),
                     (b"x-request-id", request_id.encode()),
@@ -73,9 +71,9 @@ class RequestLog:
                 "Request",
                 method=scope["method"],
                 path=scope["path"],
-                status=status,
+                status=state["status"],
                 duration_ms=round((time.perf_counter() - started) * 1000, 2),
-                **(state.get("facts") or _outcome(status)),
+                **(state.get("facts") or _outcome(state["status"])),
             )
 
 
@@ -90,18 +88,11 @@ class Apology:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
-
-        async def note(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
         try:
-            await self._app(scope, receive, note)
+            await self._app(scope, receive, send)
         except Exception:
             _log.exception("Unforeseen error")
-            if started:
+            if scope["state"]["status"]:
                 raise
             await _sorry(scope["state"]["request_id"])(scope, receive, send)
 
