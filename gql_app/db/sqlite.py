@@ -38,13 +38,14 @@ class SqliteReader:
         self._threads: Final = ThreadPoolExecutor(size, thread_name_prefix="reader")
         self._turns: Final = asyncio.Semaphore(size)
         self._idle: Final[list[_Connection]] = []
+        self._all: Final[list[_Connection]] = []
 
     async def ask(self, question: Question[T], /, **values: object) -> list[T]:
         """Ask a question; its statement ends when nobody waits for the answer any more."""
         rendered = question.rendered(self._dialect)
         bound = rendered.bind(values)
         await self._turns.acquire()
-        connection = self._idle.pop() if self._idle else _Connection(self._file)
+        connection = self._idle.pop() if self._idle else self._new()
         try:
             rows = connection.glance(rendered.sql, bound)
         except BaseException:
@@ -57,10 +58,17 @@ class SqliteReader:
         return list(map(question.build, rendered.restored(rows)))
 
     async def close(self) -> None:
-        """Close every connection, once nobody uses it."""
+        """End what is still asked, and close every connection."""
+        for connection in self._all:
+            connection.given_up = True
         await asyncio.to_thread(self._threads.shutdown)
-        while self._idle:
-            self._idle.pop().close()
+        for connection in self._all:
+            connection.close()
+
+    def _new(self) -> "_Connection":
+        connection = _Connection(self._file)
+        self._all.append(connection)
+        return connection
 
     async def _in_thread(
         self, connection: "_Connection", sql: str, bound: Sequence[object]

@@ -1,0 +1,129 @@
+"""Reading from SQLite: at once or by a thread, and no longer than anybody waits."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Integer, func, literal_column, select, text
+
+from gql_app.db.engine import Database
+from gql_app.db.questions import Question
+from gql_app.db.sqlite import SqliteReader
+from gql_app.db.tables import CustomerRow
+from tests.accounts.rows import customer, store
+from tests.databases import copied_sqlite
+
+SIZE = 2
+PATIENCE = 30
+
+
+def counted(most: int) -> Question[int]:
+    """Ask SQLite to count, one by one."""
+    numbers = select(literal_column("1", Integer()).label("n")).cte("numbers", recursive=True)
+    more = select(numbers.c.n + 1).where(numbers.c.n < most)
+    numbers = numbers.union_all(more)
+    return Question(select(func.count()).select_from(numbers), lambda row: int(row[0]))
+
+
+AT_ONCE, LONG, ENDLESS = counted(10), counted(300_000), counted(10**12)
+NAMES = Question(select(CustomerRow.name), lambda row: str(row[0]))
+
+
+@pytest.fixture
+async def database(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    """Open an empty SQLite file with few connections to read with."""
+    database = Database(copied_sqlite(sqlite_template, tmp_path), connections=SIZE)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def reader(database: Database) -> AsyncIterator[SqliteReader]:
+    """Lend the handle to read with."""
+    async with database.read() as db:
+        assert isinstance(db, SqliteReader)
+        yield db
+
+
+async def test_short_and_long_questions_are_answered(reader: SqliteReader) -> None:
+    for _ in range(3):
+        assert await reader.ask(AT_ONCE) == [10]
+        assert await reader.ask(LONG) == [300_000]
+
+
+async def test_loop_goes_on_beside_a_long_question(reader: SqliteReader) -> None:
+    task = asyncio.create_task(reader.ask(ENDLESS))
+    for _ in range(100):
+        assert await reader.ask(AT_ONCE) == [10]
+    assert not task.done()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_cancelled_question_ends_and_gives_its_connection_back(
+    reader: SqliteReader,
+) -> None:
+    async with asyncio.timeout(PATIENCE):
+        for _ in range(3):
+            tasks = [asyncio.create_task(reader.ask(ENDLESS)) for _ in range(4 * SIZE)]
+            await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            assert all(isinstance(each, asyncio.CancelledError) for each in ended)
+            long = await asyncio.gather(*(reader.ask(LONG) for _ in range(2 * SIZE)))
+            assert long == [[300_000]] * (2 * SIZE)
+
+
+async def test_error_leaves_the_connection_as_it_was(reader: SqliteReader) -> None:
+    nowhere = Question(select(text("x")).select_from(text("nowhere")), tuple)
+    for _ in range(3 * SIZE):
+        with pytest.raises(sqlite3.OperationalError, match="nowhere"):
+            await reader.ask(nowhere)
+    assert await reader.ask(AT_ONCE) == [10]
+
+
+async def test_nothing_is_written_through_a_reader(
+    database: Database, reader: SqliteReader
+) -> None:
+    await store(database, [customer("Ada")])
+    assert await reader.ask(NAMES) == ["Ada"]
+    [connection] = reader._idle  # noqa: SLF001 — there is no other way to write through it
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        connection.fetch("DELETE FROM customers", [])
+    assert await reader.ask(NAMES) == ["Ada"]
+
+
+async def test_reader_waits_for_a_file_that_is_locked(
+    database: Database, reader: SqliteReader, tmp_path: Path
+) -> None:
+    await store(database, [customer("Ada")])
+    await database.engine.dispose()
+    with sqlite3.connect(tmp_path / "test.db", isolation_level=None) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        task = asyncio.create_task(reader.ask(NAMES))
+        for _ in range(10):
+            await asyncio.sleep(0.01)
+        assert not task.done()
+        other.execute("COMMIT")
+    other.close()
+    assert await task == ["Ada"]
+
+
+async def test_close_releases_the_file_and_ends_what_is_asked(
+    sqlite_template: Path, tmp_path: Path
+) -> None:
+    database = Database(copied_sqlite(sqlite_template, tmp_path))
+    await store(database, [customer("Ada")])
+    async with database.read() as db:
+        await asyncio.gather(*(db.ask(LONG) for _ in range(3)))
+        task = asyncio.create_task(db.ask(ENDLESS))
+        await asyncio.sleep(0)
+        await database.close()
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            await task
+    assert [file.name for file in [*tmp_path.iterdir()]] == ["test.db"]  # noqa: ASYNC240 — a look at one folder
