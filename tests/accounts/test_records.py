@@ -1,0 +1,76 @@
+"""Records: as light as they are, they hold what their rows hold, and show no secret."""
+
+from typing import Any
+
+import pytest
+
+from gql_app.accounts import customers
+from gql_app.accounts.customers import Filter, Order, listing
+from gql_app.accounts.paging import Window
+from gql_app.accounts.records import AuditRecord, CustomerRecord, SessionRecord
+from gql_app.db.engine import Database
+from gql_app.db.tables import AuditRow, CustomerRow, Row, SessionRow
+from gql_app.security.ids import new_id
+from tests.accounts.rows import COLUMNS, customer, store
+
+PRIVATE = {"email", "email_key", "phone", "password_hash", "is_active"}
+
+
+@pytest.mark.parametrize(
+    ("record", "row", "unread"),
+    [
+        (CustomerRecord, CustomerRow, {"name_key"}),
+        (SessionRecord, SessionRow, {"ended_at"}),
+        (AuditRecord, AuditRow, set()),
+    ],
+)
+def test_record_has_its_rows_columns_in_their_order(
+    record: Any,  # noqa: ANN401 — a class of NamedTuple is of no type of its own
+    row: type[Row],
+    unread: set[str],
+) -> None:
+    columns = [column.key for column in row.__table__.columns]
+    assert list(record._fields) == [column for column in columns if column not in unread]
+
+
+async def test_record_shows_no_hash(database: Database) -> None:
+    row = customer("Ada")
+    row.password_hash = "a secret hash"
+    await store(database, [row])
+    async with database.read() as db:
+        found = await customers.by_id(db, row.id)
+    assert found is not None
+    assert found.password_hash == "a secret hash"
+    assert "secret" not in f"{found} {found!r} {[found]}"
+
+
+@pytest.mark.parametrize("by_admin", [False, True])
+async def test_private_columns_of_others_are_for_admins(
+    database: Database, *, by_admin: bool
+) -> None:
+    rows = [customer("Ada"), customer("Bob", seconds=1)]
+    for row in rows:
+        row.phone, row.password_hash = "5", "hash"
+    ada, bob = await store(database, rows)
+    of = listing(Filter(), Order(), by_admin=by_admin, caller_id=ada.id)
+    async with database.read() as db:
+        page = await of.page(db, Window(), COLUMNS)
+        found = [dict(zip(page.columns, row, strict=True)) for row in page.rows]
+        seen = [
+            await customers.seen(db, one, by_admin=by_admin, caller_id=ada.id)
+            for one in (ada.id, bob.id)
+        ]
+        assert await customers.seen(db, new_id(), by_admin=by_admin, caller_id=ada.id) is None
+    for row, read, record in zip((ada, bob), found, seen, strict=True):
+        hidden = PRIVATE if row is bob and not by_admin else set()
+        expected = {name: None if name in hidden else getattr(row, name) for name in COLUMNS}
+        assert read == expected
+        assert record is not None
+        assert record._asdict() == {name: expected[name] for name in record._fields}
+
+
+async def test_list_for_nobody_shows_nothing_private(database: Database) -> None:
+    await store(database, [customer("Ada")])
+    async with database.read() as db:
+        page = await listing(Filter(), Order(), by_admin=False).page(db, Window(), PRIVATE)
+    assert page.rows == [(None,) * len(PRIVATE)]
