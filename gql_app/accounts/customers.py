@@ -18,7 +18,7 @@ from gql_app.accounts.checks import Changes, NewCustomer, fold, stored_key
 from gql_app.accounts.paging import Listing, Shape, Source
 from gql_app.accounts.records import AnyCustomer, CustomerRecord, columns
 from gql_app.db.engine import Writer
-from gql_app.db.questions import Question, Reader, among
+from gql_app.db.questions import Question, Reader, Spelt, among
 from gql_app.db.tables import CustomerRow, Moment
 from gql_app.errors import AdminRequired, BadUserInput, Fault, Rejected, UserErrorCode
 from gql_app.security.ids import new_id
@@ -288,6 +288,8 @@ def _search(*, by_admin: bool) -> ColumnElement[bool]:
 
 def _shown(shape: Shape, name: str) -> ColumnElement[Any]:
     """Show a column, if it may be seen."""
+    if name == "id":
+        return Spelt(CustomerRow.id)
     return _masked(name) if name in PRIVATE and not shape.by_admin else getattr(CustomerRow, name)
 
 

@@ -7,7 +7,7 @@ It follows the GraphQL Cursor Connections Specification, save that `hasNextPage`
 import hashlib
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
@@ -133,7 +133,7 @@ class Listing:
     shape: Shape
     values: Mapping[str, object]
     """What its conditions compare with, by name."""
-    identity: object
+    identity: Hashable
     """Tells this list's order and filter from any other's, so that cursors don't mix."""
 
     async def page(
@@ -216,10 +216,15 @@ class Listing:
             raise ValueError
         return restored
 
-    @cached_property
+    @property
     def _print(self) -> str:
-        name = repr(self.identity).encode()
-        return f'"{hashlib.blake2s(name, digest_size=6).hexdigest()}"'
+        return _print(self.identity)
+
+
+@lru_cache(SHAPES)
+def _print(identity: Hashable) -> str:
+    """Write what tells a list from any other, as JSON."""
+    return f'"{hashlib.blake2s(repr(identity).encode(), digest_size=6).hexdigest()}"'
 
 
 @lru_cache(SHAPES)

@@ -112,6 +112,30 @@ def _in_json(element: Among, compiler: SQLCompiler, **options: object) -> str:
     return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 — both are written by SQLAlchemy
 
 
+class Canonical(TypeDecorator[str]):
+    """An id in the one spelling that the API writes, which need not be made a UUID first."""
+
+    impl = Text
+    cache_ok = True
+
+
+class Spelt(FunctionElement[str]):
+    """An id as text."""
+
+    inherit_cache = True
+    type = Canonical()
+
+
+@compiles(Spelt, "postgresql")
+def _cast(element: Spelt, compiler: SQLCompiler, **options: object) -> str:
+    return f"CAST({compiler.process(element.clauses, **options)} AS TEXT)"
+
+
+@compiles(Spelt, "sqlite")
+def _as_kept(element: Spelt, compiler: SQLCompiler, **options: object) -> str:
+    return compiler.process(element.clauses, **options)
+
+
 class Rendered:
     """A question as one database is asked it."""
 
@@ -159,6 +183,10 @@ def _uuid(value: object) -> object:
     return None if value is None else QuickUUID(value)
 
 
+def _canonical(value: object) -> object:
+    return None if value is None else str(QuickUUID(value))
+
+
 def _moment(value: object) -> object:
     return None if value is None else datetime.fromisoformat(f"{value}+00:00")
 
@@ -171,6 +199,7 @@ _BOOLS: Final[dict[object, object]] = {0: False, 1: True, None: None}
 _RESTORES: Final[Mapping[str, Mapping[type[TypeEngine[Any]], Restore]]] = {
     "postgresql": {JSON: _json},
     "sqlite": {
+        Canonical: _canonical,
         Uuid: _uuid,
         Moment: _moment,
         Boolean: _BOOLS.__getitem__,

@@ -1,6 +1,7 @@
 """What an operation asks of a field's answer, so that nothing else is read."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar, cast
 
 from graphql import (
     FieldNode,
@@ -15,19 +16,24 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from gql_app.schema.context import Context, Info
 
+_T = TypeVar("_T")
+
+
+def once(info: Info, work: Callable[[Info], _T]) -> _T:
+    """Work out what depends on nothing but the field's selections; once for a document."""
+    key = (work, *map(id, info._raw_info.field_nodes))  # noqa: SLF001 — they are nowhere else
+    memo = info.context.memo
+    if key not in memo:
+        memo[key] = work(info)
+    return cast("_T", memo[key])
+
 
 def asked(info: Info, *path: str) -> frozenset[str]:
     """Name the fields that are asked for at the end of a path below this field.
 
-    Names are Python's. What a directive may leave out counts as asked. It is worked out
-    once for a document.
+    Names are Python's. What a directive may leave out counts as asked.
     """
-    raw, memo = info._raw_info, info.context.memo  # noqa: SLF001 — the selections are nowhere else
-    key = (tuple(map(id, raw.field_nodes)), path)
-    found = memo.get(key)
-    if not isinstance(found, frozenset):
-        found = memo[key] = frozenset(_names(raw, path))
-    return found
+    return frozenset(_names(info._raw_info, path))  # noqa: SLF001 — as above
 
 
 def _names(raw: GraphQLResolveInfo[Context], path: tuple[str, ...]) -> Iterator[str]:

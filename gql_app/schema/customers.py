@@ -1,9 +1,9 @@
 """Customers: what is shown of them, and to whom; how they are listed and changed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -12,7 +12,7 @@ from gql_app.accounts import customers
 from gql_app.accounts.paging import Listing, Page, Window
 from gql_app.accounts.records import AnyCustomer
 from gql_app.accounts.sessions import Caller
-from gql_app.schema.asked import asked
+from gql_app.schema.asked import asked, once
 from gql_app.schema.context import Info
 from gql_app.schema.paging import CURSORS, OrderDirection, PageInfo, Rows
 from gql_app.schema.payloads import Payload
@@ -35,8 +35,6 @@ class Customer:
     """A person with an account, as one caller sees them."""
 
     caller: strawberry.Private[Caller]
-    key: strawberry.Private[UUID]
-    """The id itself; None where nobody asks for it or for sessions."""
     id: strawberry.ID
     name: str
     email: str | None = strawberry.field(description=PRIVATE)
@@ -52,7 +50,6 @@ class Customer:
         private = caller.may_see(row.id)
         return cls(
             caller=caller,
-            key=row.id,
             id=strawberry.ID(str(row.id)),
             name=row.name,
             email=row.email if private else None,
@@ -69,17 +66,16 @@ class Customer:
         read: dict[str, Any] = dict(zip(columns, values, strict=True))
         return cls(
             caller=caller,
-            key=read.get("id"),  # type: ignore[arg-type]  # it is there if it is looked at
-            id=strawberry.ID(str(read.get("id"))),
-            **{name: read.get(name) for name in COLUMNS - {"id"}},  # type: ignore[arg-type]
+            **{name: read.get(name) for name in COLUMNS},  # type: ignore[arg-type]
         )
 
     @strawberry.field(description=f"Those that are still good, the newest first. {PRIVATE}")
     async def sessions(self, info: Info) -> list[Session] | None:
         """List the living sessions, in one statement for a whole page of customers."""
-        if not self.caller.may_see(self.key):
+        customer_id = UUID(self.id)
+        if not self.caller.may_see(customer_id):
             return None
-        rows = await info.context.sessions_of.load(self.key)
+        rows = await info.context.sessions_of.load(customer_id)
         return [Session.of(row, current_id=self.caller.session.id) for row in rows]
 
 
@@ -117,15 +113,15 @@ class CustomerConnection:
     page_info: PageInfo
 
     @classmethod
-    def of(cls, caller: Caller, page: Page) -> Self:
-        """Show a page to a caller; a cursor is written if its keys were read."""
+    def of(cls, caller: Caller, page: Page, cursors: Container[str]) -> Self:
+        """Show a page to a caller, with the cursors that are asked for."""
         node, cursor = partial(Customer.of_row, caller, page.columns), page.cursor
-        edge = partial(CustomerEdge.of_row, node, cursor if page.marked else str)
+        edge = partial(CustomerEdge.of_row, node, cursor if "cursor" in cursors else str)
         return cls(
             listing=page.listing,
             nodes=Rows(Customer, page, node).as_list,
             edges=Rows(CustomerEdge, page, edge).as_list,
-            page_info=PageInfo.of(page),
+            page_info=PageInfo.of(page, cursors),
         )
 
     @strawberry.field(description="All that match the filter; counted only when asked for.")
@@ -232,18 +228,30 @@ class CustomerQuery:
         window = Window.of(
             first=or_null(first), after=or_null(after), last=or_null(last), before=or_null(before)
         )
-        return CustomerConnection.of(caller, await _page(info, listing, window))
+        wanted = once(info, _wanted)
+        if not wanted.rows:
+            return CustomerConnection.of(caller, listing.unread(window), ())
+        async with info.context.read() as db:
+            page = await listing.page(db, window, wanted.columns, cursors=bool(wanted.cursors))
+        return CustomerConnection.of(caller, page, wanted.cursors)
 
 
-async def _page(info: Info, listing: Listing, window: Window) -> Page:
-    """Read the columns of a page that the operation asks for, and none if it asks for none."""
-    if not asked(info) & {"nodes", "edges", "page_info"}:
-        return listing.unread(window)
+class _Wanted(NamedTuple):
+    """What an operation asks of a page."""
+
+    rows: bool
+    """Whether it is to be read at all."""
+    columns: frozenset[str]
+    cursors: frozenset[str]
+
+
+def _wanted(info: Info) -> _Wanted:
     fields = asked(info, "nodes") | asked(info, "edges", "node")
-    columns = (fields & COLUMNS) | ({"id"} if "sessions" in fields else set())
-    cursors = "cursor" in asked(info, "edges") or asked(info, "page_info") & CURSORS
-    async with info.context.read() as db:
-        return await listing.page(db, window, columns, cursors=bool(cursors))
+    return _Wanted(
+        rows=bool(asked(info) & {"nodes", "edges", "page_info"}),
+        columns=(fields & COLUMNS) | ({"id"} if "sessions" in fields else set()),
+        cursors=(asked(info, "edges") | asked(info, "page_info")) & CURSORS,
+    )
 
 
 def or_null(value: _T | None) -> _T | None:

@@ -1,6 +1,6 @@
 """Connections: how a list is paged through."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from enum import StrEnum
 from typing import Final, Self, TypeVar, cast, overload
 
@@ -9,8 +9,8 @@ import strawberry
 from gql_app.accounts.paging import Page
 
 _T = TypeVar("_T")
-CURSORS: Final = frozenset({"start_cursor", "end_cursor"})
-"""Fields of PageInfo for which a page is read with its keys."""
+CURSORS: Final = frozenset({"cursor", "start_cursor", "end_cursor"})
+"""Fields of an edge and of PageInfo for which a page is read with its keys."""
 
 
 class Rows(Sequence[_T]):
@@ -72,12 +72,12 @@ class PageInfo:
     end_cursor: str | None = strawberry.field(description="Send it as after to page forward.")
 
     @classmethod
-    def of(cls, page: Page) -> Self:
-        """Tell where a page stands in its list; cursors only if it was read with their keys."""
-        marked = bool(page.rows) and page.marked
+    def of(cls, page: Page, cursors: Container[str] = CURSORS) -> Self:
+        """Tell where a page stands in its list, and the cursors that are asked for."""
+        rows = page.rows
         return cls(
             has_next_page=page.has_next,
             has_previous_page=page.has_previous,
-            start_cursor=page.cursor(page.rows[0]) if marked else None,
-            end_cursor=page.cursor(page.rows[-1]) if marked else None,
+            start_cursor=page.cursor(rows[0]) if rows and "start_cursor" in cursors else None,
+            end_cursor=page.cursor(rows[-1]) if rows and "end_cursor" in cursors else None,
         )
