@@ -13,9 +13,9 @@ PATIENCE: Final = 30
 """Seconds for one answer."""
 
 
-def asked(server: Server, question: Question, token: str | None) -> object:
+def asked(server: Server, question: Question, tokens: Mapping[str, str | None]) -> object:
     """Ask once, and tell what is said, in words that all servers share."""
-    request = question.put(server.kind.style, token)
+    request = question.put(server.kind.style, tokens)
     head, _, body = request.partition("\r\n\r\n")
     line, *headers = head.split("\r\n")
     method, target, _ = line.split(" ")

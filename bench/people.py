@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Final, Self
 from uuid import UUID
 
@@ -27,7 +28,7 @@ PASSWORD: Final = "a password of the bench"
 Rows = Sequence[Mapping[str, object]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class People:
     """Customers, one of whom is an admin and signed in; every database holds the same."""
 
@@ -57,18 +58,16 @@ class People:
         """The admin's address, to sign in with."""
         return str(self.customers[0]["email"])
 
-    @property
-    def token(self) -> str:
-        """A token of the admin's session."""
-        return self._token(clock.now() + timedelta(days=1))
-
-    @property
-    def bad_tokens(self) -> dict[str, str | None]:
-        """Tokens that are to be refused, by what is wrong with them."""
-        signed, _, signature = self.token.rpartition(".")
-        forged = f"{signed}.{signature[:-8]}{'A' * 8}"
-        expired = self._token(clock.now() - timedelta(minutes=1))
-        return {"missing": None, "expired": expired, "forged": forged}
+    @cached_property
+    def tokens(self) -> Mapping[str, str | None]:
+        """Tokens of the admin's session by how good they are."""
+        good = self._token(clock.now() + timedelta(days=1))
+        return {
+            "good": good,
+            "missing": None,
+            "expired": self._token(clock.now() - timedelta(minutes=1)),
+            "forged": good[:-8] + "A" * 8,
+        }
 
     async def move_in(self, database: Database) -> None:
         """Insert everybody into a database that is migrated and empty."""

@@ -15,10 +15,10 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from bench import load, stores
+from bench import load, questions, stores
 from bench.cores import pin_rest
 from bench.people import PASSWORD, People
-from bench.questions import QUESTIONS, Question, login, pages
+from bench.questions import Question
 from bench.servers import KINDS, Server, running
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     chosen = _arguments()
     pin_rest()
     kind, people = KINDS[chosen.server], People.make_up()
-    question = _question(chosen.question, people)
+    question = questions.chosen(chosen.question, people.email, PASSWORD)
     with TemporaryDirectory() as name, stores.opened([kind.database]) as opened:
         folder, store = Path(name), opened[kind.database]
         stores.fill(store, people)
@@ -62,12 +62,6 @@ def _arguments() -> Namespace:
     return parser.parse_args()
 
 
-def _question(name: str, people: People) -> Question:
-    if name == "login":
-        return login(people.email, PASSWORD)
-    return QUESTIONS.get(name) or pages(int(name))
-
-
 def _ask(
     server: Server,
     question: Question,
@@ -75,11 +69,10 @@ def _ask(
     chosen: Namespace,
     seconds: float | None = None,
 ) -> load.Outcome:
-    token = None if question.name == "login" else people.token
     outcome = load.run(
         load.Task(
             server.port,
-            [question.put(server.kind.style, token)],
+            [question.put(server.kind.style, people.tokens)],
             [server.process.pid],
             seconds=chosen.seconds if seconds is None else seconds,
             connections=chosen.connections,

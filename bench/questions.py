@@ -18,6 +18,10 @@ LOGIN: Final = """mutation SignIn($email: String!, $password: String!) {
 }"""
 
 
+REFUSALS: Final = ("missing", "expired", "forged")
+"""Tokens that are refused, by what is wrong with them."""
+
+
 class Style(Enum):
     """How a server is asked."""
 
@@ -34,9 +38,12 @@ class Question:
     path: str
     query: str
     variables: Mapping[str, object] = field(default_factory=dict)
+    bearing: str = "good"
+    """Which token comes with it."""
 
-    def put(self, style: Style, token: str | None) -> str:
+    def put(self, style: Style, tokens: Mapping[str, str | None]) -> str:
         """Write the whole request, as a client sends it."""
+        token = tokens[self.bearing]
         if style is Style.REST and self.name != "login":
             return _request("GET", f"{self.path}?{urlencode(self.variables)}", token, b"")
         path = "/graphql" if style is Style.GRAPHQL else self.path
@@ -51,10 +58,16 @@ def pages(size: int) -> Question:
 
 def login(email: str, password: str) -> Question:
     """Ask to be signed in."""
-    return Question("login", "/login", LOGIN, {"email": email, "password": password})
+    return Question("login", "/login", LOGIN, {"email": email, "password": password}, "missing")
 
 
-QUESTIONS: Final = {each.name: each for each in (pages(50), pages(500), Question("me", "/me", ME))}
+def chosen(name: str, email: str, password: str) -> Question:
+    """Find a question by the name that it has on the command line."""
+    if name == "login":
+        return login(email, password)
+    if name in REFUSALS:
+        return Question(name, "/me", ME, bearing=name)
+    return Question("me", "/me", ME) if name == "me" else pages(int(name))
 
 
 def _request(method: str, target: str, token: str | None, body: bytes) -> str:

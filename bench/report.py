@@ -48,10 +48,11 @@ class Report:
     start: Mapping[str, float]
     """Seconds from its start to its first good answer to /readyz."""
 
-    def write(self, file: Path) -> None:
-        """Keep every number of the run."""
+    def write(self, file: Path, **others: object) -> None:
+        """Keep every number of the run, and what else was measured."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        kept = json.dumps(asdict(self) | others, indent=1)
+        file.write_text(f"{kept}\n", encoding="utf-8")
 
     @classmethod
     def read(cls, file: Path) -> "Report":

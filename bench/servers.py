@@ -68,6 +68,14 @@ KINDS: Final = {
             UVICORN.format("bench.peers.floor:app"),
         ),
         Kind(
+            "floor-datetime",
+            "the same, moments by asyncpg",
+            POSTGRESQL,
+            Style.PLAIN,
+            UVICORN.format("bench.peers.floor:app"),
+            settings={"MOMENTS": "datetime"},
+        ),
+        Kind(
             "stock",
             "Strawberry, SQLAlchemy ORM",
             POSTGRESQL,

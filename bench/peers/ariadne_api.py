@@ -19,7 +19,6 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from bench.peers import signing
-from bench.peers.floor_postgresql import ME, PAGE
 
 TYPES: Final = """
 scalar DateTime
@@ -37,6 +36,12 @@ type PageInfo { hasNextPage: Boolean! endCursor: String }
 type Customers { nodes: [Customer!]! pageInfo: PageInfo! }
 type Query { me: Customer customers(first: Int!): Customers }
 """
+COLUMNS: Final = """
+id::text AS id, name, email, phone, is_active AS "isActive", is_admin AS "isAdmin",
+created_at AS "createdAt", updated_at AS "updatedAt"
+"""
+ME: Final = f"SELECT {COLUMNS} FROM customers WHERE id = $1"
+PAGE: Final = f"SELECT {COLUMNS} FROM customers ORDER BY created_at, customers.id LIMIT $1"
 KEPT: Final = 1000
 """Documents whose parsing and validation is remembered."""
 

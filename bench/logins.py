@@ -1,0 +1,93 @@
+"""Signing in: what it costs beside Argon2, and what a flood of it does to everybody else."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from rich.table import Table
+
+from bench import load
+from bench.peers.passwords import HASHER
+from bench.people import PASSWORD, People
+from bench.questions import ME, Question, login
+from bench.report import Cell
+from bench.servers import KINDS, Server
+
+TIMES: Final = 30
+FLOOD: Final = 32
+"""Connections that sign in over and over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """How one server fares."""
+
+    server: str
+    beside: float
+    """Microseconds of the processor for a sign-in, besides Argon2's."""
+    share: float
+    """Sign-ins a second, as a share of what Argon2 allows on one processor."""
+    under_flood: float
+    """Answers to `me` a second beside a flood of sign-ins, as a share of those without it."""
+
+
+def measure(servers: Sequence[Server], people: People, cells: Sequence[Cell]) -> list[Signing]:
+    """Take what the rounds measured, and flood each server."""
+    argon2 = argon2_alone(people)
+    found = {cell.server: cell for cell in cells if cell.question == "login" and cell.costs}
+    return [
+        Signing(
+            name,
+            beside=cell.cost - argon2,
+            share=median(cell.rates) * argon2 / 1e6,
+            under_flood=_flooded(server, people),
+        )
+        for server in servers
+        if (cell := found.get(name := server.kind.name))
+    ]
+
+
+def argon2_alone(people: People) -> float:
+    """Measure one verification, in microseconds of the processor."""
+    times = []
+    for _ in range(TIMES):
+        started = time.thread_time()
+        HASHER.verify(people.password_hash, PASSWORD)
+        times.append((time.thread_time() - started) * 1e6)
+    return median(times)
+
+
+def table(found: Sequence[Signing]) -> Table:
+    """Show them all."""
+    columns = ("server", "CPU µs beside Argon2", "share of Argon2's pace", "me under a flood")
+    shown = Table(*columns, title="login")
+    for each in found:
+        shown.add_row(
+            KINDS[each.server].title,
+            f"{each.beside:,.0f}",
+            f"{each.share:.0%}",
+            f"{each.under_flood:.0%}",
+        )
+    return shown
+
+
+def _flooded(server: Server, people: People) -> float:
+    """Ask `me` alone, and beside a flood."""
+    me = _task(server, people, Question("me", "/me", ME), seconds=1.5)
+    alone = load.run(me)
+    flooding = _task(server, people, login(people.email, PASSWORD), seconds=4, connections=FLOOD)
+    flood = load.start(flooding)
+    time.sleep(1)
+    beside = load.run(me)
+    load.finish(flood)
+    return beside.rate / alone.rate
+
+
+def _task(
+    server: Server, people: People, question: Question, *, seconds: float, connections: int = 8
+) -> load.Task:
+    request = question.put(server.kind.style, people.tokens)
+    processes = [server.process.pid]
+    return load.Task(server.port, [request], processes, seconds, connections=connections)
