@@ -71,7 +71,9 @@ fuzz: .venv/dev
 screenshot: .venv/dev $(PAGE)
 	$(BIN)/python -m tests.playground.screenshot docs/playground.png
 
-# How fast this server is beside others; ARGS="--quick --only ours,floor --questions 50,me".
+# How fast this server is beside others. ARGS instead of the whole run and the README's
+# picture: ARGS="--quick --only ours,floor --questions 50,me" takes half a minute.
+bench: ARGS ?= --picture --markdown
 bench: .venv/bench
 	$(BIN)/python -m bench.compare $(ARGS)
 

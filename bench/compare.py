@@ -63,6 +63,10 @@ def main() -> None:
         logins=[asdict(each) for each in signings],
         walk=asdict(walk) if walk else None,
     )
+    if chosen.picture:
+        from bench.picture import draw_all  # noqa: PLC0415 — matplotlib is needed for this only
+
+        draw_all(report)
     if chosen.markdown:
         print(report.markdown())
 
@@ -93,6 +97,7 @@ def _arguments() -> Namespace:
     parser.add_argument("--seconds", type=float, default=1, help="of each load")
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--quick", action="store_true", help="3 rounds of 0.7 seconds")
+    parser.add_argument("--picture", action="store_true", help="draw docs/performance-*.svg")
     parser.add_argument("--markdown", action="store_true", help="print the table for the docs")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="where the JSON goes")
     chosen = parser.parse_args()

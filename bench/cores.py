@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +27,11 @@ def cpu_times(pid: int) -> dict[int, float]:
     It is in seconds, exact to the nanosecond, and Linux's own: /proc counts in hundredths of a
     second.
     """
-    return {each: time.clock_gettime_ns(~each << 3 | _PROCESS_CLOCK) / 1e9 for each in family(pid)}
+    times = {}
+    for each in family(pid):
+        with suppress(OSError):  # it may have ended meanwhile
+            times[each] = time.clock_gettime_ns(~each << 3 | _PROCESS_CLOCK) / 1e9
+    return times
 
 
 def taken(before: Mapping[int, float], after: Mapping[int, float]) -> float:
@@ -42,9 +47,20 @@ def peak_memory(pid: int) -> float:
 def family(pid: int) -> Iterator[int]:
     """Name a process and all its descendants."""
     yield pid
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text(encoding="ascii").split():
-            yield from family(int(child))
+    children: list[str] = []
+    for task in _tasks(pid):
+        with suppress(OSError):  # a thread may end while we look
+            children += (task / "children").read_text(encoding="ascii").split()
+    for child in children:
+        yield from family(int(child))
+
+
+def _tasks(pid: int) -> list[Path]:
+    """List a process's threads; one that has ended has none."""
+    try:
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return []
 
 
 def _peak(pid: int) -> float:
