@@ -43,7 +43,7 @@ def main() -> None:
         people = People.make_up()
         servers, opened = _started(stack, [KINDS[name] for name in chosen.only], people)
         questions = [
-            question_of(name, people.email, PASSWORD)
+            question_of(name, people.emails, PASSWORD)
             for name in chosen.questions
             if name not in LONGER
         ]
@@ -149,13 +149,14 @@ def _measure(
         outcome = load.run(
             load.Task(
                 server.port,
-                [question.put(server.kind.style, people.tokens)],
+                question.put_all(server.kind.style, people.tokens),
                 [server.process.pid, *([database] if database else [])],
                 seconds=chosen.seconds,
                 connections=chosen.connections,
             )
         )
-        assert len(outcome.statuses) == 1, outcome.statuses
+        refused = outcome.answers if question.name in REFUSALS else 0
+        assert outcome.refused == refused, f"{server.kind.name}, {question.name}: {outcome}"
         cells[server.kind.name, question.name].add(outcome)
     return Report(
         list(cells.values()),

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import cycle
 from typing import Final, cast
@@ -22,6 +22,9 @@ from bench.cores import cpu_times, taken
 
 HEAD_END: Final = b"\r\n\r\n"
 LENGTH: Final = b"content-length:"
+ERRORS: Final = b'"errors":'
+NEAR: Final = 1024
+"""Bytes of what comes at once in which errors are looked for."""
 PATIENCE: Final = 120
 """Seconds after which a load is taken to hang."""
 
@@ -50,6 +53,8 @@ class Outcome:
     cpu: Sequence[float]
     """Seconds of the processor's time that each of the processes took."""
     statuses: dict[str, int]
+    refused: int
+    """Answers that hold errors."""
 
     @property
     def rate(self) -> float:
@@ -66,9 +71,10 @@ class Outcome:
 class Tally:
     """What all connections share."""
 
-    requests: Sequence[bytes]
+    turns: Iterator[bytes]
     until: float = 0.0
     statuses: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
 
 
 class Connection(asyncio.Protocol):
@@ -77,9 +83,9 @@ class Connection(asyncio.Protocol):
     def __init__(self, tally: Tally, done: asyncio.Event) -> None:
         self._tally = tally
         self._done = done
-        self._turns = cycle(tally.requests)
         self._transport: asyncio.Transport | None = None
         self._head = b""
+        self._refused = False
         self._missing = 0
         """Bytes of the body that have yet to come."""
 
@@ -87,10 +93,11 @@ class Connection(asyncio.Protocol):
         """Ask the first question."""
         # uvloop's transports are of no class of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.write(next(self._turns))
+        self._transport.write(next(self._tally.turns))
 
     def data_received(self, data: bytes) -> None:
         """Read on, and ask again once the answer is whole."""
+        self._refused = self._refused or ERRORS in data[:NEAR]
         if self._missing:
             self._missing -= len(data)
         else:
@@ -109,12 +116,14 @@ class Connection(asyncio.Protocol):
     def _next(self) -> None:
         assert self._transport
         self._tally.statuses[self._head[9:12].decode()] += 1
+        self._tally.refused += self._refused
+        self._refused = False
         closing = b"\r\nconnection: close" in self._head.lower()
         self._head = b""
         if time.perf_counter() >= self._tally.until:
             self._transport.close()
         elif not closing:
-            self._transport.write(next(self._turns))
+            self._transport.write(next(self._tally.turns))
 
 
 def run(task: Task) -> Outcome:
@@ -144,9 +153,10 @@ def finish(process: "subprocess.Popen[str]") -> Outcome:
 
 
 async def _load(task: Task) -> Outcome:
-    tally = Tally([request.encode("latin-1") for request in task.requests])
+    tally = Tally(cycle([request.encode("latin-1") for request in task.requests]))
     await _ask(task, tally, task.warming)
     tally.statuses.clear()
+    tally.refused = 0
     before = [cpu_times(pid) for pid in task.processes]
     started = time.perf_counter()
     await _ask(task, tally, task.seconds)
@@ -157,6 +167,7 @@ async def _load(task: Task) -> Outcome:
         seconds=seconds,
         cpu=[taken(*each) for each in zip(before, after, strict=True)],
         statuses=dict(tally.statuses),
+        refused=tally.refused,
     )
 
 

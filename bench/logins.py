@@ -77,17 +77,18 @@ def _flooded(server: Server, people: People) -> float:
     """Ask `me` alone, and beside a flood."""
     me = _task(server, people, Question("me", "/me", ME), seconds=1.5)
     alone = load.run(me)
-    flooding = _task(server, people, login(people.email, PASSWORD), seconds=4, connections=FLOOD)
+    flooding = _task(server, people, login(people.emails, PASSWORD), seconds=4, connections=FLOOD)
     flood = load.start(flooding)
     time.sleep(1)
     beside = load.run(me)
     load.finish(flood)
+    assert not alone.refused + beside.refused, "me was refused"
     return beside.rate / alone.rate
 
 
 def _task(
     server: Server, people: People, question: Question, *, seconds: float, connections: int = 8
 ) -> load.Task:
-    request = question.put(server.kind.style, people.tokens)
+    requests = question.put_all(server.kind.style, people.tokens)
     processes = [server.process.pid]
-    return load.Task(server.port, [request], processes, seconds, connections=connections)
+    return load.Task(server.port, requests, processes, seconds, connections=connections)

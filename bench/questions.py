@@ -1,7 +1,7 @@
 """What the servers are asked, and how each kind of server wants it put."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 from urllib.parse import urlencode
@@ -40,6 +40,13 @@ class Question:
     variables: Mapping[str, object] = field(default_factory=dict)
     bearing: str = "good"
     """Which token comes with it."""
+    others: Sequence[Mapping[str, object]] = ()
+    """Variables with which it is asked as well, in turn."""
+
+    def put_all(self, style: Style, tokens: Mapping[str, str | None]) -> list[str]:
+        """Write a request for each of the variables."""
+        each = [self, *(replace(self, variables=variables) for variables in self.others)]
+        return [question.put(style, tokens) for question in each]
 
     def put(self, style: Style, tokens: Mapping[str, str | None]) -> str:
         """Write the whole request, as a client sends it."""
@@ -56,15 +63,16 @@ def pages(size: int) -> Question:
     return Question(str(size), "/customers", PAGE, {"first": size})
 
 
-def login(email: str, password: str) -> Question:
-    """Ask to be signed in."""
-    return Question("login", "/login", LOGIN, {"email": email, "password": password}, "missing")
+def login(emails: Sequence[str], password: str) -> Question:
+    """Ask to be signed in, each time as somebody else: nobody keeps more than a few sessions."""
+    first, *others = ({"email": email, "password": password} for email in emails)
+    return Question("login", "/login", LOGIN, first, "missing", others)
 
 
-def chosen(name: str, email: str, password: str) -> Question:
+def chosen(name: str, emails: Sequence[str], password: str) -> Question:
     """Find a question by the name that it has on the command line."""
     if name == "login":
-        return login(email, password)
+        return login(emails, password)
     if name in REFUSALS:
         return Question(name, "/me", ME, bearing=name)
     return Question("me", "/me", ME) if name == "me" else pages(int(name))

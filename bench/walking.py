@@ -138,6 +138,7 @@ def _walk(
     turns = [path for _ in range(rounds) for path in paths]
     for server, store, question, step in track(turns, "Walking", transient=True):
         outcome = load.run(_task(server, store, question, people, connections=4))
+        assert not outcome.refused, step
         step.costs.append(sum(outcome.cpu) / outcome.answers * 1e6)
     return [step for _, _, _, step in paths]
 
@@ -157,7 +158,7 @@ def _task(
 ) -> load.Task:
     return load.Task(
         server.port,
-        [question.put(server.kind.style, people.tokens)],
+        question.put_all(server.kind.style, people.tokens),
         [server.process.pid, *([store.pid] if store.pid else [])],
         seconds=0.4,
         warming=0.1,
