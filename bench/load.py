@@ -23,6 +23,7 @@ from bench.cores import cpu_times, taken
 HEAD_END: Final = b"\r\n\r\n"
 LENGTH: Final = b"content-length:"
 ERRORS: Final = b'"errors":'
+WARMING: Final = 0.3
 NEAR: Final = 1024
 """Bytes of what comes at once in which errors are looked for."""
 PATIENCE: Final = 120
@@ -39,7 +40,7 @@ class Task:
     processes: Sequence[int]
     """Whose processor's time is counted, with that of their children."""
     seconds: float = 1.5
-    warming: float = 0.3
+    warming: float = WARMING
     """Seconds of asking before anything is counted."""
     connections: int = 8
 

@@ -47,7 +47,7 @@ def main() -> None:
         if chosen.calls:
             _print_calls(output, chosen, outcome.answers)
         else:
-            _print_samples(output, chosen, outcome.cost)
+            _print_samples(output, chosen, outcome)
 
 
 def _arguments() -> Namespace:
@@ -102,10 +102,13 @@ def _print_calls(file: Path, chosen: Namespace, answers: int) -> None:
         stats.sort_stats(order).print_stats(chosen.rows)
 
 
-def _print_samples(file: Path, chosen: Namespace, cost: float) -> None:
-    """Print the shares as microseconds of what an answer cost with the profiler."""
+def _print_samples(file: Path, chosen: Namespace, outcome: load.Outcome) -> None:
+    """Print the microseconds of the event loop's thread for an answer, slowed as it was."""
     found = json.loads(file.read_text(encoding="utf-8"))
     total = sum(found["own"].values())
+    warmed = 1 + load.WARMING / outcome.seconds
+    loop = total / 1000 / (outcome.answers * warmed)
+    print(f"{loop:.0f} µs of them in the event loop's thread")
     titles = {"own": "on its own lines, and in C called from there", "within": "and all it calls"}
     for key, title in titles.items():
         table = Table("µs", "%", "function", "file", title=title, title_justify="left")
@@ -113,7 +116,7 @@ def _print_samples(file: Path, chosen: Namespace, cost: float) -> None:
         for name, count in counts[: chosen.rows]:
             function, _, where = name.partition("\t")
             share = count / total
-            table.add_row(f"{share * cost:.1f}", f"{share * 100:.1f}", function, where)
+            table.add_row(f"{share * loop:.1f}", f"{share * 100:.1f}", function, where)
         Console(width=130).print(table)
 
 
