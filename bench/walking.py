@@ -186,11 +186,11 @@ async def _pages(store: Store, rows: int) -> list[tuple[str, str, Question]]:
 
 async def _cursor(database: Database, order: Order, offset: int) -> str:
     listing = customers.listing(Filter(), order, by_admin=True)
-    columns = [c.desc() if order.descending else c.asc() for c in listing.columns]
-    async with database.read() as db:
-        row = await db.scalar(select(CustomerRow).order_by(*columns).offset(offset).limit(1))
-    assert row
-    return listing.cursor(row)
+    keys = [getattr(CustomerRow, key) for key in listing.shape.keys]
+    ordered = [key.desc() if order.descending else key.asc() for key in keys]
+    async with database.write() as db:
+        found = await db.execute(select(*keys).order_by(*ordered).offset(offset).limit(1))
+        return listing.cursor(found.one())
 
 
 def main() -> None:

@@ -12,8 +12,15 @@ from gql_app.db.tables import Row
 
 Take = Callable[[str, Sequence[object]], None]
 
-CONSTANTS: Final = frozenset({"0", "1", "'%'", "'/'"})
-"""What is written so by the rules themselves: false and true, one row, LIKE's any and escape."""
+CONSTANTS: Final = frozenset(
+    {
+        *("0", "1", "'%'", "'/'"),
+        *("'UTC'", '\'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\'', "'.000000Z'", "'Z'", "' '", "'T'"),
+        *("'-'", "8", "9", "4", "13", "17", "21", "12"),
+    }
+)
+"""What is written so by the rules themselves: false and true, one row, LIKE's any and escape,
+and how moments and ids are spelt."""
 
 _QUESTION: Final = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
 _OURS: Final = re.compile(rf"\b({'|'.join(Row.metadata.tables)})\b")

@@ -36,6 +36,8 @@ class OrderField(StrEnum):
 
 PRIVATE: Final = frozenset({"email", "email_key", "phone", "password_hash", "is_active"})
 """Columns that are for the customer themself and for admins."""
+SPELT: Final = frozenset({"id", "created_at", "updated_at"})
+"""Columns that a page has as they are written, not as what they are."""
 _KEYS: Final[Mapping[OrderField, tuple[str, ...]]] = {
     OrderField.CREATED_AT: ("created_at", "id"),
     OrderField.NAME: ("name_key", "id"),
@@ -288,8 +290,8 @@ def _search(*, by_admin: bool) -> ColumnElement[bool]:
 
 def _shown(shape: Shape, name: str) -> ColumnElement[Any]:
     """Show a column, if it may be seen."""
-    if name == "id":
-        return Spelt(CustomerRow.id)
+    if name in SPELT:
+        return Spelt(getattr(CustomerRow, name))
     return _masked(name) if name in PRIVATE and not shape.by_admin else getattr(CustomerRow, name)
 
 

@@ -119,11 +119,17 @@ class Page:
 
     def cursor(self, row: Sequence[object]) -> str:
         """Write where a row stands, in a page whose keys were read."""
-        return self.listing.cursor([row[place] for place in self._places])
+        return self.listing.cursor([restore(row[place]) for place, restore in self._keys])
 
     @cached_property
-    def _places(self) -> list[int]:
-        return [self.columns.index(key) for key in self.listing.shape.keys]
+    def _keys(self) -> list[tuple[int, Callable[[object], object]]]:
+        """Find the keys in a row, and what makes values of them where they are spelt."""
+        shape = self.listing.shape
+        columns = columns_of(shape.source.entity, shape.keys)
+        return [
+            (self.columns.index(key), _moment if column.type.python_type is datetime else _itself)
+            for key, column in zip(shape.keys, columns, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -302,6 +308,14 @@ def _key(cursor: str, number: int) -> str:
 
 def _named(cursor: str, keys: _Keys) -> dict[str, object]:
     return {_key(cursor, number): key for number, key in enumerate(keys)}
+
+
+def _itself(value: object) -> object:
+    return value
+
+
+def _moment(value: object) -> object:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def _parse(cursor: str) -> tuple[object, list[object]]:

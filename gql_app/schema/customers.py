@@ -64,6 +64,8 @@ class Customer:
     def of_row(cls, caller: Caller, columns: Sequence[str], values: Sequence[Any]) -> Self:
         """Show what was read of a customer for this caller; nobody looks at the rest."""
         read: dict[str, Any] = dict(zip(columns, values, strict=True))
+        for name in read.keys() & MOMENTS:
+            read[name] = datetime.fromisoformat(read[name])
         return cls(
             caller=caller,
             **{name: read.get(name) for name in COLUMNS},  # type: ignore[arg-type]
@@ -83,6 +85,8 @@ COLUMNS: Final = frozenset(
     {"id", "name", "email", "phone", "is_active", "is_admin", "created_at", "updated_at"}
 )
 """Fields of a customer that are columns of the same name."""
+MOMENTS: Final = frozenset({"created_at", "updated_at"})
+"""Those of them that a page has as text."""
 
 
 @strawberry.type(description="A customer, and where they stand in the list.")

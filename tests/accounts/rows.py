@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
+from uuid import UUID
 
 from gql_app.accounts.checks import fold
 from gql_app.accounts.customers import Filter, Order, OrderField, listing
@@ -82,6 +83,9 @@ class Told:
 def told(page: Page) -> Told:
     """Make rows of a page's values."""
     rows: list[dict[str, Any]] = [dict(zip(page.columns, row, strict=True)) for row in page.rows]
+    for row in rows:
+        row["id"] = UUID(row["id"])
+        row |= {name: datetime.fromisoformat(row[name]) for name in ("created_at", "updated_at")}
     return Told([CustomerRow(**row) for row in rows], page.has_previous, page.has_next)
 
 
