@@ -119,17 +119,8 @@ class Page:
 
     def cursor(self, row: Sequence[object]) -> str:
         """Write where a row stands, in a page whose keys were read."""
-        return self.listing.cursor([restore(row[place]) for place, restore in self._keys])
-
-    @cached_property
-    def _keys(self) -> list[tuple[int, Callable[[object], object]]]:
-        """Find the keys in a row, and what makes values of them where they are spelt."""
-        shape = self.listing.shape
-        columns = columns_of(shape.source.entity, shape.keys)
-        return [
-            (self.columns.index(key), _moment if column.type.python_type is datetime else _itself)
-            for key, column in zip(shape.keys, columns, strict=True)
-        ]
+        keys = _places(self.listing.shape, self.columns)
+        return self.listing.cursor([restore(row[place]) for place, restore in keys])
 
 
 @dataclass(frozen=True)
@@ -225,6 +216,18 @@ class Listing:
     @property
     def _print(self) -> str:
         return _print(self.identity)
+
+
+@lru_cache(SHAPES)
+def _places(
+    shape: Shape, columns: tuple[str, ...]
+) -> Sequence[tuple[int, Callable[[object], object]]]:
+    """Find the keys in a row, and what makes values of them where they are spelt."""
+    keys = columns_of(shape.source.entity, shape.keys)
+    return [
+        (columns.index(name), _moment if key.type.python_type is datetime else _itself)
+        for name, key in zip(shape.keys, keys, strict=True)
+    ]
 
 
 @lru_cache(SHAPES)

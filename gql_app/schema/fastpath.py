@@ -7,7 +7,7 @@ delete this file and the two lines of execution.py that name it.
 """
 
 import ast
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -23,9 +23,12 @@ from graphql import (
     GraphQLResolveInfo,
     GraphQLSchema,
     ListValueNode,
+    NamedTypeNode,
+    NonNullTypeNode,
     ObjectValueNode,
     OperationDefinitionNode,
     OperationType,
+    TypeNode,
     ValueNode,
     VariableNode,
     get_named_type,
@@ -58,6 +61,9 @@ _AS_THEY_ARE: Final = {"String": str, "ID": str, "Boolean": bool}
 """What need not be coerced, if it is of this very type."""
 _COLUMN_TYPES: Final = frozenset({"String", "ID", "Boolean", "DateTime"})
 """Types whose values the database answers as JSON is written."""
+_JSON_TYPES: Final = {"String": str, "ID": str, "Boolean": bool, "Int": int}
+"""What JSON holds for a variable that is taken as it is."""
+_MAX_INT: Final = 2**31 - 1
 _INTROSPECTION: Final = "__"
 _TYPE: Final = "__class__"
 """What every object has; it stands for __typename."""
@@ -91,15 +97,20 @@ class _Field:
     attribute: str | None
     """What is simply taken from the object; None where there is a resolver."""
     waits: bool
-    depends: bool
-    """Whether the arguments are others with other variables."""
-    arguments: dict[str, Value] | None = None
-    """The arguments, where they are always the same."""
     nodes: list[FieldNode] = field(init=False)
+    named: dict[str, str] = field(init=False)
+    """The arguments that are variables, and their names."""
+    nested: bool = field(init=False)
+    """Whether there are variables within other arguments."""
+    constants: dict[str, Value] | None = None
+    """The other arguments, once they have been coerced."""
 
     def __post_init__(self) -> None:
-        """Take the nodes out, for whoever asks where in the document it is."""
+        """Take the nodes apart."""
         self.nodes = [each.node for each in self.details]
+        values = {each.name.value: each.value for each in self.nodes[0].arguments or ()}
+        self.named = {k: v.name.value for k, v in values.items() if isinstance(v, VariableNode)}
+        self.nested = any(_has_variables(v) for k, v in values.items() if k not in self.named)
 
     def read(self, run: "_Run", source: Value, path: Path | None) -> Value:
         """Resolve and complete a field that needs no waiting."""
@@ -127,15 +138,20 @@ class _Field:
             return run.fail(error, self.nodes, self.definition.type, here)
 
     def _resolve(self, run: "_Run", source: Value, here: Path) -> Value:
-        arguments = self.arguments
-        if arguments is None:
-            arguments = get_argument_values(
+        assert self.definition.resolve is not None  # noqa: S101 — Strawberry gives each one
+        return self.definition.resolve(source, run.info(self, here), **self._arguments(run))
+
+    def _arguments(self, run: "_Run") -> dict[str, Value]:
+        """Coerce the arguments (GraphQL section 6.4.1): what is constant in them once."""
+        given = run.variables.coerced
+        if self.constants is None or any(given.get(each) is None for each in self.named.values()):
+            found = get_argument_values(
                 self.definition, self.nodes[0], run.variables, None, run.plan.hide_suggestions
             )
-            if not self.depends:
-                self.arguments = arguments
-        assert self.definition.resolve is not None  # noqa: S101 — Strawberry gives each one
-        return self.definition.resolve(source, run.info(self, here), **arguments)
+            if not self.nested:
+                self.constants = {k: v for k, v in found.items() if k not in self.named}
+            return found
+        return {**self.constants, **{each: given[name] for each, name in self.named.items()}}
 
 
 @dataclass(slots=True, eq=False)
@@ -177,6 +193,37 @@ class _Run:
         self.errors.add(located, path)
 
 
+class _Variables:
+    """An operation's variables (GraphQL section 6.1.2), quickly where JSON holds just the type."""
+
+    def __init__(
+        self, schema: GraphQLSchema, operation: OperationDefinitionNode, *, hide_suggestions: bool
+    ) -> None:
+        self._schema = schema
+        self._definitions = operation.variable_definitions or ()
+        self._hide_suggestions = hide_suggestions
+        self._types = {
+            definition.variable.name.value: _JSON_TYPES.get(_name_of(definition.type))
+            for definition in self._definitions
+        }
+
+    def coerce(self, given: Mapping[str, Value]) -> VariableValues | list[GraphQLError]:
+        """Coerce what is given, or tell what is wrong with it."""
+        if not self._types:
+            return _NO_VARIABLES
+        if all(type(given.get(name)) is kind for name, kind in self._types.items()):
+            coerced = {name: given[name] for name in self._types}
+            if all(abs(v) <= _MAX_INT for v in coerced.values() if type(v) is int):
+                return VariableValues({}, coerced)
+        return get_variable_values(
+            self._schema,
+            self._definitions,
+            dict(given),
+            max_errors=50,
+            hide_suggestions=self._hide_suggestions,
+        )
+
+
 class Plan:
     """How one operation is executed."""
 
@@ -196,23 +243,15 @@ class Plan:
         root = schema.query_type
         if operation.operation is not OperationType.QUERY or document.directives or root is None:
             raise _Unknown
+        self._variables = _Variables(schema, operation, hide_suggestions=hide_suggestions)
         collected = collect_fields(schema, self._details, _NO_VARIABLES, root, operation)
         self._root = self._object(root, collected.grouped_field_set)
 
     async def run(self, context: Context, variables: dict[str, Value]) -> ExecutionResult:
         """Execute it, as GraphQL section 6 has it."""
-        given = _NO_VARIABLES
-        if self.operation.variable_definitions:
-            coerced = get_variable_values(
-                self.schema,
-                self.operation.variable_definitions,
-                variables,
-                max_errors=50,
-                hide_suggestions=self.hide_suggestions,
-            )
-            if isinstance(coerced, list):
-                return ExecutionResult(None, coerced)
-            given = coerced
+        given = self._variables.coerce(variables)
+        if isinstance(given, list):
+            return ExecutionResult(None, given)
         run = _Run(self, context, given)
         try:
             data = self._root.complete(run, run, None)
@@ -242,7 +281,6 @@ class Plan:
             how=how,
             attribute=strawberry_field.python_name if plain else None,
             waits=how.waits or (not plain and strawberry_field.is_async),
-            depends=any(_has_variables(each.value) for each in details[0].node.arguments or ()),
         )
 
     def _how(
@@ -293,7 +331,6 @@ def _typename(
         how=_How(lambda *_: parent.name),
         attribute=_TYPE,
         waits=False,
-        depends=False,
     )
 
 
@@ -403,6 +440,12 @@ def _waiting_object(fields: Sequence[_Field]) -> _How:
 async def _together(waiting: list[Coroutine[Any, Any, Value]]) -> list[Value]:
     """Wait for all at once; one alone needs no task of its own."""
     return [await waiting[0]] if len(waiting) == 1 else await gather_with_cancel(*waiting)
+
+
+def _name_of(kind: TypeNode) -> str:
+    """Name a type, but for a list: that is none."""
+    inner = kind.type if isinstance(kind, NonNullTypeNode) else kind
+    return inner.name.value if isinstance(inner, NamedTypeNode) else ""
 
 
 def _has_variables(node: ValueNode) -> bool:
