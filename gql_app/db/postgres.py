@@ -68,7 +68,7 @@ class PostgresReader:
         await self._turns.acquire()
         connection: asyncpg.Connection | None = None
         try:
-            connection = self._waiting() or await connect(self._url)
+            connection = self._idle.pop() if self._idle else await connect(self._url)
             rows: list[asyncpg.Record] = await connection.fetch(sql, *bound)
         except BaseException as error:
             refused = isinstance(error, asyncpg.PostgresError) and not isinstance(error, _LOST)
@@ -81,14 +81,6 @@ class PostgresReader:
             raise
         self._take_back(connection)
         return rows
-
-    def _waiting(self) -> asyncpg.Connection | None:
-        """Find a connection that waits to be used; those that have been closed are none."""
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.is_closed():
-                return connection
-        return None
 
     def _take_back(self, connection: asyncpg.Connection) -> None:
         self._idle.append(connection)
