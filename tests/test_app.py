@@ -1,6 +1,7 @@
 """The application: what it opens when, and many callers at once."""
 
 import asyncio
+import gc
 import json
 from http.client import HTTPConnection
 from pathlib import Path
@@ -32,6 +33,15 @@ async def test_the_application_starts_while_its_database_is_away() -> None:
     app = create_app(Settings(database_url=url, secret_key="long enough to sign a token with"))
     async with app.router.lifespan_context(app):
         assert app.routes
+
+
+async def test_collector_leaves_alone_what_a_server_starts_with(tmp_path: Path) -> None:
+    app = create_app(Settings(database_url=f"sqlite:///{tmp_path / 'app.db'}"))
+    usual = gc.get_threshold()
+    async with app.router.lifespan_context(app):
+        assert gc.get_freeze_count() > len(gc.get_objects())
+        assert gc.get_threshold()[0] > usual[0]
+    assert (gc.get_freeze_count(), gc.get_threshold()) == (0, usual)
 
 
 @pytest.mark.parametrize(
