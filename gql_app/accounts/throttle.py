@@ -63,13 +63,8 @@ class Throttle:
 
     async def hold_room(self, db: Writer, *limits: Limit) -> Collection[str]:
         """Require room that is there until the transaction ends."""
-        some = (
-            select(ThrottleRow)
-            .where(ThrottleRow.subject.in_([limit.subject for limit in limits]))
-            .order_by(ThrottleRow.subject)
-            .with_for_update()
-        )
-        return self._judge(limits, {row.subject: row.times for row in await db.scalars(some)})
+        found = await db.ask(_HELD, subjects=[limit.subject for limit in limits])
+        return self._judge(limits, dict(found))
 
     async def count(self, db: Writer, *limits: Limit) -> bool:
         """Count a failure against every limit, and tell whether one is reached by it.
@@ -80,10 +75,17 @@ class Throttle:
             await insert_unless_there(
                 db, ThrottleRow, subject=limit.subject, times=[], updated_at=clock.now()
             )
-        await self.hold_room(db, *limits)
+        some = (
+            select(ThrottleRow)
+            .where(ThrottleRow.subject.in_([limit.subject for limit in limits]))
+            .order_by(ThrottleRow.subject)
+            .with_for_update()
+        )
+        rows = {row.subject: row for row in await db.scalars(some)}
+        self._judge(limits, {row.subject: row.times for row in rows.values()})
         now, reached = clock.now(), False
         for limit in limits:
-            row = await db.get_one(ThrottleRow, limit.subject)
+            row = rows[limit.subject]
             row.times = [*self._fresh(row.times), now.timestamp()][-limit.attempts :]
             row.updated_at = now
             reached |= len(row.times) >= limit.attempts
@@ -126,9 +128,12 @@ class Throttle:
         return hmac.new(self.key, f"{deed}: {typed}".encode(), "sha256").hexdigest()
 
 
-_FAILURES: Final[Question[tuple[str, list[float]]]] = Question(
-    select(ThrottleRow.subject, ThrottleRow.times).where(among(ThrottleRow.subject, "subjects")),
-    lambda row: (row[0], row[1]),
+_FOUND: Final = select(ThrottleRow.subject, ThrottleRow.times).where(
+    among(ThrottleRow.subject, "subjects")
+)
+_FAILURES: Final[Question[tuple[str, list[float]]]] = Question(_FOUND, lambda row: (row[0], row[1]))
+_HELD: Final[Question[tuple[str, list[float]]]] = Question(
+    _FOUND.order_by(ThrottleRow.subject).with_for_update(), lambda row: (row[0], row[1])
 )
 
 
