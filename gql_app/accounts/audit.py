@@ -67,7 +67,18 @@ def record(
     fields: Sequence[str] = (),
 ) -> None:
     """Record a deed, and whom it was done to; of fields the names, never the values."""
-    row = AuditRow(
+    db.add(event(action, origin, customer_id=customer_id, fields=fields))
+
+
+def event(
+    action: Action,
+    origin: Origin,
+    *,
+    customer_id: UUID | None = None,
+    fields: Sequence[str] = (),
+) -> AuditRow:
+    """Describe a deed, for whoever writes it down."""
+    return AuditRow(
         id=new_id(),
         at=clock.now(),
         action=action,
@@ -77,7 +88,6 @@ def record(
         ip_address=origin.ip_address,
         user_agent=origin.user_agent,
     )
-    db.add(row)
 
 
 def listing(*, customer_id: UUID | None, action: str | None) -> Listing:

@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
+from sqlalchemy import Text, Uuid, bindparam, select, update
+
 from gql_app.accounts import audit, checks, customers, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import AnyCustomer
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttle import Limit, Throttle
 from gql_app.db.engine import Writer
-from gql_app.db.questions import Reader
+from gql_app.db.questions import Question, Reader
+from gql_app.db.rows import insert_rows
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.security import passwords
@@ -69,12 +72,11 @@ async def sign_in(
     """
     if attempt.proven and attempt.customer:
         failed = await throttle.hold_room(db, *attempt.limits)
-        row = await _unchanged(db, attempt.customer)
-        if row is None:
+        if not await _holds(db, attempt.customer):
             return None
         if attempt.limits[0].subject in failed:
             await throttle.clear(db, attempt.limits[0])
-        return await _admit(db, row, attempt, lifetimes, origin)
+        return await _admit(db, attempt.customer, attempt.renewed_hash, lifetimes, origin)
     reached = await throttle.count(db, *attempt.limits)
     customer_id = attempt.customer.id if attempt.customer else None
     audit.record(db, Action.LOGIN_FAILED, origin, customer_id=customer_id)
@@ -179,15 +181,22 @@ def wrong_password(field: str) -> Fault:
 
 async def _admit(
     db: Writer,
-    row: CustomerRow,
-    attempt: Attempt,
+    customer: AnyCustomer,
+    renewed_hash: str | None,
     lifetimes: Lifetimes,
     origin: Origin,
 ) -> Opened:
-    if attempt.renewed_hash:
-        row.password_hash = attempt.renewed_hash
-    audit.record(db, Action.LOGIN, replace(origin, actor_id=row.id), customer_id=row.id)
-    return await sessions.open_session(db, row, origin, lifetimes)
+    if renewed_hash:
+        itself = CustomerRow.id == customer.id
+        await db.execute(update(CustomerRow).where(itself).values(password_hash=renewed_hash))
+    by_them = replace(origin, actor_id=customer.id)
+    await insert_rows(db, audit.event(Action.LOGIN, by_them, customer_id=customer.id))
+    return await sessions.open_session(db, customer, origin, lifetimes)
+
+
+async def _holds(db: Writer, proven: AnyCustomer) -> bool:
+    """Hold the account still, and tell whether it is as it was."""
+    return bool(await db.ask(_HELD, id=proven.id, password_hash=proven.password_hash))
 
 
 async def _unchanged(db: Writer, proven: AnyCustomer) -> CustomerRow | None:
@@ -196,3 +205,15 @@ async def _unchanged(db: Writer, proven: AnyCustomer) -> CustomerRow | None:
     if row and row.is_active and row.password_hash == proven.password_hash:
         return row
     return None
+
+
+_HELD: Final = Question(
+    select(CustomerRow.id)
+    .where(
+        CustomerRow.id == bindparam("id", type_=Uuid()),
+        CustomerRow.is_active,
+        CustomerRow.password_hash == bindparam("password_hash", type_=Text()),
+    )
+    .with_for_update(),
+    tuple,
+)

@@ -21,7 +21,8 @@ from gql_app.accounts.records import (
 )
 from gql_app.db.engine import Writer, delete_some
 from gql_app.db.questions import Question, Reader, among
-from gql_app.db.tables import CustomerRow, Moment, RefreshTokenRow, SessionRow
+from gql_app.db.rows import insert_rows
+from gql_app.db.tables import CustomerRow, Moment, RefreshTokenRow, Row, SessionRow
 from gql_app.security import opaque
 from gql_app.security.ids import new_id
 from gql_app.security.tokens import Claims
@@ -91,16 +92,10 @@ async def open_session(
         ip_address=origin.ip_address,
         user_agent=origin.user_agent,
     )
-    db.add(row)
-    await db.flush()
-    oldest = (
-        select(SessionRow.id)
-        .where(SessionRow.customer_id == customer.id, lives())
-        .order_by(SessionRow.created_at.desc(), SessionRow.id.desc())
-        .offset(MOST)
-    )
-    await _end(db, SessionRow.id.in_(oldest))
-    return issue(db, row, opaque.new_refresh_token(), lifetimes)
+    opened, issued = _issued(row, opaque.new_refresh_token(), lifetimes)
+    await insert_rows(db, row, issued)
+    await db.execute(_END_OLDEST, {"id_": customer.id, "now": now})
+    return opened
 
 
 async def caller(db: Reader, claims: Claims) -> Caller | None:
@@ -182,14 +177,21 @@ async def purge(db: Writer, *, batch: int) -> int:
 
 def issue(db: Writer, session: SessionRow, token: str, lifetimes: Lifetimes) -> Opened:
     """Give a session a refresh token, of which only the digest is kept."""
+    opened, issued = _issued(session, token, lifetimes)
+    db.add(issued)
+    return opened
+
+
+def _issued(
+    session: SessionRow, token: str, lifetimes: Lifetimes
+) -> tuple[Opened, RefreshTokenRow]:
     row = RefreshTokenRow(
         digest=opaque.digest(opaque.REFRESH, token) or "",
         session_id=session.id,
         salt=opaque.new_salt(),
         expires_at=lifetimes.refreshable_until(session.created_at),
     )
-    db.add(row)
-    return Opened(session, token, row.expires_at)
+    return Opened(session, token, row.expires_at), row
 
 
 async def _end(db: Writer, *which: ColumnElement[bool]) -> Sequence[UUID]:
@@ -199,6 +201,7 @@ async def _end(db: Writer, *which: ColumnElement[bool]) -> Sequence[UUID]:
         .where(*which, SessionRow.ended_at.is_(None))
         .values(ended_at=clock.now())
         .returning(SessionRow.customer_id)
+        .execution_options(synchronize_session=False)
     )
     return (await db.scalars(ending)).all()
 
@@ -232,3 +235,19 @@ _LIVING: Final = Question(
     .order_by(SessionRow.created_at.desc(), SessionRow.id.desc()),
     SessionRecord._make,
 )
+
+_TABLE: Final = Row.metadata.tables[SessionRow.__tablename__]
+_LIVES: Final = _TABLE.c.ended_at.is_(None) & (_TABLE.c.expires_at > _NOW)
+_END_OLDEST: Final = (
+    update(_TABLE)
+    .where(
+        _TABLE.c.id.in_(
+            select(_TABLE.c.id)
+            .where(_TABLE.c.customer_id == bindparam("id_", type_=Uuid()), _LIVES)
+            .order_by(_TABLE.c.created_at.desc(), _TABLE.c.id.desc())
+            .offset(MOST)
+        )
+    )
+    .values(ended_at=_NOW)
+)
+"""Written once and of the bare table: to write it for each sign-in takes longer than to run it."""
