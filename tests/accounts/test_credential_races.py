@@ -71,6 +71,27 @@ async def test_a_password_that_was_proven_must_still_be_the_same(database: Datab
     assert await stored(database, ada) == "newer"
 
 
+async def test_who_signs_in_waits_for_a_password_that_is_being_changed(
+    database: Database,
+) -> None:
+    ada = await add_customer(database, "Ada")
+    limits = (THROTTLE.of_typed("sign-in", "ada"), THROTTLE.of_client("sign-in", None))
+    proven = credentials.Attempt(limits, ada, proven=True)
+
+    async def sign_in() -> sessions.Opened | None:
+        async with database.write() as db:
+            return await credentials.sign_in(db, proven, THROTTLE, LIFETIMES, origin=NOWHERE)
+
+    async with database.write() as db:
+        row = await db.get_one(CustomerRow, ada.id)
+        await set_password(db, row, "newer", action=Action.PASSWORD_CHANGED, origin=NOWHERE)
+        await db.flush()
+        signing_in = asyncio.create_task(sign_in())
+        await until_it_waits(db, signing_in)
+        assert not signing_in.done()
+    assert await signing_in is None
+
+
 async def test_whose_pepper_has_changed_finds_no_successor(database: Database) -> None:
     ada = await add_customer(database, "Ada")
     async with database.write() as db:

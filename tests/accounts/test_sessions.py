@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from gql_app.accounts import customers, sessions
 from gql_app.accounts.audit import Origin
-from gql_app.accounts.sessions import Caller, Lifetimes
+from gql_app.accounts.sessions import MOST, Caller, Lifetimes
 from gql_app.clock import LATEST
 from gql_app.db.engine import Database, Writer
 from gql_app.db.tables import CustomerRow, SessionRow
@@ -216,6 +216,24 @@ async def test_living_sessions_are_listed_the_newest_first(
         found = await living(database, ada, bob, carla)
     assert found == {ada.id: [opened[2].id, opened[0].id, opened[1].id], bob.id: [bobs.id]}
     assert len(seen) == 1
+
+
+async def test_oldest_session_gives_way_and_those_that_ended_take_no_place(
+    database: Database, set_clock: SetClock
+) -> None:
+    ada = await add_customer(database, "Ada")
+    set_clock(NOON + timedelta(minutes=MOST))
+    ended = await open_session(database, ada)
+    async with database.write() as db:
+        await sessions.end(db, ended.id, of=None, origin=NOWHERE)
+    opened = []
+    for minutes in reversed(range(MOST)):
+        set_clock(NOON + timedelta(minutes=minutes))
+        opened.append((await open_session(database, ada)).id)
+    assert await living(database, ada) == {ada.id: opened}
+    set_clock(NOON + timedelta(minutes=MOST))
+    newest = await open_session(database, ada)
+    assert await living(database, ada) == {ada.id: [newest.id, *opened[:-1]]}
 
 
 async def test_sessions_of_one_moment_are_listed_by_id(
