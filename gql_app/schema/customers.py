@@ -9,7 +9,7 @@ from uuid import UUID
 import strawberry
 
 from gql_app.accounts import customers
-from gql_app.accounts.paging import Listing, Page, Window
+from gql_app.accounts.paging import Page, Window
 from gql_app.accounts.records import AnyCustomer
 from gql_app.accounts.sessions import Caller
 from gql_app.schema.asked import asked, once
@@ -111,28 +111,24 @@ class CustomerEdge:
 class CustomerConnection:
     """One page of customers."""
 
-    listing: strawberry.Private[Listing]
     nodes: list[Customer]
     edges: list[CustomerEdge]
     page_info: PageInfo
+    total_count: int = strawberry.field(
+        description="All that match the filter; counted only when asked for."
+    )
 
     @classmethod
-    def of(cls, caller: Caller, page: Page, cursors: Container[str]) -> Self:
+    def of(cls, caller: Caller, page: Page, cursors: Container[str], count: int) -> Self:
         """Show a page to a caller, with the cursors that are asked for."""
         node, cursor = partial(Customer.of_row, caller, page.columns), page.cursor
         edge = partial(CustomerEdge.of_row, node, cursor if "cursor" in cursors else str)
         return cls(
-            listing=page.listing,
             nodes=Rows(Customer, page, node).as_list,
             edges=Rows(CustomerEdge, page, edge).as_list,
             page_info=PageInfo.of(page, cursors),
+            total_count=count,
         )
-
-    @strawberry.field(description="All that match the filter; counted only when asked for.")
-    async def total_count(self, info: Info) -> int:
-        """Count the whole list, with a statement of its own."""
-        async with info.context.read() as db:
-            return await self.listing.count(db)
 
 
 @strawberry.input(description="Which customers to list; what is left out or null doesn't matter.")
@@ -233,11 +229,14 @@ class CustomerQuery:
             first=or_null(first), after=or_null(after), last=or_null(last), before=or_null(before)
         )
         wanted = once(info, _wanted)
-        if not wanted.rows:
-            return CustomerConnection.of(caller, listing.unread(window), ())
         async with info.context.read() as db:
-            page = await listing.page(db, window, wanted.columns, cursors=bool(wanted.cursors))
-        return CustomerConnection.of(caller, page, wanted.cursors)
+            if wanted.rows:
+                cursors = bool(wanted.cursors)
+                page = await listing.page(db, window, wanted.columns, cursors=cursors)
+            else:
+                page = listing.unread(window)
+            count = await listing.count(db) if wanted.counted else 0
+        return CustomerConnection.of(caller, page, wanted.cursors, count)
 
 
 class _Wanted(NamedTuple):
@@ -245,6 +244,7 @@ class _Wanted(NamedTuple):
 
     rows: bool
     """Whether it is to be read at all."""
+    counted: bool
     columns: frozenset[str]
     cursors: frozenset[str]
 
@@ -253,6 +253,7 @@ def _wanted(info: Info) -> _Wanted:
     fields = asked(info, "nodes") | asked(info, "edges", "node")
     return _Wanted(
         rows=bool(asked(info) & {"nodes", "edges", "page_info"}),
+        counted="total_count" in asked(info),
         columns=(fields & COLUMNS) | ({"id"} if "sessions" in fields else set()),
         cursors=(asked(info, "edges") | asked(info, "page_info")) & CURSORS,
     )

@@ -1,9 +1,10 @@
-"""The compiled path: how an operation's answer is put together, planned once for each document.
+"""The compiled path: how a query's answer is put together, planned once for each document.
 
 It runs the very resolvers and permissions that graphql-core would run, and answers the same to
 the byte. Lists that come straight from the database become JSON-ready without an object or a
-call for each of their rows. What it doesn't know graphql-core executes. To be without it,
-delete this file and the two lines of execution.py that name it.
+call for each of their rows. What it doesn't know, such as resolvers below the root, directives
+and abstract types, graphql-core executes. To be without it, delete this file and what
+execution.py says of it.
 """
 
 import ast
@@ -17,7 +18,6 @@ from graphql import (
     GraphQLError,
     GraphQLField,
     GraphQLLeafType,
-    GraphQLList,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLResolveInfo,
@@ -56,49 +56,38 @@ from gql_app.schema.context import Context
 from gql_app.schema.documents import Document
 from gql_app.schema.paging import Rows
 
-_NO_VARIABLES: Final = VariableValues({}, {})
+_JSON_TYPES: Final = {"String": str, "ID": str, "Boolean": bool, "Int": int}
+"""What JSON holds for a variable that is taken as it is."""
 _AS_THEY_ARE: Final = {"String": str, "ID": str, "Boolean": bool}
 """What need not be coerced, if it is of this very type."""
 _COLUMN_TYPES: Final = frozenset({"String", "ID", "Boolean", "DateTime"})
 """Types whose values the database answers as JSON is written."""
-_JSON_TYPES: Final = {"String": str, "ID": str, "Boolean": bool, "Int": int}
-"""What JSON holds for a variable that is taken as it is."""
 _MAX_INT: Final = 2**31 - 1
-_INTROSPECTION: Final = "__"
+_NO_VARIABLES: Final = VariableValues({}, {})
 _TYPE: Final = "__class__"
 """What every object has; it stands for __typename."""
 
 Value = Any  # whatever a resolver answers, and whatever JSON is made of it
+Complete = Callable[["_Run", Value, Path], Value]
+"""Completes a value (GraphQL section 6.4.3)."""
 
 
 class _Unknown(Exception):
     """Something that is not for this path."""
 
 
-@dataclass(frozen=True, slots=True)
-class _How:
-    """How a value is completed (GraphQL section 6.4.3), and whether that takes waiting."""
-
-    complete: Callable[["_Run", Value, Path | None], Value]
-    waits: bool = False
-    fields: "Sequence[_Field]" = ()
-    """The fields, where it is an object."""
-
-
 @dataclass(slots=True, eq=False)
 class _Field:
-    """A field of the answer: how it is resolved (GraphQL section 6.4) and completed."""
+    """A field of the answer."""
 
     key: str
-    details: list[FieldDetails]
+    nodes: list[FieldNode]
     definition: GraphQLField
     parent: GraphQLObjectType
-    how: _How
+    complete: Complete
     attribute: str | None
-    """What is simply taken from the object; None where there is a resolver."""
-    waits: bool
-    nodes: list[FieldNode] = field(init=False)
-    named: dict[str, str] = field(init=False)
+    """What is simply taken from the object; None where there is a resolver, at the root."""
+    variables: dict[str, str] = field(init=False)
     """The arguments that are variables, and their names."""
     nested: bool = field(init=False)
     """Whether there are variables within other arguments."""
@@ -106,52 +95,42 @@ class _Field:
     """The other arguments, once they have been coerced."""
 
     def __post_init__(self) -> None:
-        """Take the nodes apart."""
-        self.nodes = [each.node for each in self.details]
+        """Tell the arguments apart."""
         values = {each.name.value: each.value for each in self.nodes[0].arguments or ()}
-        self.named = {k: v.name.value for k, v in values.items() if isinstance(v, VariableNode)}
-        self.nested = any(_has_variables(v) for k, v in values.items() if k not in self.named)
+        self.variables = {k: v.name.value for k, v in values.items() if isinstance(v, VariableNode)}
+        self.nested = any(_has_variables(v) for k, v in values.items() if k not in self.variables)
 
     def read(self, run: "_Run", source: Value, path: Path | None) -> Value:
-        """Resolve and complete a field that needs no waiting."""
+        """Take an attribute and complete it."""
         here = Path(path, self.key, self.parent.name)
         try:
-            if self.attribute is not None:
-                return self.how.complete(run, getattr(source, self.attribute), here)
-            return self.how.complete(run, self._resolve(run, source, here), here)
+            return self.complete(run, getattr(source, str(self.attribute)), here)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
             return run.fail(error, self.nodes, self.definition.type, here)
 
-    async def wait(self, run: "_Run", source: Value, path: Path | None) -> Value:
-        """Resolve and complete a field that may need waiting."""
-        here = Path(path, self.key, self.parent.name)
+    async def resolve(self, run: "_Run") -> Value:
+        """Run the resolver of a field at the root, and complete what it answers."""
+        here = Path(None, self.key, self.parent.name)
         try:
             if self.attribute is not None:
-                value = getattr(source, self.attribute)
-            else:
-                value = self._resolve(run, source, here)
-                if optimized_is_awaitable(value):
-                    value = await value
-            value = self.how.complete(run, value, here)
-            return await value if self.how.waits else value
+                return self.complete(run, None, here)
+            assert self.definition.resolve is not None  # noqa: S101 — Strawberry gives each one
+            value = self.definition.resolve(None, run.info(self, here), **self._arguments(run))
+            return self.complete(run, await value if optimized_is_awaitable(value) else value, here)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
             return run.fail(error, self.nodes, self.definition.type, here)
-
-    def _resolve(self, run: "_Run", source: Value, here: Path) -> Value:
-        assert self.definition.resolve is not None  # noqa: S101 — Strawberry gives each one
-        return self.definition.resolve(source, run.info(self, here), **self._arguments(run))
 
     def _arguments(self, run: "_Run") -> dict[str, Value]:
         """Coerce the arguments (GraphQL section 6.4.1): what is constant in them once."""
         given = run.variables.coerced
-        if self.constants is None or any(given.get(each) is None for each in self.named.values()):
+        if self.constants is None or any(given.get(v) is None for v in self.variables.values()):
             found = get_argument_values(
                 self.definition, self.nodes[0], run.variables, None, run.plan.hide_suggestions
             )
             if not self.nested:
-                self.constants = {k: v for k, v in found.items() if k not in self.named}
+                self.constants = {k: v for k, v in found.items() if k not in self.variables}
             return found
-        return {**self.constants, **{each: given[name] for each, name in self.named.items()}}
+        return {**self.constants, **{name: given[v] for name, v in self.variables.items()}}
 
 
 @dataclass(slots=True, eq=False)
@@ -203,8 +182,8 @@ class _Variables:
         self._definitions = operation.variable_definitions or ()
         self._hide_suggestions = hide_suggestions
         self._types = {
-            definition.variable.name.value: _JSON_TYPES.get(_name_of(definition.type))
-            for definition in self._definitions
+            each.variable.name.value: _JSON_TYPES.get(_name_of(each.type))
+            for each in self._definitions
         }
 
     def coerce(self, given: Mapping[str, Value]) -> VariableValues | list[GraphQLError]:
@@ -225,7 +204,7 @@ class _Variables:
 
 
 class Plan:
-    """How one operation is executed."""
+    """How one query is executed."""
 
     def __init__(
         self,
@@ -240,69 +219,78 @@ class Plan:
         self.hide_suggestions: Final = hide_suggestions
         self.fragments: Final = {node.name.value: node for node in document.fragments}
         self._details = {name: FragmentDetails(node) for name, node in self.fragments.items()}
+        self._variables = _Variables(schema, operation, hide_suggestions=hide_suggestions)
         root = schema.query_type
         if operation.operation is not OperationType.QUERY or document.directives or root is None:
             raise _Unknown
-        self._variables = _Variables(schema, operation, hide_suggestions=hide_suggestions)
         collected = collect_fields(schema, self._details, _NO_VARIABLES, root, operation)
-        self._root = self._object(root, collected.grouped_field_set)
+        self._root = self._fields(root, collected.grouped_field_set, at_root=True)
 
-    async def run(self, context: Context, variables: dict[str, Value]) -> ExecutionResult:
+    async def run(self, context: Context, variables: Mapping[str, Value]) -> ExecutionResult:
         """Execute it, as GraphQL section 6 has it."""
         given = self._variables.coerce(variables)
         if isinstance(given, list):
             return ExecutionResult(None, given)
         run = _Run(self, context, given)
+        data: dict[str, Value] | None
         try:
-            data = self._root.complete(run, run, None)
-            data = await data if self._root.waits else data
+            values = await _together([each.resolve(run) for each in self._root])
+            data = {each.key: value for each, value in zip(self._root, values, strict=True)}
         except GraphQLError as error:
             run.errors.add(error, None)
             data = None
         return ExecutionResult(data, run.errors.errors or None)
 
-    def _field(self, parent: GraphQLObjectType, key: str, details: list[FieldDetails]) -> _Field:
-        name = details[0].node.name.value
+    def _fields(
+        self, parent: GraphQLObjectType, grouped: GroupedFieldSet, *, at_root: bool = False
+    ) -> list[_Field]:
+        return [
+            self._field(parent, key, details, at_root=at_root) for key, details in grouped.items()
+        ]
+
+    def _field(
+        self, parent: GraphQLObjectType, key: str, details: list[FieldDetails], *, at_root: bool
+    ) -> _Field:
+        nodes = [each.node for each in details]
+        name = nodes[0].name.value
         definition = self.schema.get_field(parent, name)
-        if definition is None or (name.startswith(_INTROSPECTION) and name != "__typename"):
+        if definition is None:
             raise _Unknown
         if name == "__typename":
-            return _typename(parent, key, details, definition)
+            return _Field(key, nodes, definition, parent, lambda *_: parent.name, _TYPE)
         strawberry_field = definition.extensions.get("strawberry-definition")
-        if not isinstance(strawberry_field, StrawberryField) or definition.resolve is None:
-            raise _Unknown
         plain = getattr(definition.resolve, "_is_default", False)
-        how = self._how(definition.type, parent, details)
-        return _Field(
-            key=key,
-            details=details,
-            definition=definition,
-            parent=parent,
-            how=how,
-            attribute=strawberry_field.python_name if plain else None,
-            waits=how.waits or (not plain and strawberry_field.is_async),
-        )
+        if not isinstance(strawberry_field, StrawberryField) or plain == at_root:
+            raise _Unknown
+        complete = self._complete(definition.type, parent, details)
+        attribute = strawberry_field.python_name if plain else None
+        return _Field(key, nodes, definition, parent, complete, attribute)
 
-    def _how(
+    def _complete(
         self, kind: GraphQLOutputType, parent: GraphQLObjectType, details: list[FieldDetails]
-    ) -> _How:
+    ) -> Complete:
         """Plan a type from the outside in."""
         if is_non_null_type(kind):
-            return _required(self._how(kind.of_type, parent, details), parent, details)
+            inner = self._complete(kind.of_type, parent, details)
+            return _required(inner, f"{parent}.{details[0].node.name.value}")
         if is_list_type(kind):
-            return _list(self._how(kind.of_type, parent, details), kind, parent, details)
+            inner = self._complete(kind.of_type, parent, details)
+            fields = self._below(get_named_type(kind), details)
+            return _list(inner, kind.of_type, [each.node for each in details], fields)
         if is_leaf_type(kind):
             return _leaf(kind)
+        return _object(self._below(kind, details))
+
+    def _below(self, kind: object, details: list[FieldDetails]) -> list[_Field]:
+        """Plan what is asked of an object; nothing is asked of a leaf."""
+        if is_leaf_type(kind):
+            return []
         if not is_object_type(kind) or kind.is_type_of:
             raise _Unknown
         collected = collect_subfields(
             self.schema, self._details, _NO_VARIABLES, self.operation, kind, details
         )
-        return self._object(kind, collected.grouped_field_set)
-
-    def _object(self, kind: GraphQLObjectType, grouped: GroupedFieldSet) -> _How:
-        fields = [self._field(kind, key, details) for key, details in grouped.items()]
-        return _waiting_object(fields) if any(f.waits for f in fields) else _object(fields)
+        return self._fields(kind, collected.grouped_field_set)
 
 
 def compiled(
@@ -319,59 +307,38 @@ def compiled(
         return None
 
 
-def _typename(
-    parent: GraphQLObjectType, key: str, details: list[FieldDetails], definition: GraphQLField
-) -> _Field:
-    """Answer a type's name, whatever the object."""
-    return _Field(
-        key=key,
-        details=details,
-        definition=definition,
-        parent=parent,
-        how=_How(lambda *_: parent.name),
-        attribute=_TYPE,
-        waits=False,
-    )
-
-
-def _leaf(kind: GraphQLLeafType) -> _How:
+def _leaf(kind: GraphQLLeafType) -> Complete:
     ready = _AS_THEY_ARE.get(kind.name)
 
-    def complete(_run: _Run, value: Value, _path: Path | None) -> Value:
+    def complete(_run: _Run, value: Value, _path: Path) -> Value:
         if type(value) is ready:
             return value
         return None if value is None else Executor.complete_leaf_value(kind, value)
 
-    return _How(complete)
+    return complete
 
 
-def _required(how: _How, parent: GraphQLObjectType, details: list[FieldDetails]) -> _How:
-    message = f"Cannot return null for non-nullable field {parent}.{details[0].node.name.value}."
-
-    def complete(run: _Run, value: Value, path: Path | None) -> Value:
-        completed = how.complete(run, value, path)
+def _required(inner: Complete, name: str) -> Complete:
+    def complete(run: _Run, value: Value, path: Path) -> Value:
+        completed = inner(run, value, path)
         if completed is None:
+            message = f"Cannot return null for non-nullable field {name}."
             raise TypeError(message)
         return completed
 
-    async def wait(run: _Run, value: Value, path: Path | None) -> Value:
-        completed = await how.complete(run, value, path)
-        if completed is None:
-            raise TypeError(message)
-        return completed
-
-    return _How(wait if how.waits else complete, how.waits, how.fields)
+    return complete
 
 
 def _list(
-    how: _How,
-    kind: GraphQLList[GraphQLOutputType],
-    parent: GraphQLObjectType,
-    details: list[FieldDetails],
-) -> _How:
-    item, nodes = kind.of_type, [each.node for each in details]
-    message = f"Expected Iterable, but did not find one for field '{parent}.{nodes[0].name.value}'."
-    project = _Projection(how.fields) if _is_row(how.fields) else None
+    inner: Complete, item: GraphQLOutputType, nodes: list[FieldNode], fields: Sequence[_Field]
+) -> Complete:
+    project = _Projection(fields) if _are_columns(fields) else None
+
+    def one(run: _Run, value: Value, here: Path) -> Value:
+        try:
+            return inner(run, value, here)
+        except Exception as error:  # noqa: BLE001 — whatever it is, it is this item's
+            return run.fail(error, nodes, item, here)
 
     def complete(run: _Run, values: Value, path: Path) -> Value:
         if values is None:
@@ -379,62 +346,19 @@ def _list(
         if project and isinstance(values, Rows) and project.knows(values):
             return project(values)
         if not is_iterable(values):
+            name = f"{path.typename}.{nodes[0].name.value}"
+            message = f"Expected Iterable, but did not find one for field '{name}'."
             raise GraphQLError(message)
         return [one(run, value, path.add_key(index)) for index, value in enumerate(values)]
 
-    def one(run: _Run, value: Value, here: Path) -> Value:
-        try:
-            return how.complete(run, value, here)
-        except Exception as error:  # noqa: BLE001 — whatever it is, it is this item's
-            return run.fail(error, nodes, item, here)
-
-    async def wait_for_one(run: _Run, value: Value, here: Path) -> Value:
-        try:
-            return await how.complete(run, value, here)
-        except Exception as error:  # noqa: BLE001 — whatever it is, it is this item's
-            return run.fail(error, nodes, item, here)
-
-    async def wait(run: _Run, values: Value, path: Path) -> Value:
-        if values is None:
-            return None
-        if not is_iterable(values):
-            raise GraphQLError(message)
-        items = enumerate(values)
-        return await _together([wait_for_one(run, v, path.add_key(i)) for i, v in items])
-
-    return _How(wait if how.waits else complete, how.waits)  # type: ignore[arg-type]
+    return complete
 
 
-def _object(fields: Sequence[_Field]) -> _How:
-    def complete(run: _Run, source: Value, path: Path | None) -> Value:
-        if source is None:
-            return None
-        return {each.key: each.read(run, source, path) for each in fields}
+def _object(fields: Sequence[_Field]) -> Complete:
+    def complete(run: _Run, source: Value, path: Path) -> Value:
+        return source and {each.key: each.read(run, source, path) for each in fields}
 
-    return _How(complete, fields=fields)
-
-
-def _waiting_object(fields: Sequence[_Field]) -> _How:
-    async def wait(run: _Run, source: Value, path: Path | None) -> Value:
-        if source is None:
-            return None
-        data: dict[str, Value] = {}
-        waiting: dict[str, Coroutine[Any, Any, Value]] = {}
-        try:
-            for each in fields:
-                data[each.key] = None
-                if each.waits:
-                    waiting[each.key] = each.wait(run, source, path)
-                else:
-                    data[each.key] = each.read(run, source, path)
-        except BaseException:
-            for begun in waiting.values():
-                begun.close()
-            raise
-        data.update(zip(waiting, await _together(list(waiting.values())), strict=True))
-        return data
-
-    return _How(wait, waits=True, fields=fields)
+    return complete
 
 
 async def _together(waiting: list[Coroutine[Any, Any, Value]]) -> list[Value]:
@@ -460,11 +384,10 @@ def _has_variables(node: ValueNode) -> bool:
     return False
 
 
-def _is_row(fields: Sequence[_Field]) -> bool:
+def _are_columns(fields: Sequence[_Field]) -> bool:
     """Tell whether all that is asked of an object may be columns of the database."""
     return bool(fields) and all(
-        each.attribute is not None and get_named_type(each.definition.type).name in _COLUMN_TYPES
-        for each in fields
+        get_named_type(each.definition.type).name in _COLUMN_TYPES for each in fields
     )
 
 
