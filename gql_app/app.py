@@ -20,7 +20,14 @@ from gql_app.settings import Settings, load
 from gql_app.web import health, wellknown
 from gql_app.web.cors import CrossOrigin
 from gql_app.web.graphql import Door
-from gql_app.web.middleware import Apology, BodyLimit, KnownHosts, RequestLog, SafeHeaders
+from gql_app.web.middleware import (
+    Apology,
+    BodyLimit,
+    KnownHosts,
+    RequestLog,
+    SafeHeaders,
+    Shortcut,
+)
 from gql_app.web.playground import Playground
 from gql_app.web.responses import explain
 
@@ -74,6 +81,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Middleware(Apology),
             *([Middleware(KnownHosts, hosts=chosen.hosts)] if chosen.hosts else []),
             Middleware(BodyLimit, max_bytes=chosen.max_body_bytes),
+            Middleware(Shortcut, method="POST", path="/graphql", to=door),
         ],
         exception_handlers={HTTPException: explain},
         lifespan=lifespan,

@@ -60,7 +60,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "graphql": ("schema", "web.graphql"),
     "httptools": ("web.wire",),
     "jwt": ("security",),
-    "orjson": ("db.questions", "web.graphql"),
+    "orjson": ("db.questions", "logs", "web.graphql"),
     "pydantic": ("settings",),
     "pydantic_settings": ("settings",),
     "rich": ("cli",),

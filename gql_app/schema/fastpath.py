@@ -8,9 +8,10 @@ execution.py says of it.
 """
 
 import ast
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from inspect import isawaitable
+from typing import Any, Final, cast
 
 from graphql import (
     ExecutionResult,
@@ -50,9 +51,10 @@ from graphql.execution.values import VariableValues, get_argument_values, get_va
 from graphql.pyutils import Path, gather_with_cancel, is_iterable
 from graphql.type.definition import GraphQLResolveInfoHelpers
 from strawberry.execution.is_awaitable import optimized_is_awaitable
+from strawberry.permission import BasePermission, PermissionExtension
 from strawberry.types.field import StrawberryField
 
-from gql_app.schema.context import Context
+from gql_app.schema.context import Context, Info
 from gql_app.schema.documents import Document
 from gql_app.schema.paging import Rows
 
@@ -62,6 +64,8 @@ _AS_THEY_ARE: Final = {"String": str, "ID": str, "Boolean": bool}
 """What need not be coerced, if it is of this very type."""
 _COLUMN_TYPES: Final = frozenset({"String", "ID", "Boolean", "DateTime"})
 """Types whose values the database answers as JSON is written."""
+_PLAIN: Final = frozenset({int, str, bool, type(None)})
+"""Types of arguments that Strawberry hands on as they are."""
 _MAX_INT: Final = 2**31 - 1
 _NO_VARIABLES: Final = VariableValues({}, {})
 _TYPE: Final = "__class__"
@@ -76,6 +80,43 @@ class _Unknown(Exception):
     """Something that is not for this path."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Resolver:
+    """A resolver, the permissions that it asks, and nothing else around it."""
+
+    field: StrawberryField
+    function: Callable[..., Awaitable[Value]]
+    permissions: Sequence[BasePermission]
+    names: Mapping[str, str]
+    """What Python calls the arguments."""
+
+    @classmethod
+    def of(cls, of: StrawberryField, definition: GraphQLField) -> "_Resolver | None":
+        """Take it out of Strawberry's wrapping, unless there is more in that."""
+        extensions, resolver = of.extensions, of.base_resolver
+        if (
+            not all(type(e) is PermissionExtension and not e.fail_silently for e in extensions)
+            or resolver is None
+            or not (resolver.is_async and resolver.self_parameter and resolver.info_parameter)
+            or resolver.parent_parameter
+            or resolver.root_parameter
+        ):
+            return None
+        pythonic = [str(each.python_name) for each in of.arguments]
+        names = dict(zip(definition.args, pythonic, strict=True))
+        permissions = [p for e in extensions for p in e.permissions]  # type: ignore[attr-defined]
+        function = cast("Callable[..., Awaitable[Value]]", resolver.wrapped_func)
+        return cls(of, function, permissions, names)
+
+    async def is_permitted(self, info: Info, arguments: Mapping[str, Value]) -> bool:
+        """Ask every permission, most of which refuse by themselves."""
+        for permission in self.permissions:
+            agrees = permission.has_permission(None, info, **arguments)
+            if (await agrees if isawaitable(agrees) else agrees) is not True:
+                return False
+        return True
+
+
 @dataclass(slots=True, eq=False)
 class _Field:
     """A field of the answer."""
@@ -87,6 +128,8 @@ class _Field:
     complete: Complete
     attribute: str | None
     """What is simply taken from the object; None where there is a resolver, at the root."""
+    resolver: "_Resolver | None" = None
+    """The resolver, where it can do without what Strawberry wraps it in."""
     variables: dict[str, str] = field(init=False)
     """The arguments that are variables, and their names."""
     nested: bool = field(init=False)
@@ -119,6 +162,18 @@ class _Field:
             return self.complete(run, await value if optimized_is_awaitable(value) else value, here)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
             return run.fail(error, self.nodes, self.definition.type, here)
+
+    async def _ask(self, info: GraphQLResolveInfo[Context], arguments: dict[str, Value]) -> Value:
+        """Run the resolver if its permissions agree; through Strawberry where it isn't plain."""
+        plain = self.resolver
+        if plain and all(type(value) in _PLAIN for value in arguments.values()):
+            told = Info(_raw_info=info, _field=plain.field)
+            named = {plain.names[name]: value for name, value in arguments.items()}
+            if await plain.is_permitted(told, named):
+                return await plain.function(None, told, **named)
+        assert self.definition.resolve is not None  # noqa: S101 — Strawberry gives each one
+        value = self.definition.resolve(None, info, **arguments)
+        return await value if optimized_is_awaitable(value) else value
 
     def _arguments(self, run: "_Run") -> dict[str, Value]:
         """Coerce the arguments (GraphQL section 6.4.1): what is constant in them once."""
@@ -263,8 +318,10 @@ class Plan:
         if not isinstance(strawberry_field, StrawberryField) or plain == at_root:
             raise _Unknown
         complete = self._complete(definition.type, parent, details)
-        attribute = strawberry_field.python_name if plain else None
-        return _Field(key, nodes, definition, parent, complete, attribute)
+        if plain:
+            return _Field(key, nodes, definition, parent, complete, strawberry_field.python_name)
+        resolver = _Resolver.of(strawberry_field, definition)
+        return _Field(key, nodes, definition, parent, complete, None, resolver)
 
     def _complete(
         self, kind: GraphQLOutputType, parent: GraphQLObjectType, details: list[FieldDetails]
@@ -343,7 +400,7 @@ def _list(
     def complete(run: _Run, values: Value, path: Path) -> Value:
         if values is None:
             return None
-        if project and isinstance(values, Rows) and project.knows(values):
+        if project and type(values) is Rows and project.knows(values):
             return project(values)
         if not is_iterable(values):
             name = f"{path.typename}.{nodes[0].name.value}"

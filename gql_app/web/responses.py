@@ -29,8 +29,13 @@ def refusal(
     return Json({"errors": [error]}, status_code=status, headers=headers)
 
 
-async def explain(_: Request, error: Exception) -> JSONResponse:
+def explained(error: HTTPException) -> JSONResponse:
     """Answer an HTTPException of Starlette's or of our own."""
+    return refusal(error.status_code, f"{error.detail}.", headers=error.headers)
+
+
+async def explain(_: Request, error: Exception) -> JSONResponse:
+    """Do so as Starlette asks for it."""
     if not isinstance(error, HTTPException):
         raise error
-    return refusal(error.status_code, f"{error.detail}.", headers=error.headers)
+    return explained(error)
