@@ -4,6 +4,7 @@ import resource
 from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import Final, Self
 
 from gql_app.settings import Settings
@@ -13,6 +14,8 @@ MAX_WAITING: Final = 100
 """Requests of one connection that may wait for the answers before theirs."""
 LAST_CALL: Final = 3
 """Seconds that a request may go on arriving once the server has been told to stop."""
+TICK: Final = 0.001
+"""Seconds by which a loop's timer may ring too early."""
 SPARE_FILES: Final = 100
 """Files that are left for the database, the log and whatever else is open."""
 
@@ -40,32 +43,55 @@ class Bounds:
 
 
 class Deadline:
-    """A moment by which something is due; a new one takes the place of the last."""
+    """A moment by which something is due; a new one takes the place of the last.
+
+    Most of them never come, and are only written down: one timer runs, and when it rings it is
+    put off to the moment that is due by then, if there is one.
+    """
 
     def __init__(self, loop: AbstractEventLoop, late: Callable[[], None]) -> None:
         self._loop = loop
         self._late = late
-        self._timer: TimerHandle | None = None
-
-    @property
-    def pending(self) -> bool:
+        self.pending = False
         """Whether anything is due."""
-        return self._timer is not None
+        self._moment = 0.0
+        self._rings = 0.0
+        self._timer: TimerHandle | None = None
 
     def set(self, seconds: float) -> None:
         """Have it due in so many seconds from now."""
-        self.clear()
-        self._timer = self._loop.call_later(seconds, self._pass)
+        self.pending = True
+        self._moment = monotonic() + seconds
+        if self._timer is None or self._moment < self._rings:
+            self._arm(seconds)
 
     def clear(self) -> None:
         """Have nothing due."""
+        self.pending = False
+
+    def end(self) -> None:
+        """Have nothing due, and be held by no timer either."""
+        self.pending = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _pass(self) -> None:
+    def _arm(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._rings = self._moment
+        self._timer = self._loop.call_later(seconds, self._ring)
+
+    def _ring(self) -> None:
         self._timer = None
-        self._late()
+        if not self.pending:
+            return
+        left = self._moment - monotonic()
+        if left > TICK:
+            self._arm(left)
+        else:
+            self.pending = False
+            self._late()
 
 
 def _raise_files(wanted: int) -> int:

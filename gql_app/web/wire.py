@@ -46,8 +46,11 @@ class Wire(HttpToolsProtocol):
         self._arriving = _Arriving.NOTHING
         self._due = Deadline(self.loop, self._late)
         self._taken = Deadline(self.loop, self._abandon)
+        self._idle = Deadline(self.loop, self.timeout_keep_alive_handler)
         self._over = False
         self._parsed = self._unparsed = self._body_bytes = 0
+        self._moved = False
+        """Whether a head began or ended, or some of a body came."""
         self._aside = 0
         """Bytes of a body that are yet to come past the parser."""
 
@@ -61,8 +64,8 @@ class Wire(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
-        self._due.clear()
-        self._taken.clear()
+        for deadline in (self._due, self._taken, self._idle):
+            deadline.end()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -75,40 +78,44 @@ class Wire(HttpToolsProtocol):
         """Parse what has come, or refuse it."""
         if self._over:
             return
-        self._unset_keepalive_if_required()
+        self._idle.clear()
         if not self._due.pending:
             self._due.set(self._bounds.seconds)
-        scope, arriving, body_bytes = self.scope, self._arriving, self._body_bytes
+        self._moved = False
         try:
             self._parse(data)
-            # Not a byte of it was of a body or ended a head: the parser may keep it all.
-            if (self._arriving, self._body_bytes) == (arriving, body_bytes) and self.scope is scope:
+            if not self._moved:  # the parser may keep it all
                 self._unparsed += len(data)
-                self._check_size()
+                self._check_size(self._unparsed)
         except Unacceptable as why:
             self._refuse(why.status, why.message)
 
     def on_message_begin(self) -> None:
         """Begin a request's head."""
         super().on_message_begin()
-        self._unset_keepalive_if_required()
+        self._idle.clear()
         self._arriving = _Arriving.HEAD
+        self._moved = True
         self._parsed = self._unparsed = self._body_bytes = self._aside = 0
         if not self._due.pending:
             self._due.set(self._bounds.seconds)
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target."""
-        super().on_url(url)
         self._parsed += len(url)
-        self._check_size()
+        self._check_size(self._parsed)
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; those that follow a body are dropped (RFC 9110 section 6.5.1)."""
-        self._parsed += len(name) + len(value) + len(": \r\n")
-        self._check_size()
+        self._parsed += len(name) + len(value) + 4  # ": \r\n"
+        if self._parsed > self._bounds.head_bytes:
+            self._check_size(self._parsed)
         if self._arriving is _Arriving.HEAD:
-            super().on_header(name, value)
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
             if len(self.headers) > MAX_HEADERS:
                 raise Unacceptable(431, f"There are more than {MAX_HEADERS} headers")
 
@@ -121,10 +128,12 @@ class Wire(HttpToolsProtocol):
             self._aside = length_beside_upgrade(self.headers)
         super().on_headers_complete()
         self._arriving = _Arriving.BODY
+        self._moved = True
         self._due.set(self._bounds.seconds)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body; what nobody wants any more is not read for long."""
+        self._moved = True
         self._body_bytes += len(body)
         if self._body_bytes > 2 * self._bounds.body_bytes:
             raise Unacceptable(413, f"The body is larger than {self._bounds.body_bytes} bytes")
@@ -136,20 +145,25 @@ class Wire(HttpToolsProtocol):
             return
         super().on_message_complete()
         self._arriving = _Arriving.NOTHING
+        self._moved = True
         self._due.clear()
         if self.cycle.response_complete and not self.pipeline:
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            self._idle.set(self.timeout_keep_alive)
 
     def on_response_complete(self) -> None:
         """Turn to the next request, read no more before the last, have the answer taken."""
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        self._taken.set(self._bounds.seconds)
+        if self.transport.is_closing():
+            return
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif not self._due.pending:  # nothing is still to come
+            self._idle.set(self.timeout_keep_alive)
         if self.pipeline:
             self.flow.pause_reading()
-        if self._due.pending:  # it is not idle: something is still to come
-            self._unset_keepalive_if_required()
-        self._taken.set(self._bounds.seconds)
+        else:
+            self.flow.resume_reading()
 
     def _parse(self, data: bytes) -> None:
         """Parse; who asks for an upgrade gets none (RFC 9110 section 7.8).
@@ -176,8 +190,8 @@ class Wire(HttpToolsProtocol):
             else:
                 return
 
-    def _check_size(self) -> None:
-        if max(self._parsed, self._unparsed) > self._bounds.head_bytes:
+    def _check_size(self, size: int) -> None:
+        if size > self._bounds.head_bytes:
             raise Unacceptable(431, f"The headers are larger than {self._bounds.head_bytes} bytes")
 
     def _late(self) -> None:
