@@ -1,7 +1,9 @@
 """How much of the server one peer may take."""
 
 import resource
-from asyncio import AbstractEventLoop, TimerHandle
+import socket
+import struct
+from asyncio import AbstractEventLoop, TimerHandle, WriteTransport
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
@@ -92,6 +94,14 @@ class Deadline:
         else:
             self.pending = False
             self._late()
+
+
+def cut_off(transport: WriteTransport) -> None:
+    """Cut off a peer that has not taken its last answer, and drop what the kernel holds."""
+    if transport.get_write_buffer_size():
+        peer = transport.get_extra_info("socket")
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
 
 
 def _raise_files(wanted: int) -> int:

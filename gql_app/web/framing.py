@@ -23,27 +23,32 @@ def check_framing(version: str, target: bytes, headers: Sequence[tuple[bytes, by
     """Check a request's head, whose names are in lower case. Raises Unacceptable."""
     if version not in {"1.0", "1.1"}:
         raise Unacceptable(400, "Speak HTTP/1.1")
-    _check_codings(version, [value for name, value in headers if name == b"transfer-encoding"])
-    hosts = [value for name, value in headers if name == b"host"]
+    hosts, codings = [], []
+    for name, value in headers:
+        if name == b"host":
+            hosts.append(value)
+        elif name == b"transfer-encoding":
+            codings.append(value)
+    if codings:
+        _check_codings(version, codings)
     if len(hosts) > 1 or (not hosts and version == "1.1"):
         raise Unacceptable(400, "A request has exactly one Host header")
     if hosts and not _HOST.fullmatch(hosts[0]):
         raise Unacceptable(400, "The Host header names no host")
-    _check_target(target, hosts)
+    if not target.startswith(b"/"):
+        _check_whole(target, hosts)
 
 
 def _check_codings(version: str, codings: Sequence[bytes]) -> None:
     """Take chunked and nothing else (RFC 9112 section 6.1)."""
-    if codings and version == "1.0":
+    if version == "1.0":
         raise Unacceptable(400, "HTTP/1.0 has no Transfer-Encoding")
-    if codings and [coding.strip().lower() for coding in codings] != [b"chunked"]:
+    if [coding.strip().lower() for coding in codings] != [b"chunked"]:
         raise Unacceptable(400, "The only Transfer-Encoding is chunked")
 
 
-def _check_target(target: bytes, hosts: Sequence[bytes]) -> None:
-    """Take a path, or a whole URL of the very host that the header names (section 3.2.2)."""
-    if target.startswith(b"/"):
-        return
+def _check_whole(target: bytes, hosts: Sequence[bytes]) -> None:
+    """Take in a path's place the URL of the very host that the header names (section 3.2.2)."""
     whole = _ABSOLUTE.match(target)
     if whole is None:
         raise Unacceptable(400, "The target is no path")
