@@ -52,6 +52,7 @@ from graphql.pyutils import Path, gather_with_cancel, is_iterable
 from graphql.type.definition import GraphQLResolveInfoHelpers
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.permission import BasePermission, PermissionExtension
+from strawberry.types import Info as StrawberryInfo
 from strawberry.types.field import StrawberryField
 
 from gql_app.schema.context import Context, Info
@@ -157,9 +158,8 @@ class _Field:
         try:
             if self.attribute is not None:
                 return self.complete(run, None, here)
-            assert self.definition.resolve is not None  # noqa: S101 — Strawberry gives each one
-            value = self.definition.resolve(None, run.info(self, here), **self._arguments(run))
-            return self.complete(run, await value if optimized_is_awaitable(value) else value, here)
+            value = await self._ask(run.info(self, here), self._arguments(run))
+            return self.complete(run, value, here)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
             return run.fail(error, self.nodes, self.definition.type, here)
 
@@ -167,7 +167,7 @@ class _Field:
         """Run the resolver if its permissions agree; through Strawberry where it isn't plain."""
         plain = self.resolver
         if plain and all(type(value) in _PLAIN for value in arguments.values()):
-            told = Info(_raw_info=info, _field=plain.field)
+            told: Info = StrawberryInfo(_raw_info=info, _field=plain.field)
             named = {plain.names[name]: value for name, value in arguments.items()}
             if await plain.is_permitted(told, named):
                 return await plain.function(None, told, **named)
