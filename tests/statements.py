@@ -17,10 +17,11 @@ CONSTANTS: Final = frozenset(
         *("0", "1", "'%'", "'/'"),
         *("'UTC'", '\'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\'', "'.000000Z'", "'Z'", "' '", "'T'"),
         *("'-'", "8", "9", "4", "13", "17", "21", "12"),
+        *("'(.)'", r"'\1'", "'g'"),
     }
 )
 """What is written so by the rules themselves: false and true, one row, LIKE's any and escape,
-and how moments and ids are spelt."""
+how moments and ids are spelt, and the expression that an index is of."""
 
 _QUESTION: Final = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
 _OURS: Final = re.compile(rf"\b({'|'.join(Row.metadata.tables)})\b")

@@ -1,5 +1,6 @@
 """The tables, the same on SQLite and PostgreSQL."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 from uuid import UUID
@@ -9,7 +10,9 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-REVISION: Final = "0002"
+from gql_app.db.grams import GRAMS
+
+REVISION: Final = "0003"
 """The migration that these tables are as of."""
 
 SORTABLE: Final = Text().with_variant(Text(collation="C"), "postgresql")
@@ -46,6 +49,21 @@ class Row(MappedAsDataclass, DeclarativeBase):
     type_annotation_map: ClassVar = {datetime: Moment, str: Text()}
 
 
+def _searched(column: str) -> Iterator[Index]:
+    """Index a column by what stands anywhere in it, on PostgreSQL."""
+    trigrams = Index(
+        f"ix_customers_{column}_trgm",
+        column,
+        postgresql_using="gin",
+        postgresql_ops={column: "gin_trgm_ops"},
+    )
+    grams = Index(
+        f"ix_customers_{column}_grams", text(GRAMS.format(column)), postgresql_using="gin"
+    )
+    yield trigrams.ddl_if(dialect="postgresql")
+    yield grams.ddl_if(dialect="postgresql")
+
+
 class CustomerRow(Row, kw_only=True):
     """A person with an account."""
 
@@ -74,6 +92,14 @@ class CustomerRow(Row, kw_only=True):
             sqlite_where=text("is_admin AND is_active"),
             postgresql_where=text("is_admin AND is_active"),
         ),
+        Index(
+            "ix_customers_is_admin",
+            "created_at",
+            "id",
+            sqlite_where=text("is_admin IS 1"),
+            postgresql_where=text("is_admin IS true"),
+        ),
+        *(index for key in ("name_key", "email_key") for index in _searched(key)),
     )
 
 
