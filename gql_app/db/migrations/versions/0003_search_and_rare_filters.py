@@ -17,7 +17,7 @@ GRAMS = (
 ADMINS = sa.text("is_admin IS true")
 WITHOUT = (
     "The extension pg_trgm can't be had here, so that a search for what few customers match reads "
-    "all of them: %s To mend it, have it installed and the two indexes made, as docs/performance.md says."
+    "all of them: %s docs/performance.md tells how to mend it."
 )
 
 
