@@ -27,8 +27,8 @@ from bench.people import People
 from bench.questions import COLUMNS, Question
 from bench.servers import KINDS, Server, running
 from bench.stores import Store
-from gql_app.accounts import customers
-from gql_app.accounts.customers import Filter, Order, OrderField
+from gql_app.accounts import customer_lists
+from gql_app.accounts.customer_lists import Filter, Order, OrderField
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
 
@@ -185,7 +185,7 @@ async def _pages(store: Store, rows: int) -> list[tuple[str, str, Question]]:
 
 
 async def _cursor(database: Database, order: Order, offset: int) -> str:
-    listing = customers.listing(Filter(), order, by_admin=True)
+    listing = customer_lists.listing(Filter(), order, by_admin=True)
     keys = [getattr(CustomerRow, key) for key in listing.shape.keys]
     ordered = [key.desc() if order.descending else key.asc() for key in keys]
     async with database.write() as db:

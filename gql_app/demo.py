@@ -4,8 +4,9 @@ import ipaddress
 import secrets
 from typing import Final
 
-from gql_app.accounts import checks, customers, samples
+from gql_app.accounts import checks, customer_lists, customers, samples
 from gql_app.accounts.audit import Origin
+from gql_app.accounts.customer_lists import Filter, Order
 from gql_app.accounts.samples import SIGN_INS
 from gql_app.db.engine import Writer
 from gql_app.errors import CannotStart
@@ -36,7 +37,7 @@ async def fill(db: Writer, passwords: Passwords) -> None:
     """Fill an empty database; reuse one that was filled before. Raises CannotStart."""
     if await customers.by_email(db, SIGN_INS[0].email):
         return
-    everybody = customers.listing(customers.Filter(), customers.Order(), by_admin=True)
+    everybody = customer_lists.listing(Filter(), Order(), by_admin=True)
     if await everybody.count(db):
         raise CannotStart(["--demo wants an empty database: this one has customers already"])
     for role, name, email, password in SIGN_INS:

@@ -32,8 +32,10 @@ INSIDE: Mapping[str, Floors] = {
         ("credentials", "refresh", "resets"),
         ("sessions", "samples"),
         ("customers",),
+        ("customer_lists",),
         ("audit", "checks", "letters", "throttle"),
         ("paging",),
+        ("cursors", "shapes"),
         ("records",),
     ),
     "schema": (

@@ -1,16 +1,17 @@
 """The audit: what happened, written in the transaction of the deed itself."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, Uuid, bindparam, false, update
+from sqlalchemy import ColumnElement, FromClause, Text, Uuid, bindparam, false, update
 
 from gql_app import clock
-from gql_app.accounts.paging import MAX_SIZE, Listing, Shape, Source, Window
+from gql_app.accounts.paging import MAX_SIZE, Listing, Window
 from gql_app.accounts.records import AuditRecord
+from gql_app.accounts.shapes import Shape, Source
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Reader
 from gql_app.db.tables import AuditRow
@@ -97,7 +98,7 @@ def listing(*, customer_id: UUID | None, action: str | None) -> Listing:
         values["customer_id"] = customer_id
     if action is not None:
         values["action" if action in set(Action) else "no_action"] = action
-    shape = Shape(_SOURCE, tuple(values), ("at", "id"), descending=True)
+    shape = Shape(_SOURCE, tuple(values), (), ("at", "id"), descending=True)
     return Listing(shape, values, identity=("audit", customer_id, action))
 
 
@@ -117,7 +118,7 @@ async def forget(db: Writer, customer_id: UUID) -> None:
 
 async def stream(db: Reader) -> AsyncIterator[AuditRecord]:
     """Read every event, the oldest first, a page at a time."""
-    shape = Shape(_SOURCE, (), ("at", "id"), descending=False)
+    shape = Shape(_SOURCE, (), (), ("at", "id"), descending=False)
     everything = Listing(shape, {}, identity="all")
     window = Window(MAX_SIZE)
     while True:
@@ -129,21 +130,19 @@ async def stream(db: Reader) -> AsyncIterator[AuditRecord]:
         window = Window(MAX_SIZE, after=page.cursor(page.rows[-1]))
 
 
-def _matching(shape: Shape) -> Iterator[ColumnElement[bool]]:
-    """Write the conditions, whose values are parameters of the same name."""
-    for name in shape.conditions:
-        match name:
-            case "customer_id":
-                yield AuditRow.customer_id == bindparam(name, type_=Uuid())
-            case "action":
-                yield AuditRow.action == bindparam(name, type_=Text())
-            case _:
-                yield false()
+def _condition(_: Shape, name: str) -> ColumnElement[bool]:
+    """Write a condition, whose value is a parameter of the same name."""
+    match name:
+        case "customer_id":
+            return AuditRow.customer_id == bindparam(name, type_=Uuid())
+        case "action":
+            return AuditRow.action == bindparam(name, type_=Text())
+        case _:
+            return false()
 
 
-def _shown(_: Shape, name: str) -> ColumnElement[Any]:
-    column: ColumnElement[Any] = getattr(AuditRow, name)
-    return column
+def _shown(_: Shape, name: str, rows: FromClause) -> ColumnElement[Any]:
+    return rows.c[name]
 
 
-_SOURCE: Final = Source(AuditRow, _matching, _shown)
+_SOURCE: Final = Source(AuditRow, _condition, _condition, _shown)

@@ -1,13 +1,11 @@
-"""Customers: who they are, in which order they are listed, and how they change."""
+"""Customers: who they are, and how they change."""
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, Uuid, bindparam, case, false, or_, select, true
+from sqlalchemy import Text, Uuid, bindparam, select, true
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 
@@ -15,69 +13,13 @@ from gql_app import clock
 from gql_app.accounts import audit, letters
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.checks import Changes, NewCustomer, fold, stored_key
-from gql_app.accounts.paging import Listing, Shape, Source
+from gql_app.accounts.customer_lists import PRIVATE, masked
 from gql_app.accounts.records import AnyCustomer, CustomerRecord, columns
 from gql_app.db.engine import Writer
-from gql_app.db.questions import Question, Reader, Spelt, among
-from gql_app.db.tables import CustomerRow, Moment
-from gql_app.errors import AdminRequired, BadUserInput, Fault, Rejected, UserErrorCode
+from gql_app.db.questions import Question, Reader, among
+from gql_app.db.tables import CustomerRow
+from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.security.ids import new_id
-
-MAX_SEARCH: Final = 254
-
-
-class OrderField(StrEnum):
-    """What a list of customers is sorted by."""
-
-    CREATED_AT = "CREATED_AT"
-    NAME = "NAME"
-    EMAIL = "EMAIL"
-
-
-PRIVATE: Final = frozenset({"email", "email_key", "phone", "password_hash", "is_active"})
-"""Columns that are for the customer themself and for admins."""
-SPELT: Final = frozenset({"id", "created_at", "updated_at"})
-"""Columns that a page has as they are written, not as what they are."""
-_KEYS: Final[Mapping[OrderField, tuple[str, ...]]] = {
-    OrderField.CREATED_AT: ("created_at", "id"),
-    OrderField.NAME: ("name_key", "id"),
-    OrderField.EMAIL: ("email_key",),
-}
-"""Each order's columns, unique together, which one index holds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """How a list of customers is sorted."""
-
-    field: OrderField = OrderField.CREATED_AT
-    descending: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which customers are listed; None leaves a condition out, both dates are exclusive."""
-
-    search: str | None = None
-    is_admin: bool | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-
-
-def listing(
-    which: Filter, order: Order, *, by_admin: bool, caller_id: UUID | None = None
-) -> Listing:
-    """Describe a list of customers, to be paged through or counted.
-
-    Unless it is for an admin, private columns are null but for the caller's own.
-    Raises AdminRequired if anybody else sorts by e-mail, and BadUserInput.
-    """
-    if order.field is OrderField.EMAIL and not by_admin:
-        what = "Sorting by e-mail"
-        raise AdminRequired(what)
-    values = dict(_given(which))
-    shape = Shape(_SOURCE, tuple(values), _KEYS[order.field], order.descending, by_admin=by_admin)
-    return Listing(shape, {**values, "caller_id": caller_id}, identity=(which, order))
 
 
 async def by_id(db: Reader, customer_id: UUID) -> CustomerRecord | None:
@@ -240,73 +182,12 @@ async def _store(db: Writer) -> None:
         ) from None
 
 
-def _given(which: Filter) -> Iterator[tuple[str, object]]:
-    """Name the conditions, and what each compares with. Raises BadUserInput."""
-    if which.search:
-        yield _searched(which.search)
-    if which.is_admin is not None:
-        yield ("is_admin" if which.is_admin else "is_no_admin"), None
-    if which.created_after is not None:
-        yield "created_after", which.created_after
-    if which.created_before is not None:
-        yield "created_before", which.created_before
-
-
-def _searched(text: str) -> tuple[str, str | None]:
-    """Take a text literally; no text holds a NUL, which PostgreSQL would not take."""
-    if len(text) > MAX_SEARCH:
-        message = f"search is {len(text)} characters long. Search for at most {MAX_SEARCH}."
-        raise BadUserInput(message)
-    if "\0" in text:
-        return "is_nobody", None
-    for special in "/%_":
-        text = text.replace(special, f"/{special}")
-    return "search", fold(text)
-
-
-def _matching(shape: Shape) -> Iterator[ColumnElement[bool]]:
-    """Write the conditions, whose values are parameters of the same name."""
-    for name in shape.conditions:
-        match name:
-            case "search":
-                yield _search(by_admin=shape.by_admin)
-            case "is_nobody":
-                yield false()
-            case "is_admin":
-                yield CustomerRow.is_admin.is_(True)
-            case "is_no_admin":
-                yield CustomerRow.is_admin.is_(False)
-            case "created_after":
-                yield CustomerRow.created_at > bindparam(name, type_=Moment())
-            case _:
-                yield CustomerRow.created_at < bindparam(name, type_=Moment())
-
-
-def _search(*, by_admin: bool) -> ColumnElement[bool]:
-    text = bindparam("search", type_=Text())
-    keys = [CustomerRow.name_key, CustomerRow.email_key] if by_admin else [CustomerRow.name_key]
-    return or_(*(key.contains(text, escape="/") for key in keys))
-
-
-def _shown(shape: Shape, name: str) -> ColumnElement[Any]:
-    """Show a column, if it may be seen."""
-    if name in SPELT:
-        return Spelt(getattr(CustomerRow, name))
-    return _masked(name) if name in PRIVATE and not shape.by_admin else getattr(CustomerRow, name)
-
-
-def _masked(name: str) -> ColumnElement[Any]:
-    """Show a column of the caller's own row, and null of any other."""
-    own = CustomerRow.id == bindparam("caller_id", type_=Uuid())
-    return case((own, getattr(CustomerRow, name)))
-
-
 _RECORD: Final = columns(CustomerRow, CustomerRecord._fields)
 _BY_ID: Final = Question(
     select(*_RECORD).where(CustomerRow.id == bindparam("id", type_=Uuid())), CustomerRecord._make
 )
 _SEEN: Final = Question(
-    select(*(_masked(column.key) if column.key in PRIVATE else column for column in _RECORD)).where(
+    select(*(masked(column.key) if column.key in PRIVATE else column for column in _RECORD)).where(
         CustomerRow.id == bindparam("id", type_=Uuid())
     ),
     CustomerRecord._make,
@@ -318,4 +199,3 @@ _BY_EMAIL: Final = Question(
     select(*_RECORD).where(CustomerRow.email_key == bindparam("key", type_=Text())),
     CustomerRecord._make,
 )
-_SOURCE: Final = Source(CustomerRow, _matching, _shown)

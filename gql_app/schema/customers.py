@@ -8,8 +8,8 @@ from uuid import UUID
 
 import strawberry
 
-from gql_app.accounts import customers
-from gql_app.accounts.paging import Page, Window
+from gql_app.accounts import customer_lists, customers
+from gql_app.accounts.paging import MAX_COUNT, Page, Window
 from gql_app.accounts.records import AnyCustomer
 from gql_app.accounts.sessions import Caller
 from gql_app.schema.asked import asked, once
@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 PRIVATE: Final = "For the customer themself and for admins; null for anyone else."
 
 strawberry.enum(
-    customers.OrderField,
+    customer_lists.OrderField,
     name="CustomerOrderField",
     description="What customers are sorted by; EMAIL is for admins.",
 )
@@ -115,7 +115,8 @@ class CustomerConnection:
     edges: list[CustomerEdge]
     page_info: PageInfo
     total_count: int = strawberry.field(
-        description="All that match the filter; counted only when asked for."
+        description="All that match the filter, counted only when asked for and only so far: "
+        f"{MAX_COUNT} means that many or more."
     )
 
     @classmethod
@@ -147,9 +148,9 @@ class CustomerFilter:
         description="Exclusive.", default=strawberry.UNSET
     )
 
-    def rule(self) -> customers.Filter:
+    def rule(self) -> customer_lists.Filter:
         """Say it in the words of the rules."""
-        return customers.Filter(
+        return customer_lists.Filter(
             search=self.search or None,
             is_admin=or_null(self.is_admin),
             created_after=or_null(self.created_after),
@@ -161,12 +162,12 @@ class CustomerFilter:
 class CustomerOrder:
     """How customers are sorted."""
 
-    field: customers.OrderField
+    field: customer_lists.OrderField
     direction: OrderDirection = OrderDirection.ASC
 
-    def rule(self) -> customers.Order:
+    def rule(self) -> customer_lists.Order:
         """Say it in the words of the rules."""
-        return customers.Order(self.field, descending=self.direction is OrderDirection.DESC)
+        return customer_lists.Order(self.field, descending=self.direction is OrderDirection.DESC)
 
 
 @strawberry.type(description="The customer it was about.")
@@ -217,11 +218,11 @@ class CustomerQuery:
         filter: CustomerFilter | None = strawberry.UNSET,
         order_by: CustomerOrder | None = strawberry.UNSET,
     ) -> CustomerConnection | None:
-        """Read a page in one statement."""
+        """Read a page."""
         caller = await info.context.caller()
-        listing = customers.listing(
-            filter.rule() if filter else customers.Filter(),
-            order_by.rule() if order_by else customers.Order(),
+        listing = customer_lists.listing(
+            filter.rule() if filter else customer_lists.Filter(),
+            order_by.rule() if order_by else customer_lists.Order(),
             by_admin=caller.customer.is_admin,
             caller_id=caller.customer.id,
         )

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from gql_app.accounts.checks import fold
-from gql_app.accounts.customers import Filter, Order, OrderField, listing
+from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.accounts.paging import Listing, Page, Window
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from gql_app.accounts.customers import Filter, Order, OrderField, listing
+from gql_app.accounts.cursors import name_of
+from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.accounts.paging import Listing, Window
 from gql_app.db.engine import Database
 from gql_app.errors import BadUserInput
@@ -76,7 +77,7 @@ def encoded(raw: bytes) -> str:
 
 def forged(order: Order, *keys: object) -> str:
     """Write a cursor of a list with keys that no row may have."""
-    name = json.loads(everybody(order)._print)  # noqa: SLF001 — a forger knows it from any cursor
+    name = json.loads(name_of(everybody(order).identity))
     return encoded(json.dumps([name, *keys], separators=(",", ":")).encode())
 
 
@@ -179,7 +180,7 @@ async def test_a_cursor_with_anything_added_is_refused(more: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 async def test_a_cursor_that_is_spelt_otherwise_is_refused(encoding: str) -> None:
-    spelt = f'[{everybody(BY_EMAIL)._print}, "ada@example.com"]'  # noqa: SLF001 — as above
+    spelt = f'[{name_of(everybody(BY_EMAIL).identity)}, "ada@example.com"]'
     await refuse(everybody(BY_EMAIL), encoded(spelt.encode(encoding)))
 
 

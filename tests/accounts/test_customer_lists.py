@@ -5,7 +5,7 @@ from unicodedata import normalize
 
 import pytest
 
-from gql_app.accounts.customers import Filter, Order, OrderField, listing
+from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.accounts.paging import Window
 from gql_app.db.engine import Database
 from gql_app.errors import AdminRequired, BadUserInput

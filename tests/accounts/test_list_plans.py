@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from gql_app.accounts.customers import Order, OrderField
+from gql_app.accounts.customer_lists import Order, OrderField
 from gql_app.accounts.paging import Window
 from gql_app.accounts.samples import batches, insert_samples
 from gql_app.db.engine import Database

@@ -5,7 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from gql_app.accounts.customers import Order, delete
+from gql_app.accounts.customer_lists import Order
+from gql_app.accounts.customers import delete
 from gql_app.accounts.paging import DEFAULT_SIZE, MAX_SIZE, Window
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow

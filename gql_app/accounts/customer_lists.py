@@ -1,0 +1,176 @@
+"""Lists of customers: which, in which order, and what of them is shown to whom."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, FromClause, Text, Uuid, bindparam, case, false, or_
+
+from gql_app.accounts.checks import fold
+from gql_app.accounts.paging import Listing
+from gql_app.accounts.shapes import SHAPES, Shape, Source
+from gql_app.db.grams import grams, holding
+from gql_app.db.questions import Spelt
+from gql_app.db.tables import CustomerRow, Moment
+from gql_app.errors import AdminRequired, BadUserInput
+
+MAX_SEARCH: Final = 254
+
+
+class OrderField(StrEnum):
+    """What a list of customers is sorted by."""
+
+    CREATED_AT = "CREATED_AT"
+    NAME = "NAME"
+    EMAIL = "EMAIL"
+
+
+PRIVATE: Final = frozenset({"email", "email_key", "phone", "password_hash", "is_active"})
+"""Columns that are for the customer themself and for admins."""
+SPELT: Final = frozenset({"id", "created_at", "updated_at"})
+"""Columns that a page has as they are written, not as what they are."""
+_KEYS: Final[Mapping[OrderField, tuple[str, ...]]] = {
+    OrderField.CREATED_AT: ("created_at", "id"),
+    OrderField.NAME: ("name_key", "id"),
+    OrderField.EMAIL: ("email_key",),
+}
+"""Each order's columns, unique together, which one index holds."""
+_DATES: Final = frozenset({"created_after", "created_before"})
+_TABLE: Final = CustomerRow.__table__
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a list of customers is sorted."""
+
+    field: OrderField = OrderField.CREATED_AT
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which customers are listed; None leaves a condition out, both dates are exclusive."""
+
+    search: str | None = None
+    is_admin: bool | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+def listing(
+    which: Filter, order: Order, *, by_admin: bool, caller_id: UUID | None = None
+) -> Listing:
+    """Describe a list of customers, to be paged through or counted.
+
+    Unless it is for an admin, private columns are null but for the caller's own.
+    Raises AdminRequired if anybody else sorts by e-mail, and BadUserInput.
+    """
+    if order.field is OrderField.EMAIL and not by_admin:
+        what = "Sorting by e-mail"
+        raise AdminRequired(what)
+    conditions: list[str] = []
+    values: dict[str, object] = {"caller_id": caller_id}
+    for condition, compared in _given(which):
+        conditions.append(condition)
+        values |= compared
+    shape = _shape(tuple(conditions), order.field, order.descending, by_admin)
+    return Listing(shape, values, identity=(which, order))
+
+
+@lru_cache(SHAPES)
+def _shape(
+    conditions: tuple[str, ...],
+    field: OrderField,
+    descending: bool,  # noqa: FBT001 — part of the key
+    by_admin: bool,  # noqa: FBT001
+) -> Shape:
+    """Tell the conditions that the order's own index answers from the others."""
+    answered = _DATES | {"is_nobody"} if field is OrderField.CREATED_AT else {"is_nobody"}
+    return Shape(
+        _SOURCE,
+        within=tuple(name for name in conditions if name in answered),
+        matching=tuple(name for name in conditions if name not in answered),
+        keys=_KEYS[field],
+        descending=descending,
+        by_admin=by_admin,
+    )
+
+
+def _given(which: Filter) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Name the conditions, and what each compares with. Raises BadUserInput."""
+    if which.search:
+        yield _searched(which.search)
+    if which.is_admin is not None:
+        yield ("is_admin" if which.is_admin else "is_no_admin"), {}
+    if which.created_after is not None:
+        yield "created_after", {"created_after": which.created_after}
+    if which.created_before is not None:
+        yield "created_before", {"created_before": which.created_before}
+
+
+def _searched(text: str) -> tuple[str, Mapping[str, object]]:
+    """Take a text literally; no text holds a NUL, which PostgreSQL would not take."""
+    if len(text) > MAX_SEARCH:
+        message = f"search is {len(text)} characters long. Search for at most {MAX_SEARCH}."
+        raise BadUserInput(message)
+    if "\0" in text:
+        return "is_nobody", {}
+    text = escaped = fold(text)
+    for special in "/%_":
+        escaped = escaped.replace(special, f"/{special}")
+    if found := grams(text):
+        return "short_search", {"search": escaped, "text": text, "grams": found}
+    return "search", {"search": escaped}
+
+
+def _at_hand(shape: Shape, name: str) -> ColumnElement[bool]:
+    """Write a condition, whose values are parameters, as a row at hand is asked."""
+    match name:
+        case "search" | "short_search":
+            return or_(*map(_contains, _searched_keys(shape)))
+        case "is_nobody":
+            return false()
+        case "is_admin":
+            return CustomerRow.is_admin.is_(True)
+        case "is_no_admin":
+            return CustomerRow.is_admin.is_(False)
+        case "created_after":
+            return CustomerRow.created_at > bindparam(name, type_=Moment())
+        case _:
+            return CustomerRow.created_at < bindparam(name, type_=Moment())
+
+
+def _sought(shape: Shape, name: str) -> ColumnElement[bool]:
+    """Write it as an index is asked, which knows short texts by their grams."""
+    if name == "short_search":
+        return or_(*(holding(_contains(key), key) for key in _searched_keys(shape)))
+    return _at_hand(shape, name)
+
+
+def _searched_keys(shape: Shape) -> Iterator[ColumnElement[str]]:
+    yield _TABLE.c.name_key
+    if shape.by_admin:
+        yield _TABLE.c.email_key
+
+
+def _contains(key: ColumnElement[str]) -> ColumnElement[bool]:
+    return key.contains(bindparam("search", type_=Text()), escape="/")
+
+
+def _shown(shape: Shape, name: str, rows: FromClause) -> ColumnElement[Any]:
+    """Show a column, if it may be seen."""
+    if name in SPELT:
+        return Spelt(rows.c[name])
+    return masked(name, rows) if name in PRIVATE and not shape.by_admin else rows.c[name]
+
+
+def masked(name: str, rows: FromClause = _TABLE) -> ColumnElement[Any]:
+    """Show a column of the caller's own row, and null of any other."""
+    return case((rows.c.id == bindparam("caller_id", type_=Uuid()), rows.c[name]))
+
+
+_SOURCE: Final = Source(CustomerRow, _at_hand, _sought, _shown)
