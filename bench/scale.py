@@ -1,0 +1,193 @@
+"""Does a page's cost grow with the table? `make bench-scale` measures.
+
+Pages of 50 at the front, the middle and the end of 10^4 and 10^6 customers in every order,
+then filters, searches and counts of 10^6, on SQLite and on a PostgreSQL of its own. Printed
+are milliseconds from the rules to the database and back, the best of ROUNDS that take turns.
+"""
+
+import asyncio
+import math
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import insert, select, text
+
+from gql_app.accounts.checks import fold
+from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
+from gql_app.accounts.paging import Window
+from gql_app.db.engine import Database
+from gql_app.db.tables import CustomerRow
+from gql_app.security.ids import new_id
+from tests.databases import migrated_sqlite, postgres_server
+
+SIZES = (10**4, 10**6)
+ROUNDS = 15
+BATCH = 2_000
+LATEST = datetime(2030, 1, 1, tzinfo=UTC)
+TIES = 5
+"""Customers to a moment, on average."""
+GIVEN = ("Ada", "Björn", "Chloé", "Elif", "Grace", "Hana", "Ingrid", "Kofi", "Lucía", "Marta")
+SYLLABLES = ("an", "be", "chi", "do", "fer", "go", "ka", "li", "mar", "ne", "ra", "san", "to", "wa")
+FILTERS = {
+    "isAdmin: true": Filter(is_admin=True),
+    "isAdmin: false": Filter(is_admin=False),
+    "created in the last hour": Filter(created_after=LATEST - timedelta(hours=1)),
+    "created in the last half": Filter(created_after=LATEST - timedelta(minutes=10**5)),
+    "created never": Filter(created_after=LATEST),
+    "search: one of all": Filter(search="xylander"),
+    "search: 1 in 1,000": Filter(search="quillfeather"),
+    "search: 1 in 100": Filter(search="hundredth"),
+    "search: frequent": Filter(search="mar"),
+    "search: no match": Filter(search="no such name"),
+    "search: one frequent letter": Filter(search="a"),
+    "search: two frequent letters": Filter(search="an"),
+    "search: one rare letter": Filter(search="%"),
+    "search: two rare letters": Filter(search="xy"),
+}
+COLUMNS = {"id", "name", "email", "phone", "is_active", "is_admin", "created_at", "updated_at"}
+"""What a client may ask of a customer."""
+ORDERS = [Order(field, descending=down) for field, down in product(OrderField, (False, True))]
+_K = TypeVar("_K")
+Work = Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """A database and the pages' places in it."""
+
+    database: Database
+    count: int
+    places: Mapping[tuple[Order, str], Window]
+
+
+def main() -> None:
+    """Measure on either database."""
+    sizes = [int(each) for each in sys.argv[1:]] or SIZES
+    with tempfile.TemporaryDirectory() as folder, postgres_server() as server:
+        with ExitStack() as copies:
+            urls = {count: copies.enter_context(server.copied()) for count in sizes}
+            asyncio.run(_measure("PostgreSQL", urls))
+        template = migrated_sqlite(Path(folder))
+        files = {count: shutil.copy(template, Path(folder) / f"{count}.db") for count in sizes}
+        asyncio.run(_measure("SQLite", {n: f"sqlite:///{file}" for n, file in files.items()}))
+
+
+async def _measure(name: str, urls: Mapping[int, str]) -> None:
+    """Fill the databases, and print what each of them takes."""
+    crowds = [await _crowd(Database(url), count) for count, url in urls.items()]
+    await _tell_pages(name, crowds)
+    await _tell_filters(name, crowds[-1])
+    for crowd in crowds:
+        await crowd.database.close()
+
+
+async def _crowd(database: Database, count: int) -> Crowd:
+    for start in range(0, count, BATCH):
+        async with database.write() as db:
+            await db.execute(insert(CustomerRow), list(_people(start, count)))
+    postgresql = database.engine.dialect.name == "postgresql"
+    async with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as plain:
+        await plain.execute(text("VACUUM ANALYZE" if postgresql else "ANALYZE"))
+    places: dict[tuple[Order, str], Window] = {}
+    for order in ORDERS:
+        of = listing(Filter(), order, by_admin=True)
+        columns = [getattr(CustomerRow, key) for key in of.shape.keys]
+        by = [column.desc() if order.descending else column for column in columns]
+        places[order, "front"] = Window()
+        for place, offset in (("middle", count // 2), ("end", count - 60)):
+            async with database.write() as db:
+                found = await db.execute(select(*columns).order_by(*by).offset(offset).limit(1))
+            places[order, place] = Window(after=of.cursor(found.one()))
+    return Crowd(database, count, places)
+
+
+def _people(start: int, count: int) -> Iterator[dict[str, object]]:
+    chance = random.Random(start)
+    for number in range(start, min(start + BATCH, count)):
+        family = "".join(chance.choices(SYLLABLES, k=chance.randint(2, 4))).title()
+        family = "Quillfeather" if number % 1000 == 500 else family  # noqa: PLR2004 — any of 1,000
+        family = "Hundredth" if number % 100 == 1 else family
+        family = "Xylander" if number == count // 2 else family
+        name = f"{chance.choice(GIVEN)} {family}"
+        email = f"{fold(family)}.{number}@example.com"
+        at = LATEST - timedelta(minutes=chance.randrange(count // TIES))
+        yield {
+            "id": new_id(),
+            "name": name,
+            "name_key": fold(name),
+            "email": email,
+            "email_key": email,
+            "password_hash": "x" * 97,
+            "is_admin": number % 3000 == 0,
+            "is_active": True,
+            "created_at": at,
+            "updated_at": at,
+        }
+
+
+async def _tell_pages(name: str, crowds: list[Crowd]) -> None:
+    works = {
+        (order, crowd.count, place): _paging(crowd, Filter(), order, window)
+        for crowd in crowds
+        for (order, place), window in crowd.places.items()
+    }
+    best = await _best(works)
+    columns = [(crowd.count, place) for crowd in crowds for place in ("front", "middle", "end")]
+    print(f"\n{name:22}" + "".join(f"{place:>8} 10^{len(str(n)) - 1}" for n, place in columns))
+    for order in ORDERS:
+        times = [best[order, *column] for column in columns]
+        told = "".join(f"{each:13.2f}" for each in times)
+        print(f"{_spell(order):22}{told}   most / least {max(times) / min(times):.2f}", flush=True)
+
+
+async def _tell_filters(name: str, crowd: Crowd) -> None:
+    asked = [order for order in ORDERS if not order.descending]
+    print(f"\n{name:32}" + "".join(f"{order.field:>12}" for order in asked) + f"{'count':>12}")
+    for label, which in FILTERS.items():
+        works = {order: _paging(crowd, which, order, Window()) for order in asked}
+        best = await _best({**works, "count": _counting(crowd, which)}, rounds=5)
+        print(f"{label:32}" + "".join(f"{each:12.1f}" for each in best.values()), flush=True)
+
+
+def _paging(crowd: Crowd, which: Filter, order: Order, window: Window) -> Work:
+    async def page() -> None:
+        async with crowd.database.read() as db:
+            await listing(which, order, by_admin=True).page(db, window, COLUMNS, cursors=True)
+
+    return page
+
+
+def _counting(crowd: Crowd, which: Filter) -> Work:
+    async def count() -> None:
+        async with crowd.database.read() as db:
+            await listing(which, Order(), by_admin=True).count(db)
+
+    return count
+
+
+async def _best(works: Mapping[_K, Work], rounds: int = ROUNDS) -> dict[_K, float]:
+    best = dict.fromkeys(works, math.inf)
+    for _ in range(rounds):
+        for key, work in works.items():
+            started = time.perf_counter()
+            await work()
+            best[key] = min(best[key], (time.perf_counter() - started) * 1000)
+    return best
+
+
+def _spell(order: Order) -> str:
+    return f"{order.field} {'DESC' if order.descending else 'ASC'}"
+
+
+if __name__ == "__main__":
+    main()
