@@ -30,7 +30,7 @@ from sqlalchemy import (
 from gql_app.db.questions import Question
 from gql_app.db.tables import Row
 
-SHAPES: Final = 1024
+SHAPES: Final = 256
 """Statements of lists that are kept; those that nobody has asked for longest go."""
 TOLD: Final = 4
 """Columns at the end of each row of a page that is joined to what lies beyond it."""

@@ -33,6 +33,7 @@ from tests.people import NOWHERE
 CROWD = 6 * REACH
 """More than are looked at for a page of one."""
 RARE = Filter(search="zebedee")
+SHORT = Filter(search="ze")
 FREQUENT = Filter(search="cus")
 OTHERS = [order for order in ORDERS if order.field is not OrderField.CREATED_AT]
 
@@ -53,7 +54,7 @@ async def crowd(database: Database) -> tuple[Database, list[CustomerRow]]:
 
 
 @pytest.mark.parametrize("backward", [False, True])
-@pytest.mark.parametrize("which", [RARE, Filter(is_admin=True)])
+@pytest.mark.parametrize("which", [RARE, SHORT, Filter(is_admin=True)])
 @pytest.mark.parametrize("order", ORDERS)
 async def test_rare_matches_are_found_wherever_they_stand(
     crowd: tuple[Database, list[CustomerRow]], order: Order, which: Filter, *, backward: bool
@@ -123,6 +124,19 @@ async def test_only_a_page_of_rare_matches_takes_a_second_statement(
     assert len(seen) == asked
 
 
+@pytest.mark.parametrize(("size", "asked"), [(500, 1), (2, 2)])
+@pytest.mark.parametrize("which", [RARE, SHORT])
+async def test_private_columns_stay_hidden_however_a_page_is_found(
+    crowd: tuple[Database, list[CustomerRow]], which: Filter, size: int, asked: int
+) -> None:
+    database, [first, own, _] = crowd
+    of = listing(which, Order(), by_admin=False, caller_id=own.id)
+    with statements() as seen:
+        page = await read(database, of, Window(size, after=cursor(of, first)))
+    assert len(seen) == asked
+    assert [row.email for row in page.rows] == [own.email, None]
+
+
 async def test_the_end_of_a_list_takes_no_second_statement(
     crowd: tuple[Database, list[CustomerRow]],
 ) -> None:
@@ -166,6 +180,9 @@ async def plan_of(
             True,
             {"ix_customers_name_key_grams", "ix_customers_email_key_grams"},
         ),
+        (SHORT, False, {"ix_customers_name_key_grams"}),
+        (SHORT, True, {"ix_customers_name_key_grams", "ix_customers_email_key_grams"}),
+        (Filter(search="z"), False, {"ix_customers_name_key_grams"}),
         (Filter(is_admin=True), False, {"ix_customers_is_admin"}),
         (Filter(created_after=START + timedelta(days=1)), False, {"ix_customers_created_at"}),
     ],
