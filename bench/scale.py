@@ -103,8 +103,7 @@ async def _crowd(database: Database, count: int) -> Crowd:
         of = listing(Filter(), order, by_admin=True)
         columns = [getattr(CustomerRow, key) for key in of.shape.keys]
         by = [column.desc() if order.descending else column for column in columns]
-        places[order, "front"] = Window()
-        for place, offset in (("middle", count // 2), ("end", count - 60)):
+        for place, offset in (("front", 0), ("middle", count // 2), ("end", count - 60)):
             async with database.write() as db:
                 found = await db.execute(select(*columns).order_by(*by).offset(offset).limit(1))
             places[order, place] = Window(after=of.cursor(found.one()))

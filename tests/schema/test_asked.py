@@ -38,7 +38,7 @@ fragment Named on Customer { name }
 def columns(statement: str) -> set[str]:
     """Name the columns that a page's statement reads."""
     selected = statement.removeprefix("SELECT ").partition(" \nFROM")[0]
-    return {re.split(r"[. ]", part)[-1] for part in selected.split(", ")}
+    return set(re.findall(r" AS (\w+)(?:, |$)", selected))
 
 
 def of_list(selects: list[str]) -> list[str]:
