@@ -144,8 +144,10 @@ class _Look:
             return page
 
         def is_any(cursor: str) -> ColumnElement[bool]:
-            those = select(true()).select_from(rows)
-            return exists(those.where(*conditions, self._beyond(rows, cursor)))
+            """Ask for the nearest row: whether one exists, PostgreSQL may ask of all of them."""
+            ordered = self._order(rows, backward=cursor == "after")
+            beyond = select(true()).where(*conditions, self._beyond(rows, cursor))
+            return beyond.order_by(*ordered).limit(1).scalar_subquery().is_not(None)
 
         return self._told(page.add_columns(*self._marks(rows)).subquery(), is_any, false())
 
