@@ -127,7 +127,10 @@ class _Look:
         return self._page(rows.prefix_with("MATERIALIZED"), [])
 
     def scout(self) -> Select[Any]:
-        """Look among the nearest rows; tell of a page that is not full whether there are more."""
+        """Look among the nearest rows; tell of a page that is not full whether there are more.
+
+        Those come in order. To ask for it once more has SQLite look at all of them, and sort.
+        """
         table, bounds = self._table, [*self._within, *self._bounds(self._table)]
         near = self._near(bounds, self._raw, backward=self.backward)
         page = self._some(near, [near.c.matches]).add_columns(*self._marks(near)).cte("nearest")
@@ -140,6 +143,7 @@ class _Look:
     def _page(self, rows: FromClause, conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
         """Select a page of all these rows, and with a cursor what lies beyond."""
         page = self._some(rows, [*conditions, *self._bounds(rows)])
+        page = page.order_by(*self._order(rows, backward=self.backward))
         if not self.cursors:
             return page
 
@@ -156,8 +160,7 @@ class _Look:
         shown = (
             self.shape.source.shown(self.shape, name, rows).label(name) for name in self.columns
         )
-        ordered = self._order(rows, backward=self.backward)
-        return select(*shown).where(*conditions).order_by(*ordered).limit(_SIZE)
+        return select(*shown).where(*conditions).limit(_SIZE)
 
     def _told(
         self,
