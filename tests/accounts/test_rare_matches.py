@@ -223,6 +223,8 @@ async def test_sqlite_walks_the_order_without_sorting_the_table(
     tables = [row.detail for row in plan if "customers" in row.detail]
     assert tables
     assert all("USING" in detail and "INDEX" in detail for detail in tables)
+    sorted_at = [row.parent for row in plan if "TEMP B-TREE" in row.detail]
+    assert sorted_at == [0], "only the page itself is sorted, not what it is looked for among"
 
 
 async def test_a_list_is_counted_so_far_and_no_further(
