@@ -1,11 +1,10 @@
 """Lists of customers: which, in which order, and what of them is shown to whom."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, Text, Uuid, bindparam, case, false, or_
@@ -43,16 +42,14 @@ _DATES: Final = frozenset({"created_after", "created_before"})
 _TABLE: Final = CustomerRow.__table__
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """How a list of customers is sorted."""
 
     field: OrderField = OrderField.CREATED_AT
     descending: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """Which customers are listed; None leaves a condition out, both dates are exclusive."""
 
     search: str | None = None

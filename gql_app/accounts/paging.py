@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 from uuid import UUID
 
 from gql_app.accounts import cursors, shapes
@@ -26,8 +26,7 @@ REACH: Final = 100
 _Keys = tuple[datetime | UUID | str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """Which page of a list is wanted."""
 
     size: int = DEFAULT_SIZE
@@ -55,8 +54,7 @@ class Window:
         )
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(NamedTuple):
     """One page of a list, and whether there is more on either side of it."""
 
     listing: "Listing"
@@ -96,8 +94,7 @@ class Listing:
         Raises BadUserInput for a cursor not of this list.
         """
         after, before = self.read(window.after), self.read(window.before)
-        wanted = {*columns, *self.shape.keys} if cursors or not columns else columns
-        names = tuple(name for name in self.shape.source.columns if name in wanted)
+        names = _names(self.shape, frozenset(columns), cursors or not columns)
         values = {**self.values, "size": window.size + 1}
         if after:
             values |= _named("after", after)
@@ -182,6 +179,17 @@ def _is_whole(page: Page, window: Window, *, ends_early: bool) -> bool:
         and (page.has_previous or window.after is None)
         and (page.has_next or window.before is None)
     )
+
+
+@lru_cache(SHAPES)
+def _names(
+    shape: Shape,
+    columns: frozenset[str],
+    cursors: bool,  # noqa: FBT001 — part of the key
+) -> tuple[str, ...]:
+    """Name the columns to read, in their order, and with them those that cursors take."""
+    wanted = columns.union(shape.keys) if cursors else columns
+    return tuple(name for name in shape.source.columns if name in wanted)
 
 
 @lru_cache(SHAPES)

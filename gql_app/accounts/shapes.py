@@ -8,7 +8,7 @@ likely that few do, and gathering then finds all of these by the filter's own in
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -58,8 +58,7 @@ class Source:
         return tuple(self.entity.__table__.columns.keys())
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """All of a list that its statements depend on: everything but the values."""
 
     source: Source

@@ -1,9 +1,8 @@
 """Execution: an operation is admitted, run within its time, and its errors are told."""
 
 import asyncio
-from dataclasses import dataclass, field
 from inspect import isawaitable
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import (
     ExecutionResult,
@@ -22,13 +21,12 @@ from gql_app.schema.fastpath import Plan, compiled
 from gql_app.schema.limits import Limits
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What a well-formed request asks for."""
 
     query: str
-    operation_name: str | None = None
-    variables: dict[str, Any] = field(default_factory=dict)  # whatever JSON holds
+    operation_name: str | None
+    variables: dict[str, Any]  # whatever JSON holds
 
 
 class Execution:
