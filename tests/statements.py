@@ -15,8 +15,7 @@ Take = Callable[[str, Sequence[object]], None]
 CONSTANTS: Final = frozenset(
     {
         *("0", "1", "'%'", "'/'"),
-        *("'UTC'", '\'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\'', "'.000000Z'", "'Z'", "' '", "'T'"),
-        *("'-'", "8", "9", "4", "13", "17", "21", "12"),
+        *("'UTC'", '\'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\'', "'.000000Z'", "'Z'"),
         *("'(.)'", r"'\1'", "'g'"),
     }
 )

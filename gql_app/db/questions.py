@@ -15,6 +15,7 @@ from sqlalchemy import (
     ARRAY,
     JSON,
     Boolean,
+    ColumnElement,
     Dialect,
     Select,
     Text,
@@ -112,33 +113,45 @@ def _in_json(element: Among, compiler: SQLCompiler, **options: object) -> str:
     return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 — both are written by SQLAlchemy
 
 
-class Spelt(FunctionElement[str]):
-    """A value as the API writes it: an id's one spelling, or a moment's (RFC 3339).
+class SpeltId(TypeDecorator[str]):
+    """An id in the one spelling that the API writes."""
 
-    The databases write them in less time than it takes to make objects of them and text again.
+    impl = Text
+    cache_ok = True
+
+
+class SpeltMoment(TypeDecorator[str]):
+    """A moment as RFC 3339 writes it."""
+
+    impl = Text
+    cache_ok = True
+
+
+class Spelt(FunctionElement[str]):
+    """A value as the API writes it, of which no object need be made.
+
+    PostgreSQL writes it in less time than it takes to make objects and text of them again;
+    SQLite would take longer than we do.
     """
 
     inherit_cache = True
-    type = Text()
+
+    def __init__(self, column: ColumnElement[Any]) -> None:
+        super().__init__(column)
+        self.type = SpeltId() if isinstance(column.type, Uuid) else SpeltMoment()
 
 
 @compiles(Spelt, "postgresql")
 def _spell_on_postgresql(element: Spelt, compiler: SQLCompiler, **options: object) -> str:
-    [column] = element.clauses
-    written = compiler.process(column, **options)
-    if isinstance(column.type, Uuid):
+    written = compiler.process(element.clauses, **options)
+    if isinstance(element.type, SpeltId):
         return f"CAST({written} AS TEXT)"
     return f"replace(to_char({written} AT TIME ZONE 'UTC', '{_RFC3339}'), '.000000Z', 'Z')"
 
 
 @compiles(Spelt, "sqlite")
-def _spell_on_sqlite(element: Spelt, compiler: SQLCompiler, **options: object) -> str:
-    [column] = element.clauses
-    written = compiler.process(column, **options)
-    if isinstance(column.type, Uuid):
-        parts = (f"substr({written}, {start}, {length})" for start, length in _UUID_PARTS)
-        return " || '-' || ".join(parts)
-    return f"replace(replace({written}, ' ', 'T') || 'Z', '.000000Z', 'Z')"
+def _leave_to_us(element: Spelt, compiler: SQLCompiler, **options: object) -> str:
+    return compiler.process(element.clauses, **options)
 
 
 class Rendered:
@@ -188,6 +201,16 @@ def _uuid(value: object) -> object:
     return None if value is None else QuickUUID(value)
 
 
+def _spelt_id(value: object) -> object:
+    digits = str(value)
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _spelt_moment(value: object) -> object:
+    day, _, time = str(value).partition(" ")
+    return f"{day}T{time.removesuffix('.000000')}Z"
+
+
 def _moment(value: object) -> object:
     return None if value is None else datetime.fromisoformat(f"{value}+00:00")
 
@@ -197,11 +220,12 @@ def _json(value: object) -> object:
 
 
 _RFC3339: Final = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
-_UUID_PARTS: Final = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
 _BOOLS: Final[dict[object, object]] = {0: False, 1: True, None: None}
 _RESTORES: Final[Mapping[str, Mapping[type[TypeEngine[Any]], Restore]]] = {
     "postgresql": {JSON: _json},
     "sqlite": {
+        SpeltId: _spelt_id,
+        SpeltMoment: _spelt_moment,
         Uuid: _uuid,
         Moment: _moment,
         Boolean: _BOOLS.__getitem__,
