@@ -45,7 +45,7 @@ class Wire(HttpToolsProtocol):
         self._over = False
         self._parsed = self._unparsed = self._body_bytes = 0
         self._moved = False
-        """Whether a head began or ended, or some of a body came."""
+        """Whether a head or a request ended, or some of a body came."""
         self._aside = 0
         """Bytes of a body that are yet to come past the parser."""
 
@@ -90,7 +90,6 @@ class Wire(HttpToolsProtocol):
         super().on_message_begin()
         self._idle.clear()
         self._arriving = _HEAD
-        self._moved = True
         self._parsed = self._unparsed = self._body_bytes = self._aside = 0
         if not self._due.pending:
             self._due.set(self._bounds.seconds)

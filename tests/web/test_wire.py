@@ -78,6 +78,17 @@ def test_a_head_without_end_is_not_read_to_its_end(narrow: Server, start: bytes)
     assert answer.code
 
 
+def test_a_body_that_comes_alone_is_not_measured_as_a_head(narrow: Server) -> None:
+    body = HELLO + b" " * MAX_HEADER_BYTES
+    with connected(narrow) as peer:
+        peer.send(head(b"Content-Length: %d" % len(body), b"Expect: 100-continue", LAST))
+        assert peer.connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        peer.send(body[:-1])
+        assert not select.select([peer.connection], [], [], 0.1)[0]
+        peer.send(body[-1:])
+        assert [answer.body for answer in peer.answers()] == [ANSWER]
+
+
 def test_many_small_requests_are_no_large_one(narrow: Server) -> None:
     many = MAX_HEADER_BYTES // 40
     with connected(narrow) as peer:
