@@ -118,12 +118,17 @@ class _Look:
 
     def walk(self) -> Select[Any]:
         """Look among all rows, in the list's order."""
-        return self._page(self._table, self._within)
+        within = self._within
+        bounds = [*within, *self._bounds(self._table)]
+        return self._page(self._table, bounds, self._table, within)
 
     def gather(self) -> Select[Any]:
-        """Look among all that match, whichever index finds these."""
-        rows = select(*self._raw).where(*_all(self.shape)).cte("matching")
-        return self._page(rows.prefix_with("MATERIALIZED"), [])
+        """Look among all that match, whichever index finds these; spell only what is shown."""
+        matching = select(*self._raw).where(*_all(self.shape)).cte("matching")
+        matching = matching.prefix_with("MATERIALIZED")
+        ordered = self._order(matching, backward=self.backward)
+        nearest = select(*matching.c).where(*self._bounds(matching)).order_by(*ordered)
+        return self._page(nearest.limit(_SIZE).subquery(), [], matching, [])
 
     def scout(self) -> Select[Any]:
         """Look among the nearest rows; tell of a page that is not full whether there are more.
@@ -139,17 +144,23 @@ class _Look:
         ends_early = case((is_full, false()), else_=exists(beyond.offset(_REACH).limit(1)))
         return self._told(page, self._any_near, ends_early)
 
-    def _page(self, rows: FromClause, conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
-        """Select a page of all these rows, and with a cursor what lies beyond."""
-        page = self._some(rows, [*conditions, *self._bounds(rows)])
+    def _page(
+        self,
+        rows: FromClause,
+        bounds: Iterable[ColumnElement[bool]],
+        others: FromClause,
+        within: Sequence[ColumnElement[bool]],
+    ) -> Select[Any]:
+        """Select a page of these rows, and with a cursor what lies beyond it of the others."""
+        page = self._some(rows, bounds)
         page = page.order_by(*self._order(rows, backward=self.backward))
         if not self.cursors:
             return page
 
         def is_any(cursor: str) -> ColumnElement[bool]:
             """Ask for the nearest row: whether one exists, PostgreSQL may ask of all of them."""
-            ordered = self._order(rows, backward=cursor == "after")
-            beyond = select(true()).where(*conditions, self._beyond(rows, cursor))
+            ordered = self._order(others, backward=cursor == "after")
+            beyond = select(true()).where(*within, self._beyond(others, cursor))
             return beyond.order_by(*ordered).limit(1).scalar_subquery().is_not(None)
 
         return self._told(page.add_columns(*self._marks(rows)).subquery(), is_any, false())
