@@ -35,7 +35,8 @@ INSIDE: Mapping[str, Floors] = {
         ("customer_lists",),
         ("audit", "checks", "letters", "throttle"),
         ("paging",),
-        ("cursors", "shapes"),
+        ("cursors", "walks"),
+        ("shapes",),
         ("records",),
     ),
     "schema": (

@@ -11,8 +11,9 @@ from functools import lru_cache
 from typing import Final, NamedTuple, Self
 from uuid import UUID
 
-from gql_app.accounts import cursors, shapes
-from gql_app.accounts.shapes import SHAPES, TOLD, Shape
+from gql_app.accounts import cursors, walks
+from gql_app.accounts.shapes import SHAPES, Shape
+from gql_app.accounts.walks import TOLD
 from gql_app.db.questions import Reader
 from gql_app.errors import BadUserInput
 
@@ -103,13 +104,13 @@ class Listing:
         look = (self.shape, names, window.backward, bool(after), bool(before))
         if self.shape.matching:
             reach = REACH * (window.size + 1)
-            found = await db.ask(shapes.page(*look, "scout"), **values, reach=reach)
+            found = await db.ask(walks.page(*look, "scout"), **values, reach=reach)
             page = self._page(window, names, found, edged=True)
             if _is_whole(page, window, ends_early=bool(found[0][-1])):
                 return page
-            found = await db.ask(shapes.page(*look, "gather"), **values)
+            found = await db.ask(walks.page(*look, "gather"), **values)
         else:
-            found = await db.ask(shapes.page(*look), **values)
+            found = await db.ask(walks.page(*look), **values)
         return self._page(window, names, found, edged=bool(after or before))
 
     def unread(self, window: Window) -> Page:
@@ -120,7 +121,7 @@ class Listing:
 
     async def count(self, db: Reader, most: int = MAX_COUNT) -> int:
         """Count the list, but no further than most."""
-        [count] = await db.ask(shapes.count(self.shape), **self.values, most=most)
+        [count] = await db.ask(walks.count(self.shape), **self.values, most=most)
         return count
 
     def cursor(self, keys: Sequence[object]) -> str:

@@ -1,12 +1,10 @@
 """The schema: Query and Mutation."""
 
 from datetime import datetime
-from functools import cache
 
 import strawberry
 from graphql import GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.name_converter import NameConverter
 
 from gql_app.schema.administration import AdministrationMutation
 from gql_app.schema.audit import AuditQuery
@@ -35,14 +33,6 @@ class Mutation(
     """Everything that can be done."""
 
 
-class Names(NameConverter):
-    """Strawberry's names, worked out once: it asks for each argument's in every request."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.from_argument = cache(super().from_argument)  # type: ignore[method-assign]
-
-
 class Schema(strawberry.Schema):
     """Strawberry's schema, but for what is executed: see execution.py."""
 
@@ -60,5 +50,5 @@ def build_schema() -> Schema:
     return Schema(
         query=Query,
         mutation=Mutation,
-        config=StrawberryConfig(scalar_map={datetime: DATE_TIME}, name_converter=Names()),
+        config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
     )
