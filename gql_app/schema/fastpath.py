@@ -23,15 +23,8 @@ from graphql import (
     GraphQLOutputType,
     GraphQLResolveInfo,
     GraphQLSchema,
-    ListValueNode,
-    NamedTypeNode,
-    NonNullTypeNode,
-    ObjectValueNode,
     OperationDefinitionNode,
     OperationType,
-    TypeNode,
-    ValueNode,
-    VariableNode,
     get_named_type,
     is_leaf_type,
     is_list_type,
@@ -59,15 +52,14 @@ from gql_app.schema.context import Context, Info
 from gql_app.schema.documents import Document
 from gql_app.schema.paging import Rows
 
-_JSON_TYPES: Final = {"String": str, "ID": str, "Boolean": bool, "Int": int}
-"""What JSON holds for a variable that is taken as it is."""
 _AS_THEY_ARE: Final = {"String": str, "ID": str, "Boolean": bool}
 """What need not be coerced, if it is of this very type."""
 _COLUMN_TYPES: Final = frozenset({"String", "ID", "Boolean", "DateTime"})
 """Types whose values the database answers as JSON is written."""
 _PLAIN: Final = frozenset({int, str, bool, type(None)})
 """Types of arguments that Strawberry hands on as they are."""
-_MAX_INT: Final = 2**31 - 1
+_MOST_ERRORS: Final = 50
+"""How many errors of variables are told, as graphql-core has it."""
 _NO_VARIABLES: Final = VariableValues({}, {})
 _TYPE: Final = "__class__"
 """What every object has; it stands for __typename."""
@@ -131,18 +123,6 @@ class _Field:
     """What is simply taken from the object; None where there is a resolver, at the root."""
     resolver: "_Resolver | None" = None
     """The resolver, where it can do without what Strawberry wraps it in."""
-    variables: dict[str, str] = field(init=False)
-    """The arguments that are variables, and their names."""
-    nested: bool = field(init=False)
-    """Whether there are variables within other arguments."""
-    constants: dict[str, Value] | None = None
-    """The other arguments, once they have been coerced."""
-
-    def __post_init__(self) -> None:
-        """Tell the arguments apart."""
-        values = {each.name.value: each.value for each in self.nodes[0].arguments or ()}
-        self.variables = {k: v.name.value for k, v in values.items() if isinstance(v, VariableNode)}
-        self.nested = any(_has_variables(v) for k, v in values.items() if k not in self.variables)
 
     def read(self, run: "_Run", source: Value, path: Path | None) -> Value:
         """Take an attribute and complete it."""
@@ -158,7 +138,10 @@ class _Field:
         try:
             if self.attribute is not None:
                 return self.complete(run, None, here)
-            value = await self._ask(run.info(self, here), self._arguments(run))
+            arguments = get_argument_values(
+                self.definition, self.nodes[0], run.variables, None, run.plan.hide_suggestions
+            )
+            value = await self._ask(run.info(self, here), arguments)
             return self.complete(run, value, here)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
             return run.fail(error, self.nodes, self.definition.type, here)
@@ -174,18 +157,6 @@ class _Field:
         assert self.definition.resolve is not None  # noqa: S101 — Strawberry gives each one
         value = self.definition.resolve(None, info, **arguments)
         return await value if optimized_is_awaitable(value) else value
-
-    def _arguments(self, run: "_Run") -> dict[str, Value]:
-        """Coerce the arguments (GraphQL section 6.4.1): what is constant in them once."""
-        given = run.variables.coerced
-        if self.constants is None or any(given.get(v) is None for v in self.variables.values()):
-            found = get_argument_values(
-                self.definition, self.nodes[0], run.variables, None, run.plan.hide_suggestions
-            )
-            if not self.nested:
-                self.constants = {k: v for k, v in found.items() if k not in self.variables}
-            return found
-        return {**self.constants, **{name: given[v] for name, v in self.variables.items()}}
 
 
 @dataclass(slots=True, eq=False)
@@ -227,37 +198,6 @@ class _Run:
         self.errors.add(located, path)
 
 
-class _Variables:
-    """An operation's variables (GraphQL section 6.1.2), quickly where JSON holds just the type."""
-
-    def __init__(
-        self, schema: GraphQLSchema, operation: OperationDefinitionNode, *, hide_suggestions: bool
-    ) -> None:
-        self._schema = schema
-        self._definitions = operation.variable_definitions or ()
-        self._hide_suggestions = hide_suggestions
-        self._types = {
-            each.variable.name.value: _JSON_TYPES.get(_name_of(each.type))
-            for each in self._definitions
-        }
-
-    def coerce(self, given: Mapping[str, Value]) -> VariableValues | list[GraphQLError]:
-        """Coerce what is given, or tell what is wrong with it."""
-        if not self._types:
-            return _NO_VARIABLES
-        if all(type(given.get(name)) is kind for name, kind in self._types.items()):
-            coerced = {name: given[name] for name in self._types}
-            if all(abs(v) <= _MAX_INT for v in coerced.values() if type(v) is int):
-                return VariableValues({}, coerced)
-        return get_variable_values(
-            self._schema,
-            self._definitions,
-            dict(given),
-            max_errors=50,
-            hide_suggestions=self._hide_suggestions,
-        )
-
-
 class Plan:
     """How one query is executed."""
 
@@ -274,18 +214,26 @@ class Plan:
         self.hide_suggestions: Final = hide_suggestions
         self.fragments: Final = {node.name.value: node for node in document.fragments}
         self._details = {name: FragmentDetails(node) for name, node in self.fragments.items()}
-        self._variables = _Variables(schema, operation, hide_suggestions=hide_suggestions)
         root = schema.query_type
         if operation.operation is not OperationType.QUERY or document.directives or root is None:
             raise _Unknown
         collected = collect_fields(schema, self._details, _NO_VARIABLES, root, operation)
         self._root = self._fields(root, collected.grouped_field_set, at_root=True)
 
-    async def run(self, context: Context, variables: Mapping[str, Value]) -> ExecutionResult:
+    async def run(self, context: Context, variables: dict[str, Value]) -> ExecutionResult:
         """Execute it, as GraphQL section 6 has it."""
-        given = self._variables.coerce(variables)
-        if isinstance(given, list):
-            return ExecutionResult(None, given)
+        given = _NO_VARIABLES
+        if self.operation.variable_definitions:
+            coerced = get_variable_values(
+                self.schema,
+                self.operation.variable_definitions,
+                variables,
+                max_errors=_MOST_ERRORS,
+                hide_suggestions=self.hide_suggestions,
+            )
+            if isinstance(coerced, list):
+                return ExecutionResult(None, coerced)
+            given = coerced
         run = _Run(self, context, given)
         data: dict[str, Value] | None
         try:
@@ -421,24 +369,6 @@ def _object(fields: Sequence[_Field]) -> Complete:
 async def _together(waiting: list[Coroutine[Any, Any, Value]]) -> list[Value]:
     """Wait for all at once; one alone needs no task of its own."""
     return [await waiting[0]] if len(waiting) == 1 else await gather_with_cancel(*waiting)
-
-
-def _name_of(kind: TypeNode) -> str:
-    """Name a type, but for a list: that is none."""
-    inner = kind.type if isinstance(kind, NonNullTypeNode) else kind
-    return inner.name.value if isinstance(inner, NamedTypeNode) else ""
-
-
-def _has_variables(node: ValueNode) -> bool:
-    """Tell whether a value has a variable anywhere in it."""
-    match node:
-        case VariableNode():
-            return True
-        case ListValueNode():
-            return any(map(_has_variables, node.values))
-        case ObjectValueNode():
-            return any(_has_variables(each.value) for each in node.fields)
-    return False
 
 
 def _are_columns(fields: Sequence[_Field]) -> bool:
