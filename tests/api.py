@@ -59,7 +59,7 @@ class Api:
     """The API, with its resources at hand."""
 
     def __init__(self, app: ASGIApp, client: httpx.AsyncClient, resources: Resources) -> None:
-        self._app = app
+        self.app = app
         self.client = client
         self.resources = resources
         self.database = resources.database
@@ -85,8 +85,8 @@ class Api:
     @asynccontextmanager
     async def elsewhere(self, address: str) -> AsyncIterator[Self]:
         """Reach the same API from another address."""
-        async with _client(self._app, address) as client:
-            yield type(self)(self._app, client, self.resources)
+        async with _client(self.app, address) as client:
+            yield type(self)(self.app, client, self.resources)
 
 
 @asynccontextmanager

@@ -4,7 +4,24 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from tests.databases import Postgres, copied_sqlite
+from tests.schema.agreement import Both, both_running
 from tests.statements import listened
+
+
+@pytest.fixture(scope="module")
+def both(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Both]:
+    """Run the application compiled and executed on one database, for all of a file's tests."""
+    if request.param == "sqlite":
+        template = request.getfixturevalue("sqlite_template")
+        with both_running(copied_sqlite(template, tmp_path_factory.mktemp("both"))) as both:
+            yield both
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        with server.copied() as url, both_running(url) as both:
+            yield both
 
 
 @pytest.fixture

@@ -1,0 +1,230 @@
+"""Two applications on one database, with the compiled path and without: their answers compared."""
+
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from sqlalchemy import update
+from starlette.types import Message
+
+from gql_app import clock
+from gql_app.db.tables import CustomerRow
+from gql_app.errors import TokenMissing
+from gql_app.resources import Resources
+from gql_app.schema.context import Context
+from gql_app.schema.execution import Asked, Execution
+from gql_app.schema.fastpath import Plan
+from gql_app.schema.limits import Limits
+from gql_app.schema.root import build_schema
+from gql_app.settings import Settings
+from tests.api import GRAPHQL, Api, running
+from tests.conftest import SECRET
+from tests.people import NOWHERE, Kind, add_customer, expired_token, sign_in, sign_out
+from tests.schema.composing import Operation
+
+NOW: Final = datetime(2026, 3, 1, 12, 30, 15, 250_000, tzinfo=UTC)
+MOMENTS: Final = (
+    datetime(2026, 1, 1, tzinfo=UTC),
+    datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC),
+    datetime(2025, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+    datetime(1969, 7, 20, 20, 17, 40, 500_000, tzinfo=UTC),
+    datetime(1, 1, 2, tzinfo=UTC),
+    datetime(9999, 12, 31, 23, 59, 59, 120_000, tzinfo=UTC),
+)
+"""When the customers were made: moments that are easily misspelt."""
+NAMES: Final = ("Ada “Q” \\ \u2028", "Åsa\u0301 Øre", "\U0001f980 <b>", "n'ull; --", "a", "A")
+WIDE: Final = replace(Limits.default(), aliases=100, cost=10**6)
+"""Limits that leave room for what is made up."""
+MEDIA_TYPES: Final = ("application/json", GRAPHQL)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer to the byte, but for the request's id."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @classmethod
+    def of(cls, status: int, headers: Mapping[str, str], body: bytes) -> "Reply":
+        """Take the request's id out, and the length that it has a share in."""
+        request_id = headers["x-request-id"].encode()
+        kept = {name: value for name, value in headers.items() if name != "x-request-id"}
+        return cls(status, kept, body.replace(request_id, b"ID"))
+
+    @property
+    def tells(self) -> bool:
+        """Whether an object was found."""
+        data = json.loads(self.body).get("data") or {}
+        return any(isinstance(value, dict) for value in data.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The two applications, and who asks them."""
+
+    compiled: Api
+    executed: Api
+    tokens: Mapping[Kind, str | None]
+    known: Mapping[str, str]
+    """What a made-up document can't know: ids and cursors."""
+
+    async def agree(self, operation: Operation) -> Mapping[Kind, Reply]:
+        """Send both the same, as every kind of caller, and see that they answer the same."""
+        body = operation.body(self.known)
+        replies = {}
+        for number, caller in enumerate(Kind):
+            accept = MEDIA_TYPES[number % 2]
+            theirs = await self._ask(self.executed, body, caller, accept)
+            replies[caller] = await self._ask(self.compiled, body, caller, accept)
+            assert replies[caller] == theirs, (body, caller)
+        return replies
+
+    async def _ask(self, api: Api, body: bytes, caller: Kind, accept: str) -> Reply:
+        token = self.tokens[caller]
+        headers = {"accept": accept, "content-type": "application/json"}
+        if token is not None:
+            headers["authorization"] = f"Bearer {token}"
+        return await sent(api, headers, body)
+
+
+class Paths:
+    """Tells which way an operation goes."""
+
+    def __init__(self, resources: Resources, *, compiled: bool = True) -> None:
+        self._resources = resources
+        self._execution = Execution(
+            build_schema().core, WIDE, introspection=True, timeout=10, compiled=compiled
+        )
+
+    async def taken(self, asked: Asked) -> str:
+        """Execute an operation for nobody; tell whether it was compiled, if it was admitted."""
+        presented, kept = TokenMissing(), self._execution.admission.kept
+        context = Context(self._resources, presented=presented, origin=NOWHERE, request_id="none")
+        await self._execution.run(asked, context)
+        document = kept.find(asked.query)
+        if document is None:
+            return "refused"
+        compiled = any(isinstance(found, Plan) for found in document.memo.values())
+        return "compiled" if compiled else "executed"
+
+
+class Both:
+    """The two applications, asked from outside of their event loop."""
+
+    def __init__(self, portal: BlockingPortal, applications: Pair) -> None:
+        self._portal = portal
+        self._applications = applications
+        self._paths = Paths(applications.compiled.resources)
+
+    def agree(self, operation: Operation) -> str:
+        """See that an operation is answered alike; tell which way it went."""
+        replies = self._portal.call(self._applications.agree, operation)
+        found = any(reply.tells for reply in replies.values())
+        asked = Asked(operation.query, operation.name or None, operation.variables)
+        return (
+            f"{self._portal.call(self._paths.taken, asked)} {'with' if found else 'without'} data"
+        )
+
+
+@contextmanager
+def both_running(url: str) -> Iterator[Both]:
+    """Run the pair in a thread of its own, for tests that can't be asynchronous."""
+    settings = Settings(database_url=url, secret_key=SECRET)
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(pair(settings)) as applications,
+    ):
+        yield Both(portal, applications)
+
+
+async def sent(api: Api, headers: Mapping[str, str], body: bytes) -> Reply:
+    """Send a request without a client, which would take longer than the answer."""
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/graphql",
+        "raw_path": b"/graphql",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": ("192.0.2.1", 1234),
+        "scheme": "http",
+        "http_version": "1.1",
+    }
+    messages: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    await api.app(scope, receive, send)
+    start, *parts = messages
+    told = {name.decode(): value.decode() for name, value in start["headers"]}
+    return Reply.of(start["status"], told, b"".join(part.get("body", b"") for part in parts))
+
+
+@asynccontextmanager
+async def pair(settings: Settings) -> AsyncIterator[Pair]:
+    """Run both applications on a database with some people, at one moment."""
+    ours = settings.model_copy(
+        update={"log_level": "CRITICAL", "max_aliases": WIDE.aliases, "max_cost": WIDE.cost}
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "now", lambda: NOW)
+        async with (
+            running(ours) as compiled,
+            running(ours.model_copy(update={"compiled": False})) as executed,
+        ):
+            tokens, known = await _fill(compiled)
+            yield Pair(compiled, executed, tokens, known)
+
+
+async def _fill(api: Api) -> tuple[dict[Kind, str | None], dict[str, str]]:
+    """Add people whose moments and names are odd, and find out what a document can't know."""
+    database, resources = api.database, api.resources
+    names = {"Ada Plain": False, "Bob Other": False, "Grace Admin": True, "Rex Revoked": False}
+    rows = {
+        name: await add_customer(database, name, is_admin=is_admin)
+        for name, is_admin in names.items()
+    }
+    for number, (name, moment) in enumerate(zip(NAMES, MOMENTS, strict=True)):
+        row = await add_customer(database, name, f"{number}@example.com", phone="+1 555 0100")
+        async with database.write() as db:
+            changed = {"created_at": moment, "updated_at": moment, "is_active": number != 1}
+            await db.execute(update(CustomerRow).where(CustomerRow.id == row.id).values(changed))
+    people = {name: await sign_in(resources, row) for name, row in rows.items()}
+    ada, admin = people["Ada Plain"], people["Grace Admin"]
+    await sign_out(resources, people["Rex Revoked"])
+    tokens = {
+        Kind.ANONYMOUS: None,
+        Kind.PLAIN: ada.token,
+        Kind.OTHER: people["Bob Other"].token,
+        Kind.ADMIN: admin.token,
+        Kind.EXPIRED: expired_token(resources, ada),
+        Kind.REVOKED: people["Rex Revoked"].token,
+    }
+    cursors = await api.run(
+        """{
+          all: customers(first: 3) { pageInfo { endCursor } }
+          named: customers(first: 3, orderBy: {field: NAME}) { pageInfo { endCursor } }
+          audit: auditEvents(first: 3) { pageInfo { endCursor } }
+        }""",
+        token=admin.token,
+    )
+    ends = {name: page["pageInfo"]["endCursor"] for name, page in cursors.data.items()}
+    return tokens, {
+        "@PLAIN": str(ada.id),
+        "@ADMIN": str(admin.id),
+        "@OTHER": str(people["Bob Other"].id),
+        "@CUSTOMERS": ends["all"],
+        "@BY_NAME": ends["named"],
+        "@AUDIT": ends["audit"],
+    }

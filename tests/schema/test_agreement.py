@@ -1,0 +1,49 @@
+"""The compiled path and graphql-core agree to the byte, whoever asks for whatever.
+
+The seeds are fixed, so that a run is a run; `make fuzz` tries others, and as many as one likes.
+"""
+
+from collections import Counter
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+from hypothesis_graphql import Mode, queries
+
+from tests.fuzz.strategies import SCALARS, SCHEMA
+from tests.fuzz.test_fuzz import tries
+from tests.schema.agreement import Both
+from tests.schema.composing import Operation, operations
+
+GENERATED = st.builds(
+    Operation, queries(SCHEMA, custom_scalars=SCALARS, mode=Mode.POSITIVE), st.just({})
+)
+CASES = {
+    "generated": (GENERATED, "compiled"),
+    "composed": (operations(directives=False), "compiled"),
+    "composed with directives": (operations(directives=True), "executed"),
+}
+"""What is tried, and the way that much of it has to go and find something."""
+TRIED = [
+    ("sqlite", "generated", 250),
+    ("sqlite", "composed", 300),
+    ("sqlite", "composed with directives", 100),
+    ("postgresql", "generated", 60),
+    ("postgresql", "composed", 100),
+    ("postgresql", "composed with directives", 30),
+]
+"""How many documents of each are tried, by six callers each."""
+
+
+@pytest.mark.parametrize(("both", "case", "count"), TRIED, indirect=["both"])
+def test_operation_is_answered_alike(both: Both, case: str, count: int) -> None:
+    strategy, way = CASES[case]
+    ways: Counter[str] = Counter()
+
+    @tries(count)
+    @given(operation=strategy)
+    def answered_alike(operation: Operation) -> None:
+        ways[both.agree(operation)] += 1
+
+    answered_alike()
+    assert ways[f"{way} with data"] > ways.total() / 5
