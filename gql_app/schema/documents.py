@@ -16,7 +16,9 @@ from graphql import (
 
 MOST_BYTES: Final = 16 * 1024 * 1024
 """What all the documents that are kept may take."""
-TOKEN_BYTES: Final = 600
+DOCUMENT_BYTES: Final = 12 * 1024
+"""What any document takes, with its plan and all that is remembered of it, rounded up."""
+TOKEN_BYTES: Final = 1200
 """What a token takes with its node and its share of the plan, measured and rounded up."""
 
 
@@ -47,7 +49,8 @@ class Document:
             operations=[n for n in node.definitions if isinstance(n, OperationDefinitionNode)],
             fragments=[n for n in node.definitions if isinstance(n, FragmentDefinitionNode)],
             directives=kinds.count(TokenKind.AT),
-            bytes=sys.getsizeof(text) + TOKEN_BYTES * len(kinds),
+            # What stands in quotes or in comments is copied out of the text.
+            bytes=DOCUMENT_BYTES + 2 * sys.getsizeof(text) + TOKEN_BYTES * len(kinds),
         )
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
