@@ -159,9 +159,9 @@ class Sums:
 
 
 def whole(value: object) -> int | None:
-    """Read a page size that a client sends; what is no whole number is none."""
+    """Read a page size that a client sends, in bounds; what is no whole number is none."""
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        return int(value)
+        return max(1, min(int(value), MAX_SIZE))
     return None
 
 
