@@ -1,7 +1,7 @@
 """What an operation asks of a field's answer, so that nothing else is read."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from graphql import (
     FieldNode,
@@ -16,6 +16,8 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from gql_app.schema.context import Context, Info
 
+MOST: Final = 32
+"""What is remembered of one document; by its directives it can ask for 2^20 things."""
 _T = TypeVar("_T")
 
 
@@ -24,6 +26,8 @@ def once(info: Info, work: Callable[[Info], _T]) -> _T:
     key = (work, *map(id, info._raw_info.field_nodes))  # noqa: SLF001 — they are nowhere else
     memo = info.context.memo
     if key not in memo:
+        if len(memo) >= MOST:
+            memo.clear()
         memo[key] = work(info)
     return cast("_T", memo[key])
 
