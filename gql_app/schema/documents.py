@@ -16,9 +16,9 @@ from graphql import (
 
 MOST_BYTES: Final = 16 * 1024 * 1024
 """What all the documents that are kept may take."""
-DOCUMENT_BYTES: Final = 12 * 1024
+DOCUMENT_BYTES: Final = 16 * 1024
 """What any document takes, with its plan and all that is remembered of it, rounded up."""
-TOKEN_BYTES: Final = 1200
+TOKEN_BYTES: Final = 1600
 """What a token takes with its node and its share of the plan, measured and rounded up."""
 
 
