@@ -42,6 +42,14 @@ WIDE: Final = replace(Limits.default(), aliases=100, cost=10**6)
 """Limits that leave room for what is made up."""
 MEDIA_TYPES: Final = ("application/json", GRAPHQL)
 
+BOTH_WAYS: Final = pytest.mark.parametrize(
+    ("database_url", "settings"),
+    [("sqlite", True), ("postgresql", True), ("sqlite", False)],
+    indirect=True,
+    ids=["sqlite", "postgresql", "executed"],
+)
+"""Has a test run on both databases, and without the compiled path on one of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from gql_app.settings import Settings
 from tests.databases import Postgres, copied_sqlite
 from tests.schema.agreement import Both, both_running
 from tests.statements import listened
@@ -22,6 +23,12 @@ def both(
         server: Postgres = request.getfixturevalue("postgres")
         with server.copied() as url, both_running(url) as both:
             yield both
+
+
+@pytest.fixture
+def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
+    """Switch the compiled path off for tests that say so."""
+    return settings.model_copy(update={"compiled": getattr(request, "param", True)})
 
 
 @pytest.fixture

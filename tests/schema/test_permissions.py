@@ -11,6 +11,7 @@ import pytest
 from gql_app.schema.root import build_schema
 from tests.api import Api
 from tests.people import PASSWORD, Kind, Person
+from tests.schema.agreement import BOTH_WAYS
 
 NOBODY: Final = "00000000-0000-7000-8000-000000000000"
 ALLOWED: Final = "ALLOWED"
@@ -101,6 +102,7 @@ def test_table_has_a_row_for_each_protected_field() -> None:
     assert policy == {**dict.fromkeys(PUBLIC, ""), **rows}
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize("field", PROTECTED)
 async def test_protected_field_is_tried_by_every_kind_of_caller(
     api: Api, tokens: dict[Kind, str | None], field: str
