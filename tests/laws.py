@@ -58,6 +58,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "alembic": ("cli", "db.migrations"),
     "argon2": ("security",),
     "asyncpg": ("db",),
+    "bcrypt": ("security",),
     "cryptography": ("security",),
     "email_validator": ("accounts.checks",),
     "graphql": ("schema", "web.graphql"),

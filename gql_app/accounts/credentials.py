@@ -54,7 +54,7 @@ async def check(
         customer = await customers.by_email(db, email)
     if passwords.too_long(secret):
         return Attempt(limits, customer, proven=False)
-    matches = await hasher.verify(secret, customer.password_hash if customer else None)
+    matches = await hasher.verify(password, customer.password_hash if customer else None)
     if customer is None or not matches or not customer.is_active:
         return Attempt(limits, customer, proven=False)
     outdated = hasher.outdated(customer.password_hash)
@@ -92,7 +92,7 @@ async def prove(
     secret = passwords.normalise(password)
     async with read() as db:
         await throttle.require_room(db, proof_limit(throttle, customer))
-    return not passwords.too_long(secret) and await hasher.verify(secret, customer.password_hash)
+    return not passwords.too_long(secret) and await hasher.verify(password, customer.password_hash)
 
 
 def proof_limit(throttle: Throttle, customer: AnyCustomer) -> Limit:

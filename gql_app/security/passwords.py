@@ -19,11 +19,14 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from gql_app.errors import Fault, TooManyAttempts, UserErrorCode
+from gql_app.security import foreign
 
 _Answer = TypeVar("_Answer")
 
 MIN_LENGTH: Final = 10
 MAX_LENGTH: Final = 200
+NO_PASSWORD: Final = ""
+"""What stands for a hash where there is no password: it takes as long, and never matches."""
 RETRY_AFTER: Final = 1
 """Seconds after which a turned-away caller finds the queue shorter."""
 STEP: Final = 10
@@ -114,25 +117,32 @@ class Passwords:
         return await self._run(partial(self._hasher.hash, password))
 
     async def verify(self, password: str, hashed: str | None) -> bool:
-        """Compare a normalised password with a hash, or take as long where there is none.
+        """Compare a password as it was typed with a hash, or take as long where there is none.
 
-        Raises TooManyAttempts.
+        A hash from elsewhere takes the time that it takes. Raises TooManyAttempts.
         """
         matches = await self._run(partial(self._matches, password, hashed or self._dummy))
         return matches and hashed is not None
 
     def outdated(self, hashed: str) -> bool:
-        """Tell whether a hash was made with other parameters than today's."""
-        return self._hasher.check_needs_rehash(hashed)
+        """Tell whether a hash was made with other parameters than today's, or elsewhere."""
+        try:
+            return self._hasher.check_needs_rehash(hashed)
+        except InvalidHashError:
+            return True
 
     def close(self) -> None:
         """Let the threads go; what still waits is dropped."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _matches(self, password: str, hashed: str) -> bool:
+    def _matches(self, typed: str, hashed: str) -> bool:
+        """Compare; another system may have hashed what was typed as it was typed."""
+        password = normalise(typed)
         try:
+            if self.outdated(hashed):
+                return foreign.matches(hashed, tuple(dict.fromkeys((password, typed))))
             return self._hasher.verify(hashed, password)
-        except (VerificationError, InvalidHashError, UnicodeEncodeError):
+        except (VerificationError, UnicodeEncodeError):
             return False
 
     async def _run(self, work: Callable[[], _Answer]) -> _Answer:
