@@ -31,7 +31,7 @@ INSIDE: Mapping[str, Floors] = {
     "accounts": (
         ("credentials", "refresh", "resets"),
         ("sessions", "samples"),
-        ("customers",),
+        ("customers", "exports", "imports"),
         ("customer_lists",),
         ("audit", "checks", "letters", "throttle"),
         ("paging",),

@@ -32,6 +32,8 @@ class Action(StrEnum):
     SESSION_ENDED = "session:end"
     CUSTOMER_REGISTERED = "customer:register"
     CUSTOMER_CREATED = "customer:create"
+    CUSTOMER_IMPORTED = "customer:import"
+    CUSTOMERS_EXPORTED = "customer:export"
     CUSTOMER_CHANGED = "customer:update"
     CUSTOMER_DELETED = "customer:delete"
     EMAIL_CHANGED = "email:change"

@@ -31,6 +31,15 @@ class NewCustomer:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Who a customer is, checked, whatever they prove themself with."""
+
+    name: str
+    email: str
+    phone: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """What is to change about a customer, checked: new values by column, and a password."""
 
@@ -79,6 +88,18 @@ def check_new(
     )
     checks.raise_faults()
     return new
+
+
+def check_person(*, name: str, email: str, phone: str | None) -> Person:
+    """Check who a customer is. Raises Rejected, with every fault at once."""
+    checks = _Checks()
+    person = Person(
+        name=checks.take(_name(name)),
+        email=checks.take(_email(email)),
+        phone=None if phone is None else checks.take(_phone(phone)),
+    )
+    checks.raise_faults()
+    return person
 
 
 def check_changes(row: AnyCustomer, given: Mapping[str, str | bool | None]) -> Changes:

@@ -5,7 +5,7 @@ from typing import Final
 
 import typer
 
-from gql_app.cli import accounts, checking, database, keys, schema, serving
+from gql_app.cli import accounts, checking, database, keys, schema, serving, transfer
 from gql_app.cli.console import err
 from gql_app.errors import CannotStart
 
@@ -27,6 +27,8 @@ for _command in (
     schema.version,
 ):
     cli.command()(_command)
+cli.command("import")(transfer.import_customers)
+cli.command("export")(transfer.export_customers)
 cli.add_typer(keys.keys, name="keys")
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from gql_app.db.postgres import CONNECT_TIMEOUT, PostgresReader, connect
 from gql_app.db.questions import Question, Reader, T
 from gql_app.db.sqlite import BUSY_TIMEOUT, SqliteReader
-from gql_app.db.tables import REVISION, Row
+from gql_app.db.tables import REVISION, CustomerRow, Row
 from gql_app.settings import SQLITE
 
 CONNECTIONS: Final = 10
@@ -117,6 +117,18 @@ async def insert_unless_there(db: Writer, table: type[Row], **values: object) ->
     keys = [column.name for column in table.__table__.primary_key]
     itself = {key: insert.excluded[key] for key in keys}
     await db.execute(insert.on_conflict_do_update(index_elements=keys, set_=itself))
+
+
+async def insert_new_customers(db: Writer, rows: Sequence[Mapping[str, object]]) -> set[UUID]:
+    """Insert customers but for those whose id or address is taken, and tell the others' ids.
+
+    Who races for one of them waits, and finds it taken; nothing raises.
+    """
+    if not rows:
+        return set()
+    inserting = sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
+    statement = inserting(CustomerRow).on_conflict_do_nothing().returning(CustomerRow.id)
+    return set(await db.scalars(statement, rows))
 
 
 async def delete_some(

@@ -2,34 +2,40 @@
 
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 
 def create(file: Path, content: bytes) -> None:
     """Make a new file of mode 0600. Raises FileExistsError if another was first."""
-    with _draft(file, content) as draft:
-        os.link(draft, file)
+    with _draft(file, lambda draft: os.link(draft, file)) as opened:
+        opened.write(content)
 
 
 def replace(file: Path, content: bytes) -> None:
     """Put a file of mode 0600 in another's place, or where none was."""
-    with _draft(file, content) as draft:
-        draft.replace(file)
+    with replacing(file) as opened:
+        opened.write(content)
+
+
+def replacing(file: Path) -> AbstractContextManager[BinaryIO]:
+    """Lend a file of mode 0600 to write to, which takes its place when the block ends well."""
+    return _draft(file, lambda draft: draft.replace(file))
 
 
 @contextmanager
-def _draft(file: Path, content: bytes) -> Iterator[Path]:
-    """Lend a finished file beside the one that is meant, until the block ends."""
+def _draft(file: Path, place: Callable[[Path], object]) -> Iterator[BinaryIO]:
+    """Lend a file beside the one that is meant, and put it in its place once it is whole."""
     draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as opened:
-            opened.write(content)
+            yield opened
             opened.flush()
             os.fsync(descriptor)
-        yield draft
+        place(draft)
         _settle(file.parent)
     finally:
         draft.unlink(missing_ok=True)

@@ -1,0 +1,197 @@
+"""Customers as lines of text: CSV (RFC 4180) and JSON lines, read and written one by one."""
+
+import csv
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from enum import StrEnum
+from pathlib import PurePath
+from typing import BinaryIO, Final
+
+from gql_app.accounts.imports import FIELDS, REQUIRED, Record, Refused
+from gql_app.clock import rfc3339
+from gql_app.errors import Fault, GqlAppError, UserErrorCode
+
+LONGEST_LINE: Final = 65_536
+"""Bytes; whatever is longer is no customer, and is not to fill the memory."""
+STDIO: Final = "-"
+
+_ENDINGS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_BOM: Final = b"\xef\xbb\xbf"
+_HARMLESS: Final = re.compile(r"[A-Za-z][\w .-]{0,39}", re.ASCII)
+"""What a column may be called to be repeated; no hash and no address looks like that."""
+
+
+class Format(StrEnum):
+    """How customers are written."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+class Unreadable(GqlAppError):
+    """A file of which no line can be told from another."""
+
+
+class Source:
+    """What is read, line by line, and how far that is."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.size: Final = os.fstat(file.fileno()).st_size if file.seekable() else None
+        """Bytes, unless it comes through a pipe."""
+        self.done = 0
+        """Bytes that were read."""
+
+    def lines(self) -> Iterator[bytes]:
+        """Read. Raises Unreadable at a line without end."""
+        number = 0
+        while line := self._file.readline(LONGEST_LINE + 1):
+            number += 1
+            if len(line) > LONGEST_LINE:
+                raise Unreadable(f"Line {number} is longer than {LONGEST_LINE} bytes.")  # noqa: EM102, TRY003
+            self.done += len(line)
+            yield line.removeprefix(_BOM) if number == 1 else line
+
+
+def format_of(file: str, named: Format | None) -> Format:
+    """Tell the format by a file's ending, unless it is named. Raises Unreadable."""
+    ending = _ENDINGS.get(PurePath(file).suffix.lower())
+    if named is None and ending is None:
+        message = "Name the format: --format csv, or --format jsonl."
+        raise Unreadable(message)
+    return named or Format(str(ending))
+
+
+def read(source: Source, form: Format) -> Iterator[Record | Refused]:
+    """Read records; lines that are none are refused. Raises Unreadable."""
+    return _read_csv(source) if form is Format.CSV else _read_json(source)
+
+
+def writer(
+    write: Callable[[bytes], object], form: Format, fields: Sequence[str]
+) -> Callable[[Sequence[object]], None]:
+    """Begin to write; what is answered writes a customer."""
+    if form is Format.JSONL:
+
+        def write_json(values: Sequence[object]) -> None:
+            said = dict(zip(fields, map(_jsonable, values), strict=True))
+            write(json.dumps(said, ensure_ascii=False).encode() + b"\n")
+
+        return write_json
+
+    class Encoded:
+        """What csv writes text to."""
+
+        def write(self, text: str) -> None:
+            write(text.encode())
+
+    rows = csv.writer(Encoded())
+    rows.writerow(fields)
+    return lambda values: rows.writerow(map(_cell, values)) and None
+
+
+def _read_csv(source: Source) -> Iterator[Record | Refused]:
+    """Read lines under a header, which names the columns in any order."""
+    rows = csv.reader(
+        (line.decode(errors="surrogateescape") for line in source.lines()), strict=True
+    )
+    header: list[str] | None = None
+    while True:
+        first = rows.line_num + 1
+        try:
+            cells = next(rows)
+        except StopIteration:
+            break
+        except csv.Error as why:
+            if header is None:
+                message = f"The header is no CSV: {why}."
+                raise Unreadable(message) from None
+            yield _refuse(first, f"This is no CSV: {why}.")
+            continue
+        if header is None:
+            header = _header(cells)
+        elif cells:
+            yield _record(first, header, cells)
+    if header is None:
+        message = "There is no header."
+        raise Unreadable(message)
+
+
+def _header(cells: Sequence[str]) -> list[str]:
+    """Judge a header. Raises Unreadable."""
+    names = [cell.strip() for cell in cells]
+    faults = [
+        _unknown(name, f"column {at}") for at, name in enumerate(names, 1) if name not in FIELDS
+    ]
+    faults += [f"{name} is there twice." for name in FIELDS if names.count(name) > 1]
+    faults += [f"{name} is missing." for name in FIELDS if name in REQUIRED - set(names)]
+    if faults:
+        raise Unreadable(" ".join(["The header won't do.", *faults, _KNOWN]))
+    return names
+
+
+def _record(line: int, header: Sequence[str], cells: Sequence[str]) -> Record | Refused:
+    if len(cells) != len(header):
+        return _refuse(line, f"There are {len(cells)} values, where the header has {len(header)}.")
+    try:
+        "".join(cells).encode()
+    except UnicodeEncodeError:
+        return _refuse(line, "This is not UTF-8.")
+    return Record(line, dict(zip(header, cells, strict=True)))
+
+
+def _read_json(source: Source) -> Iterator[Record | Refused]:
+    """Read an object from each line that isn't empty."""
+    for number, line in enumerate(source.lines(), 1):
+        if line.isspace():
+            continue
+        try:
+            pairs = json.loads(line.decode(), object_pairs_hook=_Pairs)
+        except UnicodeDecodeError:
+            yield _refuse(number, "This is not UTF-8.")
+        except (ValueError, RecursionError):
+            yield _refuse(number, "This is no JSON.")
+        else:
+            yield _object(number, pairs)
+
+
+class _Pairs(list[tuple[str, object]]):
+    """A JSON object as it was written, where a name may be there twice."""
+
+
+def _object(line: int, pairs: object) -> Record | Refused:
+    if not isinstance(pairs, _Pairs):
+        return _refuse(line, "This is no JSON object.")
+    values = dict(pairs)
+    unknown = [_unknown(name, "a name") for name in values if name not in FIELDS]
+    if unknown:
+        return _refuse(line, f"{unknown[0]} {_KNOWN}")
+    if len(values) < len(pairs):
+        return _refuse(line, "A name is there twice.")
+    return Record(line, values)
+
+
+_KNOWN: Final = f"Known are {', '.join(FIELDS)}."
+
+
+def _unknown(name: str, place: str) -> str:
+    """Tell what is unknown, but not if it might be a secret in the wrong place."""
+    return f"{name if _HARMLESS.fullmatch(name) else place} is unknown."
+
+
+def _refuse(line: int, message: str) -> Refused:
+    return Refused(line, Fault(UserErrorCode.INVALID, message))
+
+
+def _jsonable(value: object) -> object:
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    return value if value is None or isinstance(value, bool) else str(value)
+
+
+def _cell(value: object) -> str:
+    said = _jsonable(value)
+    return "" if said is None else str(said).lower() if isinstance(said, bool) else str(said)
