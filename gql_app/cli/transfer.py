@@ -15,10 +15,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from gql_app import settings
 from gql_app.accounts import exports, imports
 from gql_app.accounts.imports import BATCH, FIELDS, Record, Refused
-from gql_app.cli import records
 from gql_app.cli.console import err, fail, out
 from gql_app.cli.database import prepare
-from gql_app.cli.records import STDIO, Format, Source, Unreadable
+from gql_app.cli.records import STDIO, Format, Source, Unreadable, format_of, read, writer
 from gql_app.db.engine import Database
 from gql_app.errors import GqlAppError
 from gql_app.security import safekeeping
@@ -84,7 +83,7 @@ def import_customers(
     """Import customers with their passwords' hashes: all of them, or none."""
     chosen = settings.load()
     with _in_words(), _reading(file) as opened, _reporting(report, file) as written:
-        form = records.format_of(file, named)
+        form = format_of(file, named)
         prepare(chosen)
         tally, source = _Tally(written), Source(opened)
         asyncio.run(_import(chosen, source, form, tally, keep=not dry_run))
@@ -106,7 +105,7 @@ def export_customers(
     chosen = settings.load()
     fields = [each for each in FIELDS if with_password_hashes or each != "password_hash"]
     with _in_words():
-        form = records.format_of(file, named)
+        form = format_of(file, named)
         prepare(chosen)
         if file == STDIO:
             asyncio.run(_export(chosen, sys.stdout.buffer, form, fields, quiet=True))
@@ -124,7 +123,7 @@ async def _import(
     try:
         with _bar("Importing", source.size) as advance, suppress(_Undone):
             async with database.write() as db:
-                lines = records.read(source, form)
+                lines = read(source, form)
                 while batch := list(islice(lines, BATCH)):
                     refused = [each for each in batch if isinstance(each, Refused)]
                     good = [each for each in batch if isinstance(each, Record)]
@@ -146,7 +145,7 @@ async def _export(
             exports.record(db, fields)
         async with database.read() as db:
             total = await exports.count(db)
-            write = records.writer(to.write, form, fields)
+            write = writer(to.write, form, fields)
             with _bar("Exporting", total, quiet=quiet) as advance:
                 async for page in exports.pages(db, fields):
                     for values in page:

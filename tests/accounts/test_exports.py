@@ -1,0 +1,45 @@
+"""All customers are read out, page by page, and no more of them than is asked for."""
+
+import pytest
+
+from gql_app.accounts import audit, exports
+from gql_app.accounts.exports import PAGE
+from gql_app.db.engine import Database
+from tests.accounts.rows import customer, statements, store
+
+
+async def read(database: Database, *fields: str) -> list[list[tuple[object, ...]]]:
+    """Read all pages."""
+    async with database.read() as db:
+        return [[tuple(row) for row in page] async for page in exports.pages(db, fields)]
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(0, []), (1, [1]), (PAGE, [PAGE]), (PAGE + 1, [PAGE, 1])]
+)
+async def test_everybody_is_there_once_in_the_order_of_ids(
+    database: Database, count: int, sizes: list[int]
+) -> None:
+    stored = await store(database, (customer(f"C {number}") for number in range(count)))
+    pages = await read(database, "id", "name")
+    assert [len(page) for page in pages] == sizes
+    assert [row for page in pages for row in page] == sorted((row.id, row.name) for row in stored)
+    async with database.read() as db:
+        assert await exports.count(db) == count
+
+
+async def test_no_hash_leaves_the_database_unless_it_is_asked_for(database: Database) -> None:
+    await store(database, [customer("Ada")])
+    with statements() as seen:
+        assert await read(database, "name", "phone") == [[("Ada", None)]]
+    assert seen
+    assert not [statement for statement, _ in seen if "password_hash" in statement]
+
+
+async def test_what_was_read_out_is_recorded_by_its_names(database: Database) -> None:
+    async with database.write() as db:
+        exports.record(db, ["name", "password_hash"])
+    async with database.read() as db:
+        (event,) = [event async for event in audit.stream(db)]
+    assert (event.action, event.fields) == ("customer:export", ["name", "password_hash"])
+    assert (event.actor_id, event.customer_id) == (None, None)

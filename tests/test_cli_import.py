@@ -1,0 +1,239 @@
+"""`import`, in a process of its own."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gql_app.cli.transfer import SHOWN
+from gql_app.db.engine import Database
+from tests.api import Api
+from tests.databases import contents, copied_sqlite
+from tests.letterbox import Letterbox
+from tests.people import add_customer
+from tests.processes import MAIN, environment, output_of, run_main, typing
+from tests.security.hashes import VECTORS
+from tests.transfer import HASHES, ONE_ENGINE, Said, people, rows, write
+
+LOGIN = """
+mutation($email: String!, $password: String!) {
+  login(email: $email, password: $password) { status }
+}
+"""
+ASK = "mutation($email: String!) { requestPasswordReset(email: $email) { status } }"
+RESET = """
+mutation($link: String!) {
+  resetPassword(token: $link, newPassword: "quite another one") { status }
+}
+"""
+
+
+async def log_in(api: Api, email: str, password: str) -> str:
+    """Try to sign in, and tell the status."""
+    status: str = (await api.run(LOGIN, email=email, password=password)).data["login"]["status"]
+    return status
+
+
+def reasons(file: Path) -> list[tuple[int, str | None, str]]:
+    """Read a report, each line of which has words as well."""
+    told = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    assert all(each["why"] and each.keys() == {"line", "field", "code", "why"} for each in told)
+    return [(each["line"], each["field"], each["code"]) for each in told]
+
+
+async def test_everybody_signs_in_with_the_password_they_had_and_is_rehashed(
+    api: Api, database_url: str, tmp_path: Path
+) -> None:
+    said = [
+        {"name": each.source, "email": f"{each.source}@example.com", "password_hash": each.hashed}
+        for each in VECTORS
+    ]
+    file = write(tmp_path / "theirs.jsonl", said)
+    done = output_of("import", str(file), folder=tmp_path, database_url=database_url)
+    assert done == f"{len(VECTORS)} customers are imported.\n"
+    before = {row["name"]: row["password_hash"] for row in await rows(database_url)}
+    assert before == {each.source: each.hashed for each in VECTORS}
+    for each in VECTORS:
+        email = f"{each.source}@example.com"
+        assert await log_in(api, email, f"{each.password[1:]}!") != "SUCCESS"
+        assert await log_in(api, email, each.password) == "SUCCESS"
+    after = [str(row["password_hash"]) for row in await rows(database_url)]
+    assert {each.rpartition("p=1$")[0] for each in after} == {"$argon2id$v=19$m=19456,t=2,"}
+    assert await log_in(api, f"{VECTORS[0].source}@example.com", VECTORS[0].password) == "SUCCESS"
+
+
+async def test_who_has_no_hash_signs_in_once_they_have_reset_their_password(
+    letterbox: Letterbox, api: Api, database_url: str, tmp_path: Path
+) -> None:
+    file = write(tmp_path / "new.csv", people(1, password_hash=""))
+    output_of("import", str(file), folder=tmp_path, database_url=database_url)
+    for password in ("", " ", "password"):
+        assert await log_in(api, "c0@example.com", password) != "SUCCESS"
+    assert (await api.run(ASK, email="c0@example.com")).data
+    assert (await api.run(RESET, link=await letterbox.link())).data["resetPassword"]
+    assert await log_in(api, "c0@example.com", "quite another one") == "SUCCESS"
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+async def test_one_line_that_is_refused_keeps_all_others_out(
+    database: Database, database_url: str, tmp_path: Path, ending: str
+) -> None:
+    await add_customer(database, "Ada")
+    before = await contents(database)
+    said: list[Said] = [*people(2_500), {"name": "Ada", "email": "ADA@example.com"}]
+    file = write(tmp_path / f"many.{ending}", said)
+    done = run_main("import", str(file), folder=tmp_path, database_url=database_url)
+    line = len(said) + (ending == "csv")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"line {line}, email: Another customer, or a line before, has this e-mail address.\n"
+        "Nothing is imported: 1 of 2501 lines are refused.\n"
+    )
+    assert await contents(database) == before
+
+
+async def test_dry_run_judges_all_and_keeps_nothing(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    file = str(write(tmp_path / "some.csv", people(3)))
+    told = output_of("import", file, "--dry-run", folder=tmp_path, database_url=database_url)
+    assert told == "3 customers could be imported.\n"
+    assert await contents(database) == ""
+    twice = str(write(tmp_path / "twice.csv", people(3) * 2))
+    done = run_main("import", twice, "--dry-run", folder=tmp_path, database_url=database_url)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "3 of 6 lines" in done.stderr
+
+
+@ONE_ENGINE
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_report_has_every_reason_and_the_terminal_some_and_neither_a_hash(
+    database_url: str, tmp_path: Path, ending: str
+) -> None:
+    wrong = [
+        {"name": "", "email": each.source, "phone": each.hashed, "password_hash": f"{each.hashed}!"}
+        for each in VECTORS
+    ]
+    file, report = write(tmp_path / f"wrong.{ending}", wrong), tmp_path / "report.jsonl"
+    report.write_text("what stood here before")
+    options = ("import", str(file), "--report", str(report))
+    done = run_main(*options, folder=tmp_path, database_url=database_url)
+    first = 1 + (ending == "csv")
+    assert done.returncode == 1
+    assert sorted(reasons(report)) == sorted(
+        (line, field, code)
+        for line, each in enumerate(VECTORS, first)
+        for field, code in [
+            ("name", "REQUIRED"),
+            ("email", "INVALID"),
+            ("phone", "TOO_LONG" if len(each.hashed) > 40 else "INVALID"),
+            ("password_hash", "INVALID"),
+        ]
+    )
+    *shown, more, _ = done.stderr.splitlines()
+    assert len(shown) == SHOWN
+    assert more == f"… and {len(VECTORS) * 4 - SHOWN} more; --report FILE has them all."
+    assert report.stat().st_mode & 0o777 == 0o600
+    said = report.read_text(encoding="utf-8") + done.stderr
+    assert not [each for each in HASHES if each[-20:] in said or each in said]
+
+
+@ONE_ENGINE
+def test_report_of_an_import_without_fault_is_empty(database_url: str, tmp_path: Path) -> None:
+    file, report = write(tmp_path / "good.jsonl", people(1)), tmp_path / "report"
+    output_of(
+        "import", str(file), "--report", str(report), folder=tmp_path, database_url=database_url
+    )
+    assert report.read_bytes() == b""
+
+
+@ONE_ENGINE
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["import", "missing.csv"], "missing.csv: No such file"),
+        (["import", ".", "--format", "csv"], ".: Is a directory"),
+        (["import", "file.txt"], "--format csv"),
+        (["import", "-"], "--format csv"),
+        (["export"], "--format csv"),
+        (["export", "file.txt"], "--format csv"),
+        (["export", "no/folder.csv"], "No such file"),
+        (["import", "file.txt", "--format", "csv", "--report", "no/folder"], "No such file"),
+        (["import", "file.txt", "--format", "csv", "--report", "./file.txt"], "would replace"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_read_or_written_is_told_in_words(
+    database_url: str, tmp_path: Path, arguments: list[str], told: str
+) -> None:
+    write(tmp_path / "file.txt", people(1))
+    before = (tmp_path / "file.txt").read_bytes()
+    done = run_main(*arguments, folder=tmp_path, database_url=database_url)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert told in done.stderr
+    assert (tmp_path / "file.txt").read_bytes() == before
+
+
+@ONE_ENGINE
+@pytest.mark.parametrize(
+    ("named", "content"),
+    [
+        ("csv", b"\xef\xbb\xbfname , email\r\nAda,ada@example.com\r\n\r\n"),
+        ("csv", b'email,name\n"ada@example.com","Ada"'),
+        ("jsonl", b'\xef\xbb\xbf{"name": "Ada", "email": "ada@example.com"}\r\n\r\n'),
+        ("jsonl", b'{"email": "ada@example.com", "name": "\\u0041da", "phone": null}'),
+    ],
+)
+async def test_standard_input_is_read_in_every_way_of_writing_it(
+    database_url: str, tmp_path: Path, named: str, content: bytes
+) -> None:
+    done = subprocess.run(  # noqa: S603, ASYNC221 — our own program, with nothing beside it
+        [*MAIN, "import", "-", "--format", named],
+        cwd=tmp_path,
+        env=environment(database_url=database_url),
+        input=content,
+        capture_output=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == (b"1 customers are imported.\n", b"")
+    assert [(row["name"], row["email"]) for row in await rows(database_url)] == [
+        ("Ada", "ada@example.com")
+    ]
+
+
+@ONE_ENGINE
+def test_progress_is_shown_on_a_terminal_only(database_url: str, tmp_path: Path) -> None:
+    file = str(write(tmp_path / "some.csv", people(1_200)))
+    for arguments, what in ((["import", file], "Importing"), (["export", "a.csv"], "Exporting")):
+        with typing(*arguments, folder=tmp_path, database_url=database_url) as terminal:
+            assert terminal.end() == 0
+        assert what in terminal.seen
+        assert "100%" in terminal.seen
+    done = run_main("export", "a.csv", folder=tmp_path, database_url=database_url)
+    assert (done.stdout, done.stderr) == ("1200 customers are exported to a.csv.\n", "")
+
+
+def memory_of(folder: Path, url: str, file: Path) -> int:
+    """Import a file, and tell how many KiB that took at most."""
+    pid = os.posix_spawn(
+        MAIN[0],
+        [*MAIN, "import", str(file), "--report", str(folder / "report")],
+        environment(database_url=url),
+    )
+    _, status, used = os.wait4(pid, 0)
+    assert status == 0
+    return used.ru_maxrss
+
+
+@ONE_ENGINE
+async def test_many_take_no_more_memory_than_few(
+    sqlite_template: Path, database_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "few").mkdir()
+    few = write(tmp_path / "few.csv", people(3_000, password_hash=HASHES[0]))
+    many = write(tmp_path / "many.csv", people(100_000, password_hash=HASHES[0]))
+    before = memory_of(tmp_path, copied_sqlite(sqlite_template, tmp_path / "few"), few)
+    assert memory_of(tmp_path, database_url, many) - before < 12 * 1024
+    assert len(await rows(database_url)) == 100_000

@@ -1,0 +1,52 @@
+"""Files of customers, and what they become in a database."""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from gql_app.db.engine import Database
+from gql_app.db.tables import CustomerRow
+from tests.databases import looking
+from tests.security.hashes import VECTORS
+
+ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+HASHES = [each.hashed for each in VECTORS]
+
+Said = Mapping[str, object]
+
+
+def write(file: Path, said: Iterable[Said]) -> Path:
+    """Write what is said of customers, in the format of the file's ending."""
+    lines = list(said)
+    with file.open("w", newline="", encoding="utf-8") as opened:
+        if file.suffix == ".jsonl":
+            opened.writelines(json.dumps(each, ensure_ascii=False) + "\n" for each in lines)
+        else:
+            rows = csv.DictWriter(opened, list(lines[0]))
+            rows.writeheader()
+            rows.writerows(lines)
+    return file
+
+
+def people(count: int, **more: object) -> list[dict[str, object]]:
+    """Make up as many customers."""
+    return [
+        {"name": f"C {number}", "email": f"c{number}@example.com", **more}
+        for number in range(count)
+    ]
+
+
+async def rows(url: str) -> list[dict[str, object]]:
+    """Read every column of all customers in the order of their addresses."""
+    database = Database(url)
+    table = CustomerRow.__table__
+    try:
+        async with looking(database) as db:
+            found = await db.execute(select(table).order_by(table.c.email_key))
+            return [dict(row) for row in found.mappings()]
+    finally:
+        await database.close()
