@@ -46,7 +46,7 @@ class Bcrypt:
         return f"It costs 2^{self.cost}; up to 2^{MAX_BCRYPT_COST} is accepted of bcrypt."
 
     def matches(self, secret: bytes) -> bool:
-        """Compare the first 72 bytes; nothing matches with a NUL, at which some systems end."""
+        """Compare the first 72 bytes; a NUL would end a password, or begin it again."""
         if self.digested:
             secret = hexlify(hashlib.sha256(secret).digest())
         return b"\0" not in secret and bcrypt.checkpw(secret[:BCRYPT_BYTES], self.text.encode())

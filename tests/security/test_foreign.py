@@ -137,10 +137,11 @@ async def test_bcrypt_ends_at_72_bytes_and_not_before(passwords: Passwords) -> N
     assert await passwords.verify("é" * 35 + "e", hashed) is False
 
 
-async def test_nul_does_not_end_a_password_of_bcrypt(passwords: Passwords) -> None:
+async def test_nul_neither_ends_nor_repeats_a_password_of_bcrypt(passwords: Passwords) -> None:
     hashed = bcrypt.hashpw(b"short", bcrypt.gensalt(4)).decode()
     assert await passwords.verify("short", hashed) is True
-    assert await passwords.verify("short\0and more", hashed) is False
+    for longer in ("short\0and more", "short\0short", "short\0"):
+        assert await passwords.verify(longer, hashed) is False
 
 
 @pytest.mark.parametrize("hashed_form", ["e\N{COMBINING ACUTE ACCENT}", "é"])
