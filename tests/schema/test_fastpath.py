@@ -92,7 +92,7 @@ async def test_only_what_the_compiled_path_knows_takes_it(
     resources: Resources, queries: Sequence[str], way: str
 ) -> None:
     paths = Paths(resources)
-    assert {query: await paths.taken(Asked(query)) for query in queries} == dict.fromkeys(
+    assert {query: await paths.taken(Asked(query, None, {})) for query in queries} == dict.fromkeys(
         queries, way
     )
 
@@ -102,7 +102,7 @@ async def test_nothing_takes_the_compiled_path_where_it_is_switched_off(
     resources: Resources,
 ) -> None:
     paths = Paths(resources, compiled=False)
-    found = {await paths.taken(Asked(query)) for query in (*COMPILED, *EXECUTED)}
+    found = {await paths.taken(Asked(query, None, {})) for query in (*COMPILED, *EXECUTED)}
     assert found == {"executed"}
 
 
