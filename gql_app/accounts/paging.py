@@ -65,11 +65,6 @@ class Page(NamedTuple):
     has_previous: bool
     has_next: bool
 
-    @property
-    def marked(self) -> bool:
-        """Whether the keys were read that cursors are made of."""
-        return set(self.listing.shape.keys) <= set(self.columns)
-
     def cursor(self, row: Sequence[object]) -> str:
         """Write where a row stands, in a page whose keys were read."""
         keys = _places(self.listing.shape, self.columns)
