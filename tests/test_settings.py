@@ -74,6 +74,7 @@ def test_nothing_needs_to_be_set() -> None:
     assert loaded.access_token_ttl == 3600
     assert loaded.playground
     assert loaded.introspection
+    assert loaded.compiled
     assert loaded.log_level == "INFO"
 
 
@@ -102,6 +103,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         MAIL_FROM="us@example.com",
         RESET_URL="https://example.com/reset",
         DEMO="1",
+        COMPILED="0",
     )
     loaded = settings.load(serving=True)
     assert not loaded.on_sqlite
@@ -131,6 +133,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
             "mail_from": "us@example.com",
             "reset_url": "https://example.com/reset",
             "demo": True,
+            "compiled": False,
         }.items()
     )
 
