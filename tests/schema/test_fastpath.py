@@ -62,6 +62,8 @@ CASES: Final = [
     *given("query Q($v: ID!) { customer(id: $v) { id name email } }", (*IDS, *WRONG, None)),
     *given("query Q($v: String) { customers(after: $v) { nodes { id } } }", (*CURSORS, *WRONG)),
     *given("query Q($v: String) { customers(filter: {search: $v}) { totalCount } }", ("a", *WRONG)),
+    *given('query Q($v: ID = "x") { me { id } customer(id: $v) { id } }', ("x", None)),
+    *given(f"query Q($v: OrderDirection = ASC) {{ me {{ id }} {ORDER} }}", ("ASC", None)),
     *given(f"query Q($v: OrderDirection! = DESC) {{ {ORDER} }}", ("ASC", "DESC", "x", None)),
 ]
 """What the edges of the types are sent for, one by one."""
