@@ -65,7 +65,7 @@ lock: .venv/dev
 # The fuzzing of the suite with other seeds, as many times over as is wished.
 TIMES ?= 20
 fuzz: .venv/dev
-	FUZZ_TIMES=$(TIMES) $(PYTEST) tests/fuzz
+	FUZZ_TIMES=$(TIMES) $(PYTEST) tests/fuzz tests/schema/test_agreement.py
 
 # The README's picture of the playground.
 screenshot: .venv/dev $(PAGE)

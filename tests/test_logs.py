@@ -151,3 +151,16 @@ def test_line_is_written_once_however_often_logging_is_configured(
     logs.configure("INFO")
     structlog.get_logger("gql_app.web").info("request")
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_log_that_nobody_takes_fails_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    stream = open(writer, "w", encoding="utf-8")  # noqa: PTH123, SIM115  a descriptor has no path
+    monkeypatch.setattr(sys, "stderr", stream)
+    logs.configure("INFO")
+    log = structlog.get_logger("gql_app.web")
+    os.close(reader)
+    for write in (log.info, log.warning, log.error, log.exception):
+        write("lost")
+    with pytest.raises(BrokenPipeError):
+        stream.close()

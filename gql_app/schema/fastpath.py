@@ -132,15 +132,23 @@ class _Field:
         except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
             return run.fail(error, self.nodes, self.definition.type, here)
 
-    async def resolve(self, run: "_Run") -> Value:
-        """Run the resolver of a field at the root, and complete what it answers."""
+    def begin(self, run: "_Run") -> Coroutine[Any, Any, Value]:
+        """Coerce the arguments of a field at the root; then its resolver may run beside others."""
         here = Path(None, self.key, self.parent.name)
         try:
-            if self.attribute is not None:
-                return self.complete(run, None, here)
             arguments = get_argument_values(
                 self.definition, self.nodes[0], run.variables, None, run.plan.hide_suggestions
             )
+        except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+            run.fail(error, self.nodes, self.definition.type, here)
+            return _nothing()
+        return self._resolve(run, here, arguments)
+
+    async def _resolve(self, run: "_Run", here: Path, arguments: dict[str, Value]) -> Value:
+        """Run the resolver, and complete what it answers."""
+        try:
+            if self.attribute is not None:
+                return self.complete(run, None, here)
             value = await self._ask(run.info(self, here), arguments)
             return self.complete(run, value, here)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
@@ -237,7 +245,7 @@ class Plan:
         run = _Run(self, context, given)
         data: dict[str, Value] | None
         try:
-            values = await _together([each.resolve(run) for each in self._root])
+            values = await _together([each.begin(run) for each in self._root])
             data = {each.key: value for each, value in zip(self._root, values, strict=True)}
         except GraphQLError as error:
             run.errors.add(error, None)
@@ -257,8 +265,10 @@ class Plan:
         nodes = [each.node for each in details]
         name = nodes[0].name.value
         definition = self.schema.get_field(parent, name)
-        if definition is None:
-            raise _Unknown
+        if definition is None or (
+            at_root and definition.args and is_non_null_type(definition.type)
+        ):
+            raise _Unknown  # the latter's arguments, if they are wrong, void the whole answer
         if name == "__typename":
             return _Field(key, nodes, definition, parent, lambda *_: parent.name, _TYPE)
         strawberry_field = definition.extensions.get("strawberry-definition")
@@ -364,6 +374,10 @@ def _object(fields: Sequence[_Field]) -> Complete:
         return source and {each.key: each.read(run, source, path) for each in fields}
 
     return complete
+
+
+async def _nothing() -> None:
+    """Answer null."""
 
 
 async def _together(waiting: list[Coroutine[Any, Any, Value]]) -> list[Value]:
