@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 
 from gql_app.accounts.imports import FIELDS, REQUIRED, Record, Refused
 from gql_app.clock import rfc3339
-from gql_app.errors import Fault, GqlAppError, UserErrorCode
+from gql_app.errors import Fault, UserErrorCode
 
 LONGEST_LINE: Final = 65_536
 """Bytes; whatever is longer is no customer, and is not to fill the memory."""
@@ -31,7 +31,7 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
-class Unreadable(GqlAppError):
+class Unreadable(Exception):
     """A file of which no line can be told from another."""
 
 

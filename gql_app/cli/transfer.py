@@ -19,7 +19,6 @@ from gql_app.cli.console import err, fail, out
 from gql_app.cli.database import prepare
 from gql_app.cli.records import STDIO, Format, Source, Unreadable, format_of, read, writer
 from gql_app.db.engine import Database
-from gql_app.errors import GqlAppError
 from gql_app.security import safekeeping
 from gql_app.settings import Settings
 
@@ -29,7 +28,7 @@ SHOWN: Final = 20
 _Named = Annotated[Format | None, typer.Option("--format", help="Unless the file's ending tells.")]
 
 
-class _Undone(GqlAppError):
+class _Undone(Exception):
     """Nothing of an import is to be kept."""
 
 

@@ -20,6 +20,7 @@ _LOST: Final = (
     asyncpg.IdleSessionTimeoutError,
     asyncpg.InvalidCachedStatementError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # of one that is being lost this very moment
     OSError,
 )
 """What a connection says that is of no more use; nothing is known of the question's fate."""

@@ -19,11 +19,11 @@ GENERATED = st.builds(
     Operation, queries(SCHEMA, custom_scalars=SCALARS, mode=Mode.POSITIVE), st.just({})
 )
 CASES = {
-    "generated": (GENERATED, "compiled"),
-    "composed": (operations(directives=False), "compiled"),
-    "composed with directives": (operations(directives=True), "executed"),
+    "generated": (GENERATED, "compiled", 20),
+    "composed": (operations(directives=False), "compiled", 5),
+    "composed with directives": (operations(directives=True), "executed", 5),
 }
-"""What is tried, and the way that much of it has to go and find something."""
+"""What is tried, and the way that one of so many at least has to go and find something."""
 TRIED = [
     ("sqlite", "generated", 250),
     ("sqlite", "composed", 300),
@@ -37,7 +37,7 @@ TRIED = [
 
 @pytest.mark.parametrize(("both", "case", "count"), TRIED, indirect=["both"])
 def test_operation_is_answered_alike(both: Both, case: str, count: int) -> None:
-    strategy, way = CASES[case]
+    strategy, way, one_of = CASES[case]
     ways: Counter[str] = Counter()
 
     @tries(count)
@@ -46,4 +46,4 @@ def test_operation_is_answered_alike(both: Both, case: str, count: int) -> None:
         ways[both.agree(operation)] += 1
 
     answered_alike()
-    assert ways[f"{way} with data"] > ways.total() / 5
+    assert ways[f"{way} with data"] > ways.total() / one_of
