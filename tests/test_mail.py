@@ -5,6 +5,7 @@ from pathlib import Path
 
 import aiosmtplib
 import pytest
+import structlog
 import trustme
 from structlog.testing import capture_logs
 
@@ -204,6 +205,7 @@ async def test_console_mailer_writes_the_whole_letter_to_the_log() -> None:
 
 
 async def test_closed_mailer_drops_a_letter_and_names_nobody() -> None:
+    structlog.reset_defaults()  # which let every level through
     with capture_logs() as log:
         await ClosedMailer().send(LETTER)
     (line,) = log
