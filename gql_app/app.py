@@ -74,21 +74,26 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/.well-known/jwks.json", wellknown.jwks),
             *files,
         ],
-        middleware=[
-            Middleware(SafeHeaders),
-            Middleware(RequestLog),
-            *([Middleware(CrossOrigin, origins=chosen.origins)] if chosen.origins else []),
-            Middleware(Apology),
-            *([Middleware(KnownHosts, hosts=chosen.hosts)] if chosen.hosts else []),
-            Middleware(BodyLimit, max_bytes=chosen.max_body_bytes),
-            Middleware(Shortcut, method="POST", path="/graphql", to=door),
-        ],
+        middleware=_middleware(chosen, door),
         exception_handlers={HTTPException: explain},
         lifespan=lifespan,
     )
     # /graphql/ is another path: a redirect would repeat the Host header, which anybody can set.
     app.router.redirect_slashes = False
     return app
+
+
+def _middleware(chosen: Settings, door: Door) -> list[Middleware]:
+    """Tell what every request passes, from the outside in."""
+    return [
+        Middleware(SafeHeaders),
+        Middleware(RequestLog),
+        *([Middleware(CrossOrigin, origins=chosen.origins)] if chosen.origins else []),
+        Middleware(Apology),
+        *([Middleware(KnownHosts, hosts=chosen.hosts)] if chosen.hosts else []),
+        Middleware(BodyLimit, max_bytes=chosen.max_body_bytes),
+        Middleware(Shortcut, method="POST", path="/graphql", to=door),
+    ]
 
 
 @contextmanager
