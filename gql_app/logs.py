@@ -68,7 +68,7 @@ class _Lines(structlog.WriteLogger):
 
     def msg(self, message: str) -> None:
         """Write a line; nothing else is to fail because nobody takes it."""
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # the latter of a file that is closed
             super().msg(message)
 
     debug = info = warning = error = critical = msg
