@@ -125,8 +125,8 @@ class CustomerConnection:
         node, cursor = partial(Customer.of_row, caller, page.columns), page.cursor
         edge = partial(CustomerEdge.of_row, node, cursor if "cursor" in cursors else str)
         return cls(
-            nodes=Rows(Customer, page, node).as_list,
-            edges=Rows(CustomerEdge, page, edge).as_list,
+            nodes=Rows(page, node).as_list,
+            edges=Rows(page, edge).as_list,
             page_info=PageInfo.of(page, cursors),
             total_count=count,
         )

@@ -1,8 +1,8 @@
 """Connections: how a list is paged through."""
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from enum import StrEnum
-from typing import Final, Self, TypeVar, cast, overload
+from typing import Final, Self, TypeVar, cast
 
 import strawberry
 
@@ -13,41 +13,24 @@ CURSORS: Final = frozenset({"cursor", "start_cursor", "end_cursor"})
 """Fields of an edge and of PageInfo for which a page is read with its keys."""
 
 
-class Rows(Sequence[_T]):
+class Rows(Iterable[_T]):
     """A list of GraphQL objects that are built only when somebody looks at them."""
 
-    def __init__(self, kind: type[_T], page: Page, build: Callable[[Sequence[object]], _T]) -> None:
-        self.kind: Final = kind
-        """What the items are."""
+    def __init__(self, page: Page, build: Callable[[Sequence[object]], _T]) -> None:
         self.columns: Final = page.columns
         """The fields that were read; an item's others are never looked at."""
         self.values: Final = page.rows
         """The columns of each item, in order."""
-        self.build: Final = build
-        """Makes an item of its values."""
+        self._build = build
 
     @property
     def as_list(self) -> list[_T]:
-        """Pass for the list that a field is declared to be, which it is to any reader."""
+        """Pass for the list that a field is declared to be, which it is to graphql-core."""
         return cast("list[_T]", self)
-
-    def __len__(self) -> int:
-        """Count the items."""
-        return len(self.values)
-
-    @overload
-    def __getitem__(self, index: int) -> _T: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[_T]: ...
-    def __getitem__(self, index: int | slice) -> _T | list[_T]:
-        """Build an item, or some."""
-        if isinstance(index, slice):
-            return list(map(self.build, self.values[index]))
-        return self.build(self.values[index])
 
     def __iter__(self) -> Iterator[_T]:
         """Build one item after the other."""
-        return map(self.build, self.values)
+        return map(self._build, self.values)
 
 
 @strawberry.enum(description="Which way a list is sorted.")
