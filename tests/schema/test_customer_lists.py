@@ -1,11 +1,14 @@
 """Lists of customers: pages, cursors, counts, and what they cost."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
 
 from gql_app.accounts import samples
+from gql_app.clock import rfc3339
+from gql_app.db.tables import CustomerRow
 from tests.api import Answer, Api
 from tests.people import Person, add_customer, password_hash, sign_in
 
@@ -215,3 +218,21 @@ async def test_page_costs_one_statement_and_one_for_each_extra(
     counts = [statement for statement in selects if "count(" in statement]
     assert len(counts) == asked.count("totalCount")
     assert len(selects) == 1 + statements  # the first tells who is asking
+
+
+@pytest.mark.parametrize("microsecond", [0, 1, 120_000, 999_999])
+async def test_moment_is_spelt_in_a_list_as_it_is_of_one_customer(
+    api: Api, admin: Person, microsecond: int
+) -> None:
+    row = await add_customer(api.database, "Mona Moment")
+    moment = datetime(2030, 1, 31, 12, 0, 0, microsecond, tzinfo=UTC)
+    async with api.database.write() as db:
+        stored = await db.get_one(CustomerRow, row.id)
+        stored.created_at = moment
+    document = f"""{{
+      customers(filter: {{search: "Mona"}}) {{ nodes {{ id createdAt }} }}
+      customer(id: "{row.id}") {{ id createdAt }}
+    }}"""
+    data = (await api.run(document, token=admin.token)).data
+    assert data["customers"]["nodes"] == [data["customer"]]
+    assert data["customer"]["createdAt"] == rfc3339(moment)
