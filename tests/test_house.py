@@ -25,10 +25,14 @@ from tests.laws import (
     circle,
     says_what_it_is_for,
 )
+from tests.processes import MAIN, environment
 
 BUILT = (Database, KeyRing, Passwords, Resources, Schema, Settings, Starlette)
 SCRIPTS = ("main", "db.migrations.env")
 """What is run, not imported."""
+HEAVY = {"graphql", "starlette", "strawberry", "uvicorn"}
+"""What only a server, or the schema, is worth waiting for."""
+COMMAND = "from gql_app.cli import cli; cli"
 IMPORTED = [f"{PACKAGE}.{module}" for module in MODULES if module and module not in SCRIPTS]
 
 
@@ -82,15 +86,22 @@ def test_only_main_reads_the_settings_at_import(
     ("start", "idle"),
     [
         ("import gql_app.app", {"alembic", "typer", "zxcvbn"}),
-        ("import gql_app.cli", {"alembic", "zxcvbn"}),
-        ("import runpy; runpy.run_path('main.py', run_name='__mp_main__')", {"gql_app"}),
+        ("import gql_app.cli", HEAVY | {"alembic", "zxcvbn"}),
+        (f"{COMMAND}(['--help'], standalone_mode=False)", HEAVY | {"alembic", "zxcvbn"}),
+        (f"{COMMAND}(['export', '--format', 'csv'], standalone_mode=False)", HEAVY),
+        (f"import runpy; runpy.run_path({MAIN[1]!r}, run_name='__mp_main__')", {"gql_app"}),
     ],
-    ids=["application", "command line", "worker's look at main.py"],
+    ids=["application", "command line", "help", "export", "worker's look at main.py"],
 )
-def test_nothing_is_loaded_that_a_server_does_without(start: str, idle: set[str]) -> None:
+def test_nothing_is_loaded_that_this_start_does_without(
+    tmp_path: Path, start: str, idle: set[str]
+) -> None:
     code = f"import sys; {start}; print(*sys.modules)"
     loaded = subprocess.check_output(  # noqa: S603  the code above, with this very Python
-        [sys.executable, "-c", code], cwd=ROOT, encoding="utf-8"
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment() | {"PYTHONPATH": str(ROOT)},
+        encoding="utf-8",
     )
     assert idle.isdisjoint(loaded.split())
 

@@ -8,7 +8,6 @@ import typer
 
 from gql_app import __version__
 from gql_app.cli.console import fail, out
-from gql_app.schema.root import build_schema
 
 
 def export_schema(
@@ -21,6 +20,8 @@ def export_schema(
     ),
 ) -> None:
     """Print the schema in GraphQL's language."""
+    from gql_app.schema.root import build_schema  # noqa: PLC0415 — other commands need no GraphQL
+
     printed = build_schema().as_str() + "\n"
     if not check:
         sys.stdout.write(printed)

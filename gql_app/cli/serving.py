@@ -6,7 +6,6 @@ from functools import partial
 from typing import Annotated, Final, cast
 
 import typer
-import uvicorn
 
 from gql_app import demo as demonstration
 from gql_app import logs, settings
@@ -15,8 +14,6 @@ from gql_app.cli.console import err, out
 from gql_app.cli.database import prepare
 from gql_app.resources import key_store
 from gql_app.settings import Settings
-from gql_app.web.bounds import Bounds
-from gql_app.web.wire import Wire
 
 GRACE: Final = 20
 """Seconds that requests have to finish when the server is told to stop."""
@@ -33,6 +30,8 @@ def serve(
     ] = False,
 ) -> None:
     """Serve the API."""
+    import uvicorn  # noqa: PLC0415 — other commands need no HTTP
+
     os.environ[f"{settings.PREFIX}DEMO"] = str(demo)
     if demo:
         demonstration.require_loopback(host)
@@ -73,4 +72,7 @@ async def _fill_demo(chosen: Settings) -> None:
 
 def _wire(chosen: Settings) -> type[asyncio.Protocol]:
     """Bound each connection: uvicorn calls what it takes for a class, in every worker."""
+    from gql_app.web.bounds import Bounds  # noqa: PLC0415 — as uvicorn
+    from gql_app.web.wire import Wire  # noqa: PLC0415 — as uvicorn
+
     return cast("type[asyncio.Protocol]", partial(Wire, bounds=Bounds.of(chosen)))
