@@ -1,4 +1,4 @@
-"""The command line, each command in a process of its own."""
+"""The command line: what each command does, and its exit status."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from gql_app import __version__
 from gql_app.db.engine import Database
 from gql_app.settings import Settings
 from tests.api import running
+from tests.commands import output_here, run_here
 from tests.conftest import SECRET
 from tests.databases import Postgres, copied_sqlite, looking
 from tests.people import PASSWORD, add_customer
@@ -56,7 +57,7 @@ def test_version_is_printed(tmp_path: Path) -> None:
 
 def test_the_printed_schema_is_the_one_kept(tmp_path: Path) -> None:
     kept = (ROOT / "schema.graphql").read_text(encoding="utf-8")
-    assert output_of("export-schema", folder=tmp_path) == kept
+    assert output_here("export-schema", folder=tmp_path) == kept
 
 
 def test_a_schema_that_differs_is_noticed(tmp_path: Path) -> None:
@@ -71,15 +72,15 @@ def test_a_schema_that_differs_is_noticed(tmp_path: Path) -> None:
 
 async def test_migrate_can_be_repeated(unmigrated_url: str, tmp_path: Path) -> None:
     for _ in range(2):
-        output_of("migrate", folder=tmp_path, database_url=unmigrated_url)
+        output_here("migrate", folder=tmp_path, database_url=unmigrated_url)
     async with running(Settings(database_url=unmigrated_url, secret_key=SECRET)) as api:
         assert (await api.client.get("/readyz")).status_code == 200
 
 
 async def test_an_admin_is_made_once(database_url: str, tmp_path: Path) -> None:
     settings = {"database_url": database_url, "admin_password": PASSWORD}
-    assert "ada@example.com" in output_of(*ADA, folder=tmp_path, **settings).lower()
-    again = run_main(*ADA, folder=tmp_path, **settings)
+    assert "ada@example.com" in output_here(*ADA, folder=tmp_path, **settings).lower()
+    again = run_here(*ADA, folder=tmp_path, **settings)
     assert (again.returncode, again.stdout) == (1, "")
     assert "email" in again.stderr
     assert PASSWORD not in again.stderr
@@ -96,7 +97,7 @@ async def test_an_admin_is_made_once(database_url: str, tmp_path: Path) -> None:
 async def test_a_weak_password_makes_no_admin(
     sqlite_url: str, tmp_path: Path, password: str
 ) -> None:
-    done = run_main(*ADA, folder=tmp_path, database_url=sqlite_url, admin_password=password)
+    done = run_here(*ADA, folder=tmp_path, database_url=sqlite_url, admin_password=password)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("password: ")
     assert await count(sqlite_url, "*") == 0
@@ -113,7 +114,7 @@ async def test_a_password_is_prompted_for_twice(sqlite_url: str, tmp_path: Path)
 
 
 async def test_seed_adds_as_many_customers_as_asked_for(database_url: str, tmp_path: Path) -> None:
-    printed = output_of("seed", "--count", "300", folder=tmp_path, database_url=database_url)
+    printed = output_here("seed", "--count", "300", folder=tmp_path, database_url=database_url)
     assert await count(database_url, "*") == 300
     assert await count(database_url, "DISTINCT email_key") == 300
     assert await count(database_url, "DISTINCT password_hash") == 1
@@ -142,7 +143,7 @@ def test_an_unmigrated_postgresql_is_told_how_to_migrate(
 
 def test_postgresql_is_not_served_without_a_secret(tmp_path: Path) -> None:
     url = f"postgresql://127.0.0.1:{free_port()}/nothing"
-    done = run_main("serve", folder=tmp_path, database_url=url, log_level="LOUD")
+    done = run_here("serve", folder=tmp_path, database_url=url, log_level="LOUD")
     assert (done.returncode, done.stdout) == (2, "")
     named = [line.partition(":")[0] for line in done.stderr.splitlines()]
     assert named == ["GQL_APP_LOG_LEVEL", "GQL_APP_SECRET_KEY"]
@@ -159,7 +160,7 @@ def test_all_faulty_settings_are_told_at_once(tmp_path: Path) -> None:
         "introspection": "sometimes",
         "log_level": "LOUD",
     }
-    done = run_main("serve", folder=tmp_path, **faulty)
+    done = run_here("serve", folder=tmp_path, **faulty)
     assert (done.returncode, done.stdout) == (2, "")
     named = [line.partition(":")[0] for line in done.stderr.splitlines()]
     assert sorted(named) == sorted(f"GQL_APP_{name.upper()}" for name in faulty)
@@ -169,7 +170,7 @@ def test_all_faulty_settings_are_told_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "demo.example.com"])  # noqa: S104 — refused
 def test_the_demo_is_served_on_loopback_only(tmp_path: Path, host: str) -> None:
-    done = run_main("serve", "--demo", "--host", host, folder=tmp_path)
+    done = run_here("serve", "--demo", "--host", host, folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert host in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -11,10 +11,10 @@ from gql_app.accounts import samples
 from gql_app.db.engine import Database
 from gql_app.deployment import Deployment, findings
 from gql_app.settings import Settings
+from tests.commands import output_here, run_here
 from tests.conftest import SetClock
 from tests.databases import Postgres, copied_sqlite
 from tests.people import add_customer
-from tests.processes import output_of, run_main
 
 RANDOM = "X8sL5xQm0c1ZkqVv2fTtJ3wYb7RrN9uHd4GgPpEe6Aa"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 — looked at, not listened on
@@ -44,7 +44,7 @@ def good(sqlite_template: Path, tmp_path: Path) -> dict[str, str]:
 
 def codes(folder: Path, *arguments: str, **settings: str) -> list[str]:
     """Run `check`, and tell the codes of what it finds; the status must agree with it."""
-    done = run_main("check", "--json", *arguments, folder=folder, **settings)
+    done = run_here("check", "--json", *arguments, folder=folder, **settings)
     found = json.loads(done.stdout)["findings"]
     assert done.returncode == (1 if found else 0), done.stderr
     for finding in found:
@@ -54,14 +54,14 @@ def codes(folder: Path, *arguments: str, **settings: str) -> list[str]:
 
 
 def test_good_deployment_has_nothing_to_mend(tmp_path: Path, good: dict[str, str]) -> None:
-    assert output_of("check", folder=tmp_path, **good) == "Nothing to mend.\n"
+    assert output_here("check", folder=tmp_path, **good) == "Nothing to mend.\n"
     assert codes(tmp_path, **good) == []
     assert codes(tmp_path, "--host", EVERYWHERE, **good | PUBLIC) == []
 
 
 def test_findings_are_told_in_words(tmp_path: Path, good: dict[str, str]) -> None:
     del good["smtp_url"]
-    done = run_main("check", folder=tmp_path, **good)
+    done = run_here("check", folder=tmp_path, **good)
     assert done.returncode == 1
     (line, count) = done.stdout.splitlines()
     assert line.startswith("no-mail: No letter is sent")

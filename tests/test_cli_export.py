@@ -1,4 +1,4 @@
-"""`export`, in a process of its own, and its way back through `import`."""
+"""`export`, and its way back through `import`."""
 
 import json
 import subprocess
@@ -12,9 +12,10 @@ from gql_app.accounts.imports import FIELDS
 from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow
 from tests.accounts.rows import customer, store
+from tests.commands import output_here
 from tests.databases import Postgres, copied_sqlite, looking
 from tests.people import password_hash
-from tests.processes import MAIN, environment, output_of
+from tests.processes import MAIN, environment
 from tests.transfer import HASHES, ONE_ENGINE, rows
 
 
@@ -36,7 +37,7 @@ async def test_what_was_exported_imports_into_the_same_rows(
     database_url: str, tmp_path: Path, sqlite_template: Path, postgres: Postgres, ending: str
 ) -> None:
     await fill(database_url)
-    said = output_of(
+    said = output_here(
         *("export", f"all.{ending}", "--with-password-hashes"),
         folder=tmp_path,
         database_url=database_url,
@@ -46,7 +47,7 @@ async def test_what_was_exported_imports_into_the_same_rows(
     (tmp_path / "there").mkdir()
     with postgres.copied() as postgresql:
         for url in (copied_sqlite(sqlite_template, tmp_path / "there"), postgresql):
-            output_of("import", f"all.{ending}", folder=tmp_path, database_url=url)
+            output_here("import", f"all.{ending}", folder=tmp_path, database_url=url)
             assert await rows(url) == await rows(database_url)
 
 
@@ -55,7 +56,7 @@ async def test_export_has_no_hashes_unless_they_are_asked_for(
 ) -> None:
     await fill(database_url)
     for named in ("csv", "jsonl"):
-        said = output_of("export", "--format", named, folder=tmp_path, database_url=database_url)
+        said = output_here("export", "--format", named, folder=tmp_path, database_url=database_url)
         assert "password" not in said
         assert not [each for each in [*HASHES, password_hash()] if each in said]
         assert said.count("\n") == 1_100 + (named == "csv")
@@ -103,7 +104,7 @@ def test_export_takes_the_place_of_the_one_before_for_its_owner_only(
 ) -> None:
     (tmp_path / "all.csv").write_text("the one before")
     (tmp_path / "all.csv").chmod(0o644)
-    output_of("export", "all.csv", folder=tmp_path, database_url=database_url)
+    output_here("export", "all.csv", folder=tmp_path, database_url=database_url)
     assert (tmp_path / "all.csv").read_text().startswith("id,name")
     assert (tmp_path / "all.csv").stat().st_mode & 0o777 == 0o600
     assert sorted(file.name for file in tmp_path.glob("*all.csv*")) == ["all.csv"]

@@ -13,10 +13,11 @@ from jwt import PyJWKClient
 
 from gql_app.db.engine import Database
 from gql_app.security.jwk import thumbprint
+from tests.commands import output_here, run_here
 from tests.conftest import SECRET
 from tests.databases import copied_sqlite
 from tests.people import PASSWORD, add_customer
-from tests.processes import PATIENCE, Server, output_of, run_main, serving, signed_in
+from tests.processes import PATIENCE, Server, run_main, serving, signed_in
 from tests.security.foundry import private_pem
 
 EMAIL = "ada@example.com"
@@ -35,7 +36,7 @@ def kept(sqlite_template: Path, tmp_path: Path) -> dict[str, str]:
 
 def listed(folder: Path, kept: dict[str, str]) -> dict[str, dict[str, str]]:
     """List the keys, one of each algorithm, by their algorithms."""
-    lines = output_of("keys", "list", folder=folder, **kept).splitlines()
+    lines = output_here("keys", "list", folder=folder, **kept).splitlines()
     found = [match for line in lines if (match := LINE.fullmatch(line))]
     assert len(found) == len(lines)
     return {match["algorithm"]: match.groupdict() for match in found}
@@ -43,7 +44,7 @@ def listed(folder: Path, kept: dict[str, str]) -> dict[str, dict[str, str]]:
 
 def new(folder: Path, kept: dict[str, str], *options: str) -> str:
     """Make a key, and tell its id."""
-    return output_of("keys", "new", *options, folder=folder, **kept).split()[0]
+    return output_here("keys", "new", *options, folder=folder, **kept).split()[0]
 
 
 def test_keys_are_made_listed_promoted_and_retired(tmp_path: Path, kept: dict[str, str]) -> None:
@@ -59,10 +60,10 @@ def test_keys_are_made_listed_promoted_and_retired(tmp_path: Path, kept: dict[st
     assert keys["HS256"]["place"] == "GQL_APP_SECRET_KEY"
     assert keys["EdDSA"]["place"] == f"{kept['keys_dir']}/EdDSA-{first}.pem"
 
-    promoted = output_of("keys", "promote", first[:10], folder=tmp_path, **kept)
+    promoted = output_here("keys", "promote", first[:10], folder=tmp_path, **kept)
     assert promoted == f"{first} signs from now on.\n"
     hs256 = keys["HS256"]["kid"]
-    retired = output_of("keys", "retire", hs256, folder=tmp_path, **kept)
+    retired = output_here("keys", "retire", hs256, folder=tmp_path, **kept)
     assert re.fullmatch(rf"{re.escape(hs256)} is {UNTIL}\.\n", retired)
     keys = listed(tmp_path, kept)
     assert keys["EdDSA"]["state"] == "signing"
@@ -95,9 +96,9 @@ def test_id_that_begins_with_a_hyphen_is_no_option(tmp_path: Path, kept: dict[st
     (tmp_path / "keys" / "mine.pem").write_bytes(private_pem(key))
     kid = thumbprint(key.public_key())
     for name in (kid, kid[:10]):
-        promoted = output_of("keys", "promote", name, folder=tmp_path, **kept)
+        promoted = output_here("keys", "promote", name, folder=tmp_path, **kept)
         assert promoted == f"{kid} signs from now on.\n"
-    done = run_main("keys", "retire", kid, folder=tmp_path, **kept)
+    done = run_here("keys", "retire", kid, folder=tmp_path, **kept)
     assert (done.returncode, done.stderr) == (
         1,
         f"{kid} signs the tokens. Promote another key first.\n",
@@ -109,7 +110,7 @@ def test_without_a_folder_the_operator_is_told_what_to_set(
     tmp_path: Path, kept: dict[str, str], command: tuple[str, ...]
 ) -> None:
     del kept["keys_dir"]
-    done = run_main("keys", *command, folder=tmp_path, **kept)
+    done = run_here("keys", *command, folder=tmp_path, **kept)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("GQL_APP_KEYS_DIR: is not set")
 
@@ -177,14 +178,14 @@ async def test_running_servers_change_keys_and_sign_nobody_out(
             until(partial(is_published, server, kid))
             assert signs_with(server, secret_id)
 
-        output_of("keys", "promote", kid, folder=tmp_path, **kept)
+        output_here("keys", "promote", kid, folder=tmp_path, **kept)
         for server in servers:
             until(partial(signs_with, server, kid))
         with other.client() as client:
             after = signed_in(client, EMAIL, PASSWORD)
         assert all(is_good(server, token) for server in servers for token in (before, after))
 
-        output_of("keys", "retire", secret_id, folder=tmp_path, **kept)
+        output_here("keys", "retire", secret_id, folder=tmp_path, **kept)
         assert "retired until" in listed(tmp_path, kept)["HS256"]["state"]
         assert all(is_good(server, token) for server in servers for token in (before, after))
 

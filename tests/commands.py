@@ -1,0 +1,66 @@
+"""The command line, run in this process: what a command does, without what a start takes."""
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
+from pathlib import Path
+from subprocess import CompletedProcess
+from threading import Thread
+
+import pytest
+
+from gql_app.cli import run
+from tests.processes import environment
+
+
+def run_here(*arguments: str, folder: Path, **settings: str) -> CompletedProcess[str]:
+    """Run a command as a process would, in a folder that is not the program's.
+
+    What needs a process is none of it: terminals, pipes, signals and what is loaded when.
+    """
+    done = CompletedProcess[str](arguments, 0)
+    raised: list[BaseException] = []
+
+    def command() -> None:
+        try:
+            run()
+        except SystemExit as end:
+            done.returncode = int(end.code or 0)
+        except BaseException as error:  # noqa: BLE001 — told to the test below
+            raised.append(error)
+
+    with _stage(folder, settings, arguments) as (stdout, stderr):
+        thread = Thread(target=command)  # the test may have a loop of its own in this one
+        thread.start()
+        thread.join()
+    if raised:
+        raise raised[0]
+    done.stdout, done.stderr = stdout.getvalue().decode(), stderr.getvalue().decode()
+    return done
+
+
+def output_here(*arguments: str, folder: Path, **settings: str) -> str:
+    """Run a command, which must succeed, and tell what it prints."""
+    done = run_here(*arguments, folder=folder, **settings)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@contextmanager
+def _stage(
+    folder: Path, settings: dict[str, str], arguments: tuple[str, ...]
+) -> Iterator[tuple[io.BytesIO, io.BytesIO]]:
+    """Make this process look like one that was started for a command, until the block ends."""
+    stdout, stderr = io.BytesIO(), io.BytesIO()
+    streams = [io.TextIOWrapper(each, encoding="utf-8") for each in (stdout, stderr)]
+    with pytest.MonkeyPatch.context() as patch, chdir(folder):
+        patch.setattr(os, "environ", environment(**settings))
+        patch.setattr(sys, "argv", ["gql-app", *arguments])
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+        patch.setattr(sys, "stdout", streams[0])
+        patch.setattr(sys, "stderr", streams[1])
+        yield stdout, stderr
+        for stream in streams:
+            stream.detach()  # or else it would close them
