@@ -4,13 +4,14 @@ import os
 import sys
 from pathlib import Path
 
+from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 sys.path.insert(0, str(Path(__file__).parent))
 import npm
 
 
-class Page(BuildHookInterface):
+class Page(BuildHookInterface[BuilderConfig]):
     """Builds the page if it is missing or older than its source; without it there is no wheel."""
 
     def dependencies(self) -> list[str]:
