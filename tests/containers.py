@@ -1,0 +1,160 @@
+"""Containerfile and compose.yaml, read as an engine reads them, and run as far as that goes."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from tests.processes import PATIENCE, ROOT
+
+PLACES = ("/src", "/opt/gql-app", "/wheel", "/data")
+"""The folders of the image that the steps name."""
+FETCHES = ("--require-hashes", "npm.py")
+"""What tells a step that needs the network."""
+READER = """
+const text = require("fs").readFileSync(0, "utf8");
+process.stdout.write(JSON.stringify(require("yaml").parse(text, { merge: true })));
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One instruction of a Containerfile."""
+
+    word: str
+    rest: str
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Read what is said by --name=value, before anything else."""
+        return dict(re.findall(r"--([\w-]+)=(\S+)", self.rest.partition("CMD")[0]))
+
+    @property
+    def arguments(self) -> list[str]:
+        """Read the words, without options; of JSON, its strings."""
+        said = re.sub(r"^(--\S+\s+)+", "", self.rest).removeprefix("CMD ")
+        if not said.startswith("["):
+            return shlex.split(said)
+        words: list[str] = json.loads(said)
+        return words
+
+
+def stages(file: Path = ROOT / "Containerfile") -> list[list[Step]]:
+    """Read a Containerfile: a list of steps for each FROM."""
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
+    found: list[list[Step]] = []
+    for line in "\n".join(lines).replace("\\\n", " ").splitlines():
+        if not line.strip():
+            continue
+        word, _, rest = line.partition(" ")
+        if word == "FROM":
+            found.append([])
+        found[-1].append(Step(word, rest.strip()))
+    return found
+
+
+def pairs(steps: list[Step], word: str) -> dict[str, str]:
+    """Read what ENV and LABEL say."""
+    said = [each for step in steps if step.word == word for each in step.arguments]
+    return dict(each.split("=", 1) for each in said)
+
+
+def context(ignore: Path = ROOT / ".dockerignore") -> set[str]:
+    """Name the files that are sent to the engine: the last pattern that fits a path decides."""
+    lines = [line for line in ignore.read_text().splitlines() if line and not line.startswith("#")]
+    return {
+        str(file)
+        for place in ROOT.iterdir()
+        if not _is_ignored(place.relative_to(ROOT), lines)
+        for file in _files(place)
+        if not _is_ignored(file, lines)
+    }
+
+
+def _files(place: Path) -> Iterator[Path]:
+    """Name a file, or those in a folder."""
+    for each in place.rglob("*") if place.is_dir() else [place]:
+        if each.is_file():
+            yield each.relative_to(ROOT)
+
+
+def _is_ignored(path: Path, patterns: list[str]) -> bool:
+    above = [str(each) for each in (path, *path.parents)]
+    ignored = False
+    for pattern in patterns:
+        wanted = pattern.removeprefix("!")
+        plain = wanted.removeprefix("**/")
+        names = [Path(each).name for each in above] if plain != wanted else above
+        if any(fnmatch(each, plain) for each in names):
+            ignored = not pattern.startswith("!")
+    return ignored
+
+
+def here(root: Path, said: str) -> str:
+    """Say the same of a folder that stands for the image's root."""
+    return re.sub(rf"(?<![\w.])({'|'.join(PLACES)})\b", rf"{root}\1", said)
+
+
+def replay(steps: list[Step], root: Path) -> None:
+    """Take the build's steps in a folder; for what is fetched, what this machine has stands in."""
+    for place in PLACES:
+        (root / place[1:]).mkdir(parents=True)
+    folder, files = root, context()
+    for step in steps:
+        if step.word == "WORKDIR":
+            folder = root / step.rest[1:]
+        elif step.word == "COPY":
+            *sources, target = step.arguments
+            for file in files:
+                if any(file == each or file.startswith(f"{each}/") for each in sources):
+                    copy = folder / target / file if target == "./" else folder / file
+                    copy.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(ROOT / file, copy)
+        elif step.word == "RUN" and not any(each in step.rest for each in FETCHES):
+            _run(here(root, re.sub(r" -[og] \d+", "", step.rest)), folder)
+        elif step.word == "RUN" and "npm.py" in step.rest:
+            page = "gql_app/web/static"
+            shutil.copytree(ROOT / page, folder / page, copy_function=shutil.copy)
+    (needed,) = (root / "opt/gql-app").glob("lib/python*/site-packages")
+    (needed / "needed.pth").write_text(sysconfig.get_path("purelib"))
+
+
+def _run(command: str, folder: Path) -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    subprocess.run(  # noqa: S602 — the Containerfile's own words, which a shell reads there, too
+        command,
+        shell=True,
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        check=True,
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+
+
+def composition(variables: Mapping[str, str]) -> dict[str, object]:
+    """Read compose.yaml, with variables of .env put in. Raises KeyError for one that is missing."""
+
+    def put(found: re.Match[str]) -> str:
+        name, default = found[1], found[2]
+        return variables.get(name, default) if default is not None else variables[name]
+
+    text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+    said = re.sub(r"\$\{(\w+)(?::-([^}]*)|:\?[^}]*)\}", put, text)
+    read: dict[str, object] = json.loads(
+        subprocess.check_output(  # noqa: S603 — npm's YAML, for Python has none
+            [str(Path(sys.executable).parent / "node"), "-e", READER],
+            input=said,
+            cwd=ROOT / "examples/typescript",
+            encoding="utf-8",
+        )
+    )
+    return read
