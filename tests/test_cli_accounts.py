@@ -1,4 +1,4 @@
-"""The command line on accounts: deleting what is long over, and exporting the audit."""
+"""The command line on accounts: ending and deleting what is over, and exporting the audit."""
 
 import asyncio
 import json
@@ -9,14 +9,18 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
 from gql_app.accounts import audit, sessions
 from gql_app.accounts.audit import Action, Origin
+from gql_app.db.tables import AuditRow
 from gql_app.resources import Resources
 from gql_app.security.ids import new_id
+from tests.api import Api
 from tests.commands import run_here
 from tests.conftest import SECRET, SetClock
-from tests.people import NOWHERE, add_customer
+from tests.databases import copied_sqlite, looking
+from tests.people import NOWHERE, add_customer, sign_in, sign_out
 from tests.processes import MAIN, environment
 
 LONG_AGO = datetime(2020, 1, 1, 12, tzinfo=UTC)
@@ -41,6 +45,49 @@ async def test_purge_tells_how_much_is_gone(
     set_clock(real)
     async with resources.database.read() as db:
         assert len((await sessions.living(db, [customer.id]))[customer.id]) == 1
+
+
+async def test_everybody_is_signed_out_everywhere(api: Api, database_url: str) -> None:
+    people = [await sign_in(api.resources, await add_customer(api.database, n)) for n in "ab"]
+    await sign_out(api.resources, people[1])
+    for count in (1, 0):
+        told = run_here("end-sessions", folder=Path.cwd(), database_url=database_url)
+        assert (told.returncode, told.stdout) == (0, f"{count} sessions are ended.\n")
+    refused = await api.run("{ me { id } }", token=people[0].token)
+    assert refused.reason("me") == "TOKEN_REVOKED"
+    async with looking(api.database) as db:
+        (*_, last) = await db.scalars(select(AuditRow).order_by(AuditRow.id))
+    assert (last.action, last.customer_id) == ("session:end_all", None)
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "told"),
+    [
+        ("there.db", "test.db", "there.db is there already."),
+        ("no/copy.db", "test.db", "no/copy.db: No such file or directory"),
+        ("copy.db", "missing.db", "missing.db can't be copied: unable to open database file."),
+    ],
+)
+def test_copy_that_cannot_be_made_is_told_in_words(
+    sqlite_template: Path, tmp_path: Path, file: str, source: str, told: str
+) -> None:
+    copied_sqlite(sqlite_template, tmp_path)
+    (tmp_path / "there.db").touch()
+    done = run_here("backup", file, folder=tmp_path, database_url=f"sqlite:///{source}")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{told}\n")
+
+
+def test_postgresql_is_left_to_its_own_tools(tmp_path: Path) -> None:
+    done = run_here("backup", "copy", folder=tmp_path, database_url="postgresql://127.0.0.1:1/x")
+    assert done.returncode == 1
+    assert "pg_dump" in done.stderr
+
+
+def test_copy_that_is_made_is_told(sqlite_template: Path, tmp_path: Path) -> None:
+    url = copied_sqlite(sqlite_template, tmp_path)
+    done = run_here("backup", "copy.db", folder=tmp_path, database_url=url)
+    assert done.stdout == f"{tmp_path}/test.db is copied to copy.db.\n"
+    assert (tmp_path / "copy.db").stat().st_mode & 0o777 == 0o600
 
 
 async def test_export_is_a_line_of_json_for_each_event_the_oldest_first(

@@ -30,6 +30,7 @@ class Action(StrEnum):
     REUSE = "session:reuse"
     LOGOUT = "session:logout"
     SESSION_ENDED = "session:end"
+    SESSIONS_ENDED = "session:end_all"
     CUSTOMER_REGISTERED = "customer:register"
     CUSTOMER_CREATED = "customer:create"
     CUSTOMER_IMPORTED = "customer:import"

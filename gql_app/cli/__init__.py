@@ -21,6 +21,8 @@ for _command in (
     accounts.create_admin,
     accounts.seed,
     database.purge,
+    database.backup,
+    accounts.end_sessions,
     accounts.export_audit,
     checking.check,
     schema.export_schema,

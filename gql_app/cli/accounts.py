@@ -1,4 +1,4 @@
-"""`create-admin`, `seed` and `export-audit`: accounts, seen from the operator's chair."""
+"""Accounts, seen from the operator's chair: admins, samples, sessions and the audit."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ import typer
 from rich.progress import Progress
 
 from gql_app import settings
-from gql_app.accounts import audit, checks, customers, samples
+from gql_app.accounts import audit, checks, customers, samples, sessions
 from gql_app.accounts.audit import Origin
 from gql_app.cli.console import err, out
 from gql_app.cli.database import prepare
@@ -57,6 +57,14 @@ def seed(
     )
 
 
+def end_sessions() -> None:
+    """End every session, so that everybody signs in anew: after a restore, or a leak."""
+    chosen = settings.load()
+    prepare(chosen)
+    count = asyncio.run(_end_sessions(chosen))
+    out.print(f"{count} sessions are ended.")
+
+
 def export_audit() -> None:
     """Print every audit event as a line of JSON, the oldest first."""
     chosen = settings.load()
@@ -80,6 +88,11 @@ async def _add(chosen: Settings, new: checks.NewCustomer) -> None:
         hashed = await passwords.hash(new.password)
         async with database.write() as db:
             await customers.create(db, new, password_hash=hashed, origin=Origin())
+
+
+async def _end_sessions(chosen: Settings) -> int:
+    async with opened(chosen) as (database, _), database.write() as db:
+        return await sessions.end_everybodys(db)
 
 
 async def _export_audit(chosen: Settings) -> None:

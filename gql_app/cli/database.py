@@ -1,10 +1,16 @@
-"""`migrate` and `purge`, and the state in which every command needs the database."""
+"""`migrate`, `purge` and `backup`, and the state in which every command needs the database."""
 
 import asyncio
+import sqlite3
 from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from gql_app import chores, settings
 from gql_app.cli.console import fail, out
+from gql_app.db import backup as copies
 from gql_app.db.engine import Database, sqlite_file
 from gql_app.resources import Resources
 from gql_app.settings import Settings
@@ -24,6 +30,25 @@ def purge() -> None:
     prepare(chosen)
     count = asyncio.run(_purge(chosen))
     out.print(f"{count} rows are gone.")
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to; nothing may be there yet.")],
+) -> None:
+    """Copy an SQLite database to a file while it is in use; PostgreSQL has pg_dump."""
+    chosen = settings.load()
+    if not chosen.on_sqlite:
+        fail("This copies SQLite files. For PostgreSQL there is pg_dump.")
+    source = sqlite_file(chosen.database_url)
+    try:
+        copies.copy(source, file)
+    except FileExistsError:
+        fail(f"{file} is there already.")
+    except OSError as why:
+        fail(f"{file}: {why.strerror}")
+    except sqlite3.Error as why:
+        fail(f"{source} can't be copied: {why}.")
+    out.print(f"{source} is copied to {file}.", markup=False)
 
 
 def prepare(chosen: Settings) -> None:

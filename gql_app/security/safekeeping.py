@@ -14,6 +14,14 @@ def create(file: Path, content: bytes) -> None:
         opened.write(content)
 
 
+def creating(file: Path) -> AbstractContextManager[Path]:
+    """Lend the path of an empty file of mode 0600, which becomes this one when the block ends well.
+
+    Raises FileExistsError if something is there then.
+    """
+    return _drafted(file, lambda draft: os.link(draft, file))
+
+
 def replace(file: Path, content: bytes) -> None:
     """Put a file of mode 0600 in another's place, or where none was."""
     with replacing(file) as opened:
@@ -28,16 +36,22 @@ def replacing(file: Path) -> AbstractContextManager[BinaryIO]:
 @contextmanager
 def _draft(file: Path, place: Callable[[Path], object]) -> Iterator[BinaryIO]:
     """Lend a file beside the one that is meant, and put it in its place once it is whole."""
+    with _drafted(file, place) as draft, draft.open("wb") as opened:
+        yield opened
+
+
+@contextmanager
+def _drafted(file: Path, place: Callable[[Path], object]) -> Iterator[Path]:
+    """Lend its path, for those who write to it by themselves."""
     draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as opened:
-            yield opened
-            opened.flush()
-            os.fsync(descriptor)
+        yield draft
+        os.fsync(descriptor)
         place(draft)
         _settle(file.parent)
     finally:
+        os.close(descriptor)
         draft.unlink(missing_ok=True)
 
 

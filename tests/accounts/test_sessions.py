@@ -258,3 +258,16 @@ async def test_an_ended_session_keeps_the_moment_it_first_ended(
     async with looking(database) as db:
         ended = [(await db.get_one(SessionRow, row.id)).ended_at for row in (first, second)]
     assert ended == [NOON + MICROSECOND, NOON + HOUR]
+
+
+async def test_everybodys_sessions_end_at_once(database: Database, set_clock: SetClock) -> None:
+    set_clock(NOON - HOUR)
+    ada, bob = await add_customer(database, "Ada"), await add_customer(database, "Bob")
+    await open_session(database, ada)
+    set_clock(NOON)
+    for person in (ada, ada, bob):
+        await open_session(database, person)
+    for count in (3, 0):  # the first has expired
+        async with database.write() as db:
+            assert await sessions.end_everybodys(db) == count
+    assert await living(database, ada, bob) == {}

@@ -133,6 +133,7 @@ ELSEWHERE: Final = {
     Action.PASSWORD_RESET,
     Action.CUSTOMER_IMPORTED,
     Action.CUSTOMERS_EXPORTED,
+    Action.SESSIONS_ENDED,
 }
 """What has its own test, here or of the command line."""
 

@@ -1,0 +1,33 @@
+"""A file that somebody else writes to is for its owner only, and appears when it is whole."""
+
+from pathlib import Path
+
+import pytest
+
+from gql_app.security import safekeeping
+
+
+def test_file_appears_when_it_is_whole_and_is_its_owners(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    with safekeeping.creating(file) as draft:
+        draft.write_text("whole")
+        assert draft.stat().st_mode & 0o777 == 0o600
+        assert not file.exists()
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("whole", 0o600)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_file_that_was_there_first_stays(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    with pytest.raises(FileExistsError), safekeeping.creating(file) as draft:
+        draft.write_text("second")
+        file.write_text("first")
+    assert file.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_file_that_does_not_get_whole_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), safekeeping.creating(tmp_path / "file") as draft:
+        draft.write_text("half")
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
