@@ -19,6 +19,7 @@ def run_here(*arguments: str, folder: Path, **settings: str) -> CompletedProcess
     """Run a command as a process would, in a folder that is not the program's.
 
     What needs a process is none of it: terminals, pipes, signals and what is loaded when.
+    A test that runs the API awaits this by `to_thread`: its chores may be in a transaction.
     """
     done = CompletedProcess[str](arguments, 0)
     raised: list[BaseException] = []

@@ -1,5 +1,6 @@
 """`import`: all that a file has is in the database, or nothing, and why."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -52,7 +53,9 @@ async def test_everybody_signs_in_with_the_password_they_had_and_is_rehashed(
         for each in VECTORS
     ]
     file = write(tmp_path / "theirs.jsonl", said)
-    done = output_here("import", str(file), folder=tmp_path, database_url=database_url)
+    done = await asyncio.to_thread(
+        output_here, "import", str(file), folder=tmp_path, database_url=database_url
+    )
     assert done == f"{len(VECTORS)} customers are imported.\n"
     before = {row["name"]: row["password_hash"] for row in await rows(database_url)}
     assert before == {each.source: each.hashed for each in VECTORS}
@@ -69,7 +72,9 @@ async def test_who_has_no_hash_signs_in_once_they_have_reset_their_password(
     letterbox: Letterbox, api: Api, database_url: str, tmp_path: Path
 ) -> None:
     file = write(tmp_path / "new.csv", people(1, password_hash=""))
-    output_here("import", str(file), folder=tmp_path, database_url=database_url)
+    await asyncio.to_thread(
+        output_here, "import", str(file), folder=tmp_path, database_url=database_url
+    )
     for password in ("", " ", "password"):
         assert await log_in(api, "c0@example.com", password) != "SUCCESS"
     assert (await api.run(ASK, email="c0@example.com")).data
