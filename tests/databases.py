@@ -83,6 +83,10 @@ class Postgres:
         uri = urlsplit(self._server.get_uri())
         return uri._replace(path=f"/{database}").geturl()
 
+    def run(self, statement: str) -> None:
+        """Run a statement on the server as a whole."""
+        self._server.psql(statement)
+
     @contextmanager
     def copied(self, template: str = TEMPLATE) -> Iterator[str]:
         """Lend a copy of the migrated database, or of another, for as long as the block lasts.

