@@ -138,7 +138,7 @@ def test_an_unmigrated_postgresql_is_told_how_to_migrate(
     with postgres.copied("template1") as url:
         done = run_main("serve", folder=tmp_path, database_url=url, secret_key=SECRET)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "python main.py migrate" in done.stderr
+    assert "Run: gql-app migrate" in done.stderr
 
 
 def test_postgresql_is_not_served_without_a_secret(tmp_path: Path) -> None:

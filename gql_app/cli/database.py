@@ -56,7 +56,7 @@ def prepare(chosen: Settings) -> None:
     if not reach(chosen):
         return
     if not chosen.on_sqlite:
-        fail("The database is not migrated. Run: python main.py migrate")
+        fail("The database is not migrated. Run: gql-app migrate")
     upgrade(chosen)
 
 

@@ -16,4 +16,3 @@ def copy(file: Path, to: Path) -> None:
         source = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)
         with closing(source), closing(sqlite3.connect(draft)) as target:
             source.backup(target)
-            target.execute("PRAGMA journal_mode = DELETE")  # whole without a file beside it
