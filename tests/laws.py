@@ -82,7 +82,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "web.playground",
     ),
     "typer": ("cli",),
-    "uvicorn": ("cli", "web.wire"),
+    "uvicorn": ("cli", "web.answering", "web.wire"),
     "zxcvbn": ("security",),
 }
 """Where a library may be imported; one that is not named here, nowhere."""

@@ -21,6 +21,9 @@ from gql_app.errors import TokenRevoked, Unauthenticated
 from gql_app.resources import Resources
 from gql_app.security.tokens import Claims
 
+MAX_NAME: Final = 100
+"""How much of an operation's name is logged."""
+
 
 class Context:
     """One request: never more, for the answers it keeps are true of one request only."""
@@ -41,6 +44,8 @@ class Context:
         self.request_id: Final = request_id
         self.operation = ""
         """What the operation is called, for the log."""
+        self.unbroken = False
+        """Whether it goes on though its client is gone: a guess is to be counted all the same."""
         self.caller_id: UUID | None = None
         """Whoever was found to be asking, for the log."""
         self.memo: dict[object, object] = {}
@@ -48,6 +53,11 @@ class Context:
         self._caller: Caller | Unauthenticated | None = None
         self._judging = asyncio.Lock()
         self._posted = False
+
+    def facts(self, outcome: str) -> dict[str, str | None]:
+        """Tell the log what was asked, by whom, and how it came out."""
+        caller = str(self.caller_id) if self.caller_id else None
+        return {"operation": self.operation[:MAX_NAME], "caller": caller, "outcome": outcome}
 
     def read(self) -> AbstractAsyncContextManager[Reader]:
         """Lend a handle to read with; fields that run side by side each take their own."""

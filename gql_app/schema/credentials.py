@@ -99,6 +99,7 @@ class CredentialMutation:
     async def login(self, info: Info, email: str, password: str) -> LoginPayload:
         """Check the password, and open a session."""
         context, resources = info.context, info.context.resources
+        context.unbroken = True
         try:
             attempt = await credentials.check(
                 context.read,

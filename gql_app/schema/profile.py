@@ -127,7 +127,7 @@ async def _prove(
     if password is None:
         message = "Give your current password to change this."
         raise Rejected(Fault(UserErrorCode.REQUIRED, message, field))
-    resources = context.resources
+    resources, context.unbroken = context.resources, True
     proven = await credentials.prove(
         context.read, resources.passwords, resources.throttle, customer, password
     )

@@ -16,6 +16,8 @@ MAX_WAITING: Final = 100
 """Requests of one connection that may wait for the answers before theirs."""
 LAST_CALL: Final = 3
 """Seconds that a request may go on arriving once the server has been told to stop."""
+LAST_CHANCE: Final = 1
+"""Seconds that an idle connection stays open then, for what its peer may have sent already."""
 TICK: Final = 0.001
 """Seconds by which a loop's timer may ring too early."""
 SPARE_FILES: Final = 100

@@ -32,8 +32,6 @@ from gql_app.web.playground import Playground, wants_page
 JSON: Final = "application/json"
 GRAPHQL: Final = "application/graphql-response+json"
 UNAUTHORIZED: Final = 401
-MAX_NAME: Final = 100
-"""How much of an operation's name is logged."""
 _Headers = dict[bytes, list[bytes]]
 
 
@@ -57,12 +55,9 @@ class Door:
             why.headers = {"Content-Type": f"{media_type}; charset=utf-8"}
             raise
         context = _context(scope, headers)
+        scope["state"]["context"] = context
         result = await self._execution.run(asked, context)
-        scope["state"]["facts"] = {
-            "operation": context.operation[:MAX_NAME],
-            "caller": context.caller_id and str(context.caller_id),
-            "outcome": outcome(result.errors),
-        }
+        scope["state"]["facts"] = context.facts(outcome(result.errors))
         status = 200 if media_type == JSON else _status(result)
         body = _write(result)
         answered = [

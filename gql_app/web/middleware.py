@@ -1,5 +1,6 @@
 """What every request passes: its id and log line, and the headers of every answer."""
 
+import asyncio
 import re
 import time
 from collections.abc import Sequence
@@ -29,6 +30,9 @@ _ONLY_TLS: Final = (b"strict-transport-security", f"max-age={2 * 365 * 24 * 3600
 _DIGITS: Final = 19
 """More of a length need not be read to know that it is too large."""
 _PORT: Final = re.compile(r":[0-9]*$")
+ABANDONED: Final = "CLIENT_CLOSED_REQUEST"
+CLIENT_CLOSED_REQUEST: Final = 499
+"""What stands in the log where nobody was left to be given a status; no standard has one."""
 _PROBED: Final = frozenset({"/livez", "/readyz"})
 """Asked by whoever starts and stops the process, who knows its address alone."""
 
@@ -66,6 +70,11 @@ class RequestLog:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             await self._app(scope, receive, note)
+        except asyncio.CancelledError:
+            if "abandoned" not in state:
+                raise
+            state["status"] = CLIENT_CLOSED_REQUEST
+            state["facts"] = state["context"].facts(ABANDONED) if "context" in state else None
         finally:
             self._log.info(
                 "Request",
@@ -195,6 +204,8 @@ class BodyLimit:
 
 def _outcome(status: int) -> dict[str, str]:
     """Tell how it came out by the status, where no operation tells it better."""
+    if status == CLIENT_CLOSED_REQUEST:
+        return {"outcome": ABANDONED}
     return {"outcome": HTTPStatus(status).name} if status else {}
 
 

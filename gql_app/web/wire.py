@@ -10,10 +10,18 @@ from typing import Any, cast
 from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from gql_app.web.bounds import LAST_CALL, MAX_HEADERS, MAX_WAITING, Bounds, Deadline, cut_off
+from gql_app.web.answering import Answering
+from gql_app.web.bounds import (
+    LAST_CALL,
+    LAST_CHANCE,
+    MAX_HEADERS,
+    MAX_WAITING,
+    Bounds,
+    Deadline,
+    cut_off,
+)
 from gql_app.web.framing import Unacceptable, check_framing, length_beside_upgrade
 from gql_app.web.middleware import RequestLog, SafeHeaders
 from gql_app.web.responses import refusal
@@ -22,7 +30,7 @@ _NOTHING, _HEAD, _BODY = range(3)
 """What is arriving; no Enum, whose members take longer to look up than a call does."""
 
 
-class Wire(HttpToolsProtocol):
+class Wire(Answering):
     """One connection, on which a peer is waited for no longer than it may take."""
 
     def __init__(
@@ -37,12 +45,13 @@ class Wire(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._bounds = bounds
         self._head_bytes = bounds.head_bytes
+        self._seconds = bounds.seconds
         self.timeout_keep_alive = min(self.timeout_keep_alive, bounds.seconds)
         self._arriving = _NOTHING
         self._due = Deadline(self.loop, self._late)
         self._taken = Deadline(self.loop, lambda: cut_off(self.transport))
         self._idle = Deadline(self.loop, self.timeout_keep_alive_handler)
-        self._over = False
+        self._over = self._stopping = False
         self._parsed = self._unparsed = self._body_bytes = 0
         self._moved = False
         """Whether a head or a request ended, or some of a body came."""
@@ -55,7 +64,7 @@ class Wire(HttpToolsProtocol):
         if len(self.connections) > self._bounds.connections:
             self._refuse(503, "There are too many connections; try again")
         else:
-            self._due.set(self._bounds.seconds)
+            self._due.set(self._seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
@@ -64,10 +73,19 @@ class Wire(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        """Finish what has arrived, and soon give up what has not."""
-        super().shutdown()
-        if self._arriving == _BODY:
-            self._due.set(min(LAST_CALL, self._bounds.seconds))
+        """Finish what has arrived, and soon give up what has not.
+
+        What its peer sent before it could know is answered, on an idle connection as well.
+        """
+        self._stopping = True
+        self._seconds = min(LAST_CALL, self._seconds)
+        self.timeout_keep_alive = min(LAST_CHANCE, self.timeout_keep_alive)
+        if self._arriving != _NOTHING:
+            self._due.set(self._seconds)
+        elif self.cycle is None or self.cycle.response_complete:
+            self._idle.set(self.timeout_keep_alive)
+        if self.cycle is not None and self._arriving != _HEAD and not self.cycle.response_started:
+            self.cycle.keep_alive = False
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come, or refuse it."""
@@ -75,7 +93,7 @@ class Wire(HttpToolsProtocol):
             return
         self._idle.clear()
         if not self._due.pending:
-            self._due.set(self._bounds.seconds)
+            self._due.set(self._seconds)
         self._moved = False
         try:
             self._parse(data)
@@ -92,7 +110,7 @@ class Wire(HttpToolsProtocol):
         self._arriving = _HEAD
         self._parsed = self._unparsed = self._body_bytes = self._aside = 0
         if not self._due.pending:
-            self._due.set(self._bounds.seconds)
+            self._due.set(self._seconds)
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target."""
@@ -121,9 +139,11 @@ class Wire(HttpToolsProtocol):
         if self.parser.should_upgrade():
             self._aside = length_beside_upgrade(self.headers)
         super().on_headers_complete()
+        if self._stopping:
+            self.cycle.keep_alive = False
         self._arriving = _BODY
         self._moved = True
-        self._due.set(self._bounds.seconds)
+        self._due.set(self._seconds)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body; what nobody wants any more is not read for long."""
@@ -190,9 +210,9 @@ class Wire(HttpToolsProtocol):
 
     def _late(self) -> None:
         if self.flow.read_paused:  # it is we who are late
-            self._due.set(self._bounds.seconds)
+            self._due.set(self._seconds)
         elif self._arriving == _NOTHING:
-            self.shutdown()
+            super().shutdown()
         else:
             self._refuse(408, f"The request did not arrive within {self._bounds.seconds} seconds")
 
@@ -224,20 +244,3 @@ class Wire(HttpToolsProtocol):
             self.pipeline.popleft()
             return False
         return True
-
-    def _nameless_cycle(self) -> RequestResponseCycle:
-        super().on_message_begin()
-        self.scope |= {"method": "", "path": "", "raw_path": b"", "query_string": b""}
-        return RequestResponseCycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=False,
-            on_response=self.on_response_complete,
-        )

@@ -36,8 +36,9 @@ def test_half_sent_requests_do_not_hold_up_the_end(tmp_path: Path, workers: int)
         server.await_log("Waiting for connections to close")
         under_way.send(HELLO)
         assert [answer.body for answer in under_way.answers()] == [ANSWER]
-        assert [peer.answers() for peer in (silent, idle, half_head)] == [[]] * 3
-        assert [answer.status for answer in half_body.answers()] == [408]
+        assert [peer.answers() for peer in (silent, idle)] == [[]] * 2
+        for peer in (half_head, half_body):
+            assert [answer.status for answer in peer.answers()] == [408]
         assert server.stop() in {0, -signal.SIGTERM}
     assert "Cancel" not in server.logged()
     with pytest.raises(httpx.ConnectError), server.client() as client:
