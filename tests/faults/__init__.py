@@ -1,0 +1,1 @@
+"""What befalls a running server, and what is left of it."""

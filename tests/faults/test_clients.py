@@ -1,0 +1,176 @@
+"""Clients that leave before they are answered: nothing is done for them any more."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+
+from gql_app.db.engine import Database
+from gql_app.db.tables import CustomerRow, ThrottleRow
+from tests.conftest import SECRET
+from tests.databases import looking
+from tests.faults.crowd import ME, RENAME, gather_crowd
+from tests.peers import connected, head, post
+from tests.people import Person
+from tests.processes import PATIENCE, Server, serving
+from tests.slow import hurry_inserts, slow_down, slow_down_inserts, statements_at_work
+
+TICKS = 30
+"""Hundredths of a second that a server computes only if it is given something to do."""
+ASLEEP = text(
+    "SELECT count(*) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND wait_event = 'PgSleep'"
+)
+LEFT = r'.*"outcome": ?"CLIENT_CLOSED_REQUEST".*'
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Open the database that the server runs on."""
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def people(database_url: str) -> list[Person]:
+    """Sign two customers in."""
+    return await gather_crowd(database_url, 2)
+
+
+@pytest.fixture
+def server(database_url: str, people: list[Person], tmp_path: Path) -> Iterator[Server]:
+    """Serve with one connection, which nobody gives back but who lent it, and no deadline."""
+    assert people
+    with serving(
+        folder=tmp_path,
+        database_url=database_url,
+        secret_key=SECRET,
+        database_connections="1",
+        operation_timeout="600",
+    ) as server:
+        yield server
+
+
+def asked(query: str, person: Person | None = None, **variables: str) -> bytes:
+    """Write a request."""
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    return post(body, *([b"Authorization: Bearer " + person.token.encode()] if person else []))
+
+
+def run(server: Server, query: str, person: Person, **variables: str) -> object:
+    """Run an operation, and tell its data."""
+    with connected(server) as peer:
+        peer.send(asked(query, person, **variables))
+        answer = json.loads(peer.answer().body)
+    assert "errors" not in answer, answer
+    return answer["data"]
+
+
+def computed(server: Server) -> int:
+    """Tell for how many hundredths of a second a server has computed."""
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+async def until(happened: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something has happened, of which no event tells."""
+    async with asyncio.timeout(PATIENCE):
+        while not await happened():  # noqa: ASYNC110 — what is waited for sends no event
+            await asyncio.sleep(0.01)
+
+
+async def until_at_work(server: Server, database: Database, before: int) -> None:
+    """Wait until the server has a statement run."""
+
+    async def at_work() -> bool:
+        if database.engine.dialect.name == "sqlite":
+            return computed(server) > before + TICKS
+        async with looking(database) as db:
+            return bool((await db.execute(ASLEEP)).scalar_one())
+
+    await until(at_work)
+
+
+async def until_idle(database: Database) -> None:
+    """Wait until no statement runs; what runs within SQLite holds the one connection."""
+
+    async def idle() -> bool:
+        return not await statements_at_work(database)
+
+    await until(idle)
+
+
+def end_of(server: Server) -> dict[str, object]:
+    """Wait for the line of the request whose client left, and see that all is well else."""
+    (line,) = server.await_log(LEFT)
+    assert "Traceback" not in server.logged()
+    assert {json.loads(each)["level"] for each in server.logged().splitlines()} == {"info"}
+    told: dict[str, object] = json.loads(line)
+    return told
+
+
+async def test_query_whose_client_leaves_is_cancelled(
+    server: Server, database: Database, people: list[Person]
+) -> None:
+    gone, other = people
+    await slow_down(database, "customers", gone.id)
+    before = computed(server)
+    with connected(server) as peer:
+        peer.send(asked(f"query Me {ME}", gone))
+        await until_at_work(server, database, before)
+    line = end_of(server)
+    assert (line["operation"], line["status"]) == ("Me", 499)
+    assert run(server, ME, other) == {"me": {"id": str(other.id), "name": other.name}}
+    await until_idle(database)
+
+
+async def test_write_whose_client_leaves_is_rolled_back_and_holds_nothing(
+    server: Server, database: Database, people: list[Person]
+) -> None:
+    gone, other = people
+    await slow_down_inserts(database, "audit_events")
+    before = computed(server)
+    with connected(server) as peer:
+        peer.send(asked(RENAME, gone, name="Eve"))
+        await until_at_work(server, database, before)
+    assert end_of(server)["caller"] == str(gone.id)
+    await until_idle(database)
+    await hurry_inserts(database)
+    assert run(server, RENAME, other, name="Eve") == {"updateMe": {"status": "SUCCESS"}}
+    async with looking(database) as db:
+        names = {row.id: row.name for row in await db.scalars(select(CustomerRow))}
+    assert names == {gone.id: gone.name, other.id: "Eve"}
+
+
+async def test_who_leaves_amid_a_body_is_not_waited_for(server: Server) -> None:
+    with connected(server) as peer:
+        peer.send(head(b"Content-Length: 24", b"Expect: 100-continue"))
+        assert peer.connection.recv(100).startswith(b"HTTP/1.1 100")
+    assert end_of(server)["status"] == 499
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_guess_is_counted_though_its_client_left(server: Server, database: Database) -> None:
+    guess = 'mutation { login(email: "p0@example.com", password: "a mere guess") { status } }'
+    async with looking(database) as db:
+        await db.execute(text("LOCK TABLE throttles IN SHARE ROW EXCLUSIVE MODE"))
+        with connected(server) as peer:
+            peer.send(asked(guess))
+
+            async def waits() -> bool:  # beside the statement that holds the table
+                return await statements_at_work(database) == 2
+
+            await until(waits)
+        with server.client() as client:  # by whose answer the server knows who has left
+            assert client.get("/livez").status_code == 200
+
+    async def counted() -> bool:
+        async with looking(database) as db:
+            return len((await db.scalars(select(ThrottleRow))).all()) == 2
+
+    await until(counted)
+    server.await_log(r'"path": ?"/graphql".*"outcome": ?"OK"')
