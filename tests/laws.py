@@ -83,6 +83,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     ),
     "typer": ("cli",),
     "uvicorn": ("cli", "web.answering", "web.wire"),
+    "uvloop": ("web.listening",),
     "zxcvbn": ("security",),
 }
 """Where a library may be imported; one that is not named here, nowhere."""

@@ -2,8 +2,7 @@
 
 import asyncio
 import os
-from functools import partial
-from typing import Annotated, Final, cast
+from typing import Annotated
 
 import typer
 
@@ -14,10 +13,6 @@ from gql_app.cli.console import err, out
 from gql_app.cli.database import prepare
 from gql_app.resources import key_store
 from gql_app.settings import Settings
-
-GRACE: Final = 20
-"""Seconds that requests have to finish when the server is told to stop."""
-
 
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
@@ -30,7 +25,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve the API."""
-    import uvicorn  # noqa: PLC0415 — other commands need no HTTP
+    from gql_app.cli.listening import listen  # noqa: PLC0415 — other commands need no HTTP
 
     os.environ[f"{settings.PREFIX}DEMO"] = str(demo)
     if demo:
@@ -46,33 +41,9 @@ def serve(
         asyncio.run(_fill_demo(chosen))
         for line in demonstration.welcome(host, port):
             out.print(line, markup=False)
-    uvicorn.run(
-        "gql_app.app:create_app",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        reload=reload,
-        http=_wire(chosen),
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        proxy_headers=chosen.trusted_proxies is not None,
-        forwarded_allow_ips=chosen.trusted_proxies,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE,
-    )
+    listen(chosen, host, port, workers, reload=reload)
 
 
 async def _fill_demo(chosen: Settings) -> None:
     async with opened(chosen) as (database, passwords), database.write() as db:
         await demonstration.fill(db, passwords)
-
-
-def _wire(chosen: Settings) -> type[asyncio.Protocol]:
-    """Bound each connection: uvicorn calls what it takes for a class, in every worker."""
-    from gql_app.web.bounds import Bounds  # noqa: PLC0415 — as uvicorn
-    from gql_app.web.wire import Wire  # noqa: PLC0415 — as uvicorn
-
-    return cast("type[asyncio.Protocol]", partial(Wire, bounds=Bounds.of(chosen)))

@@ -1,0 +1,100 @@
+"""A server that is told to stop under load: nobody's request fails."""
+
+import json
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from gql_app.db.engine import Database
+from gql_app.db.tables import CustomerRow
+from tests.conftest import SECRET
+from tests.databases import looking
+from tests.faults.crowd import ME, RENAME, gather_crowd
+from tests.peers import connected, post
+from tests.people import Person
+from tests.processes import Server, serving
+
+KEEPERS = 12
+"""Who keep their connections and write, and as many who open one for each request and read."""
+ENOUGH = 100
+"""Requests that have been answered before the server is told to stop."""
+
+
+class Load:
+    """What is asked of a server until it lets nobody in any more."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._answered = threading.Semaphore(0)
+
+    def await_answers(self) -> None:
+        """Wait until the server is busy."""
+        for _ in range(ENOUGH):
+            assert self._answered.acquire(timeout=60)
+
+    def write(self, person: Person) -> int:
+        """Rename somebody again and again on as few connections as can be; tell how often."""
+        count = 0
+        try:
+            while True:
+                with connected(self._server) as peer:
+                    kept = True
+                    while kept:
+                        peer.send(asked(RENAME, person, name=f"Name {count + 1}"))
+                        answer = peer.answer()
+                        assert json.loads(answer.body)["data"]["updateMe"]["status"] == "SUCCESS"
+                        count += 1
+                        self._answered.release()
+                        kept = answer.headers.get("connection") != "close"
+        except ConnectionRefusedError:
+            return count
+
+    def read(self, person: Person) -> int:
+        """Ask again and again, each time on a new connection; tell how often."""
+        count = 0
+        try:
+            while True:
+                with connected(self._server) as peer:
+                    peer.send(asked(ME, person))
+                    assert json.loads(peer.answer().body)["data"]["me"]["id"] == str(person.id)
+                count += 1
+                self._answered.release()
+        except ConnectionRefusedError:
+            return count
+
+
+def asked(query: str, person: Person, **variables: str) -> bytes:
+    """Write a request."""
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    return post(body, b"Authorization: Bearer " + person.token.encode())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_no_request_fails_while_a_server_stops(
+    database_url: str, tmp_path: Path, workers: int
+) -> None:
+    people = await gather_crowd(database_url, 2 * KEEPERS)
+    writers, readers = people[:KEEPERS], people[KEEPERS:]
+    arguments = ("--workers", str(workers))
+    settings = {"database_url": database_url, "secret_key": SECRET}
+    with serving(*arguments, folder=tmp_path, **settings) as server:
+        server.await_log("Application startup complete", workers)
+        load = Load(server)
+        with ThreadPoolExecutor(len(people)) as crowd:
+            written = [crowd.submit(load.write, person) for person in writers]
+            read = [crowd.submit(load.read, person) for person in readers]
+            load.await_answers()
+            server.process.terminate()
+            counts = [each.result() for each in (*written, *read)][:KEEPERS]
+        assert server.stop() in {0, -signal.SIGTERM}
+    assert "Cancel" not in server.logged()
+    assert "Traceback" not in server.logged()
+    database = Database(database_url)
+    async with looking(database) as db:
+        names = {row.id: row.name for row in await db.scalars(select(CustomerRow))}
+    await database.close()
+    assert [names[person.id] for person in writers] == [f"Name {count}" for count in counts]
