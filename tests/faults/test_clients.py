@@ -12,8 +12,8 @@ from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, ThrottleRow
 from tests.conftest import SECRET
 from tests.databases import looking
-from tests.faults.crowd import ME, RENAME, gather_crowd
-from tests.peers import connected, head, post
+from tests.faults.crowd import ME, RENAME, asked, gather_crowd
+from tests.peers import connected, head
 from tests.people import Person
 from tests.processes import PATIENCE, Server, serving
 from tests.slow import hurry_inserts, slow_down, slow_down_inserts, statements_at_work
@@ -53,12 +53,6 @@ def server(database_url: str, people: list[Person], tmp_path: Path) -> Iterator[
         operation_timeout="600",
     ) as server:
         yield server
-
-
-def asked(query: str, person: Person | None = None, **variables: str) -> bytes:
-    """Write a request."""
-    body = json.dumps({"query": query, "variables": variables}).encode()
-    return post(body, *([b"Authorization: Bearer " + person.token.encode()] if person else []))
 
 
 def run(server: Server, query: str, person: Person, **variables: str) -> object:

@@ -13,8 +13,8 @@ from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
 from tests.conftest import SECRET
 from tests.databases import looking
-from tests.faults.crowd import ME, RENAME, gather_crowd
-from tests.peers import connected, post
+from tests.faults.crowd import ME, RENAME, asked, gather_crowd
+from tests.peers import connected
 from tests.people import Person
 from tests.processes import Server, serving
 
@@ -65,12 +65,6 @@ class Load:
                 self._answered.release()
         except ConnectionRefusedError:
             return count
-
-
-def asked(query: str, person: Person, **variables: str) -> bytes:
-    """Write a request."""
-    body = json.dumps({"query": query, "variables": variables}).encode()
-    return post(body, b"Authorization: Bearer " + person.token.encode())
 
 
 @pytest.mark.parametrize("workers", [1, 2])
