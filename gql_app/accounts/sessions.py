@@ -177,7 +177,12 @@ async def purge(db: Writer, *, batch: int) -> int:
     Their refresh tokens go with them, never before: a spent token of a session that may
     still live is the evidence of its reuse.
     """
-    some = select(SessionRow.id).where(SessionRow.expires_at < clock.now() - KEPT).limit(batch)
+    some = (
+        select(SessionRow.id)
+        .where(SessionRow.expires_at < clock.now() - KEPT)
+        .limit(batch)
+        .with_for_update(skip_locked=True)
+    )
     return await delete_some(db, SessionRow, SessionRow.id, some)
 
 

@@ -99,7 +99,12 @@ class Throttle:
     async def purge(self, db: Writer, *, batch: int) -> int:
         """Delete some counts of which every failure is forgotten, and tell how many."""
         forgotten = clock.now() - timedelta(seconds=self.window)
-        some = select(ThrottleRow.subject).where(ThrottleRow.updated_at < forgotten).limit(batch)
+        some = (
+            select(ThrottleRow.subject)
+            .where(ThrottleRow.updated_at < forgotten)
+            .limit(batch)
+            .with_for_update(skip_locked=True)
+        )
         return await delete_some(db, ThrottleRow, ThrottleRow.subject, some)
 
     def _judge(
