@@ -27,6 +27,8 @@ LEASE: Final = 15
 """Seconds that a letter in hand is left alone, more than a try takes."""
 LONGEST_PAUSE: Final = 3600
 """Seconds that a letter waits at most to be tried again; the pauses double up to it."""
+LONGEST_WAIT: Final = LONGEST_PAUSE + LEASE
+"""Seconds beyond which no letter waits, but for one from before the clock was set back."""
 POSTED: Final = "letters posted"
 """Marks a transaction that somebody should look for letters after."""
 
@@ -78,7 +80,8 @@ async def void_resets(db: Writer, customer_id: UUID) -> None:
 
 async def due(db: Reader) -> bool:
     """Tell whether any letter is to be sent by now."""
-    return bool(await db.ask(_DUE, now=clock.now()))
+    now = clock.now()
+    return bool(await db.ask(_DUE, now=now, never=clock.later(now, LONGEST_WAIT)))
 
 
 async def claim(db: Writer, stationery: Stationery) -> list[Letter]:
@@ -89,7 +92,7 @@ async def claim(db: Writer, stationery: Stationery) -> list[Letter]:
     now = clock.now()
     some = (
         select(LetterRow)
-        .where(LetterRow.due_at <= now)
+        .where((LetterRow.due_at <= now) | (LetterRow.due_at > clock.later(now, LONGEST_WAIT)))
         .order_by(LetterRow.due_at)
         .limit(BATCH)
         .with_for_update(skip_locked=True)
@@ -171,7 +174,13 @@ def _letter(row: LetterRow, recipient: str, subject: str, body: str) -> Letter:
 
 
 _DUE: Final = Question(
-    select(LetterRow.id).where(LetterRow.due_at <= bindparam("now", type_=Moment())).limit(1), tuple
+    select(LetterRow.id)
+    .where(
+        (LetterRow.due_at <= bindparam("now", type_=Moment()))
+        | (LetterRow.due_at > bindparam("never", type_=Moment()))
+    )
+    .limit(1),
+    tuple,
 )
 _RESET: Final = """\
 Hello {name},

@@ -72,7 +72,7 @@ async def _judge_unspendable(
         return NotRefreshed.ENDED
     if row.spent_at is None or session.expires_at <= now:
         return NotRefreshed.EXPIRED
-    if now - row.spent_at < timedelta(seconds=lifetimes.grace):
+    if abs(now - row.spent_at) < timedelta(seconds=lifetimes.grace):  # clocks are set back, too
         return await _latest(db, session, row, token, lifetimes)
     await sessions.end(db, session.id, of=None, origin=origin, action=Action.REUSE)
     return NotRefreshed.REUSED

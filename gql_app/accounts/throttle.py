@@ -121,8 +121,9 @@ class Throttle:
         return found.keys()
 
     def _fresh(self, times: Sequence[float]) -> list[float]:
-        forgotten = clock.now().timestamp() - self.window
-        return [time for time in times if time > forgotten]
+        """Drop what is forgotten, and what is so far ahead that the clock was set back since."""
+        now = clock.now().timestamp()
+        return [time for time in times if now - self.window < time <= now + self.window]
 
     def _wait(self, times: Sequence[float], limit: Limit) -> int:
         """Tell the seconds until the oldest failure that counts leaves the window."""
