@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -140,11 +141,16 @@ async def test_write_whose_client_leaves_is_rolled_back_and_holds_nothing(
     assert names == {gone.id: gone.name, other.id: "Eve"}
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_who_leaves_amid_a_body_is_not_waited_for(server: Server) -> None:
-    with connected(server) as peer:
-        peer.send(head(b"Content-Length: 24", b"Expect: 100-continue"))
-        assert peer.connection.recv(100).startswith(b"HTTP/1.1 100")
-    assert end_of(server)["status"] == 499
+    with connected(server) as whole, connected(server) as half:
+        for peer in (whole, half):
+            peer.send(head(b"Content-Length: 24", b"Expect: 100-continue"))
+            assert peer.connection.recv(100).startswith(b"HTTP/1.1 100")
+        half.connection.shutdown(socket.SHUT_WR)
+        assert half.answers() == []
+        assert end_of(server)["status"] == 499
+    server.await_log(LEFT, 2)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
