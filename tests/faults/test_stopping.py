@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
@@ -92,3 +92,20 @@ async def test_no_request_fails_while_a_server_stops(
         names = {row.id: row.name for row in await db.scalars(select(CustomerRow))}
     await database.close()
     assert [names[person.id] for person in writers] == [f"Name {count}" for count in counts]
+
+
+async def test_operation_that_waits_is_finished(database_url: str, tmp_path: Path) -> None:
+    (person,) = await gather_crowd(database_url, 1)
+    settings = {"database_url": database_url, "secret_key": SECRET}
+    database = Database(database_url)
+    with serving(folder=tmp_path, **settings) as server, connected(server) as peer:
+        async with database.write() as db:
+            await db.execute(text("UPDATE customers SET name = name"))
+            peer.send(asked(RENAME, person, name="Eve"))
+            server.process.terminate()
+            server.await_log("Waiting for connections to close")
+        answer = peer.answer()
+        assert (answer.status, answer.headers["connection"]) == (200, "close")
+        assert json.loads(answer.body)["data"]["updateMe"]["status"] == "SUCCESS"
+        assert server.stop() in {0, -signal.SIGTERM}
+    await database.close()
