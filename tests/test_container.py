@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gql_app.cli.serving import GRACE
+from gql_app.cli.listening import GRACE
 from gql_app.settings import PREFIX, Settings
 from tests.commands import run_here
 from tests.containers import composition, context, pairs, replay, stages

