@@ -12,14 +12,16 @@ from starlette.routing import Route
 
 from gql_app import chores, logs
 from gql_app.accounts.samples import SIGN_INS
+from gql_app.metrics import Metrics
 from gql_app.resources import Resources
 from gql_app.schema.execution import Execution
 from gql_app.schema.limits import Limits
 from gql_app.schema.root import build_schema
-from gql_app.settings import Settings, load
+from gql_app.settings import Settings, load, shared_numbers
 from gql_app.web import health, wellknown
 from gql_app.web.cors import CrossOrigin
 from gql_app.web.graphql import Door
+from gql_app.web.metrics import tell
 from gql_app.web.middleware import (
     Apology,
     BodyLimit,
@@ -39,6 +41,7 @@ class State(TypedDict):
     """What the lifespan hands to every request."""
 
     resources: Resources
+    metrics: Metrics
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
@@ -48,6 +51,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     """
     chosen = settings or load(serving=True)
     logs.configure(chosen.log_level)
+    metrics = Metrics(shared_numbers())
     execution = Execution(
         build_schema().core,
         Limits.of(chosen),
@@ -62,15 +66,16 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
-        async with Resources.open(chosen) as resources, chores.running(resources):
+        async with Resources.open(chosen, metrics) as resources, chores.running(resources):
             with quiet_collector():
-                yield {"resources": resources}
+                yield {"resources": resources, "metrics": metrics}
 
     app = Starlette(
         routes=[
             Route("/graphql", door, methods=["GET", "POST"]),
             Route("/livez", health.livez),
             Route("/readyz", health.readyz),
+            Route("/metrics", tell),
             Route("/.well-known/jwks.json", wellknown.jwks),
             *files,
         ],

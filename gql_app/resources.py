@@ -13,6 +13,7 @@ from gql_app.accounts.throttle import Throttle
 from gql_app.db.engine import Database, sqlite_file
 from gql_app.errors import CannotStart
 from gql_app.mail import Mailer, mailer
+from gql_app.metrics import Metrics
 from gql_app.security.keys import SECRET_KEY, KeyRing, kept_secret
 from gql_app.security.keystore import KeyStore
 from gql_app.security.passwords import Passwords
@@ -31,6 +32,7 @@ class Resources:
     issuer: Issuer
     tokens: VerifiedTokens
     passwords: Passwords
+    metrics: Metrics
     lifetimes: Lifetimes
     throttle: Throttle
     mailer: Mailer
@@ -48,9 +50,13 @@ class Resources:
         """Tell what a token says. Raises TokenMalformed, TokenInvalid or TokenExpired."""
         return self.tokens.read(self.keys, token)
 
+    def sample(self) -> None:
+        """Take down for the metrics what is in hand at the moment."""
+        self.metrics.sample(self.passwords.use, self.database.use)
+
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings) -> AsyncIterator[Self]:
+    async def open(cls, settings: Settings, metrics: Metrics | None = None) -> AsyncIterator[Self]:
         """Open everything, and close it when the block ends. Raises CannotStart."""
         current_ring = CurrentRing(key_store(settings))
         keys = current_ring.get()
@@ -61,6 +67,7 @@ class Resources:
             issuer=issuer,
             tokens=VerifiedTokens(issuer),
             passwords=Passwords(threads=settings.password_threads, queue=settings.password_queue),
+            metrics=metrics or Metrics(),
             lifetimes=Lifetimes(
                 pepper=keys.derive("refresh tokens"),
                 access=settings.access_token_ttl,

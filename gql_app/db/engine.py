@@ -34,7 +34,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.orm import InstrumentedAttribute
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from gql_app.db.postgres import CONNECT_TIMEOUT, PostgresReader, connect
 from gql_app.db.questions import Question, Reader, T
@@ -75,6 +75,14 @@ class Database:
     def read(self) -> AbstractAsyncContextManager[Reader]:
         """Lend a handle to read with, which takes a connection for each question only."""
         return nullcontext(self._reader)
+
+    @property
+    def use(self) -> dict[str, dict[str, int]]:
+        """How many connections are in use and idle, to read with and to write with."""
+        pool = self.engine.pool
+        assert isinstance(pool, QueuePool)  # noqa: S101 — for mypy
+        writing = {"in_use": pool.checkedout(), "idle": pool.checkedin()}
+        return {"read": self._reader.use, "write": writing}
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Writer]:

@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from gql_app.db.questions import Question, T
+from gql_app.db.turns import Turns
 
 BUSY_TIMEOUT: Final = 30
 """Seconds that who finds the file locked waits for it."""
@@ -36,7 +37,7 @@ class SqliteReader:
         self._dialect: Final = SQLiteDialect_pysqlite()
         (self._file,), _ = self._dialect.create_connect_args(make_url(url))
         self._threads: Final = ThreadPoolExecutor(size, thread_name_prefix="reader")
-        self._turns: Final = asyncio.Semaphore(size)
+        self._turns: Final = Turns(size)
         self._idle: Final[list[_Connection]] = []
         self._all: Final[list[_Connection]] = []
 
@@ -56,6 +57,12 @@ class SqliteReader:
         else:
             self._take_back(connection)
         return list(map(question.build, rendered.restored(rows)))
+
+    @property
+    def use(self) -> dict[str, int]:
+        """How many connections are in use and idle, and how many questions wait for one."""
+        turns = self._turns
+        return {"in_use": turns.taken, "idle": len(self._idle), "waiting": turns.waiting}
 
     async def close(self) -> None:
         """End what is still asked, and close every connection."""

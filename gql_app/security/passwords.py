@@ -110,7 +110,21 @@ class Passwords:
         # Only on Linux has a thread a priority of its own; elsewhere the whole process would step.
         first = _step_back if sys.platform == "linux" else None
         self._pool = ThreadPoolExecutor(threads, "password", initializer=first)
+        self._threads = threads
+        self._queue = queue
         self._room = threads + queue
+
+    @property
+    def full(self) -> bool:
+        """Whether the next password is turned away."""
+        return not self._room
+
+    @property
+    def use(self) -> dict[str, int]:
+        """How many are hashed at the moment, and how many wait."""
+        taken = self._threads + self._queue - self._room
+        running = min(taken, self._threads)
+        return {"running": running, "waiting": taken - running}
 
     async def hash(self, password: str) -> str:
         """Hash a normalised password. Raises TooManyAttempts."""
@@ -146,8 +160,8 @@ class Passwords:
             return False
 
     async def _run(self, work: Callable[[], _Answer]) -> _Answer:
-        if not self._room:
-            raise TooManyAttempts(retry_after=RETRY_AFTER)
+        if self.full:
+            raise TooManyAttempts(retry_after=RETRY_AFTER, limit="passwords")
         self._room -= 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)

@@ -1,6 +1,7 @@
 """What the operator decides: the environment's `GQL_APP_` variables, read here only."""
 
 import os
+from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import Field, ValidationError
@@ -31,15 +32,19 @@ __all__ = [
     "MIN_SECRET_BYTES",
     "PREFIX",
     "SECRET_REQUIRED",
+    "SHARED_NUMBERS",
     "SQLITE",
     "Settings",
     "admin_password",
     "load",
+    "shared_numbers",
     "unknown_variables",
 ]
 
 PREFIX: Final = "GQL_APP_"
 ADMIN_PASSWORD: Final = PREFIX + "ADMIN_PASSWORD"
+SHARED_NUMBERS: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""The library that counts reads this variable, too, once it is imported."""
 SECRET_REQUIRED: Final = (
     f"{PREFIX}SECRET_KEY: is required with PostgreSQL, so that every process signs alike; "
     "make one with: openssl rand -base64 48"
@@ -197,6 +202,12 @@ def unknown_variables() -> list[str]:
 def admin_password() -> str | None:
     """Read the password for `create-admin`, so that scripts need no terminal."""
     return os.environ.get(ADMIN_PASSWORD)
+
+
+def shared_numbers() -> Path | None:
+    """Tell where several processes keep the numbers that they count; `serve` says so to them."""
+    folder = os.environ.get(SHARED_NUMBERS)
+    return Path(folder) if folder else None
 
 
 def _listed(value: str | None) -> tuple[str, ...]:

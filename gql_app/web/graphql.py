@@ -58,6 +58,7 @@ class Door:
             raise
         context = _context(scope, headers)
         result = await self._execution.run(asked, context)
+        scope["state"]["kind"] = context.kind
         scope["state"]["facts"] = {
             "operation": context.operation[:MAX_NAME],
             "caller": context.caller_id and str(context.caller_id),
