@@ -18,10 +18,10 @@ from gql_app.schema.execution import Execution
 from gql_app.schema.limits import Limits
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings, load, shared_numbers
-from gql_app.web import health, wellknown
+from gql_app.web import wellknown
 from gql_app.web.cors import CrossOrigin
 from gql_app.web.graphql import Door
-from gql_app.web.metrics import tell
+from gql_app.web.management import Management, shown, watched
 from gql_app.web.middleware import (
     Apology,
     BodyLimit,
@@ -73,9 +73,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     app = Starlette(
         routes=[
             Route("/graphql", door, methods=["GET", "POST"]),
-            Route("/livez", health.livez),
-            Route("/readyz", health.readyz),
-            Route("/metrics", tell),
+            *(watched() if chosen.management_port is None else shown()),
             Route("/.well-known/jwks.json", wellknown.jwks),
             *files,
         ],
@@ -95,6 +93,7 @@ def _middleware(chosen: Settings, door: Door) -> list[Middleware]:
         Middleware(RequestLog),
         *([Middleware(CrossOrigin, origins=chosen.origins)] if chosen.origins else []),
         Middleware(Apology),
+        *([Middleware(Management, port=port)] if (port := chosen.management_port) else []),
         *([Middleware(KnownHosts, hosts=chosen.hosts)] if chosen.hosts else []),
         Middleware(BodyLimit, max_bytes=chosen.max_body_bytes),
         Middleware(Shortcut, method="POST", path="/graphql", to=door),

@@ -13,6 +13,7 @@ from gql_app import logs, settings
 from gql_app.cli.accounts import opened
 from gql_app.cli.console import err, out
 from gql_app.cli.database import prepare
+from gql_app.cli.listening import listen
 from gql_app.resources import key_store
 from gql_app.settings import Settings
 from gql_app.web.bounds import Bounds
@@ -47,7 +48,14 @@ def serve(
         asyncio.run(_fill_demo(chosen))
         for line in demonstration.welcome(host, port):
             out.print(line, markup=False)
-    uvicorn.run(
+    listen(_config(chosen, host, port, workers, reload=reload), chosen)
+
+
+def _config(
+    chosen: Settings, host: str, port: int, workers: int, *, reload: bool
+) -> uvicorn.Config:
+    """Tell uvicorn what to serve, and what to leave to us."""
+    return uvicorn.Config(
         "gql_app.app:create_app",
         factory=True,
         host=host,

@@ -7,10 +7,12 @@ from typing import Final, Literal
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from gql_app import __version__
 from gql_app.metrics.labels import (
+    CODES,
     LIMITS,
     OPERATIONS,
     REASONS,
@@ -49,13 +51,12 @@ class Metrics:
         counter.inc()
         self._seconds[operation].observe(seconds)
         if outcome != "OK":
-            self.refused(outcome.split())
+            self.refused(code for code in outcome.split() if code in CODES)
 
     def refused(self, reasons: Iterable[str]) -> None:
-        """Count what was refused, once for each reason; not what is a fault of our own."""
+        """Count what was refused, once for each reason."""
         for reason in reasons:
-            if reason in self._refusals:
-                self._refusals[reason].inc()
+            self._refusals[reason].inc()
 
     def signed_in(self, result: str) -> None:
         """Count a try to sign in."""
@@ -80,9 +81,15 @@ class Metrics:
         self._cpu_seconds = used
 
     def told(self, accept: str) -> tuple[bytes, str]:
-        """Tell all numbers in the form that a scraper accepts, and what it is called."""
-        encode, media_type = choose_encoder(accept)
-        return encode(self._shared or self._registry), media_type
+        """Tell all numbers in the form that a scraper accepts, and what it is called.
+
+        The library's own choice fails on a version that is none, and repeats what it is sent.
+        """
+        numbers = self._shared or self._registry
+        if "application/openmetrics-text" in accept:
+            text: bytes = openmetrics.generate_latest(numbers)  # type: ignore[no-untyped-call]
+            return text, openmetrics.CONTENT_TYPE_LATEST
+        return generate_latest(numbers), CONTENT_TYPE_PLAIN_0_0_4
 
     def _counter(self, operation: str, outcome: str) -> Counter:
         """Find where something counts that is seldom, or the first of its kind."""

@@ -12,7 +12,7 @@ OPERATIONS: Final = ("query", "mutation", "none")
 """What a request asks for: none, if it never became a GraphQL operation."""
 NO_ANSWER: Final = "NO_ANSWER"
 """What a request comes to whose client is gone."""
-_CODES: Final = (
+CODES: Final = (
     "DEADLINE_EXCEEDED",
     *TokenReason,
     "ADMIN_REQUIRED",
@@ -26,14 +26,14 @@ OUTCOMES: Final = (
         (
             "INTERNAL_SERVER_ERROR",
             "SERVICE_UNAVAILABLE",
-            *_CODES,
+            *CODES,
             *(status.name for status in HTTPStatus),
             NO_ANSWER,
         )
     ),
 )
 """What a request may come to; of several, the first of these is told."""
-REASONS: Final = (*dict.fromkeys((*_CODES, *UserErrorCode)),)
+REASONS: Final = (*dict.fromkeys((*CODES, *UserErrorCode)),)
 """Why something is refused; a fault of our own is no refusal."""
 SIGN_INS: Final = ("success", "wrong", "throttled", "failed")
 """How a sign-in ends; one fails that is no better or worse than others, but befallen by a fault."""

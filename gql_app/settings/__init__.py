@@ -20,6 +20,7 @@ from gql_app.settings.values import (
     Natural,
     Origins,
     Page,
+    Port,
     Positive,
     Proxies,
     SecretKey,
@@ -141,6 +142,10 @@ class Settings(BaseSettings):
     """Objects and values that an answer may hold, by the page sizes that are asked for."""
     max_comparisons: Positive = 20_000
     """Steps in which fields of one name are compared, to see that they can be merged."""
+    management_port: Port | None = None
+    """Another port, which alone shows /metrics and the parts of /readyz."""
+    management_host: Words = "127.0.0.1"
+    """The address of that port."""
     compiled: bool = True
     """Whether queries take the compiled path; without it the answers are the same, but later."""
 

@@ -153,6 +153,7 @@ Level = Annotated[
     BeforeValidator(lambda value: str(value).upper()),
 ]
 Positive = Annotated[int, Field(ge=1)]
+Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
 Natural = Annotated[int, Field(ge=0)]
 DatabaseUrl = Annotated[str, AfterValidator(_known_database)]
 SecretKey = Annotated[SecretStr, AfterValidator(_long_enough)]

@@ -1,0 +1,58 @@
+"""What is counted: every word of it is written down."""
+
+import ast
+
+import pytest
+
+from gql_app.errors import TokenReason, UserErrorCode
+from gql_app.metrics import Metrics
+from gql_app.metrics.labels import LIMITS, REASONS
+from tests.laws import MODULES
+from tests.scraping import told
+
+THROTTLED = "gql_app_throttled_total"
+
+
+def test_every_limit_of_the_rules_has_its_label() -> None:
+    calls = [
+        (node.func.attr, str(node.args[0].value))
+        for source in MODULES.values()
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"of_typed", "of_client"}
+        and isinstance(node.args[0], ast.Constant)
+    ]
+    names = {f"{deed} from" if how == "of_client" else deed for how, deed in calls}
+    assert {*names, "passwords"} == set(LIMITS)
+
+
+def test_every_reason_is_counted() -> None:
+    assert {*TokenReason, *UserErrorCode, "ADMIN_REQUIRED"} <= set(REASONS)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "label"),
+    [
+        ("OK", "OK"),
+        ("ADMIN_REQUIRED BAD_USER_INPUT", "ADMIN_REQUIRED"),
+        ("BAD_USER_INPUT TOKEN_EXPIRED", "TOKEN_EXPIRED"),
+        ("INTERNAL_SERVER_ERROR TOKEN_EXPIRED", "INTERNAL_SERVER_ERROR"),
+        ("made up", "other"),
+        ("", "other"),
+    ],
+)
+def test_outcome_of_several_parts_counts_as_the_gravest(outcome: str, label: str) -> None:
+    metrics = Metrics()
+    for _ in range(2):
+        metrics.request("query", outcome, 0.1)
+    numbers = told(metrics)
+    assert numbers.labels("outcome") == {label}
+    assert numbers.of("gql_app_requests_total", operation="query", outcome=label) == 2
+
+
+def test_several_applications_of_one_process_count_for_themselves() -> None:
+    one, two = Metrics(), Metrics()
+    one.throttled("sign-in")
+    assert told(one).of(THROTTLED, limit="sign_in_address") == 1
+    assert told(two).of(THROTTLED, limit="sign_in_address") == 0
