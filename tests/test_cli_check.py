@@ -152,6 +152,7 @@ async def test_name_that_the_world_knows_makes_it_public(good: dict[str, str]) -
     assert found_by_name == [
         "open-playground",
         "open-introspection",
+        "open-metrics",
         "no-tls",
         "reset-in-the-clear",
     ]
