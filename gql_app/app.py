@@ -2,8 +2,8 @@
 
 import gc
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Final, TypedDict
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -33,6 +33,9 @@ from gql_app.web.middleware import (
 from gql_app.web.playground import Playground
 from gql_app.web.responses import explain
 
+if TYPE_CHECKING:
+    from gql_app.tracing import Tracing
+
 YOUNG: Final = 5_000
 """Objects that are made, beyond those that are gone, before the collector looks at them."""
 
@@ -52,6 +55,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     chosen = settings or load(serving=True)
     logs.configure(chosen.log_level)
     metrics = Metrics(shared_numbers())
+    tracing = _tracing() if chosen.traces else None
     execution = Execution(
         build_schema().core,
         Limits.of(chosen),
@@ -66,7 +70,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
-        async with Resources.open(chosen, metrics) as resources, chores.running(resources):
+        async with (
+            tracing.sending() if tracing else nullcontext(),
+            Resources.open(chosen, metrics, tracing) as resources,
+            chores.running(resources),
+        ):
             with quiet_collector():
                 yield {"resources": resources, "metrics": metrics}
 
@@ -77,13 +85,27 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/.well-known/jwks.json", wellknown.jwks),
             *files,
         ],
-        middleware=_middleware(chosen, door),
+        middleware=[*_traced(tracing), *_middleware(chosen, door)],
         exception_handlers={HTTPException: explain},
         lifespan=lifespan,
     )
     # /graphql/ is another path: a redirect would repeat the Host header, which anybody can set.
     app.router.redirect_slashes = False
     return app
+
+
+def _tracing() -> "Tracing":
+    from gql_app.tracing import Tracing  # noqa: PLC0415 — most servers do without
+
+    return Tracing()
+
+
+def _traced(tracing: "Tracing | None") -> list[Middleware]:
+    if tracing is None:
+        return []
+    from gql_app.web.tracing import Traced  # noqa: PLC0415 — as above
+
+    return [Middleware(Traced, tracer=tracing.tracer)]
 
 
 def _middleware(chosen: Settings, door: Door) -> list[Middleware]:

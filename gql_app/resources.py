@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from gql_app.accounts.letters import Stationery
 from gql_app.accounts.sessions import Lifetimes
@@ -21,6 +21,9 @@ from gql_app.security.pickup import CurrentRing
 from gql_app.security.tokens import Claims, Issuer
 from gql_app.security.verified import VerifiedTokens
 from gql_app.settings import MIN_SECRET_BYTES, SECRET_REQUIRED, Settings
+
+if TYPE_CHECKING:  # what it needs may not be installed
+    from gql_app.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,12 @@ class Resources:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, metrics: Metrics | None = None) -> AsyncIterator[Self]:
+    async def open(
+        cls,
+        settings: Settings,
+        metrics: Metrics | None = None,
+        tracing: "Tracing | None" = None,
+    ) -> AsyncIterator[Self]:
         """Open everything, and close it when the block ends. Raises CannotStart."""
         current_ring = CurrentRing(key_store(settings))
         keys = current_ring.get()
@@ -81,11 +89,13 @@ class Resources:
                 client_attempts=settings.login_client_attempts,
                 window=settings.login_window_seconds,
             ),
-            mailer=mailer(settings),
+            mailer=tracing.mailer(mailer(settings)) if tracing else mailer(settings),
             stationery=Stationery(keys.derive("reset links"), settings.reset_url),
             posted=asyncio.Event(),
             registration=settings.registration,
         )
+        if tracing:
+            tracing.follow(opened.database)
         try:
             yield opened
         finally:

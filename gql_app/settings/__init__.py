@@ -25,6 +25,7 @@ from gql_app.settings.values import (
     Proxies,
     SecretKey,
     Sender,
+    Traces,
     Words,
     very_bytes,
 )
@@ -146,7 +147,7 @@ class Settings(BaseSettings):
     """Another port, which alone shows /metrics and the parts of /readyz."""
     management_host: Words = "127.0.0.1"
     """The address of that port."""
-    traces: bool = False
+    traces: Traces = False
     """Whether traces are sent; OpenTelemetry's own OTEL_ variables say where to, and which."""
     compiled: bool = True
     """Whether queries take the compiled path; without it the answers are the same, but later."""
