@@ -81,8 +81,8 @@ def test_only_main_reads_the_settings_at_import(
 @pytest.mark.parametrize(
     ("start", "idle"),
     [
-        ("import gql_app.app", {"alembic", "typer", "zxcvbn"}),
-        ("import gql_app.cli", {"alembic", "zxcvbn"}),
+        ("import gql_app.app", {"alembic", "opentelemetry", "typer", "zxcvbn"}),
+        ("import gql_app.cli", {"alembic", "opentelemetry", "zxcvbn"}),
         ("import runpy; runpy.run_path('main.py', run_name='__mp_main__')", {"gql_app"}),
     ],
     ids=["application", "command line", "worker's look at main.py"],
