@@ -1,5 +1,6 @@
 """Watching a server as its operator runs it: several processes, and a port of its own."""
 
+import asyncio
 import os
 import re
 import signal
@@ -10,12 +11,17 @@ from stat import S_IMODE
 import httpx
 import pytest
 
-from tests.databases import copied_sqlite
+from tests.conftest import SECRET
+from tests.databases import Postgres, copied_sqlite
 from tests.processes import PATIENCE, Server, free_port, run_main, serving
 from tests.scraping import Numbers, parsed
 from tests.test_serving import connected
+from tests.web.test_health import closed_to_all
 
 QUERY = {"query": "{ __typename }"}
+LOGIN = "mutation($e: String!, $p: String!) { login(email: $e, password: $p) { status } }"
+LIST = "{ customers { nodes { id } } }"
+HEALTH = ("/livez", "/readyz", "/metrics")
 REQUESTS = "gql_app_requests_total"
 
 
@@ -118,3 +124,40 @@ def test_port_that_is_taken_keeps_a_server_from_starting(tmp_path: Path) -> None
     done = run_main("serve", "--port", port, folder=tmp_path, management_port=port)
     assert done.returncode == 2
     assert "GQL_APP_MANAGEMENT_PORT" in done.stderr
+
+
+async def test_health_is_told_under_a_flood_and_while_the_database_is_away(
+    tmp_path: Path, postgres: Postgres
+) -> None:
+    with (
+        postgres.copied() as url,
+        serving(
+            folder=tmp_path,
+            database_url=url,
+            secret_key=SECRET,
+            password_threads="1",
+            password_queue="20",
+            login_client_attempts="100000",
+        ) as server,
+    ):
+        asking = {"query": LIST}
+        async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=60) as client:
+
+            async def ask(number: int) -> None:
+                name = {"e": f"{number}@example.com", "p": "not the password"}
+                await client.post("/graphql", json={"query": LOGIN, "variables": name})
+                await client.post("/graphql", json=asking)
+
+            flood = [asyncio.create_task(ask(number)) for number in range(300)]
+            told = [await client.get(path) for _ in range(10) for path in HEALTH]
+            assert not all(task.done() for task in flood)
+            await asyncio.gather(*flood)
+            assert [response.status_code for response in told] == [200] * len(told)
+            async with closed_to_all(url):
+                away = [asyncio.create_task(ask(number)) for number in range(50)]
+                ill = {path: await client.get(path) for path in HEALTH}
+                await asyncio.gather(*away)
+            statuses = {path: response.status_code for path, response in ill.items()}
+            assert statuses == {"/livez": 200, "/readyz": 503, "/metrics": 200}
+            assert ill["/readyz"].json()["database"] == "unreachable"
+            assert (await client.get("/readyz")).status_code == 200

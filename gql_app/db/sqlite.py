@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Final, TypeAlias
 
 from sqlalchemy import make_url
@@ -82,7 +83,8 @@ class SqliteReader:
     ) -> _Found:
         """Have a thread ask; only when it is done is the connection lent again."""
         loop = asyncio.get_running_loop()
-        job = self._threads.submit(connection.fetch, sql, bound)
+        within = copy_context().run  # whose lines in the log it is then in
+        job = self._threads.submit(within, connection.fetch, sql, bound)
 
         def done(_: Future[_Found]) -> None:
             loop.call_soon_threadsafe(self._take_back, connection)

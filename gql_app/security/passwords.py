@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from functools import cache, partial
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import distribution
@@ -164,6 +165,7 @@ class Passwords:
             raise TooManyAttempts(retry_after=RETRY_AFTER, limit="passwords")
         self._room -= 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            within = partial(copy_context().run, work)  # whose lines in the log it is then in
+            return await asyncio.get_running_loop().run_in_executor(self._pool, within)
         finally:
             self._room += 1
