@@ -1,13 +1,14 @@
 """What is counted: every word of it is written down."""
 
 import ast
+import re
 
 import pytest
 
 from gql_app.errors import TokenReason, UserErrorCode
 from gql_app.metrics import Metrics
-from gql_app.metrics.labels import LIMITS, REASONS
-from tests.laws import MODULES
+from gql_app.metrics.labels import LIMITS, OPERATIONS, REASONS, SIGN_INS
+from tests.laws import MODULES, ROOT
 from tests.scraping import told
 
 THROTTLED = "gql_app_throttled_total"
@@ -56,3 +57,23 @@ def test_several_applications_of_one_process_count_for_themselves() -> None:
     one.throttled("sign-in")
     assert told(one).of(THROTTLED, limit="sign_in_address") == 1
     assert told(two).of(THROTTLED, limit="sign_in_address") == 0
+
+
+def test_guide_names_every_number_and_its_labels() -> None:
+    metrics = Metrics()
+    metrics.request("query", "OK", 0.1)
+    metrics.sample({"running": 0}, {"read": {"idle": 0}})
+    there: dict[str, set[str]] = {}
+    for name, labels in told(metrics).series:
+        plain = re.sub("_(bucket|count|sum)$", "", name)
+        there.setdefault(plain, set()).update({label for label, _ in labels} - {"le"})
+    guide = (ROOT / "docs/watching.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(gql_app_\w+|process_\w+)` \| ([^|]*) \|", guide, re.MULTILINE)
+    rows += [(name, "") for name in re.findall(r"^\| `(\w+)` \| \| ", guide, re.MULTILINE)]
+    assert {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows} == there
+
+
+def test_guide_names_every_limit_and_result() -> None:
+    guide = (ROOT / "docs/watching.md").read_text(encoding="utf-8")
+    for value in (*LIMITS.values(), *SIGN_INS, *OPERATIONS):
+        assert f"`{value}`" in guide

@@ -254,3 +254,12 @@ def test_traces_without_what_they_need_are_told_in_words(tmp_path: Path) -> None
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert "GQL_APP_TRACES" in done.stderr
     assert "gql-app[otel]" in done.stderr
+
+
+def test_guide_names_every_attribute(story: Story) -> None:
+    sent = {name for span in story.collector.spans for name in span.told}
+    guide = (ROOT / "docs/watching.md").read_text(encoding="utf-8").partition("## Traces")[2]
+    rows = re.findall(r"^\| (`.*`) \|", guide, re.MULTILINE)
+    named = {name for row in rows for name in re.findall("`([^`]+)`", row)}
+    assert sent <= named
+    assert named - sent <= {"error.type", "gql_app.letter.id"}
