@@ -5,7 +5,7 @@ import os
 import re
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from stat import S_IMODE
 
@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import SECRET
 from tests.databases import Postgres, copied_sqlite
+from tests.peers import connected as peer_of
 from tests.processes import PATIENCE, Server, free_port, run_main, serving
 from tests.scraping import Numbers, parsed
 from tests.test_serving import connected
@@ -97,6 +98,9 @@ def test_any_worker_tells_the_numbers_of_all(watched: Watched) -> None:
     assert found[-1].of("gql_app_processes") == 2
     cpu = [now.of("process_cpu_seconds_total") for now in found]
     assert cpu == sorted(cpu)
+    assert {file.name for file in folder.glob("counter_*")} == {
+        f"counter_{whose}.db" for whose in (two, replaced, "gone")
+    }
 
     with watched.server.client() as client:
         spoofed = {"Host": "[::1]", "X-Forwarded-For": "::1", "X-Forwarded-Port": "9000"}
@@ -106,6 +110,18 @@ def test_any_worker_tells_the_numbers_of_all(watched: Watched) -> None:
     assert watched.get("/graphql").status_code == 404
     watched.server.stop()
     assert not folder.exists()
+
+
+def test_who_watches_gets_in_where_there_is_no_room_left(tmp_path: Path) -> None:
+    port = free_port()
+    with (
+        serving(folder=tmp_path, management_port=str(port), max_connections="3") as server,
+        ExitStack() as held,
+    ):
+        peers = [held.enter_context(peer_of(server)) for _ in range(4)]
+        assert peers[3].answer().status == 503
+        for path in HEALTH:
+            assert Watched(server, "127.0.0.1", port).get(path).status_code == 200
 
 
 @pytest.mark.parametrize("arguments", [(), ("--reload",)], ids=["one process", "reload"])

@@ -33,7 +33,7 @@ class Metrics:
     """The numbers of one process; with a folder, of all that share it, whichever is asked."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+        prometheus_client.disable_created_metrics()
         self._registry: Final = CollectorRegistry()
         self._shared: Final = Shared(folder) if folder else None
         self._process: Final = ProcessCollector(registry=None)
@@ -87,7 +87,7 @@ class Metrics:
         """
         numbers = self._shared or self._registry
         if "application/openmetrics-text" in accept:
-            text: bytes = openmetrics.generate_latest(numbers)  # type: ignore[no-untyped-call]
+            text: bytes = openmetrics.generate_latest(numbers)
             return text, openmetrics.CONTENT_TYPE_LATEST
         return generate_latest(numbers), CONTENT_TYPE_PLAIN_0_0_4
 
