@@ -49,6 +49,8 @@ class Tracing:
             ending = threading.Thread(target=self._provider.shutdown, daemon=True)
             ending.start()
             await asyncio.to_thread(ending.join, LAST_CALL)
+            if ending.is_alive():
+                log.warning("Some spans are lost: the collector did not take them in time")
             log.removeFilter(seldom)
 
     def follow(self, database: Database) -> None:

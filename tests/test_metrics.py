@@ -1,7 +1,12 @@
 """What is counted: every word of it is written down."""
 
 import ast
+import os
 import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +14,7 @@ from gql_app.errors import TokenReason, UserErrorCode
 from gql_app.metrics import Metrics
 from gql_app.metrics.labels import LIMITS, OPERATIONS, REASONS, SIGN_INS
 from tests.laws import MODULES, ROOT
-from tests.scraping import told
+from tests.scraping import parsed, told
 
 THROTTLED = "gql_app_throttled_total"
 
@@ -77,3 +82,38 @@ def test_guide_names_every_limit_and_result() -> None:
     guide = (ROOT / "docs/watching.md").read_text(encoding="utf-8")
     for value in (*LIMITS.values(), *SIGN_INS, *OPERATIONS):
         assert f"`{value}`" in guide
+
+
+COUNTING = """
+import os, sys
+from pathlib import Path
+from gql_app.metrics import Metrics
+metrics = Metrics(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+metrics.throttled("sign-in")
+metrics.request("query", "OK", 0.1)
+metrics.sample({"running": 1}, {})
+sys.stdout.write(metrics.told("")[0].decode())
+sys.stdout.flush()
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_dead_processes_counted_stays_and_their_files_do_not(tmp_path: Path) -> None:
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    for times in (1, 2, 3, 4):
+        done = subprocess.run(  # noqa: S603 — the code above, with this very Python
+            [sys.executable, "-c", COUNTING],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
+        numbers = parsed(done.stdout)
+        assert numbers.of(THROTTLED, limit="sign_in_address") == times
+        seconds = "gql_app_request_duration_seconds"
+        assert numbers.of(f"{seconds}_count", operation="query") == times
+        assert numbers.of(f"{seconds}_bucket", operation="query", le="0.1") == times
+        assert numbers.of("gql_app_passwords", state="running") == 1
+        assert len(list(tmp_path.glob("counter_*"))) == min(times, 2)

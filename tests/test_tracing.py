@@ -1,6 +1,7 @@
 """Traces, as a real collector gets them of a real server."""
 
 import json
+import logging
 import re
 import socket
 import sys
@@ -12,8 +13,16 @@ from typing import Any
 
 import httpx
 import pytest
+from opentelemetry.exporter.otlp.proto.http import trace_exporter
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from starlette.types import Receive, Scope, Send
 
+from gql_app.tracing import Tracing
+from gql_app.web.middleware import RequestLog
+from gql_app.web.tracing import Traced
 from tests.collector import Arrived, Collector, collecting
 from tests.databases import Postgres
 from tests.processes import ROOT, run, serving, signed_in
@@ -82,6 +91,9 @@ def asked(client: httpx.Client) -> dict[str, httpx.Response]:
         "nowhere": client.get("/nowhere", params={"password": PASSWORD}),
         "odd": client.request("PROPFIND", "/graphql"),
     }
+    answers["again"] = client.post(
+        "/graphql", json={"query": REGISTER, "variables": {"input": person}}
+    )
     signed_in(client, EMAIL, PASSWORD)
     several = [("traceparent", TRACEPARENT), ("traceparent", TRACEPARENT)]
     answers["several"] = client.get("/livez", headers=several)
@@ -160,6 +172,15 @@ def test_statements_are_spans_below_the_request(story: Story) -> None:
             assert told["db.operation.name"] == statement.span.name
             assert str(told["db.query.text"]).startswith(statement.span.name)
     assert story.below("nowhere") == []
+
+
+def test_fault_of_a_statement_is_told_by_its_kind_alone(story: Story) -> None:
+    """The address is taken, which the database says with the address itself."""
+    assert story.answers["again"].json()["data"]["register"]["token"] is None
+    (failed,) = (span for span in story.below("again") if "error.type" in span.told)
+    assert failed.span.status == Status(code=Status.STATUS_CODE_ERROR)
+    assert (failed.span.name, len(failed.span.events)) == ("INSERT", 0)
+    assert str(failed.told["error.type"]).endswith("Error")
 
 
 @pytest.mark.parametrize(
@@ -241,8 +262,49 @@ def test_collector_that_takes_nothing_disturbs_nobody(
             server.stop()
         log = server.logged()
     assert "Traceback" not in log
+    assert "spans are lost" in log
     assert log.count("opentelemetry") <= 4
     assert "Finished server process" in log
+
+
+async def test_request_that_a_fault_ends_says_nothing_of_it() -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise LookupError(PASSWORD)
+
+    transport = httpx.ASGITransport(Traced(RequestLog(app), tracer=provider.get_tracer("tests")))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        with pytest.raises(LookupError):
+            await client.get("/")
+    (span,) = exporter.get_finished_spans()
+    assert (span.name, span.events, span.status.description) == ("GET", (), None)
+
+
+async def test_what_is_off_by_its_own_variable_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    transport = httpx.ASGITransport(Traced(RequestLog(app), tracer=Tracing().tracer))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        assert "traceresponse" not in (await client.get("/")).headers
+
+
+async def test_collectors_fault_is_told_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger(trace_exporter.__name__)
+    async with Tracing().sending():
+        for number in range(3):
+            log.warning("Transient error %d", number)
+            log.warning("Another error %d", number)
+    assert [record.getMessage() for record in caplog.records if record.name == log.name] == [
+        "Transient error 0",
+        "Another error 0",
+    ]
 
 
 def test_traces_without_what_they_need_are_told_in_words(tmp_path: Path) -> None:

@@ -55,6 +55,12 @@ def folder_of(process_id: int) -> Path:
     return Path(found)
 
 
+def memory_of(process_id: int) -> int:
+    """Tell how many bytes a process holds."""
+    pages = Path(f"/proc/{process_id}/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
 @pytest.fixture
 def watched(tmp_path: Path, sqlite_template: Path) -> Iterator[Watched]:
     """Serve by two processes, which are watched by IPv6."""
@@ -75,6 +81,9 @@ def test_any_worker_tells_the_numbers_of_all(watched: Watched) -> None:
     one, two = watched.workers(2)
     folder = folder_of(one)
     assert (folder_of(two), S_IMODE(folder.stat().st_mode)) == (folder, 0o700)
+    # Whoever is asked first knows of the other, too, which nobody has asked yet.
+    held = watched.numbers().of("process_resident_memory_bytes")
+    assert held > 1.5 * min(memory_of(one), memory_of(two))
     with (
         connected(watched.server, other=two) as first,
         connected(watched.server, other=one) as second,

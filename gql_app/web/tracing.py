@@ -33,6 +33,9 @@ class Traced:
             return
         span = self._begin(scope)
         ids = span.get_span_context()
+        if not ids.is_valid:  # OpenTelemetry's own variables have it off
+            await self._app(scope, receive, send)
+            return
         trace_id, span_id = f"{ids.trace_id:032x}", f"{ids.span_id:016x}"
         response = f"00-{trace_id}-{span_id}-{ids.trace_flags:02x}".encode()
 

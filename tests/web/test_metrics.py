@@ -86,6 +86,7 @@ async def test_refusals_are_counted_by_reason(api: Api, tokens: dict[Kind, str |
     for kind in (Kind.ANONYMOUS, Kind.EXPIRED, Kind.REVOKED, Kind.PLAIN):
         await api.run("{ auditEvents { nodes { id } } }", token=tokens[kind])
     await api.run("{ nobody }")
+    await api.client.get("/nowhere")  # which is no refusal
     await api.run("{ __typename }", token="not one")
     now = await numbers(api)
     told = {r: now.of("gql_app_refusals_total", reason=r) for r in REASONS}
