@@ -2,8 +2,8 @@
 
 import gc
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Final, TypedDict
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,14 +12,16 @@ from starlette.routing import Route
 
 from gql_app import chores, logs
 from gql_app.accounts.samples import SIGN_INS
+from gql_app.metrics import Metrics
 from gql_app.resources import Resources
 from gql_app.schema.execution import Execution
 from gql_app.schema.limits import Limits
 from gql_app.schema.root import build_schema
-from gql_app.settings import Settings, load
-from gql_app.web import health, wellknown
+from gql_app.settings import Settings, load, shared_numbers
+from gql_app.web import wellknown
 from gql_app.web.cors import CrossOrigin
 from gql_app.web.graphql import Door
+from gql_app.web.management import Management, shown, watched
 from gql_app.web.middleware import (
     Apology,
     BodyLimit,
@@ -31,6 +33,9 @@ from gql_app.web.middleware import (
 from gql_app.web.playground import Playground
 from gql_app.web.responses import explain
 
+if TYPE_CHECKING:
+    from gql_app.tracing import Tracing
+
 YOUNG: Final = 5_000
 """Objects that are made, beyond those that are gone, before the collector looks at them."""
 
@@ -39,6 +44,7 @@ class State(TypedDict):
     """What the lifespan hands to every request."""
 
     resources: Resources
+    metrics: Metrics
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
@@ -48,6 +54,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
     """
     chosen = settings or load(serving=True)
     logs.configure(chosen.log_level)
+    metrics = Metrics(shared_numbers())
+    tracing = _tracing() if chosen.traces else None
     execution = Execution(
         build_schema().core,
         Limits.of(chosen),
@@ -62,25 +70,42 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[State]:
-        async with Resources.open(chosen) as resources, chores.running(resources):
+        async with (
+            tracing.sending() if tracing else nullcontext(),
+            Resources.open(chosen, metrics, tracing) as resources,
+            chores.running(resources),
+        ):
             with quiet_collector():
-                yield {"resources": resources}
+                yield {"resources": resources, "metrics": metrics}
 
     app = Starlette(
         routes=[
             Route("/graphql", door, methods=["GET", "POST"]),
-            Route("/livez", health.livez),
-            Route("/readyz", health.readyz),
+            *(watched() if chosen.management_port is None else shown()),
             Route("/.well-known/jwks.json", wellknown.jwks),
             *files,
         ],
-        middleware=_middleware(chosen, door),
+        middleware=[*_traced(tracing), *_middleware(chosen, door)],
         exception_handlers={HTTPException: explain},
         lifespan=lifespan,
     )
     # /graphql/ is another path: a redirect would repeat the Host header, which anybody can set.
     app.router.redirect_slashes = False
     return app
+
+
+def _tracing() -> "Tracing":
+    from gql_app.tracing import Tracing  # noqa: PLC0415 — most servers do without
+
+    return Tracing()
+
+
+def _traced(tracing: "Tracing | None") -> list[Middleware]:
+    if tracing is None:
+        return []
+    from gql_app.web.tracing import Traced  # noqa: PLC0415 — as above
+
+    return [Middleware(Traced, tracer=tracing.tracer)]
 
 
 def _middleware(chosen: Settings, door: Door) -> list[Middleware]:
@@ -90,6 +115,7 @@ def _middleware(chosen: Settings, door: Door) -> list[Middleware]:
         Middleware(RequestLog),
         *([Middleware(CrossOrigin, origins=chosen.origins)] if chosen.origins else []),
         Middleware(Apology),
+        *([Middleware(Management, port=port)] if (port := chosen.management_port) else []),
         *([Middleware(KnownHosts, hosts=chosen.hosts)] if chosen.hosts else []),
         Middleware(BodyLimit, max_bytes=chosen.max_body_bytes),
         Middleware(Shortcut, method="POST", path="/graphql", to=door),

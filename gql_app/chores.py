@@ -18,6 +18,8 @@ PURGE_INTERVAL: Final = 3600
 """Seconds from one purge to the next."""
 LONGEST_PAUSE: Final = 60
 """Seconds that a chore that fails waits at most, unless it is done less often anyway."""
+SAMPLE_INTERVAL: Final = 2
+"""Seconds by which the numbers of a process may be old that another one tells."""
 PURGE_BATCH: Final = 500
 """Rows that one transaction deletes, so that nobody waits long for it."""
 
@@ -38,17 +40,18 @@ async def running(resources: Resources) -> AsyncIterator[None]:
 
     A letter that the mail server has taken would be sent again if nobody noted it.
     """
-    stopping, purged = asyncio.Event(), asyncio.Event()
+    stopping, purged, sampled = asyncio.Event(), asyncio.Event(), asyncio.Event()
     tasks = [
         asyncio.create_task(
             _every(LETTER_INTERVAL, resources, deliver, resources.posted, stopping)
         ),
         asyncio.create_task(_every(PURGE_INTERVAL, resources, purge, purged, stopping)),
+        asyncio.create_task(_every(SAMPLE_INTERVAL, resources, sample, sampled, stopping)),
     ]
     try:
         yield
     finally:
-        for event in (stopping, purged, resources.posted):
+        for event in (stopping, purged, sampled, resources.posted):
             event.set()
         _, late = await asyncio.wait(tasks, timeout=SEND_TIMEOUT)
         for task in late:
@@ -69,6 +72,12 @@ async def purge(resources: Resources) -> int:
     return sum(
         [await _purge(resources, some) for some in (sessions.purge, resources.throttle.purge)]
     )
+
+
+async def sample(resources: Resources) -> int:
+    """Take down what is in hand at the moment, for whoever watches."""
+    resources.sample()
+    return 0
 
 
 async def _every(

@@ -124,6 +124,12 @@ def _reach(deployment: Deployment) -> Iterator[Finding]:
             "Everybody may ask for the schema.",
             f"Set {PREFIX}INTROSPECTION=false, or keep it on purpose.",
         )
+    if settings.management_port is None:
+        yield Finding(
+            "open-metrics",
+            "Everybody is shown the numbers at /metrics, and how each part is at /readyz.",
+            f"Set {PREFIX}MANAGEMENT_PORT, or see that your proxy lets nobody at them.",
+        )
     if settings.allowed_hosts is None:
         yield Finding(
             "any-host",

@@ -177,7 +177,7 @@ class Rejected(GqlAppError):
 class TooManyAttempts(Rejected):
     """A mutation that is to be tried again later."""
 
-    def __init__(self, *, retry_after: int) -> None:
+    def __init__(self, *, retry_after: int, limit: str) -> None:
         super().__init__(
             Fault(
                 UserErrorCode.TOO_MANY_ATTEMPTS,
@@ -185,6 +185,8 @@ class TooManyAttempts(Rejected):
             )
         )
         self.retry_after: Final = retry_after
+        self.limit: Final = limit
+        """What was tried too often, for those who watch."""
 
 
 class CannotStart(GqlAppError):

@@ -51,6 +51,9 @@ def configure(level: str) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     # Its lines hold query strings, and every request has its line already.
     logging.getLogger("uvicorn.access").disabled = True
+    # So do these, of every statement, with its values.
+    lowest = max(logging.INFO, logging.getLevelNamesMapping()[level])
+    logging.getLogger("aiosqlite").setLevel(lowest)
     structlog.configure(
         processors=[*_SHARED, *ending],
         logger_factory=partial(_Lines, sys.stderr),

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from gql_app.accounts.letters import Stationery
 from gql_app.accounts.sessions import Lifetimes
@@ -13,6 +13,7 @@ from gql_app.accounts.throttle import Throttle
 from gql_app.db.engine import Database, sqlite_file
 from gql_app.errors import CannotStart
 from gql_app.mail import Mailer, mailer
+from gql_app.metrics import Metrics
 from gql_app.security.keys import SECRET_KEY, KeyRing, kept_secret
 from gql_app.security.keystore import KeyStore
 from gql_app.security.passwords import Passwords
@@ -20,6 +21,9 @@ from gql_app.security.pickup import CurrentRing
 from gql_app.security.tokens import Claims, Issuer
 from gql_app.security.verified import VerifiedTokens
 from gql_app.settings import MIN_SECRET_BYTES, SECRET_REQUIRED, Settings
+
+if TYPE_CHECKING:  # what it needs may not be installed
+    from gql_app.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Resources:
     issuer: Issuer
     tokens: VerifiedTokens
     passwords: Passwords
+    metrics: Metrics
     lifetimes: Lifetimes
     throttle: Throttle
     mailer: Mailer
@@ -48,9 +53,18 @@ class Resources:
         """Tell what a token says. Raises TokenMalformed, TokenInvalid or TokenExpired."""
         return self.tokens.read(self.keys, token)
 
+    def sample(self) -> None:
+        """Take down for the metrics what is in hand at the moment."""
+        self.metrics.sample(self.passwords.use, self.database.use)
+
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings) -> AsyncIterator[Self]:
+    async def open(
+        cls,
+        settings: Settings,
+        metrics: Metrics | None = None,
+        tracing: "Tracing | None" = None,
+    ) -> AsyncIterator[Self]:
         """Open everything, and close it when the block ends. Raises CannotStart."""
         current_ring = CurrentRing(key_store(settings))
         keys = current_ring.get()
@@ -61,6 +75,7 @@ class Resources:
             issuer=issuer,
             tokens=VerifiedTokens(issuer),
             passwords=Passwords(threads=settings.password_threads, queue=settings.password_queue),
+            metrics=metrics or Metrics(),
             lifetimes=Lifetimes(
                 pepper=keys.derive("refresh tokens"),
                 access=settings.access_token_ttl,
@@ -74,11 +89,13 @@ class Resources:
                 client_attempts=settings.login_client_attempts,
                 window=settings.login_window_seconds,
             ),
-            mailer=mailer(settings),
+            mailer=tracing.mailer(mailer(settings)) if tracing else mailer(settings),
             stationery=Stationery(keys.derive("reset links"), settings.reset_url),
             posted=asyncio.Event(),
             registration=settings.registration,
         )
+        if tracing:
+            tracing.follow(opened.database)
         try:
             yield opened
         finally:

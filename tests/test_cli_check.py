@@ -22,6 +22,7 @@ PUBLIC = {
     "playground": "false",
     "introspection": "false",
     "allowed_hosts": "api.example.com",
+    "management_port": "9000",
     "trusted_proxies": "10.0.0.1",
     "reset_url": "https://example.com/reset",
 }
@@ -117,6 +118,7 @@ def test_faults_of_the_environment_are_findings(
         ({"database_url": "postgresql://127.0.0.1:1/none"}, "no-database"),
         (PUBLIC | {"playground": "true"}, "open-playground"),
         (PUBLIC | {"introspection": "true"}, "open-introspection"),
+        ({k: v for k, v in PUBLIC.items() if k != "management_port"}, "open-metrics"),
         (PUBLIC | {"reset_url": "http://example.com/"}, "reset-in-the-clear"),
         ({"demo": "true"}, "demo-data"),
     ],
@@ -132,6 +134,7 @@ async def test_public_host_without_anything_in_front(good: dict[str, str], host:
     assert await found(good, host) == [
         "open-playground",
         "open-introspection",
+        "open-metrics",
         "any-host",
         "no-tls",
         "reset-in-the-clear",
@@ -149,6 +152,7 @@ async def test_name_that_the_world_knows_makes_it_public(good: dict[str, str]) -
     assert found_by_name == [
         "open-playground",
         "open-introspection",
+        "open-metrics",
         "no-tls",
         "reset-in-the-clear",
     ]

@@ -82,7 +82,7 @@ def test_rejection_says_all_that_is_to_be_mended() -> None:
 
 
 def test_too_many_attempts_tells_how_long_to_wait() -> None:
-    rejected = errors.TooManyAttempts(retry_after=30)
+    rejected = errors.TooManyAttempts(retry_after=30, limit="sign-in")
     assert rejected.retry_after == 30
     assert [fault.code for fault in rejected.faults] == [UserErrorCode.TOO_MANY_ATTEMPTS]
     assert "30 seconds" in str(rejected)

@@ -85,9 +85,12 @@ def test_only_main_reads_the_settings_at_import(
 @pytest.mark.parametrize(
     ("start", "idle"),
     [
-        ("import gql_app.app", {"alembic", "typer", "zxcvbn"}),
-        ("import gql_app.cli", HEAVY | {"alembic", "zxcvbn"}),
-        (f"{COMMAND}(['--help'], standalone_mode=False)", HEAVY | {"alembic", "zxcvbn"}),
+        ("import gql_app.app", {"alembic", "opentelemetry", "typer", "zxcvbn"}),
+        ("import gql_app.cli", HEAVY | {"alembic", "opentelemetry", "zxcvbn"}),
+        (
+            f"{COMMAND}(['--help'], standalone_mode=False)",
+            HEAVY | {"alembic", "opentelemetry", "zxcvbn"},
+        ),
         (f"{COMMAND}(['export', '--format', 'csv'], standalone_mode=False)", HEAVY),
         (f"import runpy; runpy.run_path({MAIN[1]!r}, run_name='__mp_main__')", {"gql_app"}),
     ],

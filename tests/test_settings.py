@@ -75,6 +75,8 @@ def test_nothing_needs_to_be_set() -> None:
     assert loaded.playground
     assert loaded.introspection
     assert loaded.compiled
+    assert (loaded.management_port, loaded.management_host) == (None, "127.0.0.1")
+    assert not loaded.traces
     assert loaded.log_level == "INFO"
 
 
@@ -104,6 +106,9 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         RESET_URL="https://example.com/reset",
         DEMO="1",
         COMPILED="0",
+        MANAGEMENT_PORT="9000",
+        MANAGEMENT_HOST="::1",
+        TRACES="true",
     )
     loaded = settings.load(serving=True)
     assert not loaded.on_sqlite
@@ -134,6 +139,9 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
             "reset_url": "https://example.com/reset",
             "demo": True,
             "compiled": False,
+            "management_port": 9000,
+            "management_host": "::1",
+            "traces": True,
         }.items()
     )
 

@@ -52,6 +52,16 @@ def test_each_limit_is_a_setting_from_one(monkeypatch: pytest.MonkeyPatch, name:
     assert fault.startswith(f"GQL_APP_{name.upper()}: ")
 
 
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http", ""])
+def test_port_to_watch_is_one(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
+    monkeypatch.setenv("GQL_APP_MANAGEMENT_PORT", port)
+    with pytest.raises(CannotStart) as stopped:
+        settings.load()
+    assert [fault.partition(": ")[0] for fault in stopped.value.faults] == [
+        "GQL_APP_MANAGEMENT_PORT"
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -32,6 +32,8 @@ class Limit:
 
     subject: str
     attempts: int
+    name: str
+    """What is tried, in words of ours."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -46,11 +48,12 @@ class Throttle:
 
     def of_typed(self, deed: str, typed: str) -> Limit:
         """Limit a deed for what was typed, be it known or not."""
-        return Limit(self._subject(deed, typed), self.attempts)
+        return Limit(self._subject(deed, typed), self.attempts, deed)
 
     def of_client(self, deed: str, address: str | None) -> Limit:
         """Limit a deed for where it comes from."""
-        return Limit(self._subject(f"{deed} from", _client(address)), self.client_attempts)
+        name = f"{deed} from"
+        return Limit(self._subject(name, _client(address)), self.client_attempts, name)
 
     async def require_room(self, db: Reader, *limits: Limit) -> Collection[str]:
         """Raise TooManyAttempts if any limit is reached, with the seconds until it isn't.
@@ -112,12 +115,13 @@ class Throttle:
     ) -> Collection[str]:
         fresh = {subject: self._fresh(times) for subject, times in found.items()}
         waits = [
-            self._wait(fresh[limit.subject], limit)
+            (self._wait(fresh[limit.subject], limit), limit.name)
             for limit in limits
             if len(fresh.get(limit.subject, ())) >= limit.attempts
         ]
         if waits:
-            raise TooManyAttempts(retry_after=max(waits))
+            seconds, name = max(waits)
+            raise TooManyAttempts(retry_after=seconds, limit=name)
         return found.keys()
 
     def _fresh(self, times: Sequence[float]) -> list[float]:

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.orm import InstrumentedAttribute
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from gql_app.db.postgres import CONNECT_TIMEOUT, PostgresReader, connect
 from gql_app.db.questions import Question, Reader, T
@@ -70,11 +70,24 @@ class Database:
         self.engine: Final = open_engine(url, connections=connections)
         opened = SqliteReader if url.startswith(SQLITE) else PostgresReader
         self._reader: Final = opened(url, connections)
+        self._lent: Reader = self._reader
         self._writers = async_sessionmaker(self.engine, class_=Writer, expire_on_commit=False)
+
+    def wrap(self, wrapped: Callable[[Reader], Reader]) -> None:
+        """Lend another handle to read with, which asks by ours."""
+        self._lent = wrapped(self._lent)
 
     def read(self) -> AbstractAsyncContextManager[Reader]:
         """Lend a handle to read with, which takes a connection for each question only."""
-        return nullcontext(self._reader)
+        return nullcontext(self._lent)
+
+    @property
+    def use(self) -> dict[str, dict[str, int]]:
+        """How many connections are in use and idle, to read with and to write with."""
+        pool = self.engine.pool
+        assert isinstance(pool, QueuePool)  # noqa: S101 — for mypy
+        writing = {"in_use": pool.checkedout(), "idle": pool.checkedin()}
+        return {"read": self._reader.use, "write": writing}
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Writer]:

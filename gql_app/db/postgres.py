@@ -7,6 +7,7 @@ import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 from gql_app.db.questions import Question, T
+from gql_app.db.turns import Turns
 
 CONNECT_TIMEOUT: Final = 5
 """Seconds that PostgreSQL has to take a connection, or to let go of one."""
@@ -45,7 +46,7 @@ class PostgresReader:
     def __init__(self, url: str, size: int) -> None:
         self._url: Final = url
         self._dialect: Final = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
-        self._turns: Final = asyncio.Semaphore(size)
+        self._turns: Final = Turns(size)
         self._idle: Final[list[asyncpg.Connection]] = []
         self._closing: Final[set[asyncio.Task[None]]] = set()
 
@@ -59,6 +60,12 @@ class PostgresReader:
             self._forget()
             rows = await self._fetch(rendered.sql, bound)
         return list(map(question.build, rendered.restored(rows)))
+
+    @property
+    def use(self) -> dict[str, int]:
+        """How many connections are in use and idle, and how many questions wait for one."""
+        turns = self._turns
+        return {"in_use": turns.taken, "idle": len(self._idle), "waiting": turns.waiting}
 
     async def close(self) -> None:
         """Close every connection that is not out."""

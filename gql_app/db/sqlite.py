@@ -5,12 +5,14 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Final, TypeAlias
 
 from sqlalchemy import make_url
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from gql_app.db.questions import Question, T
+from gql_app.db.turns import Turns
 
 BUSY_TIMEOUT: Final = 30
 """Seconds that who finds the file locked waits for it."""
@@ -36,7 +38,7 @@ class SqliteReader:
         self._dialect: Final = SQLiteDialect_pysqlite()
         (self._file,), _ = self._dialect.create_connect_args(make_url(url))
         self._threads: Final = ThreadPoolExecutor(size, thread_name_prefix="reader")
-        self._turns: Final = asyncio.Semaphore(size)
+        self._turns: Final = Turns(size)
         self._idle: Final[list[_Connection]] = []
         self._all: Final[list[_Connection]] = []
 
@@ -57,6 +59,12 @@ class SqliteReader:
             self._take_back(connection)
         return list(map(question.build, rendered.restored(rows)))
 
+    @property
+    def use(self) -> dict[str, int]:
+        """How many connections are in use and idle, and how many questions wait for one."""
+        turns = self._turns
+        return {"in_use": turns.taken, "idle": len(self._idle), "waiting": turns.waiting}
+
     async def close(self) -> None:
         """End what is still asked, and close every connection."""
         for connection in self._all:
@@ -75,7 +83,8 @@ class SqliteReader:
     ) -> _Found:
         """Have a thread ask; only when it is done is the connection lent again."""
         loop = asyncio.get_running_loop()
-        job = self._threads.submit(connection.fetch, sql, bound)
+        within = copy_context().run  # whose lines in the log it is then in
+        job = self._threads.submit(within, connection.fetch, sql, bound)
 
         def done(_: Future[_Found]) -> None:
             loop.call_soon_threadsafe(self._take_back, connection)

@@ -69,7 +69,7 @@ class AdministrationMutation:
             async with context.write() as db:
                 row = await customers.create(db, new, password_hash=hashed, origin=origin)
         except Rejected as why:
-            return CustomerPayload.rejected(why)
+            return CustomerPayload.rejected(context, why)
         return _done(f"{row.name} is now a customer.", caller, row)
 
     @strawberry.mutation(
@@ -94,7 +94,7 @@ class AdministrationMutation:
                     db, customer_id, changes, password_hash=hashed, origin=origin
                 )
         except Rejected as why:
-            return CustomerPayload.rejected(why)
+            return CustomerPayload.rejected(context, why)
         return _done(context.done(f"{row.name} is up to date."), caller, row)
 
     @strawberry.mutation(
@@ -109,7 +109,7 @@ class AdministrationMutation:
             async with info.context.write() as db:
                 await customers.delete(db, customer_id, origin=origin)
         except Rejected as why:
-            return StatusPayload.rejected(why)
+            return StatusPayload.rejected(info.context, why)
         return StatusPayload.success("The customer is gone.")
 
 

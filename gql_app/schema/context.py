@@ -17,7 +17,7 @@ from gql_app.accounts.records import CustomerRecord, SessionRecord
 from gql_app.accounts.sessions import Caller
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Reader
-from gql_app.errors import TokenRevoked, Unauthenticated
+from gql_app.errors import Rejected, TokenRevoked, TooManyAttempts, Unauthenticated
 from gql_app.resources import Resources
 from gql_app.security.tokens import Claims
 
@@ -46,6 +46,8 @@ class Context:
         """What the operation is called, for the log."""
         self.unbroken = False
         """Whether it goes on though its client is gone: a guess is to be counted all the same."""
+        self.kind = "none"
+        """Whether it is a query or a mutation, once that is known."""
         self.caller_id: UUID | None = None
         """Whoever was found to be asking, for the log."""
         self.memo: dict[object, object] = {}
@@ -80,6 +82,12 @@ class Context:
         if not self._posted or self.resources.mailer.open:
             return message
         return f"{message} Mail is not set up on this server, so no letter was sent."
+
+    def rejected(self, why: Rejected) -> None:
+        """Count what a mutation refuses."""
+        self.resources.metrics.refused({fault.code for fault in why.faults})
+        if isinstance(why, TooManyAttempts):
+            self.resources.metrics.throttled(why.limit)
 
     async def caller(self) -> Caller:
         """Tell who is asking. The database is asked once, however many fields want to know.

@@ -97,28 +97,15 @@ class CredentialMutation:
         description="Signs in with an e-mail address and a password, and answers a token."
     )
     async def login(self, info: Info, email: str, password: str) -> LoginPayload:
-        """Check the password, and open a session."""
-        context, resources = info.context, info.context.resources
-        context.unbroken = True
+        """Check the password, and open a session; count how it ends."""
+        metrics, result = info.context.resources.metrics, "failed"
+        info.context.unbroken = True
         try:
-            attempt = await credentials.check(
-                context.read,
-                resources.passwords,
-                resources.throttle,
-                email=email,
-                password=password,
-                origin=context.origin,
-            )
-            async with context.write() as db:
-                opened = await credentials.sign_in(
-                    db, attempt, resources.throttle, resources.lifetimes, origin=context.origin
-                )
-            if opened is None or attempt.customer is None:
-                return LoginPayload.rejected(Rejected(credentials.WRONG))
-        except Rejected as why:
-            return LoginPayload.rejected(why)
-        message = f"Welcome, {attempt.customer.name}."
-        return LoginPayload.signed_in(context, attempt.customer, opened, message)
+            payload = await _signed_in(info.context, email, password)
+            result = _RESULTS[payload.errors[0].code if payload.errors else None]
+        finally:
+            metrics.signed_in(result)
+        return payload
 
     @strawberry.mutation(
         description="Trades a refresh token for a new pair of tokens. A refresh token that was "
@@ -139,12 +126,12 @@ class CredentialMutation:
                 if opened is NotRefreshed.UNKNOWN:
                     await resources.throttle.count(db, limit)
         except Rejected as why:
-            return LoginPayload.rejected(why)
+            return LoginPayload.rejected(context, why)
         if isinstance(opened, NotRefreshed):
-            return LoginPayload.rejected(Rejected(_NOT_REFRESHED[opened]))
+            return LoginPayload.rejected(context, Rejected(_NOT_REFRESHED[opened]))
         customer = await context.customers.load(opened.session.customer_id)
         if customer is None:
-            return LoginPayload.rejected(Rejected(_NOT_REFRESHED[NotRefreshed.ENDED]))
+            return LoginPayload.rejected(context, Rejected(_NOT_REFRESHED[NotRefreshed.ENDED]))
         return LoginPayload.signed_in(context, customer, opened, "The session goes on.")
 
     @strawberry.mutation(description="Adds whoever asks as a customer, and signs them in.")
@@ -152,7 +139,7 @@ class CredentialMutation:
         """Check, hash, add and open a session."""
         context, resources = info.context, info.context.resources
         if not resources.registration:
-            return LoginPayload.rejected(Rejected(_REGISTRATION_CLOSED))
+            return LoginPayload.rejected(context, Rejected(_REGISTRATION_CLOSED))
         try:
             async with context.write() as db:
                 await resources.throttle.count(
@@ -170,10 +157,38 @@ class CredentialMutation:
                     db, new, resources.lifetimes, password_hash=hashed, origin=context.origin
                 )
         except Rejected as why:
-            return LoginPayload.rejected(why)
+            return LoginPayload.rejected(context, why)
         return LoginPayload.signed_in(context, customer, opened, f"Welcome, {customer.name}.")
 
 
 _REGISTRATION_CLOSED: Final = Fault(
     UserErrorCode.REGISTRATION_CLOSED, "Registration is closed. Ask an admin for an account."
 )
+_RESULTS: Final = {
+    None: "success",
+    UserErrorCode.INVALID_CREDENTIALS: "wrong",
+    UserErrorCode.TOO_MANY_ATTEMPTS: "throttled",
+}
+
+
+async def _signed_in(context: Context, email: str, password: str) -> LoginPayload:
+    resources = context.resources
+    try:
+        attempt = await credentials.check(
+            context.read,
+            resources.passwords,
+            resources.throttle,
+            email=email,
+            password=password,
+            origin=context.origin,
+        )
+        async with context.write() as db:
+            opened = await credentials.sign_in(
+                db, attempt, resources.throttle, resources.lifetimes, origin=context.origin
+            )
+        if opened is None or attempt.customer is None:
+            return LoginPayload.rejected(context, Rejected(credentials.WRONG))
+    except Rejected as why:
+        return LoginPayload.rejected(context, why)
+    message = f"Welcome, {attempt.customer.name}."
+    return LoginPayload.signed_in(context, attempt.customer, opened, message)

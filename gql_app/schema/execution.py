@@ -56,6 +56,7 @@ class Execution:
         except NotAdmitted as why:
             return ExecutionResult(None, faults.before_execution(why.errors, context.request_id))
         context.operation = operation.name.value if operation.name else ""
+        context.kind = operation.operation.value
         context.memo = document.memo
         try:
             async with asyncio.timeout(self._timeout):

@@ -7,6 +7,7 @@ import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
 from gql_app.errors import Rejected, TooManyAttempts, UserErrorCode
+from gql_app.schema.context import Context
 
 strawberry.enum(UserErrorCode, description="What was wrong, for programs to tell apart.")
 
@@ -49,8 +50,9 @@ class Payload:
         return cls(status=Status.SUCCESS, message=message)
 
     @classmethod
-    def rejected(cls, why: Rejected) -> Self:
+    def rejected(cls, context: Context, why: Rejected) -> Self:
         """Say that nothing was done, and what is to be mended."""
+        context.rejected(why)
         return cls(
             status=Status.ERROR,
             message=str(why),

@@ -57,7 +57,7 @@ class ProfileMutation:
             async with context.write() as db:
                 row = await customers.update(db, caller.customer.id, changes, origin=origin)
         except Rejected as why:
-            return CustomerPayload.rejected(why)
+            return CustomerPayload.rejected(context, why)
         payload = CustomerPayload.success(context.done("Your profile is up to date."))
         payload.customer = Customer.seen_by(Caller(row, caller.session), row)
         return payload
@@ -86,7 +86,7 @@ class ProfileMutation:
                     origin=origin,
                 )
         except Rejected as why:
-            return LoginPayload.rejected(why)
+            return LoginPayload.rejected(context, why)
         message = context.done("Your password is changed.")
         return LoginPayload.signed_in(context, customer, opened, message)
 
@@ -103,7 +103,7 @@ class ProfileMutation:
             async with context.write() as db:
                 await credentials.delete_oneself(db, customer, origin=origin)
         except Rejected as why:
-            return StatusPayload.rejected(why)
+            return StatusPayload.rejected(context, why)
         return StatusPayload.success("Your account is gone.")
 
 

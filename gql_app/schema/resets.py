@@ -29,12 +29,12 @@ class ResetMutation:
         """Write the letter down; it leaves after the commit."""
         context, resources = info.context, info.context.resources
         if not resources.mailer.open:
-            return StatusPayload.rejected(Rejected(_NO_MAIL))
+            return StatusPayload.rejected(context, Rejected(_NO_MAIL))
         try:
             async with context.write() as db:
                 await resets.request(db, email, resources.throttle, origin=context.origin)
         except Rejected as why:
-            return StatusPayload.rejected(why)
+            return StatusPayload.rejected(context, why)
         return StatusPayload.success(
             "If there is an account with this address, a letter with a link is on its way."
         )
@@ -54,7 +54,7 @@ class ResetMutation:
                     db, token, resources.throttle, password_hash=hashed, origin=context.origin
                 )
         except Rejected as why:
-            return StatusPayload.rejected(why)
+            return StatusPayload.rejected(context, why)
         return StatusPayload.success(context.done("Your password is set. Sign in with it."))
 
 

@@ -77,7 +77,7 @@ class SessionMutation:
         if ended:
             return StatusPayload.success("The session has ended.")
         unknown = Fault(UserErrorCode.NOT_FOUND, "There is no such session.", "id")
-        return StatusPayload.rejected(Rejected(unknown))
+        return StatusPayload.rejected(info.context, Rejected(unknown))
 
     @strawberry.mutation(
         description="Ends every session of the caller but this one.",

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from functools import cache, partial
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import distribution
@@ -110,7 +111,21 @@ class Passwords:
         # Only on Linux has a thread a priority of its own; elsewhere the whole process would step.
         first = _step_back if sys.platform == "linux" else None
         self._pool = ThreadPoolExecutor(threads, "password", initializer=first)
+        self._threads = threads
+        self._queue = queue
         self._room = threads + queue
+
+    @property
+    def full(self) -> bool:
+        """Whether the next password is turned away."""
+        return not self._room
+
+    @property
+    def use(self) -> dict[str, int]:
+        """How many are hashed at the moment, and how many wait."""
+        taken = self._threads + self._queue - self._room
+        running = min(taken, self._threads)
+        return {"running": running, "waiting": taken - running}
 
     async def hash(self, password: str) -> str:
         """Hash a normalised password. Raises TooManyAttempts."""
@@ -146,10 +161,11 @@ class Passwords:
             return False
 
     async def _run(self, work: Callable[[], _Answer]) -> _Answer:
-        if not self._room:
-            raise TooManyAttempts(retry_after=RETRY_AFTER)
+        if self.full:
+            raise TooManyAttempts(retry_after=RETRY_AFTER, limit="passwords")
         self._room -= 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            within = partial(copy_context().run, work)  # whose lines in the log it is then in
+            return await asyncio.get_running_loop().run_in_executor(self._pool, within)
         finally:
             self._room += 1

@@ -27,6 +27,11 @@ class CurrentRing:
         self._looked = time.monotonic()
         self._faults: tuple[str, ...] = ()
 
+    @property
+    def stale(self) -> bool:
+        """Whether the files could not be read the last time."""
+        return bool(self._faults)
+
     def get(self) -> KeyRing:
         """Tell the ring. While the files are faulty, it is the last that was not."""
         if time.monotonic() - self._looked >= self._interval:

@@ -1,6 +1,7 @@
 """What the operator decides: the environment's `GQL_APP_` variables, read here only."""
 
 import os
+from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import Field, ValidationError
@@ -19,10 +20,12 @@ from gql_app.settings.values import (
     Natural,
     Origins,
     Page,
+    Port,
     Positive,
     Proxies,
     SecretKey,
     Sender,
+    Traces,
     Words,
     very_bytes,
 )
@@ -31,15 +34,19 @@ __all__ = [
     "MIN_SECRET_BYTES",
     "PREFIX",
     "SECRET_REQUIRED",
+    "SHARED_NUMBERS",
     "SQLITE",
     "Settings",
     "admin_password",
     "load",
+    "shared_numbers",
     "unknown_variables",
 ]
 
 PREFIX: Final = "GQL_APP_"
 ADMIN_PASSWORD: Final = PREFIX + "ADMIN_PASSWORD"
+SHARED_NUMBERS: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""The library that counts reads this variable, too, once it is imported."""
 SECRET_REQUIRED: Final = (
     f"{PREFIX}SECRET_KEY: is required with PostgreSQL, so that every process signs alike; "
     "make one with: openssl rand -base64 48"
@@ -136,6 +143,12 @@ class Settings(BaseSettings):
     """Objects and values that an answer may hold, by the page sizes that are asked for."""
     max_comparisons: Positive = 20_000
     """Steps in which fields of one name are compared, to see that they can be merged."""
+    management_port: Port | None = None
+    """Another port, which alone shows /metrics and the parts of /readyz."""
+    management_host: Words = "127.0.0.1"
+    """The address of that port."""
+    traces: Traces = False
+    """Whether traces are sent; OpenTelemetry's own OTEL_ variables say where to, and which."""
     compiled: bool = True
     """Whether queries take the compiled path; without it the answers are the same, but later."""
 
@@ -197,6 +210,12 @@ def unknown_variables() -> list[str]:
 def admin_password() -> str | None:
     """Read the password for `create-admin`, so that scripts need no terminal."""
     return os.environ.get(ADMIN_PASSWORD)
+
+
+def shared_numbers() -> Path | None:
+    """Tell where several processes keep the numbers that they count; `serve` says so to them."""
+    folder = os.environ.get(SHARED_NUMBERS)
+    return Path(folder) if folder else None
 
 
 def _listed(value: str | None) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -147,12 +148,27 @@ def _known_hosts(hosts: str) -> str:
     return hosts
 
 
+def _possible(traces: bool) -> bool:  # noqa: FBT001 — the setting's value
+    if traces and not _installed("opentelemetry.exporter.otlp.proto.http"):
+        message = "needs what gql-app[otel] installs besides"
+        raise ValueError(message)
+    return traces
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Level = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
     BeforeValidator(lambda value: str(value).upper()),
 ]
 Positive = Annotated[int, Field(ge=1)]
+Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
 Natural = Annotated[int, Field(ge=0)]
 DatabaseUrl = Annotated[str, AfterValidator(_known_database)]
 SecretKey = Annotated[SecretStr, AfterValidator(_long_enough)]
@@ -162,4 +178,5 @@ Sender = Annotated[str, AfterValidator(_known_sender)]
 Page = Annotated[str, AfterValidator(_known_page)]
 Folder = Annotated[Path, AfterValidator(_known_folder)]
 Origins = Annotated[str, AfterValidator(_known_origins)]
+Traces = Annotated[bool, AfterValidator(_possible)]
 Hosts = Annotated[str, AfterValidator(_known_hosts)]

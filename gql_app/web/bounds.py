@@ -33,6 +33,8 @@ class Bounds:
     """For a request's head to arrive, for its body, and for its answer to be taken."""
     head_bytes: int
     body_bytes: int
+    management_port: int | None = None
+    """The port of those who watch, whose connections are not counted."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -43,6 +45,7 @@ class Bounds:
             seconds=settings.receive_timeout,
             head_bytes=settings.max_header_bytes,
             body_bytes=settings.max_body_bytes,
+            management_port=settings.management_port,
         )
 
 

@@ -57,6 +57,7 @@ class Door:
         context = _context(scope, headers)
         scope["state"]["context"] = context
         result = await self._execution.run(asked, context)
+        scope["state"]["kind"] = context.kind
         scope["state"]["facts"] = context.facts(outcome(result.errors))
         status = 200 if media_type == JSON else _status(result)
         body = _write(result)

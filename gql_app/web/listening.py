@@ -12,6 +12,7 @@ import struct
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from multiprocessing import parent_process
 from typing import Any, Final, Protocol, cast
 
 if sys.platform == "win32":
@@ -103,7 +104,7 @@ class Loop(_Loop):
         **how: Any,  # noqa: ANN401 — the loop's own
     ) -> Listener:
         """Listen."""
-        listener = Listener(factory, own=how.get("sock") is None)
+        listener = Listener(factory, own=parent_process() is None)
         # A connection that can be stopped is a protocol, which the loop calls for.
         connect = cast("Callable[[], asyncio.Protocol]", listener.connect)
         opened = await super().create_server(connect, *where, **how)

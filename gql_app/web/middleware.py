@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gql_app.metrics.labels import NO_ANSWER
 from gql_app.security.ids import new_text_id
 from gql_app.web.responses import explained, refusal
 
@@ -33,15 +34,15 @@ _PORT: Final = re.compile(r":[0-9]*$")
 ABANDONED: Final = "CLIENT_CLOSED_REQUEST"
 CLIENT_CLOSED_REQUEST: Final = 499
 """What stands in the log where nobody was left to be given a status; no standard has one."""
-_PROBED: Final = frozenset({"/livez", "/readyz"})
-"""Asked by whoever starts and stops the process, who knows its address alone."""
+_PROBED: Final = frozenset({"/livez", "/readyz", "/metrics"})
+"""Asked by whoever starts, stops and watches the process, who knows its address alone."""
 
 
 class RequestLog:
     """Gives each request an id and one line in the log.
 
     The line never holds the query string, a variable's value or a header. Whoever handles
-    the request adds to it: what is put into the state as `facts`.
+    the request adds to it: what is put into the state as `facts`. It is counted, too.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -76,14 +77,18 @@ class RequestLog:
             state["status"] = CLIENT_CLOSED_REQUEST
             state["facts"] = state["context"].facts(ABANDONED) if "context" in state else None
         finally:
+            seconds = time.perf_counter() - started
+            facts = state.get("facts") or _outcome(state["status"])
             self._log.info(
                 "Request",
                 method=scope["method"],
                 path=scope["path"],
                 status=state["status"],
-                duration_ms=round((time.perf_counter() - started) * 1000, 2),
-                **(state.get("facts") or _outcome(state["status"])),
+                duration_ms=round(seconds * 1000, 2),
+                **facts,
             )
+            if metrics := state.get("metrics"):
+                metrics.request(state.get("kind", "none"), facts.get("outcome", NO_ANSWER), seconds)
 
 
 class Apology:

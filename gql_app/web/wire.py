@@ -61,7 +61,7 @@ class Wire(Answering):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a first request, unless there are too many connections already."""
         super().connection_made(transport)
-        if len(self.connections) > self._bounds.connections:
+        if len(self.connections) > self._bounds.connections and not self._watches():
             self._refuse(503, "There are too many connections; try again")
         else:
             self._due.set(self._seconds)
@@ -203,6 +203,10 @@ class Wire(Answering):
                 raise Unacceptable(400, "This is not HTTP/1.1, or not clearly so") from None
             else:
                 return
+
+    def _watches(self) -> bool:
+        """Tell whether it came by the port where one sees why there is no room at the other."""
+        return self.server is not None and self.server[1] == self._bounds.management_port
 
     def _check_size(self, size: int) -> None:
         if size > self._head_bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
+import pytest
 from alembic import command
 
 from gql_app.settings import Settings
@@ -34,14 +35,46 @@ async def closed_to_all(url: str) -> AsyncIterator[None]:
 
 
 async def readiness(api: Api) -> tuple[int, set[str]]:
-    """Ask whether the process can serve: the status, and what is told beside it."""
+    """Ask whether the process can serve: the status, and which parts are not as they should."""
     response = await api.client.get("/readyz")
-    return response.status_code, set(response.json()) - {"status"}
+    told = response.json()
+    assert told.pop("status") == ("ready" if response.is_success else "not ready")
+    assert set(told) == {"database", "migrations", "keys", "passwords"}
+    return response.status_code, {part for part, how in told.items() if how != "ok"}
 
 
 async def liveness(api: Api) -> int:
     """Ask whether the process lives."""
     return (await api.client.get("/livez")).status_code
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_probes_may_ask_for_no_body(api: Api, method: str) -> None:
+    for path in ("/livez", "/readyz"):
+        assert (await api.client.request(method, path)).status_code == 200
+        assert (await api.client.post(path)).status_code == 405
+
+
+async def test_keys_that_cannot_be_read_are_told_and_the_old_ones_serve(
+    settings: Settings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "keys"
+    folder.mkdir(mode=0o700)
+    async with running(settings.model_copy(update={"keys_dir": folder})) as api:
+        assert await readiness(api) == (200, set())
+        broken = folder / "broken.pem"
+        broken.touch(mode=0o600)
+        await until_ready(api, (200, {"keys"}))
+        assert (await api.client.get("/readyz")).json()["keys"] == "stale"
+        broken.unlink()
+        await until_ready(api, (200, set()))
+
+
+async def until_ready(api: Api, expected: tuple[int, set[str]]) -> None:
+    """Wait until it is told like this; keys are looked at once a second."""
+    async with asyncio.timeout(20):
+        while await readiness(api) != expected:  # noqa: ASYNC110 — files send no event
+            await asyncio.sleep(0.05)
 
 
 async def test_a_process_with_a_migrated_database_is_ready(api: Api) -> None:
@@ -62,7 +95,7 @@ async def test_readiness_comes_and_goes_with_postgresql(postgres: Postgres) -> N
         async with running(Settings(database_url=url, secret_key=SECRET)) as api:
             assert await readiness(api) == (200, set())
             async with closed_to_all(url):
-                assert await readiness(api) == (503, {"database"})
+                assert await readiness(api) == (503, {"database", "migrations"})
                 assert await liveness(api) == 200
             assert await readiness(api) == (200, set())
             assert (await api.run("{ __typename }")).data == {"__typename": "Query"}
@@ -73,7 +106,7 @@ async def test_readiness_comes_with_the_sqlite_file(sqlite_template: Path, tmp_p
     async with running(
         Settings(database_url=f"sqlite:///{folder / 'test.db'}", secret_key=SECRET)
     ) as api:
-        assert await readiness(api) == (503, {"database"})
+        assert await readiness(api) == (503, {"database", "migrations"})
         assert await liveness(api) == 200
         folder.mkdir()
         copied_sqlite(sqlite_template, folder)

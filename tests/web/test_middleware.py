@@ -1,6 +1,7 @@
 """What every answer bears, and the line that every request leaves in the log."""
 
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,9 +9,15 @@ from uuid import UUID
 
 import httpx
 import pytest
+import structlog
+from sqlalchemy import Text, bindparam, select
 from starlette.types import Receive, Scope, Send
 
+from gql_app import logs
 from gql_app.app import create_app
+from gql_app.db.questions import Question
+from gql_app.db.sqlite import SqliteReader
+from gql_app.resources import Resources
 from gql_app.settings import Settings
 from gql_app.web.middleware import Apology, RequestLog
 from tests.api import Api, running
@@ -212,6 +219,52 @@ async def test_no_line_holds_a_secret(
     written = json.dumps(log)
     for secret in (PASSWORD, person.token, person.email, "SECRET", "access_token", "argon2"):
         assert secret not in written
+
+
+async def test_no_line_holds_a_secret_however_much_is_logged(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    async with signed_in(settings.model_copy(update={"log_level": "DEBUG"})) as (api, person):
+        answer = await api.run(LOGIN, email=person.email, password=PASSWORD)
+    logs.configure("INFO")
+    token = answer.data["login"]["token"]
+    written = json.dumps(lines(capsys))
+    assert "Request" in written
+    for secret in (PASSWORD, token, person.token, person.email, person.name, "argon2"):
+        assert secret not in written
+
+
+class Chatty(str):
+    """A value that has a library say something wherever it is used."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        """Say so when a password is hashed."""
+        logging.getLogger("a.library").warning("hashing")
+        return super().encode(encoding, errors)
+
+    def __conform__(self, _protocol: object) -> str:
+        """Say so when SQLite is given it."""
+        logging.getLogger("a.library").warning("asking")
+        return str(self)
+
+
+async def test_lines_of_threads_name_the_request(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    named = Question(select(bindparam("name", type_=Text())), tuple)
+    async with Resources.open(settings) as resources:
+        logs.configure("INFO")
+        for request_id in ("one", "two"):
+            structlog.contextvars.bind_contextvars(request_id=request_id)
+            await resources.passwords.hash(Chatty(PASSWORD))
+        fresh = SqliteReader(settings.database_url, 1)
+        await fresh.ask(named, name=Chatty("Ada"))  # the first of a connection is for a thread
+        await fresh.close()
+        structlog.contextvars.clear_contextvars()
+    found = [(line["event"], line["request_id"]) for line in lines(capsys)]
+    assert found == [("hashing", "one"), ("hashing", "two"), ("asking", "two")]
 
 
 async def test_a_request_that_never_became_an_operation_has_an_outcome_too(

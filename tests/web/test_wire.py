@@ -20,6 +20,7 @@ from tests.peers import (
     statuses,
 )
 from tests.processes import Server
+from tests.scraping import parsed
 from tests.web.conftest import MAX_BODY_BYTES, MAX_CONNECTIONS, MAX_HEADER_BYTES
 
 pytestmark = pytest.mark.xdist_group("narrow")
@@ -171,3 +172,17 @@ def test_connections_beyond_their_number_are_turned_away(narrow: Server) -> None
         assert peers[0].answer().status == 200
     while ask(narrow, post(HELLO, LAST))[0].status != 200:
         pass  # until the server has seen that they are gone
+
+
+def test_refusal_of_the_wire_is_logged_and_counted_like_any_other(narrow: Server) -> None:
+    with narrow.client() as client:
+        before = parsed(client.get("/metrics").text)
+        (answer,) = ask(narrow, head(b"X: " + b"a" * MAX_HEADER_BYTES))
+        after = parsed(client.get("/metrics").text)
+    (line,) = narrow.await_log(f".*{answer.headers['x-request-id']}.*")
+    assert json.loads(line)["status"] == 431
+    outcome = {"operation": "none", "outcome": "REQUEST_HEADER_FIELDS_TOO_LARGE"}
+    assert (
+        after.of("gql_app_requests_total", **outcome)
+        == before.of("gql_app_requests_total", **outcome) + 1
+    )

@@ -1,0 +1,41 @@
+"""Statements as spans: whose there are, and what is said of one that fails."""
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
+from sqlalchemy import Text, bindparam, column, select, table
+
+from gql_app.db.engine import Database
+from gql_app.db.questions import Question
+from gql_app.db.traced import trace_statements
+
+GOOD = Question(select(bindparam("name", type_=Text())), tuple)
+NOWHERE = table("nowhere", column("name"))
+NAMED = NOWHERE.c.name == bindparam("name", type_=Text())
+BAD = Question(select(NOWHERE.c.name).where(NAMED), tuple)
+
+
+async def test_question_that_fails_is_told_by_its_kind_alone(database: Database) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracer = provider.get_tracer("tests")
+    trace_statements(database, tracer)
+    async with database.read() as db:
+        await db.ask(GOOD, name="nobody's request")
+        with tracer.start_as_current_span("request"):
+            await db.ask(GOOD, name="Ada")
+            with pytest.raises(Exception, match="nowhere") as caught:
+                await db.ask(BAD, name="Ada")
+    good, bad, request = exporter.get_finished_spans()
+    assert request.context is not None
+    for span in (good, bad):
+        assert span.parent is not None
+        assert span.parent.span_id == request.context.span_id
+        assert "Ada" not in span.to_json()
+    assert good.status.status_code is StatusCode.UNSET
+    assert (bad.status.status_code, bad.status.description) == (StatusCode.ERROR, None)
+    assert bad.attributes is not None
+    assert bad.attributes["error.type"] == caught.type.__qualname__
+    assert "nowhere" in str(bad.attributes["db.query.text"])
