@@ -18,7 +18,7 @@ NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
-.PHONY: run test lint format schema lock fuzz screenshot bench bench-profile bench-timing bench-limits bench-scale clean
+.PHONY: run test lint format schema lock fuzz screenshot bench bench-profile bench-timing bench-limits bench-scale bench-sizes clean
 
 # Where the page can't be built, the server says so, and does without.
 run: .venv/run
@@ -93,6 +93,10 @@ bench-limits: .venv/dev
 # Whether a page's cost grows with the table, and what filters, searches and counts take.
 bench-scale: .venv/dev
 	$(BIN)/python -m bench.scale $(ARGS)
+
+# What rows take, with their indexes.
+bench-sizes: .venv/dev
+	$(BIN)/python -m bench.sizes
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage* demo.db* gql_app/web/static \

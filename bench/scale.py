@@ -94,7 +94,7 @@ async def _measure(name: str, urls: Mapping[int, str]) -> None:
 async def _crowd(database: Database, count: int) -> Crowd:
     for start in range(0, count, BATCH):
         async with database.write() as db:
-            await db.execute(insert(CustomerRow), list(_people(start, count)))
+            await db.execute(insert(CustomerRow), list(people(start, count)))
     postgresql = database.engine.dialect.name == "postgresql"
     async with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as plain:
         await plain.execute(text("VACUUM ANALYZE" if postgresql else "ANALYZE"))
@@ -110,7 +110,8 @@ async def _crowd(database: Database, count: int) -> Crowd:
     return Crowd(database, count, places)
 
 
-def _people(start: int, count: int) -> Iterator[dict[str, object]]:
+def people(start: int, count: int) -> Iterator[dict[str, object]]:
+    """Make up a batch of customers."""
     chance = random.Random(start)
     for number in range(start, min(start + BATCH, count)):
         family = "".join(chance.choices(SYLLABLES, k=chance.randint(2, 4))).title()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from gql_app.accounts.letters import Stationery
+from gql_app.accounts.presumed import Presumed
 from gql_app.accounts.sessions import Lifetimes
 from gql_app.accounts.throttle import Throttle
 from gql_app.db.engine import Database, sqlite_file
@@ -34,6 +35,7 @@ class Resources:
     current_ring: CurrentRing
     issuer: Issuer
     tokens: VerifiedTokens
+    presumed: Presumed
     passwords: Passwords
     metrics: Metrics
     lifetimes: Lifetimes
@@ -74,6 +76,7 @@ class Resources:
             current_ring=current_ring,
             issuer=issuer,
             tokens=VerifiedTokens(issuer),
+            presumed=Presumed(),
             passwords=Passwords(threads=settings.password_threads, queue=settings.password_queue),
             metrics=metrics or Metrics(),
             lifetimes=Lifetimes(

@@ -30,7 +30,7 @@ HOUSE: Floors = (
 )
 INSIDE: Mapping[str, Floors] = {
     "accounts": (
-        ("credentials", "refresh", "resets"),
+        ("credentials", "presumed", "refresh", "resets"),
         ("sessions", "samples"),
         ("customers", "exports", "imports"),
         ("customer_lists",),

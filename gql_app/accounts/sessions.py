@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Uuid, bindparam, select, true, update
@@ -57,16 +57,28 @@ class Lifetimes:
         return max(access, self.refreshable_until(created_at))
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who is asking: a living session of an active customer."""
+class Caller(NamedTuple):
+    """Who is asking: all that decides on what they may see and do."""
+
+    customer_id: UUID
+    session_id: UUID
+    is_admin: bool
+
+    def may_see(self, customer_id: UUID) -> bool:
+        """Tell whether the private fields of a customer are for the caller's eyes."""
+        return self.is_admin or self.customer_id == customer_id
+
+
+class SignedIn(NamedTuple):
+    """A living session of an active customer."""
 
     customer: AnyCustomer
     session: AnySession
 
-    def may_see(self, customer_id: UUID) -> bool:
-        """Tell whether the private fields of a customer are for the caller's eyes."""
-        return self.customer.is_admin or self.customer.id == customer_id
+    @property
+    def caller(self) -> Caller:
+        """Tell who is asking in this session."""
+        return Caller(self.customer.id, self.session.id, self.customer.is_admin)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -98,10 +110,10 @@ async def open_session(
     return opened
 
 
-async def caller(db: Reader, claims: Claims) -> Caller | None:
+async def signed_in(db: Reader, claims: Claims) -> SignedIn | None:
     """Find who bears a token, if its session lives and its customer exists and is active."""
     found = await db.ask(
-        _CALLER, session_id=claims.session_id, customer_id=claims.customer_id, now=clock.now()
+        _SIGNED_IN, session_id=claims.session_id, customer_id=claims.customer_id, now=clock.now()
     )
     return found[0] if found else None
 
@@ -151,12 +163,12 @@ async def end_others(db: Writer, caller: Caller, *, origin: Origin) -> int:
     """End every session of the caller but the one that is calling, and tell how many."""
     ended = await _end(
         db,
-        SessionRow.customer_id == caller.customer.id,
-        SessionRow.id != caller.session.id,
+        SessionRow.customer_id == caller.customer_id,
+        SessionRow.id != caller.session_id,
         lives(),
     )
     if ended:
-        audit.record(db, Action.SESSION_ENDED, origin, customer_id=caller.customer.id)
+        audit.record(db, Action.SESSION_ENDED, origin, customer_id=caller.customer_id)
     return len(ended)
 
 
@@ -227,7 +239,7 @@ def lives(now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
 _CUSTOMER: Final = columns(CustomerRow, CustomerRecord._fields)
 _SESSION: Final = columns(SessionRow, SessionRecord._fields)
 _NOW: Final = bindparam("now", type_=Moment())
-_CALLER: Final = Question(
+_SIGNED_IN: Final = Question(
     select(*_CUSTOMER, *_SESSION)
     .join(SessionRow, SessionRow.customer_id == CustomerRow.id)
     .where(
@@ -236,7 +248,7 @@ _CALLER: Final = Question(
         CustomerRow.is_active,
         lives(_NOW),
     ),
-    lambda row: Caller(
+    lambda row: SignedIn(
         CustomerRecord._make(row[: len(_CUSTOMER)]), SessionRecord._make(row[len(_CUSTOMER) :])
     ),
 )

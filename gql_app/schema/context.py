@@ -1,7 +1,7 @@
 """What every resolver is given: handles to the database, and who is asking."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -13,11 +13,12 @@ from strawberry.dataloader import DataLoader
 
 from gql_app.accounts import customers, letters, sessions
 from gql_app.accounts.audit import Origin
+from gql_app.accounts.presumed import Proving, Unproven
 from gql_app.accounts.records import CustomerRecord, SessionRecord
-from gql_app.accounts.sessions import Caller
+from gql_app.accounts.sessions import Caller, SignedIn
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Reader
-from gql_app.errors import Rejected, TokenRevoked, TooManyAttempts, Unauthenticated
+from gql_app.errors import Refusal, Rejected, TokenRevoked, TooManyAttempts, Unauthenticated
 from gql_app.resources import Resources
 from gql_app.security.tokens import Claims
 
@@ -52,9 +53,10 @@ class Context:
         """Whoever was found to be asking, for the log."""
         self.memo: dict[object, object] = {}
         """What is true of the document, whoever sends it: it outlives the request."""
-        self._caller: Caller | Unauthenticated | None = None
+        self._signed_in: SignedIn | Unauthenticated | None = None
         self._judging = asyncio.Lock()
         self._posted = False
+        self._foreseen: object = None
 
     def facts(self, outcome: str) -> dict[str, str | None]:
         """Tell the log what was asked, by whom, and how it came out."""
@@ -73,7 +75,7 @@ class Context:
         if letters.POSTED in db.info:
             self._posted = True
             self.resources.posted.set()
-        self._caller = None
+        self._signed_in = None
         self.sessions_of.clear_all()
         self.customers.clear_all()
 
@@ -89,21 +91,51 @@ class Context:
         if isinstance(why, TooManyAttempts):
             self.resources.metrics.throttled(why.limit)
 
-    async def caller(self) -> Caller:
-        """Tell who is asking. The database is asked once, however many fields want to know.
+    async def signed_in(self) -> SignedIn:
+        """Find who is signed in. The database is asked once, however many fields want to know.
 
         Raises Unauthenticated.
         """
-        if self._caller is None:
+        if self._signed_in is None:
             async with self._judging:
-                self._caller = self._caller or await self._judge()
-        if isinstance(self._caller, Unauthenticated):
-            raise self._caller
-        return self._caller
+                self._signed_in = self._signed_in or await self._judge()
+        if isinstance(self._signed_in, Unauthenticated):
+            raise self._signed_in
+        return self._signed_in
+
+    async def caller(self) -> Caller:
+        """Tell who is asking. Raises Unauthenticated."""
+        return (await self.signed_in()).caller
+
+    async def foresees(self, work: Callable[[Caller, Reader], Awaitable[object]]) -> bool:
+        """Do a field's work for whoever bore the token last; tell whether that is who asks.
+
+        Whatever else it is refused for waits until it is known who is refused.
+        """
+        claims = self.presented
+        if self._signed_in is not None or isinstance(claims, Unauthenticated):
+            return False
+        caller = self.resources.presumed.bearer(claims)
+        if caller is None:
+            return False
+        async with self.read() as db:
+            proving = Proving(db, caller)
+            try:
+                found = await work(caller, proving)
+            except (Unproven, Refusal):
+                return False
+        if proving.proven:
+            self.caller_id = caller.customer_id
+            self._foreseen = found
+        return proving.proven
+
+    def foreseen(self) -> object:
+        """Tell what the work came to that was done ahead; None if there was none."""
+        return self._foreseen
 
     async def by_caller(self) -> Origin:
         """Tell where the request comes from and whose it is. Raises Unauthenticated."""
-        return replace(self.origin, actor_id=(await self.caller()).customer.id)
+        return replace(self.origin, actor_id=(await self.caller()).customer_id)
 
     @cached_property
     def customers(self) -> DataLoader[UUID, CustomerRecord | None]:
@@ -115,18 +147,19 @@ class Context:
         """The living sessions of a customer; a page of customers costs one statement."""
         return DataLoader(load_fn=self._load_sessions)
 
-    async def _judge(self) -> Caller | Unauthenticated:
+    async def _judge(self) -> SignedIn | Unauthenticated:
         if isinstance(self.presented, Unauthenticated):
             return self.presented
         async with self.read() as db:
-            caller = await sessions.caller(db, self.presented)
-        if caller is None:
+            found = await sessions.signed_in(db, self.presented)
+        if found is None:
             return TokenRevoked()
-        self.caller_id = caller.customer.id
-        if not sessions.used_lately(caller.session):
+        self.caller_id = found.customer.id
+        self.resources.presumed.remember(found.caller)
+        if not sessions.used_lately(found.session):
             async with self.resources.database.write() as db:
-                await sessions.touch(db, caller.session)
-        return caller
+                await sessions.touch(db, found.session)
+        return found
 
     async def _load_customers(self, ids: list[UUID]) -> list[CustomerRecord | None]:
         async with self.read() as db:

@@ -8,7 +8,7 @@ import strawberry
 from gql_app.accounts import checks, credentials, refresh
 from gql_app.accounts.records import AnyCustomer
 from gql_app.accounts.refresh import NotRefreshed
-from gql_app.accounts.sessions import Caller, Opened
+from gql_app.accounts.sessions import Opened, SignedIn
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer, or_null
@@ -75,7 +75,7 @@ class LoginPayload(Payload):
         payload.token, payload.expires_at = token, claims.expires_at
         payload.refresh_token = opened.refresh_token
         payload.refresh_expires_at = opened.refresh_expires_at
-        payload.customer = Customer.seen_by(Caller(customer, session), customer)
+        payload.customer = Customer.seen_by(SignedIn(customer, session).caller, customer)
         return payload
 
 

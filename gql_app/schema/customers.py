@@ -1,6 +1,6 @@
 """Customers: what is shown of them, and to whom; how they are listed and changed."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, NamedTuple, Self, TypeVar
@@ -12,6 +12,7 @@ from gql_app.accounts import customer_lists, customers
 from gql_app.accounts.paging import MAX_COUNT, Page, Window
 from gql_app.accounts.records import AnyCustomer
 from gql_app.accounts.sessions import Caller
+from gql_app.db.questions import Reader
 from gql_app.schema.asked import asked, once
 from gql_app.schema.context import Info
 from gql_app.schema.paging import CURSORS, OrderDirection, PageInfo, Rows
@@ -78,7 +79,7 @@ class Customer:
         if not self.caller.may_see(customer_id):
             return None
         rows = await info.context.sessions_of.load(customer_id)
-        return [Session.of(row, current_id=self.caller.session.id) for row in rows]
+        return [Session.of(row, current_id=self.caller.session_id) for row in rows]
 
 
 COLUMNS: Final = frozenset(
@@ -177,6 +178,28 @@ class CustomerPayload(Payload):
     customer: Customer | None = strawberry.field(description="null on ERROR", default=None)
 
 
+async def _page(
+    info: Info, arguments: Mapping[str, Any], caller: Caller, db: Reader
+) -> CustomerConnection:
+    """Read a page, and count the list, as far as that is asked for."""
+    given = {name: or_null(value) for name, value in arguments.items()}
+    which, order = given.get("filter"), given.get("order_by")
+    listing = customer_lists.listing(
+        which.rule() if which else customer_lists.Filter(),
+        order.rule() if order else customer_lists.Order(),
+        by_admin=caller.is_admin,
+        caller_id=caller.customer_id,
+    )
+    window = Window.of(**{name: given.get(name) for name in ("first", "after", "last", "before")})
+    wanted = once(info, _wanted)
+    if wanted.rows:
+        page = await listing.page(db, window, wanted.columns, cursors=bool(wanted.cursors))
+    else:
+        page = listing.unread(window)
+    count = await listing.count(db) if wanted.counted else 0
+    return CustomerConnection.of(caller, page, wanted.cursors, count)
+
+
 @strawberry.type
 class CustomerQuery:
     """Reading customers."""
@@ -184,8 +207,8 @@ class CustomerQuery:
     @strawberry.field(description="Who is signed in.", extensions=[authenticated()])
     async def me(self, info: Info) -> Customer | None:
         """Show the caller to themself."""
-        caller = await info.context.caller()
-        return Customer.seen_by(caller, caller.customer)
+        found = await info.context.signed_in()
+        return Customer.seen_by(found.caller, found.customer)
 
     @strawberry.field(
         description="One customer; null where there is no such customer.",
@@ -199,14 +222,14 @@ class CustomerQuery:
         caller = await info.context.caller()
         async with info.context.read() as db:
             row = await customers.seen(
-                db, customer_id, by_admin=caller.customer.is_admin, caller_id=caller.customer.id
+                db, customer_id, by_admin=caller.is_admin, caller_id=caller.customer_id
             )
         return Customer.seen_by(caller, row) if row else None
 
     @strawberry.field(
         description="A page of customers: first or last of 1 to 500, 50 when neither is given; "
         "by CREATED_AT ASC unless orderBy says otherwise.",
-        extensions=[authenticated()],
+        extensions=[authenticated(_page)],
     )
     async def customers(
         self,
@@ -219,25 +242,20 @@ class CustomerQuery:
         order_by: CustomerOrder | None = strawberry.UNSET,
     ) -> CustomerConnection | None:
         """Read a page."""
+        found = info.context.foreseen()
+        if isinstance(found, CustomerConnection):
+            return found
+        arguments = {
+            "first": first,
+            "after": after,
+            "last": last,
+            "before": before,
+            "filter": filter,
+            "order_by": order_by,
+        }
         caller = await info.context.caller()
-        listing = customer_lists.listing(
-            filter.rule() if filter else customer_lists.Filter(),
-            order_by.rule() if order_by else customer_lists.Order(),
-            by_admin=caller.customer.is_admin,
-            caller_id=caller.customer.id,
-        )
-        window = Window.of(
-            first=or_null(first), after=or_null(after), last=or_null(last), before=or_null(before)
-        )
-        wanted = once(info, _wanted)
         async with info.context.read() as db:
-            if wanted.rows:
-                cursors = bool(wanted.cursors)
-                page = await listing.page(db, window, wanted.columns, cursors=cursors)
-            else:
-                page = listing.unread(window)
-            count = await listing.count(db) if wanted.counted else 0
-        return CustomerConnection.of(caller, page, wanted.cursors, count)
+            return await _page(info, arguments, caller, db)
 
 
 class _Wanted(NamedTuple):

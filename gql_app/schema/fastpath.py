@@ -8,7 +8,7 @@ execution.py says of it.
 """
 
 import ast
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, Final, cast
@@ -41,7 +41,7 @@ from graphql.execution.collect_fields import (
 )
 from graphql.execution.executor import CollectedErrors, Executor
 from graphql.execution.values import VariableValues, get_argument_values, get_variable_values
-from graphql.pyutils import Path, gather_with_cancel, is_iterable
+from graphql.pyutils import Path, Undefined, gather_with_cancel, is_iterable
 from graphql.type.definition import GraphQLResolveInfoHelpers
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.permission import BasePermission, PermissionExtension
@@ -58,6 +58,10 @@ _COLUMN_TYPES: Final = frozenset({"String", "ID", "Boolean", "DateTime"})
 """Types whose values the database answers as JSON is written."""
 _PLAIN: Final = frozenset({int, str, bool, type(None)})
 """Types of arguments that Strawberry hands on as they are."""
+_MOST_LATELY: Final = 8
+"""Coerced variables that are kept of a document."""
+_SMALL: Final = frozenset({int, bool, type(None), type(Undefined)})
+"""Types of variables that weigh nothing."""
 _MOST_ERRORS: Final = 50
 """How many errors of variables are told, as graphql-core has it."""
 _NO_VARIABLES: Final = VariableValues({}, {})
@@ -135,9 +139,12 @@ class _Field:
     def begin(self, run: "_Run") -> Coroutine[Any, Any, Value]:
         """Coerce the arguments of a field at the root; then its resolver may run beside others."""
         here = Path(None, self.key, self.parent.name)
+        arguments = run.given.arguments.get(self.key)
+        if arguments is not None:
+            return self._resolve(run, here, arguments)
         try:
-            arguments = get_argument_values(
-                self.definition, self.nodes[0], run.variables, None, run.plan.hide_suggestions
+            arguments = run.given.arguments[self.key] = get_argument_values(
+                self.definition, self.nodes[0], run.given.variables, None, run.plan.hide_suggestions
             )
         except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
             run.fail(error, self.nodes, self.definition.type, here)
@@ -167,13 +174,21 @@ class _Field:
         return await value if optimized_is_awaitable(value) else value
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """What a query is given: its variables, and what they make of each root field's arguments."""
+
+    variables: VariableValues
+    arguments: dict[str, dict[str, Value]] = field(default_factory=dict)
+
+
 @dataclass(slots=True, eq=False)
 class _Run:
     """One execution of a plan."""
 
     plan: "Plan"
     context: Context
-    variables: VariableValues
+    given: _Given
     errors: CollectedErrors = field(default_factory=CollectedErrors)
 
     def info(self, of: _Field, path: Path) -> GraphQLResolveInfo[Context]:
@@ -189,7 +204,7 @@ class _Run:
             plan.fragments,
             None,
             plan.operation,
-            self.variables,
+            self.given.variables,
             self.context,
             optimized_is_awaitable,  # type: ignore[arg-type]  # a guard but in name
             None,
@@ -226,22 +241,17 @@ class Plan:
         if operation.operation is not OperationType.QUERY or document.directives or root is None:
             raise _Unknown
         collected = collect_fields(schema, self._details, _NO_VARIABLES, root, operation)
+        definitions = operation.variable_definitions or ()
+        self._declared = [each.variable.name.value for each in definitions]
+        self._constant = _Given(_NO_VARIABLES)
+        self._lately: dict[Hashable, _Given] = {}
         self._root = self._fields(root, collected.grouped_field_set, at_root=True)
 
     async def run(self, context: Context, variables: dict[str, Value]) -> ExecutionResult:
         """Execute it, as GraphQL section 6 has it."""
-        given = _NO_VARIABLES
-        if self.operation.variable_definitions:
-            coerced = get_variable_values(
-                self.schema,
-                self.operation.variable_definitions,
-                variables,
-                max_errors=_MOST_ERRORS,
-                hide_suggestions=self.hide_suggestions,
-            )
-            if isinstance(coerced, list):
-                return ExecutionResult(None, coerced)
-            given = coerced
+        given = self._given(variables)
+        if isinstance(given, list):
+            return ExecutionResult(None, given)
         run = _Run(self, context, given)
         data: dict[str, Value] | None
         try:
@@ -251,6 +261,34 @@ class Plan:
             run.errors.add(error, None)
             data = None
         return ExecutionResult(data, run.errors.errors or None)
+
+    def _given(self, variables: dict[str, Value]) -> _Given | list[GraphQLError]:
+        """Coerce the variables, unless the very same were given lately."""
+        if not self._declared:
+            return self._constant
+        values = [variables.get(name, Undefined) for name in self._declared]
+        kinds = list(map(type, values))
+        if not _SMALL.issuperset(kinds):
+            return self._coerced(variables)
+        key = (*values, *kinds)  # for True is 1
+        if key in self._lately:
+            return self._lately[key]
+        given = self._coerced(variables)
+        if isinstance(given, _Given):
+            if len(self._lately) >= _MOST_LATELY:
+                self._lately.clear()
+            self._lately[key] = given
+        return given
+
+    def _coerced(self, variables: dict[str, Value]) -> _Given | list[GraphQLError]:
+        coerced = get_variable_values(
+            self.schema,
+            self.operation.variable_definitions or (),
+            variables,
+            max_errors=_MOST_ERRORS,
+            hide_suggestions=self.hide_suggestions,
+        )
+        return coerced if isinstance(coerced, list) else _Given(coerced)
 
     def _fields(
         self, parent: GraphQLObjectType, grouped: GroupedFieldSet, *, at_root: bool = False

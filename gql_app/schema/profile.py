@@ -6,7 +6,7 @@ import strawberry
 
 from gql_app.accounts import checks, credentials, customers
 from gql_app.accounts.records import AnyCustomer
-from gql_app.accounts.sessions import Caller
+from gql_app.accounts.sessions import SignedIn
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.schema.context import Context, Info
 from gql_app.schema.credentials import LoginPayload
@@ -46,20 +46,18 @@ class ProfileMutation:
     )
     async def update_me(self, info: Info, input: UpdateMeInput) -> CustomerPayload | None:
         """Check, prove a new e-mail address by the password, and change."""
-        context, caller = info.context, await info.context.caller()
+        context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
         try:
-            changes = checks.check_changes(caller.customer, input.given())
-            if changes.values.get("email_key", caller.customer.email_key) != (
-                caller.customer.email_key
-            ):
-                await _prove(context, caller.customer, input.current_password or None)
+            changes = checks.check_changes(me.customer, input.given())
+            if changes.values.get("email_key", me.customer.email_key) != (me.customer.email_key):
+                await _prove(context, me.customer, input.current_password or None)
             async with context.write() as db:
-                row = await customers.update(db, caller.customer.id, changes, origin=origin)
+                row = await customers.update(db, me.customer.id, changes, origin=origin)
         except Rejected as why:
             return CustomerPayload.rejected(context, why)
         payload = CustomerPayload.success(context.done("Your profile is up to date."))
-        payload.customer = Customer.seen_by(Caller(row, caller.session), row)
+        payload.customer = Customer.seen_by(SignedIn(row, me.session).caller, row)
         return payload
 
     @strawberry.mutation(
@@ -71,7 +69,7 @@ class ProfileMutation:
         self, info: Info, current_password: str, new_password: str
     ) -> LoginPayload | None:
         """Prove the old password, judge and set the new one."""
-        context, customer = info.context, (await info.context.caller()).customer
+        context, customer = info.context, (await info.context.signed_in()).customer
         origin = await context.by_caller()
         try:
             secret = judged(new_password, customer)
@@ -96,7 +94,7 @@ class ProfileMutation:
     )
     async def delete_me(self, info: Info, password: str) -> StatusPayload | None:
         """Prove the password, and remove the caller."""
-        context, customer = info.context, (await info.context.caller()).customer
+        context, customer = info.context, (await info.context.signed_in()).customer
         origin = await context.by_caller()
         try:
             await _prove(context, customer, password, field="password")

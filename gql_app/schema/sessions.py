@@ -56,8 +56,8 @@ class SessionMutation:
         async with info.context.write() as db:
             await sessions.end(
                 db,
-                caller.session.id,
-                of=caller.customer.id,
+                caller.session_id,
+                of=caller.customer_id,
                 origin=origin,
                 action=Action.LOGOUT,
             )
@@ -71,7 +71,7 @@ class SessionMutation:
         """End a session; another's is as unknown as one that never was."""
         caller, origin = await info.context.caller(), await info.context.by_caller()
         session_id = parse_id(id)
-        whose = None if caller.customer.is_admin else caller.customer.id
+        whose = None if caller.is_admin else caller.customer_id
         async with info.context.write() as db:
             ended = session_id and await sessions.end(db, session_id, of=whose, origin=origin)
         if ended:

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from gql_app.accounts import customers, sessions
 from gql_app.accounts.audit import Origin
-from gql_app.accounts.sessions import MOST, Caller, Lifetimes
+from gql_app.accounts.sessions import MOST, Lifetimes, SignedIn
 from gql_app.clock import LATEST
 from gql_app.db.engine import Database, Writer
 from gql_app.db.tables import CustomerRow, SessionRow
@@ -37,11 +37,11 @@ async def open_session(
         return (await sessions.open_session(db, row, origin, lifetimes)).session
 
 
-async def ask(database: Database, customer_id: UUID, session_id: UUID) -> Caller | None:
+async def ask(database: Database, customer_id: UUID, session_id: UUID) -> SignedIn | None:
     """Find who bears a token of a session."""
     claims = Claims(customer_id, session_id, NOON, NOON, "key")
     async with database.read() as db:
-        return await sessions.caller(db, claims)
+        return await sessions.signed_in(db, claims)
 
 
 async def living(database: Database, *rows: CustomerRow) -> dict[UUID, list[UUID]]:
@@ -169,8 +169,8 @@ async def test_callers_see_what_is_private_of_themselves_and_admins_of_everybody
 ) -> None:
     ada = await add_customer(database, "Ada", is_admin=True)
     bob = await add_customer(database, "Bob")
-    admin = Caller(ada, await open_session(database, ada))
-    plain = Caller(bob, await open_session(database, bob))
+    admin = SignedIn(ada, await open_session(database, ada)).caller
+    plain = SignedIn(bob, await open_session(database, bob)).caller
     assert (admin.may_see(ada.id), admin.may_see(bob.id)) == (True, True)
     assert (plain.may_see(ada.id), plain.may_see(bob.id)) == (False, True)
 

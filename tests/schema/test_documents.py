@@ -11,7 +11,7 @@ from graphql import parse
 from bench.hostile import FIELDS, LENGTH
 from gql_app.schema.admission import Admission
 from gql_app.schema.context import Context
-from gql_app.schema.documents import MOST_BYTES, Document, KeptDocuments
+from gql_app.schema.documents import DOCUMENT_BYTES, MOST_BYTES, Document, KeptDocuments
 from gql_app.schema.execution import Asked, Execution
 from gql_app.schema.limits import Limits
 from gql_app.schema.root import build_schema
@@ -130,6 +130,30 @@ async def test_document_takes_no_more_memory_than_it_is_said_to(
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert taken <= execution.admission.kept.bytes - before
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("kind", ["list", "variables"])
+async def test_document_takes_no_more_memory_whatever_variables_it_is_sent_with(
+    api: Api, admin: Person, kind: str
+) -> None:
+    execution = Execution(build_schema().core, Limits.default(), introspection=True, timeout=10)
+
+    async def run(*sizes: int) -> None:
+        for size in sizes:
+            presented = api.resources.verified(admin.token)
+            context = Context(api.resources, presented=presented, origin=NOWHERE, request_id="none")
+            variables = {f"v{each}": size for each in range(15)} | {f"w{size}": "text" * size}
+            await execution.run(Asked(KINDS[kind](0), None, {**variables, "v": size}), context)
+
+    await run(*range(1, 40))
+    gc.collect()
+    tracemalloc.start()
+    await run(*range(40, 400))
+    gc.collect()
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken <= 12 * DOCUMENT_BYTES  # most of it timers of the event loop
 
 
 def test_document_that_is_asked_for_stays_and_the_least_lately_asked_for_goes() -> None:

@@ -1,0 +1,106 @@
+"""Callers who are presumed to be who they were, and proven by the statement that reads for them.
+
+To judge a caller and then to read is two round trips. The first tells nothing new but when a
+session has ended or its customer has changed, so that one round trip does, most of the time:
+it reads as for the caller who is presumed, and tells whether that is who it is. If it isn't,
+what was read is dropped.
+"""
+
+from collections import OrderedDict
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Boolean, Uuid, bindparam, exists, select, true
+
+from gql_app import clock
+from gql_app.accounts.sessions import USE_PRECISION, Caller, lives
+from gql_app.accounts.shapes import SHAPES
+from gql_app.db.questions import Question, Reader, T
+from gql_app.db.tables import CustomerRow, Moment, SessionRow
+from gql_app.security.tokens import Claims
+
+MOST: Final = 2_048
+"""Callers who are remembered; those that nobody has heard of longest go."""
+
+
+class Unproven(Exception):
+    """Somebody isn't who they are presumed to be, or nothing was read that would tell."""
+
+
+class Presumed:
+    """Whoever bore a session last, by the session."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._callers: OrderedDict[UUID, Caller] = OrderedDict()
+
+    def remember(self, caller: Caller) -> None:
+        """Remember a caller who was judged."""
+        if self._callers.get(caller.session_id) == caller:
+            return
+        self._callers[caller.session_id] = caller
+        if len(self._callers) > self._most:
+            self._callers.popitem(last=False)
+
+    def bearer(self, claims: Claims) -> Caller | None:
+        """Tell who bore a token last, if anybody did."""
+        caller = self._callers.get(claims.session_id)
+        if caller is None or caller.customer_id != claims.customer_id:
+            return None
+        self._callers.move_to_end(caller.session_id)
+        return caller
+
+
+class Proving:
+    """A handle to read with, whose first question proves who it is asked for."""
+
+    def __init__(self, db: Reader, caller: Caller) -> None:
+        self._db: Final = db
+        self._caller: Final = caller
+        self.proven = False
+        """Whether the session lives and is in use, and its customer is an admin still, or none."""
+
+    async def ask(self, question: Question[T], /, **values: object) -> list[T]:
+        """Ask a question. Raises Unproven, and answers nothing, if the caller is another."""
+        if self.proven:
+            return await self._db.ask(question, **values)
+        now = clock.now()
+        found = await self._db.ask(
+            _proving(question),
+            **values,
+            bearer_session=self._caller.session_id,
+            bearer_id=self._caller.customer_id,
+            bearer_is_admin=self._caller.is_admin,
+            bearer_now=now,
+            bearer_lately=now - USE_PRECISION,
+        )
+        if not found or not found[0][-1]:
+            raise Unproven
+        self.proven = True
+        return list(map(question.build, map(_WITHOUT_PROOF, found)))
+
+
+@lru_cache(2 * SHAPES)
+def _proving(question: Question[Any]) -> Question[tuple[Any, ...]]:
+    """Write a question anew, with the proof as its last column."""
+    return Question(question.statement.add_columns(_PROOF), tuple)
+
+
+_WITHOUT_PROOF: Final = itemgetter(slice(None, -1))
+_PROOF: Final = exists(
+    select(true())
+    .select_from(SessionRow)
+    .join(CustomerRow, SessionRow.customer_id == CustomerRow.id)
+    .where(
+        SessionRow.id == bindparam("bearer_session", type_=Uuid()),
+        SessionRow.last_used_at > bindparam("bearer_lately", type_=Moment()),
+        lives(bindparam("bearer_now", type_=Moment())),
+        CustomerRow.id == bindparam("bearer_id", type_=Uuid()),
+        CustomerRow.is_admin == bindparam("bearer_is_admin", type_=Boolean()),
+        CustomerRow.is_active,
+    )
+    .correlate(None)
+)
+"""It depends on no row, so that the database finds it out once for a statement."""

@@ -1,0 +1,139 @@
+"""Presumed callers: what proves them, and that nothing is answered where they are others."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import delete, select, update
+
+from gql_app.accounts.presumed import Presumed, Proving, Unproven
+from gql_app.accounts.sessions import USE_PRECISION, Caller
+from gql_app.db.engine import Database
+from gql_app.db.questions import Question
+from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.resources import Resources
+from gql_app.security.ids import new_id
+from gql_app.security.tokens import Claims
+from tests.accounts.conftest import NOON
+from tests.people import sign_in
+
+NAMES = Question(select(CustomerRow.name), lambda row: str(row[0]))
+NOBODY = Question(select(CustomerRow.name).where(CustomerRow.name == ""), tuple)
+JUST_NOW = timedelta(microseconds=1)
+SINCE: Mapping[str, tuple[type[CustomerRow | SessionRow], Mapping[str, object]]] = {
+    "the session ended": (SessionRow, {"ended_at": NOON}),
+    "the session expired": (SessionRow, {"expires_at": NOON}),
+    "the session was not used for a minute": (SessionRow, {"last_used_at": NOON - USE_PRECISION}),
+    "the account was closed": (CustomerRow, {"is_active": False}),
+    "somebody was made an admin": (CustomerRow, {"is_admin": True}),
+}
+
+
+@pytest.fixture
+async def caller(resources: Resources, ada: CustomerRow) -> Caller:
+    """Sign Ada in."""
+    person = await sign_in(resources, ada)
+    return Caller(ada.id, person.session_id, is_admin=False)
+
+
+async def names(database: Database, caller: Caller) -> list[str]:
+    """Read everybody's name, for a caller who is to be proven."""
+    async with database.read() as db:
+        return await Proving(db, caller).ask(NAMES)
+
+
+async def test_whoever_is_as_presumed_is_answered(noon: Database, caller: Caller) -> None:
+    async with noon.read() as db:
+        proving = Proving(db, caller)
+        assert not proving.proven
+        assert await proving.ask(NAMES) == ["Ada Müller 🦊"]
+        assert proving.proven
+        assert await proving.ask(NOBODY) == []
+
+
+@pytest.mark.parametrize("what", SINCE)
+async def test_whoever_has_changed_since_is_not(noon: Database, caller: Caller, what: str) -> None:
+    table, values = SINCE[what]
+    async with noon.write() as db:
+        await db.execute(update(table).values(values))
+    with pytest.raises(Unproven):
+        await names(noon, caller)
+
+
+async def test_a_moment_before_that_they_are_answered_still(noon: Database, caller: Caller) -> None:
+    almost = {"expires_at": NOON + JUST_NOW, "last_used_at": NOON - USE_PRECISION + JUST_NOW}
+    async with noon.write() as db:
+        await db.execute(update(SessionRow).values(almost))
+    assert await names(noon, caller)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"customer_id": new_id()}, {"session_id": new_id()}, {"is_admin": True}],
+    ids=["another customer", "another session", "an admin"],
+)
+async def test_nobody_else_is_answered(
+    noon: Database, caller: Caller, other: Mapping[str, object]
+) -> None:
+    with pytest.raises(Unproven):
+        await names(noon, Caller(**{**caller._asdict(), **other}))
+
+
+async def test_nobody_is_answered_who_is_gone(noon: Database, caller: Caller) -> None:
+    async with noon.write() as db:
+        db.add(
+            CustomerRow(
+                id=new_id(),
+                name="Bob",
+                name_key="bob",
+                email="bob@example.com",
+                email_key="bob@example.com",
+                password_hash="",
+                created_at=NOON,
+                updated_at=NOON,
+            )
+        )
+        await db.execute(delete(CustomerRow).where(CustomerRow.id == caller.customer_id))
+    with pytest.raises(Unproven):
+        await names(noon, caller)
+
+
+async def test_an_empty_answer_proves_nobody(noon: Database, caller: Caller) -> None:
+    async with noon.read() as db:
+        proving = Proving(db, caller)
+        with pytest.raises(Unproven):
+            await proving.ask(NOBODY)
+        assert not proving.proven
+
+
+def claims(caller: Caller) -> Claims:
+    """Say what a token of somebody says."""
+    moment = datetime(2030, 1, 1, tzinfo=UTC)
+    return Claims(caller.customer_id, caller.session_id, moment, moment, "key")
+
+
+def test_who_was_heard_of_last_is_remembered() -> None:
+    presumed = Presumed(most=2)
+    first, second, third = (Caller(new_id(), new_id(), is_admin=False) for _ in range(3))
+    for each in (first, second):
+        presumed.remember(each)
+    assert presumed.bearer(claims(first)) == first
+    presumed.remember(third)
+    assert [presumed.bearer(claims(each)) for each in (first, second, third)] == [
+        first,
+        None,
+        third,
+    ]
+
+
+def test_what_is_known_of_somebody_is_what_was_judged_last() -> None:
+    presumed, caller = Presumed(), Caller(new_id(), new_id(), is_admin=False)
+    presumed.remember(caller)
+    presumed.remember(caller._replace(is_admin=True))
+    assert presumed.bearer(claims(caller)) == caller._replace(is_admin=True)
+
+
+def test_a_session_is_nobodys_but_its_customers() -> None:
+    presumed, caller = Presumed(), Caller(new_id(), new_id(), is_admin=False)
+    presumed.remember(caller)
+    assert presumed.bearer(claims(caller._replace(customer_id=new_id()))) is None
