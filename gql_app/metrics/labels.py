@@ -10,7 +10,7 @@ OTHER: Final = "other"
 """What a request comes to that came to nothing that is written down."""
 OPERATIONS: Final = ("query", "mutation", "none")
 """What a request asks for: none, if it never became a GraphQL operation."""
-NO_ANSWER: Final = "NO_ANSWER"
+NO_ANSWER: Final = "CLIENT_CLOSED_REQUEST"
 """What a request comes to whose client is gone."""
 CODES: Final = (
     "DEADLINE_EXCEEDED",

@@ -31,7 +31,6 @@ _ONLY_TLS: Final = (b"strict-transport-security", f"max-age={2 * 365 * 24 * 3600
 _DIGITS: Final = 19
 """More of a length need not be read to know that it is too large."""
 _PORT: Final = re.compile(r":[0-9]*$")
-ABANDONED: Final = "CLIENT_CLOSED_REQUEST"
 CLIENT_CLOSED_REQUEST: Final = 499
 """What stands in the log where nobody was left to be given a status; no standard has one."""
 _PROBED: Final = frozenset({"/livez", "/readyz", "/metrics"})
@@ -75,7 +74,7 @@ class RequestLog:
             if "abandoned" not in state:
                 raise
             state["status"] = CLIENT_CLOSED_REQUEST
-            state["facts"] = state["context"].facts(ABANDONED) if "context" in state else None
+            state["facts"] = state["context"].facts(NO_ANSWER) if "context" in state else None
         finally:
             seconds = time.perf_counter() - started
             facts = state.get("facts") or _outcome(state["status"])
@@ -210,7 +209,7 @@ class BodyLimit:
 def _outcome(status: int) -> dict[str, str]:
     """Tell how it came out by the status, where no operation tells it better."""
     if status == CLIENT_CLOSED_REQUEST:
-        return {"outcome": ABANDONED}
+        return {"outcome": NO_ANSWER}
     return {"outcome": HTTPStatus(status).name} if status else {}
 
 
