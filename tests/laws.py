@@ -70,6 +70,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "rich": ("cli",),
     "aiosmtplib": ("mail",),
     "sqlalchemy": ("db", "accounts"),
+    "stamina": ("db",),
     "starlette": ("web", "app"),
     "strawberry": ("schema", "web.playground"),
     "structlog": (

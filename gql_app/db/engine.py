@@ -3,47 +3,48 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Final
-from uuid import UUID
+from typing import Concatenate, Final, ParamSpec, Self, TypeVar
 
 import asyncpg
 from sqlalchemy import (
     AdaptedConnection,
     Connection,
-    Select,
     String,
     column,
-    delete,
     event,
     make_url,
     select,
     table,
     true,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from gql_app.db.postgres import CONNECT_TIMEOUT, PostgresReader, connect
+from gql_app.db.faults import DRIVERS, PASSING, Busy, Lost, Unknown, translate, writing_again
+from gql_app.db.postgres import PostgresReader, connect
 from gql_app.db.questions import Question, Reader, T
 from gql_app.db.sqlite import BUSY_TIMEOUT, SqliteReader
-from gql_app.db.tables import REVISION, CustomerRow, Row
-from gql_app.settings import SQLITE
+from gql_app.db.tables import REVISION
+from gql_app.errors import Unavailable
+from gql_app.settings import SQLITE, Settings
 
 CONNECTIONS: Final = 10
 """Connections that one process reads with; as many again write."""
+POOL_TIMEOUT: Final = 5
+"""Seconds that anybody waits for one of them."""
+PROBE_TIMEOUT: Final = 2
+"""Seconds in which a database says how it is, or is taken to be out of reach."""
 BUSY_STEP_MS: Final = 500
 """Milliseconds that it waits at a time, for nothing ends a wait within SQLite sooner."""
 _REVISION: Final = Question(
@@ -51,7 +52,8 @@ _REVISION: Final = Question(
     lambda row: str(row[0]),
 )
 _REACHABLE: Final = Question(select(true()), tuple)
-_UNREACHABLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error)
+R = TypeVar("R")
+P = ParamSpec("P")
 
 
 class Writer(AsyncSession):
@@ -66,11 +68,32 @@ class Writer(AsyncSession):
 class Database:
     """One database, opened for the life of the process."""
 
-    def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
-        self.engine: Final = open_engine(url, connections=connections)
-        opened = SqliteReader if url.startswith(SQLITE) else PostgresReader
-        self._reader: Final = opened(url, connections)
+    def __init__(
+        self,
+        url: str,
+        *,
+        connections: int = CONNECTIONS,
+        pool_timeout: float = POOL_TIMEOUT,
+        prepared: bool = True,
+    ) -> None:
+        self.engine: Final = open_engine(
+            url, connections=connections, pool_timeout=pool_timeout, prepared=prepared
+        )
+        on_sqlite = url.startswith(SQLITE)
+        opened = SqliteReader if on_sqlite else partial(PostgresReader, prepared=prepared)
+        self._reader: Final = opened(url, connections, pool_timeout)
+        self._probe: Final = opened(url, 1, PROBE_TIMEOUT)
         self._writers = async_sessionmaker(self.engine, class_=Writer, expire_on_commit=False)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Open the database that is set."""
+        return cls(
+            settings.database_url,
+            connections=settings.database_connections,
+            pool_timeout=settings.database_pool_timeout,
+            prepared=settings.database_prepared_statements,
+        )
 
     def read(self) -> AbstractAsyncContextManager[Reader]:
         """Lend a handle to read with, which takes a connection for each question only."""
@@ -78,68 +101,73 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Writer]:
-        """Lend a handle to write with; commit when the block ends, roll back if it raises."""
-        async with self._writers.begin() as session:
-            yield session
-            await session.flush()  # here it can be cancelled still; to commit is to go through
+        """Lend a handle to write with; commit when the block ends, roll back if it raises.
+
+        Raises Unavailable: whatever it is but Unknown, nothing was done.
+        """
+        committing = False
+        try:
+            async with self._writers.begin() as session:
+                yield session
+                await session.flush()  # here it can be cancelled still; to commit is to go through
+                committing = True
+        except NoConnection:
+            raise Busy from None
+        except Lost as why:
+            if isinstance(self._reader, PostgresReader):
+                self._reader.forget()
+            if committing:
+                raise Unknown from why
+            raise
+
+    async def transact(
+        self,
+        rule: Callable[Concatenate[Writer, P], Awaitable[R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Have a rule write in one transaction; again if that was rolled back, and may go better.
+
+        A rule leaves no trace but in the database, as it may run several times.
+        Raises Unavailable.
+        """
+
+        async def run() -> R:
+            async with self.write() as db:
+                return await rule(db, *args, **kwargs)
+
+        try:
+            return await run()
+        except PASSING:
+            return await writing_again(run)
 
     async def revision(self) -> str | None:
         """Tell which migration the database is at, or None if it has seen none."""
-        await self._reader.ask(_REACHABLE)
+        await self._probe.ask(_REACHABLE)
         try:
-            found = await self._reader.ask(_REVISION)
+            found = await self._probe.ask(_REVISION)
         except (asyncpg.UndefinedTableError, sqlite3.OperationalError):
             return None
         return found[0] if found else None
 
     async def faults(self) -> dict[str, str]:
-        """Tell what keeps the database from being used; nothing if all is well."""
+        """Tell what keeps the database from being used; nothing if all is well.
+
+        It takes a connection of its own, so that it tells a hung database from a busy pool.
+        """
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
+            async with asyncio.timeout(PROBE_TIMEOUT):
                 revision = await self.revision()
-        except _UNREACHABLE:
+        except (Unavailable, *DRIVERS):
             return {"database": "unreachable"}
         return {} if revision == REVISION else {"migrations": "pending"}
 
     async def close(self) -> None:
         """Close every connection."""
         await self._reader.close()
+        await self._probe.close()
         await self.engine.dispose()
-
-
-async def insert_unless_there(db: Writer, table: type[Row], **values: object) -> None:
-    """Insert a row unless one has its key; of several that race, one does.
-
-    Either way the row is held until the transaction ends, so that nobody deletes it meanwhile.
-    """
-    inserting = sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
-    insert = inserting(table).values(values)
-    keys = [column.name for column in table.__table__.primary_key]
-    itself = {key: insert.excluded[key] for key in keys}
-    await db.execute(insert.on_conflict_do_update(index_elements=keys, set_=itself))
-
-
-async def insert_new_customers(db: Writer, rows: Sequence[Mapping[str, object]]) -> set[UUID]:
-    """Insert customers but for those whose id or address is taken, and tell the others' ids.
-
-    Who races for one of them waits, and finds it taken; nothing raises.
-    """
-    if not rows:
-        return set()
-    inserting = sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
-    statement = inserting(CustomerRow).on_conflict_do_nothing().returning(CustomerRow.id)
-    return set(await db.scalars(statement, rows))
-
-
-async def delete_some(
-    db: Writer,
-    table: type[Row],
-    key: InstrumentedAttribute[str] | InstrumentedAttribute[UUID],
-    some: Select[str] | Select[UUID],
-) -> int:
-    """Delete the rows that a SELECT with a LIMIT finds by their keys, and tell how many."""
-    deleted = await db.execute(delete(table).where(key.in_(some)).returning(key))
-    return len(deleted.all())
 
 
 def sqlite_file(url: str) -> Path:
@@ -147,10 +175,17 @@ def sqlite_file(url: str) -> Path:
     return Path(make_url(url).database or "")
 
 
-def open_engine(url: str, *, connections: int = CONNECTIONS) -> AsyncEngine:
+def open_engine(
+    url: str,
+    *,
+    connections: int = CONNECTIONS,
+    pool_timeout: float = POOL_TIMEOUT,
+    prepared: bool = True,
+) -> AsyncEngine:
     """Make the engine for a `sqlite:///` or `postgresql://` URL, which writes go through.
 
-    Values are kept out of errors and logs, for they may be passwords' hashes.
+    Values are kept out of errors and logs, for they may be passwords' hashes. What shows that
+    the database can't be used is raised as Unavailable.
     """
     if url.startswith(SQLITE):
         engine = create_async_engine(
@@ -158,21 +193,26 @@ def open_engine(url: str, *, connections: int = CONNECTIONS) -> AsyncEngine:
             connect_args={"timeout": BUSY_TIMEOUT},
             hide_parameters=True,
             pool_size=connections,
+            pool_timeout=pool_timeout,
             max_overflow=0,
         )
+        event.listen(engine.sync_engine, "handle_error", translate)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         event.listen(engine.sync_engine, "invalidate", _interrupt_sqlite)
         return engine
 
-    return create_async_engine(
+    engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=partial(connect, url),
+        async_creator=partial(connect, url, prepared=prepared),
+        connect_args={} if prepared else {"prepared_statement_cache_size": 0},
         hide_parameters=True,
-        pool_pre_ping=True,
         pool_size=connections,
+        pool_timeout=pool_timeout,
         max_overflow=0,
     )
+    event.listen(engine.sync_engine, "handle_error", translate)
+    return engine
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
@@ -191,7 +231,7 @@ def _begin_sqlite(connection: Connection) -> None:
     while True:
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-        except OperationalError:
+        except Busy:
             if time.monotonic() > patience:
                 raise
         else:

@@ -1,11 +1,11 @@
 """What every resolver is given: handles to the database, and who is asking."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from functools import cached_property
-from typing import Final
+from typing import Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -17,9 +17,12 @@ from gql_app.accounts.records import CustomerRecord, SessionRecord
 from gql_app.accounts.sessions import Caller
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Reader
-from gql_app.errors import TokenRevoked, Unauthenticated
+from gql_app.errors import TokenRevoked, Unauthenticated, Unavailable
 from gql_app.resources import Resources
 from gql_app.security.tokens import Claims
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Context:
@@ -53,17 +56,30 @@ class Context:
         """Lend a handle to read with; fields that run side by side each take their own."""
         return self.resources.database.read()
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[Writer]:
-        """Lend a handle to write with; who is asking is judged anew after it."""
-        async with self.resources.database.write() as db:
-            yield db
-        if letters.POSTED in db.info:
+    async def write(
+        self,
+        rule: Callable[Concatenate[Writer, P], Awaitable[R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Have a rule write, which may run several times; who is asking is judged anew after it.
+
+        Raises Unavailable.
+        """
+
+        async def run(db: Writer) -> tuple[R, bool]:
+            result = await rule(db, *args, **kwargs)
+            return result, letters.POSTED in db.info
+
+        result, posted = await self.resources.database.transact(run)
+        if posted:
             self._posted = True
             self.resources.posted.set()
         self._caller = None
         self.sessions_of.clear_all()
         self.customers.clear_all()
+        return result
 
     def done(self, message: str) -> str:
         """Add to a message that a letter was due which nobody will get."""
@@ -74,7 +90,7 @@ class Context:
     async def caller(self) -> Caller:
         """Tell who is asking. The database is asked once, however many fields want to know.
 
-        Raises Unauthenticated.
+        Raises Unauthenticated, or Unavailable: then nobody knows.
         """
         if self._caller is None:
             async with self._judging:
@@ -106,8 +122,8 @@ class Context:
             return TokenRevoked()
         self.caller_id = caller.customer.id
         if not sessions.used_lately(caller.session):
-            async with self.resources.database.write() as db:
-                await sessions.touch(db, caller.session)
+            with suppress(Unavailable):  # who may only read is not kept from it by this
+                await self.resources.database.transact(sessions.touch, caller.session)
         return caller
 
     async def _load_customers(self, ids: list[UUID]) -> list[CustomerRecord | None]:

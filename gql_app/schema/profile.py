@@ -54,8 +54,7 @@ class ProfileMutation:
                 caller.customer.email_key
             ):
                 await _prove(context, caller.customer, input.current_password or None)
-            async with context.write() as db:
-                row = await customers.update(db, caller.customer.id, changes, origin=origin)
+            row = await context.write(customers.update, caller.customer.id, changes, origin=origin)
         except Rejected as why:
             return CustomerPayload.rejected(why)
         payload = CustomerPayload.success(context.done("Your profile is up to date."))
@@ -77,14 +76,13 @@ class ProfileMutation:
             secret = judged(new_password, customer)
             await _prove(context, customer, current_password)
             hashed = await context.resources.passwords.hash(secret)
-            async with context.write() as db:
-                opened = await credentials.change_password(
-                    db,
-                    customer,
-                    context.resources.lifetimes,
-                    password_hash=hashed,
-                    origin=origin,
-                )
+            opened = await context.write(
+                credentials.change_password,
+                customer,
+                context.resources.lifetimes,
+                password_hash=hashed,
+                origin=origin,
+            )
         except Rejected as why:
             return LoginPayload.rejected(why)
         message = context.done("Your password is changed.")
@@ -100,8 +98,7 @@ class ProfileMutation:
         origin = await context.by_caller()
         try:
             await _prove(context, customer, password, field="password")
-            async with context.write() as db:
-                await credentials.delete_oneself(db, customer, origin=origin)
+            await context.write(credentials.delete_oneself, customer, origin=origin)
         except Rejected as why:
             return StatusPayload.rejected(why)
         return StatusPayload.success("Your account is gone.")
@@ -132,7 +129,6 @@ async def _prove(
         context.read, resources.passwords, resources.throttle, customer, password
     )
     limit = credentials.proof_limit(resources.throttle, customer)
-    async with context.write() as db:
-        await credentials.settle(db, resources.throttle, limit, proven=proven)
+    await context.write(credentials.settle, resources.throttle, limit, proven=proven)
     if not proven:
         raise Rejected(credentials.wrong_password(field))

@@ -31,7 +31,7 @@ def _run(connection: Connection) -> None:
 
 
 async def _migrate(url: str) -> None:
-    engine = open_engine(url)
+    engine = open_engine(url, prepared=False)  # each statement runs once
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_run)
