@@ -3,11 +3,11 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Concatenate, Final, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 import asyncpg
 from sqlalchemy import (
@@ -31,8 +31,17 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from gql_app.db.faults import DRIVERS, PASSING, Busy, Lost, Unknown, translate, writing_again
-from gql_app.db.postgres import PostgresReader, connect
+from gql_app.db.faults import (
+    DRIVERS,
+    Busy,
+    Conflict,
+    Lost,
+    Unknown,
+    asking_again,
+    colliding_again,
+    translate,
+)
+from gql_app.db.postgres import CONNECT_TIMEOUT, PostgresReader, connect
 from gql_app.db.questions import Question, Reader, T
 from gql_app.db.sqlite import BUSY_TIMEOUT, SqliteReader
 from gql_app.db.tables import REVISION
@@ -83,6 +92,7 @@ class Database:
         opened = SqliteReader if on_sqlite else partial(PostgresReader, prepared=prepared)
         self._reader: Final = opened(url, connections, pool_timeout)
         self._probe: Final = opened(url, 1, PROBE_TIMEOUT)
+        self._running: Final[set[asyncio.Task[Any]]] = set()
         self._writers = async_sessionmaker(self.engine, class_=Writer, expire_on_commit=False)
 
     @classmethod
@@ -138,9 +148,31 @@ class Database:
                 return await rule(db, *args, **kwargs)
 
         try:
-            return await run()
-        except PASSING:
-            return await writing_again(run)
+            return await self._outlive(run)
+        except Conflict:
+            return await colliding_again(self._outlive, run)
+        except Lost:
+            return await asking_again(self._outlive, run)
+
+    async def _outlive(self, run: Callable[[], Coroutine[None, None, R]]) -> R:
+        """Have a transaction end by itself where it is cancelled, and be gone at once.
+
+        A database that hangs would keep its caller waiting: to roll back and to commit take an
+        answer, and a commit waits for the standbys.
+        """
+        task = asyncio.create_task(run())
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody may be there to be told
 
     async def revision(self) -> str | None:
         """Tell which migration the database is at, or None if it has seen none."""
@@ -165,6 +197,8 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=CONNECT_TIMEOUT)
         await self._reader.close()
         await self._probe.close()
         await self.engine.dispose()

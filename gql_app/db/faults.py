@@ -91,11 +91,11 @@ set_on_retry_hooks(())
 asking_again: Final = stamina.AsyncRetryingCaller(
     attempts=4, timeout=1.0, wait_initial=0.05, wait_max=0.4, wait_jitter=0.2
 ).on(PASSING)
-"""Tries that a question gets whose connection was lost: a few, within a second."""
-writing_again: Final = stamina.AsyncRetryingCaller(
+"""Tries that who lost a connection gets: a few, within a second."""
+colliding_again: Final = stamina.AsyncRetryingCaller(
     attempts=None, timeout=3.0, wait_initial=0.01, wait_max=0.2, wait_jitter=0.1
 ).on(PASSING)
-"""Tries that a transaction gets: each time that many collide, one of them gets through."""
+"""Tries that a transaction gets which collides with others: each time, one gets through."""
 
 
 def judged(error: BaseException) -> Unavailable | None:
