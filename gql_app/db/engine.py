@@ -34,6 +34,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from gql_app.db.faults import (
     DRIVERS,
     Busy,
+    Closed,
     Conflict,
     Lost,
     Unknown,
@@ -126,7 +127,7 @@ class Database:
         except Lost as why:
             if isinstance(self._reader, PostgresReader):
                 self._reader.forget()
-            if committing:
+            if committing and not isinstance(why, Closed):
                 raise Unknown from why
             raise
 

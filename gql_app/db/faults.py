@@ -26,6 +26,10 @@ class Lost(Unavailable):
     """A connection is of no more use, or none can be opened; nothing was committed by it."""
 
 
+class Closed(Lost):
+    """A connection was found closed, before anything was sent by it."""
+
+
 class Conflict(Unavailable):
     """A transaction was rolled back because of another that ran beside it."""
 
@@ -110,7 +114,9 @@ def judged(error: BaseException) -> Unavailable | None:
             kind = _CODES.get(getattr(error, "sqlite_errorcode", 0) & _PRIMARY)
         case ValueError():
             pass  # a value that the driver can't send
-        case asyncpg.InterfaceError() | asyncpg.InternalClientError() | OSError():
+        case asyncpg.InterfaceError():
+            kind = Closed
+        case asyncpg.InternalClientError() | OSError():
             kind = Lost
     return kind() if kind else None
 
