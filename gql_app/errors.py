@@ -159,7 +159,7 @@ class BadUserInput(Refusal):
 
 
 class Unavailable(Refusal):
-    """The database can't be used at this moment; its cause is for the log."""
+    """The database can't be used at this moment; db/faults.py has its kinds."""
 
     code = "SERVICE_UNAVAILABLE"
     advice: ClassVar = "The database can't be reached at this moment. Try again shortly."

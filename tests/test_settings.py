@@ -33,6 +33,8 @@ BAD_URLS = [
     "postgresql://ada:hunter2@[db/customers",
     "postgresql://ada:hunter2@[hunter2]/customers",
     "postgresql://ada:hunter2℀@db/customers",
+    "postgresql://a,b/customers?target_session_attrs=hunter2",
+    "postgresql://a,b/customers?target_session_attrs=primary&target_session_attrs=writable",
 ]
 
 
@@ -75,6 +77,7 @@ def test_nothing_needs_to_be_set() -> None:
     assert loaded.playground
     assert loaded.introspection
     assert loaded.compiled
+    assert loaded.database_prepared_statements
     assert loaded.log_level == "INFO"
 
 
@@ -104,6 +107,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         RESET_URL="https://example.com/reset",
         DEMO="1",
         COMPILED="0",
+        DATABASE_PREPARED_STATEMENTS="no",
     )
     loaded = settings.load(serving=True)
     assert not loaded.on_sqlite
@@ -134,6 +138,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
             "reset_url": "https://example.com/reset",
             "demo": True,
             "compiled": False,
+            "database_prepared_statements": False,
         }.items()
     )
 
@@ -246,6 +251,8 @@ def test_fault_names_its_variable_and_not_its_value(variable: str) -> None:
         "postgresql://db/customers",
         "postgresql://ada:hunter%2F2@[::1]:5432/customers",
         "postgresql://ada@one:5432,two:5433/customers",
+        "postgresql://one,two/customers?target_session_attrs=read-write",
+        "postgresql://one,two/customers?target_session_attrs=primary&sslmode=require",
         "postgresql:///customers?host=/run/postgresql",
     ],
 )

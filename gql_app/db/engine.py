@@ -2,34 +2,15 @@
 
 import asyncio
 import sqlite3
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 import asyncpg
-from sqlalchemy import (
-    AdaptedConnection,
-    Connection,
-    String,
-    column,
-    event,
-    make_url,
-    select,
-    table,
-    true,
-)
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import String, column, make_url, select, table, true
 from sqlalchemy.exc import TimeoutError as NoConnection
-from sqlalchemy.ext.asyncio import (
-    AsyncEngine,
-    AsyncSession,
-    async_sessionmaker,
-    create_async_engine,
-)
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from gql_app.db.faults import (
     DRIVERS,
@@ -40,23 +21,17 @@ from gql_app.db.faults import (
     Unknown,
     asking_again,
     colliding_again,
-    translate,
 )
-from gql_app.db.postgres import CONNECT_TIMEOUT, PostgresReader, connect
+from gql_app.db.opening import CONNECTIONS, POOL_TIMEOUT, open_engine
+from gql_app.db.postgres import CONNECT_TIMEOUT, PostgresReader, Servers
 from gql_app.db.questions import Question, Reader, T
-from gql_app.db.sqlite import BUSY_TIMEOUT, SqliteReader
+from gql_app.db.sqlite import SqliteReader
 from gql_app.db.tables import REVISION
 from gql_app.errors import Unavailable
 from gql_app.settings import SQLITE, Settings
 
-CONNECTIONS: Final = 10
-"""Connections that one process reads with; as many again write."""
-POOL_TIMEOUT: Final = 5
-"""Seconds that anybody waits for one of them."""
 PROBE_TIMEOUT: Final = 2
 """Seconds in which a database says how it is, or is taken to be out of reach."""
-BUSY_STEP_MS: Final = 500
-"""Milliseconds that it waits at a time, for nothing ends a wait within SQLite sooner."""
 _REVISION: Final = Question(
     select(table("alembic_version", column("version_num", String())).c.version_num),
     lambda row: str(row[0]),
@@ -89,10 +64,12 @@ class Database:
         self.engine: Final = open_engine(
             url, connections=connections, pool_timeout=pool_timeout, prepared=prepared
         )
-        on_sqlite = url.startswith(SQLITE)
-        opened = SqliteReader if on_sqlite else partial(PostgresReader, prepared=prepared)
-        self._reader: Final = opened(url, connections, pool_timeout)
-        self._probe: Final = opened(url, 1, PROBE_TIMEOUT)
+        self._reader, self._probe = (
+            SqliteReader(url, count, patience)
+            if url.startswith(SQLITE)
+            else PostgresReader(Servers(url, prepared=prepared), count, patience)
+            for count, patience in ((connections, pool_timeout), (1, PROBE_TIMEOUT))
+        )
         self._running: Final[set[asyncio.Task[Any]]] = set()
         self._writers = async_sessionmaker(self.engine, class_=Writer, expire_on_commit=False)
 
@@ -143,24 +120,30 @@ class Database:
         A rule leaves no trace but in the database, as it may run several times.
         Raises Unavailable.
         """
+        try:
+            return await self.once(rule, *args, **kwargs)
+        except Conflict:
+            return await colliding_again(self.once, rule, *args, **kwargs)
+        except Lost:
+            return await asking_again(self.once, rule, *args, **kwargs)
+
+    async def once(
+        self,
+        rule: Callable[Concatenate[Writer, P], Awaitable[R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Have a rule write in one transaction, which ends by itself if this is cancelled.
+
+        A database that hangs would keep its caller waiting: to roll back and to commit take an
+        answer, and a commit waits for the standbys. Raises Unavailable.
+        """
 
         async def run() -> R:
             async with self.write() as db:
                 return await rule(db, *args, **kwargs)
 
-        try:
-            return await self._outlive(run)
-        except Conflict:
-            return await colliding_again(self._outlive, run)
-        except Lost:
-            return await asking_again(self._outlive, run)
-
-    async def _outlive(self, run: Callable[[], Coroutine[None, None, R]]) -> R:
-        """Have a transaction end by itself where it is cancelled, and be gone at once.
-
-        A database that hangs would keep its caller waiting: to roll back and to commit take an
-        answer, and a commit waits for the standbys.
-        """
         task = asyncio.create_task(run())
         self._running.add(task)
         task.add_done_callback(self._ended)
@@ -208,72 +191,3 @@ class Database:
 def sqlite_file(url: str) -> Path:
     """Tell which file a `sqlite:///` URL means."""
     return Path(make_url(url).database or "")
-
-
-def open_engine(
-    url: str,
-    *,
-    connections: int = CONNECTIONS,
-    pool_timeout: float = POOL_TIMEOUT,
-    prepared: bool = True,
-) -> AsyncEngine:
-    """Make the engine for a `sqlite:///` or `postgresql://` URL, which writes go through.
-
-    Values are kept out of errors and logs, for they may be passwords' hashes. What shows that
-    the database can't be used is raised as Unavailable.
-    """
-    if url.startswith(SQLITE):
-        engine = create_async_engine(
-            make_url(url).set(drivername="sqlite+aiosqlite"),
-            connect_args={"timeout": BUSY_TIMEOUT},
-            hide_parameters=True,
-            pool_size=connections,
-            pool_timeout=pool_timeout,
-            max_overflow=0,
-        )
-        event.listen(engine.sync_engine, "handle_error", translate)
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
-        event.listen(engine.sync_engine, "invalidate", _interrupt_sqlite)
-        return engine
-
-    engine = create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=partial(connect, url, prepared=prepared),
-        connect_args={} if prepared else {"prepared_statement_cache_size": 0},
-        hide_parameters=True,
-        pool_size=connections,
-        pool_timeout=pool_timeout,
-        max_overflow=0,
-    )
-    event.listen(engine.sync_engine, "handle_error", translate)
-    return engine
-
-
-def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    """Take transactions into our own hands; let readers and a writer work side by side."""
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_STEP_MS}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    """Take the writer's lock first: one that starts by reading may not get it later."""
-    patience = time.monotonic() + BUSY_TIMEOUT
-    while True:
-        try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        except Busy:
-            if time.monotonic() > patience:
-                raise
-        else:
-            return
-
-
-def _interrupt_sqlite(connection: DBAPIConnection, *_: object) -> None:
-    """End the statement of a connection that is given up: its thread knows of no cancelling."""
-    assert isinstance(connection, AdaptedConnection)  # noqa: S101 — for mypy
-    connection.run_async(lambda driver: driver.interrupt())

@@ -1,7 +1,6 @@
 """Reading from PostgreSQL: questions go to the driver, each in a transaction of its own."""
 
 import asyncio
-from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -13,30 +12,45 @@ from gql_app.db.questions import Question, T
 
 CONNECT_TIMEOUT: Final = 5
 """Seconds that PostgreSQL has to take a connection, or to let go of one."""
+SERVER_TIMEOUT: Final = 1
+"""Seconds that each of several has."""
 STATEMENTS: Final = 256
 """Prepared statements that each connection keeps."""
 
 
-async def connect(url: str, *, prepared: bool = True) -> asyncpg.Connection:
-    """Open a connection to the first server of several that answers as it should.
+class Servers:
+    """The servers of a URL, of which the first is connected to that answers as it should.
 
-    It keeps what it prepared for as long as there is room; or else, it names no statement, and
-    each goes out with its values at once, so that a pooler may have any server run it.
-    Raises Lost.
+    Where their roles differ, one that didn't is the last to be tried again.
     """
-    servers = servers_of(url)
-    cause: Exception | None = None
-    for server in servers:
-        try:
-            return await asyncpg.connect(
-                server,
-                timeout=CONNECT_TIMEOUT / len(servers),
-                statement_cache_size=STATEMENTS if prepared else 0,
-                max_cached_statement_lifetime=0,
-            )
-        except DRIVERS as error:
-            cause = error
-    raise Lost from cause
+
+    def __init__(self, url: str, *, prepared: bool = True) -> None:
+        self._urls: Final = servers_of(url)
+        self._alike: Final = "target_session_attrs" not in url
+        self._timeout: Final = CONNECT_TIMEOUT if len(self._urls) == 1 else SERVER_TIMEOUT
+        self._statements: Final = STATEMENTS if prepared else 0
+
+    async def connect(self) -> asyncpg.Connection:
+        """Open a connection, which keeps what it prepared for as long as there is room.
+
+        Or else it names no statement, and each goes out with its values at once, so that a
+        pooler may have any server run it. Raises Lost.
+        """
+        cause: Exception | None = None
+        for url in tuple(self._urls):
+            try:
+                return await asyncpg.connect(
+                    url,
+                    timeout=self._timeout,
+                    statement_cache_size=self._statements,
+                    max_cached_statement_lifetime=0,
+                )
+            except DRIVERS as error:
+                cause = error
+            if not self._alike:
+                self._urls.remove(url)
+                self._urls.append(url)
+        raise Lost from cause
 
 
 def servers_of(url: str) -> list[str]:
@@ -54,8 +68,8 @@ class PostgresReader:
     Each is opened when it is needed first. Who finds all of them out waits in line.
     """
 
-    def __init__(self, url: str, size: int, patience: float, *, prepared: bool = True) -> None:
-        self._connect: Final = partial(connect, url, prepared=prepared)
+    def __init__(self, servers: Servers, size: int, patience: float) -> None:
+        self._servers: Final = servers
         self._dialect: Final = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
         self._turns: Final = Turns(size, patience)
         self._idle: Final[list[asyncpg.Connection]] = []
@@ -90,7 +104,7 @@ class PostgresReader:
         await (self._turns.await_one() if self._turns.locked() else self._turns.acquire())
         era, connection = self._era, None
         try:
-            connection = self._idle.pop() if self._idle else await self._connect()
+            connection = self._idle.pop() if self._idle else await self._servers.connect()
             rows: list[asyncpg.Record] = await connection.fetch(sql, *bound)
         except BaseException as error:
             fault = judged(error)

@@ -123,7 +123,7 @@ class Context:
         self.caller_id = caller.customer.id
         if not sessions.used_lately(caller.session):
             with suppress(Unavailable):  # who may only read is not kept from it by this
-                await self.resources.database.transact(sessions.touch, caller.session)
+                await self.resources.database.once(sessions.touch, caller.session)
         return caller
 
     async def _load_customers(self, ids: list[UUID]) -> list[CustomerRecord | None]:

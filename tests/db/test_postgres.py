@@ -1,16 +1,18 @@
 """Reading from PostgreSQL: few connections, lent in turn, and given up when they are lost."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
+from urllib.parse import parse_qs, quote, urlsplit
 
 import asyncpg
 import pytest
 from sqlalchemy import Float, bindparam, column, func, select, table, text
 from sqlalchemy.dialects.postgresql import INTEGER
 
-from gql_app.db.engine import Database
+from gql_app.db.engine import Database, Writer
 from gql_app.db.faults import Lost
-from gql_app.db.postgres import PostgresReader
+from gql_app.db.postgres import PostgresReader, Servers, servers_of
 from gql_app.db.questions import Question
 from tests.databases import Postgres, looking
 
@@ -191,7 +193,7 @@ async def test_what_was_prepared_before_a_migration_is_prepared_anew(
 
 
 async def test_server_that_is_not_there_is_unavailable() -> None:
-    reader = PostgresReader("postgresql://nobody:secret@127.0.0.1:1/postgres", 1, 5)
+    reader = PostgresReader(Servers("postgresql://nobody:secret@127.0.0.1:1/postgres"), 1, 5)
     with pytest.raises(Lost) as why:
         await reader.ask(PID)
     assert why.value.cause.startswith("ConnectionRefusedError")
@@ -202,3 +204,43 @@ async def test_close_ends_every_connection(database: Database, reader: PostgresR
     asked = await asyncio.gather(*(reader.ask(SLEEP, seconds=0.01) for _ in range(SIZE)))
     await reader.close()
     await until_gone(database, {pid for (pid,) in asked})
+
+
+@pytest.mark.parametrize("attributes", ["", "&target_session_attrs=read-write"])
+async def test_server_that_hangs_leaves_the_next_one_time(
+    postgres: Postgres, attributes: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, postgres.copied() as url:
+        there = urlsplit(url)
+        [folder] = parse_qs(there.query)["host"]
+        hosts = f"127.0.0.1:{silent.getsockname()[1]},{quote(folder, safe='')}"
+        query = f"user=postgres{attributes}"
+        database = Database(there._replace(netloc=hosts, query=query).geturl())
+        assert await database.faults() == {}
+        async with database.read() as db:
+            assert await db.ask(PID)
+        assert await database.transact(pid)
+        await database.close()
+
+
+async def pid(db: Writer) -> int:
+    """Tell which connection one has."""
+    [found] = await db.ask(PID)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("url", "servers"),
+    [
+        ("postgresql:///db?host=/run", ["postgresql:///db?host=/run"]),
+        ("postgresql://a:b@c:1/db", ["postgresql://a:b@c:1/db"]),
+        ("postgresql://c,d:2/db?x=y", ["postgresql://c/db?x=y", "postgresql://d:2/db?x=y"]),
+        ("postgresql://a:b@c,[::1]:2/db", ["postgresql://a:b@c/db", "postgresql://a:b@[::1]:2/db"]),
+        (
+            "postgresql://c,d/db?target_session_attrs=prefer-standby",
+            ["postgresql://c,d/db?target_session_attrs=prefer-standby"],
+        ),
+    ],
+)
+def test_each_server_has_a_url_of_its_own(url: str, servers: list[str]) -> None:
+    assert servers_of(url) == servers

@@ -7,7 +7,7 @@ from alembic import context
 from sqlalchemy import Connection, text
 
 from gql_app import settings
-from gql_app.db.engine import open_engine
+from gql_app.db.opening import open_engine
 from gql_app.db.tables import Row
 
 LOCK: Final = 0x67716C5F617070
