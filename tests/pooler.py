@@ -75,6 +75,8 @@ class Pooler:
             self._idle.put_nowait(None)
         self._lent: dict[Key, Backend] = {}
         self._keys = count(1)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._writers: list[StreamWriter] = []
         self.url = ""
         self.clients = 0
         """How many have come."""
@@ -83,20 +85,28 @@ class Pooler:
 
     async def serve(self, started: threading.Event, over: asyncio.Event) -> None:
         """Serve until it is over."""
-        server = await asyncio.start_server(self._client, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._come, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         self.url = f"postgresql://{self._user}@127.0.0.1:{port}/{self._database}"
         started.set()
         await over.wait()
         server.close()
-        while not self._idle.empty():
-            if backend := self._idle.get_nowait():
-                backend.writer.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    def _come(self, reader: StreamReader, writer: StreamWriter) -> None:
+        self._writers.append(writer)
+        self._tasks.append(asyncio.create_task(self._client(reader, writer)))
 
     async def _client(self, reader: StreamReader, writer: StreamWriter) -> None:
         key = (next(self._keys), 7)
         try:
-            with suppress(*GONE, asyncio.CancelledError):  # as the pooler ends
+            with suppress(*GONE):
                 if await self._welcome(reader, writer, key):
                     self.clients += 1
                     while True:
@@ -155,14 +165,19 @@ class Pooler:
     async def _borrow(self) -> Backend:
         backend = await self._idle.get()
         if backend is None:
-            backend = Backend(*await asyncio.open_unix_connection(self._socket))
+            backend = Backend(*await self._connect())
             await backend.start(self._user, self._database)
         return backend
+
+    async def _connect(self) -> tuple[StreamReader, StreamWriter]:
+        reader, writer = await asyncio.open_unix_connection(self._socket)
+        self._writers.append(writer)
+        return reader, writer
 
     async def _cancel(self, key: Key) -> None:
         """Cancel what a client's server is at."""
         if backend := self._lent.get(key):
-            reader, writer = await asyncio.open_unix_connection(self._socket)
+            reader, writer = await self._connect()
             writer.write(struct.pack("!iiii", 16, CANCEL, *backend.key))
             await reader.read()
             writer.close()

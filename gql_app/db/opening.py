@@ -51,7 +51,6 @@ def open_engine(
     engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=Servers(url, prepared=prepared).connect,
-        connect_args={} if prepared else {"prepared_statement_cache_size": 0},
         hide_parameters=True,
         pool_size=connections,
         pool_timeout=pool_timeout,

@@ -18,6 +18,8 @@ from tests.accounts.rows import customer
 from tests.databases import Postgres, copied_sqlite
 from tests.db.test_postgres import PID
 
+PATIENCE = 10
+"""Seconds within which what is bounded by one has ended."""
 ONE = Question(select(literal_column("1", Integer())), tuple)
 RAISE = """
 CREATE FUNCTION fail(state text) RETURNS int LANGUAGE plpgsql AS
@@ -111,7 +113,7 @@ async def test_nobody_waits_for_a_connection_for_ever(database_url: str) -> None
     async with database.write(), database.write() as held:
         await held.execute(text("UPDATE customers SET name = name"))
         with pytest.raises(Busy):
-            async with database.write() as db:
+            async with asyncio.timeout(PATIENCE), database.write() as db:
                 await db.ask(ONE)
     await database.close()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -62,7 +63,15 @@ async def test_unavailable_database_is_503_with_what_could_be_answered(
     assert "not currently accepting connections" in told["causes"][0]
     [request] = [line for line in lines if line["event"] == "Request"]
     assert request["outcome"] == "SERVICE_UNAVAILABLE"
-    assert not any("exception" in line for line in lines)
+    assert not any("exception" in line or "stamina" in str(line) for line in lines)
+
+
+async def test_server_that_takes_no_connection_is_no_late_operation() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent_twice = ",".join([f"127.0.0.1:{silent.getsockname()[1]}"] * 2)
+        url = f"postgresql://nobody@{silent_twice}/postgres"
+        async with running(Settings(database_url=url, secret_key=SECRET)) as api:
+            check_unavailable(await api.run(LOGIN), "login")
 
 
 async def test_nobody_is_told_of_a_bad_token_while_nobody_can_tell(postgres: Postgres) -> None:
