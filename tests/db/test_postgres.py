@@ -166,6 +166,16 @@ async def test_question_whose_connection_dies_each_time_is_given_up(
     assert await reader.ask(PID)
 
 
+async def test_connection_that_is_out_is_forgotten_as_well(
+    database: Database, reader: PostgresReader
+) -> None:
+    task = asyncio.create_task(reader.ask(SLEEP, seconds=0.5))
+    out = await until_at_work(database, 1)
+    reader.forget()
+    assert set(await task) == out
+    assert set(await reader.ask(PID)).isdisjoint(out)
+
+
 async def test_statement_that_fails_leaves_its_connection_as_it_was(
     reader: PostgresReader,
 ) -> None:

@@ -6,18 +6,17 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from alembic import command
 from sqlalchemy import Float, bindparam, func, select
 from sqlalchemy.dialects.postgresql import INTEGER
 
 from gql_app.db.engine import Database, Writer
 from gql_app.db.questions import Question
 from tests.conftest import SECRET
-from tests.databases import Postgres, alembic_config
+from tests.databases import Postgres
 from tests.faults.load import OK, load_on, people_of
 from tests.people import PASSWORD, add_customer
 from tests.pooler import Pooler, pooling
-from tests.processes import serving, signed_in
+from tests.processes import output_of, serving, signed_in
 
 SERVERS = 2
 CROWD = 12
@@ -70,12 +69,11 @@ async def test_named_statements_are_left_behind_and_so_need_the_setting(pooler: 
     await database.close()
 
 
-async def test_migrations_go_through(postgres: Postgres) -> None:
-    with postgres.copied("template1") as url, pooling(url, size=SERVERS) as pooler:
-        await asyncio.to_thread(command.upgrade, alembic_config(pooler.url), "head")
-        database = Database(pooler.url, prepared=False)
-        assert await database.faults() == {}
-        await database.close()
+def test_migrations_go_through_from_several_processes(postgres: Postgres, tmp_path: Path) -> None:
+    with postgres.copied("template1") as url, pooling(url, size=1) as pooler:
+        settings = {"database_url": pooler.url, "database_prepared_statements": "false"}
+        for _ in range(2):
+            assert "up to date" in output_of("migrate", folder=tmp_path, **settings)
 
 
 async def test_server_answers_everybody(pooler: Pooler, database_url: str, tmp_path: Path) -> None:
