@@ -9,6 +9,7 @@ import structlog
 
 from gql_app.accounts import letters, sessions
 from gql_app.db.engine import Writer
+from gql_app.errors import Unavailable
 from gql_app.mail import SEND_TIMEOUT, Letter, Undeliverable
 from gql_app.resources import Resources
 
@@ -97,6 +98,9 @@ async def _every(
         try:
             await chore(resources)
             pause = seconds
+        except Unavailable as why:
+            _log.warning("A chore has to wait", chore=chore.__name__, why=why.cause)
+            pause = longer(pause, usual=seconds)
         except Exception:  # noqa: BLE001 — a chore goes on whatever befell it
             _log.exception("A chore failed", chore=chore.__name__)
             pause = longer(pause, usual=seconds)
@@ -117,8 +121,7 @@ async def _due(resources: Resources) -> bool:
 
 
 async def _claim(resources: Resources) -> list[Letter]:
-    async with resources.database.write() as db:
-        return await letters.claim(db, resources.stationery)
+    return await resources.database.transact(letters.claim, resources.stationery)
 
 
 async def _send(resources: Resources, letter: Letter) -> bool:
@@ -129,19 +132,16 @@ async def _send(resources: Resources, letter: Letter) -> bool:
         _log.warning("A letter was refused for good", letter=letter.id)
     except Exception as error:  # noqa: BLE001 — whatever a mail server does, the letter waits
         _log.warning("A letter has to wait", letter=letter.id, why=type(error).__name__)
-        async with resources.database.write() as db:
-            await letters.postpone(db, letter)
+        await resources.database.transact(letters.postpone, letter)
         return False
-    async with resources.database.write() as db:
-        await letters.sent(db, letter)
+    await resources.database.transact(letters.sent, letter)
     return True
 
 
 async def _purge(resources: Resources, some: _Purge) -> int:
     total = 0
     while True:
-        async with resources.database.write() as db:
-            count = await some(db, batch=PURGE_BATCH)
+        count = await resources.database.transact(some, batch=PURGE_BATCH)
         total += count
         if count < PURGE_BATCH:
             return total

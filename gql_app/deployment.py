@@ -174,7 +174,7 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
     if settings.on_sqlite and not sqlite_file(settings.database_url).exists():
         yield migrate
         return
-    database = Database(settings.database_url)
+    database = Database.of(settings)
     try:
         faults = await database.faults()
         if "database" in faults:

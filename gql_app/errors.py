@@ -9,7 +9,8 @@
     │   │   ├── TokenExpired
     │   │   └── TokenRevoked
     │   ├── AdminRequired       FORBIDDEN
-    │   └── BadUserInput        BAD_USER_INPUT
+    │   ├── BadUserInput        BAD_USER_INPUT
+    │   └── Unavailable         SERVICE_UNAVAILABLE, with the seconds to wait
     ├── Rejected                a mutation is refused: the payload's `errors`
     │   └── TooManyAttempts     with the seconds to wait
     ├── CannotStart             the operator is told in words, all faults at once
@@ -68,10 +69,10 @@ class Refusal(GqlAppError):
 
     code: ClassVar[str]
 
-    def __init__(self, message: str, **details: str) -> None:
+    def __init__(self, message: str, **details: str | int) -> None:
         super().__init__(message)
         self.message: Final = message
-        self.extensions: Final[dict[str, str]] = {"code": self.code, **details}
+        self.extensions: Final[dict[str, str | int]] = {"code": self.code, **details}
 
 
 class Unauthenticated(Refusal):
@@ -155,6 +156,26 @@ class BadUserInput(Refusal):
     """An argument that no answer can be given to."""
 
     code = "BAD_USER_INPUT"
+
+
+class Unavailable(Refusal):
+    """The database can't be used at this moment; db/faults.py has its kinds."""
+
+    code = "SERVICE_UNAVAILABLE"
+    advice: ClassVar = "The database can't be reached at this moment. Try again shortly."
+    wait: ClassVar = 1
+    """Seconds after which to try again is worth it."""
+
+    def __init__(self) -> None:
+        super().__init__(self.advice, retryAfter=self.wait)
+
+    @property
+    def cause(self) -> str:
+        """Say for the log what it comes from, in a line."""
+        error: BaseException = self
+        while error.__cause__:
+            error = error.__cause__
+        return f"{type(error).__name__}: {error}"
 
 
 @dataclass(frozen=True, slots=True)

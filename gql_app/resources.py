@@ -72,7 +72,7 @@ class Resources:
         keys = current_ring.get()
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
         opened = cls(
-            database=Database(settings.database_url, connections=settings.database_connections),
+            database=Database.of(settings),
             current_ring=current_ring,
             issuer=issuer,
             tokens=VerifiedTokens(issuer),

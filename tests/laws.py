@@ -73,6 +73,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "rich": ("cli",),
     "aiosmtplib": ("mail",),
     "sqlalchemy": ("db", "accounts"),
+    "stamina": ("db",),
     "starlette": ("web", "app"),
     "strawberry": ("schema", "web.playground"),
     "structlog": (

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from gql_app import errors
-from gql_app.errors import Fault, GqlAppError, UserErrorCode
+from gql_app.db.faults import Busy, Conflict, Full, Unknown
+from gql_app.errors import Fault, GqlAppError, Unavailable, UserErrorCode
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+UNAVAILABLE = (Busy, Conflict, Full, Unknown)
 MESSAGES = [
     errors.TokenMissing().message,
     errors.TokenMalformed().message,
@@ -17,6 +19,7 @@ MESSAGES = [
     errors.TokenExpired(issued_at=NOON, expired_at=NOON, key_id="k").message,
     errors.TokenRevoked().message,
     errors.AdminRequired().message,
+    *(kind().message for kind in (Unavailable, *UNAVAILABLE)),
 ]
 
 
@@ -24,7 +27,8 @@ def family(parent: type[GqlAppError], depth: int = 0) -> Iterator[tuple[int, str
     """Walk down the classes, as the tree in the docstring does."""
     yield depth, parent.__name__
     for child in parent.__subclasses__():
-        yield from family(child, depth + 1)
+        if child.__module__ == errors.__name__:
+            yield from family(child, depth + 1)
 
 
 def test_docstring_draws_the_family_as_it_is() -> None:
@@ -52,11 +56,12 @@ def test_docstring_draws_the_family_as_it_is() -> None:
             {"code": "FORBIDDEN", "reason": "ADMIN_REQUIRED", "required": "admin"},
         ),
         (errors.BadUserInput("A page holds 1 to 500."), {"code": "BAD_USER_INPUT"}),
+        (errors.Unavailable(), {"code": "SERVICE_UNAVAILABLE", "retryAfter": 1}),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_refusal_carries_its_code_and_reason(
-    refusal: errors.Refusal, extensions: dict[str, str]
+    refusal: errors.Refusal, extensions: dict[str, str | int]
 ) -> None:
     assert refusal.extensions == extensions
     assert str(refusal) == refusal.message
@@ -70,7 +75,7 @@ def test_every_refusal_has_a_message_of_its_own() -> None:
 def test_message_tells_what_happened_and_what_to_do_next(message: str) -> None:
     happened, *next_steps = re.findall(r"[A-Z][^.]+\.", message)
     assert happened
-    assert re.match("Sign in|Send", next_steps[0])
+    assert re.match("Sign in|Send|Try again|Look", next_steps[0])
 
 
 def test_rejection_says_all_that_is_to_be_mended() -> None:

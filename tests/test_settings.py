@@ -33,6 +33,8 @@ BAD_URLS = [
     "postgresql://ada:hunter2@[db/customers",
     "postgresql://ada:hunter2@[hunter2]/customers",
     "postgresql://ada:hunter2℀@db/customers",
+    "postgresql://a,b/customers?target_session_attrs=hunter2",
+    "postgresql://a,b/customers?target_session_attrs=primary&target_session_attrs=writable",
 ]
 
 
@@ -77,6 +79,7 @@ def test_nothing_needs_to_be_set() -> None:
     assert loaded.compiled
     assert (loaded.management_port, loaded.management_host) == (None, "127.0.0.1")
     assert not loaded.traces
+    assert loaded.database_prepared_statements
     assert loaded.log_level == "INFO"
 
 
@@ -109,6 +112,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         MANAGEMENT_PORT="9000",
         MANAGEMENT_HOST="::1",
         TRACES="true",
+        DATABASE_PREPARED_STATEMENTS="no",
     )
     loaded = settings.load(serving=True)
     assert not loaded.on_sqlite
@@ -142,6 +146,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
             "management_port": 9000,
             "management_host": "::1",
             "traces": True,
+            "database_prepared_statements": False,
         }.items()
     )
 
@@ -254,6 +259,8 @@ def test_fault_names_its_variable_and_not_its_value(variable: str) -> None:
         "postgresql://db/customers",
         "postgresql://ada:hunter%2F2@[::1]:5432/customers",
         "postgresql://ada@one:5432,two:5433/customers",
+        "postgresql://one,two/customers?target_session_attrs=read-write",
+        "postgresql://one,two/customers?target_session_attrs=primary&sslmode=require",
         "postgresql:///customers?host=/run/postgresql",
     ],
 )

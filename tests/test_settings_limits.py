@@ -9,6 +9,7 @@ from gql_app.errors import CannotStart
 
 DEFAULTS = {
     "database_connections": 10,
+    "database_pool_timeout": 5,
     "max_connections": 10_000,
     "receive_timeout": 20,
     "max_header_bytes": 16_384,

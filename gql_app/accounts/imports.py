@@ -12,7 +12,8 @@ from gql_app import clock
 from gql_app.accounts import audit, checks
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.checks import fold
-from gql_app.db.engine import Writer, insert_new_customers
+from gql_app.db.engine import Writer
+from gql_app.db.rows import insert_new_customers
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.security import foreign

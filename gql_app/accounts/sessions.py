@@ -19,9 +19,9 @@ from gql_app.accounts.records import (
     SessionRecord,
     columns,
 )
-from gql_app.db.engine import Writer, delete_some
+from gql_app.db.engine import Writer
 from gql_app.db.questions import Question, Reader, among
-from gql_app.db.rows import insert_rows
+from gql_app.db.rows import delete_some, insert_rows
 from gql_app.db.tables import CustomerRow, Moment, RefreshTokenRow, Row, SessionRow
 from gql_app.security import opaque
 from gql_app.security.ids import new_id

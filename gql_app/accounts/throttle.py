@@ -17,8 +17,9 @@ from typing import Final
 from sqlalchemy import delete, select
 
 from gql_app import clock
-from gql_app.db.engine import Writer, delete_some, insert_unless_there
+from gql_app.db.engine import Writer
 from gql_app.db.questions import Question, Reader, among
+from gql_app.db.rows import delete_some, insert_unless_there
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
 

@@ -7,7 +7,7 @@ import typer
 
 from gql_app.cli import accounts, checking, database, keys, schema, serving, transfer
 from gql_app.cli.console import err
-from gql_app.errors import CannotStart
+from gql_app.errors import CannotStart, Unavailable
 
 cli: Final = typer.Typer(
     help="Sign-in and a customer directory behind GraphQL.",
@@ -35,10 +35,13 @@ cli.add_typer(keys.keys, name="keys")
 
 
 def run() -> None:
-    """Run the command line; a start-up fault is told in words, with exit status 2."""
+    """Run the command line; faults of the start (status 2) and the database are told in words."""
     try:
         cli()
     except CannotStart as why:
         for fault in why.faults:
             err.print(fault, markup=False)
         sys.exit(2)
+    except Unavailable as why:
+        err.print(f"{why} ({why.cause})", markup=False)
+        sys.exit(1)

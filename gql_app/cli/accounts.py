@@ -75,7 +75,7 @@ def export_audit() -> None:
 @asynccontextmanager
 async def opened(chosen: Settings) -> AsyncIterator[tuple[Database, Passwords]]:
     """Open what it takes to add customers, which is less than what it takes to serve."""
-    database, passwords = Database(chosen.database_url), Passwords(threads=1, queue=0)
+    database, passwords = Database.of(chosen), Passwords(threads=1, queue=0)
     try:
         yield database, passwords
     finally:

@@ -79,7 +79,7 @@ def upgrade(chosen: Settings) -> None:
 
 
 async def _faults(chosen: Settings) -> dict[str, str]:
-    database = Database(chosen.database_url)
+    database = Database.of(chosen)
     try:
         return await database.faults()
     finally:

@@ -118,7 +118,7 @@ async def _import(
     chosen: Settings, source: Source, form: Format, tally: _Tally, *, keep: bool
 ) -> None:
     """Judge and add every record in one transaction, which is kept if none is refused."""
-    database = Database(chosen.database_url)
+    database = Database.of(chosen)
     try:
         with _bar("Importing", source.size) as advance, suppress(_Undone):
             async with database.write() as db:
@@ -138,7 +138,7 @@ async def _export(
     chosen: Settings, to: BinaryIO, form: Format, fields: list[str], *, quiet: bool = False
 ) -> int:
     """Write every customer, and tell how many there are; the audit knows of it before."""
-    database, done = Database(chosen.database_url), 0
+    database, done = Database.of(chosen), 0
     try:
         async with database.write() as db:
             exports.record(db, fields)

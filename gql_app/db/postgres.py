@@ -2,39 +2,65 @@
 
 import asyncio
 from typing import Final
+from urllib.parse import urlsplit
 
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
+from gql_app.db.faults import DRIVERS, PASSING, Lost, asking_again, judged
 from gql_app.db.questions import Question, T
 from gql_app.db.turns import Turns
 
 CONNECT_TIMEOUT: Final = 5
 """Seconds that PostgreSQL has to take a connection, or to let go of one."""
+SERVER_TIMEOUT: Final = 1
+"""Seconds that each of several has."""
 STATEMENTS: Final = 256
 """Prepared statements that each connection keeps."""
-_LOST: Final = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.IdleSessionTimeoutError,
-    asyncpg.InvalidCachedStatementError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # of one that is being lost this very moment
-    OSError,
-)
-"""What a connection says that is of no more use; nothing is known of the question's fate."""
 
 
-async def connect(url: str) -> asyncpg.Connection:
-    """Open a connection, which keeps what it prepared for as long as there is room."""
-    return await asyncpg.connect(
-        url,
-        timeout=CONNECT_TIMEOUT,
-        statement_cache_size=STATEMENTS,
-        max_cached_statement_lifetime=0,
-    )
+class Servers:
+    """The servers of a URL, of which the first is connected to that answers as it should.
+
+    Where their roles differ, one that didn't is the last to be tried again.
+    """
+
+    def __init__(self, url: str, *, prepared: bool = True) -> None:
+        self._urls: Final = servers_of(url)
+        self._alike: Final = "target_session_attrs" not in url
+        self._timeout: Final = CONNECT_TIMEOUT if len(self._urls) == 1 else SERVER_TIMEOUT
+        self._statements: Final = STATEMENTS if prepared else 0
+
+    async def connect(self) -> asyncpg.Connection:
+        """Open a connection, which keeps what it prepared for as long as there is room.
+
+        Or else it names no statement, and each goes out with its values at once, so that a
+        pooler may have any server run it. Raises Lost.
+        """
+        cause: Exception | None = None
+        for url in tuple(self._urls):
+            try:
+                return await asyncpg.connect(
+                    url,
+                    timeout=self._timeout,
+                    statement_cache_size=self._statements,
+                    max_cached_statement_lifetime=0,
+                )
+            except DRIVERS as error:
+                cause = error
+            if not self._alike:
+                self._urls.remove(url)
+                self._urls.append(url)
+        raise Lost from cause
+
+
+def servers_of(url: str) -> list[str]:
+    """Tell each server's own URL, so that one that hangs leaves the others time."""
+    parts = urlsplit(url)
+    login, at, hosts = parts.netloc.rpartition("@")
+    if "," not in hosts or "prefer-standby" in parts.query:  # which looks at all of them first
+        return [url]
+    return [parts._replace(netloc=f"{login}{at}{host}").geturl() for host in hosts.split(",")]
 
 
 class PostgresReader:
@@ -43,22 +69,25 @@ class PostgresReader:
     Each is opened when it is needed first. Who finds all of them out waits in line.
     """
 
-    def __init__(self, url: str, size: int) -> None:
-        self._url: Final = url
+    def __init__(self, servers: Servers, size: int, patience: float) -> None:
+        self._servers: Final = servers
         self._dialect: Final = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
-        self._turns: Final = Turns(size)
+        self._turns: Final = Turns(size, patience)
         self._idle: Final[list[asyncpg.Connection]] = []
         self._closing: Final[set[asyncio.Task[None]]] = set()
+        self._era = 0
 
     async def ask(self, question: Question[T], /, **values: object) -> list[T]:
-        """Ask a question; once more if the connection turns out to be lost."""
+        """Ask a question; a few times if the connection turns out to be lost.
+
+        Raises Unavailable.
+        """
         rendered = question.rendered(self._dialect)
         bound = rendered.bind(values)
         try:
             rows = await self._fetch(rendered.sql, bound)
-        except _LOST:
-            self._forget()
-            rows = await self._fetch(rendered.sql, bound)
+        except PASSING:
+            rows = await asking_again(self._fetch, rendered.sql, bound)
         return list(map(question.build, rendered.restored(rows)))
 
     @property
@@ -67,52 +96,57 @@ class PostgresReader:
         turns = self._turns
         return {"in_use": turns.taken, "idle": len(self._idle), "waiting": turns.waiting}
 
+    def forget(self) -> None:
+        """Close all connections, as they come back: what befell one befell the others, too."""
+        self._era += 1
+        while self._idle:
+            self._idle.pop().terminate()
+
     async def close(self) -> None:
         """Close every connection that is not out."""
-        self._forget()
+        self.forget()
         await asyncio.gather(*self._closing)
 
     async def _fetch(self, sql: str, bound: list[object]) -> list[asyncpg.Record]:
-        await self._turns.acquire()
-        connection: asyncpg.Connection | None = None
+        await (self._turns.await_one() if self._turns.locked() else self._turns.acquire())
+        era, connection = self._era, None
         try:
-            connection = self._idle.pop() if self._idle else await connect(self._url)
+            connection = self._idle.pop() if self._idle else await self._servers.connect()
             rows: list[asyncpg.Record] = await connection.fetch(sql, *bound)
         except BaseException as error:
-            refused = isinstance(error, asyncpg.PostgresError) and not isinstance(error, _LOST)
-            if connection is None:
-                self._turns.release()
-            elif refused:
-                self._take_back(connection)
-            else:
-                self._drop(connection)
+            fault = judged(error)
+            if isinstance(fault, Lost):
+                self.forget()
+            answered = isinstance(error, asyncpg.PostgresError)
+            self._take_back(connection, era if answered else None)
+            if fault and fault is not error:
+                raise fault from error
             raise
-        self._take_back(connection)
+        self._take_back(connection, era)
         return rows
 
-    def _take_back(self, connection: asyncpg.Connection) -> None:
-        self._idle.append(connection)
-        self._turns.release()
+    def _take_back(self, connection: asyncpg.Connection | None, era: int | None) -> None:
+        """Keep a connection, unless it is none of these days or nobody knows what it is at.
 
-    def _drop(self, connection: asyncpg.Connection) -> None:
-        """Close a connection, which ends its statement; only then may another be opened."""
-        task = asyncio.create_task(_close(connection))
-        self._closing.add(task)
-        task.add_done_callback(self._dropped)
+        To close it ends its statement; only then may another be opened.
+        """
+        if connection and era != self._era:
+            task = asyncio.create_task(_close(connection))
+            self._closing.add(task)
+            task.add_done_callback(self._dropped)
+            return
+        if connection:
+            self._idle.append(connection)
+        self._turns.release()
 
     def _dropped(self, task: asyncio.Task[None]) -> None:
         self._closing.discard(task)
         self._turns.release()
-
-    def _forget(self) -> None:
-        """Close all that wait: what befell one befell the others, most likely."""
-        while self._idle:
-            self._idle.pop().terminate()
 
 
 async def _close(connection: asyncpg.Connection) -> None:
     """Close a connection in peace, or else at once."""
     try:
         await connection.close(timeout=CONNECT_TIMEOUT)
-    except (*_LOST, asyncpg.PostgresError):
+    except DRIVERS:
         connection.terminate()

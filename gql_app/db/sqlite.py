@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from sqlalchemy import make_url
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
+from gql_app.db.faults import judged
 from gql_app.db.questions import Question, T
 from gql_app.db.turns import Turns
 
@@ -34,29 +35,27 @@ class SqliteReader:
     To ask at once costs a third of having a thread ask, so that is tried first.
     """
 
-    def __init__(self, url: str, size: int) -> None:
+    def __init__(self, url: str, size: int, patience: float) -> None:
         self._dialect: Final = SQLiteDialect_pysqlite()
         (self._file,), _ = self._dialect.create_connect_args(make_url(url))
         self._threads: Final = ThreadPoolExecutor(size, thread_name_prefix="reader")
-        self._turns: Final = Turns(size)
+        self._turns: Final = Turns(size, patience)
         self._idle: Final[list[_Connection]] = []
         self._all: Final[list[_Connection]] = []
 
     async def ask(self, question: Question[T], /, **values: object) -> list[T]:
-        """Ask a question; its statement ends when nobody waits for the answer any more."""
+        """Ask a question; its statement ends when nobody waits for the answer any more.
+
+        Raises Unavailable.
+        """
         rendered = question.rendered(self._dialect)
-        bound = rendered.bind(values)
-        await self._turns.acquire()
-        connection = self._idle.pop() if self._idle else self._new()
         try:
-            rows = connection.glance(rendered.sql, bound)
-        except BaseException:
-            self._take_back(connection)
+            rows = await self._fetch(rendered.sql, rendered.bind(values))
+        except sqlite3.Error as error:
+            fault = judged(error)
+            if fault:
+                raise fault from error
             raise
-        if rows is None:
-            rows = await self._in_thread(connection, rendered.sql, bound)
-        else:
-            self._take_back(connection)
         return list(map(question.build, rendered.restored(rows)))
 
     @property
@@ -72,6 +71,19 @@ class SqliteReader:
         await asyncio.to_thread(self._threads.shutdown)
         for connection in self._all:
             connection.close()
+
+    async def _fetch(self, sql: str, bound: Sequence[object]) -> _Found:
+        await (self._turns.await_one() if self._turns.locked() else self._turns.acquire())
+        connection = self._idle.pop() if self._idle else self._new()
+        try:
+            rows = connection.glance(sql, bound)
+        except BaseException:
+            self._take_back(connection)
+            raise
+        if rows is None:
+            return await self._in_thread(connection, sql, bound)
+        self._take_back(connection)
+        return rows
 
     def _new(self) -> "_Connection":
         connection = _Connection(self._file)

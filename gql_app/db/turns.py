@@ -1,13 +1,20 @@
 """Turns: how many may use something at once, and how many wait until they may."""
 
 import asyncio
+from typing import Final
+
+from gql_app.db.faults import Busy
 
 
 class Turns(asyncio.Semaphore):
-    """A semaphore that tells how many have passed it, and how many stand before it."""
+    """Turns at a few connections, which are counted; nobody waits longer than so many seconds.
 
-    def __init__(self, size: int) -> None:
-        super().__init__(size)
+    One that is free is acquired at once, so that it costs no timer.
+    """
+
+    def __init__(self, count: int, patience: float) -> None:
+        super().__init__(count)
+        self._patience: Final = patience
         self.taken = 0
         self.waiting = 0
 
@@ -20,6 +27,14 @@ class Turns(asyncio.Semaphore):
             self.waiting -= 1
         self.taken += 1
         return True
+
+    async def await_one(self) -> None:
+        """Wait in line for a turn. Raises Busy."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await self.acquire()
+        except TimeoutError:
+            raise Busy from None
 
     def release(self) -> None:
         """Give a turn back."""

@@ -66,8 +66,7 @@ class AdministrationMutation:
                 is_admin=input.is_admin,
             )
             hashed = await context.resources.passwords.hash(new.password)
-            async with context.write() as db:
-                row = await customers.create(db, new, password_hash=hashed, origin=origin)
+            row = await context.write(customers.create, new, password_hash=hashed, origin=origin)
         except Rejected as why:
             return CustomerPayload.rejected(context, why)
         return _done(f"{row.name} is now a customer.", caller, row)
@@ -89,10 +88,9 @@ class AdministrationMutation:
                 raise customers.not_found()
             changes = checks.check_changes(current, input.given())
             hashed = changes.password and await context.resources.passwords.hash(changes.password)
-            async with context.write() as db:
-                row = await credentials.change(
-                    db, customer_id, changes, password_hash=hashed, origin=origin
-                )
+            row = await context.write(
+                credentials.change, customer_id, changes, password_hash=hashed, origin=origin
+            )
         except Rejected as why:
             return CustomerPayload.rejected(context, why)
         return _done(context.done(f"{row.name} is up to date."), caller, row)
@@ -106,8 +104,7 @@ class AdministrationMutation:
         origin = await info.context.by_caller()
         try:
             customer_id = _known(id)
-            async with info.context.write() as db:
-                await customers.delete(db, customer_id, origin=origin)
+            await info.context.write(customers.delete, customer_id, origin=origin)
         except Rejected as why:
             return StatusPayload.rejected(info.context, why)
         return StatusPayload.success("The customer is gone.")

@@ -1,11 +1,11 @@
 """What every resolver is given: handles to the database, and who is asking."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from functools import cached_property
-from typing import Final
+from typing import Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -18,10 +18,19 @@ from gql_app.accounts.records import CustomerRecord, SessionRecord
 from gql_app.accounts.sessions import Caller, SignedIn
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Reader
-from gql_app.errors import Refusal, Rejected, TokenRevoked, TooManyAttempts, Unauthenticated
+from gql_app.errors import (
+    Refusal,
+    Rejected,
+    TokenRevoked,
+    TooManyAttempts,
+    Unauthenticated,
+    Unavailable,
+)
 from gql_app.resources import Resources
 from gql_app.security.tokens import Claims
 
+P = ParamSpec("P")
+R = TypeVar("R")
 MAX_NAME: Final = 100
 """How much of an operation's name is logged."""
 
@@ -67,17 +76,30 @@ class Context:
         """Lend a handle to read with; fields that run side by side each take their own."""
         return self.resources.database.read()
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[Writer]:
-        """Lend a handle to write with; who is asking is judged anew after it."""
-        async with self.resources.database.write() as db:
-            yield db
-        if letters.POSTED in db.info:
+    async def write(
+        self,
+        rule: Callable[Concatenate[Writer, P], Awaitable[R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Have a rule write, which may run several times; who is asking is judged anew after it.
+
+        Raises Unavailable.
+        """
+
+        async def run(db: Writer) -> tuple[R, bool]:
+            result = await rule(db, *args, **kwargs)
+            return result, letters.POSTED in db.info
+
+        result, posted = await self.resources.database.transact(run)
+        if posted:
             self._posted = True
             self.resources.posted.set()
         self._signed_in = None
         self.sessions_of.clear_all()
         self.customers.clear_all()
+        return result
 
     def done(self, message: str) -> str:
         """Add to a message that a letter was due which nobody will get."""
@@ -94,7 +116,7 @@ class Context:
     async def signed_in(self) -> SignedIn:
         """Find who is signed in. The database is asked once, however many fields want to know.
 
-        Raises Unauthenticated.
+        Raises Unauthenticated, or Unavailable: then nobody knows.
         """
         if self._signed_in is None:
             async with self._judging:
@@ -122,6 +144,8 @@ class Context:
             proving = Proving(db, caller)
             try:
                 found = await work(caller, proving)
+            except Unavailable:
+                raise
             except (Unproven, Refusal):
                 return False
         if proving.proven:
@@ -157,8 +181,8 @@ class Context:
         self.caller_id = found.customer.id
         self.resources.presumed.remember(found.caller)
         if not sessions.used_lately(found.session):
-            async with self.resources.database.write() as db:
-                await sessions.touch(db, found.session)
+            with suppress(Unavailable):  # who may only read is not kept from it by this
+                await self.resources.database.once(sessions.touch, found.session)
         return found
 
     async def _load_customers(self, ids: list[UUID]) -> list[CustomerRecord | None]:

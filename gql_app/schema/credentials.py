@@ -9,6 +9,7 @@ from gql_app.accounts import checks, credentials, refresh
 from gql_app.accounts.records import AnyCustomer
 from gql_app.accounts.refresh import NotRefreshed
 from gql_app.accounts.sessions import Opened, SignedIn
+from gql_app.db.engine import Writer
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer, or_null
@@ -118,13 +119,15 @@ class CredentialMutation:
         """
         context, resources = info.context, info.context.resources
         limit = resources.throttle.of_client("refresh", context.origin.ip_address)
+
+        async def rotate(db: Writer) -> Opened | NotRefreshed:
+            opened = await refresh.rotate(db, refresh_token, context.origin, resources.lifetimes)
+            if opened is NotRefreshed.UNKNOWN:
+                await resources.throttle.count(db, limit)
+            return opened
+
         try:
-            async with context.write() as db:
-                opened = await refresh.rotate(
-                    db, refresh_token, context.origin, resources.lifetimes
-                )
-                if opened is NotRefreshed.UNKNOWN:
-                    await resources.throttle.count(db, limit)
+            opened = await context.write(rotate)
         except Rejected as why:
             return LoginPayload.rejected(context, why)
         if isinstance(opened, NotRefreshed):
@@ -141,10 +144,8 @@ class CredentialMutation:
         if not resources.registration:
             return LoginPayload.rejected(context, Rejected(_REGISTRATION_CLOSED))
         try:
-            async with context.write() as db:
-                await resources.throttle.count(
-                    db, resources.throttle.of_client("register", context.origin.ip_address)
-                )
+            limit = resources.throttle.of_client("register", context.origin.ip_address)
+            await context.write(resources.throttle.count, limit)
             new = checks.check_new(
                 name=input.name,
                 email=input.email,
@@ -152,10 +153,13 @@ class CredentialMutation:
                 phone=or_null(input.phone),
             )
             hashed = await resources.passwords.hash(new.password)
-            async with context.write() as db:
-                customer, opened = await credentials.register(
-                    db, new, resources.lifetimes, password_hash=hashed, origin=context.origin
-                )
+            customer, opened = await context.write(
+                credentials.register,
+                new,
+                resources.lifetimes,
+                password_hash=hashed,
+                origin=context.origin,
+            )
         except Rejected as why:
             return LoginPayload.rejected(context, why)
         return LoginPayload.signed_in(context, customer, opened, f"Welcome, {customer.name}.")
@@ -182,10 +186,13 @@ async def _signed_in(context: Context, email: str, password: str) -> LoginPayloa
             password=password,
             origin=context.origin,
         )
-        async with context.write() as db:
-            opened = await credentials.sign_in(
-                db, attempt, resources.throttle, resources.lifetimes, origin=context.origin
-            )
+        opened = await context.write(
+            credentials.sign_in,
+            attempt,
+            resources.throttle,
+            resources.lifetimes,
+            origin=context.origin,
+        )
         if opened is None or attempt.customer is None:
             return LoginPayload.rejected(context, Rejected(credentials.WRONG))
     except Rejected as why:

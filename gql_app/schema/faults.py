@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
-from gql_app.errors import Refusal
+from gql_app.errors import Refusal, Unavailable
 from gql_app.schema.validation import MAX_ERRORS
 
 DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
@@ -26,15 +26,19 @@ def in_execution(errors: Sequence[GraphQLError], request_id: str) -> list[GraphQ
 
     It is logged, but only a few times: each row of a page may have the same one.
     """
-    told, masked = [], 0
+    told, masked, causes = [], 0, dict[str, None]()
     for error in errors if any(error.path for error in errors) else errors[:MAX_ERRORS]:
-        if isinstance(error.original_error, Refusal):
+        if isinstance(why := error.original_error, Refusal):
             told.append(error)
+            if isinstance(why, Unavailable):
+                causes[why.cause] = None
         elif isinstance(error.original_error, GraphQLError | None):
             told.append(_coded(error, "BAD_USER_INPUT"))
         else:
             masked += 1
             told.append(_masked(error, request_id, logged=masked <= MAX_ERRORS))
+    if causes:
+        _log.warning("The database is unavailable", causes=list(causes))
     return told
 
 
@@ -45,6 +49,19 @@ def outcome(errors: Iterable[GraphQLError] | None) -> str:
         for extensions in ((error.extensions or {}) for error in errors or ())
     }
     return " ".join(sorted(codes)) or "OK"
+
+
+def retry_after(errors: Iterable[GraphQLError] | None) -> int | None:
+    """Tell in how many seconds to try again what the database couldn't answer, if there is any.
+
+    Proxies and clients act upon this, so it goes for both media types.
+    """
+    waits = [
+        error.original_error.wait
+        for error in errors or ()
+        if isinstance(error.original_error, Unavailable)
+    ]
+    return max(waits, default=None)
 
 
 def late(seconds: float) -> GraphQLError:

@@ -52,8 +52,7 @@ class ProfileMutation:
             changes = checks.check_changes(me.customer, input.given())
             if changes.values.get("email_key", me.customer.email_key) != (me.customer.email_key):
                 await _prove(context, me.customer, input.current_password or None)
-            async with context.write() as db:
-                row = await customers.update(db, me.customer.id, changes, origin=origin)
+            row = await context.write(customers.update, me.customer.id, changes, origin=origin)
         except Rejected as why:
             return CustomerPayload.rejected(context, why)
         payload = CustomerPayload.success(context.done("Your profile is up to date."))
@@ -75,14 +74,13 @@ class ProfileMutation:
             secret = judged(new_password, customer)
             await _prove(context, customer, current_password)
             hashed = await context.resources.passwords.hash(secret)
-            async with context.write() as db:
-                opened = await credentials.change_password(
-                    db,
-                    customer,
-                    context.resources.lifetimes,
-                    password_hash=hashed,
-                    origin=origin,
-                )
+            opened = await context.write(
+                credentials.change_password,
+                customer,
+                context.resources.lifetimes,
+                password_hash=hashed,
+                origin=origin,
+            )
         except Rejected as why:
             return LoginPayload.rejected(context, why)
         message = context.done("Your password is changed.")
@@ -98,8 +96,7 @@ class ProfileMutation:
         origin = await context.by_caller()
         try:
             await _prove(context, customer, password, field="password")
-            async with context.write() as db:
-                await credentials.delete_oneself(db, customer, origin=origin)
+            await context.write(credentials.delete_oneself, customer, origin=origin)
         except Rejected as why:
             return StatusPayload.rejected(context, why)
         return StatusPayload.success("Your account is gone.")
@@ -130,7 +127,6 @@ async def _prove(
         context.read, resources.passwords, resources.throttle, customer, password
     )
     limit = credentials.proof_limit(resources.throttle, customer)
-    async with context.write() as db:
-        await credentials.settle(db, resources.throttle, limit, proven=proven)
+    await context.write(credentials.settle, resources.throttle, limit, proven=proven)
     if not proven:
         raise Rejected(credentials.wrong_password(field))

@@ -31,8 +31,7 @@ class ResetMutation:
         if not resources.mailer.open:
             return StatusPayload.rejected(context, Rejected(_NO_MAIL))
         try:
-            async with context.write() as db:
-                await resets.request(db, email, resources.throttle, origin=context.origin)
+            await context.write(resets.request, email, resources.throttle, origin=context.origin)
         except Rejected as why:
             return StatusPayload.rejected(context, why)
         return StatusPayload.success(
@@ -49,10 +48,13 @@ class ResetMutation:
         try:
             customer = await _owner(context, token)
             hashed = await resources.passwords.hash(judged(new_password, customer))
-            async with context.write() as db:
-                await resets.reset(
-                    db, token, resources.throttle, password_hash=hashed, origin=context.origin
-                )
+            await context.write(
+                resets.reset,
+                token,
+                resources.throttle,
+                password_hash=hashed,
+                origin=context.origin,
+            )
         except Rejected as why:
             return StatusPayload.rejected(context, why)
         return StatusPayload.success(context.done("Your password is set. Sign in with it."))
@@ -66,7 +68,6 @@ async def _owner(context: Context, token: str) -> AnyCustomer:
         await throttle.require_room(db, limit)
         customer = await resets.resettable(db, token)
     if customer is None:
-        async with context.write() as db:
-            await throttle.count(db, limit)
+        await context.write(throttle.count, limit)
         raise Rejected(resets.SPENT_LINK)
     return customer

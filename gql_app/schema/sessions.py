@@ -53,14 +53,13 @@ class SessionMutation:
     async def logout(self, info: Info) -> StatusPayload | None:
         """End the caller's session."""
         caller, origin = await info.context.caller(), await info.context.by_caller()
-        async with info.context.write() as db:
-            await sessions.end(
-                db,
-                caller.session_id,
-                of=caller.customer_id,
-                origin=origin,
-                action=Action.LOGOUT,
-            )
+        await info.context.write(
+            sessions.end,
+            caller.session_id,
+            of=caller.customer_id,
+            origin=origin,
+            action=Action.LOGOUT,
+        )
         return StatusPayload.success("You are signed out.")
 
     @strawberry.mutation(
@@ -72,8 +71,9 @@ class SessionMutation:
         caller, origin = await info.context.caller(), await info.context.by_caller()
         session_id = parse_id(id)
         whose = None if caller.is_admin else caller.customer_id
-        async with info.context.write() as db:
-            ended = session_id and await sessions.end(db, session_id, of=whose, origin=origin)
+        ended = session_id is not None and await info.context.write(
+            sessions.end, session_id, of=whose, origin=origin
+        )
         if ended:
             return StatusPayload.success("The session has ended.")
         unknown = Fault(UserErrorCode.NOT_FOUND, "There is no such session.", "id")
@@ -86,6 +86,5 @@ class SessionMutation:
     async def end_other_sessions(self, info: Info) -> StatusPayload | None:
         """End the caller's other sessions."""
         caller, origin = await info.context.caller(), await info.context.by_caller()
-        async with info.context.write() as db:
-            count = await sessions.end_others(db, caller, origin=origin)
+        count = await info.context.write(sessions.end_others, caller, origin=origin)
         return StatusPayload.success(f"{count} other sessions have ended.")

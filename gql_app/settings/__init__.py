@@ -59,9 +59,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     database_url: DatabaseUrl = Field(default="sqlite:///gql_app.db", repr=False)
-    """`sqlite:///file.db` or `postgresql://user:password@host/database`."""
+    """`sqlite:///file.db` or `postgresql://user:password@host/database`; of hosts several."""
     database_connections: Positive = 10
-    """Connections that one process reads with; as many again write."""
+    """Connections that one process reads with; as many again write, and one more looks on."""
+    database_pool_timeout: Positive = 5
+    """Seconds that anybody waits for one of them."""
+    database_prepared_statements: bool = True
+    """Whether PostgreSQL keeps statements; not behind a pooler that lends it by transactions."""
     secret_key: SecretKey | None = None
     """Signs the tokens (HS256); 32 bytes or more. Made and kept beside an SQLite file."""
     access_token_ttl: Positive = 3600

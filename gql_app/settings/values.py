@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
@@ -19,6 +19,8 @@ POSTGRESQL_URL: Final = (
 MAX_PORT: Final = 65_535
 MIN_SECRET_BYTES: Final = 32
 
+_SERVERS: Final = {"any", "prefer-standby", "primary", "read-only", "read-write", "standby"}
+"""Which of several servers will do."""
 _HOST_NAME: Final = re.compile(r"(\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\]")
 _HOST: Final = re.compile(r"([^:\[\]]*|\[[^\[\]]+\])(:(?P<port>[0-9]{1,5}))?")
 
@@ -47,6 +49,9 @@ def _check_postgresql(url: str) -> None:
         raise ValueError(POSTGRESQL_URL)
     if not parts.path.strip("/"):
         message = "must name a database: postgresql://user:password@host/database"
+        raise ValueError(message)
+    if not set(parse_qs(parts.query).get("target_session_attrs", ())) <= _SERVERS:
+        message = f"target_session_attrs must be one of {', '.join(sorted(_SERVERS))}"
         raise ValueError(message)
 
 

@@ -25,7 +25,7 @@ from gql_app.errors import (
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
 from gql_app.schema.execution import Asked, Execution
-from gql_app.schema.faults import DEADLINE_EXCEEDED, outcome
+from gql_app.schema.faults import DEADLINE_EXCEEDED, outcome, retry_after
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims
 from gql_app.web.playground import Playground, wants_page
 
@@ -59,7 +59,8 @@ class Door:
         result = await self._execution.run(asked, context)
         scope["state"]["kind"] = context.kind
         scope["state"]["facts"] = context.facts(outcome(result.errors))
-        status = 200 if media_type == JSON else _status(result)
+        wait = retry_after(result.errors)
+        status = 503 if wait else 200 if media_type == JSON else _status(result)
         body = _write(result)
         answered = [
             (b"content-type", f"{media_type}; charset=utf-8".encode()),
@@ -67,6 +68,8 @@ class Door:
         ]
         if status == UNAUTHORIZED:
             answered.append((b"www-authenticate", _challenge(context.presented)))
+        if wait:
+            answered.append((b"retry-after", str(wait).encode()))
         await send({"type": "http.response.start", "status": status, "headers": answered})
         await send({"type": "http.response.body", "body": body})
 

@@ -14,7 +14,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 
-from gql_app.db.engine import Database, open_engine
+from gql_app.db.engine import Database
+from gql_app.db.opening import open_engine
 from gql_app.db.tables import REVISION, Row
 from gql_app.security.ids import new_id
 from tests.databases import Postgres, alembic_config

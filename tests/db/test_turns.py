@@ -17,7 +17,7 @@ async def until(database: Database, *, in_use: int, waiting: int) -> None:
 
 
 async def test_turns_are_counted_also_of_who_gives_up() -> None:
-    turns = Turns(1)
+    turns = Turns(1, 10)
     await turns.acquire()
     waiting = asyncio.create_task(turns.acquire())
     await asyncio.sleep(0)

@@ -132,6 +132,7 @@ async def test_a_failing_database_fails_no_more_than_its_fields(postgres: Postgr
             async with closed_to_all(url):
                 answer = await api.run("{ me { id } __typename }", token=person.token)
             assert answer.body["data"] == {"me": None, "__typename": "Query"}
-            assert answer.code("me") == "INTERNAL_SERVER_ERROR"
+            assert answer.code("me") == "SERVICE_UNAVAILABLE"
+            assert (answer.status, answer.headers["retry-after"]) == (503, "1")
             again = await api.run("{ me { id } }", token=person.token)
             assert again.data["me"] == {"id": str(person.id)}

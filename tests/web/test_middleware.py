@@ -259,7 +259,7 @@ async def test_lines_of_threads_name_the_request(
         for request_id in ("one", "two"):
             structlog.contextvars.bind_contextvars(request_id=request_id)
             await resources.passwords.hash(Chatty(PASSWORD))
-        fresh = SqliteReader(settings.database_url, 1)
+        fresh = SqliteReader(settings.database_url, 1, 5)
         await fresh.ask(named, name=Chatty("Ada"))  # the first of a connection is for a thread
         await fresh.close()
         structlog.contextvars.clear_contextvars()

@@ -7,7 +7,7 @@ from alembic import context
 from sqlalchemy import Connection, text
 
 from gql_app import settings
-from gql_app.db.engine import open_engine
+from gql_app.db.opening import open_engine
 from gql_app.db.tables import Row
 
 LOCK: Final = 0x67716C5F617070
@@ -31,7 +31,7 @@ def _run(connection: Connection) -> None:
 
 
 async def _migrate(url: str) -> None:
-    engine = open_engine(url)
+    engine = open_engine(url, prepared=False)  # each statement runs once
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_run)

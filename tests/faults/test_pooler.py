@@ -1,0 +1,96 @@
+"""Behind a pooler that lends PostgreSQL by transactions: nothing is left with one server."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy import Float, bindparam, func, select
+from sqlalchemy.dialects.postgresql import INTEGER
+
+from gql_app.db.engine import Database, Writer
+from gql_app.db.questions import Question
+from tests.conftest import SECRET
+from tests.databases import Postgres
+from tests.faults.load import OK, load_on, people_of
+from tests.people import PASSWORD, add_customer
+from tests.pooler import Pooler, pooling
+from tests.processes import output_of, serving, signed_in
+
+SERVERS = 2
+CROWD = 12
+WHERE = Question(select(func.pg_backend_pid(type_=INTEGER)), lambda row: int(row[0]))
+SLEEP = Question(select(func.pg_sleep(bindparam("seconds", type_=Float()))), tuple)
+
+
+@pytest.fixture
+def database_url(postgres: Postgres) -> Iterator[str]:
+    """Make an empty, migrated database on PostgreSQL."""
+    with postgres.copied() as url:
+        yield url
+
+
+@pytest.fixture
+def pooler(database_url: str) -> Iterator[Pooler]:
+    """Put a pooler before it, with few servers."""
+    with pooling(database_url, size=SERVERS) as pooler:
+        yield pooler
+
+
+async def where(db: Writer) -> int:
+    """Tell which server one is at."""
+    [found] = await db.ask(WHERE)
+    return found
+
+
+async def test_questions_and_transactions_share_servers(pooler: Pooler) -> None:
+    database = Database(pooler.url, prepared=False)
+    async with database.read() as db:
+        asking = asyncio.gather(*(db.ask(WHERE) for _ in range(CROWD)))
+        writing = asyncio.gather(*(database.transact(where) for _ in range(CROWD)))
+        assert await database.faults() == {}
+        assert {pid for [pid] in await asking} == set(await writing)
+        task = asyncio.create_task(db.ask(SLEEP, seconds=100))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert await asyncio.gather(*(db.ask(WHERE) for _ in range(CROWD)))
+    assert pooler.clients > SERVERS
+    await database.close()
+
+
+async def test_named_statements_are_left_behind_and_so_need_the_setting(pooler: Pooler) -> None:
+    database = Database(pooler.url)
+    async with database.read() as db:
+        assert await db.ask(WHERE)
+        with pytest.raises(asyncpg.InvalidSQLStatementNameError):
+            await db.ask(WHERE)
+    await database.close()
+
+
+def test_migrations_go_through_from_several_processes(postgres: Postgres, tmp_path: Path) -> None:
+    with postgres.copied("template1") as url, pooling(url, size=1) as pooler:
+        settings = {"database_url": pooler.url, "database_prepared_statements": "false"}
+        for _ in range(2):
+            assert "up to date" in output_of("migrate", folder=tmp_path, **settings)
+
+
+async def test_server_answers_everybody(pooler: Pooler, database_url: str, tmp_path: Path) -> None:
+    people = await people_of(database_url)
+    database = Database(database_url)
+    await add_customer(database, "Ada", "ada@example.com")
+    await database.close()
+    with serving(
+        folder=tmp_path,
+        database_url=pooler.url,
+        database_prepared_statements="false",
+        secret_key=SECRET,
+    ) as server:
+        with server.client() as client:
+            assert signed_in(client, "ada@example.com", PASSWORD)
+        async with load_on(server, people) as load:
+            for _ in range(10):
+                await load.everybody(OK)
+    assert load.codes == {OK}
+    assert (pooler.busiest, pooler.clients > SERVERS) == (SERVERS, True)

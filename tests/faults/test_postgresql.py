@@ -1,0 +1,124 @@
+"""PostgreSQL that dies, hangs or is overrun: served again, and nothing acknowledged is lost."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tests.clusters import Cluster, folder, running_cluster
+from tests.conftest import SECRET
+from tests.faults.load import LATE, OK, UNAVAILABLE, kept, load_on, people_of
+from tests.processes import Server, serving
+
+RECOVERY = 5
+"""Seconds within which everybody is served again."""
+DEADLINE = 3
+"""Seconds that the server gives an operation."""
+
+pytestmark = pytest.mark.xdist_group("cluster")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """Run a PostgreSQL server that is the tests' own."""
+    with folder() as place, running_cluster(place) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def server(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serve it, with few connections."""
+    with serving(
+        folder=tmp_path_factory.mktemp("serving"),
+        database_url=cluster.url,
+        secret_key=SECRET,
+        database_connections="4",
+        operation_timeout=str(DEADLINE),
+        refresh_grace_seconds="3600",
+    ) as server:
+        yield server
+
+
+def statuses(server: Server) -> tuple[int, int]:
+    """Ask whether the process lives, and whether it can serve."""
+    with server.client() as client:
+        return client.get("/livez").status_code, client.get("/readyz").status_code
+
+
+async def test_postgresql_that_is_killed_and_restarted_loses_nothing(
+    cluster: Cluster, server: Server
+) -> None:
+    async with load_on(server, await people_of(cluster.url)) as load:
+        await asyncio.to_thread(cluster.kill)
+        await load.everybody(UNAVAILABLE)
+        assert await asyncio.to_thread(statuses, server) == (200, 503)
+        await asyncio.to_thread(cluster.start)
+        async with asyncio.timeout(RECOVERY):
+            await load.everybody(OK)
+    assert load.codes == {OK, UNAVAILABLE}
+    assert load.acknowledged <= await kept(cluster.url)
+    assert statuses(server) == (200, 200)
+    assert "Traceback" not in server.logged()
+
+
+async def test_postgresql_that_hangs_keeps_nobody_longer_than_the_deadline(
+    cluster: Cluster, server: Server
+) -> None:
+    async with load_on(server, await people_of(cluster.url)) as load:
+        with cluster.hanging():
+            async with asyncio.timeout(2 * DEADLINE + 1):  # who began just now, and the next
+                await load.everybody(LATE)
+            assert await asyncio.to_thread(statuses, server) == (200, 503)
+        async with asyncio.timeout(RECOVERY):
+            await load.everybody(OK)
+    assert load.codes <= {OK, LATE, UNAVAILABLE}
+    assert load.acknowledged <= await kept(cluster.url)
+    assert "Traceback" not in server.logged()
+
+
+async def test_commit_that_waits_for_a_standby_keeps_nobody_longer_than_the_deadline(
+    cluster: Cluster, server: Server
+) -> None:
+    async with load_on(server, await people_of(cluster.url)) as load:
+        cluster.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        cluster.run("SELECT pg_reload_conf()")
+        async with asyncio.timeout(2 * DEADLINE + 1):
+            await load.each(load.writers, LATE)
+        cluster.run("ALTER SYSTEM RESET synchronous_standby_names")
+        cluster.run("SELECT pg_reload_conf()")
+        async with asyncio.timeout(RECOVERY):
+            await load.everybody(OK)
+    assert load.acknowledged <= await kept(cluster.url)
+
+
+@pytest.fixture
+def small(cluster: Cluster, tmp_path: Path) -> Iterator[Server]:
+    """Serve with one connection to read with and one to write with."""
+    with serving(
+        folder=tmp_path,
+        database_url=cluster.url,
+        secret_key=SECRET,
+        database_connections="1",
+        database_pool_timeout="1",
+        operation_timeout="20",
+    ) as server:
+        yield server
+
+
+async def test_who_finds_every_connection_out_waits_no_longer_than_is_set(
+    cluster: Cluster, small: Server
+) -> None:
+    async with load_on(small, await people_of(cluster.url)) as load:
+        locked = await asyncpg.connect(cluster.url)
+        async with locked.transaction():
+            await locked.execute("LOCK TABLE sessions")  # one reads and one writes, and both wait
+            async with asyncio.timeout(5):
+                await load.until(UNAVAILABLE, len(load.outcomes) - 2)
+            assert await asyncio.to_thread(statuses, small) == (200, 200)
+        await locked.close()
+        async with asyncio.timeout(RECOVERY):
+            await load.everybody(OK)
+    assert load.codes == {OK, UNAVAILABLE}
+    assert "too much to do" in small.logged()
