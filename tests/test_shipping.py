@@ -150,7 +150,11 @@ def test_all_that_is_imported_is_required_and_locked(built: Built) -> None:
     assert required <= plain(lock.splitlines())
     brought = required | {each for name in required for each in plain(requires(name) or [])}
     origins = packages_distributions()
-    assert plain(origins[library][0] for library in HOMES if library in origins) <= brought
+    extra = [each for each in metadata.get_all("Requires-Dist", []) if "otel" in each]
+    traces = plain(each.partition(";")[0] for each in extra)
+    imported = plain(origins[library][0] for library in HOMES if library in origins)
+    assert "opentelemetry-sdk" in traces
+    assert imported <= brought | traces
 
 
 def plain(requirements: Iterable[str]) -> set[str]:
