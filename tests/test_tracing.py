@@ -21,10 +21,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from starlette.types import Receive, Scope, Send
 
 from gql_app.tracing import Tracing
-from gql_app.web.middleware import RequestLog
+from gql_app.web.middleware import CLIENT_CLOSED_REQUEST, RequestLog
 from gql_app.web.tracing import Traced
 from tests.collector import Arrived, Collector, collecting
 from tests.databases import Postgres
+from tests.peers import connected, head
 from tests.processes import ROOT, run, serving, signed_in
 
 EMAIL, PASSWORD = "eve@example.com", "correct horse of the tests"
@@ -134,6 +135,10 @@ def story(
             with server.client() as client:
                 client.headers["user-agent"] = AGENT
                 answers = asked(client)
+            with connected(server) as half:
+                half.send(head(b"Content-Length: 24", b"Expect: 100-continue"))
+                assert half.connection.recv(100).startswith(b"HTTP/1.1 100")
+            server.await_log("CLIENT_CLOSED_REQUEST")
             if arguments:
                 server.await_log("reset")
             assert collector.bodies == []
@@ -209,6 +214,16 @@ def test_who_samples_nothing_is_sent_nothing(story: Story) -> None:
     response = story.answers["unsampled"].headers["traceresponse"]
     assert re.fullmatch(rf"00-{TRACE}-[0-9a-f]{{16}}-00", response)
     assert not [span for span in story.collector.spans if span.id in response]
+
+
+def test_request_whose_client_left_is_a_span_and_no_fault(story: Story) -> None:
+    (left,) = (
+        span
+        for span in story.collector.spans
+        if span.told.get("http.response.status_code") == CLIENT_CLOSED_REQUEST
+    )
+    assert (left.span.name, left.span.status.code) == ("POST", Status.STATUS_CODE_UNSET)
+    assert "Traceback" not in story.log
 
 
 def test_no_value_is_sent(story: Story) -> None:

@@ -74,7 +74,8 @@ class RequestLog:
             if "abandoned" not in state:
                 raise
             state["status"] = CLIENT_CLOSED_REQUEST
-            state["facts"] = state["context"].facts(NO_ANSWER) if "context" in state else None
+            if context := state.get("context"):
+                state |= {"kind": context.kind, "facts": context.facts(NO_ANSWER)}
         finally:
             seconds = time.perf_counter() - started
             facts = state.get("facts") or _outcome(state["status"])

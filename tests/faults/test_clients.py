@@ -17,6 +17,7 @@ from tests.faults.crowd import ME, RENAME, asked, gather_crowd
 from tests.peers import connected, head
 from tests.people import Person
 from tests.processes import PATIENCE, Server, serving
+from tests.scraping import parsed
 from tests.slow import hurry_inserts, slow_down, slow_down_inserts, statements_at_work
 
 TICKS = 30
@@ -119,6 +120,10 @@ async def test_query_whose_client_leaves_is_cancelled(
         await until_at_work(server, database, before)
     line = end_of(server)
     assert (line["operation"], line["status"]) == ("Me", 499)
+    with server.client() as client:
+        now = parsed(client.get("/metrics").text)
+    labels = {"operation": "query", "outcome": "CLIENT_CLOSED_REQUEST"}
+    assert now.of("gql_app_requests_total", **labels) == 1
     assert run(server, ME, other) == {"me": {"id": str(other.id), "name": other.name}}
     await until_idle(database)
 
