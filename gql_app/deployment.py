@@ -176,14 +176,14 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
         return
     database = Database.of(settings)
     try:
-        faults = await database.faults()
-        if "database" in faults:
+        condition = await database.condition()
+        if condition.database != "ok":
             yield Finding(
                 "no-database",
                 f"The database of {PREFIX}DATABASE_URL can't be reached.",
                 "See that it runs, and that the address, name and password are right.",
             )
-        elif faults:
+        elif not condition.ready:
             yield migrate
         else:
             async with database.read() as db:

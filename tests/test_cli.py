@@ -77,6 +77,18 @@ async def test_migrate_can_be_repeated(unmigrated_url: str, tmp_path: Path) -> N
         assert (await api.client.get("/readyz")).status_code == 200
 
 
+async def test_older_version_leaves_and_serves_what_a_newer_one_migrated(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    database = Database(sqlite_url)
+    async with database.write() as db:
+        await db.execute(text("UPDATE alembic_version SET version_num = :at"), {"at": "9999"})
+    assert "newer" in output_here("migrate", folder=tmp_path, database_url=sqlite_url)
+    output_here("purge", folder=tmp_path, database_url=sqlite_url)
+    assert await database.revision() == "9999"
+    await database.close()
+
+
 async def test_an_admin_is_made_once(database_url: str, tmp_path: Path) -> None:
     settings = {"database_url": database_url, "admin_password": PASSWORD}
     assert "ada@example.com" in output_here(*ADA, folder=tmp_path, **settings).lower()

@@ -55,7 +55,7 @@ async def test_resources_are_as_the_settings_have_them(settings: Settings) -> No
     async with Resources.open(chosen) as resources:
         assert resources.issuer == Issuer("us", "them", 60)
         assert resources.keys.signing.secret == SECRET.encode()
-        assert await resources.database.faults() == {}
+        assert (await resources.database.condition()).ready
 
 
 async def test_resources_are_closed_even_if_the_block_fails(settings: Settings) -> None:

@@ -11,7 +11,7 @@ import typer
 from gql_app import chores, settings
 from gql_app.cli.console import fail, out
 from gql_app.db import backup as copies
-from gql_app.db.engine import Database, sqlite_file
+from gql_app.db.engine import Condition, Database, sqlite_file
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 
@@ -19,7 +19,9 @@ from gql_app.settings import Settings
 def migrate() -> None:
     """Bring the database up to date; this is also how it begins."""
     chosen = settings.load()
-    reach(chosen)
+    if reach(chosen).migrations == "newer":
+        out.print("The database is of a newer version already.")
+        return
     upgrade(chosen)
     out.print("The database is up to date.")
 
@@ -53,22 +55,22 @@ def backup(
 
 def prepare(chosen: Settings) -> None:
     """Migrate an SQLite file; refuse a PostgreSQL that nobody has migrated."""
-    if not reach(chosen):
+    if reach(chosen).ready:
         return
     if not chosen.on_sqlite:
         fail("The database is not migrated. Run: gql-app migrate")
     upgrade(chosen)
 
 
-def reach(chosen: Settings) -> bool:
-    """Tell whether migrations are pending; fail if the database can't be reached."""
+def reach(chosen: Settings) -> Condition:
+    """Tell how the database is; fail if it can't be reached."""
     if chosen.on_sqlite:
         with suppress(OSError):  # what can't be made can't be reached, which is told below
             sqlite_file(chosen.database_url).touch(mode=0o600)
-    faults = asyncio.run(_faults(chosen))
-    if "database" in faults:
+    condition = asyncio.run(_condition(chosen))
+    if condition.database != "ok":
         fail(f"The database of {settings.PREFIX}DATABASE_URL can't be reached.")
-    return bool(faults)
+    return condition
 
 
 def upgrade(chosen: Settings) -> None:
@@ -78,10 +80,10 @@ def upgrade(chosen: Settings) -> None:
     to_head(chosen)
 
 
-async def _faults(chosen: Settings) -> dict[str, str]:
+async def _condition(chosen: Settings) -> Condition:
     database = Database.of(chosen)
     try:
-        return await database.faults()
+        return await database.condition()
     finally:
         await database.close()
 

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, Self, TypeVar
 
 import asyncpg
 from sqlalchemy import String, column, make_url, select, table, true
@@ -27,7 +27,7 @@ from gql_app.db.opening import CONNECTIONS, POOL_TIMEOUT, open_engine
 from gql_app.db.postgres import CONNECT_TIMEOUT, PostgresReader, Servers
 from gql_app.db.questions import Question, Reader, T
 from gql_app.db.sqlite import SqliteReader
-from gql_app.db.tables import REVISION
+from gql_app.db.tables import REVISION, REVISIONS
 from gql_app.errors import Unavailable
 from gql_app.settings import SQLITE, Settings
 
@@ -40,6 +40,20 @@ _REVISION: Final = Question(
 _REACHABLE: Final = Question(select(true()), tuple)
 R = TypeVar("R")
 P = ParamSpec("P")
+
+
+class Condition(NamedTuple):
+    """How a database is, part by part."""
+
+    database: str
+    """`ok`, or `unreachable`."""
+    migrations: str
+    """`ok`; `newer`, which a later version of this program has made; `pending` or `unknown`."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether this program can work with it: each version does with what the next one makes."""
+        return self.migrations in {"ok", "newer"}
 
 
 class Writer(AsyncSession):
@@ -181,8 +195,8 @@ class Database:
             return None
         return found[0] if found else None
 
-    async def faults(self) -> dict[str, str]:
-        """Tell what keeps the database from being used; nothing if all is well.
+    async def condition(self) -> Condition:
+        """Tell how the database is.
 
         It takes a connection of its own, so that it tells a hung database from a busy pool.
         """
@@ -190,8 +204,10 @@ class Database:
             async with asyncio.timeout(PROBE_TIMEOUT):
                 revision = await self.revision()
         except (Unavailable, *DRIVERS):
-            return {"database": "unreachable"}
-        return {} if revision == REVISION else {"migrations": "pending"}
+            return Condition("unreachable", "unknown")
+        if revision is None or revision in REVISIONS[:-1]:
+            return Condition("ok", "pending")
+        return Condition("ok", "ok" if revision == REVISION else "newer")
 
     async def close(self) -> None:
         """Close every connection."""

@@ -12,7 +12,9 @@ from sqlalchemy.types import TypeDecorator
 
 from gql_app.db.grams import GRAMS
 
-REVISION: Final = "0003"
+REVISIONS: Final = ("0001", "0002", "0003")
+"""Every migration there is, the oldest first."""
+REVISION: Final = REVISIONS[-1]
 """The migration that these tables are as of."""
 
 SORTABLE: Final = Text().with_variant(Text(collation="C"), "postgresql")

@@ -2,6 +2,7 @@
 
 from starlette.requests import Request
 
+from gql_app.db.engine import Condition
 from gql_app.resources import Resources
 from gql_app.web.responses import Json
 
@@ -13,7 +14,7 @@ async def livez(_: Request) -> Json:
 
 async def ready(request: Request) -> Json:
     """Answer 200 if the database is reachable and migrated, 503 if not, and nothing else."""
-    return _answer(await _faults(request), {})
+    return _answer(await _condition(request), {})
 
 
 async def readyz(request: Request) -> Json:
@@ -23,24 +24,22 @@ async def readyz(request: Request) -> Json:
     and a flood of sign-ins would take out one process after the other.
     """
     resources: Resources = request.state.resources
-    faults = await _faults(request)
+    condition = await _condition(request)
     _ = resources.keys  # which looks whether they can still be read
     parts = {
-        "database": "ok",
-        "migrations": "unknown" if "database" in faults else "ok",
+        **condition._asdict(),
         "keys": "stale" if resources.current_ring.stale else "ok",
         "passwords": "queue full" if resources.passwords.full else "ok",
     }
-    return _answer(faults, parts)
+    return _answer(condition, parts)
 
 
-async def _faults(request: Request) -> dict[str, str]:
+async def _condition(request: Request) -> Condition:
     resources: Resources = request.state.resources
-    return await resources.database.faults()
+    return await resources.database.condition()
 
 
-def _answer(faults: dict[str, str], parts: dict[str, str]) -> Json:
-    told = {name: faults.get(name, state) for name, state in parts.items()}
-    if faults:
-        return Json({"status": "not ready", **told}, status_code=503)
-    return Json({"status": "ready", **told})
+def _answer(condition: Condition, parts: dict[str, str]) -> Json:
+    if condition.ready:
+        return Json({"status": "ready", **parts})
+    return Json({"status": "not ready", **parts}, status_code=503)

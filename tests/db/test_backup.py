@@ -30,7 +30,7 @@ async def test_copy_has_what_is_committed_while_others_write(url: str, tmp_path:
     assert await contents(database) != before
     restored = Database(f"sqlite:///{tmp_path}/a copy#1.db")
     assert await contents(restored) == before
-    assert await restored.faults() == {}
+    assert (await restored.condition()).ready
     await restored.close()
     await database.close()
 

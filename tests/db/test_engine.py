@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gql_app.db.engine import Database, sqlite_file
 from gql_app.db.questions import Question
-from gql_app.db.tables import REVISION, CustomerRow
+from gql_app.db.tables import REVISION, REVISIONS, CustomerRow
 from tests.accounts.rows import customer, store
 from tests.databases import Postgres, copied_sqlite, looking
 
@@ -125,23 +125,38 @@ async def test_32_writers_at_once_lose_nothing(database: Database) -> None:
     assert await count(database) == 33
 
 
-async def test_a_migrated_database_has_no_faults(database: Database) -> None:
-    assert await database.faults() == {}
+async def test_a_migrated_database_is_ready(database: Database) -> None:
+    assert await database.condition() == ("ok", "ok")
+    assert (await database.condition()).ready
     assert await database.revision() == REVISION
 
 
 async def test_an_unmigrated_database_says_so(unmigrated_url: str) -> None:
     async with opened(unmigrated_url) as database:
-        assert await database.faults() == {"migrations": "pending"}
+        assert await database.condition() == ("ok", "pending")
+        assert not (await database.condition()).ready
         assert await database.revision() is None
 
 
-@pytest.mark.parametrize("revision", ["UPDATE alembic_version SET version_num = 'x'", "DELETE"])
-async def test_a_database_of_another_version_says_so(database: Database, revision: str) -> None:
+@pytest.mark.parametrize(
+    ("statement", "revision", "migrations"),
+    [
+        *(
+            ("UPDATE alembic_version SET version_num = :at", old, "pending")
+            for old in REVISIONS[:-1]
+        ),
+        ("UPDATE alembic_version SET version_num = :at", "9999", "newer"),
+        ("DELETE FROM alembic_version WHERE version_num <> :at", "", "pending"),
+    ],
+)
+async def test_a_database_of_another_version_says_so(
+    database: Database, statement: str, revision: str, migrations: str
+) -> None:
     async with database.write() as db:
-        statement = revision if " " in revision else f"{revision} FROM alembic_version"
-        await db.execute(text(statement))
-    assert await database.faults() == {"migrations": "pending"}
+        await db.execute(text(statement), {"at": revision})
+    condition = await database.condition()
+    assert condition == ("ok", migrations)
+    assert condition.ready == (migrations == "newer")
 
 
 async def test_a_database_that_is_not_there_is_unreachable(
@@ -158,7 +173,7 @@ async def test_a_database_that_is_not_there_is_unreachable(
         postgres.url("no_such_database"),
     ):
         async with opened(url) as database:
-            assert await database.faults() == {"database": "unreachable"}
+            assert await database.condition() == ("unreachable", "unknown")
 
 
 async def test_errors_do_not_show_values(database: Database) -> None:

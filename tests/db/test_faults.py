@@ -130,7 +130,7 @@ async def test_busy_pool_is_no_unreachable_database(database_url: str) -> None:
         await db.ask(ONE)
     async with database.write() as db:
         await db.ask(ONE)
-        assert await database.faults() == {}
+        assert (await database.condition()).ready
     await database.close()
 
 

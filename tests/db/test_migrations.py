@@ -16,7 +16,7 @@ from sqlalchemy import Connection, MetaData, text
 
 from gql_app.db.engine import Database
 from gql_app.db.opening import open_engine
-from gql_app.db.tables import REVISION, Row
+from gql_app.db.tables import REVISION, REVISIONS, Row
 from gql_app.security.ids import new_id
 from tests.databases import Postgres, alembic_config
 
@@ -87,6 +87,7 @@ def scripts() -> ScriptDirectory:
 
 def test_the_tables_are_as_of_the_last_migration() -> None:
     assert scripts().get_heads() == [REVISION]
+    assert [each.revision for each in scripts().walk_revisions()] == [*reversed(REVISIONS)]
 
 
 def test_every_migration_goes_up_and_down_and_up_again(empty_url: str) -> None:
@@ -204,5 +205,5 @@ async def test_two_processes_that_migrate_postgresql_at_once_both_succeed(
         told = await asyncio.gather(*(process.communicate() for process in processes))
         assert [process.returncode for process in processes] == [0, 0], told
         database = Database(url)
-        assert await database.faults() == {}
+        assert (await database.condition()).ready
         await database.close()

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 from alembic import command
+from sqlalchemy import text
 
 from gql_app.settings import Settings
 from tests.api import Api, running
@@ -88,6 +89,13 @@ async def test_readiness_waits_for_the_migrations(unmigrated_url: str) -> None:
         assert await liveness(api) == 200
         await asyncio.to_thread(command.upgrade, alembic_config(unmigrated_url), "head")
         assert await readiness(api) == (200, set())
+
+
+async def test_server_stays_ready_once_a_newer_version_has_migrated(api: Api) -> None:
+    async with api.database.write() as db:
+        await db.execute(text("UPDATE alembic_version SET version_num = :at"), {"at": "9999"})
+    assert await readiness(api) == (200, {"migrations"})
+    assert (await api.client.get("/readyz")).json()["migrations"] == "newer"
 
 
 async def test_readiness_comes_and_goes_with_postgresql(postgres: Postgres) -> None:
