@@ -172,8 +172,8 @@ class Unavailable(Refusal):
     @property
     def cause(self) -> str:
         """Say for the log what it comes from, in a line."""
-        error: BaseException = self
-        while error.__cause__:
+        error: Exception = self
+        while isinstance(error.__cause__, Exception):  # a time-out ends by being cancelled
             error = error.__cause__
         return f"{type(error).__name__}: {error}"
 

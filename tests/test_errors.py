@@ -1,5 +1,6 @@
 """The refusals: what each carries, and that the drawing of their family is true."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -76,6 +77,19 @@ def test_message_tells_what_happened_and_what_to_do_next(message: str) -> None:
     happened, *next_steps = re.findall(r"[A-Z][^.]+\.", message)
     assert happened
     assert re.match("Sign in|Send|Try again|Look", next_steps[0])
+
+
+async def test_log_is_told_what_made_the_database_unavailable() -> None:
+    why = errors.Unavailable()
+    try:
+        async with asyncio.timeout(0):
+            await asyncio.sleep(1)
+    except TimeoutError as late:
+        why.__cause__ = late
+    assert why.cause == "TimeoutError: "
+    why.__cause__ = OSError("nobody there")
+    assert why.cause == "OSError: nobody there"
+    assert errors.Unavailable().cause.startswith("Unavailable: The database")
 
 
 def test_rejection_says_all_that_is_to_be_mended() -> None:
