@@ -166,8 +166,8 @@ class Unavailable(Refusal):
     wait: ClassVar = 1
     """Seconds after which to try again is worth it."""
 
-    def __init__(self) -> None:
-        super().__init__(self.advice, retryAfter=self.wait)
+    def __init__(self, **details: bool) -> None:
+        super().__init__(self.advice, retryAfter=self.wait, **details)
 
     @property
     def cause(self) -> str:

@@ -58,6 +58,7 @@ def test_docstring_draws_the_family_as_it_is() -> None:
         ),
         (errors.BadUserInput("A page holds 1 to 500."), {"code": "BAD_USER_INPUT"}),
         (errors.Unavailable(), {"code": "SERVICE_UNAVAILABLE", "retryAfter": 1}),
+        (Unknown(), {"code": "SERVICE_UNAVAILABLE", "retryAfter": 1, "mayBeDone": True}),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -56,6 +56,9 @@ class Unknown(Unavailable):
         "done. Look before you try again."
     )
 
+    def __init__(self) -> None:
+        super().__init__(mayBeDone=True)
+
 
 PASSING: Final = (Lost, Conflict)
 """What was surely undone, and may well work when it is tried again."""
