@@ -31,7 +31,8 @@ HOUSE: Floors = (
 INSIDE: Mapping[str, Floors] = {
     "accounts": (
         ("credentials", "presumed", "refresh", "resets"),
-        ("sessions", "samples"),
+        ("callers", "samples"),
+        ("sessions",),
         ("customers", "exports", "imports"),
         ("customer_lists",),
         ("audit", "checks", "letters", "throttle"),
@@ -44,7 +45,7 @@ INSIDE: Mapping[str, Floors] = {
         ("execution", "root"),
         ("administration", "audit", "fastpath", "resets", "tokens"),
         ("admission", "profile"),
-        ("credentials",),
+        ("credentials", "customer_lists"),
         ("customers",),
         ("sessions",),
         ("faults", "limits"),

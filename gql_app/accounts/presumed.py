@@ -15,7 +15,8 @@ from uuid import UUID
 from sqlalchemy import Boolean, Uuid, bindparam, exists, select, true
 
 from gql_app import clock
-from gql_app.accounts.sessions import USE_PRECISION, Caller, lives
+from gql_app.accounts.callers import USE_PRECISION, Caller
+from gql_app.accounts.sessions import lives
 from gql_app.accounts.shapes import SHAPES
 from gql_app.db.questions import Question, Reader, T
 from gql_app.db.tables import CustomerRow, Moment, SessionRow

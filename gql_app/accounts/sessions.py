@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Uuid, bindparam, select, true, update
@@ -12,25 +12,16 @@ from sqlalchemy import ColumnElement, Uuid, bindparam, select, true, update
 from gql_app import clock
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import (
-    AnyCustomer,
-    AnySession,
-    CustomerRecord,
-    SessionRecord,
-    columns,
-)
+from gql_app.accounts.records import AnyCustomer, SessionRecord, columns
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Question, Reader, among
 from gql_app.db.rows import delete_some, insert_rows
-from gql_app.db.tables import CustomerRow, Moment, RefreshTokenRow, Row, SessionRow
+from gql_app.db.tables import Moment, RefreshTokenRow, Row, SessionRow
 from gql_app.security import opaque
 from gql_app.security.ids import new_id
-from gql_app.security.tokens import Claims
 
 MOST: Final = 20
 """Living sessions that one customer may have; the oldest gives way to the newest."""
-USE_PRECISION: Final = timedelta(minutes=1)
-"""How exactly a session's last use is known, so that reading need not always write."""
 KEPT: Final = timedelta(days=30)
 """How long a session is remembered after it expired."""
 
@@ -55,30 +46,6 @@ class Lifetimes:
         longest = clock.later(created_at, max(self.longest, self.access))
         access = min(clock.later(clock.now(), self.access), longest)
         return max(access, self.refreshable_until(created_at))
-
-
-class Caller(NamedTuple):
-    """Who is asking: all that decides on what they may see and do."""
-
-    customer_id: UUID
-    session_id: UUID
-    is_admin: bool
-
-    def may_see(self, customer_id: UUID) -> bool:
-        """Tell whether the private fields of a customer are for the caller's eyes."""
-        return self.is_admin or self.customer_id == customer_id
-
-
-class SignedIn(NamedTuple):
-    """A living session of an active customer."""
-
-    customer: AnyCustomer
-    session: AnySession
-
-    @property
-    def caller(self) -> Caller:
-        """Tell who is asking in this session."""
-        return Caller(self.customer.id, self.session.id, self.customer.is_admin)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -110,29 +77,6 @@ async def open_session(
     return opened
 
 
-async def signed_in(db: Reader, claims: Claims) -> SignedIn | None:
-    """Find who bears a token, if its session lives and its customer exists and is active."""
-    found = await db.ask(
-        _SIGNED_IN, session_id=claims.session_id, customer_id=claims.customer_id, now=clock.now()
-    )
-    return found[0] if found else None
-
-
-def used_lately(row: AnySession) -> bool:
-    """Tell whether a session's last use is known exactly enough."""
-    return clock.now() - row.last_used_at < USE_PRECISION
-
-
-async def touch(db: Writer, row: AnySession) -> None:
-    """Note that a session is in use."""
-    now = clock.now()
-    await db.execute(
-        update(SessionRow)
-        .where(SessionRow.id == row.id, SessionRow.last_used_at < now)
-        .values(last_used_at=now)
-    )
-
-
 async def living(
     db: Reader, customer_ids: Collection[UUID]
 ) -> Mapping[UUID, Sequence[SessionRecord]]:
@@ -159,16 +103,12 @@ async def end(
     return bool(ended)
 
 
-async def end_others(db: Writer, caller: Caller, *, origin: Origin) -> int:
-    """End every session of the caller but the one that is calling, and tell how many."""
-    ended = await _end(
-        db,
-        SessionRow.customer_id == caller.customer_id,
-        SessionRow.id != caller.session_id,
-        lives(),
-    )
+async def end_others(db: Writer, session_id: UUID, *, of: UUID, origin: Origin) -> int:
+    """End every session of a customer but the one that is calling, and tell how many."""
+    others = SessionRow.id != session_id
+    ended = await _end(db, SessionRow.customer_id == of, others, lives())
     if ended:
-        audit.record(db, Action.SESSION_ENDED, origin, customer_id=caller.customer_id)
+        audit.record(db, Action.SESSION_ENDED, origin, customer_id=of)
     return len(ended)
 
 
@@ -236,22 +176,8 @@ def lives(now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
     )
 
 
-_CUSTOMER: Final = columns(CustomerRow, CustomerRecord._fields)
 _SESSION: Final = columns(SessionRow, SessionRecord._fields)
 _NOW: Final = bindparam("now", type_=Moment())
-_SIGNED_IN: Final = Question(
-    select(*_CUSTOMER, *_SESSION)
-    .join(SessionRow, SessionRow.customer_id == CustomerRow.id)
-    .where(
-        SessionRow.id == bindparam("session_id", type_=Uuid()),
-        CustomerRow.id == bindparam("customer_id", type_=Uuid()),
-        CustomerRow.is_active,
-        lives(_NOW),
-    ),
-    lambda row: SignedIn(
-        CustomerRecord._make(row[: len(_CUSTOMER)]), SessionRecord._make(row[len(_CUSTOMER) :])
-    ),
-)
 _LIVING: Final = Question(
     select(*_SESSION)
     .where(among(SessionRow.customer_id, "customer_ids"), lives(_NOW))

@@ -5,8 +5,8 @@ from uuid import UUID
 import strawberry
 
 from gql_app.accounts import checks, credentials, customers
+from gql_app.accounts.callers import Caller
 from gql_app.accounts.records import AnyCustomer
-from gql_app.accounts.sessions import Caller
 from gql_app.errors import Rejected
 from gql_app.schema.context import Info
 from gql_app.schema.customers import Customer, CustomerPayload, or_null

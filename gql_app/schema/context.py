@@ -11,11 +11,11 @@ from uuid import UUID
 import strawberry
 from strawberry.dataloader import DataLoader
 
-from gql_app.accounts import customers, letters, sessions
+from gql_app.accounts import callers, customers, letters, sessions
 from gql_app.accounts.audit import Origin
+from gql_app.accounts.callers import Caller, SignedIn
 from gql_app.accounts.presumed import Proving, Unproven
 from gql_app.accounts.records import CustomerRecord, SessionRecord
-from gql_app.accounts.sessions import Caller, SignedIn
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Reader
 from gql_app.errors import (
@@ -175,14 +175,14 @@ class Context:
         if isinstance(self.presented, Unauthenticated):
             return self.presented
         async with self.read() as db:
-            found = await sessions.signed_in(db, self.presented)
+            found = await callers.signed_in(db, self.presented)
         if found is None:
             return TokenRevoked()
         self.caller_id = found.customer.id
         self.resources.presumed.remember(found.caller)
-        if not sessions.used_lately(found.session):
+        if not callers.used_lately(found.session):
             with suppress(Unavailable):  # who may only read is not kept from it by this
-                await self.resources.database.once(sessions.touch, found.session)
+                await self.resources.database.once(callers.touch, found.session)
         return found
 
     async def _load_customers(self, ids: list[UUID]) -> list[CustomerRecord | None]:

@@ -6,9 +6,10 @@ from typing import Final, Self
 import strawberry
 
 from gql_app.accounts import checks, credentials, refresh
+from gql_app.accounts.callers import SignedIn
 from gql_app.accounts.records import AnyCustomer
 from gql_app.accounts.refresh import NotRefreshed
-from gql_app.accounts.sessions import Opened, SignedIn
+from gql_app.accounts.sessions import Opened
 from gql_app.db.engine import Writer
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.schema.context import Context, Info

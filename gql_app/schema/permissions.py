@@ -7,7 +7,7 @@ from typing import Any
 from graphql import FieldNode
 from strawberry.permission import BasePermission, PermissionExtension
 
-from gql_app.accounts.sessions import Caller
+from gql_app.accounts.callers import Caller
 from gql_app.db.questions import Reader
 from gql_app.errors import AdminRequired
 from gql_app.schema.context import Info

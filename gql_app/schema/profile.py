@@ -5,8 +5,8 @@ from dataclasses import replace
 import strawberry
 
 from gql_app.accounts import checks, credentials, customers
+from gql_app.accounts.callers import SignedIn
 from gql_app.accounts.records import AnyCustomer
-from gql_app.accounts.sessions import SignedIn
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.schema.context import Context, Info
 from gql_app.schema.credentials import LoginPayload

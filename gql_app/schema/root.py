@@ -9,6 +9,7 @@ from strawberry.schema.config import StrawberryConfig
 from gql_app.schema.administration import AdministrationMutation
 from gql_app.schema.audit import AuditQuery
 from gql_app.schema.credentials import CredentialMutation
+from gql_app.schema.customer_lists import CustomerListQuery
 from gql_app.schema.customers import CustomerQuery
 from gql_app.schema.profile import ProfileMutation
 from gql_app.schema.resets import ResetMutation
@@ -18,7 +19,7 @@ from gql_app.schema.tokens import TokenQuery
 
 
 @strawberry.type
-class Query(AuditQuery, CustomerQuery, TokenQuery):
+class Query(AuditQuery, CustomerQuery, CustomerListQuery, TokenQuery):
     """Everything that can be asked."""
 
 

@@ -86,5 +86,7 @@ class SessionMutation:
     async def end_other_sessions(self, info: Info) -> StatusPayload | None:
         """End the caller's other sessions."""
         caller, origin = await info.context.caller(), await info.context.by_caller()
-        count = await info.context.write(sessions.end_others, caller, origin=origin)
+        count = await info.context.write(
+            sessions.end_others, caller.session_id, of=caller.customer_id, origin=origin
+        )
         return StatusPayload.success(f"{count} other sessions have ended.")

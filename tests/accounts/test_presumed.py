@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import delete, select, update
 
+from gql_app.accounts.callers import USE_PRECISION, Caller
 from gql_app.accounts.presumed import Presumed, Proving, Unproven
-from gql_app.accounts.sessions import USE_PRECISION, Caller
 from gql_app.db.engine import Database
 from gql_app.db.questions import Question
 from gql_app.db.tables import CustomerRow, SessionRow

@@ -1,21 +1,18 @@
-"""Sessions: who is asking, how long a sign-in lives, and when it was last used."""
+"""Sessions: what is noted of them, how they are listed, and how they end."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
 
-from gql_app.accounts import customers, sessions
+from gql_app.accounts import sessions
 from gql_app.accounts.audit import Origin
-from gql_app.accounts.sessions import MOST, Lifetimes, SignedIn
+from gql_app.accounts.sessions import MOST, Lifetimes
 from gql_app.clock import LATEST
 from gql_app.db.engine import Database, Writer
 from gql_app.db.tables import CustomerRow, SessionRow
-from gql_app.security.ids import new_id
-from gql_app.security.tokens import Claims
 from tests.accounts.rows import statements
 from tests.databases import looking
 from tests.people import LIFETIMES, NOWHERE, add_customer
@@ -37,25 +34,11 @@ async def open_session(
         return (await sessions.open_session(db, row, origin, lifetimes)).session
 
 
-async def ask(database: Database, customer_id: UUID, session_id: UUID) -> SignedIn | None:
-    """Find who bears a token of a session."""
-    claims = Claims(customer_id, session_id, NOON, NOON, "key")
-    async with database.read() as db:
-        return await sessions.signed_in(db, claims)
-
-
 async def living(database: Database, *rows: CustomerRow) -> dict[UUID, list[UUID]]:
     """List the living sessions of customers."""
     async with database.read() as db:
         found = await sessions.living(db, [row.id for row in rows])
     return {key: [session.id for session in value] for key, value in found.items()}
-
-
-async def last_used(database: Database, session: SessionRow) -> datetime:
-    """Read when a session was last used."""
-    async with looking(database) as db:
-        row = await db.get_one(SessionRow, session.id)
-    return row.last_used_at
 
 
 @pytest.mark.parametrize(
@@ -97,42 +80,6 @@ async def test_no_session_outlives_the_last_moment_that_can_be_written(
     assert session.expires_at == LATEST
 
 
-async def test_a_living_session_tells_who_is_asking(database: Database) -> None:
-    ada = await add_customer(database, "Ada")
-    session = await open_session(database, ada)
-    with statements() as seen:
-        caller = await ask(database, ada.id, session.id)
-    assert caller is not None
-    assert (caller.customer.id, caller.session.id) == (ada.id, session.id)
-    assert len(seen) == 1
-
-
-@pytest.mark.parametrize(
-    ("after", "lives"), [(HOUR - MICROSECOND, True), (HOUR, False), (HOUR + MICROSECOND, False)]
-)
-async def test_a_session_lives_until_it_expires(
-    database: Database, set_clock: SetClock, after: timedelta, *, lives: bool
-) -> None:
-    set_clock(NOON)
-    ada = await add_customer(database, "Ada")
-    session = await open_session(database, ada)
-    set_clock(NOON + after)
-    assert (await ask(database, ada.id, session.id) is not None) is lives
-    assert await living(database, ada) == ({ada.id: [session.id]} if lives else {})
-
-
-async def deactivate(db: Writer, session: SessionRow) -> None:
-    """Shut the customer out, behind the session's back."""
-    await db.execute(
-        update(CustomerRow).where(CustomerRow.id == session.customer_id).values(is_active=False)
-    )
-
-
-async def remove(db: Writer, session: SessionRow) -> None:
-    """Remove the customer."""
-    await customers.delete(db, session.customer_id, origin=NOWHERE)
-
-
 async def end(db: Writer, session: SessionRow) -> None:
     """Sign out."""
     await sessions.end(db, session.id, of=None, origin=NOWHERE)
@@ -141,63 +88,6 @@ async def end(db: Writer, session: SessionRow) -> None:
 async def end_all(db: Writer, session: SessionRow) -> None:
     """Sign out everywhere."""
     await sessions.end_all(db, session.customer_id)
-
-
-@pytest.mark.parametrize("deed", [deactivate, remove, end, end_all])
-async def test_nobody_asks_any_more_after(
-    database: Database, deed: Callable[[Writer, SessionRow], Awaitable[None]]
-) -> None:
-    ada, bob = await add_customer(database, "Ada"), await add_customer(database, "Bob")
-    session, other = await open_session(database, ada), await open_session(database, bob)
-    async with database.write() as db:
-        await deed(db, session)
-    assert await ask(database, ada.id, session.id) is None
-    assert await ask(database, bob.id, other.id) is not None
-
-
-async def test_a_session_is_good_for_its_own_customer_only(database: Database) -> None:
-    ada, bob = await add_customer(database, "Ada"), await add_customer(database, "Bob")
-    session = await open_session(database, ada)
-    await open_session(database, bob)
-    assert await ask(database, bob.id, session.id) is None
-    assert await ask(database, new_id(), session.id) is None
-    assert await ask(database, ada.id, new_id()) is None
-
-
-async def test_callers_see_what_is_private_of_themselves_and_admins_of_everybody(
-    database: Database,
-) -> None:
-    ada = await add_customer(database, "Ada", is_admin=True)
-    bob = await add_customer(database, "Bob")
-    admin = SignedIn(ada, await open_session(database, ada)).caller
-    plain = SignedIn(bob, await open_session(database, bob)).caller
-    assert (admin.may_see(ada.id), admin.may_see(bob.id)) == (True, True)
-    assert (plain.may_see(ada.id), plain.may_see(bob.id)) == (False, True)
-
-
-async def test_a_sessions_last_use_is_known_to_the_minute(
-    database: Database, set_clock: SetClock
-) -> None:
-    set_clock(NOON)
-    session = await open_session(database, await add_customer(database, "Ada"))
-    minute = timedelta(minutes=1)
-    for after, lately in ((timedelta(), True), (minute - MICROSECOND, True), (minute, False)):
-        set_clock(NOON + after)
-        assert sessions.used_lately(session) is lately
-
-
-async def test_a_use_is_noted_and_never_turned_back(
-    database: Database, set_clock: SetClock
-) -> None:
-    set_clock(NOON)
-    ada = await add_customer(database, "Ada")
-    used, other = await open_session(database, ada), await open_session(database, ada)
-    for moment in (NOON + HOUR, NOON + MICROSECOND):
-        set_clock(moment)
-        async with database.write() as db:
-            await sessions.touch(db, used)
-    assert await last_used(database, used) == NOON + HOUR
-    assert await last_used(database, other) == NOON
 
 
 async def test_living_sessions_are_listed_the_newest_first(

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from gql_app import clock
-from gql_app.accounts.sessions import USE_PRECISION
+from gql_app.accounts.callers import USE_PRECISION
 from gql_app.db.tables import CustomerRow, SessionRow
 from tests.api import Api
 from tests.conftest import SetClock

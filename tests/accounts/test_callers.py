@@ -1,0 +1,135 @@
+"""Callers: who is asking, for how long a token is good, and when its session was last used."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import update
+
+from gql_app.accounts import callers, customers
+from gql_app.accounts.callers import SignedIn
+from gql_app.db.engine import Database, Writer
+from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.security.ids import new_id
+from gql_app.security.tokens import Claims
+from tests.accounts.rows import statements
+from tests.accounts.test_sessions import (
+    HOUR,
+    MICROSECOND,
+    NOON,
+    SetClock,
+    end,
+    end_all,
+    living,
+    open_session,
+)
+from tests.databases import looking
+from tests.people import NOWHERE, add_customer
+
+
+async def ask(database: Database, customer_id: UUID, session_id: UUID) -> SignedIn | None:
+    """Find who bears a token of a session."""
+    claims = Claims(customer_id, session_id, NOON, NOON, "key")
+    async with database.read() as db:
+        return await callers.signed_in(db, claims)
+
+
+async def last_used(database: Database, session: SessionRow) -> datetime:
+    """Read when a session was last used."""
+    async with looking(database) as db:
+        row = await db.get_one(SessionRow, session.id)
+    return row.last_used_at
+
+
+async def test_a_living_session_tells_who_is_asking(database: Database) -> None:
+    ada = await add_customer(database, "Ada")
+    session = await open_session(database, ada)
+    with statements() as seen:
+        caller = await ask(database, ada.id, session.id)
+    assert caller is not None
+    assert (caller.customer.id, caller.session.id) == (ada.id, session.id)
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("after", "lives"), [(HOUR - MICROSECOND, True), (HOUR, False), (HOUR + MICROSECOND, False)]
+)
+async def test_a_session_lives_until_it_expires(
+    database: Database, set_clock: SetClock, after: timedelta, *, lives: bool
+) -> None:
+    set_clock(NOON)
+    ada = await add_customer(database, "Ada")
+    session = await open_session(database, ada)
+    set_clock(NOON + after)
+    assert (await ask(database, ada.id, session.id) is not None) is lives
+    assert await living(database, ada) == ({ada.id: [session.id]} if lives else {})
+
+
+async def deactivate(db: Writer, session: SessionRow) -> None:
+    """Shut the customer out, behind the session's back."""
+    await db.execute(
+        update(CustomerRow).where(CustomerRow.id == session.customer_id).values(is_active=False)
+    )
+
+
+async def remove(db: Writer, session: SessionRow) -> None:
+    """Remove the customer."""
+    await customers.delete(db, session.customer_id, origin=NOWHERE)
+
+
+@pytest.mark.parametrize("deed", [deactivate, remove, end, end_all])
+async def test_nobody_asks_any_more_after(
+    database: Database, deed: Callable[[Writer, SessionRow], Awaitable[None]]
+) -> None:
+    ada, bob = await add_customer(database, "Ada"), await add_customer(database, "Bob")
+    session, other = await open_session(database, ada), await open_session(database, bob)
+    async with database.write() as db:
+        await deed(db, session)
+    assert await ask(database, ada.id, session.id) is None
+    assert await ask(database, bob.id, other.id) is not None
+
+
+async def test_a_session_is_good_for_its_own_customer_only(database: Database) -> None:
+    ada, bob = await add_customer(database, "Ada"), await add_customer(database, "Bob")
+    session = await open_session(database, ada)
+    await open_session(database, bob)
+    assert await ask(database, bob.id, session.id) is None
+    assert await ask(database, new_id(), session.id) is None
+    assert await ask(database, ada.id, new_id()) is None
+
+
+async def test_callers_see_what_is_private_of_themselves_and_admins_of_everybody(
+    database: Database,
+) -> None:
+    ada = await add_customer(database, "Ada", is_admin=True)
+    bob = await add_customer(database, "Bob")
+    admin = SignedIn(ada, await open_session(database, ada)).caller
+    plain = SignedIn(bob, await open_session(database, bob)).caller
+    assert (admin.may_see(ada.id), admin.may_see(bob.id)) == (True, True)
+    assert (plain.may_see(ada.id), plain.may_see(bob.id)) == (False, True)
+
+
+async def test_a_sessions_last_use_is_known_to_the_minute(
+    database: Database, set_clock: SetClock
+) -> None:
+    set_clock(NOON)
+    session = await open_session(database, await add_customer(database, "Ada"))
+    minute = timedelta(minutes=1)
+    for after, lately in ((timedelta(), True), (minute - MICROSECOND, True), (minute, False)):
+        set_clock(NOON + after)
+        assert callers.used_lately(session) is lately
+
+
+async def test_a_use_is_noted_and_never_turned_back(
+    database: Database, set_clock: SetClock
+) -> None:
+    set_clock(NOON)
+    ada = await add_customer(database, "Ada")
+    used, other = await open_session(database, ada), await open_session(database, ada)
+    for moment in (NOON + HOUR, NOON + MICROSECOND):
+        set_clock(moment)
+        async with database.write() as db:
+            await callers.touch(db, used)
+    assert await last_used(database, used) == NOON + HOUR
+    assert await last_used(database, other) == NOON
