@@ -16,7 +16,7 @@ from tests.databases import looking
 from tests.faults.crowd import ME, RENAME, asked, gather_crowd
 from tests.peers import connected
 from tests.people import Person
-from tests.processes import Server, serving
+from tests.processes import Server, free_port, serving
 
 KEEPERS = 12
 """Who keep their connections and write, and as many who open one for each request and read."""
@@ -67,14 +67,16 @@ class Load:
             return count
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("workers", "apart"), [(1, False), (2, True)])
 async def test_no_request_fails_while_a_server_stops(
-    database_url: str, tmp_path: Path, workers: int
+    database_url: str, tmp_path: Path, workers: int, *, apart: bool
 ) -> None:
     people = await gather_crowd(database_url, 2 * KEEPERS)
     writers, readers = people[:KEEPERS], people[KEEPERS:]
     arguments = ("--workers", str(workers))
     settings = {"database_url": database_url, "secret_key": SECRET}
+    if apart:
+        settings["management_port"] = str(free_port())
     with serving(*arguments, folder=tmp_path, **settings) as server:
         server.await_log("Application startup complete", workers)
         load = Load(server)
