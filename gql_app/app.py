@@ -68,16 +68,6 @@ def create_app(settings: Settings | None = None) -> Starlette:
     door = Door(execution, playground)
     files = [Route("/playground/{name}", playground.file)] if playground else []
 
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[State]:
-        async with (
-            tracing.sending() if tracing else nullcontext(),
-            Resources.open(chosen, metrics, tracing) as resources,
-            chores.running(resources),
-        ):
-            with quiet_collector():
-                yield {"resources": resources, "metrics": metrics}
-
     app = Starlette(
         routes=[
             Route("/graphql", door, methods=["GET", "POST"]),
@@ -87,11 +77,25 @@ def create_app(settings: Settings | None = None) -> Starlette:
         ],
         middleware=[*_traced(tracing), *_middleware(chosen, door)],
         exception_handlers={HTTPException: explain},
-        lifespan=lifespan,
+        lifespan=lambda _: _running(chosen, metrics, tracing),
     )
     # /graphql/ is another path: a redirect would repeat the Host header, which anybody can set.
     app.router.redirect_slashes = False
     return app
+
+
+@asynccontextmanager
+async def _running(
+    chosen: Settings, metrics: Metrics, tracing: "Tracing | None"
+) -> AsyncIterator[State]:
+    """Have all that lives as long as the process, and the chores beside it."""
+    async with (
+        tracing.sending() if tracing else nullcontext(),
+        Resources.open(chosen, metrics, tracing) as resources,
+        chores.running(resources),
+    ):
+        with quiet_collector():
+            yield {"resources": resources, "metrics": metrics}
 
 
 def _tracing() -> "Tracing":

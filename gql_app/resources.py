@@ -79,19 +79,8 @@ class Resources:
             presumed=Presumed(),
             passwords=Passwords(threads=settings.password_threads, queue=settings.password_queue),
             metrics=metrics or Metrics(),
-            lifetimes=Lifetimes(
-                pepper=keys.derive("refresh tokens"),
-                access=settings.access_token_ttl,
-                refresh=settings.refresh_token_ttl,
-                longest=settings.session_max_age,
-                grace=settings.refresh_grace_seconds,
-            ),
-            throttle=Throttle(
-                key=keys.derive("throttles"),
-                attempts=settings.login_attempts,
-                client_attempts=settings.login_client_attempts,
-                window=settings.login_window_seconds,
-            ),
+            lifetimes=_lifetimes(settings, keys),
+            throttle=_throttle(settings, keys),
             mailer=tracing.mailer(mailer(settings)) if tracing else mailer(settings),
             stationery=Stationery(keys.derive("reset links"), settings.reset_url),
             posted=asyncio.Event(),
@@ -104,6 +93,25 @@ class Resources:
         finally:
             opened.passwords.close()
             await opened.database.close()
+
+
+def _lifetimes(settings: Settings, keys: KeyRing) -> Lifetimes:
+    return Lifetimes(
+        pepper=keys.derive("refresh tokens"),
+        access=settings.access_token_ttl,
+        refresh=settings.refresh_token_ttl,
+        longest=settings.session_max_age,
+        grace=settings.refresh_grace_seconds,
+    )
+
+
+def _throttle(settings: Settings, keys: KeyRing) -> Throttle:
+    return Throttle(
+        key=keys.derive("throttles"),
+        attempts=settings.login_attempts,
+        client_attempts=settings.login_client_attempts,
+        window=settings.login_window_seconds,
+    )
 
 
 def key_store(settings: Settings) -> KeyStore:

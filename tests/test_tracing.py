@@ -15,14 +15,9 @@ import httpx
 import pytest
 from opentelemetry.exporter.otlp.proto.http import trace_exporter
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from starlette.types import Receive, Scope, Send
 
 from gql_app.tracing import Tracing
-from gql_app.web.middleware import CLIENT_CLOSED_REQUEST, RequestLog
-from gql_app.web.tracing import Traced
+from gql_app.web.middleware import CLIENT_CLOSED_REQUEST
 from tests.collector import Arrived, Collector, collecting
 from tests.databases import Postgres
 from tests.peers import connected, head
@@ -280,34 +275,6 @@ def test_collector_that_takes_nothing_disturbs_nobody(
     assert "spans are lost" in log
     assert log.count("opentelemetry") <= 4
     assert "Finished server process" in log
-
-
-async def test_request_that_a_fault_ends_says_nothing_of_it() -> None:
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-
-    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        raise LookupError(PASSWORD)
-
-    transport = httpx.ASGITransport(Traced(RequestLog(app), tracer=provider.get_tracer("tests")))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        with pytest.raises(LookupError):
-            await client.get("/")
-    (span,) = exporter.get_finished_spans()
-    assert (span.name, span.events, span.status.description) == ("GET", (), None)
-
-
-async def test_what_is_off_by_its_own_variable_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
-
-    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-    transport = httpx.ASGITransport(Traced(RequestLog(app), tracer=Tracing().tracer))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        assert "traceresponse" not in (await client.get("/")).headers
 
 
 async def test_collectors_fault_is_told_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:

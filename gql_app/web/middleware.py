@@ -3,9 +3,9 @@
 import asyncio
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from starlette.datastructures import Headers
@@ -77,18 +77,21 @@ class RequestLog:
             if context := state.get("context"):
                 state |= {"kind": context.kind, "facts": context.facts(NO_ANSWER)}
         finally:
-            seconds = time.perf_counter() - started
-            facts = state.get("facts") or _outcome(state["status"])
-            self._log.info(
-                "Request",
-                method=scope["method"],
-                path=scope["path"],
-                status=state["status"],
-                duration_ms=round(seconds * 1000, 2),
-                **facts,
-            )
-            if metrics := state.get("metrics"):
-                metrics.request(state.get("kind", "none"), facts.get("outcome", NO_ANSWER), seconds)
+            self._tell(scope, state, time.perf_counter() - started)
+
+    def _tell(self, scope: Scope, state: Mapping[str, Any], seconds: float) -> None:
+        """Tell the log and the numbers how it came out."""
+        facts = state.get("facts") or _outcome(state["status"])
+        self._log.info(
+            "Request",
+            method=scope["method"],
+            path=scope["path"],
+            status=state["status"],
+            duration_ms=round(seconds * 1000, 2),
+            **facts,
+        )
+        if metrics := state.get("metrics"):
+            metrics.request(state.get("kind", "none"), facts.get("outcome", NO_ANSWER), seconds)
 
 
 class Apology:

@@ -90,6 +90,12 @@ def test_the_tables_are_as_of_the_last_migration() -> None:
     assert [each.revision for each in scripts().walk_revisions()] == [*reversed(REVISIONS)]
 
 
+def test_no_id_is_a_sequences(postgres: Postgres) -> None:
+    """Engines that spread over machines have none that is fast, or none at all."""
+    with postgres.copied() as url:
+        assert on(url, lambda each: each.execute(text("SELECT * FROM pg_sequences")).all()) == []
+
+
 def test_every_migration_goes_up_and_down_and_up_again(empty_url: str) -> None:
     config = alembic_config(empty_url)
     below = ["base"]

@@ -1,9 +1,7 @@
 """Reading from PostgreSQL: few connections, lent in turn, and given up when they are lost."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
-from urllib.parse import parse_qs, quote, urlsplit
 
 import asyncpg
 import pytest
@@ -12,7 +10,7 @@ from sqlalchemy.dialects.postgresql import INTEGER
 
 from gql_app.db.engine import Database
 from gql_app.db.faults import Lost
-from gql_app.db.postgres import PostgresReader, Servers, servers_of
+from gql_app.db.postgres import PostgresReader, Servers
 from gql_app.db.questions import Question
 from tests.databases import Postgres, looking
 
@@ -214,42 +212,3 @@ async def test_close_ends_every_connection(database: Database, reader: PostgresR
     asked = await asyncio.gather(*(reader.ask(SLEEP, seconds=0.01) for _ in range(SIZE)))
     await reader.close()
     await until_gone(database, {pid for (pid,) in asked})
-
-
-@pytest.mark.parametrize(
-    ("attributes", "tried"), [("", 2), ("&target_session_attrs=read-write", 1)]
-)
-async def test_server_that_hangs_leaves_the_next_one_time(
-    postgres: Postgres, attributes: str, tried: int
-) -> None:
-    """Where the roles differ it is the last to be tried again; where not, the order says whom."""
-    with socket.create_server(("127.0.0.1", 0)) as silent, postgres.copied() as url:
-        there = urlsplit(url)
-        [folder] = parse_qs(there.query)["host"]
-        hosts = f"127.0.0.1:{silent.getsockname()[1]},{quote(folder, safe='')}"
-        query = f"user=postgres{attributes}"
-        servers = Servers(there._replace(netloc=hosts, query=query).geturl())
-        for _ in range(2):
-            await (await servers.connect()).close()
-        silent.settimeout(0)
-        for _ in range(tried):
-            silent.accept()[0].close()
-        with pytest.raises(BlockingIOError):
-            silent.accept()
-
-
-@pytest.mark.parametrize(
-    ("url", "servers"),
-    [
-        ("postgresql:///db?host=/run", ["postgresql:///db?host=/run"]),
-        ("postgresql://a:b@c:1/db", ["postgresql://a:b@c:1/db"]),
-        ("postgresql://c,d:2/db?x=y", ["postgresql://c/db?x=y", "postgresql://d:2/db?x=y"]),
-        ("postgresql://a:b@c,[::1]:2/db", ["postgresql://a:b@c/db", "postgresql://a:b@[::1]:2/db"]),
-        (
-            "postgresql://c,d/db?target_session_attrs=prefer-standby",
-            ["postgresql://c,d/db?target_session_attrs=prefer-standby"],
-        ),
-    ],
-)
-def test_each_server_has_a_url_of_its_own(url: str, servers: list[str]) -> None:
-    assert servers_of(url) == servers

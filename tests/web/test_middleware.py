@@ -1,42 +1,18 @@
-"""What every answer bears, and the line that every request leaves in the log."""
+"""What every answer bears, whatever it is."""
 
-import json
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
-import structlog
-from sqlalchemy import Text, bindparam, select
 from starlette.types import Receive, Scope, Send
 
-from gql_app import logs
 from gql_app.app import create_app
-from gql_app.db.questions import Question
-from gql_app.db.sqlite import SqliteReader
-from gql_app.resources import Resources
 from gql_app.settings import Settings
 from gql_app.web.middleware import Apology, RequestLog
-from tests.api import Api, running
-from tests.people import PASSWORD, Person, add_customer, sign_in
-
-LOGIN = """
-mutation SignIn($email: String!, $password: String!) {
-  login(email: $email, password: $password) { status token }
-}
-"""
+from tests.api import Api
+from tests.web.test_lines import lines
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-@asynccontextmanager
-async def signed_in(settings: Settings) -> AsyncIterator[tuple[Api, Person]]:
-    """Start the API within a test, for its log goes where standard error goes by then."""
-    async with running(settings) as api:
-        yield api, await sign_in(api.resources, await add_customer(api.database, "Ada Plain"))
 
 
 async def fail(settings: Settings) -> httpx.Response:
@@ -63,18 +39,6 @@ async def answers(api: Api, settings: Settings) -> list[httpx.Response]:
         await client.post("/graphql", content=b" " * 300_000),
         await fail(settings),
     ]
-
-
-def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    """Read the log, without what the tests' own client says in it."""
-    written = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    return [line for line in written if line["logger"] != "httpx"]
-
-
-def request_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """Read the line of the one request there was."""
-    (line,) = (line for line in lines(capsys) if line["event"] == "Request")
-    return line
 
 
 async def test_every_answer_bears_an_id_of_its_own(api: Api, settings: Settings) -> None:
@@ -147,132 +111,3 @@ async def test_an_answer_that_has_begun_is_not_begun_again() -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         with pytest.raises(LookupError):
             await client.get("/")
-
-
-async def test_a_request_leaves_one_line(
-    capsys: pytest.CaptureFixture[str], settings: Settings
-) -> None:
-    async with signed_in(settings) as (api, person):
-        answer = await api.run("query WhoAmI { me { id } }", token=person.token)
-    line = request_line(capsys)
-    assert line["request_id"] == answer.headers["x-request-id"]
-    assert (line["operation"], line["outcome"]) == ("WhoAmI", "OK")
-    assert line["caller"] == str(person.id)
-    assert (line["method"], line["path"], line["status"]) == ("POST", "/graphql", 200)
-    assert isinstance(line["duration_ms"], float)
-
-
-@pytest.mark.parametrize(
-    ("query", "outcome"),
-    [
-        ("query A { me { id } }", "TOKEN_MISSING"),
-        ("query A { __typename }", "OK"),
-        ("query A { nobody }", "GRAPHQL_VALIDATION_FAILED"),
-        ("query A {", "GRAPHQL_PARSE_FAILED"),
-    ],
-)
-async def test_the_line_tells_what_the_operation_came_to(
-    capsys: pytest.CaptureFixture[str], settings: Settings, query: str, outcome: str
-) -> None:
-    async with running(settings) as api:
-        await api.run(query)
-    line = request_line(capsys)
-    assert (line["outcome"], line["caller"]) == (outcome, None)
-
-
-async def test_no_line_speaks_of_another_request(
-    capsys: pytest.CaptureFixture[str], settings: Settings
-) -> None:
-    async with signed_in(settings) as (api, person):
-        await api.run("query WhoAmI { me { id } }", token=person.token)
-        await api.client.get("/livez")
-    first, second = lines(capsys)
-    assert first["caller"] == str(person.id)
-    assert not {"operation", "caller"} & set(second)
-    assert (first["outcome"], second["outcome"]) == ("OK", "OK")
-    assert second["request_id"] != first["request_id"]
-
-
-async def test_no_line_holds_a_secret(
-    capsys: pytest.CaptureFixture[str], settings: Settings
-) -> None:
-    inline = f'mutation {{ login(email: "ada@example.com", password: "{PASSWORD}"'
-    bodies: list[dict[str, object]] = [
-        {"query": LOGIN, "variables": {"email": "ada@example.com", "password": PASSWORD}},
-        {"query": LOGIN, "variables": {"email": "ada@example.com", "password": [PASSWORD]}},
-        {"query": f"{inline}) {{ token }} }}"},
-        {"query": f"{inline}) {{ nope }} }}"},
-        {"query": inline},
-        {"query": inline[:-1]},
-    ]
-    async with signed_in(settings) as (api, person):
-        for body in bodies:
-            await api.client.post(
-                "/graphql",
-                params={"access_token": "SECRET"},
-                json=body,
-                headers={"Authorization": f"Bearer {person.token}"},
-            )
-    log = lines(capsys)
-    assert [line["event"] for line in log] == ["Request"] * len(bodies)
-    assert (log[0]["operation"], log[0]["outcome"]) == ("SignIn", "OK")
-    written = json.dumps(log)
-    for secret in (PASSWORD, person.token, person.email, "SECRET", "access_token", "argon2"):
-        assert secret not in written
-
-
-async def test_no_line_holds_a_secret_however_much_is_logged(
-    capsys: pytest.CaptureFixture[str], settings: Settings
-) -> None:
-    async with signed_in(settings.model_copy(update={"log_level": "DEBUG"})) as (api, person):
-        answer = await api.run(LOGIN, email=person.email, password=PASSWORD)
-    logs.configure("INFO")
-    token = answer.data["login"]["token"]
-    written = json.dumps(lines(capsys))
-    assert "Request" in written
-    for secret in (PASSWORD, token, person.token, person.email, person.name, "argon2"):
-        assert secret not in written
-
-
-class Chatty(str):
-    """A value that has a library say something wherever it is used."""
-
-    __slots__ = ()
-
-    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
-        """Say so when a password is hashed."""
-        logging.getLogger("a.library").warning("hashing")
-        return super().encode(encoding, errors)
-
-    def __conform__(self, _protocol: object) -> str:
-        """Say so when SQLite is given it."""
-        logging.getLogger("a.library").warning("asking")
-        return str(self)
-
-
-async def test_lines_of_threads_name_the_request(
-    capsys: pytest.CaptureFixture[str], settings: Settings
-) -> None:
-    named = Question(select(bindparam("name", type_=Text())), tuple)
-    async with Resources.open(settings) as resources:
-        logs.configure("INFO")
-        for request_id in ("one", "two"):
-            structlog.contextvars.bind_contextvars(request_id=request_id)
-            await resources.passwords.hash(Chatty(PASSWORD))
-        fresh = SqliteReader(settings.database_url, 1, 5)
-        await fresh.ask(named, name=Chatty("Ada"))  # the first of a connection is for a thread
-        await fresh.close()
-        structlog.contextvars.clear_contextvars()
-    found = [(line["event"], line["request_id"]) for line in lines(capsys)]
-    assert found == [("hashing", "one"), ("hashing", "two"), ("asking", "two")]
-
-
-async def test_a_request_that_never_became_an_operation_has_an_outcome_too(
-    capsys: pytest.CaptureFixture[str], settings: Settings
-) -> None:
-    async with running(settings) as api:
-        await api.client.post(
-            "/graphql", content=b"{", headers={"Content-Type": "application/json"}
-        )
-        await api.client.get("/nowhere")
-    assert [line["outcome"] for line in lines(capsys)] == ["BAD_REQUEST", "NOT_FOUND"]
