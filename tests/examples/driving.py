@@ -1,9 +1,11 @@
 """Clients of examples/ as processes of their own, and what the server saw of them."""
 
 import json
+import resource
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, NotRequired, TypedDict, Unpack
@@ -29,6 +31,8 @@ DRIVERS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _SIGN_IN: Final = """mutation Elsewhere($email: String!, $password: String!) {
     login(email: $email, password: $password) { token refreshToken } }"""
+
+_REFRESH: Final = """mutation Elsewhere { refresh(refreshToken: "nobody's") { status } }"""
 
 
 class Held(TypedDict):
@@ -113,6 +117,20 @@ def expired(held: Held) -> Held:
     earlier = {name: claims[name] - 7200 for name in ("iat", "exp")}
     headers = jwt.get_unverified_header(token)
     return {**held, "token": jwt.encode({**claims, **earlier}, SECRET, headers=headers)}
+
+
+@contextmanager
+def full_disk(server: Server) -> Iterator[None]:
+    """Let a server write to no file for as long as the block lasts: it answers 503 to writes."""
+    before = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1, before[1]))
+    try:
+        with server.client() as client:
+            answer = client.post("/graphql", json={"query": _REFRESH})
+            assert answer.status_code == 503
+        yield
+    finally:
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, before)
 
 
 def seen(server: Server, since: int = 0) -> Counter[str]:

@@ -12,6 +12,7 @@ from tests.examples.driving import (
     WHO,
     drive,
     expired,
+    full_disk,
     refresh,
     seen,
     sign_out,
@@ -94,6 +95,21 @@ def test_server_that_cannot_be_reached_signs_nobody_out(
     assert came.held is not None
     assert came.held["refreshToken"] == before["refreshToken"]
     assert came.told in {None, 0}
+
+
+def test_server_that_is_unavailable_signs_nobody_out(
+    client: str, server: Server, tmp_path: Path
+) -> None:
+    alive = signed_in(server)
+    with full_disk(server):
+        came = drive(client, server, tmp_path, held=expired(alive), times=TIMES)
+    assert came.listed == [None] * TIMES
+    assert not {"SignedOut", "TOKEN_REVOKED"} & set(came.failures)
+    assert came.held is not None
+    assert came.held["refreshToken"] == alive["refreshToken"]
+    assert came.told in {None, 0}
+    again = drive(client, server, tmp_path, held=expired(alive), times=TIMES)
+    assert again.listed == list(range(1, TIMES + 1))
 
 
 def test_signing_out_with_an_expired_token_ends_the_session_all_the_same(
