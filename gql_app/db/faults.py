@@ -113,7 +113,7 @@ def judged(error: BaseException) -> Unavailable | None:
         case asyncpg.PostgresError():
             kind = _of_state(error)
         case sqlite3.Error():
-            kind = _CODES.get(getattr(error, "sqlite_errorcode", 0) & _PRIMARY)
+            kind = _CODES.get(primary(error))
         case ValueError():
             pass  # a value that the driver can't send
         case asyncpg.InterfaceError():
@@ -121,6 +121,12 @@ def judged(error: BaseException) -> Unavailable | None:
         case asyncpg.InternalClientError() | OSError():
             kind = Lost
     return kind() if kind else None
+
+
+def primary(error: sqlite3.Error) -> int:
+    """Tell SQLite's code without its details, 0 if there is none: locked has several."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & _PRIMARY
 
 
 def translate(context: ExceptionContext) -> Unavailable | None:

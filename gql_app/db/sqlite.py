@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from sqlalchemy import make_url
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from gql_app.db.faults import judged
+from gql_app.db.faults import judged, primary
 from gql_app.db.questions import Question, T
 from gql_app.db.turns import Turns
 
@@ -131,7 +131,7 @@ class _Connection:
         try:
             return self._driver.execute(sql, bound).fetchall()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode in {sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY}:
+            if primary(error) in {sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY}:
                 return None
             raise
         finally:
@@ -145,7 +145,7 @@ class _Connection:
                 self._driver = self._driver or self._opened()
                 return self._driver.execute(sql, bound).fetchall()
             except sqlite3.OperationalError as error:
-                busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+                busy = primary(error) == sqlite3.SQLITE_BUSY
                 if not busy or self.given_up or time.monotonic() > patience:
                     raise
             time.sleep(BUSY_STEP)

@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -26,6 +28,21 @@ def counted(most: int) -> Question[int]:
     numbers = numbers.union_all(more)
     return Question(select(func.count()).select_from(numbers), lambda row: int(row[0]))
 
+
+RECOVERING = """
+import fcntl, pathlib, sys
+file = pathlib.Path(sys.argv[1])
+with file.open("rb") as data, file.with_name(file.name + "-shm").open("w+b") as index:
+    index.write(bytes(range(256)) * 128)
+    index.flush()
+    fcntl.lockf(data, fcntl.LOCK_SH, 510, 0x40000002)
+    fcntl.lockf(index, fcntl.LOCK_SH, 1, 128)
+    for lock in (120, 122):
+        fcntl.lockf(index, fcntl.LOCK_EX, 1, lock)
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+"""Holds the locks of who reads a file, and recovers its log (SQLite, fileformat2 and walformat)."""
 
 AT_ONCE, LONG, ENDLESS = counted(10), counted(300_000), counted(10**12)
 NAMES = Question(select(CustomerRow.name), lambda row: str(row[0]))
@@ -112,6 +129,23 @@ async def test_reader_waits_for_a_file_that_is_locked(
         other.execute("COMMIT")
     other.close()
     assert await task == ["Ada"]
+
+
+async def test_reader_waits_while_another_process_recovers_the_log(
+    database: Database, reader: SqliteReader, tmp_path: Path
+) -> None:
+    with subprocess.Popen(  # noqa: ASYNC220, S603 — a program of our own, that is there at once
+        [sys.executable, "-c", RECOVERING, str(tmp_path / "test.db")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await reader.ask(NAMES)
+    assert await reader.ask(NAMES) == []
+    assert await database.faults() == {}
 
 
 async def test_close_releases_the_file_and_ends_what_is_asked(
