@@ -1,6 +1,7 @@
 """The schema: Query and Mutation."""
 
 from datetime import datetime
+from functools import cache
 
 import strawberry
 from graphql import GraphQLSchema
@@ -46,8 +47,9 @@ class Schema(strawberry.Schema):
         """Leave isOneOf to graphql-core: the stock one fails on every list and non-null type."""
 
 
+@cache
 def build_schema() -> Schema:
-    """Build the schema."""
+    """Build the schema, once for all, as nothing changes it."""
     return Schema(
         query=Query,
         mutation=Mutation,

@@ -32,6 +32,7 @@ RETRY_AFTER: Final = 1
 """Seconds after which a turned-away caller finds the queue shorter."""
 STEP: Final = 10
 """How much nicer (sched(7)) the threads that hash are than the rest of the process."""
+_HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
 def normalise(password: str) -> str:
@@ -87,6 +88,12 @@ def _common() -> frozenset[str]:
     )
 
 
+@cache
+def _nobodys() -> str:
+    """Hash what is nobody's password, once, to compare with where there is no hash."""
+    return _HASHER.hash(secrets.token_urlsafe())
+
+
 def _step_back() -> None:
     """Let the event loop go first: it needs the cores for moments, a password for long.
 
@@ -106,8 +113,7 @@ class Passwords:
     """
 
     def __init__(self, *, threads: int, queue: int) -> None:
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-        self._dummy = self._hasher.hash(secrets.token_urlsafe())
+        self._dummy = _nobodys()
         # Only on Linux has a thread a priority of its own; elsewhere the whole process would step.
         first = _step_back if sys.platform == "linux" else None
         self._pool = ThreadPoolExecutor(threads, "password", initializer=first)
@@ -129,7 +135,7 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         """Hash a normalised password. Raises TooManyAttempts."""
-        return await self._run(partial(self._hasher.hash, password))
+        return await self._run(partial(_HASHER.hash, password))
 
     async def verify(self, password: str, hashed: str | None) -> bool:
         """Compare a password as it was typed with a hash, or take as long where there is none.
@@ -142,7 +148,7 @@ class Passwords:
     def outdated(self, hashed: str) -> bool:
         """Tell whether a hash was made with other parameters than today's, or elsewhere."""
         try:
-            return self._hasher.check_needs_rehash(hashed)
+            return _HASHER.check_needs_rehash(hashed)
         except InvalidHashError:
             return True
 
@@ -156,7 +162,7 @@ class Passwords:
         try:
             if self.outdated(hashed):
                 return foreign.matches(hashed, tuple(dict.fromkeys((password, typed))))
-            return self._hasher.verify(hashed, password)
+            return _HASHER.verify(hashed, password)
         except (VerificationError, UnicodeEncodeError):
             return False
 
