@@ -35,8 +35,9 @@ END $$;
 TRUNCATE {TABLES};
 """
 SHAPE = """
-SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns
-WHERE table_schema = 'public' ORDER BY table_name, ordinal_position;
+SELECT attrelid::regclass, relkind, attname, atttypid, atttypmod, attnotnull
+FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+WHERE relnamespace = 'public'::regnamespace AND attnum > 0 ORDER BY attrelid, attnum;
 SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname;
 SELECT tgname FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname;
 SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY proname;

@@ -125,9 +125,13 @@ async def test_success_never_clears_the_count_of_the_client(
             assert await guess(elsewhere, "ada@example.com", PASSWORD) == SUCCESS
 
 
-async def test_one_client_has_50_attempts_unless_the_settings_say_otherwise(api: Api) -> None:
-    racers = (guess(api, f"{number}@example.com") for number in range(60))
-    told = Counter(str(faults) for faults in await asyncio.gather(*racers))
+async def test_one_client_has_50_attempts_unless_the_settings_say_otherwise(
+    settings: Settings,
+) -> None:
+    # Threads that hash step back, so that on a busy machine the last one may be late.
+    async with running(settings.model_copy(update={"operation_timeout": 60})) as api:
+        racers = (guess(api, f"{number}@example.com") for number in range(60))
+        told = Counter(str(faults) for faults in await asyncio.gather(*racers))
     assert told == {str(WRONG): 50, str(LOCKED): 10}
 
 
