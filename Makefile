@@ -1,14 +1,17 @@
 # Two commands do everything: make run, make test. Python 3.11 or later is all they need.
 PYTHON ?= python3
 BIN := .venv/bin
-WORKERS ?= auto
+# More than two cores, for now and then each of them waits for PostgreSQL.
+WORKERS ?= 3
 # Coverage doubles the time, so only tests that it needs are measured.
 THROUGH := credentials customer_mutations customers lifetimes profile refresh register resets \
 	session_lists sessions
 COVERING := tests/accounts tests/security $(THROUGH:%=tests/schema/test_%.py)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 # The others wait for processes, browsers and clocks more than they work.
-WAITING ?= 3
+WAITING ?= 4
+# They start hundreds of programs, which are compiled once, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
 AUDITS := tests/audits/node_modules/.package-lock.json
 EXAMPLES := examples/typescript
 # Of the examples, what a machine writes: the types that their queries have by schema.graphql.
