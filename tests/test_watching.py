@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import SECRET
 from tests.databases import Postgres, copied_sqlite
 from tests.peers import connected as peer_of
-from tests.processes import PATIENCE, Server, free_port, run_main, serving
+from tests.processes import IN_CLEAR, PATIENCE, Server, free_port, run_main, serving
 from tests.scraping import Numbers, parsed
 from tests.test_serving import connected
 from tests.web.test_health import closed_to_all
@@ -36,7 +36,7 @@ class Watched:
 
     def get(self, path: str) -> httpx.Response:
         """Ask by a new connection, which any of the processes may take."""
-        return httpx.get(f"{self._url}{path}", trust_env=False, timeout=PATIENCE)
+        return httpx.get(f"{self._url}{path}", trust_env=False, verify=IN_CLEAR, timeout=PATIENCE)
 
     def numbers(self) -> Numbers:
         """Scrape."""

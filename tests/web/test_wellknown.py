@@ -1,6 +1,7 @@
 """The key set that other services verify our tokens with, and how it is cached."""
 
 import re
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -36,11 +37,20 @@ def settings(sqlite_template: Path, tmp_path: Path) -> Settings:
     return Settings(database_url=url, secret_key=SECRET, keys_dir=keys_dir)
 
 
-@pytest.fixture
-async def api(settings: Settings) -> AsyncIterator[Api]:
-    """Run the API with a key of each kind, none of which signs yet."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a key of each kind, once, for an RSA key takes long."""
+    folder = tmp_path_factory.mktemp("keys")
     for algorithm in Algorithm:
-        make(key_store(settings), algorithm)
+        make(key_store(Settings(secret_key=SECRET, keys_dir=folder)), algorithm)
+    return folder
+
+
+@pytest.fixture
+async def api(settings: Settings, made: Path) -> AsyncIterator[Api]:
+    """Run the API with a key of each kind, none of which signs yet."""
+    assert settings.keys_dir is not None
+    shutil.copytree(made, settings.keys_dir, dirs_exist_ok=True)
     async with running(settings) as api:
         yield api
 
