@@ -31,7 +31,8 @@ async def test_kill_amid_200_writes_loses_none_that_was_acknowledged(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
     people = await gather_crowd(database_url, WRITERS)
-    settings = {"database_url": database_url, "secret_key": SECRET}
+    patient = dict.fromkeys(("database_pool_timeout", "operation_timeout"), str(PATIENCE))
+    settings = {"database_url": database_url, "secret_key": SECRET, **patient}
     tally = Tally(wanted=2 * WRITERS)
     with serving(folder=tmp_path, **settings) as server:
         writing = [
