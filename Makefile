@@ -1,15 +1,14 @@
 # Two commands do everything: make run, make test. Python 3.11 or later is all they need.
 PYTHON ?= python3
 BIN := .venv/bin
-# More than two cores, for now and then each of them waits for PostgreSQL.
-WORKERS ?= 3
+WORKERS ?= auto
 # Coverage doubles the time, so only tests that it needs are measured.
 THROUGH := credentials customer_mutations customers lifetimes profile refresh register resets \
 	session_lists sessions
 COVERING := tests/accounts tests/security $(THROUGH:%=tests/schema/test_%.py)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
-# The others wait for processes, browsers and clocks more than they work.
-WAITING ?= 4
+# The others wait for processes, browsers and clocks, while those that are measured work.
+WAITING ?= 3
 # They start hundreds of programs, which are compiled once, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
 AUDITS := tests/audits/node_modules/.package-lock.json
@@ -21,7 +20,7 @@ NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
-.PHONY: run test lint format schema lock fuzz screenshot bench bench-profile bench-timing bench-limits bench-scale bench-sizes clean
+.PHONY: run test test-measured test-others lint format schema lock fuzz screenshot bench bench-profile bench-timing bench-limits bench-scale bench-sizes clean
 
 # Where the page can't be built, the server says so, and does without.
 run: .venv/run
@@ -30,8 +29,13 @@ run: .venv/run
 
 test: .venv/dev $(PAGE) $(AUDITS) $(TYPES)
 	$(NPM) test
+	$(MAKE) --no-print-directory -j 2 test-measured test-others
+
+test-measured:
 	$(PYTEST) --cov --cov-report= $(COVERING)
 	$(BIN)/coverage report --fail-under=100
+
+test-others:
 	$(PYTEST) -n $(WAITING) $(addprefix --ignore=,$(COVERING))
 
 lint: .venv/dev $(TYPES)
