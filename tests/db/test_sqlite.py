@@ -145,7 +145,7 @@ async def test_reader_waits_while_another_process_recovers_the_log(
             async with asyncio.timeout(0.5):
                 await reader.ask(NAMES)
     assert await reader.ask(NAMES) == []
-    assert await database.faults() == {}
+    assert (await database.condition()).ready
 
 
 async def test_close_releases_the_file_and_ends_what_is_asked(
