@@ -143,7 +143,7 @@ def test_all_that_is_copied_is_sent_and_nothing_else() -> None:
 def test_started_container_is_healthy_while_it_can_serve(image: Path, started: Server) -> None:
     assert health(image, started.port) == 0
     with sqlite3.connect(image / "data/gql_app.db") as database:
-        database.execute("UPDATE alembic_version SET version_num = '0000'")
+        database.execute("UPDATE alembic_version SET version_num = '0001'")
     assert health(image, started.port) == 1
     assert started.stop() in {0, -signal.SIGTERM}
     assert "Application shutdown complete" in started.logged()
