@@ -92,9 +92,11 @@ def test_faulty_folder_keeps_the_old_ring_and_is_told_once(
     promote(store, key.id)
     current = CurrentRing(store, interval=0)
     ring = current.get()
+    assert not current.stale
     spoil(folder)
     with capture_logs() as told:
         assert all(current.get() is ring for _ in range(3))
+    assert current.stale
     assert [(line["log_level"], line["event"]) for line in told] == [
         ("warning", "The keys can't be read; the old ones stay")
     ]
@@ -110,9 +112,11 @@ def test_mended_folder_is_picked_up_and_the_next_fault_is_told(
         for _ in range(2):
             faulty.write_text("hush")
             current.get()
+            assert current.stale
             faulty.unlink()
             key, _ = make(store, Algorithm.EDDSA)
             assert current.get().find(key.id) is not None
+            assert not current.stale
     assert [line["log_level"] for line in told] == ["warning", "info", "warning", "info"]
     assert told[1]["signing"] == HS256
 
