@@ -1,9 +1,8 @@
 """The audit: what happened, written in the transaction of the deed itself."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, Text, Uuid, bindparam, false, update
@@ -45,8 +44,7 @@ class Action(StrEnum):
     ADMIN_REVOKED = "admin:revoke"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a deed comes from: whose it is, from which address and program."""
 
     ip_address: str | None = None

@@ -120,7 +120,7 @@ async def register(
     """Add whoever asks to be a customer, and sign them in. Raises Rejected."""
     action = Action.CUSTOMER_REGISTERED
     row = await customers.create(db, new, password_hash=password_hash, origin=origin, action=action)
-    audit.record(db, Action.LOGIN, replace(origin, actor_id=row.id), customer_id=row.id)
+    audit.record(db, Action.LOGIN, origin._replace(actor_id=row.id), customer_id=row.id)
     return row, await sessions.open_session(db, row, origin, lifetimes)
 
 
@@ -189,7 +189,7 @@ async def _admit(
     if renewed_hash:
         itself = CustomerRow.id == customer.id
         await db.execute(update(CustomerRow).where(itself).values(password_hash=renewed_hash))
-    by_them = replace(origin, actor_id=customer.id)
+    by_them = origin._replace(actor_id=customer.id)
     await insert_rows(db, audit.event(Action.LOGIN, by_them, customer_id=customer.id))
     return await sessions.open_session(db, customer, origin, lifetimes)
 

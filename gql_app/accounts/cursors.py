@@ -1,7 +1,6 @@
 """How a cursor is written and read: one spelling for each place, and no other."""
 
 import hashlib
-import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Hashable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -9,25 +8,28 @@ from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
+import orjson
+
 MAX_CURSOR_LENGTH: Final = 4096
 NAMES: Final = 512
 """Names of lists that are kept; those that nobody has asked for longest go."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_JSON: Final = json.JSONEncoder(ensure_ascii=False)
 
 
 @lru_cache(NAMES)
 def name_of(identity: Hashable) -> str:
-    """Write what tells a list from any other, as JSON."""
-    return f'"{hashlib.blake2s(repr(identity).encode(), digest_size=6).hexdigest()}"'
+    """Write what tells a list from any other."""
+    return hashlib.blake2s(repr(identity).encode(), digest_size=6).hexdigest()
 
 
 def spell(name: str, keys: Iterable[object]) -> str:
     """Write the cursor of a row's keys in the list of this name."""
-    raw = f"[{','.join([name, *map(_write, keys)])}]"
-    return urlsafe_b64encode(raw.encode()).rstrip(b"=").decode()
+    plain = [
+        (key - _EPOCH) // _MICROSECOND if isinstance(key, datetime) else str(key) for key in keys
+    ]
+    return urlsafe_b64encode(orjson.dumps([name, *plain])).rstrip(b"=").decode()
 
 
 def parse(cursor: str) -> tuple[str, list[object]]:
@@ -35,8 +37,8 @@ def parse(cursor: str) -> tuple[str, list[object]]:
     if len(cursor) > MAX_CURSOR_LENGTH:
         raise ValueError
     raw = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
-    name, *keys = json.loads(raw)
-    return _JSON.encode(name), keys
+    name, *keys = orjson.loads(raw)
+    return name, keys
 
 
 def restore(kind: type, key: object) -> datetime | UUID | str:
@@ -49,10 +51,3 @@ def restore(kind: type, key: object) -> datetime | UUID | str:
         raise TypeError
     key.encode()  # a lone surrogate is no text, and raises
     return UUID(key) if kind is UUID else key
-
-
-def _write(value: object) -> str:
-    """Write a key as JSON."""
-    if isinstance(value, datetime):
-        return str((value - _EPOCH) // _MICROSECOND)
-    return _JSON.encode(str(value))

@@ -1,7 +1,6 @@
 """Customers: who they are, and how they change."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -73,7 +72,7 @@ async def create(
     db.add(row)
     await _store(db)
     if action is Action.CUSTOMER_REGISTERED:
-        origin = replace(origin, actor_id=row.id)
+        origin = origin._replace(actor_id=row.id)
     audit.record(db, action, origin, customer_id=row.id)
     if row.is_admin:
         audit.record(db, Action.ADMIN_GRANTED, origin, customer_id=row.id)

@@ -71,7 +71,7 @@ class Page(NamedTuple):
         return self.listing.cursor([restore(row[place]) for place, restore in keys])
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)
 class Listing:
     """A list of rows in an order, to be paged through or counted."""
 
@@ -144,7 +144,7 @@ class Listing:
         self,
         window: Window,
         columns: tuple[str, ...],
-        found: Sequence[tuple[object, ...]],
+        found: Sequence[Sequence[object]],
         *,
         edged: bool,
     ) -> Page:
@@ -194,17 +194,13 @@ def _places(
 ) -> Sequence[tuple[int, Callable[[object], object]]]:
     """Find the keys in a row, and what makes values of them where they are spelt."""
     return [
-        (columns.index(name), _moment if kind is datetime else _itself)
+        (columns.index(name), _moment if kind is datetime else str)
         for name, kind in zip(shape.keys, shape.types, strict=True)
     ]
 
 
 def _named(cursor: str, keys: _Keys) -> dict[str, object]:
     return {f"{cursor}_{number}": key for number, key in enumerate(keys)}
-
-
-def _itself(value: object) -> object:
-    return value
 
 
 def _moment(value: object) -> object:

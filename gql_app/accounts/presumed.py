@@ -2,14 +2,13 @@
 
 To judge a caller and then to read is two round trips. The first tells nothing new but when a
 session has ended or its customer has changed, so that one round trip does, most of the time:
-it reads as for the caller who is presumed, and tells whether that is who it is. If it isn't,
-what was read is dropped.
+it reads as for the caller who is presumed, on the condition that this is who it is. If it isn't,
+nothing is read.
 """
 
 from collections import OrderedDict
 from functools import lru_cache
-from operator import itemgetter
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Boolean, Uuid, bindparam, exists, select, true
@@ -64,7 +63,11 @@ class Proving:
         """Whether the session lives and is in use, and its customer is an admin still, or none."""
 
     async def ask(self, question: Question[T], /, **values: object) -> list[T]:
-        """Ask a question. Raises Unproven, and answers nothing, if the caller is another."""
+        """Ask a question. Raises Unproven, and answers nothing, if the caller is another.
+
+        Where nothing is found, nobody is proven either, so that no count may be asked for bare:
+        it has a row whatever it is.
+        """
         if self.proven:
             return await self._db.ask(question, **values)
         now = clock.now()
@@ -77,19 +80,18 @@ class Proving:
             bearer_now=now,
             bearer_lately=now - USE_PRECISION,
         )
-        if not found or not found[0][-1]:
+        if not found:
             raise Unproven
         self.proven = True
-        return list(map(question.build, map(_WITHOUT_PROOF, found)))
+        return found
 
 
 @lru_cache(2 * SHAPES)
-def _proving(question: Question[Any]) -> Question[tuple[Any, ...]]:
-    """Write a question anew, with the proof as its last column."""
-    return Question(question.statement.add_columns(_PROOF), tuple)
+def _proving(question: Question[T]) -> Question[T]:
+    """Write a question anew, on the condition that its caller is proven."""
+    return Question(question.statement.where(_PROOF), question.build)
 
 
-_WITHOUT_PROOF: Final = itemgetter(slice(None, -1))
 _PROOF: Final = exists(
     select(true())
     .select_from(SessionRow)

@@ -1,6 +1,5 @@
 """Resets: a link in a letter, good for one new password."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -71,7 +70,7 @@ async def reset(
     )
     if row is None or (await db.scalars(spend)).one_or_none() is None:
         raise Rejected(SPENT_LINK)
-    by_owner = replace(origin, actor_id=row.id)
+    by_owner = origin._replace(actor_id=row.id)
     action = Action.PASSWORD_RESET
     await customers.set_password(db, row, password_hash, action=action, origin=by_owner)
     await sessions.end_all(db, row.id)

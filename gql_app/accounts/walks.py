@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from gql_app.accounts.shapes import SHAPES, Shape
-from gql_app.db.questions import Question
+from gql_app.db.questions import Question, as_it_is
 
 TOLD: Final = 4
 """Columns at the end of each row of a page that is joined to what lies beyond it."""
@@ -47,12 +47,12 @@ def page(
     after: bool,  # noqa: FBT001
     before: bool,  # noqa: FBT001
     way: Way = "walk",
-) -> Question[tuple[object, ...]]:
+) -> Question[Sequence[object]]:
     """Ask for a page; with a cursor, joined to what lies beyond, told even of an empty page."""
     given = tuple(name for name, is_given in zip(CURSORS, (after, before), strict=True) if is_given)
     look = _Look(shape, columns, backward, given)
     statement = {"walk": look.walk, "scout": look.scout, "gather": look.gather}[way]()
-    return Question(statement, tuple)
+    return Question(statement, as_it_is)
 
 
 @lru_cache(SHAPES)
@@ -60,7 +60,8 @@ def count(shape: Shape) -> Question[int]:
     """Ask how many rows there are, up to a bound."""
     table = shape.source.entity.__table__
     some = select(true()).select_from(table).where(*_all(shape)).limit(_MOST).subquery()
-    return Question(select(func.count()).select_from(some), lambda row: int(row[0]))
+    counted = select(func.count()).select_from(some).scalar_subquery()
+    return Question(select(counted), lambda row: int(row[0]))
 
 
 def _all(shape: Shape) -> list[ColumnElement[bool]]:

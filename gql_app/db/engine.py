@@ -62,7 +62,7 @@ class Writer(AsyncSession):
     async def ask(self, question: Question[T], /, **values: object) -> list[T]:
         """Ask a question within the transaction."""
         rows = await self.execute(question.statement, values)
-        return [question.build(row) for row in rows]
+        return question.built(rows)
 
 
 class Database:

@@ -88,7 +88,7 @@ class PostgresReader:
             rows = await self._fetch(rendered.sql, bound)
         except PASSING:
             rows = await asking_again(self._fetch, rendered.sql, bound)
-        return list(map(question.build, rendered.restored(rows)))
+        return question.built(rendered.restored(rows))
 
     @property
     def use(self) -> dict[str, int]:
@@ -108,7 +108,8 @@ class PostgresReader:
         await asyncio.gather(*self._closing)
 
     async def _fetch(self, sql: str, bound: list[object]) -> list[asyncpg.Record]:
-        await (self._turns.await_one() if self._turns.locked() else self._turns.acquire())
+        if not self._turns.take():
+            await self._turns.await_one()
         era, connection = self._era, None
         try:
             connection = self._idle.pop() if self._idle else await self._servers.connect()
@@ -137,11 +138,11 @@ class PostgresReader:
             return
         if connection:
             self._idle.append(connection)
-        self._turns.release()
+        self._turns.give_back()
 
     def _dropped(self, task: asyncio.Task[None]) -> None:
         self._closing.discard(task)
-        self._turns.release()
+        self._turns.give_back()
 
 
 async def _close(connection: asyncpg.Connection) -> None:

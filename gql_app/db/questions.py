@@ -36,6 +36,11 @@ Restore = Callable[[object], object]
 """Makes a value of what a driver answered."""
 
 
+def as_it_is(row: Sequence[Any]) -> Sequence[Any]:
+    """Build nothing of a row: it is whatever sequence the driver makes."""
+    return row
+
+
 class Question(Generic[T]):
     """A SELECT with named parameters, and what is built of each row of its answer."""
 
@@ -52,6 +57,10 @@ class Question(Generic[T]):
         if found is None:
             found = self._rendered[dialect.name] = Rendered(self.statement, dialect)
         return found
+
+    def built(self, rows: Iterable[Sequence[Any]]) -> list[T]:
+        """Build what the rows of an answer become."""
+        return list(rows if self.build is as_it_is else map(self.build, rows))  # type: ignore[arg-type]  # T is a row
 
 
 class Reader(Protocol):

@@ -56,7 +56,7 @@ class SqliteReader:
             if fault:
                 raise fault from error
             raise
-        return list(map(question.build, rendered.restored(rows)))
+        return question.built(rendered.restored(rows))
 
     @property
     def use(self) -> dict[str, int]:
@@ -73,7 +73,8 @@ class SqliteReader:
             connection.close()
 
     async def _fetch(self, sql: str, bound: Sequence[object]) -> _Found:
-        await (self._turns.await_one() if self._turns.locked() else self._turns.acquire())
+        if not self._turns.take():
+            await self._turns.await_one()
         connection = self._idle.pop() if self._idle else self._new()
         try:
             rows = connection.glance(sql, bound)
@@ -111,7 +112,7 @@ class SqliteReader:
     def _take_back(self, connection: "_Connection") -> None:
         connection.given_up = False
         self._idle.append(connection)
-        self._turns.release()
+        self._turns.give_back()
 
 
 class _Connection:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import replace
 from functools import cached_property
 from typing import Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID
@@ -159,7 +158,7 @@ class Context:
 
     async def by_caller(self) -> Origin:
         """Tell where the request comes from and whose it is. Raises Unauthenticated."""
-        return replace(self.origin, actor_id=(await self.caller()).customer_id)
+        return self.origin._replace(actor_id=(await self.caller()).customer_id)
 
     @cached_property
     def customers(self) -> DataLoader[UUID, CustomerRecord | None]:

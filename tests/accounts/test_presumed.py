@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from gql_app.accounts.callers import USE_PRECISION, Caller
+from gql_app.accounts.customer_lists import Filter, Order, listing
 from gql_app.accounts.presumed import Presumed, Proving, Unproven
 from gql_app.db.engine import Database
 from gql_app.db.questions import Question
@@ -96,6 +97,14 @@ async def test_nobody_is_answered_who_is_gone(noon: Database, caller: Caller) ->
         await db.execute(delete(CustomerRow).where(CustomerRow.id == caller.customer_id))
     with pytest.raises(Unproven):
         await names(noon, caller)
+
+
+async def test_nobody_is_told_a_count_who_isnt_proven(noon: Database, caller: Caller) -> None:
+    everybody = listing(Filter(), Order(), by_admin=False)
+    async with noon.read() as db:
+        assert await everybody.count(Proving(db, caller)) == 1
+        with pytest.raises(Unproven):
+            await everybody.count(Proving(db, caller._replace(is_admin=True)))
 
 
 async def test_an_empty_answer_proves_nobody(noon: Database, caller: Caller) -> None:

@@ -2,8 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from gql_app.accounts import customers
 from gql_app.db.engine import Database
+from gql_app.db.faults import Busy
 from gql_app.db.turns import Turns
 from tests.people import add_customer
 from tests.slow import slow_down, speed_up
@@ -18,15 +21,57 @@ async def until(database: Database, *, in_use: int, waiting: int) -> None:
 
 async def test_turns_are_counted_also_of_who_gives_up() -> None:
     turns = Turns(1, 10)
-    await turns.acquire()
-    waiting = asyncio.create_task(turns.acquire())
+    assert turns.take()
+    assert not turns.take()
+    waiting = asyncio.create_task(turns.await_one())
     await asyncio.sleep(0)
     assert (turns.taken, turns.waiting) == (1, 1)
     waiting.cancel()
     await asyncio.wait([waiting])
     assert (turns.taken, turns.waiting) == (1, 0)
-    turns.release()
-    assert (turns.taken, turns.waiting, turns.locked()) == (0, 0, False)
+    turns.give_back()
+    assert (turns.taken, turns.waiting) == (0, 0)
+    assert turns.take()
+
+
+async def test_a_turn_is_handed_to_who_waits_longest() -> None:
+    turns, served = Turns(1, 10), []
+    turns.take()
+
+    async def wait(name: str) -> None:
+        await turns.await_one()
+        served.append(name)
+        turns.give_back()
+
+    waiting = [asyncio.create_task(wait(name)) for name in "abc"]
+    await asyncio.sleep(0)
+    waiting[1].cancel()
+    turns.give_back()
+    assert not turns.take(), "it was handed on"
+    await asyncio.wait(waiting)
+    assert served == ["a", "c"]
+    assert turns.take()
+
+
+async def test_a_turn_that_comes_too_late_is_handed_on() -> None:
+    turns = Turns(1, 10)
+    turns.take()
+    gone, next_one = (asyncio.create_task(turns.await_one()) for _ in range(2))
+    await asyncio.sleep(0)
+    turns.give_back()  # to the first, who is told to go before it can take it
+    gone.cancel()
+    await asyncio.wait([gone, next_one])
+    assert gone.cancelled()
+    assert next_one.exception() is None
+    assert (turns.taken, turns.waiting) == (1, 0)
+
+
+async def test_nobody_waits_longer_than_their_patience() -> None:
+    turns = Turns(1, 0.01)
+    turns.take()
+    with pytest.raises(Busy):
+        await turns.await_one()
+    assert turns.waiting == 0
 
 
 async def test_who_waits_for_a_connection_is_counted(database_url: str) -> None:
