@@ -24,10 +24,8 @@ from gql_app.web.graphql import Door
 from gql_app.web.management import Management, shown, watched
 from gql_app.web.middleware import (
     Apology,
-    BodyLimit,
     KnownHosts,
-    RequestLog,
-    SafeHeaders,
+    Reception,
     Shortcut,
 )
 from gql_app.web.playground import Playground
@@ -65,7 +63,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     )
     sign_ins = SIGN_INS if chosen.demo else ()
     playground = Playground(sign_ins=sign_ins) if chosen.playground else None
-    door = Door(execution, playground)
+    door = Door(execution, playground, max_body_bytes=chosen.max_body_bytes)
     files = [Route("/playground/{name}", playground.file)] if playground else []
 
     app = Starlette(
@@ -115,13 +113,11 @@ def _traced(tracing: "Tracing | None") -> list[Middleware]:
 def _middleware(chosen: Settings, door: Door) -> list[Middleware]:
     """Tell what every request passes, from the outside in."""
     return [
-        Middleware(SafeHeaders),
-        Middleware(RequestLog),
+        Middleware(Reception),
         *([Middleware(CrossOrigin, origins=chosen.origins)] if chosen.origins else []),
         Middleware(Apology),
         *([Middleware(Management, port=port)] if (port := chosen.management_port) else []),
         *([Middleware(KnownHosts, hosts=chosen.hosts)] if chosen.hosts else []),
-        Middleware(BodyLimit, max_bytes=chosen.max_body_bytes),
         Middleware(Shortcut, method="POST", path="/graphql", to=door),
     ]
 

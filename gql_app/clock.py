@@ -20,4 +20,5 @@ def later(moment: datetime, seconds: int) -> datetime:
 
 def rfc3339(moment: datetime) -> str:
     """Write a moment as RFC 3339 does, in UTC, ending in Z."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return f"{utc.isoformat()[:-6]}Z"

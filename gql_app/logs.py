@@ -4,9 +4,12 @@ import json
 import logging
 import logging.config
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import partial
-from typing import Final, TextIO
+from types import MappingProxyType
+from typing import Final, NamedTuple, TextIO
 
 import orjson
 import structlog
@@ -14,37 +17,25 @@ from structlog.typing import EventDict
 
 from gql_app.clock import now, rfc3339
 
-
-def _stamp(_logger: object, _method: str, line: EventDict) -> EventDict:
-    line["timestamp"] = rfc3339(now())
-    return line
+_Write = Callable[[object, str, EventDict], str]
+_bound: Final[ContextVar[Mapping[str, str]]] = ContextVar("bound", default=MappingProxyType({}))
 
 
-def _as_json(line: EventDict, **_: object) -> str:
-    """Write a line as JSON, and as ASCII, so that nothing in it ends the line."""
-    written = orjson.dumps(line, default=str).decode()
-    return written if written.isascii() else json.dumps(line, default=str)
-
-
-_SHARED: Final = (
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    _stamp,
-)
+def bind(**facts: str) -> None:
+    """Have each line from here on bear these facts, in this task and in what it begins."""
+    _bound.set({**_bound.get(), **facts})
 
 
 def configure(level: str) -> None:
     """Send every library's log lines, and our own, the same way to standard error."""
-    terminal = sys.stderr.isatty()
-    ending = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-        if terminal
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_as_json)]
-    )
+    least = logging.getLevelNamesMapping()[level]
+    write: _Write = _json
+    if sys.stderr.isatty():
+        render = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        write = partial(_text, render)
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=_SHARED,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
+        foreign_pre_chain=[lambda _, method, line: _completed(line["_record"].name, method, line)],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, write],
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
@@ -52,26 +43,86 @@ def configure(level: str) -> None:
     # Its lines hold query strings, and every request has its line already.
     logging.getLogger("uvicorn.access").disabled = True
     # So do these, of every statement, with its values.
-    lowest = max(logging.INFO, logging.getLevelNamesMapping()[level])
-    logging.getLogger("aiosqlite").setLevel(lowest)
+    logging.getLogger("aiosqlite").setLevel(max(logging.INFO, least))
     structlog.configure(
-        processors=[*_SHARED, *ending],
-        logger_factory=partial(_Lines, sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        processors=[write],
+        logger_factory=partial(_Output, sys.stderr, least),
+        wrapper_class=_Lines,
         cache_logger_on_first_use=False,
     )
 
 
-class _Lines(structlog.WriteLogger):
-    """Writes our own lines, past the standard library, which takes three times as long."""
+def _completed(name: str, level: str, line: EventDict) -> EventDict:
+    """Add what every line has, whose it ever is."""
+    return {**_bound.get(), **line, "level": level, "logger": name, "timestamp": now()}
 
-    def __init__(self, file: TextIO, name: str) -> None:
-        super().__init__(file)
-        self.name = name
 
-    def msg(self, message: str) -> None:
+def _json(_output: object, _level: str, line: EventDict) -> str:
+    """Write a line as JSON, and as ASCII, so that nothing in it ends the line."""
+    if "exc_info" in line:
+        line = structlog.processors.format_exc_info(None, "", line)
+    written = orjson.dumps(line, str, orjson.OPT_UTC_Z)
+    return (written if written.isascii() else json.dumps(orjson.loads(written)).encode()).decode()
+
+
+def _text(
+    render: structlog.dev.ConsoleRenderer, output: object, level: str, line: EventDict
+) -> str:
+    """Write a line for the eye."""
+    return render(output, level, {**line, "timestamp": rfc3339(line["timestamp"])})
+
+
+class _Output(NamedTuple):
+    """Where our own lines go."""
+
+    file: TextIO
+    least: int
+    """The level below which none is written."""
+    name: str
+    """Whose they are."""
+
+
+class _Lines(structlog.BoundLoggerBase):
+    """Our own lines, past structlog's chain and the standard library: each request pays for one."""
+
+    _logger: _Output
+
+    def log(self, level: int, event: str, **facts: object) -> None:
+        """Write a line of whatever level."""
+        self._tell(level, event, facts)
+
+    def debug(self, event: str, **facts: object) -> None:
+        """Tell those who look for a fault."""
+        self._tell(logging.DEBUG, event, facts)
+
+    def info(self, event: str, **facts: object) -> None:
+        """Tell what is as it should be."""
+        self._tell(logging.INFO, event, facts)
+
+    def warning(self, event: str, **facts: object) -> None:
+        """Tell what somebody should look at."""
+        self._tell(logging.WARNING, event, facts)
+
+    def error(self, event: str, **facts: object) -> None:
+        """Tell what went wrong."""
+        self._tell(logging.ERROR, event, facts)
+
+    def exception(self, event: str, **facts: object) -> None:
+        """Tell what went wrong, and where."""
+        self._tell(logging.ERROR, event, {**facts, "exc_info": True})
+
+    def _tell(self, level: int, event: str, facts: EventDict) -> None:
         """Write a line; nothing else is to fail because nobody takes it."""
-        with suppress(OSError, ValueError):  # the latter of a file that is closed
-            super().msg(message)
+        output = self._logger
+        if level < output.least:
+            return
+        facts["event"] = event
+        line = _completed(output.name, _METHODS[level], facts)
+        [write] = self._processors
+        with suppress(structlog.DropEvent, OSError, ValueError):  # the last of a closed file
+            output.file.write(f"{write(output, line['level'], line)!s}\n")
 
-    debug = info = warning = error = critical = msg
+
+_METHODS: Final = {
+    level: name.lower() for name, level in logging.getLevelNamesMapping().items() if level
+}

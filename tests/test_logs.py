@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 
 import pytest
 import structlog
@@ -101,9 +102,12 @@ def test_line_of_a_library_looks_like_ours(piped: Read) -> None:
 
 
 def test_what_is_bound_to_the_request_is_in_every_line(piped: Read) -> None:
-    with structlog.contextvars.bound_contextvars(request_id="one"):
+    def within() -> None:
+        logs.bind(request_id="one")
         structlog.get_logger("gql_app.web").info("ours")
         logging.getLogger("a.library").warning("theirs")
+
+    copy_context().run(within)
     structlog.get_logger("gql_app.web").info("after")
     lines = [json.loads(line) for line in piped().splitlines()]
     assert [line.get("request_id") for line in lines] == ["one", "one", None]

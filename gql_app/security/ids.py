@@ -1,6 +1,7 @@
 """Identifiers: UUIDs of version 7, which sort by the time they were made."""
 
 import os
+from random import getrandbits
 from typing import Final
 from uuid import UUID
 
@@ -14,12 +15,12 @@ _VERSION_7: Final = 0x7 << 76 | 0b10 << 62
 
 def new_id() -> UUID:
     """Make a UUIDv7 (RFC 9562 section 5.7): 48 bits of milliseconds, 74 of chance."""
-    return UUID(int=_new_number())
+    return UUID(int=_number(int.from_bytes(os.urandom(_BYTES_OF_CHANCE))))
 
 
-def new_text_id() -> str:
-    """Make one as it is written, where nobody needs the object."""
-    digits = f"{_new_number():032x}"
+def new_request_id() -> str:
+    """Make one as it is written, to name a request: somebody may guess it, for it opens nothing."""
+    digits = f"{_number(getrandbits(8 * _BYTES_OF_CHANCE)):032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
@@ -34,7 +35,6 @@ def parse_id(text: str) -> UUID | None:
     return parsed if str(parsed) == text else None
 
 
-def _new_number() -> int:
+def _number(chance: int) -> int:
     milliseconds = int(clock.now().timestamp() * 1000)
-    chance = int.from_bytes(os.urandom(_BYTES_OF_CHANCE))
     return milliseconds << 80 | chance & _CHANCE | _VERSION_7

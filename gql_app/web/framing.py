@@ -23,20 +23,22 @@ def check_framing(version: str, target: bytes, headers: Sequence[tuple[bytes, by
     """Check a request's head, whose names are in lower case. Raises Unacceptable."""
     if version not in {"1.0", "1.1"}:
         raise Unacceptable(400, "Speak HTTP/1.1")
-    hosts, codings = [], []
-    for name, value in headers:
-        if name == b"host":
-            hosts.append(value)
-        elif name == b"transfer-encoding":
-            codings.append(value)
-    if codings:
-        _check_codings(version, codings)
+    told = dict(headers)
+    if b"transfer-encoding" in told:
+        _check_codings(version, _all(headers, b"transfer-encoding"))
+    hosts = [told[b"host"]] if b"host" in told else []
+    if len(told) != len(headers):  # some come several times
+        hosts = _all(headers, b"host")
     if len(hosts) > 1 or (not hosts and version == "1.1"):
         raise Unacceptable(400, "A request has exactly one Host header")
     if hosts and not _HOST.fullmatch(hosts[0]):
         raise Unacceptable(400, "The Host header names no host")
     if not target.startswith(b"/"):
         _check_whole(target, hosts)
+
+
+def _all(headers: Sequence[tuple[bytes, bytes]], wanted: bytes) -> list[bytes]:
+    return [value for name, value in headers if name == wanted]
 
 
 def _check_codings(version: str, codings: Sequence[bytes]) -> None:

@@ -7,6 +7,7 @@ media type that the client accepts. GET serves the playground and nothing else.
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
+from types import NoneType
 from typing import Final
 from uuid import UUID
 
@@ -27,38 +28,45 @@ from gql_app.schema.context import Context
 from gql_app.schema.execution import Asked, Execution
 from gql_app.schema.faults import DEADLINE_EXCEEDED, outcome, retry_after
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims
+from gql_app.web.bodies import Bodies
 from gql_app.web.playground import Playground, wants_page
 
 JSON: Final = "application/json"
 GRAPHQL: Final = "application/graphql-response+json"
 UNAUTHORIZED: Final = 401
+SCHEME_AND_TOKEN: Final = 2
+_STRING, _OBJECT = (str, NoneType), (dict, NoneType)
+"""What may be left out or null; to write `str | None` where it is asked makes it each time."""
 _Headers = dict[bytes, list[bytes]]
 
 
 class Door:
     """Lets requests in, and answers out."""
 
-    def __init__(self, execution: Execution, playground: Playground | None) -> None:
+    def __init__(
+        self, execution: Execution, playground: Playground | None, *, max_body_bytes: int
+    ) -> None:
         self._execution = execution
         self._playground = playground
+        self._bodies = Bodies(max_body_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Raises HTTPException for one that is no GraphQL request."""
         if scope["method"] != "POST":
             await self._show(scope, receive, send)
             return
-        headers = _headers(scope)
+        headers, state = _headers(scope), scope["state"]
         media_type = negotiate(*headers[b"accept"])
         try:
-            asked = await _read(headers, receive)
+            asked = _asked(headers, await self._bodies.read(headers, receive))
         except HTTPException as why:
             why.headers = {"Content-Type": f"{media_type}; charset=utf-8"}
             raise
         context = _context(scope, headers)
-        scope["state"]["context"] = context
+        state["context"] = context
         result = await self._execution.run(asked, context)
-        scope["state"]["kind"] = context.kind
-        scope["state"]["facts"] = context.facts(outcome(result.errors))
+        state["kind"] = context.kind
+        state["facts"] = context.facts(outcome(result.errors))
         wait = retry_after(result.errors)
         status = 503 if wait else 200 if media_type == JSON else _status(result)
         body = _write(result)
@@ -88,15 +96,14 @@ def present(given: Sequence[bytes], resources: Resources) -> Claims | Unauthenti
     """
     if len(given) > 1:
         return TokenMalformed()
-    value = given[0].strip(b" \t") if given else b""
-    if not value:
+    parts = list(filter(None, given[0].replace(b"\t", b" ").split(b" "))) if given else []
+    if not parts:
         return TokenMissing()
-    scheme, *tokens = value.replace(b"\t", b" ").split(b" ")
-    tokens = [token for token in tokens if token]
-    if scheme.lower() != b"bearer" or len(tokens) != 1 or len(tokens[0]) > MAX_TOKEN_BYTES:
+    scheme, token = parts[0].lower(), parts[-1]
+    if scheme != b"bearer" or len(parts) != SCHEME_AND_TOKEN or len(token) > MAX_TOKEN_BYTES:
         return TokenMalformed()
     try:
-        return resources.verified(tokens[0].decode("latin-1"))
+        return resources.verified(token.decode("latin-1"))
     except Unauthenticated as why:
         return why
 
@@ -156,30 +163,6 @@ def _context(scope: Scope, headers: _Headers) -> Context:
     )
 
 
-async def _read(headers: _Headers, receive: Receive) -> Asked:
-    if any(encoding.lower() != b"identity" for encoding in headers[b"content-encoding"]):
-        raise HTTPException(415, "Send the body as it is, without a content encoding")
-    types = headers[b"content-type"]
-    if len(types) != 1 or not _is_json(types[0]):
-        raise HTTPException(415, f"Send {JSON} in UTF-8")
-    try:
-        body = orjson.loads(await _body(receive))
-    except orjson.JSONDecodeError:
-        raise HTTPException(400, "The body is not JSON in UTF-8") from None
-    return _asked(body)
-
-
-async def _body(receive: Receive) -> bytes:
-    chunks = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise HTTPException(400, "The body ended too soon")
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return b"".join(chunks)
-
-
 @lru_cache(64)
 def _is_json(content_type: bytes) -> bool:
     name, *parameters = (part.strip().lower() for part in content_type.decode("latin-1").split(";"))
@@ -187,18 +170,31 @@ def _is_json(content_type: bytes) -> bool:
     return name == JSON and all(charset in {"utf-8", "utf8"} for charset in charsets)
 
 
-def _asked(body: object) -> Asked:
+def _asked(headers: _Headers, body: bytes) -> Asked:
+    """Read what is asked for. Raises HTTPException."""
+    if any(encoding.lower() != b"identity" for encoding in headers[b"content-encoding"]):
+        raise HTTPException(415, "Send the body as it is, without a content encoding")
+    types = headers[b"content-type"]
+    if len(types) != 1 or not _is_json(types[0]):
+        raise HTTPException(415, f"Send {JSON} in UTF-8")
+    try:
+        return _taken_apart(orjson.loads(body))
+    except orjson.JSONDecodeError:
+        raise HTTPException(400, "The body is not JSON in UTF-8") from None
+
+
+def _taken_apart(body: object) -> Asked:
     if not isinstance(body, dict):
         raise HTTPException(400, "The body is not a JSON object; one request at a time")
     query, name = body.get("query"), body.get("operationName")
     variables, extensions = body.get("variables"), body.get("extensions")
     if not isinstance(query, str) or not query.strip():
         raise HTTPException(400, "query is missing, or is no string")
-    if not isinstance(name, str | None):
+    if not isinstance(name, _STRING):
         raise HTTPException(400, "operationName is no string")
-    if not isinstance(variables, dict | None):
+    if not isinstance(variables, _OBJECT):
         raise HTTPException(400, "variables is no object")
-    if not isinstance(extensions, dict | None):
+    if not isinstance(extensions, _OBJECT):
         raise HTTPException(400, "extensions is no object")
     return Asked(query, name or None, variables or {})
 

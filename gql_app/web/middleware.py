@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -13,12 +13,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gql_app import logs
 from gql_app.metrics.labels import NO_ANSWER
-from gql_app.security.ids import new_text_id
+from gql_app.security.ids import new_request_id
 from gql_app.web.responses import explained, refusal
 
 _log: Final = structlog.stdlib.get_logger(__name__)
 
+_Header = tuple[bytes, bytes]
 _HEADERS: Final = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -28,8 +30,8 @@ _HEADERS: Final = (
 )
 _ONLY_TLS: Final = (b"strict-transport-security", f"max-age={2 * 365 * 24 * 3600}".encode())
 """Two years of HTTPS for this very host (RFC 6797); what is below it isn't ours to bind."""
-_DIGITS: Final = 19
-"""More of a length need not be read to know that it is too large."""
+_OVER_TLS: Final = (*_HEADERS, _ONLY_TLS)
+_NAMES: Final = frozenset(name for name, _ in _OVER_TLS)
 _PORT: Final = re.compile(r":[0-9]*$")
 CLIENT_CLOSED_REQUEST: Final = 499
 """What stands in the log where nobody was left to be given a status; no standard has one."""
@@ -37,8 +39,8 @@ _PROBED: Final = frozenset({"/livez", "/readyz", "/metrics"})
 """Asked by whoever starts, stops and watches the process, who knows its address alone."""
 
 
-class RequestLog:
-    """Gives each request an id and one line in the log.
+class Reception:
+    """Gives each request an id and one line in the log, and each answer the headers of all.
 
     The line never holds the query string, a variable's value or a header. Whoever handles
     the request adds to it: what is put into the state as `facts`. It is counted, too.
@@ -53,21 +55,23 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = new_text_id()
+        request_id = new_request_id()
         state = scope.setdefault("state", {})
-        state |= {"request_id": request_id, "status": 0}
+        state["request_id"], state["status"] = request_id, 0
+        borne = _OVER_TLS if scope["scheme"] == "https" else _HEADERS
 
         async def note(message: Message) -> None:
             if message["type"] == "http.response.start":
                 state["status"] = message["status"]
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    (b"x-request-id", request_id.encode()),
-                ]
+                headers = list(message.get("headers", ()))
+                own = dict(headers)
+                headers += borne if _NAMES.isdisjoint(own) else _missing(borne, own)
+                headers.append((b"x-request-id", request_id.encode()))
+                message["headers"] = headers
             await send(message)
 
         started = time.perf_counter()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        logs.bind(request_id=request_id)
         try:
             await self._app(scope, receive, note)
         except asyncio.CancelledError:
@@ -114,28 +118,6 @@ class Apology:
             await _sorry(scope["state"]["request_id"])(scope, receive, send)
 
 
-class SafeHeaders:
-    """Adds the headers that every answer bears, unless it brings its own."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Add the headers."""
-
-        async def add(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                own = list(message.get("headers", ()))
-                names = {name.lower() for name, _ in own}
-                own += (header for header in _HEADERS if header[0] not in names)
-                if scope["scheme"] == "https":
-                    own.append(_ONLY_TLS)
-                message["headers"] = own
-            await send(message)
-
-        await self._app(scope, receive, add)
-
-
 class Shortcut:
     """Takes the requests that are most of them past the router, which looks at every route."""
 
@@ -178,36 +160,9 @@ class KnownHosts:
         return name in self._names or name.endswith(self._endings)
 
 
-class BodyLimit:
-    """Refuses a body that is, or grows, larger than it may be; none of it is kept."""
-
-    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
-        self._app = app
-        self._max_bytes = max_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count the body, whether its length is announced or it comes in chunks."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        announced = next((v for n, v in scope["headers"] if n == b"content-length"), b"0")[:_DIGITS]
-        received = 0
-
-        async def count() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._max_bytes:
-                raise HTTPException(413, self._words())
-            return message
-
-        if announced.isdigit() and int(announced) > self._max_bytes:
-            await refusal(413, f"{self._words()}.")(scope, receive, send)
-        else:
-            await self._app(scope, count, send)
-
-    def _words(self) -> str:
-        return f"The body is larger than {self._max_bytes} bytes"
+def _missing(borne: Sequence[_Header], own: Container[bytes]) -> list[_Header]:
+    """Leave out those that an answer brings of its own."""
+    return [header for header in borne if header[0] not in own]
 
 
 def _outcome(status: int) -> dict[str, str]:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-import structlog
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, use_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gql_app import logs
 from gql_app.metrics.labels import NO_ANSWER, OPERATIONS
 
 NONE: Final = OPERATIONS[-1]
@@ -47,7 +47,7 @@ class Traced:
                 ]
             await send(message)
 
-        structlog.contextvars.bind_contextvars(trace_id=trace_id, span_id=span_id)
+        logs.bind(trace_id=trace_id, span_id=span_id)
         try:
             with use_span(span, record_exception=False, set_status_on_exception=False):
                 await self._app(scope, receive, note)

@@ -23,7 +23,7 @@ from gql_app.web.bounds import (
     cut_off,
 )
 from gql_app.web.framing import Unacceptable, check_framing, length_beside_upgrade
-from gql_app.web.middleware import RequestLog, SafeHeaders
+from gql_app.web.middleware import Reception
 from gql_app.web.responses import refusal
 
 _NOTHING, _HEAD, _BODY = range(3)
@@ -92,8 +92,6 @@ class Wire(Answering):
         if self._over:
             return
         self._idle.clear()
-        if not self._due.pending:
-            self._due.set(self._seconds)
         self._moved = False
         try:
             self._parse(data)
@@ -102,6 +100,9 @@ class Wire(Answering):
                 self._check_size(self._unparsed)
         except Unacceptable as why:
             self._refuse(why.status, why.message)
+            return
+        if not self._due.pending and (self._arriving != _NOTHING or not self._moved):
+            self._due.set(self._seconds)
 
     def on_message_begin(self) -> None:
         """Begin a request's head."""
@@ -109,8 +110,6 @@ class Wire(Answering):
         self._idle.clear()
         self._arriving = _HEAD
         self._parsed = self._unparsed = self._body_bytes = self._aside = 0
-        if not self._due.pending:
-            self._due.set(self._seconds)
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target."""
@@ -143,7 +142,7 @@ class Wire(Answering):
             self.cycle.keep_alive = False
         self._arriving = _BODY
         self._moved = True
-        self._due.set(self._seconds)
+        self._due.clear()  # a body that doesn't come at once has as long again
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body; what nobody wants any more is not read for long."""
@@ -229,7 +228,7 @@ class Wire(Answering):
             return
         retry = {"Retry-After": "1"} if status in {429, 503} else None
         answer = refusal(status, f"{message}.", headers=retry)
-        app = cast("ASGI3Application", SafeHeaders(RequestLog(answer)))
+        app = cast("ASGI3Application", Reception(answer))
         in_turn = self._give_up()
         self.cycle = self._nameless_cycle()
         if in_turn:

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import structlog
 from sqlalchemy import Text, bindparam, select
 
 from gql_app import logs
@@ -154,12 +153,11 @@ async def test_lines_of_threads_name_the_request(
     async with Resources.open(settings) as resources:
         logs.configure("INFO")
         for request_id in ("one", "two"):
-            structlog.contextvars.bind_contextvars(request_id=request_id)
+            logs.bind(request_id=request_id)
             await resources.passwords.hash(Chatty(PASSWORD))
         fresh = SqliteReader(settings.database_url, 1, 5)
         await fresh.ask(named, name=Chatty("Ada"))  # the first of a connection is for a thread
         await fresh.close()
-        structlog.contextvars.clear_contextvars()
     found = [(line["event"], line["request_id"]) for line in lines(capsys)]
     assert found == [("hashing", "one"), ("hashing", "two"), ("asking", "two")]
 

@@ -167,7 +167,7 @@ async def test_where_it_is_not_built_strawberrys_page_stands_in_and_the_log_says
     with structlog.testing.capture_logs() as logged:
         playground = Playground(folder=tmp_path)
         execution = Execution(build_schema().core, Limits.default(), introspection=True, timeout=10)
-        door = Door(execution, playground)
+        door = Door(execution, playground, max_body_bytes=1_000)
         app = Starlette(
             routes=[
                 Route("/graphql", door),
