@@ -105,5 +105,7 @@ def _sizes(
     document: Document, operation: OperationDefinitionNode, variables: Mapping[str, object]
 ) -> tuple[object, ...]:
     """Tell all that the cost of an operation depends on."""
-    sizes = (whole(variables[name]) if name in variables else _ABSENT for name in document.sizes)
-    return (id(operation), *sizes)
+    key: tuple[object, ...] = (id(operation),)
+    for name in document.sizes:
+        key += (whole(variables[name]) if name in variables else _ABSENT,)
+    return key

@@ -1,7 +1,7 @@
 """What an operation asks of a field's answer, so that nothing else is read."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 
 from graphql import (
     FieldNode,
@@ -23,13 +23,15 @@ _T = TypeVar("_T")
 
 def once(info: Info, work: Callable[[Info], _T]) -> _T:
     """Work out what depends on nothing but the field's selections; once for a document."""
-    key = (work, *map(id, info._raw_info.field_nodes))  # noqa: SLF001 — they are nowhere else
-    memo = info.context.memo
+    raw = info._raw_info  # noqa: SLF001 — its nodes are nowhere else
+    key = (work, *map(id, raw.field_nodes))
+    memo = raw.context.memo
     if key not in memo:
         if len(memo) >= MOST:
             memo.clear()
         memo[key] = work(info)
-    return cast("_T", memo[key])
+    found: _T = memo[key]
+    return found
 
 
 def asked(info: Info, *path: str) -> frozenset[str]:

@@ -55,14 +55,10 @@ class Document:
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """Find an operation; the first, if no name is given."""
-        return next(
-            (
-                operation
-                for operation in self.operations
-                if name is None or (operation.name and operation.name.value == name)
-            ),
-            None,
-        )
+        for operation in self.operations:
+            if name is None or (operation.name and operation.name.value == name):
+                return operation
+        return None
 
 
 class KeptDocuments:

@@ -1,6 +1,5 @@
 """Execution: an operation is admitted, run within its time, and its errors are told."""
 
-import asyncio
 from inspect import isawaitable
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ from gql_app.schema.context import Context
 from gql_app.schema.documents import Document
 from gql_app.schema.fastpath import Plan, compiled
 from gql_app.schema.limits import Limits
+from gql_app.schema.patience import Patience
 
 
 class Asked(NamedTuple):
@@ -44,7 +44,7 @@ class Execution:
         self._schema = schema
         self._compiled = compiled
         self._hide_suggestions = not introspection
-        self._timeout = timeout
+        self._patience = Patience(timeout)
         self.admission = Admission(schema, limits, introspection=introspection)
 
     async def run(self, asked: Asked, context: Context) -> ExecutionResult:
@@ -59,10 +59,10 @@ class Execution:
         context.kind = operation.operation.value
         context.memo = document.memo
         try:
-            async with asyncio.timeout(self._timeout):
+            async with self._patience:
                 result = await self._execute(document, operation, asked, context)
         except TimeoutError:
-            return ExecutionResult(None, [faults.late(self._timeout)])
+            return ExecutionResult(None, [faults.late(self._patience.seconds)])
         except Exception as why:  # noqa: BLE001 — what graphql-core didn't expect is an answer, too
             error = (
                 why if isinstance(why, GraphQLError) else GraphQLError(str(why), original_error=why)

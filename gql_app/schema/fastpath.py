@@ -10,8 +10,7 @@ execution.py says of it.
 import ast
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from inspect import isawaitable
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from graphql import (
     ExecutionResult,
@@ -105,13 +104,11 @@ class _Resolver:
         function = cast("Callable[..., Awaitable[Value]]", resolver.wrapped_func)
         return cls(of, function, permissions, names)
 
-    async def is_permitted(self, info: Info, arguments: Mapping[str, Value]) -> bool:
-        """Ask every permission, most of which refuse by themselves."""
-        for permission in self.permissions:
-            agrees = permission.has_permission(None, info, **arguments)
-            if (await agrees if isawaitable(agrees) else agrees) is not True:
-                return False
-        return True
+    def named(self, arguments: Mapping[str, Value]) -> Mapping[str, Value] | None:
+        """Name arguments as Python does; None if Strawberry makes something else of any."""
+        if not _PLAIN.issuperset(map(type, arguments.values())):
+            return None
+        return {self.names[name]: value for name, value in arguments.items()}
 
 
 @dataclass(slots=True, eq=False)
@@ -127,6 +124,11 @@ class _Field:
     """What is simply taken from the object; None where there is a resolver, at the root."""
     resolver: "_Resolver | None" = None
     """The resolver, where it can do without what Strawberry wraps it in."""
+    here: Path = field(init=False)
+    """Where it is in the answer, at the root."""
+
+    def __post_init__(self) -> None:
+        self.here = Path(None, self.key, self.parent.name)
 
     def read(self, run: "_Run", source: Value, path: Path | None) -> Value:
         """Take an attribute and complete it."""
@@ -138,40 +140,57 @@ class _Field:
 
     def begin(self, run: "_Run") -> Coroutine[Any, Any, Value]:
         """Coerce the arguments of a field at the root; then its resolver may run beside others."""
-        here = Path(None, self.key, self.parent.name)
         arguments = run.given.arguments.get(self.key)
-        if arguments is not None:
-            return self._resolve(run, here, arguments)
-        try:
-            arguments = run.given.arguments[self.key] = get_argument_values(
-                self.definition, self.nodes[0], run.given.variables, None, run.plan.hide_suggestions
-            )
-        except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
-            run.fail(error, self.nodes, self.definition.type, here)
-            return _nothing()
-        return self._resolve(run, here, arguments)
+        if arguments is None:
+            try:
+                arguments = run.given.arguments[self.key] = self._coerced(run)
+            except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+                run.fail(error, self.nodes, self.definition.type, self.here)
+                return _nothing()
+        return self._resolve(run, arguments)
 
-    async def _resolve(self, run: "_Run", here: Path, arguments: dict[str, Value]) -> Value:
+    def _coerced(self, run: "_Run") -> "_Arguments":
+        values = get_argument_values(
+            self.definition, self.nodes[0], run.given.variables, None, run.plan.hide_suggestions
+        )
+        return _Arguments(values, self.resolver.named(values) if self.resolver else None)
+
+    async def _resolve(self, run: "_Run", arguments: "_Arguments") -> Value:
         """Run the resolver, and complete what it answers."""
         try:
             if self.attribute is not None:
-                return self.complete(run, None, here)
-            value = await self._ask(run.info(self, here), arguments)
-            return self.complete(run, value, here)
+                return self.complete(run, None, self.here)
+            value = await self._ask(run.info(self), arguments)
+            return self.complete(run, value, self.here)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
-            return run.fail(error, self.nodes, self.definition.type, here)
+            return run.fail(error, self.nodes, self.definition.type, self.here)
 
-    async def _ask(self, info: GraphQLResolveInfo[Context], arguments: dict[str, Value]) -> Value:
-        """Run the resolver if its permissions agree; through Strawberry where it isn't plain."""
-        plain = self.resolver
-        if plain and all(type(value) in _PLAIN for value in arguments.values()):
+    async def _ask(self, info: GraphQLResolveInfo[Context], arguments: "_Arguments") -> Value:
+        """Run the resolver if all permissions agree, most of which refuse by themselves.
+
+        It goes through Strawberry where it isn't plain.
+        """
+        plain, named = self.resolver, arguments.named
+        if plain is not None and named is not None:
             told: Info = StrawberryInfo(_raw_info=info, _field=plain.field)
-            named = {plain.names[name]: value for name, value in arguments.items()}
-            if await plain.is_permitted(told, named):
+            for permission in plain.permissions:
+                agrees: Value = permission.has_permission(None, told, **named)
+                if (await agrees if optimized_is_awaitable(agrees) else agrees) is not True:
+                    break
+            else:
                 return await plain.function(None, told, **named)
         assert self.definition.resolve is not None  # noqa: S101 — Strawberry gives each one
-        value = self.definition.resolve(None, info, **arguments)
+        value = self.definition.resolve(None, info, **arguments.values)
         return await value if optimized_is_awaitable(value) else value
+
+
+class _Arguments(NamedTuple):
+    """The arguments of a field at the root."""
+
+    values: dict[str, Value]
+    """As graphql-core coerces them."""
+    named: Mapping[str, Value] | None
+    """As the resolver takes them; None where Strawberry makes something else of any."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,7 +198,7 @@ class _Given:
     """What a query is given: its variables, and what they make of each root field's arguments."""
 
     variables: VariableValues
-    arguments: dict[str, dict[str, Value]] = field(default_factory=dict)
+    arguments: dict[str, _Arguments] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -191,7 +210,7 @@ class _Run:
     given: _Given
     errors: CollectedErrors = field(default_factory=CollectedErrors)
 
-    def info(self, of: _Field, path: Path) -> GraphQLResolveInfo[Context]:
+    def info(self, of: _Field) -> GraphQLResolveInfo[Context]:
         """Tell a resolver what graphql-core would tell it."""
         plan = self.plan
         return GraphQLResolveInfo(
@@ -199,7 +218,7 @@ class _Run:
             of.nodes,
             of.definition.type,
             of.parent,
-            path,
+            of.here,
             plan.schema,
             plan.fragments,
             None,

@@ -44,11 +44,13 @@ def in_execution(errors: Sequence[GraphQLError], request_id: str) -> list[GraphQ
 
 def outcome(errors: Iterable[GraphQLError] | None) -> str:
     """Sum up for the log how it came out: each reason or code once, or OK."""
+    if not errors:
+        return "OK"
     codes = {
         str(extensions.get("reason") or extensions["code"])
-        for extensions in ((error.extensions or {}) for error in errors or ())
+        for extensions in ((error.extensions or {}) for error in errors)
     }
-    return " ".join(sorted(codes)) or "OK"
+    return " ".join(sorted(codes))
 
 
 def retry_after(errors: Iterable[GraphQLError] | None) -> int | None:
@@ -56,9 +58,11 @@ def retry_after(errors: Iterable[GraphQLError] | None) -> int | None:
 
     Proxies and clients act upon this, so it goes for both media types.
     """
+    if not errors:
+        return None
     waits = [
         error.original_error.wait
-        for error in errors or ()
+        for error in errors
         if isinstance(error.original_error, Unavailable)
     ]
     return max(waits, default=None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from enum import StrEnum
-from typing import Final, Self, TypeVar, cast
+from typing import Final, Self, TypeVar
 
 import strawberry
 
@@ -14,7 +14,10 @@ CURSORS: Final = frozenset({"cursor", "start_cursor", "end_cursor"})
 
 
 class Rows(Iterable[_T]):
-    """A list of GraphQL objects that are built only when somebody looks at them."""
+    """A list of GraphQL objects that are built only when somebody looks at them.
+
+    To graphql-core it is a list.
+    """
 
     def __init__(self, page: Page, build: Callable[[Sequence[object]], _T]) -> None:
         self.columns: Final = page.columns
@@ -22,11 +25,6 @@ class Rows(Iterable[_T]):
         self.values: Final = page.rows
         """The columns of each item, in order."""
         self._build = build
-
-    @property
-    def as_list(self) -> list[_T]:
-        """Pass for the list that a field is declared to be, which it is to graphql-core."""
-        return cast("list[_T]", self)
 
     def __iter__(self) -> Iterator[_T]:
         """Build one item after the other."""
