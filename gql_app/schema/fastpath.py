@@ -1,4 +1,4 @@
-"""The compiled path: how a query's answer is put together, planned once for each document.
+"""The compiled path: how an answer is put together, planned once for each document.
 
 It runs the very resolvers and permissions that graphql-core would run, and answers the same to
 the byte. Lists that come straight from the database become JSON-ready without an object or a
@@ -195,7 +195,7 @@ class _Arguments(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Given:
-    """What a query is given: its variables, and what they make of each root field's arguments."""
+    """What variables are given, and what they make of each root field's arguments."""
 
     variables: VariableValues
     arguments: dict[str, _Arguments] = field(default_factory=dict)
@@ -241,7 +241,7 @@ class _Run:
 
 
 class Plan:
-    """How one query is executed."""
+    """How one operation is executed."""
 
     def __init__(
         self,
@@ -256,10 +256,13 @@ class Plan:
         self.hide_suggestions: Final = hide_suggestions
         self.fragments: Final = {node.name.value: node for node in document.fragments}
         self._details = {name: FragmentDetails(node) for name, node in self.fragments.items()}
-        root = schema.query_type
-        if operation.operation is not OperationType.QUERY or document.directives or root is None:
+        root = schema.get_root_type(operation.operation)
+        if document.directives or root is None:
             raise _Unknown
         collected = collect_fields(schema, self._details, _NO_VARIABLES, root, operation)
+        self._alone = len(collected.grouped_field_set) == 1
+        if operation.operation is OperationType.MUTATION and not self._alone:
+            raise _Unknown  # they would have to be run one after the other
         definitions = operation.variable_definitions or ()
         self._declared = [each.variable.name.value for each in definitions]
         self._constant = _Given(_NO_VARIABLES)
@@ -323,9 +326,9 @@ class Plan:
         name = nodes[0].name.value
         definition = self.schema.get_field(parent, name)
         if definition is None or (
-            at_root and definition.args and is_non_null_type(definition.type)
+            at_root and not self._alone and definition.args and is_non_null_type(definition.type)
         ):
-            raise _Unknown  # the latter's arguments, if they are wrong, void the whole answer
+            raise _Unknown  # the latter's arguments, if they are wrong, void what others begin
         if name == "__typename":
             return _Field(key, nodes, definition, parent, lambda *_: parent.name, _TYPE)
         strawberry_field = definition.extensions.get("strawberry-definition")
@@ -354,10 +357,10 @@ class Plan:
         return _object(self._below(kind, details))
 
     def _below(self, kind: object, details: list[FieldDetails]) -> list[_Field]:
-        """Plan what is asked of an object; nothing is asked of a leaf."""
+        """Plan what is asked of an object, which is of the type that its resolver says."""
         if is_leaf_type(kind):
             return []
-        if not is_object_type(kind) or kind.is_type_of:
+        if not is_object_type(kind):
             raise _Unknown
         collected = collect_subfields(
             self.schema, self._details, _NO_VARIABLES, self.operation, kind, details

@@ -154,7 +154,7 @@ class Settings(BaseSettings):
     traces: Traces = False
     """Whether traces are sent; OpenTelemetry's own OTEL_ variables say where to, and which."""
     compiled: bool = True
-    """Whether queries take the compiled path; without it the answers are the same, but later."""
+    """Whether the compiled path is taken; without it the answers are the same, but later."""
 
     @property
     def on_sqlite(self) -> bool:

@@ -28,6 +28,8 @@ COMPILED: Final = (
     "query Q($v: Boolean) { customers(filter: {isAdmin: $v}) { edges { cursor node { id } } } }",
     '{ a: customer(id: "x") { name } b: customer(id: "y") { phone } token { reason keyId } }',
     "{ auditEvents { nodes { id at fields } pageInfo { endCursor } } }",
+    "mutation { logout { status errors { code field } } }",
+    'mutation { login(email: "x", password: "y") { token expiresAt customer { id } } }',
 )
 EXECUTED: Final = (
     "{ me { sessions { id } } }",
@@ -37,7 +39,7 @@ EXECUTED: Final = (
     '{ __type(name: "Query") { name } }',
     "{ me { id @skip(if: false) } }",
     "query Q($v: Boolean = true) { me @include(if: $v) { id } }",
-    "mutation { logout { status } }",
+    "mutation { a: logout { status } b: logout { status } }",
 )
 BROKEN: Final = (
     "{ me { id } }",
@@ -62,6 +64,10 @@ CASES: Final = [
     *given("query Q($v: ID!) { customer(id: $v) { id name email } }", (*IDS, *WRONG, None)),
     *given("query Q($v: String) { customers(after: $v) { nodes { id } } }", (*CURSORS, *WRONG)),
     *given("query Q($v: String) { customers(filter: {search: $v}) { totalCount } }", ("a", *WRONG)),
+    *given(
+        'mutation Q($v: String = "x") { refresh(refreshToken: $v) { status errors { code } } }',
+        ("", None),
+    ),
     *given('query Q($v: ID = "x") { me { id } customer(id: $v) { id } }', ("x", None)),
     *given(f"query Q($v: OrderDirection = ASC) {{ me {{ id }} {ORDER} }}", ("ASC", None)),
     *given(f"query Q($v: OrderDirection! = DESC) {{ {ORDER} }}", ("ASC", "DESC", "x", None)),
