@@ -5,12 +5,25 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Text, Uuid, bindparam, false, update
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    FromClause,
+    Insert,
+    Text,
+    Uuid,
+    bindparam,
+    false,
+    insert,
+    select,
+    update,
+)
 
 from gql_app import clock
 from gql_app.accounts.paging import MAX_SIZE, Listing, Window
 from gql_app.accounts.records import AuditRecord
 from gql_app.accounts.shapes import Shape, Source
+from gql_app.db.deeds import Made
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Reader
 from gql_app.db.tables import AuditRow
@@ -69,27 +82,34 @@ def record(
     fields: Sequence[str] = (),
 ) -> None:
     """Record a deed, and whom it was done to; of fields the names, never the values."""
-    db.add(event(action, origin, customer_id=customer_id, fields=fields))
-
-
-def event(
-    action: Action,
-    origin: Origin,
-    *,
-    customer_id: UUID | None = None,
-    fields: Sequence[str] = (),
-) -> AuditRow:
-    """Describe a deed, for whoever writes it down."""
-    return AuditRow(
-        id=new_id(),
-        at=clock.now(),
-        action=action,
-        actor_id=origin.actor_id,
-        customer_id=customer_id,
-        fields=list(fields),
-        ip_address=origin.ip_address,
-        user_agent=origin.user_agent,
+    db.add(
+        AuditRow(
+            id=new_id(),
+            at=clock.now(),
+            action=action,
+            actor_id=origin.actor_id,
+            customer_id=customer_id,
+            fields=list(fields),
+            ip_address=origin.ip_address,
+            user_agent=origin.user_agent,
+        )
     )
+
+
+def login(session: Made) -> Insert:
+    """Record a sign-in as the session tells it."""
+    of = session.c
+    event = select(
+        bindparam("event_id", type_=Uuid()),
+        of.created_at,
+        bindparam("action", Action.LOGIN, Text()),
+        of.customer_id,
+        of.customer_id,
+        bindparam("fields", [], JSON()),
+        of.ip_address,
+        of.user_agent,
+    )
+    return insert(AuditRow).from_select(AuditRecord._fields, event)
 
 
 def listing(*, customer_id: UUID | None, action: str | None) -> Listing:

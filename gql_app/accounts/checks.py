@@ -68,9 +68,9 @@ def stored_key(email: str) -> str | None:
     return None if isinstance(checked, Fault) else fold(checked)
 
 
-def typed_key(email: str) -> str:
-    """Fold what was typed as an address, even if it is none."""
-    return stored_key(email) or fold(email.strip())
+def typed_key(email: str, stored: str | None) -> str:
+    """Fold what was typed as an address, even if it is none that could be stored."""
+    return stored or fold(email.strip())
 
 
 def check_new(

@@ -1,24 +1,25 @@
 """Credentials: what a customer proves themself with, and what ends when it changes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, bindparam, select, update
+from sqlalchemy import Text, bindparam, select, true, update
 
 from gql_app.accounts import audit, checks, customers, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import AnyCustomer
+from gql_app.accounts.records import AnyCustomer, CustomerRecord, columns
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttle import Limit, Throttle
+from gql_app.db.deeds import Doer
 from gql_app.db.engine import Writer
-from gql_app.db.questions import Question, Reader
-from gql_app.db.rows import insert_rows
-from gql_app.db.tables import CustomerRow
+from gql_app.db.questions import Question, Reader, among
+from gql_app.db.tables import CustomerRow, ThrottleRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.security import passwords
+from gql_app.security.ids import new_id
 from gql_app.security.passwords import Passwords
 
 WRONG: Final = Fault(
@@ -45,13 +46,15 @@ async def check(
     No connection is held while hashing. Raises TooManyAttempts, before any hashing.
     """
     secret = passwords.normalise(password)
+    key = checks.stored_key(email)
     limits = (
-        throttle.of_typed("sign-in", checks.typed_key(email)),
+        throttle.of_typed("sign-in", checks.typed_key(email, key)),
         throttle.of_client("sign-in", origin.ip_address),
     )
     async with read() as db:
-        await throttle.require_room(db, *limits)
-        customer = await customers.by_email(db, email)
+        found = await db.ask(_KNOWN, key=key, subjects=[limit.subject for limit in limits])
+    throttle.judge(limits, {subject: times for subject, times, *_ in found if subject})
+    customer = CustomerRecord._make(found[0][2:]) if found[0][2] else None
     if passwords.too_long(secret):
         return Attempt(limits, customer, proven=False)
     matches = await hasher.verify(password, customer.password_hash if customer else None)
@@ -60,6 +63,20 @@ async def check(
     outdated = hasher.outdated(customer.password_hash)
     renewed = await hasher.hash(secret) if outdated else None
     return Attempt(limits, customer, proven=True, renewed_hash=renewed)
+
+
+async def admit(
+    db: Doer, attempt: Attempt, lifetimes: Lifetimes, *, origin: Origin
+) -> Opened | None:
+    """Open a session, where nothing speaks against it; what does, sign_in() judges.
+
+    Such are failures that are remembered of either subject: whether there is room, only those
+    can tell, and who is admitted forgets them.
+    """
+    if attempt.customer is None or not attempt.proven or attempt.renewed_hash:
+        return None
+    unknown = [limit.subject for limit in attempt.limits]
+    return await _open(db, attempt.customer, lifetimes, origin, unless_failed=unknown)
 
 
 async def sign_in(
@@ -72,11 +89,15 @@ async def sign_in(
     """
     if attempt.proven and attempt.customer:
         failed = await throttle.hold_room(db, *attempt.limits)
-        if not await _holds(db, attempt.customer):
-            return None
-        if attempt.limits[0].subject in failed:
+        opened = await _open(db, attempt.customer, lifetimes, origin)
+        if opened and attempt.limits[0].subject in failed:
             await throttle.clear(db, attempt.limits[0])
-        return await _admit(db, attempt.customer, attempt.renewed_hash, lifetimes, origin)
+        if opened and attempt.renewed_hash:
+            itself = CustomerRow.id == attempt.customer.id
+            await db.execute(
+                update(CustomerRow).where(itself).values(password_hash=attempt.renewed_hash)
+            )
+        return opened
     reached = await throttle.count(db, *attempt.limits)
     customer_id = attempt.customer.id if attempt.customer else None
     audit.record(db, Action.LOGIN_FAILED, origin, customer_id=customer_id)
@@ -179,24 +200,24 @@ def wrong_password(field: str) -> Fault:
     return Fault(UserErrorCode.WRONG_PASSWORD, "This is not your password.", field)
 
 
-async def _admit(
-    db: Writer,
-    customer: AnyCustomer,
-    renewed_hash: str | None,
+async def _open(
+    db: Doer,
+    proven: AnyCustomer,
     lifetimes: Lifetimes,
     origin: Origin,
-) -> Opened:
-    if renewed_hash:
-        itself = CustomerRow.id == customer.id
-        await db.execute(update(CustomerRow).where(itself).values(password_hash=renewed_hash))
-    by_them = origin._replace(actor_id=customer.id)
-    await insert_rows(db, audit.event(Action.LOGIN, by_them, customer_id=customer.id))
-    return await sessions.open_session(db, customer, origin, lifetimes)
-
-
-async def _holds(db: Writer, proven: AnyCustomer) -> bool:
-    """Hold the account still, and tell whether it is as it was."""
-    return bool(await db.ask(_HELD, id=proven.id, password_hash=proven.password_hash))
+    *,
+    unless_failed: Sequence[str] = (),
+) -> Opened | None:
+    """Hold the account still, and open a session if it is as it was."""
+    opened, values = sessions.new_session(proven, origin, lifetimes)
+    done = await db.do(
+        _SIGN_IN,
+        **values,
+        password_hash=proven.password_hash,
+        subjects=unless_failed,
+        event_id=new_id(),
+    )
+    return opened if done else None
 
 
 async def _unchanged(db: Writer, proven: AnyCustomer) -> CustomerRow | None:
@@ -207,13 +228,17 @@ async def _unchanged(db: Writer, proven: AnyCustomer) -> CustomerRow | None:
     return None
 
 
-_HELD: Final = Question(
-    select(CustomerRow.id)
-    .where(
-        CustomerRow.id == bindparam("id", type_=Uuid()),
-        CustomerRow.is_active,
-        CustomerRow.password_hash == bindparam("password_hash", type_=Text()),
-    )
-    .with_for_update(),
+_SIGN_IN: Final = sessions.opening(
+    CustomerRow.is_active,
+    CustomerRow.password_hash == bindparam("password_hash", type_=Text()),
+    ~select(ThrottleRow.subject).where(among(ThrottleRow.subject, "subjects")).exists(),
+    also=lambda session: [audit.login(session)],
+)
+_KNOWN: Final = Question(
+    select(ThrottleRow.subject, ThrottleRow.times, *columns(CustomerRow, CustomerRecord._fields))
+    .select_from(select(true()).subquery())
+    .outerjoin(CustomerRow, CustomerRow.email_key == bindparam("key", type_=Text()))
+    .outerjoin(ThrottleRow, among(ThrottleRow.subject, "subjects")),
     tuple,
 )
+"""An account, and the failures that count before it is looked at: a row for each, at least one."""

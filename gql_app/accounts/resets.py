@@ -31,7 +31,7 @@ async def request(db: Writer, email: str, throttle: Throttle, *, origin: Origin)
     """
     await throttle.count(
         db,
-        throttle.of_typed("reset", checks.typed_key(email)),
+        throttle.of_typed("reset", checks.typed_key(email, checks.stored_key(email))),
         throttle.of_client("reset", origin.ip_address),
     )
     customer = await customers.by_email(db, email)

@@ -1,22 +1,35 @@
 """Sessions: each sign-in is one, and a token is as good as its session."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Uuid, bindparam, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    ColumnExpressionArgument,
+    Insert,
+    Text,
+    Update,
+    Uuid,
+    bindparam,
+    insert,
+    select,
+    true,
+    update,
+)
 
 from gql_app import clock
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import AnyCustomer, SessionRecord, columns
+from gql_app.accounts.records import AnyCustomer, AnySession, SessionRecord, columns
+from gql_app.db.deeds import Deed, Made
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Question, Reader, among
-from gql_app.db.rows import delete_some, insert_rows
-from gql_app.db.tables import Moment, RefreshTokenRow, Row, SessionRow
+from gql_app.db.rows import delete_some
+from gql_app.db.tables import CustomerRow, Moment, RefreshTokenRow, SessionRow
 from gql_app.security import opaque
 from gql_app.security.ids import new_id
 
@@ -52,7 +65,7 @@ class Lifetimes:
 class Opened:
     """A session that goes on, and the refresh token to carry it further."""
 
-    session: SessionRow
+    session: AnySession
     refresh_token: str
     refresh_expires_at: datetime
 
@@ -60,9 +73,18 @@ class Opened:
 async def open_session(
     db: Writer, customer: AnyCustomer, origin: Origin, lifetimes: Lifetimes
 ) -> Opened:
-    """Sign a customer in; their oldest sessions end if they have too many."""
+    """Sign in a customer who is there; their oldest sessions end if they have too many."""
+    opened, values = new_session(customer, origin, lifetimes)
+    await db.do(_OPEN, **values)
+    return opened
+
+
+def new_session(
+    customer: AnyCustomer, origin: Origin, lifetimes: Lifetimes
+) -> tuple[Opened, Mapping[str, object]]:
+    """Make up a session, and tell the values that opening() has it written with."""
     now = clock.now()
-    row = SessionRow(
+    session = SessionRecord(
         id=new_id(),
         customer_id=customer.id,
         created_at=now,
@@ -71,10 +93,20 @@ async def open_session(
         ip_address=origin.ip_address,
         user_agent=origin.user_agent,
     )
-    opened, issued = _issued(row, opaque.new_refresh_token(), lifetimes)
-    await insert_rows(db, row, issued)
-    await db.execute(_END_OLDEST, {"id_": customer.id, "now": now})
-    return opened
+    opened, token = _issued(session, opaque.new_refresh_token(), lifetimes)
+    return opened, token | session._asdict() | {"refresh_expires_at": opened.refresh_expires_at}
+
+
+def opening(
+    *conditions: ColumnExpressionArgument[bool],
+    also: Callable[[Made], Sequence[Insert]] = lambda _: (),
+) -> Deed:
+    """Describe how a session is opened, if the customer is there and the conditions are met."""
+    made_of = select(
+        *(bindparam(c.key, type_=c.type).label(c.key) for c in _SESSION if c.key != "customer_id"),
+        CustomerRow.id.label("customer_id"),
+    ).where(CustomerRow.id == bindparam("customer_id", type_=Uuid()), *conditions)
+    return Deed(SessionRow, made_of, lambda made: [_issue(made), _end_oldest(made), *also(made)])
 
 
 async def living(
@@ -141,20 +173,19 @@ async def purge(db: Writer, *, batch: int) -> int:
 def issue(db: Writer, session: SessionRow, token: str, lifetimes: Lifetimes) -> Opened:
     """Give a session a refresh token, of which only the digest is kept."""
     opened, issued = _issued(session, token, lifetimes)
-    db.add(issued)
+    db.add(RefreshTokenRow(**issued))
     return opened
 
 
-def _issued(
-    session: SessionRow, token: str, lifetimes: Lifetimes
-) -> tuple[Opened, RefreshTokenRow]:
-    row = RefreshTokenRow(
-        digest=opaque.digest(opaque.REFRESH, token) or "",
-        session_id=session.id,
-        salt=opaque.new_salt(),
-        expires_at=lifetimes.refreshable_until(session.created_at),
-    )
-    return Opened(session, token, row.expires_at), row
+def _issued(session: AnySession, token: str, lifetimes: Lifetimes) -> tuple[Opened, dict[str, Any]]:
+    expires_at = lifetimes.refreshable_until(session.created_at)
+    issued = {
+        "digest": opaque.digest(opaque.REFRESH, token),
+        "session_id": session.id,
+        "salt": opaque.new_salt(),
+        "expires_at": expires_at,
+    }
+    return Opened(session, token, expires_at), issued
 
 
 async def _end(db: Writer, *which: ColumnElement[bool]) -> Sequence[UUID]:
@@ -185,18 +216,33 @@ _LIVING: Final = Question(
     SessionRecord._make,
 )
 
-_TABLE: Final = Row.metadata.tables[SessionRow.__tablename__]
-_LIVES: Final = _TABLE.c.ended_at.is_(None) & (_TABLE.c.expires_at > _NOW)
-_END_OLDEST: Final = (
-    update(_TABLE)
-    .where(
-        _TABLE.c.id.in_(
-            select(_TABLE.c.id)
-            .where(_TABLE.c.customer_id == bindparam("id_", type_=Uuid()), _LIVES)
-            .order_by(_TABLE.c.created_at.desc(), _TABLE.c.id.desc())
-            .offset(MOST)
-        )
+
+def _issue(session: Made) -> Insert:
+    token = select(
+        bindparam("digest", type_=Text()),
+        session.c.id,
+        bindparam("salt", type_=Text()),
+        bindparam("refresh_expires_at", type_=Moment()),
     )
-    .values(ended_at=_NOW)
-)
-"""Written once and of the bare table: to write it for each sign-in takes longer than to run it."""
+    return insert(RefreshTokenRow).from_select(
+        ["digest", "session_id", "salt", "expires_at"], token
+    )
+
+
+def _end_oldest(session: Made) -> Update:
+    """End those that are too many with a new one."""
+    now = bindparam("created_at", type_=Moment())
+    others = (
+        select(SessionRow.id)
+        .where(
+            SessionRow.customer_id == select(session.c.customer_id).scalar_subquery(),
+            SessionRow.id != bindparam("id", type_=Uuid()),
+            lives(now),
+        )
+        .order_by(SessionRow.created_at.desc(), SessionRow.id.desc())
+    )
+    too_many = others.offset(MOST - 1)
+    return update(SessionRow).where(SessionRow.id.in_(too_many)).values(ended_at=now)
+
+
+_OPEN: Final = opening()

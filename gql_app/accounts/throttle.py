@@ -11,7 +11,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_network
 from typing import Final
 
 from sqlalchemy import delete, select
@@ -56,19 +56,34 @@ class Throttle:
         name = f"{deed} from"
         return Limit(self._subject(name, _client(address)), self.client_attempts, name)
 
-    async def require_room(self, db: Reader, *limits: Limit) -> Collection[str]:
+    def judge(
+        self, limits: Sequence[Limit], found: Mapping[str, Sequence[float]]
+    ) -> Collection[str]:
         """Raise TooManyAttempts if any limit is reached, with the seconds until it isn't.
 
         Answered is whose failures were found: to clear others is to wait for who may wait
         for us.
         """
+        fresh = {subject: self._fresh(times) for subject, times in found.items()}
+        waits = [
+            (self._wait(fresh[limit.subject], limit), limit.name)
+            for limit in limits
+            if len(fresh.get(limit.subject, ())) >= limit.attempts
+        ]
+        if waits:
+            seconds, name = max(waits)
+            raise TooManyAttempts(retry_after=seconds, limit=name)
+        return found.keys()
+
+    async def require_room(self, db: Reader, *limits: Limit) -> Collection[str]:
+        """Require room for another attempt. Raises TooManyAttempts."""
         found = await db.ask(_FAILURES, subjects=[limit.subject for limit in limits])
-        return self._judge(limits, dict(found))
+        return self.judge(limits, dict(found))
 
     async def hold_room(self, db: Writer, *limits: Limit) -> Collection[str]:
         """Require room that is there until the transaction ends."""
         found = await db.ask(_HELD, subjects=[limit.subject for limit in limits])
-        return self._judge(limits, dict(found))
+        return self.judge(limits, dict(found))
 
     async def count(self, db: Writer, *limits: Limit) -> bool:
         """Count a failure against every limit, and tell whether one is reached by it.
@@ -86,7 +101,7 @@ class Throttle:
             .with_for_update()
         )
         rows = {row.subject: row for row in await db.scalars(some)}
-        self._judge(limits, {row.subject: row.times for row in rows.values()})
+        self.judge(limits, {row.subject: row.times for row in rows.values()})
         now, reached = clock.now(), False
         for limit in limits:
             row = rows[limit.subject]
@@ -111,20 +126,6 @@ class Throttle:
         )
         return await delete_some(db, ThrottleRow, ThrottleRow.subject, some)
 
-    def _judge(
-        self, limits: Sequence[Limit], found: Mapping[str, Sequence[float]]
-    ) -> Collection[str]:
-        fresh = {subject: self._fresh(times) for subject, times in found.items()}
-        waits = [
-            (self._wait(fresh[limit.subject], limit), limit.name)
-            for limit in limits
-            if len(fresh.get(limit.subject, ())) >= limit.attempts
-        ]
-        if waits:
-            seconds, name = max(waits)
-            raise TooManyAttempts(retry_after=seconds, limit=name)
-        return found.keys()
-
     def _fresh(self, times: Sequence[float]) -> list[float]:
         """Drop what is forgotten, and what is so far ahead that the clock was set back since."""
         now = clock.now().timestamp()
@@ -136,7 +137,7 @@ class Throttle:
         return max(1, math.ceil(oldest + self.window - clock.now().timestamp()))
 
     def _subject(self, deed: str, typed: str) -> str:
-        return hmac.new(self.key, f"{deed}: {typed}".encode(), "sha256").hexdigest()
+        return hmac.digest(self.key, f"{deed}: {typed}".encode(), "sha256").hex()
 
 
 _FOUND: Final = select(ThrottleRow.subject, ThrottleRow.times).where(
@@ -150,10 +151,12 @@ _HELD: Final[Question[tuple[str, list[float]]]] = Question(
 
 def _client(address: str | None) -> str:
     """Take all addresses that one IPv6 client has for one."""
-    try:
-        parsed = ip_address(address or "")
-    except ValueError:
+    if address is None or ":" not in address:
         return address or "unknown"
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
+    try:
+        parsed = IPv6Address(address)
+    except ValueError:
+        return address
+    if parsed.ipv4_mapped is None:
         return str(ip_network((int(parsed), IPV6_CLIENT), strict=False))
     return str(parsed)

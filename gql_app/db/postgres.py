@@ -1,13 +1,14 @@
-"""Reading from PostgreSQL: questions go to the driver, each in a transaction of its own."""
+"""PostgreSQL at the driver: each question, and each deed, in a transaction of its own."""
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from gql_app.db.faults import DRIVERS, PASSING, Lost, asking_again, judged
+from gql_app.db.deeds import Deed
+from gql_app.db.faults import DRIVERS, PASSING, Closed, Lost, Unknown, asking_again, judged
 from gql_app.db.questions import Question, T
 from gql_app.db.turns import Turns
 
@@ -73,6 +74,7 @@ class PostgresReader:
         self._servers: Final = servers
         self._dialect: Final = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
         self._turns: Final = Turns(size, patience)
+        self._deeds: Final = asyncio.Semaphore(size // 2)
         self._idle: Final[list[asyncpg.Connection]] = []
         self._closing: Final[set[asyncio.Task[None]]] = set()
         self._era = 0
@@ -89,6 +91,19 @@ class PostgresReader:
         except PASSING:
             rows = await asking_again(self._fetch, rendered.sql, bound)
         return question.built(rendered.restored(rows))
+
+    async def do(self, deed: Deed, /, **values: object) -> bool:
+        """Do a deed in a transaction of its own, unless that many are being done already.
+
+        A commit may hang, as its standby does; reading goes on by the other connections.
+        Raises Unavailable: whatever it is but Unknown, nothing was done.
+        """
+        if self._deeds.locked():
+            return False
+        orders = deed.orders(self._dialect, values)
+        [sql] = {sql for sql, _ in orders}
+        async with self._deeds:
+            return bool(await self._fetch(sql, [bound for _, bound in orders], writing=True))
 
     @property
     def use(self) -> dict[str, int]:
@@ -107,19 +122,26 @@ class PostgresReader:
         self.forget()
         await asyncio.gather(*self._closing)
 
-    async def _fetch(self, sql: str, bound: list[object]) -> list[asyncpg.Record]:
+    async def _fetch(
+        self, sql: str, bound: list[Any], *, writing: bool = False
+    ) -> list[asyncpg.Record]:
+        """Run a statement; one that writes once for each list of values, in one transaction."""
         if not self._turns.take():
             await self._turns.await_one()
         era, connection = self._era, None
         try:
             connection = self._idle.pop() if self._idle else await self._servers.connect()
-            rows: list[asyncpg.Record] = await connection.fetch(sql, *bound)
+            sent = connection.fetchmany(sql, bound) if writing else connection.fetch(sql, *bound)
+            rows: list[asyncpg.Record] = await sent
         except BaseException as error:
             fault = judged(error)
             if isinstance(fault, Lost):
                 self.forget()
             answered = isinstance(error, asyncpg.PostgresError)
             self._take_back(connection, era if answered else None)
+            lost = isinstance(fault, Lost) and not isinstance(fault, Closed)
+            if writing and lost and connection and connection.is_closed():
+                raise Unknown from error  # what was refused leaves it open
             if fault and fault is not error:
                 raise fault from error
             raise

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Dialect,
     Select,
     Text,
+    UpdateBase,
     Uuid,
     bindparam,
 )
@@ -164,9 +165,9 @@ def _leave_to_us(element: Spelt, compiler: SQLCompiler, **options: object) -> st
 
 
 class Rendered:
-    """A question as one database is asked it."""
+    """A statement as it is sent to one database."""
 
-    def __init__(self, statement: Select[*tuple[Any, ...]], dialect: Dialect) -> None:
+    def __init__(self, statement: Select[*tuple[Any, ...]] | UpdateBase, dialect: Dialect) -> None:
         compiled = dialect.statement_compiler(dialect, statement)
         self.sql: Final = compiled.string
         names = compiled.positiontup or []
@@ -175,7 +176,7 @@ class Rendered:
             name: written[name] for name in names if not compiled.binds[name].required
         }
         self._binds: Final = [(name, _binder(compiled.binds[name].type, dialect)) for name in names]
-        restores = [_restorer(column.type, dialect) for column in statement.selected_columns]
+        restores = [_restorer(column.type, dialect) for column in statement.exported_columns]
         self._restores: Final = [(n, restore) for n, restore in enumerate(restores) if restore]
 
     def bind(self, values: Mapping[str, object]) -> list[object]:

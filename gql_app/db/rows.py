@@ -5,18 +5,10 @@ from uuid import UUID
 
 from sqlalchemy import Select, delete
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute
 
 from gql_app.db.engine import Writer
 from gql_app.db.tables import CustomerRow, Row
-
-
-async def insert_rows(db: Writer, *rows: Row) -> None:
-    """Insert rows at once, in their order; a flush takes three times as long.
-
-    The handle doesn't know them afterwards: what is changed about them is not written.
-    """
-    await db.run_sync(_insert, rows)
 
 
 async def insert_unless_there(db: Writer, table: type[Row], **values: object) -> None:
@@ -52,11 +44,3 @@ async def delete_some(
     """Delete the rows that a SELECT with a LIMIT finds by their keys, and tell how many."""
     deleted = await db.execute(delete(table).where(key.in_(some)).returning(key))
     return len(deleted.all())
-
-
-def _insert(session: Session, rows: Sequence[Row]) -> None:
-    connection = session.connection()
-    for row in rows:
-        table = Row.metadata.tables[row.__tablename__]
-        values = {column.key: getattr(row, column.key) for column in table.columns}
-        connection.execute(table.insert(), values)

@@ -1,16 +1,18 @@
-"""Reading from SQLite: questions go to the driver, and long ones to threads beside the loop."""
+"""SQLite at the driver: what takes long, and a deed, goes to threads beside the loop."""
 
 import asyncio
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from typing import Final, TypeAlias
+from functools import partial
+from typing import Final, ParamSpec, TypeAlias, TypeVar
 
 from sqlalchemy import make_url
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
+from gql_app.db.deeds import Deed, Order
 from gql_app.db.faults import judged, primary
 from gql_app.db.questions import Question, T
 from gql_app.db.turns import Turns
@@ -26,6 +28,8 @@ STEPS: Final = 20_000
 
 A thread looks as often whether anybody waits for its answer still.
 """
+P = ParamSpec("P")
+R = TypeVar("R")
 _Found: TypeAlias = list[tuple[object, ...]]
 
 
@@ -34,6 +38,8 @@ class SqliteReader:
 
     To ask at once costs a third of having a thread ask, so that is tried first.
     """
+
+    _access = "query_only"
 
     def __init__(self, url: str, size: int, patience: float) -> None:
         self._dialect: Final = SQLiteDialect_pysqlite()
@@ -82,24 +88,24 @@ class SqliteReader:
             self._take_back(connection)
             raise
         if rows is None:
-            return await self._in_thread(connection, sql, bound)
+            return await self._in_thread(connection, connection.fetch, sql, bound)
         self._take_back(connection)
         return rows
 
     def _new(self) -> "_Connection":
-        connection = _Connection(self._file)
+        connection = _Connection(self._file, self._access)
         self._all.append(connection)
         return connection
 
     async def _in_thread(
-        self, connection: "_Connection", sql: str, bound: Sequence[object]
-    ) -> _Found:
-        """Have a thread ask; only when it is done is the connection lent again."""
+        self, connection: "_Connection", work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Have a thread work; only when it is done is the connection lent again."""
         loop = asyncio.get_running_loop()
         within = copy_context().run  # whose lines in the log it is then in
-        job = self._threads.submit(within, connection.fetch, sql, bound)
+        job = self._threads.submit(within, partial(work, *args, **kwargs))
 
-        def done(_: Future[_Found]) -> None:
+        def done(_: Future[R]) -> None:
             loop.call_soon_threadsafe(self._take_back, connection)
 
         job.add_done_callback(done)
@@ -115,11 +121,35 @@ class SqliteReader:
         self._turns.give_back()
 
 
+class SqliteDoer(SqliteReader):
+    """A connection that writes; there is one, for SQLite lets nobody write beside another."""
+
+    _access = "foreign_keys"
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, 1, BUSY_TIMEOUT)
+
+    async def do(self, deed: Deed, /, **values: object) -> bool:
+        """Do a deed in a transaction of its own, all of it in one thread. Raises Unavailable."""
+        orders = deed.orders(self._dialect, values)
+        if not self._turns.take():
+            await self._turns.await_one()
+        connection = self._idle.pop() if self._idle else self._new()
+        try:
+            return await self._in_thread(connection, connection.do, orders)
+        except sqlite3.Error as error:
+            fault = judged(error)
+            if fault:
+                raise fault from error
+            raise
+
+
 class _Connection:
     """A connection that is opened by the thread that uses it first."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, access: str) -> None:
         self._file: Final = file
+        self._access: Final = access
         self._driver: sqlite3.Connection | None = None
         self.given_up = False
         """Whether the statement is to end at the next look."""
@@ -151,6 +181,18 @@ class _Connection:
                     raise
             time.sleep(BUSY_STEP)
 
+    def do(self, orders: Sequence[Order]) -> bool:
+        """Run statements in one transaction, and tell whether any answered a row."""
+        self.fetch("BEGIN IMMEDIATE", ())
+        try:
+            answers = [self.fetch(sql, bound) for sql, bound in orders]
+            self.fetch("COMMIT", ())
+        except BaseException:
+            assert self._driver is not None  # noqa: S101 — for mypy
+            self._driver.rollback()
+            raise
+        return any(answers)
+
     def close(self) -> None:
         """Close it, if it was opened."""
         if self._driver is not None:
@@ -166,7 +208,7 @@ class _Connection:
         )
         try:
             driver.execute("PRAGMA journal_mode = WAL")
-            driver.execute("PRAGMA query_only = ON")
+            driver.execute(f"PRAGMA {self._access} = ON")
         except sqlite3.Error:
             driver.close()
             raise

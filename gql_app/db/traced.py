@@ -1,11 +1,14 @@
 """Statements as spans of a trace: their text, in which no value stands, and never an answer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, get_current_span
 from sqlalchemy import Connection, Dialect, event
 from sqlalchemy.engine import ExceptionContext
 
+from gql_app.db.deeds import Deed, Doer
 from gql_app.db.engine import Database
 from gql_app.db.questions import Question, Reader, T
 
@@ -17,7 +20,9 @@ def trace_statements(database: Database, tracer: Tracer) -> None:
     """Have every statement that a request asks for be a span below the request's."""
     engine = database.engine.sync_engine
     statements = _Statements(tracer, engine.dialect)
-    database.wrap(lambda reader: _TracedReader(reader, statements))
+    database.wrap(
+        lambda reader, doer: (_TracedReader(reader, statements), _TracedDoer(doer, statements))
+    )
     event.listen(engine, "before_cursor_execute", statements.before)
     event.listen(engine, "after_cursor_execute", statements.after)
     event.listen(engine, "handle_error", statements.failed)
@@ -36,17 +41,36 @@ class _Statements:
         self._tracer = tracer
         self.dialect = dialect
 
-    def begin(self, operation: str) -> Span | None:
+    def begin(self, sql: str) -> Span | None:
         """Begin a span, if it is a part of something: nobody asks for what the chores do."""
         if not get_current_span().is_recording():
             return None
-        attributes = {"db.system.name": self.dialect.name, "db.operation.name": operation}
+        operation = sql.split(maxsplit=1)[0].upper()
+        attributes = {
+            "db.system.name": self.dialect.name,
+            "db.operation.name": operation,
+            "db.query.text": sql,
+        }
         return self._tracer.start_span(operation, kind=SpanKind.CLIENT, attributes=attributes)
+
+    @contextmanager
+    def spanning(self, sql: str) -> Iterator[None]:
+        """Have what the driver is sent be a span."""
+        span = self.begin(sql)
+        if span is None:
+            yield
+            return
+        try:
+            yield
+        except BaseException as why:
+            fail(span, why)
+            raise
+        finally:
+            span.end()
 
     def before(self, connection: Connection, _cursor: object, sql: str, *_: object) -> None:
         """Begin the span of a statement that SQLAlchemy runs."""
-        if span := self.begin(sql.split(maxsplit=1)[0].upper()):
-            span.set_attribute("db.query.text", sql)
+        if span := self.begin(sql):
             connection.info[_SPAN] = span
 
     def after(self, connection: Connection, *_: object) -> None:
@@ -70,14 +94,19 @@ class _TracedReader:
 
     async def ask(self, question: Question[T], /, **values: object) -> list[T]:
         """Ask a question."""
-        span = self._statements.begin("SELECT")
-        if span is None:
+        with self._statements.spanning(question.rendered(self._statements.dialect).sql):
             return await self._reader.ask(question, **values)
-        try:
-            return await self._reader.ask(question, **values)
-        except BaseException as why:
-            fail(span, why)
-            raise
-        finally:  # by now it is written down as it was asked
-            span.set_attribute("db.query.text", question.rendered(self._statements.dialect).sql)
-            span.end()
+
+
+class _TracedDoer:
+    """A doer each of whose deeds is a span."""
+
+    def __init__(self, doer: Doer, statements: _Statements) -> None:
+        self._doer = doer
+        self._statements = statements
+
+    async def do(self, deed: Deed, /, **values: object) -> bool:
+        """Do a deed."""
+        orders = deed.orders(self._statements.dialect, values)
+        with self._statements.spanning("; ".join(dict.fromkeys(sql for sql, _ in orders))):
+            return await self._doer.do(deed, **values)

@@ -15,6 +15,7 @@ from gql_app.accounts.audit import Origin
 from gql_app.accounts.callers import Caller, SignedIn
 from gql_app.accounts.presumed import Proving, Unproven
 from gql_app.accounts.records import CustomerRecord, SessionRecord
+from gql_app.db.deeds import Deed
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Reader
 from gql_app.errors import (
@@ -95,10 +96,14 @@ class Context:
         if posted:
             self._posted = True
             self.resources.posted.set()
-        self._signed_in = None
-        self.sessions_of.clear_all()
-        self.customers.clear_all()
+        self._judge_anew()
         return result
+
+    async def do(self, deed: Deed, /, **values: object) -> bool:
+        """Do a deed, after which who is asking is judged anew. Raises Unavailable."""
+        done = await self.resources.database.do(deed, **values)
+        self._judge_anew()
+        return done
 
     def done(self, message: str) -> str:
         """Add to a message that a letter was due which nobody will get."""
@@ -169,6 +174,11 @@ class Context:
     def sessions_of(self) -> DataLoader[UUID, Sequence[SessionRecord]]:
         """The living sessions of a customer; a page of customers costs one statement."""
         return DataLoader(load_fn=self._load_sessions)
+
+    def _judge_anew(self) -> None:
+        self._signed_in = None
+        for loader in ("sessions_of", "customers"):  # which are made when they are needed
+            self.__dict__.pop(loader, None)
 
     async def _judge(self) -> SignedIn | Unauthenticated:
         if isinstance(self.presented, Unauthenticated):

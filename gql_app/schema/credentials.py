@@ -187,13 +187,12 @@ async def _signed_in(context: Context, email: str, password: str) -> LoginPayloa
             password=password,
             origin=context.origin,
         )
-        opened = await context.write(
-            credentials.sign_in,
-            attempt,
-            resources.throttle,
-            resources.lifetimes,
-            origin=context.origin,
-        )
+        lifetimes, origin = resources.lifetimes, context.origin
+        opened = await credentials.admit(context, attempt, lifetimes, origin=origin)
+        if opened is None:
+            opened = await context.write(
+                credentials.sign_in, attempt, resources.throttle, lifetimes, origin=origin
+            )
         if opened is None or attempt.customer is None:
             return LoginPayload.rejected(context, Rejected(credentials.WRONG))
     except Rejected as why:

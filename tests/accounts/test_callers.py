@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from gql_app.accounts import callers, customers
 from gql_app.accounts.callers import SignedIn
+from gql_app.accounts.records import AnySession
 from gql_app.db.engine import Database, Writer
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.security.ids import new_id
@@ -35,7 +36,7 @@ async def ask(database: Database, customer_id: UUID, session_id: UUID) -> Signed
         return await callers.signed_in(db, claims)
 
 
-async def last_used(database: Database, session: SessionRow) -> datetime:
+async def last_used(database: Database, session: AnySession) -> datetime:
     """Read when a session was last used."""
     async with looking(database) as db:
         row = await db.get_one(SessionRow, session.id)
@@ -66,21 +67,21 @@ async def test_a_session_lives_until_it_expires(
     assert await living(database, ada) == ({ada.id: [session.id]} if lives else {})
 
 
-async def deactivate(db: Writer, session: SessionRow) -> None:
+async def deactivate(db: Writer, session: AnySession) -> None:
     """Shut the customer out, behind the session's back."""
     await db.execute(
         update(CustomerRow).where(CustomerRow.id == session.customer_id).values(is_active=False)
     )
 
 
-async def remove(db: Writer, session: SessionRow) -> None:
+async def remove(db: Writer, session: AnySession) -> None:
     """Remove the customer."""
     await customers.delete(db, session.customer_id, origin=NOWHERE)
 
 
 @pytest.mark.parametrize("deed", [deactivate, remove, end, end_all])
 async def test_nobody_asks_any_more_after(
-    database: Database, deed: Callable[[Writer, SessionRow], Awaitable[None]]
+    database: Database, deed: Callable[[Writer, AnySession], Awaitable[None]]
 ) -> None:
     ada, bob = await add_customer(database, "Ada"), await add_customer(database, "Bob")
     session, other = await open_session(database, ada), await open_session(database, bob)

@@ -1,14 +1,17 @@
 """Credentials that change while somebody else is at them."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 
 import pytest
 
 from gql_app.accounts import credentials, refresh, resets, sessions
 from gql_app.accounts.audit import Action
+from gql_app.accounts.credentials import Attempt
 from gql_app.accounts.customers import set_password
 from gql_app.accounts.refresh import NotRefreshed
+from gql_app.accounts.sessions import Opened
 from gql_app.accounts.throttle import Throttle
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
@@ -71,25 +74,59 @@ async def test_a_password_that_was_proven_must_still_be_the_same(database: Datab
     assert await stored(database, ada) == "newer"
 
 
+async def sign_in(database: Database, attempt: Attempt) -> Opened | None:
+    """Sign in within a transaction that may do more."""
+    async with database.write() as db:
+        return await credentials.sign_in(db, attempt, THROTTLE, LIFETIMES, origin=NOWHERE)
+
+
+async def admit(database: Database, attempt: Attempt) -> Opened | None:
+    """Sign in at once."""
+    return await credentials.admit(database, attempt, LIFETIMES, origin=NOWHERE)
+
+
+def proven(customer: CustomerRow) -> Attempt:
+    """Prove a customer's password."""
+    limits = (THROTTLE.of_typed("sign-in", customer.email), THROTTLE.of_client("sign-in", None))
+    return Attempt(limits, customer, proven=True)
+
+
+@pytest.mark.parametrize("way", [admit, sign_in])
 async def test_who_signs_in_waits_for_a_password_that_is_being_changed(
-    database: Database,
+    database: Database, way: Callable[[Database, Attempt], Coroutine[None, None, Opened | None]]
 ) -> None:
     ada = await add_customer(database, "Ada")
-    limits = (THROTTLE.of_typed("sign-in", "ada"), THROTTLE.of_client("sign-in", None))
-    proven = credentials.Attempt(limits, ada, proven=True)
-
-    async def sign_in() -> sessions.Opened | None:
-        async with database.write() as db:
-            return await credentials.sign_in(db, proven, THROTTLE, LIFETIMES, origin=NOWHERE)
-
     async with database.write() as db:
         row = await db.get_one(CustomerRow, ada.id)
         await set_password(db, row, "newer", action=Action.PASSWORD_CHANGED, origin=NOWHERE)
         await db.flush()
-        signing_in = asyncio.create_task(sign_in())
+        signing_in = asyncio.create_task(way(database, proven(ada)))
         await until_it_waits(db, signing_in)
         assert not signing_in.done()
     assert await signing_in is None
+
+
+@pytest.mark.parametrize("way", [admit, sign_in])
+async def test_who_sign_in_at_the_same_moment_have_no_more_sessions_than_one_by_one(
+    database: Database, way: Callable[[Database, Attempt], Coroutine[None, None, Opened | None]]
+) -> None:
+    ada = await add_customer(database, "Ada")
+    for _ in range(sessions.MOST):
+        latest = await admit(database, proven(ada))
+    async with database.write() as db:
+        first = await sessions.open_session(db, ada, NOWHERE, LIFETIMES)
+        signing_in = asyncio.create_task(way(database, proven(ada)))
+        await until_it_waits(db, signing_in)
+        assert not signing_in.done()
+    second = await signing_in
+    async with database.read() as db:
+        [living] = (await sessions.living(db, [ada.id])).values()
+    assert second
+    assert latest
+    assert len(living) == sessions.MOST
+    assert [each.id for each in living][:3] == [
+        opened.session.id for opened in (second, first, latest)
+    ]
 
 
 async def test_whose_pepper_has_changed_finds_no_successor(database: Database) -> None:

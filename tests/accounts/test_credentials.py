@@ -10,10 +10,11 @@ from sqlalchemy import select, update
 from gql_app.accounts import credentials, customers
 from gql_app.accounts.checks import Changes, check_changes
 from gql_app.accounts.credentials import Attempt
+from gql_app.accounts.records import AnySession
 from gql_app.accounts.sessions import open_session
-from gql_app.accounts.throttle import Throttle
+from gql_app.accounts.throttle import Limit, Throttle
 from gql_app.db.engine import Database
-from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
 from gql_app.errors import Rejected
 from gql_app.security.passwords import Passwords
 from tests.databases import looking
@@ -58,11 +59,20 @@ async def check(
     )
 
 
-async def sign_in(database: Database, attempt: Attempt) -> SessionRow | None:
+async def sign_in(database: Database, attempt: Attempt) -> AnySession | None:
     """Sign in, if the attempt was good."""
     async with database.write() as db:
         opened = await credentials.sign_in(db, attempt, THROTTLE, LIFETIMES, origin=NOWHERE)
     return opened.session if opened else None
+
+
+async def admit(database: Database, attempt: Attempt) -> AnySession | None:
+    """Sign in at once, if nothing speaks against it."""
+    opened = await credentials.admit(database, attempt, LIFETIMES, origin=NOWHERE)
+    return opened.session if opened else None
+
+
+SignIn = Callable[[Database, Attempt], Awaitable[AnySession | None]]
 
 
 def old_hash(password: str = PASSWORD) -> str:
@@ -71,16 +81,23 @@ def old_hash(password: str = PASSWORD) -> str:
 
 
 @pytest.mark.parametrize("email", ["ada@example.com", "ADA@Example.COM", "  ada@example.com \t"])
+@pytest.mark.parametrize("way", [admit, sign_in])
 async def test_the_right_password_proves_who_one_is(
-    database: Database, hasher: Passwords, email: str
+    database: Database, hasher: Passwords, email: str, way: SignIn
 ) -> None:
     ada = await add_customer(database, "Ada")
     attempt = await check(database, hasher, email)
     assert attempt.customer is not None
     assert (attempt.customer.id, attempt.renewed_hash) == (ada.id, None)
-    session = await sign_in(database, attempt)
+    session = await way(database, attempt)
     assert session is not None
-    assert (session.customer_id, session.ended_at) == (ada.id, None)
+    async with looking(database) as db:
+        row = (await db.scalars(select(SessionRow))).one()
+        login = (await db.scalars(select(AuditRow).order_by(AuditRow.id.desc()))).first()
+    assert (row.id, row.customer_id, row.ended_at) == (session.id, ada.id, None)
+    assert login is not None
+    assert (login.action, login.actor_id, login.customer_id) == ("session:login", ada.id, ada.id)
+    assert (login.at, login.fields) == (session.created_at, [])
     assert await stored_hash(database) == ada.password_hash
 
 
@@ -171,10 +188,12 @@ async def remove(database: Database) -> None:
 
 @pytest.mark.parametrize("deed", [deactivate, set_password, remove])
 @pytest.mark.parametrize("outdated", [False, True])
+@pytest.mark.parametrize("way", [admit, sign_in])
 async def test_signing_in_is_refused_if_the_account_changed_since_the_check(
     database: Database,
     hasher: Passwords,
     deed: Callable[[Database], Awaitable[None]],
+    way: SignIn,
     *,
     outdated: bool,
 ) -> None:
@@ -184,10 +203,40 @@ async def test_signing_in_is_refused_if_the_account_changed_since_the_check(
     await deed(database)
     async with looking(database) as db:
         left = (await db.scalars(select(CustomerRow.password_hash))).all()
-    assert await sign_in(database, proof) is None
+    assert await way(database, proof) is None
     assert await session_count(database) == 0
     async with looking(database) as db:
         assert (await db.scalars(select(CustomerRow.password_hash))).all() == left
+
+
+@pytest.mark.parametrize(
+    "failed",
+    [
+        THROTTLE.of_typed("sign-in", "ada@example.com"),
+        THROTTLE.of_client("sign-in", NOWHERE.ip_address),
+    ],
+)
+async def test_nobody_is_admitted_at_once_where_somebody_failed_lately(
+    database: Database, hasher: Passwords, failed: Limit
+) -> None:
+    await add_customer(database, "Ada")
+    proof = await check(database, hasher)
+    async with database.write() as db:
+        await THROTTLE.count(db, failed)
+    assert await admit(database, proof) is None
+    assert await session_count(database) == 0
+    assert await sign_in(database, proof)
+    assert await session_count(database) == 1
+
+
+async def test_only_who_needs_no_new_hash_is_admitted_at_once(
+    database: Database, hasher: Passwords
+) -> None:
+    await add_customer(database, "Ada")
+    assert await admit(database, await check(database, hasher, password="another one")) is None
+    await store(database, password_hash=old_hash())
+    assert await admit(database, await check(database, hasher)) is None
+    assert await session_count(database) == 0
 
 
 @pytest.mark.parametrize(

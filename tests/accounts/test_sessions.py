@@ -9,6 +9,7 @@ import pytest
 
 from gql_app.accounts import sessions
 from gql_app.accounts.audit import Origin
+from gql_app.accounts.records import AnySession
 from gql_app.accounts.sessions import MOST, Lifetimes
 from gql_app.clock import LATEST
 from gql_app.db.engine import Database, Writer
@@ -28,7 +29,7 @@ async def open_session(
     row: CustomerRow,
     origin: Origin = NOWHERE,
     lifetimes: Lifetimes = LIFETIMES,
-) -> SessionRow:
+) -> AnySession:
     """Sign a customer in."""
     async with database.write() as db:
         return (await sessions.open_session(db, row, origin, lifetimes)).session
@@ -80,12 +81,12 @@ async def test_no_session_outlives_the_last_moment_that_can_be_written(
     assert session.expires_at == LATEST
 
 
-async def end(db: Writer, session: SessionRow) -> None:
+async def end(db: Writer, session: AnySession) -> None:
     """Sign out."""
     await sessions.end(db, session.id, of=None, origin=NOWHERE)
 
 
-async def end_all(db: Writer, session: SessionRow) -> None:
+async def end_all(db: Writer, session: AnySession) -> None:
     """Sign out everywhere."""
     await sessions.end_all(db, session.customer_id)
 

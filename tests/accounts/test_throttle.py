@@ -210,6 +210,7 @@ def test_deeds_and_kinds_of_subject_are_counted_apart() -> None:
         ("::ffff:192.0.2.1", "::ffff:c000:201", True),
         ("junk", "junk", True),
         ("junk", "rubbish", False),
+        ("junk:", "rubbish:", False),
         ("", None, True),
         ("junk", None, False),
         ("192.0.2.1", None, False),

@@ -8,8 +8,12 @@ from opentelemetry.trace import StatusCode
 from sqlalchemy import Text, bindparam, column, select, table
 
 from gql_app.db.engine import Database
+from gql_app.db.faults import DRIVERS
 from gql_app.db.questions import Question
 from gql_app.db.traced import trace_statements
+from gql_app.security.ids import new_id
+from tests.accounts.rows import customer, store
+from tests.db.test_deeds import write
 
 GOOD = Question(select(bindparam("name", type_=Text())), tuple)
 NOWHERE = table("nowhere", column("name"))
@@ -39,3 +43,24 @@ async def test_question_that_fails_is_told_by_its_kind_alone(database: Database)
     assert bad.attributes is not None
     assert bad.attributes["error.type"] == caught.type.__qualname__
     assert "nowhere" in str(bad.attributes["db.query.text"])
+
+
+async def test_deed_is_one_span_that_tells_all_its_statements(database: Database) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracer = provider.get_tracer("tests")
+    trace_statements(database, tracer)
+    letter_id = new_id()
+    [row] = await store(database, [customer("Ada")])
+    with tracer.start_as_current_span("request"):
+        assert await write(database, row, letter_id=letter_id)
+        with pytest.raises(DRIVERS):
+            await write(database, row, letter_id=letter_id)
+    good, bad, _ = exporter.get_finished_spans()
+    for span in (good, bad):
+        assert span.attributes is not None
+        told = str(span.attributes["db.query.text"])
+        assert told.count("INSERT INTO letters") == told.count("UPDATE customers") == 1
+        assert "Ada" not in span.to_json()
+    assert good.status.status_code is StatusCode.UNSET
+    assert (bad.status.status_code, bad.status.description) == (StatusCode.ERROR, None)

@@ -10,7 +10,6 @@ from sqlalchemy import func, select
 
 from gql_app import chores
 from gql_app.accounts import sessions
-from gql_app.db.rows import insert_rows
 from gql_app.db.tables import SessionRow, ThrottleRow
 from gql_app.resources import Resources
 from gql_app.security.ids import new_id
@@ -54,7 +53,7 @@ async def processes(settings: Settings, set_clock: SetClock) -> AsyncIterator[li
             for number in range(OVER)
         ]
         async with resources.database.write() as db:
-            await insert_rows(db, *over, *failed)
+            db.add_all([*over, *failed])
         set_clock(NOON + LATER)
         async with resources.database.write() as db:
             await sessions.open_session(db, customer, NOWHERE, resources.lifetimes)

@@ -4,6 +4,7 @@ from typing import Final
 
 import pytest
 
+from gql_app.accounts import sessions
 from tests.api import Api
 from tests.people import PASSWORD, Person, add_customer, sign_in, sign_out
 
@@ -51,6 +52,22 @@ async def test_after_logout_the_next_protected_field_is_refused(api: Api, admin:
     assert answer.body["data"]["logout"] == {"status": "SUCCESS"}
     assert answer.reason("again") == "TOKEN_REVOKED"
     assert answer.reason("deleteCustomer") == "TOKEN_REVOKED"
+
+
+async def test_who_is_signed_out_by_signing_in_once_more_is_refused_the_next_protected_field(
+    api: Api, plain: Person
+) -> None:
+    for _ in range(sessions.MOST - 1):
+        await api.run(LOGIN, email=plain.email)
+    document = f"""mutation {{
+      changePassword(currentPassword: "{PASSWORD}", newPassword: "") {{ status }}
+      login(email: "{plain.email}", password: "{PASSWORD}") {{ status }}
+      logout {{ status }}
+    }}"""
+    answer = await api.run(document, token=plain.token)
+    assert answer.body["data"]["changePassword"] == {"status": "ERROR"}
+    assert answer.body["data"]["login"] == {"status": "SUCCESS"}
+    assert answer.reason("logout") == "TOKEN_REVOKED"
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
