@@ -6,6 +6,7 @@ import secrets
 import sys
 import threading
 import unicodedata
+from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,6 +19,7 @@ from typing import Final, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 
 from gql_app.errors import Fault, TooManyAttempts, UserErrorCode
 from gql_app.security import foreign
@@ -88,10 +90,18 @@ def _common() -> frozenset[str]:
     )
 
 
-@cache
 def _nobodys() -> str:
-    """Hash what is nobody's password, once, to compare with where there is no hash."""
-    return _HASHER.hash(secrets.token_urlsafe())
+    """Make up a hash of today's form, to compare with where there is none.
+
+    Nobody knows a password that comes to its random bytes. To hash one would take as much
+    memory as a sign-in does, which no worker needs before the first.
+    """
+    salt, digest = (
+        b64encode(secrets.token_bytes(size)).rstrip(b"=").decode()
+        for size in (_HASHER.salt_len, _HASHER.hash_len)
+    )
+    cost = f"m={_HASHER.memory_cost},t={_HASHER.time_cost},p={_HASHER.parallelism}"
+    return f"$argon2id$v={ARGON2_VERSION}${cost}${salt}${digest}"
 
 
 def _step_back() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import sys
 import threading
 from collections import Counter
@@ -12,8 +13,25 @@ from argon2 import PasswordHasher, Type, extract_parameters
 
 from gql_app.errors import TooManyAttempts, UserErrorCode
 from gql_app.security.passwords import STEP, Passwords
+from tests.processes import ROOT
 
 PASSWORD = "a password of the tests"
+PEAKS = """
+import asyncio
+from pathlib import Path
+from gql_app.security.passwords import Passwords
+
+def peak():
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+
+started = peak()
+passwords = Passwords(threads=1, queue=0)
+made = peak()
+asyncio.run(passwords.verify("a password", None))
+print(made - started, peak() - made)
+passwords.close()
+"""
+"""Tells how many KiB it takes to be ready for passwords, and then to verify nobody's."""
 Work = Callable[[Passwords], Coroutine[None, None, object]]
 
 
@@ -62,6 +80,13 @@ async def test_long_password_is_hashed_to_its_last_character(passwords: Password
 async def test_nobody_s_password_is_never_right(passwords: Passwords) -> None:
     assert await passwords.verify(PASSWORD, None) is False
     assert await passwords.verify("", None) is False
+
+
+def test_nobody_s_password_takes_the_memory_of_a_hash_but_not_before_it_is_typed() -> None:
+    told = subprocess.check_output([sys.executable, "-c", PEAKS], cwd=ROOT, encoding="utf-8")  # noqa: S603 — the code above
+    ready, verified = map(int, told.split())
+    assert ready < 4 * 1024
+    assert 18 * 1024 < verified < 30 * 1024
 
 
 @pytest.mark.parametrize(
