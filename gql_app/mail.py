@@ -6,7 +6,6 @@ from email.message import EmailMessage
 from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
 
-import aiosmtplib
 import structlog
 
 from gql_app.settings import Settings
@@ -63,6 +62,8 @@ class SmtpMailer:
 
     async def send(self, letter: Letter) -> None:
         """Hand the letter to the mail server."""
+        import aiosmtplib  # noqa: PLC0415 — most processes of many send no letter
+
         try:
             await aiosmtplib.send(
                 written(letter, sender=self._sender),

@@ -9,12 +9,11 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
 from gql_app import settings
 from gql_app.accounts import audit, checks, customers, samples, sessions
 from gql_app.accounts.audit import Origin
-from gql_app.cli.console import err, out
+from gql_app.cli.console import bar, err, out
 from gql_app.cli.database import prepare
 from gql_app.clock import rfc3339
 from gql_app.db.engine import Database
@@ -114,9 +113,10 @@ async def _export_audit(chosen: Settings) -> None:
 async def _seed(chosen: Settings, count: int, password: str) -> None:
     async with opened(chosen) as (database, passwords):
         hashed = await passwords.hash(password)
-        with Progress(console=err) as progress:
-            bar = progress.add_task("Customers", total=count)
+        done = 0
+        with bar("Customers", count) as advance:
             for rows in samples.batches(count, password_hash=hashed):
                 async with database.write() as db:
                     await samples.insert_samples(db, rows)
-                progress.advance(bar, len(rows))
+                done += len(rows)
+                advance(done)

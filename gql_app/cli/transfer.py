@@ -3,19 +3,18 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final, NoReturn
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from gql_app import settings
 from gql_app.accounts import exports, imports
 from gql_app.accounts.imports import BATCH, FIELDS, Record, Refused
-from gql_app.cli.console import err, fail, out
+from gql_app.cli.console import bar, err, fail, out
 from gql_app.cli.database import prepare
 from gql_app.cli.records import STDIO, Format, Source, Unreadable, format_of, read, writer
 from gql_app.db.engine import Database
@@ -120,7 +119,7 @@ async def _import(
     """Judge and add every record in one transaction, which is kept if none is refused."""
     database = Database.of(chosen)
     try:
-        with _bar("Importing", source.size) as advance, suppress(_Undone):
+        with bar("Importing", source.size) as advance, suppress(_Undone):
             async with database.write() as db:
                 lines = read(source, form)
                 while batch := list(islice(lines, BATCH)):
@@ -145,7 +144,7 @@ async def _export(
         async with database.read() as db:
             total = await exports.count(db)
             write = writer(to.write, form, fields)
-            with _bar("Exporting", total, quiet=quiet) as advance:
+            with bar("Exporting", total, quiet=quiet) as advance:
                 async for page in exports.pages(db, fields):
                     for values in page:
                         write(values)
@@ -154,15 +153,6 @@ async def _export(
     finally:
         await database.close()
     return done
-
-
-@contextmanager
-def _bar(what: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
-    """Show how far it is, where somebody watches."""
-    columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, disable=quiet or not err.is_terminal) as progress:
-        bar = progress.add_task(what, total=total)
-        yield lambda done: progress.update(bar, completed=done)
 
 
 @contextmanager
