@@ -1,6 +1,7 @@
 """The settings: their defaults, their faults, and what serving asks for besides."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pydantic import ValidationError
@@ -222,6 +223,16 @@ def test_postgresql_needs_a_secret_to_serve(monkeypatch: pytest.MonkeyPatch) -> 
 def test_postgresql_with_a_secret_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     set_variables(monkeypatch, DATABASE_URL=POSTGRESQL, SECRET_KEY=SECRET)
     assert settings.load(serving=True).secret_bytes == SECRET.encode()
+
+
+def test_as_many_passwords_are_hashed_at_once_as_there_are_cores_that_may_be_used() -> None:
+    def on_one_core() -> int:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+        return settings.load().password_threads
+
+    assert settings.load().password_threads == min(4, len(os.sched_getaffinity(0)))
+    with ThreadPoolExecutor(1) as thread:  # which alone is kept to it
+        assert thread.submit(on_one_core).result() == 1
 
 
 @pytest.mark.parametrize("seconds", [1, 2, 3600, 10**12])

@@ -53,6 +53,13 @@ SECRET_REQUIRED: Final = (
 )
 
 
+def _some_cores() -> int:
+    """Tell how many cores this process may use, up to four: more threads would only wait."""
+    if hasattr(os, "sched_getaffinity"):  # where there is none, nobody is kept from a core
+        return min(4, len(os.sched_getaffinity(0)))
+    return min(4, os.cpu_count() or 1)
+
+
 class Settings(BaseSettings):
     """Every setting with its default; frozen once read."""
 
@@ -104,7 +111,7 @@ class Settings(BaseSettings):
     """The page where a password is reset; its link gets #token= and the token."""
     demo: bool = False
     """Whether letters may go to the log; `serve --demo` sets it."""
-    password_threads: Annotated[int, Field(ge=1, le=64)] = min(4, os.cpu_count() or 1)
+    password_threads: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=_some_cores)
     """Passwords hashed at once, each of which takes 19 MiB."""
     password_queue: Natural = 256
     """Passwords that may wait for a thread; any more are told to come back."""
