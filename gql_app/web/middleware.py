@@ -82,6 +82,8 @@ class Reception:
                 state |= {"kind": context.kind, "facts": context.facts(NO_ANSWER)}
         finally:
             self._tell(scope, state, time.perf_counter() - started)
+            # The connection keeps the scope until its next request, and a page with it otherwise.
+            state.pop("context", None)
 
     def _tell(self, scope: Scope, state: Mapping[str, Any], seconds: float) -> None:
         """Tell the log and the numbers how it came out."""
