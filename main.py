@@ -1,9 +1,9 @@
 """The program: `uvicorn main:app` serves it, `python main.py` is its command line."""
 
 if __name__ == "__main__":
-    from gql_app.cli import run
+    from gql_app.cli import main
 
-    run()
+    main()
 elif __name__ != "__mp_main__":  # as multiprocessing names it in the workers of `serve`
     from gql_app.app import create_app
 

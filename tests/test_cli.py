@@ -13,7 +13,7 @@ from tests.commands import output_here, run_here
 from tests.conftest import SECRET
 from tests.databases import Postgres, copied_sqlite, looking
 from tests.people import PASSWORD, add_customer
-from tests.processes import ROOT, free_port, output_of, run_main, typing
+from tests.processes import MAIN, ROOT, free_port, output_of, run, run_main, typing
 
 LOGIN = """
 mutation SignIn($email: String!, $password: String!) {
@@ -50,8 +50,12 @@ async def count(url: str, what: str) -> int:
         await database.close()
 
 
-def test_version_is_printed(tmp_path: Path) -> None:
-    assert output_of("version", folder=tmp_path) == f"{__version__}\n"
+def test_version_is_printed_by_a_program_that_keeps_what_it_imports(tmp_path: Path) -> None:
+    told = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 0))"
+    found = f"import runpy, sys; sys.path.insert(0, {str(ROOT)!r})"
+    program = f"{found}; runpy.run_path({MAIN[1]!r}, run_name='__main__')"
+    done = run([MAIN[0], "-c", f"{told}; {program}", "version"], tmp_path)
+    assert done.stdout == f"{__version__}\nTrue\n"
     assert list(tmp_path.iterdir()) == []
 
 

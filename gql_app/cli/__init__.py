@@ -1,5 +1,6 @@
 """The command line: `python main.py ...`, or `gql-app ...` where it is installed."""
 
+import gc
 import sys
 from typing import Final
 
@@ -32,6 +33,16 @@ for _command in (
 cli.command("import")(transfer.import_customers)
 cli.command("export")(transfer.export_customers)
 cli.add_typer(keys.keys, name="keys")
+
+
+def main() -> None:
+    """Be the program, which keeps what it has imported for as long as it runs.
+
+    So the garbage collector need not look through it, again and again, while the server's own
+    modules are made: that is a tenth of the time that it takes to start.
+    """
+    gc.freeze()
+    run()
 
 
 def run() -> None:
