@@ -24,7 +24,7 @@ BUSY_STEP: Final = 0.01
 STATEMENTS: Final = 256
 """Prepared statements that each connection keeps."""
 STEPS: Final = 20_000
-"""Steps of SQLite's machine, a millisecond or so, that the event loop stands still for.
+"""Steps of SQLite's machine, a millisecond or so, twice of which the event loop may stand still.
 
 A thread looks as often whether anybody waits for its answer still.
 """
@@ -153,12 +153,15 @@ class _Connection:
         self._driver: sqlite3.Connection | None = None
         self.given_up = False
         """Whether the statement is to end at the next look."""
+        self._grace = 0
+        """Looks before that one."""
 
     def glance(self, sql: str, bound: Sequence[object]) -> _Found | None:
         """Run a statement, or answer None if that is not done in no time."""
         if self._driver is None:
             return None
         self.given_up = True
+        self._grace = 1
         try:
             return self._driver.execute(sql, bound).fetchall()
         except sqlite3.OperationalError as error:
@@ -167,6 +170,7 @@ class _Connection:
             raise
         finally:
             self.given_up = False
+            self._grace = 0
 
     def fetch(self, sql: str, bound: Sequence[object]) -> _Found:
         """Run a statement to its end, and wait for a file that is locked."""
@@ -212,5 +216,16 @@ class _Connection:
         except sqlite3.Error:
             driver.close()
             raise
-        driver.set_progress_handler(lambda: self.given_up, STEPS)
+        driver.set_progress_handler(self._is_over, STEPS)
         return driver
+
+    def _is_over(self) -> bool:
+        """Tell SQLite at a look whether the statement is to end.
+
+        It counts the steps of a statement on from one run to the next, so that the first look
+        may come at any time: of pages of 50 it did so in one of six.
+        """
+        if self._grace:
+            self._grace -= 1
+            return False
+        return self.given_up
