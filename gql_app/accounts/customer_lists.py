@@ -7,12 +7,12 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Text, Uuid, bindparam, case, false, or_
+from sqlalchemy import ColumnElement, FromClause, Uuid, bindparam, case, false, or_
 
 from gql_app.accounts.checks import fold
 from gql_app.accounts.paging import Listing
 from gql_app.accounts.shapes import SHAPES, Shape, Source
-from gql_app.db.grams import grams, holding
+from gql_app.db.grams import by_grams, by_trigrams, grams, holds, pattern
 from gql_app.db.questions import Spelt
 from gql_app.db.tables import CustomerRow, Moment
 from gql_app.errors import AdminRequired, BadUserInput
@@ -116,19 +116,17 @@ def _searched(text: str) -> tuple[str, Mapping[str, object]]:
         raise BadUserInput(message)
     if "\0" in text:
         return "is_nobody", {}
-    text = escaped = fold(text)
-    for special in "/%_":
-        escaped = escaped.replace(special, f"/{special}")
+    text = fold(text)
     if found := grams(text):
-        return "short_search", {"search": escaped, "text": text, "grams": found}
-    return "search", {"search": escaped}
+        return "short_search", {"text": text, "grams": found}
+    return "search", {"text": text, "pattern": pattern(text)}
 
 
 def _at_hand(shape: Shape, name: str) -> ColumnElement[bool]:
     """Write a condition, whose values are parameters, as a row at hand is asked."""
     match name:
         case "search" | "short_search":
-            return or_(*map(_contains, _searched_keys(shape)))
+            return or_(*map(holds, _searched_keys(shape)))
         case "is_nobody":
             return false()
         case "is_admin":
@@ -143,19 +141,19 @@ def _at_hand(shape: Shape, name: str) -> ColumnElement[bool]:
 
 def _sought(shape: Shape, name: str) -> ColumnElement[bool]:
     """Write it as an index is asked, which knows short texts by their grams."""
-    if name == "short_search":
-        return or_(*(holding(_contains(key), key) for key in _searched_keys(shape)))
-    return _at_hand(shape, name)
+    match name:
+        case "search":
+            return or_(*map(by_trigrams, _searched_keys(shape)))
+        case "short_search":
+            return or_(*map(by_grams, _searched_keys(shape)))
+        case _:
+            return _at_hand(shape, name)
 
 
 def _searched_keys(shape: Shape) -> Iterator[ColumnElement[str]]:
     yield _TABLE.c.name_key
     if shape.by_admin:
         yield _TABLE.c.email_key
-
-
-def _contains(key: ColumnElement[str]) -> ColumnElement[bool]:
-    return key.contains(bindparam("search", type_=Text()), escape="/")
 
 
 def _shown(shape: Shape, name: str, rows: FromClause) -> ColumnElement[Any]:

@@ -4,12 +4,23 @@ Trigrams need three letters or digits in a row. This takes any characters, in an
 """
 
 import re
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Self
 
-from sqlalchemy import ARRAY, Boolean, ColumnElement, Text, bindparam
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    ColumnElement,
+    Integer,
+    Text,
+    and_,
+    bindparam,
+    literal_column,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import OperatorType
 
 GRAMS: Final = (
     "(string_to_array({0}, NULL) || string_to_array("
@@ -21,28 +32,64 @@ SEPARATOR: Final = "\1"
 _TRIGRAM: Final = re.compile("[a-z0-9]{3}")
 
 
-class Holds(FunctionElement[bool]):
-    """Whether a column holds a text: by its grams where they are indexed, by LIKE elsewhere.
+class Place(FunctionElement[int]):
+    """Where in a column a text begins, from 1 on; 0 if nowhere.
 
-    Both at once would let PostgreSQL's prepared plans take the trigrams' index, which finds
-    everything for such a text.
+    It needs no escaping, and takes half as long as LIKE, which PostgreSQL's prepared plans
+    make the pattern of anew for each row.
+    """
+
+    inherit_cache = True
+    type = Integer()
+
+
+class Pieces(FunctionElement[Sequence[str]]):
+    """A column's characters and pairs, as they are indexed."""
+
+    inherit_cache = True
+    type = ARRAY(Text())
+
+
+class Sought(FunctionElement[bool]):
+    """A condition as it is asked of every row on SQLite, and as PostgreSQL's index answers it.
+
+    Both at once would let PostgreSQL's prepared plans take the trigrams' index for a short
+    text, of which that finds everything.
     """
 
     inherit_cache = True
     type = Boolean()
 
-
-@compiles(Holds, "sqlite")
-def _like(element: Holds, compiler: SQLCompiler, **options: object) -> str:
-    like, *_ = element.clauses
-    return compiler.process(like, **options)
+    def self_group(self, against: OperatorType | None = None) -> Self:  # noqa: ARG002 — as its base has it
+        """Stay as it is: SQLite would be asked whether it equals 1."""
+        return self
 
 
-@compiles(Holds, "postgresql")
-def _by_grams(element: Holds, compiler: SQLCompiler, **options: object) -> str:
-    _, *parts = element.clauses  # what is processed has its values sent, written or not
-    key, grams, text = (compiler.process(each, **options) for each in parts)
-    return f"({GRAMS.format(key)} @> {grams} AND strpos({key}, CAST({text} AS text)) > 0)"
+@compiles(Place, "sqlite")
+def _instr(element: Place, compiler: SQLCompiler, **options: object) -> str:
+    return f"instr({compiler.process(element.clauses, **options)})"
+
+
+@compiles(Place, "postgresql")
+def _strpos(element: Place, compiler: SQLCompiler, **options: object) -> str:
+    return f"strpos({compiler.process(element.clauses, **options)})"
+
+
+@compiles(Pieces, "postgresql")
+def _pieces(element: Pieces, compiler: SQLCompiler, **options: object) -> str:
+    return GRAMS.format(compiler.process(element.clauses, **options))
+
+
+@compiles(Sought, "sqlite")
+def _of_every_row(element: Sought, compiler: SQLCompiler, **options: object) -> str:
+    plain, _ = element.clauses  # what is processed has its values sent, written or not
+    return compiler.process(plain, **options)
+
+
+@compiles(Sought, "postgresql")
+def _of_the_index(element: Sought, compiler: SQLCompiler, **options: object) -> str:
+    _, indexed = element.clauses
+    return f"({compiler.process(indexed, **options)})"
 
 
 def grams(text: str) -> list[str]:
@@ -52,7 +99,24 @@ def grams(text: str) -> list[str]:
     return sorted({text[start : start + 2] for start in range(len(text) - 1)}) or [text]
 
 
-def holding(like: ColumnElement[bool], key: ColumnElement[str]) -> ColumnElement[bool]:
-    """Say that a column holds `text`, whose `grams` are a list, in the way an index answers."""
+def pattern(text: str) -> str:
+    """Write the pattern by which PostgreSQL's LIKE finds a text anywhere."""
+    for special in "\\%_":
+        text = text.replace(special, f"\\{special}")
+    return f"%{text}%"
+
+
+def holds(key: ColumnElement[str]) -> ColumnElement[bool]:
+    """Say that a column holds `text`, in the way that is fast for a row at hand."""
+    return Place(key, bindparam("text", type_=Text())) > literal_column("0")
+
+
+def by_trigrams(key: ColumnElement[str]) -> ColumnElement[bool]:
+    """Say so by `pattern`, in the way that an index of trigrams answers."""
+    return Sought(holds(key), key.like(bindparam("pattern", type_=Text())))
+
+
+def by_grams(key: ColumnElement[str]) -> ColumnElement[bool]:
+    """Say so by `grams`, a list, in the way that an index of these answers."""
     listed = bindparam("grams", type_=ARRAY(Text()))
-    return Holds(like, key, listed, bindparam("text", type_=Text()))
+    return Sought(holds(key), and_(Pieces(key).bool_op("@>")(listed), holds(key)))

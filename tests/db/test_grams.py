@@ -1,21 +1,21 @@
 """Short texts are found by their characters and pairs, whatever these are."""
 
 import pytest
-from sqlalchemy import Text, bindparam, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 from gql_app.db.engine import Database
-from gql_app.db.grams import grams, holding
+from gql_app.db.grams import by_grams, by_trigrams, grams, holds, pattern
 from gql_app.db.questions import Question
 from gql_app.db.tables import CustomerRow
 from tests.accounts.rows import customer, store
 
 POSTGRESQL = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy left it untyped
-LIKE = CustomerRow.name_key.contains(bindparam("search", type_=Text()), escape="/")
-HOLDING = Question(
-    select(CustomerRow.name).where(holding(LIKE, CustomerRow.__table__.c.name_key)),
-    lambda row: str(row[0]),
-)
+KEY = CustomerRow.__table__.c.name_key
+WAYS = {
+    way.__name__: Question(select(CustomerRow.name).where(way(KEY)), lambda row: str(row[0]))
+    for way in (holds, by_trigrams, by_grams)
+}
 NAMES = [
     "a",
     "ab",
@@ -27,25 +27,39 @@ NAMES = [
     "%",
     "_",
     "a%b",
+    "a_b",
+    "\\",
+    "\\%",
     "\\1",
     "\n",
     "{,}",
 ]
 
 
-@pytest.mark.parametrize("text", [*NAMES, "b", "猫", " ", "1", "%b", "\\", "zz", '"', "bb"])
-async def test_a_text_is_held_by_those_that_it_stands_in(database: Database, text: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_text_is_held_by_those_that_it_stands_in(database: Database, way: str) -> None:
     await store(database, map(customer, NAMES))
-    literal = text.replace("%", "/%").replace("_", "/_")
-    async with database.read() as db:
-        found = await db.ask(HOLDING, search=literal, text=text, grams=grams(text))
-    assert sorted(found) == sorted(name for name in NAMES if text in name)
+    texts = [*NAMES, "b", "猫", " ", "1", "%b", "_b", "\\", "\\%", "zz", '"', "bb", "/"]
+    for text in texts:
+        async with database.read() as db:
+            values = {"text": text, "pattern": pattern(text), "grams": grams(text)}
+            found = await db.ask(WAYS[way], **values)
+        assert sorted(found) == sorted(name for name in NAMES if text in name), text
 
 
-def test_postgresql_is_asked_for_grams_and_not_by_like() -> None:
-    asked = str(HOLDING.statement.compile(dialect=POSTGRESQL))
-    assert "LIKE" not in asked
-    assert "strpos" in asked
+@pytest.mark.parametrize(
+    ("way", "spoken"),
+    [("holds", {"strpos"}), ("by_trigrams", {"LIKE"}), ("by_grams", {"strpos", "string_to_array"})],
+)
+def test_postgresql_is_asked_in_the_one_way_that_is_meant(way: str, spoken: set[str]) -> None:
+    asked = str(WAYS[way].statement.compile(dialect=POSTGRESQL))
+    assert {each for each in ("LIKE", "strpos", "string_to_array") if each in asked} == spoken
+
+
+def test_a_pattern_is_ready_made_for_it_is_compared_with_each_row() -> None:
+    asked = str(WAYS["by_trigrams"].statement.compile(dialect=POSTGRESQL))
+    assert "||" not in asked
+    assert "ESCAPE" not in asked
 
 
 @pytest.mark.parametrize(
