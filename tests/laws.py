@@ -37,7 +37,7 @@ INSIDE: Mapping[str, Floors] = {
         ("customer_lists",),
         ("audit", "checks", "letters", "throttle"),
         ("paging",),
-        ("cursors", "walks"),
+        ("counts", "cursors", "walks"),
         ("shapes",),
         ("records",),
     ),

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple, Self
 from uuid import UUID
 
-from gql_app.accounts import cursors, walks
+from gql_app.accounts import counts, cursors, walks
 from gql_app.accounts.shapes import SHAPES, Shape
 from gql_app.accounts.walks import TOLD
 from gql_app.db.questions import Reader
@@ -21,8 +21,17 @@ DEFAULT_SIZE: Final = 50
 MAX_SIZE: Final = 500
 MAX_COUNT: Final = 10_000
 """How far a list is counted."""
-REACH: Final = 100
-"""Rows looked at for each that a page holds, before those that match are taken to be rare."""
+REACH: Final = 150
+"""Rows looked at for each that a page holds, before those that match are taken to be rare.
+
+More would make a page of 500 dear that nobody matches, less one of 50 that 1 in 150 match.
+"""
+EVERYTHING: Final = 2**31 - 1
+"""Rows that no table has."""
+SAMPLE: Final = 400
+FREQUENT: Final = 20
+"""Many match if one of so many in a sample does."""
+_SAMPLED: Final = {"sample": SAMPLE, "many": SAMPLE // FREQUENT}
 
 _Keys = tuple[datetime | UUID | str, ...]
 
@@ -86,7 +95,7 @@ class Listing:
     ) -> Page:
         """Read some columns of one page, and the order's keys if cursors are to be written.
 
-        It takes one statement, and a second where few rows match the list's filter.
+        It takes one statement, and two more where few rows near match the list's filter.
         Raises BadUserInput for a cursor not of this list.
         """
         after, before = self.read(window.after), self.read(window.before)
@@ -97,15 +106,21 @@ class Listing:
         if before:
             values |= _named("before", before)
         look = (self.shape, names, window.backward, bool(after), bool(before))
-        if self.shape.matching:
-            reach = REACH * (window.size + 1)
-            found = await db.ask(walks.page(*look, "scout"), **values, reach=reach)
-            page = self._page(window, names, found, edged=True)
-            if _is_whole(page, window, ends_early=bool(found[0][-1])):
-                return page
-            found = await db.ask(walks.page(*look, "gather"), **values)
-        else:
+        if not self.shape.matching:
             found = await db.ask(walks.page(*look), **values)
+            return self._page(window, names, found, edged=bool(after or before))
+        scout = walks.page(*look, "scout")
+        found = await db.ask(scout, **values, reach=REACH * (window.size + 1))
+        page = self._page(window, names, found, edged=True)
+        if _is_whole(page, window, ends_early=bool(found[0][-1])):
+            return page
+        [is_frequent] = await db.ask(
+            counts.frequency(self.shape, window.backward), **self.values, **_SAMPLED
+        )
+        if is_frequent:
+            found = await db.ask(scout, **values, reach=EVERYTHING)
+            return self._page(window, names, found, edged=True)
+        found = await db.ask(walks.page(*look, "gather"), **values)
         return self._page(window, names, found, edged=bool(after or before))
 
     def unread(self, window: Window) -> Page:
@@ -116,7 +131,10 @@ class Listing:
 
     async def count(self, db: Reader, most: int = MAX_COUNT) -> int:
         """Count the list, but no further than most."""
-        [count] = await db.ask(walks.count(self.shape), **self.values, most=most)
+        reach = 2 * FREQUENT * most
+        [count] = await db.ask(
+            counts.count(self.shape), **self.values, **_SAMPLED, most=most, reach=reach
+        )
         return count
 
     def cursor(self, keys: Sequence[object]) -> str:

@@ -1,11 +1,11 @@
 """Shapes of lists: what their statements are made of, and depend on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, FromClause
+from sqlalchemy import ColumnElement, FromClause, UnaryExpression, and_
 
 from gql_app.db.tables import Row
 
@@ -44,7 +44,42 @@ class Shape(NamedTuple):
     by_admin: bool = True
 
     @property
+    def table(self) -> FromClause:
+        """Name the table."""
+        return self.source.entity.__table__
+
+    @property
+    def ids(self) -> list[str]:
+        """Name the columns by which a row is found again."""
+        return [column.key for column in self.table.primary_key]
+
+    @property
+    def bounds(self) -> list[ColumnElement[bool]]:
+        """Write the conditions that bound the list."""
+        return [self.source.sought(self, name) for name in self.within]
+
+    @property
+    def matches(self) -> ColumnElement[bool]:
+        """Write the others, as a row at hand is asked."""
+        return and_(*(self.source.at_hand(self, name) for name in self.matching)).label("matches")
+
+    @property
+    def sought(self) -> list[ColumnElement[bool]]:
+        """Write all of them, as an index is asked."""
+        return [self.source.sought(self, name) for name in (*self.within, *self.matching)]
+
+    def order(self, rows: FromClause, *, backward: bool = False) -> list[UnaryExpression[Any]]:
+        """Sort rows as the list does, or the other way round."""
+        return self.directed((rows.c[key] for key in self.keys), backward=backward)
+
+    def directed(
+        self, keys: Iterable[ColumnElement[Any]], *, backward: bool
+    ) -> list[UnaryExpression[Any]]:
+        """Sort by these columns in the direction of the list, or in the other."""
+        return [key.desc() if self.descending != backward else key.asc() for key in keys]
+
+    @property
     def types(self) -> list[type]:
         """Tell of what types the keys are."""
-        columns = self.source.entity.__table__.c
+        columns = self.table.c
         return [columns[key].type.python_type for key in self.keys]

@@ -2,7 +2,8 @@
 
 An index holds all rows in a list's order, so that one statement walks to the page. The walk to
 rows that match a filter may be as long as the table: scouting goes no further than makes it
-likely that few do, and gathering then finds all of these by the filter's own index.
+likely that few do, and gathering then finds all of these by the filter's own index. If many do,
+but none of them near, to walk on costs less.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,8 +16,6 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Select,
-    UnaryExpression,
-    and_,
     bindparam,
     case,
     exists,
@@ -36,7 +35,6 @@ CURSORS: Final = ("after", "before")
 Way = Literal["walk", "scout", "gather"]
 _SIZE: Final = bindparam("size", type_=Integer())
 _REACH: Final = bindparam("reach", type_=Integer())
-_MOST: Final = bindparam("most", type_=Integer())
 
 
 @lru_cache(SHAPES)
@@ -55,19 +53,6 @@ def page(
     return Question(statement, as_it_is)
 
 
-@lru_cache(SHAPES)
-def count(shape: Shape) -> Question[int]:
-    """Ask how many rows there are, up to a bound."""
-    table = shape.source.entity.__table__
-    some = select(true()).select_from(table).where(*_all(shape)).limit(_MOST).subquery()
-    counted = select(func.count()).select_from(some).scalar_subquery()
-    return Question(select(counted), lambda row: int(row[0]))
-
-
-def _all(shape: Shape) -> list[ColumnElement[bool]]:
-    return [shape.source.sought(shape, name) for name in (*shape.within, *shape.matching)]
-
-
 @dataclass(frozen=True)
 class _Look:
     """A look for a page: in the table, or in those of its rows that are near or match."""
@@ -80,59 +65,66 @@ class _Look:
 
     def walk(self) -> Select[Any]:
         """Look among all rows, in the list's order."""
-        within = self._within
-        bounds = [*within, *self._bounds(self._table)]
-        return self._page(self._table, bounds, self._table, within)
+        table, within = self.shape.table, self.shape.bounds
+        page = self._shown(table).where(*within, *self._bounds(table)).limit(_SIZE)
+        return self._page(page, table, table, within)
 
     def gather(self) -> Select[Any]:
-        """Look among all that match, whichever index finds these; spell only what is shown."""
-        matching = select(*self._raw).where(*_all(self.shape)).cte("matching")
+        """Look among all that match, whichever index finds these."""
+        keys = [self.shape.table.c[name] for name in self._keys]
+        matching = select(*keys).where(*self.shape.sought).cte("matching")
         matching = matching.prefix_with("MATERIALIZED")
-        ordered = self._order(matching, backward=self.backward)
+        ordered = self.shape.order(matching, backward=self.backward)
         nearest = select(*matching.c).where(*self._bounds(matching)).order_by(*ordered)
-        return self._page(nearest.limit(_SIZE).subquery(), [], matching, [])
+        places = nearest.limit(_SIZE).subquery()
+        return self._page(self._shown_at(places), places, matching, [])
 
     def scout(self) -> Select[Any]:
         """Look among the nearest rows; tell of a page that is not full whether there are more.
 
         Those come in order. To ask for it once more has SQLite look at all of them, and sort.
         """
-        table, bounds = self._table, [*self._within, *self._bounds(self._table)]
-        near = self._near(bounds, self._raw, backward=self.backward)
-        page = self._some(near, [near.c.matches]).add_columns(*self._marks(near)).cte("nearest")
-        is_full = select(func.count() >= _SIZE).select_from(page).scalar_subquery()
-        ordered = self._order(table, backward=self.backward)
+        table, bounds = self.shape.table, [*self.shape.bounds, *self._bounds(self.shape.table)]
+        near = self._near(bounds, self._keys, backward=self.backward)
+        places = select(*(near.c[name] for name in self._keys)).where(near.c.matches)
+        nearest = places.limit(_SIZE).cte("nearest")
+        is_full = select(func.count() >= _SIZE).select_from(nearest).scalar_subquery()
+        ordered = self.shape.order(table, backward=self.backward)
         beyond = select(true()).select_from(table).where(*bounds).order_by(*ordered)
         ends_early = case((is_full, false()), else_=exists(beyond.offset(_REACH).limit(1)))
+        page = self._shown_at(nearest).add_columns(*self._marks(nearest)).subquery()
         return self._told(page, self._any_near, ends_early)
 
     def _page(
         self,
-        rows: FromClause,
-        bounds: Iterable[ColumnElement[bool]],
+        page: Select[Any],
+        places: FromClause,
         others: FromClause,
         within: Sequence[ColumnElement[bool]],
     ) -> Select[Any]:
-        """Select a page of these rows, and with a cursor what lies beyond it of the others."""
-        page = self._some(rows, bounds)
-        page = page.order_by(*self._order(rows, backward=self.backward))
+        """Order a page by its places, and with a cursor tell what of the others lies beyond it."""
+        page = page.order_by(*self.shape.order(places, backward=self.backward))
         if not self.cursors:
             return page
 
         def is_any(cursor: str) -> ColumnElement[bool]:
             """Ask for the nearest row: whether one exists, PostgreSQL may ask of all of them."""
-            ordered = self._order(others, backward=cursor == "after")
+            ordered = self.shape.order(others, backward=cursor == "after")
             beyond = select(true()).where(*within, self._beyond(others, cursor))
             return beyond.order_by(*ordered).limit(1).scalar_subquery().is_not(None)
 
-        return self._told(page.add_columns(*self._marks(rows)).subquery(), is_any, false())
+        return self._told(page.add_columns(*self._marks(places)).subquery(), is_any, false())
 
-    def _some(self, rows: FromClause, conditions: Iterable[ColumnElement[bool]]) -> Select[Any]:
-        """Select what is shown of as many rows as a page holds and one more."""
-        shown = (
-            self.shape.source.shown(self.shape, name, rows).label(name) for name in self.columns
+    def _shown_at(self, places: FromClause) -> Select[Any]:
+        """Select what is shown of the rows at some places: of all others an index is enough."""
+        table = self.shape.table
+        return self._shown(table).where(
+            *(table.c[name] == places.c[name] for name in self.shape.ids)
         )
-        return select(*shown).where(*conditions).limit(_SIZE)
+
+    def _shown(self, rows: FromClause) -> Select[Any]:
+        shown = self.shape.source.shown
+        return select(*(shown(self.shape, name, rows).label(name) for name in self.columns))
 
     def _told(
         self,
@@ -149,42 +141,32 @@ class _Look:
             select(*(page.c[name] for name in self.columns), marks[0].is_not(None), *told.c)
             .select_from(told)
             .join(page, true(), isouter=True)
-            .order_by(*self._directed(marks, backward=self.backward))
+            .order_by(*self.shape.directed(marks, backward=self.backward))
         )
 
     def _near(
         self,
         conditions: Iterable[ColumnElement[bool]],
-        columns: Iterable[ColumnElement[Any]] = (),
+        keys: Iterable[str] = (),
         *,
         backward: bool,
     ) -> FromClause:
         """Select so many rows as are in reach, and whether they match."""
-        shape, ordered = self.shape, self._order(self._table, backward=backward)
-        matches = and_(*(shape.source.at_hand(shape, name) for name in shape.matching))
-        near = select(*columns, matches.label("matches")).select_from(self._table)
+        shown = [self.shape.table.c[name] for name in keys]
+        near = select(*shown, self.shape.matches).select_from(self.shape.table)
+        ordered = self.shape.order(self.shape.table, backward=backward)
         return near.where(*conditions).order_by(*ordered).limit(_REACH).subquery()
 
     def _any_near(self, cursor: str) -> ColumnElement[bool]:
         """Ask whether any row near a cursor matches, there or on the side away from the page."""
-        conditions = [*self._within, self._beyond(self._table, cursor)]
+        conditions = [*self.shape.bounds, self._beyond(self.shape.table, cursor)]
         near = self._near(conditions, backward=cursor == "after")
         return exists(select(true()).select_from(near).where(near.c.matches))
 
     @property
-    def _table(self) -> FromClause:
-        return self.shape.source.entity.__table__
-
-    @property
-    def _raw(self) -> list[ColumnElement[Any]]:
-        """Name the columns that are shown, sorted by or needed to mask others."""
-        keys = [column.key for column in self._table.primary_key]
-        names = {*self.columns, *self.shape.keys, *keys}
-        return [column for column in self._table.c if column.key in names]
-
-    @property
-    def _within(self) -> list[ColumnElement[bool]]:
-        return [self.shape.source.sought(self.shape, name) for name in self.shape.within]
+    def _keys(self) -> list[str]:
+        """Name the columns of the order, and those by which a row is found again."""
+        return list(dict.fromkeys((*self.shape.keys, *self.shape.ids)))
 
     def _marks(self, rows: FromClause) -> list[ColumnElement[Any]]:
         """Name the keys anew, beside columns that may show them in another form."""
@@ -208,11 +190,3 @@ class _Look:
         if later != self.shape.descending:
             return those >= there if or_there else those > there
         return those <= there if or_there else those < there
-
-    def _order(self, rows: FromClause, *, backward: bool) -> list[UnaryExpression[Any]]:
-        return self._directed((rows.c[key] for key in self.shape.keys), backward=backward)
-
-    def _directed(
-        self, keys: Iterable[ColumnElement[Any]], *, backward: bool
-    ) -> list[UnaryExpression[Any]]:
-        return [key.desc() if self.shape.descending != backward else key.asc() for key in keys]

@@ -1,12 +1,15 @@
 """What the tests of the rules share: a database at noon, and somebody in it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
+from gql_app.accounts.paging import REACH
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
 from gql_app.resources import Resources
+from tests.accounts.rows import CROWD, START, customer, store
 from tests.conftest import SetClock
 from tests.people import add_customer
 
@@ -24,3 +27,18 @@ def noon(resources: Resources, set_clock: SetClock) -> Database:
 async def ada(noon: Database) -> CustomerRow:
     """Add a customer whom letters are for."""
     return await add_customer(noon, "Ada Müller 🦊", "ada@example.com")
+
+
+@pytest.fixture
+async def crowd(database: Database) -> tuple[Database, list[CustomerRow]]:
+    """Store many customers, of whom three are called Zebedee and are admins, far apart."""
+    people = [customer(f"Customer {n}", seconds=n) for n in range(CROWD)]
+    rare = [customer(f"{letter} Zebedee {letter}", seconds=n) for n, letter in enumerate("Dcx")]
+    for row, seconds in zip(rare, (REACH // 2, 3 * REACH + 10, CROWD), strict=True):
+        row.is_admin = True
+        row.created_at = START + timedelta(seconds=seconds)
+        row.email = row.email_key = f"{CROWD}{row.email_key}"
+    await store(database, [*people, *rare])
+    async with database.write() as db:
+        await db.execute(text("ANALYZE"))
+    return database, rare

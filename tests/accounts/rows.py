@@ -10,7 +10,7 @@ from uuid import UUID
 
 from gql_app.accounts.checks import fold
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
-from gql_app.accounts.paging import Listing, Page, Window
+from gql_app.accounts.paging import REACH, Listing, Page, Window
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
 from gql_app.security.ids import new_id
@@ -19,6 +19,11 @@ from tests.statements import listened
 START = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 ORDERS = [Order(field, descending=down) for field, down in product(OrderField, [False, True])]
 EVERYBODY = Filter()
+CROWD = 6 * REACH
+"""More than are looked at for a page of one."""
+RARE = Filter(search="zebedee")
+SHORT = Filter(search="ze")
+FREQUENT = Filter(search="cus")
 COLUMNS = [column.key for column in CustomerRow.__table__.columns]
 
 

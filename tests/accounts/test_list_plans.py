@@ -16,7 +16,10 @@ from tests.accounts.rows import ORDERS, cursor, everybody, read, statements
 INDEXES = {
     OrderField.CREATED_AT: {"ix_customers_created_at"},
     OrderField.NAME: {"ix_customers_name_key"},
-    OrderField.EMAIL: {"customers_email_key_key", "sqlite_autoindex_customers_2"},
+    OrderField.EMAIL: {
+        "customers_email_key_id_name_key_created_at_is_admin_key",
+        "sqlite_autoindex_customers_2",
+    },
 }
 BOUNDS = [(False, False), (True, False), (False, True), (True, True)]
 

@@ -1,11 +1,13 @@
 """What a column gives back is what was put in."""
 
+import random
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
+from gql_app.accounts.checks import MAX_EMAIL, MAX_NAME, check_new, fold
 from gql_app.clock import LATEST
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, SessionRow
@@ -66,6 +68,19 @@ async def test_an_address_is_unique_whatever_the_rules_do(database: Database) ->
     await store(database, [customer("Ada", "ada@example.com")])
     with pytest.raises(IntegrityError):
         await store(database, [customer("Bob", "ADA@example.com")])
+
+
+async def test_the_longest_names_and_addresses_fit_into_the_orders_indexes(
+    database: Database,
+) -> None:
+    chance = random.Random(1)  # noqa: S311 — no secret
+    long = "ΐΰὒὔὖᾷῇῒῗῢῧῷ"  # each becomes three when its case is folded
+    name = "".join(chance.choices(long, k=MAX_NAME))
+    address = f"{''.join(chance.choices(long[:2], k=32))}@{'.'.join([long[0] * 20] * 4)}.com"
+    checked = check_new(name=name, email=address, password="correct horse battery")
+    assert len(fold(checked.name).encode()) == 6 * MAX_NAME
+    assert len(fold(checked.email).encode()) > 2 * MAX_EMAIL
+    await store(database, [customer(checked.name, checked.email)])
 
 
 @pytest.mark.parametrize("column", ["name", "name_key", "email", "email_key", "created_at"])

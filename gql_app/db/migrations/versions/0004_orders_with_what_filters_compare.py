@@ -1,0 +1,38 @@
+"""Indexes of the orders that hold what filters compare, so that searching walks them alone."""
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+CREATED_AT, NAME_KEY = ["created_at", "id"], ["name_key", "id"]
+NARROW = "customers_email_key_key"
+WIDE = "customers_email_key_id_name_key_created_at_is_admin_key"
+"""PostgreSQL's own names for what makes the addresses unique."""
+
+
+def upgrade() -> None:
+    """Make the indexes anew; SQLite's of the addresses is part of its table, and stays."""
+    _replace("ix_customers_created_at", [*CREATED_AT, "name_key", "email_key", "is_admin"])
+    _replace("ix_customers_name_key", [*NAME_KEY, "email_key", "created_at", "is_admin"])
+    if op.get_bind().dialect.name == "postgresql":
+        unique = "UNIQUE (email_key) INCLUDE (id, name_key, created_at, is_admin)"
+        op.execute(
+            f"ALTER TABLE customers DROP CONSTRAINT {NARROW}, ADD CONSTRAINT {WIDE} {unique}"
+        )
+
+
+def downgrade() -> None:
+    """Leave the indexes with their keys alone."""
+    _replace("ix_customers_created_at", CREATED_AT)
+    _replace("ix_customers_name_key", NAME_KEY)
+    if op.get_bind().dialect.name == "postgresql":
+        unique = "UNIQUE (email_key)"
+        op.execute(
+            f"ALTER TABLE customers DROP CONSTRAINT {WIDE}, ADD CONSTRAINT {NARROW} {unique}"
+        )
+
+
+def _replace(index: str, columns: list[str]) -> None:
+    op.drop_index(index, "customers")
+    op.create_index(index, "customers", columns)

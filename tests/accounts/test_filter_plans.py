@@ -1,0 +1,216 @@
+"""Of a filter, whose index is walked and whose finds what few match, on either database."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from gql_app.accounts import audit
+from gql_app.accounts.audit import Action
+from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
+from gql_app.accounts.paging import SAMPLE, Window
+from gql_app.accounts.records import AuditRecord
+from gql_app.db.engine import Database
+from gql_app.db.tables import CustomerRow
+from tests.accounts.rows import (
+    FREQUENT,
+    ORDERS,
+    RARE,
+    SHORT,
+    START,
+    cursor,
+    read,
+    statements,
+)
+
+ORDERED = {
+    OrderField.CREATED_AT: {"ix_customers_created_at"},
+    OrderField.NAME: {"ix_customers_name_key"},
+    OrderField.EMAIL: {"customers_email_key_id_name_key_created_at_is_admin_key"},
+}
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Walk PostgreSQL's plan from the root."""
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+async def plan_of(
+    url: str,
+    statement: str,
+    values: Sequence[object],
+    *,
+    analyze: bool = False,
+    off: Sequence[str] = ("seqscan",),
+) -> list[dict[str, Any]]:
+    """Ask PostgreSQL how it would run a statement, were the table too large to read whole."""
+    database = Database(url)
+    async with database.engine.connect() as connection:
+        for way in off:
+            await connection.execute(text(f"SET LOCAL enable_{way} = off"))
+        how = f"EXPLAIN (FORMAT JSON{', ANALYZE' if analyze else ''})"
+        [(plan,)] = (await connection.exec_driver_sql(f"{how} {statement}", tuple(values))).all()
+    await database.close()
+    return list(nodes((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]))
+
+
+def used(plan: list[dict[str, Any]]) -> set[str]:
+    """Name the indexes of a plan, beside the one by which a page's rows are found again."""
+    return {node["Index Name"] for node in plan if "Index Name" in node} - {"customers_pkey"}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    ("which", "by_admin", "indexes"),
+    [
+        (RARE, False, {"ix_customers_name_key_trgm"}),
+        (RARE, True, {"ix_customers_name_key_trgm", "ix_customers_email_key_trgm"}),
+        (Filter(search="%"), False, {"ix_customers_name_key_grams"}),
+        (
+            Filter(search="xé"),
+            True,
+            {"ix_customers_name_key_grams", "ix_customers_email_key_grams"},
+        ),
+        (SHORT, False, {"ix_customers_name_key_grams"}),
+        (SHORT, True, {"ix_customers_name_key_grams", "ix_customers_email_key_grams"}),
+        (Filter(search="z"), False, {"ix_customers_name_key_grams"}),
+        (Filter(is_admin=True), False, {"ix_customers_is_admin"}),
+        (Filter(created_after=START + timedelta(days=1)), False, {"ix_customers_created_at"}),
+    ],
+)
+async def test_postgresql_walks_the_order_first_and_gathers_by_the_filters_index(
+    crowd: tuple[Database, list[CustomerRow]],
+    database_url: str,
+    which: Filter,
+    indexes: set[str],
+    *,
+    by_admin: bool,
+) -> None:
+    database, _ = crowd
+    of = listing(which, Order(OrderField.NAME), by_admin=by_admin)
+    with statements() as seen:
+        await read(database, of, Window(1))
+    scouting = await plan_of(database_url, *seen[0])
+    gathering = await plan_of(database_url, *seen[2], off=("seqscan", "indexonlyscan"))
+    assert used(scouting) == {"ix_customers_name_key"}
+    assert used(gathering) == indexes
+    assert not [n for n in [*scouting, *gathering] if n["Node Type"] == "Seq Scan"]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("order", ORDERS)
+async def test_postgresql_walks_an_orders_index_and_reads_rows_of_a_page_alone(
+    crowd: tuple[Database, list[CustomerRow]], database_url: str, order: Order
+) -> None:
+    database, rare = crowd
+    all_at_once = Filter("ze", is_admin=False, created_before=START + timedelta(days=1))
+    for which in (RARE, Filter(is_admin=True), all_at_once):
+        of = listing(which, order, by_admin=True)
+        middle = cursor(of, rare[1])
+        for window in (Window(1, after=middle), Window(1, before=middle, backward=True)):
+            with statements() as seen:
+                await read(database, of, window)
+            scouting = await plan_of(database_url, *seen[0])
+            walks = [n for n in scouting if n.get("Index Name") in ORDERED[order.field]]
+            assert {node["Node Type"] for node in walks} == {"Index Only Scan"}
+            assert used(scouting) == ORDERED[order.field]
+
+
+async def plan_on_sqlite(
+    database: Database, statement: str, values: Sequence[object]
+) -> list[tuple[int, str]]:
+    """Ask SQLite how it would run a statement: each step, and below which other."""
+    async with database.engine.connect() as connection:
+        how = f"EXPLAIN QUERY PLAN {statement}"
+        plan = (await connection.exec_driver_sql(how, tuple(values))).all()
+    return [(row.parent, row.detail) for row in plan]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("field", [OrderField.CREATED_AT, OrderField.NAME])
+async def test_sqlite_walks_an_orders_index_and_reads_rows_of_a_page_alone(
+    crowd: tuple[Database, list[CustomerRow]], field: OrderField
+) -> None:
+    """The index of addresses is part of SQLite's table, so that it holds nothing else."""
+    database, _ = crowd
+    order = Order(field)
+    with statements() as seen:
+        await read(database, listing(RARE, order, by_admin=True), Window(1))
+    scouting, _, gathering = [await plan_on_sqlite(database, *each) for each in seen]
+    [index] = ORDERED[order.field]
+    tables = [step for _, step in scouting if "customers" in step]
+    assert tables[0] == f"SCAN customers USING COVERING INDEX {index}"
+    for plan in (scouting, gathering):
+        read_by = [step for _, step in plan if "customers" in step and "COVERING" not in step]
+        assert read_by == ["SEARCH customers USING INDEX sqlite_autoindex_customers_1 (id=?)"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("order", ORDERS)
+async def test_sqlite_walks_the_order_without_sorting_the_table(
+    crowd: tuple[Database, list[CustomerRow]], order: Order
+) -> None:
+    database, _ = crowd
+    with statements() as seen:
+        await read(database, listing(FREQUENT, order, by_admin=True), Window(1))
+    [scouting] = seen
+    plan = await plan_on_sqlite(database, *scouting)
+    tables = [step for _, step in plan if "customers" in step]
+    assert tables
+    assert all("USING" in step and "INDEX" in step for step in tables)
+    sorted_at = [parent for parent, step in plan if "TEMP B-TREE" in step]
+    assert sorted_at == [0], "only the page itself is sorted, not what it is looked for among"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_count_reads_no_more_rows_than_it_may_answer(
+    crowd: tuple[Database, list[CustomerRow]], database_url: str
+) -> None:
+    database, _ = crowd
+    with statements() as seen:
+        async with database.read() as db:
+            await listing(Filter(), Order(), by_admin=True).count(db, 7)
+    plan = await plan_of(database_url, *seen[0], analyze=True)
+    [scan] = [node for node in plan if "Scan" in node["Node Type"]]
+    assert scan["Actual Rows"] == 7
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("order", [Order(), Order(OrderField.EMAIL)])
+async def test_postgresql_counts_what_a_sample_says_is_frequent_without_its_index(
+    crowd: tuple[Database, list[CustomerRow]], database_url: str, order: Order
+) -> None:
+    database, rare = crowd
+    for which, looks in ((FREQUENT, [1, 1, 0]), (RARE, [1, 0, 1])):
+        with statements() as seen:
+            async with database.read() as db:
+                await listing(which, order, by_admin=True).count(db, 200)
+        plan = await plan_of(database_url, *seen[0], analyze=True)
+        parts = [node for node in plan if node.get("Parent Relationship") == "InitPlan"]
+        assert [node["Actual Loops"] for node in parts] == looks, "a sample, the nearest, all"
+        [sample] = [n for n in plan if n.get("Index Name") == "customers_pkey"]
+        assert sample["Actual Rows"] <= SAMPLE
+        nearest = next(n for n in plan if n.get("Index Name") in ORDERED[order.field])
+        assert nearest["Actual Rows"] <= 200 + len(rare)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("action", [None, Action.LOGIN.value])
+async def test_audited_events_of_one_customer_or_action_are_a_walk(
+    crowd: tuple[Database, list[CustomerRow]], database_url: str, action: str | None
+) -> None:
+    database, rare = crowd
+    customer_id = rare[0].id if action is None else None
+    of = audit.listing(customer_id=customer_id, action=action)
+    with statements() as seen:
+        async with database.read() as db:
+            await of.page(db, Window(1), AuditRecord._fields)
+    [page] = seen
+    walks = [node for node in await plan_of(database_url, *page) if "Index Name" in node]
+    index = f"ix_audit_events_{'customer_id' if action is None else 'action'}"
+    assert [node["Index Name"] for node in walks] == [index]
