@@ -28,8 +28,8 @@ WAITING = 100
 AT_ONCE = 8
 MIB = 1024
 A_HASH = 19 * MIB
-MOST = 120 * MIB
-"""What a worker takes under a load of lists."""
+MOST = 110 * MIB
+"""What a worker takes under a load of lists; each password that is hashed comes on top."""
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_no_page_is_held_once_it_is_answered_and_a_worker_stays_small(server: Se
         sizes += readers.map(page_of_500, peers[AT_ONCE:], [token] * WAITING)
         assert sizes == [500] * len(peers)
         assert held(server) - before < 64 * WAITING
-    assert held(server, "VmHWM") < MOST
+    assert held(server, "VmHWM") < MOST + A_HASH
 
 
 def test_flood_of_sign_ins_leaves_others_their_answer_and_memory_flat(server: Server) -> None:
