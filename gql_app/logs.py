@@ -4,7 +4,6 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from types import MappingProxyType
@@ -118,8 +117,10 @@ class _Lines(structlog.BoundLoggerBase):
         facts["event"] = event
         line = _completed(output.name, _METHODS[level], facts)
         [write] = self._processors
-        with suppress(structlog.DropEvent, OSError, ValueError):  # the last of a closed file
+        try:
             output.file.write(f"{write(output, line['level'], line)!s}\n")
+        except (structlog.DropEvent, OSError, ValueError):  # the last of a closed file
+            return
 
 
 _METHODS: Final = {

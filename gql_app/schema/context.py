@@ -38,6 +38,18 @@ MAX_NAME: Final = 100
 class Context:
     """One request: never more, for the answers it keeps are true of one request only."""
 
+    operation = ""
+    """What the operation is called, for the log."""
+    kind = "none"
+    """Whether it is a query or a mutation, once that is known."""
+    caller_id: UUID | None = None
+    """Whoever was found to be asking, for the log."""
+    unbroken = False
+    """Whether it goes on though its client is gone: a guess is to be counted all the same."""
+    _signed_in: SignedIn | Unauthenticated | None = None
+    _foreseen: object = None
+    _posted = False
+
     def __init__(
         self,
         resources: Resources,
@@ -52,20 +64,9 @@ class Context:
         self.origin: Final = origin
         """Where the request comes from; by_caller() adds whose it is."""
         self.request_id: Final = request_id
-        self.operation = ""
-        """What the operation is called, for the log."""
-        self.unbroken = False
-        """Whether it goes on though its client is gone: a guess is to be counted all the same."""
-        self.kind = "none"
-        """Whether it is a query or a mutation, once that is known."""
-        self.caller_id: UUID | None = None
-        """Whoever was found to be asking, for the log."""
         self.memo: dict[object, object] = {}
         """What is true of the document, whoever sends it: it outlives the request."""
-        self._signed_in: SignedIn | Unauthenticated | None = None
         self._judging = asyncio.Lock()
-        self._posted = False
-        self._foreseen: object = None
 
     def facts(self, outcome: str) -> dict[str, str | None]:
         """Tell the log what was asked, by whom, and how it came out."""
