@@ -7,11 +7,12 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 from uuid import UUID
 
 from jwt import PyJWS
+from jwt.algorithms import Algorithm
 
 from gql_app import clock
 from gql_app.errors import TokenExpired, TokenInvalid, TokenMalformed
@@ -67,12 +68,8 @@ def encode_token(
         "jti": str(new_id()),
     }
     key = ring.signing
-    text = _jws(key.algorithm).encode(
-        json.dumps(payload, separators=(",", ":")).encode(),
-        key.secret,
-        algorithm=key.algorithm,
-        headers={"typ": _TYPE, "kid": key.id},
-    )
+    text = f"{_header(key.algorithm, key.id)}.{_spell(payload)}"
+    signature = _codec(key.algorithm).sign(text.encode(), key.secret)
     claims = Claims(
         customer_id=customer_id,
         session_id=session_id,
@@ -80,7 +77,7 @@ def encode_token(
         expires_at=_moment(expires_at),
         key_id=key.id,
     )
-    return text, claims
+    return f"{text}.{_unpadded(signature)}", claims
 
 
 def decode_token(ring: KeyRing, issuer: Issuer, text: str) -> Claims:
@@ -91,8 +88,7 @@ def decode_token(ring: KeyRing, issuer: Issuer, text: str) -> Claims:
     """
     header, payload, signature = _parse(text)
     key = _key(ring, header)
-    codec = _jws(key.algorithm).get_algorithm_by_name(key.algorithm)
-    if not codec.verify(text.rpartition(".")[0].encode(), key.verifier, signature):
+    if not _codec(key.algorithm).verify(text.rpartition(".")[0].encode(), key.verifier, signature):
         raise TokenInvalid
     claims = _judge(payload, issuer, key)
     if claims.expires_at <= clock.now():
@@ -161,9 +157,22 @@ def _key(ring: KeyRing, header: Mapping[str, object]) -> Key:
 
 
 @cache
-def _jws(algorithm: str) -> PyJWS:
-    """Keep one codec for each algorithm, which knows no other."""
-    return PyJWS(algorithms=[algorithm])
+def _codec(algorithm: str) -> Algorithm:
+    """Keep what signs and verifies by one algorithm, with keys that were prepared once."""
+    return PyJWS(algorithms=[algorithm]).get_algorithm_by_name(algorithm)
+
+
+@lru_cache(1)
+def _header(algorithm: str, key_id: str) -> str:
+    return _spell({"alg": algorithm, "kid": key_id, "typ": _TYPE})
+
+
+def _spell(members: Mapping[str, object]) -> str:
+    return _unpadded(json.dumps(members, separators=(",", ":")).encode())
+
+
+def _unpadded(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _judge(payload: Mapping[str, object], issuer: Issuer, key: Key) -> Claims:
