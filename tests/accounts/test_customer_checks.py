@@ -5,6 +5,8 @@ from typing import TypedDict
 from unicodedata import normalize
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from gql_app import clock
 from gql_app.accounts import checks
@@ -165,6 +167,27 @@ def test_a_name_is_kept_trimmed_and_in_nfc(typed: str, stored: str) -> None:
 def test_an_address_is_stored_normalised_and_folded(typed: str, stored: str, key: str) -> None:
     assert check_new(**fields(email=typed)).email == stored
     assert check_changes(row(), {"email": typed}).values == {"email": stored, "email_key": key}
+
+
+LABELS = st.text("abcXYZ019-", min_size=1, max_size=12)
+ADDRESSES = st.emails() | st.builds(
+    lambda local, labels: f"{local}@{'.'.join(labels)}",
+    st.text("aZ0._+-%é", min_size=1, max_size=20),
+    st.lists(LABELS | st.sampled_from(["xn--mnchen-3ya", "XN--nxasmq6b", "com", "De"]), max_size=4),
+)
+
+
+@given(ADDRESSES)
+@example("Ada@Example.COM")
+@example("ada@xn--mnchen-3ya.de")
+@example("ada@sub.xn--mnchen-3ya.de")
+def test_an_address_is_looked_for_by_the_key_that_it_is_stored_by(address: str) -> None:
+    try:
+        stored = check_new(**fields(email=address)).email
+    except Rejected:
+        return
+    assert checks.stored_key(address) == fold(stored)
+    assert checks.stored_key(f" {address.upper()} ") == checks.stored_key(address.upper())
 
 
 @pytest.mark.parametrize(
