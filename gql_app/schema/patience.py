@@ -15,12 +15,14 @@ class Patience:
     def __init__(self, seconds: float) -> None:
         self.seconds: Final = seconds
         self._due: Final[dict[asyncio.Task[Any], float]] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The loop whose timer runs; it is left to run, for the next operation may need it."""
 
     async def __aenter__(self) -> None:
         """Begin an operation, which is all that its task does."""
-        if not self._due:
-            self._arm(self.seconds)
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._arm(loop, self.seconds)
         self._due[_task()] = monotonic() + self.seconds
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -30,19 +32,18 @@ class Patience:
         if rang and not task.uncancel() and kind is asyncio.CancelledError:
             raise TimeoutError
 
-    def _ring(self) -> None:
-        now = monotonic()
+    def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop, now = None, monotonic()
         for task, due in list(self._due.items()):
             if due > now:
-                self._arm(due - now)
+                self._arm(loop, due - now)
                 return
             del self._due[task]
             task.cancel()
 
-    def _arm(self, seconds: float) -> None:
-        if self._timer:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._ring)
+    def _arm(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self._loop = loop
+        loop.call_later(seconds, self._ring, loop)
 
 
 def _task() -> asyncio.Task[Any]:
