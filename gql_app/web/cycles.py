@@ -1,9 +1,12 @@
 """One request and its answer on the wire."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Final
 
 from uvicorn._types import ASGISendEvent, HTTPResponseStartEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+_UNUSUAL: Final = frozenset({b"connection", b"transfer-encoding"})
 
 
 class Cycle(RequestResponseCycle):
@@ -37,10 +40,10 @@ class Cycle(RequestResponseCycle):
     def _whole(self, start: HTTPResponseStartEvent, body: bytes) -> bytes | None:
         """Write an answer of a known length; None if there is anything unusual about it."""
         headers = [*self.default_headers, *start.get("headers", ())]
+        if not _is_plain(dict(headers), len(body)):
+            return None
         if not self.keep_alive:
             headers.append((b"connection", b"close"))
-        if not _is_plain(headers, len(body)):
-            return None
         lines = [b"%b: %b\r\n" % header for header in headers]
         head = b"".join([STATUS_LINE[start["status"]], *lines])
         ends = len(headers) + 1
@@ -57,7 +60,6 @@ class Cycle(RequestResponseCycle):
         self.on_response()
 
 
-def _is_plain(headers: Sequence[tuple[bytes, bytes]], length: int) -> bool:
-    """Tell whether an answer says how long it is, rightly, and nothing else of its transfer."""
-    told = dict(headers)
-    return told.get(b"content-length") == b"%d" % length and b"transfer-encoding" not in told
+def _is_plain(told: Mapping[bytes, bytes], length: int) -> bool:
+    """Tell whether an answer says how long it is, rightly, and nothing else of the connection."""
+    return told.get(b"content-length") == b"%d" % length and _UNUSUAL.isdisjoint(told)

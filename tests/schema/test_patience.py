@@ -7,7 +7,7 @@ import pytest
 from gql_app.schema.patience import Patience
 
 SOON = 0.05
-LATE = 60
+LATE = 10
 
 
 async def wait(patience: Patience, gone_on: asyncio.Event) -> None:
@@ -44,6 +44,16 @@ async def test_each_has_its_own_time_whenever_it_begins() -> None:
     outcomes = [type(task.exception()) for task in (first, second, third)]
     assert outcomes == [TimeoutError, TimeoutError, type(None)]
     assert len(done) == 3
+
+
+async def test_who_begins_while_another_is_at_work_is_cancelled_as_well() -> None:
+    patience, never = Patience(SOON), asyncio.Event()
+    first = asyncio.create_task(wait(patience, never))
+    await asyncio.sleep(SOON / 2)
+    second = asyncio.create_task(wait(patience, never))
+    async with asyncio.timeout(LATE):
+        await asyncio.wait([first, second])
+    assert isinstance(second.exception(), TimeoutError)
 
 
 async def test_who_is_cancelled_by_others_stays_so() -> None:

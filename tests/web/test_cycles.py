@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 from gql_app.web.bounds import Bounds
 from gql_app.web.wire import Wire
 
-BOUNDS = Bounds(connections=10, seconds=10, head_bytes=2_000, body_bytes=2_000)
+BOUNDS = Bounds(connections=10, seconds=60, head_bytes=2_000, body_bytes=2_000)
 LENGTH = (b"content-length", b"5")
 HELLO: Sequence[Message] = (
     {"type": "http.response.start", "status": 200, "headers": [LENGTH]},
@@ -36,7 +36,14 @@ def answering(*messages: Message) -> ASGIApp:
 @asynccontextmanager
 async def connected(app: ASGIApp) -> AsyncIterator[socket.socket]:
     """Serve an application, and connect to it."""
-    config = Config(app, ws="none", lifespan="off", log_config=None, server_header=False)
+    config = Config(
+        app,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=60,  # who is disconnected was not just idle
+    )
     config.load()
     serve = partial(Wire, config, ServerState(), {}, bounds=BOUNDS)
     loop = asyncio.get_running_loop()
