@@ -26,7 +26,7 @@ HOUSE: Floors = (
     ("metrics",),
     ("security", "settings"),
     ("errors", "logs"),
-    ("clock",),
+    ("addresses", "clock", "text"),
 )
 INSIDE: Mapping[str, Floors] = {
     "accounts": (
