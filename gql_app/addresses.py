@@ -1,6 +1,10 @@
 """Addresses of clients, each in its one spelling."""
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+IPV6_PREFIXES: Final = (64, 56, 48)
+"""Bits of an IPv6 address that one client has: of its network, its home, and its site."""
 
 
 def canonical(address: str) -> str:
@@ -15,3 +19,18 @@ def canonical(address: str) -> str:
     except ValueError:
         return address
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)
+
+
+def networks(address: str) -> tuple[str, ...]:
+    """Return what may be one client: an address, or of IPv6 its networks, the narrowest first."""
+    spelt = canonical(address)
+    try:
+        bits = int(IPv6Address(spelt))
+    except ValueError:
+        return (spelt,)
+    return tuple(str(IPv6Network((bits, prefix), strict=False)) for prefix in IPV6_PREFIXES)
+
+
+def client_of(address: str) -> str:
+    """Return the client whose address it is: of IPv6 the network (/64)."""
+    return networks(address)[0]

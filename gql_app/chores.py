@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from gql_app.accounts import letters, sessions
+from gql_app.accounts import known_clients, letters, sessions
 from gql_app.db.engine import Writer
 from gql_app.errors import Unavailable
 from gql_app.mail import SEND_TIMEOUT, Letter, Undeliverable
@@ -71,7 +71,10 @@ async def deliver(resources: Resources) -> int:
 async def purge(resources: Resources) -> int:
     """Delete what is long over, in small batches, and tell how much it was."""
     return sum(
-        [await _purge(resources, some) for some in (sessions.purge, resources.throttle.purge)]
+        [
+            await _purge(resources, some)
+            for some in (sessions.purge, resources.throttle.purge, known_clients.purge)
+        ]
     )
 
 

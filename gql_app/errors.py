@@ -198,13 +198,9 @@ class Rejected(GqlAppError):
 class TooManyAttempts(Rejected):
     """A mutation that is to be tried again later."""
 
-    def __init__(self, *, retry_after: int, limit: str) -> None:
-        super().__init__(
-            Fault(
-                UserErrorCode.TOO_MANY_ATTEMPTS,
-                f"There were too many attempts. Try again in {retry_after} seconds.",
-            )
-        )
+    def __init__(self, *, retry_after: int, limit: str, advice: str | None = None) -> None:
+        usual = f"There were too many attempts. Try again in {retry_after} seconds."
+        super().__init__(Fault(UserErrorCode.TOO_MANY_ATTEMPTS, advice or usual))
         self.retry_after: Final = retry_after
         self.limit: Final = limit
         """What was tried too often, for those who watch."""

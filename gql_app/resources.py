@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from gql_app.accounts import sessions
 from gql_app.accounts.letters import Stationery
 from gql_app.accounts.presumed import Presumed
 from gql_app.accounts.sessions import Lifetimes
-from gql_app.accounts.throttle import Throttle
+from gql_app.accounts.throttle import HOUR, Throttle
 from gql_app.db.engine import Database, sqlite_file
 from gql_app.errors import CannotStart
 from gql_app.mail import Mailer, mailer
@@ -80,7 +81,7 @@ class Resources:
             passwords=Passwords(threads=settings.password_threads, queue=settings.password_queue),
             metrics=metrics or Metrics(),
             lifetimes=_lifetimes(settings, keys),
-            throttle=_throttle(settings, keys),
+            throttle=throttle_of(settings, keys),
             mailer=tracing.mailer(mailer(settings)) if tracing else mailer(settings),
             stationery=Stationery(keys.derive("reset links"), settings.reset_url),
             posted=asyncio.Event(),
@@ -105,12 +106,18 @@ def _lifetimes(settings: Settings, keys: KeyRing) -> Lifetimes:
     )
 
 
-def _throttle(settings: Settings, keys: KeyRing) -> Throttle:
+def throttle_of(settings: Settings, keys: KeyRing) -> Throttle:
+    """Make the throttle that all processes with these settings and keys share."""
+    needed = 2 * sessions.MOST * HOUR // settings.access_token_ttl
     return Throttle(
         key=keys.derive("throttles"),
         attempts=settings.login_attempts,
         client_attempts=settings.login_client_attempts,
         window=settings.login_window_seconds,
+        lockout_attempts=settings.login_lockout_attempts,
+        account_writes=settings.account_writes_per_hour,
+        account_refreshes=max(settings.account_writes_per_hour, needed),
+        mail=mailer(settings).open,
     )
 
 

@@ -16,6 +16,13 @@ from gql_app.metrics.labels import LIMITS, OPERATIONS, REASONS, SIGN_INS
 from tests.laws import MODULES, ROOT
 from tests.scraping import parsed, told
 
+NAMES = {
+    "of_typed": ["{}"],
+    "of_client": ["{} from"],
+    "of_account": ["{} by"],
+    "of_password": ["{}", "{} from", "{} anywhere"],
+}
+"""What the limits of a deed are called, by how they are asked for."""
 THROTTLED = "gql_app_throttled_total"
 
 
@@ -26,11 +33,11 @@ def test_every_limit_of_the_rules_has_its_label() -> None:
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr in {"of_typed", "of_client"}
+        and node.func.attr in NAMES
         and isinstance(node.args[0], ast.Constant)
     ]
-    names = {f"{deed} from" if how == "of_client" else deed for how, deed in calls}
-    assert {*names, "passwords"} == set(LIMITS)
+    names = {name.format(deed) for how, deed in calls for name in NAMES[how]}
+    assert {*names, "sign-in by", "taken by", "taken from", "passwords"} == set(LIMITS)
 
 
 def test_every_reason_is_counted() -> None:

@@ -39,6 +39,7 @@ class Action(StrEnum):
     LOGIN = "session:login"
     LOGIN_FAILED = "session:login_failed"
     THROTTLED = "session:throttled"
+    UNLOCKED = "session:unlock"
     REUSE = "session:reuse"
     LOGOUT = "session:logout"
     SESSION_ENDED = "session:end"

@@ -1,21 +1,22 @@
 """Credentials: what a customer proves themself with, and what ends when it changes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, select, true, update
+from sqlalchemy import Text, bindparam, select, update
 
-from gql_app.accounts import audit, checks, customers, sessions
+from gql_app.accounts import audit, checks, customers, failures, known_clients, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import AnyCustomer, CustomerRecord, columns
+from gql_app.accounts.limits import PasswordLimits
+from gql_app.accounts.records import AnyCustomer
 from gql_app.accounts.sessions import Lifetimes, Opened
-from gql_app.accounts.throttle import Limit, Throttle
+from gql_app.accounts.throttle import Throttle
 from gql_app.db.deeds import Doer
 from gql_app.db.engine import Writer
-from gql_app.db.questions import Question, Reader, among
+from gql_app.db.questions import Reader, among
 from gql_app.db.tables import CustomerRow, ThrottleRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.security import passwords
@@ -25,6 +26,11 @@ from gql_app.security.passwords import Passwords
 WRONG: Final = Fault(
     UserErrorCode.INVALID_CREDENTIALS, "The e-mail address or the password is wrong."
 )
+_OWN_CREDENTIALS: Final = {
+    "email": "This is your own e-mail address. Change it with updateMe.",
+    "password": "This is your own password. Change it with changePassword.",
+}
+"""What one changes of oneself with the current password only, and how."""
 Read = Callable[[], AbstractAsyncContextManager[Reader]]
 
 
@@ -32,9 +38,13 @@ Read = Callable[[], AbstractAsyncContextManager[Reader]]
 class Attempt:
     """An attempt to sign in, and how it came out; only once it is counted is it told."""
 
-    limits: tuple[Limit, Limit]
+    limits: PasswordLimits
     customer: AnyCustomer | None
     proven: bool
+    known: bool = False
+    """Whether it comes from a client that is known to the account."""
+    noted: bool = True
+    """Whether nothing is to be noted of that client."""
     renewed_hash: str | None = None
 
 
@@ -47,22 +57,23 @@ async def check(
     """
     secret = passwords.normalise(password)
     key = checks.stored_key(email)
-    limits = (
-        throttle.of_typed("sign-in", checks.typed_key(email, key)),
-        throttle.of_client("sign-in", origin.ip_address),
-    )
+    account, address = checks.typed_key(email, key), origin.ip_address
+    limits = throttle.of_password("sign-in", account, address)
     async with read() as db:
-        found = await db.ask(_KNOWN, key=key, subjects=[limit.subject for limit in limits])
-    throttle.judge(limits, {subject: times for subject, times, *_ in found if subject})
-    customer = CustomerRecord._make(found[0][2:]) if found[0][2] else None
+        past = await failures.of_account(db, key, limits, address, sign_ins=throttle.account_writes)
+    customer, known = past.customer, known_clients.is_known(past.seen_at)
+    throttle.judge(limits.judged(known=known), past.times)
+    attempt = Attempt(limits, customer, proven=False, known=known)
     if passwords.too_long(secret):
-        return Attempt(limits, customer, proven=False)
+        return attempt
     matches = await hasher.verify(password, customer.password_hash if customer else None)
     if customer is None or not matches or not customer.is_active:
-        return Attempt(limits, customer, proven=False)
+        return attempt
+    throttle.judge_sign_ins(past.oldest_sign_in)
     outdated = hasher.outdated(customer.password_hash)
     renewed = await hasher.hash(secret) if outdated else None
-    return Attempt(limits, customer, proven=True, renewed_hash=renewed)
+    noted = known_clients.is_noted(past.seen_at, address)
+    return replace(attempt, proven=True, noted=noted, renewed_hash=renewed)
 
 
 async def admit(
@@ -70,13 +81,13 @@ async def admit(
 ) -> Opened | None:
     """Open a session, where nothing speaks against it; what does, sign_in() judges.
 
-    Such are failures that are remembered of either subject: whether there is room, only those
-    can tell, and who is admitted forgets them.
+    Such are failures that are remembered of any subject: whether there is room, only those
+    can tell, and who is admitted forgets them. So is a client that is to be noted.
     """
-    if attempt.customer is None or not attempt.proven or attempt.renewed_hash:
+    if attempt.customer is None or not attempt.proven or attempt.renewed_hash or not attempt.noted:
         return None
-    unknown = [limit.subject for limit in attempt.limits]
-    return await _open(db, attempt.customer, lifetimes, origin, unless_failed=unknown)
+    unless_failed = attempt.limits.subjects
+    return await _open(db, attempt.customer, lifetimes, origin, unless_failed=unless_failed)
 
 
 async def sign_in(
@@ -88,17 +99,18 @@ async def sign_in(
     Raises TooManyAttempts if others failed too often while this one was checked.
     """
     if attempt.proven and attempt.customer:
-        failed = await throttle.hold_room(db, *attempt.limits)
+        failed = await throttle.hold_room(db, attempt.limits, known=attempt.known)
         opened = await _open(db, attempt.customer, lifetimes, origin)
-        if opened and attempt.limits[0].subject in failed:
-            await throttle.clear(db, attempt.limits[0])
+        if opened:
+            await throttle.clear(db, *failed)
+            await known_clients.note(db, attempt.customer.id, origin.ip_address)
         if opened and attempt.renewed_hash:
             itself = CustomerRow.id == attempt.customer.id
             await db.execute(
                 update(CustomerRow).where(itself).values(password_hash=attempt.renewed_hash)
             )
         return opened
-    reached = await throttle.count(db, *attempt.limits)
+    reached = await throttle.count(db, *attempt.limits.judged(known=attempt.known))
     customer_id = attempt.customer.id if attempt.customer else None
     audit.record(db, Action.LOGIN_FAILED, origin, customer_id=customer_id)
     if reached:
@@ -107,27 +119,44 @@ async def sign_in(
 
 
 async def prove(
-    read: Read, hasher: Passwords, throttle: Throttle, customer: AnyCustomer, password: str
-) -> bool:
+    read: Read,
+    hasher: Passwords,
+    throttle: Throttle,
+    customer: AnyCustomer,
+    password: str,
+    *,
+    origin: Origin,
+) -> Attempt:
     """Check the password of somebody who is signed in. Raises TooManyAttempts."""
     secret = passwords.normalise(password)
+    limits = throttle.of_password("proof", str(customer.id), origin.ip_address)
     async with read() as db:
-        await throttle.require_room(db, proof_limit(throttle, customer))
-    return not passwords.too_long(secret) and await hasher.verify(password, customer.password_hash)
+        past = await failures.of_customer(db, customer.id, limits, origin.ip_address)
+    known = known_clients.is_known(past.seen_at)
+    throttle.judge(limits.judged(known=known), past.times)
+    proven = not passwords.too_long(secret) and await hasher.verify(
+        password, customer.password_hash
+    )
+    return Attempt(limits, customer, proven=proven, known=known)
 
 
-def proof_limit(throttle: Throttle, customer: AnyCustomer) -> Limit:
-    """Limit how often somebody who is signed in may be wrong about their password."""
-    return throttle.of_typed("proof", str(customer.id))
-
-
-async def settle(db: Writer, throttle: Throttle, limit: Limit, *, proven: bool) -> None:
+async def settle(db: Writer, throttle: Throttle, attempt: Attempt) -> None:
     """Count a failure, or forget them all after a success. Raises TooManyAttempts."""
-    if proven:
-        await throttle.hold_room(db, limit)
-        await throttle.clear(db, limit)
+    if attempt.proven:
+        failed = await throttle.hold_room(db, attempt.limits, known=attempt.known)
+        await throttle.clear(db, *failed)
     else:
-        await throttle.count(db, limit)
+        await throttle.count(db, *attempt.limits.judged(known=attempt.known))
+
+
+async def unlock(db: Writer, email: str, throttle: Throttle) -> bool:
+    """Lift what keeps everybody out of an account, and tell whether there is such an account."""
+    customer = await customers.by_email(db, email)
+    if customer is None:
+        return False
+    await throttle.clear(db, *throttle.locks(customer.email_key, customer.id, None))
+    audit.record(db, Action.UNLOCKED, Origin(), customer_id=customer.id)
+    return True
 
 
 async def register(
@@ -143,6 +172,24 @@ async def register(
     row = await customers.create(db, new, password_hash=password_hash, origin=origin, action=action)
     audit.record(db, Action.LOGIN, origin._replace(actor_id=row.id), customer_id=row.id)
     return row, await sessions.open_session(db, row, origin, lifetimes)
+
+
+def refuse_to_change(customer_id: UUID, fields: Collection[str], *, by: UUID) -> None:
+    """Raise Rejected if an admin changes of themself what takes their current password."""
+    faults = [
+        Fault(UserErrorCode.INVALID, message, field)
+        for field, message in _OWN_CREDENTIALS.items()
+        if field in fields
+    ]
+    if faults and customer_id == by:
+        raise Rejected(*faults)
+
+
+def refuse_to_delete(customer_id: UUID, *, by: UUID | None) -> None:
+    """Raise Rejected if an admin deletes themself, which takes their current password."""
+    if customer_id == by:
+        message = "This is your own account. Remove it with deleteMe."
+        raise Rejected(Fault(UserErrorCode.INVALID, message, "id"))
 
 
 async def change(
@@ -234,11 +281,3 @@ _SIGN_IN: Final = sessions.opening(
     ~select(ThrottleRow.subject).where(among(ThrottleRow.subject, "subjects")).exists(),
     also=lambda session: [audit.login(session)],
 )
-_KNOWN: Final = Question(
-    select(ThrottleRow.subject, ThrottleRow.times, *columns(CustomerRow, CustomerRecord._fields))
-    .select_from(select(true()).subquery())
-    .outerjoin(CustomerRow, CustomerRow.email_key == bindparam("key", type_=Text()))
-    .outerjoin(ThrottleRow, among(ThrottleRow.subject, "subjects")),
-    tuple,
-)
-"""An account, and the failures that count before it is looked at: a row for each, at least one."""

@@ -9,7 +9,7 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 
 from gql_app import clock
-from gql_app.accounts import audit, letters
+from gql_app.accounts import audit, known_clients, letters
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.checks import Changes, NewCustomer, fold, stored_key
 from gql_app.accounts.customer_lists import PRIVATE, masked
@@ -127,6 +127,7 @@ async def delete(
     )
     if (await db.execute(statement)).first() is None:
         raise not_found()
+    await known_clients.forget(db, customer_id)
     audit.record(db, Action.CUSTOMER_DELETED, origin, customer_id=customer_id)
     await db.flush()
     await audit.forget(db, customer_id)

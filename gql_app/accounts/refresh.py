@@ -7,14 +7,17 @@ tabs of one browser race, and both are answered the same successor.
 
 from datetime import timedelta
 from enum import Enum, auto
+from typing import Final
+from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import Text, bindparam, select, update
 
 from gql_app import clock
-from gql_app.accounts import sessions
+from gql_app.accounts import known_clients, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.db.engine import Writer
+from gql_app.db.questions import Question, Reader
 from gql_app.db.tables import RefreshTokenRow, SessionRow
 from gql_app.security import opaque
 
@@ -57,8 +60,20 @@ async def rotate(
     session = await db.get_one(SessionRow, spent.session_id)
     session.expires_at = lifetimes.living_until(session.created_at)
     session.last_used_at = now
+    await known_clients.note(db, session.customer_id, origin.ip_address)
     successor = opaque.succeeding(lifetimes.pepper, token, spent.salt)
     return sessions.issue(db, session, successor, lifetimes)
+
+
+def may_be_token(token: str) -> bool:
+    """Tell whether a text has the form of a refresh token."""
+    return opaque.digest(opaque.REFRESH, token) is not None
+
+
+async def owner(db: Reader, token: str) -> UUID | None:
+    """Find whose session a refresh token is of, None if there is no such token."""
+    found = await db.ask(_OWNER, digest=opaque.digest(opaque.REFRESH, token))
+    return found[0] if found else None
 
 
 async def _judge_unspendable(
@@ -89,3 +104,11 @@ async def _latest(
             return NotRefreshed.UNKNOWN
         row = successor
     return Opened(session, token, row.expires_at)
+
+
+_OWNER: Final[Question[UUID]] = Question(
+    select(SessionRow.customer_id)
+    .join(RefreshTokenRow, RefreshTokenRow.session_id == SessionRow.id)
+    .where(RefreshTokenRow.digest == bindparam("digest", type_=Text())),
+    lambda row: row[0],
+)

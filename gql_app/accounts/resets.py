@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Text, bindparam, delete, select
 
 from gql_app import clock
-from gql_app.accounts import audit, checks, customers, letters, sessions
+from gql_app.accounts import audit, customers, letters, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import CustomerRecord, columns
 from gql_app.accounts.throttle import Throttle
@@ -27,17 +27,19 @@ _OLD_LINK: Final = Fault(
 async def request(db: Writer, email: str, throttle: Throttle, *, origin: Origin) -> None:
     """Have a link sent to whom an address belongs; it costs as much if it is nobody's.
 
-    Raises TooManyAttempts, for every request counts.
+    What strangers ask for never refuses the owner: requests count by client alone. Raises
+    TooManyAttempts.
     """
-    await throttle.count(
-        db,
-        throttle.of_typed("reset", checks.typed_key(email, checks.stored_key(email))),
-        throttle.of_client("reset", origin.ip_address),
-    )
+    await throttle.count(db, *throttle.of_client("reset", origin.ip_address))
     customer = await customers.by_email(db, email)
     customer_id = customer.id if customer and customer.is_active else None
     await letters.post_reset(db, customer_id=customer_id)
     audit.record(db, Action.RESET_REQUESTED, origin, customer_id=customer_id)
+
+
+def may_be_token(token: str) -> bool:
+    """Tell whether a text has the form of a link's token."""
+    return opaque.digest(opaque.RESET, token) is not None
 
 
 async def resettable(db: Reader, token: str) -> CustomerRecord | None:
@@ -61,7 +63,7 @@ async def reset(
     customer = await resettable(db, token)
     if customer is None:
         raise Rejected(SPENT_LINK)
-    await throttle.clear(db, throttle.of_typed("sign-in", customer.email_key))
+    await throttle.clear(db, *throttle.locks(customer.email_key, customer.id, origin.ip_address))
     row = await db.get(CustomerRow, customer.id, with_for_update=True)
     spend = (
         delete(PasswordResetRow)

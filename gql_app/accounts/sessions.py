@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from gql_app import clock
-from gql_app.accounts import audit
+from gql_app.accounts import audit, known_clients
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import AnyCustomer, AnySession, SessionRecord, columns
 from gql_app.db.deeds import Deed, Made
@@ -76,6 +76,7 @@ async def open_session(
     """Sign in a customer who is there; their oldest sessions end if they have too many."""
     opened, values = new_session(customer, origin, lifetimes)
     await db.do(_OPEN, **values)
+    await known_clients.note(db, customer.id, origin.ip_address)
     return opened
 
 

@@ -1,40 +1,43 @@
-"""Throttles: how often somebody failed lately, counted where every process sees it.
+"""Throttles: how often somebody tried something lately, counted where every process sees it.
 
-Who failed is kept as a keyed hash, never in clear. An attempt is judged only while
+Who tried is kept as a keyed hash, never in clear. An attempt is judged only while
 there is room: the check before it saves the work, the one in the transaction that
 tells the outcome holds, so that guesses made side by side tell no more than
 guesses made one by one.
 """
 
 import hmac
-import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from ipaddress import IPv6Address, ip_network
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Concatenate, Final, ParamSpec, TypeVar
+from uuid import UUID
 
 from sqlalchemy import delete, select
 
 from gql_app import clock
+from gql_app.accounts.limits import (
+    LOCKOUT,
+    LOCKOUT_MEMORY,
+    LOCKOUT_PAUSE,
+    Limit,
+    Lockout,
+    PasswordLimits,
+)
+from gql_app.addresses import client_of, networks
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Question, Reader, among
 from gql_app.db.rows import delete_some, insert_unless_there
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
 
-IPV6_CLIENT: Final = 64
-"""Bits of an IPv6 address that tell clients apart; one client has all of the rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """How many failures one subject is granted."""
-
-    subject: str
-    attempts: int
-    name: str
-    """What is tried, in words of ours."""
+HOUR: Final = 3600
+TAKEN_PER_HOUR: Final = 50
+"""How often one account or client is told in an hour that an address is taken."""
+UNKNOWN: Final = "unknown"
+"""The client that requests without an address share."""
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -46,47 +49,100 @@ class Throttle:
     client_attempts: int
     window: int
     """Seconds until a failure is forgotten."""
+    lockout_attempts: int = 100
+    """Failures in a row after which only known clients are judged.
+
+    NIST SP 800-63B section 5.2.2 grants 100.
+    """
+    account_writes: int = 300
+    """What one account may do of a kind in an hour, if it writes."""
+    account_refreshes: int = 300
+    """How often one account may refresh in an hour."""
+    mail: bool = True
+    """Whether a letter can end a lockout."""
 
     def of_typed(self, deed: str, typed: str) -> Limit:
-        """Limit a deed for what was typed, be it known or not."""
-        return Limit(self._subject(deed, typed), self.attempts, deed)
+        """Return the limit of a deed for what was typed, be it known or not."""
+        return Limit(self._subject(deed, typed), self.attempts, deed, self.window)
 
-    def of_client(self, deed: str, address: str | None) -> Limit:
-        """Limit a deed for where it comes from."""
-        name = f"{deed} from"
-        return Limit(self._subject(name, _client(address)), self.client_attempts, name)
+    def of_client(self, deed: str, address: str | None) -> tuple[Limit, ...]:
+        """Return the limits of a deed for where it comes from.
 
-    def judge(
-        self, limits: Sequence[Limit], found: Mapping[str, Sequence[float]]
-    ) -> Collection[str]:
-        """Raise TooManyAttempts if any limit is reached, with the seconds until it isn't.
-
-        Answered is whose failures were found: to clear others is to wait for who may wait
-        for us.
+        Each wider network of an IPv6 address is granted twice as much as the one within.
         """
-        fresh = {subject: self._fresh(times) for subject, times in found.items()}
-        waits = [
-            (self._wait(fresh[limit.subject], limit), limit.name)
-            for limit in limits
-            if len(fresh.get(limit.subject, ())) >= limit.attempts
-        ]
-        if waits:
-            seconds, name = max(waits)
-            raise TooManyAttempts(retry_after=seconds, limit=name)
-        return found.keys()
+        return self._of_networks(f"{deed} from", address, self.client_attempts, self.window)
 
-    async def require_room(self, db: Reader, *limits: Limit) -> Collection[str]:
+    def of_account(self, deed: str, customer_id: UUID) -> Limit:
+        """Return the limit of what one account writes by a deed in an hour."""
+        attempts = self.account_refreshes if deed == "refresh" else self.account_writes
+        name = f"{deed} by"
+        return Limit(self._subject(name, str(customer_id)), attempts, name, HOUR)
+
+    def of_password(self, deed: str, account: str, address: str | None) -> PasswordLimits:
+        """Return the limits of a deed that proves an account's password.
+
+        They are the same for accounts that there are and others, and strangers' failures reach
+        the owner late: the account is counted for each client, and for all of them together only
+        in a row.
+        """
+        client = client_of(address) if address else UNKNOWN
+        return PasswordLimits(
+            self.of_typed(deed, f"{client} {account}"),
+            self.of_client(deed, address),
+            self._lockout(deed, account),
+        )
+
+    def of_taken(self, address: str | None, customer_id: UUID | None = None) -> tuple[Limit, ...]:
+        """Return the limits of how often one is told that an e-mail address is taken."""
+        limits = self._of_networks("taken from", address, TAKEN_PER_HOUR, HOUR)
+        if customer_id is None:
+            return limits
+        subject = self._subject("taken by", str(customer_id))
+        return (Limit(subject, TAKEN_PER_HOUR, "taken by", HOUR), *limits)
+
+    def locks(self, email_key: str, customer_id: UUID, address: str | None) -> list[Limit]:
+        """Return what may keep an owner out who comes from an address."""
+        both = (
+            self.of_password("sign-in", email_key, address),
+            self.of_password("proof", str(customer_id), address),
+        )
+        return [limit for limits in both for limit in (limits.pair, limits.lockout)]
+
+    def judge(self, limits: Sequence[Limit], found: Mapping[str, Sequence[float]]) -> None:
+        """Raise TooManyAttempts if any limit is reached, with the seconds until it isn't."""
+        waits = [(limit.wait(found.get(limit.subject, ())), limit) for limit in limits]
+        seconds, limit = max(waits, key=lambda each: each[0])
+        if seconds:
+            raise TooManyAttempts(retry_after=seconds, limit=limit.name, advice=limit.advice)
+
+    def judge_sign_ins(self, oldest: datetime | None) -> None:
+        """Raise TooManyAttempts if an account was signed in to too often within the hour.
+
+        Given is when the oldest of as many sign-ins was as are granted, None if they are fewer.
+        """
+        if oldest is not None:
+            limit = Limit("", 1, "sign-in by", HOUR)
+            self.judge([limit], {"": [oldest.timestamp()]})
+
+    async def require_room(self, db: Reader, *limits: Limit) -> None:
         """Require room for another attempt. Raises TooManyAttempts."""
         found = await db.ask(_FAILURES, subjects=[limit.subject for limit in limits])
-        return self.judge(limits, dict(found))
+        self.judge(limits, dict(found))
 
-    async def hold_room(self, db: Writer, *limits: Limit) -> Collection[str]:
-        """Require room that is there until the transaction ends."""
-        found = await db.ask(_HELD, subjects=[limit.subject for limit in limits])
-        return self.judge(limits, dict(found))
+    async def hold_room(
+        self, db: Writer, limits: PasswordLimits, *, known: bool
+    ) -> Sequence[Limit]:
+        """Require room for a password that was right, until the transaction ends.
+
+        Return which counts are to be cleared by it: those of failures that were found, for to
+        clear others is to wait for who may wait for us. Raises TooManyAttempts.
+        """
+        found = dict(await db.ask(_HELD, subjects=limits.subjects))
+        self.judge(limits.judged(known=known), found)
+        return [limit for limit in (limits.pair, limits.lockout) if limit.subject in found]
 
     async def count(self, db: Writer, *limits: Limit) -> bool:
-        """Count a failure against every limit, and tell whether one is reached by it.
+        """Count an attempt against every limit, and tell whether one is reached by it.
 
         Raises TooManyAttempts if one was reached before: then nothing is counted.
         """
@@ -105,41 +161,70 @@ class Throttle:
         now, reached = clock.now(), False
         for limit in limits:
             row = rows[limit.subject]
-            row.times = [*self._fresh(row.times), now.timestamp()][-limit.attempts :]
+            row.times = [*limit.counted(row.times), now.timestamp()][-limit.attempts :]
             row.updated_at = now
             reached |= len(row.times) >= limit.attempts
         await db.flush()
         return reached
 
-    async def clear(self, db: Writer, limit: Limit) -> None:
-        """Forget the failures of one subject."""
-        await db.execute(delete(ThrottleRow).where(ThrottleRow.subject == limit.subject))
+    async def limited(
+        self,
+        db: Writer,
+        limits: Sequence[Limit],
+        rule: Callable[Concatenate[Writer, P], Awaitable[R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Count an attempt and have a rule write, both or neither. Raises TooManyAttempts."""
+        await self.count(db, *limits)
+        return await rule(db, *args, **kwargs)
+
+    async def clear(self, db: Writer, *limits: Limit) -> None:
+        """Forget the failures of some subjects."""
+        if limits:
+            subjects = [limit.subject for limit in limits]
+            await db.execute(delete(ThrottleRow).where(ThrottleRow.subject.in_(subjects)))
 
     async def purge(self, db: Writer, *, batch: int) -> int:
         """Delete some counts of which every failure is forgotten, and tell how many."""
-        forgotten = clock.now() - timedelta(seconds=self.window)
+        now = clock.now()
+        short = now - timedelta(seconds=max(self.window, HOUR))
         some = (
             select(ThrottleRow.subject)
-            .where(ThrottleRow.updated_at < forgotten)
+            .where(
+                (ThrottleRow.updated_at < now - timedelta(seconds=LOCKOUT_MEMORY))
+                | ((ThrottleRow.updated_at < short) & ~ThrottleRow.subject.startswith(LOCKOUT))
+            )
             .limit(batch)
             .with_for_update(skip_locked=True)
         )
         return await delete_some(db, ThrottleRow, ThrottleRow.subject, some)
 
-    def _fresh(self, times: Sequence[float]) -> list[float]:
-        """Drop what is forgotten, and what is so far ahead that the clock was set back since."""
-        now = clock.now().timestamp()
-        return [time for time in times if now - self.window < time <= now + self.window]
+    def _of_networks(
+        self, name: str, address: str | None, attempts: int, window: int
+    ) -> tuple[Limit, ...]:
+        clients = networks(address) if address else (UNKNOWN,)
+        return tuple(
+            Limit(self._subject(name, client), attempts << wider, name, window)
+            for wider, client in enumerate(clients)
+        )
 
-    def _wait(self, times: Sequence[float], limit: Limit) -> int:
-        """Tell the seconds until the oldest failure that counts leaves the window."""
-        oldest = times[-limit.attempts]
-        return max(1, math.ceil(oldest + self.window - clock.now().timestamp()))
+    def _lockout(self, deed: str, account: str) -> Lockout:
+        name = f"{deed} anywhere"
+        subject = f"{LOCKOUT}{self._subject(name, account)}"
+        pause = LOCKOUT_MEMORY if self.mail else LOCKOUT_PAUSE
+        advice = _LOCKED_OUT if self.mail else None
+        attempts = self.lockout_attempts
+        return Lockout(subject[:64], attempts, name, LOCKOUT_MEMORY, advice=advice, pause=pause)
 
-    def _subject(self, deed: str, typed: str) -> str:
-        return hmac.digest(self.key, f"{deed}: {typed}".encode(), "sha256").hex()
+    def _subject(self, name: str, who: str) -> str:
+        return hmac.digest(self.key, f"{name}: {who}".encode(), "sha256").hex()
 
 
+_LOCKED_OUT: Final = (
+    "There were too many attempts. Reset the password, or sign in from where you did lately."
+)
 _FOUND: Final = select(ThrottleRow.subject, ThrottleRow.times).where(
     among(ThrottleRow.subject, "subjects")
 )
@@ -147,16 +232,3 @@ _FAILURES: Final[Question[tuple[str, list[float]]]] = Question(_FOUND, lambda ro
 _HELD: Final[Question[tuple[str, list[float]]]] = Question(
     _FOUND.order_by(ThrottleRow.subject).with_for_update(), lambda row: (row[0], row[1])
 )
-
-
-def _client(address: str | None) -> str:
-    """Take all addresses that one IPv6 client has for one."""
-    if address is None or ":" not in address:
-        return address or "unknown"
-    try:
-        parsed = IPv6Address(address)
-    except ValueError:
-        return address
-    if parsed.ipv4_mapped is None:
-        return str(ip_network((int(parsed), IPV6_CLIENT), strict=False))
-    return str(parsed)

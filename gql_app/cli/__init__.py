@@ -24,6 +24,7 @@ for _command in (
     database.purge,
     database.backup,
     accounts.end_sessions,
+    accounts.unlock,
     accounts.export_audit,
     checking.check,
     schema.export_schema,

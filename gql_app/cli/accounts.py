@@ -11,13 +11,14 @@ from typing import Annotated
 import typer
 
 from gql_app import settings
-from gql_app.accounts import audit, checks, customers, samples, sessions
+from gql_app.accounts import audit, checks, credentials, customers, samples, sessions
 from gql_app.accounts.audit import Origin
-from gql_app.cli.console import bar, err, out
+from gql_app.cli.console import bar, err, fail, out
 from gql_app.cli.database import prepare
 from gql_app.clock import rfc3339
 from gql_app.db.engine import Database
 from gql_app.errors import Rejected
+from gql_app.resources import key_store, throttle_of
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
 
@@ -64,6 +65,17 @@ def end_sessions() -> None:
     out.print(f"{count} sessions are ended.")
 
 
+def unlock(
+    email: Annotated[str, typer.Argument(help="The address of the account.")],
+) -> None:
+    """Let an account be signed in to again after too many failures in a row."""
+    chosen = settings.load(serving=True)
+    prepare(chosen)
+    if not asyncio.run(_unlock(chosen, email)):
+        fail("Nobody has this e-mail address.")
+    out.print(f"{email} can be signed in to again.", markup=False)
+
+
 def export_audit() -> None:
     """Print every audit event as a line of JSON, the oldest first."""
     chosen = settings.load()
@@ -92,6 +104,12 @@ async def _add(chosen: Settings, new: checks.NewCustomer) -> None:
 async def _end_sessions(chosen: Settings) -> int:
     async with opened(chosen) as (database, _), database.write() as db:
         return await sessions.end_everybodys(db)
+
+
+async def _unlock(chosen: Settings, email: str) -> bool:
+    throttle = throttle_of(chosen, key_store(chosen).read())
+    async with opened(chosen) as (database, _), database.write() as db:
+        return await credentials.unlock(db, email, throttle)
 
 
 async def _export_audit(chosen: Settings) -> None:

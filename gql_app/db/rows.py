@@ -23,6 +23,15 @@ async def insert_unless_there(db: Writer, table: type[Row], **values: object) ->
     await db.execute(insert.on_conflict_do_update(index_elements=keys, set_=itself))
 
 
+async def insert_or_update(db: Writer, table: type[Row], **values: object) -> None:
+    """Insert a row, or update the one that has its key."""
+    inserting = sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
+    insert = inserting(table).values(values)
+    keys = [column.name for column in table.__table__.primary_key]
+    others = {name: insert.excluded[name] for name in values if name not in keys}
+    await db.execute(insert.on_conflict_do_update(index_elements=keys, set_=others))
+
+
 async def insert_new_customers(db: Writer, rows: Sequence[Mapping[str, object]]) -> set[UUID]:
     """Insert customers but for those whose id or address is taken, and tell the others' ids.
 

@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeDecorator
 
 from gql_app.db.grams import GRAMS
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0006")
 """Every migration there is, the oldest first."""
 REVISION: Final = REVISIONS[-1]
 """The migration that these tables are as of."""
@@ -182,6 +182,21 @@ class ThrottleRow(Row, kw_only=True):
     subject: Mapped[str] = mapped_column(String(64), primary_key=True)
     times: Mapped[list[float]] = mapped_column(JSON)
     updated_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class KnownClientRow(Row, kw_only=True):
+    """From where a session of a customer was opened or refreshed lately.
+
+    It refers to nobody: whoever refreshes would hold the customer while another who signs in
+    holds the sessions.
+    """
+
+    __tablename__ = "known_clients"
+
+    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    client: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """An IPv4 address, or the network (/64) of an IPv6 address."""
+    seen_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class AuditRow(Row, kw_only=True):

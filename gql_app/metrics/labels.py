@@ -40,12 +40,19 @@ SIGN_INS: Final = ("success", "wrong", "throttled", "failed")
 LIMITS: Final[Mapping[str, str]] = {
     "sign-in": "sign_in_address",
     "sign-in from": "sign_in_client",
+    "sign-in anywhere": "sign_in_lockout",
+    "sign-in by": "sign_in_account",
     "register from": "register_client",
     "refresh from": "refresh_client",
-    "reset": "reset_address",
+    "refresh by": "refresh_account",
     "reset from": "reset_client",
     "reset with from": "reset_link_client",
     "proof": "password_proof",
+    "proof from": "password_proof_client",
+    "proof anywhere": "password_proof_lockout",
+    "change by": "change_account",
+    "taken from": "taken_client",
+    "taken by": "taken_account",
     "passwords": "password_queue",
 }
 """The limits that one may run into, by what the rules call them."""

@@ -72,7 +72,9 @@ class AdministrationMutation:
         return _done(f"{row.name} is now a customer.", caller, row)
 
     @strawberry.mutation(
-        description="Changes a customer. The last active admin stays one.", extensions=[admin()]
+        description="Changes a customer, but not one's own e-mail address or password. The last "
+        "active admin stays one.",
+        extensions=[admin()],
     )
     async def update_customer(
         self, info: Info, id: strawberry.ID, input: UpdateCustomerInput
@@ -82,6 +84,7 @@ class AdministrationMutation:
         origin = await context.by_caller()
         try:
             customer_id = _known(id)
+            credentials.refuse_to_change(customer_id, input.given(), by=caller.customer_id)
             async with context.read() as db:
                 current = await customers.by_id(db, customer_id)
             if current is None:
@@ -96,7 +99,8 @@ class AdministrationMutation:
         return _done(context.done(f"{row.name} is up to date."), caller, row)
 
     @strawberry.mutation(
-        description="Removes a customer and ends their sessions. The last active admin stays.",
+        description="Removes a customer and ends their sessions, but not oneself. The last active "
+        "admin stays.",
         extensions=[admin()],
     )
     async def delete_customer(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
@@ -104,6 +108,7 @@ class AdministrationMutation:
         origin = await info.context.by_caller()
         try:
             customer_id = _known(id)
+            credentials.refuse_to_delete(customer_id, by=origin.actor_id)
             await info.context.write(customers.delete, customer_id, origin=origin)
         except Rejected as why:
             return StatusPayload.rejected(info.context, why)

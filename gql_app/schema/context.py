@@ -1,8 +1,8 @@
 """What every resolver is given: handles to the database, and who is asking."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import cached_property
 from typing import Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID
@@ -13,6 +13,7 @@ from strawberry.dataloader import DataLoader
 from gql_app.accounts import callers, customers, letters, sessions
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.callers import Caller, SignedIn
+from gql_app.accounts.limits import Limit
 from gql_app.accounts.presumed import Proving, Unproven
 from gql_app.accounts.records import CustomerRecord, SessionRecord
 from gql_app.db.deeds import Deed
@@ -25,6 +26,7 @@ from gql_app.errors import (
     TooManyAttempts,
     Unauthenticated,
     Unavailable,
+    UserErrorCode,
 )
 from gql_app.resources import Resources
 from gql_app.security.tokens import Claims
@@ -99,6 +101,26 @@ class Context:
             self.resources.posted.set()
         self._judge_anew()
         return result
+
+    async def require_room(self, *limits: Limit) -> None:
+        """Require room for another attempt, before it costs anything. Raises TooManyAttempts."""
+        async with self.read() as db:
+            await self.resources.throttle.require_room(db, *limits)
+
+    @asynccontextmanager
+    async def telling_taken(self, customer_id: UUID | None = None) -> AsyncIterator[None]:
+        """Limit how often a client, and an account, is told that an e-mail address is taken.
+
+        Raises TooManyAttempts.
+        """
+        limits = self.resources.throttle.of_taken(self.origin.ip_address, customer_id)
+        await self.require_room(*limits)
+        try:
+            yield
+        except Rejected as why:
+            if any(fault.code is UserErrorCode.TAKEN for fault in why.faults):
+                await self.write(self.resources.throttle.count, *limits)
+            raise
 
     async def do(self, deed: Deed, /, **values: object) -> bool:
         """Do a deed, after which who is asking is judged anew. Raises Unavailable."""

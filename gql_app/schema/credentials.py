@@ -114,21 +114,10 @@ class CredentialMutation:
         "used before ends its session."
     )
     async def refresh(self, info: Info, refresh_token: str) -> LoginPayload:
-        """Rotate the refresh token; what came of it is told once it is committed.
-
-        Only guesses are limited: nobody is locked out of a living session by another's.
-        """
-        context, resources = info.context, info.context.resources
-        limit = resources.throttle.of_client("refresh", context.origin.ip_address)
-
-        async def rotate(db: Writer) -> Opened | NotRefreshed:
-            opened = await refresh.rotate(db, refresh_token, context.origin, resources.lifetimes)
-            if opened is NotRefreshed.UNKNOWN:
-                await resources.throttle.count(db, limit)
-            return opened
-
+        """Rotate the refresh token; what came of it is told once it is committed."""
+        context = info.context
         try:
-            opened = await context.write(rotate)
+            opened = await _refreshed(context, refresh_token)
         except Rejected as why:
             return LoginPayload.rejected(context, why)
         if isinstance(opened, NotRefreshed):
@@ -145,22 +134,24 @@ class CredentialMutation:
         if not resources.registration:
             return LoginPayload.rejected(context, Rejected(_REGISTRATION_CLOSED))
         try:
-            limit = resources.throttle.of_client("register", context.origin.ip_address)
-            await context.write(resources.throttle.count, limit)
-            new = checks.check_new(
-                name=input.name,
-                email=input.email,
-                password=input.password,
-                phone=or_null(input.phone),
-            )
-            hashed = await resources.passwords.hash(new.password)
-            customer, opened = await context.write(
-                credentials.register,
-                new,
-                resources.lifetimes,
-                password_hash=hashed,
-                origin=context.origin,
-            )
+            limits = resources.throttle.of_client("register", context.origin.ip_address)
+            await context.require_room(*limits)
+            async with context.telling_taken():
+                await context.write(resources.throttle.count, *limits)
+                new = checks.check_new(
+                    name=input.name,
+                    email=input.email,
+                    password=input.password,
+                    phone=or_null(input.phone),
+                )
+                hashed = await resources.passwords.hash(new.password)
+                customer, opened = await context.write(
+                    credentials.register,
+                    new,
+                    resources.lifetimes,
+                    password_hash=hashed,
+                    origin=context.origin,
+                )
         except Rejected as why:
             return LoginPayload.rejected(context, why)
         return LoginPayload.signed_in(context, customer, opened, f"Welcome, {customer.name}.")
@@ -199,3 +190,31 @@ async def _signed_in(context: Context, email: str, password: str) -> LoginPayloa
         return LoginPayload.rejected(context, why)
     message = f"Welcome, {attempt.customer.name}."
     return LoginPayload.signed_in(context, attempt.customer, opened, message)
+
+
+async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
+    """Carry a session on, or tell why not. Raises TooManyAttempts.
+
+    Guesses are limited by client, and nobody is kept from a living session by another's. What
+    can't be a token costs nothing.
+    """
+    if not refresh.may_be_token(token):
+        return NotRefreshed.UNKNOWN
+    throttle, origin = context.resources.throttle, context.origin
+    async with context.read() as db:
+        owner = await refresh.owner(db, token)
+    if owner is None:
+        guesses = throttle.of_client("refresh", origin.ip_address)
+        await context.require_room(*guesses)
+        await context.write(throttle.count, *guesses)
+        return NotRefreshed.UNKNOWN
+    limit = throttle.of_account("refresh", owner)
+    await context.require_room(limit)
+
+    async def rotate(db: Writer) -> Opened | NotRefreshed:
+        opened = await refresh.rotate(db, token, origin, context.resources.lifetimes)
+        if isinstance(opened, Opened):
+            await throttle.count(db, limit)
+        return opened
+
+    return await context.write(rotate)

@@ -1,11 +1,13 @@
 """The profile: what signed-in customers change about themselves."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import strawberry
 
 from gql_app.accounts import checks, credentials, customers
 from gql_app.accounts.callers import SignedIn
+from gql_app.accounts.limits import Limit
 from gql_app.accounts.records import AnyCustomer
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.schema.context import Context, Info
@@ -50,9 +52,19 @@ class ProfileMutation:
         origin = await context.by_caller()
         try:
             changes = checks.check_changes(me.customer, input.given())
-            if changes.values.get("email_key", me.customer.email_key) != (me.customer.email_key):
-                await _prove(context, me.customer, input.current_password or None)
-            row = await context.write(customers.update, me.customer.id, changes, origin=origin)
+            limit = await _room_to_change(context, me.customer)
+            telling = context.telling_taken(me.customer.id)
+            async with telling if "email" in changes.values else nullcontext():
+                if changes.values.get("email_key", me.customer.email_key) != me.customer.email_key:
+                    await _prove(context, me.customer, input.current_password or None)
+                row = await context.write(
+                    context.resources.throttle.limited,
+                    [limit],
+                    customers.update,
+                    me.customer.id,
+                    changes,
+                    origin=origin,
+                )
         except Rejected as why:
             return CustomerPayload.rejected(context, why)
         payload = CustomerPayload.success(context.done("Your profile is up to date."))
@@ -72,9 +84,12 @@ class ProfileMutation:
         origin = await context.by_caller()
         try:
             secret = judged(new_password, customer)
+            limit = await _room_to_change(context, customer)
             await _prove(context, customer, current_password)
             hashed = await context.resources.passwords.hash(secret)
             opened = await context.write(
+                context.resources.throttle.limited,
+                [limit],
                 credentials.change_password,
                 customer,
                 context.resources.lifetimes,
@@ -111,6 +126,13 @@ def judged(new_password: str, customer: AnyCustomer) -> str:
     return secret
 
 
+async def _room_to_change(context: Context, customer: AnyCustomer) -> Limit:
+    """Return the limit that a change of oneself counts against. Raises TooManyAttempts."""
+    limit = context.resources.throttle.of_account("change", customer.id)
+    await context.require_room(limit)
+    return limit
+
+
 async def _prove(
     context: Context,
     customer: AnyCustomer,
@@ -123,10 +145,14 @@ async def _prove(
         message = "Give your current password to change this."
         raise Rejected(Fault(UserErrorCode.REQUIRED, message, field))
     resources, context.unbroken = context.resources, True
-    proven = await credentials.prove(
-        context.read, resources.passwords, resources.throttle, customer, password
+    attempt = await credentials.prove(
+        context.read,
+        resources.passwords,
+        resources.throttle,
+        customer,
+        password,
+        origin=context.origin,
     )
-    limit = credentials.proof_limit(resources.throttle, customer)
-    await context.write(credentials.settle, resources.throttle, limit, proven=proven)
-    if not proven:
+    await context.write(credentials.settle, resources.throttle, attempt)
+    if not attempt.proven:
         raise Rejected(credentials.wrong_password(field))

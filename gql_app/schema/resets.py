@@ -31,6 +31,8 @@ class ResetMutation:
         if not resources.mailer.open:
             return StatusPayload.rejected(context, Rejected(_NO_MAIL))
         try:
+            limits = resources.throttle.of_client("reset", context.origin.ip_address)
+            await context.require_room(*limits)
             await context.write(resets.request, email, resources.throttle, origin=context.origin)
         except Rejected as why:
             return StatusPayload.rejected(context, why)
@@ -62,12 +64,14 @@ class ResetMutation:
 
 async def _owner(context: Context, token: str) -> AnyCustomer:
     """Find whose link it is; guesses are counted. Raises Rejected."""
+    if not resets.may_be_token(token):
+        raise Rejected(resets.SPENT_LINK)
     throttle = context.resources.throttle
-    limit = throttle.of_client("reset with", context.origin.ip_address)
+    limits = throttle.of_client("reset with", context.origin.ip_address)
+    await context.require_room(*limits)
     async with context.read() as db:
-        await throttle.require_room(db, limit)
         customer = await resets.resettable(db, token)
     if customer is None:
-        await context.write(throttle.count, limit)
+        await context.write(throttle.count, *limits)
         raise Rejected(resets.SPENT_LINK)
     return customer

@@ -96,11 +96,15 @@ class Settings(BaseSettings):
     registration: bool = True
     """Whether anybody may register."""
     login_attempts: Positive = 5
-    """Failed sign-ins of one address within the window before it has to wait."""
+    """Failed sign-ins of one address from one client within the window before it has to wait."""
     login_client_attempts: Positive = 50
     """The same of one client, whatever addresses it tries."""
     login_window_seconds: Positive = 15 * 60
     """Seconds until a failed sign-in is forgotten."""
+    login_lockout_attempts: Positive = 100
+    """Failed sign-ins of one address in a row after which only known clients are judged."""
+    account_writes_per_hour: Positive = 300
+    """Sign-ins of one account in an hour, and as many refreshes and changes of one's own."""
     trusted_proxies: Proxies | None = None
     """Whose X-Forwarded-For is believed: addresses or networks, comma-separated, or *."""
     smtp_url: MailUrl | None = None

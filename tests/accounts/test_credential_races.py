@@ -87,7 +87,7 @@ async def admit(database: Database, attempt: Attempt) -> Opened | None:
 
 def proven(customer: CustomerRow) -> Attempt:
     """Prove a customer's password."""
-    limits = (THROTTLE.of_typed("sign-in", customer.email), THROTTLE.of_client("sign-in", None))
+    limits = THROTTLE.of_password("sign-in", customer.email, None)
     return Attempt(limits, customer, proven=True)
 
 

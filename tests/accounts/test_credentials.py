@@ -10,9 +10,10 @@ from sqlalchemy import select, update
 from gql_app.accounts import credentials, customers
 from gql_app.accounts.checks import Changes, check_changes
 from gql_app.accounts.credentials import Attempt
+from gql_app.accounts.limits import Limit
 from gql_app.accounts.records import AnySession
 from gql_app.accounts.sessions import open_session
-from gql_app.accounts.throttle import Limit, Throttle
+from gql_app.accounts.throttle import Throttle
 from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
 from gql_app.errors import Rejected
@@ -212,8 +213,7 @@ async def test_signing_in_is_refused_if_the_account_changed_since_the_check(
 @pytest.mark.parametrize(
     "failed",
     [
-        THROTTLE.of_typed("sign-in", "ada@example.com"),
-        THROTTLE.of_client("sign-in", NOWHERE.ip_address),
+        *THROTTLE.of_password("sign-in", "ada@example.com", NOWHERE.ip_address).all,
     ],
 )
 async def test_nobody_is_admitted_at_once_where_somebody_failed_lately(

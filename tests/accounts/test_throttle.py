@@ -7,16 +7,19 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts.throttle import Limit, Throttle
+from gql_app.accounts.limits import LOCKOUT_MEMORY, LOCKOUT_PAUSE, Limit, Lockout
+from gql_app.accounts.throttle import HOUR, Throttle
 from gql_app.db.engine import Database
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
+from gql_app.security.ids import new_id
 from tests.accounts.conftest import NOON
 from tests.conftest import SetClock
 from tests.databases import looking
 from tests.locks import until_it_waits
 
 WINDOW = 900
+DAY = timedelta(days=1)
 THROTTLE = Throttle(key=b"a key of the tests", attempts=5, client_attempts=50, window=WINDOW)
 ADA = THROTTLE.of_typed("sign-in", "ada@example.com")
 BOB = THROTTLE.of_typed("sign-in", "bob@example.com")
@@ -140,7 +143,7 @@ async def test_clearing_forgets_one_subject_only(noon: Database) -> None:
 
 
 async def test_twenty_failures_at_once_never_pass_the_limit(noon: Database) -> None:
-    client = THROTTLE.of_client("sign-in", "192.0.2.1")
+    (client,) = THROTTLE.of_client("sign-in", "192.0.2.1")
     outcomes = await asyncio.gather(
         *(count(noon, *pair) for pair in [(ADA, client), (client, ADA)] * 10),
         return_exceptions=True,
@@ -151,14 +154,16 @@ async def test_twenty_failures_at_once_never_pass_the_limit(noon: Database) -> N
 
 
 async def test_failure_that_races_with_a_success_is_counted(noon: Database) -> None:
-    await count(noon, ADA)
+    limits = THROTTLE.of_password("sign-in", "ada@example.com", "192.0.2.1")
+    await count(noon, *limits.all)
     async with noon.write() as db:
-        await THROTTLE.hold_room(db, ADA)
-        failing = asyncio.create_task(count(noon, ADA))
+        failed = await THROTTLE.hold_room(db, limits, known=False)
+        failing = asyncio.create_task(count(noon, *limits.all))
         await until_it_waits(db, failing)
-        await THROTTLE.clear(db, ADA)
+        await THROTTLE.clear(db, *failed)
     assert await failing is False
-    assert await times(noon, ADA) == [NOON.timestamp()]
+    counts = [len(await times(noon, limit)) for limit in limits.all]
+    assert counts == [1, 2, 1]
 
 
 async def test_purge_deletes_forgotten_counts_in_batches(
@@ -169,7 +174,7 @@ async def test_purge_deletes_forgotten_counts_in_batches(
     set_clock(NOON + timedelta(seconds=1))
     await count(noon, ADA)
     deleted = []
-    for seconds in (WINDOW, WINDOW + 1, WINDOW + 1, WINDOW + 1, WINDOW + 1):
+    for seconds in (HOUR, HOUR + 1, HOUR + 1, HOUR + 1, HOUR + 1):
         set_clock(NOON + timedelta(seconds=seconds))
         async with noon.write() as db:
             deleted.append(await THROTTLE.purge(db, batch=2))
@@ -177,47 +182,155 @@ async def test_purge_deletes_forgotten_counts_in_batches(
     assert await times(noon, ADA) == [NOON.timestamp() + 1]
 
 
+async def test_no_window_is_longer_than_its_counts_are_kept(
+    noon: Database, set_clock: SetClock
+) -> None:
+    address, customer_id = "2001:db8::1", new_id()
+    for throttle in (THROTTLE, replace(THROTTLE, window=2 * HOUR)):
+        limits = [
+            *throttle.of_password("sign-in", "ada@example.com", address).all,
+            *throttle.of_taken(address, customer_id),
+            throttle.of_account("refresh", customer_id),
+        ]
+        set_clock(NOON)
+        async with noon.write() as db:
+            await throttle.count(db, *limits)
+        for window in sorted({limit.window for limit in limits}):
+            set_clock(NOON + timedelta(seconds=window - 1))
+            async with noon.write() as db:
+                await throttle.purge(db, batch=100)
+            kept = [limit for limit in limits if limit.window >= window]
+            assert [len(await times(noon, limit)) for limit in kept] == [1] * len(kept)
+        set_clock(NOON + timedelta(seconds=LOCKOUT_MEMORY + 1))
+        async with noon.write() as db:
+            await throttle.purge(db, batch=100)
+        async with looking(noon) as db:
+            assert (await db.scalars(select(ThrottleRow))).all() == []
+
+
 async def test_what_was_typed_is_kept_as_a_keyed_hash_only(noon: Database) -> None:
-    await count(noon, ADA, THROTTLE.of_client("sign-in", "192.0.2.1"))
+    lockout = THROTTLE.of_password("sign-in", "ada@example.com", None).lockout
+    await count(noon, ADA, lockout, *THROTTLE.of_client("sign-in", "192.0.2.1"))
     async with looking(noon) as db:
         rows = (await db.scalars(select(ThrottleRow))).all()
     for told in ("ada", "example", "192.0.2.1", "sign-in"):
         assert told not in repr(rows)
     other_key = replace(THROTTLE, key=b"another key of the tests")
     assert other_key.of_typed("sign-in", "ada@example.com").subject != ADA.subject
-    assert [len(row.subject) for row in rows] == [64, 64]
+    assert [len(row.subject) for row in rows] == [64, 64, 64]
 
 
 def test_deeds_and_kinds_of_subject_are_counted_apart() -> None:
-    subjects = {
-        limit.subject
-        for deed in ("sign-in", "reset")
-        for limit in (THROTTLE.of_typed(deed, "192.0.2.1"), THROTTLE.of_client(deed, "192.0.2.1"))
-    }
-    assert len(subjects) == 4
-    assert (ADA.attempts, THROTTLE.of_client("sign-in", None).attempts) == (5, 50)
+    customer_id, address = new_id(), "192.0.2.1"
+    limits = [
+        limit
+        for deed in ("sign-in", "proof", "reset")
+        for limit in (
+            THROTTLE.of_typed(deed, address),
+            THROTTLE.of_account(deed, customer_id),
+            *THROTTLE.of_password(deed, str(customer_id), address).all,
+        )
+    ]
+    limits += THROTTLE.of_taken(address, customer_id)
+    assert len({limit.subject for limit in limits}) == len(limits) == 17
+    assert ADA.attempts == 5
+    assert [limit.attempts for limit in THROTTLE.of_client("sign-in", None)] == [50]
 
 
 @pytest.mark.parametrize(
-    ("one", "another", "same"),
+    ("one", "another", "shared"),
     [
-        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", True),
-        ("2001:db8:1:2::1", "2001:DB8:1:2:0:0:0:9", True),
-        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
-        ("fe80::1%eth0", "fe80::2%eth1", True),
-        ("192.0.2.1", "192.0.2.2", False),
-        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
-        ("::ffff:192.0.2.1", "::ffff:c000:201", True),
-        ("junk", "junk", True),
-        ("junk", "rubbish", False),
-        ("junk:", "rubbish:", False),
-        ("", None, True),
-        ("junk", None, False),
-        ("192.0.2.1", None, False),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", [50, 100, 200]),
+        ("2001:db8:1:2::1", "2001:DB8:1:2:0:0:0:9", [50, 100, 200]),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", [100, 200]),
+        ("2001:db8:1:2::1", "2001:db8:1:ff02::1", [200]),
+        ("2001:db8:1:2::1", "2001:db8:2:2::1", []),
+        ("fe80::1%eth0", "fe80::2%eth1", [50, 100, 200]),
+        ("192.0.2.1", "192.0.2.1", [50]),
+        ("192.0.2.1", "192.0.2.2", []),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", []),
+        ("::ffff:192.0.2.1", "::ffff:c000:201", [50]),
+        ("::ffff:192.0.2.1", "192.0.2.1", [50]),
+        ("junk", "junk", [50]),
+        ("junk", "rubbish", []),
+        ("junk:", "rubbish:", []),
+        ("", None, [50]),
+        ("junk", None, []),
+        ("192.0.2.1", None, []),
     ],
 )
-def test_addresses_of_one_client_are_one_subject(
-    one: str | None, another: str | None, *, same: bool
+def test_what_one_client_may_have_is_one_subject(
+    one: str | None, another: str | None, shared: list[int]
 ) -> None:
-    subjects = {THROTTLE.of_client("sign-in", address).subject for address in (one, another)}
-    assert (len(subjects) == 1) is same
+    first, second = (THROTTLE.of_client("sign-in", address) for address in (one, another))
+    assert [limit.attempts for limit in first if limit in second] == shared
+
+
+@pytest.mark.parametrize(
+    ("networks", "judged"),
+    [
+        (["192.0.2.1"], 50),
+        (["2001:db8:77:1::1"], 50),
+        ([f"2001:db8:77:{n:x}::1" for n in range(160)], 100),
+        ([f"2001:db8:77:{n << 8:x}::1" for n in range(250)], 200),
+        ([f"2001:db8:{n:x}::1" for n in range(250)], 250),
+    ],
+    ids=["address", "network", "home", "site", "sites"],
+)
+async def test_wider_network_is_granted_little_more_than_one_client(
+    noon: Database, networks: list[str], judged: int
+) -> None:
+    refused = 0
+    for number in range(250):
+        address = networks[number % len(networks)]
+        try:
+            await count(noon, *THROTTLE.of_client("sign-in", address))
+        except TooManyAttempts:
+            refused += 1
+    assert 250 - refused == judged
+
+
+def lockout(*, mail: bool = True) -> Lockout:
+    """Limit the failures of Ada's in a row."""
+    throttle = replace(THROTTLE, mail=mail)
+    return throttle.of_password("sign-in", "ada@example.com", "192.0.2.1").lockout
+
+
+async def test_hundred_failures_in_a_row_are_too_many_however_slow_they_are(
+    noon: Database, set_clock: SetClock
+) -> None:
+    for day in range(100):
+        set_clock(NOON + day * DAY)
+        assert await wait(noon, lockout()) is None
+        assert await count(noon, lockout()) is (day == 99)
+    assert await wait(noon, lockout()) == LOCKOUT_MEMORY
+    set_clock(NOON + 99 * DAY + timedelta(seconds=LOCKOUT_MEMORY - 1))
+    assert await wait(noon, lockout()) == 1
+    set_clock(NOON + 99 * DAY + timedelta(seconds=LOCKOUT_MEMORY))
+    assert await wait(noon, lockout()) is None
+
+
+async def test_without_mail_one_more_failure_is_judged_after_each_pause(
+    noon: Database, set_clock: SetClock
+) -> None:
+    for _ in range(100):
+        await count(noon, lockout(mail=False))
+    for moment in (NOON, NOON + timedelta(seconds=LOCKOUT_PAUSE)):
+        set_clock(moment + timedelta(seconds=LOCKOUT_PAUSE - 0.5))
+        assert await wait(noon, lockout(mail=False)) == 1
+        set_clock(moment + timedelta(seconds=LOCKOUT_PAUSE))
+        racers = [count(noon, lockout(mail=False)) for _ in range(5)]
+        told = await asyncio.gather(*racers, return_exceptions=True)
+        assert sorted(map(repr, told))[-1:] == ["True"]
+        assert [isinstance(each, TooManyAttempts) for each in told].count(True) == 4
+
+
+async def test_clock_that_is_set_back_locks_nobody_out_for_as_long_as_it_was_ahead(
+    noon: Database, set_clock: SetClock
+) -> None:
+    for _ in range(100):
+        await count(noon, lockout(mail=False))
+    set_clock(NOON - timedelta(seconds=LOCKOUT_PAUSE))
+    assert await wait(noon, lockout(mail=False)) == 2 * LOCKOUT_PAUSE
+    set_clock(NOON - timedelta(seconds=LOCKOUT_PAUSE + 1))
+    assert await wait(noon, lockout(mail=False)) is None
