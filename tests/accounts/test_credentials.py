@@ -1,6 +1,7 @@
 """Credentials: one answer to everything that is wrong, and what a change ends."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from unicodedata import normalize
 
 import pytest
@@ -8,6 +9,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
 from gql_app.accounts import credentials, customers
+from gql_app.accounts.audit import Origin
 from gql_app.accounts.checks import Changes, check_changes
 from gql_app.accounts.credentials import Attempt
 from gql_app.accounts.limits import Limit
@@ -18,8 +20,11 @@ from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
 from gql_app.errors import Rejected
 from gql_app.security.passwords import Passwords
+from tests.accounts.conftest import NOON
+from tests.conftest import SetClock
 from tests.databases import looking
 from tests.people import LIFETIMES, NOWHERE, PASSWORD, add_customer, password_hash
+from tests.statements import listened
 
 THROTTLE = Throttle(key=b"key of the tests", attempts=100, client_attempts=1000, window=60)
 
@@ -52,11 +57,16 @@ async def session_count(database: Database) -> int:
 
 
 async def check(
-    database: Database, hasher: Passwords, email: str = "ada@example.com", password: str = PASSWORD
+    database: Database,
+    hasher: Passwords,
+    email: str = "ada@example.com",
+    password: str = PASSWORD,
+    *,
+    origin: Origin = NOWHERE,
 ) -> Attempt:
     """Check a password."""
     return await credentials.check(
-        database.read, hasher, THROTTLE, email=email, password=password, origin=NOWHERE
+        database.read, hasher, THROTTLE, email=email, password=password, origin=origin
     )
 
 
@@ -227,6 +237,38 @@ async def test_nobody_is_admitted_at_once_where_somebody_failed_lately(
     assert await session_count(database) == 0
     assert await sign_in(database, proof)
     assert await session_count(database) == 1
+
+
+async def test_unknown_address_costs_the_statements_of_a_known_one(
+    database: Database, hasher: Passwords
+) -> None:
+    await add_customer(database, "Ada")
+    told: list[list[str]] = []
+    for email in ("ada@example.com", "nobody@example.com"):
+        sent: list[str] = []
+        with listened(lambda sql, _, sent=sent: sent.append(sql)):  # type: ignore[misc]
+            for _ in range(2):
+                attempt = await check(database, hasher, email, "another password")
+                assert await sign_in(database, attempt) is None
+        told.append(sent)
+    assert told[0] == told[1] != []
+
+
+async def test_only_a_client_that_was_noted_lately_is_admitted_at_once(
+    noon: Database, hasher: Passwords, set_clock: SetClock
+) -> None:
+    await add_customer(noon, "Ada")
+    home = Origin("192.0.2.1")
+    told = []
+    for hours in (0, 1, 23.9, 24, 25):
+        set_clock(NOON + timedelta(hours=hours))
+        attempt = await check(noon, hasher, origin=home)
+        admitted = await credentials.admit(noon, attempt, LIFETIMES, origin=home)
+        if admitted is None:
+            async with noon.write() as db:
+                assert await credentials.sign_in(db, attempt, THROTTLE, LIFETIMES, origin=home)
+        told.append(admitted is not None)
+    assert told == [False, True, True, False, True]
 
 
 async def test_only_who_needs_no_new_hash_is_admitted_at_once(
