@@ -1,6 +1,10 @@
 """Addresses of clients, each in its one spelling."""
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Final
+
+IPV6_CLIENT: Final = 64
+"""Bits of an IPv6 address that tell clients apart; one client has all of the rest."""
 
 
 def canonical(address: str) -> str:
@@ -15,3 +19,14 @@ def canonical(address: str) -> str:
     except ValueError:
         return address
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)
+
+
+def client_of(address: str | None) -> str:
+    """Return what all addresses of one client have in common: an IPv4 address, or an IPv6 /64."""
+    try:
+        parsed = ip_address(canonical(address or "unknown"))
+    except ValueError:
+        return address or "unknown"
+    if isinstance(parsed, IPv6Address):
+        return str(ip_network((int(parsed), IPV6_CLIENT), strict=False))
+    return str(parsed)

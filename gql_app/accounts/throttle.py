@@ -11,20 +11,17 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv6Address, ip_network
 from typing import Final
 
 from sqlalchemy import delete, select
 
 from gql_app import clock
+from gql_app.addresses import client_of
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Question, Reader, among
 from gql_app.db.rows import delete_some, insert_unless_there
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
-
-IPV6_CLIENT: Final = 64
-"""Bits of an IPv6 address that tell clients apart; one client has all of the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ class Throttle:
     def of_client(self, deed: str, address: str | None) -> Limit:
         """Limit a deed for where it comes from."""
         name = f"{deed} from"
-        return Limit(self._subject(name, _client(address)), self.client_attempts, name)
+        return Limit(self._subject(name, client_of(address)), self.client_attempts, name)
 
     def judge(
         self, limits: Sequence[Limit], found: Mapping[str, Sequence[float]]
@@ -147,16 +144,3 @@ _FAILURES: Final[Question[tuple[str, list[float]]]] = Question(_FOUND, lambda ro
 _HELD: Final[Question[tuple[str, list[float]]]] = Question(
     _FOUND.order_by(ThrottleRow.subject).with_for_update(), lambda row: (row[0], row[1])
 )
-
-
-def _client(address: str | None) -> str:
-    """Take all addresses that one IPv6 client has for one."""
-    if address is None or ":" not in address:
-        return address or "unknown"
-    try:
-        parsed = IPv6Address(address)
-    except ValueError:
-        return address
-    if parsed.ipv4_mapped is None:
-        return str(ip_network((int(parsed), IPV6_CLIENT), strict=False))
-    return str(parsed)
