@@ -18,7 +18,7 @@ from gql_app.db.engine import Writer
 from gql_app.db.questions import Question, Reader, among
 from gql_app.db.tables import CustomerRow, ThrottleRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.security import passwords
+from gql_app.security.fair_queue import Party
 from gql_app.security.ids import new_id
 from gql_app.security.passwords import Passwords
 
@@ -45,7 +45,6 @@ async def check(
 
     No connection is held while hashing. Raises TooManyAttempts, before any hashing.
     """
-    secret = passwords.normalise(password)
     key = checks.stored_key(email)
     limits = (
         throttle.of_typed("sign-in", checks.typed_key(email, key)),
@@ -55,13 +54,12 @@ async def check(
         found = await db.ask(_KNOWN, key=key, subjects=[limit.subject for limit in limits])
     throttle.judge(limits, {subject: times for subject, times, *_ in found if subject})
     customer = CustomerRecord._make(found[0][2:]) if found[0][2] else None
-    if passwords.too_long(secret):
-        return Attempt(limits, customer, proven=False)
-    matches = await hasher.verify(password, customer.password_hash if customer else None)
+    party = Party.of(origin.ip_address, customer.id if customer else key)
+    matches = await hasher.verify(password, customer.password_hash if customer else None, party)
     if customer is None or not matches or not customer.is_active:
         return Attempt(limits, customer, proven=False)
     outdated = hasher.outdated(customer.password_hash)
-    renewed = await hasher.hash(secret) if outdated else None
+    renewed = await hasher.hash(password, party) if outdated else None
     return Attempt(limits, customer, proven=True, renewed_hash=renewed)
 
 
@@ -107,13 +105,18 @@ async def sign_in(
 
 
 async def prove(
-    read: Read, hasher: Passwords, throttle: Throttle, customer: AnyCustomer, password: str
+    read: Read,
+    hasher: Passwords,
+    throttle: Throttle,
+    customer: AnyCustomer,
+    password: str,
+    *,
+    party: Party,
 ) -> bool:
     """Check the password of somebody who is signed in. Raises TooManyAttempts."""
-    secret = passwords.normalise(password)
     async with read() as db:
         await throttle.require_room(db, proof_limit(throttle, customer))
-    return not passwords.too_long(secret) and await hasher.verify(password, customer.password_hash)
+    return await hasher.verify(password, customer.password_hash, party)
 
 
 def proof_limit(throttle: Throttle, customer: AnyCustomer) -> Limit:

@@ -13,7 +13,8 @@ from gql_app.schema.credentials import LoginPayload
 from gql_app.schema.customers import Customer, CustomerPayload
 from gql_app.schema.payloads import StatusPayload
 from gql_app.schema.permissions import authenticated
-from gql_app.security import passwords
+from gql_app.security import password_policy
+from gql_app.security.fair_queue import Party
 
 
 @strawberry.input(description="What is left out stays as it is.")
@@ -49,7 +50,7 @@ class ProfileMutation:
         context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
         try:
-            changes = checks.check_changes(me.customer, input.given())
+            changes = checks.check_changes(me.customer, input.given(), context.resources.rules)
             if changes.values.get("email_key", me.customer.email_key) != (me.customer.email_key):
                 await _prove(context, me.customer, input.current_password or None)
             row = await context.write(customers.update, me.customer.id, changes, origin=origin)
@@ -71,9 +72,9 @@ class ProfileMutation:
         context, customer = info.context, (await info.context.signed_in()).customer
         origin = await context.by_caller()
         try:
-            secret = judged(new_password, customer)
+            secret = judged(new_password, customer, context.resources.rules.service)
             await _prove(context, customer, current_password)
-            hashed = await context.resources.passwords.hash(secret)
+            hashed = await new_hash(context, secret, customer, origin.party)
             opened = await context.write(
                 credentials.change_password,
                 customer,
@@ -102,13 +103,23 @@ class ProfileMutation:
         return StatusPayload.success("Your account is gone.")
 
 
-def judged(new_password: str, customer: AnyCustomer) -> str:
-    """Judge a new password, and tell its normal form. Raises Rejected."""
-    secret = passwords.normalise(new_password)
-    fault = passwords.judge(secret, email=customer.email, name=customer.name)
-    if fault:
-        raise Rejected(replace(fault, field="new_password"))
+def judged(new_password: str, customer: AnyCustomer, service: str) -> str:
+    """Return the normal form of a new password. Raise Rejected if it is a bad one."""
+    secret = password_policy.judge(
+        new_password, email=customer.email, name=customer.name, service=service
+    )
+    if isinstance(secret, Fault):
+        raise Rejected(replace(secret, field="new_password"))
     return secret
+
+
+async def new_hash(context: Context, secret: str, customer: AnyCustomer, party: Party) -> str:
+    """Return the hash of a new password. Raise Rejected if it is the one in force."""
+    passwords = context.resources.passwords
+    if await passwords.verify(secret, customer.password_hash, party):
+        message = "This is your password already. Choose another."
+        raise Rejected(Fault(UserErrorCode.INVALID, message, "new_password"))
+    return await passwords.hash(secret, party)
 
 
 async def _prove(
@@ -124,7 +135,12 @@ async def _prove(
         raise Rejected(Fault(UserErrorCode.REQUIRED, message, field))
     resources, context.unbroken = context.resources, True
     proven = await credentials.prove(
-        context.read, resources.passwords, resources.throttle, customer, password
+        context.read,
+        resources.passwords,
+        resources.throttle,
+        customer,
+        password,
+        party=Party.of(context.origin.ip_address, customer.id),
     )
     limit = credentials.proof_limit(resources.throttle, customer)
     await context.write(credentials.settle, resources.throttle, limit, proven=proven)
