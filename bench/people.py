@@ -15,6 +15,7 @@ from gql_app import clock
 from gql_app.accounts import samples
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.security.fair_queue import LOCAL
 from gql_app.security.ids import new_id
 from gql_app.security.keys import KeyRing
 from gql_app.security.passwords import Passwords
@@ -97,6 +98,6 @@ class People:
 def _hashed(password: str) -> str:
     hasher = Passwords(threads=1, queue=0)
     try:
-        return asyncio.run(hasher.hash(password))
+        return asyncio.run(hasher.hash(password, LOCAL))
     finally:
         hasher.close()

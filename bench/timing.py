@@ -21,6 +21,7 @@ from gql_app.accounts.audit import Origin
 from gql_app.app import create_app
 from gql_app.cli.database import upgrade
 from gql_app.resources import Resources
+from gql_app.security.fair_queue import LOCAL
 from gql_app.settings import Settings
 
 ROUNDS = 300
@@ -61,7 +62,7 @@ async def main() -> None:
 
 
 async def _add_known(resources: Resources) -> None:
-    hashed = await resources.passwords.hash("a password of the bench")
+    hashed = await resources.passwords.hash("a password of the bench", LOCAL)
     async with resources.database.write() as db:
         for number in range(ROUNDS):
             email, password = f"known{number}@example.com", "a password of the bench"

@@ -3,6 +3,8 @@
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final
 
+UNKNOWN: Final = "unknown"
+"""The client that requests without an address share."""
 IPV6_PREFIXES: Final = (64, 56, 48)
 """Bits of an IPv6 address that one client has: of its network, its home, and its site."""
 
@@ -31,6 +33,6 @@ def networks(address: str) -> tuple[str, ...]:
     return tuple(str(IPv6Network((bits, prefix), strict=False)) for prefix in IPV6_PREFIXES)
 
 
-def client_of(address: str) -> str:
-    """Return the client whose address it is: of IPv6 the network (/64)."""
-    return networks(address)[0]
+def client_of(address: str | None) -> str:
+    """Return the client whose address it is: of IPv6 the network (/64), of none UNKNOWN."""
+    return networks(address)[0] if address else UNKNOWN

@@ -10,6 +10,7 @@ from gql_app.accounts.customer_lists import Filter, Order
 from gql_app.accounts.samples import SIGN_INS
 from gql_app.db.engine import Writer
 from gql_app.errors import CannotStart
+from gql_app.security.fair_queue import LOCAL
 from gql_app.security.passwords import Passwords
 
 DATABASE: Final = "sqlite:///demo.db"
@@ -41,10 +42,12 @@ async def fill(db: Writer, passwords: Passwords) -> None:
     if await everybody.count(db):
         raise CannotStart(["--demo wants an empty database: this one has customers already"])
     for role, name, email, password in SIGN_INS:
-        new = checks.check_new(name=name, email=email, password=password, is_admin=role == "admin")
-        hashed = await passwords.hash(new.password)
+        new = checks.NewCustomer(
+            name=name, email=email, password=password, is_admin=role == "admin"
+        )  # unchecked, for such a password is refused
+        hashed = await passwords.hash(new.password, LOCAL)
         await customers.create(db, new, password_hash=hashed, origin=Origin())
-    nobody = await passwords.hash(secrets.token_urlsafe())
+    nobody = await passwords.hash(secrets.token_urlsafe(), LOCAL)
     for rows in samples.batches(CUSTOMERS - len(SIGN_INS), password_hash=nobody, seed=SEED):
         await samples.insert_samples(db, rows)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from gql_app.accounts import sessions
+from gql_app.accounts.checks import Rules
 from gql_app.accounts.letters import Stationery
 from gql_app.accounts.presumed import Presumed
 from gql_app.accounts.sessions import Lifetimes
@@ -46,6 +47,7 @@ class Resources:
     posted: asyncio.Event
     """Set when a letter has been written down, so that it leaves at once."""
     registration: bool
+    rules: Rules
 
     @property
     def keys(self) -> KeyRing:
@@ -86,6 +88,7 @@ class Resources:
             stationery=Stationery(keys.derive("reset links"), settings.reset_url),
             posted=asyncio.Event(),
             registration=settings.registration,
+            rules=Rules.of(settings),
         )
         if tracing:
             tracing.follow(opened.database)

@@ -18,7 +18,7 @@ class TooManyMarks(ValueError):
     """The text has a longer run of combining marks than any language writes."""
 
 
-def normalise(text: str, *, longest: int, form: Literal["NFC", "NFKC"] = "NFC") -> str:
+def normalise(text: str, *, longest: int, form: Literal["NFC", "NFKC", "NFKD"] = "NFC") -> str:
     """Return the text in a Unicode normal form (UAX 15), at most `longest` code points of it.
 
     Raise TextTooLong or TooManyMarks. This is the only caller of unicodedata.normalize, whose
@@ -40,5 +40,6 @@ def normalise(text: str, *, longest: int, form: Literal["NFC", "NFKC"] = "NFC") 
 
 
 def _longest_run_of_marks(text: str) -> int:
-    runs = groupby(text, lambda character: unicodedata.combining(character) != 0)
+    # By category, for some of class 0 decompose into marks that have to be put in order.
+    runs = groupby(text, lambda character: unicodedata.category(character)[0] == "M")
     return max((sum(1 for _ in run) for is_marks, run in runs if is_marks), default=0)

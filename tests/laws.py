@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import Final
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = "gql_app"
@@ -36,7 +37,8 @@ INSIDE: Mapping[str, Floors] = {
         ("customers", "exports", "imports"),
         ("customer_lists",),
         ("audit", "checks", "known_clients", "letters", "throttle"),
-        ("limits", "paging"),
+        ("lines", "limits"),
+        ("paging",),
         ("counts", "cursors", "walks"),
         ("shapes",),
         ("records",),
@@ -93,6 +95,11 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "zxcvbn": ("security",),
 }
 """Where a library may be imported; one that is not named here, nowhere."""
+
+
+NORMALISING: Final = "text"
+"""The one module that normalises Unicode, whose time grows with the square of a hostile text."""
+_NORMAL_FORMS: Final = frozenset({"normalize", "is_normalized", "ucd_3_2_0"})
 
 
 def name_of(file: Path) -> str:
@@ -155,6 +162,19 @@ def stands(floors: Floors, room: str) -> bool:
 def height(floors: Floors, room: str) -> int:
     """Tell how many floors are below a room."""
     return next(below for below, floor in enumerate(reversed(floors)) if room in floor)
+
+
+def normalises(source: str) -> bool:
+    """Tell whether a module brings text to a normal form itself, by whatever name."""
+    return any(
+        (isinstance(node, ast.Attribute) and node.attr in _NORMAL_FORMS)
+        or (
+            isinstance(node, ast.ImportFrom)
+            and node.module == "unicodedata"
+            and any(alias.name in {*_NORMAL_FORMS, "*"} for alias in node.names)
+        )
+        for node in ast.walk(ast.parse(source))
+    )
 
 
 def circle(modules: Mapping[str, str]) -> list[str]:

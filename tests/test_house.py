@@ -19,10 +19,12 @@ from tests.laws import (
     HOUSE,
     INSIDE,
     MODULES,
+    NORMALISING,
     PACKAGE,
     ROOT,
     breaches,
     circle,
+    normalises,
     says_what_it_is_for,
 )
 from tests.processes import MAIN, environment
@@ -41,6 +43,27 @@ IMPORTED = [f"{PACKAGE}.{module}" for module in MODULES if module and module not
 @pytest.mark.parametrize("module", MODULES)
 def test_module_keeps_both_laws(module: str) -> None:
     assert breaches(module, MODULES[module]) == []
+
+
+def test_one_module_normalises_text_and_bounds_it_first() -> None:
+    found = [module for module, source in MODULES.items() if normalises(source)]
+    assert found == [NORMALISING]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import unicodedata\nunicodedata.normalize('NFC', 'x')",
+        "import unicodedata as u\nform = u.normalize",
+        "from unicodedata import normalize",
+        "from unicodedata import normalize as n",
+        "def f():\n    from unicodedata import *",
+        "import unicodedata\nunicodedata.is_normalized('NFC', 'x')",
+    ],
+)
+def test_made_up_normalising_is_found(source: str) -> None:
+    assert normalises(source)
+    assert not normalises("import unicodedata\nunicodedata.category('x')")
 
 
 @pytest.mark.parametrize("module", MODULES)

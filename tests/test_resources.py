@@ -7,6 +7,7 @@ import pytest
 
 from gql_app.errors import CannotStart
 from gql_app.resources import Resources, key_store
+from gql_app.security.fair_queue import LOCAL
 from gql_app.security.keyfiles import Algorithm
 from gql_app.security.keys import KeyRing
 from gql_app.security.rotation import make
@@ -63,7 +64,7 @@ async def test_resources_are_closed_even_if_the_block_fails(settings: Settings) 
         async with Resources.open(settings) as resources:
             raise KeyError
     with pytest.raises(RuntimeError):
-        await resources.passwords.hash("a password of the tests")
+        await resources.passwords.hash("a password of the tests", LOCAL)
 
 
 async def test_running_process_goes_by_the_fallback_and_the_files_as_well(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from gql_app.db.deeds import Made
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Reader
 from gql_app.db.tables import AuditRow
+from gql_app.security.fair_queue import Party
 from gql_app.security.ids import new_id
 
 MAX_ADDRESS: Final = 45
@@ -64,6 +65,11 @@ class Origin(NamedTuple):
     ip_address: str | None = None
     user_agent: str | None = None
     actor_id: UUID | None = None
+
+    @property
+    def party(self) -> Party:
+        """Whom passwords are hashed for."""
+        return Party.of(self.ip_address, self.actor_id)
 
     @classmethod
     def of(cls, ip_address: str | None, user_agent: str | None) -> Self:

@@ -1,26 +1,53 @@
 """Checks: what is accepted of a customer's fields, and in which form it is kept."""
 
 import re
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
+from gql_app.accounts import lines
 from gql_app.accounts.records import AnyCustomer
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.security import passwords
+from gql_app.security import password_policy
+from gql_app.settings import Settings
+from gql_app.text import LONGEST_DECOMPOSITION, TextTooLong, TooManyMarks, normalise
 
 MAX_NAME: Final = 200
 MAX_EMAIL: Final = 254
 MAX_PHONE: Final = 40
+MAX_LOCAL_PART: Final = 64
+"""Octets before the @ of an address (RFC 5321 section 4.5.3.1.1)."""
+SPECIAL_USE: Final = ("arpa", "invalid", "local", "localhost", "onion", "test")
+"""Domains whose addresses are addresses, but of nobody whom mail reaches from everywhere."""
+
+# The validator judges syntax; which of these domains are taken is the operator's to say.
+SPECIAL_USE_DOMAIN_NAMES.clear()
 
 _PLAIN: Final = re.compile(
-    r"[a-z0-9_.+-]+@(?!xn--)[a-z0-9-]+(\.(?!xn--)[a-z0-9-]+)+", re.ASCII | re.IGNORECASE
+    r"[a-z0-9_.+-]{1,64}@(?!xn--)[a-z0-9-]+(\.(?!xn--)[a-z0-9-]+)+", re.ASCII | re.IGNORECASE
 )
 """Addresses that are kept as they are typed, if they are any; most are of this kind."""
 _PHONE: Final = re.compile(r"\+?[0-9 ().\-/]*[0-9][ )]*((x|ext\.?) ?[0-9]+)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator decides about fields."""
+
+    special_domains: Sequence[str] = ()
+    """Special-use domains whose addresses are taken, with all below them."""
+    service: str = password_policy.PRODUCT
+    """What the service is called, which no password may hold."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Take what is set."""
+        return cls(settings.special, settings.issuer)
+
+
+DEFAULT_RULES: Final = Rules()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +90,7 @@ class Changes:
 
 def fold(text: str) -> str:
     """Fold case by Unicode, so that both databases search and sort alike."""
-    return unicodedata.normalize("NFC", text).casefold()
+    return normalise(text, longest=LONGEST_DECOMPOSITION * MAX_EMAIL).casefold()
 
 
 def stored_key(email: str) -> str | None:
@@ -74,25 +101,35 @@ def stored_key(email: str) -> str | None:
     typed = email.strip()
     if len(typed) <= MAX_EMAIL and _PLAIN.fullmatch(typed):
         return fold(typed)
-    checked = _email(typed)
+    checked = _address(typed)
     return None if isinstance(checked, Fault) else fold(checked)
 
 
 def typed_key(email: str, stored: str | None) -> str:
     """Fold what was typed as an address, even if it is none that could be stored."""
-    return stored or fold(email.strip())
+    typed = email.strip()
+    try:
+        return stored or fold(typed)
+    except (TextTooLong, TooManyMarks):
+        return typed
 
 
 def check_new(
-    *, name: str, email: str, password: str, phone: str | None = None, is_admin: bool = False
+    *,
+    name: str,
+    email: str,
+    password: str,
+    phone: str | None = None,
+    is_admin: bool = False,
+    rules: Rules = DEFAULT_RULES,
 ) -> NewCustomer:
     """Check a customer to be. Raises Rejected, with every fault at once."""
     checks = _Checks()
-    name, email = checks.take(_name(name)), checks.take(_email(email))
+    name, email = checks.take(_name(name)), checks.take(_email(email, rules))
     new = NewCustomer(
         name=name,
         email=email,
-        password=checks.take(_password(password, email=email, name=name)),
+        password=checks.take(_password(password, email=email, name=name, rules=rules)),
         phone=None if phone is None else checks.take(_phone(phone)),
         is_admin=is_admin,
     )
@@ -100,19 +137,23 @@ def check_new(
     return new
 
 
-def check_person(*, name: str, email: str, phone: str | None) -> Person:
+def check_person(
+    *, name: str, email: str, phone: str | None, rules: Rules = DEFAULT_RULES
+) -> Person:
     """Check who a customer is. Raises Rejected, with every fault at once."""
     checks = _Checks()
     person = Person(
         name=checks.take(_name(name)),
-        email=checks.take(_email(email)),
+        email=checks.take(_email(email, rules)),
         phone=None if phone is None else checks.take(_phone(phone)),
     )
     checks.raise_faults()
     return person
 
 
-def check_changes(row: AnyCustomer, given: Mapping[str, str | bool | None]) -> Changes:
+def check_changes(
+    row: AnyCustomer, given: Mapping[str, str | bool | None], rules: Rules = DEFAULT_RULES
+) -> Changes:
     """Check what is to change about a customer; None clears a phone and nothing else.
 
     Raises Rejected, with every fault at once.
@@ -131,7 +172,7 @@ def check_changes(row: AnyCustomer, given: Mapping[str, str | bool | None]) -> C
                 name = checks.take(_name(value))
                 values |= {"name": name, "name_key": fold(name)}
             case "email", str():
-                email = checks.take(_email(value))
+                email = checks.take(_email(value, rules))
                 values |= {"email": email, "email_key": fold(email)}
             case "password", str():
                 password = value
@@ -141,7 +182,7 @@ def check_changes(row: AnyCustomer, given: Mapping[str, str | bool | None]) -> C
                 message = "This can't be null. Leave it out to keep it as it is."
                 checks.take(Fault(UserErrorCode.INVALID, message, field))
     if password is not None:
-        password = checks.take(_password(password, email=email, name=name))
+        password = checks.take(_password(password, email=email, name=name, rules=rules))
     checks.raise_faults()
     return Changes(values, password)
 
@@ -166,41 +207,49 @@ class _Checks:
 
 
 def _name(text: str) -> str | Fault:
-    return _line(text, "name", "name", MAX_NAME)
+    clean = lines.line(text, "name", "name", MAX_NAME)
+    return clean if isinstance(clean, Fault) else lines.visible(clean, "name", "name")
 
 
-def _email(text: str) -> str | Fault:
-    clean = _line(text, "email", "e-mail address", MAX_EMAIL)
+def _email(text: str, rules: Rules) -> str | Fault:
+    address = _address(text)
+    if isinstance(address, Fault) or isinstance(
+        address := lines.visible(address, "email", "e-mail address"), Fault
+    ):
+        return address
+    domain = f".{address.rpartition('@')[2]}"
+    special = next((name for name in SPECIAL_USE if domain.endswith(f".{name}")), None)
+    if special is None or any(domain.endswith(f".{name}") for name in rules.special_domains):
+        return address
+    message = (
+        f"Addresses under .{special} are not taken here: mail does not reach them from everywhere. "
+        "The operator may name their domain in GQL_APP_SPECIAL_DOMAINS."
+    )
+    return Fault(UserErrorCode.INVALID, message, "email")
+
+
+def _address(text: str) -> str | Fault:
+    """Return an address in its normal form, or why it is none by its syntax."""
+    clean = lines.line(text, "email", "e-mail address", MAX_EMAIL)
     if isinstance(clean, Fault):
         return clean
     try:
-        return validate_email(clean, check_deliverability=False).normalized
+        address = validate_email(clean, check_deliverability=False).normalized
     except EmailNotValidError:
         return Fault(UserErrorCode.INVALID, "This is not an e-mail address.", "email")
+    if len(address.rpartition("@")[0].encode()) > MAX_LOCAL_PART:
+        message = f"Before its @ an e-mail address has {MAX_LOCAL_PART} bytes at most."
+        return Fault(UserErrorCode.INVALID, message, "email")
+    return address
 
 
 def _phone(text: str) -> str | Fault:
-    clean = _line(text, "phone", "phone number", MAX_PHONE)
+    clean = lines.line(text, "phone", "phone number", MAX_PHONE)
     if isinstance(clean, Fault) or _PHONE.fullmatch(clean):
         return clean
     return Fault(UserErrorCode.INVALID, "This is not a phone number.", "phone")
 
 
-def _password(text: str, *, email: str, name: str) -> str | Fault:
+def _password(text: str, *, email: str, name: str, rules: Rules) -> str | Fault:
     """Judge a password against the name and the address as they are stored."""
-    clean = passwords.normalise(text)
-    return passwords.judge(clean, email=email, name=name) or clean
-
-
-def _line(text: str, field: str, what: str, longest: int) -> str | Fault:
-    """Judge a line of text, and trim it; NFC comes first, for it may lengthen."""
-    clean = unicodedata.normalize("NFC", text).strip()
-    if not clean:
-        return Fault(UserErrorCode.REQUIRED, f"Give the {what}.", field)
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-        message = f"The {what} can't hold control characters."
-        return Fault(UserErrorCode.INVALID, message, field)
-    if len(clean) > longest:
-        message = f"The {what} can be {longest} characters long, not {len(clean)}."
-        return Fault(UserErrorCode.TOO_LONG, message, field)
-    return clean
+    return password_policy.judge(text, email=email, name=name, service=rules.service)

@@ -19,7 +19,7 @@ from gql_app.db.engine import Writer
 from gql_app.db.questions import Reader, among
 from gql_app.db.tables import CustomerRow, ThrottleRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.security import passwords
+from gql_app.security.fair_queue import Party
 from gql_app.security.ids import new_id
 from gql_app.security.passwords import Passwords
 
@@ -55,7 +55,6 @@ async def check(
 
     No connection is held while hashing. Raises TooManyAttempts, before any hashing.
     """
-    secret = passwords.normalise(password)
     key = checks.stored_key(email)
     account, address = checks.typed_key(email, key), origin.ip_address
     limits = throttle.of_password("sign-in", account, address)
@@ -64,14 +63,13 @@ async def check(
     customer, known = past.customer, known_clients.is_known(past.seen_at)
     throttle.judge(limits.judged(known=known), past.times)
     attempt = Attempt(limits, customer, proven=False, known=known)
-    if passwords.too_long(secret):
-        return attempt
-    matches = await hasher.verify(password, customer.password_hash if customer else None)
+    party = Party.of(address, customer.id if customer else key)
+    matches = await hasher.verify(password, customer.password_hash if customer else None, party)
     if customer is None or not matches or not customer.is_active:
         return attempt
     throttle.judge_sign_ins(past.oldest_sign_in)
     outdated = hasher.outdated(customer.password_hash)
-    renewed = await hasher.hash(secret) if outdated else None
+    renewed = await hasher.hash(password, party) if outdated else None
     noted = known_clients.is_noted(past.seen_at, address)
     return replace(attempt, proven=True, noted=noted, renewed_hash=renewed)
 
@@ -128,15 +126,13 @@ async def prove(
     origin: Origin,
 ) -> Attempt:
     """Check the password of somebody who is signed in. Raises TooManyAttempts."""
-    secret = passwords.normalise(password)
     limits = throttle.of_password("proof", str(customer.id), origin.ip_address)
     async with read() as db:
         past = await failures.of_customer(db, customer.id, limits, origin.ip_address)
     known = known_clients.is_known(past.seen_at)
     throttle.judge(limits.judged(known=known), past.times)
-    proven = not passwords.too_long(secret) and await hasher.verify(
-        password, customer.password_hash
-    )
+    party = Party.of(origin.ip_address, customer.id)
+    proven = await hasher.verify(password, customer.password_hash, party)
     return Attempt(limits, customer, proven=proven, known=known)
 
 

@@ -16,6 +16,7 @@ from gql_app.db.grams import by_grams, by_trigrams, grams, holds, pattern
 from gql_app.db.questions import Spelt
 from gql_app.db.tables import CustomerRow, Moment
 from gql_app.errors import AdminRequired, BadUserInput
+from gql_app.text import MAX_MARKS, TooManyMarks
 
 MAX_SEARCH: Final = 254
 
@@ -116,7 +117,11 @@ def _searched(text: str) -> tuple[str, Mapping[str, object]]:
         raise BadUserInput(message)
     if "\0" in text:
         return "is_nobody", {}
-    text = fold(text)
+    try:
+        text = fold(text)
+    except TooManyMarks:
+        message = f"search has more than {MAX_MARKS} combining marks in a row."
+        raise BadUserInput(message) from None
     if found := grams(text):
         return "short_search", {"text": text, "grams": found}
     return "search", {"text": text, "pattern": pattern(text)}

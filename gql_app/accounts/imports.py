@@ -11,7 +11,7 @@ from sqlalchemy import select
 from gql_app import clock
 from gql_app.accounts import audit, checks
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.checks import fold
+from gql_app.accounts.checks import DEFAULT_RULES, Rules, fold
 from gql_app.db.engine import Writer
 from gql_app.db.rows import insert_new_customers
 from gql_app.db.tables import CustomerRow
@@ -58,7 +58,7 @@ class Refused:
     fault: Fault
 
 
-def check(values: Mapping[str, object]) -> dict[str, object]:
+def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[str, object]:
     """Check what is said of a customer, as if they were created here, and make a row of it.
 
     Raises Rejected, with every fault at once.
@@ -76,7 +76,7 @@ def check(values: Mapping[str, object]) -> dict[str, object]:
     }
     name, email, phone = given.text("name"), given.text("email"), given.text("phone")
     try:
-        person = checks.check_person(name=name or "", email=email or "", phone=phone)
+        person = checks.check_person(name=name or "", email=email or "", phone=phone, rules=rules)
     except Rejected as why:
         told = {fault.field for fault in given.faults}
         given.faults += [fault for fault in why.faults if fault.field not in told]
@@ -86,7 +86,7 @@ def check(values: Mapping[str, object]) -> dict[str, object]:
     return row | {"email": person.email, "email_key": fold(person.email)}
 
 
-async def add(db: Writer, records: Sequence[Record]) -> list[Refused]:
+async def add(db: Writer, records: Sequence[Record], rules: Rules = DEFAULT_RULES) -> list[Refused]:
     """Add a batch but for the records that are refused, and tell why each of these is.
 
     What a transaction has added counts as taken for what comes later in it, so that nobody
@@ -96,7 +96,7 @@ async def add(db: Writer, records: Sequence[Record]) -> list[Refused]:
     rows: dict[int, dict[str, object]] = {}
     for record in records:
         try:
-            rows[record.line] = check(record.values)
+            rows[record.line] = check(record.values, rules)
         except Rejected as why:
             refused += [Refused(record.line, fault) for fault in why.faults]
     refused += _twins(rows)

@@ -2,7 +2,6 @@
 
 import random
 import string
-import unicodedata
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final, NamedTuple
@@ -10,10 +9,11 @@ from typing import Final, NamedTuple
 from sqlalchemy import insert
 
 from gql_app import clock
-from gql_app.accounts.checks import fold
+from gql_app.accounts.checks import MAX_NAME, fold
 from gql_app.db.engine import Writer
 from gql_app.db.tables import CustomerRow
 from gql_app.security.ids import new_id
+from gql_app.text import normalise
 
 
 class SignIn(NamedTuple):
@@ -93,5 +93,5 @@ def _sample(chance: random.Random, tag: str, password_hash: str) -> dict[str, ob
 
 
 def _ascii(name: str) -> str:
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = normalise(name, longest=MAX_NAME, form="NFKD").encode("ascii", "ignore").decode()
     return "".join(filter(str.isalpha, plain)).lower()

@@ -24,7 +24,7 @@ from gql_app.accounts.limits import (
     Lockout,
     PasswordLimits,
 )
-from gql_app.addresses import client_of, networks
+from gql_app.addresses import UNKNOWN, client_of, networks
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Question, Reader, among
 from gql_app.db.rows import delete_some, insert_unless_there
@@ -34,8 +34,6 @@ from gql_app.errors import TooManyAttempts
 HOUR: Final = 3600
 TAKEN_PER_HOUR: Final = 50
 """How often one account or client is told in an hour that an address is taken."""
-UNKNOWN: Final = "unknown"
-"""The client that requests without an address share."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -85,7 +83,7 @@ class Throttle:
         the owner late: the account is counted for each client, and for all of them together only
         in a row.
         """
-        client = client_of(address) if address else UNKNOWN
+        client = client_of(address)
         return PasswordLimits(
             self.of_typed(deed, f"{client} {account}"),
             self.of_client(deed, address),

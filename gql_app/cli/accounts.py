@@ -19,6 +19,7 @@ from gql_app.clock import rfc3339
 from gql_app.db.engine import Database
 from gql_app.errors import Rejected
 from gql_app.resources import key_store, throttle_of
+from gql_app.security.fair_queue import LOCAL
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
 
@@ -34,7 +35,9 @@ def create_admin(
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     prepare(chosen)
     try:
-        new = checks.check_new(name=name, email=email, password=password, is_admin=True)
+        new = checks.check_new(
+            name=name, email=email, password=password, is_admin=True, rules=checks.Rules.of(chosen)
+        )
         asyncio.run(_add(chosen, new))
     except Rejected as why:
         for fault in why.faults:
@@ -96,7 +99,7 @@ async def opened(chosen: Settings) -> AsyncIterator[tuple[Database, Passwords]]:
 
 async def _add(chosen: Settings, new: checks.NewCustomer) -> None:
     async with opened(chosen) as (database, passwords):
-        hashed = await passwords.hash(new.password)
+        hashed = await passwords.hash(new.password, LOCAL)
         async with database.write() as db:
             await customers.create(db, new, password_hash=hashed, origin=Origin())
 
@@ -130,7 +133,7 @@ async def _export_audit(chosen: Settings) -> None:
 
 async def _seed(chosen: Settings, count: int, password: str) -> None:
     async with opened(chosen) as (database, passwords):
-        hashed = await passwords.hash(password)
+        hashed = await passwords.hash(password, LOCAL)
         done = 0
         with bar("Customers", count) as advance:
             for rows in samples.batches(count, password_hash=hashed):

@@ -13,6 +13,7 @@ import typer
 
 from gql_app import settings
 from gql_app.accounts import exports, imports
+from gql_app.accounts.checks import Rules
 from gql_app.accounts.imports import BATCH, FIELDS, Record, Refused
 from gql_app.cli.console import bar, err, fail, out
 from gql_app.cli.database import prepare
@@ -125,7 +126,7 @@ async def _import(
                 while batch := list(islice(lines, BATCH)):
                     refused = [each for each in batch if isinstance(each, Refused)]
                     good = [each for each in batch if isinstance(each, Record)]
-                    tally.count(len(batch), refused + await imports.add(db, good))
+                    tally.count(len(batch), refused + await imports.add(db, good, Rules.of(chosen)))
                     advance(source.done)
                 if tally.refused or not keep:
                     raise _Undone

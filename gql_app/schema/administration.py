@@ -64,8 +64,9 @@ class AdministrationMutation:
                 password=input.password,
                 phone=or_null(input.phone),
                 is_admin=input.is_admin,
+                rules=context.resources.rules,
             )
-            hashed = await context.resources.passwords.hash(new.password)
+            hashed = await context.resources.passwords.hash(new.password, origin.party)
             row = await context.write(customers.create, new, password_hash=hashed, origin=origin)
         except Rejected as why:
             return CustomerPayload.rejected(context, why)
@@ -89,8 +90,10 @@ class AdministrationMutation:
                 current = await customers.by_id(db, customer_id)
             if current is None:
                 raise customers.not_found()
-            changes = checks.check_changes(current, input.given())
-            hashed = changes.password and await context.resources.passwords.hash(changes.password)
+            changes = checks.check_changes(current, input.given(), context.resources.rules)
+            hashed = changes.password and await context.resources.passwords.hash(
+                changes.password, origin.party
+            )
             row = await context.write(
                 credentials.change, customer_id, changes, password_hash=hashed, origin=origin
             )

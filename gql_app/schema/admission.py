@@ -95,8 +95,8 @@ class Admission:
                 comparisons=self._limits.comparisons,
                 introspection=self._introspection,
             )
-        except ValueError as error:  # an integer too long for Python to read
-            errors = [GraphQLError(str(error), original_error=error)]
+        except ValueError as why:  # an integer too long for Python to read
+            errors = [GraphQLError("", original_error=why)]
         if errors:
             raise NotAdmitted(*errors)
 

@@ -143,8 +143,9 @@ class CredentialMutation:
                     email=input.email,
                     password=input.password,
                     phone=or_null(input.phone),
+                    rules=resources.rules,
                 )
-                hashed = await resources.passwords.hash(new.password)
+                hashed = await resources.passwords.hash(new.password, context.origin.party)
                 customer, opened = await context.write(
                     credentials.register,
                     new,

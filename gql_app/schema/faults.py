@@ -7,11 +7,15 @@ import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
 from gql_app.errors import Refusal, Unavailable
+from gql_app.schema.scalars import Unreadable
 from gql_app.schema.validation import MAX_ERRORS
 
 DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
 MAX_MESSAGE: Final = 1000
 """How much of a message is told, for it may print a whole document."""
+
+_UNREADABLE: Final = "A value can't be read. Does a number have thousands of digits?"
+"""What is said instead of what the interpreter has to say."""
 
 _log: Final = structlog.stdlib.get_logger(__name__)
 
@@ -84,7 +88,7 @@ def _told_before(error: GraphQLError, request_id: str) -> GraphQLError:
     if isinstance(error, GraphQLSyntaxError):
         return _coded(error, "GRAPHQL_PARSE_FAILED")
     # A DateTime that is none, and an integer too long for Python to read, are ValueErrors.
-    if isinstance(error.original_error, ValueError | None):
+    if isinstance(_cause(error), ValueError | None):
         return _coded(error, "GRAPHQL_VALIDATION_FAILED")
     return _masked(error, request_id, logged=True)
 
@@ -102,6 +106,16 @@ def _masked(error: GraphQLError, request_id: str, *, logged: bool) -> GraphQLErr
 
 
 def _coded(error: GraphQLError, code: str) -> GraphQLError:
-    error.message = error.message[:MAX_MESSAGE]
+    """Tell what is graphql-core's or ours; graphql-core repeats any exception's words."""
+    readable = isinstance(_cause(error), Unreadable | None)
+    error.message = error.message[:MAX_MESSAGE] if readable else _UNREADABLE
     error.extensions = {"code": code, **(error.extensions or {})}
     return error
+
+
+def _cause(error: GraphQLError) -> Exception | None:
+    """Return the exception that an error of graphql-core wraps, if it is not its own."""
+    why = error.original_error
+    while isinstance(why, GraphQLError):
+        why = why.original_error
+    return why

@@ -15,7 +15,8 @@ from gql_app.schema.credentials import LoginPayload
 from gql_app.schema.customers import Customer, CustomerPayload
 from gql_app.schema.payloads import StatusPayload
 from gql_app.schema.permissions import authenticated
-from gql_app.security import passwords
+from gql_app.security import password_policy
+from gql_app.security.fair_queue import Party
 
 
 @strawberry.input(description="What is left out stays as it is.")
@@ -51,7 +52,7 @@ class ProfileMutation:
         context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
         try:
-            changes = checks.check_changes(me.customer, input.given())
+            changes = checks.check_changes(me.customer, input.given(), context.resources.rules)
             limit = await _room_to_change(context, me.customer)
             telling = context.telling_taken(me.customer.id)
             async with telling if "email" in changes.values else nullcontext():
@@ -83,10 +84,10 @@ class ProfileMutation:
         context, customer = info.context, (await info.context.signed_in()).customer
         origin = await context.by_caller()
         try:
-            secret = judged(new_password, customer)
+            secret = judged(new_password, customer, context.resources.rules.service)
             limit = await _room_to_change(context, customer)
             await _prove(context, customer, current_password)
-            hashed = await context.resources.passwords.hash(secret)
+            hashed = await new_hash(context, secret, customer, origin.party)
             opened = await context.write(
                 context.resources.throttle.limited,
                 [limit],
@@ -117,12 +118,13 @@ class ProfileMutation:
         return StatusPayload.success("Your account is gone.")
 
 
-def judged(new_password: str, customer: AnyCustomer) -> str:
-    """Judge a new password, and tell its normal form. Raises Rejected."""
-    secret = passwords.normalise(new_password)
-    fault = passwords.judge(secret, email=customer.email, name=customer.name)
-    if fault:
-        raise Rejected(replace(fault, field="new_password"))
+def judged(new_password: str, customer: AnyCustomer, service: str) -> str:
+    """Return the normal form of a new password. Raise Rejected if it is a bad one."""
+    secret = password_policy.judge(
+        new_password, email=customer.email, name=customer.name, service=service
+    )
+    if isinstance(secret, Fault):
+        raise Rejected(replace(secret, field="new_password"))
     return secret
 
 
@@ -131,6 +133,15 @@ async def _room_to_change(context: Context, customer: AnyCustomer) -> Limit:
     limit = context.resources.throttle.of_account("change", customer.id)
     await context.require_room(limit)
     return limit
+
+
+async def new_hash(context: Context, secret: str, customer: AnyCustomer, party: Party) -> str:
+    """Return the hash of a new password. Raise Rejected if it is the one in force."""
+    passwords = context.resources.passwords
+    if await passwords.verify(secret, customer.password_hash, party):
+        message = "This is your password already. Choose another."
+        raise Rejected(Fault(UserErrorCode.INVALID, message, "new_password"))
+    return await passwords.hash(secret, party)
 
 
 async def _prove(

@@ -9,7 +9,8 @@ from gql_app.accounts.records import AnyCustomer
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.schema.context import Context, Info
 from gql_app.schema.payloads import StatusPayload
-from gql_app.schema.profile import judged
+from gql_app.schema.profile import judged, new_hash
+from gql_app.security.fair_queue import Party
 
 _NO_MAIL: Final = Fault(
     UserErrorCode.MAIL_NOT_SET_UP,
@@ -49,7 +50,9 @@ class ResetMutation:
         context, resources = info.context, info.context.resources
         try:
             customer = await _owner(context, token)
-            hashed = await resources.passwords.hash(judged(new_password, customer))
+            secret = judged(new_password, customer, resources.rules.service)
+            party = Party.of(context.origin.ip_address, customer.id)
+            hashed = await new_hash(context, secret, customer, party)
             await context.write(
                 resets.reset,
                 token,

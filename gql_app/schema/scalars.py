@@ -13,19 +13,20 @@ _SHAPE: Final = re.compile(
 )
 
 
-def parse_datetime(value: object) -> datetime:
-    """Read RFC 3339 section 5.6, with its offset, as a moment in UTC.
+class Unreadable(ValueError):
+    """A value that a scalar of ours can't be; a client is shown its words."""
 
-    Raises ValueError, whose words a client is shown.
-    """
+
+def parse_datetime(value: object) -> datetime:
+    """Read RFC 3339 section 5.6, with its offset, as a moment in UTC. Raises Unreadable."""
     if not isinstance(value, str) or not _SHAPE.fullmatch(value):
         message = "a DateTime is written as RFC 3339 has it, such as 2030-01-31T12:00:00Z"
-        raise ValueError(message)
+        raise Unreadable(message)
     try:
         return datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         message = "there is no such moment"
-        raise ValueError(message) from None
+        raise Unreadable(message) from None
 
 
 DATE_TIME: Final = strawberry.scalar(

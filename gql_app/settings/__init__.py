@@ -13,6 +13,7 @@ from gql_app.settings.values import (
     POSTGRESQL,
     SQLITE,
     DatabaseUrl,
+    Domains,
     Folder,
     Hosts,
     Level,
@@ -124,6 +125,8 @@ class Settings(BaseSettings):
     """Verifies tokens (HS256) and signs none: the secret that was, or the one that will be."""
     keys_dir: Folder | None = None
     """The folder of the key files, which `keys new` makes; without it HS256 is all there is."""
+    special_domains: Domains | None = None
+    """Special-use domains whose e-mail addresses are taken, with those below them."""
     allowed_hosts: Hosts | None = None
     """The Host headers that are answered, comma-separated; any, if it is not set."""
     allowed_origins: Origins | None = None
@@ -186,6 +189,11 @@ class Settings(BaseSettings):
     def hosts(self) -> tuple[str, ...]:
         """The hosts that are answered, or none of them if any host is."""
         return _listed(self.allowed_hosts)
+
+    @property
+    def special(self) -> tuple[str, ...]:
+        """The special-use domains whose e-mail addresses are taken."""
+        return _listed(self.special_domains)
 
     @property
     def origins(self) -> tuple[str, ...]:

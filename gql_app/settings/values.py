@@ -22,6 +22,7 @@ MIN_SECRET_BYTES: Final = 32
 _SERVERS: Final = {"any", "prefer-standby", "primary", "read-only", "read-write", "standby"}
 """Which of several servers will do."""
 _HOST_NAME: Final = re.compile(r"(\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\]")
+_DOMAIN: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _HOST: Final = re.compile(r"([^:\[\]]*|\[[^\[\]]+\])(:(?P<port>[0-9]{1,5}))?")
 
 
@@ -153,6 +154,14 @@ def _known_hosts(hosts: str) -> str:
     return hosts
 
 
+def _known_domains(domains: str) -> str:
+    lowered = domains.lower()
+    if not all(_DOMAIN.fullmatch(domain.strip()) for domain in lowered.split(",")):
+        message = "must be domains like local, test or home.arpa, comma-separated"
+        raise ValueError(message)
+    return lowered
+
+
 def _possible(traces: bool) -> bool:  # noqa: FBT001 — the setting's value
     if traces and not _installed("opentelemetry.exporter.otlp.proto.http"):
         message = "needs what gql-app[otel] installs besides"
@@ -185,3 +194,4 @@ Folder = Annotated[Path, AfterValidator(_known_folder)]
 Origins = Annotated[str, AfterValidator(_known_origins)]
 Traces = Annotated[bool, AfterValidator(_possible)]
 Hosts = Annotated[str, AfterValidator(_known_hosts)]
+Domains = Annotated[str, AfterValidator(_known_domains)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from typing import TypedDict
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 import pytest
 from hypothesis import example, given
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gql_app import clock
 from gql_app.accounts import checks
-from gql_app.accounts.checks import Changes, check_changes, check_new, fold
+from gql_app.accounts.checks import Changes, Rules, check_changes, check_new, fold
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
 from gql_app.security.ids import new_id
@@ -63,6 +63,59 @@ FAULTY = [
 ]
 
 
+UNSEEN = [
+    "\u200b",
+    "\u2060\u200d",
+    "\u3164",
+    "\u2800",
+    "\u00ad",
+    "\ufeff",
+    "A\u2028da",
+    "A\u2029da",
+    "Ada\u2028",
+    "\u202eecila",
+    "\U000e0041\U000e0042",
+    "\ufffe",
+    "\ue000",
+    "\u0378",
+    "Alice\u200b",
+    "Al\u200dice",
+    "Al\u200cice",
+    "\u200dAlice",
+    "Alice\u200d",
+    "\u202aAda\u202c",
+    "Ada\u2066",
+    "Ada\ufe0f",
+    "A\u034fda",
+    "\ufe0fAda",
+    "Ada\u115f",
+    "\u0639\u0644\u06cc\u200d",
+    "\u200c\u0639\u0644\u06cc",
+]
+"""Names that show nothing, or something else than they hold."""
+UNLETTERED = ["...", "-", "🎉", "\u2764\ufe0f\u200d\U0001f525", "  !  ", "\u0301"]
+SEEN = [
+    "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627",
+    "\u0645\u06cc\u200c\u062e\u0648\u0627\u0646\u062f",
+    "അനില\u0d4d\u200d",
+    "क\u094d\u200dष",
+    "ශ\u0dca\u200dරී",
+    "Ada 👨\u200d👩\u200d👧",
+    "Ada \u2764\ufe0f\u200d\U0001f525",
+    "Ada 👩🏽\u200d🚀",
+    "Ada 🏴\u200d\u2620\ufe0f",
+    "葛\U000e0100城",
+    "R2D2",
+    "李小龍",
+    "Ёлка Сидорова",
+    "נועה",
+    "Zo\u0308e",
+    "ᠮᠣᠩ\u180bᠭᠣᠯ",
+    "5",
+]
+"""Names of people everywhere, and with emoji, joiners among them."""
+
+
 class Fields(TypedDict, total=False):
     """What a customer to be is made of."""
 
@@ -109,6 +162,96 @@ def test_each_fault_of_a_new_customer_has_its_code(field: str, value: str, code:
 @pytest.mark.parametrize(("field", "value", "code"), FAULTY)
 def test_each_fault_of_a_change_has_its_code(field: str, value: str, code: str) -> None:
     assert faults(lambda: check_changes(row(), {field: value})) == [(code, field)]
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_name_of_what_is_not_seen_is_refused(name: str) -> None:
+    assert faults(lambda: check_new(**fields(name=name))) == [("INVALID", "name")]
+    assert faults(lambda: check_changes(row(), {"name": name})) == [("INVALID", "name")]
+
+
+@pytest.mark.parametrize("name", UNLETTERED)
+def test_name_without_a_letter_or_a_number_is_refused(name: str) -> None:
+    assert faults(lambda: check_new(**fields(name=name))) == [("INVALID", "name")]
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_name_of_any_script_is_taken(name: str) -> None:
+    assert check_new(**fields(name=name)).name == normalize("NFC", name)
+
+
+@given(st.text(max_size=20))
+def test_name_that_is_taken_is_seen(name: str) -> None:
+    try:
+        taken = check_new(**fields(name=name)).name
+    except Rejected:
+        return
+    assert {category(character) for character in taken}.isdisjoint({"Cc", "Cs", "Zl", "Zp", "Cn"})
+    assert any(category(character)[0] in "LN" for character in taken)
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\u202e", "\u3164", "\u2800", "\u00ad", "\ufffe"])
+@pytest.mark.parametrize("address", ["ad{}a@example.com", "{}@example.com"])
+def test_address_of_what_is_not_seen_is_refused(address: str, unseen: str) -> None:
+    email = address.format(unseen)
+    assert faults(lambda: check_new(**fields(email=email))) == [("INVALID", "email")]
+
+
+@pytest.mark.parametrize("field", ["name", "email", "phone", "password"])
+@pytest.mark.parametrize("marks", ["\u0301" * 31, "\u0301\u0327" * 16, "\u0f73" * 31])
+def test_long_run_of_marks_is_refused_in_every_field(field: str, marks: str) -> None:
+    value = f"a good one{marks}"
+    assert faults(lambda: check_new(**fields(**{field: value}))) == [("INVALID", field)]
+
+
+@pytest.mark.parametrize(
+    ("local", "taken"), [("a" * 64, True), ("a" * 65, False), ("é" * 32, True), ("é" * 33, False)]
+)
+def test_local_part_has_64_octets(local: str, *, taken: bool) -> None:
+    email = f"{local}@example.com"
+    assert (checks.stored_key(email) == email) is taken
+    if taken:
+        assert check_new(**fields(email=email)).email == email
+    else:
+        assert checks.stored_key(email) is None
+        assert faults(lambda: check_new(**fields(email=email))) == [("INVALID", "email")]
+
+
+SPECIAL = ["u@firm.local", "u@x.test", "u@home.arpa", "u@a.localhost", "u@b.onion", "u@c.invalid"]
+
+
+@pytest.mark.parametrize("email", SPECIAL)
+def test_address_of_a_special_use_domain_is_refused_naming_the_setting(email: str) -> None:
+    with pytest.raises(Rejected) as why:
+        check_new(**fields(email=email))
+    [fault] = why.value.faults
+    assert (fault.code, fault.field) == ("INVALID", "email")
+    assert "GQL_APP_SPECIAL_DOMAINS" in fault.message
+    assert f".{email.rpartition('.')[2]} " in fault.message
+
+
+@pytest.mark.parametrize("email", SPECIAL)
+def test_address_of_a_special_use_domain_that_is_named_is_taken(email: str) -> None:
+    named = Rules(special_domains=("local", "test", "home.arpa", "a.localhost", "onion", "invalid"))
+    assert check_new(**fields(email=email), rules=named).email == email
+    assert check_changes(row(), {"email": email}, named).values["email"] == email
+    assert checks.stored_key(email) == email
+
+
+@pytest.mark.parametrize("email", ["u@office.arpa", "u@nohome.arpa", "u@other.localhost"])
+def test_only_the_special_use_domains_that_are_named_are_taken(email: str) -> None:
+    named = Rules(special_domains=("home.arpa", "a.localhost"))
+    with pytest.raises(Rejected):
+        check_new(**fields(email=email), rules=named)
+
+
+def test_password_holds_no_word_of_what_the_service_is_called() -> None:
+    rules = Rules(service="https://shopkeeper.example")
+    good = fields(password="the shopkeeper sleeps")
+    assert check_new(**good).password
+    assert faults(lambda: check_new(**good, rules=rules)) == [("WEAK_PASSWORD", "password")]
+    given = {"password": "the shopkeeper sleeps"}
+    assert faults(lambda: check_changes(row(), given, rules)) == [("WEAK_PASSWORD", "password")]
 
 
 def test_all_faults_of_a_new_customer_are_told_at_once() -> None:
@@ -205,9 +348,9 @@ def test_a_new_customer_needs_no_phone_and_is_no_admin() -> None:
     assert new.is_admin
 
 
-@pytest.mark.parametrize("length", [10, 200])
-def test_passwords_of_10_to_200_characters_are_taken_in_nfc(length: int) -> None:
-    typed, kept = "e\u0301" * length, "\u00e9" * length
+@pytest.mark.parametrize("kept", ["éàüñôçïåýř", "é seven horses drink, " * 9 + "ř!"])
+def test_passwords_of_10_to_200_characters_are_taken_in_nfc(kept: str) -> None:
+    typed = normalize("NFD", kept)
     assert check_new(**fields(password=typed)).password == kept
     assert check_changes(row(), {"password": typed}) == Changes({}, kept)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from gql_app.security.fair_queue import LOCAL
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.people import PASSWORD, Person, add_customer, sign_in
@@ -124,7 +125,7 @@ async def test_full_queue_of_passwords_answers_too_many_attempts(settings: Setti
         row = await add_customer(api.database, "Grace Admin", is_admin=True)
         admin = await sign_in(api.resources, row)
         ended = threading.Event()
-        busy = asyncio.create_task(api.resources.passwords._run(partial(ended.wait, 60)))  # noqa: SLF001 — keeps the one thread busy for as long as the test needs, without a race
+        busy = asyncio.create_task(api.resources.passwords._run(partial(ended.wait, 60), LOCAL))  # noqa: SLF001 — keeps the one thread busy for as long as the test needs, without a race
         await asyncio.sleep(0)
         payloads = await asyncio.gather(*(login(api, row.email, PASSWORD) for _ in range(5)))
         new = {"name": "Nora", "email": "nora@example.com", "password": PASSWORD}

@@ -8,8 +8,10 @@ import bcrypt
 import pytest
 
 from gql_app.security import foreign
+from gql_app.security.fair_queue import LOCAL
 from gql_app.security.foreign import UNKNOWN
-from gql_app.security.passwords import NO_PASSWORD, Passwords, normalise
+from gql_app.security.password_policy import normalise
+from gql_app.security.passwords import NO_PASSWORD, Passwords
 from tests.security.hashes import VECTORS, Vector
 
 KEY = "c29tZWtleXNvbWVrZXlzb21la2V5"
@@ -30,8 +32,8 @@ async def test_hash_of_another_system_matches_its_password_alone_and_is_outdated
     passwords: Passwords, vector: Vector
 ) -> None:
     assert foreign.fault(vector.hashed) is None
-    assert await passwords.verify(vector.password, vector.hashed) is True
-    assert await passwords.verify("!" + vector.password, vector.hashed) is False
+    assert await passwords.verify(vector.password, vector.hashed, LOCAL) is True
+    assert await passwords.verify("!" + vector.password, vector.hashed, LOCAL) is False
     assert passwords.outdated(vector.hashed) is True
 
 
@@ -39,7 +41,7 @@ async def test_hash_of_another_system_matches_its_password_alone_and_is_outdated
 async def test_hash_that_was_damaged_matches_nothing(passwords: Passwords, vector: Vector) -> None:
     cut = vector.hashed.rstrip("=")[:-1]
     for damaged in (cut, vector.hashed + vector.hashed[-2], f" {vector.hashed}"):
-        assert await passwords.verify(vector.password, damaged) is False
+        assert await passwords.verify(vector.password, damaged, LOCAL) is False
 
 
 @pytest.mark.parametrize(
@@ -127,21 +129,21 @@ async def test_anything_else_is_no_hash_and_matches_nothing(
     passwords: Passwords, garbage: str
 ) -> None:
     assert foreign.fault(garbage) == UNKNOWN
-    assert await passwords.verify("", garbage) is False
-    assert await passwords.verify("salt", garbage) is False
+    assert await passwords.verify("", garbage, LOCAL) is False
+    assert await passwords.verify("salt", garbage, LOCAL) is False
 
 
 async def test_bcrypt_ends_at_72_bytes_and_not_before(passwords: Passwords) -> None:
     hashed = bcrypt.hashpw("é".encode() * 36, bcrypt.gensalt(4)).decode()
-    assert await passwords.verify("é" * 36 + "whatever", hashed) is True
-    assert await passwords.verify("é" * 35 + "e", hashed) is False
+    assert await passwords.verify("é" * 36 + "whatever", hashed, LOCAL) is True
+    assert await passwords.verify("é" * 35 + "e", hashed, LOCAL) is False
 
 
 async def test_nul_neither_ends_nor_repeats_a_password_of_bcrypt(passwords: Passwords) -> None:
     hashed = bcrypt.hashpw(b"short", bcrypt.gensalt(4)).decode()
-    assert await passwords.verify("short", hashed) is True
+    assert await passwords.verify("short", hashed, LOCAL) is True
     for longer in ("short\0and more", "short\0short", "short\0"):
-        assert await passwords.verify(longer, hashed) is False
+        assert await passwords.verify(longer, hashed, LOCAL) is False
 
 
 @pytest.mark.parametrize("hashed_form", ["e\N{COMBINING ACUTE ACCENT}", "é"])
@@ -150,23 +152,23 @@ async def test_either_form_of_unicode_may_have_been_hashed_elsewhere(
 ) -> None:
     key = pbkdf2_hmac("sha256", hashed_form.encode(), b"salt", 10)
     hashed = f"pbkdf2_sha256$10$salt${b64encode(key).decode()}"
-    assert await passwords.verify("e\N{COMBINING ACUTE ACCENT}", hashed) is True
-    assert await passwords.verify("é", hashed) is (normalise(hashed_form) == hashed_form)
+    assert await passwords.verify("e\N{COMBINING ACUTE ACCENT}", hashed, LOCAL) is True
+    assert await passwords.verify("é", hashed, LOCAL) is (normalise(hashed_form) == hashed_form)
 
 
 async def test_our_own_hash_is_of_the_normal_form_however_it_is_typed(passwords: Passwords) -> None:
-    hashed = await passwords.hash(normalise("e\N{COMBINING ACUTE ACCENT}"))
-    assert await passwords.verify("e\N{COMBINING ACUTE ACCENT}", hashed) is True
-    assert await passwords.verify("é", hashed) is True
+    hashed = await passwords.hash(normalise("e\N{COMBINING ACUTE ACCENT}"), LOCAL)
+    assert await passwords.verify("e\N{COMBINING ACUTE ACCENT}", hashed, LOCAL) is True
+    assert await passwords.verify("é", hashed, LOCAL) is True
 
 
 async def test_lone_surrogate_matches_no_hash(passwords: Passwords) -> None:
-    assert await passwords.verify("\ud800", VECTORS[0].hashed) is False
+    assert await passwords.verify("\ud800", VECTORS[0].hashed, LOCAL) is False
 
 
 async def test_no_password_is_matched_by_none(passwords: Passwords) -> None:
     for typed in ("", " ", "\0", NO_PASSWORD, "password"):
-        assert await passwords.verify(typed, NO_PASSWORD) is False
+        assert await passwords.verify(typed, NO_PASSWORD, LOCAL) is False
 
 
 def test_no_reason_repeats_any_of_the_hash() -> None:

@@ -12,6 +12,7 @@ import pytest
 from argon2 import PasswordHasher, Type, extract_parameters
 
 from gql_app.errors import TooManyAttempts, UserErrorCode
+from gql_app.security.fair_queue import LOCAL, Party
 from gql_app.security.passwords import STEP, Passwords
 from tests.processes import ROOT
 
@@ -19,6 +20,7 @@ PASSWORD = "a password of the tests"
 PEAKS = """
 import asyncio
 from pathlib import Path
+from gql_app.security.fair_queue import LOCAL, Party
 from gql_app.security.passwords import Passwords
 
 def peak():
@@ -27,7 +29,7 @@ def peak():
 started = peak()
 passwords = Passwords(threads=1, queue=0)
 made = peak()
-asyncio.run(passwords.verify("a password", None))
+asyncio.run(passwords.verify("a password", None, LOCAL))
 print(made - started, peak() - made)
 passwords.close()
 """
@@ -45,16 +47,16 @@ def passwords() -> Iterator[Passwords]:
 
 async def hash_it(passwords: Passwords) -> str:
     """Hash the password."""
-    return await passwords.hash(PASSWORD)
+    return await passwords.hash(PASSWORD, LOCAL)
 
 
 async def verify_nobody(passwords: Passwords) -> bool:
     """Verify the password of an address that nobody has."""
-    return await passwords.verify(PASSWORD, None)
+    return await passwords.verify(PASSWORD, None, LOCAL)
 
 
 async def test_hash_is_argon2id_of_19_mib_twice_over(passwords: Passwords) -> None:
-    made = extract_parameters(await passwords.hash(PASSWORD))
+    made = extract_parameters(await passwords.hash(PASSWORD, LOCAL))
     assert made.type is Type.ID
     assert (made.memory_cost, made.time_cost, made.parallelism) == (19456, 2, 1)
 
@@ -62,24 +64,24 @@ async def test_hash_is_argon2id_of_19_mib_twice_over(passwords: Passwords) -> No
 async def test_right_password_matches_its_hash_and_a_wrong_one_does_not(
     passwords: Passwords,
 ) -> None:
-    hashed = await passwords.hash(PASSWORD)
-    assert await passwords.verify(PASSWORD, hashed) is True
-    assert await passwords.verify(PASSWORD + " ", hashed) is False
-    assert await passwords.verify(PASSWORD[:-1], hashed) is False
+    hashed = await passwords.hash(PASSWORD, LOCAL)
+    assert await passwords.verify(PASSWORD, hashed, LOCAL) is True
+    assert await passwords.verify(PASSWORD + " ", hashed, LOCAL) is False
+    assert await passwords.verify(PASSWORD[:-1], hashed, LOCAL) is False
 
 
 async def test_same_password_is_hashed_to_something_else_each_time(passwords: Passwords) -> None:
-    assert await passwords.hash(PASSWORD) != await passwords.hash(PASSWORD)
+    assert await passwords.hash(PASSWORD, LOCAL) != await passwords.hash(PASSWORD, LOCAL)
 
 
 async def test_long_password_is_hashed_to_its_last_character(passwords: Passwords) -> None:
-    hashed = await passwords.hash("x" * 199 + "y")
-    assert await passwords.verify("x" * 199 + "z", hashed) is False
+    hashed = await passwords.hash("x" * 199 + "y", LOCAL)
+    assert await passwords.verify("x" * 199 + "z", hashed, LOCAL) is False
 
 
 async def test_nobody_s_password_is_never_right(passwords: Passwords) -> None:
-    assert await passwords.verify(PASSWORD, None) is False
-    assert await passwords.verify("", None) is False
+    assert await passwords.verify(PASSWORD, None, LOCAL) is False
+    assert await passwords.verify("", None, LOCAL) is False
 
 
 def test_nobody_s_password_takes_the_memory_of_a_hash_but_not_before_it_is_typed() -> None:
@@ -101,11 +103,11 @@ def test_nobody_s_password_takes_the_memory_of_a_hash_but_not_before_it_is_typed
     ],
 )
 async def test_stored_garbage_matches_nothing(passwords: Passwords, garbage: str) -> None:
-    assert await passwords.verify(PASSWORD, garbage) is False
+    assert await passwords.verify(PASSWORD, garbage, LOCAL) is False
 
 
 async def test_hash_of_today_is_not_outdated(passwords: Passwords) -> None:
-    assert passwords.outdated(await passwords.hash(PASSWORD)) is False
+    assert passwords.outdated(await passwords.hash(PASSWORD, LOCAL)) is False
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ async def test_hash_of_other_parameters_matches_but_is_outdated(
     passwords: Passwords, before: PasswordHasher
 ) -> None:
     hashed = before.hash(PASSWORD)
-    assert await passwords.verify(PASSWORD, hashed) is True
+    assert await passwords.verify(PASSWORD, hashed, LOCAL) is True
     assert passwords.outdated(hashed) is True
 
 
@@ -147,7 +149,7 @@ async def test_room_is_given_back_after_work(passwords: Passwords) -> None:
 async def test_room_is_given_back_after_a_failure(passwords: Passwords) -> None:
     for _ in range(3):
         with pytest.raises(UnicodeEncodeError):
-            await passwords.hash("\ud800")
+            await passwords.hash("\ud800", LOCAL)
     assert await hash_it(passwords)
 
 
@@ -173,7 +175,7 @@ async def test_event_loop_turns_while_a_password_is_hashed(
 
 async def test_event_loop_goes_before_the_threads_that_hash_where_threads_have_priorities() -> None:
     before, mine = set(threading.enumerate()), niceness(threading.get_native_id())
-    passwords = Passwords(threads=2, queue=8)
+    passwords = Passwords(threads=2, queue=24)
     await asyncio.gather(*(hash_it(passwords) for _ in range(8)))
     hashing = [thread.native_id for thread in set(threading.enumerate()) - before]
     expected = min(mine + STEP, 19) if sys.platform == "linux" else mine
@@ -198,7 +200,8 @@ async def test_nothing_is_hashed_once_closed(passwords: Passwords) -> None:
 async def test_flood_never_has_more_at_work_or_waiting_than_there_is_room_for() -> None:
     passwords = Passwords(threads=2, queue=3)
     before = {thread.ident for thread in threading.enumerate()}
-    told = await asyncio.gather(*(hash_it(passwords) for _ in range(100)), return_exceptions=True)
+    asking = (passwords.hash(PASSWORD, Party.of(f"192.0.2.{n}")) for n in range(100))
+    told = await asyncio.gather(*asking, return_exceptions=True)
     workers = [thread for thread in threading.enumerate() if thread.ident not in before]
     assert 1 <= len(workers) <= 2
     assert Counter(type(one) for one in told) == {str: 5, TooManyAttempts: 95}

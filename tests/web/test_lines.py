@@ -13,6 +13,7 @@ from gql_app import logs
 from gql_app.db.questions import Question
 from gql_app.db.sqlite import SqliteReader
 from gql_app.resources import Resources
+from gql_app.security.fair_queue import LOCAL
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.people import PASSWORD, Person, add_customer, sign_in
@@ -154,7 +155,7 @@ async def test_lines_of_threads_name_the_request(
         logs.configure("INFO")
         for request_id in ("one", "two"):
             logs.bind(request_id=request_id)
-            await resources.passwords.hash(Chatty(PASSWORD))
+            await resources.passwords.hash(Chatty(PASSWORD), LOCAL)
         fresh = SqliteReader(settings.database_url, 1, 5)
         await fresh.ask(named, name=Chatty("Ada"))  # the first of a connection is for a thread
         await fresh.close()
