@@ -15,3 +15,11 @@ def canonical(address: str) -> str:
     except ValueError:
         return address
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this very machine and no other can reach it."""
+    try:
+        return host == "localhost" or ip_address(canonical(host.strip("[]"))).is_loopback
+    except ValueError:
+        return False
