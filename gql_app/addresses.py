@@ -36,3 +36,11 @@ def networks(address: str) -> tuple[str, ...]:
 def client_of(address: str | None) -> str:
     """Return the client whose address it is: of IPv6 the network (/64), of none UNKNOWN."""
     return networks(address)[0] if address else UNKNOWN
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this very machine and no other can reach it."""
+    try:
+        return host == "localhost" or ip_address(canonical(host.strip("[]"))).is_loopback
+    except ValueError:
+        return False

@@ -7,8 +7,8 @@ from pathlib import Path
 from stat import S_IRWXG, S_IRWXO
 from typing import Final
 
-from gql_app import demo
 from gql_app.accounts import customers, samples
+from gql_app.addresses import is_loopback
 from gql_app.db.clocks import skew
 from gql_app.db.engine import Database, sqlite_file
 from gql_app.db.questions import Reader
@@ -33,7 +33,7 @@ class Deployment:
     def is_public(self) -> bool:
         """Whether others than this machine can reach it: directly, by a name or by a proxy."""
         names = (self.host, *self.settings.hosts)
-        return self.settings.trusted_proxies is not None or not all(map(demo.is_loopback, names))
+        return self.settings.trusted_proxies is not None or not all(map(is_loopback, names))
 
 
 @dataclass(frozen=True, slots=True)

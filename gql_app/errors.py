@@ -178,6 +178,13 @@ class Unavailable(Refusal):
         return f"{type(error).__name__}: {error}"
 
 
+class KeysGone(Unavailable):
+    """No key is left to sign tokens with: only the operator can mend that."""
+
+    advice = "The server can issue no token at this moment. Try again later."
+    wait = 10
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that a caller can mend: what is wrong, and with which field."""

@@ -44,6 +44,16 @@ def test_kept_secret_cut_short_is_refused_by_its_file_s_name(tmp_path: Path, hel
     assert caught.value.faults[0].startswith(f"{kept}: holds no secret key")
 
 
+def test_kept_secret_that_everybody_may_write_to_is_refused(tmp_path: Path) -> None:
+    key_store(on_sqlite(tmp_path)).read()
+    kept = tmp_path / "app.db.key"
+    kept.chmod(0o602)
+    with pytest.raises(
+        CannotStart, match=r"app\.db\.key: everybody on this machine may write to it"
+    ):
+        key_store(on_sqlite(tmp_path))
+
+
 def test_postgresql_without_a_secret_is_refused() -> None:
     with pytest.raises(CannotStart, match="GQL_APP_SECRET_KEY: is required with PostgreSQL"):
         key_store(Settings(database_url="postgresql://u@host/db"))

@@ -27,7 +27,11 @@ DEFAULTS = {
     "max_comparisons": 20_000,
 }
 FOLDER = "must be a folder that is there"
-ORIGINS = "must be origins like https://app.example.com, comma-separated"
+ORIGINS = (
+    "must be origins as browsers send them, comma-separated: https://app.example.com, "
+    "in small letters, with a port only if it is another"
+)
+STAR = "must name every origin in full: * stands for nothing here"
 HOSTS = "must be host names without ports, comma-separated; *. stands for any below"
 
 
@@ -53,7 +57,7 @@ def test_each_limit_is_a_setting_from_one(monkeypatch: pytest.MonkeyPatch, name:
     assert fault.startswith(f"GQL_APP_{name.upper()}: ")
 
 
-@pytest.mark.parametrize("port", ["0", "65536", "-1", "http", ""])
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http"])
 def test_port_to_watch_is_one(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
     monkeypatch.setenv("GQL_APP_MANAGEMENT_PORT", port)
     with pytest.raises(CannotStart) as stopped:
@@ -70,6 +74,7 @@ def test_port_to_watch_is_one(monkeypatch: pytest.MonkeyPatch, port: str) -> Non
         ("ALLOWED_HOSTS", "example.com, *.example.org,localhost,127.0.0.1,[::1]"),
         ("ALLOWED_ORIGINS", "https://app.example.com"),
         ("ALLOWED_ORIGINS", "https://app.example.com:8443, http://localhost:3000"),
+        ("ALLOWED_ORIGINS", "http://[::1]:3000,https://xn--bcher-kva.example,http://127.0.0.1"),
     ],
 )
 def test_hosts_and_origins_are_taken(
@@ -85,13 +90,23 @@ def test_hosts_and_origins_are_taken(
         ("SECRET_KEY_FALLBACK", "hush", "must be at least 32 bytes long, not 4"),
         ("KEYS_DIR", "hush", FOLDER),
         ("KEYS_DIR", __file__, FOLDER),
-        ("ALLOWED_HOSTS", "", HOSTS),
         ("ALLOWED_HOSTS", "*", HOSTS),
         ("ALLOWED_HOSTS", "hush.example:8000", HOSTS),
         ("ALLOWED_HOSTS", "https://hush.example", HOSTS),
         ("ALLOWED_HOSTS", "example.com,,hush.example", HOSTS),
-        ("ALLOWED_ORIGINS", "", ORIGINS),
-        ("ALLOWED_ORIGINS", "*", ORIGINS),
+        ("ALLOWED_HOSTS", "*.*.hush.example", HOSTS),
+        ("ALLOWED_HOSTS", "hush..example", HOSTS),
+        ("ALLOWED_HOSTS", "[hush:hush]", HOSTS),
+        ("ALLOWED_HOSTS", "[0:0::1]", HOSTS),
+        ("ALLOWED_ORIGINS", "*", STAR),
+        ("ALLOWED_ORIGINS", "https://*.hush.example", STAR),
+        ("ALLOWED_ORIGINS", "https://app.example,https://*", STAR),
+        ("ALLOWED_ORIGINS", "https://hush.example:443", ORIGINS),
+        ("ALLOWED_ORIGINS", "http://hush.example:80", ORIGINS),
+        ("ALLOWED_ORIGINS", "https://hush.example:08443", ORIGINS),
+        ("ALLOWED_ORIGINS", "https://h\u00fcsh.example", ORIGINS),
+        ("ALLOWED_ORIGINS", "https://hush example", ORIGINS),
+        ("ALLOWED_ORIGINS", "https://[0:0::1]", ORIGINS),
         ("ALLOWED_ORIGINS", "null", ORIGINS),
         ("ALLOWED_ORIGINS", "hush.example", ORIGINS),
         ("ALLOWED_ORIGINS", "https://hush.example/", ORIGINS),

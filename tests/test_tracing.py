@@ -19,6 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from gql_app.tracing import Tracing
 from gql_app.web.middleware import CLIENT_CLOSED_REQUEST
 from tests.collector import Arrived, Collector, collecting
+from tests.conftest import SECRET
 from tests.databases import Postgres
 from tests.peers import connected, head
 from tests.processes import ROOT, run, serving, signed_in
@@ -125,7 +126,7 @@ def story(
         else:
             postgres: Postgres = request.getfixturevalue("postgres")
             url = stack.enter_context(postgres.copied())
-            arguments, settings = [], {"database_url": url, "secret_key": "s" * 40}
+            arguments, settings = [], {"database_url": url, "secret_key": SECRET}
         with serving(*arguments, folder=folder, traces="true", **settings) as server:
             with server.client() as client:
                 client.headers["user-agent"] = AGENT

@@ -9,13 +9,15 @@ from typing import Annotated
 import typer
 
 from gql_app import settings
-from gql_app.cli.console import out
+from gql_app.cli.console import out, unless_empty
 from gql_app.deployment import Deployment, Finding, findings
 from gql_app.errors import CannotStart
 
 
 def check(
-    host: Annotated[str, typer.Option(help="The address that serve listens on.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="The address that serve listens on.", callback=unless_empty)
+    ] = "127.0.0.1",
     machines: Annotated[int, typer.Option(min=1, help="How many machines serve.")] = 1,
     accept: Annotated[
         list[str] | None, typer.Option(help="A finding's code that is so on purpose; repeatable.")

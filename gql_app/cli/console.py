@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, NoReturn
 
+import typer
 from rich.console import Console
 
 out: Final = Console(soft_wrap=True, highlight=False)
@@ -15,6 +16,11 @@ def fail(message: str) -> NoReturn:
     """Say what went wrong, and end with exit status 1."""
     err.print(message, markup=False)
     sys.exit(1)
+
+
+def unless_empty(param: typer.CallbackParam, value: str) -> str:
+    """Return an option without blanks at its ends, or its default if nothing is left of it."""
+    return value.strip() or str(param.default)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from gql_app.db import backup as copies
 from gql_app.db.engine import Condition, Database, sqlite_file
 from gql_app.resources import Resources
 from gql_app.settings import Settings
+from gql_app.settings.postgresql import advice
 
 
 def migrate() -> None:
@@ -69,7 +70,8 @@ def reach(chosen: Settings) -> Condition:
             sqlite_file(chosen.database_url).touch(mode=0o600)
     condition = asyncio.run(_condition(chosen))
     if condition.database != "ok":
-        fail(f"The database of {settings.PREFIX}DATABASE_URL can't be reached.")
+        hint = advice(chosen.database_url)
+        fail(f"The database of {settings.PREFIX}DATABASE_URL can't be reached.{hint}")
     return condition
 
 

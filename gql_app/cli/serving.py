@@ -9,14 +9,16 @@ import typer
 from gql_app import demo as demonstration
 from gql_app import logs, settings
 from gql_app.cli.accounts import opened
-from gql_app.cli.console import err, out
+from gql_app.cli.console import err, out, unless_empty
 from gql_app.cli.database import prepare
 from gql_app.resources import key_store
 from gql_app.settings import Settings
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="The address to listen on.", callback=unless_empty)
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="How many processes serve.")] = 1,
     *,
@@ -31,7 +33,8 @@ def serve(
     os.environ[f"{settings.PREFIX}DEMO"] = str(demo)
     if demo:
         demonstration.require_loopback(host)
-        os.environ.setdefault(f"{settings.PREFIX}DATABASE_URL", demonstration.DATABASE)
+        if f"{settings.PREFIX}DATABASE_URL" not in settings.given():
+            os.environ[f"{settings.PREFIX}DATABASE_URL"] = demonstration.DATABASE
     chosen = settings.load(serving=True)
     logs.configure(chosen.log_level)
     for name in settings.unknown_variables():

@@ -11,6 +11,7 @@ from gql_app.db.deeds import Deed
 from gql_app.db.faults import DRIVERS, PASSING, Closed, Lost, Unknown, asking_again, judged
 from gql_app.db.questions import Question, T
 from gql_app.db.turns import Turns
+from gql_app.settings.postgresql import sslmode
 
 CONNECT_TIMEOUT: Final = 5
 """Seconds that PostgreSQL has to take a connection, or to let go of one."""
@@ -31,6 +32,7 @@ class Servers:
         self._alike: Final = "target_session_attrs" not in url
         self._timeout: Final = CONNECT_TIMEOUT if len(self._urls) == 1 else SERVER_TIMEOUT
         self._statements: Final = STATEMENTS if prepared else 0
+        self._sslmode: Final = sslmode(url)
 
     async def connect(self) -> asyncpg.Connection:
         """Open a connection, which keeps what it prepared for as long as there is room.
@@ -43,6 +45,7 @@ class Servers:
             try:
                 return await asyncpg.connect(
                     url,
+                    ssl=self._sslmode,
                     timeout=self._timeout,
                     statement_cache_size=self._statements,
                     max_cached_statement_lifetime=0,

@@ -48,6 +48,7 @@ _NEW: Final[Mapping[Algorithm, Callable[[], PrivateKey]]] = {
 
 def read_key(file: Path) -> Key:
     """Read a key, with its private half if it is there. Raises CannotStart."""
+    safekeeping.require_kept(file)
     try:
         pem = file.read_bytes()
         if pem.count(_BEGIN) - pem.count(_PARAMETERS) > 1:

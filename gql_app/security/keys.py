@@ -18,6 +18,7 @@ from gql_app import clock
 from gql_app.errors import CannotStart
 from gql_app.security import safekeeping
 from gql_app.security.jwk import PrivateKey, PublicKey, public_jwk
+from gql_app.security.strength import is_pattern
 
 HS256: Final = "HS256"
 KEY_ID_BYTES: Final = 9
@@ -107,15 +108,18 @@ def hmac_key(secret: bytes, origin: str = SECRET_KEY) -> SigningKey:
     """Make an HS256 key of the very bytes of a secret.
 
     Raises CannotStart, naming where the secret is from, if the bytes are a PEM, SSH or JWK
-    key, which HMAC must not use (RFC 8725 section 2.1), or an example that everybody knows.
+    key, which HMAC must not use (RFC 8725 section 2.1), an example that everybody knows, or a
+    mere pattern.
     """
     try:
         HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
     except InvalidKeyError:
         raise CannotStart([f"{origin}: must be random bytes, not a PEM or SSH key"]) from None
+    advice = "make one with: openssl rand -base64 48"
     if secret in PUBLISHED:
-        advice = "make one with: openssl rand -base64 48"
         raise CannotStart([f"{origin}: is an example that everybody knows; {advice}"])
+    if is_pattern(secret):
+        raise CannotStart([f"{origin}: repeats itself so much that it can be guessed; {advice}"])
     return SigningKey(id=_key_id(secret), algorithm=HS256, verifier=secret, secret=secret)
 
 
@@ -123,8 +127,9 @@ def kept_secret(file: Path) -> bytes:
     """Read the secret kept in a file of mode 0600, which is made if there is none.
 
     Processes that start together agree on one secret: the first to link its file wins.
-    Raises CannotStart if the file can't be made or read.
+    Raises CannotStart if the file can't be made or read, or if everybody may write to it.
     """
+    safekeeping.require_kept(file)
     try:
         if not file.exists():
             _keep_new_secret(file)

@@ -32,6 +32,7 @@ class Manifest:
 def read_manifest(folder: Path) -> Manifest:
     """Read a folder's manifest, which is empty if there is none. Raises CannotStart."""
     file = folder / NAME
+    safekeeping.require_kept(file)
     try:
         return _parsed(json.loads(file.read_bytes(), object_pairs_hook=_once))
     except FileNotFoundError:

@@ -10,7 +10,7 @@ from gql_app import clock
 from gql_app.errors import CannotRotate
 from gql_app.security.keyfiles import Algorithm, add_key, drop_private_half, read_key
 from gql_app.security.keys import Key, SigningKey
-from gql_app.security.keystore import KeyStore
+from gql_app.security.keystore import KeyStore, by_id
 from gql_app.security.manifest import write_manifest
 
 LEEWAY: Final = 60
@@ -30,17 +30,17 @@ def make(store: KeyStore, algorithm: Algorithm) -> tuple[Key, Path]:
 
 
 def promote(store: KeyStore, name: str) -> Key:
-    """Let a key sign from now on; the one that signed until now goes on verifying.
+    """Let a key sign from now on; the one that signed until now goes on verifying, if it is there.
 
     Raises CannotStart or CannotRotate.
     """
     folder = store.require_folder()
-    key = _named(store.read().keys, name)
+    held, decided = store.look()
+    key = _named(list(by_id(held).values()), name)
     if key.not_after is not None:
         raise CannotRotate(key.id, "is retired. Make a new key instead.")
     if not isinstance(key, SigningKey):
         raise CannotRotate(key.id, "can only verify: its private half is not here.")
-    _, decided = store.look()
     with _writing(folder):
         write_manifest(folder, replace(decided, signing=key.id))
     return key
@@ -70,9 +70,9 @@ def retire(store: KeyStore, name: str, *, ttl: int) -> Key:
 def _named(keys: Sequence[Key], name: str) -> Key:
     """Find the one key whose id is, or begins with, what was typed."""
     found = [key for key in keys if key.id.startswith(name)]
-    if len(found) == 1:
+    if len(found) == 1 and name:
         return found[0]
-    how_many = "More than one key" if found else "No key"
+    how_many = "More than one key" if len(found) > 1 else "No key"
     raise CannotRotate(how_many, f'has an id that begins with "{name}". See: keys list')
 
 

@@ -1,11 +1,15 @@
 """Files that hold secrets: for their owner only, and never seen half-written."""
 
+import errno
 import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from stat import S_IWOTH
 from typing import BinaryIO
+
+from gql_app.errors import CannotStart
 
 
 def create(file: Path, content: bytes) -> None:
@@ -33,6 +37,17 @@ def replacing(file: Path) -> AbstractContextManager[BinaryIO]:
     return _draft(file, lambda draft: draft.replace(file))
 
 
+def require_kept(path: Path) -> None:
+    """Raise CannotStart if every account of this machine may write to a file or folder.
+
+    Where the whole file system is read-only, its modes mean nothing. What is not there, or can't
+    be looked at, is for whoever reads it to tell.
+    """
+    with suppress(OSError):
+        if path.stat().st_mode & S_IWOTH and not os.statvfs(path).f_flag & os.ST_RDONLY:
+            raise CannotStart([f"{path}: everybody on this machine may write to it; chmod o-w it"])
+
+
 @contextmanager
 def _draft(file: Path, place: Callable[[Path], object]) -> Iterator[BinaryIO]:
     """Lend a file beside the one that is meant, and put it in its place once it is whole."""
@@ -43,6 +58,8 @@ def _draft(file: Path, place: Callable[[Path], object]) -> Iterator[BinaryIO]:
 @contextmanager
 def _drafted(file: Path, place: Callable[[Path], object]) -> Iterator[Path]:
     """Lend its path, for those who write to it by themselves."""
+    if not file.name:  # an empty path, or the root
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
     draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -15,7 +15,7 @@ from jwt import PyJWS
 from jwt.algorithms import Algorithm
 
 from gql_app import clock
-from gql_app.errors import TokenExpired, TokenInvalid, TokenMalformed
+from gql_app.errors import KeysGone, TokenExpired, TokenInvalid, TokenMalformed
 from gql_app.security.ids import new_id, parse_id
 from gql_app.security.keys import Key, KeyRing
 
@@ -55,7 +55,10 @@ class Claims:
 def encode_token(
     ring: KeyRing, issuer: Issuer, *, customer_id: UUID, session_id: UUID, not_after: datetime
 ) -> tuple[str, Claims]:
-    """Sign a token for one session of a customer, which it can't outlive (RFC 9068 section 2)."""
+    """Sign a token for one session of a customer, which it can't outlive (RFC 9068 section 2).
+
+    Raise KeysGone if the key that signs was taken away, and no other can.
+    """
     issued_at = int(clock.now().timestamp())
     expires_at = min(issued_at + issuer.ttl, int(not_after.timestamp()))
     payload = {
@@ -68,6 +71,8 @@ def encode_token(
         "jti": str(new_id()),
     }
     key = ring.signing
+    if ring.find(key.id) is None:
+        raise KeysGone
     text = f"{_header(key.algorithm, key.id)}.{_spell(payload)}"
     signature = _codec(key.algorithm).sign(text.encode(), key.secret)
     claims = Claims(

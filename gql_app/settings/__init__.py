@@ -2,13 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gql_app.errors import CannotStart
+from gql_app.settings.environment import PREFIX, given, tidy, variable
 from gql_app.settings.values import (
+    BLANKS,
     MIN_SECRET_BYTES,
     POSTGRESQL,
     SQLITE,
@@ -39,12 +41,13 @@ __all__ = [
     "SQLITE",
     "Settings",
     "admin_password",
+    "given",
     "load",
     "shared_numbers",
     "unknown_variables",
+    "variable",
 ]
 
-PREFIX: Final = "GQL_APP_"
 ADMIN_PASSWORD: Final = PREFIX + "ADMIN_PASSWORD"
 SHARED_NUMBERS: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The library that counts reads this variable, too, once it is imported."""
@@ -170,6 +173,20 @@ class Settings(BaseSettings):
     compiled: bool = True
     """Whether the compiled path is taken; without it the answers are the same, but later."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, values: dict[str, object]) -> dict[str, object]:
+        """Return the values without blanks at their ends, and without those that are empty then.
+
+        A key's blanks stay, for its type to refuse: to take them away would change the key.
+        """
+        keys = {n for n, f in cls.model_fields.items() if SecretKey in get_args(f.annotation)}
+        trimmed = {
+            name: value.strip() if isinstance(value, str) and name not in keys else value
+            for name, value in values.items()
+        }
+        return {name: value for name, value in trimmed.items() if value != ""}
+
     @property
     def on_sqlite(self) -> bool:
         """Whether the database is an SQLite file."""
@@ -225,19 +242,24 @@ def load(*, serving: bool = False) -> Settings:
 def unknown_variables() -> list[str]:
     """Name the `GQL_APP_` variables that mean nothing here, most likely misspelt."""
     known = {PREFIX + name.upper() for name in Settings.model_fields} | {ADMIN_PASSWORD}
-    return sorted(
-        name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known
-    )
+    meant = given().keys() - known
+    return sorted(name for name in os.environ if name.upper() in meant)
 
 
 def admin_password() -> str | None:
-    """Read the password for `create-admin`, so that scripts need no terminal."""
-    return os.environ.get(ADMIN_PASSWORD)
+    """Return the password for `create-admin`, so that scripts need no terminal.
+
+    Raise CannotStart if it has blanks at its ends.
+    """
+    password = os.environ.get(ADMIN_PASSWORD)
+    if password and password != password.strip():
+        raise CannotStart([f"{ADMIN_PASSWORD}: {BLANKS}"])
+    return password or None
 
 
 def shared_numbers() -> Path | None:
     """Tell where several processes keep the numbers that they count; `serve` says so to them."""
-    folder = os.environ.get(SHARED_NUMBERS)
+    folder = variable(SHARED_NUMBERS)
     return Path(folder) if folder else None
 
 
@@ -246,12 +268,14 @@ def _listed(value: str | None) -> tuple[str, ...]:
 
 
 def _lacks_secret() -> bool:
-    given = {name.upper(): value for name, value in os.environ.items()}
-    return (
-        given.get(f"{PREFIX}DATABASE_URL", "").startswith(POSTGRESQL)
-        and f"{PREFIX}SECRET_KEY" not in given
-    )
+    """Tell whether a secret is required and none set; one of blanks alone is told by itself."""
+    on_postgresql = given().get(f"{PREFIX}DATABASE_URL", "").startswith(POSTGRESQL)
+    secret = [value for name, value in os.environ.items() if name.upper() == f"{PREFIX}SECRET_KEY"]
+    return on_postgresql and not any(secret)
 
 
 def _in_words(message: str) -> str:
     return message.removeprefix("Value error, ").replace("Input should", "should")
+
+
+tidy()  # before any library that reads its variable once, as it is imported

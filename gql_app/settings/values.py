@@ -3,12 +3,14 @@
 import os
 import re
 from importlib.util import find_spec
-from ipaddress import ip_network
+from ipaddress import IPv6Address, ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
+
+from gql_app.settings.postgresql import SSL_MODES
 
 SQLITE: Final = "sqlite:///"
 POSTGRESQL: Final = "postgresql://"
@@ -18,11 +20,15 @@ POSTGRESQL_URL: Final = (
 )
 MAX_PORT: Final = 65_535
 MIN_SECRET_BYTES: Final = 32
+BLANKS: Final = (
+    "begins or ends with a blank or a line break, which would be part of it; set it without"
+)
 
 _SERVERS: Final = {"any", "prefer-standby", "primary", "read-only", "read-write", "standby"}
 """Which of several servers will do."""
-_HOST_NAME: Final = re.compile(r"(\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\]")
+_HOST_NAME: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
 _DOMAIN: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"([^:\[\]]*|\[[^\[\]]+\])(:(?P<port>[0-9]{1,5}))?")
 
 
@@ -30,6 +36,9 @@ def _known_database(url: str) -> str:
     if url.startswith(SQLITE):
         if url.removeprefix(SQLITE).partition("?")[0] in {"", ":memory:"}:
             message = "must name a file: sqlite:///file.db, or sqlite:////absolute/file.db"
+            raise ValueError(message)
+        if "?" in url:
+            message = "must end with the file's name: SQLite takes no parameters here"
             raise ValueError(message)
     elif not url.startswith(POSTGRESQL):
         message = "must start with sqlite:/// or postgresql://"
@@ -51,8 +60,13 @@ def _check_postgresql(url: str) -> None:
     if not parts.path.strip("/"):
         message = "must name a database: postgresql://user:password@host/database"
         raise ValueError(message)
-    if not set(parse_qs(parts.query).get("target_session_attrs", ())) <= _SERVERS:
-        message = f"target_session_attrs must be one of {', '.join(sorted(_SERVERS))}"
+    query = parse_qs(parts.query)
+    for name, known in (("target_session_attrs", sorted(_SERVERS)), ("sslmode", SSL_MODES)):
+        if not set(query.get(name, ())) <= set(known):
+            message = f"{name} must be one of {', '.join(known)}"
+            raise ValueError(message)
+    if "service" in query and "sslmode" not in query:
+        message = "must say the sslmode as well, where it names a service"
         raise ValueError(message)
 
 
@@ -61,7 +75,10 @@ def _names_host(text: str) -> bool:
     return found is not None and int(found["port"] or 0) <= MAX_PORT
 
 
-def _long_enough(secret: SecretStr) -> SecretStr:
+def _known_secret(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if text != text.strip():
+        raise ValueError(BLANKS)
     size = len(very_bytes(secret))
     if size < MIN_SECRET_BYTES:
         message = f"must be at least {MIN_SECRET_BYTES} bytes long, not {size}"
@@ -131,24 +148,30 @@ def _known_folder(folder: Path) -> Path:
 
 
 def _known_origins(origins: str) -> str:
-    """Take what browsers send as Origin (RFC 6454 section 6.1), exactly."""
-    for origin in origins.split(","):
-        parts = _taken_apart(origin.strip())
+    """Take what browsers send as Origin (RFC 6454 section 6.1), exactly; all else matches none."""
+    if "*" in origins:
+        message = "must name every origin in full: * stands for nothing here"
+        raise ValueError(message)
+    for origin in map(str.strip, origins.split(",")):
+        parts = _taken_apart(origin)
         if (
             parts is None
-            or parts.scheme not in {"http", "https"}
-            or not parts.hostname
-            or origin.strip() != f"{parts.scheme}://{parts.netloc}".lower()
-            or parts.username is not None
+            or parts.scheme not in _DEFAULT_PORTS
+            or not _is_host(parts.netloc.removesuffix(f":{parts.port}"))
+            or parts.port == _DEFAULT_PORTS[parts.scheme]
+            or origin != f"{parts.scheme}://{parts.netloc}"
         ):
-            message = "must be origins like https://app.example.com, comma-separated"
+            message = (
+                "must be origins as browsers send them, comma-separated: "
+                "https://app.example.com, in small letters, with a port only if it is another"
+            )
             raise ValueError(message)
     return origins
 
 
 def _known_hosts(hosts: str) -> str:
-    for host in hosts.split(","):
-        if not _HOST_NAME.fullmatch(host.strip()):
+    for host in map(str.strip, hosts.split(",")):
+        if not _is_host(host.removeprefix("*.")):
             message = "must be host names without ports, comma-separated; *. stands for any below"
             raise ValueError(message)
     return hosts
@@ -160,6 +183,16 @@ def _known_domains(domains: str) -> str:
         message = "must be domains like local, test or home.arpa, comma-separated"
         raise ValueError(message)
     return lowered
+
+
+def _is_host(text: str) -> bool:
+    """Tell whether this is how clients spell a host: in ASCII and small letters."""
+    if not text.startswith("["):
+        return _HOST_NAME.fullmatch(text) is not None
+    try:
+        return text == f"[{IPv6Address(text[1:-1])}]"
+    except ValueError:
+        return False
 
 
 def _possible(traces: bool) -> bool:  # noqa: FBT001 — the setting's value
@@ -185,7 +218,7 @@ Positive = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
 Natural = Annotated[int, Field(ge=0)]
 DatabaseUrl = Annotated[str, AfterValidator(_known_database)]
-SecretKey = Annotated[SecretStr, AfterValidator(_long_enough)]
+SecretKey = Annotated[SecretStr, AfterValidator(_known_secret)]
 Proxies = Annotated[str, AfterValidator(_known_proxies)]
 MailUrl = Annotated[SecretStr, AfterValidator(_known_mail)]
 Sender = Annotated[str, AfterValidator(_known_sender)]

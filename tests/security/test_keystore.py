@@ -1,6 +1,7 @@
 """The ring, as the secrets and the folder of key files make it."""
 
 import json
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -217,6 +218,32 @@ def test_folder_that_is_gone_is_a_fault_and_no_empty_folder(tmp_path: Path) -> N
 def test_link_to_nowhere_is_a_fault(store: KeyStore, tmp_path: Path) -> None:
     link = tmp_path / "dangling.pem"
     link.symlink_to(tmp_path / "nowhere")
+    before = store.stamp()
     assert faults(store) == (f"{link}: cannot be read: No such file or directory",)
-    with pytest.raises(CannotStart, match="cannot be read"):
-        store.stamp()
+    (tmp_path / "nowhere").write_bytes(private_pem(pair("EdDSA")))
+    assert store.stamp() != before
+
+
+@pytest.mark.parametrize("name", [".", "EdDSA.pem", "ring.json"])
+def test_what_everybody_may_write_to_is_refused(store: KeyStore, tmp_path: Path, name: str) -> None:
+    decide(store, signing=EDDSA)
+    place = tmp_path / name
+    before = place.stat().st_mode & 0o777
+    for mode in (0o770, 0o660, 0o755 if place.is_dir() else 0o644):
+        place.chmod(mode)
+        assert store.read().signing.id == EDDSA
+    for mode in (0o777, 0o702):
+        place.chmod(mode)
+        assert f"{place}: everybody on this machine may write to it; chmod o-w it" in faults(store)
+    place.chmod(before)
+    assert store.read().signing.id == EDDSA
+
+
+def test_modes_mean_nothing_where_nobody_can_write(
+    store: KeyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o777)
+    mounted = os.statvfs(tmp_path)
+    read_only = os.statvfs_result((*mounted[:8], mounted.f_flag | os.ST_RDONLY, mounted.f_namemax))
+    monkeypatch.setattr(os, "statvfs", lambda _: read_only)
+    assert len(ids(store.read())) == 4

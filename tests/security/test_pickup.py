@@ -77,10 +77,23 @@ def test_file_written_over_with_equal_size_and_time_is_picked_up(store: KeyStore
     [
         lambda folder: (folder / "half-copied.pem").write_text("-----BEGIN PRIV"),
         lambda folder: (folder / "ring.json").write_text('{"signing": "a key yet to come"}'),
+        lambda folder: (folder / "ring.json").write_text("half-cop"),
+        lambda folder: next(folder.glob("*.pem")).write_text("-----BEGIN PRIV"),
+        lambda folder: folder.chmod(0o777),
+        lambda folder: next(folder.glob("*.pem")).chmod(0o666),
         lambda folder: (folder / "dangling.pem").symlink_to("nowhere"),
         lambda folder: folder.rename(folder.with_name("unmounted")),
     ],
-    ids=["half a file", "no such key", "dangling link", "no folder"],
+    ids=[
+        "half a file",
+        "no such key",
+        "half a manifest",
+        "half of its own file",
+        "folder of everybody",
+        "file of everybody",
+        "dangling link",
+        "no folder",
+    ],
 )
 def test_faulty_folder_keeps_the_old_ring_and_is_told_once(
     store: KeyStore, tmp_path: Path, spoil: Callable[[Path], object]
@@ -98,7 +111,7 @@ def test_faulty_folder_keeps_the_old_ring_and_is_told_once(
         assert all(current.get() is ring for _ in range(3))
     assert current.stale
     assert [(line["log_level"], line["event"]) for line in told] == [
-        ("warning", "The keys can't be read; the old ones stay")
+        ("warning", "The keys can't be read; none is added")
     ]
     assert told[0]["faults"][0].startswith(str(folder))
 

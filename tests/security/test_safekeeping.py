@@ -30,3 +30,9 @@ def test_file_that_does_not_get_whole_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(TypeError), safekeeping.creating(tmp_path / "file") as draft:
         draft.write_text(None)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["", ".", "/"])
+def test_path_that_names_no_file_is_a_folder(path: str) -> None:
+    with pytest.raises(IsADirectoryError, match="Is a directory"):
+        safekeeping.create(Path(path), b"hush")

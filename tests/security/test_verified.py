@@ -298,7 +298,7 @@ def test_no_history_makes_a_token_better_or_worse_than_it_is(
     history: Sequence[tuple[str, int]],
 ) -> None:
     dying = replace(RING.signing, not_after=NOW + timedelta(seconds=50))
-    rings = (RING, KeyRing(RING.signing, [dying], SECRET), KeyRing.of_secret(b"y" * 40))
+    rings = (RING, KeyRing(RING.signing, [dying], SECRET), KeyRing.of_secret(OTHER.encode()))
     made = [
         *(forge(claims={"exp": str(NOW_SECONDS + late)}) for late in (-1, 30, 60)),
         *(forge(claims={"iat": str(NOW_SECONDS + late)}) for late in (30, 61, 120)),

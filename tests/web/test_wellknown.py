@@ -72,7 +72,7 @@ async def test_set_without_asymmetric_keys_is_empty_and_never_holds_the_secret(
     sqlite_template: Path, tmp_path: Path
 ) -> None:
     url = copied_sqlite(sqlite_template, tmp_path)
-    chosen = Settings(database_url=url, secret_key=SECRET, secret_key_fallback="x" * 32)
+    chosen = Settings(database_url=url, secret_key=SECRET, secret_key_fallback=SECRET[::-1])
     async with running(chosen) as api:
         assert (await api.client.get(URL)).content == b'{"keys":[]}'
 

@@ -1,0 +1,257 @@
+"""What is empty is not set, and blanks at the ends are no part of a value, whatever it is."""
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from gql_app import settings
+from gql_app.errors import CannotStart
+from gql_app.settings import PREFIX, Settings, admin_password, unknown_variables
+from gql_app.settings.environment import tidy
+from tests.commands import run_here
+from tests.conftest import SECRET
+from tests.databases import copied_sqlite
+from tests.processes import run, serving
+from tests.security.foundry import pair, private_pem
+
+EMPTY = ["", " ", "\r", "\t", "\n", " \r\n", "\u00a0"]
+AROUND = [("", "\r"), (" ", ""), ("", " "), ("\t", "\n"), (" ", "\r\n")]
+KEYS = ("SECRET_KEY", "SECRET_KEY_FALLBACK")
+BLANKS = "begins or ends with a blank or a line break, which would be part of it; set it without"
+POSTGRESQL = "postgresql://ada:hunter2@db.example:5432/customers"
+GIVEN: Mapping[str, str] = {
+    "DATABASE_URL": "sqlite:///x.db",
+    "ISSUER": "us",
+    "AUDIENCE": "them",
+    "LOG_LEVEL": "debug",
+    "TRUSTED_PROXIES": "10.0.0.1, 10.0.0.2",
+    "SMTP_URL": "smtp://ada:secret@mail.example.com",
+    "MAIL_FROM": "us@example.com",
+    "RESET_URL": "https://example.com/reset",
+    "KEYS_DIR": str(Path(__file__).parent),
+    "ALLOWED_HOSTS": "api.example.com",
+    "ALLOWED_ORIGINS": "https://app.example.com",
+    "MANAGEMENT_HOST": "::1",
+}
+"""A value of each variable that is no number and no switch."""
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what this machine has set."""
+    for name in os.environ:
+        if name.upper().startswith(PREFIX):
+            monkeypatch.delenv(name)
+
+
+def values() -> dict[str, object]:
+    """Load all settings, and tell their values."""
+    return {name: getattr(settings.load(), name) for name in Settings.model_fields}
+
+
+def value_of(name: str) -> str:
+    """Make up a value that a variable takes, which is not its default."""
+    if name in GIVEN:
+        return GIVEN[name]
+    return "false" if settings.load().model_dump()[name.lower()] is True else "1"
+
+
+VARIABLES = sorted(name.upper() for name in Settings.model_fields if name.upper() not in KEYS)
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    unset = values()
+    for empty in EMPTY:
+        monkeypatch.setenv(PREFIX + name, empty)
+        assert values() == unset
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_blanks_around_a_value_are_no_part_of_it(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    value = value_of(name)
+    monkeypatch.setenv(PREFIX + name, value)
+    meant = values()
+    for around in AROUND:
+        monkeypatch.setenv(PREFIX + name, value.join(around))
+        assert values() == meant
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_empty_secret_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    unset = values()
+    monkeypatch.setenv(PREFIX + name, "")
+    assert values() == unset
+
+
+@pytest.mark.parametrize(
+    "secret", [*EMPTY[1:], " " * 40, *(SECRET.join(a) for a in AROUND)], ids=repr
+)
+@pytest.mark.parametrize("name", KEYS)
+def test_secret_with_blanks_at_its_ends_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, secret: str
+) -> None:
+    monkeypatch.setenv(PREFIX + name, secret)
+    with pytest.raises(CannotStart) as stopped:
+        settings.load(serving=True)
+    assert stopped.value.faults == (f"{PREFIX}{name}: {BLANKS}",)
+
+
+@pytest.mark.parametrize(
+    "password", [*EMPTY[1:], "a good password ", "\ta good password"], ids=repr
+)
+def test_password_with_blanks_at_its_ends_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sqlite_template: Path, password: str
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}ADMIN_PASSWORD", password)
+    with pytest.raises(CannotStart, match=f"GQL_APP_ADMIN_PASSWORD: {BLANKS}"):
+        admin_password()
+    done = run_here(
+        *("create-admin", "--email", "ada@example.com", "--name", "Ada"),
+        folder=tmp_path,
+        database_url=copied_sqlite(sqlite_template, tmp_path),
+        admin_password=password,
+    )
+    assert (done.returncode, done.stderr) == (2, f"GQL_APP_ADMIN_PASSWORD: {BLANKS}\n")
+
+
+def test_empty_password_of_the_first_admin_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}ADMIN_PASSWORD", "")
+    assert admin_password() is None
+
+
+@pytest.mark.parametrize("secret", [None, ""], ids=repr)
+@pytest.mark.parametrize("url", [POSTGRESQL, f" {POSTGRESQL}\r"], ids=repr)
+def test_empty_secret_is_none_where_postgresql_requires_one(
+    monkeypatch: pytest.MonkeyPatch, url: str, secret: str | None
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}DATABASE_URL", url)
+    if secret is not None:
+        monkeypatch.setenv(f"{PREFIX}SECRET_KEY", secret)
+    with pytest.raises(CannotStart) as stopped:
+        settings.load(serving=True)
+    assert stopped.value.faults == (settings.SECRET_REQUIRED,)
+
+
+def test_secret_of_blanks_is_told_once_where_postgresql_requires_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}DATABASE_URL", POSTGRESQL)
+    monkeypatch.setenv(f"{PREFIX}SECRET_KEY", " " * 40)
+    with pytest.raises(CannotStart) as stopped:
+        settings.load(serving=True)
+    assert stopped.value.faults == (f"{PREFIX}SECRET_KEY: {BLANKS}",)
+
+
+def test_misspelt_variable_that_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}AUDIENC", " \r")
+    monkeypatch.setenv(f"{PREFIX}ISSUERR", "us")
+    assert unknown_variables() == [f"{PREFIX}ISSUERR"]
+
+
+@pytest.mark.parametrize("empty", ["", " "], ids=repr)
+def test_no_key_of_the_working_folder_is_taken(
+    tmp_path: Path, sqlite_template: Path, empty: str
+) -> None:
+    (tmp_path / "server-tls.pem").write_bytes(private_pem(pair("EdDSA")))
+    kept = {"database_url": copied_sqlite(sqlite_template, tmp_path), "secret_key": SECRET}
+    done = run_here("keys", "list", folder=tmp_path, **kept, keys_dir=empty)
+    assert done.stderr.startswith("GQL_APP_KEYS_DIR: is not set")
+    with serving(folder=tmp_path, **kept, keys_dir=empty) as server, server.client() as client:
+        assert client.get("/.well-known/jwks.json").json() == {"keys": []}
+
+
+def test_file_of_a_url_with_a_line_break_is_the_one_that_is_meant(tmp_path: Path) -> None:
+    done = run_here("migrate", folder=tmp_path, database_url="sqlite:///x.db\r")
+    assert done.returncode == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["x.db"]
+
+
+def test_demo_keeps_to_its_own_database_where_the_url_is_empty(tmp_path: Path) -> None:
+    with serving("--demo", folder=tmp_path, database_url=""):
+        assert {"demo.db"} <= {file.name for file in tmp_path.iterdir()}
+    assert not (tmp_path / "gql_app.db").exists()
+
+
+def test_libraries_read_their_variables_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "PGSSLMODE": "",
+        "PGHOST": "/run/postgresql\r",
+        "PGPASSWORD": " hunter2 ",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": " ",
+        "OTEL_SERVICE_NAME": " us ",
+        "PROMETHEUS_MULTIPROC_DIR": "",
+        "PGX": "",
+        "ANOTHER_PROGRAMS": " ",
+    }.items():
+        monkeypatch.setenv(name, value)
+    tidy()
+    assert {
+        n: v for n, v in os.environ.items() if n.startswith(("PG", "OTEL_", "PROM", "ANO"))
+    } == {
+        "PGHOST": "/run/postgresql",
+        "PGPASSWORD": " hunter2 ",
+        "OTEL_SERVICE_NAME": "us",
+        "ANOTHER_PROGRAMS": " ",
+    }
+
+
+@pytest.mark.parametrize("module", ["gql_app.app", "gql_app.cli", "gql_app.cli.listening"])
+def test_numbers_are_not_kept_in_the_working_folder(tmp_path: Path, module: str) -> None:
+    count = f"import {module}; from gql_app.metrics import Metrics; Metrics()"
+    named = {
+        **os.environ,
+        "PROMETHEUS_MULTIPROC_DIR": "",
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "environ", named)
+        done = run([sys.executable, "-c", count], tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("empty", ["", " "], ids=repr)
+def test_empty_host_is_loopback_and_not_the_world(tmp_path: Path, empty: str) -> None:
+    with serving("--host", empty, folder=tmp_path) as server:
+        listening = Path("/proc/net/tcp").read_text(encoding="ascii")
+        assert re.search(rf" 0100007F:{server.port:04X} 00000000:0000 0A", listening)
+    done = run_here("check", "--host", empty, "--accept", "no-mail", folder=tmp_path)
+    assert "open-playground" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("import", ""),
+        ("import", "", "--format", "csv"),
+        ("import", "a.csv", "--report", ""),
+        ("export", ""),
+        ("export", "", "--format", "csv"),
+        ("backup", ""),
+        ("backup", "/"),
+        ("keys", "promote", ""),
+        ("keys", "retire", ""),
+        ("create-admin", "--email", "", "--name", "Ada"),
+        ("create-admin", "--email", "ada@example.com", "--name", " "),
+    ],
+    ids=" ".join,
+)
+def test_empty_argument_is_told_in_words_and_nothing_is_done(
+    tmp_path: Path, sqlite_template: Path, arguments: tuple[str, ...]
+) -> None:
+    url = copied_sqlite(sqlite_template, tmp_path)
+    (tmp_path / "a.csv").write_text("name,email\n")
+    (tmp_path / "keys").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    given = {"secret_key": SECRET, "keys_dir": "keys", "admin_password": "a good long password"}
+    done = run_here(*arguments, folder=tmp_path, database_url=url, **given)
+    assert done.returncode in {1, 2}
+    assert done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
