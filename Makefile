@@ -1,4 +1,5 @@
-# Two commands do everything: make run, make test. Python 3.11 or later is all they need.
+# Two commands do everything: make run, make test. Python 3.11 or later is all they need;
+# make fresh-check shows it.
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
@@ -20,14 +21,15 @@ NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
-.PHONY: run test test-measured test-others lint format schema lock fuzz screenshot bench bench-profile bench-timing bench-limits bench-scale bench-sizes clean
+.PHONY: run test test-measured test-others lint fresh-check format schema migration lock fuzz \
+	browser screenshot bench bench-profile bench-timing bench-limits bench-scale bench-sizes clean
 
 # Where the page can't be built, the server says so, and does without.
 run: .venv/run
 	@$(MAKE) --no-print-directory $(PAGE) || true
 	$(BIN)/python main.py serve --demo $(ARGS)
 
-test: .venv/dev $(PAGE) $(AUDITS) $(TYPES)
+test: .venv/dev $(PAGE) $(AUDITS) $(TYPES) browser
 	$(NPM) test
 	$(MAKE) --no-print-directory -j 2 test-measured test-others
 
@@ -46,6 +48,10 @@ lint: .venv/dev $(TYPES)
 	$(OURS) npm --prefix $(EXAMPLES) run --silent check
 	$(BIN)/python main.py export-schema --check
 
+# All of it in a clone of the last commit, on the oldest pip and with an empty home.
+fresh-check:
+	$(PYTHON) tests/fresh_check.py
+
 format: .venv/dev $(TYPES)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -55,7 +61,12 @@ format: .venv/dev $(TYPES)
 schema: .venv/run
 	$(BIN)/python main.py export-schema > schema.graphql
 
-# The locks hold hashes for every platform and no download address.
+# The migration from the database as it was to gql_app/db/tables.py as it is.
+migration: .venv/dev
+	$(BIN)/python -W ignore -m tests.migration "$(NAME)"
+
+# The locks hold hashes for every platform and no download address. The last one is of the pip that
+# Python 3.11.0 brings.
 lock: .venv/dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --quiet pyproject.toml -o requirements.txt
@@ -69,14 +80,20 @@ lock: .venv/dev
 		$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --quiet -c requirements-dev.txt \
 		- -o requirements-$${each%:*}.txt; done
+	echo pip==22.3 | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --quiet - -o requirements-oldest-pip.txt
 
 # The fuzzing of the suite with other seeds, as many times over as is wished.
 TIMES ?= 20
 fuzz: .venv/dev
 	FUZZ_TIMES=$(TIMES) $(PYTEST) tests/fuzz tests/schema/test_agreement.py
 
+# Chromium: the system's, or that of a lock.
+browser: .venv/dev
+	@$(BIN)/python -m tests.playground.chromium
+
 # The README's picture of the playground.
-screenshot: .venv/dev $(PAGE)
+screenshot: .venv/dev $(PAGE) browser
 	$(BIN)/python -m tests.playground.screenshot docs/playground.png
 
 # How fast this server is beside others. ARGS instead of the whole run and the README's
@@ -107,22 +124,28 @@ bench-sizes: .venv/dev
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage* demo.db* gql_app/web/static \
-		playground/node_modules tests/audits/node_modules $(EXAMPLES)/node_modules $(TYPES)
+		playground/node_modules tests/audits/node_modules tests/browser/node_modules \
+		$(EXAMPLES)/node_modules $(TYPES)
 
 $(PAGE): $(SOURCES) | .venv/run
 	$(NPM) build
 
+# A lock is complete: pip has nothing to resolve, and shows then that nothing is missing.
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+install = $(PIP) install --quiet --no-deps --require-hashes --requirement $(1) && $(PIP) check
+
+# Where there is more already, a larger lock is installed, for all of it has to fit together.
 .venv/run: requirements.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
+	$(PIP) --version > /dev/null 2>&1 || $(PYTHON) -m venv .venv
+	$(call install,$(lastword $< $(patsubst .venv/%,requirements-%.txt,$(wildcard .venv/dev) $(wildcard .venv/bench))))
 	touch $@
 
 .venv/dev: requirements-dev.txt .venv/run
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
+	$(call install,$<)
 	touch $@
 
 .venv/bench: requirements-bench.txt .venv/dev
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-bench.txt
+	$(call install,$<)
 	touch $@
 
 # The npm and node that come with the Python packages, whatever the machine has.

@@ -42,7 +42,7 @@ def prepared() -> Mapping[str, str]:
     found = tools(system) or tools(ours)
     if found is None:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--require-hashes", "-r", str(WHEEL)], check=True)
+        subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", str(WHEEL)], check=True)
         found = tools(ours)
     if found is None:
         sys.exit("node 20.19 or later and npm are neither here nor to be had by pip")

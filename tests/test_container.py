@@ -87,7 +87,8 @@ def test_all_that_is_fetched_is_held_by_a_hash() -> None:
     installs = [step.rest for step in BUILD if "install" in step.rest and "pip" in step.rest]
     fetching = [each for each in installs if "--no-index" not in each]
     assert len(fetching) == 2
-    assert all("--require-hashes" in each for each in fetching)
+    assert all("--no-deps --require-hashes" in each for each in fetching)
+    assert all(each.endswith(" check") for each in fetching)
     for lock in re.findall(r"-r (\S+)", " ".join(fetching)):
         pinned = re.findall(
             r"^[\w.-]+(?:\[\w+\])?==[^\\]+\\$", (ROOT / lock).read_text(), re.MULTILINE

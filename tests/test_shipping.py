@@ -28,13 +28,17 @@ FILES = (
     *(".dockerignore", ".gitignore", "Containerfile", "Makefile", "compose.yaml"),
     *("CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md"),
     *("main.py", "pyproject.toml", "schema.graphql"),
-    *(f"requirements{which}.txt" for which in ("", "-bench", "-build", "-dev", "-node")),
+    *(
+        f"requirements{which}.txt"
+        for which in ("", "-bench", "-build", "-dev", "-node", "-oldest-pip")
+    ),
 )
 MACHINE_MADE = ("__pycache__", "generated.ts", "node_modules")
 STRAY = (
     *(".env", "customers.csv", "gql_app.db", "gql_app.db.key", "secrets/secret_key"),
     *(".venv/bin/python", ".hypothesis/x", ".pytest_cache/x", ".mypy_cache/x", "build/x", "dist/x"),
     *("playground/node_modules/x.js", "tests/audits/node_modules/x.js", "bench/x.db"),
+    "tests/browser/node_modules/.chromium/chromium",
     *("examples/typescript/node_modules/x.js", "gql_app/__pycache__/x.pyc"),
 )
 

@@ -23,7 +23,17 @@ from tests.databases import Postgres, alembic_config
 _T = TypeVar("_T")
 PROGRAM = Path(__file__).parents[2] / "main.py"
 CATALOGUES = {
-    "sqlite": ["SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'alembic%'"],
+    "sqlite": [  # not the text of its tables, for a column that was added stands at another place
+        """SELECT type, name, tbl_name, CASE type WHEN 'table' THEN '' ELSE sql END
+           FROM sqlite_master WHERE name NOT LIKE '%alembic_version%'""",
+        """SELECT t.name, c.name, c.type, c."notnull", c.dflt_value, c.pk
+           FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.type = 'table'""",
+        """SELECT t.name, f."from", f."table", f."to", f.on_delete, f.on_update
+           FROM sqlite_master t, pragma_foreign_key_list(t.name) f WHERE t.type = 'table'""",
+        """SELECT t.name, i."unique", i.origin, i.partial, c.seqno, c.name, c.coll, c."desc"
+           FROM sqlite_master t, pragma_index_list(t.name) i, pragma_index_xinfo(i.name) c
+           WHERE t.type = 'table'""",
+    ],
     "postgresql": [
         "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'",
         """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)

@@ -1,12 +1,16 @@
 """Runs the migrations: in one transaction, one process at a time."""
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from alembic import context
-from sqlalchemy import Connection, text
+from alembic.util import CommandError
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from gql_app import settings
+from gql_app.db.migrations.comparing import is_compared, render
 from gql_app.db.opening import open_engine
 from gql_app.db.tables import Row
 
@@ -15,23 +19,44 @@ LOCK: Final = 0x67716C5F617070
 
 
 def _run(connection: Connection) -> None:
-    postgresql = connection.dialect.name == "postgresql"
+    dialect = connection.dialect.name
     connection.execution_options(gql_app_writes=True)
     context.configure(
         connection=connection,
         target_metadata=Row.metadata,
-        render_as_batch=not postgresql,
+        render_as_batch=True,  # SQLite changes a table by copying it
         transactional_ddl=True,
         compare_type=True,
+        compare_server_default=True,
+        include_object=partial(is_compared, dialect),
+        render_item=render,
     )
     with context.begin_transaction():
-        if postgresql:
+        if dialect == "postgresql":
             connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+        before = context.get_context().get_current_heads()
         context.run_migrations()
+        if dialect == "sqlite" and context.get_context().get_current_heads() != before:
+            _judge_references(connection)
+
+
+def _let_references_be(connection: DBAPIConnection, _: object) -> None:
+    """Switch SQLite's foreign keys off: to replace a table would delete all that refers to it."""
+    connection.cursor().execute("PRAGMA foreign_keys = OFF")
+
+
+def _judge_references(connection: Connection) -> None:
+    """Raise CommandError if a row refers to one that is not there."""
+    found = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if found is not None:
+        msg = f"rows of {found[0]} would refer to rows of {found[2]} that are not there"
+        raise CommandError(msg)
 
 
 async def _migrate(url: str) -> None:
     engine = open_engine(url, prepared=False)  # each statement runs once
+    if engine.dialect.name == "sqlite":
+        event.listen(engine.sync_engine, "connect", _let_references_be)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_run)

@@ -1,0 +1,190 @@
+"""`make migration` writes what runs on both databases, and nothing that doesn't."""
+
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic import command
+
+from gql_app.db.tables import REVISION
+from tests.databases import Postgres, alembic_config, copied_sqlite
+from tests.processes import MAIN, PATIENCE, ROOT, run
+
+FOLDERS, FILES = ("gql_app", "tests"), ("Makefile", "main.py", "pyproject.toml")
+BIN = Path(sys.executable).parent
+NEXT = f"{int(REVISION) + 1:04}"
+CHANGES = {
+    # Two columns, of which one is of our own type and one refers to another table, with its index.
+    "    is_active: Mapped[bool] = mapped_column(default=True)\n": """\
+    is_active: Mapped[bool] = mapped_column(default=True)
+    greeted_at: Mapped[datetime | None] = mapped_column(default=None)
+    language: Mapped[str] = mapped_column(SORTABLE, server_default="en", default="en")
+    invited_by: Mapped[UUID | None] = mapped_column(
+        ForeignKey("customers.id", ondelete="SET NULL"), default=None, index=True
+    )
+""",
+    # What a table has to be copied for on SQLite, and what refers to it must outlive.
+    "    password_hash: Mapped[str] = mapped_column(repr=False)\n": """\
+    password_hash: Mapped[str | None] = mapped_column(repr=False)
+""",
+    # Indexes that PostgreSQL alone has.
+    'for key in ("name_key", "email_key")': 'for key in ("name_key", "email_key", "phone")',
+    # A table.
+    "class SessionRow(": '''\
+class NoteRow(Row, kw_only=True):
+    """What an admin wrote down."""
+
+    __tablename__ = "notes"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"), index=True)
+    tags: Mapped[list[str]] = mapped_column(JSON)
+    at: Mapped[datetime]
+
+
+class SessionRow(''',
+    # An index that goes.
+    '        Index("ix_audit_events_actor_id", "actor_id"),\n': "",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Copy the project."""
+    copy = tmp_path / "project"
+    for name in FOLDERS:
+        ignored = shutil.ignore_patterns("node_modules", "__pycache__", "static")
+        shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+    for name in FILES:
+        shutil.copy(ROOT / name, copy)
+    return copy
+
+
+def change(project: Path, changes: dict[str, str]) -> None:
+    """Change the tables."""
+    file = project / "gql_app/db/tables.py"
+    text = file.read_text(encoding="utf-8")
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new, 1)
+    file.write_text(text, encoding="utf-8")
+
+
+def make(project: Path, name: str) -> subprocess.CompletedProcess[str]:
+    """Run the command, with what is installed here."""
+    return subprocess.run(  # noqa: S603 — ours
+        ["make", "--assume-old=.venv/dev", f"BIN={BIN}", "migration", f"NAME={name}"],  # noqa: S607
+        cwd=project,
+        env={name: each for name, each in os.environ.items() if not name.startswith("MAKE")},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=3 * PATIENCE,
+        check=False,
+    )
+
+
+def versions(project: Path) -> list[str]:
+    """Name the migrations that are there, and the tables' list of them."""
+    folder = project / "gql_app/db/migrations/versions"
+    listed = re.findall(r'"(\d{4})"', (project / "gql_app/db/tables.py").read_text())
+    return [*sorted(file.stem for file in folder.glob("0*.py")), *listed]
+
+
+def admin(project: Path, url: str, email: str) -> None:
+    """Make an admin, by the command line of a project."""
+    done = run(
+        [MAIN[0], "main.py", "create-admin", "--email", email, "--name", "Ada"],
+        project,
+        database_url=url,
+        secret_key="x8sL5xQm0c1ZkqVv2fTtJ3wYb7RrN9uHd4G",
+        admin_password="correct horse battery",
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_migration_of_changed_tables_runs_on_both_databases_and_loses_no_row(
+    project: Path, sqlite_template: Path, postgres: Postgres, tmp_path: Path
+) -> None:
+    change(project, CHANGES)
+    done = make(project, "Greet, and take notes.")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(versions(project)) - set(versions(ROOT)) == {f"{NEXT}_greet_and_take_notes", NEXT}
+    for lint in (["check"], ["format", "--check"]):
+        told = run([MAIN[0], "-m", "ruff", *lint, "gql_app/db"], project)
+        assert told.returncode == 0, told.stdout
+    file = copied_sqlite(sqlite_template, tmp_path).removeprefix("sqlite:///")
+    with postgres.copied() as url:
+        for each in (f"sqlite:///{file}", url):
+            admin(ROOT, each, "ada@example.com")
+        with sqlite3.connect(file) as database:
+            database.execute(
+                "INSERT INTO sessions (id, customer_id, created_at, last_used_at, expires_at) "
+                "SELECT id, id, created_at, created_at, created_at FROM customers"
+            )
+        for each in (f"sqlite:///{file}", url):
+            done = run([MAIN[0], "main.py", "migrate"], project, database_url=each)
+            assert done.returncode == 0, done.stderr
+            admin(project, each, "bob@example.com")
+    with sqlite3.connect(file) as database:
+        assert database.execute("SELECT count(*) FROM sessions").fetchone() == (1,)
+        assert database.execute("SELECT language FROM customers").fetchall() == [("en",), ("en",)]
+        names = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+    assert "ix_customers_invited_by" in names
+    assert "ix_audit_events_actor_id" not in names
+    assert not [name for name in names if name.endswith(("_trgm", "_grams"))]
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "told"),
+    [
+        ({}, "Nothing", "There is nothing to migrate"),
+        ({}, " . ", 'make migration NAME="What it does"'),
+        (
+            {"    is_active: ": "    language: Mapped[str]\n    is_active: "},
+            "What rows lack",
+            "customers.language must be nullable or have a server_default",
+        ),
+        (
+            {'"0003", "0004")': '"0003")'},
+            "Astray",
+            "REVISIONS in gql_app/db/tables.py doesn't end with the last migration",
+        ),
+    ],
+)
+def test_what_can_not_be_migrated_is_told_and_leaves_nothing_behind(
+    project: Path, changes: dict[str, str], name: str, told: str
+) -> None:
+    change(project, changes)
+    before = versions(project)
+    done = make(project, name)
+    assert done.returncode != 0
+    assert told in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+    assert versions(project) == before
+
+
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based")
+def test_alembic_finds_nothing_to_do_on_a_migrated_database(database_url: str) -> None:
+    command.check(alembic_config(database_url))
+
+
+def test_migration_that_would_leave_references_to_nothing_is_undone(
+    sqlite_template: Path, tmp_path: Path
+) -> None:
+    url = copied_sqlite(sqlite_template, tmp_path)
+    command.downgrade(alembic_config(url), "-1")
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as database:
+        database.execute(
+            "INSERT INTO password_resets (customer_id, digest, expires_at) VALUES ('0', '', '')"
+        )
+    done = run([*MAIN, "migrate"], tmp_path, database_url=url)
+    assert done.returncode != 0
+    assert "rows of password_resets would refer to rows of customers" in done.stderr
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as database:
+        (at,) = database.execute("SELECT version_num FROM alembic_version").fetchone()
+    assert at < REVISION
