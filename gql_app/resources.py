@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from gql_app.accounts.guesses import Guesses
 from gql_app.accounts.letters import Stationery
 from gql_app.accounts.presumed import Presumed
 from gql_app.accounts.sessions import Lifetimes
@@ -45,6 +47,9 @@ class Resources:
     posted: asyncio.Event
     """Set when a letter has been written down, so that it leaves at once."""
     registration: bool
+    guesses: Guesses
+    origins_kept: timedelta
+    """How long the audit keeps where from somebody did something who is gone."""
 
     @property
     def keys(self) -> KeyRing:
@@ -85,6 +90,8 @@ class Resources:
             stationery=Stationery(keys.derive("reset links"), settings.reset_url),
             posted=asyncio.Event(),
             registration=settings.registration,
+            guesses=Guesses(),
+            origins_kept=timedelta(days=settings.audit_origin_days),
         )
         if tracing:
             tracing.follow(opened.database)
@@ -102,6 +109,7 @@ def _lifetimes(settings: Settings, keys: KeyRing) -> Lifetimes:
         refresh=settings.refresh_token_ttl,
         longest=settings.session_max_age,
         grace=settings.refresh_grace_seconds,
+        retry=settings.refresh_retry_seconds,
     )
 
 

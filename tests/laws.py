@@ -30,11 +30,13 @@ HOUSE: Floors = (
 )
 INSIDE: Mapping[str, Floors] = {
     "accounts": (
+        ("authority",),
         ("credentials", "presumed", "refresh", "resets"),
         ("callers", "samples"),
         ("sessions",),
         ("customers", "exports", "imports"),
         ("customer_lists",),
+        ("guesses",),
         ("audit", "checks", "letters", "throttle"),
         ("paging",),
         ("counts", "cursors", "walks"),
@@ -78,6 +80,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "starlette": ("web", "app"),
     "strawberry": ("schema", "web.playground"),
     "structlog": (
+        "accounts.audit",
         "chores",
         "logs",
         "mail",

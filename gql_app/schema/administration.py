@@ -5,6 +5,7 @@ from uuid import UUID
 import strawberry
 
 from gql_app.accounts import checks, credentials, customers
+from gql_app.accounts.authority import Authority
 from gql_app.accounts.callers import Caller
 from gql_app.accounts.records import AnyCustomer
 from gql_app.errors import Rejected
@@ -55,7 +56,7 @@ class AdministrationMutation:
         self, info: Info, input: CreateCustomerInput
     ) -> CustomerPayload | None:
         """Check, hash and add."""
-        context, caller = info.context, await info.context.caller()
+        context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
         try:
             new = checks.check_new(
@@ -66,10 +67,16 @@ class AdministrationMutation:
                 is_admin=input.is_admin,
             )
             hashed = await context.resources.passwords.hash(new.password)
-            row = await context.write(customers.create, new, password_hash=hashed, origin=origin)
+            row = await context.write_as(
+                Authority(me, admin=True),
+                customers.create,
+                new,
+                password_hash=hashed,
+                origin=origin,
+            )
         except Rejected as why:
             return CustomerPayload.rejected(context, why)
-        return _done(f"{row.name} is now a customer.", caller, row)
+        return _done(f"{row.name} is now a customer.", me.caller, row)
 
     @strawberry.mutation(
         description="Changes a customer. The last active admin stays one.", extensions=[admin()]
@@ -78,7 +85,7 @@ class AdministrationMutation:
         self, info: Info, id: strawberry.ID, input: UpdateCustomerInput
     ) -> CustomerPayload | None:
         """Check against what is there, hash and change."""
-        context, caller = info.context, await info.context.caller()
+        context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
         try:
             customer_id = _known(id)
@@ -88,12 +95,17 @@ class AdministrationMutation:
                 raise customers.not_found()
             changes = checks.check_changes(current, input.given())
             hashed = changes.password and await context.resources.passwords.hash(changes.password)
-            row = await context.write(
-                credentials.change, customer_id, changes, password_hash=hashed, origin=origin
+            row = await context.write_as(
+                Authority(me, admin=True, targets=(customer_id,), unseats=changes.may_unseat),
+                credentials.change,
+                customer_id,
+                changes,
+                password_hash=hashed,
+                origin=origin,
             )
         except Rejected as why:
             return CustomerPayload.rejected(context, why)
-        return _done(context.done(f"{row.name} is up to date."), caller, row)
+        return _done(context.done(f"{row.name} is up to date."), me.caller, row)
 
     @strawberry.mutation(
         description="Removes a customer and ends their sessions. The last active admin stays.",
@@ -101,10 +113,11 @@ class AdministrationMutation:
     )
     async def delete_customer(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """Remove."""
-        origin = await info.context.by_caller()
+        me, origin = await info.context.signed_in(), await info.context.by_caller()
         try:
             customer_id = _known(id)
-            await info.context.write(customers.delete, customer_id, origin=origin)
+            authority = Authority(me, admin=True, targets=(customer_id,), unseats=True)
+            await info.context.write_as(authority, customers.delete, customer_id, origin=origin)
         except Rejected as why:
             return StatusPayload.rejected(info.context, why)
         return StatusPayload.success("The customer is gone.")

@@ -6,6 +6,7 @@ from typing import Final, Self
 import strawberry
 
 from gql_app.accounts import checks, credentials, refresh
+from gql_app.accounts.audit import Action
 from gql_app.accounts.callers import SignedIn
 from gql_app.accounts.records import AnyCustomer
 from gql_app.accounts.refresh import NotRefreshed
@@ -121,21 +122,21 @@ class CredentialMutation:
         context, resources = info.context, info.context.resources
         limit = resources.throttle.of_client("refresh", context.origin.ip_address)
 
-        async def rotate(db: Writer) -> Opened | NotRefreshed:
-            opened = await refresh.rotate(db, refresh_token, context.origin, resources.lifetimes)
-            if opened is NotRefreshed.UNKNOWN:
+        async def carry_on(db: Writer) -> tuple[AnyCustomer, Opened] | NotRefreshed:
+            came = await refresh.carry_on(db, refresh_token, context.origin, resources.lifetimes)
+            if came is NotRefreshed.UNKNOWN:
                 await resources.throttle.count(db, limit)
-            return opened
+            return came
 
         try:
-            opened = await context.write(rotate)
+            came = await context.write(carry_on)
         except Rejected as why:
             return LoginPayload.rejected(context, why)
-        if isinstance(opened, NotRefreshed):
-            return LoginPayload.rejected(context, Rejected(_NOT_REFRESHED[opened]))
-        customer = await context.customers.load(opened.session.customer_id)
-        if customer is None:
-            return LoginPayload.rejected(context, Rejected(_NOT_REFRESHED[NotRefreshed.ENDED]))
+        if came is NotRefreshed.UNKNOWN:
+            context.guessed(Action.REFRESH_REFUSED)
+        if isinstance(came, NotRefreshed):
+            return LoginPayload.rejected(context, Rejected(_NOT_REFRESHED[came]))
+        customer, opened = came
         return LoginPayload.signed_in(context, customer, opened, "The session goes on.")
 
     @strawberry.mutation(description="Adds whoever asks as a customer, and signs them in.")

@@ -5,6 +5,8 @@ from dataclasses import replace
 import strawberry
 
 from gql_app.accounts import checks, credentials, customers
+from gql_app.accounts.audit import Action
+from gql_app.accounts.authority import Authority
 from gql_app.accounts.callers import SignedIn
 from gql_app.accounts.records import AnyCustomer
 from gql_app.errors import Fault, Rejected, UserErrorCode
@@ -50,9 +52,12 @@ class ProfileMutation:
         origin = await context.by_caller()
         try:
             changes = checks.check_changes(me.customer, input.given())
+            authority = Authority(me)
             if changes.values.get("email_key", me.customer.email_key) != (me.customer.email_key):
-                await _prove(context, me.customer, input.current_password or None)
-            row = await context.write(customers.update, me.customer.id, changes, origin=origin)
+                authority = await _prove(context, me, input.current_password or None)
+            row = await context.write_as(
+                authority, customers.update, me.customer.id, changes, origin=origin
+            )
         except Rejected as why:
             return CustomerPayload.rejected(context, why)
         payload = CustomerPayload.success(context.done("Your profile is up to date."))
@@ -68,13 +73,14 @@ class ProfileMutation:
         self, info: Info, current_password: str, new_password: str
     ) -> LoginPayload | None:
         """Prove the old password, judge and set the new one."""
-        context, customer = info.context, (await info.context.signed_in()).customer
-        origin = await context.by_caller()
+        context, me = info.context, await info.context.signed_in()
+        origin, customer = await context.by_caller(), me.customer
         try:
             secret = judged(new_password, customer)
-            await _prove(context, customer, current_password)
+            authority = await _prove(context, me, current_password)
             hashed = await context.resources.passwords.hash(secret)
-            opened = await context.write(
+            opened = await context.write_as(
+                authority,
                 credentials.change_password,
                 customer,
                 context.resources.lifetimes,
@@ -92,11 +98,14 @@ class ProfileMutation:
     )
     async def delete_me(self, info: Info, password: str) -> StatusPayload | None:
         """Prove the password, and remove the caller."""
-        context, customer = info.context, (await info.context.signed_in()).customer
+        context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
         try:
-            await _prove(context, customer, password, field="password")
-            await context.write(credentials.delete_oneself, customer, origin=origin)
+            proven = await _prove(context, me, password, field="password")
+            authority = replace(proven, unseats=True)
+            await context.write_as(
+                authority, credentials.delete_oneself, me.customer.id, origin=origin
+            )
         except Rejected as why:
             return StatusPayload.rejected(context, why)
         return StatusPayload.success("Your account is gone.")
@@ -113,20 +122,24 @@ def judged(new_password: str, customer: AnyCustomer) -> str:
 
 async def _prove(
     context: Context,
-    customer: AnyCustomer,
+    me: SignedIn,
     password: str | None,
     *,
     field: str = "current_password",
-) -> None:
+) -> Authority:
     """Have the caller prove who they are. Raises Rejected, and TooManyAttempts in time."""
     if password is None:
         message = "Give your current password to change this."
         raise Rejected(Fault(UserErrorCode.REQUIRED, message, field))
     resources, context.unbroken = context.resources, True
     proven = await credentials.prove(
-        context.read, resources.passwords, resources.throttle, customer, password
+        context.read, resources.passwords, resources.throttle, me.customer, password
     )
-    limit = credentials.proof_limit(resources.throttle, customer)
-    await context.write(credentials.settle, resources.throttle, limit, proven=proven)
+    limit = credentials.proof_limit(resources.throttle, me.customer)
+    await context.write_as(
+        Authority(me), credentials.settle, resources.throttle, limit, proven=proven
+    )
     if not proven:
+        context.guessed(Action.PROOF_FAILED, me.customer.id)
         raise Rejected(credentials.wrong_password(field))
+    return Authority(me, proven=field)
