@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
 
-from gql_app.accounts import known_clients, letters, sessions
+from gql_app.accounts import audit, known_clients, letters, sessions
 from gql_app.db.engine import Writer
 from gql_app.errors import Unavailable
 from gql_app.mail import SEND_TIMEOUT, Letter, Undeliverable
@@ -15,10 +16,14 @@ from gql_app.resources import Resources
 
 LETTER_INTERVAL: Final = 2
 """Seconds after which letters are looked for that another process left, or that wait."""
+GUESS_INTERVAL: Final = 5
+"""Seconds after which guesses are looked for that the audit is told of by their number."""
 PURGE_INTERVAL: Final = 3600
 """Seconds from one purge to the next."""
 LONGEST_PAUSE: Final = 60
 """Seconds that a chore that fails waits at most, unless it is done less often anyway."""
+LAST_WORDS: Final = 2
+"""Seconds in which a process that stops tells the audit what it has counted still."""
 SAMPLE_INTERVAL: Final = 2
 """Seconds by which the numbers of a process may be old that another one tells."""
 PURGE_BATCH: Final = 500
@@ -48,16 +53,22 @@ async def running(resources: Resources) -> AsyncIterator[None]:
         ),
         asyncio.create_task(_every(PURGE_INTERVAL, resources, purge, purged, stopping)),
         asyncio.create_task(_every(SAMPLE_INTERVAL, resources, sample, sampled, stopping)),
+        asyncio.create_task(
+            _every(GUESS_INTERVAL, resources, record_guesses, resources.guesses.first, stopping)
+        ),
     ]
     try:
         yield
     finally:
-        for event in (stopping, purged, sampled, resources.posted):
+        for event in (stopping, purged, sampled, resources.posted, resources.guesses.first):
             event.set()
         _, late = await asyncio.wait(tasks, timeout=SEND_TIMEOUT)
         for task in late:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(LAST_WORDS):
+                await resources.guesses.record(resources.database, last=True)
 
 
 async def deliver(resources: Resources) -> int:
@@ -70,12 +81,14 @@ async def deliver(resources: Resources) -> int:
 
 async def purge(resources: Resources) -> int:
     """Delete what is long over, in small batches, and tell how much it was."""
-    return sum(
-        [
-            await _purge(resources, some)
-            for some in (sessions.purge, resources.throttle.purge, known_clients.purge)
-        ]
-    )
+    origins = partial(audit.purge, kept=resources.origins_kept)
+    each = (sessions.purge, resources.throttle.purge, known_clients.purge, origins)
+    return sum([await _purge(resources, some) for some in each])
+
+
+async def record_guesses(resources: Resources) -> int:
+    """Tell the audit of guesses, and return how many events that were."""
+    return await resources.guesses.record(resources.database)
 
 
 async def sample(resources: Resources) -> int:

@@ -52,6 +52,7 @@ async def findings(deployment: Deployment) -> list[Finding]:
         *_keys(deployment.settings),
         *_reach(deployment),
         *_mail(deployment),
+        *_refreshing(deployment.settings),
         *_machines(deployment),
         *[finding async for finding in _database(deployment.settings)],
     ]
@@ -157,6 +158,16 @@ def _mail(deployment: Deployment) -> Iterator[Finding]:
             "reset-in-the-clear",
             "Links to reset a password lead to a page without TLS.",
             f"Set {PREFIX}RESET_URL to an https:// page.",
+        )
+
+
+def _refreshing(settings: Settings) -> Iterator[Finding]:
+    if settings.refresh_retry_seconds <= settings.operation_timeout:
+        yield Finding(
+            "short-refresh-retry",
+            "Whoever waits for a refresh until the operation's timeout comes too late to repeat "
+            "it, and is signed out.",
+            f"Set {PREFIX}REFRESH_RETRY_SECONDS to some times {PREFIX}OPERATION_TIMEOUT.",
         )
 
 

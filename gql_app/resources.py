@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from gql_app.accounts import sessions
 from gql_app.accounts.checks import Rules
+from gql_app.accounts.guesses import Guesses
 from gql_app.accounts.letters import Stationery
 from gql_app.accounts.presumed import Presumed
 from gql_app.accounts.sessions import Lifetimes
@@ -48,6 +50,9 @@ class Resources:
     """Set when a letter has been written down, so that it leaves at once."""
     registration: bool
     rules: Rules
+    guesses: Guesses
+    origins_kept: timedelta
+    """How long the audit keeps where from somebody did something who is gone."""
 
     @property
     def keys(self) -> KeyRing:
@@ -89,6 +94,8 @@ class Resources:
             posted=asyncio.Event(),
             registration=settings.registration,
             rules=Rules.of(settings),
+            guesses=Guesses(),
+            origins_kept=timedelta(days=settings.audit_origin_days),
         )
         if tracing:
             tracing.follow(opened.database)
@@ -106,6 +113,7 @@ def _lifetimes(settings: Settings, keys: KeyRing) -> Lifetimes:
         refresh=settings.refresh_token_ttl,
         longest=settings.session_max_age,
         grace=settings.refresh_grace_seconds,
+        retry=settings.refresh_retry_seconds,
     )
 
 

@@ -31,11 +31,13 @@ HOUSE: Floors = (
 )
 INSIDE: Mapping[str, Floors] = {
     "accounts": (
+        ("authority",),
         ("credentials", "presumed", "refresh", "resets"),
         ("callers", "samples"),
         ("failures", "sessions"),
         ("customers", "exports", "imports"),
         ("customer_lists",),
+        ("guesses",),
         ("audit", "checks", "known_clients", "letters", "throttle"),
         ("lines", "limits"),
         ("paging",),
@@ -80,6 +82,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "starlette": ("web", "app"),
     "strawberry": ("schema", "web.playground"),
     "structlog": (
+        "accounts.audit",
         "chores",
         "logs",
         "mail",

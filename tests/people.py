@@ -20,7 +20,7 @@ from gql_app.security.tokens import encode_token
 PASSWORD = "a password for tests"
 NOWHERE = Origin()
 LIFETIMES = Lifetimes(
-    pepper=b"pepper of the tests", access=60, refresh=3600, longest=10**6, grace=10
+    pepper=b"pepper of the tests", access=60, refresh=3600, longest=10**6, grace=10, retry=900
 )
 
 

@@ -121,6 +121,8 @@ def test_faults_of_the_environment_are_findings(
         ({k: v for k, v in PUBLIC.items() if k != "management_port"}, "open-metrics"),
         (PUBLIC | {"reset_url": "http://example.com/"}, "reset-in-the-clear"),
         ({"demo": "true"}, "demo-data"),
+        ({"refresh_retry_seconds": "10"}, "short-refresh-retry"),
+        ({"operation_timeout": "900"}, "short-refresh-retry"),
     ],
 )
 async def test_each_fault_is_found(

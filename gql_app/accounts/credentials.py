@@ -217,23 +217,18 @@ async def change_password(
     password_hash: str,
     origin: Origin,
 ) -> Opened:
-    """Set a new password, end every session, and open a new one.
-
-    Raises Rejected if the old password, which was proven, has been changed meanwhile.
-    """
-    row = await _unchanged(db, customer)
-    if row is None:
-        raise Rejected(wrong_password("current_password"))
+    """Set a new password, end every session, and open a new one."""
+    row = await db.get_one(CustomerRow, customer.id, with_for_update=True)
     action = Action.PASSWORD_CHANGED
     await customers.set_password(db, row, password_hash, action=action, origin=origin)
     await sessions.end_all(db, row.id)
     return await sessions.open_session(db, row, origin, lifetimes)
 
 
-async def delete_oneself(db: Writer, customer: AnyCustomer, *, origin: Origin) -> None:
+async def delete_oneself(db: Writer, customer_id: UUID, *, origin: Origin) -> None:
     """Remove a customer who has proven their password. Raises Rejected, about no field."""
     try:
-        await customers.delete(db, customer.id, origin=origin, proven=customer)
+        await customers.delete(db, customer_id, origin=origin)
     except Rejected as why:
         raise Rejected(*(replace(fault, field=None) for fault in why.faults)) from None
 
@@ -260,15 +255,11 @@ async def _open(
         subjects=unless_failed,
         event_id=new_id(),
     )
-    return opened if done else None
-
-
-async def _unchanged(db: Writer, proven: AnyCustomer) -> CustomerRow | None:
-    """Hold the account still, if it is as it was when its password was proven."""
-    row = await db.get(CustomerRow, proven.id, with_for_update=True)
-    if row and row.is_active and row.password_hash == proven.password_hash:
-        return row
-    return None
+    if not done:
+        return None
+    by_owner = origin._replace(actor_id=proven.id)
+    audit.tell(db, Action.LOGIN, by_owner, customer_id=proven.id)
+    return opened
 
 
 _SIGN_IN: Final = sessions.opening(

@@ -2,7 +2,9 @@
 
 Each use spends it and makes its one successor (RFC 9700 section 4.14.2). Whoever comes
 with a spent one holds a copy, so the session ends, unless they come within the grace: two
-tabs of one browser race, and both are answered the same successor.
+tabs of one browser race, and both are answered the same successor. An answer may be lost on
+its way as well: as long as the successor was never used, it is answered again for a while, and
+the audit tells each time.
 """
 
 from datetime import timedelta
@@ -13,8 +15,9 @@ from uuid import UUID
 from sqlalchemy import Text, bindparam, select, update
 
 from gql_app import clock
-from gql_app.accounts import known_clients, sessions
+from gql_app.accounts import audit, customers, known_clients, sessions
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Question, Reader
@@ -29,6 +32,20 @@ class NotRefreshed(Enum):
     ENDED = auto()
     EXPIRED = auto()
     REUSED = auto()
+
+
+async def carry_on(
+    db: Writer, token: str, origin: Origin, lifetimes: Lifetimes
+) -> tuple[CustomerRecord, Opened] | NotRefreshed:
+    """Rotate a refresh token, and read all that is answered before that is committed.
+
+    What stalls after the commit loses the answer, and the token is spent by then.
+    """
+    opened = await rotate(db, token, origin, lifetimes)
+    if isinstance(opened, NotRefreshed):
+        return opened
+    customer = await customers.by_id(db, opened.session.customer_id)
+    return (customer, opened) if customer else NotRefreshed.ENDED
 
 
 async def rotate(
@@ -87,8 +104,15 @@ async def _judge_unspendable(
         return NotRefreshed.ENDED
     if row.spent_at is None or session.expires_at <= now:
         return NotRefreshed.EXPIRED
-    if abs(now - row.spent_at) < timedelta(seconds=lifetimes.grace):  # clocks are set back, too
+    age = abs(now - row.spent_at)  # clocks are set back, too
+    if age < timedelta(seconds=lifetimes.grace):
         return await _latest(db, session, row, token, lifetimes)
+    if age < timedelta(seconds=lifetimes.retry):
+        token = opaque.succeeding(lifetimes.pepper, token, row.salt)
+        successor = await _held(db, token)
+        if successor and successor.spent_at is None:
+            audit.record(db, Action.REFRESH_RETRIED, origin, customer_id=session.customer_id)
+            return Opened(session, token, successor.expires_at)
     await sessions.end(db, session.id, of=None, origin=origin, action=Action.REUSE)
     return NotRefreshed.REUSED
 
@@ -99,11 +123,17 @@ async def _latest(
     """Follow a token that was spent just now to the one of its line that isn't."""
     while row.spent_at is not None:
         token = opaque.succeeding(lifetimes.pepper, token, row.salt)
-        successor = await db.get(RefreshTokenRow, opaque.digest(opaque.REFRESH, token) or "")
+        successor = await _held(db, token)
         if successor is None:
             return NotRefreshed.UNKNOWN
         row = successor
     return Opened(session, token, row.expires_at)
+
+
+async def _held(db: Writer, token: str) -> RefreshTokenRow | None:
+    """Find a token that was made, and hold it, so that nobody spends it meanwhile."""
+    digest = opaque.digest(opaque.REFRESH, token) or ""
+    return await db.get(RefreshTokenRow, digest, with_for_update=True)
 
 
 _OWNER: Final[Question[UUID]] = Question(

@@ -30,11 +30,13 @@ from gql_app.db.engine import Writer
 from gql_app.db.questions import Question, Reader, among
 from gql_app.db.rows import delete_some
 from gql_app.db.tables import CustomerRow, Moment, RefreshTokenRow, SessionRow
+from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.security import opaque
 from gql_app.security.ids import new_id
 
 MOST: Final = 20
 """Living sessions that one customer may have; the oldest gives way to the newest."""
+NO_CUSTOMER: Final = Fault(UserErrorCode.NOT_FOUND, "There is no such customer.", "customer_id")
 KEPT: Final = timedelta(days=30)
 """How long a session is remembered after it expired."""
 
@@ -48,6 +50,7 @@ class Lifetimes:
     refresh: int
     longest: int
     grace: int
+    retry: int
 
     def refreshable_until(self, created_at: datetime) -> datetime:
         """Tell until when a session that is carried on now can be carried on again."""
@@ -148,6 +151,18 @@ async def end_others(db: Writer, session_id: UUID, *, of: UUID, origin: Origin) 
 async def end_all(db: Writer, customer_id: UUID) -> None:
     """End every session of a customer."""
     await _end(db, SessionRow.customer_id == customer_id)
+
+
+async def end_all_of(db: Writer, customer_id: UUID, *, origin: Origin) -> int:
+    """End every session of a customer, and tell how many lived.
+
+    Raises Rejected: NOT_FOUND.
+    """
+    if await db.get(CustomerRow, customer_id, with_for_update=True) is None:
+        raise Rejected(NO_CUSTOMER)
+    living = await _end(db, SessionRow.customer_id == customer_id, lives())
+    audit.record(db, Action.SESSIONS_ENDED, origin, customer_id=customer_id)
+    return len(living)
 
 
 async def end_everybodys(db: Writer) -> int:

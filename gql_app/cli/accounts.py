@@ -12,7 +12,7 @@ import typer
 
 from gql_app import settings
 from gql_app.accounts import audit, checks, credentials, customers, samples, sessions
-from gql_app.accounts.audit import Origin
+from gql_app.accounts.audit import Action, Origin
 from gql_app.cli.console import bar, err, fail, out
 from gql_app.cli.database import prepare
 from gql_app.clock import rfc3339
@@ -139,5 +139,7 @@ async def _seed(chosen: Settings, count: int, password: str) -> None:
             for rows in samples.batches(count, password_hash=hashed):
                 async with database.write() as db:
                     await samples.insert_samples(db, rows)
+                    if not done:
+                        audit.record(db, Action.CUSTOMERS_SEEDED, Origin(), times=count)
                 done += len(rows)
                 advance(done)

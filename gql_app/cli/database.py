@@ -9,9 +9,12 @@ from typing import Annotated
 import typer
 
 from gql_app import chores, settings
+from gql_app.accounts import audit
+from gql_app.accounts.audit import Action, Origin
 from gql_app.cli.console import fail, out
 from gql_app.db import backup as copies
 from gql_app.db.engine import Condition, Database, sqlite_file
+from gql_app.errors import Unavailable
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 from gql_app.settings.postgresql import advice
@@ -82,6 +85,28 @@ def upgrade(chosen: Settings) -> None:
     to_head(chosen)
 
 
+def audited(chosen: Settings, action: Action) -> bool:
+    """Record what a command did beside the database; return whether that could be told of it."""
+    if chosen.on_sqlite and not sqlite_file(chosen.database_url).exists():
+        return False
+    return asyncio.run(_audited(chosen, action))
+
+
+async def _audited(chosen: Settings, action: Action) -> bool:
+    database = Database.of(chosen)
+    try:
+        if not (await database.condition()).ready:
+            return False
+        async with database.write() as db:
+            audit.record(db, action, Origin())
+    except Unavailable:
+        return False
+    else:
+        return True
+    finally:
+        await database.close()
+
+
 async def _condition(chosen: Settings) -> Condition:
     database = Database.of(chosen)
     try:
@@ -92,4 +117,8 @@ async def _condition(chosen: Settings) -> Condition:
 
 async def _purge(chosen: Settings) -> int:
     async with Resources.open(chosen) as resources:
-        return await chores.purge(resources)
+        count = await chores.purge(resources)
+        if count:
+            async with resources.database.write() as db:
+                audit.record(db, Action.SESSIONS_PURGED, Origin(), times=count)
+        return count

@@ -7,13 +7,16 @@ from typing import Annotated, Final
 import typer
 
 from gql_app import settings
-from gql_app.cli.console import fail, out
+from gql_app.accounts.audit import Action
+from gql_app.cli.console import err, fail, out
+from gql_app.cli.database import audited
 from gql_app.clock import rfc3339
 from gql_app.errors import CannotRotate
 from gql_app.resources import key_store
 from gql_app.security import rotation
 from gql_app.security.keyfiles import Algorithm
 from gql_app.security.keys import Key, KeyRing
+from gql_app.settings import Settings
 
 keys: Final = typer.Typer(
     help="The keys that tokens are signed and verified with.", no_args_is_help=True
@@ -31,8 +34,10 @@ def new(
     ] = Algorithm.EDDSA,
 ) -> None:
     """Make a key, which verifies and is published, and signs nothing until it is promoted."""
+    chosen = settings.load(serving=True)
     with _in_words():
-        key, file = rotation.make(key_store(settings.load(serving=True)), algorithm)
+        key, file = rotation.make(key_store(chosen), algorithm)
+    _record(chosen, Action.KEY_CREATED)
     out.print(f"{key.id} is in {file}. It signs nothing until: keys promote {key.id}", markup=False)
 
 
@@ -53,8 +58,10 @@ def show() -> None:
 @keys.command(context_settings=_TAKES_ID)
 def promote(kid: _Id) -> None:
     """Let a key sign from now on; nobody is signed out."""
+    chosen = settings.load(serving=True)
     with _in_words():
-        key = rotation.promote(key_store(settings.load(serving=True)), kid)
+        key = rotation.promote(key_store(chosen), kid)
+    _record(chosen, Action.KEY_PROMOTED)
     out.print(f"{key.id} signs from now on.", markup=False)
 
 
@@ -64,7 +71,14 @@ def retire(kid: _Id) -> None:
     chosen = settings.load(serving=True)
     with _in_words():
         key = rotation.retire(key_store(chosen), kid, ttl=chosen.access_token_ttl)
+    _record(chosen, Action.KEY_RETIRED)
     out.print(f"{key.id} is {_until(key)}.", markup=False)
+
+
+def _record(chosen: Settings, action: Action) -> None:
+    """Tell the audit; keys change without it, too, as before the first migration."""
+    if not audited(chosen, action):
+        err.print("The audit does not know of it, for the database is not ready.")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeDecorator
 
 from gql_app.db.grams import GRAMS
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0006")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0006", "0008")
 """Every migration there is, the oldest first."""
 REVISION: Final = REVISIONS[-1]
 """The migration that these tables are as of."""
@@ -219,3 +219,12 @@ class AuditRow(Row, kw_only=True):
         Index("ix_audit_events_action", "action", "at", "id"),
         Index("ix_audit_events_actor_id", "actor_id"),
     )
+
+
+class DeletedActorRow(Row, kw_only=True):
+    """Who is gone, while the audit knows where from they did something to others."""
+
+    __tablename__ = "deleted_actors"
+
+    actor_id: Mapped[UUID] = mapped_column(primary_key=True)
+    deleted_at: Mapped[datetime] = mapped_column(index=True)

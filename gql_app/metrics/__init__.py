@@ -51,7 +51,8 @@ class Metrics:
         counter.inc()
         self._seconds[operation].observe(seconds)
         if outcome != "OK":
-            self.refused(code for code in outcome.split() if code in CODES)
+            known = REASONS if operation != OPERATIONS[-1] else CODES  # 404 is NOT_FOUND, too
+            self.refused(code for code in outcome.split() if code in known)
 
     def refused(self, reasons: Iterable[str]) -> None:
         """Count what was refused, once for each reason."""

@@ -27,6 +27,7 @@ OUTCOMES: Final = (
             "INTERNAL_SERVER_ERROR",
             "SERVICE_UNAVAILABLE",
             *CODES,
+            *UserErrorCode,
             *(status.name for status in HTTPStatus),
             NO_ANSWER,
         )

@@ -5,6 +5,7 @@ from uuid import UUID
 import strawberry
 
 from gql_app.accounts import checks, credentials, customers
+from gql_app.accounts.authority import Authority
 from gql_app.accounts.callers import Caller
 from gql_app.accounts.records import AnyCustomer
 from gql_app.errors import Rejected
@@ -55,7 +56,7 @@ class AdministrationMutation:
         self, info: Info, input: CreateCustomerInput
     ) -> CustomerPayload | None:
         """Check, hash and add."""
-        context, caller = info.context, await info.context.caller()
+        context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
         try:
             new = checks.check_new(
@@ -67,10 +68,16 @@ class AdministrationMutation:
                 rules=context.resources.rules,
             )
             hashed = await context.resources.passwords.hash(new.password, origin.party)
-            row = await context.write(customers.create, new, password_hash=hashed, origin=origin)
+            row = await context.write_as(
+                Authority(me, admin=True),
+                customers.create,
+                new,
+                password_hash=hashed,
+                origin=origin,
+            )
         except Rejected as why:
             return CustomerPayload.rejected(context, why)
-        return _done(f"{row.name} is now a customer.", caller, row)
+        return _done(f"{row.name} is now a customer.", me.caller, row)
 
     @strawberry.mutation(
         description="Changes a customer, but not one's own e-mail address or password. The last "
@@ -81,11 +88,11 @@ class AdministrationMutation:
         self, info: Info, id: strawberry.ID, input: UpdateCustomerInput
     ) -> CustomerPayload | None:
         """Check against what is there, hash and change."""
-        context, caller = info.context, await info.context.caller()
+        context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
         try:
             customer_id = _known(id)
-            credentials.refuse_to_change(customer_id, input.given(), by=caller.customer_id)
+            credentials.refuse_to_change(customer_id, input.given(), by=me.customer.id)
             async with context.read() as db:
                 current = await customers.by_id(db, customer_id)
             if current is None:
@@ -94,12 +101,17 @@ class AdministrationMutation:
             hashed = changes.password and await context.resources.passwords.hash(
                 changes.password, origin.party
             )
-            row = await context.write(
-                credentials.change, customer_id, changes, password_hash=hashed, origin=origin
+            row = await context.write_as(
+                Authority(me, admin=True, targets=(customer_id,), unseats=changes.may_unseat),
+                credentials.change,
+                customer_id,
+                changes,
+                password_hash=hashed,
+                origin=origin,
             )
         except Rejected as why:
             return CustomerPayload.rejected(context, why)
-        return _done(context.done(f"{row.name} is up to date."), caller, row)
+        return _done(context.done(f"{row.name} is up to date."), me.caller, row)
 
     @strawberry.mutation(
         description="Removes a customer and ends their sessions, but not oneself. The last active "
@@ -108,11 +120,12 @@ class AdministrationMutation:
     )
     async def delete_customer(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """Remove."""
-        origin = await info.context.by_caller()
+        me, origin = await info.context.signed_in(), await info.context.by_caller()
         try:
             customer_id = _known(id)
             credentials.refuse_to_delete(customer_id, by=origin.actor_id)
-            await info.context.write(customers.delete, customer_id, origin=origin)
+            authority = Authority(me, admin=True, targets=(customer_id,), unseats=True)
+            await info.context.write_as(authority, customers.delete, customer_id, origin=origin)
         except Rejected as why:
             return StatusPayload.rejected(info.context, why)
         return StatusPayload.success("The customer is gone.")

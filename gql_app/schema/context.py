@@ -11,7 +11,8 @@ import strawberry
 from strawberry.dataloader import DataLoader
 
 from gql_app.accounts import callers, customers, letters, sessions
-from gql_app.accounts.audit import Origin
+from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.authority import Authority, hold
 from gql_app.accounts.callers import Caller, SignedIn
 from gql_app.accounts.limits import Limit
 from gql_app.accounts.presumed import Proving, Unproven
@@ -33,6 +34,15 @@ from gql_app.security.tokens import Claims
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_THROTTLED: Final = {
+    "proof": Action.PROOF_THROTTLED,
+    "proof from": Action.PROOF_THROTTLED,
+    "proof anywhere": Action.PROOF_THROTTLED,
+    "register from": Action.REGISTRATION_THROTTLED,
+    "refresh from": Action.REFRESH_REFUSED,
+    "reset with from": Action.RESET_REFUSED,
+}
+"""What the audit calls it when a limit is hit, by the limit's name."""
 MAX_NAME: Final = 100
 """How much of an operation's name is logged."""
 
@@ -46,6 +56,10 @@ class Context:
     """Whether it is a query or a mutation, once that is known."""
     caller_id: UUID | None = None
     """Whoever was found to be asking, for the log."""
+    refusals: frozenset[str] = frozenset()
+    """The codes of what its payloads refuse, for the log."""
+    writes = False
+    """Whether a write was begun: then it may be done, however the operation ends."""
     unbroken = False
     """Whether it goes on though its client is gone: a guess is to be counted all the same."""
     _signed_in: SignedIn | Unauthenticated | None = None
@@ -95,6 +109,7 @@ class Context:
             result = await rule(db, *args, **kwargs)
             return result, letters.POSTED in db.info
 
+        self.writes = True
         result, posted = await self.resources.database.transact(run)
         if posted:
             self._posted = True
@@ -122,8 +137,33 @@ class Context:
                 await self.write(self.resources.throttle.count, *limits)
             raise
 
+    async def write_as(
+        self,
+        authority: Authority,
+        rule: Callable[Concatenate[Writer, P], Awaitable[R]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Have a rule write for a caller, who is judged again in its transaction.
+
+        Every change that a signed-in caller makes is made by this. Raises what their permission
+        would, Rejected if what they proved is so no longer, and Unavailable.
+        """
+
+        async def judged(db: Writer) -> R:
+            await hold(db, authority)
+            return await rule(db, *args, **kwargs)
+
+        try:
+            return await self.write(judged)
+        except Refusal:
+            self._judge_anew()
+            raise
+
     async def do(self, deed: Deed, /, **values: object) -> bool:
         """Do a deed, after which who is asking is judged anew. Raises Unavailable."""
+        self.writes = True
         done = await self.resources.database.do(deed, **values)
         self._judge_anew()
         return done
@@ -135,10 +175,17 @@ class Context:
         return f"{message} Mail is not set up on this server, so no letter was sent."
 
     def rejected(self, why: Rejected) -> None:
-        """Count what a mutation refuses."""
-        self.resources.metrics.refused({fault.code for fault in why.faults})
+        """Note what a mutation refuses."""
+        self.refusals |= {fault.code for fault in why.faults}
         if isinstance(why, TooManyAttempts):
             self.resources.metrics.throttled(why.limit)
+            if action := _THROTTLED.get(why.limit):
+                proof = action is Action.PROOF_THROTTLED
+                self.guessed(action, self.caller_id if proof else None)
+
+    def guessed(self, action: Action, customer_id: UUID | None = None) -> None:
+        """Note a guess for the audit: at a password of the caller's own, or at a token."""
+        self.resources.guesses.note(action, self.origin._replace(actor_id=customer_id), customer_id)
 
     async def signed_in(self) -> SignedIn:
         """Find who is signed in. The database is asked once, however many fields want to know.

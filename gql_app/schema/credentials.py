@@ -6,6 +6,7 @@ from typing import Final, Self
 import strawberry
 
 from gql_app.accounts import checks, credentials, refresh
+from gql_app.accounts.audit import Action
 from gql_app.accounts.callers import SignedIn
 from gql_app.accounts.records import AnyCustomer
 from gql_app.accounts.refresh import NotRefreshed
@@ -117,14 +118,14 @@ class CredentialMutation:
         """Rotate the refresh token; what came of it is told once it is committed."""
         context = info.context
         try:
-            opened = await _refreshed(context, refresh_token)
+            came = await _refreshed(context, refresh_token)
         except Rejected as why:
             return LoginPayload.rejected(context, why)
-        if isinstance(opened, NotRefreshed):
-            return LoginPayload.rejected(context, Rejected(_NOT_REFRESHED[opened]))
-        customer = await context.customers.load(opened.session.customer_id)
-        if customer is None:
-            return LoginPayload.rejected(context, Rejected(_NOT_REFRESHED[NotRefreshed.ENDED]))
+        if came is NotRefreshed.UNKNOWN:
+            context.guessed(Action.REFRESH_REFUSED)
+        if isinstance(came, NotRefreshed):
+            return LoginPayload.rejected(context, Rejected(_NOT_REFRESHED[came]))
+        customer, opened = came
         return LoginPayload.signed_in(context, customer, opened, "The session goes on.")
 
     @strawberry.mutation(description="Adds whoever asks as a customer, and signs them in.")
@@ -193,7 +194,7 @@ async def _signed_in(context: Context, email: str, password: str) -> LoginPayloa
     return LoginPayload.signed_in(context, attempt.customer, opened, message)
 
 
-async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
+async def _refreshed(context: Context, token: str) -> tuple[AnyCustomer, Opened] | NotRefreshed:
     """Carry a session on, or tell why not. Raises TooManyAttempts.
 
     Guesses are limited by client, and nobody is kept from a living session by another's. What
@@ -212,10 +213,10 @@ async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
     limit = throttle.of_account("refresh", owner)
     await context.require_room(limit)
 
-    async def rotate(db: Writer) -> Opened | NotRefreshed:
-        opened = await refresh.rotate(db, token, origin, context.resources.lifetimes)
-        if isinstance(opened, Opened):
+    async def carry_on(db: Writer) -> tuple[AnyCustomer, Opened] | NotRefreshed:
+        came = await refresh.carry_on(db, token, origin, context.resources.lifetimes)
+        if not isinstance(came, NotRefreshed):
             await throttle.count(db, limit)
-        return opened
+        return came
 
-    return await context.write(rotate)
+    return await context.write(carry_on)

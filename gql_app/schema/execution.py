@@ -62,7 +62,8 @@ class Execution:
             async with self._patience:
                 result = await self._execute(document, operation, asked, context)
         except TimeoutError:
-            return ExecutionResult(None, [faults.late(self._patience.seconds)])
+            late = faults.late(self._patience.seconds, may_be_done=context.writes)
+            return ExecutionResult(None, [late])
         except Exception as why:  # noqa: BLE001 — what graphql-core didn't expect is an answer, too
             error = (
                 why if isinstance(why, GraphQLError) else GraphQLError(str(why), original_error=why)

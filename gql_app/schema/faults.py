@@ -46,15 +46,13 @@ def in_execution(errors: Sequence[GraphQLError], request_id: str) -> list[GraphQ
     return told
 
 
-def outcome(errors: Iterable[GraphQLError] | None) -> str:
-    """Sum up for the log how it came out: each reason or code once, or OK."""
-    if not errors:
-        return "OK"
+def outcome(errors: Iterable[GraphQLError] | None, refusals: Iterable[str]) -> str:
+    """Sum up for the log how it came out: each code of errors and payloads once, or OK."""
     codes = {
         str(extensions.get("reason") or extensions["code"])
-        for extensions in ((error.extensions or {}) for error in errors)
+        for extensions in ((error.extensions or {}) for error in errors or ())
     }
-    return " ".join(sorted(codes))
+    return " ".join(sorted(codes.union(refusals))) or "OK"
 
 
 def retry_after(errors: Iterable[GraphQLError] | None) -> int | None:
@@ -72,15 +70,19 @@ def retry_after(errors: Iterable[GraphQLError] | None) -> int | None:
     return max(waits, default=None)
 
 
-def late(seconds: float) -> GraphQLError:
+def late(seconds: float, *, may_be_done: bool) -> GraphQLError:
     """Tell that an operation was cancelled.
 
-    A mutation may have several fields, and what is committed isn't undone.
+    A mutation may have several fields, and what is committed isn't undone: `mayBeDone` tells
+    that a write had begun.
     """
+    extensions: dict[str, object] = {"code": DEADLINE_EXCEEDED}
+    if may_be_done:
+        extensions["mayBeDone"] = True
     return GraphQLError(
         f"The operation took longer than {seconds:g} seconds, so it was cancelled. "
         "What it had finished by then is not undone.",
-        extensions={"code": DEADLINE_EXCEEDED},
+        extensions=extensions,
     )
 
 

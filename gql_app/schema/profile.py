@@ -6,6 +6,8 @@ from dataclasses import replace
 import strawberry
 
 from gql_app.accounts import checks, credentials, customers
+from gql_app.accounts.audit import Action
+from gql_app.accounts.authority import Authority
 from gql_app.accounts.callers import SignedIn
 from gql_app.accounts.limits import Limit
 from gql_app.accounts.records import AnyCustomer
@@ -55,10 +57,12 @@ class ProfileMutation:
             changes = checks.check_changes(me.customer, input.given(), context.resources.rules)
             limit = await _room_to_change(context, me.customer)
             telling = context.telling_taken(me.customer.id)
+            authority = Authority(me)
             async with telling if "email" in changes.values else nullcontext():
                 if changes.values.get("email_key", me.customer.email_key) != me.customer.email_key:
-                    await _prove(context, me.customer, input.current_password or None)
-                row = await context.write(
+                    authority = await _prove(context, me, input.current_password or None)
+                row = await context.write_as(
+                    authority,
                     context.resources.throttle.limited,
                     [limit],
                     customers.update,
@@ -81,14 +85,15 @@ class ProfileMutation:
         self, info: Info, current_password: str, new_password: str
     ) -> LoginPayload | None:
         """Prove the old password, judge and set the new one."""
-        context, customer = info.context, (await info.context.signed_in()).customer
-        origin = await context.by_caller()
+        context, me = info.context, await info.context.signed_in()
+        origin, customer = await context.by_caller(), me.customer
         try:
             secret = judged(new_password, customer, context.resources.rules.service)
             limit = await _room_to_change(context, customer)
-            await _prove(context, customer, current_password)
+            authority = await _prove(context, me, current_password)
             hashed = await new_hash(context, secret, customer, origin.party)
-            opened = await context.write(
+            opened = await context.write_as(
+                authority,
                 context.resources.throttle.limited,
                 [limit],
                 credentials.change_password,
@@ -108,11 +113,14 @@ class ProfileMutation:
     )
     async def delete_me(self, info: Info, password: str) -> StatusPayload | None:
         """Prove the password, and remove the caller."""
-        context, customer = info.context, (await info.context.signed_in()).customer
+        context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
         try:
-            await _prove(context, customer, password, field="password")
-            await context.write(credentials.delete_oneself, customer, origin=origin)
+            proven = await _prove(context, me, password, field="password")
+            authority = replace(proven, unseats=True)
+            await context.write_as(
+                authority, credentials.delete_oneself, me.customer.id, origin=origin
+            )
         except Rejected as why:
             return StatusPayload.rejected(context, why)
         return StatusPayload.success("Your account is gone.")
@@ -146,11 +154,11 @@ async def new_hash(context: Context, secret: str, customer: AnyCustomer, party: 
 
 async def _prove(
     context: Context,
-    customer: AnyCustomer,
+    me: SignedIn,
     password: str | None,
     *,
     field: str = "current_password",
-) -> None:
+) -> Authority:
     """Have the caller prove who they are. Raises Rejected, and TooManyAttempts in time."""
     if password is None:
         message = "Give your current password to change this."
@@ -160,10 +168,12 @@ async def _prove(
         context.read,
         resources.passwords,
         resources.throttle,
-        customer,
+        me.customer,
         password,
         origin=context.origin,
     )
-    await context.write(credentials.settle, resources.throttle, attempt)
+    await context.write_as(Authority(me), credentials.settle, resources.throttle, attempt)
     if not attempt.proven:
+        context.guessed(Action.PROOF_FAILED, me.customer.id)
         raise Rejected(credentials.wrong_password(field))
+    return Authority(me, proven=field)

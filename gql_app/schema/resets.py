@@ -5,6 +5,7 @@ from typing import Final
 import strawberry
 
 from gql_app.accounts import resets
+from gql_app.accounts.audit import Action
 from gql_app.accounts.records import AnyCustomer
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.schema.context import Context, Info
@@ -76,5 +77,6 @@ async def _owner(context: Context, token: str) -> AnyCustomer:
         customer = await resets.resettable(db, token)
     if customer is None:
         await context.write(throttle.count, *limits)
+        context.guessed(Action.RESET_REFUSED)
         raise Rejected(resets.SPENT_LINK)
     return customer

@@ -8,8 +8,9 @@ import strawberry
 
 from gql_app.accounts import sessions
 from gql_app.accounts.audit import Action
+from gql_app.accounts.authority import Authority
 from gql_app.accounts.records import AnySession
-from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.errors import AdminRequired, Fault, Rejected, UserErrorCode
 from gql_app.schema.context import Info
 from gql_app.schema.payloads import StatusPayload
 from gql_app.schema.permissions import authenticated
@@ -52,11 +53,12 @@ class SessionMutation:
     )
     async def logout(self, info: Info) -> StatusPayload | None:
         """End the caller's session."""
-        caller, origin = await info.context.caller(), await info.context.by_caller()
-        await info.context.write(
+        me, origin = await info.context.signed_in(), await info.context.by_caller()
+        await info.context.write_as(
+            Authority(me),
             sessions.end,
-            caller.session_id,
-            of=caller.customer_id,
+            me.session.id,
+            of=me.customer.id,
             origin=origin,
             action=Action.LOGOUT,
         )
@@ -68,11 +70,11 @@ class SessionMutation:
     )
     async def end_session(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """End a session; another's is as unknown as one that never was."""
-        caller, origin = await info.context.caller(), await info.context.by_caller()
-        session_id = parse_id(id)
-        whose = None if caller.is_admin else caller.customer_id
-        ended = session_id is not None and await info.context.write(
-            sessions.end, session_id, of=whose, origin=origin
+        me, origin = await info.context.signed_in(), await info.context.by_caller()
+        session_id, admin = parse_id(id), me.customer.is_admin
+        whose = None if admin else me.customer.id
+        ended = session_id is not None and await info.context.write_as(
+            Authority(me, admin=admin), sessions.end, session_id, of=whose, origin=origin
         )
         if ended:
             return StatusPayload.success("The session has ended.")
@@ -85,8 +87,33 @@ class SessionMutation:
     )
     async def end_other_sessions(self, info: Info) -> StatusPayload | None:
         """End the caller's other sessions."""
-        caller, origin = await info.context.caller(), await info.context.by_caller()
-        count = await info.context.write(
-            sessions.end_others, caller.session_id, of=caller.customer_id, origin=origin
+        me, origin = await info.context.signed_in(), await info.context.by_caller()
+        count = await info.context.write_as(
+            Authority(me), sessions.end_others, me.session.id, of=me.customer.id, origin=origin
         )
         return StatusPayload.success(f"{count} other sessions have ended.")
+
+    @strawberry.mutation(
+        description="Ends every session of the caller, this one too; admins end anybody's.",
+        extensions=[authenticated()],
+    )
+    async def end_all_sessions(
+        self, info: Info, customer_id: strawberry.ID | None = strawberry.UNSET
+    ) -> StatusPayload | None:
+        """End all sessions of the caller or, for admins, of another customer."""
+        me, origin = await info.context.signed_in(), await info.context.by_caller()
+        oneself = customer_id is None or customer_id is strawberry.UNSET
+        whose = me.customer.id if oneself else parse_id(str(customer_id))
+        others = whose != me.customer.id
+        if others and not me.customer.is_admin:
+            raise AdminRequired
+        if whose is None:
+            return StatusPayload.rejected(info.context, Rejected(sessions.NO_CUSTOMER))
+        authority = Authority(me, admin=others, targets=(whose,))
+        try:
+            count = await info.context.write_as(
+                authority, sessions.end_all_of, whose, origin=origin
+            )
+        except Rejected as why:
+            return StatusPayload.rejected(info.context, why)
+        return StatusPayload.success(f"{count} sessions have ended.")

@@ -15,6 +15,7 @@ from gql_app.settings.values import (
     POSTGRESQL,
     SQLITE,
     DatabaseUrl,
+    Days,
     Domains,
     Folder,
     Hosts,
@@ -95,10 +96,14 @@ class Settings(BaseSettings):
     """Seconds that a session goes on after each refresh."""
     refresh_grace_seconds: Natural = 10
     """Seconds in which a spent refresh token is answered again, for callers that race."""
+    refresh_retry_seconds: Natural = 15 * 60
+    """The same while its successor was never used, for callers whose answer was lost."""
     session_max_age: Positive = 90 * 24 * 3600
     """Seconds from signing in after which no refresh carries a session on."""
     registration: bool = True
     """Whether anybody may register."""
+    audit_origin_days: Days = 90
+    """Days that the audit keeps where from somebody did something to others once they are gone."""
     login_attempts: Positive = 5
     """Failed sign-ins of one address from one client within the window before it has to wait."""
     login_client_attempts: Positive = 50

@@ -217,6 +217,7 @@ Level = Annotated[
 Positive = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
 Natural = Annotated[int, Field(ge=0)]
+Days = Annotated[int, Field(ge=0, le=36_500)]
 DatabaseUrl = Annotated[str, AfterValidator(_known_database)]
 SecretKey = Annotated[SecretStr, AfterValidator(_known_secret)]
 Proxies = Annotated[str, AfterValidator(_known_proxies)]

@@ -17,8 +17,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from gql_app.accounts.audit import Origin
+from gql_app.accounts.audit import Action, Origin
 from gql_app.errors import (
+    TokenInvalid,
     TokenMalformed,
     TokenMissing,
     Unauthenticated,
@@ -64,9 +65,11 @@ class Door:
             raise
         context = _context(scope, headers)
         state["context"] = context
+        if isinstance(context.presented, TokenInvalid | TokenMalformed):
+            context.guessed(Action.TOKEN_REFUSED)
         result = await self._execution.run(asked, context)
         state["kind"] = context.kind
-        state["facts"] = context.facts(outcome(result.errors))
+        state["facts"] = context.facts(outcome(result.errors, context.refusals))
         wait = retry_after(result.errors)
         status = 503 if wait else 200 if media_type == JSON else _status(result)
         body = _write(result)

@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Container, Mapping, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gql_app import logs
+from gql_app.accounts.audit import MAX_ADDRESS
+from gql_app.addresses import canonical
 from gql_app.metrics.labels import NO_ANSWER
 from gql_app.security.ids import new_request_id
 from gql_app.web.responses import explained, refusal
@@ -71,7 +74,7 @@ class Reception:
             await send(message)
 
         started = time.perf_counter()
-        logs.bind(request_id=request_id)
+        logs.bind(request_id=request_id, **_client(scope))
         try:
             await self._app(scope, receive, note)
         except asyncio.CancelledError:
@@ -160,6 +163,17 @@ class KnownHosts:
         given = Headers(scope=scope).getlist("host")
         name = _PORT.sub("", given[0].lower()) if len(given) == 1 else ""
         return name in self._names or name.endswith(self._endings)
+
+
+def _client(scope: Scope) -> dict[str, str]:
+    """Tell the client's address for every line of a request, where it has one."""
+    return {"client": _spelt(scope["client"][0])} if scope.get("client") else {}
+
+
+@lru_cache(1024)
+def _spelt(address: str) -> str:
+    """Spell an address, which may be whatever a proxy says."""
+    return canonical(address)[:MAX_ADDRESS]
 
 
 def _missing(borne: Sequence[_Header], own: Container[bytes]) -> list[_Header]:

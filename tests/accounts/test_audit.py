@@ -1,22 +1,26 @@
 """The audit: what is recorded, listed, streamed, and forgotten."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.paging import Window
 from gql_app.accounts.records import AuditRecord
 from gql_app.db.engine import Database
+from gql_app.db.tables import DeletedActorRow
 from gql_app.errors import BadUserInput
 from gql_app.resources import Resources
 from gql_app.security.ids import new_id
 from tests.accounts.conftest import NOON
 from tests.conftest import SetClock
+from tests.databases import looking
 
 ADA, BOB = new_id(), new_id()
 BY_ADA = Origin("192.0.2.1", "a browser", ADA)
@@ -37,6 +41,13 @@ DEEDS = (
     Deed(Action.LOGIN, BY_BOB, BOB),
     Deed(Action.LOGIN, BY_ADA, ADA),
 )
+
+
+@pytest.fixture
+def capture() -> Iterator[list[MutableMapping[str, Any]]]:
+    """Take down what is logged."""
+    with capture_logs() as log:
+        yield log
 
 
 @pytest.fixture
@@ -144,11 +155,28 @@ async def test_cursor_carries_on_its_own_list_and_no_other(database: Database) -
     ]
 
 
+async def forget(database: Database, *customers: UUID) -> None:
+    """Forget customers."""
+    async with database.write() as db:
+        for customer_id in customers:
+            await audit.forget(db, customer_id)
+
+
+async def purge(database: Database, *, batch: int = 100) -> int:
+    """Purge what is kept for a day."""
+    return await database.transact(audit.purge, batch=batch, kept=timedelta(days=1))
+
+
+async def known_from(database: Database) -> list[tuple[str, str | None]]:
+    """Tell of which deeds it is known where from they were done."""
+    rows = await streamed(database)
+    return [(row.action, row.ip_address) for row in rows if row.ip_address or row.user_agent]
+
+
 async def test_forgetting_a_customer_keeps_the_deeds_without_where_from(
     database: Database,
 ) -> None:
-    async with database.write() as db:
-        await audit.forget(db, BOB)
+    await forget(database, BOB)
     rows = await streamed(database)
     assert [(row.action, row.actor_id, row.customer_id) for row in rows] == [
         (deed.action, deed.origin.actor_id, deed.customer_id) for deed in DEEDS
@@ -159,6 +187,113 @@ async def test_forgetting_a_customer_keeps_the_deeds_without_where_from(
         (None, None),
         ("192.0.2.1", "a browser"),
     ]
+
+
+async def test_what_was_done_to_others_and_what_others_did_keeps_its_origin(
+    database: Database,
+) -> None:
+    nobody = Origin("192.0.2.9", "a program")
+    async with database.write() as db:
+        audit.record(db, Action.LOGIN_FAILED, nobody, customer_id=ADA)
+        audit.record(db, Action.LOGIN_FAILED, nobody, customer_id=BOB)
+        audit.record(db, Action.CUSTOMERS_EXPORTED, BY_ADA)
+        audit.record(db, Action.ADMIN_REVOKED, BY_BOB, customer_id=ADA)
+    await forget(database, ADA)
+    assert sorted(await known_from(database)) == [
+        ("admin:revoke", "192.0.2.2"),
+        ("customer:create", "192.0.2.1"),
+        ("session:login", "192.0.2.2"),
+        ("session:login_failed", "192.0.2.3"),
+        ("session:login_failed", "192.0.2.9"),
+    ]
+    [of_ada] = [row for row in await streamed(database) if row.action == "customer:create"]
+    assert (of_ada.actor_id, of_ada.user_agent) == (ADA, "a browser")
+
+
+async def test_origin_of_what_was_done_to_others_is_forgotten_in_its_time(
+    database: Database, set_clock: SetClock
+) -> None:
+    gone = NOON + timedelta(hours=1)
+    set_clock(gone)
+    before = await known_from(database)
+    assert await purge(database) == 0
+    await forget(database, ADA)
+    kept = [("customer:create", "192.0.2.1"), *before[1:3]]
+    for age in (timedelta(), timedelta(days=1)):
+        set_clock(gone + age)
+        assert await purge(database) == 0
+        assert await known_from(database) == kept
+    set_clock(gone + timedelta(days=1, microseconds=1))
+    assert [await purge(database), await purge(database)] == [1, 0]
+    assert await known_from(database) == before[1:3]
+    async with looking(database) as db:
+        assert (await db.scalars(select(DeletedActorRow))).all() == []
+
+
+async def test_many_deeds_are_forgotten_some_at_a_time(
+    database: Database, set_clock: SetClock
+) -> None:
+    people = [new_id() for _ in range(3)]
+    async with database.write() as db:
+        for actor_id in people:
+            for _ in range(4):
+                origin = Origin(None, "a browser", actor_id)
+                audit.record(db, Action.CUSTOMER_CHANGED, origin, customer_id=BOB)
+    before = await known_from(database)
+    await forget(database, *people)
+    set_clock(NOON + timedelta(days=3))
+    assert [await purge(database, batch=5) for _ in range(4)] == [5, 5, 2, 0]
+    assert await known_from(database) == [each for each in before if each[1]]
+    async with looking(database) as db:
+        assert (await db.scalars(select(DeletedActorRow))).all() == []
+
+
+async def test_who_did_nothing_to_others_is_remembered_no_longer(database: Database) -> None:
+    await forget(database, BOB)
+    async with looking(database) as db:
+        assert (await db.scalars(select(DeletedActorRow))).all() == []
+
+
+async def test_each_event_has_a_line_in_the_log_once_it_is_committed(
+    database: Database, capture: list[MutableMapping[str, Any]]
+) -> None:
+    async with database.write() as db:
+        audit.record(db, Action.CUSTOMER_CHANGED, BY_ADA, customer_id=BOB, fields=["email"])
+        await db.flush()
+        assert capture == []
+    assert capture == [
+        {
+            "event": "Audit",
+            "log_level": "info",
+            "action": "customer:update",
+            "actor": ADA,
+            "customer": BOB,
+            "client": "192.0.2.1",
+        }
+    ]
+
+
+async def test_event_that_is_rolled_back_has_no_line_in_the_log(
+    database: Database, capture: list[MutableMapping[str, Any]]
+) -> None:
+    async def fail() -> None:
+        async with database.write() as db:
+            audit.record(db, Action.CUSTOMER_CHANGED, Origin(), customer_id=BOB)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+    assert capture == []
+
+
+async def test_event_of_many_says_how_many_and_has_no_line_in_the_log(
+    database: Database, capture: list[MutableMapping[str, Any]]
+) -> None:
+    async with database.write() as db:
+        audit.record(db, Action.TOKEN_REFUSED, Origin("192.0.2.1"), times=12)
+    [row] = [row for row in await streamed(database) if row.action == "token:refused"]
+    assert row.fields == ["12 times"]
+    assert capture == []
 
 
 @pytest.mark.parametrize(

@@ -59,21 +59,6 @@ async def test_an_unknown_link_resets_nothing(database: Database) -> None:
     assert await stored(database, ada) == ada.password_hash
 
 
-async def test_a_password_that_was_proven_must_still_be_the_same(database: Database) -> None:
-    ada = await add_customer(database, "Ada")
-    async with database.write() as db:
-        row = await db.get_one(CustomerRow, ada.id)
-        await set_password(db, row, "newer", action=Action.PASSWORD_CHANGED, origin=NOWHERE)
-    with pytest.raises(Rejected) as why:
-        async with database.write() as db:
-            await credentials.change_password(
-                db, ada, LIFETIMES, password_hash="another", origin=NOWHERE
-            )
-    [fault] = why.value.faults
-    assert (fault.code, fault.field) == ("WRONG_PASSWORD", "current_password")
-    assert await stored(database, ada) == "newer"
-
-
 async def sign_in(database: Database, attempt: Attempt) -> Opened | None:
     """Sign in within a transaction that may do more."""
     async with database.write() as db:

@@ -267,18 +267,3 @@ async def test_of_ten_racing_removals_one_finds_the_customer(database: Database)
     )
     ends = await asyncio.gather(*removals)
     assert sorted(map(str, ends)) == ["NOT_FOUND"] * 9 + ["None"]
-
-
-async def test_only_whoever_still_has_the_proven_password_removes_themself(
-    database: Database,
-) -> None:
-    ada = await add_customer(database, "Ada")
-    async with database.write() as db:
-        row = await db.get_one(CustomerRow, ada.id)
-        row.password_hash = "another"
-
-    async def work(db: Writer) -> None:
-        await customers.delete(db, ada.id, origin=NOWHERE, proven=ada)
-
-    assert await attempt(database, work) == "NOT_FOUND"
-    assert len(await everybody(database)) == 1

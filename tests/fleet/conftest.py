@@ -66,6 +66,7 @@ def fleet(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Itera
             "login_attempts": str(ATTEMPTS),
             "login_client_attempts": "1000",
             "refresh_grace_seconds": "0",
+            "refresh_retry_seconds": "0",
         }
         servers = [held.enter_context(serving(folder=folder, **settings)) for _ in range(SIZE)]
         clients = [held.enter_context(server.client()) for server in servers]

@@ -15,6 +15,7 @@ _MUTATIONS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "logout": (STATUS, {}),
     "endSession": (STATUS, {"id": "ID!"}),
     "endOtherSessions": (STATUS, {}),
+    "endAllSessions": (STATUS, {"customerId": "ID"}),
     "register": (TOKENS, {"input": "RegisterInput!"}),
     "updateMe": (CUSTOMER, {"input": "UpdateMeInput!"}),
     "changePassword": (TOKENS, {"currentPassword": "String!", "newPassword": "String!"}),

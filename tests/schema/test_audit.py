@@ -44,7 +44,12 @@ Deed = Callable[[Person, Person], Steps]
 @pytest.fixture
 def settings(database_url: str) -> Settings:
     """Have no grace, so that a reuse is one at once."""
-    return Settings(database_url=database_url, secret_key=SECRET, refresh_grace_seconds=0)
+    return Settings(
+        database_url=database_url,
+        secret_key=SECRET,
+        refresh_grace_seconds=0,
+        refresh_retry_seconds=0,
+    )
 
 
 async def events(api: Api, admin: Person, **which: str | int | None) -> list[dict[str, Any]]:
@@ -105,6 +110,7 @@ ROWS: Final[Mapping[Action, Row]] = {
     Action.SESSION_ENDED: Row(
         lambda ada, grace: [("endSession", grace.token, {"id": str(ada.session_id)})], GRACE, ADA
     ),
+    Action.SESSIONS_ENDED: Row(by_ada("endAllSessions"), ADA, ADA),
     Action.CUSTOMER_REGISTERED: Row(open_to_all("register", BOB), "Bob", "Bob"),
     Action.CUSTOMER_CREATED: Row(
         lambda _, grace: [("createCustomer", grace.token, BOB)], GRACE, "Bob"
@@ -133,9 +139,20 @@ ELSEWHERE: Final = {
     Action.PASSWORD_RESET,
     Action.CUSTOMER_IMPORTED,
     Action.CUSTOMERS_EXPORTED,
-    Action.SESSIONS_ENDED,
+    Action.CUSTOMERS_SEEDED,
+    Action.SESSIONS_PURGED,
+    Action.KEY_CREATED,
+    Action.KEY_PROMOTED,
+    Action.KEY_RETIRED,
+    Action.REFRESH_RETRIED,
+    Action.REFRESH_REFUSED,
+    Action.REGISTRATION_THROTTLED,
+    Action.PROOF_FAILED,
+    Action.PROOF_THROTTLED,
+    Action.RESET_REFUSED,
+    Action.TOKEN_REFUSED,
 }
-"""What has its own test, here or of the command line."""
+"""What has its own test: here, of refreshing, of guesses or of the command line."""
 
 
 @pytest.mark.parametrize("action", [each for each in Action if each not in ELSEWHERE])

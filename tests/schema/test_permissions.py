@@ -40,6 +40,7 @@ PROTECTED: Final[Mapping[str, tuple[str, Mapping[Kind, str]]]] = {
     "auditEvents": ("query { auditEvents { nodes { id } }", ADMINS),
     "endSession": (f'mutation {{ endSession(id: "{NOBODY}") {{ status }}', SIGNED_IN),
     "endOtherSessions": ("mutation { endOtherSessions { status }", SIGNED_IN),
+    "endAllSessions": ("mutation { endAllSessions { status }", SIGNED_IN),
     "updateMe": ("mutation { updateMe(input: {}) { status }", SIGNED_IN),
     "changePassword": (
         'mutation { changePassword(currentPassword: "", newPassword: "") { status }',

@@ -2,23 +2,39 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from gql_app import clock
+from gql_app.accounts.audit import Origin
+from gql_app.accounts.refresh import NotRefreshed, rotate
 from gql_app.db.tables import AuditRow, RefreshTokenRow
+from gql_app.schema.context import Context
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.conftest import SetClock
 from tests.databases import contents, looking
 from tests.people import PASSWORD, Person, add_customer, sign_in
-from tests.schema.mutations import SUCCESS, Told, do, faults, refresh, refused, token_reason
+from tests.schema.mutations import (
+    SUCCESS,
+    Told,
+    do,
+    faults,
+    refresh,
+    refused,
+    send,
+    token_reason,
+)
 
 RACERS = 12
+NO_AGAIN = {"refresh_grace_seconds": 0, "refresh_retry_seconds": 0}
 REUSED: list[Told] = [("TOKEN_REUSED", "refreshToken")]
 REVOKED: list[Told] = [("TOKEN_REVOKED", "refreshToken")]
 INVALID: list[Told] = [("TOKEN_INVALID", "refreshToken")]
@@ -69,26 +85,121 @@ async def test_every_refresh_token_has_its_shape_and_only_its_digest_is_stored(a
         assert token.removeprefix("gar_") not in stored
 
 
+async def events(api: Api, action: str) -> list[tuple[UUID | None, UUID | None]]:
+    """Tell by whom and to whom something was done."""
+    async with looking(api.database) as db:
+        rows = (await db.scalars(select(AuditRow).where(AuditRow.action == action))).all()
+    return [(row.actor_id, row.customer_id) for row in rows]
+
+
 async def test_spent_token_after_the_grace_ends_the_session(
     api: Api, plain: Person, set_clock: SetClock
 ) -> None:
     start = clock.now()
     set_clock(start)
     successor = await refresh(api, plain.refresh_token)
+    leaf = await refresh(api, successor)
     set_clock(start + timedelta(seconds=10))
     assert await refused(api, plain.refresh_token) == REUSED
     assert await token_reason(api, plain.token) == "TOKEN_REVOKED"
+    assert await refused(api, leaf) == REVOKED
     assert await refused(api, successor) == REVOKED
     assert await refused(api, plain.refresh_token) == REVOKED
-    async with looking(api.database) as db:
-        events = (await db.scalars(select(AuditRow))).all()
-    assert [e.customer_id for e in events if e.action == "session:reuse"] == [plain.id]
+    assert await events(api, "session:reuse") == [(None, plain.id)]
+    assert await events(api, "session:refresh_retry") == []
+
+
+@pytest.mark.parametrize("seconds", [10, 11, 12, 899.999])
+async def test_answer_that_was_lost_is_given_again_while_its_token_was_never_used(
+    api: Api, plain: Person, set_clock: SetClock, seconds: float
+) -> None:
+    start = clock.now()
+    set_clock(start)
+    lost = await refresh(api, plain.refresh_token)
+    for count in (1, 2):
+        set_clock(start + timedelta(seconds=seconds))
+        assert await refresh(api, plain.refresh_token) == lost
+        assert await events(api, "session:refresh_retry") == [(None, plain.id)] * count
+    leaf = await refresh(api, lost)
+    assert await refused(api, plain.refresh_token) == REUSED
+    assert await refused(api, leaf) == REVOKED
+
+
+async def test_answer_that_was_lost_for_too_long_is_a_reuse(
+    api: Api, plain: Person, set_clock: SetClock
+) -> None:
+    start = clock.now()
+    set_clock(start)
+    successor = await refresh(api, plain.refresh_token)
+    set_clock(start + timedelta(seconds=900))
+    assert await refused(api, plain.refresh_token) == REUSED
+    assert await refused(api, successor) == REVOKED
+
+
+async def test_token_of_two_rotations_ago_is_a_reuse_though_its_leaf_was_never_used(
+    api: Api, plain: Person, set_clock: SetClock
+) -> None:
+    start = clock.now()
+    set_clock(start)
+    await refresh(api, await refresh(api, plain.refresh_token))
+    set_clock(start + timedelta(seconds=11))
+    assert await refused(api, plain.refresh_token) == REUSED
+
+
+async def test_answer_that_was_lost_for_want_of_the_pepper_stays_so(
+    api: Api, plain: Person, set_clock: SetClock
+) -> None:
+    start = clock.now()
+    set_clock(start)
+    await refresh(api, plain.refresh_token)
+    set_clock(start + timedelta(seconds=11))
+    other = replace(api.resources.lifetimes, pepper=b"another pepper of the tests")
+    async with api.database.write() as db:
+        assert await rotate(db, plain.refresh_token, Origin(), other) is NotRefreshed.REUSED
+
+
+async def test_refresh_behind_a_lock_is_undone_or_given_again(
+    settings: Settings, set_clock: SetClock
+) -> None:
+    changes = {"operation_timeout": 1, "database_pool_timeout": 30}
+    async with running(settings.model_copy(update=changes)) as api:
+        plain = await sign_in(api.resources, await add_customer(api.database, "Ada Plain"))
+        start = clock.now()
+        set_clock(start)
+        async with api.database.write() as db:
+            if settings.on_sqlite:
+                await db.execute(text("UPDATE customers SET name = name"))
+            else:
+                await db.execute(text("LOCK TABLE customers IN ACCESS EXCLUSIVE MODE"))
+            late = await send(api, "refresh", {"refreshToken": plain.refresh_token})
+            assert late.error()["extensions"] == {"code": "DEADLINE_EXCEEDED", "mayBeDone": True}
+            set_clock(start + timedelta(seconds=11))
+        successor = await refresh(api, plain.refresh_token)
+        assert await events(api, "session:reuse") == []
+        await refresh(api, successor)
+        assert await token_reason(api, plain.token) is None
+
+
+async def test_no_question_is_asked_once_a_rotation_is_committed(
+    api: Api, plain: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transact: Callable[..., Awaitable[object]] = api.database.transact
+
+    async def nothing_after(*args: object, **kwargs: object) -> object:
+        done = await transact(*args, **kwargs)
+        monkeypatch.delattr(Context, "read")
+        return done
+
+    monkeypatch.setattr(api.database, "transact", nothing_after)
+    payload = await do(api, "refresh", refreshToken=plain.refresh_token)
+    assert faults(payload) == SUCCESS
+    assert payload["customer"]["email"] == plain.email
 
 
 async def test_reuse_leaves_the_other_sessions_of_the_customer(
     settings: Settings,
 ) -> None:
-    async with running(settings.model_copy(update={"refresh_grace_seconds": 0})) as api:
+    async with running(settings.model_copy(update=NO_AGAIN)) as api:
         row = await add_customer(api.database, "Ada Plain")
         stolen, kept = await sign_in(api.resources, row), await sign_in(api.resources, row)
         await refresh(api, stolen.refresh_token)
@@ -139,7 +250,7 @@ async def test_twelve_racing_refreshes_go_on_with_one_successor(api: Api, plain:
 async def test_one_of_twelve_racing_refreshes_wins_where_there_is_no_grace(
     settings: Settings,
 ) -> None:
-    async with running(settings.model_copy(update={"refresh_grace_seconds": 0})) as api:
+    async with running(settings.model_copy(update=NO_AGAIN)) as api:
         plain = await sign_in(api.resources, await add_customer(api.database, "Ada Plain"))
         racers = (do(api, "refresh", refreshToken=plain.refresh_token) for _ in range(RACERS))
         told = [faults(answer) for answer in await asyncio.gather(*racers)]

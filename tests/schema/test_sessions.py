@@ -7,6 +7,8 @@ import pytest
 from gql_app.accounts import sessions
 from tests.api import Api
 from tests.people import PASSWORD, Person, add_customer, sign_in, sign_out
+from tests.schema.mutations import SUCCESS, Told, do, faults, refused, send, token_reason
+from tests.schema.test_permissions import NOBODY
 
 CHANGE: Final = "updateCustomer(id: $id, input: {%s}) { status customer { sessions { id } } }"
 ENDINGS: Final = {
@@ -151,3 +153,50 @@ async def test_deleting_ends_nobody_elses_session(
     await change(api, admin, plain, ENDINGS["deleted"])
     me = (await api.run("{ me { id } }", token=other.token)).data["me"]
     assert me == {"id": str(other.id)}
+
+
+async def end_all(api: Api, person: Person, whose: str | None = None) -> list[Told]:
+    """Sign out everywhere, and tell what was wrong."""
+    return faults(await do(api, "endAllSessions", token=person.token, customerId=whose))
+
+
+@pytest.mark.parametrize("named", [False, True])
+async def test_who_signs_out_everywhere_is_signed_out_here_too_and_nobody_else_is(
+    api: Api, plain: Person, other: Person, *, named: bool
+) -> None:
+    elsewhere = (await api.run(LOGIN, email=plain.email)).data["login"]["token"]
+    assert await end_all(api, plain, str(plain.id) if named else None) == SUCCESS
+    for token in (plain.token, elsewhere):
+        assert await token_reason(api, token) == "TOKEN_REVOKED"
+    assert await refused(api, plain.refresh_token) == [("TOKEN_REVOKED", "refreshToken")]
+    assert await token_reason(api, other.token) is None
+
+
+async def test_admins_end_all_sessions_of_anybody(api: Api, plain: Person, admin: Person) -> None:
+    assert await end_all(api, admin, str(plain.id)) == SUCCESS
+    assert await token_reason(api, plain.token) == "TOKEN_REVOKED"
+    assert await token_reason(api, admin.token) is None
+    query = "{ auditEvents(first: 1) { nodes { action actor { id } customer { id } } } }"
+    [event] = (await api.run(query, token=admin.token)).data["auditEvents"]["nodes"]
+    assert event == {
+        "action": "session:end_all",
+        "actor": {"id": str(admin.id)},
+        "customer": {"id": str(plain.id)},
+    }
+
+
+@pytest.mark.parametrize("whose", ["another", NOBODY, "nonsense", ""])
+async def test_sessions_of_others_are_for_admins_to_end(
+    api: Api, plain: Person, other: Person, whose: str
+) -> None:
+    named = str(other.id) if whose == "another" else whose
+    answer = await send(api, "endAllSessions", {"customerId": named}, token=plain.token)
+    assert answer.reason("endAllSessions") == "ADMIN_REQUIRED"
+    for person in (plain, other):
+        assert await token_reason(api, person.token) is None
+
+
+@pytest.mark.parametrize("whose", [NOBODY, "nonsense", ""])
+async def test_admin_is_told_whom_nobody_knows(api: Api, admin: Person, whose: str) -> None:
+    assert await end_all(api, admin, whose) == [("NOT_FOUND", "customerId")]
+    assert await token_reason(api, admin.token) is None

@@ -40,9 +40,14 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [line for line in written if line["logger"] != "httpx"]
 
 
+def request_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """Read the lines of the requests there were."""
+    return [line for line in lines(capsys) if line["event"] == "Request"]
+
+
 def request_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """Read the line of the one request there was."""
-    (line,) = (line for line in lines(capsys) if line["event"] == "Request")
+    (line,) = request_lines(capsys)
     return line
 
 
@@ -83,7 +88,7 @@ async def test_no_line_speaks_of_another_request(
     async with signed_in(settings) as (api, person):
         await api.run("query WhoAmI { me { id } }", token=person.token)
         await api.client.get("/livez")
-    first, second = lines(capsys)
+    first, second = request_lines(capsys)
     assert first["caller"] == str(person.id)
     assert not {"operation", "caller"} & set(second)
     assert (first["outcome"], second["outcome"]) == ("OK", "OK")
@@ -111,8 +116,10 @@ async def test_no_line_holds_a_secret(
                 headers={"Authorization": f"Bearer {person.token}"},
             )
     log = lines(capsys)
-    assert [line["event"] for line in log] == ["Request"] * len(bodies)
-    assert (log[0]["operation"], log[0]["outcome"]) == ("SignIn", "OK")
+    requests = [line for line in log if line["event"] == "Request"]
+    assert len(requests) == len(bodies)
+    assert {line["event"] for line in log} == {"Request", "Audit"}
+    assert (requests[0]["operation"], requests[0]["outcome"]) == ("SignIn", "OK")
     written = json.dumps(log)
     for secret in (PASSWORD, person.token, person.email, "SECRET", "access_token", "argon2"):
         assert secret not in written
@@ -161,6 +168,77 @@ async def test_lines_of_threads_name_the_request(
         await fresh.close()
     found = [(line["event"], line["request_id"]) for line in lines(capsys)]
     assert found == [("hashing", "one"), ("hashing", "two"), ("asking", "two")]
+
+
+@pytest.mark.parametrize(
+    ("document", "outcome"),
+    [
+        ('login(email: "ada@example.com", password: "x") { status }', "INVALID_CREDENTIALS"),
+        ('refresh(refreshToken: "x") { status }', "TOKEN_INVALID"),
+        ('resetPassword(token: "x", newPassword: "") { status }', "TOKEN_INVALID"),
+        (
+            'register(input: {name: "", email: "", password: "short"}) { status }',
+            "REQUIRED WEAK_PASSWORD",
+        ),
+        ('deleteMe(password: "x") { status }', "WRONG_PASSWORD"),
+        (
+            'changePassword(currentPassword: "x", newPassword: "another good one") { status }',
+            "WRONG_PASSWORD",
+        ),
+        (
+            'updateMe(input: {email: "a@example.com", currentPassword: "x"}) { status }',
+            "WRONG_PASSWORD",
+        ),
+        ('endSession(id: "x") { status }', "NOT_FOUND"),
+        (
+            'endSession(id: "x") { status } logout { status } deleteCustomer(id: "x") { status }',
+            "NOT_FOUND TOKEN_REVOKED",
+        ),
+    ],
+)
+async def test_the_line_has_the_codes_that_payloads_tell(
+    capsys: pytest.CaptureFixture[str], settings: Settings, document: str, outcome: str
+) -> None:
+    async with signed_in(settings) as (api, person):
+        await api.run(f"mutation {{ {document} }}", token=person.token)
+    assert request_line(capsys)["outcome"] == outcome
+
+
+async def test_the_line_of_a_throttled_and_of_a_reused_token_says_so(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    changes = {"refresh_grace_seconds": 0, "refresh_retry_seconds": 0, "login_client_attempts": 1}
+    trade = "mutation ($token: String!) { refresh(refreshToken: $token) { status } }"
+    async with signed_in(settings.model_copy(update=changes)) as (api, person):
+        for token in (person.refresh_token, person.refresh_token, "a guess", "a guess"):
+            await api.client.post("/graphql", json={"query": trade, "variables": {"token": token}})
+    told = [line["outcome"] for line in request_lines(capsys)]
+    assert told == ["OK", "TOKEN_REUSED", "TOKEN_INVALID", "TOO_MANY_ATTEMPTS"]
+
+
+@pytest.mark.parametrize(
+    ("address", "spelt"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:DB8:0:0::7", "2001:db8::7"),
+        ("fe80::7%eth0", "fe80::7"),
+        ("x" * 1000, "x" * 45),
+    ],
+)
+async def test_every_line_of_a_request_has_its_client(
+    capsys: pytest.CaptureFixture[str], settings: Settings, address: str, spelt: str
+) -> None:
+    async with signed_in(settings) as (api, person), api.elsewhere(address) as there:
+        capsys.readouterr()
+        await there.run("{ me { id } }", token=f"{person.token}A")
+        await there.run(LOGIN, email=person.email, password=PASSWORD)
+        await there.run("{")
+        await there.client.get("/nowhere")
+        await there.client.get("/livez")
+    written = lines(capsys)
+    assert {line["event"] for line in written} == {"Request", "Audit"}
+    assert {line["client"] for line in written} == {spelt}
 
 
 async def test_a_request_that_never_became_an_operation_has_an_outcome_too(

@@ -1,0 +1,171 @@
+"""Guesses: the first of a kind is told at once, a flood by its number, and none is lost."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
+
+from gql_app.accounts import guesses
+from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.guesses import INTERVAL, MOST, Guesses
+from gql_app.db.engine import Database
+from gql_app.db.tables import AuditRow
+from gql_app.errors import Unavailable
+from gql_app.security.ids import new_id
+from tests.databases import looking
+
+ADA = new_id()
+HOME, AWAY = Origin("192.0.2.1", "a browser", ADA), Origin("198.51.100.1")
+Told = tuple[str, str | None, list[str]]
+
+
+class Watch:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.now
+
+
+@pytest.fixture
+def watch() -> Watch:
+    """Make a clock."""
+    return Watch()
+
+
+async def told(database: Database) -> Sequence[Told]:
+    """Tell what the audit knows."""
+    async with looking(database) as db:
+        rows = (await db.scalars(select(AuditRow).order_by(AuditRow.at, AuditRow.id))).all()
+    return [(row.action, row.ip_address, row.fields) for row in rows]
+
+
+async def rename(database: Database, before: str, after: str) -> None:
+    """Rename a table."""
+    async with database.write() as db:
+        await db.execute(text(f"ALTER TABLE {before} RENAME TO {after}"))
+
+
+async def test_first_is_told_at_once_and_the_others_once_a_minute(
+    database: Database, watch: Watch
+) -> None:
+    noted = Guesses(watch)
+    for _ in range(3):
+        noted.note(Action.TOKEN_REFUSED, AWAY)
+    assert noted.first.is_set()
+    assert await noted.record(database) == 1
+    for second in range(1, INTERVAL):
+        watch.now = second
+        noted.note(Action.TOKEN_REFUSED, AWAY)
+        assert await noted.record(database) == 0
+    watch.now = INTERVAL
+    assert await noted.record(database) == 1
+    assert await noted.record(database) == 0
+    assert await told(database) == [
+        ("token:refused", "198.51.100.1", ["3 times"]),
+        ("token:refused", "198.51.100.1", ["59 times"]),
+    ]
+
+
+async def test_each_kind_client_and_account_has_a_count_of_its_own(
+    database: Database, watch: Watch
+) -> None:
+    noted = Guesses(watch)
+    noted.note(Action.PROOF_FAILED, HOME, ADA)
+    noted.note(Action.PROOF_FAILED, HOME, new_id())
+    noted.note(Action.PROOF_FAILED, AWAY, ADA)
+    noted.note(Action.REFRESH_REFUSED, AWAY)
+    assert await noted.record(database) == 4
+    async with looking(database) as db:
+        rows = (await db.scalars(select(AuditRow))).all()
+    assert {(row.customer_id, row.actor_id) for row in rows} >= {(ADA, ADA), (ADA, None)}
+    assert all(row.fields == [] for row in rows)
+
+
+async def test_after_a_quiet_minute_the_next_is_told_at_once(
+    database: Database, watch: Watch
+) -> None:
+    noted = Guesses(watch)
+    for minute in range(3):
+        watch.now = minute * 2 * INTERVAL
+        noted.first.clear()
+        noted.note(Action.RESET_REFUSED, AWAY)
+        assert noted.first.is_set() == (minute != 1)
+        assert await noted.record(database) == 1
+        watch.now += INTERVAL
+        assert await noted.record(database) == 0
+        if minute == 0:  # told again while it is remembered still
+            noted.note(Action.RESET_REFUSED, AWAY)
+    assert [fields for _, _, fields in await told(database)] == [[], ["2 times"], []]
+
+
+async def test_clients_beyond_those_that_are_told_apart_count_as_one(
+    database: Database, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guesses, "MOST", 2)
+    assert MOST == 1_000
+    noted = Guesses(watch)
+    for number in range(10):
+        noted.note(Action.TOKEN_REFUSED, Origin(f"192.0.2.{number}", "a browser", ADA))
+    assert await noted.record(database) == 3
+    assert await told(database) == [
+        ("token:refused", "192.0.2.0", []),
+        ("token:refused", "192.0.2.1", []),
+        ("token:refused", None, ["8 times"]),
+    ]
+
+
+async def test_what_the_database_could_not_be_told_is_told_later(
+    database: Database, watch: Watch
+) -> None:
+    noted = Guesses(watch)
+    noted.note(Action.TOKEN_REFUSED, AWAY)
+    broken = Database("sqlite:////nowhere/at/all.db")
+    with pytest.raises(Unavailable):
+        await noted.record(broken)
+    await broken.close()
+    await rename(database, "audit_events", "mislaid")
+    with pytest.raises(DBAPIError, match="audit_events"):
+        await noted.record(database)
+    await rename(database, "mislaid", "audit_events")
+    noted.note(Action.TOKEN_REFUSED, AWAY)
+    assert await noted.record(database) == 1
+    assert await told(database) == [("token:refused", "198.51.100.1", ["2 times"])]
+
+
+async def test_last_of_all_everything_is_told(database: Database, watch: Watch) -> None:
+    noted = Guesses(watch)
+    for _ in range(2):
+        noted.note(Action.TOKEN_REFUSED, AWAY)
+        await noted.record(database)
+    noted.note(Action.TOKEN_REFUSED, AWAY)
+    assert await noted.record(database, last=True) == 1
+    assert [fields for _, _, fields in await told(database)] == [[], ["2 times"]]
+
+
+async def test_those_who_record_at_once_record_each_guess_once(
+    database: Database, watch: Watch
+) -> None:
+    noted = Guesses(watch)
+    noted.note(Action.TOKEN_REFUSED, AWAY)
+    assert sorted(await asyncio.gather(*(noted.record(database) for _ in range(5))))[-2:] == [0, 1]
+    assert len(await told(database)) == 1
+
+
+async def test_one_guess_has_a_line_in_the_log_and_many_have_none(
+    database: Database, watch: Watch
+) -> None:
+    noted = Guesses(watch)
+    with capture_logs() as log:
+        noted.note(Action.TOKEN_REFUSED, AWAY)
+        await noted.record(database)
+        for _ in range(5):
+            noted.note(Action.TOKEN_REFUSED, AWAY)
+        await noted.record(database, last=True)
+    assert [(line["event"], line["action"]) for line in log] == [("Audit", "token:refused")]

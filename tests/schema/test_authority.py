@@ -1,0 +1,178 @@
+"""A judgement is never older than the deed: what ended meanwhile changes nothing any more."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import Update, update
+
+from gql_app import clock
+from gql_app.db.tables import CustomerRow, SessionRow
+from tests.api import Answer, Api
+from tests.databases import contents
+from tests.people import PASSWORD, Person, add_customer, sign_in
+from tests.schema.agreement import BOTH_WAYS
+from tests.schema.mutations import SUCCESS, faults, send
+from tests.schema.test_permissions import directives
+
+NEW: Final = {"name": "Nora New", "email": "nora@example.com", "password": PASSWORD}
+Given = Callable[[Person, Person], Mapping[str, Any]]
+"""What a mutation is sent, by an admin who does it to another customer."""
+
+MUTATIONS: Final[Mapping[str, tuple[int, Given]]] = {
+    "logout": (1, lambda _me, _other: {}),
+    "endSession": (1, lambda _me, other: {"id": str(other.session_id)}),
+    "endOtherSessions": (1, lambda _me, _other: {}),
+    "endAllSessions": (1, lambda _me, other: {"customerId": str(other.id)}),
+    "updateMe": (
+        2,
+        lambda _me, _other: {
+            "input": {"email": "thief@example.com", "currentPassword": PASSWORD, "phone": None}
+        },
+    ),
+    "changePassword": (
+        2,
+        lambda _me, _other: {"currentPassword": PASSWORD, "newPassword": "another good one"},
+    ),
+    "deleteMe": (2, lambda _me, _other: {"password": PASSWORD}),
+    "createCustomer": (1, lambda _me, _other: {"input": {**NEW, "isAdmin": True}}),
+    "updateCustomer": (
+        1,
+        lambda _me, other: {"id": str(other.id), "input": {"isAdmin": True, "name": "B"}},
+    ),
+    "deleteCustomer": (1, lambda _me, other: {"id": str(other.id)}),
+}
+"""Each mutation of whoever is signed in: its transactions, and what it is sent."""
+PROVEN: Final = ("updateMe", "changePassword", "deleteMe")
+BY_ADMINS: Final = (
+    "endSession",
+    "endAllSessions",
+    "createCustomer",
+    "updateCustomer",
+    "deleteCustomer",
+)
+STEPS: Final = [(name, turn) for name, (turns, _) in MUTATIONS.items() for turn in range(turns)]
+
+
+Change = Callable[[Person], Update]
+ENDED: Final[Mapping[str, Change]] = {
+    "ended": lambda me: _session(me).values(ended_at=clock.now()),
+    "expired": lambda me: _session(me).values(expires_at=clock.now()),
+    "deactivated": lambda me: _account(me).values(is_active=False),
+}
+"""What becomes of a caller's session behind their back."""
+
+
+def _session(me: Person) -> Update:
+    return update(SessionRow).where(SessionRow.id == me.session_id)
+
+
+def _account(me: Person) -> Update:
+    return update(CustomerRow).where(CustomerRow.id == me.id)
+
+
+@dataclass
+class Meanwhile:
+    """Has something change right before one of the transactions, and takes down what is there."""
+
+    api: Api
+    turn: int | None = None
+    change: Update | None = None
+    transactions: int = 0
+    found: str = ""
+
+    def spy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Look at each transaction as it is to begin."""
+        transact: Callable[..., Awaitable[object]] = self.api.database.transact
+
+        async def spying(*args: object, **kwargs: object) -> object:
+            if self.change is not None and self.transactions == self.turn:
+                async with self.api.database.write() as db:
+                    await db.execute(self.change)
+                self.found = await contents(self.api.database)
+            self.transactions += 1
+            return await transact(*args, **kwargs)
+
+        monkeypatch.setattr(self.api.database, "transact", spying)
+
+
+async def attempt(api: Api, name: str, me: Person, other: Person) -> Answer:
+    """Send a mutation."""
+    return await send(api, name, MUTATIONS[name][1](me, other), token=me.token)
+
+
+def test_every_mutation_of_a_caller_is_tried() -> None:
+    guarded = {name for name, policy in directives().items() if policy}
+    assert set(MUTATIONS) == guarded - {"me", "customer", "customers", "auditEvents"}
+    by_admins = {name for name, policy in directives().items() if policy == "isAdmin"}
+    assert by_admins - {"auditEvents"} <= set(BY_ADMINS)
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+async def test_mutation_writes_in_as_many_transactions_as_are_tried(
+    api: Api, admin: Person, other: Person, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    await sign_in(api.resources, await add_customer(api.database, "Alan Admin", is_admin=True))
+    meanwhile = Meanwhile(api)
+    meanwhile.spy(monkeypatch)
+    payload = (await attempt(api, name, admin, other)).data[name]
+    assert faults(payload) == SUCCESS
+    assert meanwhile.transactions == MUTATIONS[name][0]
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("step", STEPS, ids=str)
+@pytest.mark.parametrize("ending", ENDED)
+async def test_session_that_ends_before_the_change_changes_nothing(
+    api: Api,
+    admin: Person,
+    other: Person,
+    monkeypatch: pytest.MonkeyPatch,
+    step: tuple[str, int],
+    ending: str,
+) -> None:
+    name, turn = step
+    meanwhile = Meanwhile(api, turn, ENDED[ending](admin))
+    meanwhile.spy(monkeypatch)
+    answer = await attempt(api, name, admin, other)
+    assert answer.reason(name) == "TOKEN_REVOKED"
+    assert await contents(api.database) == meanwhile.found
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("name", BY_ADMINS)
+async def test_admin_who_is_none_any_more_before_the_change_changes_nothing(
+    api: Api, admin: Person, other: Person, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    meanwhile = Meanwhile(api, 0, _account(admin).values(is_admin=False))
+    meanwhile.spy(monkeypatch)
+    answer = await attempt(api, name, admin, other)
+    assert answer.reason(name) == "ADMIN_REQUIRED"
+    assert await contents(api.database) == meanwhile.found
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("name", PROVEN)
+async def test_password_that_is_another_before_the_change_is_no_proof_of_it(
+    api: Api, plain: Person, other: Person, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    meanwhile = Meanwhile(api, 1, _account(plain).values(password_hash="another"))
+    meanwhile.spy(monkeypatch)
+    payload = (await attempt(api, name, plain, other)).data[name]
+    assert [code for code, _ in faults(payload)] == ["WRONG_PASSWORD"]
+    assert await contents(api.database) == meanwhile.found
+
+
+async def test_mutation_after_one_that_was_refused_is_judged_anew(
+    api: Api, plain: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Meanwhile(api, 0, ENDED["ended"](plain)).spy(monkeypatch)
+    document = """mutation {
+      updateMe(input: {name: "A"}) { status }
+      logout { status }
+      token: login(email: "ada@example.com", password: "a password for tests") { status }
+    }"""
+    answer = await api.run(document, token=plain.token)
+    assert answer.reason("updateMe") == answer.reason("logout") == "TOKEN_REVOKED"
+    assert answer.body["data"]["token"] == {"status": "SUCCESS"}
