@@ -23,6 +23,7 @@ from gql_app import clock
 from gql_app.accounts.paging import MAX_SIZE, Listing, Window
 from gql_app.accounts.records import AuditRecord
 from gql_app.accounts.shapes import Shape, Source
+from gql_app.addresses import canonical
 from gql_app.db.deeds import Made
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Reader
@@ -66,9 +67,9 @@ class Origin(NamedTuple):
 
     @classmethod
     def of(cls, ip_address: str | None, user_agent: str | None) -> Self:
-        """Cut both to what is kept of them."""
+        """Spell the address as all do, and cut both to what is kept of them."""
         return cls(
-            ip_address[:MAX_ADDRESS] if ip_address else None,
+            canonical(ip_address)[:MAX_ADDRESS] if ip_address else None,
             user_agent[:MAX_USER_AGENT] if user_agent else None,
         )
 

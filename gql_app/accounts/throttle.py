@@ -11,20 +11,17 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv6Address, ip_network
 from typing import Final
 
 from sqlalchemy import delete, select
 
 from gql_app import clock
+from gql_app.addresses import client_network
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Question, Reader, among
 from gql_app.db.rows import delete_some, insert_unless_there
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
-
-IPV6_CLIENT: Final = 64
-"""Bits of an IPv6 address that tell clients apart; one client has all of the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +148,4 @@ _HELD: Final[Question[tuple[str, list[float]]]] = Question(
 
 def _client(address: str | None) -> str:
     """Take all addresses that one IPv6 client has for one."""
-    if address is None or ":" not in address:
-        return address or "unknown"
-    try:
-        parsed = IPv6Address(address)
-    except ValueError:
-        return address
-    if parsed.ipv4_mapped is None:
-        return str(ip_network((int(parsed), IPV6_CLIENT), strict=False))
-    return str(parsed)
+    return client_network(address) if address else "unknown"
