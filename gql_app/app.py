@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from gql_app import chores, logs
 from gql_app.accounts.samples import SIGN_INS
+from gql_app.addresses import Networks
 from gql_app.metrics import Metrics
 from gql_app.resources import Resources
 from gql_app.schema.execution import Execution
@@ -29,6 +30,7 @@ from gql_app.web.middleware import (
     Shortcut,
 )
 from gql_app.web.playground import Playground
+from gql_app.web.proxies import ProxyHeaders
 from gql_app.web.responses import explain
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/.well-known/jwks.json", wellknown.jwks),
             *files,
         ],
-        middleware=[*_traced(tracing), *_middleware(chosen, door)],
+        middleware=[*_proxied(chosen), *_traced(tracing), *_middleware(chosen, door)],
         exception_handlers={HTTPException: explain},
         lifespan=lambda _: _running(chosen, metrics, tracing),
     )
@@ -94,6 +96,12 @@ async def _running(
     ):
         with quiet_collector():
             yield {"resources": resources, "metrics": metrics}
+
+
+def _proxied(chosen: Settings) -> list[Middleware]:
+    if chosen.trusted_proxies is None:
+        return []
+    return [Middleware(ProxyHeaders, trusted=Networks.of(chosen.trusted_proxies))]
 
 
 def _tracing() -> "Tracing":

@@ -2,7 +2,10 @@
 
 import pytest
 
-from gql_app.addresses import canonical, client_of, networks
+from gql_app.accounts.audit import Origin
+from gql_app.accounts.throttle import Throttle
+from gql_app.addresses import Networks, canonical, client_networks, client_of
+from tests.laws import MODULES, imported
 
 
 @pytest.mark.parametrize(
@@ -32,10 +35,54 @@ def test_address_has_one_spelling(given: str, spelling: str) -> None:
         ("fe80::1%eth0", ("fe80::/64", "fe80::/56", "fe80::/48")),
         ("::1", ("::/64", "::/56", "::/48")),
         ("unknown", ("unknown",)),
+        ("no:address", ("no:address",)),
+        (":" * 100, (":" * 100,)),
+        ("", ("unknown",)),
+        (None, ("unknown",)),
     ],
 )
 def test_networks_of_an_address_are_told_the_narrowest_first(
-    address: str, found: tuple[str, ...]
+    address: str | None, found: tuple[str, ...]
 ) -> None:
-    assert networks(address) == found
+    assert client_networks(address) == found
     assert client_of(address) == found[0]
+
+
+@pytest.mark.parametrize(
+    ("listed", "inside", "outside"),
+    [
+        (None, [], ["192.0.2.1", "unknown"]),
+        ("*", ["192.0.2.1", "::1", "unknown"], []),
+        ("192.0.2.1", ["192.0.2.1", "::ffff:192.0.2.1"], ["192.0.2.2", "unknown", ""]),
+        ("192.0.2.0/24,::1", ["192.0.2.9", "::1", "0::1"], ["192.0.3.1", "::2"]),
+        ("::ffff:192.0.2.0/120", ["192.0.2.9", "::ffff:192.0.2.9"], ["192.0.3.1", "::192.0.2.9"]),
+        ("2001:DB8::/32", ["2001:db8::1"], ["2001:db9::1", "192.0.2.1"]),
+    ],
+)
+def test_networks_know_an_address_in_every_spelling(
+    listed: str | None, inside: list[str], outside: list[str]
+) -> None:
+    networks = Networks.of(listed)
+    assert [address in networks for address in inside] == [True] * len(inside)
+    assert [address in networks for address in outside] == [False] * len(outside)
+
+
+def test_nobody_else_takes_an_address_of_a_client_apart() -> None:
+    takes_apart = {name for name, source in MODULES.items() if "ipaddress" in imported(source)}
+    takes_apart |= {
+        name
+        for name, source in MODULES.items()
+        if any(each.startswith("ipaddress.") for each in imported(source))
+    }
+    assert takes_apart == {"addresses", "demo", "settings.values"}
+
+
+@pytest.mark.parametrize(("given", "kept"), [("::ffff:192.0.2.1", "192.0.2.1"), (None, None)])
+def test_origin_of_a_deed_is_spelt_so(given: str | None, kept: str | None) -> None:
+    assert Origin.of(given, None).ip_address == kept
+
+
+def test_both_spellings_are_one_client_to_a_throttle() -> None:
+    throttle = Throttle(key=b"key", attempts=1, client_attempts=1, window=1)
+    spellings = ("192.0.2.1", "::ffff:192.0.2.1", "::FFFF:C000:201")
+    assert len({throttle.of_client("a deed", each) for each in spellings}) == 1

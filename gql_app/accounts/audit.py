@@ -96,9 +96,9 @@ class Origin(NamedTuple):
 
     @classmethod
     def of(cls, ip_address: str | None, user_agent: str | None) -> Self:
-        """Cut both to what is kept of them."""
+        """Spell the address as all do, and cut both to what is kept of them."""
         return cls(
-            ip_address[:MAX_ADDRESS] if ip_address else None,
+            canonical(ip_address)[:MAX_ADDRESS] if ip_address else None,
             user_agent[:MAX_USER_AGENT] if user_agent else None,
         )
 

@@ -78,7 +78,7 @@ async def of_customer(
 
 
 def _asked(limits: PasswordLimits, address: str | None) -> dict[str, object]:
-    return {"subjects": limits.subjects, "client": client_of(address) if address else ""}
+    return {"subjects": limits.subjects, "client": client_of(address)}
 
 
 def _past(account: FromClause, customer_id: Column, *more: Column) -> Question[Sequence[Any]]:

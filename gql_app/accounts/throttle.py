@@ -24,7 +24,7 @@ from gql_app.accounts.limits import (
     Lockout,
     PasswordLimits,
 )
-from gql_app.addresses import UNKNOWN, client_of, networks
+from gql_app.addresses import client_networks, client_of
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Question, Reader, among
 from gql_app.db.rows import delete_some, insert_unless_there
@@ -202,7 +202,7 @@ class Throttle:
     def _of_networks(
         self, name: str, address: str | None, attempts: int, window: int
     ) -> tuple[Limit, ...]:
-        clients = networks(address) if address else (UNKNOWN,)
+        clients = client_networks(address)
         return tuple(
             Limit(self._subject(name, client), attempts << wider, name, window)
             for wider, client in enumerate(clients)

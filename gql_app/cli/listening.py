@@ -1,14 +1,26 @@
 """Listening: the ports that a server opens, and the processes that answer there."""
 
 import asyncio
+import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from errno import EADDRNOTAVAIL, EAFNOSUPPORT
 from functools import partial
-from socket import socket
+from socket import (
+    AF_INET6,
+    AI_PASSIVE,
+    IPPROTO_IPV6,
+    IPV6_V6ONLY,
+    SO_REUSEADDR,
+    SOCK_STREAM,
+    SOL_SOCKET,
+    getaddrinfo,
+    socket,
+)
 from tempfile import TemporaryDirectory
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
@@ -16,10 +28,11 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from gql_app.errors import CannotStart
 from gql_app.settings import PREFIX, SHARED_NUMBERS, Settings
-from gql_app.web.bounds import Bounds
+from gql_app.web.bounds import Bounds, Usage
 from gql_app.web.listening import keep_newcomers_out
 from gql_app.web.wire import Wire
 
+_log: Final = logging.getLogger(__name__)
 GRACE: Final = 20
 """Seconds that requests have to finish when the server is told to stop."""
 
@@ -32,18 +45,32 @@ def listen(chosen: Settings, host: str, port: int, workers: int, *, reload: bool
     if chosen.management_port == port:
         raise CannotStart([f"{PREFIX}MANAGEMENT_PORT: is the port that is served already"])
     config = _config(chosen, host, port, workers, reload=reload)
-    server = uvicorn.Server(config)
+    server = Server(config)
     several = workers > 1 and not reload
     with suppress(KeyboardInterrupt), _numbers_shared(several):
-        sockets = _bound(config, chosen)
+        sockets = bind(host, port)
+        if chosen.management_port is not None:
+            sockets += bind(chosen.management_host, chosen.management_port)
+        if several or reload:
+            _say(sockets)
         if reload:
             ChangeReload(config, target=server.run, sockets=sockets).run()
         elif several:
             Workers(config, sockets=sockets).run()
         else:
-            server.run(sockets=sockets or None)
+            server.run(sockets=sockets)
     if not server.started and not several and not reload:
         sys.exit(STARTUP_FAILURE)
+
+
+class Server(uvicorn.Server):
+    """A single process that serves, and says so."""
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Begin to serve."""
+        await super().startup(sockets)
+        if self.started and sockets:
+            _say(sockets)
 
 
 class Workers(Multiprocess):
@@ -56,15 +83,51 @@ class Workers(Multiprocess):
         super().terminate_all()
 
 
-def _bound(config: uvicorn.Config, chosen: Settings) -> list[socket]:
-    """Bind what processes share; a single one binds its only port by itself, for any family."""
-    port = chosen.management_port
-    if port is None:
-        return [config.bind_socket()] if config.should_reload or config.workers > 1 else []
-    watching = uvicorn.Config(
-        config.app, host=chosen.management_host, port=port, log_config=None, workers=1
-    )
-    return [config.bind_socket(), watching.bind_socket()]
+def bind(host: str, port: int) -> list[socket]:
+    """Return a socket for each address of a host; :: is every address, of IPv4 as well.
+
+    Raises CannotStart.
+    """
+    sockets: list[socket] = []
+    fault: OSError | None = None
+    try:
+        found = getaddrinfo(host or None, port, type=SOCK_STREAM, flags=AI_PASSIVE)
+    except OSError as why:
+        found, fault = [], why
+    for family, _, _, _, address in found:
+        free = sockets[0].getsockname()[1] if sockets else port
+        try:
+            sockets.append(_bind(family, (str(address[0]), free, *address[2:])))
+        except OSError as why:
+            fault = why
+            if why.errno not in {EADDRNOTAVAIL, EAFNOSUPPORT}:  # a name may be IPv6's, too
+                break
+    else:
+        if sockets:
+            return sockets
+    for each in sockets:
+        each.close()
+    raise CannotStart([f"{host}, port {port}: can't be listened on: {fault and fault.strerror}"])
+
+
+def _say(sockets: Sequence[socket]) -> None:
+    """Log where it is served."""
+    host, port, *_ = sockets[0].getsockname()
+    _log.info("Serving on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+
+
+def _bind(family: int, address: tuple[Any, ...]) -> socket:
+    bound = socket(family, SOCK_STREAM)
+    bound.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+    if family == AF_INET6:
+        bound.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, address[0] != "::")
+    try:
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    bound.set_inheritable(True)
+    return bound
 
 
 @contextmanager
@@ -95,8 +158,7 @@ def _config(
         lifespan="on",
         log_config=None,
         access_log=False,
-        proxy_headers=chosen.trusted_proxies is not None,
-        forwarded_allow_ips=chosen.trusted_proxies,
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE,
     )
@@ -104,4 +166,4 @@ def _config(
 
 def _wire(chosen: Settings) -> type[asyncio.Protocol]:
     """Bound each connection: uvicorn calls what it takes for a class, in every worker."""
-    return cast("type[asyncio.Protocol]", partial(Wire, bounds=Bounds.of(chosen)))
+    return cast("type[asyncio.Protocol]", partial(Wire, bounds=Bounds.of(chosen), usage=Usage()))

@@ -147,6 +147,10 @@ class Settings(BaseSettings):
     """Bytes of a request's line and headers."""
     max_body_bytes: Positive = 256 * 1024
     """Bytes of a request's body."""
+    max_connections_per_address: Positive = 256
+    """Connections of one process from one address, an IPv6 /64 being one; but for proxies."""
+    max_pending_body_bytes: Positive = 64 * 1024 * 1024
+    """Bytes of bodies that one process holds until they are whole; those beyond get 503."""
     operation_timeout: Positive = 10
     """Seconds after which an operation is cancelled, its SQL as well."""
     max_document_length: Positive = 64 * 1024

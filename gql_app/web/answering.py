@@ -25,6 +25,8 @@ class Answering(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._answered: tuple[RequestResponseCycle, asyncio.Task[None]] | None = None
+        self.outlet: asyncio.Transport
+        """What answers are written to."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End what is being answered, with its SQL, unless it is to be seen through."""
@@ -73,7 +75,7 @@ class Answering(HttpToolsProtocol):
     def _cycle(self, *, keep_alive: bool) -> Cycle:
         return Cycle(
             scope=self.scope,
-            transport=self.transport,
+            transport=self.outlet,
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,

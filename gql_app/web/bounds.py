@@ -3,12 +3,15 @@
 import resource
 import socket
 import struct
-from asyncio import AbstractEventLoop, TimerHandle, WriteTransport
+from asyncio import AbstractEventLoop, BaseTransport, TimerHandle, WriteTransport
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final, Self
 
+from gql_app.addresses import Networks
 from gql_app.settings import Settings
 
 MAX_HEADERS: Final = 100
@@ -22,6 +25,18 @@ TICK: Final = 0.001
 """Seconds by which a loop's timer may ring too early."""
 SPARE_FILES: Final = 100
 """Files that are left for the database, the log and whatever else is open."""
+PACE: Final = 1024
+"""Bytes a second that a peer takes of an answer, and sends of a body, at the least."""
+UNSENT_BYTES: Final = 64 * 1024
+"""Bytes of an answer that the kernel holds beyond what is on its way."""
+PAUSE: Final = 10
+"""Seconds over which the pace of a body is measured, and as many may pass before it."""
+DRAINED_BYTES: Final = 16 * 1024 * 1024
+"""Bytes that a peer may still send after the last answer, so that it gets to read that."""
+DRAINED_SECONDS: Final = 5
+"""Seconds that it may go on for."""
+MAX_REFUSED: Final = 32
+"""Connections beyond a limit that are drained at once; any more are closed as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +48,11 @@ class Bounds:
     """For a request's head to arrive, for its body, and for its answer to be taken."""
     head_bytes: int
     body_bytes: int
+    pending_body_bytes: int
+    """Of all bodies that are not whole yet, or wait for their turn."""
+    connections_per_address: int
+    proxies: Networks = field(default_factory=Networks)
+    """Whose connections are not counted by address."""
     management_port: int | None = None
     """The port of those who watch, whose connections are not counted."""
 
@@ -45,8 +65,30 @@ class Bounds:
             seconds=settings.receive_timeout,
             head_bytes=settings.max_header_bytes,
             body_bytes=settings.max_body_bytes,
+            pending_body_bytes=max(settings.max_pending_body_bytes, settings.max_body_bytes),
+            connections_per_address=settings.max_connections_per_address,
+            proxies=Networks.of(settings.trusted_proxies),
             management_port=settings.management_port,
         )
+
+
+class Usage:
+    """What the connections of one process take together."""
+
+    def __init__(self) -> None:
+        self.pending_body_bytes = 0
+        self._connections: Counter[str] = Counter()
+
+    def connect(self, client: str) -> int:
+        """Count a connection, and return how many the client has."""
+        self._connections[client] += 1
+        return self._connections[client]
+
+    def disconnect(self, client: str) -> None:
+        """Count a connection no more."""
+        self._connections[client] -= 1
+        if not self._connections[client]:
+            del self._connections[client]
 
 
 class Deadline:
@@ -99,6 +141,13 @@ class Deadline:
         else:
             self.pending = False
             self._late()
+
+
+def keep_unsent(transport: BaseTransport) -> None:
+    """Have the kernel take little of an answer before the peer does, so that its pace shows."""
+    peer = transport.get_extra_info("socket")
+    with suppress(AttributeError, OSError):  # not every system knows it, nor every family
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
 
 def cut_off(transport: WriteTransport) -> None:

@@ -17,6 +17,8 @@ class Cycle(RequestResponseCycle):
 
     _held: HTTPResponseStartEvent | None = None
     """The answer's head, whose body is still to come."""
+    pending = 0
+    """Bytes of its body that are counted until nobody waits for more of them."""
 
     async def send(self, message: ASGISendEvent) -> None:
         """Take a part of the answer; what isn't written at once is for uvicorn to write."""

@@ -30,6 +30,7 @@ _HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
 )
 _ONLY_TLS: Final = (b"strict-transport-security", f"max-age={2 * 365 * 24 * 3600}".encode())
 """Two years of HTTPS for this very host (RFC 6797); what is below it isn't ours to bind."""

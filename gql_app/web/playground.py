@@ -1,7 +1,8 @@
 """The playground: a page to try the API in, and the files that it loads."""
 
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from html import escape
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Final
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope, Send
 from strawberry.http.ides import get_graphql_ide_html
 
 from gql_app import clock
@@ -43,27 +45,70 @@ _MEDIA_TYPES: Final = {
     ".ttf": "font/ttf",
 }
 _CODINGS: Final = {"br": ".br", "gzip": ".gz"}
+_PIECE: Final = 32 * 1024
+"""Bytes of a file that are written at once, and then waited for until they are taken."""
+_GZIP: Final = 16 + zlib.MAX_WBITS
+"""What zlib is told to expect gzip's header and trailer."""
 _log: Final = structlog.stdlib.get_logger(__name__)
 
 
+class PiecesResponse(Response):
+    """An answer from memory that is written piece by piece, so that no connection has a copy."""
+
+    def __init__(
+        self,
+        stored: bytes,
+        size: int,
+        *,
+        unzip: bool,
+        headers: Mapping[str, str],
+        media_type: str,
+    ) -> None:
+        super().__init__(headers={**headers, "Content-Length": str(size)}, media_type=media_type)
+        self._stored = stored
+        self._unzip = unzip
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 — ASGI's
+        """Answer one request."""
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status_code,
+                "headers": self.raw_headers,
+            }
+        )
+        if scope["method"] != "HEAD":
+            for piece in _unzipped(self._stored) if self._unzip else _pieces(self._stored):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body"})
+
+
 class Playground:
-    """The page of GraphiQL that signs in by itself, or Strawberry's where ours is not built."""
+    """The page of GraphiQL that signs in by itself, or Strawberry's where ours is not built.
+
+    Its files are read once: they are answered as they were at the start.
+    """
 
     def __init__(self, *, sign_ins: Sequence[SignIn] = (), folder: Path = BUILT) -> None:
         self._sign_ins = [person._asdict() for person in sign_ins]
-        self._files = folder / "playground"
-        self._names: frozenset[str] = frozenset()
+        self._sizes: dict[str, int] = {}
+        self._files: dict[str, bytes] = {}
+        """What was compressed is kept so alone."""
         try:
             self._page = (folder / "index.html").read_text(encoding="utf-8")
         except FileNotFoundError:
             _log.warning("The playground is not built: a page that needs a CDN stands in for it")
             self._page = get_graphql_ide_html("graphiql")
         else:
-            self._names = frozenset(file.name for file in self._files.iterdir())
+            files = {file.name: file for file in (folder / "playground").iterdir()}
+            self._sizes = {name: file.stat().st_size for name, file in files.items()}
+            self._files = {
+                name: file.read_bytes() for name, file in files.items() if f"{name}.gz" not in files
+            }
 
     def page(self, request: Request) -> Response:
         """Answer the page; in the demo, it knows who may sign in."""
-        if not self._names:
+        if not self._sizes:
             return HTMLResponse(self._page, headers={"Content-Security-Policy": STOCK_POLICY})
         resources: Resources = request.state.resources
         facts = (
@@ -78,24 +123,39 @@ class Playground:
         """Answer a file, as it was compressed when it was built. Raises HTTPException."""
         name: str = request.path_params["name"]
         media_type = _MEDIA_TYPES.get(Path(name).suffix)
-        if media_type is None or name not in self._names:
+        if media_type is None or name not in self._sizes:
             raise HTTPException(404, "The playground has no such file")
         headers = {"Cache-Control": FOR_EVER, "Vary": "Accept-Encoding"}
         wanted = _codings(request.headers.get("accept-encoding", ""))
         for coding, ending in _CODINGS.items():
-            if coding in wanted and name + ending in self._names:
+            if coding in wanted and name + ending in self._files:
                 name += ending
                 headers["Content-Encoding"] = coding
                 break
-        if not (self._files / name).is_file():  # it was built anew since the start
-            raise HTTPException(404, "The playground has no such file any more")
-        return FileResponse(self._files / name, headers=headers, media_type=media_type)
+        unzip = name not in self._files
+        return PiecesResponse(
+            self._files[f"{name}.gz" if unzip else name],
+            self._sizes[name],
+            unzip=unzip,
+            headers=headers,
+            media_type=media_type,
+        )
 
 
 def wants_page(request: Request) -> bool:
     """Tell a browser from a client: only the former asks for HTML."""
     accepted = request.headers.get("accept", "")
     return any(part.partition(";")[0].strip() == "text/html" for part in accepted.split(","))
+
+
+def _pieces(stored: bytes) -> Iterator[bytes]:
+    return (stored[start : start + _PIECE] for start in range(0, len(stored), _PIECE))
+
+
+def _unzipped(stored: bytes) -> Iterator[bytes]:
+    """Decompress gzip piece by piece (RFC 1952)."""
+    unzipping = zlib.decompressobj(_GZIP)
+    return map(unzipping.decompress, _pieces(stored))
 
 
 def _codings(accepted: str) -> set[str]:

@@ -7,7 +7,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-_CODES: Final = {413: "BAD_USER_INPUT", 431: "BAD_USER_INPUT", 500: "INTERNAL_SERVER_ERROR"}
+_CODES: Final = {
+    413: "BAD_USER_INPUT",
+    431: "BAD_USER_INPUT",
+    500: "INTERNAL_SERVER_ERROR",
+    503: "SERVICE_UNAVAILABLE",
+}
 
 
 class Json(JSONResponse):

@@ -5,6 +5,7 @@ connection.
 """
 
 import asyncio
+from time import monotonic
 from typing import Any, cast
 
 from httptools import HttpParserError, HttpParserUpgrade
@@ -12,17 +13,20 @@ from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from gql_app.web.answering import Answering
 from gql_app.web.bounds import (
     LAST_CALL,
     LAST_CHANCE,
     MAX_HEADERS,
     MAX_WAITING,
+    PACE,
+    PAUSE,
+    TICK,
     Bounds,
     Deadline,
-    cut_off,
+    Usage,
 )
 from gql_app.web.framing import Unacceptable, check_framing, length_beside_upgrade
+from gql_app.web.metering import Metered
 from gql_app.web.middleware import Reception
 from gql_app.web.responses import refusal
 
@@ -30,7 +34,7 @@ _NOTHING, _HEAD, _BODY = range(3)
 """What is arriving; no Enum, whose members take longer to look up than a call does."""
 
 
-class Wire(Answering):
+class Wire(Metered):
     """One connection, on which a peer is waited for no longer than it may take."""
 
     def __init__(
@@ -41,18 +45,19 @@ class Wire(Answering):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         bounds: Bounds,
+        usage: Usage,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self._bounds = bounds
+        super().__init__(config, server_state, app_state, _loop, bounds=bounds, usage=usage)
         self._head_bytes = bounds.head_bytes
         self._seconds = bounds.seconds
         self.timeout_keep_alive = min(self.timeout_keep_alive, bounds.seconds)
         self._arriving = _NOTHING
         self._due = Deadline(self.loop, self._late)
-        self._taken = Deadline(self.loop, lambda: cut_off(self.transport))
         self._idle = Deadline(self.loop, self.timeout_keep_alive_handler)
-        self._over = self._stopping = False
-        self._parsed = self._unparsed = self._body_bytes = 0
+        self._until = 0.0
+        """When what is arriving has to be there, whatever its pace."""
+        self._over = False
+        self._paced = self._parsed = self._unparsed = self._body_bytes = 0
         self._moved = False
         """Whether a head or a request ended, or some of a body came."""
         self._aside = 0
@@ -61,15 +66,15 @@ class Wire(Answering):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a first request, unless there are too many connections already."""
         super().connection_made(transport)
-        if len(self.connections) > self._bounds.connections and not self._watches():
+        if self._beyond > 0:
             self._refuse(503, "There are too many connections; try again")
         else:
-            self._due.set(self._seconds)
+            self._await()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
-        for deadline in (self._due, self._taken, self._idle):
-            deadline.end()
+        self._due.end()
+        self._idle.end()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -80,8 +85,10 @@ class Wire(Answering):
         self._stopping = True
         self._seconds = min(LAST_CALL, self._seconds)
         self.timeout_keep_alive = min(LAST_CHANCE, self.timeout_keep_alive)
-        if self._arriving != _NOTHING:
-            self._due.set(self._seconds)
+        if self._ended:
+            self._drain.set(LAST_CHANCE)
+        elif self._arriving != _NOTHING and not self._over:
+            self._await()
         elif self.cycle is None or self.cycle.response_complete:
             self._idle.set(self.timeout_keep_alive)
         if self.cycle is not None and self._arriving != _HEAD and not self.cycle.response_started:
@@ -89,7 +96,8 @@ class Wire(Answering):
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come, or refuse it."""
-        if self._over:
+        if self._over or self._ended:
+            self._discard(data)
             return
         self._idle.clear()
         self._moved = False
@@ -102,7 +110,7 @@ class Wire(Answering):
             self._refuse(why.status, why.message)
             return
         if not self._due.pending and (self._arriving != _NOTHING or not self._moved):
-            self._due.set(self._seconds)
+            self._await()
 
     def on_message_begin(self) -> None:
         """Begin a request's head."""
@@ -166,8 +174,10 @@ class Wire(Answering):
     def on_response_complete(self) -> None:
         """Turn to the next request, read no more before the last, have the answer taken."""
         self.server_state.total_requests += 1
-        self._taken.set(self._bounds.seconds)
-        if self.transport.is_closing():
+        if not self.flow.write_paused:
+            self._taken.set(self._bounds.seconds)
+        super().on_response_complete()
+        if self.is_ending():
             return
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
@@ -203,28 +213,47 @@ class Wire(Answering):
             else:
                 return
 
-    def _watches(self) -> bool:
-        """Tell whether it came by the port where one sees why there is no room at the other."""
-        return self.server is not None and self.server[1] == self._bounds.management_port
+    def end(self) -> None:
+        """Close the connection; nothing is due on it any more."""
+        self._due.clear()
+        self._idle.clear()
+        super().end()
+
+    def _may_be_reset(self) -> bool:
+        unread = self._arriving != _NOTHING or self.flow.read_paused or bool(self.pipeline)
+        return self.cycle.response_complete and (self._over or unread) and super()._may_be_reset()
+
+    def _await(self) -> None:
+        """Have what is arriving be there in time; a body shows before that how fast it comes."""
+        self._until = monotonic() + self._seconds
+        self._paced = self._body_bytes
+        self._due.set(min(PAUSE, self._seconds) if self._arriving == _BODY else self._seconds)
 
     def _check_size(self, size: int) -> None:
         if size > self._head_bytes:
             raise Unacceptable(431, f"The headers are larger than {self._head_bytes} bytes")
 
     def _late(self) -> None:
+        """Give up what has not arrived, unless it is a body that comes fast enough."""
+        left = self._until - monotonic()
         if self.flow.read_paused:  # it is we who are late
-            self._due.set(self._seconds)
+            self._await()
         elif self._arriving == _NOTHING:
             super().shutdown()
-        else:
+        elif left <= TICK:
             self._refuse(408, f"The request did not arrive within {self._bounds.seconds} seconds")
+        elif self._body_bytes - self._paced < PACE * PAUSE:
+            self._refuse(408, f"The body came more slowly than {PACE} bytes a second")
+        else:
+            self._paced = self._body_bytes
+            self._due.set(min(PAUSE, left))
 
     def _refuse(self, status: int, message: str) -> None:
         """Answer this in the request's stead, when its turn comes, and nothing after it."""
         self._over = True
         self._due.clear()
         if self._arriving == _BODY and self.cycle.response_started:
-            self.transport.close()
+            self.end()
             return
         retry = {"Retry-After": "1"} if status in {429, 503} else None
         answer = refusal(status, f"{message}.", headers=retry)
@@ -241,6 +270,7 @@ class Wire(Answering):
         if self._arriving != _BODY:
             return self.cycle is None or self.cycle.response_complete
         self._arriving = _NOTHING
+        self._release(self.cycle)
         self.cycle.disconnected = True
         self.cycle.message_event.set()
         if self.pipeline:

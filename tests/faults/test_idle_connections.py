@@ -50,6 +50,7 @@ async def test_5000_idle_connections_hinder_nobody(database_url: str, tmp_path: 
         "database_url": database_url,
         "secret_key": SECRET,
         "max_connections": str(IDLE + SPARE),
+        "max_connections_per_address": str(IDLE + SPARE),
         "receive_timeout": "600",
     }
     with serving(folder=tmp_path, **settings) as server, ExitStack() as held:

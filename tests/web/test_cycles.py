@@ -11,10 +11,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from gql_app.web.bounds import Bounds
+from gql_app.web.bounds import Bounds, Usage
 from gql_app.web.wire import Wire
 
-BOUNDS = Bounds(connections=10, seconds=60, head_bytes=2_000, body_bytes=2_000)
+BOUNDS = Bounds(
+    connections=10,
+    seconds=60,
+    head_bytes=2_000,
+    body_bytes=2_000,
+    pending_body_bytes=10_000,
+    connections_per_address=10,
+)
 LENGTH = (b"content-length", b"5")
 HELLO: Sequence[Message] = (
     {"type": "http.response.start", "status": 200, "headers": [LENGTH]},
@@ -45,7 +52,7 @@ async def connected(app: ASGIApp) -> AsyncIterator[socket.socket]:
         timeout_keep_alive=60,  # who is disconnected was not just idle
     )
     config.load()
-    serve = partial(Wire, config, ServerState(), {}, bounds=BOUNDS)
+    serve = partial(Wire, config, ServerState(), {}, bounds=BOUNDS, usage=Usage())
     loop = asyncio.get_running_loop()
     async with await loop.create_server(serve, "127.0.0.1", 0) as server:
         with socket.socket() as peer:

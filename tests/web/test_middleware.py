@@ -54,6 +54,7 @@ async def test_every_answer_bears_the_headers_of_safety(api: Api, settings: Sett
         assert response.headers["cache-control"] == "no-store"
         assert response.headers["referrer-policy"] == "no-referrer"
         assert response.headers["x-frame-options"] == "DENY"
+        assert response.headers["cross-origin-resource-policy"] == "same-origin"
         assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
         assert "charset=utf-8" in response.headers["content-type"]
         assert not {"server", "strict-transport-security", "vary"} & set(response.headers)

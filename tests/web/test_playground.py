@@ -1,7 +1,9 @@
 """The playground's page and files, as they are served."""
 
+import gzip
 import json
 import re
+import shutil
 from html import unescape
 from pathlib import Path
 from typing import Any, Final
@@ -190,18 +192,34 @@ async def test_where_it_is_not_built_strawberrys_page_stands_in_and_the_log_says
     assert missing.status_code == 404
 
 
-async def test_file_that_has_gone_since_the_start_is_not_found(tmp_path: Path) -> None:
-    (tmp_path / "index.html").touch()
-    (tmp_path / "playground").mkdir()
-    file = tmp_path / "playground" / "index-12345678.js"
-    file.write_text("1")
-    playground = Playground(folder=tmp_path)
+def built_of(folder: Path, **files: str) -> Playground:
+    """Read a playground of these files, compressed as well, which are gone then."""
+    (folder / "index.html").touch()
+    (folder / "playground").mkdir()
+    for name, text in files.items():
+        file = folder / "playground" / f"{name}-12345678.js"
+        file.write_text(text)
+        if len(text) > 1:
+            Path(f"{file}.gz").write_bytes(gzip.compress(text.encode()))
+    playground = Playground(folder=folder)
+    shutil.rmtree(folder / "playground")
+    return playground
+
+
+async def test_files_are_answered_as_they_were_at_the_start_whatever_becomes_of_them(
+    tmp_path: Path,
+) -> None:
+    large = "2" * 200_000
+    playground = built_of(tmp_path, one="1", two=large)
     app = Starlette(
         routes=[Route("/playground/{name}", playground.file)],
         exception_handlers={HTTPException: explain},
     )
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        assert (await client.get(f"/playground/{file.name}")).text == "1"
-        file.unlink()
-        assert (await client.get(f"/playground/{file.name}")).status_code == 404
+        assert (await client.get("/playground/one-12345678.js")).text == "1"
+        for accepted in ("gzip", "identity"):
+            headers = {"Accept-Encoding": accepted}
+            answer = await client.get("/playground/two-12345678.js", headers=headers)
+            assert answer.text == large
+            assert answer.headers.get("content-encoding", "identity") == accepted

@@ -165,7 +165,7 @@ def test_connections_beyond_their_number_are_turned_away(narrow: Server) -> None
     with ExitStack() as held:
         peers = [held.enter_context(connected(narrow)) for _ in range(MAX_CONNECTIONS)]
         (refused,) = ask(narrow, b"")
-        assert (refused.status, refused.code) == (503, "BAD_REQUEST")
+        assert (refused.status, refused.code) == (503, "SERVICE_UNAVAILABLE")
         assert refused.headers["connection"] == "close"
         assert refused.headers["retry-after"] == "1"
         peers[0].send(post())

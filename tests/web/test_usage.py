@@ -1,0 +1,226 @@
+"""What the connections of one process take together: memory for bodies, and places by address."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import pytest
+from starlette.types import Receive, Scope, Send
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from gql_app.web.bounds import Bounds, Usage
+from gql_app.web.responses import refusal
+from gql_app.web.wire import Wire
+from tests.peers import HELLO, LAST, ask, chunked, connected, head, post, statuses
+from tests.processes import PATIENCE, Server, free_port, serving
+
+BODY = 5_000
+ROOM = 20_000
+CLIENTS = 5
+HALF = post(b" " * BODY)[:-100]
+"""A request of which the end is missing."""
+
+
+@dataclass(slots=True)
+class Served:
+    """Connections within this process, and what they take."""
+
+    address: tuple[str, int]
+    usage: Usage
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    """Opened when requests may be answered."""
+
+    async def connect(self) -> socket.socket:
+        """Open a connection."""
+        peer = socket.socket()
+        peer.settimeout(0)
+        await asyncio.get_running_loop().sock_connect(peer, self.address)
+        return peer
+
+    async def send(self, peer: socket.socket, data: bytes) -> None:
+        """Send something."""
+        await asyncio.get_running_loop().sock_sendall(peer, data)
+
+    async def until(self, pending: int) -> None:
+        """Wait until so many bytes are pending."""
+        async with asyncio.timeout(PATIENCE):
+            while self.usage.pending_body_bytes != pending:  # noqa: ASYNC110 — bytes send no event
+                await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    """Serve an application that takes a body and waits before it answers; /at-once does neither."""
+    found: list[Served] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        while scope["path"] != "/at-once":
+            message = await receive()
+            if not message.get("more_body"):
+                await found[0].gate.wait()
+                break
+        await refusal(404, "There is nothing.")(scope, receive, send)
+
+    async with _listening(app) as server:
+        found.append(server)
+        yield server
+
+
+@asynccontextmanager
+async def _listening(app: object) -> AsyncIterator[Served]:
+    config = Config(app, ws="none", lifespan="off", log_config=None, timeout_keep_alive=60)  # type: ignore[arg-type]
+    config.load()
+    usage = Usage()
+    bounds = Bounds(
+        connections=100,
+        seconds=PATIENCE,
+        head_bytes=2_000,
+        body_bytes=BODY,
+        pending_body_bytes=ROOM,
+        connections_per_address=100,
+    )
+    make = partial(Wire, config, ServerState(), {}, bounds=bounds, usage=usage)
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(make, "127.0.0.1", 0) as server:
+        yield Served(server.sockets[0].getsockname(), usage)
+
+
+async def test_half_a_body_is_counted_until_it_is_whole(served: Served) -> None:
+    with await served.connect() as peer:
+        await served.send(peer, HALF)
+        await served.until(BODY - 100)
+        await served.send(peer, b" " * 100)
+        await served.until(0)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        HALF,
+        post(b" " * BODY),
+        chunked(b" " * BODY)[:-5],
+        chunked(b" " * BODY, end=b"nonsense\r\n"),
+        chunked(b" " * BODY, b" " * (BODY + 1)),
+        post(b" " * BODY, line=b"POST /at-once HTTP/1.1")[:-100],
+        post(b" " * BODY) * 2,
+        post(b" " * BODY) + HALF,
+        post(b" " * BODY) + HALF[:-1_000] + HALF,
+        post(b" " * BODY) * 2 + b"nonsense\r\n\r\n",
+        post(b" " * BODY, b"Connection: Upgrade", b"Upgrade: h2c")[:-100],
+    ],
+    ids=range(11),
+)
+async def test_nothing_is_counted_once_the_connection_is_gone(served: Served, sent: bytes) -> None:
+    async with AsyncExitStack() as held:
+        for end in ("close", "answers"):
+            with await served.connect() as peer, await served.connect() as other:
+                await served.send(peer, sent)
+                await served.send(other, HALF)
+                await served.send(other, b" " * 100)
+                if end == "answers":
+                    served.gate.set()
+                    held.callback(served.gate.clear)
+        await served.until(0)
+
+
+async def test_whole_body_that_waits_for_its_turn_is_counted(served: Served) -> None:
+    with await served.connect() as peer:
+        await served.send(peer, post(b" ") + post(b" " * BODY))
+        await served.until(BODY)
+        served.gate.set()
+        await served.until(0)
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serve where few bodies may be on their way, and few connections from one address."""
+    settings = {
+        "max_body_bytes": str(BODY),
+        "max_pending_body_bytes": str(ROOM),
+        "max_connections_per_address": str(CLIENTS),
+        "management_port": str(free_port()),
+    }
+    folder = tmp_path_factory.mktemp("crowded")
+    with serving(folder=folder, **settings) as server:
+        yield server
+
+
+def _await_room(server: Server) -> None:
+    """Wait until the server has seen that the others are gone."""
+    while ask(server, post(HELLO, LAST))[0].status != 200:
+        pass
+
+
+@pytest.mark.xdist_group("crowded")
+def test_bodies_beyond_the_room_for_all_are_refused_and_told_to_come_back(crowded: Server) -> None:
+    with ExitStack() as held:
+        peers = [held.enter_context(connected(crowded)) for _ in range(CLIENTS)]
+        for peer in peers:
+            peer.send(HALF)
+        poll = {peer.connection: peer for peer in peers}
+        [refused] = _readable(poll)
+        answer = poll[refused].answer()
+        assert (answer.status, answer.code) == (503, "SERVICE_UNAVAILABLE")
+        assert answer.headers["retry-after"] == "1"
+        for peer in peers:
+            if peer.connection is not refused:
+                peer.send(b" " * 100)
+                assert peer.answer().status == 400  # blanks are no JSON, but all of them came
+    _await_room(crowded)
+
+
+def _readable(peers: dict[socket.socket, object]) -> list[socket.socket]:
+    import select  # noqa: PLC0415 — here alone
+
+    return select.select(list(peers), [], [], PATIENCE)[0]
+
+
+@pytest.mark.xdist_group("crowded")
+def test_one_address_has_so_many_connections_and_those_who_watch_are_not_counted(
+    crowded: Server,
+) -> None:
+    with ExitStack() as held:
+        peers = [held.enter_context(connected(crowded)) for _ in range(CLIENTS)]
+        (refused,) = ask(crowded, b"")
+        assert (refused.status, refused.code) == (503, "SERVICE_UNAVAILABLE")
+        assert refused.headers["retry-after"] == "1"
+        for peer in peers:
+            peer.send(post())
+            assert peer.answer().status == 200
+    _await_room(crowded)
+
+
+def test_connections_of_trusted_proxies_are_not_counted_by_address(tmp_path: Path) -> None:
+    settings = {"max_connections_per_address": "1", "trusted_proxies": "::ffff:127.0.0.1"}
+    with serving(folder=tmp_path, **settings) as server, ExitStack() as held:
+        for _ in range(10):
+            peer = held.enter_context(connected(server))
+            peer.send(post())
+            assert peer.answer().status == 200
+
+
+@pytest.mark.xdist_group("hasty")
+def test_body_that_stalls_or_trickles_is_given_up(hasty: Server) -> None:
+    for start in (head(b"Content-Length: 200000"), post(b" " * 200_000)[:-1]):
+        assert statuses(ask(hasty, start)) == [408]
+
+
+async def test_body_has_a_least_pace(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gql_app.web.wire.PAUSE", 0.5)
+    served.gate.set()
+    loop = asyncio.get_running_loop()
+    start = head(b"Content-Length: %d" % BODY)
+    with await served.connect() as stalled, await served.connect() as steady:
+        await served.send(stalled, start + b" " * (BODY - 1_000))
+        await served.send(steady, start)
+        for _ in range(BODY // 500):
+            await served.send(steady, b" " * 500)
+            await asyncio.sleep(0.1)  # it takes longer than one measure of the pace
+        assert (await loop.sock_recv(steady, 12)).endswith(b"404")
+        async with asyncio.timeout(PATIENCE):
+            assert (await loop.sock_recv(stalled, 12)).endswith(b"408")
