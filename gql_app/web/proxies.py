@@ -44,7 +44,8 @@ class ProxyHeaders:
         """Return the address of the client, the last of those given being the nearest."""
         addresses = list(forwarded)
         others = [each for each in addresses if not self._trusts(each)]
-        return (others[-1:] or addresses[:1] or [None])[0]
+        nearest = others[-1:] or addresses[:1]
+        return nearest[0] if nearest else None
 
 
 def _forwarded(scope: Scope) -> Iterator[str]:
