@@ -26,6 +26,16 @@ def require_loopback(host: str) -> None:
         )
 
 
+def loopback_hosts(host: str) -> str:
+    """Return the Host headers by which a server on loopback is known, as the setting has them.
+
+    A page of anybody's may have its own name lead to this machine (DNS rebinding): then the
+    browser sends that name.
+    """
+    shown = f"[{host}]" if ":" in host else host
+    return ",".join(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", shown.lower()]))
+
+
 async def fill(db: Writer, passwords: Passwords) -> None:
     """Fill an empty database; reuse one that was filled before. Raises CannotStart."""
     if await customers.by_email(db, SIGN_INS[0].email):

@@ -6,14 +6,16 @@ import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import partial
+from io import StringIO
 from types import MappingProxyType
 from typing import Final, NamedTuple, TextIO
 
 import orjson
 import structlog
-from structlog.typing import EventDict
+from structlog.typing import EventDict, ExcInfo
 
 from gql_app.clock import now, rfc3339
+from gql_app.text import printable
 
 _Write = Callable[[object, str, EventDict], str]
 _bound: Final[ContextVar[Mapping[str, str]]] = ContextVar("bound", default=MappingProxyType({}))
@@ -29,7 +31,7 @@ def configure(level: str) -> None:
     least = logging.getLevelNamesMapping()[level]
     write: _Write = _json
     if sys.stderr.isatty():
-        render = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        render = structlog.dev.ConsoleRenderer(exception_formatter=_traceback, repr_native_str=True)
         write = partial(_text, render)
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[lambda _, method, line: _completed(line["_record"].name, method, line)],
@@ -60,14 +62,22 @@ def _json(_output: object, _level: str, line: EventDict) -> str:
     if "exc_info" in line:
         line = structlog.processors.format_exc_info(None, "", line)
     written = orjson.dumps(line, str, orjson.OPT_UTC_Z)
-    return (written if written.isascii() else json.dumps(orjson.loads(written)).encode()).decode()
+    ascii_alone = written if written.isascii() else json.dumps(orjson.loads(written)).encode()
+    return ascii_alone.decode().replace("\x7f", "\\u007f")  # the one control that JSON leaves
 
 
 def _text(
     render: structlog.dev.ConsoleRenderer, output: object, level: str, line: EventDict
 ) -> str:
-    """Write a line for the eye."""
-    return render(output, level, {**line, "timestamp": rfc3339(line["timestamp"])})
+    """Write a line for the eye; what a terminal would obey is escaped wherever it comes from."""
+    shown = {"timestamp": rfc3339(line["timestamp"]), "event": printable(str(line["event"]))}
+    return render(output, level, {**line, **shown})
+
+
+def _traceback(to: TextIO, fault: ExcInfo) -> None:
+    plain = StringIO()
+    structlog.dev.plain_traceback(plain, fault)
+    to.write(printable(plain.getvalue(), keep="\n"))
 
 
 class _Output(NamedTuple):

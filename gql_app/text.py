@@ -39,6 +39,20 @@ def normalise(text: str, *, longest: int, form: Literal["NFC", "NFKC", "NFKD"] =
     return normal
 
 
+def printable(text: str, *, keep: str = "") -> str:
+    r"""Return the text with what a terminal would obey, and whatever else can't be seen, as \xNN.
+
+    That is all but letters, marks, numbers, punctuation, symbols and the blank; of the rest
+    some may be kept.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in keep else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
 def _longest_run_of_marks(text: str) -> int:
     # By category, for some of class 0 decompose into marks that have to be put in order.
     runs = groupby(text, lambda character: unicodedata.category(character)[0] == "M")

@@ -88,7 +88,7 @@ def ask(server: Server, data: bytes) -> list[Answer]:
 
 def head(*headers: bytes, line: bytes = b"POST /graphql HTTP/1.1") -> bytes:
     """Write the head of a request, good but for these headers."""
-    always = (b"Host: test", b"Content-Type: application/json")
+    always = (b"Host: 127.0.0.1", b"Content-Type: application/json")
     return b"\r\n".join([line, *always, *headers, b"", b""])
 
 

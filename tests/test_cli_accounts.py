@@ -124,6 +124,21 @@ async def test_export_is_a_line_of_json_for_each_event_the_oldest_first(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_export_holds_nothing_that_a_terminal_obeys(
+    resources: Resources, database_url: str, tmp_path: Path
+) -> None:
+    agents = [chr(code) for code in (*range(1, 0x20), *range(0x7F, 0xA0))]
+    agents += ["\x9b2J", "\x1b]0;pwned\x07", "\u202e", "Büro"]
+    async with resources.database.write() as db:
+        for agent in agents:
+            audit.record(db, Action.LOGIN, Origin("192.0.2.1", agent))
+    done = run_here("export-audit", folder=tmp_path, database_url=database_url)
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if not (line.isascii() and line.isprintable())] == []
+    assert [json.loads(line)["userAgent"] for line in lines] == agents
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_export_of_no_events_is_no_line(database_url: str, tmp_path: Path) -> None:
     done = run_here("export-audit", folder=tmp_path, database_url=database_url)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import select
 import sys
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
@@ -47,7 +48,10 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Read]:
 
         def read() -> str:
             screen.flush()
-            return os.read(reader, 65_536).decode()
+            shown = os.read(reader, 65_536)
+            while select.select([reader], [], [], 0)[0]:
+                shown += os.read(reader, 65_536)
+            return shown.decode()
 
         yield read
     os.close(reader)
@@ -168,3 +172,54 @@ def test_log_that_nobody_takes_fails_nothing(monkeypatch: pytest.MonkeyPatch) ->
         write("lost")
     with pytest.raises(BrokenPipeError):
         stream.close()
+
+
+ESCAPES = [
+    *(chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))),
+    "\u2028",
+    "\u2029",
+    "\u202e",
+    "\u200b",
+    "\ufeff",
+    "\x1b]0;pwned\x07",
+    "\x1b[2J\x1b[31mFAKE",
+    "\x9b2J",
+]
+
+
+def fail_with(message: str) -> None:
+    """Fail with a message."""
+    raise ValueError(message)
+
+
+def shows(text: str, specimen: str) -> bool:
+    """Tell whether a text holds something between the marks that the tests put around it."""
+    return f"<{specimen}>" in text
+
+
+@pytest.mark.parametrize("specimen", ESCAPES, ids=ascii)
+def test_terminal_obeys_nothing_that_is_logged(terminal: Read, specimen: str) -> None:
+    hostile = f"<{specimen}>"
+    structlog.get_logger("gql_app.web").info("Request", path=f"/{hostile}", agent=f"a {hostile}")
+    structlog.get_logger("gql_app.web").info(hostile, listed=[hostile])
+    logging.getLogger("a.library").warning("about %s", hostile)
+    for log in (structlog.get_logger("gql_app.web"), logging.getLogger("a.library")):
+        try:
+            fail_with(hostile)
+        except ValueError:
+            log.exception("failed")
+    text = terminal().replace("\r\n", "\n")
+    if specimen != "\n":  # a traceback has lines
+        assert not shows(text, specimen)
+    assert text.count(ascii(hostile)[1:-1]) >= 5
+    assert not set(text) & (set(ESCAPES) - {"\n", "\x1b"})  # colours are the log's own
+
+
+@pytest.mark.parametrize("specimen", ESCAPES, ids=ascii)
+def test_json_is_printable_ascii(piped: Read, specimen: str) -> None:
+    structlog.get_logger("gql_app.web").info("Request", path=specimen)
+    logging.getLogger("a.library").warning("about %s", specimen)
+    for line in piped().splitlines():
+        assert line.isascii()
+        assert line.isprintable()
+        json.loads(line)

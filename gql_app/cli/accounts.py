@@ -1,7 +1,6 @@
 """Accounts, seen from the operator's chair: admins, samples, sessions and the audit."""
 
 import asyncio
-import json
 import secrets
 import sys
 from collections.abc import AsyncIterator
@@ -13,7 +12,7 @@ import typer
 from gql_app import settings
 from gql_app.accounts import audit, checks, credentials, customers, samples, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.cli.console import bar, err, fail, out
+from gql_app.cli.console import ascii_json, bar, err, fail, out
 from gql_app.cli.database import prepare
 from gql_app.clock import rfc3339
 from gql_app.db.engine import Database
@@ -128,7 +127,7 @@ async def _export_audit(chosen: Settings) -> None:
                 "ipAddress": row.ip_address,
                 "userAgent": row.user_agent,
             }
-            sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
+            sys.stdout.write(ascii_json(event) + "\n")
 
 
 async def _seed(chosen: Settings, count: int, password: str) -> None:

@@ -1,15 +1,40 @@
 """Where the command line prints: what was asked for, and what went wrong."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, NoReturn
+from typing import Any, BinaryIO, Final, NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console as RichConsole
+
+from gql_app.text import printable
+
+
+class Console(RichConsole):
+    """A terminal that is told nothing but text, whoever wrote it."""
+
+    def print(self, *objects: Any, **how: Any) -> None:  # noqa: ANN401 — rich's own
+        """Print texts, in which what a terminal would obey is escaped."""
+        texts = (printable(each, keep="\n") if isinstance(each, str) else each for each in objects)
+        super().print(*texts, **how)
+
 
 out: Final = Console(soft_wrap=True, highlight=False)
 err: Final = Console(soft_wrap=True, highlight=False, stderr=True)
+
+
+def ascii_json(value: object) -> str:
+    """Return JSON in ASCII, of which no terminal obeys anything."""
+    return json.dumps(value).replace("\x7f", "\\u007f")
+
+
+def shown(to: BinaryIO) -> Callable[[bytes], object]:
+    """Return what writes UTF-8 to a file; to a terminal, nothing that it would obey."""
+    if not to.isatty():
+        return to.write
+    return lambda text: to.write(printable(text.decode(), keep="\r\n").encode())
 
 
 def fail(message: str) -> NoReturn:

@@ -36,6 +36,9 @@ def serve(
         if f"{settings.PREFIX}DATABASE_URL" not in settings.given():
             os.environ[f"{settings.PREFIX}DATABASE_URL"] = demonstration.DATABASE
     chosen = settings.load(serving=True)
+    behind_proxy = chosen.trusted_proxies is not None and not demo
+    if not chosen.hosts and not behind_proxy and demonstration.is_loopback(host):
+        os.environ[f"{settings.PREFIX}ALLOWED_HOSTS"] = demonstration.loopback_hosts(host)
     logs.configure(chosen.log_level)
     for name in settings.unknown_variables():
         err.print(f"{name} is no setting of this program; it is ignored.", markup=False)

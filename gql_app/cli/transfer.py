@@ -15,7 +15,7 @@ from gql_app import settings
 from gql_app.accounts import exports, imports
 from gql_app.accounts.checks import Rules
 from gql_app.accounts.imports import BATCH, FIELDS, Record, Refused
-from gql_app.cli.console import bar, err, fail, out
+from gql_app.cli.console import bar, err, fail, out, shown
 from gql_app.cli.database import prepare
 from gql_app.cli.records import STDIO, Format, Source, Unreadable, format_of, read, writer
 from gql_app.db.engine import Database
@@ -144,7 +144,7 @@ async def _export(
             exports.record(db, fields)
         async with database.read() as db:
             total = await exports.count(db)
-            write = writer(to.write, form, fields)
+            write = writer(shown(to), form, fields)
             with bar("Exporting", total, quiet=quiet) as advance:
                 async for page in exports.pages(db, fields):
                     for values in page:

@@ -27,6 +27,7 @@ from gql_app.db.faults import (
 )
 from gql_app.db.opening import CONNECTIONS, POOL_TIMEOUT, open_engine
 from gql_app.db.postgres import CONNECT_TIMEOUT, PostgresReader, Servers
+from gql_app.db.probing import Shared, within
 from gql_app.db.questions import Question, Reader, T
 from gql_app.db.sqlite import SqliteDoer, SqliteReader
 from gql_app.db.tables import REVISION, REVISIONS
@@ -99,6 +100,7 @@ class Database:
         self._doer = SqliteDoer(url) if isinstance(self._reader, SqliteReader) else self._reader
         self._lent: Reader = self._reader
         self._lent_to_do: Doer = self._doer
+        self.latest_condition: Final = Shared(self.condition)
         self._running: Final[set[asyncio.Task[Any]]] = set()
         self._writers = async_sessionmaker(self.engine, class_=Writer, expire_on_commit=False)
 
@@ -227,9 +229,8 @@ class Database:
         It takes a connection of its own, so that it tells a hung database from a busy pool.
         """
         try:
-            async with asyncio.timeout(PROBE_TIMEOUT):
-                revision = await self.revision()
-        except (Unavailable, *DRIVERS):
+            revision = await within(self.revision(), PROBE_TIMEOUT)
+        except (Unavailable, TimeoutError, *DRIVERS):
             return Condition("unreachable", "unknown")
         if revision is None or revision in REVISIONS[:-1]:
             return Condition("ok", "pending")

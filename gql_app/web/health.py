@@ -35,8 +35,9 @@ async def readyz(request: Request) -> Json:
 
 
 async def _condition(request: Request) -> Condition:
+    """Return how the database is, or was less than a second ago."""
     resources: Resources = request.state.resources
-    return await resources.database.condition()
+    return await resources.database.latest_condition.get()
 
 
 def _answer(condition: Condition, parts: dict[str, str]) -> Json:

@@ -1,6 +1,7 @@
 """PostgreSQL that dies, hangs or is overrun: served again, and nothing acknowledged is lost."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from tests.clusters import Cluster, folder, running_cluster
 from tests.conftest import SECRET
 from tests.faults.load import LATE, OK, UNAVAILABLE, kept, load_on, people_of
-from tests.processes import Server, serving
+from tests.processes import PATIENCE, Server, serving
 
 RECOVERY = 5
 """Seconds within which everybody is served again."""
@@ -41,10 +42,16 @@ def server(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield server
 
 
-def statuses(server: Server) -> tuple[int, int]:
-    """Ask whether the process lives, and whether it can serve."""
+def await_statuses(server: Server, living: int, ready: int) -> None:
+    """Wait until it is told so whether the process lives, and whether it can serve.
+
+    The database is asked about that once a second at most.
+    """
+    deadline = time.monotonic() + PATIENCE
     with server.client() as client:
-        return client.get("/livez").status_code, client.get("/readyz").status_code
+        while client.get("/readyz").status_code != ready:
+            assert time.monotonic() < deadline
+        assert client.get("/livez").status_code == living
 
 
 async def test_postgresql_that_is_killed_and_restarted_loses_nothing(
@@ -53,13 +60,13 @@ async def test_postgresql_that_is_killed_and_restarted_loses_nothing(
     async with load_on(server, await people_of(cluster.url)) as load:
         await asyncio.to_thread(cluster.kill)
         await load.everybody(UNAVAILABLE)
-        assert await asyncio.to_thread(statuses, server) == (200, 503)
+        await asyncio.to_thread(await_statuses, server, 200, 503)
         await asyncio.to_thread(cluster.start)
         async with asyncio.timeout(RECOVERY):
             await load.everybody(OK)
     assert load.codes == {OK, UNAVAILABLE}
     assert load.acknowledged <= await kept(cluster.url)
-    assert statuses(server) == (200, 200)
+    await_statuses(server, 200, 200)
     assert "Traceback" not in server.logged()
 
 
@@ -70,7 +77,7 @@ async def test_postgresql_that_hangs_keeps_nobody_longer_than_the_deadline(
         with cluster.hanging():
             async with asyncio.timeout(2 * DEADLINE + 1):  # who began just now, and the next
                 await load.everybody(LATE)
-            assert await asyncio.to_thread(statuses, server) == (200, 503)
+            await asyncio.to_thread(await_statuses, server, 200, 503)
         async with asyncio.timeout(RECOVERY):
             await load.everybody(OK)
     assert load.codes <= {OK, LATE, UNAVAILABLE}
@@ -116,7 +123,7 @@ async def test_who_finds_every_connection_out_waits_no_longer_than_is_set(
             await locked.execute("LOCK TABLE sessions")  # one reads and one writes, and both wait
             async with asyncio.timeout(5):
                 await load.until(UNAVAILABLE, len(load.outcomes) - 2)
-            assert await asyncio.to_thread(statuses, small) == (200, 200)
+            await asyncio.to_thread(await_statuses, small, 200, 200)
         await locked.close()
         async with asyncio.timeout(RECOVERY):
             await load.everybody(OK)

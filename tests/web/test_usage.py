@@ -1,6 +1,7 @@
 """What the connections of one process take together: memory for bodies, and places by address."""
 
 import asyncio
+import select
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
@@ -162,9 +163,9 @@ def test_bodies_beyond_the_room_for_all_are_refused_and_told_to_come_back(crowde
         peers = [held.enter_context(connected(crowded)) for _ in range(CLIENTS)]
         for peer in peers:
             peer.send(HALF)
-        poll = {peer.connection: peer for peer in peers}
-        [refused] = _readable(poll)
-        answer = poll[refused].answer()
+        by_connection = {peer.connection: peer for peer in peers}
+        [refused] = select.select(list(by_connection), [], [], PATIENCE)[0]
+        answer = by_connection[refused].answer()
         assert (answer.status, answer.code) == (503, "SERVICE_UNAVAILABLE")
         assert answer.headers["retry-after"] == "1"
         for peer in peers:
@@ -172,12 +173,6 @@ def test_bodies_beyond_the_room_for_all_are_refused_and_told_to_come_back(crowde
                 peer.send(b" " * 100)
                 assert peer.answer().status == 400  # blanks are no JSON, but all of them came
     _await_room(crowded)
-
-
-def _readable(peers: dict[socket.socket, object]) -> list[socket.socket]:
-    import select  # noqa: PLC0415 — here alone
-
-    return select.select(list(peers), [], [], PATIENCE)[0]
 
 
 @pytest.mark.xdist_group("crowded")
