@@ -10,6 +10,7 @@ from sqlalchemy import Text, bindparam, select, true, update
 
 from gql_app.accounts import audit, checks, customers, sessions
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.identity import former_key, owner
 from gql_app.accounts.records import AnyCustomer, CustomerRecord, columns
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttle import Limit, Throttle
@@ -52,9 +53,14 @@ async def check(
         throttle.of_client("sign-in", origin.ip_address),
     )
     async with read() as db:
-        found = await db.ask(_KNOWN, key=key, subjects=[limit.subject for limit in limits])
+        found = await db.ask(
+            _KNOWN,
+            key=key,
+            former_key=former_key(key),
+            subjects=[limit.subject for limit in limits],
+        )
     throttle.judge(limits, {subject: times for subject, times, *_ in found if subject})
-    customer = CustomerRecord._make(found[0][2:]) if found[0][2] else None
+    customer = owner((CustomerRecord._make(row[2:]) for row in found if row[2]), key)
     if passwords.too_long(secret):
         return Attempt(limits, customer, proven=False)
     matches = await hasher.verify(password, customer.password_hash if customer else None)
@@ -237,8 +243,12 @@ _SIGN_IN: Final = sessions.opening(
 _KNOWN: Final = Question(
     select(ThrottleRow.subject, ThrottleRow.times, *columns(CustomerRow, CustomerRecord._fields))
     .select_from(select(true()).subquery())
-    .outerjoin(CustomerRow, CustomerRow.email_key == bindparam("key", type_=Text()))
-    .outerjoin(ThrottleRow, among(ThrottleRow.subject, "subjects")),
+    .outerjoin(CustomerRow, customers.has_address())
+    .outerjoin(ThrottleRow, among(ThrottleRow.subject, "subjects"))
+    .order_by(CustomerRow.email_canonical.is_(None)),
     tuple,
 )
-"""An account, and the failures that count before it is looked at: a row for each, at least one."""
+"""Whom either key finds, and the failures that count before they are looked at.
+
+There is a row for each pair of them, at least one.
+"""

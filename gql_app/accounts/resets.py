@@ -8,6 +8,7 @@ from sqlalchemy import Text, bindparam, delete, select
 from gql_app import clock
 from gql_app.accounts import audit, checks, customers, letters, sessions
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.identity import canonical_email
 from gql_app.accounts.records import CustomerRecord, columns
 from gql_app.accounts.throttle import Throttle
 from gql_app.db.engine import Writer
@@ -61,7 +62,7 @@ async def reset(
     customer = await resettable(db, token)
     if customer is None:
         raise Rejected(SPENT_LINK)
-    await throttle.clear(db, throttle.of_typed("sign-in", customer.email_key))
+    await throttle.clear(db, throttle.of_typed("sign-in", canonical_email(customer.email)))
     row = await db.get(CustomerRow, customer.id, with_for_update=True)
     spend = (
         delete(PasswordResetRow)

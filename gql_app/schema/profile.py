@@ -50,7 +50,7 @@ class ProfileMutation:
         origin = await context.by_caller()
         try:
             changes = checks.check_changes(me.customer, input.given())
-            if changes.values.get("email_key", me.customer.email_key) != (me.customer.email_key):
+            if changes.values.get("email", me.customer.email) != me.customer.email:
                 await _prove(context, me.customer, input.current_password or None)
             row = await context.write(customers.update, me.customer.id, changes, origin=origin)
         except Rejected as why:
