@@ -22,8 +22,8 @@ from typing import TypeVar
 
 from sqlalchemy import insert, select, text
 
-from gql_app.accounts.checks import fold
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
+from gql_app.accounts.identity import search_key
 from gql_app.accounts.paging import Window
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
@@ -130,12 +130,12 @@ def people(start: int, count: int) -> Iterator[dict[str, object]]:
         is_last = number % 100 == 7  # noqa: PLR2004 — any of 100
         name = "Zeno Zwingli" if is_last else f"{chance.choice(GIVEN)} {family}"
         family = "Zwingli" if is_last else family
-        email = f"{fold(family)}.{number}@example.com"
+        email = f"{search_key(family)}.{number}@example.com"
         at = LATEST - timedelta(minutes=61 if is_last else chance.randrange(count // TIES))
         yield {
             "id": new_id(),
             "name": name,
-            "name_key": fold(name),
+            "name_key": search_key(name),
             "email": email,
             "email_key": email,
             "password_hash": "x" * 97,

@@ -7,7 +7,7 @@ from pathlib import Path
 from stat import S_IRWXG, S_IRWXO
 from typing import Final
 
-from gql_app.accounts import customers, samples
+from gql_app.accounts import backfill, customers, samples
 from gql_app.addresses import is_loopback
 from gql_app.db.clocks import skew
 from gql_app.db.engine import Database, sqlite_file
@@ -18,6 +18,8 @@ from gql_app.security.strength import guessable
 from gql_app.settings import PREFIX, Settings, unknown_variables
 
 MAX_SKEW: Final = timedelta(seconds=5)
+MAX_PAIRS: Final = 20
+"""Pairs of customers of one mailbox that are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,11 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
             yield migrate
         else:
             async with database.read() as db:
-                for finding in [*await _clocks(database), *await _demo_data(db, settings)]:
+                for finding in [
+                    *await _clocks(database),
+                    *await _demo_data(db, settings),
+                    *await _collisions(db),
+                ]:
                     yield finding
     finally:
         await database.close()
@@ -227,5 +233,19 @@ async def _demo_data(db: Reader, settings: Settings) -> list[Finding]:
             "demo-data",
             "The database has the demo's customers, whose passwords everybody knows.",
             "Begin with an empty database.",
+        )
+    ]
+
+
+async def _collisions(db: Reader) -> list[Finding]:
+    found = await backfill.collisions(db)
+    if not found:
+        return []
+    pairs = ", ".join(f"{each.holder} and {each.other}" for each in found[:MAX_PAIRS])
+    return [
+        Finding(
+            "colliding-addresses",
+            f"Of {len(found)} customers the address is another's mailbox as well: {pairs}.",
+            "Give one of each two another address: gql-app change-email ID ADDRESS.",
         )
     ]

@@ -9,11 +9,11 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from gql_app.accounts import audit, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.db.tables import AuditRow
+from gql_app.db.tables import AuditRow, CustomerRow, PasswordResetRow
 from gql_app.resources import Resources
 from gql_app.security.ids import new_id
 from tests.api import Api
@@ -24,6 +24,7 @@ from tests.people import NOWHERE, add_customer, sign_in, sign_out
 from tests.processes import MAIN, environment
 
 LONG_AGO = datetime(2020, 1, 1, 12, tzinfo=UTC)
+CHANGED = "email:change"
 
 
 async def test_purge_tells_how_much_is_gone(
@@ -175,3 +176,87 @@ def test_faulty_settings_are_told_without_their_values(tmp_path: Path, command: 
         "GQL_APP_SMTP_URL",
         "GQL_APP_TRUSTED_PROXIES",
     ]
+
+
+async def test_address_is_changed_by_nobodys_hand_and_ends_what_went_by_the_old_one(
+    api: Api, database_url: str, tmp_path: Path
+) -> None:
+    person = await sign_in(api.resources, await add_customer(api.database, "Ada"))
+    async with api.database.write() as db:
+        db.add(PasswordResetRow(customer_id=person.id, digest="x", expires_at=LONG_AGO))
+    done = await asyncio.to_thread(
+        run_here,
+        *("change-email", str(person.id), " ADA@Example.org "),
+        folder=tmp_path,
+        database_url=database_url,
+    )
+    told = "The customer has the address ADA@example.org now.\n"
+    assert (done.returncode, done.stdout) == (0, told)
+    refused = await api.run("{ me { id } }", token=person.token)
+    assert refused.reason("me") == "TOKEN_REVOKED"
+    async with looking(api.database) as db:
+        row = await db.get_one(CustomerRow, person.id)
+        assert (row.email, row.email_key, row.email_canonical) == (
+            "ADA@example.org",
+            "ada@example.org",
+            "ada@example.org",
+        )
+        assert (await db.scalars(select(PasswordResetRow))).all() == []
+        events = list(await db.scalars(select(AuditRow).order_by(AuditRow.id)))
+    changed = [(each.actor_id, each.customer_id) for each in events if each.action == CHANGED]
+    assert changed == [(None, person.id)]
+
+
+@pytest.mark.parametrize(
+    ("customer_id", "address", "told"),
+    [
+        ("nobody", "ada@example.org", "id: There is no such customer."),
+        (str(new_id()), "ada@example.org", "id: There is no such customer."),
+        (None, "ada", "email: This is not an e-mail address."),
+        (None, "bob@example.com", "email: Another customer has this e-mail address."),
+    ],
+)
+async def test_address_that_cannot_be_changed_is_told_in_words(
+    api: Api, database_url: str, tmp_path: Path, customer_id: str | None, address: str, told: str
+) -> None:
+    ada = await add_customer(api.database, "Ada")
+    await add_customer(api.database, "Bob")
+    done = await asyncio.to_thread(
+        run_here,
+        *("change-email", customer_id or str(ada.id), address),
+        folder=tmp_path,
+        database_url=database_url,
+    )
+    assert (done.returncode, done.stderr) == (1, f"{told}\n")
+
+
+async def test_customers_of_one_mailbox_stop_migrate_until_one_has_another_address(
+    api: Api, database_url: str, tmp_path: Path
+) -> None:
+    rows = [await add_customer(api.database, name) for name in ("Ada", "Bob")]
+    async with api.database.write() as db:
+        for row, domain in zip(
+            rows, ("bücher.example.com", "xn--bcher-kva.example.com"), strict=True
+        ):
+            email = f"ada@{domain}"
+            values = {"email": email, "email_key": email, "email_canonical": None}
+            await db.execute(update(CustomerRow).where(CustomerRow.id == row.id).values(**values))
+
+    def told(*arguments: str) -> tuple[int, str, str]:
+        done = run_here(*arguments, folder=tmp_path, database_url=database_url, secret_key=SECRET)
+        return done.returncode, done.stdout, done.stderr
+
+    pair = " and ".join(sorted(str(row.id) for row in rows))
+    for _ in range(2):
+        status, _, why = await asyncio.to_thread(told, "migrate")
+        assert (status, why.splitlines()[0]) == (1, pair)
+        assert "gql-app change-email ID ADDRESS" in " ".join(why.split())
+    status, found, _ = await asyncio.to_thread(told, "check", "--json")
+    [finding] = [
+        each for each in json.loads(found)["findings"] if each["code"] == "colliding-addresses"
+    ]
+    assert (status, pair in finding["message"]) == (1, True)
+    assert (await asyncio.to_thread(told, "change-email", str(rows[0].id), "a@example.org"))[0] == 0
+    assert (await asyncio.to_thread(told, "migrate"))[:2] == (0, "The database is up to date.\n")
+    _, found, _ = await asyncio.to_thread(told, "check", "--json")
+    assert "colliding-addresses" not in found

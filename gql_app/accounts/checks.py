@@ -8,11 +8,11 @@ from typing import Final, Self
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 from gql_app.accounts import lines
+from gql_app.accounts.identity import canonical_email, email_keys, search_key
 from gql_app.accounts.records import AnyCustomer
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.security import password_policy
 from gql_app.settings import Settings
-from gql_app.text import LONGEST_DECOMPOSITION, TextTooLong, TooManyMarks, normalise
 
 MAX_NAME: Final = 200
 MAX_EMAIL: Final = 254
@@ -88,30 +88,21 @@ class Changes:
         return False in (self.values.get("is_admin"), self.values.get("is_active"))
 
 
-def fold(text: str) -> str:
-    """Fold case by Unicode, so that both databases search and sort alike."""
-    return normalise(text, longest=LONGEST_DECOMPOSITION * MAX_EMAIL).casefold()
-
-
 def stored_key(email: str) -> str | None:
-    """Tell by which key an address is stored, however it is typed; None if it can be none.
+    """Return the canonical key of an address, however it is typed; None if it can be none.
 
     Of a plain one nobody asks whether it is any, which takes longer than to look it up.
     """
     typed = email.strip()
     if len(typed) <= MAX_EMAIL and _PLAIN.fullmatch(typed):
-        return fold(typed)
+        return typed.lower()
     checked = _address(typed)
-    return None if isinstance(checked, Fault) else fold(checked)
+    return None if isinstance(checked, Fault) else canonical_email(checked)
 
 
 def typed_key(email: str, stored: str | None) -> str:
-    """Fold what was typed as an address, even if it is none that could be stored."""
-    typed = email.strip()
-    try:
-        return stored or fold(typed)
-    except (TextTooLong, TooManyMarks):
-        return typed
+    """Return the key of what was typed as an address, even if it is none that could be stored."""
+    return stored or email.strip().lower()
 
 
 def check_new(
@@ -170,10 +161,11 @@ def check_changes(
                 values["phone"] = checks.take(_phone(value))
             case "name", str():
                 name = checks.take(_name(value))
-                values |= {"name": name, "name_key": fold(name)}
+                values |= {"name": name, "name_key": search_key(name)}
             case "email", str():
                 email = checks.take(_email(value, rules))
-                values |= {"email": email, "email_key": fold(email)}
+                if email != row.email:  # what is as it was is not to be written over what follows
+                    values |= {"email": email, **email_keys(email)}
             case "password", str():
                 password = value
             case (("is_admin" | "is_active"), bool()):

@@ -10,6 +10,7 @@ from sqlalchemy import Text, bindparam, select, update
 
 from gql_app.accounts import audit, checks, customers, failures, known_clients, sessions
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.identity import canonical_email
 from gql_app.accounts.limits import PasswordLimits
 from gql_app.accounts.records import AnyCustomer
 from gql_app.accounts.sessions import Lifetimes, Opened
@@ -150,7 +151,7 @@ async def unlock(db: Writer, email: str, throttle: Throttle) -> bool:
     customer = await customers.by_email(db, email)
     if customer is None:
         return False
-    await throttle.clear(db, *throttle.locks(customer.email_key, customer.id, None))
+    await throttle.clear(db, *throttle.locks(canonical_email(customer.email), customer.id, None))
     audit.record(db, Action.UNLOCKED, Origin(), customer_id=customer.id)
     return True
 

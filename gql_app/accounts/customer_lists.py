@@ -7,18 +7,20 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Uuid, bindparam, case, false, or_
+from sqlalchemy import ColumnElement, FromClause, Uuid, bindparam, case, false, or_, true
 
-from gql_app.accounts.checks import fold
+from gql_app.accounts.identity import email_key, search_key
 from gql_app.accounts.paging import Listing
 from gql_app.accounts.shapes import SHAPES, Shape, Source
-from gql_app.db.grams import by_grams, by_trigrams, grams, holds, pattern
+from gql_app.db.grams import by_grams, by_trigrams, grams, holds, pattern, pieces
 from gql_app.db.questions import Spelt
 from gql_app.db.tables import CustomerRow, Moment
 from gql_app.errors import AdminRequired, BadUserInput
-from gql_app.text import MAX_MARKS, TooManyMarks
+from gql_app.text import LONGEST_DECOMPOSITION, MAX_MARKS, TooManyMarks, normalise
 
 MAX_SEARCH: Final = 254
+MAX_WORDS: Final = 8
+"""Words of one search, each of which is looked for on its own."""
 
 
 class OrderField(StrEnum):
@@ -29,7 +31,9 @@ class OrderField(StrEnum):
     EMAIL = "EMAIL"
 
 
-PRIVATE: Final = frozenset({"email", "email_key", "phone", "password_hash", "is_active"})
+PRIVATE: Final = frozenset(
+    {"email", "email_key", "email_canonical", "phone", "password_hash", "is_active"}
+)
 """Columns that are for the customer themself and for admins."""
 SPELT: Final = frozenset({"id", "created_at", "updated_at"})
 """Columns that a page has as they are written, not as what they are."""
@@ -40,6 +44,8 @@ _KEYS: Final[Mapping[OrderField, tuple[str, ...]]] = {
 }
 """Each order's columns, unique together, which one index holds."""
 _DATES: Final = frozenset({"created_after", "created_before"})
+_SEARCHED: Final = ("name_key", "email_key")
+"""Columns that are searched, the second for admins."""
 _TABLE: Final = CustomerRow.__table__
 
 
@@ -64,7 +70,8 @@ def listing(
 ) -> Listing:
     """Describe a list of customers, to be paged through or counted.
 
-    Unless it is for an admin, private columns are null but for the caller's own.
+    Unless it is for an admin, private columns are null but for the caller's own, and who is
+    deactivated is left out.
     Raises AdminRequired if anybody else sorts by e-mail, and BadUserInput.
     """
     if order.field is OrderField.EMAIL and not by_admin:
@@ -88,9 +95,10 @@ def _shape(
 ) -> Shape:
     """Tell the conditions that the order's own index answers from the others."""
     answered = _DATES | {"is_nobody"} if field is OrderField.CREATED_AT else {"is_nobody"}
+    within = [name for name in conditions if name in answered]
     return Shape(
         _SOURCE,
-        within=tuple(name for name in conditions if name in answered),
+        within=tuple(within if by_admin else ["visible", *within]),
         matching=tuple(name for name in conditions if name not in answered),
         keys=_KEYS[field],
         descending=descending,
@@ -101,7 +109,7 @@ def _shape(
 def _given(which: Filter) -> Iterator[tuple[str, Mapping[str, object]]]:
     """Name the conditions, and what each compares with. Raises BadUserInput."""
     if which.search:
-        yield _searched(which.search)
+        yield from _searched(which.search)
     if which.is_admin is not None:
         yield ("is_admin" if which.is_admin else "is_no_admin"), {}
     if which.created_after is not None:
@@ -110,34 +118,62 @@ def _given(which: Filter) -> Iterator[tuple[str, Mapping[str, object]]]:
         yield "created_before", {"created_before": which.created_before}
 
 
-def _searched(text: str) -> tuple[str, Mapping[str, object]]:
-    """Take a text literally; no text holds a NUL, which PostgreSQL would not take."""
+def _searched(text: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Look for each word, literally; no text holds a NUL, which PostgreSQL would not take.
+
+    A word is sought in the name as names' keys are folded, and in the address as theirs are.
+    """
     if len(text) > MAX_SEARCH:
         message = f"search is {len(text)} characters long. Search for at most {MAX_SEARCH}."
         raise BadUserInput(message)
     if "\0" in text:
-        return "is_nobody", {}
+        yield "is_nobody", {}
+        return
     try:
-        text = fold(text)
+        text = normalise(text, longest=LONGEST_DECOMPOSITION * MAX_SEARCH)
     except TooManyMarks:
         message = f"search has more than {MAX_MARKS} combining marks in a row."
         raise BadUserInput(message) from None
-    if found := grams(text):
-        return "short_search", {"text": text, "grams": found}
-    return "search", {"text": text, "pattern": pattern(text)}
+    words = _words(text)
+    if len(words) > MAX_WORDS:
+        message = f"search has {len(words)} words. Search for at most {MAX_WORDS}."
+        raise BadUserInput(message)
+    for number, word in enumerate(words):
+        is_short = any(map(grams, word))
+        name = "short_search" if is_short else "search"
+        values: dict[str, object] = {}
+        for column, key in zip(_SEARCHED, word, strict=True):
+            of = f"_{column}_{number}"
+            values |= {f"text{of}": key, f"pattern{of}": pattern(key)}
+            values |= {f"grams{of}": pieces(key)} if is_short else {}
+        yield f"{name}:{number}", values
+
+
+def _words(text: str) -> list[tuple[str, str]]:
+    """Split a search into its words, the longest first, but for those that another one holds.
+
+    Each is told as in a name's key and as in an address's.
+    """
+    folded = {(search_key(word), email_key(word)) for word in text.split()}
+    words: list[tuple[str, str]] = []
+    for name, email in sorted(folded, key=lambda word: (-len(word[0]), word)):
+        if not any(name in other_name and email in other for other_name, other in words):
+            words.append((name, email))
+    return words
 
 
 def _at_hand(shape: Shape, name: str) -> ColumnElement[bool]:
     """Write a condition, whose values are parameters, as a row at hand is asked."""
-    match name:
+    kind, _, number = name.partition(":")
+    match kind:
         case "search" | "short_search":
-            return or_(*map(holds, _searched_keys(shape)))
+            return or_(*(holds(*key) for key in _searched_keys(shape, number)))
+        case "visible":
+            return visible()
         case "is_nobody":
             return false()
-        case "is_admin":
-            return CustomerRow.is_admin.is_(True)
-        case "is_no_admin":
-            return CustomerRow.is_admin.is_(False)
+        case "is_admin" | "is_no_admin":
+            return CustomerRow.is_admin.is_(kind == "is_admin")
         case "created_after":
             return CustomerRow.created_at > bindparam(name, type_=Moment())
         case _:
@@ -146,19 +182,29 @@ def _at_hand(shape: Shape, name: str) -> ColumnElement[bool]:
 
 def _sought(shape: Shape, name: str) -> ColumnElement[bool]:
     """Write it as an index is asked, which knows short texts by their grams."""
-    match name:
+    kind, _, number = name.partition(":")
+    match kind:
         case "search":
-            return or_(*map(by_trigrams, _searched_keys(shape)))
+            return or_(*(by_trigrams(*key) for key in _searched_keys(shape, number)))
         case "short_search":
-            return or_(*map(by_grams, _searched_keys(shape)))
+            return or_(*(by_grams(*key) for key in _searched_keys(shape, number)))
         case _:
             return _at_hand(shape, name)
 
 
-def _searched_keys(shape: Shape) -> Iterator[ColumnElement[str]]:
-    yield _TABLE.c.name_key
-    if shape.by_admin:
-        yield _TABLE.c.email_key
+def _searched_keys(shape: Shape, number: str) -> Iterator[tuple[ColumnElement[str], str]]:
+    """Tell the columns that a word is looked for in, and how its parameters' names end."""
+    for column in _SEARCHED if shape.by_admin else _SEARCHED[:1]:
+        yield _TABLE.c[column], f"_{column}_{number}"
+
+
+def visible() -> ColumnElement[bool]:
+    """Say whom anybody may see: who is active, and the caller themself.
+
+    Most are, so that no index is to find them: a plain OR has PostgreSQL look all of them up.
+    """
+    itself = CustomerRow.id == bindparam("caller_id", type_=Uuid())
+    return case((itself, true()), else_=CustomerRow.is_active)
 
 
 def _shown(shape: Shape, name: str, rows: FromClause) -> ColumnElement[Any]:

@@ -4,15 +4,22 @@ from collections.abc import Collection, Mapping
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, bindparam, select
+from sqlalchemy import ColumnElement, Text, Uuid, bindparam, or_, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 
 from gql_app import clock
 from gql_app.accounts import audit, known_clients, letters
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.checks import Changes, NewCustomer, fold, stored_key
-from gql_app.accounts.customer_lists import PRIVATE, masked
+from gql_app.accounts.checks import Changes, NewCustomer, stored_key
+from gql_app.accounts.customer_lists import PRIVATE, masked, visible
+from gql_app.accounts.identity import (
+    canonical_email,
+    email_key,
+    former_key,
+    owner,
+    search_key,
+)
 from gql_app.accounts.records import CustomerRecord, columns
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Question, Reader, among
@@ -30,7 +37,10 @@ async def by_id(db: Reader, customer_id: UUID) -> CustomerRecord | None:
 async def seen(
     db: Reader, customer_id: UUID, *, by_admin: bool, caller_id: UUID
 ) -> CustomerRecord | None:
-    """Find a customer, whose private columns are null for whom they don't concern."""
+    """Find a customer, whose private columns are null for whom they don't concern.
+
+    Whoever is deactivated is nobody to these.
+    """
     found = await db.ask(_BY_ID if by_admin else _SEEN, id=customer_id, caller_id=caller_id)
     return found[0] if found else None
 
@@ -43,8 +53,8 @@ async def by_ids(db: Reader, ids: Collection[UUID]) -> Mapping[UUID, CustomerRec
 async def by_email(db: Reader, email: str) -> CustomerRecord | None:
     """Find a customer by an address however it is typed."""
     key = stored_key(email)
-    found = [] if key is None else await db.ask(_BY_EMAIL, key=key)
-    return found[0] if found else None
+    found = [] if key is None else await db.ask(_BY_EMAIL, key=key, former_key=former_key(key))
+    return owner(found, key)
 
 
 async def create(
@@ -60,9 +70,10 @@ async def create(
     row = CustomerRow(
         id=new_id(),
         name=new.name,
-        name_key=fold(new.name),
+        name_key=search_key(new.name),
         email=new.email,
-        email_key=fold(new.email),
+        email_key=email_key(new.email),
+        email_canonical=canonical_email(new.email),
         phone=new.phone,
         password_hash=password_hash,
         is_admin=new.is_admin,
@@ -132,6 +143,14 @@ def not_found() -> Rejected:
     return Rejected(Fault(UserErrorCode.NOT_FOUND, "There is no such customer.", "id"))
 
 
+def has_address() -> ColumnElement[bool]:
+    """Say that either key is that of an address: owner() tells whose it is."""
+    return or_(
+        CustomerRow.email_canonical == bindparam("key", type_=Text()),
+        CustomerRow.email_key == bindparam("former_key", type_=Text()),
+    )
+
+
 async def _spare_last_admin(db: Writer, customer_id: UUID) -> None:
     """Hold all admins still, so that two requests can't unseat the last two at once."""
     admins = (
@@ -155,7 +174,7 @@ def _tell_changes(
 ) -> None:
     """Record which fields are others now, and tell an address that letters no longer go to."""
     changed = {column for column, value in before.items() if getattr(row, column) != value}
-    told = sorted(changed - {"name_key", "email_key"})
+    told = sorted(changed - {"name_key", "email_key", "email_canonical"})
     audit.record(db, Action.CUSTOMER_CHANGED, origin, customer_id=row.id, fields=told)
     if "is_admin" in changed:
         action = Action.ADMIN_GRANTED if row.is_admin else Action.ADMIN_REVOKED
@@ -182,7 +201,7 @@ _BY_ID: Final = Question(
 )
 _SEEN: Final = Question(
     select(*(masked(column.key) if column.key in PRIVATE else column for column in _RECORD)).where(
-        CustomerRow.id == bindparam("id", type_=Uuid())
+        CustomerRow.id == bindparam("id", type_=Uuid()), visible()
     ),
     CustomerRecord._make,
 )
@@ -190,6 +209,7 @@ _BY_IDS: Final = Question(
     select(*_RECORD).where(among(CustomerRow.id, "ids")), CustomerRecord._make
 )
 _BY_EMAIL: Final = Question(
-    select(*_RECORD).where(CustomerRow.email_key == bindparam("key", type_=Text())),
+    select(*_RECORD).where(has_address()).order_by(CustomerRow.email_canonical.is_(None)),
     CustomerRecord._make,
 )
+"""Whoever has an address; with two of them, whose canonical key is stored comes first."""

@@ -15,12 +15,15 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
+    null,
     select,
     true,
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
 from gql_app import clock
+from gql_app.accounts.customers import has_address
+from gql_app.accounts.identity import canonical_email, former_key
 from gql_app.accounts.limits import PasswordLimits
 from gql_app.accounts.records import CustomerRecord, columns
 from gql_app.addresses import client_of
@@ -43,13 +46,17 @@ class Past(NamedTuple):
     customer: CustomerRecord | None = None
 
     @classmethod
-    def of(cls, rows: Sequence[Sequence[Any]]) -> Self:
-        """Return what the rows of an answer say, of which there is one at least."""
+    def of(cls, rows: Sequence[Sequence[Any]], key: str | None = None) -> Self:
+        """Return what the rows of an answer say, of which there is one at least.
+
+        Its customer is whose address has the key, among those whom either key found.
+        """
         times = {subject: times for subject, times, *_ in rows if subject}
-        seen_at, *more = rows[0][2:]
-        if not more or more[1] is None:
-            return cls(times, seen_at)
-        return cls(times, seen_at, more[0], CustomerRecord._make(more[1:]))
+        for _, _, seen_at, oldest_sign_in, *values in rows:
+            customer = CustomerRecord._make(values) if any(values) else None
+            if customer is None or canonical_email(customer.email) == key:
+                return cls(times, seen_at, oldest_sign_in, customer)
+        return cls(times, None)
 
 
 async def of_account(
@@ -57,16 +64,16 @@ async def of_account(
 ) -> Past:
     """Return what happened to an account by the key of its address, be there one or not."""
     now = clock.now()
-    return Past.of(
-        await db.ask(
-            _OF_ACCOUNT,
-            key=key,
-            hour_ago=now - HOUR,
-            hour_ahead=now + HOUR,
-            granted=sign_ins - 1,
-            **_asked(limits, address),
-        )
+    rows = await db.ask(
+        _OF_ACCOUNT,
+        key=key,
+        former_key=former_key(key),
+        hour_ago=now - HOUR,
+        hour_ahead=now + HOUR,
+        granted=sign_ins - 1,
+        **_asked(limits, address),
     )
+    return Past.of(rows, key)
 
 
 async def of_customer(
@@ -81,13 +88,21 @@ def _asked(limits: PasswordLimits, address: str | None) -> dict[str, object]:
     return {"subjects": limits.subjects, "client": client_of(address)}
 
 
-def _past(account: FromClause, customer_id: Column, *more: Column) -> Question[Sequence[Any]]:
+def _past(
+    account: FromClause, customer_id: Column, oldest_sign_in: Column, *customer: Column
+) -> Question[Sequence[Any]]:
     client = bindparam("client", type_=Text())
     known = (KnownClientRow.customer_id == customer_id) & (KnownClientRow.client == client)
     joined = account.outerjoin(KnownClientRow, known).outerjoin(
         ThrottleRow, among(ThrottleRow.subject, "subjects")
     )
-    columns = (ThrottleRow.subject, ThrottleRow.times, KnownClientRow.seen_at, *more)
+    columns = (
+        ThrottleRow.subject,
+        ThrottleRow.times,
+        KnownClientRow.seen_at,
+        oldest_sign_in,
+        *customer,
+    )
     return Question(select(*columns).select_from(joined), tuple)
 
 
@@ -106,9 +121,9 @@ _OLDEST_SIGN_IN: Final = (
     .scalar_subquery()
 )
 _OF_ACCOUNT: Final = _past(
-    _NOTHING.outerjoin(CustomerRow, CustomerRow.email_key == bindparam("key", type_=Text())),
+    _NOTHING.outerjoin(CustomerRow, has_address()),
     CustomerRow.id,
     _OLDEST_SIGN_IN,
     *columns(CustomerRow, CustomerRecord._fields),
 )
-_OF_CUSTOMER: Final = _past(_NOTHING, bindparam("customer_id", type_=Uuid()))
+_OF_CUSTOMER: Final = _past(_NOTHING, bindparam("customer_id", type_=Uuid()), null())

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from gql_app import clock
 from gql_app.accounts import audit, checks
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.checks import DEFAULT_RULES, Rules, fold
+from gql_app.accounts.checks import DEFAULT_RULES, Rules
+from gql_app.accounts.identity import email_keys, search_key
 from gql_app.db.engine import Writer
 from gql_app.db.rows import insert_new_customers
 from gql_app.db.tables import CustomerRow
@@ -82,8 +83,8 @@ def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[st
         given.faults += [fault for fault in why.faults if fault.field not in told]
     if given.faults:
         raise Rejected(*given.faults)
-    row |= {"name": person.name, "name_key": fold(person.name), "phone": person.phone}
-    return row | {"email": person.email, "email_key": fold(person.email)}
+    row |= {"name": person.name, "name_key": search_key(person.name), "phone": person.phone}
+    return row | {"email": person.email, **email_keys(person.email)}
 
 
 async def add(db: Writer, records: Sequence[Record], rules: Rules = DEFAULT_RULES) -> list[Refused]:
@@ -191,11 +192,15 @@ async def _taken(db: Writer, left: Mapping[int, dict[str, object]]) -> list[Refu
     """Tell which of two fields is somebody's already."""
     if not left:
         return []
-    keys = [row["email_key"] for row in left.values()]
-    statement = select(CustomerRow.email_key).where(CustomerRow.email_key.in_(keys))
-    emails = set(await db.scalars(statement))
+    emails: set[object] = set()
+    for column in (CustomerRow.email_key, CustomerRow.email_canonical):
+        keys = [row[column.key] for row in left.values()]
+        emails |= set(await db.scalars(select(column).where(column.in_(keys))))
     return [
-        Refused(line, _taken_fault("email" if row["email_key"] in emails else "id"))
+        Refused(
+            line,
+            _taken_fault("email" if {row["email_key"], row["email_canonical"]} & emails else "id"),
+        )
         for line, row in left.items()
     ]
 

@@ -3,24 +3,33 @@
 To judge a caller and then to read is two round trips. The first tells nothing new but when a
 session has ended or its customer has changed, so that one round trip does, most of the time:
 it reads as for the caller who is presumed, on the condition that this is who it is. If it isn't,
-nothing is read.
+nothing is read. Whether it is stands in a column of its own beside whatever is read: no row and
+no count proves anybody, only what this column says.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Boolean, Uuid, bindparam, exists, select, true
+from sqlalchemy import Exists, bindparam, exists, select, true
+from sqlalchemy.orm import InstrumentedAttribute
 
 from gql_app import clock
 from gql_app.accounts.callers import USE_PRECISION, Caller
 from gql_app.accounts.sessions import lives
 from gql_app.accounts.shapes import SHAPES
-from gql_app.db.questions import Question, Reader, T
+from gql_app.db.questions import Question, Reader, T, as_it_is
 from gql_app.db.tables import CustomerRow, Moment, SessionRow
 from gql_app.security.tokens import Claims
 
+PROVEN_BY: Final[Mapping[str, InstrumentedAttribute[Any]]] = {
+    "customer_id": CustomerRow.id,
+    "session_id": SessionRow.id,
+    "is_admin": CustomerRow.is_admin,
+}
+"""The column that tells each field of a caller; another field needs another one."""
 MOST: Final = 2_048
 """Callers who are remembered; those that nobody has heard of longest go."""
 
@@ -65,45 +74,51 @@ class Proving:
     async def ask(self, question: Question[T], /, **values: object) -> list[T]:
         """Ask a question. Raises Unproven, and answers nothing, if the caller is another.
 
-        Where nothing is found, nobody is proven either, so that no count may be asked for bare:
-        it has a row whatever it is.
+        Where nothing is found, nobody is proven either.
         """
         if self.proven:
             return await self._db.ask(question, **values)
         now = clock.now()
+        presumed = {f"bearer_{name}": value for name, value in self._caller._asdict().items()}
         found = await self._db.ask(
-            _proving(question),
+            _proving(question, self._caller._fields),
             **values,
-            bearer_session=self._caller.session_id,
-            bearer_id=self._caller.customer_id,
-            bearer_is_admin=self._caller.is_admin,
+            **presumed,
             bearer_now=now,
             bearer_lately=now - USE_PRECISION,
         )
-        if not found:
+        if not found or not all(row[-1] for row in found):
             raise Unproven
         self.proven = True
-        return found
+        return question.built(row[:-1] for row in found)
 
 
 @lru_cache(2 * SHAPES)
-def _proving(question: Question[T]) -> Question[T]:
-    """Write a question anew, on the condition that its caller is proven."""
-    return Question(question.statement.where(_PROOF), question.build)
+def _proving(question: Question[T], fields: tuple[str, ...]) -> Question[Sequence[Any]]:
+    """Write a question anew: on the condition that its caller is proven, which it tells last."""
+    proof = _proof(fields)
+    return Question(question.statement.where(proof).add_columns(proof.label("proof")), as_it_is)
 
 
-_PROOF: Final = exists(
-    select(true())
-    .select_from(SessionRow)
-    .join(CustomerRow, SessionRow.customer_id == CustomerRow.id)
-    .where(
-        SessionRow.id == bindparam("bearer_session", type_=Uuid()),
-        SessionRow.last_used_at > bindparam("bearer_lately", type_=Moment()),
-        lives(bindparam("bearer_now", type_=Moment())),
-        CustomerRow.id == bindparam("bearer_id", type_=Uuid()),
-        CustomerRow.is_admin == bindparam("bearer_is_admin", type_=Boolean()),
-        CustomerRow.is_active,
+def _proof(fields: Iterable[str]) -> Exists:
+    """Say that a session lives and is in use, and that every field of its caller is as presumed.
+
+    It depends on no row, so that the database finds it out once for a statement. A field that
+    has no column here can't be proven, so that nobody is: KeyError.
+    """
+    presumed = (
+        PROVEN_BY[name] == bindparam(f"bearer_{name}", type_=PROVEN_BY[name].type)
+        for name in fields
     )
-    .correlate(None)
-)
-"""It depends on no row, so that the database finds it out once for a statement."""
+    bearer = (
+        select(true())
+        .select_from(SessionRow)
+        .join(CustomerRow, SessionRow.customer_id == CustomerRow.id)
+        .where(
+            *presumed,
+            SessionRow.last_used_at > bindparam("bearer_lately", type_=Moment()),
+            lives(bindparam("bearer_now", type_=Moment())),
+            CustomerRow.is_active,
+        )
+    )
+    return exists(bearer.correlate(None))

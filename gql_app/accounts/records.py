@@ -16,7 +16,6 @@ class CustomerRecord(NamedTuple):
     id: UUID
     name: str
     email: str
-    email_key: str
     phone: str | None
     password_hash: str
     is_admin: bool

@@ -8,6 +8,7 @@ from sqlalchemy import Text, bindparam, delete, select
 from gql_app import clock
 from gql_app.accounts import audit, customers, letters, sessions
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.identity import canonical_email
 from gql_app.accounts.records import CustomerRecord, columns
 from gql_app.accounts.throttle import Throttle
 from gql_app.db.engine import Writer
@@ -63,7 +64,8 @@ async def reset(
     customer = await resettable(db, token)
     if customer is None:
         raise Rejected(SPENT_LINK)
-    await throttle.clear(db, *throttle.locks(customer.email_key, customer.id, origin.ip_address))
+    account = canonical_email(customer.email)
+    await throttle.clear(db, *throttle.locks(account, customer.id, origin.ip_address))
     row = await db.get(CustomerRow, customer.id, with_for_update=True)
     spend = (
         delete(PasswordResetRow)

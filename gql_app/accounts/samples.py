@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 from sqlalchemy import insert
 
 from gql_app import clock
-from gql_app.accounts.checks import MAX_NAME, fold
+from gql_app.accounts.checks import MAX_NAME
+from gql_app.accounts.identity import email_keys, search_key
 from gql_app.db.engine import Writer
 from gql_app.db.tables import CustomerRow
 from gql_app.security.ids import new_id
@@ -80,9 +81,9 @@ def _sample(chance: random.Random, tag: str, password_hash: str) -> dict[str, ob
     return {
         "id": new_id(),
         "name": name,
-        "name_key": fold(name),
+        "name_key": search_key(name),
         "email": email,
-        "email_key": fold(email),
+        **email_keys(email),
         "phone": f"+1 555 {chance.randrange(1000):03} {chance.randrange(10_000):04}",
         "password_hash": password_hash,
         "is_admin": False,

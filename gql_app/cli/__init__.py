@@ -20,6 +20,7 @@ for _command in (
     serving.serve,
     database.migrate,
     accounts.create_admin,
+    accounts.change_email,
     accounts.seed,
     database.purge,
     database.backup,

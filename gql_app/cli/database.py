@@ -4,20 +4,24 @@ import asyncio
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from gql_app import chores, settings
-from gql_app.accounts import audit
+from gql_app.accounts import audit, backfill
 from gql_app.accounts.audit import Action, Origin
-from gql_app.cli.console import fail, out
+from gql_app.accounts.backfill import Collision
+from gql_app.cli.console import err, fail, out
 from gql_app.db import backup as copies
 from gql_app.db.engine import Condition, Database, sqlite_file
 from gql_app.errors import Unavailable
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 from gql_app.settings.postgresql import advice
+
+SHOWN: Final = 100
+"""Pairs of customers who collide that are told."""
 
 
 def migrate() -> None:
@@ -26,7 +30,7 @@ def migrate() -> None:
     if reach(chosen).migrations == "newer":
         out.print("The database is of a newer version already.")
         return
-    upgrade(chosen)
+    upgrade(chosen)  # and keys that servers of the version before have written since
     out.print("The database is up to date.")
 
 
@@ -79,10 +83,18 @@ def reach(chosen: Settings) -> Condition:
 
 
 def upgrade(chosen: Settings) -> None:
-    """Bring a database up to date."""
+    """Bring a database up to date, and fail if that leaves two customers with one mailbox."""
     from gql_app.cli.upgrading import to_head  # noqa: PLC0415 — most starts find it up to date
 
     to_head(chosen)
+    collided = asyncio.run(_filled(chosen))
+    if collided:
+        for each in collided[:SHOWN]:
+            err.print(f"{each.holder} and {each.other}")
+        fail(
+            f"Of {len(collided)} customers the address is another's mailbox as well. Give one of "
+            "each two another address: gql-app change-email ID ADDRESS. Then migrate again."
+        )
 
 
 def audited(chosen: Settings, action: Action) -> bool:
@@ -111,6 +123,14 @@ async def _condition(chosen: Settings) -> Condition:
     database = Database.of(chosen)
     try:
         return await database.condition()
+    finally:
+        await database.close()
+
+
+async def _filled(chosen: Settings) -> list[Collision]:
+    database = Database.of(chosen)
+    try:
+        return await backfill.fill(database)
     finally:
         await database.close()
 

@@ -8,6 +8,7 @@ import typer
 
 from gql_app import demo as demonstration
 from gql_app import logs, settings
+from gql_app.addresses import is_loopback
 from gql_app.cli.accounts import opened
 from gql_app.cli.console import err, out, unless_empty
 from gql_app.cli.database import prepare
@@ -37,7 +38,7 @@ def serve(
             os.environ[f"{settings.PREFIX}DATABASE_URL"] = demonstration.DATABASE
     chosen = settings.load(serving=True)
     behind_proxy = chosen.trusted_proxies is not None and not demo
-    if not chosen.hosts and not behind_proxy and demonstration.is_loopback(host):
+    if not chosen.hosts and not behind_proxy and is_loopback(host):
         os.environ[f"{settings.PREFIX}ALLOWED_HOSTS"] = demonstration.loopback_hosts(host)
     logs.configure(chosen.log_level)
     for name in settings.unknown_variables():

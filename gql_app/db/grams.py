@@ -94,8 +94,11 @@ def _of_the_index(element: Sought, compiler: SQLCompiler, **options: object) -> 
 
 def grams(text: str) -> list[str]:
     """Tell what single characters and pairs a text is found by; none, if trigrams find it."""
-    if _TRIGRAM.search(text) or SEPARATOR in text:
-        return []
+    return [] if _TRIGRAM.search(text) or SEPARATOR in text else pieces(text)
+
+
+def pieces(text: str) -> list[str]:
+    """Return the pairs of characters that a text is made of, or the one that it is."""
     return sorted({text[start : start + 2] for start in range(len(text) - 1)}) or [text]
 
 
@@ -106,17 +109,20 @@ def pattern(text: str) -> str:
     return f"%{text}%"
 
 
-def holds(key: ColumnElement[str]) -> ColumnElement[bool]:
-    """Say that a column holds `text`, in the way that is fast for a row at hand."""
-    return Place(key, bindparam("text", type_=Text())) > literal_column("0")
+def holds(key: ColumnElement[str], of: str = "") -> ColumnElement[bool]:
+    """Say that a column holds `text`, in the way that is fast for a row at hand.
+
+    The names of parameters end in `of`, so that one statement asks for several texts.
+    """
+    return Place(key, bindparam(f"text{of}", type_=Text())) > literal_column("0")
 
 
-def by_trigrams(key: ColumnElement[str]) -> ColumnElement[bool]:
+def by_trigrams(key: ColumnElement[str], of: str = "") -> ColumnElement[bool]:
     """Say so by `pattern`, in the way that an index of trigrams answers."""
-    return Sought(holds(key), key.like(bindparam("pattern", type_=Text())))
+    return Sought(holds(key, of), key.like(bindparam(f"pattern{of}", type_=Text())))
 
 
-def by_grams(key: ColumnElement[str]) -> ColumnElement[bool]:
+def by_grams(key: ColumnElement[str], of: str = "") -> ColumnElement[bool]:
     """Say so by `grams`, a list, in the way that an index of these answers."""
-    listed = bindparam("grams", type_=ARRAY(Text()))
-    return Sought(holds(key), and_(Pieces(key).bool_op("@>")(listed), holds(key)))
+    listed = bindparam(f"grams{of}", type_=ARRAY(Text()))
+    return Sought(holds(key, of), and_(Pieces(key).bool_op("@>")(listed), holds(key, of)))

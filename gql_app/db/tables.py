@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeDecorator
 
 from gql_app.db.grams import GRAMS
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0006", "0008")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0008")
 """Every migration there is, the oldest first."""
 REVISION: Final = REVISIONS[-1]
 """The migration that these tables are as of."""
@@ -74,23 +74,35 @@ class CustomerRow(Row, kw_only=True):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
     name_key: Mapped[str] = mapped_column(SORTABLE)
-    """The name folded for search and order: casefold of the NFC form."""
+    """The name folded for search and order, as identity.search_key() does."""
     email: Mapped[str]
     email_key: Mapped[str] = mapped_column(SORTABLE)
-    """The address folded for sign-in, search, order and uniqueness."""
+    """The address folded for search and order, and for uniqueness in the version before."""
     phone: Mapped[str | None] = mapped_column(default=None)
     password_hash: Mapped[str] = mapped_column(repr=False)
     is_admin: Mapped[bool] = mapped_column(default=False)
     is_active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    email_canonical: Mapped[str | None] = mapped_column(SORTABLE, default=None)
+    """The key of the mailbox, as identity.canonical_email() makes it.
+
+    null where a server of the version before has written the row: it knows no such column.
+    """
 
     __table_args__ = (
         # The columns that a filter compares stand in each order's index, so that walking in search
         # of what matches reads nothing else. The longest names and addresses take 2,000 bytes of
         # the 2,704 that PostgreSQL has for a row of theirs.
-        Index("ix_customers_created_at", "created_at", "id", "name_key", "email_key", "is_admin"),
-        Index("ix_customers_name_key", "name_key", "id", "email_key", "created_at", "is_admin"),
+        Index(
+            "ix_customers_created_at",
+            *("created_at", "id", "name_key", "email_key", "is_admin", "is_active"),
+        ),
+        Index(
+            "ix_customers_name_key",
+            *("name_key", "id", "email_key", "created_at", "is_admin", "is_active"),
+        ),
+        Index("ix_customers_email_canonical", "email_canonical", unique=True),
         UniqueConstraint(
             "email_key", postgresql_include=["id", "name_key", "created_at", "is_admin"]
         ),

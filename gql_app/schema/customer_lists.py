@@ -73,7 +73,8 @@ class CustomerFilter:
     """Which customers to list."""
 
     search: str | None = strawberry.field(
-        description="Anywhere in the name, in any case; for admins also in the e-mail address.",
+        description="Each word anywhere in the name, in any case and order; for admins also in "
+        "the e-mail address.",
         default=strawberry.UNSET,
     )
     is_admin: bool | None = strawberry.UNSET
@@ -134,7 +135,8 @@ class CustomerListQuery:
 
     @strawberry.field(
         description="A page of customers: first or last of 1 to 500, 50 when neither is given; "
-        "by CREATED_AT ASC unless orderBy says otherwise.",
+        "by CREATED_AT ASC unless orderBy says otherwise. Who is deactivated is there for admins "
+        "and for themselves.",
         extensions=[authenticated(_page)],
     )
     async def customers(

@@ -97,7 +97,8 @@ class CustomerQuery:
         return Customer.seen_by(found.caller, found.customer)
 
     @strawberry.field(
-        description="One customer; null where there is no such customer.",
+        description="One customer; null where there is no such customer, or one who is "
+        "deactivated, but for admins.",
         extensions=[authenticated()],
     )
     async def customer(self, info: Info, id: strawberry.ID) -> Customer | None:

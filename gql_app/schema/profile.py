@@ -59,7 +59,7 @@ class ProfileMutation:
             telling = context.telling_taken(me.customer.id)
             authority = Authority(me)
             async with telling if "email" in changes.values else nullcontext():
-                if changes.values.get("email_key", me.customer.email_key) != me.customer.email_key:
+                if changes.values.get("email", me.customer.email) != me.customer.email:
                     authority = await _prove(context, me, input.current_password or None)
                 row = await context.write_as(
                     authority,

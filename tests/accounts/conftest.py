@@ -32,12 +32,12 @@ async def ada(noon: Database) -> CustomerRow:
 @pytest.fixture
 async def crowd(database: Database) -> tuple[Database, list[CustomerRow]]:
     """Store many customers, of whom three are called Zebedee and are admins, far apart."""
-    people = [customer(f"Customer {n}", seconds=n) for n in range(CROWD)]
+    people = [customer(f"Customer-{n}", seconds=n) for n in range(CROWD)]
     rare = [customer(f"{letter} Zebedee {letter}", seconds=n) for n, letter in enumerate("Dcx")]
     for row, seconds in zip(rare, (REACH // 2, 3 * REACH + 10, CROWD), strict=True):
         row.is_admin = True
         row.created_at = START + timedelta(seconds=seconds)
-        row.email = row.email_key = f"{CROWD}{row.email_key}"
+        row.email = row.email_key = row.email_canonical = f"{CROWD}{row.email_key}"
     await store(database, [*people, *rare])
     async with database.write() as db:
         await db.execute(text("ANALYZE"))

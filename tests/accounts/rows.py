@@ -8,8 +8,8 @@ from itertools import product
 from typing import Any
 from uuid import UUID
 
-from gql_app.accounts.checks import fold
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
+from gql_app.accounts.identity import canonical_email, email_key, search_key
 from gql_app.accounts.paging import REACH, Listing, Page, Window
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
@@ -35,9 +35,10 @@ def customer(name: str, email: str | None = None, *, seconds: float = 0) -> Cust
     return CustomerRow(
         id=row_id,
         name=name,
-        name_key=fold(name),
+        name_key=search_key(name),
         email=email,
-        email_key=fold(email),
+        email_key=email_key(email),
+        email_canonical=canonical_email(email),
         password_hash="",
         created_at=created_at,
         updated_at=created_at,

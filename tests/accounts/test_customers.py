@@ -9,8 +9,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import checks, customers, sessions
+from gql_app.accounts import customers, sessions
 from gql_app.accounts.checks import Changes, NewCustomer, check_changes, check_new
+from gql_app.accounts.identity import email_keys
 from gql_app.db.engine import Database, Writer
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import Fault, Rejected
@@ -60,7 +61,7 @@ async def create(database: Database, email: str, name: str = "Ada") -> str | Non
 
 async def rename(database: Database, customer_id: UUID, email: str) -> str | None:
     """Try to give a customer another address."""
-    values = {"email": email, "email_key": checks.fold(email)}
+    values = {"email": email, **email_keys(email)}
     return await attempt(
         database, lambda db: customers.update(db, customer_id, Changes(values), origin=NOWHERE)
     )

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -79,6 +80,12 @@ def used(plan: list[dict[str, Any]]) -> set[str]:
         (SHORT, False, {"ix_customers_name_key_grams"}),
         (SHORT, True, {"ix_customers_name_key_grams", "ix_customers_email_key_grams"}),
         (Filter(search="z"), False, {"ix_customers_name_key_grams"}),
+        (Filter(search="zeb bedee"), False, {"ix_customers_name_key_trgm"}),
+        (
+            Filter(search="zeb bedee"),
+            True,
+            {"ix_customers_name_key_trgm", "ix_customers_email_key_trgm"},
+        ),
         (Filter(is_admin=True), False, {"ix_customers_is_admin"}),
         (Filter(created_after=START + timedelta(days=1)), False, {"ix_customers_created_at"}),
     ],
@@ -91,8 +98,8 @@ async def test_postgresql_walks_the_order_first_and_gathers_by_the_filters_index
     *,
     by_admin: bool,
 ) -> None:
-    database, _ = crowd
-    of = listing(which, Order(OrderField.NAME), by_admin=by_admin)
+    database, [caller, *_] = crowd
+    of = listing(which, Order(OrderField.NAME), by_admin=by_admin, caller_id=caller.id)
     with statements() as seen:
         await read(database, of, Window(1))
     scouting = await plan_of(database_url, *seen[0])
@@ -109,8 +116,11 @@ async def test_postgresql_walks_an_orders_index_and_reads_rows_of_a_page_alone(
 ) -> None:
     database, rare = crowd
     all_at_once = Filter("ze", is_admin=False, created_before=START + timedelta(days=1))
-    for which in (RARE, Filter(is_admin=True), all_at_once):
-        of = listing(which, order, by_admin=True)
+    words = Filter(search="bedee ze x")
+    for which, by_admin in product(
+        (RARE, words, Filter(is_admin=True), all_at_once), (True, order.field is OrderField.EMAIL)
+    ):
+        of = listing(which, order, by_admin=by_admin, caller_id=rare[0].id)
         middle = cursor(of, rare[1])
         for window in (Window(1, after=middle), Window(1, before=middle, backward=True)):
             with statements() as seen:
@@ -132,15 +142,17 @@ async def plan_on_sqlite(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("by_admin", [True, False])
 @pytest.mark.parametrize("field", [OrderField.CREATED_AT, OrderField.NAME])
 async def test_sqlite_walks_an_orders_index_and_reads_rows_of_a_page_alone(
-    crowd: tuple[Database, list[CustomerRow]], field: OrderField
+    crowd: tuple[Database, list[CustomerRow]], field: OrderField, *, by_admin: bool
 ) -> None:
     """The index of addresses is part of SQLite's table, so that it holds nothing else."""
-    database, _ = crowd
+    database, [caller, *_] = crowd
     order = Order(field)
+    of = listing(RARE, order, by_admin=by_admin, caller_id=caller.id)
     with statements() as seen:
-        await read(database, listing(RARE, order, by_admin=True), Window(1))
+        await read(database, of, Window(1))
     scouting, _, gathering = [await plan_on_sqlite(database, *each) for each in seen]
     [index] = ORDERED[order.field]
     tables = [step for _, step in scouting if "customers" in step]

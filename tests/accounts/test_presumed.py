@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, true, update
 
+from gql_app.accounts import presumed as presumed_callers
 from gql_app.accounts.callers import USE_PRECISION, Caller
 from gql_app.accounts.customer_lists import Filter, Order, listing
 from gql_app.accounts.presumed import Presumed, Proving, Unproven
@@ -97,6 +100,51 @@ async def test_nobody_is_answered_who_is_gone(noon: Database, caller: Caller) ->
         await db.execute(delete(CustomerRow).where(CustomerRow.id == caller.customer_id))
     with pytest.raises(Unproven):
         await names(noon, caller)
+
+
+COUNT = Question(select(func.count()).select_from(CustomerRow), lambda row: int(row[0]))
+ONE = Question(select(true()), lambda row: bool(row[0]))
+
+
+@pytest.mark.parametrize("question", [COUNT, ONE, NAMES], ids=["a count", "no table", "rows"])
+async def test_no_row_proves_but_by_what_it_says(
+    noon: Database, caller: Caller, question: Question[Any]
+) -> None:
+    async with noon.read() as db:
+        assert await Proving(db, caller).ask(question) == await db.ask(question)
+        for field in Caller._fields:
+            other = True if field == "is_admin" else new_id()
+            proving = Proving(db, caller._replace(**{field: other}))
+            with pytest.raises(Unproven):
+                await proving.ask(question)
+            assert not proving.proven
+
+
+class Wider(NamedTuple):
+    """A caller of whom one thing more decides on what they see."""
+
+    customer_id: UUID
+    session_id: UUID
+    is_admin: bool
+    name: str
+
+
+def test_each_field_of_a_caller_has_what_proves_it() -> None:
+    assert set(Caller._fields) == presumed_callers.PROVEN_BY.keys()
+
+
+async def test_a_field_more_is_proven_as_well_and_without_a_column_nobody_is(
+    noon: Database, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob = (Wider(*caller, name) for name in ("Ada Müller 🦊", "Bob"))
+    question = Question(select(CustomerRow.email), lambda row: str(row[0]))
+    async with noon.read() as db:
+        with pytest.raises(KeyError, match="name"):
+            await Proving(db, ada).ask(question)  # type: ignore[arg-type]  # no Caller yet
+        monkeypatch.setitem(presumed_callers.PROVEN_BY, "name", CustomerRow.name)  # type: ignore[arg-type]
+        assert await Proving(db, ada).ask(question)  # type: ignore[arg-type]
+        with pytest.raises(Unproven):
+            await Proving(db, bob).ask(question)  # type: ignore[arg-type]
 
 
 async def test_nobody_is_told_a_count_who_isnt_proven(noon: Database, caller: Caller) -> None:

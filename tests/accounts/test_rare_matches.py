@@ -123,7 +123,7 @@ async def test_the_end_of_a_list_takes_no_more_than_one_statement(
     assert (names(page.rows), len(seen)) == (names(last.rows[1:]), 1)
 
 
-@pytest.mark.parametrize("search", ["customer 8", "r 8"])
+@pytest.mark.parametrize("search", ["customer-8", "r-8"])
 async def test_what_many_match_but_nobody_near_is_walked_to(
     crowd: tuple[Database, list[CustomerRow]], search: str
 ) -> None:
@@ -133,7 +133,7 @@ async def test_what_many_match_but_nobody_near_is_walked_to(
         page = await read(database, of, Window(1, after=cursor(of, rare[1])))
     (near, _), _, (far, reaches) = seen
     assert (far, EVERYTHING in reaches) == (near, True)
-    assert names(page.rows) == ["Customer 800"]
+    assert names(page.rows) == ["Customer-800"]
     assert (page.has_previous, page.has_next) == (True, True)
 
 
@@ -148,9 +148,9 @@ async def test_what_many_match_is_found_wherever_they_stand(
         name
         async for page in pages_of(database, everybody, 500, backward=False)
         for name in names(page.rows)
-        if "r 8" in name
+        if "r-8" in name
     ]
-    of = listing(Filter(search="r 8"), order, by_admin=True)
+    of = listing(Filter(search="r-8"), order, by_admin=True)
     pages = [names(page.rows) async for page in pages_of(database, of, 3, backward=backward)]
     assert [name for page in (pages[::-1] if backward else pages) for name in page] == expected
 
@@ -179,8 +179,8 @@ async def test_a_count_is_right_however_frequent_a_text_seems(
     for search, most, counted in (
         ("cus", 200, 200),
         ("customer", CROWD + 1, CROWD),
-        ("customer 8", 400, 111),  # of a sample many are called so, of all not so many
-        ("r 8", 400, 111),
+        ("customer-8", 400, 111),  # of a sample many are called so, of all not so many
+        ("r-8", 400, 111),
         ("zebedee", 200, 3),
         ("zebedee", 2, 2),
         ("ze", 200, 3),

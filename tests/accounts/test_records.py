@@ -13,13 +13,13 @@ from gql_app.db.tables import AuditRow, CustomerRow, Row, SessionRow
 from gql_app.security.ids import new_id
 from tests.accounts.rows import COLUMNS, customer, store, told
 
-PRIVATE = {"email", "email_key", "phone", "password_hash", "is_active"}
+PRIVATE = {"email", "email_key", "email_canonical", "phone", "password_hash", "is_active"}
 
 
 @pytest.mark.parametrize(
     ("record", "row", "unread"),
     [
-        (CustomerRecord, CustomerRow, {"name_key"}),
+        (CustomerRecord, CustomerRow, {"name_key", "email_key", "email_canonical"}),
         (SessionRecord, SessionRow, {"ended_at"}),
         (AuditRecord, AuditRow, set()),
     ],

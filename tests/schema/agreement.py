@@ -13,7 +13,7 @@ from sqlalchemy import update
 from starlette.types import Message
 
 from gql_app import clock
-from gql_app.accounts.checks import fold
+from gql_app.accounts.identity import search_key
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import TokenMissing
 from gql_app.resources import Resources
@@ -208,8 +208,12 @@ async def _fill(api: Api) -> tuple[dict[Kind, str | None], dict[str, str]]:
         row = await add_customer(database, "Odd", f"{number}@example.com", phone="+1 555 0100")
         async with database.write() as db:
             moments = {"created_at": moment, "updated_at": moment}
-            changed = {"name": name, "name_key": fold(name), "is_active": number != 1} | moments
-            await db.execute(update(CustomerRow).where(CustomerRow.id == row.id).values(changed))
+            changed = {
+                "name": name,
+                "name_key": search_key(name),
+                "is_active": number != 1,
+            } | moments
+            await db.execute(update(CustomerRow).where(CustomerRow.id == row.id).values(changed | moments))
     people = {name: await sign_in(resources, row) for name, row in rows.items()}
     ada, admin = people["Ada Plain"], people["Grace Admin"]
     await sign_out(resources, people["Rex Revoked"])

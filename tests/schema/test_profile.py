@@ -20,6 +20,8 @@ REFUSED_CHANGES: Final[list[tuple[dict[str, str | None], list[Told]]]] = [
     ({"email": "ada@example.org", "currentPassword": ""}, [("REQUIRED", "currentPassword")]),
     ({"email": "ada@example.org", "currentPassword": "wrong"}, WRONG),
     ({"email": "ada@example.org", "currentPassword": "x" * 10_000}, WRONG),
+    ({"email": "ADA@example.com"}, [("REQUIRED", "currentPassword")]),
+    ({"email": "adA@example.com", "currentPassword": "wrong"}, WRONG),
     ({"email": "bob@EXAMPLE.com", "currentPassword": "wrong"}, WRONG),
     ({"email": "Bob@EXAMPLE.com", "currentPassword": PASSWORD}, [("TAKEN", "email")]),
     ({"email": None, "currentPassword": PASSWORD}, [("INVALID", "email")]),
@@ -48,7 +50,6 @@ REFUSED_PASSWORDS: Final[list[tuple[str, str, list[Told]]]] = [
         {"name": "Ada Lovelace"},
         {"phone": "+44 20 7946 0000"},
         {"phone": None},
-        {"email": "ADA@example.com"},
         {"email": "ada@EXAMPLE.com", "name": "Ada L."},
         {"name": "Ada", "currentPassword": "not looked at"},
         {},
@@ -78,6 +79,28 @@ async def test_new_address_is_changed_with_the_current_password(
     assert faults(old) == INVALID_CREDENTIALS
     letter = await letterbox.next()
     assert (letter.recipient, letter.subject) == (plain.email, "Your e-mail address was changed")
+
+
+@pytest.mark.parametrize(
+    ("email", "evil"),
+    [
+        ("ceo@business.com", "ceo@busineß.com"),
+        ("office@passau.de", "office@xn--paau-4pa.de"),
+        ("info@xn--hxajbheg2az3al.gr", "info@παραδειγμασ.gr"),
+        ("odysseus@example.com", "ODYSSEUS@example.com"),
+        ("οδυσσεας@example.gr", "οδυσσεασ@example.gr"),
+        ("fiona@example.com", "ﬁona@example.com"),
+        ("max@example.com", "Max@example.com"),
+    ],
+)
+async def test_no_other_spelling_of_the_address_is_changed_without_the_password(
+    api: Api, letterbox: Letterbox, email: str, evil: str
+) -> None:
+    victim = await sign_in(api.resources, await add_customer(api.database, "Vic", email))
+    refused = await do(api, "updateMe", token=victim.token, input={"email": evil})
+    assert faults(refused) == [("REQUIRED", "currentPassword")]
+    assert faults(await do(api, "requestPasswordReset", email=email)) == SUCCESS
+    assert (await letterbox.next()).recipient == victim.email
 
 
 async def test_refused_change_of_oneself_changes_nothing(

@@ -1,0 +1,185 @@
+"""Which addresses are one mailbox, and what a search takes for the same."""
+
+from itertools import combinations
+
+import idna
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gql_app.accounts import checks, customers
+from gql_app.accounts.checks import check_changes
+from gql_app.accounts.identity import (
+    MAX_KEY,
+    canonical_email,
+    email_key,
+    email_keys,
+    former_key,
+    search_key,
+)
+from gql_app.db.engine import Database
+from gql_app.db.tables import CustomerRow
+from tests.accounts.rows import customer, store
+
+OTHERS = [
+    ("ceo@business.com", "ceo@busineß.com"),
+    ("office@passau.de", "office@paßau.de"),
+    ("office@passau.de", "office@xn--paau-4pa.de"),
+    ("info@οδυσσεασ.gr", "info@οδυσσεας.gr"),
+    ("strasse@example.com", "straße@example.com"),
+    ("οδυσσεασ@example.gr", "οδυσσεας@example.gr"),
+    ("fiona@example.com", "ﬁona@example.com"),
+    ("flo@example.com", "ﬂo@example.com"),
+    ("msi@example.com", "mſi@example.com"),
+    ("i@example.com", "ı@example.com"),
+    ("i@example.com", "İ@example.com"),
+    ("ŉ@example.com", "ʼn@example.com"),
+]
+"""Pairs that casefold makes one of, or nearly, and that are two mailboxes."""
+ALPHABET = "aAbBßẞsSσςΣıIiİﬁFfſkKÅåéÉµμ019"
+LOCALS = st.text(ALPHABET, min_size=1, max_size=4)
+DOMAINS = st.text("aAßsSσςΣéÉüÜ", min_size=1, max_size=3).map(lambda label: f"{label}.example.com")
+ADDRESSES = st.builds("{}@{}".format, LOCALS, DOMAINS)
+
+
+def stored(address: str) -> str | None:
+    """Tell how an address would be stored, if it is any."""
+    checked = checks._email(address, checks.DEFAULT_RULES)  # noqa: SLF001 — what is under test takes what it makes
+    return checked if isinstance(checked, str) else None
+
+
+@pytest.mark.parametrize(("one", "other"), OTHERS)
+def test_addresses_of_two_mailboxes_have_two_keys(one: str, other: str) -> None:
+    assert checks.stored_key(one) != checks.stored_key(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Ada@Example.com", "aDA@EXAMPLE.COM"),
+        ("ada@bücher.example.com", "ada@XN--BCHER-KVA.example.com"),
+        ("ada@BÜCHER.example.com", "ada@bücher.example.com"),
+        ("ÉLODIE@example.com", "e\u0301lodie@example.com"),
+        ("STRAẞE@example.com", "straße@example.com"),
+    ],
+)
+def test_spellings_of_one_mailbox_have_one_key(one: str, other: str) -> None:
+    assert checks.stored_key(one) == checks.stored_key(other) is not None
+
+
+@given(st.lists(ADDRESSES, min_size=2, max_size=12))
+@example([address for pair in OTHERS for address in pair])
+def test_equal_keys_have_equal_a_labels_and_equally_long_local_parts(addresses: list[str]) -> None:
+    kept = [address for address in map(stored, addresses) if address]
+    for one, other in combinations(kept, 2):
+        if canonical_email(one) != canonical_email(other):
+            continue
+        (local, _, domain), (its_local, _, its_domain) = (
+            each.rpartition("@") for each in (one, other)
+        )
+        assert idna.encode(domain) == idna.encode(its_domain)
+        assert len(local) == len(its_local)
+        assert local.lower() == its_local.lower() or local.upper() == its_local.upper()
+
+
+@given(ADDRESSES)
+@example("STRAẞE@paßau.de")
+@example("İ@example.com")
+@example("ada@xn--paau-4pa.de")
+def test_the_former_key_of_a_mailbox_is_that_of_each_of_its_spellings(address: str) -> None:
+    kept = stored(address)
+    if kept:
+        assert former_key(canonical_email(kept)) == email_key(kept)
+
+
+def test_a_domain_that_is_none_keeps_its_spelling_in_lower_case() -> None:
+    assert canonical_email("A@\u2028É.com") == "a@\u2028é.com"
+    assert former_key("a@xn--\u2028.com") == "a@xn--\u2028.com"
+    assert former_key(None) is None
+
+
+async def found(database: Database, address: str) -> CustomerRow | object:
+    """Find by an address."""
+    async with database.read() as db:
+        row = await customers.by_email(db, address)
+    return row and row.email
+
+
+@pytest.mark.parametrize(("one", "other"), OTHERS)
+@pytest.mark.parametrize("by_the_version_before", [False, True])
+async def test_nobody_is_found_by_the_address_of_another_mailbox(
+    database: Database, one: str, other: str, *, by_the_version_before: bool
+) -> None:
+    first, second = stored(one) or one, stored(other) or other
+    for mine, its in ((first, second), (second, first)):
+        row = customer("Ada", mine)
+        if by_the_version_before:
+            row.email_canonical = None
+        await store(database, [row])
+        assert await found(database, mine) == mine
+        assert await found(database, its) is None
+        async with database.write() as db:
+            await db.delete(row)
+
+
+async def test_who_was_given_another_address_by_the_version_before_is_found_by_that(
+    database: Database,
+) -> None:
+    """It writes `email` and `email_key`, and leaves the other key as it was."""
+    row = customer("Ada", "new@example.com")
+    row.email_canonical = "old@example.com"
+    await store(database, [row])
+    assert await found(database, "new@example.com") == "new@example.com"
+    assert await found(database, "old@example.com") is None
+
+
+async def test_what_is_stored_under_an_a_label_is_found_by_either_spelling(
+    database: Database,
+) -> None:
+    await store(database, [customer("Ada", "ada@xn--bcher-kva.example.com")])
+    for typed in ("ada@xn--bcher-kva.example.com", "ada@bücher.example.com"):
+        assert await found(database, typed) == "ada@xn--bcher-kva.example.com"
+
+
+def test_a_change_in_case_alone_writes_the_address_and_the_same_keys() -> None:
+    row = customer("Ada", "ada@example.com")
+    values = check_changes(row, {"email": "ADA@example.com"}).values
+    assert values == {"email": "ADA@example.com", **email_keys("ada@example.com")}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Straße", "STRASSE"),
+        ("Σίσυφος", "ΣΊΣΥΦΟΣ"),
+        ("e\u0301", "\u00c9"),
+        ("ﬁ", "FI"),
+        ("İSTANBUL", "istanbul"),
+        ("ISPARTA", "ısparta"),
+        ("i\u0307pek", "ipek"),
+        ("ＡＤＡ", "ada"),
+        ("№ 5", "no 5"),
+        ("\u212bsa", "åsa"),
+    ],
+)
+def test_a_search_takes_for_the_same_what_differs_in_case_or_compatible_form(
+    one: str, other: str
+) -> None:
+    assert search_key(one) == search_key(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("e", "é"), ("o", "ö"), ("l", "ł"), ("i", "ï")])
+def test_a_search_keeps_accents(one: str, other: str) -> None:
+    assert search_key(one) != search_key(other)
+
+
+@given(st.text(max_size=254))
+@example("\u0301\u0327" * 100)
+@example("\ufdfa" * 254)
+@example("\U0001f98a" * 400)
+@example("\ud800" * 400)
+def test_a_search_key_is_its_own_and_bounded(text: str) -> None:
+    key = search_key(text)
+    assert len(key.encode(errors="ignore")) <= MAX_KEY
+    if len(text) <= 200 and len(key) < MAX_KEY // 4:
+        assert search_key(key) == key
