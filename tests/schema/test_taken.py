@@ -92,6 +92,6 @@ async def test_admins_who_see_every_address_anyway_are_told_without_a_limit(
     await fill(api.database, *api.resources.throttle.of_taken(HERE, admin.id))
     new = {"name": "Eve", "email": plain.email, "password": "another good one"}
     created = await do(api, "createCustomer", token=admin.token, input=new)
-    moved = {"id": str(other.id), "input": {"email": plain.email}}
+    moved: dict[str, Any] = {"id": str(other.id), "input": {"email": plain.email}}
     updated = await do(api, "updateCustomer", token=admin.token, **moved)
     assert (faults(created), faults(updated)) == (TAKEN, TAKEN)
