@@ -42,6 +42,7 @@ async def main() -> None:
             database_url=f"sqlite:///{Path(folder) / 'timing.db'}",
             login_attempts=10**6,
             login_client_attempts=10**6,
+            login_lockout_attempts=10**6,
             log_level="ERROR",
             demo=True,
         )

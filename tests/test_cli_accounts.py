@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from gql_app.accounts import audit, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.db.tables import AuditRow, CustomerRow, PasswordResetRow
+from gql_app.db.tables import AuditRow, CustomerRow, PasswordResetRow, ThrottleRow
 from gql_app.resources import Resources
 from gql_app.security.ids import new_id
 from tests.api import Api
@@ -22,6 +22,7 @@ from tests.conftest import SECRET, SetClock
 from tests.databases import copied_sqlite, looking
 from tests.people import NOWHERE, add_customer, sign_in, sign_out
 from tests.processes import MAIN, environment
+from tests.throttles import fill
 
 LONG_AGO = datetime(2020, 1, 1, 12, tzinfo=UTC)
 CHANGED = "email:change"
@@ -63,6 +64,37 @@ async def test_everybody_is_signed_out_everywhere(
     async with looking(api.database) as db:
         (*_, last) = await db.scalars(select(AuditRow).order_by(AuditRow.id))
     assert (last.action, last.customer_id) == ("session:end_all", None)
+
+
+@pytest.mark.parametrize("email", ["ada@example.com", " ADA@Example.com "])
+async def test_account_is_unlocked_by_the_operator_and_that_is_recorded(
+    api: Api, database_url: str, tmp_path: Path, email: str
+) -> None:
+    ada = await add_customer(api.database, "Ada Plain")
+    throttle = api.resources.throttle
+    locks = [
+        throttle.of_password("sign-in", "ada@example.com", None).lockout,
+        throttle.of_password("proof", str(ada.id), None).lockout,
+        throttle.of_password("sign-in", "bob@example.com", None).lockout,
+    ]
+    await fill(api.database, *locks)
+    given = {"database_url": database_url, "secret_key": SECRET}
+    told = await asyncio.to_thread(run_here, "unlock", email, folder=tmp_path, **given)
+    assert (told.returncode, told.stdout) == (0, f"{email} can be signed in to again.\n")
+    async with looking(api.database) as db:
+        left = (await db.scalars(select(ThrottleRow.subject))).all()
+        (*_, last) = await db.scalars(select(AuditRow).order_by(AuditRow.id))
+    assert left == [locks[2].subject]
+    assert (last.action, last.customer_id, last.actor_id) == ("session:unlock", ada.id, None)
+
+
+async def test_nobody_is_unlocked_by_an_address_that_nobody_has(
+    database_url: str, tmp_path: Path
+) -> None:
+    given = {"database_url": database_url, "secret_key": SECRET}
+    told = await asyncio.to_thread(run_here, "unlock", "x@example.com", folder=tmp_path, **given)
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr == "Nobody has this e-mail address.\n"
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,6 @@ class Attempt:
     proven: bool
     known: bool = False
     """Whether it comes from a client that is known to the account."""
-    noted: bool = True
-    """Whether nothing is to be noted of that client."""
     renewed_hash: str | None = None
 
 
@@ -71,8 +69,7 @@ async def check(
     throttle.judge_sign_ins(past.oldest_sign_in)
     outdated = hasher.outdated(customer.password_hash)
     renewed = await hasher.hash(password, party) if outdated else None
-    noted = known_clients.is_noted(past.seen_at, address)
-    return replace(attempt, proven=True, noted=noted, renewed_hash=renewed)
+    return replace(attempt, proven=True, renewed_hash=renewed)
 
 
 async def admit(
@@ -81,9 +78,9 @@ async def admit(
     """Open a session, where nothing speaks against it; what does, sign_in() judges.
 
     Such are failures that are remembered of any subject: whether there is room, only those
-    can tell, and who is admitted forgets them. So is a client that is to be noted.
+    can tell, and who is admitted forgets them.
     """
-    if attempt.customer is None or not attempt.proven or attempt.renewed_hash or not attempt.noted:
+    if attempt.customer is None or not attempt.proven or attempt.renewed_hash:
         return None
     unless_failed = attempt.limits.subjects
     return await _open(db, attempt.customer, lifetimes, origin, unless_failed=unless_failed)
@@ -102,7 +99,6 @@ async def sign_in(
         opened = await _open(db, attempt.customer, lifetimes, origin)
         if opened:
             await throttle.clear(db, *failed)
-            await known_clients.note(db, attempt.customer.id, origin.ip_address)
         if opened and attempt.renewed_hash:
             itself = CustomerRow.id == attempt.customer.id
             await db.execute(

@@ -4,17 +4,19 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import CTE, Insert, Text, bindparam, delete, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
 
 from gql_app import clock
 from gql_app.addresses import client_of
+from gql_app.db.deeds import Made
 from gql_app.db.engine import Writer
 from gql_app.db.rows import insert_or_update
-from gql_app.db.tables import KnownClientRow
+from gql_app.db.tables import KnownClientRow, Moment
 
 KNOWN_FOR: Final = timedelta(days=30)
 """How long a client stays known to an account."""
-PRECISION: Final = timedelta(days=1)
+PRECISION: Final = timedelta(hours=1)
 """How exactly it is known when a client was seen, so that signing in need not always write."""
 
 
@@ -23,13 +25,29 @@ def is_known(seen_at: datetime | None) -> bool:
     return seen_at is not None and clock.now() - seen_at < KNOWN_FOR
 
 
-def is_noted(seen_at: datetime | None, address: str | None) -> bool:
-    """Tell whether there is nothing to note of a client that was last seen then."""
-    return not address or (seen_at is not None and clock.now() - seen_at < PRECISION)
+def noted(address: str | None) -> dict[str, object]:
+    """Return the values that noting() is done with."""
+    return {
+        "client": client_of(address) if address else None,
+        "stale": clock.now() - PRECISION,
+    }
+
+
+def noting(session: Made) -> Insert:
+    """Describe how the client is noted by whom a session is opened, unless it was lately."""
+    inserting = postgresql.insert if isinstance(session, CTE) else sqlite.insert
+    client = bindparam("client", type_=Text())
+    seen = select(session.c.customer_id, client, session.c.created_at).where(client.is_not(None))
+    insert = inserting(KnownClientRow).from_select(["customer_id", "client", "seen_at"], seen)
+    return insert.on_conflict_do_update(
+        index_elements=["customer_id", "client"],
+        set_={"seen_at": insert.excluded.seen_at},
+        where=KnownClientRow.seen_at < bindparam("stale", type_=Moment()),
+    )
 
 
 async def note(db: Writer, customer_id: UUID, address: str | None) -> None:
-    """Note that a session was opened or refreshed from an address, unless there is none."""
+    """Note that a session was refreshed from an address, unless there is none."""
     if address:
         values = {"customer_id": customer_id, "client": client_of(address)}
         await insert_or_update(db, KnownClientRow, **values, seen_at=clock.now())

@@ -79,7 +79,6 @@ async def open_session(
     """Sign in a customer who is there; their oldest sessions end if they have too many."""
     opened, values = new_session(customer, origin, lifetimes)
     await db.do(_OPEN, **values)
-    await known_clients.note(db, customer.id, origin.ip_address)
     return opened
 
 
@@ -98,7 +97,8 @@ def new_session(
         user_agent=origin.user_agent,
     )
     opened, token = _issued(session, opaque.new_refresh_token(), lifetimes)
-    return opened, token | session._asdict() | {"refresh_expires_at": opened.refresh_expires_at}
+    values = token | session._asdict() | {"refresh_expires_at": opened.refresh_expires_at}
+    return opened, values | known_clients.noted(origin.ip_address)
 
 
 def opening(
@@ -110,7 +110,11 @@ def opening(
         *(bindparam(c.key, type_=c.type).label(c.key) for c in _SESSION if c.key != "customer_id"),
         CustomerRow.id.label("customer_id"),
     ).where(CustomerRow.id == bindparam("customer_id", type_=Uuid()), *conditions)
-    return Deed(SessionRow, made_of, lambda made: [_issue(made), _end_oldest(made), *also(made)])
+    return Deed(
+        SessionRow,
+        made_of,
+        lambda made: [_issue(made), _end_oldest(made), known_clients.noting(made), *also(made)],
+    )
 
 
 async def living(

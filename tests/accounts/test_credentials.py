@@ -1,7 +1,6 @@
 """Credentials: one answer to everything that is wrong, and what a change ends."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
 from unicodedata import normalize
 
 import pytest
@@ -9,7 +8,6 @@ from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
 from gql_app.accounts import credentials, customers
-from gql_app.accounts.audit import Origin
 from gql_app.accounts.checks import Changes, check_changes
 from gql_app.accounts.credentials import Attempt
 from gql_app.accounts.limits import Limit
@@ -21,8 +19,6 @@ from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
 from gql_app.errors import Rejected
 from gql_app.security.fair_queue import LOCAL
 from gql_app.security.passwords import Passwords
-from tests.accounts.conftest import NOON
-from tests.conftest import SetClock
 from tests.databases import looking
 from tests.people import LIFETIMES, NOWHERE, PASSWORD, add_customer, password_hash
 from tests.statements import listened
@@ -62,12 +58,10 @@ async def check(
     hasher: Passwords,
     email: str = "ada@example.com",
     password: str = PASSWORD,
-    *,
-    origin: Origin = NOWHERE,
 ) -> Attempt:
     """Check a password."""
     return await credentials.check(
-        database.read, hasher, THROTTLE, email=email, password=password, origin=origin
+        database.read, hasher, THROTTLE, email=email, password=password, origin=NOWHERE
     )
 
 
@@ -253,23 +247,6 @@ async def test_unknown_address_costs_the_statements_of_a_known_one(
                 assert await sign_in(database, attempt) is None
         told.append(sent)
     assert told[0] == told[1] != []
-
-
-async def test_only_a_client_that_was_noted_lately_is_admitted_at_once(
-    noon: Database, hasher: Passwords, set_clock: SetClock
-) -> None:
-    await add_customer(noon, "Ada")
-    home = Origin("192.0.2.1")
-    told = []
-    for hours in (0, 1, 23.9, 24, 25):
-        set_clock(NOON + timedelta(hours=hours))
-        attempt = await check(noon, hasher, origin=home)
-        admitted = await credentials.admit(noon, attempt, LIFETIMES, origin=home)
-        if admitted is None:
-            async with noon.write() as db:
-                assert await credentials.sign_in(db, attempt, THROTTLE, LIFETIMES, origin=home)
-        told.append(admitted is not None)
-    assert told == [False, True, True, False, True]
 
 
 async def test_only_who_needs_no_new_hash_is_admitted_at_once(

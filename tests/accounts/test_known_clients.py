@@ -49,7 +49,10 @@ async def test_client_is_noted_in_its_one_spelling(
 ) -> None:
     await note(noon, ada, address)
     assert await clients(noon) == ({} if client is None else {client: timedelta()})
-    assert known_clients.is_noted(None, address) is (client is None)
+    async with noon.write() as db:
+        await known_clients.forget(db, ada.id)
+        await sessions.open_session(db, ada, Origin(address), LIFETIMES)
+    assert await clients(noon) == ({} if client is None else {client: timedelta()})
 
 
 async def test_session_notes_from_where_it_is_opened_and_refreshed(
@@ -64,6 +67,18 @@ async def test_session_notes_from_where_it_is_opened_and_refreshed(
         "192.0.2.1": timedelta(),
         "198.51.100.1": timedelta(seconds=30),
     }
+
+
+async def test_signing_in_notes_a_client_again_once_an_hour(
+    noon: Database, ada: CustomerRow, set_clock: SetClock
+) -> None:
+    told = []
+    for hours in (0, 0.5, 1, 1.5, 2):
+        set_clock(NOON + timedelta(hours=hours))
+        async with noon.write() as db:
+            await sessions.open_session(db, ada, Origin("192.0.2.1"), LIFETIMES)
+        told.append((await clients(noon))["192.0.2.1"] / timedelta(hours=1))
+    assert told == [0, 0, 0, 1.5, 1.5]
 
 
 async def test_client_that_is_noted_at_once_by_several_is_noted_once(

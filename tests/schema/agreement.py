@@ -213,7 +213,9 @@ async def _fill(api: Api) -> tuple[dict[Kind, str | None], dict[str, str]]:
                 "name_key": search_key(name),
                 "is_active": number != 1,
             } | moments
-            await db.execute(update(CustomerRow).where(CustomerRow.id == row.id).values(changed | moments))
+            await db.execute(
+                update(CustomerRow).where(CustomerRow.id == row.id).values(changed | moments)
+            )
     people = {name: await sign_in(resources, row) for name, row in rows.items()}
     ada, admin = people["Ada Plain"], people["Grace Admin"]
     await sign_out(resources, people["Rex Revoked"])

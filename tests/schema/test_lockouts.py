@@ -195,7 +195,7 @@ async def test_thief_of_a_token_keeps_no_owner_from_proving_their_password(
                     told.append(faults(wrong))
         wrong_password: list[Told] = [("WRONG_PASSWORD", "password")]
         assert told == [*[wrong_password] * 2, LOCKED, wrong_password, LOCKED, LOCKED]
-        given = {"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD}
+        given: dict[str, Any] = {"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD}
         assert faults(await do(api, "changePassword", token=ada.token, **given)) == SUCCESS
 
 

@@ -1,0 +1,196 @@
+"""Limits are judged before anything is paid: what is beyond one touches no transaction."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+from gql_app import clock
+from gql_app.accounts.limits import Limit
+from gql_app.accounts.throttle import Throttle
+from gql_app.db.engine import Database
+from gql_app.metrics.labels import LIMITS
+from gql_app.security.ids import new_id
+from gql_app.security.passwords import Passwords
+from gql_app.settings import Settings
+from tests.api import Api, running
+from tests.conftest import SetClock
+from tests.people import PASSWORD, Person, add_customer, sign_in
+from tests.schema.mutations import SUCCESS, Told, do, faults, send
+from tests.throttles import fill
+
+HERE, NEW_PASSWORD = "192.0.2.1", "another good one"
+SIGNED_IN: Final = frozenset({"updateMe", "changePassword", "deleteMe"})
+LOCKED: Final[list[Told]] = [("TOO_MANY_ATTEMPTS", None)]
+EVE = {"name": "Eve", "email": "eve@example.com", "password": NEW_PASSWORD}
+SIGN_IN: dict[str, Any] = {"email": "ada@example.com", "password": PASSWORD}
+CHANGE: dict[str, Any] = {"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD}
+MOVE: dict[str, Any] = {"input": {"email": "a@example.org", "currentPassword": PASSWORD}}
+DELETE: dict[str, Any] = {"password": PASSWORD}
+
+
+class Case(NamedTuple):
+    """A mutation that is refused once its limit is reached."""
+
+    mutation: str
+    given: Callable[[Person], dict[str, Any]]
+    limit: Callable[[Throttle, Person], Limit]
+
+
+def proof(throttle: Throttle, person: Person) -> Any:  # noqa: ANN401 — its parts are limits
+    """Return the limits of proving one's password."""
+    return throttle.of_password("proof", str(person.id), HERE)
+
+
+def entry(throttle: Throttle, _: Person) -> Any:  # noqa: ANN401 — its parts are limits
+    """Return the limits of signing in."""
+    return throttle.of_password("sign-in", "ada@example.com", HERE)
+
+
+def changes(throttle: Throttle, person: Person) -> Limit:
+    """Return the limit of changing oneself."""
+    return throttle.of_account("change", person.id)
+
+
+CASES: Final = [
+    Case("login", lambda _: SIGN_IN, lambda *of: entry(*of).pair),
+    Case("login", lambda _: SIGN_IN, lambda *of: entry(*of).clients[0]),
+    Case("login", lambda _: SIGN_IN, lambda *of: entry(*of).lockout),
+    Case(
+        "refresh",
+        lambda _: {"refreshToken": f"gar_{'A' * 43}"},
+        lambda throttle, _: throttle.of_client("refresh", HERE)[0],
+    ),
+    Case(
+        "refresh",
+        lambda person: {"refreshToken": person.refresh_token},
+        lambda throttle, person: throttle.of_account("refresh", person.id),
+    ),
+    Case(
+        "register",
+        lambda _: {"input": EVE},
+        lambda throttle, _: throttle.of_client("register", HERE)[0],
+    ),
+    Case("register", lambda _: {"input": EVE}, lambda throttle, _: throttle.of_taken(HERE)[0]),
+    Case(
+        "requestPasswordReset",
+        lambda _: {"email": "ada@example.com"},
+        lambda throttle, _: throttle.of_client("reset", HERE)[0],
+    ),
+    Case(
+        "resetPassword",
+        lambda _: {"token": f"gap_{'A' * 43}", "newPassword": NEW_PASSWORD},
+        lambda throttle, _: throttle.of_client("reset with", HERE)[0],
+    ),
+    Case("updateMe", lambda _: {"input": {"name": "Ada"}}, changes),
+    Case("updateMe", lambda _: MOVE, lambda *of: of[0].of_taken(HERE, of[1].id)[0]),
+    Case("updateMe", lambda _: MOVE, lambda *of: of[0].of_taken(HERE, of[1].id)[1]),
+    Case("updateMe", lambda _: MOVE, lambda *of: proof(*of).pair),
+    Case("changePassword", lambda _: CHANGE, changes),
+    Case("changePassword", lambda _: CHANGE, lambda *of: proof(*of).pair),
+    Case("changePassword", lambda _: CHANGE, lambda *of: proof(*of).clients[0]),
+    Case("changePassword", lambda _: CHANGE, lambda *of: proof(*of).lockout),
+    Case("deleteMe", lambda _: DELETE, lambda *of: proof(*of).pair),
+    Case("deleteMe", lambda _: DELETE, lambda *of: proof(*of).clients[0]),
+    Case("deleteMe", lambda _: DELETE, lambda *of: proof(*of).lockout),
+]
+
+
+@contextmanager
+def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Take down each transaction that this task begins, and each password that it has hashed."""
+    begun: list[str] = []
+    ours = ContextVar("ours", default=False)
+
+    def noting(method: str, begins: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*given: Any, **named: Any) -> Any:  # noqa: ANN401 — whatever it takes
+            if ours.get():  # and no chore's
+                begun.append(method)
+            return begins(*given, **named)
+
+        return noted
+
+    costs = ((Database, "write"), (Database, "do"), (Passwords, "verify"), (Passwords, "hash"))
+    with monkeypatch.context() as patch:
+        for owner, method in costs:
+            patch.setattr(owner, method, noting(method, getattr(owner, method)))
+        token = ours.set(True)
+        try:
+            yield begun
+        finally:
+            ours.reset(token)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.mutation)
+@pytest.mark.usefixtures("letterbox")
+async def test_whatever_is_over_its_limit_begins_no_transaction_and_hashes_nothing(
+    api: Api, plain: Person, monkeypatch: pytest.MonkeyPatch, case: Case
+) -> None:
+    limit = case.limit(api.resources.throttle, plain)
+    await fill(api.database, limit)
+    token = plain.token if case.mutation in SIGNED_IN else None
+    with watched(monkeypatch) as begun:
+        answer = await send(api, case.mutation, case.given(plain), token=token)
+    refused = answer.data[case.mutation]
+    assert faults(refused) == LOCKED
+    assert 0 < refused["retryAfter"] <= limit.window
+    assert begun == []
+
+
+def test_every_limit_there_is_was_tried_above() -> None:
+    throttle = Throttle(key=b"a key of the tests", attempts=5, client_attempts=50, window=900)
+    somebody = Person(new_id(), "Ada", "ada@example.com", "", new_id(), "")
+    tried = {case.limit(throttle, somebody).name for case in CASES}
+    assert tried == set(LIMITS) - {"sign-in by", "passwords"}
+
+
+@pytest.mark.parametrize(
+    ("mutation", "given", "told"),
+    [
+        ("refresh", {"refreshToken": token}, [("TOKEN_INVALID", "refreshToken")])
+        for token in ("x", "", "gar_", f"gap_{'A' * 43}", f"gar_{'A' * 44}", "\0", "x" * 100_000)
+    ]
+    + [
+        (
+            "resetPassword",
+            {"token": token, "newPassword": NEW_PASSWORD},
+            [("TOKEN_INVALID", "token")],
+        )
+        for token in ("x", "", "gap_", f"gar_{'A' * 43}", f"gap_{'A' * 44}", "\0", "x" * 100_000)
+    ],
+)
+async def test_what_cannot_be_a_token_by_its_form_begins_nothing(
+    api: Api,
+    monkeypatch: pytest.MonkeyPatch,
+    mutation: str,
+    given: dict[str, Any],
+    told: list[Told],
+) -> None:
+    with watched(monkeypatch) as begun:
+        answer = await send(api, mutation, given)
+    assert faults(answer.data[mutation]) == told
+    assert begun == []
+
+
+async def test_account_that_was_signed_in_to_too_often_begins_no_transaction(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, set_clock: SetClock
+) -> None:
+    start = clock.now()
+    set_clock(start)
+    async with running(settings.model_copy(update={"account_writes_per_hour": 2})) as api:
+        ada = await add_customer(api.database, "Ada")
+        for minutes in (0, 1):
+            set_clock(start + timedelta(minutes=minutes))
+            await sign_in(api.resources, ada)
+        with watched(monkeypatch) as begun:
+            refused = await do(api, "login", **SIGN_IN)
+            wrong = await do(api, "login", **{**SIGN_IN, "password": "a guess"})
+        assert (faults(refused), refused["retryAfter"]) == (LOCKED, 59 * 60)
+        assert begun == ["verify", "verify", "write"]
+        assert faults(wrong) == [("INVALID_CREDENTIALS", None)]
+        set_clock(start + timedelta(hours=1))
+        assert faults(await do(api, "login", **SIGN_IN)) == SUCCESS
+        assert faults(await do(api, "login", **SIGN_IN)) == LOCKED
