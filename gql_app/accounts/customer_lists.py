@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Uuid, bindparam, case, false, or_, true
+from sqlalchemy import ColumnElement, FromClause, Uuid, bindparam, case, false, or_
 
 from gql_app.accounts.identity import email_key, search_key
 from gql_app.accounts.paging import Listing
@@ -201,10 +201,10 @@ def _searched_keys(shape: Shape, number: str) -> Iterator[tuple[ColumnElement[st
 def visible() -> ColumnElement[bool]:
     """Say whom anybody may see: who is active, and the caller themself.
 
-    Most are, so that no index is to find them: a plain OR has PostgreSQL look all of them up.
+    Most are, so that no index is to find them: of a bare OR, PostgreSQL would look each side up.
     """
     itself = CustomerRow.id == bindparam("caller_id", type_=Uuid())
-    return case((itself, true()), else_=CustomerRow.is_active)
+    return or_(CustomerRow.is_active.is_(True), itself).is_(True)
 
 
 def _shown(shape: Shape, name: str, rows: FromClause) -> ColumnElement[Any]:
