@@ -1,4 +1,4 @@
-"""Addresses of clients, each in its one spelling."""
+"""Addresses of machines: each in its one spelling, and whether it is this very one."""
 
 from ipaddress import ip_address
 
@@ -15,3 +15,11 @@ def canonical(address: str) -> str:
     except ValueError:
         return address
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this very machine, and no other can reach it."""
+    try:
+        return host == "localhost" or ip_address(canonical(host.strip("[]"))).is_loopback
+    except ValueError:
+        return False

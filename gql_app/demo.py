@@ -1,6 +1,5 @@
 """The demo: made-up customers, and two sign-ins that everybody knows."""
 
-import ipaddress
 import secrets
 from typing import Final
 
@@ -8,6 +7,7 @@ from gql_app.accounts import checks, customer_lists, customers, samples
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.customer_lists import Filter, Order
 from gql_app.accounts.samples import SIGN_INS
+from gql_app.addresses import is_loopback
 from gql_app.db.engine import Writer
 from gql_app.errors import CannotStart
 from gql_app.security.passwords import Passwords
@@ -23,14 +23,6 @@ def require_loopback(host: str) -> None:
         raise CannotStart(
             [f"--demo has passwords that everybody knows: it serves on loopback, not on {host}"]
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host is this very machine and no other can reach it."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 async def fill(db: Writer, passwords: Passwords) -> None:

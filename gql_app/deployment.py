@@ -7,12 +7,13 @@ from pathlib import Path
 from stat import S_IRWXG, S_IRWXO
 from typing import Final
 
-from gql_app import demo
 from gql_app.accounts import customers, samples
+from gql_app.addresses import is_loopback
 from gql_app.db.clocks import skew
 from gql_app.db.engine import Database, sqlite_file
 from gql_app.db.questions import Reader
 from gql_app.errors import CannotStart
+from gql_app.mail import clear_text
 from gql_app.resources import kept_beside, key_store
 from gql_app.security.strength import guessable
 from gql_app.settings import PREFIX, Settings, unknown_variables
@@ -33,7 +34,7 @@ class Deployment:
     def is_public(self) -> bool:
         """Whether others than this machine can reach it: directly, by a name or by a proxy."""
         names = (self.host, *self.settings.hosts)
-        return self.settings.trusted_proxies is not None or not all(map(demo.is_loopback, names))
+        return self.settings.trusted_proxies is not None or not all(map(is_loopback, names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,14 @@ def _mail(deployment: Deployment) -> Iterator[Finding]:
             "No letter is sent: nobody can reset a password, or is told of a change.",
             f"Set {PREFIX}SMTP_URL and {PREFIX}MAIL_FROM.",
         )
-    elif deployment.is_public and settings.reset_url.startswith("http://"):
+        return
+    if clear_text(settings.smtp_url.get_secret_value()):
+        yield Finding(
+            "mail-in-the-clear",
+            "Letters, and the links in them, go to the mail server in the clear.",
+            f"Begin {PREFIX}SMTP_URL with smtps:// or smtp+starttls://.",
+        )
+    if deployment.is_public and settings.reset_url.startswith("http://"):
         yield Finding(
             "reset-in-the-clear",
             "Links to reset a password lead to a page without TLS.",
