@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from gql_app.accounts.letters import Stationery
+from gql_app.accounts.outbox import Stationery
 from gql_app.accounts.presumed import Presumed
 from gql_app.accounts.sessions import Lifetimes
 from gql_app.accounts.throttle import Throttle
@@ -82,7 +82,7 @@ class Resources:
             lifetimes=_lifetimes(settings, keys),
             throttle=_throttle(settings, keys),
             mailer=tracing.mailer(mailer(settings)) if tracing else mailer(settings),
-            stationery=Stationery(keys.derive("reset links"), settings.reset_url),
+            stationery=_stationery(settings, keys),
             posted=asyncio.Event(),
             registration=settings.registration,
         )
@@ -111,6 +111,15 @@ def _throttle(settings: Settings, keys: KeyRing) -> Throttle:
         attempts=settings.login_attempts,
         client_attempts=settings.login_client_attempts,
         window=settings.login_window_seconds,
+    )
+
+
+def _stationery(settings: Settings, keys: KeyRing) -> Stationery:
+    return Stationery(
+        pepper=keys.derive("reset links"),
+        reset_url=settings.reset_url,
+        throttle=_throttle(settings, keys),
+        letters_per_day=settings.letters_per_day,
     )
 
 

@@ -30,7 +30,7 @@ def test_every_limit_of_the_rules_has_its_label() -> None:
         and isinstance(node.args[0], ast.Constant)
     ]
     names = {f"{deed} from" if how == "of_client" else deed for how, deed in calls}
-    assert {*names, "passwords"} == set(LIMITS)
+    assert {*names, "letter", "passwords"} == set(LIMITS)
 
 
 def test_every_reason_is_counted() -> None:

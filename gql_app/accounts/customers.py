@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from gql_app import clock
 from gql_app.accounts import audit, letters
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.checks import Changes, NewCustomer, fold, stored_key
+from gql_app.accounts.checks import Changes, NewCustomer, fold, stored_key, typed_key
 from gql_app.accounts.customer_lists import PRIVATE, masked
 from gql_app.accounts.records import AnyCustomer, CustomerRecord, columns
 from gql_app.db.engine import Writer
@@ -80,8 +80,9 @@ async def create(
 
 
 async def update(db: Writer, customer_id: UUID, changes: Changes, *, origin: Origin) -> CustomerRow:
-    """Change a customer but for the password, and tell the old address if it is another now.
+    """Change a customer but for the password, and tell the old mailbox if it is another now.
 
+    What a link to reset the password was issued on voids it when it changes.
     Raises Rejected: NOT_FOUND, TAKEN or LAST_ADMIN.
     """
     if changes.may_unseat:
@@ -95,7 +96,9 @@ async def update(db: Writer, customer_id: UUID, changes: Changes, *, origin: Ori
     if db.is_modified(row):
         row.updated_at = clock.now()
         await _store(db)
-        _tell_changes(db, row, before, origin)
+        changed = _tell_changes(db, row, before, origin)
+        if not changed.isdisjoint(letters.BOUND):
+            await letters.void_resets(db, row.id)
     return row
 
 
@@ -157,8 +160,11 @@ async def _spare_last_admin(db: Writer, customer_id: UUID) -> None:
 
 def _tell_changes(
     db: Writer, row: CustomerRow, before: Mapping[str, object], origin: Origin
-) -> None:
-    """Record which fields are others now, and tell an address that letters no longer go to."""
+) -> set[str]:
+    """Record which columns are others now, and tell a mailbox that letters no longer go to.
+
+    Return the columns.
+    """
     changed = {column for column, value in before.items() if getattr(row, column) != value}
     told = sorted(changed - {"name_key", "email_key"})
     audit.record(db, Action.CUSTOMER_CHANGED, origin, customer_id=row.id, fields=told)
@@ -168,7 +174,14 @@ def _tell_changes(
     if "email" in changed:
         audit.record(db, Action.EMAIL_CHANGED, origin, customer_id=row.id)
         old = str(before["email"])
-        letters.post(db, letters.Kind.EMAIL_CHANGED, customer_id=row.id, recipient=old)
+        if _mailbox(old) != _mailbox(row.email):
+            letters.post(db, letters.Kind.EMAIL_CHANGED, customer_id=row.id, recipient=old)
+    return changed
+
+
+def _mailbox(email: str) -> str:
+    """Return what is the same for all spellings of one mailbox."""
+    return typed_key(email, stored_key(email))
 
 
 async def _store(db: Writer) -> None:

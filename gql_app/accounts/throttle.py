@@ -25,6 +25,8 @@ from gql_app.errors import TooManyAttempts
 
 IPV6_CLIENT: Final = 64
 """Bits of an IPv6 address that tell clients apart; one client has all of the rest."""
+DAY: Final = 24 * 3600
+"""Seconds for which letters are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Limit:
     attempts: int
     name: str
     """What is tried, in words of ours."""
+    window: int
+    """Seconds until a count is forgotten."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -49,12 +53,16 @@ class Throttle:
 
     def of_typed(self, deed: str, typed: str) -> Limit:
         """Limit a deed for what was typed, be it known or not."""
-        return Limit(self._subject(deed, typed), self.attempts, deed)
+        return Limit(self._subject(deed, typed), self.attempts, deed, self.window)
 
     def of_client(self, deed: str, address: str | None) -> Limit:
         """Limit a deed for where it comes from."""
         name = f"{deed} from"
-        return Limit(self._subject(name, _client(address)), self.client_attempts, name)
+        return Limit(self._subject(name, _client(address)), self.client_attempts, name, self.window)
+
+    def of_letters(self, kind: str, mailbox: str, *, a_day: int) -> Limit:
+        """Limit the letters of a kind that one mailbox is sent in 24 hours."""
+        return Limit(self._subject(f"letter {kind}", mailbox), a_day, "letter", DAY)
 
     def judge(
         self, limits: Sequence[Limit], found: Mapping[str, Sequence[float]]
@@ -64,11 +72,10 @@ class Throttle:
         Answered is whose failures were found: to clear others is to wait for who may wait
         for us.
         """
-        fresh = {subject: self._fresh(times) for subject, times in found.items()}
         waits = [
-            (self._wait(fresh[limit.subject], limit), limit.name)
+            (self._wait(fresh, limit), limit.name)
             for limit in limits
-            if len(fresh.get(limit.subject, ())) >= limit.attempts
+            if len(fresh := self._fresh(found.get(limit.subject, ()), limit)) >= limit.attempts
         ]
         if waits:
             seconds, name = max(waits)
@@ -105,11 +112,18 @@ class Throttle:
         now, reached = clock.now(), False
         for limit in limits:
             row = rows[limit.subject]
-            row.times = [*self._fresh(row.times), now.timestamp()][-limit.attempts :]
-            row.updated_at = now
+            row.times = [*self._fresh(row.times, limit), now.timestamp()][-limit.attempts :]
+            # purge() spares it for as long as its own window lasts, on servers of any version
+            row.updated_at = now + timedelta(seconds=limit.window - self.window)
             reached |= len(row.times) >= limit.attempts
         await db.flush()
         return reached
+
+    async def give_back(self, db: Writer, limit: Limit) -> None:
+        """Forget the last count against a limit: what was counted has come to nothing."""
+        row = await db.get(ThrottleRow, limit.subject, with_for_update=True)
+        if row:
+            row.times = row.times[:-1]
 
     async def clear(self, db: Writer, limit: Limit) -> None:
         """Forget the failures of one subject."""
@@ -126,15 +140,15 @@ class Throttle:
         )
         return await delete_some(db, ThrottleRow, ThrottleRow.subject, some)
 
-    def _fresh(self, times: Sequence[float]) -> list[float]:
+    def _fresh(self, times: Sequence[float], limit: Limit) -> list[float]:
         """Drop what is forgotten, and what is so far ahead that the clock was set back since."""
         now = clock.now().timestamp()
-        return [time for time in times if now - self.window < time <= now + self.window]
+        return [time for time in times if now - limit.window < time <= now + limit.window]
 
     def _wait(self, times: Sequence[float], limit: Limit) -> int:
         """Tell the seconds until the oldest failure that counts leaves the window."""
         oldest = times[-limit.attempts]
-        return max(1, math.ceil(oldest + self.window - clock.now().timestamp()))
+        return max(1, math.ceil(oldest + limit.window - clock.now().timestamp()))
 
     def _subject(self, deed: str, typed: str) -> str:
         return hmac.digest(self.key, f"{deed}: {typed}".encode(), "sha256").hex()

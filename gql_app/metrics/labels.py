@@ -45,6 +45,7 @@ LIMITS: Final[Mapping[str, str]] = {
     "reset": "reset_address",
     "reset from": "reset_client",
     "reset with from": "reset_link_client",
+    "letter": "letter_recipient",
     "proof": "password_proof",
     "passwords": "password_queue",
 }
