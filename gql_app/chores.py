@@ -8,10 +8,11 @@ from typing import Final, Protocol
 
 import structlog
 
-from gql_app.accounts import audit, known_clients, letters, sessions
+from gql_app.accounts import audit, known_clients, outbox, sessions
+from gql_app.accounts.outbox import Claimed
 from gql_app.db.engine import Writer
 from gql_app.errors import Unavailable
-from gql_app.mail import SEND_TIMEOUT, Letter, Undeliverable
+from gql_app.mail import SEND_TIMEOUT, Letter, Undeliverable, Unencrypted
 from gql_app.resources import Resources
 
 LETTER_INTERVAL: Final = 2
@@ -74,8 +75,9 @@ async def running(resources: Resources) -> AsyncIterator[None]:
 async def deliver(resources: Resources) -> int:
     """Send every letter that is due, and tell how many left."""
     count = 0
-    while await _due(resources) and (claimed := await _claim(resources)):
-        count += sum(await asyncio.gather(*(_send(resources, letter) for letter in claimed)))
+    while await _due(resources) and (claimed := await _claim(resources)).found_any:
+        sending = (_send(resources, letter) for letter in claimed.letters)
+        count += sum(await asyncio.gather(*sending))
     return count
 
 
@@ -133,24 +135,31 @@ def longer(pause: float, *, usual: float) -> float:
 async def _due(resources: Resources) -> bool:
     """Look before taking the lock that a writer takes, for most often there is nothing."""
     async with resources.database.read() as db:
-        return await letters.due(db)
+        return await outbox.due(db)
 
 
-async def _claim(resources: Resources) -> list[Letter]:
-    return await resources.database.transact(letters.claim, resources.stationery)
+async def _claim(resources: Resources) -> Claimed:
+    claimed = await resources.database.transact(outbox.claim, resources.stationery)
+    if claimed.withheld:
+        _log.warning("Letters beyond the limit of their recipients", count=claimed.withheld)
+        for _ in range(claimed.withheld):
+            resources.metrics.throttled("letter")
+    return claimed
 
 
 async def _send(resources: Resources, letter: Letter) -> bool:
     try:
         async with asyncio.timeout(SEND_TIMEOUT):
             await resources.mailer.send(letter)
-    except Undeliverable:
-        _log.warning("A letter was refused for good", letter=letter.id)
+    except Undeliverable as why:
+        _log.warning("A letter was refused for good", letter=letter.id, why=str(why))
     except Exception as error:  # noqa: BLE001 — whatever a mail server does, the letter waits
-        _log.warning("A letter has to wait", letter=letter.id, why=type(error).__name__)
-        await resources.database.transact(letters.postpone, letter)
+        cause = str(error) if isinstance(error, Unencrypted) else type(error).__name__
+        waits = await resources.database.transact(outbox.postpone, letter, resources.stationery)
+        event = "A letter has to wait" if waits else "A letter was given up after a day"
+        _log.warning(event, letter=letter.id, why=cause)
         return False
-    await resources.database.transact(letters.sent, letter)
+    await resources.database.transact(outbox.sent, letter)
     return True
 
 

@@ -13,6 +13,7 @@ from gql_app.db.clocks import skew
 from gql_app.db.engine import Database, sqlite_file
 from gql_app.db.questions import Reader
 from gql_app.errors import CannotStart
+from gql_app.mail import clear_text
 from gql_app.resources import kept_beside, key_store
 from gql_app.security.strength import guessable
 from gql_app.settings import PREFIX, Settings, unknown_variables
@@ -155,7 +156,14 @@ def _mail(deployment: Deployment) -> Iterator[Finding]:
             "No letter is sent: nobody can reset a password, or is told of a change.",
             f"Set {PREFIX}SMTP_URL and {PREFIX}MAIL_FROM.",
         )
-    elif deployment.is_public and settings.reset_url.startswith("http://"):
+        return
+    if clear_text(settings.smtp_url.get_secret_value()):
+        yield Finding(
+            "mail-in-the-clear",
+            "Letters, and the links in them, go to the mail server in the clear.",
+            f"Begin {PREFIX}SMTP_URL with smtps:// or smtp+starttls://.",
+        )
+    if deployment.is_public and settings.reset_url.startswith("http://"):
         yield Finding(
             "reset-in-the-clear",
             "Links to reset a password lead to a page without TLS.",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from gql_app.accounts import sessions
 from gql_app.accounts.checks import Rules
 from gql_app.accounts.guesses import Guesses
-from gql_app.accounts.letters import Stationery
+from gql_app.accounts.outbox import Stationery
 from gql_app.accounts.presumed import Presumed
 from gql_app.accounts.sessions import Lifetimes
 from gql_app.accounts.throttle import HOUR, Throttle
@@ -90,7 +90,7 @@ class Resources:
             lifetimes=_lifetimes(settings, keys),
             throttle=throttle_of(settings, keys),
             mailer=tracing.mailer(mailer(settings)) if tracing else mailer(settings),
-            stationery=Stationery(keys.derive("reset links"), settings.reset_url),
+            stationery=_stationery(settings, keys),
             posted=asyncio.Event(),
             registration=settings.registration,
             rules=Rules.of(settings),
@@ -129,6 +129,15 @@ def throttle_of(settings: Settings, keys: KeyRing) -> Throttle:
         account_writes=settings.account_writes_per_hour,
         account_refreshes=max(settings.account_writes_per_hour, needed),
         mail=mailer(settings).open,
+    )
+
+
+def _stationery(settings: Settings, keys: KeyRing) -> Stationery:
+    return Stationery(
+        pepper=keys.derive("reset links"),
+        reset_url=settings.reset_url,
+        throttle=throttle_of(settings, keys),
+        letters_per_day=settings.letters_per_day,
     )
 
 

@@ -35,18 +35,32 @@ class Mailbox:
     """Takes letters, or refuses them."""
 
     refusal: str | None = None
-    """What is answered to recipients, if not that it is fine."""
+    """What is answered where letters are refused, if not that it is fine."""
+    refused_at: str = "RCPT"
+    """The command that is answered so: AUTH, MAIL, RCPT or DATA."""
     refused_name: str = ""
     """Whom the refusal is for; everybody, if not said."""
     arrived: list[Arrived] = field(default_factory=list)
     logins: list[tuple[bytes, bytes]] = field(default_factory=list)
     refused: int = 0
 
+    async def handle_MAIL(  # noqa: N802 — the hook's name and arguments
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Take a sender, or refuse them."""
+        if self.refusal and self.refused_at == "MAIL":
+            self.refused += 1
+            return self.refusal
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
     async def handle_RCPT(  # noqa: N802 — the hook's name and arguments
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: object
     ) -> str:
         """Take a recipient, or refuse them."""
-        if self.refusal and address.startswith(self.refused_name):
+        named = address.startswith(self.refused_name)
+        if self.refusal and self.refused_at == "RCPT" and named:
             self.refused += 1
             return self.refusal
         envelope.rcpt_tos.append(address)
@@ -55,7 +69,10 @@ class Mailbox:
     async def handle_DATA(  # noqa: N802 — the hook's name
         self, server: SMTP, _session: Session, envelope: Envelope
     ) -> str:
-        """Keep a letter."""
+        """Keep a letter, or refuse it."""
+        if self.refusal and self.refused_at == "DATA":
+            self.refused += 1
+            return self.refusal
         assert isinstance(envelope.content, bytes)
         assert server.transport is not None
         message = message_from_bytes(envelope.content, policy=policy.default)
@@ -68,8 +85,11 @@ class Mailbox:
     def authenticate(
         self, _server: SMTP, _session: Session, _envelope: Envelope, _way: str, given: object
     ) -> AuthResult:
-        """Let everybody in, and note who it was."""
+        """Let everybody in, or nobody, and note who it was."""
         assert isinstance(given, LoginPassword)
+        if self.refusal and self.refused_at == "AUTH":
+            self.refused += 1
+            return AuthResult(success=False, handled=False, message=self.refusal)
         self.logins.append((given.login, given.password))
         return AuthResult(success=True)
 
@@ -95,6 +115,7 @@ async def mail_server(
     tls: ssl.SSLContext | None = None,
     at_once: bool = False,
     auth_in_clear: bool = False,
+    utf8: bool = True,
 ) -> AsyncIterator[int]:
     """Serve a mailbox for as long as the block lasts, and tell at which port.
 
@@ -105,7 +126,7 @@ async def mail_server(
     def session() -> SMTP:
         return SMTP(
             mailbox,
-            enable_SMTPUTF8=True,
+            enable_SMTPUTF8=utf8,
             tls_context=None if at_once else tls,
             authenticator=mailbox.authenticate,
             auth_require_tls=not (auth_in_clear or at_once),

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from gql_app import chores, logs
 from gql_app.accounts import letters, refresh, sessions
 from gql_app.accounts.letters import Kind
+from gql_app.accounts.outbox import BATCH
 from gql_app.accounts.refresh import NotRefreshed
 from gql_app.accounts.sessions import Opened
 from gql_app.db.engine import Database
@@ -129,6 +130,59 @@ async def test_letter_that_is_refused_holds_up_no_other(
     async with mail_server(mailbox, reserved):
         await chores.deliver(noon)
     assert [arrived.recipients for arrived in mailbox.arrived] == [["ada@example.com"]]
+
+
+async def test_letter_that_would_leave_in_the_clear_waits_and_the_log_says_why(
+    settings: Settings, reserved: socket.socket, set_clock: SetClock
+) -> None:
+    set_clock(NOON)
+    mailbox, url = Mailbox(), f"smtp+starttls://{HOST}:{port_of(reserved)}"
+    chosen = settings.model_copy(update={"smtp_url": SecretStr(url)})
+    async with mail_server(mailbox, reserved), Resources.open(chosen) as resources:
+        await post(resources, "ada@example.com")
+        with capture_logs() as log:
+            assert await chores.deliver(resources) == 0
+        assert await rows(resources.database, LetterRow) == 1
+    (line,) = log
+    assert (line["event"], line["why"]) == (
+        "A letter has to wait",
+        "the mail server offers no STARTTLS",
+    )
+    assert mailbox.arrived == []
+
+
+async def test_letter_ends_within_a_day_and_the_log_says_so_without_the_address(
+    noon: Resources, set_clock: SetClock
+) -> None:
+    await post(noon, "ada@example.com")
+    set_clock(NOON + DAY)
+    with capture_logs() as log:
+        assert await chores.deliver(noon) == 0
+    (line,) = log
+    assert (line["event"], line["log_level"]) == ("A letter was given up after a day", "warning")
+    assert "ada" not in str(line)
+    assert await rows(noon.database, LetterRow) == 0
+
+
+async def test_flood_to_one_mailbox_is_held_back_and_delays_nobody_elses_letter(
+    noon: Resources, reserved: socket.socket
+) -> None:
+    mailbox = Mailbox()
+    async with noon.database.write() as db:
+        for _ in range(3 * BATCH):
+            letters.post(db, Kind.PASSWORD_RESET, customer_id=None)
+    await post(noon, *["stranger@example.com"] * 210, "ada@example.com")
+    async with mail_server(mailbox, reserved):
+        with capture_logs() as log:
+            assert await chores.deliver(noon) == 6
+    recipients = [recipient for arrived in mailbox.arrived for recipient in arrived.recipients]
+    assert sorted(recipients) == ["ada@example.com", *["stranger@example.com"] * 5]
+    assert await rows(noon.database, LetterRow) == 0
+    assert {line["event"] for line in log} == {"Letters beyond the limit of their recipients"}
+    assert sum(line["count"] for line in log) == 205
+    assert "stranger" not in str(log)
+    told, _ = noon.metrics.told("")
+    assert b'gql_app_throttled_total{limit="letter_recipient"} 205.0' in told
 
 
 async def test_letter_leaves_after_the_commit_with_nobody_asking(

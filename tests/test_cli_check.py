@@ -60,6 +60,23 @@ def test_good_deployment_has_nothing_to_mend(tmp_path: Path, good: dict[str, str
     assert codes(tmp_path, "--host", EVERYWHERE, **good | PUBLIC) == []
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "smtp://mail.example.com",
+        "smtp+starttls://mail.example.com",
+        "smtps://mail.example.com",
+        "smtp://127.0.0.1",
+        "smtp+cleartext://localhost",
+        "smtp+cleartext://[::1]:2525",
+    ],
+)
+async def test_mail_that_is_encrypted_or_stays_here_is_no_finding(
+    good: dict[str, str], url: str
+) -> None:
+    assert await found(good | {"smtp_url": url}) == []
+
+
 def test_findings_are_told_in_words(tmp_path: Path, good: dict[str, str]) -> None:
     del good["smtp_url"]
     done = run_here("check", folder=tmp_path, **good)
@@ -120,6 +137,8 @@ def test_faults_of_the_environment_are_findings(
         (PUBLIC | {"introspection": "true"}, "open-introspection"),
         ({k: v for k, v in PUBLIC.items() if k != "management_port"}, "open-metrics"),
         (PUBLIC | {"reset_url": "http://example.com/"}, "reset-in-the-clear"),
+        ({"smtp_url": "smtp+cleartext://mail.example.com"}, "mail-in-the-clear"),
+        ({"smtp_url": "smtp+cleartext://ada:secret@192.0.2.1:25"}, "mail-in-the-clear"),
         ({"demo": "true"}, "demo-data"),
         ({"refresh_retry_seconds": "10"}, "short-refresh-retry"),
         ({"operation_timeout": "900"}, "short-refresh-retry"),

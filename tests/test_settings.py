@@ -113,6 +113,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         TRUSTED_PROXIES="127.0.0.1, 10.0.0.0/8",
         SMTP_URL=SMTP,
         MAIL_FROM="us@example.com",
+        LETTERS_PER_DAY="9",
         RESET_URL="https://example.com/reset",
         DEMO="1",
         COMPILED="0",

@@ -6,10 +6,10 @@ from gql_app import settings
 from gql_app.errors import CannotStart
 from gql_app.mail import mailer
 
-SMTP = "must be smtp://, smtps:// or smtp+starttls:// and a host"
+SMTP = "must be smtp://, smtps://, smtp+starttls:// or smtp+cleartext:// and a host"
 PAGE = "must be an http:// or https:// address without a fragment"
 PROXIES = "must be addresses or networks, comma-separated, or *"
-SENDER = "must be an e-mail address"
+SENDER = "must be an e-mail address, or a name and one: Name <name@example.com>"
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,12 @@ def _no_settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
         ("RESET_URL", "https://[hush]/", PAGE),
         ("MAIL_FROM", "hush", SENDER),
         ("MAIL_FROM", "hush@", SENDER),
-        ("MAIL_FROM", "Hush <hush@shop.example>", SENDER),
+        ("MAIL_FROM", "Hush <hush@shop.example", SENDER),
+        ("MAIL_FROM", "Hush hush@shop.example", SENDER),
+        ("MAIL_FROM", "Hush <hush>", SENDER),
+        ("MAIL_FROM", "Hush <hush@shop.example>, <hush@shop.example>", SENDER),
+        ("MAIL_FROM", "Hush\r\nBcc: hush <hush@shop.example>", SENDER),
+        ("MAIL_FROM", "Hush\u2028Hush <hush@shop.example>", SENDER),
         ("MAIL_FROM", "hush@shop.example\r\nBcc: hush@shop.example", SENDER),
     ],
 )
@@ -86,7 +91,10 @@ def test_every_fault_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ("TRUSTED_PROXIES", "127.0.0.1"),
         ("TRUSTED_PROXIES", "10.0.0.0/8, 2001:db8::/32,192.0.2.1"),
         ("RESET_URL", "https://shop.example/reset?lang=de"),
+        ("SMTP_URL", "smtp+cleartext://mail.example"),
         ("MAIL_FROM", "no-reply@shop.example"),
+        ("MAIL_FROM", "Grüße vom Laden <no-reply@shop.example>"),
+        ("MAIL_FROM", '"Shop, Inc." <no-reply@shop.example>'),
     ],
 )
 def test_value_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

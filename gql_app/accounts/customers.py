@@ -91,8 +91,9 @@ async def create(
 
 
 async def update(db: Writer, customer_id: UUID, changes: Changes, *, origin: Origin) -> CustomerRow:
-    """Change a customer but for the password, and tell the old address if it is another now.
+    """Change a customer but for the password, and tell the old mailbox if it is another now.
 
+    What a link to reset the password was issued on voids it when it changes.
     Raises Rejected: NOT_FOUND, TAKEN or LAST_ADMIN.
     """
     if changes.may_unseat:
@@ -106,7 +107,9 @@ async def update(db: Writer, customer_id: UUID, changes: Changes, *, origin: Ori
     if db.is_modified(row):
         row.updated_at = clock.now()
         await _store(db)
-        _tell_changes(db, row, before, origin)
+        changed = _tell_changes(db, row, before, origin)
+        if not changed.isdisjoint(letters.BOUND):
+            await letters.void_resets(db, row.id)
     return row
 
 
@@ -171,8 +174,11 @@ async def _spare_last_admin(db: Writer, customer_id: UUID) -> None:
 
 def _tell_changes(
     db: Writer, row: CustomerRow, before: Mapping[str, object], origin: Origin
-) -> None:
-    """Record which fields are others now, and tell an address that letters no longer go to."""
+) -> set[str]:
+    """Record which columns are others now, and tell a mailbox that letters no longer go to.
+
+    Return the columns.
+    """
     changed = {column for column, value in before.items() if getattr(row, column) != value}
     told = sorted(changed - {"name_key", "email_key", "email_canonical"})
     audit.record(db, Action.CUSTOMER_CHANGED, origin, customer_id=row.id, fields=told)
@@ -182,7 +188,9 @@ def _tell_changes(
     if "email" in changed:
         audit.record(db, Action.EMAIL_CHANGED, origin, customer_id=row.id)
         old = str(before["email"])
-        letters.post(db, letters.Kind.EMAIL_CHANGED, customer_id=row.id, recipient=old)
+        if canonical_email(old) != canonical_email(row.email):
+            letters.post(db, letters.Kind.EMAIL_CHANGED, customer_id=row.id, recipient=old)
+    return changed
 
 
 async def _store(db: Writer) -> None:

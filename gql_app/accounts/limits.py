@@ -7,8 +7,6 @@ from typing import Final, NamedTuple
 
 from gql_app import clock
 
-LOCKOUT: Final = "lockout "
-"""What the subject of a lockout begins with, for its count is kept longer than others."""
 LOCKOUT_MEMORY: Final = 30 * 24 * 3600
 """Seconds after the last failure until a lockout's count is forgotten."""
 LOCKOUT_PAUSE: Final = 15 * 60

@@ -44,11 +44,16 @@ def may_be_token(token: str) -> bool:
 
 
 async def resettable(db: Reader, token: str) -> CustomerRecord | None:
-    """Find whose password a link's token may reset. Raises Rejected if it is too old."""
+    """Find whose password a link's token may reset, if the link is good for them as they are.
+
+    Raises Rejected if it is too old.
+    """
     found = await db.ask(_LINK, digest=opaque.digest(opaque.RESET, token))
     if not found:
         return None
-    [(customer, expires_at)] = found
+    [(customer, expires_at, issued_on)] = found
+    if issued_on != letters.issued_on(customer):
+        return None
     if expires_at <= clock.now():
         raise Rejected(_OLD_LINK)
     return customer
@@ -70,9 +75,9 @@ async def reset(
     spend = (
         delete(PasswordResetRow)
         .where(PasswordResetRow.digest == opaque.digest(opaque.RESET, token))
-        .returning(PasswordResetRow.customer_id)
+        .returning(PasswordResetRow.issued_on)
     )
-    if row is None or (await db.scalars(spend)).one_or_none() is None:
+    if row is None or (await db.scalars(spend)).one_or_none() != letters.issued_on(row):
         raise Rejected(SPENT_LINK)
     by_owner = origin._replace(actor_id=row.id)
     action = Action.PASSWORD_RESET
@@ -80,9 +85,13 @@ async def reset(
     await sessions.end_all(db, row.id)
 
 
-_LINK: Final[Question[tuple[CustomerRecord, datetime]]] = Question(
-    select(*columns(CustomerRow, CustomerRecord._fields), PasswordResetRow.expires_at)
+_LINK: Final[Question[tuple[CustomerRecord, datetime, str | None]]] = Question(
+    select(
+        *columns(CustomerRow, CustomerRecord._fields),
+        PasswordResetRow.expires_at,
+        PasswordResetRow.issued_on,
+    )
     .join(PasswordResetRow, PasswordResetRow.customer_id == CustomerRow.id)
     .where(PasswordResetRow.digest == bindparam("digest", type_=Text()), CustomerRow.is_active),
-    lambda row: (CustomerRecord._make(row[:-1]), row[-1]),
+    lambda row: (CustomerRecord._make(row[:-2]), row[-2], row[-1]),
 )

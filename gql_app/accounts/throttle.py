@@ -17,7 +17,6 @@ from sqlalchemy import delete, select
 
 from gql_app import clock
 from gql_app.accounts.limits import (
-    LOCKOUT,
     LOCKOUT_MEMORY,
     LOCKOUT_PAUSE,
     Limit,
@@ -32,6 +31,7 @@ from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
 
 HOUR: Final = 3600
+DAY: Final = 24 * HOUR
 TAKEN_PER_HOUR: Final = 50
 """How often one account or client is told in an hour that an address is taken."""
 P = ParamSpec("P")
@@ -62,6 +62,10 @@ class Throttle:
     def of_typed(self, deed: str, typed: str) -> Limit:
         """Return the limit of a deed for what was typed, be it known or not."""
         return Limit(self._subject(deed, typed), self.attempts, deed, self.window)
+
+    def of_letters(self, kind: str, mailbox: str, *, a_day: int) -> Limit:
+        """Return the limit of the letters of a kind that one mailbox is sent in 24 hours."""
+        return Limit(self._subject(f"letter {kind}", mailbox), a_day, "letter", DAY)
 
     def of_client(self, deed: str, address: str | None) -> tuple[Limit, ...]:
         """Return the limits of a deed for where it comes from.
@@ -160,7 +164,8 @@ class Throttle:
         for limit in limits:
             row = rows[limit.subject]
             row.times = [*limit.counted(row.times), now.timestamp()][-limit.attempts :]
-            row.updated_at = now
+            # purge() spares it for as long as its own window lasts, on servers of any version
+            row.updated_at = now + timedelta(seconds=limit.window - self.window)
             reached |= len(row.times) >= limit.attempts
         await db.flush()
         return reached
@@ -178,6 +183,12 @@ class Throttle:
         await self.count(db, *limits)
         return await rule(db, *args, **kwargs)
 
+    async def give_back(self, db: Writer, limit: Limit) -> None:
+        """Forget the last count against a limit: what was counted has come to nothing."""
+        row = await db.get(ThrottleRow, limit.subject, with_for_update=True)
+        if row:
+            row.times = row.times[:-1]
+
     async def clear(self, db: Writer, *limits: Limit) -> None:
         """Forget the failures of some subjects."""
         if limits:
@@ -186,14 +197,9 @@ class Throttle:
 
     async def purge(self, db: Writer, *, batch: int) -> int:
         """Delete some counts of which every failure is forgotten, and tell how many."""
-        now = clock.now()
-        short = now - timedelta(seconds=max(self.window, HOUR))
         some = (
             select(ThrottleRow.subject)
-            .where(
-                (ThrottleRow.updated_at < now - timedelta(seconds=LOCKOUT_MEMORY))
-                | ((ThrottleRow.updated_at < short) & ~ThrottleRow.subject.startswith(LOCKOUT))
-            )
+            .where(ThrottleRow.updated_at < clock.now() - timedelta(seconds=self.window))
             .limit(batch)
             .with_for_update(skip_locked=True)
         )
@@ -210,11 +216,16 @@ class Throttle:
 
     def _lockout(self, deed: str, account: str) -> Lockout:
         name = f"{deed} anywhere"
-        subject = f"{LOCKOUT}{self._subject(name, account)}"
         pause = LOCKOUT_MEMORY if self.mail else LOCKOUT_PAUSE
         advice = _LOCKED_OUT if self.mail else None
-        attempts = self.lockout_attempts
-        return Lockout(subject[:64], attempts, name, LOCKOUT_MEMORY, advice=advice, pause=pause)
+        return Lockout(
+            self._subject(name, account),
+            self.lockout_attempts,
+            name,
+            LOCKOUT_MEMORY,
+            advice=advice,
+            pause=pause,
+        )
 
     def _subject(self, name: str, who: str) -> str:
         return hmac.digest(self.key, f"{name}: {who}".encode(), "sha256").hex()

@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeDecorator
 
 from gql_app.db.grams import GRAMS
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0008")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every migration there is, the oldest first."""
 REVISION: Final = REVISIONS[-1]
 """The migration that these tables are as of."""
@@ -168,6 +168,8 @@ class PasswordResetRow(Row, kw_only=True):
     )
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     expires_at: Mapped[datetime]
+    issued_on: Mapped[str | None] = mapped_column(String(64), default=None)
+    """A digest of the address, the password and the state that it is good for; None is void."""
 
 
 class LetterRow(Row, kw_only=True):

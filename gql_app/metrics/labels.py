@@ -48,6 +48,7 @@ LIMITS: Final[Mapping[str, str]] = {
     "refresh by": "refresh_account",
     "reset from": "reset_client",
     "reset with from": "reset_link_client",
+    "letter": "letter_recipient",
     "proof": "password_proof",
     "proof from": "password_proof_client",
     "proof anywhere": "password_proof_lockout",

@@ -1,6 +1,7 @@
 """Identifiers: UUIDs of version 7, which sort by the time they were made."""
 
 import os
+from datetime import UTC, datetime
 from random import getrandbits
 from typing import Final
 from uuid import UUID
@@ -33,6 +34,11 @@ def parse_id(text: str) -> UUID | None:
     except ValueError:
         return None
     return parsed if str(parsed) == text else None
+
+
+def made_at(made: UUID) -> datetime:
+    """Return the moment at which an id was made, to the millisecond."""
+    return datetime.fromtimestamp((made.int >> 80) / 1000, UTC)
 
 
 def _number(chance: int) -> int:

@@ -117,9 +117,12 @@ class Settings(BaseSettings):
     trusted_proxies: Proxies | None = None
     """Whose X-Forwarded-For is believed: addresses or networks, comma-separated, or *."""
     smtp_url: MailUrl | None = None
-    """`smtp://user:password@host:port`; smtps:// for TLS at once, smtp+starttls:// to insist."""
+    """`smtp://user:password@host:port`; smtps:// for TLS at once, smtp+starttls:// to insist, as
+    smtp:// does beyond loopback, and smtp+cleartext:// to go without."""
     mail_from: Sender = "no-reply@localhost"
-    """Who letters are from."""
+    """Who letters are from: an address, or a name and one."""
+    letters_per_day: Positive = 5
+    """Letters of one kind that one mailbox is sent in 24 hours."""
     reset_url: Page = "http://127.0.0.1:8000/graphql"
     """The page where a password is reset; its link gets #token= and the token."""
     demo: bool = False

@@ -28,6 +28,9 @@ _SERVERS: Final = {"any", "prefer-standby", "primary", "read-only", "read-write"
 """Which of several servers will do."""
 _HOST_NAME: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
 _DOMAIN: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+_SENDER: Final = re.compile(
+    r"[^\s@<>]+@[^\s@<>]+|[^\x00-\x1f\x7f-\x9f\u2028\u2029@<>]+ <[^\s@<>]+@[^\s@<>]+>"
+)
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"([^:\[\]]*|\[[^\[\]]+\])(:(?P<port>[0-9]{1,5}))?")
 
@@ -106,16 +109,16 @@ def _taken_apart(url: str) -> SplitResult | None:
 
 def _known_mail(url: SecretStr) -> SecretStr:
     parts = _taken_apart(url.get_secret_value())
-    schemes = {"smtp", "smtps", "smtp+starttls"}
+    schemes = {"smtp", "smtps", "smtp+starttls", "smtp+cleartext"}
     if parts is None or parts.scheme not in schemes or not parts.hostname:
-        message = "must be smtp://, smtps:// or smtp+starttls:// and a host"
+        message = "must be smtp://, smtps://, smtp+starttls:// or smtp+cleartext:// and a host"
         raise ValueError(message)
     return url
 
 
 def _known_sender(address: str) -> str:
-    if not re.fullmatch(r"[^\s@<>]+@[^\s@<>]+", address):
-        message = "must be an e-mail address"
+    if not _SENDER.fullmatch(address):
+        message = "must be an e-mail address, or a name and one: Name <name@example.com>"
         raise ValueError(message)
     return address
 

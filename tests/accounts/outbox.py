@@ -5,14 +5,22 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from gql_app.accounts import letters
+from gql_app.accounts import letters, outbox
 from gql_app.accounts.letters import Kind
+from gql_app.accounts.outbox import Claimed
+from gql_app.accounts.throttle import Throttle
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, LetterRow, PasswordResetRow
 from gql_app.mail import Letter
 from tests.databases import looking
 
-STATIONERY = letters.Stationery(b"a pepper of the tests", "https://shop.example/reset?lang=de")
+PER_DAY = 5
+STATIONERY = outbox.Stationery(
+    b"a pepper of the tests",
+    "https://shop.example/reset?lang=de",
+    Throttle(key=b"a key of the tests", attempts=5, client_attempts=50, window=900),
+    PER_DAY,
+)
 LINK = STATIONERY.reset_url + "#token="
 
 
@@ -30,8 +38,13 @@ async def notify(database: Database, customer: CustomerRow, recipient: str | Non
 
 async def claim(database: Database) -> list[Letter]:
     """Take letters in hand in a transaction of its own."""
+    return [*(await look(database)).letters]
+
+
+async def look(database: Database) -> Claimed:
+    """Tell all that was found in the outbox, in a transaction of its own."""
     async with database.write() as db:
-        return await letters.claim(db, STATIONERY)
+        return await outbox.claim(db, STATIONERY)
 
 
 async def waiting(database: Database) -> list[str]:

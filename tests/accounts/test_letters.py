@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import checks, customers, letters
+from gql_app import mail
+from gql_app.accounts import checks, customers, letters, outbox
 from gql_app.accounts.letters import Kind
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, LetterRow
@@ -24,7 +25,15 @@ from tests.accounts.outbox import (
 )
 from tests.conftest import SetClock
 from tests.databases import contents, looking
-from tests.people import NOWHERE
+from tests.people import NOWHERE, add_customer
+
+HOSTILE = (
+    "URGENT: https://evil.example/now",
+    "Visit www.evil.example",
+    "Zyxomma thief@evil.example",
+    "Zyxomma",
+    "{link} %s Zyxomma",
+)
 
 
 async def test_letter_of_a_deed_that_failed_was_never_written(
@@ -49,18 +58,48 @@ async def test_posting_marks_the_transaction(noon: Database, ada: CustomerRow) -
         assert letters.POSTED in db.info
 
 
-async def test_reset_goes_to_the_address_of_the_day_with_name_and_link(
+async def test_reset_goes_to_the_customer_with_a_link(noon: Database, ada: CustomerRow) -> None:
+    await ask_reset(noon, ada)
+    (letter,) = await claim(noon)
+    assert (letter.recipient, letter.subject) == (ada.email, "Reset your password")
+    assert token_of(letter).startswith("gap_")
+
+
+async def test_change_of_address_tells_the_mailbox_that_was(
     noon: Database, ada: CustomerRow
 ) -> None:
-    await ask_reset(noon, ada)
     async with noon.write() as db:
         changes = checks.check_changes(ada, {"email": "new@example.com"})
         await customers.update(db, ada.id, changes, origin=NOWHERE)
-    reset, told = sorted(await claim(noon), key=lambda letter: letter.recipient)[::-1]
-    assert (reset.recipient, reset.subject) == ("new@example.com", "Reset your password")
-    assert "Hello Ada Müller 🦊," in reset.body
-    assert token_of(reset).startswith("gap_")
+    (told,) = await claim(noon)
     assert (told.recipient, told.subject) == ("ada@example.com", "Your e-mail address was changed")
+
+
+@pytest.mark.parametrize("email", ["ADA@example.com", "ada@EXAMPLE.com", "aDa@Example.Com"])
+async def test_no_letter_is_written_where_no_mailbox_changed(
+    noon: Database, ada: CustomerRow, email: str
+) -> None:
+    for spelling in (email, ada.email) * 3:
+        async with noon.write() as db:
+            changes = checks.check_changes(ada, {"email": spelling})
+            await customers.update(db, ada.id, changes, origin=NOWHERE)
+    assert await waiting(noon) == []
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("kind", Kind)
+async def test_no_letter_of_any_kind_holds_a_word_of_its_customers(
+    noon: Database, kind: Kind, name: str
+) -> None:
+    stranger = await add_customer(noon, name, "stranger@example.com", phone="+1 555 0199")
+    async with noon.write() as db:
+        letters.post(db, kind, customer_id=stranger.id, recipient=stranger.email)
+    (letter,) = await claim(noon)
+    message = mail.written(letter, sender="no-reply@shop.example")
+    assert letter.recipient == stranger.email
+    said = f"{message.as_string()}{message['Subject']}{message['To']}{letter.body}".casefold()
+    words = [*name.casefold().split(), "0199"]
+    assert [word for word in words if word in said] == []
 
 
 @pytest.mark.parametrize(
@@ -102,12 +141,41 @@ async def test_pauses_double_up_to_an_hour(
         set_clock(now)
         (letter,) = await claim(noon)
         async with noon.write() as db:
-            await letters.postpone(db, letter)
+            await outbox.postpone(db, letter, STATIONERY)
         async with looking(noon) as db:
             due_at = (await db.scalars(select(LetterRow.due_at))).one()
         pauses.append(int((due_at - now).total_seconds()))
         now = due_at
     assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600, 3600]
+
+
+async def test_each_letter_has_a_last_try_within_a_day(
+    noon: Database, ada: CustomerRow, set_clock: SetClock
+) -> None:
+    await notify(noon, ada, "ada@example.com")
+    now, waits, tries = NOON, True, 0
+    while waits:
+        set_clock(now)
+        (letter,) = await claim(noon)
+        tries += 1
+        async with noon.write() as db:
+            waits = await outbox.postpone(db, letter, STATIONERY)
+        async with looking(noon) as db:
+            now = (await db.scalars(select(LetterRow.due_at))).one_or_none() or now
+    assert await waiting(noon) == []
+    assert timedelta(hours=23) < now - NOON <= timedelta(hours=24)
+    assert tries == 12 + 22
+
+
+async def test_letter_that_waited_while_no_server_ran_is_tried_all_the_same(
+    noon: Database, ada: CustomerRow, set_clock: SetClock
+) -> None:
+    await notify(noon, ada, "ada@example.com")
+    set_clock(NOON + timedelta(days=3))
+    (letter,) = await claim(noon)
+    async with noon.write() as db:
+        assert not await outbox.postpone(db, letter, STATIONERY)
+    assert await waiting(noon) == []
 
 
 async def test_letter_is_due_from_its_moment_on(
@@ -118,7 +186,7 @@ async def test_letter_is_due_from_its_moment_on(
     for seconds in (-0.001, 0, 1):
         set_clock(NOON + timedelta(seconds=seconds))
         async with noon.read() as db:
-            answers.append(await letters.due(db))
+            answers.append(await outbox.due(db))
     assert answers == [False, True, True]
 
 
@@ -128,10 +196,10 @@ async def test_letter_that_is_sent_is_forgotten_and_can_not_be_postponed(
     await notify(noon, ada, "ada@example.com")
     (letter,) = await claim(noon)
     async with noon.write() as db:
-        await letters.sent(db, letter)
+        await outbox.sent(db, letter)
     async with noon.write() as db:
-        await letters.postpone(db, letter)
-        await letters.sent(db, letter)
+        await outbox.postpone(db, letter, STATIONERY)
+        await outbox.sent(db, letter)
     assert await waiting(noon) == []
 
 
@@ -141,13 +209,13 @@ async def test_two_that_claim_at_once_never_get_the_same_letter(
     for number in range(15):
         await notify(noon, ada, f"{number}@example.com")
     async with noon.write() as db:
-        mine = await letters.claim(db, STATIONERY)
+        mine = (await outbox.claim(db, STATIONERY)).letters
         another = asyncio.create_task(claim(noon))
         if db.get_bind().dialect.name == "postgresql":
             await another
     theirs = await another
     assert (len(mine), len(theirs)) == (10, 5)
-    assert len({letter.recipient for letter in mine + theirs}) == 15
+    assert len({letter.recipient for letter in [*mine, *theirs]}) == 15
 
 
 async def test_letters_leave_in_the_order_they_are_due(

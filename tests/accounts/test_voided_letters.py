@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gql_app.accounts import checks, customers, letters
+from gql_app.accounts import checks, customers, letters, outbox
 from gql_app.accounts.letters import Kind
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
@@ -72,7 +72,7 @@ async def test_link_is_void_after_its_letter_was_sent(noon: Database, ada: Custo
     await ask_reset(noon, ada)
     (letter,) = await claim(noon)
     async with noon.write() as db:
-        await letters.sent(db, letter)
+        await outbox.sent(db, letter)
     await void(noon, ada)
     assert await resets(noon) == []
 
@@ -80,7 +80,7 @@ async def test_link_is_void_after_its_letter_was_sent(noon: Database, ada: Custo
 async def test_link_that_is_being_composed_is_void_too(noon: Database, ada: CustomerRow) -> None:
     await ask_reset(noon, ada)
     async with noon.write() as db:
-        (letter,) = await letters.claim(db, STATIONERY)
+        (letter,) = (await outbox.claim(db, STATIONERY)).letters
         voiding = asyncio.create_task(void(noon, ada))
         await until_it_waits(db, voiding)
     await voiding

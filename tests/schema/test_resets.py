@@ -1,5 +1,6 @@
 """Resets: a letter to whom an address belongs, whose link works once."""
 
+import asyncio
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, Final
@@ -9,6 +10,7 @@ from sqlalchemy import update
 
 from gql_app import clock
 from gql_app.db.tables import CustomerRow
+from tests.accounts.outbox import waiting
 from tests.api import Api
 from tests.conftest import SetClock
 from tests.databases import contents
@@ -116,6 +118,62 @@ async def test_any_change_of_password_voids_the_link(
     assert faults(done) == SUCCESS
     assert await reset(api, token, "yet another one") == SPENT
     assert faults(await do(api, "login", email=plain.email, password=NEW_PASSWORD)) == SUCCESS
+
+
+OTHERS: Final[list[dict[str, Any]]] = [
+    {"email": "new@example.com"},
+    {"email": "ADA@example.com"},
+    {"password": NEW_PASSWORD},
+    {"isAdmin": True},
+]
+
+
+@pytest.mark.parametrize(
+    "changes", [*([each] for each in OTHERS), [{"isActive": False}, {"isActive": True}]]
+)
+async def test_link_dies_with_what_an_admin_changes(
+    api: Api, plain: Person, admin: Person, letterbox: Letterbox, changes: list[dict[str, Any]]
+) -> None:
+    token = await link(api, letterbox, plain)
+    for each in changes:
+        given: dict[str, Any] = {"id": str(plain.id), "input": each}
+        assert faults(await do(api, "updateCustomer", token=admin.token, **given)) == SUCCESS
+    assert await reset(api, token, "the thief's own one") == SPENT
+
+
+async def test_link_to_the_old_mailbox_dies_with_ones_change_of_address(
+    api: Api, plain: Person, letterbox: Letterbox
+) -> None:
+    token = await link(api, letterbox, plain)
+    given = {"email": "new@example.com", "currentPassword": PASSWORD}
+    assert faults(await do(api, "updateMe", token=plain.token, input=given)) == SUCCESS
+    assert await reset(api, token, "the thief's own one") == SPENT
+    assert faults(await do(api, "login", email="new@example.com", password=PASSWORD)) == SUCCESS
+
+
+async def test_sixth_letter_of_a_day_is_not_sent_and_nobody_is_told(
+    api: Api, plain: Person, letterbox: Letterbox, set_clock: SetClock
+) -> None:
+    start, told, tokens = clock.now(), [], []
+    known_or_not = (plain.email, "nobody@example.com")
+    for number in range(7):
+        set_clock(start + timedelta(hours=number))
+        told += [await do(api, "requestPasswordReset", email=email) for email in known_or_not]
+        await until_all_letters_are_gone(api)
+        tokens += [await letterbox.link()] if number < 5 else []
+    assert told == [told[0]] * len(told)
+    assert faults(told[0]) == SUCCESS
+    set_clock(start + timedelta(hours=24))
+    newest = await link(api, letterbox, plain)
+    assert len({*tokens, newest}) == 6
+    assert await reset(api, newest, NEW_PASSWORD) == SUCCESS
+
+
+async def until_all_letters_are_gone(api: Api) -> None:
+    """Wait until the outbox is empty."""
+    async with asyncio.timeout(30):
+        while await waiting(api.database):  # noqa: ASYNC110 — a chore sends no event
+            await asyncio.sleep(0.02)
 
 
 async def test_link_of_whoever_is_deactivated_or_gone_is_no_good(

@@ -1,0 +1,213 @@
+"""A link to reset a password is bound to what it was issued on, and dies with any of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import pytest
+from sqlalchemy import update
+
+from gql_app.accounts import checks, credentials, letters, outbox, resets
+from gql_app.accounts.credentials import Attempt
+from gql_app.accounts.records import CustomerRecord
+from gql_app.accounts.throttle import Throttle
+from gql_app.db.engine import Database, Writer
+from gql_app.db.tables import CustomerRow, PasswordResetRow
+from gql_app.errors import Rejected
+from tests.accounts.outbox import STATIONERY, ask_reset, claim, token_of, waiting
+from tests.locks import until_it_waits
+from tests.people import LIFETIMES, NOWHERE
+
+THROTTLE: Final = Throttle(key=b"key of the tests", attempts=100, client_attempts=1000, window=60)
+NEW_HASH: Final = "the hash of another password"
+Event = Callable[[Writer, CustomerRow], Awaitable[object]]
+
+
+def changing(**changes: str | bool) -> Event:
+    """Make an event of changes that are made at once."""
+
+    async def event(db: Writer, customer: CustomerRow) -> None:
+        row = await db.get_one(CustomerRow, customer.id)
+        checked = checks.check_changes(row, {k: v for k, v in changes.items() if k != "password"})
+        hashed = NEW_HASH if "password" in changes else None
+        await credentials.change(db, row.id, checked, password_hash=hashed, origin=NOWHERE)
+
+    return event
+
+
+async def off_and_on(db: Writer, customer: CustomerRow) -> None:
+    """Deactivate a customer, and take it back."""
+    for is_active in (False, True):
+        await changing(is_active=is_active)(db, customer)
+
+
+async def there_and_back(db: Writer, customer: CustomerRow) -> None:
+    """Change a customer's address, and take it back."""
+    for email in ("new@example.com", customer.email):
+        await changing(email=email)(db, customer)
+
+
+async def change_password(db: Writer, customer: CustomerRow) -> None:
+    """Change one's own password."""
+    await credentials.change_password(
+        db, customer, LIFETIMES, password_hash=NEW_HASH, origin=NOWHERE
+    )
+
+
+EVENTS: Final[dict[str, Event]] = {
+    "another address": changing(email="new@example.com"),
+    "another spelling of the address": changing(email="ADA@example.com"),
+    "another address and back": there_and_back,
+    "a new password": changing(password=NEW_HASH),
+    "a password of one's own": change_password,
+    "deactivated": changing(is_active=False),
+    "deactivated and reactivated": off_and_on,
+    "made an admin": changing(is_admin=True),
+}
+
+
+@pytest.fixture(params=EVENTS.values(), ids=[*EVENTS])
+def event(request: pytest.FixtureRequest) -> Event:
+    """Give each event that a link dies with."""
+    chosen: Event = request.param
+    return chosen
+
+
+async def refused(database: Database, token: str) -> bool:
+    """Tell whether a link is refused where it is looked up, and where it is spent."""
+    async with database.read() as db:
+        found = await resets.resettable(db, token)
+    return await refused_in_the_end(database, token) and found is None
+
+
+async def refused_in_the_end(database: Database, token: str) -> bool:
+    """Tell whether a link is refused where it is spent."""
+    try:
+        async with database.write() as db:
+            await resets.reset(db, token, THROTTLE, password_hash="thief's", origin=NOWHERE)
+    except Rejected as why:
+        return why.faults == (resets.SPENT_LINK,)
+    return False
+
+
+async def test_link_that_was_sent_dies(noon: Database, ada: CustomerRow, event: Event) -> None:
+    await ask_reset(noon, ada)
+    (letter,) = await claim(noon)
+    async with noon.write() as db:
+        await outbox.sent(db, letter)
+    async with noon.write() as db:
+        await event(db, ada)
+    assert await refused(noon, token_of(letter))
+
+
+async def test_link_that_is_being_sent_dies(noon: Database, ada: CustomerRow, event: Event) -> None:
+    await ask_reset(noon, ada)
+    (letter,) = await claim(noon)
+    async with noon.write() as db:
+        await event(db, ada)
+    assert await refused(noon, token_of(letter))
+    assert letters.Kind.PASSWORD_RESET not in await waiting(noon)
+
+
+async def test_link_of_a_letter_in_the_outbox_is_never_made(
+    noon: Database, ada: CustomerRow, event: Event
+) -> None:
+    await ask_reset(noon, ada)
+    async with noon.write() as db:
+        await event(db, ada)
+    assert letters.Kind.PASSWORD_RESET not in await waiting(noon)
+    assert "Reset your password" not in [letter.subject for letter in await claim(noon)]
+
+
+async def test_link_that_is_being_composed_dies(
+    noon: Database, ada: CustomerRow, event: Event
+) -> None:
+    async def happen() -> None:
+        async with noon.write() as db:
+            await event(db, ada)
+
+    await ask_reset(noon, ada)
+    async with noon.write() as db:
+        (letter,) = (await outbox.claim(db, STATIONERY)).letters
+        happening = asyncio.create_task(happen())
+        await until_it_waits(db, happening)
+    await happening
+    assert await refused(noon, token_of(letter))
+
+
+async def test_link_that_is_used_while_it_happens_dies(
+    noon: Database, ada: CustomerRow, event: Event
+) -> None:
+    await ask_reset(noon, ada)
+    (letter,) = await claim(noon)
+    async with noon.write() as db:
+        await event(db, ada)
+        await db.flush()
+        using = asyncio.create_task(refused_in_the_end(noon, token_of(letter)))
+        await until_it_waits(db, using)
+    assert await using
+
+
+@pytest.mark.parametrize("changes", [{"name": "Ada Lovelace"}, {"phone": "+1 555 0199"}])
+async def test_link_outlives_what_it_was_not_issued_on(
+    noon: Database, ada: CustomerRow, changes: dict[str, str | bool]
+) -> None:
+    await ask_reset(noon, ada)
+    (letter,) = await claim(noon)
+    async with noon.write() as db:
+        await changing(**changes)(db, ada)
+    assert not await refused(noon, token_of(letter))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"email": "new@example.com"},
+        {"password_hash": NEW_HASH},
+        {"is_active": False},
+        {"is_admin": True},
+    ],
+)
+async def test_link_is_compared_with_the_customer_whoever_changed_them(
+    noon: Database, ada: CustomerRow, changes: dict[str, object]
+) -> None:
+    assert set(letters.BOUND) >= changes.keys()
+    await ask_reset(noon, ada)
+    (letter,) = await claim(noon)
+    async with noon.write() as db:
+        await db.execute(update(CustomerRow).where(CustomerRow.id == ada.id).values(changes))
+    assert await refused(noon, token_of(letter))
+
+
+async def test_link_that_is_bound_to_nothing_is_void(noon: Database, ada: CustomerRow) -> None:
+    await ask_reset(noon, ada)
+    (letter,) = await claim(noon)
+    async with noon.write() as db:
+        await db.execute(update(PasswordResetRow).values(issued_on=None))
+    assert await refused(noon, token_of(letter))
+
+
+async def test_link_dies_with_the_hash_that_a_sign_in_renews(
+    noon: Database, ada: CustomerRow
+) -> None:
+    await ask_reset(noon, ada)
+    (letter,) = await claim(noon)
+    limits = (THROTTLE.of_typed("sign-in", ada.email), THROTTLE.of_client("sign-in", None))
+    attempt = Attempt(limits, ada, proven=True, renewed_hash=NEW_HASH)
+    async with noon.write() as db:
+        assert await credentials.sign_in(db, attempt, THROTTLE, LIFETIMES, origin=NOWHERE)
+    assert await refused(noon, token_of(letter))
+
+
+async def test_what_a_link_is_issued_on_tells_every_part_apart(ada: CustomerRow) -> None:
+    columns = {name: getattr(ada, name) for name in CustomerRecord._fields}
+    record = CustomerRecord(**columns)
+    others = [
+        record._replace(email="b", password_hash="c"),
+        record._replace(email="bc", password_hash=""),
+        record._replace(is_active=False),
+        record._replace(is_admin=True),
+    ]
+    digests = {letters.issued_on(each) for each in (record, *others)}
+    assert len(digests) == 1 + len(others)
+    assert letters.issued_on(ada) == letters.issued_on(record)

@@ -1,0 +1,198 @@
+"""Letters of one kind to one mailbox are few a day, and a flood of them delays nobody else's."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from gql_app.accounts import letters, outbox
+from gql_app.accounts.letters import Kind
+from gql_app.db.engine import Database
+from gql_app.db.tables import CustomerRow
+from gql_app.mail import Letter
+from tests.accounts.conftest import NOON
+from tests.accounts.outbox import (
+    PER_DAY,
+    STATIONERY,
+    ask_reset,
+    claim,
+    look,
+    notify,
+    resets,
+    token_of,
+    waiting,
+)
+from tests.conftest import SetClock
+from tests.databases import contents
+from tests.people import add_customer
+
+STRANGER = "stranger@example.com"
+DAY = timedelta(days=1)
+
+
+async def flood(database: Database, customer: CustomerRow, recipients: Sequence[str]) -> None:
+    """Write down a letter to each of these, in one customer's name."""
+    async with database.write() as db:
+        for recipient in recipients:
+            letters.post(db, Kind.EMAIL_CHANGED, customer_id=customer.id, recipient=recipient)
+
+
+async def leave(database: Database) -> list[Letter]:
+    """Have every letter leave, and tell in which order they were claimed."""
+    left: list[Letter] = []
+    while (found := await look(database)).found_any:
+        left.extend(found.letters)
+        for letter in found.letters:
+            async with database.write() as db:
+                await outbox.sent(db, letter)
+    return left
+
+
+async def test_flood_to_one_mailbox_comes_to_five_letters(noon: Database, ada: CustomerRow) -> None:
+    await flood(noon, ada, [STRANGER] * 210)
+    assert [letter.recipient for letter in await leave(noon)] == [STRANGER] * PER_DAY
+    assert await waiting(noon) == []
+
+
+@pytest.mark.parametrize("another", ["STRANGER@example.com", "stranger@Example.COM"])
+async def test_another_spelling_of_a_mailbox_is_no_other(
+    noon: Database, ada: CustomerRow, another: str
+) -> None:
+    await flood(noon, ada, [STRANGER, another] * PER_DAY)
+    assert len(await leave(noon)) == PER_DAY
+
+
+async def test_other_customers_letters_to_a_mailbox_count_as_well(
+    noon: Database, ada: CustomerRow
+) -> None:
+    for customer in (ada, await add_customer(noon, "Bob Other")):
+        await flood(noon, customer, [STRANGER] * 3)
+    assert len(await leave(noon)) == PER_DAY
+
+
+async def test_each_kind_and_each_mailbox_has_letters_of_its_own(
+    noon: Database, ada: CustomerRow
+) -> None:
+    await flood(noon, ada, [ada.email] * 10)
+    assert len(await leave(noon)) == PER_DAY
+    await notify(noon, ada, ada.email)
+    await ask_reset(noon, ada)
+    await flood(noon, ada, ["another@example.com"])
+    assert len(await leave(noon)) == 3
+
+
+async def test_there_is_room_again_as_letters_become_a_day_old(
+    noon: Database, ada: CustomerRow, set_clock: SetClock
+) -> None:
+    left = []
+    for hours in (0, 1, 23.99, 24, 25, 49):
+        set_clock(NOON + timedelta(hours=hours))
+        await flood(noon, ada, [STRANGER] * (3 if hours < 2 else 6))
+        left.append(len(await leave(noon)))
+    assert left == [3, 2, 0, 3, 2, 5]
+
+
+async def test_housekeeping_keeps_the_counts_for_a_day_and_no_longer(
+    noon: Database, ada: CustomerRow, set_clock: SetClock
+) -> None:
+    await flood(noon, ada, [STRANGER] * 6)
+    await leave(noon)
+    deleted = []
+    for late in (timedelta(0), timedelta(microseconds=1)):
+        set_clock(NOON + DAY + late)
+        async with noon.write() as db:
+            deleted.append(await STATIONERY.throttle.purge(db, batch=100))
+    assert deleted == [0, 1]
+
+
+async def test_letter_that_did_not_leave_is_not_counted(
+    noon: Database, ada: CustomerRow, set_clock: SetClock
+) -> None:
+    now = NOON
+    for _ in range(2 * PER_DAY):
+        await ask_reset(noon, ada)
+        (letter,) = await claim(noon)
+        async with noon.write() as db:
+            assert await outbox.postpone(db, letter, STATIONERY)
+        now += timedelta(minutes=1)
+        set_clock(now)
+    left = []
+    for _ in range(PER_DAY + 1):
+        await ask_reset(noon, ada)
+        left.append(len(await leave(noon)))
+    assert left == [1] * PER_DAY + [0]
+
+
+async def test_letter_beyond_the_limit_leaves_the_last_link_good(
+    noon: Database, ada: CustomerRow
+) -> None:
+    tokens = []
+    for _ in range(PER_DAY + 2):
+        await ask_reset(noon, ada)
+        tokens += [token_of(letter) for letter in await leave(noon)]
+    assert len(set(tokens)) == PER_DAY
+    assert len(await resets(noon)) == 1
+    assert await waiting(noon) == []
+
+
+async def test_of_letters_claimed_side_by_side_no_more_leave(
+    noon: Database, ada: CustomerRow
+) -> None:
+    customers = [ada, *[await add_customer(noon, name) for name in ("Bob B", "Cleo C", "Dora D")]]
+    for customer in customers:
+        await flood(noon, customer, [STRANGER, "another@example.com"] * 5)
+    found = await asyncio.gather(*(claim(noon) for _ in range(6)))
+    claimed = [letter for some in found for letter in some]
+    assert len({letter.id for letter in claimed}) == len(claimed)
+    for recipient in (STRANGER, "another@example.com"):
+        assert [letter.recipient for letter in claimed].count(recipient) == PER_DAY
+
+
+async def test_flood_of_one_delays_nobody_elses_letter(noon: Database, ada: CustomerRow) -> None:
+    bob = await add_customer(noon, "Bob Other")
+    await flood(noon, bob, [f"{number}@example.com" for number in range(210)])
+    await ask_reset(noon, ada)
+    recipients = [letter.recipient for letter in await claim(noon)]
+    assert ada.email in recipients[:2]
+    assert len(recipients) == outbox.BATCH
+
+
+async def test_letters_for_nobody_delay_no_other(noon: Database, ada: CustomerRow) -> None:
+    async with noon.write() as db:
+        for _ in range(3 * outbox.BATCH):
+            letters.post(db, Kind.PASSWORD_RESET, customer_id=None)
+    await ask_reset(noon, ada)
+    assert [letter.recipient for letter in await claim(noon)] == [ada.email]
+
+
+async def test_customers_take_turns(noon: Database, set_clock: SetClock) -> None:
+    people = [await add_customer(noon, name) for name in ("Cleo C", "Dora D", "Emma E")]
+    for seconds, (customer, size) in enumerate(zip(people, (5, 2, 1), strict=True)):
+        set_clock(NOON + timedelta(seconds=seconds))
+        await flood(noon, customer, [f"{customer.name[0]}{n}@example.com" for n in range(size)])
+    set_clock(NOON + timedelta(minutes=1))
+    order = "".join(letter.recipient[0] for letter in await leave(noon))
+    assert order == "CDECDCCC"
+
+
+async def test_those_who_claim_at_once_share_the_turns(noon: Database, ada: CustomerRow) -> None:
+    bob = await add_customer(noon, "Bob Other")
+    for customer in (bob, ada):
+        await flood(noon, customer, [f"{n}.{customer.email}" for n in range(15)])
+    async with noon.write() as db:
+        mine = (await outbox.claim(db, STATIONERY)).letters
+        another = asyncio.create_task(claim(noon))
+        if db.get_bind().dialect.name == "postgresql":
+            await another
+    for some in (mine, await another):
+        owners = [letter.recipient.partition(".")[2] for letter in some]
+        assert (owners.count(ada.email), owners.count(bob.email)) == (5, 5)
+    assert len({letter.recipient for letter in [*mine, *another.result()]}) == 20
+
+
+async def test_no_address_is_kept_for_the_count(noon: Database, ada: CustomerRow) -> None:
+    await flood(noon, ada, [STRANGER])
+    assert STRANGER in await contents(noon)
+    await leave(noon)
+    assert "stranger" not in await contents(noon)
