@@ -32,7 +32,8 @@ class AuditEvent:
         "customer:create, password:change."
     )
     fields: list[str] = strawberry.field(
-        description="Which fields were changed; never their values."
+        description="Which fields were changed; never their values. "
+        "Of what was counted how often it happened: 12 times."
     )
     ip_address: str | None
     user_agent: str | None

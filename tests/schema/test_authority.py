@@ -9,6 +9,7 @@ from sqlalchemy import Update, update
 
 from gql_app import clock
 from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.schema.context import Context
 from tests.api import Answer, Api
 from tests.databases import contents
 from tests.people import PASSWORD, Person, add_customer, sign_in
@@ -83,8 +84,8 @@ class Meanwhile:
     found: str = ""
 
     def spy(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Look at each transaction as it is to begin."""
-        transact: Callable[..., Awaitable[object]] = self.api.database.transact
+        """Look at each transaction of a request as it is to begin."""
+        write: Callable[..., Awaitable[object]] = Context.write
 
         async def spying(*args: object, **kwargs: object) -> object:
             if self.change is not None and self.transactions == self.turn:
@@ -92,9 +93,9 @@ class Meanwhile:
                     await db.execute(self.change)
                 self.found = await contents(self.api.database)
             self.transactions += 1
-            return await transact(*args, **kwargs)
+            return await write(*args, **kwargs)
 
-        monkeypatch.setattr(self.api.database, "transact", spying)
+        monkeypatch.setattr(Context, "write", spying)
 
 
 async def attempt(api: Api, name: str, me: Person, other: Person) -> Answer:

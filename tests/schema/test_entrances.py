@@ -18,6 +18,7 @@ MUTATIONS: dict[str, dict[str, Any]] = {
     "deleteMe": {"password": PASSWORD},
     "logout": {},
     "endOtherSessions": {},
+    "endAllSessions": {},
     "endSession": {"id": "1"},
 }
 REASONS = {

@@ -159,7 +159,7 @@ async def test_refusal_is_logged_without_a_traceback(
         await api.run("{ me { id } }", token="a.bad.token")
     log = capsys.readouterr().err
     requests = [line for line in map(json.loads, log.splitlines()) if line["event"] == "Request"]
-    assert [line["outcome"] for line in requests] == ["OK", "TOKEN_MALFORMED"]
+    assert [line["outcome"] for line in requests] == ["INVALID_CREDENTIALS", "TOKEN_MALFORMED"]
     assert requests[0]["operation"] == "Login"
     for secret in (PASSWORD, "a.bad.token", "ada@example.com", "Traceback", "{ id }"):
         assert secret not in log

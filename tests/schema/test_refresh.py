@@ -183,14 +183,14 @@ async def test_refresh_behind_a_lock_is_undone_or_given_again(
 async def test_no_question_is_asked_once_a_rotation_is_committed(
     api: Api, plain: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    transact: Callable[..., Awaitable[object]] = api.database.transact
+    write: Callable[..., Awaitable[object]] = Context.write
 
     async def nothing_after(*args: object, **kwargs: object) -> object:
-        done = await transact(*args, **kwargs)
+        done = await write(*args, **kwargs)
         monkeypatch.delattr(Context, "read")
         return done
 
-    monkeypatch.setattr(api.database, "transact", nothing_after)
+    monkeypatch.setattr(Context, "write", nothing_after)
     payload = await do(api, "refresh", refreshToken=plain.refresh_token)
     assert faults(payload) == SUCCESS
     assert payload["customer"]["email"] == plain.email

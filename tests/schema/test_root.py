@@ -42,6 +42,7 @@ def test_printed_schema_shows_the_policy() -> None:
         "logout": ["isAuthenticated"],
         "endSession": ["isAuthenticated"],
         "endOtherSessions": ["isAuthenticated"],
+        "endAllSessions": ["isAuthenticated"],
         "updateMe": ["isAuthenticated"],
         "changePassword": ["isAuthenticated"],
         "deleteMe": ["isAuthenticated"],
