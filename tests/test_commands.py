@@ -26,6 +26,9 @@ ELSEWHERE: Final = {
     r"make screenshot": "it draws a picture anew, in a way that the tests of the playground go",
     r"pipx install \.": "it asks the registry; test_shipping.py builds and installs the wheel",
     r"pip install 'gql.*": "it asks the registry; the dev lock has the same",
+    r"/opt/gql_app/bin/pip .*": "it asks the registry; fresh_check.py installs the same lock",
+    r"(python3 -m venv|ln -s) .*": "it changes folders of the machine",
+    r"useradd .*": "it makes an account of the machine",
     r"npm ci": "it asks the registry; make test has done it by the same lock",
     r"jq .*": "jq is none of ours, and not everywhere",
 }

@@ -3,6 +3,7 @@
 import configparser
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,7 +73,11 @@ def test_what_was_backed_up_is_restored_elsewhere_and_signs_in(
 def test_every_block_is_run_or_named_here() -> None:
     run = [each for chapter in ("Containers", "SQLite", "PostgreSQL") for each in blocks(chapter)]
     (unit,), (engine,) = blocks("systemd", "ini"), blocks("Containers", "text")
-    assert [content for _, content in BLOCK.findall(HANDBOOK)] == [unit, run[0], engine, *run[1:]]
+    (install,) = blocks("Install", "console")  # test_commands.py has those
+    assert [content for _, content in BLOCK.findall(HANDBOOK)] == [
+        *(install, unit, run[0], engine),
+        *run[1:],
+    ]
 
 
 def test_secrets_of_the_containers_are_made(tmp_path: Path) -> None:
@@ -103,6 +108,8 @@ def test_unit_starts_a_server_that_is_shut_in(tmp_path: Path) -> None:
     unit.optionxform = str  # type: ignore[assignment,method-assign]
     unit.read_string(block)
     service = unit["Service"]
+    assert (unit["Unit"]["StartLimitIntervalSec"], service["Restart"]) == ("0", "on-failure")
+    assert int(service["RestartSec"]) > 0
     assert int(service["TimeoutStopSec"]) > GRACE
     assert int(service["LimitNOFILE"]) > Settings().max_connections
     assert service["NoNewPrivileges"] == service["ProtectHome"] == "yes"
@@ -112,6 +119,11 @@ def test_unit_starts_a_server_that_is_shut_in(tmp_path: Path) -> None:
     port = free_port()
     command = [*MAIN, *(str(port) if each == "8000" else each for each in arguments)]
     with running_server(command, port, tmp_path) as server, server.client() as client:
+        assert client.get("/livez").status_code == 200
+        server.await_log("Started server process", times=2)
+        reload = service["ExecReload"].replace("/bin/kill", "kill")
+        subprocess.run(["sh", "-euc", reload], env={"MAINPID": str(server.process.pid)}, check=True)  # noqa: S603,S607
+        server.await_log("Received SIGHUP, restarting processes")
         assert client.get("/livez").status_code == 200
 
 
