@@ -221,3 +221,20 @@ def test_addresses_of_one_client_are_one_subject(
 ) -> None:
     subjects = {THROTTLE.of_client("sign-in", address).subject for address in (one, another)}
     assert (len(subjects) == 1) is same
+
+
+async def test_count_that_came_to_nothing_is_given_back(noon: Database) -> None:
+    letters = THROTTLE.of_letters("password_reset", "ada@example.com", a_day=2)
+    for _ in range(3):
+        await count(noon, letters)
+        async with noon.write() as db:
+            await THROTTLE.give_back(db, letters)
+    assert await times(noon, letters) == []
+    await fill(noon, letters)
+    assert await wait(noon, letters) == 24 * 3600
+
+
+async def test_count_that_is_forgotten_by_now_can_not_be_given_back(noon: Database) -> None:
+    async with noon.write() as db:
+        await THROTTLE.give_back(db, ADA)
+    assert await times(noon, ADA) == []
