@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import update
 
 from gql_app.accounts import checks, credentials, letters, outbox, resets
-from gql_app.accounts.credentials import Attempt
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttle import Throttle
 from gql_app.db.engine import Database, Writer
@@ -184,18 +183,6 @@ async def test_link_that_is_bound_to_nothing_is_void(noon: Database, ada: Custom
     (letter,) = await claim(noon)
     async with noon.write() as db:
         await db.execute(update(PasswordResetRow).values(issued_on=None))
-    assert await refused(noon, token_of(letter))
-
-
-async def test_link_dies_with_the_hash_that_a_sign_in_renews(
-    noon: Database, ada: CustomerRow
-) -> None:
-    await ask_reset(noon, ada)
-    (letter,) = await claim(noon)
-    limits = (THROTTLE.of_typed("sign-in", ada.email), THROTTLE.of_client("sign-in", None))
-    attempt = Attempt(limits, ada, proven=True, renewed_hash=NEW_HASH)
-    async with noon.write() as db:
-        assert await credentials.sign_in(db, attempt, THROTTLE, LIFETIMES, origin=NOWHERE)
     assert await refused(noon, token_of(letter))
 
 

@@ -334,3 +334,20 @@ async def test_clock_that_is_set_back_locks_nobody_out_for_as_long_as_it_was_ahe
     assert await wait(noon, lockout(mail=False)) == 2 * LOCKOUT_PAUSE
     set_clock(NOON - timedelta(seconds=LOCKOUT_PAUSE + 1))
     assert await wait(noon, lockout(mail=False)) is None
+
+
+async def test_count_that_came_to_nothing_is_given_back(noon: Database) -> None:
+    letters = THROTTLE.of_letters("password_reset", "ada@example.com", a_day=2)
+    for _ in range(3):
+        await count(noon, letters)
+        async with noon.write() as db:
+            await THROTTLE.give_back(db, letters)
+    assert await times(noon, letters) == []
+    await fill(noon, letters)
+    assert await wait(noon, letters) == 24 * 3600
+
+
+async def test_count_that_is_forgotten_by_now_can_not_be_given_back(noon: Database) -> None:
+    async with noon.write() as db:
+        await THROTTLE.give_back(db, ADA)
+    assert await times(noon, ADA) == []

@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import update
 
 from gql_app import clock
@@ -149,6 +150,18 @@ async def test_link_to_the_old_mailbox_dies_with_ones_change_of_address(
     assert faults(await do(api, "updateMe", token=plain.token, input=given)) == SUCCESS
     assert await reset(api, token, "the thief's own one") == SPENT
     assert faults(await do(api, "login", email="new@example.com", password=PASSWORD)) == SUCCESS
+
+
+async def test_link_dies_with_an_outdated_hash_that_a_sign_in_renews(
+    api: Api, plain: Person, letterbox: Letterbox
+) -> None:
+    outdated = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
+    async with api.database.write() as db:
+        itself = update(CustomerRow).where(CustomerRow.id == plain.id)
+        await db.execute(itself.values(password_hash=outdated))
+    token = await link(api, letterbox, plain)
+    assert faults(await do(api, "login", email=plain.email, password=PASSWORD)) == SUCCESS
+    assert await reset(api, token, NEW_PASSWORD) == SPENT
 
 
 async def test_sixth_letter_of_a_day_is_not_sent_and_nobody_is_told(

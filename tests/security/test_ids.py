@@ -6,7 +6,7 @@ from uuid import RFC_4122
 
 import pytest
 
-from gql_app.security.ids import new_id, parse_id
+from gql_app.security.ids import made_at, new_id, parse_id
 
 SPELLING = "01980000-0000-7abc-8def-0123456789ab"
 
@@ -79,3 +79,11 @@ def test_id_is_read_in_the_spelling_it_is_written_in() -> None:
 )
 def test_any_other_spelling_is_no_id(text: str) -> None:
     assert parse_id(text) is None
+
+
+def test_id_tells_when_it_was_made_to_the_millisecond(
+    set_clock: Callable[[datetime], None],
+) -> None:
+    moment = datetime(2030, 1, 1, 12, 0, 0, 123_456, tzinfo=UTC)
+    set_clock(moment)
+    assert made_at(new_id()) == moment.replace(microsecond=123_000)
