@@ -67,9 +67,7 @@ async def running(resources: Resources) -> AsyncIterator[None]:
         for task in late:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        with suppress(Unavailable, TimeoutError):
-            async with asyncio.timeout(LAST_WORDS):
-                await resources.guesses.record(resources.database, last=True)
+        await _tell_the_last(resources)
 
 
 async def deliver(resources: Resources) -> int:
@@ -125,6 +123,15 @@ async def _every(
         with suppress(TimeoutError):
             async with asyncio.timeout(pause):  # 3.11's wait_for may lose a cancellation
                 await sooner.wait()
+
+
+async def _tell_the_last(resources: Resources) -> None:
+    """Tell the audit what was counted still; a server stops whatever comes of it."""
+    try:
+        async with asyncio.timeout(LAST_WORDS):
+            await resources.guesses.record(resources.database, last=True)
+    except Exception as error:  # noqa: BLE001 — see above
+        _log.warning("The audit was not told of the last guesses", why=type(error).__name__)
 
 
 def longer(pause: float, *, usual: float) -> float:

@@ -12,12 +12,13 @@ from structlog.testing import capture_logs
 
 from gql_app import chores, logs
 from gql_app.accounts import letters, refresh, sessions
+from gql_app.accounts.audit import Action
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.outbox import BATCH
 from gql_app.accounts.refresh import NotRefreshed
 from gql_app.accounts.sessions import Opened
 from gql_app.db.engine import Database
-from gql_app.db.tables import LetterRow, RefreshTokenRow, Row, SessionRow
+from gql_app.db.tables import AuditRow, LetterRow, RefreshTokenRow, Row, SessionRow
 from gql_app.resources import Resources
 from gql_app.security.ids import new_id
 from gql_app.settings import Settings
@@ -215,6 +216,35 @@ async def test_failing_chore_is_logged_and_tried_again(
                 await until(lambda: mailbox.arrived)
     failures = {(line["event"], line["chore"], line["log_level"]) for line in log}
     assert failures == {("A chore failed", "deliver", "error")}
+
+
+async def guessed(settings: Settings, *, audited: bool) -> list[str]:
+    """Have guesses noted until a server stops; tell of how many the audit knows."""
+    async with Resources.open(settings) as resources:
+        async with chores.running(resources):
+            for _ in range(3):
+                resources.guesses.note(Action.TOKEN_REFUSED, NOWHERE)
+                await chores.record_guesses(resources)
+            if not audited:
+                await rename(resources.database, "audit_events", "mislaid")
+        if not audited:
+            await rename(resources.database, "mislaid", "audit_events")
+        async with looking(resources.database) as db:
+            rows = (await db.scalars(select(AuditRow).order_by(AuditRow.id))).all()
+    return [" ".join(row.fields) for row in rows]
+
+
+async def test_guesses_that_were_counted_are_told_before_a_server_is_gone(
+    settings: Settings,
+) -> None:
+    assert await guessed(settings, audited=True) == ["", "2 times"]
+
+
+async def test_server_stops_though_the_audit_takes_no_guesses(settings: Settings) -> None:
+    logs.configure("INFO")
+    with capture_logs() as log:
+        assert await guessed(settings, audited=False) == [""]
+    assert "The audit was not told of the last guesses" in {line["event"] for line in log}
 
 
 async def rename(database: Database, before: str, after: str) -> None:

@@ -43,8 +43,8 @@ async def test_changes_of_keys_are_events(
     [secret] = [line.split()[0] for line in listed if "HS256" in line]
     output_here("keys", "promote", kid, folder=tmp_path, **settings)
     output_here("keys", "retire", secret, folder=tmp_path, **settings)
-    keys = [("key:create", []), ("key:promote", []), ("key:retire", [])]
-    assert await told(database) == keys
+    changes = [action for action, _ in await told(database)]
+    assert changes == ["key:create", "key:promote", "key:retire"]
 
 
 async def test_change_of_keys_that_is_refused_is_none(
