@@ -134,6 +134,7 @@ ELSEWHERE: Final = {
     Action.CUSTOMER_IMPORTED,
     Action.CUSTOMERS_EXPORTED,
     Action.SESSIONS_ENDED,
+    Action.UNLOCKED,
 }
 """What has its own test, here or of the command line."""
 
