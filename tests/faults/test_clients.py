@@ -175,7 +175,7 @@ async def test_guess_is_counted_though_its_client_left(server: Server, database:
 
     async def counted() -> bool:
         async with looking(database) as db:
-            return len((await db.scalars(select(ThrottleRow))).all()) == 2
+            return len((await db.scalars(select(ThrottleRow))).all()) == 3
 
     await until(counted)
     server.await_log(r'"path": ?"/graphql".*"outcome": ?"OK"')

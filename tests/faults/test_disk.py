@@ -86,6 +86,7 @@ def serving_from(folder: Path, disk: Path, before: list[str]) -> Iterator[Server
         database_url=f"sqlite:///{disk / 'test.db'}",
         secret_key=SECRET,
         refresh_grace_seconds="3600",
+        account_writes_per_hour="1000000",
     ) as server:
         yield server
 

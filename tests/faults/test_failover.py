@@ -39,6 +39,7 @@ async def test_standby_that_is_promoted_is_served_and_holds_what_was_acknowledge
         "database_url": f"{both}?target_session_attrs=read-write",
         "secret_key": SECRET,
         "refresh_grace_seconds": "3600",
+        "account_writes_per_hour": "1000000",
     }
 
     def serve() -> Server:

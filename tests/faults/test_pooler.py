@@ -86,6 +86,7 @@ async def test_server_answers_everybody(pooler: Pooler, database_url: str, tmp_p
         database_url=pooler.url,
         database_prepared_statements="false",
         secret_key=SECRET,
+        account_writes_per_hour="1000000",
     ) as server:
         with server.client() as client:
             assert signed_in(client, "ada@example.com", PASSWORD)

@@ -38,6 +38,7 @@ def server(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         database_connections="4",
         operation_timeout=str(DEADLINE),
         refresh_grace_seconds="3600",
+        account_writes_per_hour="1000000",
     ) as server:
         yield server
 

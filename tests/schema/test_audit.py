@@ -151,6 +151,7 @@ ELSEWHERE: Final = {
     Action.PROOF_THROTTLED,
     Action.RESET_REFUSED,
     Action.TOKEN_REFUSED,
+    Action.UNLOCKED,
 }
 """What has its own test: here, of refreshing, of guesses or of the command line."""
 

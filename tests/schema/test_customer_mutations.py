@@ -153,7 +153,7 @@ async def test_longest_and_shortest_are_taken(
     assert (await run(api, admin, CREATE, input={**NEW, field: text}))["status"] == "SUCCESS"
 
 
-async def test_all_faults_are_told_at_once(api: Api, admin: Person) -> None:
+async def test_all_faults_are_told_at_once(api: Api, admin: Person, plain: Person) -> None:
     bad = {"name": " ", "email": "nobody", "password": "short", "phone": "?"}
     expected = [
         ("REQUIRED", "name"),
@@ -162,16 +162,16 @@ async def test_all_faults_are_told_at_once(api: Api, admin: Person) -> None:
         ("INVALID", "phone"),
     ]
     created = await run(api, admin, CREATE, input=bad)
-    updated = await run(api, admin, UPDATE, id=str(admin.id), input=bad)
+    updated = await run(api, admin, UPDATE, id=str(plain.id), input=bad)
     assert sorted(faults(created)) == sorted(faults(updated)) == sorted(expected)
 
 
 @pytest.mark.parametrize("email", ["ada@example.com", "ADA@Example.COM", " Ada@example.com "])
 async def test_address_is_taken_in_any_case(
-    api: Api, plain: Person, admin: Person, email: str
+    api: Api, plain: Person, other: Person, admin: Person, email: str
 ) -> None:
     created = await run(api, admin, CREATE, input={**NEW, "email": email})
-    updated = await run(api, admin, UPDATE, id=str(admin.id), input={"email": email})
+    updated = await run(api, admin, UPDATE, id=str(other.id), input={"email": email})
     assert faults(created) == faults(updated) == [("TAKEN", "email")]
     kept = await run(api, admin, UPDATE, id=str(plain.id), input={"email": email})
     assert kept["customer"]["email"].casefold() == "ada@example.com"
