@@ -1,6 +1,7 @@
 """What the operator decides: the environment's `GQL_APP_` variables, read here only."""
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, get_args
 
@@ -34,6 +35,7 @@ from gql_app.settings.values import (
 
 __all__ = [
     "MIN_SECRET_BYTES",
+    "NO_CLIENT_LIMIT",
     "PREFIX",
     "SECRET_REQUIRED",
     "SHARED_NUMBERS",
@@ -54,6 +56,10 @@ SECRET_REQUIRED: Final = (
     f"{PREFIX}SECRET_KEY: is required with PostgreSQL, so that every process signs alike; "
     "make one with: openssl rand -base64 48"
 )
+
+
+NO_CLIENT_LIMIT: Final = "anybody may be any client, so that no limit of one client holds"
+"""What it means to believe X-Forwarded-For of every peer."""
 
 
 def _some_cores() -> int:
@@ -199,6 +205,14 @@ class Settings(BaseSettings):
     def hosts(self) -> tuple[str, ...]:
         """The hosts that are answered, or none of them if any host is."""
         return _listed(self.allowed_hosts)
+
+    @property
+    def trusts_anybody(self) -> bool:
+        """Whether every peer is believed to be a proxy."""
+        return any(
+            proxy == "*" or ip_network(proxy).prefixlen == 0
+            for proxy in _listed(self.trusted_proxies)
+        )
 
     @property
     def origins(self) -> tuple[str, ...]:
