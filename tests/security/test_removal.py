@@ -113,7 +113,7 @@ def test_key_whose_file_is_gone_verifies_nothing_beside_any_fault(
     for each in (token, ours):
         tokens.read(current.get(), each)
 
-    steps = [partial(FAULTS[fault], folder), file.unlink]
+    steps: list[Callable[[], None]] = [partial(FAULTS[fault], folder), file.unlink]
     for step in steps if order == "fault first" else reversed(steps):
         step()
         current.get()
