@@ -1,6 +1,6 @@
 """A deployment, as a critical friend sees it before the world does."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,8 +15,13 @@ from gql_app.db.questions import Reader
 from gql_app.errors import CannotStart
 from gql_app.mail import clear_text
 from gql_app.resources import kept_beside, key_store
-from gql_app.security.strength import guessable
-from gql_app.settings import PREFIX, Settings, unknown_variables
+from gql_app.security.fair_queue import LOCAL
+from gql_app.security.keyfiles import NEW_RSA_BITS, is_short
+from gql_app.security.keystore import Held
+from gql_app.security.passwords import Passwords
+from gql_app.security.strength import guessable, is_pattern
+from gql_app.settings import NO_CLIENT_LIMIT, PREFIX, Settings, unknown_variables
+from gql_app.settings.postgresql import advice, in_the_clear
 
 MAX_SKEW: Final = timedelta(seconds=5)
 MAX_PAIRS: Final = 20
@@ -73,14 +78,22 @@ def _keys(settings: Settings) -> Iterator[Finding]:
         ("SECRET_KEY", settings.secret_bytes),
         ("SECRET_KEY_FALLBACK", settings.fallback_bytes),
     ):
-        if secret and guessable(secret):
+        if secret and not is_pattern(secret) and guessable(secret):
             yield Finding(
                 "weak-key",
                 f"{PREFIX}{name} reads like something that can be guessed.",
                 "Make one with: openssl rand -base64 48",
             )
-    for fault in _faults(settings):
+    held, faults = _look(settings)
+    for fault in faults:
         yield Finding("cannot-start", fault, "Mend it first.")
+    for each in held:
+        if is_short(each.key) and each.key.alive:
+            yield Finding(
+                "weak-rsa-key",
+                f"{each.place} has fewer than {NEW_RSA_BITS} bits, too few after 2030.",
+                "Change to a new key: keys new",
+            )
     for code, file in _private_files(settings):
         if file.exists() and file.stat().st_mode & (S_IRWXG | S_IRWXO):
             yield Finding(
@@ -90,15 +103,16 @@ def _keys(settings: Settings) -> Iterator[Finding]:
             )
 
 
-def _faults(settings: Settings) -> tuple[str, ...]:
-    """Tell what is wrong with the keys; an SQLite file that was never served has none yet."""
+def _look(settings: Settings) -> tuple[Sequence[Held], Sequence[str]]:
+    """Return the keys, and what is wrong; an SQLite file that was never served has none yet."""
     if not settings.secret_bytes and not kept_beside(sqlite_file(settings.database_url)).exists():
-        return ()
+        return (), ()
     try:
-        key_store(settings).read()
+        store = key_store(settings)
+        store.read()
     except CannotStart as why:
-        return why.faults
-    return ()
+        return (), why.faults
+    return store.look()[0], ()
 
 
 def _private_files(settings: Settings) -> Iterator[tuple[str, Path]]:
@@ -114,6 +128,12 @@ def _private_files(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 def _reach(deployment: Deployment) -> Iterator[Finding]:
     settings = deployment.settings
+    if settings.trusts_anybody:
+        yield Finding(
+            "any-proxy",
+            f"X-Forwarded-For is believed of anybody: {NO_CLIENT_LIMIT}.",
+            f"Set {PREFIX}TRUSTED_PROXIES to your proxy's address.",
+        )
     if not deployment.is_public:
         return
     if settings.playground:
@@ -195,6 +215,12 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
     if settings.on_sqlite and not sqlite_file(settings.database_url).exists():
         yield migrate
         return
+    if not settings.on_sqlite and in_the_clear(settings.database_url):
+        yield Finding(
+            "database-in-the-clear",
+            f"{PREFIX}DATABASE_URL lets the password and all data go over a network without TLS.",
+            "Say sslmode=verify-full there, or require, or keep it to a network of its own.",
+        )
     database = Database.of(settings)
     try:
         condition = await database.condition()
@@ -202,7 +228,8 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding(
                 "no-database",
                 f"The database of {PREFIX}DATABASE_URL can't be reached.",
-                "See that it runs, and that the address, name and password are right.",
+                "See that it runs, and that the address, name and password are right."
+                + advice(settings.database_url),
             )
         elif not condition.ready:
             yield migrate
@@ -233,8 +260,7 @@ async def _clocks(database: Database) -> list[Finding]:
 
 
 async def _demo_data(db: Reader, settings: Settings) -> list[Finding]:
-    known = [person.email for person in samples.SIGN_INS]
-    if not settings.demo and not [e for e in known if await customers.by_email(db, e)]:
+    if not settings.demo and not await _has_demo_sign_in(db):
         return []
     return [
         Finding(
@@ -257,3 +283,16 @@ async def _collisions(db: Reader) -> list[Finding]:
             "Give one of each two another address: gql-app change-email ID ADDRESS.",
         )
     ]
+
+
+async def _has_demo_sign_in(db: Reader) -> bool:
+    """Return whether the demo's password opens an account of the demo's address."""
+    passwords = Passwords(threads=1, queue=0)
+    try:
+        for person in samples.SIGN_INS:
+            found = await customers.by_email(db, person.email)
+            if found and await passwords.verify(person.password, found.password_hash, LOCAL):
+                return True
+    finally:
+        passwords.close()
+    return False

@@ -109,18 +109,15 @@ async def test_an_admin_is_made_once(database_url: str, tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("password", ["short", ""])
-async def test_a_weak_password_makes_no_admin(
-    sqlite_url: str, tmp_path: Path, password: str
-) -> None:
-    done = run_here(*ADA, folder=tmp_path, database_url=sqlite_url, admin_password=password)
+async def test_a_weak_password_makes_no_admin(sqlite_url: str, tmp_path: Path) -> None:
+    done = run_here(*ADA, folder=tmp_path, database_url=sqlite_url, admin_password="short")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("password: ")
     assert await count(sqlite_url, "*") == 0
 
 
 async def test_a_password_is_prompted_for_twice(sqlite_url: str, tmp_path: Path) -> None:
-    with typing(*ADA, folder=tmp_path, database_url=sqlite_url) as terminal:
+    with typing(*ADA, folder=tmp_path, database_url=sqlite_url, admin_password="") as terminal:
         for typed, repeated in ((PASSWORD, "a slip of the finger"), (PASSWORD, PASSWORD)):
             terminal.answer("Password: ", typed)
             terminal.answer("Repeat for confirmation: ", repeated)
@@ -170,7 +167,7 @@ def test_all_faulty_settings_are_told_at_once(tmp_path: Path) -> None:
         "database_url": "mysql://localhost/x",
         "secret_key": "much too short",
         "access_token_ttl": "0",
-        "issuer": "",
+        "issuer": "i" * 201,
         "audience": "a" * 201,
         "playground": "perhaps",
         "introspection": "sometimes",

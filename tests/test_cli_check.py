@@ -5,16 +5,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from sqlalchemy import update
 
 from gql_app import clock
 from gql_app.accounts import samples
 from gql_app.db.engine import Database
+from gql_app.db.tables import CustomerRow
 from gql_app.deployment import Deployment, findings
+from gql_app.security.jwk import thumbprint
+from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
 from tests.commands import output_here, run_here
 from tests.conftest import SetClock
 from tests.databases import Postgres, copied_sqlite
 from tests.people import add_customer
+from tests.processes import serving
+from tests.security.foundry import pair, private_pem
 
 RANDOM = "X8sL5xQm0c1ZkqVv2fTtJ3wYb7RrN9uHd4GgPpEe6Aa"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 — looked at, not listened on
@@ -126,12 +133,13 @@ def test_faults_of_the_environment_are_findings(
     ("settings", "code"),
     [
         ({"secret_key": "correct horse battery staple, twice"}, "weak-key"),
-        ({"secret_key": "x" * 40}, "weak-key"),
+        ({"secret_key": "x" * 40}, "cannot-start"),
         (
             {"secret_key": "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970"},
             "cannot-start",
         ),
-        ({"secret_key_fallback": "password" * 5}, "weak-key"),
+        ({"secret_key_fallback": "password" * 5}, "cannot-start"),
+        ({"secret_key_fallback": "correct horse battery staple, twice"}, "weak-key"),
         ({"database_url": "postgresql://127.0.0.1:1/none"}, "no-database"),
         (PUBLIC | {"playground": "true"}, "open-playground"),
         (PUBLIC | {"introspection": "true"}, "open-introspection"),
@@ -139,6 +147,9 @@ def test_faults_of_the_environment_are_findings(
         (PUBLIC | {"reset_url": "http://example.com/"}, "reset-in-the-clear"),
         ({"smtp_url": "smtp+cleartext://mail.example.com"}, "mail-in-the-clear"),
         ({"smtp_url": "smtp+cleartext://ada:secret@192.0.2.1:25"}, "mail-in-the-clear"),
+        (PUBLIC | {"trusted_proxies": "*"}, "any-proxy"),
+        (PUBLIC | {"trusted_proxies": "10.0.0.1, 0.0.0.0/0"}, "any-proxy"),
+        (PUBLIC | {"trusted_proxies": "::/0"}, "any-proxy"),
         ({"demo": "true"}, "demo-data"),
         ({"refresh_retry_seconds": "10"}, "short-refresh-retry"),
         ({"operation_timeout": "900"}, "short-refresh-retry"),
@@ -200,6 +211,59 @@ async def test_folder_of_keys_that_others_may_read(tmp_path: Path, good: dict[st
     assert await found(good | {"keys_dir": str(folder)}) == ["exposed-key"]
 
 
+@pytest.mark.parametrize("place", ["keys", "keys/EdDSA.pem", "test.db.key"])
+async def test_what_everybody_may_write_to_keeps_it_from_starting(
+    tmp_path: Path, good: dict[str, str], place: str
+) -> None:
+    del good["secret_key"]
+    (tmp_path / "keys").mkdir(mode=0o700)
+    for file, content in (
+        (tmp_path / "keys/EdDSA.pem", private_pem(pair("EdDSA"))),
+        (tmp_path / "test.db.key", RANDOM.encode()),
+    ):
+        file.write_bytes(content)
+        file.chmod(0o600)
+    good["keys_dir"] = str(tmp_path / "keys")
+    assert await found(good) == []
+    (tmp_path / place).chmod(0o702)
+    assert set(await found(good)) == {"cannot-start", "exposed-key"}
+    done = run_here("serve", "--port", "0", folder=tmp_path, **good)
+    assert done.returncode == 2
+    assert f"{place}: everybody on this machine may write to it; chmod o-w it" in done.stderr
+
+
+@pytest.mark.parametrize(("bits", "codes"), [(2048, ["weak-rsa-key"]), (3072, [])])
+async def test_short_rsa_key_is_found_while_it_verifies(
+    tmp_path: Path, good: dict[str, str], bits: int, codes: list[str]
+) -> None:
+    folder = tmp_path / "keys"
+    folder.mkdir(mode=0o700)
+    key = rsa.generate_private_key(65537, bits)
+    (folder / "RS256.pem").write_bytes(private_pem(key))
+    (folder / "RS256.pem").chmod(0o600)
+    assert await found(good | {"keys_dir": str(folder)}) == codes
+    (folder / "ring.json").write_text(
+        json.dumps({"retired": {thumbprint(key.public_key()): "2020-01-01T00:00:00Z"}})
+    )
+    (folder / "ring.json").chmod(0o600)
+    assert await found(good | {"keys_dir": str(folder)}) == []
+
+
+@pytest.mark.parametrize("mode", ["disable", "allow", "prefer"])
+async def test_database_in_the_clear_is_found(good: dict[str, str], mode: str) -> None:
+    url = f"postgresql://ada@0.0.0.0:1/db?sslmode={mode}"
+    assert await found(good | {"database_url": url}) == ["database-in-the-clear", "no-database"]
+    for here in (f"postgresql://ada@127.0.0.1:1/db?sslmode={mode}", "postgresql://0.0.0.0:1/db"):
+        assert await found(good | {"database_url": here}) == ["no-database"]
+
+
+def test_serve_says_that_anybody_may_be_any_client(tmp_path: Path, good: dict[str, str]) -> None:
+    for proxies, told in (("*", True), ("10.0.0.0/8, ::/0", True), ("127.0.0.1", False)):
+        with serving(folder=tmp_path, **good | {"trusted_proxies": proxies}) as server:
+            said = "GQL_APP_TRUSTED_PROXIES: anybody may be any client" in server.logged()
+        assert said is told
+
+
 async def test_key_file_that_is_none_is_found(tmp_path: Path, good: dict[str, str]) -> None:
     folder = tmp_path / "keys"
     folder.mkdir(mode=0o700)
@@ -207,9 +271,18 @@ async def test_key_file_that_is_none_is_found(tmp_path: Path, good: dict[str, st
     assert await found(good | {"keys_dir": str(folder)}) == ["cannot-start"]
 
 
-async def test_demo_customers_are_found(good: dict[str, str]) -> None:
+@pytest.mark.parametrize("person", samples.SIGN_INS)
+async def test_demo_customers_are_found_by_their_passwords(
+    good: dict[str, str], person: samples.SignIn
+) -> None:
+    passwords = Passwords(threads=1, queue=0)
+    hashed = await passwords.hash(person.password)
+    passwords.close()
     database = Database(good["database_url"])
-    await add_customer(database, "Somebody", samples.SIGN_INS[1].email)
+    await add_customer(database, "Somebody", person.email)
+    assert await found(good) == []
+    async with database.write() as db:
+        await db.execute(update(CustomerRow).values(password_hash=hashed))
     await database.close()
     assert await found(good) == ["demo-data"]
 

@@ -230,8 +230,9 @@ def test_composition_s_settings_are_ones_that_a_server_starts_with(
 ) -> None:
     said: dict[str, str] = services()["serve"]["environment"]
     assert services()["migrate"]["environment"] == said
-    given = {name.removeprefix(PREFIX).lower(): value for name, value in said.items()}
-    assert said["GQL_APP_DATABASE_URL"] == "postgresql://gql_app:0a1b@database/gql_app"
+    given = {name.removeprefix(PREFIX).lower(): str(value) for name, value in said.items()}
+    url = "postgresql://gql_app:0a1b@database/gql_app?sslmode=disable"
+    assert said["GQL_APP_DATABASE_URL"] == url
     with postgres.copied("template1") as url:
         given["database_url"] = url
         done = run_here(*services()["migrate"]["command"], folder=tmp_path, **given)

@@ -50,7 +50,8 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def values() -> dict[str, object]:
     """Load all settings, and tell their values."""
-    return {name: getattr(settings.load(), name) for name in Settings.model_fields}
+    loaded = settings.load()
+    return {name: getattr(loaded, name) for name in Settings.model_fields}
 
 
 def value_of(name: str) -> str:

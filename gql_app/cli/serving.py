@@ -43,6 +43,8 @@ def serve(
     logs.configure(chosen.log_level)
     for name in settings.unknown_variables():
         err.print(f"{name} is no setting of this program; it is ignored.", markup=False)
+    if chosen.trusts_anybody:
+        err.print(f"{settings.PREFIX}TRUSTED_PROXIES: {settings.NO_CLIENT_LIMIT}.", markup=False)
     key_store(chosen).read()
     prepare(chosen)
     if demo:

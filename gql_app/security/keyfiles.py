@@ -62,6 +62,11 @@ def read_key(file: Path) -> Key:
         raise _fault(file, _NO_KEY) from None
 
 
+def is_short(key: Key) -> bool:
+    """Return whether a key is an RSA key of fewer bits than new ones have."""
+    return isinstance(key.verifier, rsa.RSAPublicKey) and key.verifier.key_size < NEW_RSA_BITS
+
+
 def add_key(folder: Path, algorithm: Algorithm) -> Path:
     """Make a key, in a file of its own (PKCS#8). Raises OSError."""
     private = _NEW[algorithm]()

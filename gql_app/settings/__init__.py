@@ -1,6 +1,7 @@
 """What the operator decides: the environment's `GQL_APP_` variables, read here only."""
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, get_args
 
@@ -36,6 +37,7 @@ from gql_app.settings.values import (
 
 __all__ = [
     "MIN_SECRET_BYTES",
+    "NO_CLIENT_LIMIT",
     "PREFIX",
     "SECRET_REQUIRED",
     "SHARED_NUMBERS",
@@ -56,6 +58,10 @@ SECRET_REQUIRED: Final = (
     f"{PREFIX}SECRET_KEY: is required with PostgreSQL, so that every process signs alike; "
     "make one with: openssl rand -base64 48"
 )
+
+
+NO_CLIENT_LIMIT: Final = "anybody may be any client, so that no limit of one client holds"
+"""What it means to believe X-Forwarded-For of every peer."""
 
 
 def _some_cores() -> int:
@@ -223,6 +229,14 @@ class Settings(BaseSettings):
     def special(self) -> tuple[str, ...]:
         """The special-use domains whose e-mail addresses are taken."""
         return _listed(self.special_domains)
+
+    @property
+    def trusts_anybody(self) -> bool:
+        """Whether every peer is believed to be a proxy."""
+        return any(
+            proxy == "*" or ip_network(proxy).prefixlen == 0
+            for proxy in _listed(self.trusted_proxies)
+        )
 
     @property
     def origins(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,27 +29,38 @@ HS256 = RING.signing.id
 EDDSA = private_pem(pair("EdDSA"))
 
 
-FAULTS: dict[str, Callable[[Path], object]] = {
-    "half a file": lambda folder: (folder / "z.pem").write_text("half-copied"),
-    "two keys in a file": lambda folder: (folder / "z.pem").write_bytes(EDDSA + EDDSA),
-    "encrypted": lambda folder: (folder / "z.pem").write_bytes(
-        private_pem(pair("EdDSA"), lock=BestAvailableEncryption(b"hush"))
-    ),
-    "unreadable": lambda folder: (folder / "z.pem").mkdir(),
+def put(name: str, content: bytes, mode: int = 0o600) -> Callable[[Path], None]:
+    """Put a file into a folder."""
+
+    def spoil(folder: Path) -> None:
+        (folder / name).write_bytes(content)
+        (folder / name).chmod(mode)
+
+    return spoil
+
+
+def unreadable(name: str) -> Callable[[Path], None]:
+    """Put something into a folder that can't be read as a file can."""
+
+    def spoil(folder: Path) -> None:
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).mkdir()
+
+    return spoil
+
+
+FAULTS: dict[str, Callable[[Path], None]] = {
+    "half a file": put("z.pem", b"half-copied"),
+    "two keys in a file": put("z.pem", EDDSA + EDDSA),
+    "encrypted": put("z.pem", private_pem(pair("EdDSA"), lock=BestAvailableEncryption(b"hush"))),
+    "unreadable": unreadable("z.pem"),
     "dangling link": lambda folder: (folder / "z.pem").symlink_to("nowhere"),
     "link to itself": lambda folder: (folder / "z.pem").symlink_to("z.pem"),
-    "file of everybody": lambda folder: (
-        (folder / "z.pem").touch() or (folder / "z.pem").chmod(0o666)
-    ),
+    "file of everybody": put("z.pem", EDDSA, 0o666),
     "folder of everybody": lambda folder: folder.chmod(0o777),
-    "wrong manifest": lambda folder: (folder / "ring.json").write_text("hush"),
-    "manifest of a key yet to come": lambda folder: (folder / "ring.json").write_text(
-        '{"signing": "hush"}'
-    ),
-    "unreadable manifest": lambda folder: (
-        (folder / "ring.json").unlink(missing_ok=True),
-        (folder / "ring.json").mkdir(),
-    ),
+    "wrong manifest": put("ring.json", b"hush"),
+    "manifest of a key yet to come": put("ring.json", b'{"signing": "hush"}'),
+    "unreadable manifest": unreadable("ring.json"),
 }
 OTHERS = [name for name in FAULTS if "manifest" not in name]
 """Those beside which the manifest can be read."""
@@ -101,7 +113,7 @@ def test_key_whose_file_is_gone_verifies_nothing_beside_any_fault(
     for each in (token, ours):
         tokens.read(current.get(), each)
 
-    steps = [lambda: FAULTS[fault](folder), file.unlink]
+    steps: list[Callable[[], None]] = [partial(FAULTS[fault], folder), file.unlink]
     for step in steps if order == "fault first" else reversed(steps):
         step()
         current.get()
