@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gql_app.accounts import checks, customers
+from gql_app.accounts import checks, credentials, customers
 from gql_app.accounts.checks import check_changes
 from gql_app.accounts.identity import (
     MAX_KEY,
@@ -19,7 +19,8 @@ from gql_app.accounts.identity import (
 )
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
-from tests.accounts.rows import customer, store
+from tests.accounts.rows import customer, statements, store
+from tests.accounts.test_filter_plans import plan_of, plan_on_sqlite, used
 
 OTHERS = [
     ("ceo@business.com", "ceo@busineß.com"),
@@ -139,6 +140,34 @@ async def test_what_is_stored_under_an_a_label_is_found_by_either_spelling(
     await store(database, [customer("Ada", "ada@xn--bcher-kva.example.com")])
     for typed in ("ada@xn--bcher-kva.example.com", "ada@bücher.example.com"):
         assert await found(database, typed) == "ada@xn--bcher-kva.example.com"
+
+
+@pytest.mark.parametrize("what", ["sign-in", "address"])
+async def test_whose_an_address_is_takes_one_statement_and_both_keys_indexes(
+    database: Database, database_url: str, what: str
+) -> None:
+    await store(database, [customer(f"Ada {n}") for n in range(100)])
+    with statements() as seen:
+        async with database.read() as db:
+            if what == "address":
+                await customers.by_email(db, "ada@example.com")
+            else:
+                key = "ada@example.com"
+                await db.ask(credentials._KNOWN, key=key, former_key=key, subjects=["x", "y"])  # noqa: SLF001 — the statement of a sign-in
+    [(statement, values)] = seen
+    if database.engine.dialect.name == "sqlite":
+        steps = [step for _, step in await plan_on_sqlite(database, statement, values)]
+        found = {step.removesuffix(" LEFT-JOIN") for step in steps if "customers" in step}
+        assert found == {
+            "SEARCH customers USING INDEX ix_customers_email_canonical (email_canonical=?)",
+            "SEARCH customers USING INDEX sqlite_autoindex_customers_2 (email_key=?)",
+        }
+    else:
+        plan = await plan_of(database_url, statement, values)
+        assert used(plan) >= {
+            "ix_customers_email_canonical",
+            "customers_email_key_id_name_key_created_at_is_admin_key",
+        }
 
 
 def test_a_change_in_case_alone_writes_the_address_and_the_same_keys() -> None:

@@ -113,7 +113,7 @@ async def test_no_row_proves_but_by_what_it_says(
     async with noon.read() as db:
         assert await Proving(db, caller).ask(question) == await db.ask(question)
         for field in Caller._fields:
-            other = True if field == "is_admin" else new_id()
+            other: Any = True if field == "is_admin" else new_id()
             proving = Proving(db, caller._replace(**{field: other}))
             with pytest.raises(Unproven):
                 await proving.ask(question)
@@ -141,7 +141,7 @@ async def test_a_field_more_is_proven_as_well_and_without_a_column_nobody_is(
     async with noon.read() as db:
         with pytest.raises(KeyError, match="name"):
             await Proving(db, ada).ask(question)  # type: ignore[arg-type]  # no Caller yet
-        monkeypatch.setitem(presumed_callers.PROVEN_BY, "name", CustomerRow.name)  # type: ignore[arg-type]
+        monkeypatch.setitem(presumed_callers.PROVEN_BY, "name", CustomerRow.name)
         assert await Proving(db, ada).ask(question)  # type: ignore[arg-type]
         with pytest.raises(Unproven):
             await Proving(db, bob).ask(question)  # type: ignore[arg-type]

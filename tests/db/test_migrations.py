@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,11 @@ from gql_app.security.ids import new_id
 from tests.databases import Postgres, alembic_config
 
 _T = TypeVar("_T")
+INSERT = """
+INSERT INTO customers
+  (id, name, name_key, email, email_key, password_hash, is_admin, is_active, created_at, updated_at)
+VALUES (:id, :text, :text, :text, :text, :text, false, true, :at, :at)
+"""
 PROGRAM = Path(__file__).parents[2] / "main.py"
 CATALOGUES = {
     "sqlite": [  # not the text of its tables, for a column that was added stands at another place
@@ -201,6 +207,46 @@ def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
     with pytest.raises(Exception, match="already exists"):
         command.upgrade(alembic_config(empty_url), "head")
     assert (on(empty_url, catalogue), revision(empty_url)) == (before, None)
+
+
+async def test_customers_are_read_and_written_while_their_indexes_are_made(
+    postgres: Postgres,
+) -> None:
+    """Somebody holds a lock for long, as pg_dump does: nobody queues behind what waits for it."""
+    with postgres.copied("template0") as url:
+        config = alembic_config(url)
+        await asyncio.to_thread(command.upgrade, config, "0004")
+        engine = open_engine(url)
+        async with engine.connect() as reader, engine.connect() as other:
+            await reader.execute(text("SELECT count(*) FROM customers"))
+            migration = asyncio.create_task(asyncio.to_thread(command.upgrade, config, "head"))
+            waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            while not (await other.execute(waiting)).scalar_one():
+                await other.rollback()
+            values = {"id": new_id(), "text": "ada@example.com", "at": datetime.now(UTC)}
+            await other.execute(text(INSERT), values)
+            await other.commit()
+            assert not migration.done()
+            await reader.rollback()
+            await migration
+        await engine.dispose()
+        assert await asyncio.to_thread(revision, url) == REVISION
+
+
+def test_a_migration_that_was_broken_off_is_done_again(postgres: Postgres) -> None:
+    """PostgreSQL keeps what an index that was not finished has left."""
+    left = [
+        'ALTER TABLE customers ADD COLUMN email_canonical TEXT COLLATE "C"',
+        "CREATE INDEX ix_customers_email_canonical ON customers (email_canonical)",
+        "CREATE INDEX ix_customers_created_at_new ON customers (created_at)",
+        "DROP INDEX ix_customers_name_key",
+        "CREATE INDEX ix_customers_name_key_new ON customers (name_key)",
+    ]
+    with postgres.copied("template0") as broken, postgres.copied() as whole:
+        command.upgrade(alembic_config(broken), "0004")
+        on(broken, lambda connection: [connection.execute(text(each)) for each in left])
+        command.upgrade(alembic_config(broken), "head")
+        assert on(broken, catalogue) == on(whole, catalogue)
 
 
 async def test_two_processes_that_migrate_postgresql_at_once_both_succeed(
