@@ -88,7 +88,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "web.tracing",
     ),
     "typer": ("cli",),
-    "uvicorn": ("cli", "web.answering", "web.cycles", "web.wire"),
+    "uvicorn": ("cli", "web.answering", "web.cycles", "web.metering", "web.sending", "web.wire"),
     "uvloop": ("web.listening",),
     "zxcvbn": ("security",),
 }
