@@ -26,7 +26,7 @@ HOUSE: Floors = (
     ("metrics",),
     ("security", "settings"),
     ("errors", "logs"),
-    ("addresses", "clock", "text"),
+    ("addresses", "clock", "text", "unblocked"),
 )
 INSIDE: Mapping[str, Floors] = {
     "accounts": (
