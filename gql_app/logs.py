@@ -16,6 +16,7 @@ from structlog.typing import EventDict, ExcInfo
 
 from gql_app.clock import now, rfc3339
 from gql_app.text import printable
+from gql_app.unblocked import Unblocked, unblocked
 
 _Write = Callable[[object, str, EventDict], str]
 _bound: Final[ContextVar[Mapping[str, str]]] = ContextVar("bound", default=MappingProxyType({}))
@@ -37,7 +38,8 @@ def configure(level: str) -> None:
         foreign_pre_chain=[lambda _, method, line: _completed(line["_record"].name, method, line)],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, write],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    stream = unblocked(sys.stderr, partial(_told_dropped, write))
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=level, force=True)
     # Its lines hold query strings, and every request has its line already.
@@ -46,7 +48,7 @@ def configure(level: str) -> None:
     logging.getLogger("aiosqlite").setLevel(max(logging.INFO, least))
     structlog.configure(
         processors=[write],
-        logger_factory=partial(_Output, sys.stderr, least),
+        logger_factory=partial(_Output, stream, least),
         wrapper_class=_Lines,
         cache_logger_on_first_use=False,
     )
@@ -55,6 +57,12 @@ def configure(level: str) -> None:
 def _completed(name: str, level: str, line: EventDict) -> EventDict:
     """Add what every line has, whose it ever is."""
     return {**_bound.get(), **line, "level": level, "logger": name, "timestamp": now()}
+
+
+def _told_dropped(write: _Write, count: int) -> str:
+    """Write the line that stands for those that nobody was there to read."""
+    facts: EventDict = {"event": "Lines were dropped, for nobody read them", "dropped": count}
+    return f"{write(None, 'warning', _completed(__name__, 'warning', facts))}\n"
 
 
 def _json(_output: object, _level: str, line: EventDict) -> str:
@@ -83,7 +91,7 @@ def _traceback(to: TextIO, fault: ExcInfo) -> None:
 class _Output(NamedTuple):
     """Where our own lines go."""
 
-    file: TextIO
+    file: TextIO | Unblocked
     least: int
     """The level below which none is written."""
     name: str

@@ -27,7 +27,7 @@ HOUSE: Floors = (
     ("metrics",),
     ("security", "settings"),
     ("errors", "logs"),
-    ("addresses", "clock", "text"),
+    ("addresses", "clock", "text", "unblocked"),
 )
 INSIDE: Mapping[str, Floors] = {
     "accounts": (
@@ -94,7 +94,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "web.tracing",
     ),
     "typer": ("cli",),
-    "uvicorn": ("cli", "web.answering", "web.cycles", "web.wire"),
+    "uvicorn": ("cli", "web.answering", "web.cycles", "web.metering", "web.sending", "web.wire"),
     "uvloop": ("web.listening",),
     "zxcvbn": ("security",),
 }

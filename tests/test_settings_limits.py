@@ -11,6 +11,8 @@ DEFAULTS = {
     "database_connections": 10,
     "database_pool_timeout": 5,
     "max_connections": 10_000,
+    "max_connections_per_address": 256,
+    "max_pending_body_bytes": 67_108_864,
     "receive_timeout": 20,
     "max_header_bytes": 16_384,
     "max_body_bytes": 262_144,

@@ -52,6 +52,6 @@ def test_file_gets_the_very_bytes_and_a_terminal_what_can_be_seen() -> None:
     assert file.getvalue() == HOSTILE.encode()
     ours, theirs = pty.openpty()
     with open(theirs, "wb", buffering=0, closefd=True) as terminal:  # noqa: PTH123  a descriptor has no path
-        shown(terminal)(f"{HOSTILE},Łukasz\r\n".encode())  # type: ignore[arg-type]
+        shown(terminal)(f"{HOSTILE},Łukasz\r\n".encode())
         assert os.read(ours, 1_000).decode().rstrip() == f"{ESCAPED},Łukasz"
     os.close(ours)

@@ -1,0 +1,108 @@
+"""A log whose reader stalls: nobody waits for it, and what it misses is counted."""
+
+import json
+import os
+import shlex
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from gql_app.unblocked import BACKLOG, Unblocked, unblocked
+from tests.peers import connected, post
+from tests.processes import MAIN, free_port, running_server
+
+LINE = "x" * 999 + "\n"
+MANY = 2 * BACKLOG // len(LINE)
+Read = Callable[[], str]
+
+
+def note(count: int) -> str:
+    """Write what stands for lines that were dropped."""
+    return f"{count} dropped\n"
+
+
+@pytest.fixture(params=["pipe", "socket"])
+def stalled(request: pytest.FixtureRequest) -> Iterator[tuple[Unblocked, Read]]:
+    """Write to a reader that reads when it is told to."""
+    with ExitStack() as opened:
+        if request.param == "pipe":
+            reader, writer = os.pipe()
+        else:
+            ends = socket.socketpair()
+            reader, writer = (each.detach() for each in ends)
+        os.set_blocking(reader, False)
+        opened.callback(os.close, reader)
+        sink = unblocked(opened.enter_context(os.fdopen(writer, "w")), note)
+        assert isinstance(sink, Unblocked)
+
+        def read() -> str:
+            found = b""
+            try:
+                while some := os.read(reader, 65_536):
+                    found += some
+            except BlockingIOError:
+                pass
+            return found.decode()
+
+        yield sink, read
+
+
+def test_reader_that_stalls_is_not_waited_for_and_told_what_it_missed(
+    stalled: tuple[Unblocked, Read],
+) -> None:
+    sink, read = stalled
+    for _ in range(MANY):
+        sink.write(LINE)
+    seen = read()
+    while "dropped" not in seen:
+        sink.write(LINE)
+        seen += read()
+    sink.write(LINE)
+    seen += read()
+    lines = seen.splitlines(keepends=True)
+    [told] = [line for line in lines if line != LINE]
+    dropped = int(told.removesuffix(" dropped\n"))
+    assert 0 < dropped < MANY
+    assert lines.index(told) > BACKLOG // len(LINE)
+
+
+def test_reader_has_a_last_chance_when_the_process_ends(
+    stalled: tuple[Unblocked, Read],
+) -> None:
+    sink, read = stalled
+    count = BACKLOG // len(LINE)
+    for _ in range(count):
+        sink.write(LINE)
+    seen = ""
+    while len(seen) < count * len(LINE):
+        seen += read()
+        sink.end()
+    assert seen == LINE * count
+
+
+def test_stream_that_is_neither_is_written_as_ever(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w", encoding="utf-8") as file:
+        assert unblocked(file, note) is file
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_server_whose_log_nobody_reads_answers_and_stops(tmp_path: Path, workers: str) -> None:
+    os.mkfifo(tmp_path / "log")
+    reader = os.open(tmp_path / "log", os.O_RDWR | os.O_NONBLOCK)
+    port = free_port()
+    serve = shlex.join([*MAIN, "serve", "--port", str(port), "--workers", workers])
+    command = ["bash", "-c", f"exec {serve} 2> {shlex.quote(str(tmp_path / 'log'))}"]
+    with running_server(command, port, tmp_path) as server:
+        with connected(server) as peer:
+            for _ in range(1_000):  # 64 KiB of a pipe are some 220 lines
+                peer.send(post())
+                assert peer.answer().status == 200
+        assert server.stop() in {0, -signal.SIGTERM}
+    lines = os.read(reader, 65_536).decode().splitlines()
+    assert len(lines) > 100
+    assert all(json.loads(line) for line in lines[:-1])
+    os.close(reader)
