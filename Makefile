@@ -22,7 +22,8 @@ PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
 .PHONY: run test test-measured test-others lint fresh-check format schema migration lock fuzz \
-	browser screenshot bench bench-profile bench-timing bench-limits bench-scale bench-sizes clean
+	browser screenshot bench bench-profile bench-timing bench-limits bench-scale bench-sizes \
+	common-passwords clean
 
 # Where the page can't be built, the server says so, and does without.
 run: .venv/run
@@ -121,6 +122,10 @@ bench-scale: .venv/dev
 # What rows take, with their indexes.
 bench-sizes: .venv/dev
 	$(BIN)/python -m bench.sizes
+
+# The list that new passwords are held against, made anew of zxcvbn's.
+common-passwords: .venv/dev
+	$(BIN)/python -m bench.common_passwords
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage* demo.db* gql_app/web/static \

@@ -143,3 +143,12 @@ KINDS: Final[Mapping[str, Make]] = {
     "introspection": lambda n: "{ __schema { types { " + "fields { type { name } } " * n + "} } }",
 }
 """Each kind makes a document of n of something."""
+TEXTS: Final[Mapping[str, str]] = {
+    "marks in turn": "\u0301\u0327",
+    "marks of class 0": "\u0f73",
+    "letters with marks": "a\u0301\u0327",
+    "ligatures": "\ufdfa",
+    "letters": "a",
+    "addresses": "a@b.",
+}
+"""Texts that are dear to normalise, to fold or to judge, as often as one likes."""

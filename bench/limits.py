@@ -2,29 +2,47 @@
 
 Parsing, limiting and validating each kind of hostile document, in milliseconds, best of
 five. It is measured twice: as it is served, and with limits so wide that they refuse
-nothing but tokens, length and comparisons, so that validation is reached. Last comes
-fragment doubling against Strawberry's own limiters, which have no memory.
+nothing but tokens, length and comparisons, so that validation is reached. Then come hostile
+texts in variables, of so many code points: the processor's milliseconds in the event loop
+until they are answered. Last comes fragment doubling against Strawberry's own limiters,
+which have no memory.
 """
 
+import asyncio
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
+import httpx
 from graphql import parse, validate
 from strawberry.extensions import MaxAliasesLimiter, QueryDepthLimiter, SchemaExtension
 from strawberry.types.execution import ExecutionContext
 from strawberry.types.graphql import OperationType
 
-from bench.hostile import KINDS, doubling, hostile
+from bench.hostile import KINDS, TEXTS, doubling, hostile
+from bench.timing import serving
 from gql_app.schema.admission import Admission, NotAdmitted
 from gql_app.schema.limits import Limits
 from gql_app.schema.root import Schema, build_schema
 
 SIZES = (250, 500, 1000, 2000)
 ROUNDS = 5
+LENGTHS = (100, 1_000, 10_000, 131_072)
+QUERIES = {
+    "login": "mutation($text: String!) { login(email: $text, password: $text) { status } }",
+    "register": (
+        "mutation($text: String!) { "
+        "register(input: {name: $text, email: $text, password: $text, phone: $text}) { status } }"
+    ),
+    "requestPasswordReset": (
+        "mutation($text: String!) { requestPasswordReset(email: $text) { status } }"
+    ),
+}
 MOST = 50
-"""Milliseconds that any document may take."""
+"""Milliseconds that any document or text may take."""
 WIDE = 10**9
 
 
@@ -43,7 +61,9 @@ def main() -> None:
     )
     served = _table("as served", limits)
     validated = _table("limits wide open", wide)
-    print(f"\nThe worst takes {max(served, validated):.1f} ms; {MOST} are granted.\n")
+    variables = asyncio.run(_variables())
+    worst = max(served, validated, variables)
+    print(f"\nThe worst takes {worst:.1f} ms; {MOST} are granted.\n")
     _doubling()
 
 
@@ -57,6 +77,34 @@ def _table(title: str, limits: Limits) -> float:
         print(f"{kind:28}" + "".join(f"{time:8.1f}" for time in times))
         worst = max(worst, *times)
     return worst
+
+
+async def _variables() -> float:
+    """Print the milliseconds that hostile texts take of the event loop, and tell the worst."""
+    print(f"\n{'texts in variables':40}" + "".join(f"{length:>8}" for length in LENGTHS))
+    worst = 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        async with serving(Path(folder) / "limits.db") as (client, _):
+            for name, query in QUERIES.items():
+                for kind, text in TEXTS.items():
+                    times = [
+                        await _answering(client, query, (text * length)[:length])
+                        for length in LENGTHS
+                    ]
+                    row = "".join(f"{time:8.1f}" for time in times)
+                    print(f"{f'{name}: {kind}':40}{row}")
+                    worst = max(worst, *times)
+    return worst
+
+
+async def _answering(client: httpx.AsyncClient, query: str, text: str) -> float:
+    """Measure this thread's time, in which no password is hashed."""
+    times = []
+    for _ in range(ROUNDS):
+        started = time.thread_time()
+        await client.post("/graphql", json={"query": query, "variables": {"text": text}})
+        times.append((time.thread_time() - started) * 1000)
+    return min(times)
 
 
 def _doubling() -> None:

@@ -82,6 +82,20 @@ async def test_who_has_no_hash_signs_in_once_they_have_reset_their_password(
     assert await log_in(api, "c0@example.com", "quite another one") == "SUCCESS"
 
 
+async def test_line_of_a_special_use_domain_is_told_until_the_domain_is_named(
+    database_url: str, tmp_path: Path
+) -> None:
+    said: list[Said] = [*people(2), {"name": "Ivo", "email": "ivo@firm.local"}]
+    file = write(tmp_path / "three.jsonl", said)
+    done = run_here("import", str(file), folder=tmp_path, database_url=database_url)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("line 3, email: Addresses under .local are not taken here")
+    assert "GQL_APP_SPECIAL_DOMAINS" in done.stderr
+    named = {"database_url": database_url, "special_domains": "local"}
+    assert output_here("import", str(file), folder=tmp_path, **named)
+    assert "ivo@firm.local" in {row["email"] for row in await rows(database_url)}
+
+
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
 async def test_one_line_that_is_refused_keeps_all_others_out(
     database: Database, database_url: str, tmp_path: Path, ending: str

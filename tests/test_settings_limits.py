@@ -34,13 +34,21 @@ ORIGINS = (
     "in small letters, with a port only if it is another"
 )
 STAR = "must name every origin in full: * stands for nothing here"
+DOMAINS = "must be domains like local, test or home.arpa, comma-separated"
 HOSTS = "must be host names without ports, comma-separated; *. stands for any below"
 
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the settings that this machine happens to have."""
-    for name in (*DEFAULTS, "database_url", "secret_key", "secret_key_fallback", "keys_dir"):
+    for name in (
+        *DEFAULTS,
+        "special_domains",
+        "database_url",
+        "secret_key",
+        "secret_key_fallback",
+        "keys_dir",
+    ):
         monkeypatch.delenv(settings.PREFIX + name.upper(), raising=False)
 
 
@@ -134,3 +142,29 @@ def test_other_secret_and_keys_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pat
     loaded = settings.load()
     assert loaded.fallback_bytes == b"the one that was" * 2
     assert loaded.keys_dir == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("local", ("local",)),
+        ("Local, home.ARPA ,test", ("local", "home.arpa", "test")),
+        ("office.internal-net.local", ("office.internal-net.local",)),
+    ],
+)
+def test_special_domains_are_named_in_any_case(
+    monkeypatch: pytest.MonkeyPatch, given: str, taken: tuple[str, ...]
+) -> None:
+    assert settings.load().special == ()
+    monkeypatch.setenv("GQL_APP_SPECIAL_DOMAINS", given)
+    assert settings.load().special == taken
+
+
+@pytest.mark.parametrize(
+    "given", [".local", "local,", "a b", "user@local", "*.local", "l\u00f6cal"]
+)
+def test_special_domain_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("GQL_APP_SPECIAL_DOMAINS", given)
+    with pytest.raises(CannotStart) as stopped:
+        settings.load()
+    assert list(stopped.value.faults) == [f"GQL_APP_SPECIAL_DOMAINS: {DOMAINS}"]

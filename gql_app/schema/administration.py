@@ -22,7 +22,9 @@ class CreateCustomerInput:
 
     name: str = strawberry.field(description="1 to 200 characters.")
     email: str
-    password: str = strawberry.field(description="10 to 200 characters, and not a common one.")
+    password: str = strawberry.field(
+        description="10 to 200 characters, not a common one, and without their name or address."
+    )
     phone: str | None = strawberry.UNSET
     is_admin: bool = False
 

@@ -88,7 +88,9 @@ class RegisterInput:
 
     name: str = strawberry.field(description="1 to 200 characters.")
     email: str
-    password: str = strawberry.field(description="10 to 200 characters, and not a common one.")
+    password: str = strawberry.field(
+        description="10 to 200 characters, not a common one, and without one's name or address."
+    )
     phone: str | None = strawberry.UNSET
 
 

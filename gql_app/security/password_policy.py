@@ -76,13 +76,13 @@ def _fault(code: UserErrorCode, message: str) -> Fault:
 
 
 def _weakness(password: str, *, context: tuple[str, str, str]) -> str | None:
-    folded, length = password.casefold(), len(password)
-    if length < MIN_LENGTH:
+    folded = password.casefold()
+    if len(password) < MIN_LENGTH:
         return f"Choose a password of at least {MIN_LENGTH} characters."
     if _holds_context(folded, *map(str.casefold, context)):
         return "Choose a password without your name, your e-mail address or this service's name."
     unit = _repeated(folded)
-    if len(unit) < min(length, MIN_LENGTH) or _distinct(folded) < _MIN_DISTINCT:
+    if len(unit) < MIN_LENGTH or _distinct(folded) < _MIN_DISTINCT:
         return "This password is a repeat or a run of few characters. Choose another."
     if _is_common(unit):
         return "This password is one of the most common. Choose another."
@@ -156,7 +156,11 @@ def _cores(folded: str) -> Iterator[str]:
         for before in range(min(head, _MAX_EXTRA) + 1)
         for after in range(min(tail, _MAX_EXTRA - before) + 1)
     ]
-    if all(_distinct(extra) <= _MIN_RUN for extra in (folded[:head], folded[-tail:]) if extra):
+    if all(
+        _distinct(extra) <= _MIN_RUN
+        for extra in (folded[:head], folded[len(folded) - tail :])
+        if extra
+    ):
         cuts.append((head, tail))
     for spelling in {folded.translate(letters) for letters in _LOOKALIKES}:
         for before, after in cuts:

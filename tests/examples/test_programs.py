@@ -60,7 +60,7 @@ def test_example_that_is_refused_says_why_and_fails(program: str, server: Server
 
 
 def test_curl_takes_any_password_literally(server: Server) -> None:
-    email, password = "quotes@example.com", """my "quotes" \\n 'and' $more é"""
+    email, password = "odd@example.com", """my "quotes" \\n 'and' $more é"""
     with server.client() as client:
         answer = client.post(
             "/graphql",

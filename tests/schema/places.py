@@ -11,7 +11,7 @@ from graphql import (
     GraphQLField,
     GraphQLInputField,
     GraphQLInputObjectType,
-    GraphQLInputType,
+    GraphQLNamedType,
     GraphQLObjectType,
     get_named_type,
     is_required_argument,
@@ -116,14 +116,14 @@ def _is_sent(key: str, field: GraphQLInputField, others: Mapping[str, str]) -> b
     return is_required_input_field(field) or key in ELSE or key in others
 
 
-def _good(name: str, kind: GraphQLInputType, others: Mapping[str, str]) -> str:
+def _good(name: str, kind: GraphQLNamedType, others: Mapping[str, str]) -> str:
     if name in others:
         return json.dumps(others[name])
     if name in ELSE:
         return json.dumps(ELSE[name])
     if isinstance(kind, GraphQLEnumType):
-        return next(iter(kind.values))
-    return _PLAIN[get_named_type(kind).name]
+        return str(next(iter(kind.values)))
+    return _PLAIN[kind.name]
 
 
 def _selection(field: GraphQLField) -> str:

@@ -74,7 +74,7 @@ def check_form(place: Place, body: dict[str, Any], *, by_admin: bool) -> None:
     """See that an answer is in the contract's form, and tells no more than one of its codes."""
     codes = [error["extensions"]["code"] for error in body.get("errors", [])]
     assert set(codes) <= {"BAD_USER_INPUT"} | (set() if by_admin else {"UNAUTHENTICATED"}), place
-    payload = (body.get("data") or {}).get(place.field)
+    payload: dict[str, Any] = (body.get("data") or {}).get(place.field) or {}
     if place.operation == "mutation" and not codes:
         told = {error["code"] for error in payload["errors"]}
         assert told <= CODES, (str(place), told)

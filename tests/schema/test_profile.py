@@ -41,6 +41,9 @@ REFUSED_PASSWORDS: Final[list[tuple[str, str, list[Told]]]] = [
     (PASSWORD, "qwertyuiop", [("WEAK_PASSWORD", "newPassword")]),
     (PASSWORD, "x" * 201, [("TOO_LONG", "newPassword")]),
     (PASSWORD, "a password\0", [("INVALID", "newPassword")]),
+    (PASSWORD, f"a password{chr(0x301) * 31}", [("INVALID", "newPassword")]),
+    (PASSWORD, PASSWORD, [("INVALID", "newPassword")]),
+    ("wrong", PASSWORD, WRONG),
 ]
 
 

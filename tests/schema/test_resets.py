@@ -210,6 +210,15 @@ async def test_weak_password_does_not_spend_the_link(
     assert await reset(api, token, NEW_PASSWORD) == SUCCESS
 
 
+async def test_password_in_force_does_not_spend_the_link(
+    api: Api, plain: Person, letterbox: Letterbox
+) -> None:
+    token = await link(api, letterbox, plain)
+    assert await reset(api, token, PASSWORD) == [("INVALID", "newPassword")]
+    assert await token_reason(api, plain.token) is None
+    assert await reset(api, token, NEW_PASSWORD) == SUCCESS
+
+
 async def test_unknown_link_is_no_good(api: Api) -> None:
     for token in (f"gap_{'A' * 43}", "gap_", "", "junk", "\0", "x" * 100_000):
         assert await reset(api, token, NEW_PASSWORD) == SPENT

@@ -160,10 +160,11 @@ def test_word_that_comes_about_between_two_others_is_none() -> None:
 COMMON = """
 1111111111 0987654321 aaaaaaaaaa abcdefghij administrator letmein1234 changeme123 sunshine123
 princess123 Password123! P@ssw0rd123 Welcome123! Summer2026! gql_app_gql_app 12345678901
-1234567890 qwertyuiop QwertyUiop PASSWORD123 qwertzuiop asdfghjkl; zxcvbnm,./ zyxwvutsrq
+1234567890 qwertyuiop QwertyUiop PASSWORD123 asdfghjkl; zxcvbnm,./ zyxwvutsrq
 !@#$%^&*() 1qaz2wsx3edc abcabcabcabc hellohello 121212121212 passwordpassword monkeymonkey1!
 2024Autumn! winter2025 Pa$$w0rd!! !!dragon2000 iloveyou123 mypassword1 thepassword 1l0v3y0u!!
 password1234567890 000000password jennifer1990 michael#1234 superman!! december2025 footballs1
+1234567890password qwertzuiop
 """
 
 
