@@ -13,6 +13,7 @@ from gql_app.accounts import samples
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
 from gql_app.deployment import Deployment, findings
+from gql_app.security.fair_queue import LOCAL
 from gql_app.security.jwk import thumbprint
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
@@ -276,7 +277,7 @@ async def test_demo_customers_are_found_by_their_passwords(
     good: dict[str, str], person: samples.SignIn
 ) -> None:
     passwords = Passwords(threads=1, queue=0)
-    hashed = await passwords.hash(person.password)
+    hashed = await passwords.hash(person.password, LOCAL)
     passwords.close()
     database = Database(good["database_url"])
     await add_customer(database, "Somebody", person.email)

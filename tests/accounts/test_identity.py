@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gql_app.accounts import checks, credentials, customers
+from gql_app.accounts import checks, customers, failures
 from gql_app.accounts.checks import check_changes
 from gql_app.accounts.identity import (
     MAX_KEY,
@@ -17,6 +17,7 @@ from gql_app.accounts.identity import (
     former_key,
     search_key,
 )
+from gql_app.accounts.throttle import Throttle
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
 from tests.accounts.rows import customer, statements, store
@@ -38,6 +39,7 @@ OTHERS = [
 ]
 """Pairs that casefold makes one of, or nearly, and that are two mailboxes."""
 ALPHABET = "aAbBßẞsSσςΣıIiİﬁFfſkKÅåéÉµμ019"
+THROTTLE = Throttle(key=b"key of the tests", attempts=5, client_attempts=50, window=900)
 LOCALS = st.text(ALPHABET, min_size=1, max_size=4)
 DOMAINS = st.text("aAßsSσςΣéÉüÜ", min_size=1, max_size=3).map(lambda label: f"{label}.example.com")
 ADDRESSES = st.builds("{}@{}".format, LOCALS, DOMAINS)
@@ -152,8 +154,9 @@ async def test_whose_an_address_is_takes_one_statement_and_both_keys_indexes(
             if what == "address":
                 await customers.by_email(db, "ada@example.com")
             else:
-                key = "ada@example.com"
-                await db.ask(credentials._KNOWN, key=key, former_key=key, subjects=["x", "y"])  # noqa: SLF001 — the statement of a sign-in
+                key, address = "ada@example.com", "192.0.2.1"
+                limits = THROTTLE.of_password("sign-in", key, address)
+                await failures.of_account(db, key, limits, address, sign_ins=300)
     [(statement, values)] = seen
     if database.engine.dialect.name == "sqlite":
         steps = [step for _, step in await plan_on_sqlite(database, statement, values)]
