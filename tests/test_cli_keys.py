@@ -192,3 +192,27 @@ async def test_running_servers_change_keys_and_sign_nobody_out(
         key = PyJWKClient(f"{one.url}/.well-known/jwks.json").get_signing_key_from_jwt(after)
         claims = jwt.decode(after, key, algorithms=["ES256"], audience="gql_app")
         assert claims["iss"] == "gql_app"
+
+
+async def test_running_server_refuses_a_deleted_key_beside_a_faulty_file(
+    tmp_path: Path, kept: dict[str, str]
+) -> None:
+    database = Database(kept["database_url"])
+    await add_customer(database, "Ada Plain", EMAIL)
+    await database.close()
+    leaked = new(tmp_path, kept)
+    output_here("keys", "promote", leaked, folder=tmp_path, **kept)
+    other = new(tmp_path, kept)
+    with serving(folder=tmp_path, **kept) as server:
+        with server.client() as client:
+            token = signed_in(client, EMAIL, PASSWORD)
+        assert is_good(server, token)
+        output_here("keys", "promote", other, folder=tmp_path, **kept)
+        until(partial(signs_with, server, other))
+        (tmp_path / "keys" / "z.pem").write_text("half-copied")
+        (tmp_path / "keys" / f"EdDSA-{leaked}.pem").unlink()
+        until(lambda: not is_good(server, token))
+        assert signs_with(server, other)
+        assert not is_published(server, leaked)
+        with server.client() as client:
+            assert client.get("/readyz").json()["keys"] == "stale"
