@@ -243,7 +243,11 @@ async def test_address_is_changed_by_nobodys_hand_and_ends_what_went_by_the_old_
     ("customer_id", "address", "told"),
     [
         ("nobody", "ada@example.org", "id: There is no such customer."),
-        ("01890000-0000-7000-8000-000000000000", "ada@example.org", "id: There is no such customer."),
+        (
+            "01890000-0000-7000-8000-000000000000",
+            "ada@example.org",
+            "id: There is no such customer.",
+        ),
         (None, "ada", "email: This is not an e-mail address."),
         (None, "bob@example.com", "email: Another customer has this e-mail address."),
     ],

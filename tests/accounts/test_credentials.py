@@ -16,12 +16,13 @@ from gql_app.accounts.sessions import open_session
 from gql_app.accounts.throttle import Throttle
 from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
-from gql_app.errors import Rejected
+from gql_app.errors import Rejected, TooManyAttempts
 from gql_app.security.fair_queue import LOCAL
 from gql_app.security.passwords import Passwords
 from tests.databases import looking
 from tests.people import LIFETIMES, NOWHERE, PASSWORD, add_customer, password_hash
 from tests.statements import listened
+from tests.throttles import fill
 
 THROTTLE = Throttle(key=b"key of the tests", attempts=100, client_attempts=1000, window=60)
 
@@ -300,3 +301,20 @@ async def test_a_rejected_change_ends_no_session(database: Database) -> None:
     assert [fault.code for fault in why.value.faults] == ["LAST_ADMIN"]
     assert await session_count(database) == 1
     assert await stored_hash(database) == ada.password_hash
+
+
+@pytest.mark.parametrize(("email", "known"), [("ADA@example.com", True), ("x", False)])
+async def test_only_an_account_that_there_is_is_unlocked(
+    database: Database, hasher: Passwords, email: str, *, known: bool
+) -> None:
+    await add_customer(database, "Ada")
+    await fill(database, THROTTLE.of_password("sign-in", "ada@example.com", None).lockout)
+    with pytest.raises(TooManyAttempts):
+        await check(database, hasher)
+    async with database.write() as db:
+        assert await credentials.unlock(db, email, THROTTLE) is known
+    if known:
+        assert (await check(database, hasher)).proven
+    async with looking(database) as db:
+        actions = (await db.scalars(select(AuditRow.action))).all()
+    assert actions.count("session:unlock") == known
