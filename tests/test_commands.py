@@ -15,8 +15,10 @@ import pytest
 
 from gql_app.settings import Settings
 from tests.databases import Postgres
-from tests.processes import ROOT, serving
+from tests.processes import ROOT, Server, serving
 from tests.shell import Operator
+
+pytestmark = pytest.mark.xdist_group("commands")  # the demo is started once
 
 ELSEWHERE: Final = {
     r"make (run|lint|test|fresh-check)": "make fresh-check runs them",
@@ -41,7 +43,7 @@ PROMPT: Final = re.compile(r"^\$ ((?:.*\\\n)*.*)\n?((?:(?!\$ ).*\n?)*)", re.MULT
 VARIES: Final = re.compile(r'"(?:20\d\d-[\d-]+T[\d:.]+Z|[\w-]*…)"')
 """A moment, or what is cut short."""
 BIN: Final = Path(sys.executable).parent
-AT_ONCE: Final = ("refresh_grace_seconds",)
+AT_ONCE: Final = ("refresh_grace_seconds", "refresh_retry_seconds")
 """Settings of the demo, so that what happens some time later happens at once."""
 
 
@@ -117,8 +119,16 @@ def expected(printed: str) -> re.Pattern[str]:
     return re.compile('"[^"]+"'.join(map(re.escape, VARIES.split(printed.strip()))))
 
 
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Run one demo for all who read."""
+    at_once = {name: "0" for name in AT_ONCE if name in Settings.model_fields}
+    with serving("--demo", folder=tmp_path_factory.mktemp("demo"), **at_once) as server:
+        yield server
+
+
 @pytest.fixture
-def reader(tmp_path: Path, postgres: Postgres) -> Iterator[Reader]:
+def reader(tmp_path: Path, demo: Server, postgres: Postgres) -> Iterator[Reader]:
     """Sit somebody down before a checkout, the demo running, with files of their own."""
     examples, modules = tmp_path / "examples", "typescript/node_modules"
     shutil.copytree(ROOT / "examples", examples, ignore=shutil.ignore_patterns("node_modules"))
@@ -129,11 +139,7 @@ def reader(tmp_path: Path, postgres: Postgres) -> Iterator[Reader]:
     (tmp_path / "customers.csv").write_text("name,email\nAda Example,ada@example.com\n")
     with gzip.open(tmp_path / "theirs.jsonl.gz", "wt") as file:
         file.write('{"name": "Bob Example", "email": "bob@example.com"}')
-    at_once = {name: "0" for name in AT_ONCE if name in Settings.model_fields}
-    with (
-        postgres.copied("template1") as url,
-        serving("--demo", folder=tmp_path, **at_once) as demo,
-    ):
+    with postgres.copied("template1") as url:
         yield Reader(tmp_path, demo.port, url)
 
 
