@@ -22,8 +22,8 @@ from typing import TypeVar
 
 from sqlalchemy import insert, select, text
 
-from gql_app.accounts.identity import search_key
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
+from gql_app.accounts.identity import search_key
 from gql_app.accounts.paging import Window
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
