@@ -47,8 +47,8 @@ async def fill(database: Database) -> list[Collision]:
 
     The customers are read by their ids, batch by batch, each in a short transaction, so that it
     may be broken off and run again at any time; what is changed meanwhile is left alone. Of two
-    who collide, the later one stays without a key. It takes some 20 s for 10^6 customers of whom
-    few are written. Raises Unavailable.
+    who collide, the later one stays without a key. Of 10^6 customers it takes up to a minute if
+    few are written, and up to ten if all are. Raises Unavailable.
     """
     collisions: list[Collision] = []
     batch = await _read(database, _FIRST)

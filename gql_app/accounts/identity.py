@@ -1,11 +1,11 @@
 """Identity: which addresses are one mailbox, and by what names and addresses are searched.
 
-An address has two keys, and so a name has one and an address has another for each purpose:
-`email_canonical` says whose an address is, `email_key` what a list sorts and searches by.
-Servers of the version before find and keep apart customers by `email_key` alone, and know no
-other column. So this version writes both, reads by both, and believes neither: whose an address
-is, the address that is stored decides. Two that differ in `email_canonical` alone, as ss and ß
-do, can't both be taken until `email_key` is unique no more, a release later.
+An address has two keys: `email_canonical` is the key of its mailbox, `email_key` is what lists
+sort and search by. Servers of the version before know `email_key` alone, by which they find
+customers and keep them apart, and may run beside this version during an upgrade. So this one
+writes both keys and looks up by both, and the address that is stored decides whose it is.
+Two addresses that differ in `email_canonical` alone, as ss and ß do, can't both be taken until
+`email_key` is no longer unique, a release later.
 """
 
 from collections.abc import Iterable
