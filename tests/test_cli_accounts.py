@@ -26,6 +26,7 @@ from tests.throttles import fill
 
 LONG_AGO = datetime(2020, 1, 1, 12, tzinfo=UTC)
 CHANGED = "email:change"
+NOBODY = "01890000-0000-7000-8000-000000000000"
 
 
 async def test_purge_tells_how_much_is_gone(
