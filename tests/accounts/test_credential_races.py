@@ -124,3 +124,13 @@ async def test_whose_pepper_has_changed_finds_no_successor(database: Database) -
     async with database.write() as db:
         again = await refresh.rotate(db, opened.refresh_token, NOWHERE, peppered)
     assert again is NotRefreshed.UNKNOWN
+
+
+@pytest.mark.parametrize("token", ["junk", "", f"gap_{'A' * 43}", f"gar_{'A' * 43}"])
+async def test_token_that_is_gone_or_never_was_carries_nothing_on(
+    database: Database, token: str
+) -> None:
+    async with database.write() as db:
+        assert await refresh.rotate(db, token, NOWHERE, LIFETIMES) is NotRefreshed.UNKNOWN
+    async with database.read() as db:
+        assert await refresh.owner(db, token) is None
