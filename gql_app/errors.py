@@ -11,6 +11,7 @@
     │   ├── AdminRequired       FORBIDDEN
     │   ├── BadUserInput        BAD_USER_INPUT
     │   └── Unavailable         SERVICE_UNAVAILABLE, with the seconds to wait
+    │       └── KeysGone
     ├── Rejected                a mutation is refused: the payload's `errors`
     │   └── TooManyAttempts     with the seconds to wait
     ├── CannotStart             the operator is told in words, all faults at once

@@ -25,7 +25,7 @@ async def fill(url: str) -> None:
     made = [customer(f"C {number}", seconds=number / 7) for number in range(1_100)]
     for row, hashed in zip(made, [*HASHES, password_hash()], strict=False):
         row.password_hash = hashed
-    made[1].name, made[1].name_key = '=1+1, "Zoë" \u2028🦊', '=1+1, "zoë" \u2028🦊'
+    made[1].name, made[1].name_key = '=1+1, "Zoë" 🦊', '=1+1, "zoë" 🦊'
     made[2].phone, made[3].phone = "+1 555 0100", "-1"
     made[4].is_admin, made[5].is_active = True, False
     await store(database, made)

@@ -174,7 +174,7 @@ async def test_purge_deletes_forgotten_counts_in_batches(
     set_clock(NOON + timedelta(seconds=1))
     await count(noon, ADA)
     deleted = []
-    for seconds in (HOUR, HOUR + 1, HOUR + 1, HOUR + 1, HOUR + 1):
+    for seconds in (WINDOW, WINDOW + 1, WINDOW + 1, WINDOW + 1, WINDOW + 1):
         set_clock(NOON + timedelta(seconds=seconds))
         async with noon.write() as db:
             deleted.append(await THROTTLE.purge(db, batch=2))

@@ -32,7 +32,9 @@ DRIVERS: Final[Mapping[str, tuple[str, ...]]] = {
 _SIGN_IN: Final = """mutation Elsewhere($email: String!, $password: String!) {
     login(email: $email, password: $password) { token refreshToken } }"""
 
-_REFRESH: Final = """mutation Elsewhere { refresh(refreshToken: "nobody's") { status } }"""
+_GUESS: Final = "gar_" + 43 * "A"
+"""A refresh token by its form, of nobody's: that it was tried is written down."""
+_REFRESH: Final = f'mutation Elsewhere {{ refresh(refreshToken: "{_GUESS}") {{ status }} }}'
 
 
 class Held(TypedDict):

@@ -178,4 +178,4 @@ async def test_guess_is_counted_though_its_client_left(server: Server, database:
             return len((await db.scalars(select(ThrottleRow))).all()) == 3
 
     await until(counted)
-    server.await_log(r'"path": ?"/graphql".*"outcome": ?"OK"')
+    server.await_log(r'"path": ?"/graphql".*"outcome": ?"INVALID_CREDENTIALS"')

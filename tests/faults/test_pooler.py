@@ -70,7 +70,7 @@ async def test_named_statements_are_left_behind_and_so_need_the_setting(pooler: 
 
 
 def test_migrations_go_through_from_several_processes(postgres: Postgres, tmp_path: Path) -> None:
-    with postgres.copied("template1") as url, pooling(url, size=1) as pooler:
+    with postgres.copied("template1") as url, pooling(url, size=SERVERS) as pooler:
         settings = {"database_url": pooler.url, "database_prepared_statements": "false"}
         for _ in range(2):
             assert "up to date" in output_of("migrate", folder=tmp_path, **settings)

@@ -52,7 +52,7 @@ async def leave_as_it_is(api: Api, who: Person) -> dict[str, Any]:
 
 async def change_password(api: Api, who: Person) -> dict[str, Any]:
     """Change one's password."""
-    given: dict[str, Any] = {"currentPassword": PASSWORD, "newPassword": "another good one"}
+    given: dict[str, Any] = {"currentPassword": PASSWORD, "newPassword": "seven quiet boats"}
     return await do(api, "changePassword", token=who.token, **given)
 
 

@@ -28,7 +28,7 @@ TRIED = [
     ("sqlite", "generated", 120),
     ("sqlite", "composed", 150),
     ("sqlite", "composed with directives", 60),
-    ("postgresql", "generated", 30),
+    ("postgresql", "generated", 60),
     ("postgresql", "composed", 100),
     ("postgresql", "composed with directives", 20),
 ]

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.usefixtures("letterbox")
 NEW_PASSWORD = "another good one"
 LOCKED: list[Told] = [("TOO_MANY_ATTEMPTS", None)]
 WINDOW = 15 * 60
+GUESSED_LINK, GUESSED_TOKEN = "gap_" + 43 * "A", "gar_" + 43 * "A"
+"""Tokens by their form, which nobody was given."""
 LIMITS: list[tuple[str, Mapping[str, Any], Told | None]] = [
     (
         "register",
@@ -28,10 +30,10 @@ LIMITS: list[tuple[str, Mapping[str, Any], Told | None]] = [
     ("requestPasswordReset", {"email": "nobody@example.com"}, None),
     (
         "resetPassword",
-        {"token": "gap_", "newPassword": "another good one"},
+        {"token": GUESSED_LINK, "newPassword": "another good one"},
         ("TOKEN_INVALID", "token"),
     ),
-    ("refresh", {"refreshToken": "gar_"}, ("TOKEN_INVALID", "refreshToken")),
+    ("refresh", {"refreshToken": GUESSED_TOKEN}, ("TOKEN_INVALID", "refreshToken")),
     (
         "changePassword",
         {"currentPassword": "wrong", "newPassword": "another good one"},
@@ -120,6 +122,6 @@ async def test_guessed_refresh_tokens_lock_nobody_out_of_a_living_session(
 ) -> None:
     async with running(settings.model_copy(update={"login_client_attempts": 1})) as api:
         ada = await sign_in(api.resources, await add_customer(api.database, "Ada Plain"))
-        await do(api, "refresh", refreshToken="gar_")
-        assert faults(await do(api, "refresh", refreshToken="gar_")) == LOCKED
+        await do(api, "refresh", refreshToken=GUESSED_TOKEN)
+        assert faults(await do(api, "refresh", refreshToken=GUESSED_TOKEN)) == LOCKED
         assert faults(await do(api, "refresh", refreshToken=ada.refresh_token)) == SUCCESS

@@ -204,13 +204,16 @@ async def test_the_line_has_the_codes_that_payloads_tell(
     assert request_line(capsys)["outcome"] == outcome
 
 
+GUESS = "gar_" + 43 * "A"
+
+
 async def test_the_line_of_a_throttled_and_of_a_reused_token_says_so(
     capsys: pytest.CaptureFixture[str], settings: Settings
 ) -> None:
     changes = {"refresh_grace_seconds": 0, "refresh_retry_seconds": 0, "login_client_attempts": 1}
     trade = "mutation ($token: String!) { refresh(refreshToken: $token) { status } }"
     async with signed_in(settings.model_copy(update=changes)) as (api, person):
-        for token in (person.refresh_token, person.refresh_token, "a guess", "a guess"):
+        for token in (person.refresh_token, person.refresh_token, GUESS, GUESS):
             await api.client.post("/graphql", json={"query": trade, "variables": {"token": token}})
     told = [line["outcome"] for line in request_lines(capsys)]
     assert told == ["OK", "TOKEN_REUSED", "TOKEN_INVALID", "TOO_MANY_ATTEMPTS"]
