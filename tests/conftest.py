@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from gql_app import clock
@@ -19,6 +20,8 @@ from tests.statements import literals, recorded
 
 SetClock = Callable[[datetime], None]
 LONGEST_NAME = 1_000
+hypothesis.settings.register_profile("no timing", deadline=None)
+hypothesis.settings.load_profile("no timing")
 SECRET = "a secret of the tests, long enough to sign with"
 
 
