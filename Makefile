@@ -3,9 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
-# Coverage doubles the time, so only tests that it needs are measured.
-THROUGH := credentials customer_mutations customers lifetimes profile refresh register resets \
-	session_lists sessions
+# Coverage doubles the time, so only tests that it needs are measured: on SQLite, but for races.
+THROUGH := credentials customer_mutations customers lifetimes own_account profile refresh register \
+	resets session_lists sessions
+MEASURED := not postgresql or races or letters or links
 COVERING := tests/accounts tests/security $(THROUGH:%=tests/schema/test_%.py)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 # The others wait for processes, browsers and clocks, while those that are measured work.
@@ -21,7 +22,7 @@ NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
-.PHONY: run test test-measured test-others lint fresh-check format schema migration lock fuzz \
+.PHONY: run test test-measured test-postgresql test-others lint fresh-check format schema migration lock fuzz \
 	browser screenshot bench bench-profile bench-timing bench-limits bench-scale bench-sizes \
 	common-passwords clean
 
@@ -32,11 +33,14 @@ run: .venv/run
 
 test: .venv/dev $(PAGE) $(AUDITS) $(TYPES) browser
 	$(NPM) test
-	$(MAKE) --no-print-directory -j 2 test-measured test-others
+	$(MAKE) --no-print-directory -j 2 test-others test-measured test-postgresql
 
 test-measured:
-	$(PYTEST) --cov --cov-report= $(COVERING)
+	$(PYTEST) -k "$(MEASURED)" --cov --cov-report= $(COVERING)
 	$(BIN)/coverage report --fail-under=100
+
+test-postgresql:
+	$(PYTEST) -k "not ($(MEASURED))" $(COVERING)
 
 test-others:
 	$(PYTEST) -n $(WAITING) $(addprefix --ignore=,$(COVERING))

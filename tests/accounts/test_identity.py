@@ -125,6 +125,23 @@ async def test_nobody_is_found_by_the_address_of_another_mailbox(
             await db.delete(row)
 
 
+@pytest.mark.parametrize(("one", "other"), OTHERS)
+async def test_nobody_is_signed_in_by_the_address_of_another_mailbox(
+    database: Database, one: str, other: str
+) -> None:
+    mine, its = stored(one) or one, stored(other) or other
+    await store(database, [customer("Ada", mine)])
+    for address, whose in ((mine, mine), (its, None)):
+        key = canonical_email(address)
+        limits = THROTTLE.of_password("sign-in", key, "192.0.2.1")
+        async with database.write() as db:
+            await THROTTLE.count(db, *limits.all)
+        async with database.read() as db:
+            past = await failures.of_account(db, key, limits, "192.0.2.1", sign_ins=300)
+        assert set(past.times) == set(limits.subjects)
+        assert (past.customer and past.customer.email) == whose
+
+
 async def test_who_was_given_another_address_by_the_version_before_is_found_by_that(
     database: Database,
 ) -> None:

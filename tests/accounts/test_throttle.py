@@ -351,3 +351,13 @@ async def test_count_that_is_forgotten_by_now_can_not_be_given_back(noon: Databa
     async with noon.write() as db:
         await THROTTLE.give_back(db, ADA)
     assert await times(noon, ADA) == []
+
+
+def test_account_that_was_signed_in_to_too_often_waits_for_the_oldest_to_pass(
+    set_clock: SetClock,
+) -> None:
+    set_clock(NOON)
+    THROTTLE.judge_sign_ins(None)
+    with pytest.raises(TooManyAttempts) as refused:
+        THROTTLE.judge_sign_ins(NOON - timedelta(seconds=60))
+    assert (refused.value.retry_after, refused.value.limit) == (3540, "sign-in by")

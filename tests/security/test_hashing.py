@@ -55,6 +55,15 @@ async def verify_nobody(passwords: Passwords) -> bool:
     return await passwords.verify(PASSWORD, None, LOCAL)
 
 
+async def test_queue_is_full_while_one_is_at_work_and_one_waits(passwords: Passwords) -> None:
+    assert not passwords.full
+    both = asyncio.gather(hash_it(passwords), hash_it(passwords))
+    await asyncio.sleep(0)
+    assert passwords.full
+    await both
+    assert not passwords.full
+
+
 async def test_hash_is_argon2id_of_19_mib_twice_over(passwords: Passwords) -> None:
     made = extract_parameters(await passwords.hash(PASSWORD, LOCAL))
     assert made.type is Type.ID

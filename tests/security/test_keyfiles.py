@@ -14,7 +14,13 @@ from cryptography.hazmat.primitives.serialization import (
 
 from gql_app.errors import CannotStart
 from gql_app.security.jwk import thumbprint
-from gql_app.security.keyfiles import Algorithm, add_key, drop_private_half, read_key
+from gql_app.security.keyfiles import (
+    Algorithm,
+    add_key,
+    drop_private_half,
+    is_short,
+    read_key,
+)
 from gql_app.security.keys import Key, SigningKey
 from tests.security.foundry import ALGORITHMS, pair, private_pem, public_pem
 
@@ -158,3 +164,18 @@ def test_private_half_is_dropped_and_the_public_one_stays(tmp_path: Path, algori
         assert file.read_bytes() == public_pem(pair(algorithm).public_key())
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(("bits", "short"), [(2048, True), (3072, False)])
+def test_rsa_key_of_fewer_bits_than_new_ones_have_is_short(
+    tmp_path: Path, bits: int, *, short: bool
+) -> None:
+    file = tmp_path / "key.pem"
+    file.write_bytes(private_pem(rsa.generate_private_key(65537, bits)))
+    assert is_short(read_key(file)) is short
+
+
+def test_key_of_another_kind_is_never_short(tmp_path: Path) -> None:
+    file = tmp_path / "key.pem"
+    file.write_bytes(private_pem(pair("EdDSA")))
+    assert not is_short(read_key(file))
