@@ -24,8 +24,8 @@ from strawberry.types.graphql import OperationType
 
 from bench.hostile import KINDS, TEXTS, doubling, hostile
 from bench.timing import serving
-from gql_app.schema.admission import Admission, NotAdmitted
-from gql_app.schema.limits import Limits
+from gql_app.lib.engine.document_validator import Admission, NotAdmitted
+from gql_app.lib.engine.limits import Limits
 from gql_app.schema.root import Schema, build_schema
 
 SIZES = (250, 500, 1000, 2000)

@@ -24,9 +24,9 @@ from sqlalchemy import insert, select, text
 
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.accounts.identity import search_key
-from gql_app.accounts.paging import Window
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.pagination.pages import Window
 from gql_app.security.ids import new_id
 from tests.databases import migrated_sqlite, postgres_server
 

@@ -16,7 +16,7 @@ from bench.scale import BATCH, LATEST, people
 from gql_app.accounts.audit import Action
 from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow, CustomerRow, RefreshTokenRow, Row, SessionRow
-from gql_app.security import opaque
+from gql_app.security import refresh_secrets
 from gql_app.security.ids import new_id
 from tests.databases import migrated_sqlite, postgres_server
 
@@ -74,9 +74,11 @@ def _session(customer: Mapping[str, object]) -> dict[str, object]:
 
 def _token(session: Mapping[str, object]) -> dict[str, object]:
     return {
-        "digest": opaque.digest(opaque.REFRESH, opaque.new_refresh_token()),
+        "digest": refresh_secrets.digest(
+            refresh_secrets.REFRESH, refresh_secrets.new_refresh_token()
+        ),
         "session_id": session["id"],
-        "salt": opaque.new_salt(),
+        "salt": refresh_secrets.new_salt(),
         "expires_at": session["expires_at"],
     }
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 from starlette.types import Receive, Scope, Send
 
-from gql_app.accounts import checks, customers
+from gql_app.accounts import customers, validation
 from gql_app.accounts.audit import Origin
 from gql_app.app import create_app
 from gql_app.cli.database import upgrade
@@ -76,7 +76,7 @@ async def _add_known(resources: Resources) -> None:
     async with resources.database.write() as db:
         for number in range(ROUNDS):
             email, password = f"known{number}@example.com", "a password of the bench"
-            new = checks.check_new(name="Known", email=email, password=password)
+            new = validation.check_new(name="Known", email=email, password=password)
             await customers.create(db, new, password_hash=hashed, origin=Origin())
 
 

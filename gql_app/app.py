@@ -10,13 +10,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from gql_app import chores, logs
+from gql_app import background
 from gql_app.accounts.samples import SIGN_INS
-from gql_app.addresses import Networks
-from gql_app.metrics import Metrics
+from gql_app.lib.engine.execution import Execution
+from gql_app.lib.engine.limits import Limits
+from gql_app.lib.network.addresses import Networks
+from gql_app.lib.telemetry import logs
+from gql_app.lib.telemetry.metrics import Metrics
 from gql_app.resources import Resources
-from gql_app.schema.execution import Execution
-from gql_app.schema.limits import Limits
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings, load, shared_numbers
 from gql_app.web import wellknown
@@ -34,7 +35,7 @@ from gql_app.web.proxies import ProxyHeaders
 from gql_app.web.responses import explain
 
 if TYPE_CHECKING:
-    from gql_app.tracing import Tracing
+    from gql_app.lib.telemetry.tracing import Tracing
 
 YOUNG: Final = 5_000
 """Objects that are made, beyond those that are gone, before the collector looks at them."""
@@ -92,7 +93,7 @@ async def _running(
     async with (
         tracing.sending() if tracing else nullcontext(),
         Resources.open(chosen, metrics, tracing) as resources,
-        chores.running(resources),
+        background.running(resources),
     ):
         with quiet_collector():
             yield {"resources": resources, "metrics": metrics}
@@ -105,7 +106,7 @@ def _proxied(chosen: Settings) -> list[Middleware]:
 
 
 def _tracing() -> "Tracing":
-    from gql_app.tracing import Tracing  # noqa: PLC0415 — most servers do without
+    from gql_app.lib.telemetry.tracing import Tracing  # noqa: PLC0415 — most servers do without
 
     return Tracing()
 
@@ -113,7 +114,7 @@ def _tracing() -> "Tracing":
 def _traced(tracing: "Tracing | None") -> list[Middleware]:
     if tracing is None:
         return []
-    from gql_app.web.tracing import Traced  # noqa: PLC0415 — as above
+    from gql_app.lib.telemetry.http_tracing import Traced  # noqa: PLC0415 — as above
 
     return [Middleware(Traced, tracer=tracing.tracer)]
 

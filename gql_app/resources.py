@@ -9,26 +9,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from gql_app.accounts import sessions
-from gql_app.accounts.checks import Rules
+from gql_app.accounts.caller_cache import Presumed
 from gql_app.accounts.guesses import Guesses
 from gql_app.accounts.outbox import Stationery
-from gql_app.accounts.presumed import Presumed
 from gql_app.accounts.sessions import Lifetimes
-from gql_app.accounts.throttle import HOUR, Throttle
+from gql_app.accounts.throttling import HOUR, Throttle
+from gql_app.accounts.validation import Rules
 from gql_app.db.engine import Database, sqlite_file
 from gql_app.errors import CannotStart
-from gql_app.mail import Mailer, mailer
-from gql_app.metrics import Metrics
-from gql_app.security.keys import SECRET_KEY, KeyRing, kept_secret
-from gql_app.security.keystore import KeyStore
+from gql_app.lib.keyring.keys import SECRET_KEY, KeyRing, kept_secret
+from gql_app.lib.keyring.keystore import KeyStore
+from gql_app.lib.keyring.reloading import CurrentRing
+from gql_app.lib.outbox.mailer import Mailer, mailer
+from gql_app.lib.telemetry.metrics import Metrics
 from gql_app.security.passwords import Passwords
-from gql_app.security.pickup import CurrentRing
+from gql_app.security.token_cache import VerifiedTokens
 from gql_app.security.tokens import Claims, Issuer
-from gql_app.security.verified import VerifiedTokens
 from gql_app.settings import MIN_SECRET_BYTES, SECRET_REQUIRED, Settings
 
 if TYPE_CHECKING:  # what it needs may not be installed
-    from gql_app.tracing import Tracing
+    from gql_app.lib.telemetry.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The two laws of the house as data, and how a breach of them is found."""
+"""The laws of the house as data, and how a breach of them is found."""
 
 import ast
 import sys
@@ -16,92 +16,62 @@ Floors = Sequence[tuple[str, ...]]
 HOUSE: Floors = (
     ("main",),
     ("cli",),
-    ("deployment",),
-    ("demo",),
     ("app",),
-    ("chores", "web"),
+    ("background", "web"),
     ("schema",),
     ("resources",),
-    ("accounts", "tracing"),
-    ("db", "mail"),
-    ("metrics",),
-    ("security", "settings"),
-    ("errors", "logs"),
-    ("addresses", "clock", "text", "unblocked"),
+    ("accounts",),
+    ("db",),
+    ("security",),
+    ("settings",),
+    ("errors",),
+    ("clock",),
 )
-INSIDE: Mapping[str, Floors] = {
-    "accounts": (
-        ("authority",),
-        ("credentials", "presumed", "refresh", "resets"),
-        ("callers", "samples"),
-        ("failures", "sessions"),
-        ("backfill", "customers", "exports", "imports", "outbox"),
-        ("customer_lists",),
-        ("guesses",),
-        ("audit", "checks", "known_clients", "letters", "throttle"),
-        ("lines", "limits"),
-        ("identity", "paging"),
-        ("counts", "cursors", "walks"),
-        ("shapes",),
-        ("records",),
-    ),
-    "schema": (
-        ("execution", "root"),
-        ("administration", "audit", "fastpath", "resets", "tokens"),
-        ("admission", "profile"),
-        ("credentials", "customer_lists"),
-        ("customers",),
-        ("sessions",),
-        ("faults", "limits"),
-        ("documents", "patience", "payloads", "paging", "scalars", "sums", "validation"),
-        ("asked", "permissions"),
-        ("context",),
-    ),
-}
-"""The order inside a room; in any other room it is enough that there are no circles."""
+"""The order of imports. A new file takes the floor of its folder."""
+MACHINERY: Final = "lib"
+"""What everything may import, and what imports nothing of ours but itself."""
 
 HOMES: Mapping[str, tuple[str, ...]] = {
+    "aiosmtplib": ("lib.outbox",),
     "alembic": ("cli", "db.migrations"),
-    "argon2": ("security",),
-    "asyncpg": ("db",),
-    "bcrypt": ("security",),
-    "cryptography": ("security",),
-    "email_validator": ("accounts.checks",),
-    "graphql": ("schema", "web.graphql"),
+    "argon2": ("lib.hashes", "security.passwords"),
+    "asyncpg": ("db", "lib.database"),
+    "bcrypt": ("lib.hashes",),
+    "cryptography": ("lib.keyring",),
+    "email_validator": ("accounts.validation",),
+    "graphql": ("lib.engine", "schema", "web.graphql"),
     "httptools": ("web.answering", "web.wire"),
-    "idna": ("accounts.identity", "mail"),
-    "jwt": ("security",),
-    "opentelemetry": ("db.traced", "tracing", "web.tracing"),
-    "orjson": ("accounts.cursors", "db.questions", "logs", "web.graphql"),
-    "prometheus_client": ("metrics",),
+    "idna": ("accounts.identity", "lib.outbox"),
+    "jwt": ("lib.keyring", "security.tokens"),
+    "opentelemetry": ("lib.telemetry",),
+    "orjson": ("db.questions", "lib.pagination", "lib.telemetry", "web.graphql"),
+    "prometheus_client": ("lib.telemetry",),
     "pydantic": ("settings",),
     "pydantic_settings": ("settings",),
     "rich": ("cli",),
-    "aiosmtplib": ("mail",),
-    "sqlalchemy": ("db", "accounts"),
+    "sqlalchemy": ("accounts", "cli", "db", "lib.database", "lib.pagination", "lib.telemetry"),
     "stamina": ("db",),
-    "starlette": ("web", "app"),
-    "strawberry": ("schema", "web.playground"),
+    "starlette": ("app", "lib.telemetry", "web"),
+    "strawberry": ("lib.engine", "schema", "web.playground"),
     "structlog": (
         "accounts.audit",
-        "chores",
-        "logs",
-        "mail",
-        "schema.faults",
-        "security.pickup",
+        "background",
+        "lib.keyring",
+        "lib.outbox",
+        "lib.telemetry",
+        "schema.errors",
         "web.middleware",
         "web.playground",
-        "web.tracing",
     ),
     "typer": ("cli",),
     "uvicorn": ("cli", "web.answering", "web.cycles", "web.metering", "web.sending", "web.wire"),
     "uvloop": ("web.listening",),
-    "zxcvbn": ("security",),
+    "zxcvbn": ("lib.keyring",),
 }
 """Where a library may be imported; one that is not named here, nowhere."""
 
 
-NORMALISING: Final = "text"
+NORMALISING: Final = "lib.text.normalization"
 """The one module that normalises Unicode, whose time grows with the square of a hostile text."""
 _NORMAL_FORMS: Final = frozenset({"normalize", "is_normalized", "ucd_3_2_0"})
 
@@ -130,42 +100,48 @@ def imported(source: str) -> Iterator[str]:
 
 
 def breaches(module: str, source: str) -> list[str]:
-    """Tell every import that breaks a law."""
-    return [name for name in imported(source) if climbs(module, name) or strays(module, name)]
+    """Return a sentence on every import that breaks a law, and what to do about it."""
+    return [
+        sentence
+        for name in imported(source)
+        for sentence in (climbing(module, name), straying(module, name))
+        if sentence
+    ]
 
 
-def climbs(module: str, name: str) -> bool:
-    """Tell whether an import goes up, or sideways."""
-    mine, its = module.split(".")[:2], name.split(".")[:2]
-    if not stands(HOUSE, its[0]):
-        return False
-    if mine[0] != its[0]:
-        return height(HOUSE, its[0]) >= height(HOUSE, mine[0])
-    floors = INSIDE.get(mine[0])
-    return (
-        floors is not None and mine != its and height(floors, its[-1]) >= height(floors, mine[-1])
-    )
+def climbing(module: str, name: str) -> str | None:
+    """Return what to do about an import that goes up or sideways, None if it goes down."""
+    mine, its = folder(module), folder(name)
+    if its in {mine, MACHINERY} or its not in FLOOR:
+        return None
+    if mine != MACHINERY and FLOOR[its] < FLOOR[mine]:
+        return None
+    return f"{module} may not import {name}: imports go down. Move what both need further down."
 
 
-def strays(module: str, name: str) -> bool:
-    """Tell whether an import is of a library that has its home elsewhere, or none."""
+def straying(module: str, name: str) -> str | None:
+    """Return what to do about an import of a library outside its home, None if it is at home."""
     library = name.partition(".")[0]
-    if stands(HOUSE, library) or name == "__version__":
-        return False
+    if library in FLOOR or library in {MACHINERY, "__version__"}:
+        return None
     homes = HOMES.get(library)
     if homes is None:
-        return library not in sys.stdlib_module_names
-    return not any(f"{module}.".startswith(f"{home}.") for home in homes)
+        if library in sys.stdlib_module_names:
+            return None
+        return f"{module} imports {name}, which has no home: give it one in HOMES."
+    if any(f"{module}.".startswith(f"{home}.") for home in homes):
+        return None
+    return f"{module} may not import {name}: use what {' or '.join(homes)} makes of it."
 
 
-def stands(floors: Floors, room: str) -> bool:
-    """Tell whether a room has its place."""
-    return any(room in floor for floor in floors)
+def folder(module: str) -> str:
+    """Return the folder that a module of ours is in, or the file beside the folders."""
+    return module.partition(".")[0]
 
 
-def height(floors: Floors, room: str) -> int:
-    """Tell how many floors are below a room."""
-    return next(below for below, floor in enumerate(reversed(floors)) if room in floor)
+FLOOR: Final[Mapping[str, int]] = {
+    room: number for number, floor in enumerate(reversed(HOUSE)) for room in floor
+}
 
 
 def normalises(source: str) -> bool:
@@ -198,7 +174,7 @@ def circle(modules: Mapping[str, str]) -> list[str]:
 def whole_names(modules: Mapping[str, str], source: str) -> Iterator[str]:
     """Name the modules that are imported from, not what is taken out of them."""
     for name in imported(source):
-        yield from (each for each in (name, name.rpartition(".")[0]) if each in modules)
+        yield from [each for each in (name, name.rpartition(".")[0]) if each in modules][:1]
 
 
 def says_what_it_is_for(source: str) -> bool:

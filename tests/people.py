@@ -9,7 +9,7 @@ from uuid import UUID
 from argon2 import PasswordHasher
 
 from gql_app import clock
-from gql_app.accounts import checks, customers, sessions
+from gql_app.accounts import customers, sessions, validation
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.sessions import Lifetimes
 from gql_app.db.engine import Database
@@ -62,7 +62,7 @@ async def add_customer(
     is_admin: bool = False,
 ) -> CustomerRow:
     """Add a customer, whose password is PASSWORD."""
-    new = checks.check_new(
+    new = validation.check_new(
         name=name,
         email=email or f"{name.split(maxsplit=1)[0].lower()}@example.com",
         password=PASSWORD,

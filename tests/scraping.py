@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from gql_app.metrics import Metrics
+from gql_app.lib.telemetry.metrics import Metrics
 from tests.api import Api
 
 

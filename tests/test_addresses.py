@@ -3,8 +3,8 @@
 import pytest
 
 from gql_app.accounts.audit import Origin
-from gql_app.accounts.throttle import Throttle
-from gql_app.addresses import Networks, canonical, client_networks, client_of
+from gql_app.accounts.throttling import Throttle
+from gql_app.lib.network.addresses import Networks, canonical, client_networks, client_of
 from tests.laws import MODULES, imported
 
 

@@ -10,15 +10,16 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, text
 from structlog.testing import capture_logs
 
-from gql_app import chores, logs
-from gql_app.accounts import letters, refresh, sessions
+from gql_app import background
+from gql_app.accounts import letters, refresh_tokens, sessions
 from gql_app.accounts.audit import Action
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.outbox import BATCH
-from gql_app.accounts.refresh import NotRefreshed
+from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened
 from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow, LetterRow, RefreshTokenRow, Row, SessionRow
+from gql_app.lib.telemetry import logs
 from gql_app.resources import Resources
 from gql_app.security.ids import new_id
 from gql_app.settings import Settings
@@ -79,8 +80,8 @@ async def test_each_letter_is_sent_once(noon: Resources, reserved: socket.socket
     everybody = [f"{number}@example.com" for number in range(23)]
     await post(noon, *everybody)
     async with mail_server(mailbox, reserved):
-        assert await chores.deliver(noon) == 23
-        assert await chores.deliver(noon) == 0
+        assert await background.deliver(noon) == 23
+        assert await background.deliver(noon) == 0
     recipients = [recipient for arrived in mailbox.arrived for recipient in arrived.recipients]
     assert sorted(recipients) == sorted(everybody)
     assert await rows(noon.database, LetterRow) == 0
@@ -92,13 +93,13 @@ async def test_letter_waits_while_the_mail_server_is_down(
     mailbox = Mailbox()
     await post(noon, "ada@example.com")
     with capture_logs() as log:
-        assert await chores.deliver(noon) == 0
+        assert await background.deliver(noon) == 0
     assert [line["event"] for line in log] == ["A letter has to wait"]
     async with mail_server(mailbox, reserved):
         sent = []
         for seconds in (1.999, 2, 100):
             set_clock(NOON + timedelta(seconds=seconds))
-            sent.append(await chores.deliver(noon))
+            sent.append(await background.deliver(noon))
     assert sent == [0, 1, 0]
     assert [arrived.recipients for arrived in mailbox.arrived] == [["ada@example.com"]]
 
@@ -116,7 +117,7 @@ async def test_refused_letter_is_logged_without_the_address(
     await post(noon, "ada@example.com")
     async with mail_server(Mailbox(refusal), reserved):
         with capture_logs() as log:
-            await chores.deliver(noon)
+            await background.deliver(noon)
     (line,) = log
     assert (line["event"], line["log_level"]) == (event, "warning")
     assert "ada" not in str(line)
@@ -129,7 +130,7 @@ async def test_letter_that_is_refused_holds_up_no_other(
     mailbox = Mailbox("550 No such user", refused_name="nobody")
     await post(noon, "nobody@example.com", "ada@example.com")
     async with mail_server(mailbox, reserved):
-        await chores.deliver(noon)
+        await background.deliver(noon)
     assert [arrived.recipients for arrived in mailbox.arrived] == [["ada@example.com"]]
 
 
@@ -142,7 +143,7 @@ async def test_letter_that_would_leave_in_the_clear_waits_and_the_log_says_why(
     async with mail_server(mailbox, reserved), Resources.open(chosen) as resources:
         await post(resources, "ada@example.com")
         with capture_logs() as log:
-            assert await chores.deliver(resources) == 0
+            assert await background.deliver(resources) == 0
         assert await rows(resources.database, LetterRow) == 1
     (line,) = log
     assert (line["event"], line["why"]) == (
@@ -158,7 +159,7 @@ async def test_letter_ends_within_a_day_and_the_log_says_so_without_the_address(
     await post(noon, "ada@example.com")
     set_clock(NOON + DAY)
     with capture_logs() as log:
-        assert await chores.deliver(noon) == 0
+        assert await background.deliver(noon) == 0
     (line,) = log
     assert (line["event"], line["log_level"]) == ("A letter was given up after a day", "warning")
     assert "ada" not in str(line)
@@ -175,7 +176,7 @@ async def test_flood_to_one_mailbox_is_held_back_and_delays_nobody_elses_letter(
     await post(noon, *["stranger@example.com"] * 210, "ada@example.com")
     async with mail_server(mailbox, reserved):
         with capture_logs() as log:
-            assert await chores.deliver(noon) == 6
+            assert await background.deliver(noon) == 6
     recipients = [recipient for arrived in mailbox.arrived for recipient in arrived.recipients]
     assert sorted(recipients) == ["ada@example.com", *["stranger@example.com"] * 5]
     assert await rows(noon.database, LetterRow) == 0
@@ -209,7 +210,7 @@ async def test_failing_chore_is_logged_and_tried_again(
         await post(resources, "ada@example.com")
         await rename(resources.database, "letters", "mislaid")
         with capture_logs() as log:
-            async with chores.running(resources):
+            async with background.running(resources):
                 await until(lambda: log)
                 await rename(resources.database, "mislaid", "letters")
                 resources.posted.set()
@@ -221,10 +222,10 @@ async def test_failing_chore_is_logged_and_tried_again(
 async def guessed(settings: Settings, *, audited: bool) -> list[str]:
     """Have guesses noted until a server stops; tell of how many the audit knows."""
     async with Resources.open(settings) as resources:
-        async with chores.running(resources):
+        async with background.running(resources):
             for _ in range(3):
                 resources.guesses.note(Action.TOKEN_REFUSED, NOWHERE)
-                await chores.record_guesses(resources)
+                await background.record_guesses(resources)
             if not audited:
                 await rename(resources.database, "audit_events", "mislaid")
         if not audited:
@@ -263,7 +264,7 @@ async def open_session(resources: Resources, name: str) -> Opened:
 async def rotate(resources: Resources, token: str) -> Opened | NotRefreshed:
     """Spend a refresh token."""
     async with resources.database.write() as db:
-        return await refresh.rotate(db, token, NOWHERE, resources.lifetimes)
+        return await refresh_tokens.rotate(db, token, NOWHERE, resources.lifetimes)
 
 
 async def test_session_goes_30_days_after_it_expired_with_its_refresh_tokens(
@@ -274,7 +275,7 @@ async def test_session_goes_30_days_after_it_expired_with_its_refresh_tokens(
     left = []
     for late in (timedelta(0), timedelta(microseconds=1)):
         set_clock(NOON + 60 * DAY + late)
-        await chores.purge(noon)
+        await background.purge(noon)
         left.append([await rows(noon.database, table) for table in (SessionRow, RefreshTokenRow)])
     assert left == [[1, 2], [0, 0]]
 
@@ -290,7 +291,7 @@ async def test_spent_token_of_a_living_session_stays_as_evidence(
         assert isinstance(opened, Opened)
         token = opened.refresh_token
     set_clock(NOON + 89 * DAY)
-    assert await chores.purge(noon) == 0
+    assert await background.purge(noon) == 0
     assert await rows(noon.database, RefreshTokenRow) == 4
     assert await rotate(noon, first.refresh_token) is NotRefreshed.REUSED
 
@@ -317,13 +318,13 @@ async def test_purge_takes_small_batches_until_nothing_is_left(
     set_clock(NOON + 61 * DAY)
     async with noon.database.write() as db:
         assert await sessions.purge(db, batch=2) == 2
-    assert await chores.purge(noon) == 999 + 1
+    assert await background.purge(noon) == 999 + 1
     assert await rows(noon.database, SessionRow) == 0
 
 
 def test_pauses_grow_while_a_chore_fails() -> None:
     pauses = [2.0]
     while len(pauses) < 8:
-        pauses.append(chores.longer(pauses[-1], usual=2))
+        pauses.append(background.longer(pauses[-1], usual=2))
     assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
-    assert chores.longer(3600, usual=3600) == 3600
+    assert background.longer(3600, usual=3600) == 3600

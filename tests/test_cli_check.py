@@ -10,11 +10,11 @@ from sqlalchemy import update
 
 from gql_app import clock
 from gql_app.accounts import samples
+from gql_app.cli.deployment_check import Deployment, findings
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
-from gql_app.deployment import Deployment, findings
+from gql_app.lib.keyring.jwk import thumbprint
 from gql_app.security.fair_queue import LOCAL
-from gql_app.security.jwk import thumbprint
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
 from tests.commands import output_here, run_here

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gql_app.accounts.imports import Record, Refused
+from gql_app.cli.imports import Record, Refused
 from gql_app.cli.records import Format, Source, Unreadable, read
 from tests.transfer import HASHES
 

@@ -12,7 +12,7 @@ from contextvars import copy_context
 import pytest
 import structlog
 
-from gql_app import logs
+from gql_app.lib.telemetry import logs
 
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Read = Callable[[], str]

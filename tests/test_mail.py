@@ -6,10 +6,10 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from gql_app import mail
-from gql_app.accounts import checks
+from gql_app.accounts import validation
 from gql_app.errors import Rejected, UserErrorCode
-from gql_app.mail import ClosedMailer, ConsoleMailer, Letter, SmtpMailer, Undeliverable
+from gql_app.lib.outbox import mailer
+from gql_app.lib.outbox.mailer import ClosedMailer, ConsoleMailer, Letter, SmtpMailer, Undeliverable
 from gql_app.settings import Settings
 from tests.conftest import SetClock
 from tests.mailbox import HOST, Mailbox, mail_server
@@ -84,7 +84,7 @@ async def test_name_beyond_ascii_needs_a_mail_server_that_takes_it() -> None:
 
 
 async def test_domain_that_has_no_ascii_form_stays_as_it_is() -> None:
-    assert mail.ascii_domain("ada@a\u0378b.example") == "ada@a\u0378b.example"
+    assert mailer.ascii_domain("ada@a\u0378b.example") == "ada@a\u0378b.example"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_text_never_breaks_out_of_its_header(header: str, break_: str) -> None:
     texts = {"recipient": "ada@example.com", "subject": "Hello"}
     texts[header] += f"{break_}Bcc: b@y.example"
     with pytest.raises(ValueError, match="linefeed"):
-        mail.written(Letter(id="1", body="Hello", **texts), sender=SENDER)
+        mailer.written(Letter(id="1", body="Hello", **texts), sender=SENDER)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_customer_who_would_break_out_of_a_header_can_not_exist(field: str, give
     fine = {"name": "A", "email": "a@example.com"}
     texts = {**fine, field: given.format(fine[field])}
     with pytest.raises(Rejected) as rejected:
-        checks.check_new(name=texts["name"], email=texts["email"], password=PASSWORD)
+        validation.check_new(name=texts["name"], email=texts["email"], password=PASSWORD)
     assert [(fault.code, fault.field) for fault in rejected.value.faults] == [
         (UserErrorCode.INVALID, field)
     ]
@@ -169,13 +169,13 @@ async def test_closed_mailer_drops_a_letter_and_names_nobody() -> None:
     [
         ({}, ClosedMailer, False),
         ({"demo": True}, ConsoleMailer, True),
-        ({"smtp_url": "smtp://mail.example"}, SmtpMailer, True),
-        ({"smtp_url": "smtp://mail.example", "demo": True}, SmtpMailer, True),
+        ({"smtp_url": "smtp://mailer.example"}, SmtpMailer, True),
+        ({"smtp_url": "smtp://mailer.example", "demo": True}, SmtpMailer, True),
     ],
 )
 def test_letters_go_to_the_log_in_the_demo_only(
     given: dict[str, object], kind: type[object], *, is_open: bool
 ) -> None:
-    chosen = mail.mailer(Settings.model_validate(given))
+    chosen = mailer.mailer(Settings.model_validate(given))
     assert isinstance(chosen, kind)
     assert chosen.open is is_open

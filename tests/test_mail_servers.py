@@ -8,8 +8,8 @@ import aiosmtplib
 import pytest
 import trustme
 
-from gql_app import mail
-from gql_app.mail import Letter, SmtpMailer, Undeliverable, Unencrypted
+from gql_app.lib.outbox import mailer
+from gql_app.lib.outbox.mailer import Letter, SmtpMailer, Undeliverable, Unencrypted
 from tests.mailbox import HOST, Mailbox, mail_server
 
 ELSEWHERE = "0.0.0.0"  # noqa: S104 — this machine as well, by an address that is not loopback
@@ -185,14 +185,14 @@ async def test_connection_that_fails_is_worth_another_try(greeting: bytes) -> No
 @pytest.mark.parametrize(
     ("url", "port"),
     [
-        ("smtp://mail.example", 25),
-        ("smtp+cleartext://mail.example", 25),
-        ("smtp://ada:secret@mail.example", 587),
-        ("smtp+starttls://mail.example", 587),
-        ("smtps://mail.example", 465),
-        ("smtps://ada:secret@mail.example", 465),
-        ("smtps://mail.example:2525", 2525),
+        ("smtp://mailer.example", 25),
+        ("smtp+cleartext://mailer.example", 25),
+        ("smtp://ada:secret@mailer.example", 587),
+        ("smtp+starttls://mailer.example", 587),
+        ("smtps://mailer.example", 465),
+        ("smtps://ada:secret@mailer.example", 465),
+        ("smtps://mailer.example:2525", 2525),
     ],
 )
 def test_port_is_the_usual_one_unless_the_url_names_it(url: str, port: int) -> None:
-    assert mail.port_of(url) == port
+    assert mailer.port_of(url) == port

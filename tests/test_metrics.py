@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gql_app.errors import TokenReason, UserErrorCode
-from gql_app.metrics import Metrics
-from gql_app.metrics.labels import LIMITS, OPERATIONS, REASONS, SIGN_INS
+from gql_app.lib.telemetry.labels import LIMITS, OPERATIONS, REASONS, SIGN_INS
+from gql_app.lib.telemetry.metrics import Metrics
 from tests.laws import MODULES, ROOT
 from tests.scraping import parsed, told
 
@@ -95,7 +95,7 @@ def test_guide_names_every_limit_and_result() -> None:
 COUNTING = """
 import os, sys
 from pathlib import Path
-from gql_app.metrics import Metrics
+from gql_app.lib.telemetry.metrics import Metrics
 metrics = Metrics(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
 metrics.throttled("sign-in")
 metrics.request("query", "OK", 0.1)

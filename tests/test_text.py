@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gql_app import text
-from gql_app.text import MAX_MARKS, TextTooLong, TooManyMarks, normalise
+from gql_app.lib.text import normalization
+from gql_app.lib.text.normalization import MAX_MARKS, TextTooLong, TooManyMarks, normalise
 
 LONGEST = 10
 
@@ -59,4 +59,4 @@ def test_normal_form_is_that_of_unicode(given: str) -> None:
 
 def test_no_code_point_decomposes_into_more() -> None:
     longest = max(len(unicodedata.normalize("NFD", chr(point))) for point in range(0x110000))
-    assert longest == text.LONGEST_DECOMPOSITION
+    assert longest == normalization.LONGEST_DECOMPOSITION

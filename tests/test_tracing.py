@@ -16,7 +16,7 @@ import pytest
 from opentelemetry.exporter.otlp.proto.http import trace_exporter
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from gql_app.tracing import Tracing
+from gql_app.lib.telemetry.tracing import Tracing
 from gql_app.web.middleware import CLIENT_CLOSED_REQUEST
 from tests.collector import Arrived, Collector, collecting
 from tests.conftest import SECRET

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gql_app.unblocked import BACKLOG, Unblocked, unblocked
+from gql_app.lib.telemetry.nonblocking import BACKLOG, Unblocked, unblocked
 from tests.peers import connected, post
 from tests.processes import MAIN, free_port, running_server
 

@@ -27,15 +27,15 @@ from sqlalchemy import (
 )
 
 from gql_app import clock
-from gql_app.accounts.paging import MAX_SIZE, Listing, Window
 from gql_app.accounts.records import AuditRecord
-from gql_app.accounts.shapes import Shape, Source
-from gql_app.addresses import canonical
 from gql_app.db.deeds import Doer, Made
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Reader
 from gql_app.db.rows import insert_unless_there
 from gql_app.db.tables import AuditRow, DeletedActorRow
+from gql_app.lib.network.addresses import canonical
+from gql_app.lib.pagination.list_query import Shape, Source
+from gql_app.lib.pagination.pages import MAX_SIZE, Listing, Window
 from gql_app.security.fair_queue import Party
 from gql_app.security.ids import new_id
 

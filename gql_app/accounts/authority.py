@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from gql_app.accounts.authentication import wrong_password
 from gql_app.accounts.callers import SignedIn
-from gql_app.accounts.credentials import wrong_password
 from gql_app.accounts.sessions import lives
 from gql_app.db.engine import Writer
 from gql_app.db.tables import CustomerRow, SessionRow

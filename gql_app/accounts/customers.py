@@ -11,7 +11,6 @@ from sqlalchemy.exc import IntegrityError
 from gql_app import clock
 from gql_app.accounts import audit, known_clients, letters
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.checks import Changes, NewCustomer, stored_key
 from gql_app.accounts.customer_lists import PRIVATE, masked, visible
 from gql_app.accounts.identity import (
     canonical_email,
@@ -21,6 +20,7 @@ from gql_app.accounts.identity import (
     search_key,
 )
 from gql_app.accounts.records import CustomerRecord, columns
+from gql_app.accounts.validation import Changes, NewCustomer, stored_key
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Question, Reader, among
 from gql_app.db.tables import CustomerRow

@@ -26,9 +26,9 @@ from gql_app.accounts.customers import has_address
 from gql_app.accounts.identity import canonical_email, former_key
 from gql_app.accounts.limits import PasswordLimits
 from gql_app.accounts.records import CustomerRecord, columns
-from gql_app.addresses import client_of
 from gql_app.db.questions import Question, Reader, among
 from gql_app.db.tables import CustomerRow, KnownClientRow, Moment, SessionRow, ThrottleRow
+from gql_app.lib.network.addresses import client_of
 
 Column: TypeAlias = InstrumentedAttribute[Any] | ColumnElement[Any]
 HOUR: Final = timedelta(hours=1)

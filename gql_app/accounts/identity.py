@@ -13,8 +13,8 @@ from typing import Final, Protocol, TypeVar
 
 import idna
 
-from gql_app import text
-from gql_app.text import TextTooLong, TooManyMarks
+from gql_app.lib.text import normalization
+from gql_app.lib.text.normalization import TextTooLong, TooManyMarks
 
 MAX_KEY: Final = 1_200
 """Bytes of UTF-8 that a name's key has at most, so that each order's index holds it."""
@@ -90,7 +90,7 @@ def owner(found: Iterable[_T], canonical: str | None) -> _T | None:
 
 
 def _compatible(typed: str) -> str:
-    return text.normalise(typed, longest=_LONGEST, form="NFKC")
+    return normalization.normalise(typed, longest=_LONGEST, form="NFKC")
 
 
 def _lower(character: str) -> str:

@@ -8,11 +8,11 @@ from sqlalchemy import CTE, Insert, Text, bindparam, delete, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gql_app import clock
-from gql_app.addresses import client_of
 from gql_app.db.deeds import Made
 from gql_app.db.engine import Writer
 from gql_app.db.rows import insert_or_update
 from gql_app.db.tables import KnownClientRow, Moment
+from gql_app.lib.network.addresses import client_of
 
 KNOWN_FOR: Final = timedelta(days=30)
 """How long a client stays known to an account."""

@@ -4,7 +4,7 @@ import unicodedata
 from typing import Final
 
 from gql_app.errors import Fault, UserErrorCode
-from gql_app.text import MAX_MARKS, TextTooLong, TooManyMarks, normalise
+from gql_app.lib.text.normalization import MAX_MARKS, TextTooLong, TooManyMarks, normalise
 
 _BLANKS: Final = " \u00a0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 """All of category Zs."""

@@ -18,13 +18,13 @@ from gql_app.accounts import letters
 from gql_app.accounts.identity import canonical_email
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.limits import Limit
-from gql_app.accounts.throttle import Throttle
+from gql_app.accounts.throttling import Throttle
 from gql_app.db.engine import Writer
 from gql_app.db.questions import Question, Reader
 from gql_app.db.tables import CustomerRow, LetterRow, Moment, PasswordResetRow
 from gql_app.errors import TooManyAttempts
-from gql_app.mail import Letter
-from gql_app.security import opaque
+from gql_app.lib.outbox.mailer import Letter
+from gql_app.security import refresh_secrets
 from gql_app.security.ids import made_at
 
 BATCH: Final = 10
@@ -197,11 +197,11 @@ async def _reset(
     db: Writer, row: LetterRow, customer: CustomerRow, stationery: Stationery
 ) -> Letter:
     """Make the link good, in the place of any before it."""
-    token = opaque.reset_token(stationery.pepper, row.id)
+    token = refresh_secrets.reset_token(stationery.pepper, row.id)
     await db.merge(
         PasswordResetRow(
             customer_id=customer.id,
-            digest=opaque.digest(opaque.RESET, token) or "",
+            digest=refresh_secrets.digest(refresh_secrets.RESET, token) or "",
             expires_at=clock.now() + RESET_LIFETIME,
             issued_on=letters.issued_on(customer),
         )

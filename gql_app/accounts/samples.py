@@ -9,12 +9,12 @@ from typing import Final, NamedTuple
 from sqlalchemy import insert
 
 from gql_app import clock
-from gql_app.accounts.checks import MAX_NAME
 from gql_app.accounts.identity import email_keys, search_key
+from gql_app.accounts.validation import MAX_NAME
 from gql_app.db.engine import Writer
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.text.normalization import normalise
 from gql_app.security.ids import new_id
-from gql_app.text import normalise
 
 
 class SignIn(NamedTuple):

@@ -31,7 +31,7 @@ from gql_app.db.questions import Question, Reader, among
 from gql_app.db.rows import delete_some
 from gql_app.db.tables import CustomerRow, Moment, RefreshTokenRow, SessionRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.security import opaque
+from gql_app.security import refresh_secrets
 from gql_app.security.ids import new_id
 
 MOST: Final = 20
@@ -96,7 +96,7 @@ def new_session(
         ip_address=origin.ip_address,
         user_agent=origin.user_agent,
     )
-    opened, token = _issued(session, opaque.new_refresh_token(), lifetimes)
+    opened, token = _issued(session, refresh_secrets.new_refresh_token(), lifetimes)
     values = token | session._asdict() | {"refresh_expires_at": opened.refresh_expires_at}
     return opened, values | known_clients.noted(origin.ip_address)
 
@@ -200,9 +200,9 @@ def issue(db: Writer, session: SessionRow, token: str, lifetimes: Lifetimes) -> 
 def _issued(session: AnySession, token: str, lifetimes: Lifetimes) -> tuple[Opened, dict[str, Any]]:
     expires_at = lifetimes.refreshable_until(session.created_at)
     issued = {
-        "digest": opaque.digest(opaque.REFRESH, token),
+        "digest": refresh_secrets.digest(refresh_secrets.REFRESH, token),
         "session_id": session.id,
-        "salt": opaque.new_salt(),
+        "salt": refresh_secrets.new_salt(),
         "expires_at": expires_at,
     }
     return Opened(session, token, expires_at), issued

@@ -10,7 +10,15 @@ from typing import Annotated
 import typer
 
 from gql_app import settings
-from gql_app.accounts import audit, checks, credentials, customers, letters, samples, sessions
+from gql_app.accounts import (
+    audit,
+    authentication,
+    customers,
+    letters,
+    samples,
+    sessions,
+    validation,
+)
 from gql_app.accounts.audit import Action, Origin
 from gql_app.cli.console import ascii_json, bar, err, fail, out
 from gql_app.cli.database import prepare
@@ -35,8 +43,12 @@ def create_admin(
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     prepare(chosen)
     try:
-        new = checks.check_new(
-            name=name, email=email, password=password, is_admin=True, rules=checks.Rules.of(chosen)
+        new = validation.check_new(
+            name=name,
+            email=email,
+            password=password,
+            is_admin=True,
+            rules=validation.Rules.of(chosen),
         )
         asyncio.run(_add(chosen, new))
     except Rejected as why:
@@ -113,7 +125,7 @@ async def opened(chosen: Settings) -> AsyncIterator[tuple[Database, Passwords]]:
         await database.close()
 
 
-async def _add(chosen: Settings, new: checks.NewCustomer) -> None:
+async def _add(chosen: Settings, new: validation.NewCustomer) -> None:
     async with opened(chosen) as (database, passwords):
         hashed = await passwords.hash(new.password, LOCAL)
         async with database.write() as db:
@@ -127,7 +139,7 @@ async def _change_email(chosen: Settings, customer_id: str, address: str) -> str
         row = await customers.by_id(db, known) if known else None
         if row is None:
             raise customers.not_found()
-        changes = checks.check_changes(row, {"email": address})
+        changes = validation.check_changes(row, {"email": address})
         changed = await customers.update(db, row.id, changes, origin=Origin())
         await letters.void_resets(db, row.id)
         await sessions.end_all(db, row.id)
@@ -142,7 +154,7 @@ async def _end_sessions(chosen: Settings) -> int:
 async def _unlock(chosen: Settings, email: str) -> bool:
     throttle = throttle_of(chosen, key_store(chosen).read())
     async with opened(chosen) as (database, _), database.write() as db:
-        return await credentials.unlock(db, email, throttle)
+        return await authentication.unlock(db, email, throttle)
 
 
 async def _export_audit(chosen: Settings) -> None:

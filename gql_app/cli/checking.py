@@ -10,7 +10,7 @@ import typer
 
 from gql_app import settings
 from gql_app.cli.console import out, unless_empty
-from gql_app.deployment import Deployment, Finding, findings
+from gql_app.cli.deployment_check import Deployment, Finding, findings
 from gql_app.errors import CannotStart
 
 

@@ -8,12 +8,13 @@ from typing import Annotated, Final
 
 import typer
 
-from gql_app import chores, settings
-from gql_app.accounts import audit, backfill
+from gql_app import background, settings
+from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.backfill import Collision
+from gql_app.cli import backfill
+from gql_app.cli import backup as copies
+from gql_app.cli.backfill import Collision
 from gql_app.cli.console import err, fail, out
-from gql_app.db import backup as copies
 from gql_app.db.engine import Condition, Database, sqlite_file
 from gql_app.errors import Unavailable
 from gql_app.resources import Resources
@@ -137,7 +138,7 @@ async def _filled(chosen: Settings) -> list[Collision]:
 
 async def _purge(chosen: Settings) -> int:
     async with Resources.open(chosen) as resources:
-        count = await chores.purge(resources)
+        count = await background.purge(resources)
         if count:
             async with resources.database.write() as db:
                 audit.record(db, Action.SESSIONS_PURGED, Origin(), times=count)

@@ -12,10 +12,10 @@ from gql_app.cli.console import err, fail, out
 from gql_app.cli.database import audited
 from gql_app.clock import rfc3339
 from gql_app.errors import CannotRotate
+from gql_app.lib.keyring import rotation
+from gql_app.lib.keyring.keyfiles import Algorithm
+from gql_app.lib.keyring.keys import Key, KeyRing
 from gql_app.resources import key_store
-from gql_app.security import rotation
-from gql_app.security.keyfiles import Algorithm
-from gql_app.security.keys import Key, KeyRing
 from gql_app.settings import Settings
 
 keys: Final = typer.Typer(

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import PurePath
 from typing import BinaryIO, Final
 
-from gql_app.accounts.imports import FIELDS, REQUIRED, Record, Refused
+from gql_app.cli.imports import FIELDS, REQUIRED, Record, Refused
 from gql_app.clock import rfc3339
 from gql_app.errors import Fault, UserErrorCode
 

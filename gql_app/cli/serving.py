@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from gql_app import demo as demonstration
-from gql_app import logs, settings
-from gql_app.addresses import is_loopback
+from gql_app import settings
+from gql_app.cli import demo as demonstration
 from gql_app.cli.accounts import opened
 from gql_app.cli.console import err, out, unless_empty
 from gql_app.cli.database import prepare
+from gql_app.lib.network.addresses import is_loopback
+from gql_app.lib.telemetry import logs
 from gql_app.resources import key_store
 from gql_app.settings import Settings
 

@@ -12,14 +12,14 @@ from typing import Annotated, BinaryIO, Final, NoReturn
 import typer
 
 from gql_app import settings
-from gql_app.accounts import exports, imports
-from gql_app.accounts.checks import Rules
-from gql_app.accounts.imports import BATCH, FIELDS, Record, Refused
+from gql_app.accounts.validation import Rules
+from gql_app.cli import exports, imports
 from gql_app.cli.console import bar, err, fail, out, shown
 from gql_app.cli.database import prepare
+from gql_app.cli.imports import BATCH, FIELDS, Record, Refused
 from gql_app.cli.records import STDIO, Format, Source, Unreadable, format_of, read, writer
 from gql_app.db.engine import Database
-from gql_app.security import safekeeping
+from gql_app.lib.keyring import atomic_files
 from gql_app.settings import Settings
 
 SHOWN: Final = 20
@@ -109,7 +109,7 @@ def export_customers(
         if file == STDIO:
             asyncio.run(_export(chosen, sys.stdout.buffer, form, fields, quiet=True))
             return
-        with safekeeping.replacing(Path(file)) as opened:
+        with atomic_files.replacing(Path(file)) as opened:
             count = asyncio.run(_export(chosen, opened, form, fields))
     out.print(f"{count} customers are exported to {file}.", markup=False)
 
@@ -174,7 +174,7 @@ def _reporting(report: Path | None, file: str) -> Iterator[BinaryIO | None]:
         message = "The report would replace what is imported."
         raise Unreadable(message)
     else:
-        with safekeeping.replacing(report) as written:
+        with atomic_files.replacing(report) as written:
             yield written
 
 

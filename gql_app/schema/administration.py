@@ -4,7 +4,7 @@ from uuid import UUID
 
 import strawberry
 
-from gql_app.accounts import checks, credentials, customers
+from gql_app.accounts import authentication, customers, validation
 from gql_app.accounts.authority import Authority
 from gql_app.accounts.callers import Caller
 from gql_app.accounts.records import AnyCustomer
@@ -61,7 +61,7 @@ class AdministrationMutation:
         context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
         try:
-            new = checks.check_new(
+            new = validation.check_new(
                 name=input.name,
                 email=input.email,
                 password=input.password,
@@ -94,18 +94,18 @@ class AdministrationMutation:
         origin = await context.by_caller()
         try:
             customer_id = _known(id)
-            credentials.refuse_to_change(customer_id, input.given(), by=me.customer.id)
+            authentication.refuse_to_change(customer_id, input.given(), by=me.customer.id)
             async with context.read() as db:
                 current = await customers.by_id(db, customer_id)
             if current is None:
                 raise customers.not_found()
-            changes = checks.check_changes(current, input.given(), context.resources.rules)
+            changes = validation.check_changes(current, input.given(), context.resources.rules)
             hashed = changes.password and await context.resources.passwords.hash(
                 changes.password, origin.party
             )
             row = await context.write_as(
                 Authority(me, admin=True, targets=(customer_id,), unseats=changes.may_unseat),
-                credentials.change,
+                authentication.change,
                 customer_id,
                 changes,
                 password_hash=hashed,
@@ -125,7 +125,7 @@ class AdministrationMutation:
         me, origin = await info.context.signed_in(), await info.context.by_caller()
         try:
             customer_id = _known(id)
-            credentials.refuse_to_delete(customer_id, by=origin.actor_id)
+            authentication.refuse_to_delete(customer_id, by=origin.actor_id)
             authority = Authority(me, admin=True, targets=(customer_id,), unseats=True)
             await info.context.write_as(authority, customers.delete, customer_id, origin=origin)
         except Rejected as why:

@@ -8,11 +8,11 @@ import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
 from gql_app.accounts import audit
-from gql_app.accounts.paging import Window
 from gql_app.accounts.records import AuditRecord
+from gql_app.lib.pagination.pages import Window
+from gql_app.schema.connections import PageInfo
 from gql_app.schema.context import Info
 from gql_app.schema.customers import Customer, or_null
-from gql_app.schema.paging import PageInfo
 from gql_app.schema.permissions import admin
 from gql_app.security.ids import parse_id
 

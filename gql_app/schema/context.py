@@ -13,9 +13,9 @@ from strawberry.dataloader import DataLoader
 from gql_app.accounts import callers, customers, letters, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.authority import Authority, hold
+from gql_app.accounts.caller_cache import Proving, Unproven
 from gql_app.accounts.callers import Caller, SignedIn
 from gql_app.accounts.limits import Limit
-from gql_app.accounts.presumed import Proving, Unproven
 from gql_app.accounts.records import CustomerRecord, SessionRecord
 from gql_app.db.deeds import Deed
 from gql_app.db.engine import Writer

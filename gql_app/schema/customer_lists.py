@@ -10,12 +10,12 @@ from strawberry import UNSET
 
 from gql_app.accounts import customer_lists
 from gql_app.accounts.callers import Caller
-from gql_app.accounts.paging import MAX_COUNT, Page, Window
 from gql_app.db.questions import Reader
-from gql_app.schema.asked import asked, once
+from gql_app.lib.engine.selection import asked, once
+from gql_app.lib.pagination.pages import MAX_COUNT, Page, Window
+from gql_app.schema.connections import CURSORS, OrderDirection, PageInfo, Rows
 from gql_app.schema.context import Info
 from gql_app.schema.customers import COLUMNS, Customer, or_null
-from gql_app.schema.paging import CURSORS, OrderDirection, PageInfo, Rows
 from gql_app.schema.permissions import authenticated
 
 strawberry.enum(

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import strawberry
 
-from gql_app.accounts import checks, credentials, customers
+from gql_app.accounts import authentication, customers, validation
 from gql_app.accounts.audit import Action
 from gql_app.accounts.authority import Authority
 from gql_app.accounts.callers import SignedIn
 from gql_app.accounts.limits import Limit
 from gql_app.accounts.records import AnyCustomer
 from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
-from gql_app.schema.credentials import LoginPayload
 from gql_app.schema.customers import Customer, CustomerPayload
 from gql_app.schema.payloads import StatusPayload
 from gql_app.schema.permissions import authenticated
@@ -54,7 +54,7 @@ class ProfileMutation:
         context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
         try:
-            changes = checks.check_changes(me.customer, input.given(), context.resources.rules)
+            changes = validation.check_changes(me.customer, input.given(), context.resources.rules)
             limit = await _room_to_change(context, me.customer)
             telling = context.telling_taken(me.customer.id)
             authority = Authority(me)
@@ -96,7 +96,7 @@ class ProfileMutation:
                 authority,
                 context.resources.throttle.limited,
                 [limit],
-                credentials.change_password,
+                authentication.change_password,
                 customer,
                 context.resources.lifetimes,
                 password_hash=hashed,
@@ -119,7 +119,7 @@ class ProfileMutation:
             proven = await _prove(context, me, password, field="password")
             authority = replace(proven, unseats=True)
             await context.write_as(
-                authority, credentials.delete_oneself, me.customer.id, origin=origin
+                authority, authentication.delete_oneself, me.customer.id, origin=origin
             )
         except Rejected as why:
             return StatusPayload.rejected(context, why)
@@ -164,7 +164,7 @@ async def _prove(
         message = "Give your current password to change this."
         raise Rejected(Fault(UserErrorCode.REQUIRED, message, field))
     resources, context.unbroken = context.resources, True
-    attempt = await credentials.prove(
+    attempt = await authentication.prove(
         context.read,
         resources.passwords,
         resources.throttle,
@@ -172,8 +172,8 @@ async def _prove(
         password,
         origin=context.origin,
     )
-    await context.write_as(Authority(me), credentials.settle, resources.throttle, attempt)
+    await context.write_as(Authority(me), authentication.settle, resources.throttle, attempt)
     if not attempt.proven:
         context.guessed(Action.PROOF_FAILED, me.customer.id)
-        raise Rejected(credentials.wrong_password(field))
+        raise Rejected(authentication.wrong_password(field))
     return Authority(me, proven=field)

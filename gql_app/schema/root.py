@@ -9,14 +9,14 @@ from strawberry.schema.config import StrawberryConfig
 
 from gql_app.schema.administration import AdministrationMutation
 from gql_app.schema.audit import AuditQuery
-from gql_app.schema.credentials import CredentialMutation
+from gql_app.schema.authentication import CredentialMutation
 from gql_app.schema.customer_lists import CustomerListQuery
 from gql_app.schema.customers import CustomerQuery
+from gql_app.schema.password_reset import ResetMutation
 from gql_app.schema.profile import ProfileMutation
-from gql_app.schema.resets import ResetMutation
 from gql_app.schema.scalars import DATE_TIME
 from gql_app.schema.sessions import SessionMutation
-from gql_app.schema.tokens import TokenQuery
+from gql_app.schema.token_report import TokenQuery
 
 
 @strawberry.type

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Self
 
-from gql_app.addresses import client_of
 from gql_app.errors import TooManyAttempts
+from gql_app.lib.network.addresses import client_of
 
 RETRY_AFTER: Final = 1
 """Seconds after which whoever is turned away finds the queue shorter."""

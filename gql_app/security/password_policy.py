@@ -8,9 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from gql_app import text
 from gql_app.errors import Fault, UserErrorCode
-from gql_app.text import MAX_MARKS, TextTooLong, TooManyMarks
+from gql_app.lib.text import normalization
+from gql_app.lib.text.normalization import MAX_MARKS, TextTooLong, TooManyMarks
 
 MIN_LENGTH: Final = 10
 MAX_LENGTH: Final = 200
@@ -46,7 +46,7 @@ def normalise(password: str) -> str:
 
     Raise TextTooLong or TooManyMarks for what no password can be.
     """
-    return text.normalise(password, longest=MAX_LENGTH)
+    return normalization.normalise(password, longest=MAX_LENGTH)
 
 
 def judge(typed: str, *, email: str, name: str, service: str = PRODUCT) -> str | Fault:

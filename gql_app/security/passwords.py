@@ -17,10 +17,10 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION
 
-from gql_app.security import foreign
+from gql_app.lib.hashes import formats
+from gql_app.lib.text.normalization import TextTooLong, TooManyMarks
 from gql_app.security.fair_queue import FairQueue, Party
 from gql_app.security.password_policy import normalise
-from gql_app.text import TextTooLong, TooManyMarks
 
 _Answer = TypeVar("_Answer")
 
@@ -112,7 +112,7 @@ class Passwords:
             password, hashed = "", self._dummy
         try:
             if self.outdated(hashed):
-                return foreign.matches(hashed, tuple(dict.fromkeys((password, typed))))
+                return formats.matches(hashed, tuple(dict.fromkeys((password, typed))))
             return _HASHER.verify(hashed, password)
         except (VerificationError, UnicodeEncodeError):
             return False

@@ -16,8 +16,8 @@ from jwt.algorithms import Algorithm
 
 from gql_app import clock
 from gql_app.errors import KeysGone, TokenExpired, TokenInvalid, TokenMalformed
+from gql_app.lib.keyring.keys import Key, KeyRing
 from gql_app.security.ids import new_id, parse_id
-from gql_app.security.keys import Key, KeyRing
 
 MAX_TOKEN_BYTES: Final = 8 * 1024
 LONGEST_LIFE: Final = 24 * 3600

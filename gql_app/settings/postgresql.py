@@ -3,7 +3,7 @@
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from gql_app.addresses import is_loopback
+from gql_app.lib.network.addresses import is_loopback
 from gql_app.settings.environment import variable
 
 SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final, Self
 
-from gql_app.addresses import Networks
+from gql_app.lib.network.addresses import Networks
 from gql_app.settings import Settings
 
 MAX_HEADERS: Final = 100

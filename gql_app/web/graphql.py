@@ -24,10 +24,10 @@ from gql_app.errors import (
     TokenMissing,
     Unauthenticated,
 )
+from gql_app.lib.engine.execution import Asked, Execution
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
-from gql_app.schema.execution import Asked, Execution
-from gql_app.schema.faults import DEADLINE_EXCEEDED, outcome, retry_after
+from gql_app.schema.errors import DEADLINE_EXCEEDED, outcome, retry_after
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims
 from gql_app.web.bodies import Bodies
 from gql_app.web.playground import Playground, wants_page

@@ -8,7 +8,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
-from gql_app.addresses import canonical, client_of
+from gql_app.lib.network.addresses import canonical, client_of
 from gql_app.web.bounds import MAX_REFUSED, Bounds, Usage
 from gql_app.web.cycles import Cycle
 from gql_app.web.framing import Unacceptable

@@ -14,10 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gql_app import logs
 from gql_app.accounts.audit import MAX_ADDRESS
-from gql_app.addresses import canonical
-from gql_app.metrics.labels import NO_ANSWER
+from gql_app.lib.network.addresses import canonical
+from gql_app.lib.telemetry import logs
+from gql_app.lib.telemetry.labels import NO_ANSWER
 from gql_app.security.ids import new_request_id
 from gql_app.web.responses import explained, refusal
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gql_app.addresses import LONGEST, Networks, canonical
+from gql_app.lib.network.addresses import LONGEST, Networks, canonical
 
 _SCHEMES: Final = frozenset({b"http", b"https"})
 _REMEMBERED: Final = 1024

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from gql_app.accounts.paging import REACH
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.pagination.pages import REACH
 from gql_app.resources import Resources
 from tests.accounts.rows import CROWD, START, customer, store
 from tests.conftest import SetClock

@@ -8,10 +8,10 @@ from sqlalchemy import select
 from gql_app.accounts import letters, outbox
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.outbox import Claimed
-from gql_app.accounts.throttle import Throttle
+from gql_app.accounts.throttling import Throttle
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, LetterRow, PasswordResetRow
-from gql_app.mail import Letter
+from gql_app.lib.outbox.mailer import Letter
 from tests.databases import looking
 
 PER_DAY = 5

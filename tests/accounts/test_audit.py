@@ -11,11 +11,11 @@ from structlog.testing import capture_logs
 
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.paging import Window
 from gql_app.accounts.records import AuditRecord
 from gql_app.db.engine import Database
 from gql_app.db.tables import DeletedActorRow
 from gql_app.errors import BadUserInput
+from gql_app.lib.pagination.pages import Window
 from gql_app.resources import Resources
 from gql_app.security.ids import new_id
 from tests.accounts.conftest import NOON

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import select, update
 
-from gql_app.accounts import backfill
-from gql_app.accounts.backfill import Collision
 from gql_app.accounts.identity import canonical_email, search_key
+from gql_app.cli import backfill
+from gql_app.cli.backfill import Collision
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
 from tests.accounts.rows import customer, store

@@ -7,9 +7,9 @@ from typing import Final
 import pytest
 from sqlalchemy import update
 
-from gql_app.accounts import checks, credentials, letters, outbox, resets
+from gql_app.accounts import authentication, letters, outbox, password_reset, validation
 from gql_app.accounts.records import CustomerRecord
-from gql_app.accounts.throttle import Throttle
+from gql_app.accounts.throttling import Throttle
 from gql_app.db.engine import Database, Writer
 from gql_app.db.tables import CustomerRow, PasswordResetRow
 from gql_app.errors import Rejected
@@ -27,9 +27,11 @@ def changing(**changes: str | bool) -> Event:
 
     async def event(db: Writer, customer: CustomerRow) -> None:
         row = await db.get_one(CustomerRow, customer.id)
-        checked = checks.check_changes(row, {k: v for k, v in changes.items() if k != "password"})
+        checked = validation.check_changes(
+            row, {k: v for k, v in changes.items() if k != "password"}
+        )
         hashed = NEW_HASH if "password" in changes else None
-        await credentials.change(db, row.id, checked, password_hash=hashed, origin=NOWHERE)
+        await authentication.change(db, row.id, checked, password_hash=hashed, origin=NOWHERE)
 
     return event
 
@@ -48,7 +50,7 @@ async def there_and_back(db: Writer, customer: CustomerRow) -> None:
 
 async def change_password(db: Writer, customer: CustomerRow) -> None:
     """Change one's own password."""
-    await credentials.change_password(
+    await authentication.change_password(
         db, customer, LIFETIMES, password_hash=NEW_HASH, origin=NOWHERE
     )
 
@@ -75,7 +77,7 @@ def event(request: pytest.FixtureRequest) -> Event:
 async def refused(database: Database, token: str) -> bool:
     """Tell whether a link is refused where it is looked up, and where it is spent."""
     async with database.read() as db:
-        found = await resets.resettable(db, token)
+        found = await password_reset.resettable(db, token)
     return await refused_in_the_end(database, token) and found is None
 
 
@@ -83,9 +85,9 @@ async def refused_in_the_end(database: Database, token: str) -> bool:
     """Tell whether a link is refused where it is spent."""
     try:
         async with database.write() as db:
-            await resets.reset(db, token, THROTTLE, password_hash="thief's", origin=NOWHERE)
+            await password_reset.reset(db, token, THROTTLE, password_hash="thief's", origin=NOWHERE)
     except Rejected as why:
-        return why.faults == (resets.SPENT_LINK,)
+        return why.faults == (password_reset.SPENT_LINK,)
     return False
 
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from gql_app.accounts import credentials, refresh, resets, sessions
+from gql_app.accounts import authentication, password_reset, refresh_tokens, sessions
 from gql_app.accounts.audit import Action
-from gql_app.accounts.credentials import Attempt
+from gql_app.accounts.authentication import Attempt
 from gql_app.accounts.customers import set_password
-from gql_app.accounts.refresh import NotRefreshed
+from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened
-from gql_app.accounts.throttle import Throttle
+from gql_app.accounts.throttling import Throttle
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
@@ -28,7 +28,9 @@ async def reset(database: Database, token: str, password_hash: str) -> str | Non
     """Use a link; tell the code it is rejected with, if it is."""
     try:
         async with database.write() as db:
-            await resets.reset(db, token, THROTTLE, password_hash=password_hash, origin=NOWHERE)
+            await password_reset.reset(
+                db, token, THROTTLE, password_hash=password_hash, origin=NOWHERE
+            )
     except Rejected as why:
         return why.faults[0].code
     return None
@@ -46,7 +48,7 @@ async def test_of_two_who_use_one_link_at_once_one_does(database: Database) -> N
     (letter,) = await claim(database)
     token = token_of(letter)
     async with database.write() as db:
-        await resets.reset(db, token, THROTTLE, password_hash="first", origin=NOWHERE)
+        await password_reset.reset(db, token, THROTTLE, password_hash="first", origin=NOWHERE)
         second = asyncio.create_task(reset(database, token, "second"))
         await until_it_waits(db, second)
     assert await second == "TOKEN_INVALID"
@@ -62,12 +64,12 @@ async def test_an_unknown_link_resets_nothing(database: Database) -> None:
 async def sign_in(database: Database, attempt: Attempt) -> Opened | None:
     """Sign in within a transaction that may do more."""
     async with database.write() as db:
-        return await credentials.sign_in(db, attempt, THROTTLE, LIFETIMES, origin=NOWHERE)
+        return await authentication.sign_in(db, attempt, THROTTLE, LIFETIMES, origin=NOWHERE)
 
 
 async def admit(database: Database, attempt: Attempt) -> Opened | None:
     """Sign in at once."""
-    return await credentials.admit(database, attempt, LIFETIMES, origin=NOWHERE)
+    return await authentication.admit(database, attempt, LIFETIMES, origin=NOWHERE)
 
 
 def proven(customer: CustomerRow) -> Attempt:
@@ -119,10 +121,10 @@ async def test_whose_pepper_has_changed_finds_no_successor(database: Database) -
     async with database.write() as db:
         opened = await sessions.open_session(db, ada, NOWHERE, LIFETIMES)
     async with database.write() as db:
-        await refresh.rotate(db, opened.refresh_token, NOWHERE, LIFETIMES)
+        await refresh_tokens.rotate(db, opened.refresh_token, NOWHERE, LIFETIMES)
     peppered = replace(LIFETIMES, pepper=b"another pepper")
     async with database.write() as db:
-        again = await refresh.rotate(db, opened.refresh_token, NOWHERE, peppered)
+        again = await refresh_tokens.rotate(db, opened.refresh_token, NOWHERE, peppered)
     assert again is NotRefreshed.UNKNOWN
 
 
@@ -131,6 +133,6 @@ async def test_token_that_is_gone_or_never_was_carries_nothing_on(
     database: Database, token: str
 ) -> None:
     async with database.write() as db:
-        assert await refresh.rotate(db, token, NOWHERE, LIFETIMES) is NotRefreshed.UNKNOWN
+        assert await refresh_tokens.rotate(db, token, NOWHERE, LIFETIMES) is NotRefreshed.UNKNOWN
     async with database.read() as db:
-        assert await refresh.owner(db, token) is None
+        assert await refresh_tokens.owner(db, token) is None

@@ -7,13 +7,13 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
-from gql_app.accounts import credentials, customers
-from gql_app.accounts.checks import Changes, check_changes
-from gql_app.accounts.credentials import Attempt
+from gql_app.accounts import authentication, customers
+from gql_app.accounts.authentication import Attempt
 from gql_app.accounts.limits import Limit
 from gql_app.accounts.records import AnySession
 from gql_app.accounts.sessions import open_session
-from gql_app.accounts.throttle import Throttle
+from gql_app.accounts.throttling import Throttle
+from gql_app.accounts.validation import Changes, check_changes
 from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
 from gql_app.errors import Rejected, TooManyAttempts
@@ -61,7 +61,7 @@ async def check(
     password: str = PASSWORD,
 ) -> Attempt:
     """Check a password."""
-    return await credentials.check(
+    return await authentication.check(
         database.read, hasher, THROTTLE, email=email, password=password, origin=NOWHERE
     )
 
@@ -69,13 +69,13 @@ async def check(
 async def sign_in(database: Database, attempt: Attempt) -> AnySession | None:
     """Sign in, if the attempt was good."""
     async with database.write() as db:
-        opened = await credentials.sign_in(db, attempt, THROTTLE, LIFETIMES, origin=NOWHERE)
+        opened = await authentication.sign_in(db, attempt, THROTTLE, LIFETIMES, origin=NOWHERE)
     return opened.session if opened else None
 
 
 async def admit(database: Database, attempt: Attempt) -> AnySession | None:
     """Sign in at once, if nothing speaks against it."""
-    opened = await credentials.admit(database, attempt, LIFETIMES, origin=NOWHERE)
+    opened = await authentication.admit(database, attempt, LIFETIMES, origin=NOWHERE)
     return opened.session if opened else None
 
 
@@ -283,7 +283,9 @@ async def test_only_a_new_password_or_losing_access_ends_sessions(
             await open_session(db, row, NOWHERE, LIFETIMES)
     changes = Changes(values, PASSWORD if new_hash else None)
     async with database.write() as db:
-        row = await credentials.change(db, ada.id, changes, password_hash=new_hash, origin=NOWHERE)
+        row = await authentication.change(
+            db, ada.id, changes, password_hash=new_hash, origin=NOWHERE
+        )
     assert row.password_hash == (new_hash or ada.password_hash)
     assert await session_count(database) == left
 
@@ -295,7 +297,7 @@ async def test_a_rejected_change_ends_no_session(database: Database) -> None:
     changes = check_changes(ada, {"is_active": False, "password": "a password of its own"})
     with pytest.raises(Rejected) as why:
         async with database.write() as db:
-            await credentials.change(
+            await authentication.change(
                 db, ada.id, changes, password_hash="another hash", origin=NOWHERE
             )
     assert [fault.code for fault in why.value.faults] == ["LAST_ADMIN"]
@@ -312,7 +314,7 @@ async def test_only_an_account_that_there_is_is_unlocked(
     with pytest.raises(TooManyAttempts):
         await check(database, hasher)
     async with database.write() as db:
-        assert await credentials.unlock(db, email, THROTTLE) is known
+        assert await authentication.unlock(db, email, THROTTLE) is known
     if known:
         assert (await check(database, hasher)).proven
     async with looking(database) as db:

@@ -9,9 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gql_app import clock
-from gql_app.accounts import checks
-from gql_app.accounts.checks import Changes, Rules, check_changes, check_new
+from gql_app.accounts import validation
 from gql_app.accounts.identity import canonical_email, search_key
+from gql_app.accounts.validation import Changes, Rules, check_changes, check_new
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
 from gql_app.security.ids import new_id
@@ -210,11 +210,11 @@ def test_long_run_of_marks_is_refused_in_every_field(field: str, marks: str) -> 
 )
 def test_local_part_has_64_octets(local: str, *, taken: bool) -> None:
     email = f"{local}@example.com"
-    assert (checks.stored_key(email) == email) is taken
+    assert (validation.stored_key(email) == email) is taken
     if taken:
         assert check_new(**fields(email=email)).email == email
     else:
-        assert checks.stored_key(email) is None
+        assert validation.stored_key(email) is None
         assert faults(lambda: check_new(**fields(email=email))) == [("INVALID", "email")]
 
 
@@ -236,7 +236,7 @@ def test_address_of_a_special_use_domain_that_is_named_is_taken(email: str) -> N
     named = Rules(special_domains=("local", "test", "home.arpa", "a.localhost", "onion", "invalid"))
     assert check_new(**fields(email=email), rules=named).email == email
     assert check_changes(row(), {"email": email}, named).values["email"] == email
-    assert checks.stored_key(email) == email
+    assert validation.stored_key(email) == email
 
 
 @pytest.mark.parametrize("email", ["u@office.arpa", "u@nohome.arpa", "u@other.localhost"])
@@ -346,8 +346,8 @@ def test_an_address_is_looked_for_by_the_key_that_it_is_stored_by(address: str) 
         stored = check_new(**fields(email=address)).email
     except Rejected:
         return
-    assert checks.stored_key(address) == canonical_email(stored)
-    assert checks.stored_key(f" {address.upper()} ") == checks.stored_key(address.upper())
+    assert validation.stored_key(address) == canonical_email(stored)
+    assert validation.stored_key(f" {address.upper()} ") == validation.stored_key(address.upper())
 
 
 @pytest.mark.parametrize(

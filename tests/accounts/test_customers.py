@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from gql_app.accounts import customers, sessions
-from gql_app.accounts.checks import Changes, NewCustomer, check_changes, check_new
 from gql_app.accounts.identity import email_keys
+from gql_app.accounts.validation import Changes, NewCustomer, check_changes, check_new
 from gql_app.db.engine import Database, Writer
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import Fault, Rejected

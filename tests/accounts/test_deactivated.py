@@ -4,9 +4,9 @@ import pytest
 
 from gql_app.accounts import customers
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
-from gql_app.accounts.paging import Window
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.pagination.pages import Window
 from tests.accounts.rows import CROWD, FREQUENT, RARE, SHORT, names, store, walk
 from tests.accounts.rows import customer as made
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from gql_app.accounts import audit, exports
-from gql_app.accounts.exports import PAGE
+from gql_app.accounts import audit
+from gql_app.cli import exports
+from gql_app.cli.exports import PAGE
 from gql_app.db.engine import Database
 from tests.accounts.rows import customer, statements, store
 

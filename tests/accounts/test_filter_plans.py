@@ -12,10 +12,10 @@ from sqlalchemy import text
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
-from gql_app.accounts.paging import SAMPLE, Window
 from gql_app.accounts.records import AuditRecord
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.pagination.pages import SAMPLE, Window
 from tests.accounts.rows import (
     FREQUENT,
     ORDERS,

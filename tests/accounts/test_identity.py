@@ -7,8 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gql_app.accounts import checks, customers, failures
-from gql_app.accounts.checks import check_changes
+from gql_app.accounts import customers, failures, validation
 from gql_app.accounts.identity import (
     MAX_KEY,
     canonical_email,
@@ -17,7 +16,8 @@ from gql_app.accounts.identity import (
     former_key,
     search_key,
 )
-from gql_app.accounts.throttle import Throttle
+from gql_app.accounts.throttling import Throttle
+from gql_app.accounts.validation import check_changes
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
 from tests.accounts.rows import customer, statements, store
@@ -47,13 +47,13 @@ ADDRESSES = st.builds("{}@{}".format, LOCALS, DOMAINS)
 
 def stored(address: str) -> str | None:
     """Tell how an address would be stored, if it is any."""
-    checked = checks._email(address, checks.DEFAULT_RULES)  # noqa: SLF001 — what is under test takes what it makes
+    checked = validation._email(address, validation.DEFAULT_RULES)  # noqa: SLF001 — what is under test takes what it makes
     return checked if isinstance(checked, str) else None
 
 
 @pytest.mark.parametrize(("one", "other"), OTHERS)
 def test_addresses_of_two_mailboxes_have_two_keys(one: str, other: str) -> None:
-    assert checks.stored_key(one) != checks.stored_key(other)
+    assert validation.stored_key(one) != validation.stored_key(other)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_addresses_of_two_mailboxes_have_two_keys(one: str, other: str) -> None:
     ],
 )
 def test_spellings_of_one_mailbox_have_one_key(one: str, other: str) -> None:
-    assert checks.stored_key(one) == checks.stored_key(other) is not None
+    assert validation.stored_key(one) == validation.stored_key(other) is not None
 
 
 @given(st.lists(ADDRESSES, min_size=2, max_size=12))

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import imports
-from gql_app.accounts.imports import FIELDS, Record, Refused
+from gql_app.cli import imports
+from gql_app.cli.imports import FIELDS, Record, Refused
 from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow, CustomerRow
 from gql_app.errors import Rejected

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import known_clients, refresh, sessions
+from gql_app.accounts import known_clients, refresh_tokens, sessions
 from gql_app.accounts.audit import Origin
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, KnownClientRow
@@ -62,7 +62,7 @@ async def test_session_notes_from_where_it_is_opened_and_refreshed(
         opened = await sessions.open_session(db, ada, Origin("192.0.2.1"), LIFETIMES)
     set_clock(NOON + timedelta(seconds=30))
     async with noon.write() as db:
-        await refresh.rotate(db, opened.refresh_token, Origin("198.51.100.1"), LIFETIMES)
+        await refresh_tokens.rotate(db, opened.refresh_token, Origin("198.51.100.1"), LIFETIMES)
     assert await clients(noon) == {
         "192.0.2.1": timedelta(),
         "198.51.100.1": timedelta(seconds=30),

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete, func, select
 
 from gql_app.accounts import customers
-from gql_app.accounts.checks import Changes
+from gql_app.accounts.validation import Changes
 from gql_app.db.engine import Database, Writer
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected

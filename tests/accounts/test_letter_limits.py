@@ -10,7 +10,7 @@ from gql_app.accounts import letters, outbox
 from gql_app.accounts.letters import Kind
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
-from gql_app.mail import Letter
+from gql_app.lib.outbox.mailer import Letter
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import (
     PER_DAY,

@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from gql_app import mail
-from gql_app.accounts import checks, customers, letters, outbox
+from gql_app.accounts import customers, letters, outbox, validation
 from gql_app.accounts.letters import Kind
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, LetterRow
-from gql_app.security import opaque
+from gql_app.lib.outbox import mailer
+from gql_app.security import refresh_secrets
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import (
     LINK,
@@ -69,7 +69,7 @@ async def test_change_of_address_tells_the_mailbox_that_was(
     noon: Database, ada: CustomerRow
 ) -> None:
     async with noon.write() as db:
-        changes = checks.check_changes(ada, {"email": "new@example.com"})
+        changes = validation.check_changes(ada, {"email": "new@example.com"})
         await customers.update(db, ada.id, changes, origin=NOWHERE)
     (told,) = await claim(noon)
     assert (told.recipient, told.subject) == ("ada@example.com", "Your e-mail address was changed")
@@ -81,7 +81,7 @@ async def test_no_letter_is_written_where_no_mailbox_changed(
 ) -> None:
     for spelling in (email, ada.email) * 3:
         async with noon.write() as db:
-            changes = checks.check_changes(ada, {"email": spelling})
+            changes = validation.check_changes(ada, {"email": spelling})
             await customers.update(db, ada.id, changes, origin=NOWHERE)
     assert await waiting(noon) == []
 
@@ -95,7 +95,7 @@ async def test_no_letter_of_any_kind_holds_a_word_of_its_customers(
     async with noon.write() as db:
         letters.post(db, kind, customer_id=stranger.id, recipient=stranger.email)
     (letter,) = await claim(noon)
-    message = mail.written(letter, sender="no-reply@shop.example")
+    message = mailer.written(letter, sender="no-reply@shop.example")
     assert letter.recipient == stranger.email
     said = f"{message.as_string()}{message['Subject']}{message['To']}{letter.body}".casefold()
     words = [*name.casefold().split(), "0199"]
@@ -239,7 +239,7 @@ async def test_link_is_the_same_at_each_try_and_good_for_30_minutes_from_it(
         set_clock(now)
         (letter,) = await claim(noon)
         tokens.add(token_of(letter))
-        digest = opaque.digest(opaque.RESET, token_of(letter))
+        digest = refresh_secrets.digest(refresh_secrets.RESET, token_of(letter))
         assert await resets(noon) == [(ada.id, digest, now + timedelta(minutes=30))]
     assert len(tokens) == 1
 
@@ -249,6 +249,6 @@ async def test_database_holds_neither_a_token_nor_a_body(noon: Database, ada: Cu
     (letter,) = await claim(noon)
     written = await contents(noon)
     assert letter.id in written
-    token = token_of(letter).removeprefix(opaque.RESET)
-    for secret in (token, opaque.RESET, STATIONERY.reset_url, "Hello", letter.subject):
+    token = token_of(letter).removeprefix(refresh_secrets.RESET)
+    for secret in (token, refresh_secrets.RESET, STATIONERY.reset_url, "Hello", letter.subject):
         assert secret not in written

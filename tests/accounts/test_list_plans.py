@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from gql_app.accounts.customer_lists import Order, OrderField
-from gql_app.accounts.paging import Window
 from gql_app.accounts.samples import batches, insert_samples
 from gql_app.db.engine import Database
+from gql_app.lib.pagination.pages import Window
 from tests.accounts.rows import ORDERS, cursor, everybody, read, statements
 
 INDEXES = {

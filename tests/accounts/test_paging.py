@@ -7,10 +7,10 @@ import pytest
 
 from gql_app.accounts.customer_lists import Order
 from gql_app.accounts.customers import delete
-from gql_app.accounts.paging import DEFAULT_SIZE, MAX_SIZE, Window
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import BadUserInput
+from gql_app.lib.pagination.pages import DEFAULT_SIZE, MAX_SIZE, Window
 from tests.accounts.rows import (
     COLUMNS,
     ORDERS,

@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import delete, func, select, true, update
 
-from gql_app.accounts import presumed as presumed_callers
+from gql_app.accounts import caller_cache as presumed_callers
+from gql_app.accounts.caller_cache import Presumed, Proving, Unproven
 from gql_app.accounts.callers import USE_PRECISION, Caller
 from gql_app.accounts.customer_lists import Filter, Order, listing
-from gql_app.accounts.presumed import Presumed, Proving, Unproven
 from gql_app.db.engine import Database
 from gql_app.db.questions import Question
 from gql_app.db.tables import CustomerRow, SessionRow

@@ -6,9 +6,9 @@ import pytest
 
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.accounts.customers import delete
-from gql_app.accounts.paging import EVERYTHING, MAX_COUNT, REACH, Window
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.pagination.pages import EVERYTHING, MAX_COUNT, REACH, Window
 from tests.accounts.rows import (
     CROWD,
     FREQUENT,

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from gql_app.accounts.checks import check_new
 from gql_app.accounts.identity import email_key, search_key
 from gql_app.accounts.samples import BATCH, batches, insert_samples
+from gql_app.accounts.validation import check_new
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
 from tests.databases import looking

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from gql_app.accounts.limits import LOCKOUT_MEMORY, LOCKOUT_PAUSE, Limit, Lockout
-from gql_app.accounts.throttle import HOUR, Throttle
+from gql_app.accounts.throttling import HOUR, Throttle
 from gql_app.db.engine import Database
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts

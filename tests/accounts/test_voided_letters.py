@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from gql_app.accounts import checks, customers, letters, outbox
+from gql_app.accounts import customers, letters, outbox, validation
 from gql_app.accounts.letters import Kind
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
-from gql_app.security import opaque
+from gql_app.security import refresh_secrets
 from tests.accounts.outbox import (
     STATIONERY,
     ask_reset,
@@ -46,7 +46,7 @@ async def test_newer_letter_voids_the_link_of_the_one_that_left(
     older, newer = tokens
     assert older != newer
     ((_, digest, _),) = await resets(noon)
-    assert digest == opaque.digest(opaque.RESET, newer)
+    assert digest == refresh_secrets.digest(refresh_secrets.RESET, newer)
 
 
 async def test_request_of_one_customer_leaves_another_alone(
@@ -125,7 +125,7 @@ async def test_letter_goes_when_its_customer_is_deactivated(
 ) -> None:
     await ask_reset(noon, ada)
     async with noon.write() as db:
-        changes = checks.check_changes(ada, {"is_active": False})
+        changes = validation.check_changes(ada, {"is_active": False})
         await customers.update(db, ada.id, changes, origin=NOWHERE)
     assert await claim(noon) == []
     assert (await waiting(noon), await resets(noon)) == ([], [])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gql_app.db.backup import copy
+from gql_app.cli.backup import copy
 from gql_app.db.engine import Database, sqlite_file
 from tests.accounts.rows import customer
 from tests.databases import contents, copied_sqlite

@@ -5,9 +5,9 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 from gql_app.db.engine import Database
-from gql_app.db.grams import by_grams, by_trigrams, grams, holds, pattern
 from gql_app.db.questions import Question
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.pagination.text_search import by_grams, by_trigrams, grams, holds, pattern
 from tests.accounts.rows import customer, store
 
 POSTGRESQL = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy left it untyped

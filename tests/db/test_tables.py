@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from gql_app.accounts.checks import MAX_EMAIL, MAX_NAME, check_new
 from gql_app.accounts.identity import MAX_KEY, email_key, search_key
+from gql_app.accounts.validation import MAX_EMAIL, MAX_NAME, check_new
 from gql_app.clock import LATEST
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, SessionRow

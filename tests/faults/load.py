@@ -12,7 +12,7 @@ from sqlalchemy import select
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, RefreshTokenRow
 from gql_app.resources import Resources
-from gql_app.security import opaque
+from gql_app.security import refresh_secrets
 from gql_app.security.ids import new_id
 from gql_app.settings import Settings
 from tests.conftest import SECRET
@@ -120,7 +120,7 @@ class Load:
             if data:
                 assert data["refresh"]["status"] == "SUCCESS"
                 token = data["refresh"]["refreshToken"]
-                self.acknowledged.add(opaque.digest(opaque.REFRESH, token) or "")
+                self.acknowledged.add(refresh_secrets.digest(refresh_secrets.REFRESH, token) or "")
 
         return refresh
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gql_app import chores
+from gql_app import background
 from gql_app.accounts import letters, outbox
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.outbox import LEASE, LONGEST_PAUSE
@@ -60,7 +60,7 @@ async def test_session_survives_a_step_and_its_token_does_not(
     answer = await refreshed(api, person.refresh_token)
     token = str(answer["token"])
     assert (await api.run(ME, token=token)).data == {"me": {"name": person.name}}
-    assert await chores.purge(api.resources) == 0
+    assert await background.purge(api.resources) == 0
 
 
 async def test_token_gains_no_time_when_the_clock_is_set_right_again(
@@ -130,7 +130,7 @@ async def test_letter_in_hand_leaves_within_the_longest_pause(
         told = []
         for step in steps:
             set_clock(NOON + step)
-            told.append(await chores.deliver(resources))
+            told.append(await background.deliver(resources))
     assert told == sent
 
 

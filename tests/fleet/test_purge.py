@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from gql_app import chores
+from gql_app import background
 from gql_app.accounts import sessions
 from gql_app.db.tables import SessionRow, ThrottleRow
 from gql_app.resources import Resources
@@ -73,7 +73,7 @@ async def left(resources: Resources) -> list[int]:
 
 async def test_three_that_purge_at_once_delete_each_row_once(processes: list[Resources]) -> None:
     async with asyncio.timeout(PATIENCE):
-        counts = await asyncio.gather(*map(chores.purge, processes))
+        counts = await asyncio.gather(*map(background.purge, processes))
     assert sum(counts) == 2 * OVER
     assert await left(processes[0]) == [1, 1]
 
@@ -87,8 +87,8 @@ async def test_purge_waits_for_nobody_and_takes_up_what_another_left(
         async with one.database.write() as db, asyncio.timeout(PATIENCE):
             assert await sessions.purge(db, batch=100) == 100
             assert await one.throttle.purge(db, batch=100) == 100
-            assert await chores.purge(two) == 2 * (OVER - 100)
+            assert await background.purge(two) == 2 * (OVER - 100)
             raise Crash
     assert await left(two) == [101, 101]
-    assert await chores.purge(two) == 200
+    assert await background.purge(two) == 200
     assert await left(two) == [1, 1]

@@ -6,11 +6,11 @@ from typing import Final
 import pytest
 from graphql import OperationDefinitionNode
 
-from gql_app.schema.admission import MOST_SIZES, Admission, NotAdmitted
-from gql_app.schema.asked import MOST
+from gql_app.lib.engine.document_validator import MOST_SIZES, Admission, NotAdmitted
+from gql_app.lib.engine.execution import Asked, Execution
+from gql_app.lib.engine.limits import Limits
+from gql_app.lib.engine.selection import MOST
 from gql_app.schema.context import Context
-from gql_app.schema.execution import Asked, Execution
-from gql_app.schema.limits import Limits
 from gql_app.schema.root import build_schema
 from tests.api import Api
 from tests.people import NOWHERE, Person

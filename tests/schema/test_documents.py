@@ -9,11 +9,11 @@ import pytest
 from graphql import parse
 
 from bench.hostile import FIELDS, LENGTH
-from gql_app.schema.admission import Admission
+from gql_app.lib.engine.document_validator import Admission
+from gql_app.lib.engine.documents import DOCUMENT_BYTES, MOST_BYTES, Document, KeptDocuments
+from gql_app.lib.engine.execution import Asked, Execution
+from gql_app.lib.engine.limits import Limits
 from gql_app.schema.context import Context
-from gql_app.schema.documents import DOCUMENT_BYTES, MOST_BYTES, Document, KeptDocuments
-from gql_app.schema.execution import Asked, Execution
-from gql_app.schema.limits import Limits
 from gql_app.schema.root import build_schema
 from tests.api import Api
 from tests.people import NOWHERE, Person

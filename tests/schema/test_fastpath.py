@@ -6,8 +6,8 @@ from typing import Final
 import pytest
 from sqlalchemy import text
 
+from gql_app.lib.engine.execution import Asked
 from gql_app.resources import Resources
-from gql_app.schema.execution import Asked
 from gql_app.settings import Settings
 from tests.people import Kind
 from tests.schema.agreement import Both, Paths, pair

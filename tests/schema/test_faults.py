@@ -8,7 +8,7 @@ import pytest
 from graphql import GraphQLError
 from sqlalchemy import text
 
-from gql_app.schema import faults, scalars
+from gql_app.schema import errors, scalars
 from gql_app.settings import Settings
 from tests.api import GRAPHQL, Answer, Api, running
 from tests.people import PASSWORD, Person, add_customer, sign_in
@@ -183,7 +183,7 @@ async def test_hostile_variables_are_told_few_errors_of_little_length(api: Api) 
     assert max(len(error["message"]) for error in answer.errors) <= 1000
 
 
-@pytest.mark.parametrize("tell", [faults.before_execution, faults.in_execution])
+@pytest.mark.parametrize("tell", [errors.before_execution, errors.in_execution])
 @pytest.mark.parametrize("why", [ValueError("words of a library"), TypeError("words of a library")])
 def test_no_words_of_a_library_are_repeated(
     tell: Callable[[Sequence[GraphQLError], str], list[GraphQLError]], why: Exception
@@ -197,10 +197,10 @@ def test_no_words_of_a_library_are_repeated(
 
 def test_words_of_graphql_core_and_of_our_scalars_are_repeated() -> None:
     ours = scalars.Unreadable("there is no such moment")
-    errors = [
+    raised = [
         GraphQLError("Field 'x' is unknown."),
         GraphQLError("there is no such moment", original_error=ours),
         GraphQLError("has invalid value", original_error=GraphQLError("Int is too large")),
     ]
-    told = [error.message for error in errors]
-    assert [error.message for error in faults.before_execution(errors, "the id")] == told
+    told = [error.message for error in raised]
+    assert [error.message for error in errors.before_execution(raised, "the id")] == told

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from gql_app import chores
+from gql_app import background
 from tests.api import Api
 from tests.people import PASSWORD, Person
 from tests.schema.agreement import BOTH_WAYS
@@ -33,7 +33,7 @@ FROM: Final = {"User-Agent": "a program that guesses"}
 
 async def guesses(api: Api, admin: Person) -> list[dict[str, Any]]:
     """Tell what the audit knows of guesses."""
-    await chores.record_guesses(api.resources)
+    await background.record_guesses(api.resources)
     nodes = (await api.run(EVENTS, token=admin.token)).data["auditEvents"]["nodes"]
     found: list[dict[str, Any]] = [
         each for each in nodes if each["userAgent"] == FROM["User-Agent"]

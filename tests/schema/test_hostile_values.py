@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import pytest
 
-from gql_app.accounts.checks import MAX_EMAIL
+from gql_app.accounts.validation import MAX_EMAIL
+from gql_app.lib.text.normalization import LONGEST_DECOMPOSITION
 from gql_app.settings import Settings
-from gql_app.text import LONGEST_DECOMPOSITION
 from tests.api import Api, running
 from tests.letterbox import Letterbox
 from tests.people import Person, add_customer, sign_in

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gql_app.schema.patience import Patience
+from gql_app.lib.engine.timeouts import Patience
 
 SOON = 0.05
 LATE = 10

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from gql_app.security.jwk import PrivateKey, PublicKey, public_jwk
+from gql_app.lib.keyring.jwk import PrivateKey, PublicKey, public_jwk
 
 ALGORITHMS = ("EdDSA", "ES256", "RS256")
 

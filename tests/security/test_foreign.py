@@ -7,9 +7,9 @@ from hashlib import pbkdf2_hmac
 import bcrypt
 import pytest
 
-from gql_app.security import foreign
+from gql_app.lib.hashes import formats
+from gql_app.lib.hashes.formats import UNKNOWN
 from gql_app.security.fair_queue import LOCAL
-from gql_app.security.foreign import UNKNOWN
 from gql_app.security.password_policy import normalise
 from gql_app.security.passwords import NO_PASSWORD, Passwords
 from tests.security.hashes import VECTORS, Vector
@@ -31,7 +31,7 @@ def passwords() -> Iterator[Passwords]:
 async def test_hash_of_another_system_matches_its_password_alone_and_is_outdated(
     passwords: Passwords, vector: Vector
 ) -> None:
-    assert foreign.fault(vector.hashed) is None
+    assert formats.fault(vector.hashed) is None
     assert await passwords.verify(vector.password, vector.hashed, LOCAL) is True
     assert await passwords.verify("!" + vector.password, vector.hashed, LOCAL) is False
     assert passwords.outdated(vector.hashed) is True
@@ -71,10 +71,10 @@ async def test_hash_that_was_damaged_matches_nothing(passwords: Passwords, vecto
     ],
 )
 def test_hash_that_costs_too_much_or_proves_too_little_is_refused(hashed: str, limit: str) -> None:
-    fault = foreign.fault(hashed)
+    fault = formats.fault(hashed)
     assert fault is not None
     assert limit in fault
-    assert not foreign.matches(hashed, ["salt", ""])
+    assert not formats.matches(hashed, ["salt", ""])
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_hash_that_costs_too_much_or_proves_too_little_is_refused(hashed: str, l
     ],
 )
 def test_hash_at_its_limit_is_taken(hashed: str) -> None:
-    assert foreign.fault(hashed) is None
+    assert formats.fault(hashed) is None
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_hash_at_its_limit_is_taken(hashed: str) -> None:
 async def test_anything_else_is_no_hash_and_matches_nothing(
     passwords: Passwords, garbage: str
 ) -> None:
-    assert foreign.fault(garbage) == UNKNOWN
+    assert formats.fault(garbage) == UNKNOWN
     assert await passwords.verify("", garbage, LOCAL) is False
     assert await passwords.verify("salt", garbage, LOCAL) is False
 
@@ -173,6 +173,6 @@ async def test_no_password_is_matched_by_none(passwords: Passwords) -> None:
 
 def test_no_reason_repeats_any_of_the_hash() -> None:
     for hashed in (f"$2b$31${'u' * 53}", f"pbkdf2:sha1:9999999$salty${HEX}", "$secret$"):
-        fault = foreign.fault(hashed)
+        fault = formats.fault(hashed)
         assert fault is not None
         assert not {"secret", "salty", HEX, "u" * 53} & set(fault.replace("$", " ").split())

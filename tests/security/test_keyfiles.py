@@ -13,15 +13,15 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gql_app.errors import CannotStart
-from gql_app.security.jwk import thumbprint
-from gql_app.security.keyfiles import (
+from gql_app.lib.keyring.jwk import thumbprint
+from gql_app.lib.keyring.keyfiles import (
     Algorithm,
     add_key,
     drop_private_half,
     is_short,
     read_key,
 )
-from gql_app.security.keys import Key, SigningKey
+from gql_app.lib.keyring.keys import Key, SigningKey
 from tests.security.foundry import ALGORITHMS, pair, private_pem, public_pem
 
 LOCK = BestAvailableEncryption(b"nobody types this at a server")

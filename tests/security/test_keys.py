@@ -12,7 +12,7 @@ import pytest
 
 from gql_app.clock import LATEST
 from gql_app.errors import CannotStart
-from gql_app.security.keys import PUBLISHED, Key, KeyRing, hmac_key, kept_secret
+from gql_app.lib.keyring.keys import PUBLISHED, Key, KeyRing, hmac_key, kept_secret
 from tests.conftest import SetClock
 from tests.security.foundry import ALGORITHMS, SPELLINGS, pair, public_spellings
 

@@ -7,20 +7,20 @@ from uuid import UUID
 
 import pytest
 
-from gql_app.security import opaque
+from gql_app.security import refresh_secrets
 
 PEPPER = b"a pepper of the tests"
 LETTER = UUID("01890000-0000-7000-8000-000000000001")
-TOKEN = opaque.REFRESH + "A" * 43
+TOKEN = refresh_secrets.REFRESH + "A" * 43
 SALT = "5a" * 32
 
 
 def made_tokens() -> dict[str, str]:
     """Make a token in each of the ways there are."""
     return {
-        "new": opaque.new_refresh_token(),
-        "succeeding": opaque.succeeding(PEPPER, TOKEN, SALT),
-        "reset": opaque.reset_token(PEPPER, LETTER),
+        "new": refresh_secrets.new_refresh_token(),
+        "succeeding": refresh_secrets.succeeding(PEPPER, TOKEN, SALT),
+        "reset": refresh_secrets.reset_token(PEPPER, LETTER),
     }
 
 
@@ -34,23 +34,23 @@ def test_token_is_a_prefix_and_256_bits_in_url_safe_letters(way: str, prefix: st
 
 
 def test_new_tokens_and_salts_are_never_the_same() -> None:
-    assert len({opaque.new_refresh_token() for _ in range(1000)}) == 1000
-    assert len({opaque.new_salt() for _ in range(1000)}) == 1000
+    assert len({refresh_secrets.new_refresh_token() for _ in range(1000)}) == 1000
+    assert len({refresh_secrets.new_salt() for _ in range(1000)}) == 1000
 
 
 def test_salt_is_256_bits_in_hexadecimal() -> None:
-    assert re.fullmatch(r"[0-9a-f]{64}", opaque.new_salt())
+    assert re.fullmatch(r"[0-9a-f]{64}", refresh_secrets.new_salt())
 
 
 def test_successor_is_the_same_for_every_caller_with_the_same_token() -> None:
-    assert len({opaque.succeeding(PEPPER, TOKEN, SALT) for _ in range(3)}) == 1
+    assert len({refresh_secrets.succeeding(PEPPER, TOKEN, SALT) for _ in range(3)}) == 1
 
 
 @pytest.mark.parametrize(
     ("pepper", "token", "salt"),
     [
         (b"another pepper", TOKEN, SALT),
-        (PEPPER, opaque.REFRESH + "B" * 43, SALT),
+        (PEPPER, refresh_secrets.REFRESH + "B" * 43, SALT),
         (PEPPER, TOKEN, "a5" * 32),
     ],
     ids=["pepper", "token", "salt"],
@@ -58,26 +58,30 @@ def test_successor_is_the_same_for_every_caller_with_the_same_token() -> None:
 def test_successor_is_another_if_anything_it_is_made_of_is(
     pepper: bytes, token: str, salt: str
 ) -> None:
-    assert opaque.succeeding(pepper, token, salt) != opaque.succeeding(PEPPER, TOKEN, SALT)
+    assert refresh_secrets.succeeding(pepper, token, salt) != refresh_secrets.succeeding(
+        PEPPER, TOKEN, SALT
+    )
 
 
 def test_successor_is_no_plain_digest_of_what_the_database_holds() -> None:
     digested = hashlib.sha256(bytes.fromhex(SALT) + TOKEN.encode()).digest()
-    successor = opaque.succeeding(PEPPER, TOKEN, SALT).removeprefix(opaque.REFRESH)
+    successor = refresh_secrets.succeeding(PEPPER, TOKEN, SALT).removeprefix(
+        refresh_secrets.REFRESH
+    )
     assert urlsafe_b64decode(successor + "=") != digested
 
 
 def test_reset_token_is_the_same_for_one_letter_and_pepper_only() -> None:
-    token = opaque.reset_token(PEPPER, LETTER)
-    assert opaque.reset_token(PEPPER, LETTER) == token
-    assert opaque.reset_token(b"another pepper", LETTER) != token
-    assert opaque.reset_token(PEPPER, UUID(int=LETTER.int + 1)) != token
+    token = refresh_secrets.reset_token(PEPPER, LETTER)
+    assert refresh_secrets.reset_token(PEPPER, LETTER) == token
+    assert refresh_secrets.reset_token(b"another pepper", LETTER) != token
+    assert refresh_secrets.reset_token(PEPPER, UUID(int=LETTER.int + 1)) != token
 
 
-@pytest.mark.parametrize("prefix", [opaque.REFRESH, opaque.RESET])
+@pytest.mark.parametrize("prefix", [refresh_secrets.REFRESH, refresh_secrets.RESET])
 def test_digest_is_the_sha_256_of_the_whole_token(prefix: str) -> None:
     token = prefix + "x-_9" * 10 + "abc"
-    assert opaque.digest(prefix, token) == hashlib.sha256(token.encode()).hexdigest()
+    assert refresh_secrets.digest(prefix, token) == hashlib.sha256(token.encode()).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -105,9 +109,14 @@ def test_digest_is_the_sha_256_of_the_whole_token(prefix: str) -> None:
     ],
 )
 def test_whatever_is_no_refresh_token_has_no_digest(token: str) -> None:
-    assert opaque.digest(opaque.REFRESH, token) is None
+    assert refresh_secrets.digest(refresh_secrets.REFRESH, token) is None
 
 
 def test_refresh_token_is_never_taken_for_a_reset_token() -> None:
-    assert opaque.digest(opaque.RESET, opaque.new_refresh_token()) is None
-    assert opaque.digest(opaque.REFRESH, opaque.reset_token(PEPPER, LETTER)) is None
+    assert (
+        refresh_secrets.digest(refresh_secrets.RESET, refresh_secrets.new_refresh_token()) is None
+    )
+    assert (
+        refresh_secrets.digest(refresh_secrets.REFRESH, refresh_secrets.reset_token(PEPPER, LETTER))
+        is None
+    )

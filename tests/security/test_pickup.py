@@ -8,10 +8,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from gql_app.errors import CannotStart
-from gql_app.security.keyfiles import Algorithm
-from gql_app.security.keystore import KeyStore
-from gql_app.security.pickup import CurrentRing
-from gql_app.security.rotation import make, promote, retire
+from gql_app.lib.keyring.keyfiles import Algorithm
+from gql_app.lib.keyring.keystore import KeyStore
+from gql_app.lib.keyring.reloading import CurrentRing
+from gql_app.lib.keyring.rotation import make, promote, retire
 from tests.security.forging import ISSUER, RING, SECRET
 
 HS256 = RING.signing.id

@@ -11,14 +11,14 @@ from structlog.testing import capture_logs
 
 from gql_app.clock import LATEST
 from gql_app.errors import KeysGone, TokenInvalid
-from gql_app.security.keyfiles import Algorithm, drop_private_half
-from gql_app.security.keys import KeyRing
-from gql_app.security.keystore import KeyStore
-from gql_app.security.manifest import Manifest, read_manifest, write_manifest
-from gql_app.security.pickup import CurrentRing
-from gql_app.security.rotation import make, promote, retire
+from gql_app.lib.keyring.keyfiles import Algorithm, drop_private_half
+from gql_app.lib.keyring.keys import KeyRing
+from gql_app.lib.keyring.keystore import KeyStore
+from gql_app.lib.keyring.manifest import Manifest, read_manifest, write_manifest
+from gql_app.lib.keyring.reloading import CurrentRing
+from gql_app.lib.keyring.rotation import make, promote, retire
+from gql_app.security.token_cache import VerifiedTokens
 from gql_app.security.tokens import encode_token
-from gql_app.security.verified import VerifiedTokens
 from tests.conftest import SetClock
 from tests.security.forging import CUSTOMER, ISSUER, NOW, RING, SECRET, SESSION
 from tests.security.foundry import pair, private_pem

@@ -10,10 +10,10 @@ import pytest
 
 from gql_app.clock import LATEST
 from gql_app.errors import CannotRotate, CannotStart, TokenInvalid
-from gql_app.security.keyfiles import Algorithm, read_key
-from gql_app.security.keys import Key, SigningKey
-from gql_app.security.keystore import KeyStore
-from gql_app.security.rotation import make, promote, retire
+from gql_app.lib.keyring.keyfiles import Algorithm, read_key
+from gql_app.lib.keyring.keys import Key, SigningKey
+from gql_app.lib.keyring.keystore import KeyStore
+from gql_app.lib.keyring.rotation import make, promote, retire
 from gql_app.security.tokens import decode_token, encode_token
 from tests.conftest import SetClock
 from tests.security.forging import CUSTOMER, ISSUER, NOW, RING, SECRET, SESSION

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from gql_app.security import safekeeping
+from gql_app.lib.keyring import atomic_files
 
 
 def test_file_appears_when_it_is_whole_and_is_its_owners(tmp_path: Path) -> None:
     file = tmp_path / "file"
-    with safekeeping.creating(file) as draft:
+    with atomic_files.creating(file) as draft:
         draft.write_text("whole")
         assert draft.stat().st_mode & 0o777 == 0o600
         assert not file.exists()
@@ -20,14 +20,14 @@ def test_file_appears_when_it_is_whole_and_is_its_owners(tmp_path: Path) -> None
 def test_file_that_was_there_first_stays(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("first")
-    with pytest.raises(FileExistsError), safekeeping.creating(file) as draft:
+    with pytest.raises(FileExistsError), atomic_files.creating(file) as draft:
         draft.write_text("second")
     assert file.read_text() == "first"
     assert list(tmp_path.iterdir()) == [file]
 
 
 def test_file_that_does_not_get_whole_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(TypeError), safekeeping.creating(tmp_path / "file") as draft:
+    with pytest.raises(TypeError), atomic_files.creating(tmp_path / "file") as draft:
         draft.write_text(None)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
@@ -35,4 +35,4 @@ def test_file_that_does_not_get_whole_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["", ".", "/"])
 def test_path_that_names_no_file_is_a_folder(path: str) -> None:
     with pytest.raises(IsADirectoryError, match="Is a directory"):
-        safekeeping.create(Path(path), b"hush")
+        atomic_files.create(Path(path), b"hush")

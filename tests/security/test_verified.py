@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from gql_app import clock
 from gql_app.errors import TokenExpired, TokenInvalid, TokenReason, Unauthenticated
+from gql_app.lib.keyring.keyfiles import Algorithm
+from gql_app.lib.keyring.keys import KeyRing
+from gql_app.lib.keyring.keystore import KeyStore
+from gql_app.lib.keyring.reloading import CurrentRing
+from gql_app.lib.keyring.rotation import make, promote, retire
 from gql_app.resources import Resources
-from gql_app.security.keyfiles import Algorithm
-from gql_app.security.keys import KeyRing
-from gql_app.security.keystore import KeyStore
-from gql_app.security.pickup import CurrentRing
-from gql_app.security.rotation import make, promote, retire
+from gql_app.security.token_cache import MOST, MOST_BYTES, VerifiedTokens
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims, decode_token, encode_token
-from gql_app.security.verified import MOST, MOST_BYTES, VerifiedTokens
 from gql_app.settings import Settings
 from tests.conftest import SetClock
 from tests.security.forging import (

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Text, bindparam, select
 
-from gql_app import logs
 from gql_app.db.questions import Question
 from gql_app.db.sqlite import SqliteReader
+from gql_app.lib.telemetry import logs
 from gql_app.resources import Resources
 from gql_app.security.fair_queue import LOCAL
 from gql_app.settings import Settings

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.openmetrics import parser
 
 from gql_app import __version__
-from gql_app.metrics.labels import OUTCOMES, REASONS
+from gql_app.lib.telemetry.labels import OUTCOMES, REASONS
 from gql_app.security.fair_queue import LOCAL
 from gql_app.settings import Settings
 from tests.api import Api, running

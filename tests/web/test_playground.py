@@ -16,8 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from gql_app.accounts.samples import SIGN_INS
-from gql_app.schema.execution import Execution
-from gql_app.schema.limits import Limits
+from gql_app.lib.engine.execution import Execution
+from gql_app.lib.engine.limits import Limits
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings
 from gql_app.web.graphql import Door

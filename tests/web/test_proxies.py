@@ -7,7 +7,7 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from gql_app.addresses import Networks
+from gql_app.lib.network.addresses import Networks
 from gql_app.settings import Settings
 from gql_app.web.proxies import ProxyHeaders
 from tests.api import running

@@ -7,9 +7,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from starlette.types import Receive, Scope, Send
 
-from gql_app.tracing import Tracing
+from gql_app.lib.telemetry.http_tracing import Traced
+from gql_app.lib.telemetry.tracing import Tracing
 from gql_app.web.middleware import Reception
-from gql_app.web.tracing import Traced
 
 PASSWORD = "correct horse of the tests"
 

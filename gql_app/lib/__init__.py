@@ -1,0 +1,1 @@
+"""Machinery that knows no customer: packages with one face each."""

@@ -1,0 +1,1 @@
+"""GraphQL documents: parsed, limited, validated, compiled and executed."""

@@ -1,0 +1,1 @@
+"""Password hashes of other systems."""

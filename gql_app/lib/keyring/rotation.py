@@ -1,0 +1,84 @@
+"""Changing keys in an order that signs nobody out: make, promote, retire."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from gql_app import clock
+from gql_app.errors import CannotRotate
+from gql_app.lib.keyring.keyfiles import Algorithm, add_key, drop_private_half, read_key
+from gql_app.lib.keyring.keys import Key, SigningKey
+from gql_app.lib.keyring.keystore import KeyStore, by_id
+from gql_app.lib.keyring.manifest import write_manifest
+
+LEEWAY: Final = 60
+"""Seconds for clocks to differ, and for every process to pick up which key signs."""
+
+
+def make(store: KeyStore, algorithm: Algorithm) -> tuple[Key, Path]:
+    """Add a key, which verifies and is published, and signs nothing yet.
+
+    Raises CannotStart or CannotRotate.
+    """
+    folder = store.require_folder()
+    store.read()
+    with _writing(folder):
+        file = add_key(folder, algorithm)
+    return read_key(file), file
+
+
+def promote(store: KeyStore, name: str) -> Key:
+    """Let a key sign from now on; the one that signed until now goes on verifying, if it is there.
+
+    Raises CannotStart or CannotRotate.
+    """
+    folder = store.require_folder()
+    held, decided = store.look()
+    key = _named(list(by_id(held).values()), name)
+    if key.not_after is not None:
+        raise CannotRotate(key.id, "is retired. Make a new key instead.")
+    if not isinstance(key, SigningKey):
+        raise CannotRotate(key.id, "can only verify: its private half is not here.")
+    with _writing(folder):
+        write_manifest(folder, replace(decided, signing=key.id))
+    return key
+
+
+def retire(store: KeyStore, name: str, *, ttl: int) -> Key:
+    """Let a key verify until the last token it may have signed is dead, and then nothing.
+
+    Its private half is deleted at once. Done again, it changes no date, but finishes what
+    was cut short. Raises CannotStart or CannotRotate.
+    """
+    folder = store.require_folder()
+    ring = store.read()
+    key = _named(ring.keys, name)
+    if key.id == ring.signing.id:
+        raise CannotRotate(key.id, "signs the tokens. Promote another key first.")
+    held, decided = store.look()
+    until = key.not_after or clock.later(clock.now().replace(microsecond=0), ttl + LEEWAY)
+    with _writing(folder):
+        write_manifest(folder, replace(decided, retired={**decided.retired, key.id: until}))
+        for each in held:
+            if isinstance(each.place, Path) and each.key.id == key.id:
+                drop_private_half(each.place)
+    return replace(key, not_after=until)
+
+
+def _named(keys: Sequence[Key], name: str) -> Key:
+    """Find the one key whose id is, or begins with, what was typed."""
+    found = [key for key in keys if key.id.startswith(name)]
+    if len(found) == 1 and name:
+        return found[0]
+    how_many = "More than one key" if len(found) > 1 else "No key"
+    raise CannotRotate(how_many, f'has an id that begins with "{name}". See: keys list')
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CannotRotate(str(folder), f"cannot be written: {error.strerror}") from None

@@ -1,0 +1,1 @@
+"""Addresses of clients, and the networks that they are in."""

@@ -1,0 +1,228 @@
+"""Letters, and the ways they leave: by SMTP, to the log in the demo, or not at all."""
+
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import idna
+import structlog
+
+from gql_app import clock
+from gql_app.lib.network.addresses import is_loopback
+from gql_app.settings import Settings
+
+if TYPE_CHECKING:  # most processes of many send no letter
+    import aiosmtplib
+
+SEND_TIMEOUT: Final = 10
+"""Seconds that a mail server has to take a letter."""
+SMTPS_PORT: Final = 465
+SUBMISSION_PORT: Final = 587
+SMTP_PORT: Final = 25
+
+_PERMANENT: Final = 500
+"""The least code of a refusal that trying again won't change (RFC 5321 section 4.2.1)."""
+_OF_THE_SESSION: Final = frozenset({530, 534, 535, 538})
+"""Codes that refuse us, and no letter: for lack of TLS or of a sign-in (RFC 3207, RFC 4954)."""
+_log: Final = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What is said to one person."""
+
+    id: str
+    recipient: str
+    subject: str
+    body: str
+
+
+class Undeliverable(Exception):
+    """The letter will never be taken; trying again is no use."""
+
+
+class Unencrypted(Exception):
+    """The mail server offers no TLS where it is insisted on."""
+
+    def __init__(self) -> None:
+        super().__init__("the mail server offers no STARTTLS")
+
+
+class Mailer(Protocol):
+    """A way for letters to leave."""
+
+    @property
+    def open(self) -> bool:
+        """Whether letters get anywhere this way."""
+
+    async def send(self, letter: Letter) -> None:
+        """Send a letter. Raises Undeliverable; anything else is worth another try."""
+
+
+class Tls(Enum):
+    """When a connection to a mail server is encrypted."""
+
+    AT_ONCE = auto()
+    REQUIRED = auto()
+    """By STARTTLS; without it nothing is sent."""
+    OFFERED = auto()
+    """By STARTTLS, if the server offers it."""
+    NEVER = auto()
+
+
+class SmtpMailer:
+    """Sends by SMTP (RFC 5321), with TLS at once or by STARTTLS (RFC 3207).
+
+    Beyond loopback TLS is insisted on, and with a password everywhere, unless the URL says
+    smtp+cleartext://. Certificates are verified.
+    """
+
+    open = True
+
+    def __init__(self, url: str, *, sender: str) -> None:
+        parts = urlsplit(url)
+        self._host = parts.hostname or ""
+        self._username = unquote(parts.username) if parts.username else None
+        self._password = unquote(parts.password) if parts.password else ""
+        self._tls = _tls(parts)
+        self._port = port_of(url)
+        self._sender = sender
+
+    async def send(self, letter: Letter) -> None:
+        """Hand the letter to the mail server.
+
+        Raises Unencrypted. What befalls the connection or the sign-in passes; only what the
+        server says of this letter can be Undeliverable.
+        """
+        import aiosmtplib  # noqa: PLC0415 — most processes of many send no letter
+
+        client = aiosmtplib.SMTP(
+            hostname=self._host,
+            port=self._port,
+            use_tls=self._tls is Tls.AT_ONCE,
+            start_tls=False if self._tls is Tls.NEVER else None,
+            tls_context=ssl.create_default_context(),
+            timeout=SEND_TIMEOUT,
+        )
+        async with client:
+            if self._tls is Tls.REQUIRED and client.get_transport_info("sslcontext") is None:
+                raise Unencrypted
+            if self._username is not None:
+                await client.login(self._username, self._password)
+            try:
+                await client.send_message(
+                    written(letter, sender=self._sender),
+                    sender=_split(self._sender)[1],
+                    recipients=[ascii_domain(letter.recipient)],
+                )
+            except aiosmtplib.SMTPNotSupported:
+                why = "the mail server takes no address beyond ASCII"
+                raise Undeliverable(why) from None
+            except aiosmtplib.SMTPRecipientsRefused as refused:
+                _raise_if_permanent(refused.recipients)
+                raise
+            except (aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPDataError) as refused:
+                _raise_if_permanent([refused])
+                raise
+
+
+class ConsoleMailer:
+    """Writes letters to the log, links and all: for the demo only."""
+
+    open = True
+
+    async def send(self, letter: Letter) -> None:
+        """Log the letter."""
+        _log.info("Letter", to=letter.recipient, subject=letter.subject, body=letter.body)
+
+
+class ClosedMailer:
+    """Drops letters, for nobody has set up mail."""
+
+    open = False
+
+    async def send(self, letter: Letter) -> None:
+        """Drop the letter, and say so without saying whose it was."""
+        _log.debug("Mail is not set up; a letter was dropped", subject=letter.subject)
+
+
+def mailer(settings: Settings) -> Mailer:
+    """Choose how letters leave."""
+    if settings.smtp_url is not None:
+        return SmtpMailer(settings.smtp_url.get_secret_value(), sender=settings.mail_from)
+    return ConsoleMailer() if settings.demo else ClosedMailer()
+
+
+def clear_text(url: str) -> bool:
+    """Return whether letters leave this machine without TLS, because the URL says so."""
+    parts = urlsplit(url)
+    return _tls(parts) is Tls.NEVER and not is_loopback(parts.hostname or "")
+
+
+def written(letter: Letter, *, sender: str) -> EmailMessage:
+    """Write a letter as a message (RFC 5322), whose headers no text can break out of."""
+    message = EmailMessage()
+    name, address = _split(sender)
+    message["From"] = Address(name, addr_spec=address) if name else address
+    message["To"] = ascii_domain(letter.recipient)
+    message["Subject"] = letter.subject
+    message["Date"] = format_datetime(clock.now())
+    message["Message-ID"] = f"<{letter.id}@{address.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(letter.body)
+    return message
+
+
+def ascii_domain(address: str) -> str:
+    """Return an address with its domain as A-labels (RFC 5891), which every server takes.
+
+    A domain that has no such form stays as it is.
+    """
+    local, _, domain = address.rpartition("@")
+    if domain.isascii():
+        return address
+    try:
+        return f"{local}@{idna.encode(domain, uts46=True).decode()}"
+    except idna.IDNAError:
+        return address
+
+
+def _split(sender: str) -> tuple[str, str]:
+    """Return the name and the address of `Name <address>`; an address alone has no name."""
+    name, _, address = sender.rpartition("<")
+    return name.strip().strip('"'), ascii_domain(address.removesuffix(">"))
+
+
+def _tls(parts: SplitResult) -> Tls:
+    match parts.scheme:
+        case "smtps":
+            return Tls.AT_ONCE
+        case "smtp+cleartext":
+            return Tls.NEVER
+        case "smtp" if parts.username is None and is_loopback(parts.hostname or ""):
+            return Tls.OFFERED
+        case _:
+            return Tls.REQUIRED
+
+
+def port_of(url: str) -> int:
+    """Return the port of a mail server's URL: submission's for who signs in (RFC 6409)."""
+    parts = urlsplit(url)
+    if parts.port:
+        return parts.port
+    if parts.scheme == "smtps":
+        return SMTPS_PORT
+    return SUBMISSION_PORT if parts.username or parts.scheme == "smtp+starttls" else SMTP_PORT
+
+
+def _raise_if_permanent(refusals: "Sequence[aiosmtplib.SMTPResponseException]") -> None:
+    """Raise Undeliverable if the mail server's refusals are of the letter, and for good."""
+    codes = [refusal.code for refusal in refusals]
+    if all(code >= _PERMANENT and code not in _OF_THE_SESSION for code in codes):
+        raise Undeliverable(", ".join(map(str, codes))) from None

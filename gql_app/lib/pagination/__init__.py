@@ -1,0 +1,1 @@
+"""Keyset connections over any table."""

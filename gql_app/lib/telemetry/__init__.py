@@ -1,0 +1,1 @@
+"""Log lines, metrics over processes, and traces."""

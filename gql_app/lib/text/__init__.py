@@ -1,0 +1,1 @@
+"""Text of clients: normalised once its length is bounded."""

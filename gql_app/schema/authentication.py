@@ -1,0 +1,224 @@
+"""Credentials: signing in and up, and carrying a session on."""
+
+from datetime import datetime
+from typing import Final, Self
+
+import strawberry
+
+from gql_app.accounts import authentication, refresh_tokens, validation
+from gql_app.accounts.audit import Action
+from gql_app.accounts.callers import SignedIn
+from gql_app.accounts.records import AnyCustomer
+from gql_app.accounts.refresh_tokens import NotRefreshed
+from gql_app.accounts.sessions import Opened
+from gql_app.db.engine import Writer
+from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.schema.context import Context, Info
+from gql_app.schema.customers import Customer, or_null
+from gql_app.schema.payloads import Payload
+from gql_app.security.tokens import encode_token
+
+_NOT_REFRESHED: Final = {
+    NotRefreshed.UNKNOWN: Fault(
+        UserErrorCode.TOKEN_INVALID,
+        "This is no refresh token of this server. Sign in again.",
+        "refresh_token",
+    ),
+    NotRefreshed.ENDED: Fault(
+        UserErrorCode.TOKEN_REVOKED, "The session has ended. Sign in again.", "refresh_token"
+    ),
+    NotRefreshed.EXPIRED: Fault(
+        UserErrorCode.TOKEN_EXPIRED, "The session has expired. Sign in again.", "refresh_token"
+    ),
+    NotRefreshed.REUSED: Fault(
+        UserErrorCode.TOKEN_REUSED,
+        "This refresh token was used before, so somebody may hold a copy: the session has "
+        "been ended. Sign in again.",
+        "refresh_token",
+    ),
+}
+
+
+@strawberry.type(description="A token, if the sign-in worked.")
+class LoginPayload(Payload):
+    """A token, if the sign-in worked."""
+
+    token: str | None = strawberry.field(
+        description="The access token, to be sent as Authorization: Bearer TOKEN; null on ERROR.",
+        default=None,
+    )
+    expires_at: datetime | None = strawberry.field(
+        description="When the token expires.", default=None
+    )
+    refresh_token: str | None = strawberry.field(
+        description="Good for one refresh; it answers the next one.", default=None
+    )
+    refresh_expires_at: datetime | None = strawberry.field(
+        description="When the refresh token expires.", default=None
+    )
+    customer: Customer | None = strawberry.field(
+        description="Who is signed in now, as seen by themself.", default=None
+    )
+
+    @classmethod
+    def signed_in(
+        cls, context: Context, customer: AnyCustomer, opened: Opened, message: str
+    ) -> Self:
+        """Answer a session's tokens, which nobody is shown again."""
+        resources, session = context.resources, opened.session
+        token, claims = encode_token(
+            resources.keys,
+            resources.issuer,
+            customer_id=customer.id,
+            session_id=session.id,
+            not_after=session.expires_at,
+        )
+        context.caller_id = customer.id
+        payload = cls.success(message)
+        payload.token, payload.expires_at = token, claims.expires_at
+        payload.refresh_token = opened.refresh_token
+        payload.refresh_expires_at = opened.refresh_expires_at
+        payload.customer = Customer.seen_by(SignedIn(customer, session).caller, customer)
+        return payload
+
+
+@strawberry.input
+class RegisterInput:
+    """Whoever wants to be a customer."""
+
+    name: str = strawberry.field(description="1 to 200 characters.")
+    email: str
+    password: str = strawberry.field(
+        description="10 to 200 characters, not a common one, and without one's name or address."
+    )
+    phone: str | None = strawberry.UNSET
+
+
+@strawberry.type
+class CredentialMutation:
+    """Signing in and up, and carrying a session on."""
+
+    @strawberry.mutation(
+        description="Signs in with an e-mail address and a password, and answers a token."
+    )
+    async def login(self, info: Info, email: str, password: str) -> LoginPayload:
+        """Check the password, and open a session; count how it ends."""
+        metrics, result = info.context.resources.metrics, "failed"
+        info.context.unbroken = True
+        try:
+            payload = await _signed_in(info.context, email, password)
+            result = _RESULTS[payload.errors[0].code if payload.errors else None]
+        finally:
+            metrics.signed_in(result)
+        return payload
+
+    @strawberry.mutation(
+        description="Trades a refresh token for a new pair of tokens. A refresh token that was "
+        "used before ends its session."
+    )
+    async def refresh(self, info: Info, refresh_token: str) -> LoginPayload:
+        """Rotate the refresh token; what came of it is told once it is committed."""
+        context = info.context
+        try:
+            came = await _refreshed(context, refresh_token)
+        except Rejected as why:
+            return LoginPayload.rejected(context, why)
+        if came is NotRefreshed.UNKNOWN:
+            context.guessed(Action.REFRESH_REFUSED)
+        if isinstance(came, NotRefreshed):
+            return LoginPayload.rejected(context, Rejected(_NOT_REFRESHED[came]))
+        customer, opened = came
+        return LoginPayload.signed_in(context, customer, opened, "The session goes on.")
+
+    @strawberry.mutation(description="Adds whoever asks as a customer, and signs them in.")
+    async def register(self, info: Info, input: RegisterInput) -> LoginPayload:
+        """Check, hash, add and open a session."""
+        context, resources = info.context, info.context.resources
+        if not resources.registration:
+            return LoginPayload.rejected(context, Rejected(_REGISTRATION_CLOSED))
+        try:
+            limits = resources.throttle.of_client("register", context.origin.ip_address)
+            await context.require_room(*limits)
+            async with context.telling_taken():
+                await context.write(resources.throttle.count, *limits)
+                new = validation.check_new(
+                    name=input.name,
+                    email=input.email,
+                    password=input.password,
+                    phone=or_null(input.phone),
+                    rules=resources.rules,
+                )
+                hashed = await resources.passwords.hash(new.password, context.origin.party)
+                customer, opened = await context.write(
+                    authentication.register,
+                    new,
+                    resources.lifetimes,
+                    password_hash=hashed,
+                    origin=context.origin,
+                )
+        except Rejected as why:
+            return LoginPayload.rejected(context, why)
+        return LoginPayload.signed_in(context, customer, opened, f"Welcome, {customer.name}.")
+
+
+_REGISTRATION_CLOSED: Final = Fault(
+    UserErrorCode.REGISTRATION_CLOSED, "Registration is closed. Ask an admin for an account."
+)
+_RESULTS: Final = {
+    None: "success",
+    UserErrorCode.INVALID_CREDENTIALS: "wrong",
+    UserErrorCode.TOO_MANY_ATTEMPTS: "throttled",
+}
+
+
+async def _signed_in(context: Context, email: str, password: str) -> LoginPayload:
+    resources = context.resources
+    try:
+        attempt = await authentication.check(
+            context.read,
+            resources.passwords,
+            resources.throttle,
+            email=email,
+            password=password,
+            origin=context.origin,
+        )
+        lifetimes, origin = resources.lifetimes, context.origin
+        opened = await authentication.admit(context, attempt, lifetimes, origin=origin)
+        if opened is None:
+            opened = await context.write(
+                authentication.sign_in, attempt, resources.throttle, lifetimes, origin=origin
+            )
+        if opened is None or attempt.customer is None:
+            return LoginPayload.rejected(context, Rejected(authentication.WRONG))
+    except Rejected as why:
+        return LoginPayload.rejected(context, why)
+    message = f"Welcome, {attempt.customer.name}."
+    return LoginPayload.signed_in(context, attempt.customer, opened, message)
+
+
+async def _refreshed(context: Context, token: str) -> tuple[AnyCustomer, Opened] | NotRefreshed:
+    """Carry a session on, or tell why not. Raises TooManyAttempts.
+
+    Guesses are limited by client, and nobody is kept from a living session by another's. What
+    can't be a token costs nothing.
+    """
+    if not refresh_tokens.may_be_token(token):
+        return NotRefreshed.UNKNOWN
+    throttle, origin = context.resources.throttle, context.origin
+    async with context.read() as db:
+        owner = await refresh_tokens.owner(db, token)
+    if owner is None:
+        guesses = throttle.of_client("refresh", origin.ip_address)
+        await context.require_room(*guesses)
+        await context.write(throttle.count, *guesses)
+        return NotRefreshed.UNKNOWN
+    limit = throttle.of_account("refresh", owner)
+    await context.require_room(limit)
+
+    async def carry_on(db: Writer) -> tuple[AnyCustomer, Opened] | NotRefreshed:
+        came = await refresh_tokens.carry_on(db, token, origin, context.resources.lifetimes)
+        if not isinstance(came, NotRefreshed):
+            await throttle.count(db, limit)
+        return came
+
+    return await context.write(carry_on)

@@ -1,0 +1,64 @@
+"""Connections: how a list is paged through."""
+
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from enum import StrEnum
+from typing import Final, Self, TypeVar
+
+import strawberry
+
+from gql_app.lib.pagination.pages import Page
+
+_T = TypeVar("_T")
+CURSORS: Final = frozenset({"cursor", "start_cursor", "end_cursor"})
+"""Fields of an edge and of PageInfo for which a page is read with its keys."""
+
+
+class Rows(Iterable[_T]):
+    """A list of GraphQL objects that are built only when somebody looks at them.
+
+    To graphql-core it is a list.
+    """
+
+    def __init__(self, page: Page, build: Callable[[Sequence[object]], _T]) -> None:
+        self.columns: Final = page.columns
+        """The fields that were read; an item's others are never looked at."""
+        self.values: Final = page.rows
+        """The columns of each item, in order."""
+        self._build = build
+
+    def __iter__(self) -> Iterator[_T]:
+        """Build one item after the other."""
+        return map(self._build, self.values)
+
+
+@strawberry.enum(description="Which way a list is sorted.")
+class OrderDirection(StrEnum):
+    """Which way a list is sorted."""
+
+    ASC = "ASC"
+    DESC = "DESC"
+
+
+@strawberry.type(description="Where a page stands in its list.")
+class PageInfo:
+    """Where a page stands in its list."""
+
+    has_next_page: bool = strawberry.field(
+        description="Whether the list goes on after this page, whichever way it was paged."
+    )
+    has_previous_page: bool = strawberry.field(
+        description="Whether the list begins before this page, whichever way it was paged."
+    )
+    start_cursor: str | None = strawberry.field(description="Send it as before to page back.")
+    end_cursor: str | None = strawberry.field(description="Send it as after to page forward.")
+
+    @classmethod
+    def of(cls, page: Page, cursors: Container[str] = CURSORS) -> Self:
+        """Tell where a page stands in its list, and the cursors that are asked for."""
+        rows = page.rows
+        return cls(
+            has_next_page=page.has_next,
+            has_previous_page=page.has_previous,
+            start_cursor=page.cursor(rows[0]) if rows and "start_cursor" in cursors else None,
+            end_cursor=page.cursor(rows[-1]) if rows and "end_cursor" in cursors else None,
+        )
