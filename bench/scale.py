@@ -26,8 +26,8 @@ from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.accounts.identity import search_key
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.ids import new_id
 from gql_app.lib.pagination.pages import Window
-from gql_app.security.ids import new_id
 from tests.databases import migrated_sqlite, postgres_server
 
 SIZES = (10**4, 10**6)

@@ -12,22 +12,22 @@
     │   ├── BadUserInput        BAD_USER_INPUT
     │   └── Unavailable         SERVICE_UNAVAILABLE, with the seconds to wait
     │       └── KeysGone
-    ├── Rejected                a mutation is refused: the payload's `errors`
-    │   └── TooManyAttempts     with the seconds to wait
-    ├── CannotStart             the operator is told in words, all faults at once
-    └── CannotRotate            the operator asks for what the keys don't allow
+    └── Rejected                a mutation is refused: the payload's `errors`
+        └── TooManyAttempts     with the seconds to wait
 
 A refusal carries an `extensions` dictionary, which graphql-core lifts into the
 GraphQL error unaided.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Final
 
-from gql_app.clock import rfc3339
+from gql_app.lib.clock import rfc3339
+from gql_app.lib.faults import CannotStart
+
+__all__ = ["CannotStart"]
 
 
 class GqlAppError(Exception):
@@ -212,18 +212,3 @@ class TooManyAttempts(Rejected):
         self.retry_after: Final = retry_after
         self.limit: Final = limit
         """What was tried too often, for those who watch."""
-
-
-class CannotStart(GqlAppError):
-    """What keeps the program from starting, every fault in words."""
-
-    def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults: Final = tuple(faults)
-
-
-class CannotRotate(GqlAppError):
-    """A change of keys that can't be made, or that would sign somebody out."""
-
-    def __init__(self, what: str, why: str) -> None:
-        super().__init__(f"{what} {why}")

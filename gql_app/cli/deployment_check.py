@@ -13,9 +13,7 @@ from gql_app.db.clocks import skew
 from gql_app.db.engine import Database, sqlite_file
 from gql_app.db.questions import Reader
 from gql_app.errors import CannotStart
-from gql_app.lib.keyring.keyfiles import NEW_RSA_BITS, is_short
-from gql_app.lib.keyring.keystore import Held
-from gql_app.lib.keyring.secret_strength import guessable, is_pattern
+from gql_app.lib.keyring import NEW_RSA_BITS, StoredKey, guessable, is_pattern, is_short
 from gql_app.lib.network.addresses import is_loopback
 from gql_app.lib.outbox.mailer import clear_text
 from gql_app.resources import kept_beside, key_store
@@ -104,7 +102,7 @@ def _keys(settings: Settings) -> Iterator[Finding]:
             )
 
 
-def _look(settings: Settings) -> tuple[Sequence[Held], Sequence[str]]:
+def _look(settings: Settings) -> tuple[Sequence[StoredKey], Sequence[str]]:
     """Return the keys, and what is wrong; an SQLite file that was never served has none yet."""
     if not settings.secret_bytes and not kept_beside(sqlite_file(settings.database_url)).exists():
         return (), ()
@@ -113,7 +111,7 @@ def _look(settings: Settings) -> tuple[Sequence[Held], Sequence[str]]:
         store.read()
     except CannotStart as why:
         return (), why.faults
-    return store.look()[0], ()
+    return store.read_all()[0], ()
 
 
 def _private_files(settings: Settings) -> Iterator[tuple[str, Path]]:

@@ -19,7 +19,7 @@ from gql_app.cli.database import prepare
 from gql_app.cli.imports import BATCH, FIELDS, Record, Refused
 from gql_app.cli.records import STDIO, Format, Source, Unreadable, format_of, read, writer
 from gql_app.db.engine import Database
-from gql_app.lib.keyring import atomic_files
+from gql_app.lib import atomic_files
 from gql_app.settings import Settings
 
 SHOWN: Final = 20

@@ -12,8 +12,8 @@ from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.accounts.identity import canonical_email, email_key, search_key
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.ids import new_id
 from gql_app.lib.pagination.pages import REACH, Listing, Page, Window
-from gql_app.security.ids import new_id
 from tests.statements import listened
 
 START = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)

@@ -15,9 +15,9 @@ from gql_app.accounts.records import AuditRecord
 from gql_app.db.engine import Database
 from gql_app.db.tables import DeletedActorRow
 from gql_app.errors import BadUserInput
+from gql_app.lib.ids import new_id
 from gql_app.lib.pagination.pages import Window
 from gql_app.resources import Resources
-from gql_app.security.ids import new_id
 from tests.accounts.conftest import NOON
 from tests.conftest import SetClock
 from tests.databases import looking

@@ -17,7 +17,7 @@ from gql_app.accounts.validation import Changes, check_changes
 from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
 from gql_app.errors import Rejected, TooManyAttempts
-from gql_app.security.fair_queue import LOCAL
+from gql_app.lib.fair_queue import LOCAL
 from gql_app.security.passwords import Passwords
 from tests.databases import looking
 from tests.people import LIFETIMES, NOWHERE, PASSWORD, add_customer, password_hash

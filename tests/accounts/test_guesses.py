@@ -14,7 +14,7 @@ from gql_app.accounts.guesses import INTERVAL, MOST, Guesses
 from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow
 from gql_app.errors import Unavailable
-from gql_app.security.ids import new_id
+from gql_app.lib.ids import new_id
 from tests.databases import looking
 
 ADA = new_id()

@@ -10,7 +10,7 @@ from gql_app.accounts import known_clients, refresh_tokens, sessions
 from gql_app.accounts.audit import Origin
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, KnownClientRow
-from gql_app.security.ids import new_id
+from gql_app.lib.ids import new_id
 from tests.accounts.conftest import NOON
 from tests.conftest import SetClock
 from tests.databases import looking

@@ -12,7 +12,7 @@ from gql_app.accounts.throttling import HOUR, Throttle
 from gql_app.db.engine import Database
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
-from gql_app.security.ids import new_id
+from gql_app.lib.ids import new_id
 from tests.accounts.conftest import NOON
 from tests.conftest import SetClock
 from tests.databases import looking

@@ -13,7 +13,7 @@ from gql_app.db.deeds import Deed
 from gql_app.db.engine import Database
 from gql_app.db.faults import DRIVERS, Unknown
 from gql_app.db.tables import CustomerRow, LetterRow, Moment
-from gql_app.security.ids import new_id
+from gql_app.lib.ids import new_id
 from tests.accounts.rows import START, customer, store
 from tests.databases import Postgres, copied_sqlite, looking
 from tests.db.test_faults import ONE, rename

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, MetaData, text
 from gql_app.db.engine import Database
 from gql_app.db.opening import open_engine
 from gql_app.db.tables import REVISION, REVISIONS, Row
-from gql_app.security.ids import new_id
+from gql_app.lib.ids import new_id
 from tests.databases import Postgres, alembic_config
 
 _T = TypeVar("_T")

@@ -9,7 +9,7 @@ from sqlalchemy import Select, Text, Uuid, bindparam, select
 from gql_app.db.engine import Database
 from gql_app.db.questions import Question, Reader, T, among
 from gql_app.db.tables import AuditRow, CustomerRow, Moment, ThrottleRow
-from gql_app.security.ids import new_id
+from gql_app.lib.ids import new_id
 from tests.accounts.rows import customer, store
 from tests.statements import listened
 

@@ -12,7 +12,7 @@ from gql_app.accounts.validation import MAX_EMAIL, MAX_NAME, check_new
 from gql_app.clock import LATEST
 from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, SessionRow
-from gql_app.security.ids import new_id
+from gql_app.lib.ids import new_id
 from tests.accounts.rows import customer, store
 from tests.databases import looking
 
