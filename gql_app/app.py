@@ -13,6 +13,7 @@ from starlette.routing import Route
 from gql_app import chores, logs
 from gql_app.accounts.samples import SIGN_INS
 from gql_app.addresses import Networks
+from gql_app.lib.server import ProxyHeadersMiddleware
 from gql_app.metrics import Metrics
 from gql_app.resources import Resources
 from gql_app.schema.execution import Execution
@@ -30,7 +31,6 @@ from gql_app.web.middleware import (
     Shortcut,
 )
 from gql_app.web.playground import Playground
-from gql_app.web.proxies import ProxyHeaders
 from gql_app.web.responses import explain
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ async def _running(
 def _proxied(chosen: Settings) -> list[Middleware]:
     if chosen.trusted_proxies is None:
         return []
-    return [Middleware(ProxyHeaders, trusted=Networks.of(chosen.trusted_proxies))]
+    return [Middleware(ProxyHeadersMiddleware, trusted=Networks.of(chosen.trusted_proxies))]
 
 
 def _tracing() -> "Tracing":

@@ -27,6 +27,7 @@ HOUSE: Floors = (
     ("metrics",),
     ("security", "settings"),
     ("errors", "logs"),
+    ("lib",),
     ("addresses", "clock", "text", "unblocked"),
 )
 INSIDE: Mapping[str, Floors] = {
@@ -68,7 +69,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "cryptography": ("security",),
     "email_validator": ("accounts.checks",),
     "graphql": ("schema", "web.graphql"),
-    "httptools": ("web.answering", "web.wire"),
+    "httptools": ("lib.server",),
     "idna": ("accounts.identity", "mail"),
     "jwt": ("security",),
     "opentelemetry": ("db.traced", "tracing", "web.tracing"),
@@ -94,8 +95,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "web.tracing",
     ),
     "typer": ("cli",),
-    "uvicorn": ("cli", "web.answering", "web.cycles", "web.metering", "web.sending", "web.wire"),
-    "uvloop": ("web.listening",),
+    "uvicorn": ("lib.server",),
     "zxcvbn": ("security",),
 }
 """Where a library may be imported; one that is not named here, nowhere."""

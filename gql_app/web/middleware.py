@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gql_app import logs
 from gql_app.accounts.audit import MAX_ADDRESS
 from gql_app.addresses import canonical
+from gql_app.lib.server import Disconnect
 from gql_app.metrics.labels import NO_ANSWER
 from gql_app.security.ids import new_request_id
 from gql_app.web.responses import explained, refusal
@@ -79,7 +80,7 @@ class Reception:
         try:
             await self._app(scope, receive, note)
         except asyncio.CancelledError:
-            if "abandoned" not in state:
+            if not Disconnect.of(scope).is_cancelled:
                 raise
             state["status"] = CLIENT_CLOSED_REQUEST
             if context := state.get("context"):

@@ -1,4 +1,4 @@
-"""One request and its answer on the wire: both parts at once, and whatever else uvicorn would."""
+"""One request and its answer on the wire: both parts at once, and whatever else ASGI allows."""
 
 import asyncio
 import socket
@@ -11,13 +11,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from gql_app.web.bounds import Bounds, Usage
-from gql_app.web.wire import Wire
+from gql_app.lib.server import ConnectionLimits, HttpProtocol, Usage
+from gql_app.web.refusals import refuse
 
-BOUNDS = Bounds(
+LIMITS = ConnectionLimits(
     connections=10,
-    seconds=60,
-    head_bytes=2_000,
+    timeout=60,
+    keep_alive_timeout=60,  # who is disconnected was not just idle
+    header_bytes=2_000,
     body_bytes=2_000,
     pending_body_bytes=10_000,
     connections_per_address=10,
@@ -49,10 +50,11 @@ async def connected(app: ASGIApp) -> AsyncIterator[socket.socket]:
         lifespan="off",
         log_config=None,
         server_header=False,
-        timeout_keep_alive=60,  # who is disconnected was not just idle
     )
     config.load()
-    serve = partial(Wire, config, ServerState(), {}, bounds=BOUNDS, usage=Usage())
+    serve = partial(
+        HttpProtocol, config, ServerState(), {}, limits=LIMITS, usage=Usage(), refuse=refuse
+    )
     loop = asyncio.get_running_loop()
     async with await loop.create_server(serve, "127.0.0.1", 0) as server:
         with socket.socket() as peer:
