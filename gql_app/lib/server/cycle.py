@@ -123,11 +123,11 @@ class RequestCycle:
         Raise InvalidResponse.
         """
         kind = message["type"]
-        if self.response_complete or kind not in {"http.response.start", "http.response.body"}:
-            raise InvalidResponse(kind)
-        if kind == "http.response.start":
+        if kind == "http.response.start" and not self.response_started:
             self._start = message
             return
+        if kind != "http.response.body" or self.response_complete:
+            raise InvalidResponse(kind)
         await self._connection.drain()
         if self._is_disconnected:
             return

@@ -112,7 +112,6 @@ class HttpProtocol(asyncio.Protocol):
             self._release(cycle)
             cycle.cancel()
         self._queue.clear()
-        del self._parser  # which holds this object
 
     def pause_writing(self) -> None:
         """Let the application wait for the peer."""
