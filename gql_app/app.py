@@ -14,7 +14,8 @@ from gql_app import background
 from gql_app.accounts.samples import SIGN_INS
 from gql_app.lib.engine.execution import Execution
 from gql_app.lib.engine.limits import Limits
-from gql_app.lib.network.addresses import Networks
+from gql_app.lib.network import Networks
+from gql_app.lib.server import ProxyHeadersMiddleware
 from gql_app.lib.telemetry import logs
 from gql_app.lib.telemetry.metrics import Metrics
 from gql_app.resources import Resources
@@ -31,7 +32,6 @@ from gql_app.web.middleware import (
     Shortcut,
 )
 from gql_app.web.playground import Playground
-from gql_app.web.proxies import ProxyHeaders
 from gql_app.web.responses import explain
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ async def _running(
 def _proxied(chosen: Settings) -> list[Middleware]:
     if chosen.trusted_proxies is None:
         return []
-    return [Middleware(ProxyHeaders, trusted=Networks.of(chosen.trusted_proxies))]
+    return [Middleware(ProxyHeadersMiddleware, trusted=Networks.of(chosen.trusted_proxies))]
 
 
 def _tracing() -> "Tracing":

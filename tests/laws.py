@@ -48,7 +48,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "cryptography": ("lib.keyring",),
     "email_validator": ("accounts.validation",),
     "graphql": ("lib.engine", "schema", "web.graphql"),
-    "httptools": ("web.answering", "web.wire"),
+    "httptools": ("lib.server",),
     "idna": ("accounts.identity", "lib.outbox"),
     "jwt": ("lib.keyring", "security.tokens"),
     "opentelemetry": ("lib.telemetry",),
@@ -72,8 +72,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "web.playground",
     ),
     "typer": ("cli",),
-    "uvicorn": ("cli", "web.answering", "web.cycles", "web.metering", "web.sending", "web.wire"),
-    "uvloop": ("web.listening",),
+    "uvicorn": ("lib.server",),
     "zxcvbn": ("lib.keyring",),
 }
 """Where a library may be imported; one that is not named here, nowhere."""

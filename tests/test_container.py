@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gql_app.cli.listening import GRACE
+from gql_app.lib.server import GRACEFUL_TIMEOUT
 from gql_app.settings import PREFIX, Settings
 from tests.commands import run_here
 from tests.containers import composition, context, pairs, replay, stages
@@ -202,7 +202,7 @@ def test_services_wait_for_what_they_need() -> None:
         "database": {"condition": "service_healthy"},
         "migrate": {"condition": "service_completed_successfully"},
     }
-    assert int(found["serve"]["stop_grace_period"].removesuffix("s")) > GRACE
+    assert int(found["serve"]["stop_grace_period"].removesuffix("s")) > GRACEFUL_TIMEOUT
 
 
 def test_nobody_but_this_machine_reaches_the_server_and_only_the_server_its_database() -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gql_app.cli.listening import bind
-from gql_app.errors import CannotStart
+from gql_app.lib.server import CannotListen, bind
 from tests.databases import copied_sqlite
 from tests.processes import IN_CLEAR, PATIENCE, free_port, serving
 
@@ -94,10 +93,9 @@ def test_one_address_is_of_one_family() -> None:
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "2001:db8::1"])
 def test_address_that_is_not_here_is_told(host: str) -> None:
-    with pytest.raises(CannotStart) as stopped:
+    with pytest.raises(CannotListen) as stopped:
         bind(host, 0)
-    [fault] = stopped.value.faults
-    assert fault.startswith(f"{host}, port 0: can't be listened on: ")
+    assert str(stopped.value).startswith(f"{host}, port 0: can't be listened on: ")
 
 
 def test_port_that_is_taken_is_told() -> None:
@@ -105,6 +103,6 @@ def test_port_that_is_taken_is_told() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(CannotStart) as stopped:
+        with pytest.raises(CannotListen) as stopped:
             bind("127.0.0.1", port)
-    assert "Address already in use" in stopped.value.faults[0]
+    assert "Address already in use" in str(stopped.value)

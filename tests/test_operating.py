@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gql_app.cli.listening import GRACE
+from gql_app.lib.server import GRACEFUL_TIMEOUT
 from gql_app.settings import PREFIX, Settings
 from tests.containers import composition
 from tests.databases import Postgres
@@ -110,7 +110,7 @@ def test_unit_starts_a_server_that_is_shut_in(tmp_path: Path) -> None:
     service = unit["Service"]
     assert (unit["Unit"]["StartLimitIntervalSec"], service["Restart"]) == ("0", "on-failure")
     assert int(service["RestartSec"]) > 0
-    assert int(service["TimeoutStopSec"]) > GRACE
+    assert int(service["TimeoutStopSec"]) > GRACEFUL_TIMEOUT
     assert int(service["LimitNOFILE"]) > Settings().max_connections
     assert service["NoNewPrivileges"] == service["ProtectHome"] == "yes"
     assert (service["ProtectSystem"], service["CapabilityBoundingSet"]) == ("strict", "")

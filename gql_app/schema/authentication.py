@@ -104,7 +104,7 @@ class CredentialMutation:
     async def login(self, info: Info, email: str, password: str) -> LoginPayload:
         """Check the password, and open a session; count how it ends."""
         metrics, result = info.context.resources.metrics, "failed"
-        info.context.unbroken = True
+        info.context.shield()
         try:
             payload = await _signed_in(info.context, email, password)
             result = _RESULTS[payload.errors[0].code if payload.errors else None]

@@ -60,8 +60,6 @@ class Context:
     """The codes of what its payloads refuse, for the log."""
     writes = False
     """Whether a write was begun: then it may be done, however the operation ends."""
-    unbroken = False
-    """Whether it goes on though its client is gone: a guess is to be counted all the same."""
     _signed_in: SignedIn | Unauthenticated | None = None
     _foreseen: object = None
     _posted = False
@@ -73,6 +71,7 @@ class Context:
         presented: Claims | Unauthenticated,
         origin: Origin,
         request_id: str,
+        shield: Callable[[], None] = lambda: None,
     ) -> None:
         self.resources: Final = resources
         self.presented: Final = presented
@@ -80,6 +79,8 @@ class Context:
         self.origin: Final = origin
         """Where the request comes from; by_caller() adds whose it is."""
         self.request_id: Final = request_id
+        self.shield: Final = shield
+        """Has it go on though its client is gone: a guess is to be counted all the same."""
         self.memo: dict[object, object] = {}
         """What is true of the document, whoever sends it: it outlives the request."""
         self._judging = asyncio.Lock()

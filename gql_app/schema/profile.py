@@ -163,7 +163,8 @@ async def _prove(
     if password is None:
         message = "Give your current password to change this."
         raise Rejected(Fault(UserErrorCode.REQUIRED, message, field))
-    resources, context.unbroken = context.resources, True
+    resources = context.resources
+    context.shield()
     attempt = await authentication.prove(
         context.read,
         resources.passwords,

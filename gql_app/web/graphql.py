@@ -25,6 +25,7 @@ from gql_app.errors import (
     Unauthenticated,
 )
 from gql_app.lib.engine.execution import Asked, Execution
+from gql_app.lib.server import Disconnect
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
 from gql_app.schema.errors import DEADLINE_EXCEEDED, outcome, retry_after
@@ -163,6 +164,7 @@ def _context(scope: Scope, headers: _Headers) -> Context:
             agents[0].decode("latin-1") if agents else None,
         ),
         request_id=scope["state"]["request_id"],
+        shield=Disconnect.of(scope).shield,
     )
 
 

@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gql_app.accounts.audit import MAX_ADDRESS
-from gql_app.lib.network.addresses import canonical
+from gql_app.lib.network import canonical
+from gql_app.lib.server import Disconnect
 from gql_app.lib.telemetry import logs
 from gql_app.lib.telemetry.labels import NO_ANSWER
 from gql_app.security.ids import new_request_id
@@ -79,7 +80,7 @@ class Reception:
         try:
             await self._app(scope, receive, note)
         except asyncio.CancelledError:
-            if "abandoned" not in state:
+            if not Disconnect.of(scope).is_cancelled:
                 raise
             state["status"] = CLIENT_CLOSED_REQUEST
             if context := state.get("context"):

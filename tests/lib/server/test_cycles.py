@@ -1,79 +1,19 @@
-"""One request and its answer on the wire: both parts at once, and whatever else uvicorn would."""
+"""One request and its answer on the wire: both parts at once, and whatever else ASGI allows."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import Sequence
 
 import pytest
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn import Config
-from uvicorn.server import ServerState
+from starlette.types import Message, Receive, Scope, Send
 
-from gql_app.web.bounds import Bounds, Usage
-from gql_app.web.wire import Wire
+from tests.lib.server.in_process import all_said, answering, ask, connected
 
-BOUNDS = Bounds(
-    connections=10,
-    seconds=60,
-    head_bytes=2_000,
-    body_bytes=2_000,
-    pending_body_bytes=10_000,
-    connections_per_address=10,
-)
 LENGTH = (b"content-length", b"5")
 HELLO: Sequence[Message] = (
     {"type": "http.response.start", "status": 200, "headers": [LENGTH]},
     {"type": "http.response.body", "body": b"hello"},
 )
 OFTEN = 50
-
-
-def answering(*messages: Message) -> ASGIApp:
-    """Make an application that always answers the same."""
-
-    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
-        for message in messages:
-            await send(dict(message))
-
-    return app
-
-
-@asynccontextmanager
-async def connected(app: ASGIApp) -> AsyncIterator[socket.socket]:
-    """Serve an application, and connect to it."""
-    config = Config(
-        app,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        server_header=False,
-        timeout_keep_alive=60,  # who is disconnected was not just idle
-    )
-    config.load()
-    serve = partial(Wire, config, ServerState(), {}, bounds=BOUNDS, usage=Usage())
-    loop = asyncio.get_running_loop()
-    async with await loop.create_server(serve, "127.0.0.1", 0) as server:
-        with socket.socket() as peer:
-            peer.settimeout(0)
-            await loop.sock_connect(peer, server.sockets[0].getsockname())
-            yield peer
-
-
-async def ask(peer: socket.socket, method: str = "GET", *headers: str) -> None:
-    """Send a request without a body."""
-    lines = [f"{method} / HTTP/1.1", "Host: test", *headers, "", ""]
-    await asyncio.get_running_loop().sock_sendall(peer, "\r\n".join(lines).encode())
-
-
-async def all_said(peer: socket.socket) -> bytes:
-    """Read until the server closes the connection."""
-    said = b""
-    async with asyncio.timeout(10):
-        while more := await asyncio.get_running_loop().sock_recv(peer, 65_536):
-            said += more
-    return said
 
 
 async def test_head_and_body_come_at_once() -> None:
@@ -171,3 +111,48 @@ async def test_who_fails_after_the_head_answers_500() -> None:
         await ask(peer)
         said = await all_said(peer)
     assert said.startswith(b"HTTP/1.1 500 ")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "http.response.start", "status": 200},
+        {"type": "http.response.body", "body": b"more"},
+        {"type": "http.response.trailers", "headers": []},
+    ],
+    ids=lambda message: message["type"],
+)
+async def test_nothing_comes_after_the_end_of_an_answer(message: Message) -> None:
+    refused: list[str] = []
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        for each in HELLO:
+            await send(dict(each))
+        try:
+            await send(dict(message))
+        except RuntimeError as why:
+            refused.append(str(why))
+
+    async with connected(app) as peer:
+        await ask(peer, "GET", "Connection: close")
+        said = await all_said(peer)
+    assert said.endswith(b"\r\n\r\nhello")
+    assert refused == [message["type"]]
+
+
+async def test_a_body_without_a_head_is_answered_500() -> None:
+    async with connected(answering(HELLO[1])) as peer:
+        await ask(peer)
+        said = await all_said(peer)
+    assert said.startswith(b"HTTP/1.1 500 ")
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_a_status_without_a_body_has_none(status: int) -> None:
+    start: Message = {"type": "http.response.start", "status": status}
+    end: Message = {"type": "http.response.body"}
+    async with connected(answering(start, end)) as peer:
+        await ask(peer, "GET", "Connection: close")
+        said = await all_said(peer)
+    assert said.endswith(b"\r\nconnection: close\r\n\r\n")
+    assert b"transfer-encoding" not in said

@@ -4,9 +4,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.lib.server.conftest import MAX_CONNECTIONS
 from tests.peers import HELLO, LAST, Peer, connected, head, post
 from tests.processes import Server
-from tests.web.conftest import MAX_CONNECTIONS
 
 pytestmark = pytest.mark.xdist_group("narrow")
 

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.lib.server.conftest import MAX_BODY_BYTES, MAX_CONNECTIONS, MAX_HEADER_BYTES
 from tests.peers import (
     ANSWER,
     HELLO,
@@ -21,7 +22,6 @@ from tests.peers import (
 )
 from tests.processes import Server
 from tests.scraping import parsed
-from tests.web.conftest import MAX_BODY_BYTES, MAX_CONNECTIONS, MAX_HEADER_BYTES
 
 pytestmark = pytest.mark.xdist_group("narrow")
 

@@ -7,9 +7,9 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from gql_app.lib.network.addresses import Networks
+from gql_app.lib.network import Networks
+from gql_app.lib.server import ProxyHeadersMiddleware
 from gql_app.settings import Settings
-from gql_app.web.proxies import ProxyHeaders
 from tests.api import running
 
 PEER, CLIENT, OTHER = "192.0.2.1", "203.0.113.9", "198.51.100.7"
@@ -26,7 +26,7 @@ async def seen(
     trusted: str, *forwarded: str, peer: str = PEER, proto: Sequence[str] = ()
 ) -> list[str]:
     """Tell what is seen of a client."""
-    app = ProxyHeaders(echo, trusted=Networks.of(trusted))
+    app = ProxyHeadersMiddleware(echo, trusted=Networks.of(trusted))
     transport = httpx.ASGITransport(app, client=(peer, 1234))
     headers = [("x-forwarded-for", each) for each in forwarded]
     headers += [("x-forwarded-proto", each) for each in proto]

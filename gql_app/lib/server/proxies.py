@@ -1,19 +1,18 @@
-"""Proxies in front: whose word about the client is taken, and what it is."""
+"""Trusted proxies: the client's address and scheme, as they report them."""
 
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from gql_app.lib.network.addresses import LONGEST, Networks, canonical
+from gql_app.lib.network import LONGEST, Networks, canonical
+from gql_app.lib.server.asgi import ASGIApp, Receive, Scope, Send
 
 _SCHEMES: Final = frozenset({b"http", b"https"})
-_REMEMBERED: Final = 1024
+_CACHED_ADDRESSES: Final = 1024
 
 
-class ProxyHeaders:
-    """Takes the client's address and scheme from what trusted proxies say of them.
+class ProxyHeadersMiddleware:
+    """Sets the client's address and scheme to what trusted proxies report.
 
     X-Forwarded-For is read from its end, for each proxy appends whom it has seen: the client is
     the last one that is no trusted proxy. Where all are trusted it is the first.
@@ -22,11 +21,11 @@ class ProxyHeaders:
     def __init__(self, app: ASGIApp, *, trusted: Networks) -> None:
         self._app = app
         self._is_all = trusted.is_all
-        self._knows = lru_cache(_REMEMBERED)(trusted.__contains__)
+        self._is_listed = lru_cache(_CACHED_ADDRESSES)(trusted.__contains__)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        if scope["type"] == "http" and self._believes(scope.get("client")):
+        if scope["type"] == "http" and self._is_proxy(scope.get("client")):
             for name, value in scope["headers"]:
                 if name == b"x-forwarded-proto" and value.strip() in _SCHEMES:
                     scope["scheme"] = value.strip().decode()
@@ -34,11 +33,11 @@ class ProxyHeaders:
                 scope["client"] = (client, 0)
         await self._app(scope, receive, send)
 
-    def _believes(self, peer: tuple[str, int] | None) -> bool:
+    def _is_proxy(self, peer: tuple[str, int] | None) -> bool:
         return self._trusts(canonical(peer[0])) if peer else self._is_all
 
     def _trusts(self, address: str) -> bool:
-        return self._is_all or (len(address) <= LONGEST and self._knows(address))
+        return self._is_all or (len(address) <= LONGEST and self._is_listed(address))
 
     def _client(self, forwarded: Iterator[str]) -> str | None:
         """Return the address of the client, the last of those given being the nearest."""

@@ -14,9 +14,9 @@ from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from gql_app.web.bounds import Bounds, Usage
+from gql_app.lib.server import ConnectionLimits, HttpProtocol, Usage
+from gql_app.web.refusals import refuse
 from gql_app.web.responses import refusal
-from gql_app.web.wire import Wire
 from tests.peers import HELLO, LAST, ask, chunked, connected, head, post, statuses
 from tests.processes import PATIENCE, Server, free_port, serving
 
@@ -74,18 +74,21 @@ async def served() -> AsyncIterator[Served]:
 
 @asynccontextmanager
 async def _listening(app: object) -> AsyncIterator[Served]:
-    config = Config(app, ws="none", lifespan="off", log_config=None, timeout_keep_alive=60)  # type: ignore[arg-type]
+    config = Config(app, ws="none", lifespan="off", log_config=None)  # type: ignore[arg-type]
     config.load()
     usage = Usage()
-    bounds = Bounds(
+    limits = ConnectionLimits(
         connections=100,
-        seconds=PATIENCE,
-        head_bytes=2_000,
+        timeout=PATIENCE,
+        keep_alive_timeout=PATIENCE,
+        header_bytes=2_000,
         body_bytes=BODY,
         pending_body_bytes=ROOM,
         connections_per_address=100,
     )
-    make = partial(Wire, config, ServerState(), {}, bounds=bounds, usage=usage)
+    make = partial(
+        HttpProtocol, config, ServerState(), {}, limits=limits, usage=usage, refuse=refuse
+    )
     loop = asyncio.get_running_loop()
     async with await loop.create_server(make, "127.0.0.1", 0) as server:
         yield Served(server.sockets[0].getsockname(), usage)
@@ -206,7 +209,7 @@ def test_body_that_stalls_or_trickles_is_given_up(hasty: Server) -> None:
 
 
 async def test_body_has_a_least_pace(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gql_app.web.wire.PAUSE", 0.5)
+    monkeypatch.setattr("gql_app.lib.server.protocol.PACE_INTERVAL", 0.5)
     served.gate.set()
     loop = asyncio.get_running_loop()
     start = head(b"Content-Length: %d" % BODY)

@@ -1,0 +1,211 @@
+"""A request and its response, as the application sees them through ASGI."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Final
+
+from gql_app.lib.server.asgi import DISCONNECT, ASGIApp, Disconnect, Header, Message, Scope
+from gql_app.lib.server.connection import Connection
+
+_log: Final = logging.getLogger(__name__)
+_STATUS_LINES: Final = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
+_CONTROLS: Final = bytes([*range(9), *range(10, 32), 127])
+"""Every control character but the tab: none is part of a header."""
+_NO_BODY: Final = frozenset({204, 304})
+_PAUSE_BYTES: Final = 64 * 1024
+"""Bytes of a body that may come before the application takes them."""
+_FAILED: Final = b"Internal Server Error"
+_FAILED_HEADERS: Final = (
+    (b"content-type", b"text/plain; charset=utf-8"),
+    (b"content-length", b"%d" % len(_FAILED)),
+    (b"connection", b"close"),
+)
+
+
+_NO_START: Final = "The body comes before the head"
+_WRONG_LENGTH: Final = "The body is longer or shorter than its content-length"
+_CONTROL_IN_HEADER: Final = "A header contains a control character"
+
+
+class InvalidResponse(RuntimeError):
+    """Something that the application sent, and neither ASGI nor HTTP allows."""
+
+
+class RequestCycle:
+    """One request and its response, whose head is written together with its body."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        app: ASGIApp,
+        scope: Scope,
+        default_headers: Sequence[Header],
+        on_complete: Callable[["RequestCycle"], None],
+        *,
+        keep_alive: bool,
+    ) -> None:
+        self.keep_alive = keep_alive
+        self.more_body = True
+        """Whether some of the request's body is still to come."""
+        self.pending_bytes = 0
+        """Bytes of the body that its connection counts as pending."""
+        self.response_started = self.response_complete = False
+        self._connection: Final = connection
+        self._app: Final = app
+        self._scope: Final = scope
+        self._default_headers: Final = default_headers
+        self._on_complete: Final = on_complete
+        self._disconnect: Final = Disconnect()
+        scope["extensions"] = {DISCONNECT: self._disconnect}
+        self._task: asyncio.Task[None] | None = None
+        self._is_disconnected = self._has_continued = False
+        self._body = bytearray()
+        self._news: Final = asyncio.Event()
+        """Set when there is something to receive."""
+        self._start: Message | None = None
+        """The head of the response, until it is written."""
+        self._has_body = self._is_chunked = False
+        """Whether the response has a body, and whether that is sent in chunks."""
+        self._bytes_left = 0
+        """Bytes of the response's body that its content-length announces."""
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
+        """Start the application on the request, and return its task."""
+        self._task = loop.create_task(self._run())
+        return self._task
+
+    def feed(self, data: bytes) -> None:
+        """Take a piece of the body."""
+        self._body += data
+        if len(self._body) > _PAUSE_BYTES:
+            self._connection.pause_reading()
+        self._news.set()
+
+    def feed_end(self) -> None:
+        """End the body."""
+        self.more_body = False
+        self._news.set()
+
+    def disconnect(self) -> None:
+        """Drop what the application still sends, and let it receive that the client is gone."""
+        self._is_disconnected = True
+        self._news.set()
+
+    def cancel(self) -> None:
+        """Disconnect, and cancel the application unless it is shielded."""
+        self.disconnect()
+        if self._task is not None and not self._disconnect.is_shielded:
+            self._disconnect.is_cancelled = True
+            self._task.cancel()
+
+    async def receive(self) -> Message:
+        """Return the next piece of the body, or that the client is gone or has its response."""
+        if self.more_body and not self._has_continued:
+            self._has_continued = True
+            if self._expects_continue():
+                self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if not self._is_over:
+            self._connection.resume_reading()
+            await self._news.wait()
+            self._news.clear()
+        if self._is_over:
+            return {"type": "http.disconnect"}
+        body, self._body = bytes(self._body), bytearray()
+        return {"type": "http.request", "body": body, "more_body": self.more_body}
+
+    async def send(self, message: Message) -> None:
+        """Write a part of the response; a head waits for its body, and may be replaced before.
+
+        Raise InvalidResponse.
+        """
+        kind = message["type"]
+        if kind == "http.response.start" and not self.response_started:
+            self._start = message
+            return
+        if kind != "http.response.body" or self.response_complete:
+            raise InvalidResponse(kind)
+        await self._connection.drain()
+        if self._is_disconnected:
+            return
+        head = b"" if self.response_started else self._begin()
+        more_body = message.get("more_body", False)
+        body = self._frame(message.get("body", b""), more_body=more_body)
+        self._connection.write(head + body)
+        if self._bytes_left < 0 or (self._bytes_left and not more_body):
+            raise InvalidResponse(_WRONG_LENGTH)
+        if not more_body:
+            self.response_complete = True
+            self._news.set()
+            self._body.clear()
+            self._on_complete(self)
+
+    @property
+    def _is_over(self) -> bool:
+        return self._is_disconnected or self.response_complete
+
+    def _expects_continue(self) -> bool:
+        """Return whether the client waits to be asked for the body (RFC 9110 section 10.1.1)."""
+        expected = (b"expect", b"100-continue")
+        headers: Sequence[Header] = self._scope["headers"]
+        return not (self._body or self._is_over or self._connection.is_closing) and any(
+            (name, value.lower()) == expected for name, value in headers
+        )
+
+    async def _run(self) -> None:
+        """Run the application; what it leaves open is ended here."""
+        try:
+            await self._app(self._scope, self.receive, self.send)
+        except (Exception, asyncio.CancelledError) as why:  # noqa: BLE001 — the client gets an answer
+            if not self._disconnect.is_cancelled:
+                _log.error("Exception in ASGI application", exc_info=why)
+        else:
+            if not self._is_over:
+                _log.error("ASGI application returned without a complete response")
+        if self._is_over:
+            return
+        if self.response_started:
+            self._connection.close()
+        else:
+            await self.send(
+                {"type": "http.response.start", "status": 500, "headers": _FAILED_HEADERS}
+            )
+            await self.send({"type": "http.response.body", "body": _FAILED})
+
+    def _begin(self) -> bytes:
+        """Begin the response, and return its head. Raise InvalidResponse."""
+        if self._start is None:
+            raise InvalidResponse(_NO_START)
+        status: int = self._start["status"]
+        headers = [*self._default_headers, *self._start.get("headers", ())]
+        by_name = dict(headers)
+        length = by_name.get(b"content-length")
+        if by_name.get(b"connection", b"").lower() == b"close":
+            self.keep_alive = False
+        elif not self.keep_alive:
+            headers.append((b"connection", b"close"))
+        self._has_body = self._scope["method"] != "HEAD" and status not in _NO_BODY
+        if length is None and self._has_body:
+            self._is_chunked = True
+            headers.append((b"transfer-encoding", b"chunked"))
+        lines = b"".join([b"%b: %b\r\n" % (name, value) for name, value in headers])
+        if len(lines) - len(lines.translate(None, _CONTROLS)) != 2 * len(headers):
+            raise InvalidResponse(_CONTROL_IN_HEADER)
+        self.response_started = True
+        if length is not None and self._has_body:
+            self._bytes_left = int(length)
+        line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+        return line + lines + b"\r\n"
+
+    def _frame(self, body: bytes, *, more_body: bool) -> bytes:
+        """Return a piece of the body as it is written; nothing beyond its content-length."""
+        if not self._has_body:
+            return b""
+        if self._is_chunked:
+            chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            return chunk if more_body else chunk + b"0\r\n\r\n"
+        self._bytes_left -= len(body)
+        return body if self._bytes_left >= 0 else b""
