@@ -29,6 +29,7 @@ from gql_app.errors import (
     Unavailable,
     UserErrorCode,
 )
+from gql_app.lib.engine import Document
 from gql_app.resources import Resources
 from gql_app.security.tokens import Claims
 
@@ -54,6 +55,8 @@ class Context:
     """What the operation is called, for the log."""
     kind = "none"
     """Whether it is a query or a mutation, once that is known."""
+    document: Document
+    """The document that the operation is of, once that is known."""
     caller_id: UUID | None = None
     """Whoever was found to be asking, for the log."""
     refusals: frozenset[str] = frozenset()
@@ -80,8 +83,6 @@ class Context:
         self.origin: Final = origin
         """Where the request comes from; by_caller() adds whose it is."""
         self.request_id: Final = request_id
-        self.memo: dict[object, object] = {}
-        """What is true of the document, whoever sends it: it outlives the request."""
         self._judging = asyncio.Lock()
 
     def facts(self, outcome: str) -> dict[str, str | None]:
