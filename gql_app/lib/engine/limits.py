@@ -1,5 +1,6 @@
 """Limits of a document, all of them checked before it is validated, let alone executed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +13,6 @@ from graphql import (
 )
 
 from gql_app.lib.engine.complexity import ComplexityCalculator
-from gql_app.lib.engine.documents import Document
 
 _ABORTED: Final = "Parsing aborted."
 """How a message of the parser ends where a limit stopped it, and nowhere else."""
@@ -59,17 +59,17 @@ class Limits:
 
     def excesses(
         self,
-        document: Document,
-        operation: OperationDefinitionNode,
+        operations: Sequence[OperationDefinitionNode],
+        chosen: OperationDefinitionNode,
+        directives: int,
         calculator: ComplexityCalculator,
     ) -> list[GraphQLError]:
-        """Return an error for each limit that is exceeded if this operation is executed."""
-        operations = document.operations
+        """Return an error for each limit that is exceeded if the chosen one is executed."""
         complexities = [calculator.operation(each) for each in operations]
-        chosen = next(n for n, each in enumerate(operations) if each is operation)
+        cost = next(c.cost for o, c in zip(operations, complexities, strict=True) if o is chosen)
         counts = (
             (len(operations), self.operations, "The document has {:,} operations"),
-            (document.directives, self.directives, "The document has {:,} directives"),
+            (directives, self.directives, "The document has {:,} directives"),
             (calculator.aliases, self.aliases, "The document has {:,} aliases"),
             (
                 max(each.depth for each in complexities),
@@ -87,7 +87,7 @@ class Limits:
                 "An operation spreads {:,} fragments",
             ),
             (
-                complexities[chosen].cost,
+                cost,
                 self.cost,
                 "The cost of the operation is {:,.0f} objects and values",
             ),

@@ -2,19 +2,35 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
 import strawberry
 from graphql import FieldNode, GraphQLNamedType, SelectionSetNode, get_named_type, is_object_type
 
-from gql_app.lib.engine.context import ExecutionContext
+from gql_app.lib.engine.documents import Document
 from gql_app.lib.engine.field_collection import Fragments, collect_fields
 from gql_app.lib.engine.schema import Schema
 
-C = TypeVar("C", bound=ExecutionContext)
-T = TypeVar("T")
 MAX_CACHED: Final = 32
 """Results that are kept of one document, which may have more fields than that."""
+
+
+class ExecutionContext(Protocol):
+    """What the engine asks of an application's context, which every resolver is given.
+
+    The engine sets these before anything of a request is executed.
+    """
+
+    operation: str
+    """The operation's name; empty if it has none."""
+    kind: str
+    """Whether it is a query or a mutation."""
+    document: Document
+    """The document that the operation is of."""
+
+
+C = TypeVar("C", bound=ExecutionContext)
+T = TypeVar("T")
 
 
 def cached_per_document(

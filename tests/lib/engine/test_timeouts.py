@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gql_app.lib.engine.timeouts import Timeout
+from gql_app.lib.engine.engine import Timeout
 
 SOON = 0.05
 LATE = 10
