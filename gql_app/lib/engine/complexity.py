@@ -118,7 +118,7 @@ class ComplexityCalculator:
             )
 
     def operation(self, operation: OperationDefinitionNode) -> Complexity:
-        """Return an operation's complexity; the cost is right for the one given at first."""
+        """Return an operation's complexity; its cost by the variables it was made with."""
         root = self._schema.get_root_type(operation.operation)
         return self._selections(operation.selection_set, root)
 

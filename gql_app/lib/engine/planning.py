@@ -1,4 +1,4 @@
-"""Planning: how a document's operations are executed, found out once for each document."""
+"""Planning: how a document's operations are executed, worked out once for each document."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, cast

@@ -129,8 +129,8 @@ class Query:
 
 
 @dataclass
-class Told:
-    """What an engine gave to be mapped, and answers as it is."""
+class ErrorMap:
+    """Returns errors as they are, and notes what an engine passed to it."""
 
     calls: list[tuple[list[type[Exception] | None], bool]] = field(default_factory=list)
     """The types of the original errors, and whether the operation was begun."""
@@ -148,10 +148,12 @@ SCHEMA: Final = Schema(query=Query)
 
 
 def engine(
-    *, compiled: bool = True, timeout: float = 10, told: Told | None = None
+    *, compiled: bool = True, timeout: float = 10, map_errors: ErrorMap | None = None
 ) -> Engine[Context]:
     """Make an engine whose limits nothing here reaches."""
-    return Engine(SCHEMA, LIMITS, SIZES, told or Told(), timeout=timeout, compiled=compiled)
+    return Engine(
+        SCHEMA, LIMITS, SIZES, map_errors or ErrorMap(), timeout=timeout, compiled=compiled
+    )
 
 
 async def run(

@@ -5,7 +5,7 @@ import pytest
 from gql_app.lib.engine import OperationTimeout
 from gql_app.lib.engine.compiled import MAX_CACHED_VARIABLES
 from gql_app.lib.engine.selection import MAX_CACHED
-from tests.lib.engine.library import SOON, Context, Told, engine, run
+from tests.lib.engine.library import SOON, Context, ErrorMap, engine, run
 
 BOOKS = "{ shelf { books { title } } }"
 ALIKE = (
@@ -68,27 +68,27 @@ async def test_field_that_fails_cancels_its_siblings_and_awaits_them() -> None:
 
 
 @pytest.mark.parametrize("compiled", [True, False])
-async def test_late_operation_is_told_once_as_begun(*, compiled: bool) -> None:
-    told = Told()
+async def test_late_operation_is_mapped_once_as_begun(*, compiled: bool) -> None:
+    errors = ErrorMap()
     result, context = await run(
-        engine(compiled=compiled, timeout=SOON, told=told), "query Late { endless }"
+        engine(compiled=compiled, timeout=SOON, map_errors=errors), "query Late { endless }"
     )
     assert result.data is None
-    assert told.calls == [([OperationTimeout], True)]
+    assert errors.calls == [([OperationTimeout], True)]
     assert (context.operation, context.kind, context.cancelled) == ("Late", "query", ["endless"])
 
 
-async def test_errors_are_told_with_whether_the_operation_was_begun() -> None:
-    told = Told()
+async def test_errors_are_mapped_by_whether_the_operation_was_begun() -> None:
+    errors = ErrorMap()
     for query in (
         "{",
         "{ nothing }",
         "{ broken }",
         "query Q($n: Int!) { shelf(size: $n) { __typename } }",
     ):
-        await run(engine(told=told), query)
-    assert [executed for _, executed in told.calls] == [False, False, True, True]
-    assert told.calls[2] == ([ValueError], True)
+        await run(engine(map_errors=errors), query)
+    assert [executed for _, executed in errors.calls] == [False, False, True, True]
+    assert errors.calls[2] == ([ValueError], True)
 
 
 async def test_selection_is_worked_out_through_fragments_directives_and_aliases() -> None:
