@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -24,9 +23,10 @@ from strawberry.types.graphql import OperationType
 
 from bench.hostile import KINDS, TEXTS, doubling, hostile
 from bench.timing import serving
-from gql_app.lib.engine.document_validator import Admission, NotAdmitted
-from gql_app.lib.engine.limits import Limits
-from gql_app.schema.root import Schema, build_schema
+from gql_app.app import build_engine
+from gql_app.lib.engine import InvalidDocument, Schema
+from gql_app.schema.root import build_schema
+from gql_app.settings import Settings
 
 SIZES = (250, 500, 1000, 2000)
 ROUNDS = 5
@@ -43,23 +43,23 @@ QUERIES = {
 }
 MOST = 50
 """Milliseconds that any document or text may take."""
+WIDENED = (
+    "max_operations",
+    "max_depth",
+    "max_aliases",
+    "max_root_fields",
+    "max_directives",
+    "max_spreads",
+    "max_cost",
+)
 WIDE = 10**9
 
 
 def main() -> None:
     """Print both tables, and the worst row of all."""
-    limits = Limits.default()
-    wide = replace(
-        limits,
-        operations=WIDE,
-        depth=WIDE,
-        aliases=WIDE,
-        root_fields=WIDE,
-        directives=WIDE,
-        spreads=WIDE,
-        cost=WIDE,
-    )
-    served = _table("as served", limits)
+    settings = Settings.model_construct()
+    wide = settings.model_copy(update=dict.fromkeys(WIDENED, WIDE))
+    served = _table("as served", settings)
     validated = _table("limits wide open", wide)
     variables = asyncio.run(_variables())
     worst = max(served, validated, variables)
@@ -67,13 +67,12 @@ def main() -> None:
     _doubling()
 
 
-def _table(title: str, limits: Limits) -> float:
+def _table(title: str, settings: Settings) -> float:
     """Print the milliseconds by size, and tell the worst."""
-    schema = build_schema()
     print(f"\n{title:28}" + "".join(f"{size:>8}" for size in SIZES))
     worst = 0.0
     for kind, make in KINDS.items():
-        times = [_best(_preparing(schema, hostile(make, size), limits)) for size in SIZES]
+        times = [_best(_preparing(hostile(make, size), settings)) for size in SIZES]
         print(f"{kind:28}" + "".join(f"{time:8.1f}" for time in times))
         worst = max(worst, *times)
     return worst
@@ -114,17 +113,17 @@ def _doubling() -> None:
     for levels in (10, 12, 14, 16):
         document = doubling(levels)
         theirs = _best(_limiting(schema, document), rounds=1)
-        ours = _best(_preparing(schema, document, Limits.default()))
+        ours = _best(_preparing(document, Settings.model_construct()))
         print(f"{levels:6} levels{'':15}{theirs:10.1f}{ours:10.1f}{theirs / ours:10.1f}")
 
 
-def _preparing(schema: Schema, document: str, limits: Limits) -> Callable[[], None]:
+def _preparing(document: str, settings: Settings) -> Callable[[], None]:
     """Do what execution is preceded by, each time as if for the first time."""
 
     def prepare() -> None:
-        admission = Admission(schema.core, limits, introspection=True)
-        with suppress(NotAdmitted):
-            admission.admit(document, None, {})
+        validator = build_engine(settings).validator
+        with suppress(InvalidDocument):
+            validator.validate(document, None, {})
 
     return prepare
 

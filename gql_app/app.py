@@ -12,13 +12,16 @@ from starlette.routing import Route
 
 from gql_app import background
 from gql_app.accounts.samples import SIGN_INS
-from gql_app.lib.engine.execution import Execution
-from gql_app.lib.engine.limits import Limits
+from gql_app.accounts.sessions import MOST as MAX_SESSIONS
+from gql_app.lib.engine import Engine, Limits, ListSizes
 from gql_app.lib.network import Networks
+from gql_app.lib.pagination.pages import DEFAULT_SIZE, MAX_SIZE
 from gql_app.lib.server import ProxyHeadersMiddleware
 from gql_app.lib.telemetry import logs
 from gql_app.lib.telemetry.metrics import Metrics
 from gql_app.resources import Resources
+from gql_app.schema.context import Context
+from gql_app.schema.errors import map_errors
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings, load, shared_numbers
 from gql_app.web import wellknown
@@ -57,16 +60,9 @@ def create_app(settings: Settings | None = None) -> Starlette:
     logs.configure(chosen.log_level)
     metrics = Metrics(shared_numbers())
     tracing = _tracing() if chosen.traces else None
-    execution = Execution(
-        build_schema().core,
-        Limits.of(chosen),
-        introspection=chosen.introspection,
-        timeout=chosen.operation_timeout,
-        compiled=chosen.compiled,
-    )
     sign_ins = SIGN_INS if chosen.demo else ()
     playground = Playground(sign_ins=sign_ins) if chosen.playground else None
-    door = Door(execution, playground, max_body_bytes=chosen.max_body_bytes)
+    door = Door(build_engine(chosen), playground, max_body_bytes=chosen.max_body_bytes)
     files = [Route("/playground/{name}", playground.file)] if playground else []
 
     app = Starlette(
@@ -83,6 +79,31 @@ def create_app(settings: Settings | None = None) -> Starlette:
     # /graphql/ is another path: a redirect would repeat the Host header, which anybody can set.
     app.router.redirect_slashes = False
     return app
+
+
+def build_engine(chosen: Settings) -> Engine[Context]:
+    """Build what executes documents, by the settings."""
+    limits = Limits(
+        length=chosen.max_document_length,
+        tokens=chosen.max_tokens,
+        operations=chosen.max_operations,
+        depth=chosen.max_depth,
+        aliases=chosen.max_aliases,
+        root_fields=chosen.max_root_fields,
+        directives=chosen.max_directives,
+        spreads=chosen.max_spreads,
+        cost=chosen.max_cost,
+        comparisons=chosen.max_comparisons,
+    )
+    return Engine(
+        build_schema(),
+        limits,
+        ListSizes(default_page=DEFAULT_SIZE, max_page=MAX_SIZE, unpaged=MAX_SESSIONS),
+        map_errors,
+        introspection=chosen.introspection,
+        timeout=chosen.operation_timeout,
+        compiled=chosen.compiled,
+    )
 
 
 @asynccontextmanager

@@ -29,6 +29,7 @@ from gql_app.errors import (
     Unavailable,
     UserErrorCode,
 )
+from gql_app.lib.engine import Document
 from gql_app.resources import Resources
 from gql_app.security.tokens import Claims
 
@@ -54,6 +55,8 @@ class Context:
     """What the operation is called, for the log."""
     kind = "none"
     """Whether it is a query or a mutation, once that is known."""
+    document: Document
+    """The document that the operation is of, once that is known."""
     caller_id: UUID | None = None
     """Whoever was found to be asking, for the log."""
     refusals: frozenset[str] = frozenset()
@@ -81,8 +84,6 @@ class Context:
         self.request_id: Final = request_id
         self.shield: Final = shield
         """Has it go on though its client is gone: a guess is to be counted all the same."""
-        self.memo: dict[object, object] = {}
-        """What is true of the document, whoever sends it: it outlives the request."""
         self._judging = asyncio.Lock()
 
     def facts(self, outcome: str) -> dict[str, str | None]:

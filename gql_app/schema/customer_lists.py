@@ -11,9 +11,9 @@ from strawberry import UNSET
 from gql_app.accounts import customer_lists
 from gql_app.accounts.callers import Caller
 from gql_app.db.questions import Reader
-from gql_app.lib.engine.selection import asked, once
+from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
 from gql_app.lib.pagination.pages import MAX_COUNT, Page, Window
-from gql_app.schema.connections import CURSORS, OrderDirection, PageInfo, Rows
+from gql_app.schema.connections import CURSORS, OrderDirection, PageInfo
 from gql_app.schema.context import Info
 from gql_app.schema.customers import COLUMNS, Customer, or_null
 from gql_app.schema.permissions import authenticated
@@ -61,8 +61,8 @@ class CustomerConnection:
         node, cursor = partial(Customer.of_row, caller, page.columns), page.cursor
         edge = partial(CustomerEdge.of_row, node, cursor if "cursor" in cursors else str)
         return cls(
-            nodes=Rows(page, node),  # type: ignore[arg-type]  # it passes for a list
-            edges=Rows(page, edge),  # type: ignore[arg-type]  # as above
+            nodes=LazyRows(page.columns, page.rows, node),  # type: ignore[arg-type]  # it passes for a list
+            edges=LazyRows(page.columns, page.rows, edge),  # type: ignore[arg-type]  # as above
             page_info=PageInfo.of(page, cursors),
             total_count=count,
         )
@@ -120,7 +120,7 @@ async def _page(
         caller_id=caller.customer_id,
     )
     window = Window.of(**{name: given.get(name) for name in ("first", "after", "last", "before")})
-    wanted = once(info, _wanted)
+    wanted = cached_per_document(info, _wanted)
     if wanted.rows:
         page = await listing.page(db, window, wanted.columns, cursors=bool(wanted.cursors))
     else:
@@ -177,10 +177,10 @@ class _Wanted(NamedTuple):
 
 
 def _wanted(info: Info) -> _Wanted:
-    fields = asked(info, "nodes") | asked(info, "edges", "node")
+    fields = selected_fields(info, "nodes") | selected_fields(info, "edges", "node")
     return _Wanted(
-        rows=bool(asked(info) & {"nodes", "edges", "page_info"}),
-        counted="total_count" in asked(info),
+        rows=bool(selected_fields(info) & {"nodes", "edges", "page_info"}),
+        counted="total_count" in selected_fields(info),
         columns=(fields & COLUMNS) | ({"id"} if "sessions" in fields else set()),
-        cursors=(asked(info, "edges") | asked(info, "page_info")) & CURSORS,
+        cursors=(selected_fields(info, "edges") | selected_fields(info, "page_info")) & CURSORS,
     )

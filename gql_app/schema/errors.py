@@ -7,7 +7,8 @@ import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
 from gql_app.errors import Refusal, Unavailable
-from gql_app.lib.engine.validation import MAX_ERRORS
+from gql_app.lib.engine import MAX_ERRORS, OperationTimeout
+from gql_app.schema.context import Context
 from gql_app.schema.scalars import Unreadable
 
 DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
@@ -18,6 +19,18 @@ _UNREADABLE: Final = "A value can't be read. Does a number have thousands of dig
 """What is said instead of what the interpreter has to say."""
 
 _log: Final = structlog.stdlib.get_logger(__name__)
+
+
+def map_errors(
+    errors: Sequence[GraphQLError], context: Context, *, executed: bool
+) -> list[GraphQLError]:
+    """Return the errors that a client is answered."""
+    timeout = errors[0].original_error
+    if isinstance(timeout, OperationTimeout):
+        return [late(timeout.seconds, may_be_done=context.writes)]
+    if executed:
+        return in_execution(errors, context.request_id)
+    return before_execution(errors, context.request_id)
 
 
 def before_execution(errors: Sequence[GraphQLError], request_id: str) -> list[GraphQLError]:

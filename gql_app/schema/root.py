@@ -4,9 +4,9 @@ from datetime import datetime
 from functools import cache
 
 import strawberry
-from graphql import GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 
+from gql_app.lib.engine import Schema
 from gql_app.schema.administration import AdministrationMutation
 from gql_app.schema.audit import AuditQuery
 from gql_app.schema.authentication import CredentialMutation
@@ -33,18 +33,6 @@ class Mutation(
     CredentialMutation,
 ):
     """Everything that can be done."""
-
-
-class Schema(strawberry.Schema):
-    """Strawberry's schema, but for what is executed: see execution.py."""
-
-    @property
-    def core(self) -> GraphQLSchema:
-        """What graphql-core validates and executes by."""
-        return self._schema
-
-    def _extend_introspection(self) -> None:
-        """Leave isOneOf to graphql-core: the stock one fails on every list and non-null type."""
 
 
 @cache

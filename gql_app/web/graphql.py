@@ -24,7 +24,7 @@ from gql_app.errors import (
     TokenMissing,
     Unauthenticated,
 )
-from gql_app.lib.engine.execution import Asked, Execution
+from gql_app.lib.engine import Engine, GraphQLRequest
 from gql_app.lib.server import Disconnect
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
@@ -46,9 +46,9 @@ class Door:
     """Lets requests in, and answers out."""
 
     def __init__(
-        self, execution: Execution, playground: Playground | None, *, max_body_bytes: int
+        self, engine: Engine[Context], playground: Playground | None, *, max_body_bytes: int
     ) -> None:
-        self._execution = execution
+        self._engine = engine
         self._playground = playground
         self._bodies = Bodies(max_body_bytes)
 
@@ -68,7 +68,7 @@ class Door:
         state["context"] = context
         if isinstance(context.presented, TokenInvalid | TokenMalformed):
             context.guessed(Action.TOKEN_REFUSED)
-        result = await self._execution.run(asked, context)
+        result = await self._engine.execute(asked, context)
         state["kind"] = context.kind
         state["facts"] = context.facts(outcome(result.errors, context.refusals))
         wait = retry_after(result.errors)
@@ -175,7 +175,7 @@ def _is_json(content_type: bytes) -> bool:
     return name == JSON and all(charset in {"utf-8", "utf8"} for charset in charsets)
 
 
-def _asked(headers: _Headers, body: bytes) -> Asked:
+def _asked(headers: _Headers, body: bytes) -> GraphQLRequest:
     """Read what is asked for. Raises HTTPException."""
     if any(encoding.lower() != b"identity" for encoding in headers[b"content-encoding"]):
         raise HTTPException(415, "Send the body as it is, without a content encoding")
@@ -188,7 +188,7 @@ def _asked(headers: _Headers, body: bytes) -> Asked:
         raise HTTPException(400, "The body is not JSON in UTF-8") from None
 
 
-def _taken_apart(body: object) -> Asked:
+def _taken_apart(body: object) -> GraphQLRequest:
     if not isinstance(body, dict):
         raise HTTPException(400, "The body is not a JSON object; one request at a time")
     query, name = body.get("query"), body.get("operationName")
@@ -201,7 +201,7 @@ def _taken_apart(body: object) -> Asked:
         raise HTTPException(400, "variables is no object")
     if not isinstance(extensions, _OBJECT):
         raise HTTPException(400, "extensions is no object")
-    return Asked(query, name or None, variables or {})
+    return GraphQLRequest(query, name or None, variables or {})
 
 
 def _status(result: ExecutionResult) -> int:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -14,14 +14,12 @@ from starlette.types import Message
 
 from gql_app import clock
 from gql_app.accounts.identity import search_key
+from gql_app.app import build_engine
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import TokenMissing
-from gql_app.lib.engine.compiled import Plan
-from gql_app.lib.engine.execution import Asked, Execution
-from gql_app.lib.engine.limits import Limits
+from gql_app.lib.engine import GraphQLRequest
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
-from gql_app.schema.root import build_schema
 from gql_app.settings import Settings
 from tests.api import GRAPHQL, Api, running
 from tests.conftest import SECRET
@@ -39,7 +37,7 @@ MOMENTS: Final = (
 )
 """When the customers were made: moments that are easily misspelt."""
 NAMES: Final = ("Ada “Q” \\ \u2028", "Åsa\u0301 Øre", "\U0001f980 <b>", "n'ull; --", "a", "A")
-WIDE: Final = replace(Limits.default(), aliases=100, cost=10**6)
+WIDE: Final = {"max_aliases": 100, "max_cost": 10**6}
 """Limits that leave room for what is made up."""
 MEDIA_TYPES: Final = ("application/json", GRAPHQL)
 
@@ -108,20 +106,18 @@ class Paths:
 
     def __init__(self, resources: Resources, *, compiled: bool = True) -> None:
         self._resources = resources
-        self._execution = Execution(
-            build_schema().core, WIDE, introspection=True, timeout=10, compiled=compiled
-        )
+        settings = Settings.model_construct()
+        self._engine = build_engine(settings.model_copy(update={**WIDE, "compiled": compiled}))
 
-    async def taken(self, asked: Asked) -> str:
-        """Execute an operation for nobody; tell whether it was compiled, if it was admitted."""
-        presented, kept = TokenMissing(), self._execution.admission.kept
+    async def taken(self, request: GraphQLRequest) -> str:
+        """Execute an operation for nobody; tell whether it was compiled, if it was valid."""
+        presented, documents = TokenMissing(), self._engine.validator.documents
         context = Context(self._resources, presented=presented, origin=NOWHERE, request_id="none")
-        await self._execution.run(asked, context)
-        document = kept.find(asked.query)
+        await self._engine.execute(request, context)
+        document = documents.get(request.query)
         if document is None:
             return "refused"
-        compiled = any(isinstance(found, Plan) for found in document.memo.values())
-        return "compiled" if compiled else "executed"
+        return "compiled" if any(document.plans.values()) else "executed"
 
 
 class Both:
@@ -136,9 +132,9 @@ class Both:
         """See that an operation is answered alike; tell which way it went."""
         replies = self._portal.call(self._applications.agree, operation)
         found = any(reply.tells for reply in replies.values())
-        asked = Asked(operation.query, operation.name or None, operation.variables)
+        request = GraphQLRequest(operation.query, operation.name or None, operation.variables)
         return (
-            f"{self._portal.call(self._paths.taken, asked)} {'with' if found else 'without'} data"
+            f"{self._portal.call(self._paths.taken, request)} {'with' if found else 'without'} data"
         )
 
 
@@ -183,9 +179,7 @@ async def sent(api: Api, headers: Mapping[str, str], body: bytes) -> Reply:
 @asynccontextmanager
 async def pair(settings: Settings) -> AsyncIterator[Pair]:
     """Run both applications on a database with some people, at one moment."""
-    ours = settings.model_copy(
-        update={"log_level": "CRITICAL", "max_aliases": WIDE.aliases, "max_cost": WIDE.cost}
-    )
+    ours = settings.model_copy(update={"log_level": "CRITICAL", **WIDE})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock, "now", lambda: NOW)
         async with (

@@ -16,9 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from gql_app.accounts.samples import SIGN_INS
-from gql_app.lib.engine.execution import Execution
-from gql_app.lib.engine.limits import Limits
-from gql_app.schema.root import build_schema
+from gql_app.app import build_engine
 from gql_app.settings import Settings
 from gql_app.web.graphql import Door
 from gql_app.web.playground import BUILT, FOR_EVER, Playground
@@ -168,8 +166,7 @@ async def test_where_it_is_not_built_strawberrys_page_stands_in_and_the_log_says
         (tmp_path / name).mkdir()
     with structlog.testing.capture_logs() as logged:
         playground = Playground(folder=tmp_path)
-        execution = Execution(build_schema().core, Limits.default(), introspection=True, timeout=10)
-        door = Door(execution, playground, max_body_bytes=1_000)
+        door = Door(build_engine(Settings.model_construct()), playground, max_body_bytes=1_000)
         app = Starlette(
             routes=[
                 Route("/graphql", door),

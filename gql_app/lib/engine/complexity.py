@@ -1,13 +1,13 @@
-"""What a document asks for, summed up: each fragment once, however often it is spread."""
+"""Complexity of a document: each fragment is summed up once, however often it is spread."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from typing import Final, NamedTuple, Self
 
 from graphql import (
     FieldNode,
-    FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLEnumType,
     GraphQLField,
@@ -28,19 +28,38 @@ from graphql import (
     is_list_type,
 )
 
-from gql_app.accounts.sessions import MOST
-from gql_app.lib.pagination.pages import DEFAULT_SIZE, MAX_SIZE
+from gql_app.lib.engine.field_collection import Fragments
 
 INTROSPECTION: Final = frozenset({"__schema", "__type"})
 """Fields whose depth doesn't count: clients' introspection queries nest deep, and end soon."""
-PAGES: Final = frozenset({"nodes", "edges"})
-_SIZES: Final = frozenset({"first", "last"})
-_DIGITS: Final = 9
-"""How long a number may be and still be read; a longer one is no page size."""
+PAGE_FIELDS: Final = frozenset({"nodes", "edges"})
+"""Fields of a connection that hold its rows."""
+SIZE_ARGUMENTS: Final = frozenset({"first", "last"})
+"""Arguments that say how many rows a page has."""
+_MAX_DIGITS: Final = 9
+"""Digits of a number that is read; one with more is larger than any page."""
 
 
-class Sum(NamedTuple):
-    """What a selection set asks for, through its fragments."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListSizes:
+    """The items that a list is taken to have."""
+
+    default_page: int
+    """Rows of a page where its size isn't said."""
+    max_page: int
+    """Rows of the largest page."""
+    unpaged: int
+    """Items of a list that is no page."""
+
+    def page(self, value: object) -> int | None:
+        """Return a page size within its bounds; None for what is no whole number."""
+        if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+            return max(1, min(int(value), self.max_page))
+        return None
+
+
+class Complexity(NamedTuple):
+    """How much a selection set selects, through its fragments."""
 
     depth: int = 0
     roots: int = 0
@@ -49,9 +68,9 @@ class Sum(NamedTuple):
     per_row: float = 0.0
     """The cost of each row of the page that the selection set is part of."""
 
-    def plus(self, other: Self) -> "Sum":
-        """Add what stands beside it."""
-        return Sum(
+    def plus(self, other: Self) -> "Complexity":
+        """Return the complexity of both side by side."""
+        return Complexity(
             max(self.depth, other.depth),
             self.roots + other.roots,
             self.spreads + other.spreads,
@@ -60,76 +79,82 @@ class Sum(NamedTuple):
         )
 
 
-class Sums:
-    """Sums up the operations of one document, whose time is linear in its size.
+class ComplexityCalculator:
+    """Calculates the complexity of one document's operations in linear time.
 
-    What the schema doesn't know counts as one value: validation tells it. Raises CycleError
+    What the schema doesn't know counts as one value: validation refuses it. Raises CycleError
     if fragments spread each other in a circle.
     """
 
     def __init__(
         self,
         schema: GraphQLSchema,
-        fragments: Sequence[FragmentDefinitionNode],
+        list_sizes: ListSizes,
+        fragments: Fragments,
         operation: OperationDefinitionNode,
         variables: Mapping[str, object],
     ) -> None:
         self.aliases = 0
         """Aliases met so far, each where it is written."""
-        self.sizes: set[str] = set()
-        """Variables met so far that say how large a page is: by them the cost may be another."""
+        self.size_variables: set[str] = set()
+        """Variables met so far that are page sizes: the cost depends on them."""
         self._schema = schema
+        self._list_sizes = list_sizes
         self._variables = variables
         self._defaults = {
             definition.variable.name.value: definition.default_value
             for definition in operation.variable_definitions or ()
         }
-        self._fragments: dict[str, Sum] = {}
-        named = {fragment.name.value: fragment for fragment in fragments}
-        graph = {name: set(_spreads(named[name].selection_set)) & named.keys() for name in named}
+        self._fragments: dict[str, Complexity] = {}
+        graph = {
+            name: set(_spreads(fragment.selection_set)) & fragments.keys()
+            for name, fragment in fragments.items()
+        }
         # A fragment comes after those it spreads, so that no chain of them is recursed into.
         for name in TopologicalSorter(graph).static_order():
-            fragment = named[name]
-            self._fragments[name] = self._within(
+            fragment = fragments[name]
+            self._fragments[name] = self._selections(
                 fragment.selection_set, self._type(fragment.type_condition)
             )
 
-    def of(self, operation: OperationDefinitionNode) -> Sum:
-        """Sum up one operation; its cost is right for the one whose variables are known."""
+    def operation(self, operation: OperationDefinitionNode) -> Complexity:
+        """Return an operation's complexity; its cost by the variables it was made with."""
         root = self._schema.get_root_type(operation.operation)
-        return self._within(operation.selection_set, root)
+        return self._selections(operation.selection_set, root)
 
-    def _within(self, selections: SelectionSetNode, parent: GraphQLNamedType | None) -> Sum:
-        total = Sum()
+    def _selections(
+        self, selections: SelectionSetNode, parent: GraphQLNamedType | None
+    ) -> Complexity:
+        total = Complexity()
         for selection in selections.selections:
             if isinstance(selection, FieldNode):
                 part = self._field(selection, parent)
             elif isinstance(selection, InlineFragmentNode):
                 condition = selection.type_condition
                 kind = self._type(condition) if condition else parent
-                part = self._within(selection.selection_set, kind)
+                part = self._selections(selection.selection_set, kind)
             else:
                 assert isinstance(selection, FragmentSpreadNode)  # noqa: S101 — for mypy: nothing else can be selected
-                part = self._fragments.get(selection.name.value, Sum())
+                part = self._fragments.get(selection.name.value, Complexity())
                 part = part._replace(spreads=part.spreads + 1)
             total = total.plus(part)
         return total
 
-    def _field(self, node: FieldNode, parent: GraphQLNamedType | None) -> Sum:
+    def _field(self, node: FieldNode, parent: GraphQLNamedType | None) -> Complexity:
         self.aliases += node.alias is not None
         name = node.name.value
         field = self._definition(parent, name)
         kind = get_named_type(field.type) if field else None
-        below = self._within(node.selection_set, kind) if node.selection_set else Sum()
+        below = self._selections(node.selection_set, kind) if node.selection_set else Complexity()
         depth = 1 if name in INTROSPECTION else below.depth + 1
         cost = 1 + below.cost + (below.per_row and self._page_size(node) * below.per_row)
-        if name in PAGES and _is_connection(parent):
-            return Sum(depth, 1, below.spreads, per_row=cost)
+        if name in PAGE_FIELDS and _is_connection(parent):
+            return Complexity(depth, 1, below.spreads, per_row=cost)
         if parent and parent.name.startswith("__"):
-            cost *= _usual_sizes(self._schema).get(name, 1)
+            cost *= _introspection_sizes(self._schema).get(name, 1)
         elif field and is_list_type(get_nullable_type(field.type)):
-            cost *= MOST
-        return Sum(depth, 1, below.spreads, cost)
+            cost *= self._list_sizes.unpaged
+        return Complexity(depth, 1, below.spreads, cost)
 
     def _definition(self, parent: GraphQLNamedType | None, name: str) -> GraphQLField | None:
         if not isinstance(parent, GraphQLObjectType | GraphQLInterfaceType):
@@ -140,33 +165,27 @@ class Sums:
         return self._schema.get_type(node.name.value)
 
     def _page_size(self, node: FieldNode) -> int:
-        """Tell how many rows a page may have; a size that is refused later is brought in bounds."""
-        given = [self._integer(a.value) for a in node.arguments or () if a.name.value in _SIZES]
-        sizes = [size for size in given if size is not None]
-        return max(1, min(max(sizes, default=DEFAULT_SIZE), MAX_SIZE))
+        """Return the rows a page may have; a size that is refused later is brought in bounds."""
+        arguments = [each for each in node.arguments or () if each.name.value in SIZE_ARGUMENTS]
+        sizes = [size for each in arguments if (size := self._size(each.value)) is not None]
+        return max(sizes, default=self._list_sizes.default_page)
 
-    def _integer(self, node: ValueNode | None) -> int | None:
+    def _size(self, node: ValueNode | None) -> int | None:
         if isinstance(node, VariableNode):
             name = node.name.value
-            self.sizes.add(name)
-            if name not in self._variables:
-                node = self._defaults.get(name)
-            else:
-                return whole(self._variables[name])
+            self.size_variables.add(name)
+            if name in self._variables:
+                return self._list_sizes.page(self._variables[name])
+            node = self._defaults.get(name)
         if not isinstance(node, IntValueNode):
             return None
-        return int(node.value) if len(node.value) <= _DIGITS else MAX_SIZE
-
-
-def whole(value: object) -> int | None:
-    """Read a page size that a client sends, in bounds; what is no whole number is none."""
-    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        return max(1, min(int(value), MAX_SIZE))
-    return None
+        if len(node.value) > _MAX_DIGITS:
+            return self._list_sizes.max_page
+        return self._list_sizes.page(int(node.value))
 
 
 def _spreads(selections: SelectionSetNode) -> Iterator[str]:
-    """Name the fragments that a selection set spreads, at any depth."""
+    """Return the names of the fragments that a selection set spreads, at any depth."""
     waiting = [selections]
     while waiting:
         for selection in waiting.pop().selections:
@@ -181,8 +200,8 @@ def _is_connection(kind: GraphQLNamedType | None) -> bool:
 
 
 @cache
-def _usual_sizes(schema: GraphQLSchema) -> Mapping[str, float]:
-    """Tell how long introspection's lists are on the average, for each is of a known length.
+def _introspection_sizes(schema: GraphQLSchema) -> Mapping[str, float]:
+    """Return the mean lengths of introspection's lists, by their fields.
 
     An `ofType` is most often null, so that the seven levels which clients ask for cost little.
     """

@@ -1,101 +1,220 @@
-"""Documents: what clients send, parsed and taken apart once for each text, and kept."""
+"""Documents: what clients send, validated once for each text and kept in a bounded cache."""
 
 import sys
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
+from graphlib import CycleError
 from typing import Final, Self
 
 from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
     OperationDefinitionNode,
     Token,
     TokenKind,
 )
 
-MOST_BYTES: Final = 16 * 1024 * 1024
-"""What all the documents that are kept may take."""
+from gql_app.lib.engine.compiled import Plan
+from gql_app.lib.engine.complexity import ComplexityCalculator, ListSizes
+from gql_app.lib.engine.limits import Limits
+from gql_app.lib.engine.validation import validate
+
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""What all the documents of a cache may take together."""
 DOCUMENT_BYTES: Final = 16 * 1024
-"""What any document takes, with its plan and all that is remembered of it, rounded up."""
+"""What any document takes, with its plans and its other caches, rounded up."""
 TOKEN_BYTES: Final = 1600
 """What a token takes with its node and its share of the plan, measured and rounded up."""
+MAX_WITHIN_LIMITS: Final = 100
+"""Operations with page sizes that are remembered of one document as within the limits."""
+_ABSENT: Final = object()
 
 
 @dataclass(slots=True, eq=False)
 class Document:
-    """A document that was parsed, and what was found out about it."""
+    """A document that was parsed, and what is kept of it."""
 
     node: DocumentNode
     operations: list[OperationDefinitionNode]
-    fragments: list[FragmentDefinitionNode]
+    fragments: dict[str, FragmentDefinitionNode]
     directives: int
-    """How many there are, wherever they stand."""
+    """Directives, wherever they stand."""
     bytes: int
     """What it takes to keep it."""
-    memo: dict[object, object] = field(default_factory=dict)
-    """What resolvers found out about it."""
-    sizes: tuple[str, ...] = ()
-    """The variables that say how large a page is."""
-    within: set[tuple[object, ...]] = field(default_factory=set)
-    """Operations and their page sizes that are within the limits."""
+    plans: dict[int, Plan | None] = field(default_factory=dict)
+    """Plans of operations by their nodes' ids; None where there can't be one. There are no more
+    than operations, which are limited."""
+    selections: dict[Hashable, object] = field(default_factory=dict)
+    """What cached_per_document() keeps, and bounds."""
+    size_variables: tuple[str, ...] = ()
+    """The variables that are page sizes."""
+    within_limits: set[tuple[object, ...]] = field(default_factory=set)
+    """Operations with page sizes that are within the limits; the validator bounds it."""
 
     @classmethod
     def of(cls, node: DocumentNode, text: str) -> Self:
-        """Take a document apart."""
+        """Return the document that a text was parsed to."""
         kinds = [token.kind for token in _tokens(node)]
+        fragments = [n for n in node.definitions if isinstance(n, FragmentDefinitionNode)]
         return cls(
             node=node,
             operations=[n for n in node.definitions if isinstance(n, OperationDefinitionNode)],
-            fragments=[n for n in node.definitions if isinstance(n, FragmentDefinitionNode)],
+            fragments={fragment.name.value: fragment for fragment in fragments},
             directives=kinds.count(TokenKind.AT),
             # What stands in quotes or in comments is copied out of the text.
             bytes=DOCUMENT_BYTES + 2 * sys.getsizeof(text) + TOKEN_BYTES * len(kinds),
         )
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
-        """Find an operation; the first, if no name is given."""
+        """Return the operation of a name; the first, if no name is given."""
         for operation in self.operations:
             if name is None or (operation.name and operation.name.value == name):
                 return operation
         return None
 
 
-class KeptDocuments:
-    """Valid documents by their very text; those that nobody asked for lately give way.
+class DocumentCache:
+    """Valid documents by their very text; the least recently used give way.
 
-    They are bounded by what they weigh, so that no client's documents, however many and
-    however large, take more memory than that.
+    It is bounded by bytes, so that no client's documents take more memory than that, however
+    many and however large they are.
     """
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._documents: OrderedDict[str, Document] = OrderedDict()
         self.bytes = 0
-        """What they weigh together."""
+        """What the documents take together."""
 
     def __len__(self) -> int:
-        """Tell how many there are."""
+        """Return the number of documents."""
         return len(self._documents)
 
-    def find(self, text: str) -> Document | None:
-        """Find the document that a text is."""
+    def get(self, text: str) -> Document | None:
+        """Return the document of a text, if it is here."""
         document = self._documents.get(text)
         if document is not None:
             self._documents.move_to_end(text)
         return document
 
-    def keep(self, text: str, document: Document) -> None:
-        """Keep a document that is valid whoever asks for it, and that isn't kept yet."""
+    def add(self, text: str, document: Document) -> None:
+        """Keep a document that isn't here yet, and drop the oldest that are too many."""
         self._documents[text] = document
         self.bytes += document.bytes
-        while self.bytes > self._most_bytes:
+        while self.bytes > self._max_bytes:
             _, oldest = self._documents.popitem(last=False)
             self.bytes -= oldest.bytes
 
 
+class InvalidDocument(Exception):
+    """A document isn't executed, for these reasons."""
+
+    def __init__(self, *errors: GraphQLError) -> None:
+        super().__init__()
+        self.errors: Final = list(errors)
+
+
+class DocumentValidator:
+    """Parses, limits and validates documents, each text once for as long as it is kept.
+
+    What is kept depends on nothing but the text: the operation's name and the variables are
+    checked each time. A document that is refused is not kept.
+    """
+
+    def __init__(
+        self, schema: GraphQLSchema, limits: Limits, list_sizes: ListSizes, *, introspection: bool
+    ) -> None:
+        self._schema = schema
+        self._limits = limits
+        self._list_sizes = list_sizes
+        self._introspection = introspection
+        self.documents: Final = DocumentCache()
+
+    def validate(
+        self, text: str, name: str | None, variables: Mapping[str, object]
+    ) -> tuple[Document, OperationDefinitionNode]:
+        """Return a valid document and its operation of a name. Raises InvalidDocument."""
+        known = self.documents.get(text)
+        document = known or self._parse(text)
+        operation = document.operation(name)
+        if operation is None:
+            raise InvalidDocument(
+                GraphQLError(
+                    "The document has no operation of this name.",
+                    extensions={"code": "OPERATION_RESOLUTION_FAILURE"},
+                )
+            )
+        self._limit(document, operation, variables)
+        if known is None:
+            self._validate(document)
+            self.documents.add(text, document)
+        if name is None and len(document.operations) > 1:
+            # GraphQL section 6.1, GetOperation: nothing is guessed.
+            message = "The document has several operations: operationName must say which to run."
+            raise InvalidDocument(GraphQLError(message, document.operations))
+        return document, operation
+
+    def _parse(self, text: str) -> Document:
+        try:
+            return Document.of(self._limits.parse(text), text)
+        except GraphQLError as error:
+            raise InvalidDocument(error) from None
+
+    def _limit(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        variables: Mapping[str, object],
+    ) -> None:
+        """Raise InvalidDocument if a limit is exceeded, which only page sizes decide anew."""
+        if self._sizes(document, operation, variables) in document.within_limits:
+            return
+        try:
+            calculator = ComplexityCalculator(
+                self._schema, self._list_sizes, document.fragments, operation, variables
+            )
+        except CycleError:
+            return  # validation refuses it, and names the circle
+        if errors := self._limits.excesses(
+            document.operations, operation, document.directives, calculator
+        ):
+            raise InvalidDocument(*errors)
+        document.size_variables = tuple(sorted(calculator.size_variables))
+        if len(document.within_limits) >= MAX_WITHIN_LIMITS:
+            document.within_limits.clear()
+        document.within_limits.add(self._sizes(document, operation, variables))
+
+    def _sizes(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        variables: Mapping[str, object],
+    ) -> tuple[object, ...]:
+        """Return all that the cost of an operation depends on."""
+        sizes: tuple[object, ...] = (id(operation),)
+        for name in document.size_variables:
+            sizes += (self._list_sizes.page(variables[name]) if name in variables else _ABSENT,)
+        return sizes
+
+    def _validate(self, document: Document) -> None:
+        try:
+            errors = validate(
+                self._schema,
+                document.node,
+                comparisons=self._limits.comparisons,
+                introspection=self._introspection,
+            )
+        except ValueError as error:  # an integer too long for Python to read
+            errors = [GraphQLError("", original_error=error)]
+        if errors:
+            raise InvalidDocument(*errors)
+
+
 def _tokens(node: DocumentNode) -> Iterator[Token]:
-    """Walk along all tokens, comments among them."""
+    """Return all tokens, comments among them."""
     token = node.loc and node.loc.start_token
     while token:
         yield token

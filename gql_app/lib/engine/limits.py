@@ -1,7 +1,8 @@
-"""Limits of a document, all of them judged before it is validated, let alone executed."""
+"""Limits of a document, all of them checked before it is validated, let alone executed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 from graphql import (
     DocumentNode,
@@ -11,12 +12,10 @@ from graphql import (
     parse,
 )
 
-from gql_app.lib.engine.complexity import Sums
-from gql_app.lib.engine.documents import Document
-from gql_app.settings import Settings
+from gql_app.lib.engine.complexity import ComplexityCalculator
 
 _ABORTED: Final = "Parsing aborted."
-"""How the parser ends what it says where a limit stopped it, and nowhere else."""
+"""How a message of the parser ends where a limit stopped it, and nowhere else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,39 +23,27 @@ class Limits:
     """How much of anything a document may hold."""
 
     length: int
+    """Characters."""
     tokens: int
+    """Tokens, and comments, each on their own."""
     operations: int
     depth: int
+    """Fields within fields."""
     aliases: int
     root_fields: int
     directives: int
     spreads: int
+    """Spreads of fragments, each as often as it is executed."""
     cost: int
+    """Objects and values, by the sizes of the pages."""
     comparisons: int
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """Take the limits that are set."""
-        return cls(
-            length=settings.max_document_length,
-            tokens=settings.max_tokens,
-            operations=settings.max_operations,
-            depth=settings.max_depth,
-            aliases=settings.max_aliases,
-            root_fields=settings.max_root_fields,
-            directives=settings.max_directives,
-            spreads=settings.max_spreads,
-            cost=settings.max_cost,
-            comparisons=settings.max_comparisons,
-        )
-
-    @classmethod
-    def default(cls) -> Self:
-        """Take the limits that hold where nothing is set."""
-        return cls.of(Settings.model_construct())
+    """Pairs of fields that are compared to see whether they can be merged."""
 
     def parse(self, text: str) -> DocumentNode:
-        """Parse a document, and stop early where it is too large. Raises GraphQLError."""
+        """Return the syntax tree of a document; parsing stops early where it is too large.
+
+        Raises GraphQLError.
+        """
         try:
             return parse(
                 text,
@@ -71,20 +58,36 @@ class Limits:
             raise
 
     def excesses(
-        self, document: Document, operation: OperationDefinitionNode, sums: Sums
+        self,
+        operations: Sequence[OperationDefinitionNode],
+        chosen: OperationDefinitionNode,
+        directives: int,
+        calculator: ComplexityCalculator,
     ) -> list[GraphQLError]:
-        """Tell what is beyond its limit if this operation is executed."""
-        found = [sums.of(each) for each in document.operations]
-        chosen = next(index for index, each in enumerate(document.operations) if each is operation)
+        """Return an error for each limit that is exceeded if the chosen one is executed."""
+        complexities = [calculator.operation(each) for each in operations]
+        cost = next(c.cost for o, c in zip(operations, complexities, strict=True) if o is chosen)
         counts = (
-            (len(found), self.operations, "The document has {:,} operations"),
-            (document.directives, self.directives, "The document has {:,} directives"),
-            (sums.aliases, self.aliases, "The document has {:,} aliases"),
-            (max(f.depth for f in found), self.depth, "The document is {:,} fields deep"),
-            (max(f.roots for f in found), self.root_fields, "An operation has {:,} root fields"),
-            (max(f.spreads for f in found), self.spreads, "An operation spreads {:,} fragments"),
+            (len(operations), self.operations, "The document has {:,} operations"),
+            (directives, self.directives, "The document has {:,} directives"),
+            (calculator.aliases, self.aliases, "The document has {:,} aliases"),
             (
-                found[chosen].cost,
+                max(each.depth for each in complexities),
+                self.depth,
+                "The document is {:,} fields deep",
+            ),
+            (
+                max(each.roots for each in complexities),
+                self.root_fields,
+                "An operation has {:,} root fields",
+            ),
+            (
+                max(each.spreads for each in complexities),
+                self.spreads,
+                "An operation spreads {:,} fragments",
+            ),
+            (
+                cost,
                 self.cost,
                 "The cost of the operation is {:,.0f} objects and values",
             ),

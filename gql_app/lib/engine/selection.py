@@ -1,85 +1,112 @@
-"""What an operation asks of a field's answer, so that nothing else is read."""
+"""Selection: what an operation selects below a field, so that nothing else is read."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
-from graphql import (
-    FieldNode,
-    FragmentSpreadNode,
-    GraphQLObjectType,
-    GraphQLResolveInfo,
-    InlineFragmentNode,
-    SelectionNode,
-    get_named_type,
-)
-from strawberry.schema.schema_converter import GraphQLCoreConverter
+import strawberry
+from graphql import FieldNode, GraphQLNamedType, SelectionSetNode, get_named_type, is_object_type
 
-from gql_app.schema.context import Context, Info
+from gql_app.lib.engine.documents import Document
+from gql_app.lib.engine.field_collection import Fragments, collect_fields
+from gql_app.lib.engine.schema import Schema
 
-MOST: Final = 32
-"""What is remembered of one document; by its directives it can ask for 2^20 things."""
-_T = TypeVar("_T")
+MAX_CACHED: Final = 32
+"""Results that are kept of one document, which may have more fields than that."""
 
 
-def once(info: Info, work: Callable[[Info], _T]) -> _T:
-    """Work out what depends on nothing but the field's selections; once for a document."""
-    raw = info._raw_info  # noqa: SLF001 — its nodes are nowhere else
-    key = (work, *map(id, raw.field_nodes))
-    memo = raw.context.memo
-    if key not in memo:
-        if len(memo) >= MOST:
-            memo.clear()
-        memo[key] = work(info)
-    found: _T = memo[key]
-    return found
+class ExecutionContext(Protocol):
+    """What the engine asks of an application's context, which every resolver is given.
 
-
-def asked(info: Info, *path: str) -> frozenset[str]:
-    """Name the fields that are asked for at the end of a path below this field.
-
-    Names are Python's. What a directive may leave out counts as asked.
+    The engine sets these before anything of a request is executed.
     """
-    return frozenset(_names(info._raw_info, path))  # noqa: SLF001 — as above
+
+    operation: str
+    """The operation's name; empty if it has none."""
+    kind: str
+    """Whether it is a query or a mutation."""
+    document: Document
+    """The document that the operation is of."""
 
 
-def _names(raw: GraphQLResolveInfo[Context], path: tuple[str, ...]) -> Iterator[str]:
-    kind: object = get_named_type(raw.return_type)
-    nodes = list(raw.field_nodes)
+C = TypeVar("C", bound=ExecutionContext)
+T = TypeVar("T")
+
+
+def cached_per_document(
+    info: strawberry.Info[C, Any], work: Callable[[strawberry.Info[C, Any]], T]
+) -> T:
+    """Return what `work` makes of a field's selections, worked out once for each document.
+
+    It may depend on nothing else: the result is kept with the document, whoever sends it.
+    """
+    key = (work, id(info.operation), *_response_names(info))
+    cache = info.context.document.selections
+    if key not in cache:
+        if len(cache) >= MAX_CACHED:
+            cache.clear()
+        cache[key] = work(info)
+    return cast("T", cache[key])
+
+
+def selected_fields(info: strawberry.Info[C, Any], *path: str) -> frozenset[str]:
+    """Return Python's names of the fields selected at the end of a path below this field.
+
+    The path is of Python's names, too. What a directive may leave out counts as selected.
+    """
+    schema, operation = info.schema, info.operation
+    assert isinstance(schema, Schema)  # noqa: S101 — for mypy: the engine executes by no other
+    root = schema.core.get_root_type(operation.operation)
+    level = _Level(schema, info.context.document.fragments, root, [operation.selection_set])
+    for name in _response_names(info):
+        level = level.below([each for each in level.fields() if each.response_name == name])
     for step in path:
-        below = [node for node in _fields(raw, nodes) if _python_name(kind, node) == step]
-        if not below:
-            return
-        kind, nodes = _kind(kind, below[0]), below
-    for node in _fields(raw, nodes):
-        name = _python_name(kind, node)
-        if name:
-            yield name
+        level = level.below([each for each in level.fields() if each.python_name == step])
+    return frozenset(each.python_name for each in level.fields() if each.python_name)
 
 
-def _fields(raw: GraphQLResolveInfo[Context], nodes: Iterable[FieldNode]) -> Iterator[FieldNode]:
-    """Find the fields right below some, through fragments."""
-    waiting: list[SelectionNode] = []
-    for node in nodes:
-        waiting += node.selection_set.selections if node.selection_set else ()
-    while waiting:
-        found = waiting.pop()
-        if isinstance(found, FieldNode):
-            yield found
-        elif isinstance(found, FragmentSpreadNode):
-            waiting += raw.fragments[found.name.value].selection_set.selections
-        elif isinstance(found, InlineFragmentNode):
-            waiting += found.selection_set.selections
+class _Selected(NamedTuple):
+    """A field that is selected."""
+
+    response_name: str
+    python_name: str | None
+    """None for __typename."""
+    kind: GraphQLNamedType
+    """The type of its value, or of the items of its lists."""
+    nodes: list[FieldNode]
 
 
-def _python_name(kind: object, node: FieldNode) -> str | None:
-    """Name a field as Python does; there is none for __typename."""
-    field = kind.fields.get(node.name.value) if isinstance(kind, GraphQLObjectType) else None
-    if field is None:
-        return None
-    name: str = field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].python_name
-    return name
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """Selection sets of one type; of none, where nothing is selected."""
+
+    schema: Schema
+    fragments: Fragments
+    kind: GraphQLNamedType | None
+    selection_sets: list[SelectionSetNode]
+
+    def fields(self) -> list[_Selected]:
+        """Return the fields that are selected here."""
+        if not is_object_type(self.kind):
+            return []
+        selected = []
+        for name, nodes in collect_fields(self.selection_sets, self.fragments).items():
+            definition = self.schema.core.get_field(self.kind, nodes[0].name.value)
+            assert definition is not None  # noqa: S101 — for mypy: the document is valid
+            field = self.schema.field(self.kind.name, nodes[0].name.value)
+            python_name = field.python_name if field else None
+            kind = get_named_type(definition.type)
+            selected.append(_Selected(name, python_name, kind, nodes))
+        return selected
+
+    def below(self, fields: Sequence[_Selected]) -> "_Level":
+        """Return what is selected of some fields of one type."""
+        kind = fields[0].kind if fields else None
+        nodes = [node for each in fields for node in each.nodes]
+        sets = [node.selection_set for node in nodes if node.selection_set]
+        return _Level(self.schema, self.fragments, kind, sets)
 
 
-def _kind(kind: object, node: FieldNode) -> object:
-    fields = kind.fields if isinstance(kind, GraphQLObjectType) else {}
-    return get_named_type(fields[node.name.value].type)
+def _response_names(info: strawberry.Info[C, Any]) -> list[str]:
+    """Return where a field stands in the answer, whichever item of a list it belongs to."""
+    return [key for key in info.path.as_list() if isinstance(key, str)]

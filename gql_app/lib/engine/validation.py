@@ -1,8 +1,9 @@
-"""Validation in bounded time, which gives nothing away where introspection is closed."""
+"""Validation in bounded time, which gives nothing of the schema away where that is closed."""
 
 from typing import Final
 
 from graphql import (
+    ASTValidationRule,
     DocumentNode,
     GraphQLError,
     GraphQLSchema,
@@ -13,19 +14,18 @@ from graphql import (
     specified_rules,
 )
 from graphql import validate as validate_by
-from graphql.validation import ASTValidationRule
 from graphql.validation.validate import ValidationAbortedError
 
 MAX_ERRORS: Final = 5
-"""How many errors of a document are told, for it can be made of nothing else, and each may
+"""Errors of a document that are answered, for it can be made of nothing else, and each may
 print a large part of it."""
 
 
 def validate(
     schema: GraphQLSchema, document: DocumentNode, *, comparisons: int, introspection: bool
 ) -> list[GraphQLError]:
-    """Validate a document by all rules of the specification, section 5."""
-    overlapping = _overlapping(comparisons)
+    """Return the errors of a document by all rules of GraphQL section 5."""
+    overlapping = _overlapping_rule(comparisons)
     rules: list[type[ASTValidationRule]] = [
         overlapping if rule is OverlappingFieldsCanBeMergedRule else rule
         for rule in specified_rules
@@ -36,12 +36,14 @@ def validate(
         schema, document, rules, max_errors=MAX_ERRORS, hide_suggestions=not introspection
     )
     if not introspection:
-        for error in errors:  # one rule suggests all the same
+        for error in errors:  # ScalarLeafsRule suggests all the same
             error.message = error.message.partition(" Did you mean ")[0]
     return errors
 
 
-def _overlapping(comparisons: int) -> type[ASTValidationRule]:
+def _overlapping_rule(comparisons: int) -> type[ASTValidationRule]:
+    """Return the rule that fields of one name can be merged, which compares so many pairs."""
+
     class Overlapping(OverlappingFieldsCanBeMergedRule):
         """Compares fields of one name pair by pair, so many times and no more.
 
@@ -58,9 +60,9 @@ def _overlapping(comparisons: int) -> type[ASTValidationRule]:
         ) -> None:
             try:
                 super().enter_selection_set(selection_set, _key, parent)
-            except ValidationAbortedError as why:
+            except ValidationAbortedError as error:
                 if self.rule_context.remaining_complexity_budget < 0:
-                    why.message = (
+                    error.message = (
                         "The document repeats its fields too often to compare them all; "
                         f"the limit is {comparisons} comparisons."
                     )

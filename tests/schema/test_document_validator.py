@@ -1,4 +1,4 @@
-"""Admission: a text is judged once, but its operation and its page sizes each time."""
+"""A text is validated once, but its operation and its page sizes each time."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -6,12 +6,12 @@ from typing import Final
 import pytest
 from graphql import OperationDefinitionNode
 
-from gql_app.lib.engine.document_validator import MOST_SIZES, Admission, NotAdmitted
-from gql_app.lib.engine.execution import Asked, Execution
-from gql_app.lib.engine.limits import Limits
-from gql_app.lib.engine.selection import MOST
+from gql_app.app import build_engine
+from gql_app.lib.engine import DocumentValidator, GraphQLRequest, InvalidDocument
+from gql_app.lib.engine.documents import MAX_WITHIN_LIMITS
+from gql_app.lib.engine.selection import MAX_CACHED
 from gql_app.schema.context import Context
-from gql_app.schema.root import build_schema
+from gql_app.settings import Settings
 from tests.api import Api
 from tests.people import NOWHERE, Person
 
@@ -57,18 +57,18 @@ BEYOND: Final[Sequence[tuple[str, Variables]]] = [
 
 
 @pytest.fixture
-def admission() -> Admission:
-    """Admit documents, with nothing else running."""
-    return Admission(build_schema().core, Limits.default(), introspection=True)
+def validator() -> DocumentValidator:
+    """Validate documents, with nothing else running."""
+    return build_engine(Settings.model_construct()).validator
 
 
-def admitted(
-    admission: Admission, text: str, variables: Variables, name: str | None = None
+def validated(
+    validator: DocumentValidator, text: str, variables: Variables, name: str | None = None
 ) -> OperationDefinitionNode | None:
-    """Tell which operation is admitted, if it is."""
+    """Return the operation, if it is within the limits."""
     try:
-        return admission.admit(text, name, variables)[1]
-    except NotAdmitted as why:
+        return validator.validate(text, name, variables)[1]
+    except InvalidDocument as why:
         if "cost" not in why.errors[0].message:
             raise
         return None
@@ -76,23 +76,23 @@ def admitted(
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_page_size_is_judged_each_time_whatever_came_before(
-    admission: Admission, times: int
+    validator: DocumentValidator, times: int
 ) -> None:
     for _ in range(times):
         for text, variables in (*WITHIN, *BEYOND, *reversed(WITHIN), *reversed(BEYOND)):
-            found = admitted(admission, text, variables)
+            found = validated(validator, text, variables)
             assert (found is not None) == ((text, variables) in WITHIN), variables
 
 
 @pytest.mark.parametrize(("text", "variables"), BEYOND)
 def test_page_that_is_too_large_is_refused_at_first_as_well(
-    admission: Admission, text: str, variables: Variables
+    validator: DocumentValidator, text: str, variables: Variables
 ) -> None:
-    assert admitted(admission, text, variables) is None
-    assert len(admission.kept) == 0
+    assert validated(validator, text, variables) is None
+    assert len(validator.documents) == 0
 
 
-def test_each_operation_has_its_own_defaults(admission: Admission) -> None:
+def test_each_operation_has_its_own_defaults(validator: DocumentValidator) -> None:
     for _ in range(2):
         for name, variables, expected in (
             ("A", {}, True),
@@ -102,48 +102,50 @@ def test_each_operation_has_its_own_defaults(admission: Admission) -> None:
             ("B", {"n": 1}, True),
             ("A", {"n": 500}, False),
         ):
-            found = admitted(admission, OPERATIONS, variables, name)
+            found = validated(validator, OPERATIONS, variables, name)
             assert bool(found and found.name and found.name.value == name) == expected
 
 
 @pytest.mark.parametrize("name", [None, "D"])
 def test_document_that_is_known_is_asked_which_operation_is_meant(
-    admission: Admission, name: str | None
+    validator: DocumentValidator, name: str | None
 ) -> None:
     for _ in range(2):
-        with pytest.raises(NotAdmitted) as refused:
-            admission.admit(OPERATIONS, name, {})
+        with pytest.raises(InvalidDocument) as refused:
+            validator.validate(OPERATIONS, name, {})
         assert "operation" in refused.value.errors[0].message
-        assert admitted(admission, OPERATIONS, {}, "A")
+        assert validated(validator, OPERATIONS, {}, "A")
 
 
 @pytest.mark.parametrize(
     "text", ["{ me { id }", "{ nothing }", f"{{ {'a ' * 21} }}", "query A { __typename me }", "#"]
 )
-def test_document_that_is_refused_is_not_kept(admission: Admission, text: str) -> None:
+def test_document_that_is_refused_is_not_kept(validator: DocumentValidator, text: str) -> None:
     for _ in range(2):
-        with pytest.raises(NotAdmitted) as refused:
-            admission.admit(text, None, {})
+        with pytest.raises(InvalidDocument) as refused:
+            validator.validate(text, None, {})
         assert refused.value.errors
-    assert len(admission.kept) == 0
+    assert len(validator.documents) == 0
 
 
-def test_document_is_parsed_once_however_often_it_comes(admission: Admission) -> None:
-    documents = {id(admission.admit(FIRST, name, {"n": 1})[0]) for name in (None, "Q", "Q")}
-    assert len(documents) == len(admission.kept) == 1
-    admission.admit(f"{FIRST} ", None, {})
-    assert len(admission.kept) == 2
+def test_document_is_parsed_once_however_often_it_comes(validator: DocumentValidator) -> None:
+    documents = {id(validator.validate(FIRST, name, {"n": 1})[0]) for name in (None, "Q", "Q")}
+    assert len(documents) == len(validator.documents) == 1
+    validator.validate(f"{FIRST} ", None, {})
+    assert len(validator.documents) == 2
 
 
-def test_page_sizes_that_are_remembered_are_few_and_small(admission: Admission) -> None:
-    document, _ = admission.admit(BOTH, None, {})
+def test_page_sizes_that_are_remembered_are_few_and_small(validator: DocumentValidator) -> None:
+    document, _ = validator.validate(BOTH, None, {})
     known = 0
     for first in range(1, 60):
         for last in (None, -(10**18) * first, -1e300, f"{first}", first, first + 0.5):
-            admission.admit(BOTH, None, {"n": first, "m": last})
-            known = max(known, len(document.within))
-    assert known == MOST_SIZES
-    sizes = {size for within in document.within for size in within[1:] if isinstance(size, int)}
+            validator.validate(BOTH, None, {"n": first, "m": last})
+            known = max(known, len(document.within_limits))
+    assert known == MAX_WITHIN_LIMITS
+    sizes = {
+        size for within in document.within_limits for size in within[1:] if isinstance(size, int)
+    }
     assert sizes <= set(range(1, 501))
 
 
@@ -152,13 +154,13 @@ async def test_what_is_remembered_of_fields_is_bounded(api: Api, plain: Person) 
     fields = " ".join(f"customers @include(if: $v{n}) {{ totalCount }}" for n in range(6))
     declared = " ".join(f"$v{n}: Boolean!" for n in range(6))
     text = f"query Q({declared}) {{ __typename {fields} }}"
-    execution = Execution(build_schema().core, Limits.default(), introspection=True, timeout=10)
+    engine = build_engine(Settings.model_construct())
     for number in range(64):
         presented = api.resources.verified(plain.token)
         context = Context(api.resources, presented=presented, origin=NOWHERE, request_id="none")
         variables = {f"v{n}": bool(number >> n & 1) for n in range(6)}
-        result = await execution.run(Asked(text, None, variables), context)
+        result = await engine.execute(GraphQLRequest(text, None, variables), context)
         assert (result.data or {}).get("customers") == ({"totalCount": 1} if number else None)
-        document = execution.admission.kept.find(text)
+        document = engine.validator.documents.get(text)
         assert document is not None
-        assert len(document.memo) <= MOST
+        assert len(document.selections) <= MAX_CACHED

@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 from sqlalchemy import text
 
-from gql_app.lib.engine.execution import Asked
+from gql_app.lib.engine import GraphQLRequest
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.people import Kind
@@ -100,9 +100,9 @@ async def test_only_what_the_compiled_path_knows_takes_it(
     resources: Resources, queries: Sequence[str], way: str
 ) -> None:
     paths = Paths(resources)
-    assert {query: await paths.taken(Asked(query, None, {})) for query in queries} == dict.fromkeys(
-        queries, way
-    )
+    assert {
+        query: await paths.taken(GraphQLRequest(query, None, {})) for query in queries
+    } == dict.fromkeys(queries, way)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -110,7 +110,7 @@ async def test_nothing_takes_the_compiled_path_where_it_is_switched_off(
     resources: Resources,
 ) -> None:
     paths = Paths(resources, compiled=False)
-    found = {await paths.taken(Asked(query, None, {})) for query in (*COMPILED, *EXECUTED)}
+    found = {await paths.taken(GraphQLRequest(query, None, {})) for query in (*COMPILED, *EXECUTED)}
     assert found == {"executed"}
 
 

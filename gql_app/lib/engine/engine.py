@@ -1,0 +1,178 @@
+"""Engine: executes the operations that clients send."""
+
+import asyncio
+from collections.abc import Sequence
+from inspect import isawaitable
+from types import TracebackType
+from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
+
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, execute
+
+from gql_app.lib.engine.compiled import Operation, Plan
+from gql_app.lib.engine.complexity import ListSizes
+from gql_app.lib.engine.documents import Document, DocumentValidator, InvalidDocument
+from gql_app.lib.engine.limits import Limits
+from gql_app.lib.engine.planning import compile_plan
+from gql_app.lib.engine.schema import Schema
+from gql_app.lib.engine.selection import ExecutionContext
+
+C = TypeVar("C", bound=ExecutionContext)
+C_contra = TypeVar("C_contra", bound=ExecutionContext, contravariant=True)
+
+
+class GraphQLRequest(NamedTuple):
+    """A well-formed request (GraphQL over HTTP, section 5)."""
+
+    query: str
+    operation_name: str | None
+    variables: dict[str, Any]
+    """Whatever JSON holds."""
+
+
+class OperationTimeout(Exception):
+    """An operation took too long, and was cancelled."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"It took longer than {seconds:g} seconds")
+        self.seconds: Final = seconds
+
+
+class Timeout:
+    """Cancels what its task does within the block, if it takes longer than so many seconds.
+
+    It is asyncio.timeout without being moved: with that one `me` takes 1.09 times as long, with
+    this one 1.01 times as long as with none.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.expired = False
+        """Whether the seconds went by before the block ended."""
+
+    def __enter__(self) -> Self:
+        """Begin to wait."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 — for mypy: nothing is awaited outside of one
+        self._task = task
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._expire)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Raise TimeoutError if the block was cancelled by this, and by nobody else."""
+        self._timer.cancel()
+        if self.expired and not self._task.uncancel() and kind is asyncio.CancelledError:
+            raise TimeoutError
+
+    def _expire(self) -> None:
+        self.expired = True
+        self._task.cancel()
+
+
+class MapErrors(Protocol[C_contra]):
+    """Makes of errors what a client may read of them."""
+
+    def __call__(
+        self, errors: Sequence[GraphQLError], context: C_contra, *, executed: bool
+    ) -> list[GraphQLError]:
+        """Return the errors to answer, at least one.
+
+        `executed` tells whether the operation was begun. An operation that was cancelled has
+        one error, whose original error is an OperationTimeout.
+        """
+
+
+class Engine(Generic[C]):
+    """Validates operations and executes them, within a time."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        limits: Limits,
+        list_sizes: ListSizes,
+        map_errors: MapErrors[C],
+        *,
+        introspection: bool = True,
+        timeout: float,
+        compiled: bool = True,
+    ) -> None:
+        """Make an engine for a schema; each operation has `timeout` seconds.
+
+        Without `introspection` neither it nor any error tells what the schema has. Without
+        `compiled` graphql-core executes everything, and answers the same.
+        """
+        self._schema = schema
+        self._map_errors = map_errors
+        self._introspection = introspection
+        self._timeout = timeout
+        self._compiled = compiled
+        self.validator: Final = DocumentValidator(
+            schema.core, limits, list_sizes, introspection=introspection
+        )
+
+    async def execute(self, request: GraphQLRequest, context: C) -> ExecutionResult:
+        """Return the result of a request; whatever is wrong with it is among the errors."""
+        try:
+            document, operation = self.validator.validate(
+                request.query, request.operation_name, request.variables
+            )
+        except InvalidDocument as invalid:
+            return self._failed(invalid.errors, context, executed=False)
+        context.operation = operation.name.value if operation.name else ""
+        context.kind = operation.operation.value
+        context.document = document
+        try:
+            with Timeout(self._timeout) as timeout:
+                result = await self._run(document, operation, request, context)
+        except Exception as error:  # noqa: BLE001 — what graphql-core didn't expect is an answer, too
+            late = timeout.expired and isinstance(error, TimeoutError)
+            cause = OperationTimeout(self._timeout) if late else error
+            return self._failed([_graphql_error(cause)], context, executed=late)
+        if result.errors:
+            result.errors = self._map_errors(result.errors, context, executed=True)
+        return result
+
+    def _failed(
+        self, errors: Sequence[GraphQLError], context: C, *, executed: bool
+    ) -> ExecutionResult:
+        return ExecutionResult(None, self._map_errors(errors, context, executed=executed))
+
+    async def _run(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        request: GraphQLRequest,
+        context: C,
+    ) -> ExecutionResult:
+        if plan := self._plan(document, operation):
+            return await plan.run(context, request.variables)
+        result = execute(
+            self._schema.core,
+            document.node,
+            context_value=context,
+            variable_values=request.variables,
+            operation_name=request.operation_name,
+            hide_suggestions=not self._introspection,
+        )
+        return await result if isawaitable(result) else result
+
+    def _plan(self, document: Document, operation: OperationDefinitionNode) -> Plan | None:
+        """Return the plan of an operation, made when it is first executed."""
+        if not self._compiled or document.directives:
+            return None
+        plans, key = document.plans, id(operation)
+        if key not in plans:
+            hidden = not self._introspection
+            compiled = Operation(self._schema.core, operation, document.fragments, hidden)
+            plans[key] = compile_plan(self._schema, compiled)
+        return plans[key]
+
+
+def _graphql_error(error: Exception) -> GraphQLError:
+    if isinstance(error, GraphQLError):
+        return error
+    return GraphQLError(str(error), original_error=error)

@@ -1,0 +1,1 @@
+"""Tests of the engine, by a schema of their own."""

@@ -1,0 +1,164 @@
+"""A schema of the tests' own, which knows no customer, and an engine that executes by it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+import strawberry
+from graphql import ExecutionResult, GraphQLError
+from strawberry.permission import BasePermission, PermissionExtension
+
+from gql_app.lib.engine import (
+    Document,
+    Engine,
+    GraphQLRequest,
+    LazyRows,
+    Limits,
+    ListSizes,
+    Schema,
+    cached_per_document,
+    selected_fields,
+)
+
+WIDE: Final = 100_000
+LIMITS: Final = Limits(
+    length=WIDE,
+    tokens=WIDE,
+    operations=WIDE,
+    depth=WIDE,
+    aliases=WIDE,
+    root_fields=WIDE,
+    directives=WIDE,
+    spreads=WIDE,
+    cost=WIDE,
+    comparisons=WIDE,
+)
+SIZES: Final = ListSizes(default_page=10, max_page=100, unpaged=5)
+SOON: Final = 0.05
+"""Seconds after which what never ends is cancelled."""
+
+
+@dataclass
+class Context:
+    """A request, and what its resolvers did."""
+
+    operation: str = ""
+    kind: str = "none"
+    document: Document = field(init=False)
+    built: list[str] = field(default_factory=list)
+    """Titles of the books that were built as objects."""
+    selected: list[frozenset[str]] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+
+
+Info = strawberry.Info[Context, None]
+
+
+class Never(BasePermission):
+    """Nobody may."""
+
+    message = "Nobody may."
+
+    async def has_permission(self, source: object, info: Info, **_: object) -> bool:
+        """Refuse without raising."""
+        return False
+
+
+def never() -> PermissionExtension:
+    """Return the extension that lets nobody in."""
+    return PermissionExtension(permissions=[Never()])
+
+
+@strawberry.type
+class Book:
+    """A book."""
+
+    title: str
+    first_page: str | None = None
+    secret: str = strawberry.field(default="secret", extensions=[never()])
+
+    @classmethod
+    def of(cls, context: Context, row: Sequence[Any]) -> Self:
+        """Build a book of a row with its title alone, and note that."""
+        context.built.append(row[0])
+        return cls(title=row[0])
+
+
+@strawberry.type
+class Shelf:
+    """Books side by side."""
+
+    books: list[Book]
+    best: Book
+
+
+@strawberry.type
+class Query:
+    """What the tests ask for."""
+
+    @strawberry.field
+    async def shelf(self, info: Info, size: int = 2) -> Shelf:
+        """Return a shelf, and note what is asked of its books."""
+        info.context.selected.append(
+            cached_per_document(info, lambda info: selected_fields(info, "books"))
+        )
+        rows = [(f"Book {number}",) for number in range(size)]
+        books = LazyRows(("title",), rows, lambda row: Book.of(info.context, row))
+        return Shelf(books=books, best=Book(title="Best"))  # type: ignore[arg-type]  # it passes for a list
+
+    @strawberry.field(extensions=[never()])
+    async def closed(self, info: Info) -> str:
+        """Return what nobody may read."""
+        return "closed"
+
+    @strawberry.field
+    async def endless(self, info: Info) -> str:
+        """Return nothing, ever."""
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            info.context.cancelled.append("endless")
+            raise
+        return "never"
+
+    @strawberry.field
+    async def broken(self, info: Info) -> str:
+        """Fail."""
+        raise ValueError
+
+
+@dataclass
+class ErrorMap:
+    """Returns errors as they are, and notes what an engine passed to it."""
+
+    calls: list[tuple[list[type[Exception] | None], bool]] = field(default_factory=list)
+    """The types of the original errors, and whether the operation was begun."""
+
+    def __call__(
+        self, errors: Sequence[GraphQLError], context: Context, *, executed: bool
+    ) -> list[GraphQLError]:
+        """Note the errors, and return them."""
+        kinds = [type(e.original_error) if e.original_error else None for e in errors]
+        self.calls.append((kinds, executed))
+        return list(errors)
+
+
+SCHEMA: Final = Schema(query=Query)
+
+
+def engine(
+    *, compiled: bool = True, timeout: float = 10, map_errors: ErrorMap | None = None
+) -> Engine[Context]:
+    """Make an engine whose limits nothing here reaches."""
+    return Engine(
+        SCHEMA, LIMITS, SIZES, map_errors or ErrorMap(), timeout=timeout, compiled=compiled
+    )
+
+
+async def run(
+    of: Engine[Context], query: str, variables: dict[str, Any] | None = None
+) -> tuple[ExecutionResult, Context]:
+    """Execute a query in a context of its own."""
+    context = Context()
+    return await of.execute(GraphQLRequest(query, None, variables or {}), context), context

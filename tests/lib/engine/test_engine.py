@@ -1,0 +1,111 @@
+"""The engine by a schema of its own: both paths answer alike, and errors go through the map."""
+
+import pytest
+
+from gql_app.lib.engine import OperationTimeout
+from gql_app.lib.engine.compiled import MAX_CACHED_VARIABLES
+from gql_app.lib.engine.selection import MAX_CACHED
+from tests.lib.engine.library import SOON, Context, ErrorMap, engine, run
+
+BOOKS = "{ shelf { books { title } } }"
+ALIKE = (
+    "{ __typename }",
+    BOOKS,
+    "{ shelf { books { ...F } } } fragment F on Book { name: title title __typename }",
+    "{ shelf { books { title firstPage } best { ... { title } } } }",
+    "{ a: shelf(size: 1) { best { title } } b: shelf(size: 0) { books { title } } }",
+    "query Q($n: Int! = 3) { shelf(size: $n) { books { title } } }",
+    "{ shelf { best { secret } } }",
+    "{ shelf { books { secret } } }",
+    "{ closed }",
+    "{ broken }",
+    "{ shelf { best { title } } broken }",
+)
+
+
+def planned(context: Context) -> bool:
+    """Return whether the operation was compiled."""
+    return any(context.document.plans.values())
+
+
+@pytest.mark.parametrize("query", ALIKE)
+async def test_both_paths_answer_alike(query: str) -> None:
+    (compiled, _), (executed, context) = [
+        await run(engine(compiled=each), query) for each in (True, False)
+    ]
+    assert compiled.formatted == executed.formatted
+    assert not planned(context)
+
+
+@pytest.mark.parametrize(
+    "query", ["{ shelf { best { secret } } }", "{ shelf { books { secret } } }"]
+)
+async def test_permission_of_an_attribute_is_asked(query: str) -> None:
+    for compiled in (True, False):
+        result, context = await run(engine(compiled=compiled), query)
+        assert result.data is None
+        assert {error.message for error in result.errors or ()} == {"Nobody may."}
+        assert not planned(context)
+
+
+async def test_permission_that_refuses_without_raising_is_obeyed() -> None:
+    result, context = await run(engine(), "{ closed }")
+    assert planned(context)
+    assert [error.message for error in result.errors or ()] == ["Nobody may."]
+
+
+async def test_rows_are_built_only_where_somebody_looks_at_them() -> None:
+    for compiled, built in ((True, []), (False, ["Book 0", "Book 1"])):
+        result, context = await run(engine(compiled=compiled), BOOKS)
+        assert result.data == {"shelf": {"books": [{"title": "Book 0"}, {"title": "Book 1"}]}}
+        assert context.built == built
+
+
+async def test_field_that_fails_cancels_its_siblings_and_awaits_them() -> None:
+    result, context = await run(engine(), "{ endless broken }")
+    assert planned(context)
+    assert (result.data, context.cancelled) == (None, ["endless"])
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+async def test_late_operation_is_mapped_once_as_begun(*, compiled: bool) -> None:
+    errors = ErrorMap()
+    result, context = await run(
+        engine(compiled=compiled, timeout=SOON, map_errors=errors), "query Late { endless }"
+    )
+    assert result.data is None
+    assert errors.calls == [([OperationTimeout], True)]
+    assert (context.operation, context.kind, context.cancelled) == ("Late", "query", ["endless"])
+
+
+async def test_errors_are_mapped_by_whether_the_operation_was_begun() -> None:
+    errors = ErrorMap()
+    for query in (
+        "{",
+        "{ nothing }",
+        "{ broken }",
+        "query Q($n: Int!) { shelf(size: $n) { __typename } }",
+    ):
+        await run(engine(map_errors=errors), query)
+    assert [executed for _, executed in errors.calls] == [False, False, True, True]
+    assert errors.calls[2] == ([ValueError], True)
+
+
+async def test_selection_is_worked_out_through_fragments_directives_and_aliases() -> None:
+    query = """query Q($no: Boolean = false) {
+      shelf { a: books { title @include(if: $no) } ... @skip(if: $no) { b: books { ...F } } }
+    } fragment F on Book { firstPage __typename }"""
+    for compiled in (True, False):
+        _, context = await run(engine(compiled=compiled), query)
+        assert context.selected == [{"title", "first_page"}]
+
+
+async def test_caches_of_a_document_are_bounded() -> None:
+    one, number = engine(), 2 * MAX_CACHED
+    fields = " ".join(f"a{n}: shelf(size: $n) {{ books {{ title }} }}" for n in range(number))
+    query = f"query Q($n: Int = 1) {{ {fields} }}"
+    for size in range(3 * MAX_CACHED_VARIABLES):
+        result, context = await run(one, query, {"n": size})
+        assert len((result.data or {})["a1"]["books"]) == size
+        assert context.selected == [{"title"}] * number
+        assert len(context.document.selections) <= MAX_CACHED
