@@ -13,8 +13,8 @@ from sqlalchemy import insert
 
 from gql_app import clock
 from gql_app.accounts import samples
-from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.lib.database import Database
 from gql_app.lib.keyring.keys import KeyRing
 from gql_app.security.fair_queue import LOCAL
 from gql_app.security.ids import new_id
@@ -74,7 +74,7 @@ class People:
 
     async def move_in(self, database: Database) -> None:
         """Insert everybody into a database that is migrated and empty."""
-        async with database.write() as db:
+        async with database.transaction() as db:
             for start in range(0, len(self.customers), samples.BATCH):
                 batch = self.customers[start : start + samples.BATCH]
                 await db.execute(insert(CustomerRow), batch)

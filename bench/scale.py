@@ -24,8 +24,8 @@ from sqlalchemy import insert, select, text
 
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.accounts.identity import search_key
-from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.database import Database
 from gql_app.lib.pagination.pages import Window
 from gql_app.security.ids import new_id
 from tests.databases import migrated_sqlite, postgres_server
@@ -100,9 +100,9 @@ async def _measure(name: str, urls: Mapping[int, str]) -> None:
 
 async def _crowd(database: Database, count: int) -> Crowd:
     for start in range(0, count, BATCH):
-        async with database.write() as db:
+        async with database.transaction() as db:
             await db.execute(insert(CustomerRow), list(people(start, count)))
-    postgresql = database.engine.dialect.name == "postgresql"
+    postgresql = database.dialect == "postgresql"
     async with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as plain:
         await plain.execute(text("VACUUM ANALYZE" if postgresql else "ANALYZE"))
     places: dict[tuple[Order, str], Window] = {}
@@ -111,7 +111,7 @@ async def _crowd(database: Database, count: int) -> Crowd:
         columns = [getattr(CustomerRow, key) for key in of.shape.keys]
         by = [column.desc() if order.descending else column for column in columns]
         for place, offset in (("front", 0), ("middle", count // 2), ("end", count - 60)):
-            async with database.write() as db:
+            async with database.transaction() as db:
                 found = await db.execute(select(*columns).order_by(*by).offset(offset).limit(1))
             places[order, place] = Window(after=of.cursor(found.one()))
     return Crowd(database, count, places)
@@ -172,16 +172,16 @@ async def _tell_filters(name: str, crowd: Crowd) -> None:
 
 def _paging(crowd: Crowd, which: Filter, order: Order, window: Window) -> Work:
     async def page() -> None:
-        async with crowd.database.read() as db:
-            await listing(which, order, by_admin=True).page(db, window, COLUMNS, cursors=True)
+        await listing(which, order, by_admin=True).page(
+            crowd.database, window, COLUMNS, cursors=True
+        )
 
     return page
 
 
 def _counting(crowd: Crowd, which: Filter) -> Work:
     async def count() -> None:
-        async with crowd.database.read() as db:
-            await listing(which, Order(), by_admin=True).count(db)
+        await listing(which, Order(), by_admin=True).count(crowd.database)
 
     return count
 

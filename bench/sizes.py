@@ -14,8 +14,8 @@ from sqlalchemy import insert, text
 
 from bench.scale import BATCH, LATEST, people
 from gql_app.accounts.audit import Action
-from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow, CustomerRow, RefreshTokenRow, Row, SessionRow
+from gql_app.lib.database import Database
 from gql_app.security import refresh_secrets
 from gql_app.security.ids import new_id
 from tests.databases import migrated_sqlite, postgres_server
@@ -42,7 +42,7 @@ async def _measure(name: str, url: str) -> None:
     for start in range(0, COUNT, BATCH):
         for table, rows in _rows(start).items():
             counts[table] += len(rows)
-            async with database.write() as db:
+            async with database.transaction() as db:
                 await db.execute(insert(table), rows)
     for table, count in counts.items():
         size = await _size(database, table.__tablename__)
@@ -96,9 +96,8 @@ async def _size(database: Database, table: str) -> int:
         "sqlite": "SELECT sum(pgsize) FROM dbstat WHERE name IN "
         "(SELECT name FROM sqlite_schema WHERE tbl_name = :table)",
     }
-    async with database.write() as db:
-        statement = text(sizes[database.engine.dialect.name])
-        return int((await db.execute(statement, {"table": table})).scalar_one())
+    (found,) = await database.fetch_all(text(sizes[database.dialect]), table=table)
+    return int(found[0])
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ from bench.servers import KINDS, Server, running
 from bench.stores import Store
 from gql_app.accounts import customer_lists
 from gql_app.accounts.customer_lists import Filter, Order, OrderField
-from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.database import Database
 
 FEW: Final = 10_000
 MANY: Final = 1_000_000
@@ -188,7 +188,7 @@ async def _cursor(database: Database, order: Order, offset: int) -> str:
     listing = customer_lists.listing(Filter(), order, by_admin=True)
     keys = [getattr(CustomerRow, key) for key in listing.shape.keys]
     ordered = [key.desc() if order.descending else key.asc() for key in keys]
-    async with database.write() as db:
+    async with database.transaction() as db:
         found = await db.execute(select(*keys).order_by(*ordered).offset(offset).limit(1))
         return listing.cursor(found.one())
 

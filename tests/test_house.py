@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.applications import Starlette
 
-from gql_app.db.engine import Database
+from gql_app.lib.database import Database
 from gql_app.lib.keyring.keys import KeyRing
 from gql_app.resources import Resources
 from gql_app.schema.root import Schema

@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
-from gql_app.db.engine import Database
 from gql_app.errors import BadUserInput
+from gql_app.lib.database import Database
 from gql_app.lib.pagination.cursors import name_of
 from gql_app.lib.pagination.pages import Listing, Window
 from tests.accounts.rows import (

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gql_app import clock
 from gql_app.accounts import validation
 from gql_app.accounts.identity import canonical_email, search_key
+from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.validation import Changes, Rules, check_changes, check_new
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
@@ -132,7 +133,7 @@ def fields(**given: str) -> Fields:
     return Fields(**{**good, **given})  # type: ignore[typeddict-item]  # named by the tests
 
 
-def row() -> CustomerRow:
+def row() -> CustomerRecord:
     """Make a customer who could have been read from the database."""
     now = clock.now()
     return CustomerRow(

@@ -6,8 +6,8 @@ from unicodedata import normalize
 import pytest
 
 from gql_app.accounts.customer_lists import MAX_WORDS, Filter, Order, OrderField, listing
-from gql_app.db.engine import Database
 from gql_app.errors import AdminRequired, BadUserInput
+from gql_app.lib.database import Database
 from gql_app.lib.pagination.pages import Window
 from tests.accounts.rows import ORDERS, START, customer, everybody, names, read, store
 
@@ -18,8 +18,7 @@ async def found(database: Database, which: Filter, *, by_admin: bool = True) -> 
     """Name those who match, and see that as many are counted."""
     of = listing(which, Order(), by_admin=by_admin)
     page = await read(database, of, Window(500))
-    async with database.read() as db:
-        assert await of.count(db) == len(page.rows)
+    assert await of.count(database) == len(page.rows)
     return set(names(page.rows))
 
 

@@ -13,8 +13,7 @@ from gql_app.accounts import audit
 from gql_app.accounts.audit import Action
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.accounts.records import AuditRecord
-from gql_app.db.engine import Database
-from gql_app.db.tables import CustomerRow
+from gql_app.lib.database import Database
 from gql_app.lib.pagination.pages import SAMPLE, Window
 from tests.accounts.rows import (
     FREQUENT,
@@ -22,6 +21,7 @@ from tests.accounts.rows import (
     RARE,
     SHORT,
     START,
+    StoredCustomer,
     cursor,
     read,
     statements,
@@ -91,7 +91,7 @@ def used(plan: list[dict[str, Any]]) -> set[str]:
     ],
 )
 async def test_postgresql_walks_the_order_first_and_gathers_by_the_filters_index(
-    crowd: tuple[Database, list[CustomerRow]],
+    crowd: tuple[Database, list[StoredCustomer]],
     database_url: str,
     which: Filter,
     indexes: set[str],
@@ -112,7 +112,7 @@ async def test_postgresql_walks_the_order_first_and_gathers_by_the_filters_index
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("order", ORDERS)
 async def test_postgresql_walks_an_orders_index_and_reads_rows_of_a_page_alone(
-    crowd: tuple[Database, list[CustomerRow]], database_url: str, order: Order
+    crowd: tuple[Database, list[StoredCustomer]], database_url: str, order: Order
 ) -> None:
     database, rare = crowd
     all_at_once = Filter("ze", is_admin=False, created_before=START + timedelta(days=1))
@@ -145,7 +145,7 @@ async def plan_on_sqlite(
 @pytest.mark.parametrize("by_admin", [True, False])
 @pytest.mark.parametrize("field", [OrderField.CREATED_AT, OrderField.NAME])
 async def test_sqlite_walks_an_orders_index_and_reads_rows_of_a_page_alone(
-    crowd: tuple[Database, list[CustomerRow]], field: OrderField, *, by_admin: bool
+    crowd: tuple[Database, list[StoredCustomer]], field: OrderField, *, by_admin: bool
 ) -> None:
     """The index of addresses is part of SQLite's table, so that it holds nothing else."""
     database, [caller, *_] = crowd
@@ -165,7 +165,7 @@ async def test_sqlite_walks_an_orders_index_and_reads_rows_of_a_page_alone(
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("order", ORDERS)
 async def test_sqlite_walks_the_order_without_sorting_the_table(
-    crowd: tuple[Database, list[CustomerRow]], order: Order
+    crowd: tuple[Database, list[StoredCustomer]], order: Order
 ) -> None:
     database, _ = crowd
     with statements() as seen:
@@ -181,12 +181,11 @@ async def test_sqlite_walks_the_order_without_sorting_the_table(
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_a_count_reads_no_more_rows_than_it_may_answer(
-    crowd: tuple[Database, list[CustomerRow]], database_url: str
+    crowd: tuple[Database, list[StoredCustomer]], database_url: str
 ) -> None:
     database, _ = crowd
     with statements() as seen:
-        async with database.read() as db:
-            await listing(Filter(), Order(), by_admin=True).count(db, 7)
+        await listing(Filter(), Order(), by_admin=True).count(database, 7)
     plan = await plan_of(database_url, *seen[0], analyze=True)
     [scan] = [node for node in plan if "Scan" in node["Node Type"]]
     assert scan["Actual Rows"] == 7
@@ -195,13 +194,12 @@ async def test_a_count_reads_no_more_rows_than_it_may_answer(
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("order", [Order(), Order(OrderField.EMAIL)])
 async def test_postgresql_counts_what_a_sample_says_is_frequent_without_its_index(
-    crowd: tuple[Database, list[CustomerRow]], database_url: str, order: Order
+    crowd: tuple[Database, list[StoredCustomer]], database_url: str, order: Order
 ) -> None:
     database, rare = crowd
     for which, looks in ((FREQUENT, [1, 1, 0]), (RARE, [1, 0, 1])):
         with statements() as seen:
-            async with database.read() as db:
-                await listing(which, order, by_admin=True).count(db, 200)
+            await listing(which, order, by_admin=True).count(database, 200)
         plan = await plan_of(database_url, *seen[0], analyze=True)
         parts = [node for node in plan if node.get("Parent Relationship") == "InitPlan"]
         assert [node["Actual Loops"] for node in parts] == looks, "a sample, the nearest, all"
@@ -214,14 +212,13 @@ async def test_postgresql_counts_what_a_sample_says_is_frequent_without_its_inde
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("action", [None, Action.LOGIN.value])
 async def test_audited_events_of_one_customer_or_action_are_a_walk(
-    crowd: tuple[Database, list[CustomerRow]], database_url: str, action: str | None
+    crowd: tuple[Database, list[StoredCustomer]], database_url: str, action: str | None
 ) -> None:
     database, rare = crowd
     customer_id = rare[0].id if action is None else None
     of = audit.listing(customer_id=customer_id, action=action)
     with statements() as seen:
-        async with database.read() as db:
-            await of.page(db, Window(1), AuditRecord._fields)
+        await of.page(database, Window(1), AuditRecord._fields)
     [page] = seen
     walks = [node for node in await plan_of(database_url, *page) if "Index Name" in node]
     index = f"ix_audit_events_{'customer_id' if action is None else 'action'}"

@@ -11,11 +11,10 @@ from structlog.testing import capture_logs
 from gql_app.accounts import guesses
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.guesses import INTERVAL, MOST, Guesses
-from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow
 from gql_app.errors import Unavailable
+from gql_app.lib.database import Database
 from gql_app.security.ids import new_id
-from tests.databases import looking
 
 ADA = new_id()
 HOME, AWAY = Origin("192.0.2.1", "a browser", ADA), Origin("198.51.100.1")
@@ -41,14 +40,13 @@ def watch() -> Watch:
 
 async def told(database: Database) -> Sequence[Told]:
     """Tell what the audit knows."""
-    async with looking(database) as db:
-        rows = (await db.scalars(select(AuditRow).order_by(AuditRow.at, AuditRow.id))).all()
+    rows = await database.fetch_all(select(AuditRow).order_by(AuditRow.at, AuditRow.id))
     return [(row.action, row.ip_address, row.fields) for row in rows]
 
 
 async def rename(database: Database, before: str, after: str) -> None:
     """Rename a table."""
-    async with database.write() as db:
+    async with database.transaction() as db:
         await db.execute(text(f"ALTER TABLE {before} RENAME TO {after}"))
 
 
@@ -82,8 +80,7 @@ async def test_each_kind_client_and_account_has_a_count_of_its_own(
     noted.note(Action.PROOF_FAILED, AWAY, ADA)
     noted.note(Action.REFRESH_REFUSED, AWAY)
     assert await noted.record(database) == 4
-    async with looking(database) as db:
-        rows = (await db.scalars(select(AuditRow))).all()
+    rows = await database.fetch_all(select(AuditRow))
     assert {(row.customer_id, row.actor_id) for row in rows} >= {(ADA, ADA), (ADA, None)}
     assert all(row.fields == [] for row in rows)
 

@@ -16,10 +16,10 @@ from gql_app.accounts.identity import (
     former_key,
     search_key,
 )
+from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import check_changes
-from gql_app.db.engine import Database
-from gql_app.db.tables import CustomerRow
+from gql_app.lib.database import Database
 from tests.accounts.rows import customer, statements, store
 from tests.accounts.test_filter_plans import plan_of, plan_on_sqlite, used
 
@@ -101,10 +101,9 @@ def test_a_domain_that_is_none_keeps_its_spelling_in_lower_case() -> None:
     assert former_key(None) is None
 
 
-async def found(database: Database, address: str) -> CustomerRow | object:
+async def found(database: Database, address: str) -> CustomerRecord | object:
     """Find by an address."""
-    async with database.read() as db:
-        row = await customers.by_email(db, address)
+    row = await customers.by_email(database, address)
     return row and row.email
 
 
@@ -121,7 +120,7 @@ async def test_nobody_is_found_by_the_address_of_another_mailbox(
         await store(database, [row])
         assert await found(database, mine) == mine
         assert await found(database, its) is None
-        async with database.write() as db:
+        async with database.transaction() as db:
             await db.delete(row)
 
 
@@ -134,10 +133,9 @@ async def test_nobody_is_signed_in_by_the_address_of_another_mailbox(
     for address, whose in ((mine, mine), (its, None)):
         key = canonical_email(address)
         limits = THROTTLE.of_password("sign-in", key, "192.0.2.1")
-        async with database.write() as db:
+        async with database.transaction() as db:
             await THROTTLE.count(db, *limits.all)
-        async with database.read() as db:
-            past = await failures.of_account(db, key, limits, "192.0.2.1", sign_ins=300)
+        past = await failures.of_account(database, key, limits, "192.0.2.1", sign_ins=300)
         assert set(past.times) == set(limits.subjects)
         assert (past.customer and past.customer.email) == whose
 
@@ -167,15 +165,14 @@ async def test_whose_an_address_is_takes_one_statement_and_both_keys_indexes(
 ) -> None:
     await store(database, [customer(f"Ada {n}") for n in range(100)])
     with statements() as seen:
-        async with database.read() as db:
-            if what == "address":
-                await customers.by_email(db, "ada@example.com")
-            else:
-                key, address = "ada@example.com", "192.0.2.1"
-                limits = THROTTLE.of_password("sign-in", key, address)
-                await failures.of_account(db, key, limits, address, sign_ins=300)
+        if what == "address":
+            await customers.by_email(database, "ada@example.com")
+        else:
+            key, address = "ada@example.com", "192.0.2.1"
+            limits = THROTTLE.of_password("sign-in", key, address)
+            await failures.of_account(database, key, limits, address, sign_ins=300)
     [(statement, values)] = seen
-    if database.engine.dialect.name == "sqlite":
+    if database.dialect == "sqlite":
         steps = [step for _, step in await plan_on_sqlite(database, statement, values)]
         found = {step.removesuffix(" LEFT-JOIN") for step in steps if "customers" in step}
         assert found == {

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from gql_app.accounts.customer_lists import Order, OrderField
 from gql_app.accounts.samples import batches, insert_samples
-from gql_app.db.engine import Database
+from gql_app.lib.database import Database
 from gql_app.lib.pagination.pages import Window
 from tests.accounts.rows import ORDERS, cursor, everybody, read, statements
 
@@ -27,7 +27,7 @@ BOUNDS = [(False, False), (True, False), (False, True), (True, True)]
 @pytest.fixture
 async def crowd(database: Database) -> Database:
     """Fill a database with so many that an index pays."""
-    async with database.write() as db:
+    async with database.transaction() as db:
         for rows in batches(2000, password_hash="", seed=1):
             await insert_samples(db, rows)
         await db.execute(text("ANALYZE"))

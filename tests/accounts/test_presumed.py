@@ -12,17 +12,18 @@ from gql_app.accounts import caller_cache as presumed_callers
 from gql_app.accounts.caller_cache import Presumed, Proving, Unproven
 from gql_app.accounts.callers import USE_PRECISION, Caller
 from gql_app.accounts.customer_lists import Filter, Order, listing
-from gql_app.db.engine import Database
-from gql_app.db.questions import Question
+from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.lib.database import Database, Query
 from gql_app.resources import Resources
 from gql_app.security.ids import new_id
 from gql_app.security.tokens import Claims
 from tests.accounts.conftest import NOON
 from tests.people import sign_in
+from tests.rows import add
 
-NAMES = Question(select(CustomerRow.name), lambda row: str(row[0]))
-NOBODY = Question(select(CustomerRow.name).where(CustomerRow.name == ""), tuple)
+NAMES = Query(select(CustomerRow.name), lambda row: str(row[0]))
+NOBODY = Query(select(CustomerRow.name).where(CustomerRow.name == ""), tuple)
 JUST_NOW = timedelta(microseconds=1)
 SINCE: Mapping[str, tuple[type[CustomerRow | SessionRow], Mapping[str, object]]] = {
     "the session ended": (SessionRow, {"ended_at": NOON}),
@@ -34,7 +35,7 @@ SINCE: Mapping[str, tuple[type[CustomerRow | SessionRow], Mapping[str, object]]]
 
 
 @pytest.fixture
-async def caller(resources: Resources, ada: CustomerRow) -> Caller:
+async def caller(resources: Resources, ada: CustomerRecord) -> Caller:
     """Sign Ada in."""
     person = await sign_in(resources, ada)
     return Caller(ada.id, person.session_id, is_admin=False)
@@ -42,23 +43,21 @@ async def caller(resources: Resources, ada: CustomerRow) -> Caller:
 
 async def names(database: Database, caller: Caller) -> list[str]:
     """Read everybody's name, for a caller who is to be proven."""
-    async with database.read() as db:
-        return await Proving(db, caller).ask(NAMES)
+    return await Proving(database, caller).ask(NAMES)
 
 
 async def test_whoever_is_as_presumed_is_answered(noon: Database, caller: Caller) -> None:
-    async with noon.read() as db:
-        proving = Proving(db, caller)
-        assert not proving.proven
-        assert await proving.ask(NAMES) == ["Ada Müller 🦊"]
-        assert proving.proven
-        assert await proving.ask(NOBODY) == []
+    proving = Proving(noon, caller)
+    assert not proving.proven
+    assert await proving.ask(NAMES) == ["Ada Müller 🦊"]
+    assert proving.proven
+    assert await proving.ask(NOBODY) == []
 
 
 @pytest.mark.parametrize("what", SINCE)
 async def test_whoever_has_changed_since_is_not(noon: Database, caller: Caller, what: str) -> None:
     table, values = SINCE[what]
-    async with noon.write() as db:
+    async with noon.transaction() as db:
         await db.execute(update(table).values(values))
     with pytest.raises(Unproven):
         await names(noon, caller)
@@ -66,7 +65,7 @@ async def test_whoever_has_changed_since_is_not(noon: Database, caller: Caller, 
 
 async def test_a_moment_before_that_they_are_answered_still(noon: Database, caller: Caller) -> None:
     almost = {"expires_at": NOON + JUST_NOW, "last_used_at": NOON - USE_PRECISION + JUST_NOW}
-    async with noon.write() as db:
+    async with noon.transaction() as db:
         await db.execute(update(SessionRow).values(almost))
     assert await names(noon, caller)
 
@@ -84,40 +83,39 @@ async def test_nobody_else_is_answered(
 
 
 async def test_nobody_is_answered_who_is_gone(noon: Database, caller: Caller) -> None:
-    async with noon.write() as db:
-        db.add(
-            CustomerRow(
-                id=new_id(),
-                name="Bob",
-                name_key="bob",
-                email="bob@example.com",
-                email_key="bob@example.com",
-                password_hash="",
-                created_at=NOON,
-                updated_at=NOON,
-            )
+    async with noon.transaction() as db:
+        await add(
+            db,
+            CustomerRow,
+            id=new_id(),
+            name="Bob",
+            name_key="bob",
+            email="bob@example.com",
+            email_key="bob@example.com",
+            password_hash="",
+            created_at=NOON,
+            updated_at=NOON,
         )
         await db.execute(delete(CustomerRow).where(CustomerRow.id == caller.customer_id))
     with pytest.raises(Unproven):
         await names(noon, caller)
 
 
-COUNT = Question(select(func.count()).select_from(CustomerRow), lambda row: int(row[0]))
-ONE = Question(select(true()), lambda row: bool(row[0]))
+COUNT = Query(select(func.count()).select_from(CustomerRow), lambda row: int(row[0]))
+ONE = Query(select(true()), lambda row: bool(row[0]))
 
 
 @pytest.mark.parametrize("question", [COUNT, ONE, NAMES], ids=["a count", "no table", "rows"])
 async def test_no_row_proves_but_by_what_it_says(
-    noon: Database, caller: Caller, question: Question[Any]
+    noon: Database, caller: Caller, question: Query[Any]
 ) -> None:
-    async with noon.read() as db:
-        assert await Proving(db, caller).ask(question) == await db.ask(question)
-        for field in Caller._fields:
-            other: Any = True if field == "is_admin" else new_id()
-            proving = Proving(db, caller._replace(**{field: other}))
-            with pytest.raises(Unproven):
-                await proving.ask(question)
-            assert not proving.proven
+    assert await Proving(noon, caller).ask(question) == await noon.fetch_all(question)
+    for field in Caller._fields:
+        other: Any = True if field == "is_admin" else new_id()
+        proving = Proving(noon, caller._replace(**{field: other}))
+        with pytest.raises(Unproven):
+            await proving.ask(question)
+        assert not proving.proven
 
 
 class Wider(NamedTuple):
@@ -137,30 +135,27 @@ async def test_a_field_more_is_proven_as_well_and_without_a_column_nobody_is(
     noon: Database, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada, bob = (Wider(*caller, name) for name in ("Ada Müller 🦊", "Bob"))
-    question = Question(select(CustomerRow.email), lambda row: str(row[0]))
-    async with noon.read() as db:
-        with pytest.raises(KeyError, match="name"):
-            await Proving(db, ada).ask(question)  # type: ignore[arg-type]  # no Caller yet
-        monkeypatch.setitem(presumed_callers.PROVEN_BY, "name", CustomerRow.name)
-        assert await Proving(db, ada).ask(question)  # type: ignore[arg-type]
-        with pytest.raises(Unproven):
-            await Proving(db, bob).ask(question)  # type: ignore[arg-type]
+    question = Query(select(CustomerRow.email), lambda row: str(row[0]))
+    with pytest.raises(KeyError, match="name"):
+        await Proving(noon, ada).ask(question)  # type: ignore[arg-type]  # no Caller yet
+    monkeypatch.setitem(presumed_callers.PROVEN_BY, "name", CustomerRow.name)
+    assert await Proving(noon, ada).ask(question)  # type: ignore[arg-type]
+    with pytest.raises(Unproven):
+        await Proving(noon, bob).ask(question)  # type: ignore[arg-type]
 
 
 async def test_nobody_is_told_a_count_who_isnt_proven(noon: Database, caller: Caller) -> None:
     everybody = listing(Filter(), Order(), by_admin=False)
-    async with noon.read() as db:
-        assert await everybody.count(Proving(db, caller)) == 1
-        with pytest.raises(Unproven):
-            await everybody.count(Proving(db, caller._replace(is_admin=True)))
+    assert await everybody.count(Proving(noon, caller)) == 1
+    with pytest.raises(Unproven):
+        await everybody.count(Proving(noon, caller._replace(is_admin=True)))
 
 
 async def test_an_empty_answer_proves_nobody(noon: Database, caller: Caller) -> None:
-    async with noon.read() as db:
-        proving = Proving(db, caller)
-        with pytest.raises(Unproven):
-            await proving.ask(NOBODY)
-        assert not proving.proven
+    proving = Proving(noon, caller)
+    with pytest.raises(Unproven):
+        await proving.ask(NOBODY)
+    assert not proving.proven
 
 
 def claims(caller: Caller) -> Claims:

@@ -9,14 +9,14 @@ from sqlalchemy import select
 
 from gql_app.accounts.limits import LOCKOUT_MEMORY, LOCKOUT_PAUSE, Limit, Lockout
 from gql_app.accounts.throttling import HOUR, Throttle
-from gql_app.db.engine import Database
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
+from gql_app.lib.database import Database
 from gql_app.security.ids import new_id
 from tests.accounts.conftest import NOON
 from tests.conftest import SetClock
-from tests.databases import looking
 from tests.locks import until_it_waits
+from tests.rows import get_row
 
 WINDOW = 900
 DAY = timedelta(days=1)
@@ -27,7 +27,7 @@ BOB = THROTTLE.of_typed("sign-in", "bob@example.com")
 
 async def count(database: Database, *limits: Limit, throttle: Throttle = THROTTLE) -> bool:
     """Count a failure in a transaction of its own."""
-    async with database.write() as db:
+    async with database.transaction() as db:
         return await throttle.count(db, *limits)
 
 
@@ -39,18 +39,16 @@ async def fill(database: Database, limit: Limit) -> None:
 
 async def wait(database: Database, *limits: Limit, throttle: Throttle = THROTTLE) -> int | None:
     """Tell the seconds to wait until there is room, or None if there is some."""
-    async with database.read() as db:
-        try:
-            await throttle.require_room(db, *limits)
-        except TooManyAttempts as why:
-            return why.retry_after
+    try:
+        await throttle.require_room(database, *limits)
+    except TooManyAttempts as why:
+        return why.retry_after
     return None
 
 
 async def times(database: Database, limit: Limit) -> list[float]:
     """Tell when a subject failed."""
-    async with looking(database) as db:
-        row = await db.get(ThrottleRow, limit.subject)
+    row = await get_row(database, ThrottleRow, limit.subject)
     return row.times if row else []
 
 
@@ -136,7 +134,7 @@ async def test_lowered_limit_waits_for_as_many_as_it_grants(
 async def test_clearing_forgets_one_subject_only(noon: Database) -> None:
     await fill(noon, ADA)
     await fill(noon, BOB)
-    async with noon.write() as db:
+    async with noon.transaction() as db:
         await THROTTLE.clear(db, ADA)
     assert await wait(noon, ADA) is None
     assert await wait(noon, BOB) == WINDOW
@@ -156,7 +154,7 @@ async def test_twenty_failures_at_once_never_pass_the_limit(noon: Database) -> N
 async def test_failure_that_races_with_a_success_is_counted(noon: Database) -> None:
     limits = THROTTLE.of_password("sign-in", "ada@example.com", "192.0.2.1")
     await count(noon, *limits.all)
-    async with noon.write() as db:
+    async with noon.transaction() as db:
         failed = await THROTTLE.hold_room(db, limits, known=False)
         failing = asyncio.create_task(count(noon, *limits.all))
         await until_it_waits(db, failing)
@@ -176,7 +174,7 @@ async def test_purge_deletes_forgotten_counts_in_batches(
     deleted = []
     for seconds in (WINDOW, WINDOW + 1, WINDOW + 1, WINDOW + 1, WINDOW + 1):
         set_clock(NOON + timedelta(seconds=seconds))
-        async with noon.write() as db:
+        async with noon.transaction() as db:
             deleted.append(await THROTTLE.purge(db, batch=2))
     assert deleted == [0, 2, 2, 1, 0]
     assert await times(noon, ADA) == [NOON.timestamp() + 1]
@@ -193,26 +191,24 @@ async def test_no_window_is_longer_than_its_counts_are_kept(
             throttle.of_account("refresh", customer_id),
         ]
         set_clock(NOON)
-        async with noon.write() as db:
+        async with noon.transaction() as db:
             await throttle.count(db, *limits)
         for window in sorted({limit.window for limit in limits}):
             set_clock(NOON + timedelta(seconds=window - 1))
-            async with noon.write() as db:
+            async with noon.transaction() as db:
                 await throttle.purge(db, batch=100)
             kept = [limit for limit in limits if limit.window >= window]
             assert [len(await times(noon, limit)) for limit in kept] == [1] * len(kept)
         set_clock(NOON + timedelta(seconds=LOCKOUT_MEMORY + 1))
-        async with noon.write() as db:
+        async with noon.transaction() as db:
             await throttle.purge(db, batch=100)
-        async with looking(noon) as db:
-            assert (await db.scalars(select(ThrottleRow))).all() == []
+        assert await noon.fetch_all(select(ThrottleRow)) == []
 
 
 async def test_what_was_typed_is_kept_as_a_keyed_hash_only(noon: Database) -> None:
     lockout = THROTTLE.of_password("sign-in", "ada@example.com", None).lockout
     await count(noon, ADA, lockout, *THROTTLE.of_client("sign-in", "192.0.2.1"))
-    async with looking(noon) as db:
-        rows = (await db.scalars(select(ThrottleRow))).all()
+    rows = await noon.fetch_all(select(ThrottleRow))
     for told in ("ada", "example", "192.0.2.1", "sign-in"):
         assert told not in repr(rows)
     other_key = replace(THROTTLE, key=b"another key of the tests")
@@ -340,7 +336,7 @@ async def test_count_that_came_to_nothing_is_given_back(noon: Database) -> None:
     letters = THROTTLE.of_letters("password_reset", "ada@example.com", a_day=2)
     for _ in range(3):
         await count(noon, letters)
-        async with noon.write() as db:
+        async with noon.transaction() as db:
             await THROTTLE.give_back(db, letters)
     assert await times(noon, letters) == []
     await fill(noon, letters)
@@ -348,7 +344,7 @@ async def test_count_that_came_to_nothing_is_given_back(noon: Database) -> None:
 
 
 async def test_count_that_is_forgotten_by_now_can_not_be_given_back(noon: Database) -> None:
-    async with noon.write() as db:
+    async with noon.transaction() as db:
         await THROTTLE.give_back(db, ADA)
     assert await times(noon, ADA) == []
 

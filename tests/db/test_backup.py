@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gql_app.cli.backup import copy
-from gql_app.db.engine import Database, sqlite_file
+from gql_app.db.engine import sqlite_file
+from gql_app.lib.database import Database
 from tests.accounts.rows import customer
 from tests.databases import contents, copied_sqlite
 from tests.people import add_customer
@@ -23,9 +24,8 @@ async def test_copy_has_what_is_committed_while_others_write(url: str, tmp_path:
     database = Database(url)
     await add_customer(database, "Ada")
     before = await contents(database)
-    async with database.write() as db:
+    async with database.transaction() as db:
         db.add(customer("Bob"))
-        await db.flush()
         copy(sqlite_file(url), tmp_path / "a copy#1.db")
     assert await contents(database) != before
     restored = Database(f"sqlite:///{tmp_path}/a copy#1.db")

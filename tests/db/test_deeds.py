@@ -10,15 +10,16 @@ import pytest
 from sqlalchemy import Integer, Text, Uuid, bindparam, func, select, text, update
 
 from gql_app.db.deeds import Deed
-from gql_app.db.engine import Database
-from gql_app.db.faults import DRIVERS, Unknown
-from gql_app.db.tables import CustomerRow, LetterRow, Moment
+from gql_app.db.faults import DRIVERS
+from gql_app.db.tables import CustomerRow, LetterRow
+from gql_app.lib.database import CommitOutcomeUnknown, Database, Moment
 from gql_app.security.ids import new_id
-from tests.accounts.rows import START, customer, store
-from tests.databases import Postgres, copied_sqlite, looking
+from tests.accounts.rows import START, StoredCustomer, customer, store
+from tests.databases import Postgres, copied_sqlite
 from tests.db.test_faults import ONE, rename
 from tests.db.test_postgres import PATIENCE, terminate
 from tests.locks import until_it_waits
+from tests.rows import column, get_row
 
 WRITE = Deed(
     LetterRow,
@@ -52,7 +53,7 @@ async def postgresql(postgres: Postgres) -> AsyncIterator[Database]:
 
 
 async def write(
-    database: Database, row: CustomerRow, *, named: str = "Ada", letter_id: UUID | None = None
+    database: Database, row: StoredCustomer, *, named: str = "Ada", letter_id: UUID | None = None
 ) -> bool:
     """Write a letter to a customer, whose number is then 1."""
     return await database.do(
@@ -67,11 +68,10 @@ async def write(
     )
 
 
-async def written(database: Database, row: CustomerRow) -> tuple[int, str | None]:
+async def written(database: Database, row: StoredCustomer) -> tuple[int, str | None]:
     """Count the letters, and tell the customer's number."""
-    async with looking(database) as db:
-        letters = await db.execute(select(func.count()).select_from(LetterRow))
-        return letters.scalar_one(), (await db.get_one(CustomerRow, row.id)).phone
+    letters = await database.execute(select(func.count()).select_from(LetterRow))
+    return letters.scalar_one(), (await get_row(database, CustomerRow, row.id)).phone
 
 
 async def test_deed_is_done_with_all_that_goes_with_it(database: Database) -> None:
@@ -91,7 +91,7 @@ async def test_deed_whose_row_is_made_of_nothing_does_nothing(database: Database
 async def test_deed_within_a_transaction_ends_as_that_does(database: Database) -> None:
     [row] = await store(database, [customer("Ada")])
     values = {"id": new_id(), "kind": "note", "attempts": 0, "due_at": START, "number": "1"}
-    async with database.write() as db:
+    async with database.transaction() as db:
         assert not await db.do(WRITE, **values, customer_id=row.id, named="Bob")
         assert await db.do(WRITE, **values, customer_id=row.id, named="Ada")
         await db.rollback()
@@ -135,7 +135,7 @@ async def test_deed_that_fails_leaves_nothing_and_holds_nothing(database: Databa
     [row] = await store(database, [customer("Ada")])
     letter_id = new_id()
     assert await write(database, row, letter_id=letter_id)
-    async with database.write() as db:
+    async with database.transaction() as db:
         await db.execute(update(CustomerRow).values(phone=None))
     for _ in range(12):
         with pytest.raises(DRIVERS, match=r"(?i)unique"):
@@ -150,8 +150,8 @@ async def test_fate_of_a_deed_whose_connection_dies_is_unknown(postgresql: Datab
         await rename(holding, row, "Ada")
         task = asyncio.create_task(write(postgresql, row))
         await until_it_waits(holding, task)
-        await terminate(postgresql, set((await holding.scalars(text(WAITING))).all()))
-        with pytest.raises(Unknown):
+        await terminate(postgresql, set(await column(holding, text(WAITING))))
+        with pytest.raises(CommitOutcomeUnknown):
             await task
     assert await written(postgresql, row) == (0, None)
     assert await write(postgresql, row)
@@ -160,9 +160,8 @@ async def test_fate_of_a_deed_whose_connection_dies_is_unknown(postgresql: Datab
 async def test_deed_is_not_done_by_a_connection_that_died_before(postgresql: Database) -> None:
     [row] = await store(postgresql, [customer("Ada")])
     assert await write(postgresql, row)
-    async with looking(postgresql) as db:
-        doing = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'WITH made%'"
-        pids = set((await db.scalars(text(doing))).all())
+    doing = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'WITH made%'"
+    pids = set(await column(postgresql, text(doing)))
     await terminate(postgresql, pids)
     assert not await write(postgresql, row)
     assert await write(postgresql, row)
@@ -195,7 +194,7 @@ async def test_deeds_that_hang_leave_connections_to_read_with(postgresql: Databa
         await until_it_waits(holding, task)
         async with asyncio.timeout(PATIENCE):
             assert [await write(postgresql, row) for _ in range(3)] == [False] * 3
-        assert len(await asyncio.gather(*(reader.ask(ONE) for _ in range(8)))) == 8
+        assert len(await asyncio.gather(*(reader.fetch_all(ONE) for _ in range(8)))) == 8
         assert postgresql.use["read"]["in_use"] == 1
     assert await task
 
@@ -208,7 +207,7 @@ async def test_who_writes_to_sqlite_is_as_careful_in_a_deed(
     assert await write(database, row)
     assert database.use["write"] == {"in_use": 0, "idle": 2}
     [connection] = database._doer._idle  # noqa: SLF001 — nobody else asks it
-    async with database.write() as db:
+    async with database.transaction() as db:
         for pragma in ("synchronous", "foreign_keys", "journal_mode", "fullfsync", "query_only"):
             statement = f"PRAGMA {pragma}"
             assert connection.fetch(statement, []) == [

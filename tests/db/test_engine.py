@@ -9,14 +9,15 @@ import pytest
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
-from gql_app.db.engine import Database, sqlite_file
-from gql_app.db.questions import Question
+from gql_app.db.engine import sqlite_file
 from gql_app.db.tables import REVISION, REVISIONS, CustomerRow
-from tests.accounts.rows import customer, store
-from tests.databases import Postgres, copied_sqlite, looking
+from gql_app.lib.database import Database, Query
+from tests.accounts.rows import StoredCustomer, customer, store
+from tests.databases import Postgres, copied_sqlite
+from tests.rows import get_row, value
 
 SECRET = "a value nobody may see"
-COUNT = Question(select(func.count()).select_from(CustomerRow), lambda row: int(row[0]))
+COUNT = Query(select(func.count()).select_from(CustomerRow), lambda row: int(row[0]))
 
 
 @pytest.fixture
@@ -47,15 +48,14 @@ async def opened(url: str) -> AsyncIterator[Database]:
 
 async def count(database: Database) -> int:
     """Count the customers."""
-    async with database.read() as db:
-        [found] = await db.ask(COUNT)
+    [found] = await database.fetch_all(COUNT)
     return found
 
 
 async def pragma(database: Database, name: str) -> object:
     """Ask SQLite how it is set."""
-    async with database.write() as db:
-        return (await db.execute(text(f"PRAGMA {name}"))).scalar()
+    async with database.transaction() as db:
+        return await value(db, text(f"PRAGMA {name}"))
 
 
 async def test_sqlite_writes_ahead_and_checks_references_and_waits(sqlite: Database) -> None:
@@ -71,9 +71,8 @@ async def test_what_a_block_wrote_is_kept_when_it_ends(database: Database) -> No
 
 async def test_a_block_that_raises_leaves_nothing(database: Database) -> None:
     async def fail() -> None:
-        async with database.write() as db:
+        async with database.transaction() as db:
             db.add(customer("Ada"))
-            await db.flush()
             await db.execute(insert(CustomerRow), [vars_of(customer("Bob"))])
             raise LookupError
 
@@ -86,9 +85,8 @@ async def test_a_cancelled_block_leaves_nothing_and_holds_nothing(database: Data
     written = asyncio.Event()
 
     async def linger() -> None:
-        async with database.write() as db:
+        async with database.transaction() as db:
             db.add(customer("Ada"))
-            await db.flush()
             written.set()
             await asyncio.Event().wait()
 
@@ -102,9 +100,8 @@ async def test_a_cancelled_block_leaves_nothing_and_holds_nothing(database: Data
 
 
 async def test_a_reader_sees_nothing_of_a_write_before_it_ends(database: Database) -> None:
-    async with database.write() as db:
+    async with database.transaction() as db:
         db.add(customer("Ada"))
-        await db.flush()
         assert await count(database) == 0
     assert await count(database) == 1
 
@@ -113,15 +110,14 @@ async def test_32_writers_at_once_lose_nothing(database: Database) -> None:
     [row] = await store(database, [customer("0")])
 
     async def add_one() -> None:
-        async with database.write() as db:
-            found = await db.get_one(CustomerRow, row.id, with_for_update=True)
+        async with database.transaction() as db:
+            found = await get_row(db, CustomerRow, row.id, for_update=True)
             await asyncio.sleep(0)
             found.name = str(int(found.name) + 1)
             db.add(customer("Ada"))
 
     await asyncio.gather(*(add_one() for _ in range(32)))
-    async with looking(database) as db:
-        assert (await db.get_one(CustomerRow, row.id)).name == "32"
+    assert (await get_row(database, CustomerRow, row.id)).name == "32"
     assert await count(database) == 33
 
 
@@ -152,7 +148,7 @@ async def test_an_unmigrated_database_says_so(unmigrated_url: str) -> None:
 async def test_a_database_of_another_version_says_so(
     database: Database, statement: str, revision: str, migrations: str
 ) -> None:
-    async with database.write() as db:
+    async with database.transaction() as db:
         await db.execute(text(statement), {"at": revision})
     condition = await database.condition()
     assert condition == ("ok", migrations)
@@ -185,13 +181,13 @@ async def test_errors_do_not_show_values(database: Database) -> None:
         (insert(CustomerRow), vars_of(row)),
     ):
         with pytest.raises(DBAPIError) as why:
-            async with database.write() as db:
+            async with database.transaction() as db:
                 await db.execute(statement, values)
         assert SECRET not in str(why.value)
         assert SECRET not in repr(why.value)
 
 
-def vars_of(row: CustomerRow) -> dict[str, object]:
+def vars_of(row: StoredCustomer) -> dict[str, object]:
     """Tell a row's values by column."""
     return {column.key: getattr(row, column.key) for column in CustomerRow.__table__.columns}
 

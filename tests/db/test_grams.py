@@ -4,16 +4,15 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from gql_app.db.engine import Database
-from gql_app.db.questions import Question
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.database import Database, Query
 from gql_app.lib.pagination.text_search import by_grams, by_trigrams, grams, holds, pattern
 from tests.accounts.rows import customer, store
 
 POSTGRESQL = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy left it untyped
 KEY = CustomerRow.__table__.c.name_key
 WAYS = {
-    way.__name__: Question(select(CustomerRow.name).where(way(KEY)), lambda row: str(row[0]))
+    way.__name__: Query(select(CustomerRow.name).where(way(KEY)), lambda row: str(row[0]))
     for way in (holds, by_trigrams, by_grams)
 }
 NAMES = [
@@ -41,9 +40,8 @@ async def test_a_text_is_held_by_those_that_it_stands_in(database: Database, way
     await store(database, map(customer, NAMES))
     texts = [*NAMES, "b", "猫", " ", "1", "%b", "_b", "\\", "\\%", "zz", '"', "bb", "/"]
     for text in texts:
-        async with database.read() as db:
-            values = {"text": text, "pattern": pattern(text), "grams": grams(text)}
-            found = await db.ask(WAYS[way], **values)
+        values = {"text": text, "pattern": pattern(text), "grams": grams(text)}
+        found = await database.fetch_all(WAYS[way], **values)
         assert sorted(found) == sorted(name for name in NAMES if text in name), text
 
 

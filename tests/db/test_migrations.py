@@ -15,11 +15,12 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 
-from gql_app.db.engine import Database
 from gql_app.db.opening import open_engine
 from gql_app.db.tables import REVISION, REVISIONS, Row
+from gql_app.lib.database import Database
 from gql_app.security.ids import new_id
 from tests.databases import Postgres, alembic_config
+from tests.rows import value
 
 _T = TypeVar("_T")
 INSERT = """
@@ -221,7 +222,7 @@ async def test_customers_are_read_and_written_while_their_indexes_are_made(
             await reader.execute(text("SELECT count(*) FROM customers"))
             migration = asyncio.create_task(asyncio.to_thread(command.upgrade, config, "head"))
             waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-            while not (await other.execute(waiting)).scalar_one():
+            while not await value(other, waiting):
                 await other.rollback()
             values = {"id": new_id(), "text": "ada@example.com", "at": datetime.now(UTC)}
             await other.execute(text(INSERT), values)

@@ -6,15 +6,15 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Select, Text, Uuid, bindparam, select
 
-from gql_app.db.engine import Database
-from gql_app.db.questions import Question, Reader, T, among
-from gql_app.db.tables import AuditRow, CustomerRow, Moment, ThrottleRow
+from gql_app.db.questions import T
+from gql_app.db.tables import AuditRow, CustomerRow, ThrottleRow
+from gql_app.lib.database import Database, Moment, Query, Reader, any_of
 from gql_app.security.ids import new_id
 from tests.accounts.rows import customer, store
 from tests.statements import listened
 
 AT = datetime(2030, 1, 31, 23, 59, 59, 1, tzinfo=UTC)
-TYPES = Question(
+TYPES = Query(
     select(
         CustomerRow.id,
         CustomerRow.name,
@@ -26,19 +26,22 @@ TYPES = Question(
     ),
     tuple,
 )
-EVENT: Question[tuple[object, ...]] = Question(
+EVENT: Query[tuple[object, ...]] = Query(
     select(AuditRow.id, AuditRow.at, AuditRow.actor_id, AuditRow.fields), tuple
 )
-NAMES: Question[str] = Question(
-    select(CustomerRow.name).where(among(CustomerRow.id, "ids")).order_by(CustomerRow.name),
+NAMES: Query[str] = Query(
+    select(CustomerRow.name).where(any_of(CustomerRow.id, "ids")).order_by(CustomerRow.name),
     lambda row: str(row[0]),
 )
 
 
-async def ask_both(database: Database, question: Question[T], **values: object) -> list[T]:
+async def ask_both(database: Database, question: Query[T], **values: object) -> list[T]:
     """Ask within a transaction and without; both answers are the same."""
     async with database.read() as reader, database.write() as writer:
-        answers = [await reader.ask(question, **values), await writer.ask(question, **values)]
+        answers = [
+            await reader.fetch_all(question, **values),
+            await writer.fetch_all(question, **values),
+        ]
     assert answers[0] == answers[1]
     return answers[0]
 
@@ -65,7 +68,7 @@ async def test_json_and_null_ids_are_restored(database: Database) -> None:
         ip_address=None,
         user_agent=None,
     )
-    async with database.write() as db:
+    async with database.transaction() as db:
         db.add(event)
     assert await ask_both(database, EVENT) == [(event.id, AT, None, ["näme", 'a"b'])]
 
@@ -77,19 +80,18 @@ async def test_a_list_of_any_length_is_one_parameter(database: Database, count: 
         row.name for row in rows[:count]
     ]
     sent: set[str] = set()
-    async with database.read() as db:
-        with listened(lambda sql, _: sent.add(sql)):
-            await db.ask(NAMES, ids=[])
-            await db.ask(NAMES, ids=[rows[0].id, new_id()])
+    with listened(lambda sql, _: sent.add(sql)):
+        await database.fetch_all(NAMES, ids=[])
+        await database.fetch_all(NAMES, ids=[rows[0].id, new_id()])
     assert len(sent) == 1
 
 
 async def test_texts_are_found_in_a_list_whatever_stands_in_them(database: Database) -> None:
     subjects = ["'; --", '"', "\\", "[]", "é🦊", "%"]
-    async with database.write() as db:
+    async with database.transaction() as db:
         db.add_all(ThrottleRow(subject=each, times=[1.5], updated_at=AT) for each in subjects)
-    question = Question(
-        select(ThrottleRow.subject, ThrottleRow.times).where(among(ThrottleRow.subject, "some")),
+    question = Query(
+        select(ThrottleRow.subject, ThrottleRow.times).where(any_of(ThrottleRow.subject, "some")),
         lambda row: (row[0], row[1]),
     )
     found = await ask_both(database, question, some=[*subjects, "nobody"])
@@ -98,9 +100,8 @@ async def test_texts_are_found_in_a_list_whatever_stands_in_them(database: Datab
 
 async def test_a_list_is_looked_up_by_an_index(database: Database) -> None:
     sent: list[tuple[str, object]] = []
-    async with database.read() as db:
-        with listened(lambda *each: sent.append(each)):
-            await db.ask(NAMES, ids=[new_id()])
+    with listened(lambda *each: sent.append(each)):
+        await database.fetch_all(NAMES, ids=[new_id()])
     [(sql, values)] = sent
     async with database.engine.connect() as connection:
         on_sqlite = connection.dialect.name == "sqlite"
@@ -125,9 +126,8 @@ async def test_a_list_is_looked_up_by_an_index(database: Database) -> None:
 async def test_a_value_that_is_not_given_is_no_null(
     database: Database, statement: Select[UUID], values: dict[str, object]
 ) -> None:
-    async with database.read() as db:
-        with pytest.raises(KeyError):
-            await db.ask(Question(statement, tuple), **values)
+    with pytest.raises(KeyError):
+        await database.fetch_all(Query(statement, tuple), **values)
 
 
 async def test_moments_of_any_zone_and_constants_are_bound(database: Database) -> None:
@@ -140,27 +140,26 @@ async def test_moments_of_any_zone_and_constants_are_bound(database: Database) -
     )
     zone = timezone(timedelta(hours=-7))
     after = (await created(database))[0].astimezone(zone)
-    assert await ask_both(database, Question(later, tuple), after=after) == [("Bob",)]
+    assert await ask_both(database, Query(later, tuple), after=after) == [("Bob",)]
 
 
 async def created(database: Database) -> list[datetime]:
     """Tell when customers were added, the first of them first."""
-    question = Question(
+    question = Query(
         select(CustomerRow.created_at).order_by(CustomerRow.created_at), lambda row: row[0]
     )
-    async with database.read() as db:
-        return list(await db.ask(question))
+    return await database.fetch_all(question)
 
 
 async def test_a_transaction_asks_of_what_it_wrote_itself(database: Database) -> None:
-    async with database.write() as db:
+    async with database.transaction() as db:
         db.add(customer("Ada"))
         found: Reader = db
-        names = await found.ask(Question(select(CustomerRow.name), tuple))
+        names = await found.ask(Query(select(CustomerRow.name), tuple))
         assert names == [("Ada",)]
 
 
 async def test_a_question_is_written_once_for_each_database(database: Database) -> None:
-    question = Question(select(CustomerRow.id), tuple)
+    question = Query(select(CustomerRow.id), tuple)
     dialect = database.engine.dialect
     assert question.rendered(dialect) is question.rendered(dialect)

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Integer, func, literal_column, select, text
 
-from gql_app.db.engine import Database
-from gql_app.db.questions import Question
 from gql_app.db.sqlite import SqliteReader
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.database import Database, Query
 from tests.accounts.rows import customer, store
 from tests.databases import copied_sqlite
 
@@ -21,12 +20,12 @@ SIZE = 2
 PATIENCE = 30
 
 
-def counted(most: int) -> Question[int]:
+def counted(most: int) -> Query[int]:
     """Ask SQLite to count, one by one."""
     numbers = select(literal_column("1", Integer()).label("n")).cte("numbers", recursive=True)
     more = select(numbers.c.n + 1).where(numbers.c.n < most)
     numbers = numbers.union_all(more)
-    return Question(select(func.count()).select_from(numbers), lambda row: int(row[0]))
+    return Query(select(func.count()).select_from(numbers), lambda row: int(row[0]))
 
 
 RECOVERING = """
@@ -45,7 +44,7 @@ with file.open("rb") as data, file.with_name(file.name + "-shm").open("w+b") as 
 """Holds the locks of who reads a file, and recovers its log (SQLite, fileformat2 and walformat)."""
 
 AT_ONCE, SHORT, LONG, ENDLESS = counted(10), counted(300), counted(300_000), counted(10**12)
-NAMES = Question(select(CustomerRow.name), lambda row: str(row[0]))
+NAMES = Query(select(CustomerRow.name), lambda row: str(row[0]))
 
 
 @pytest.fixture
@@ -59,30 +58,29 @@ async def database(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Datab
 @pytest.fixture
 async def reader(database: Database) -> AsyncIterator[SqliteReader]:
     """Lend the handle to read with."""
-    async with database.read() as db:
-        assert isinstance(db, SqliteReader)
-        yield db
+    assert isinstance(database, SqliteReader)
+    yield database
 
 
 async def test_short_and_long_questions_are_answered(reader: SqliteReader) -> None:
     for _ in range(3):
-        assert await reader.ask(AT_ONCE) == [10]
-        assert await reader.ask(LONG) == [300_000]
+        assert await reader.fetch_all(AT_ONCE) == [10]
+        assert await reader.fetch_all(LONG) == [300_000]
 
 
 async def test_a_short_question_is_never_handed_to_a_thread(reader: SqliteReader) -> None:
     """SQLite counts its steps on from one run to the next, and looks up after so many."""
-    await reader.ask(SHORT)  # opens the connection
+    await reader.fetch_all(SHORT)  # opens the connection
     for _ in range(100):
         with pytest.raises(StopIteration) as answered:
-            reader.ask(SHORT).send(None)
+            reader.fetch_all(SHORT).send(None)
         assert answered.value.value == [300]
 
 
 async def test_loop_goes_on_beside_a_long_question(reader: SqliteReader) -> None:
-    task = asyncio.create_task(reader.ask(ENDLESS))
+    task = asyncio.create_task(reader.fetch_all(ENDLESS))
     for _ in range(100):
-        assert await reader.ask(AT_ONCE) == [10]
+        assert await reader.fetch_all(AT_ONCE) == [10]
     assert not task.done()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -94,33 +92,33 @@ async def test_cancelled_question_ends_and_gives_its_connection_back(
 ) -> None:
     async with asyncio.timeout(PATIENCE):
         for _ in range(3):
-            tasks = [asyncio.create_task(reader.ask(ENDLESS)) for _ in range(4 * SIZE)]
+            tasks = [asyncio.create_task(reader.fetch_all(ENDLESS)) for _ in range(4 * SIZE)]
             await asyncio.sleep(0)
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
             assert all(isinstance(each, asyncio.CancelledError) for each in ended)
-            long = await asyncio.gather(*(reader.ask(LONG) for _ in range(2 * SIZE)))
+            long = await asyncio.gather(*(reader.fetch_all(LONG) for _ in range(2 * SIZE)))
             assert long == [[300_000]] * (2 * SIZE)
 
 
 async def test_error_leaves_the_connection_as_it_was(reader: SqliteReader) -> None:
-    nowhere = Question(select(text("x")).select_from(text("nowhere")), tuple)
+    nowhere = Query(select(text("x")).select_from(text("nowhere")), tuple)
     for _ in range(3 * SIZE):
         with pytest.raises(sqlite3.OperationalError, match="nowhere"):
-            await reader.ask(nowhere)
-    assert await reader.ask(AT_ONCE) == [10]
+            await reader.fetch_all(nowhere)
+    assert await reader.fetch_all(AT_ONCE) == [10]
 
 
 async def test_nothing_is_written_through_a_reader(
     database: Database, reader: SqliteReader
 ) -> None:
     await store(database, [customer("Ada")])
-    assert await reader.ask(NAMES) == ["Ada"]
+    assert await reader.fetch_all(NAMES) == ["Ada"]
     [connection] = reader._idle  # noqa: SLF001 — there is no other way to write through it
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         connection.fetch("DELETE FROM customers", [])
-    assert await reader.ask(NAMES) == ["Ada"]
+    assert await reader.fetch_all(NAMES) == ["Ada"]
 
 
 async def test_reader_waits_for_a_file_that_is_locked(
@@ -131,7 +129,7 @@ async def test_reader_waits_for_a_file_that_is_locked(
     with sqlite3.connect(tmp_path / "test.db", isolation_level=None) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
-        task = asyncio.create_task(reader.ask(NAMES))
+        task = asyncio.create_task(reader.fetch_all(NAMES))
         for _ in range(10):
             await asyncio.sleep(0.01)
         assert not task.done()
@@ -152,8 +150,8 @@ async def test_reader_waits_while_another_process_recovers_the_log(
         assert other.stdout.readline() == b"held\n"
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.5):
-                await reader.ask(NAMES)
-    assert await reader.ask(NAMES) == []
+                await reader.fetch_all(NAMES)
+    assert await reader.fetch_all(NAMES) == []
     assert (await database.condition()).ready
 
 
@@ -162,11 +160,10 @@ async def test_close_releases_the_file_and_ends_what_is_asked(
 ) -> None:
     database = Database(copied_sqlite(sqlite_template, tmp_path))
     await store(database, [customer("Ada")])
-    async with database.read() as db:
-        await asyncio.gather(*(db.ask(LONG) for _ in range(3)))
-        task = asyncio.create_task(db.ask(ENDLESS))
-        await asyncio.sleep(0)
-        await database.close()
-        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
-            await task
+    await asyncio.gather(*(database.fetch_all(LONG) for _ in range(3)))
+    task = asyncio.create_task(database.fetch_all(ENDLESS))
+    await asyncio.sleep(0)
+    await database.close()
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        await task
     assert [file.name for file in [*tmp_path.iterdir()]] == ["test.db"]  # noqa: ASYNC240 — a look at one folder

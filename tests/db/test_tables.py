@@ -10,11 +10,11 @@ from sqlalchemy.exc import IntegrityError
 from gql_app.accounts.identity import MAX_KEY, email_key, search_key
 from gql_app.accounts.validation import MAX_EMAIL, MAX_NAME, check_new
 from gql_app.clock import LATEST
-from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.lib.database import Database
 from gql_app.security.ids import new_id
 from tests.accounts.rows import customer, store
-from tests.databases import looking
+from tests.rows import column, get_row, value
 
 NOON = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -39,10 +39,9 @@ async def test_a_moment_comes_back_in_utc_to_the_microsecond(
     row = customer("Ada")
     row.created_at = moment
     await store(database, [row])
-    async with looking(database) as db:
-        back = (await db.execute(select(CustomerRow.created_at))).scalar_one()
-        same = select(CustomerRow.id).where(CustomerRow.created_at == moment)
-        assert (await db.scalars(same)).all() == [row.id]
+    back = await value(database, select(CustomerRow.created_at))
+    same = select(CustomerRow.id).where(CustomerRow.created_at == moment)
+    assert await column(database, same) == [row.id]
     assert back == moment
     assert back.utcoffset() == timedelta()
 
@@ -58,10 +57,9 @@ async def test_an_absent_moment_stays_absent(database: Database) -> None:
         ip_address=None,
         user_agent=None,
     )
-    async with database.write() as db:
+    async with database.transaction() as db:
         db.add(session)
-    async with looking(database) as db:
-        back = await db.get_one(SessionRow, session.id)
+    back = await get_row(database, SessionRow, session.id)
     assert (back.ended_at, back.expires_at) == (None, NOON)
 
 
@@ -90,13 +88,13 @@ async def test_what_a_customer_must_have_can_not_be_absent(database: Database, c
     row = customer("Ada")
     values = {key.key: getattr(row, key.key) for key in CustomerRow.__table__.columns}
     with pytest.raises(IntegrityError):
-        async with database.write() as db:
+        async with database.transaction() as db:
             await db.execute(insert(CustomerRow).values({**values, column: None}))
 
 
 async def test_a_session_needs_a_customer(database: Database) -> None:
     with pytest.raises(IntegrityError):
-        async with database.write() as db:
+        async with database.transaction() as db:
             await db.execute(
                 insert(SessionRow).values(
                     id=new_id(),
@@ -120,6 +118,5 @@ async def test_keys_are_sorted_by_code_point_on_either_database(database: Databa
     for row in rows:
         row.name_key = row.name
     await store(database, rows)
-    async with looking(database) as db:
-        order = text("name_key")
-        assert (await db.scalars(select(CustomerRow.name_key).order_by(order))).all() == keys
+    order = text("name_key")
+    assert await column(database, select(CustomerRow.name_key).order_by(order)) == keys

@@ -11,9 +11,8 @@ import pytest
 import trustme
 from sqlalchemy import select, true
 
-from gql_app.db.engine import Database
-from gql_app.db.questions import Question
 from gql_app.errors import Unavailable
+from gql_app.lib.database import Database, Query
 from gql_app.settings.postgresql import in_the_clear, sslmode
 from tests.commands import run_here
 
@@ -21,7 +20,7 @@ PASSWORD = "s3cret-of-db"
 ELSEWHERE = "0.0.0.0"  # noqa: S104 — this machine by an address that is none of loopback's
 SSL_REQUEST = 80877103
 CLEARTEXT = b"R" + struct.pack("!II", 8, 3)
-ANYTHING = Question(select(true()), tuple)
+ANYTHING = Query(select(true()), tuple)
 
 
 @asynccontextmanager
@@ -63,8 +62,7 @@ async def read(url: str) -> None:
     """Ask the database something, as every query does."""
     database = Database(url)
     try:
-        async with database.read() as db:
-            await db.ask(ANYTHING)
+        await database.fetch_all(ANYTHING)
     finally:
         await database.close()
 
@@ -73,8 +71,8 @@ async def write(url: str) -> None:
     """Begin a transaction, as every mutation does."""
     database = Database(url)
     try:
-        async with database.write() as db:
-            await db.ask(ANYTHING)
+        async with database.transaction() as db:
+            await db.fetch_all(ANYTHING)
     finally:
         await database.close()
 

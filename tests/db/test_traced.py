@@ -7,18 +7,17 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 from sqlalchemy import Text, bindparam, column, select, table
 
-from gql_app.db.engine import Database
 from gql_app.db.faults import DRIVERS
-from gql_app.db.questions import Question
+from gql_app.lib.database import Database, Query
 from gql_app.lib.telemetry.statement_spans import trace_statements
 from gql_app.security.ids import new_id
 from tests.accounts.rows import customer, store
 from tests.db.test_deeds import write
 
-GOOD = Question(select(bindparam("name", type_=Text())), tuple)
+GOOD = Query(select(bindparam("name", type_=Text())), tuple)
 NOWHERE = table("nowhere", column("name"))
 NAMED = NOWHERE.c.name == bindparam("name", type_=Text())
-BAD = Question(select(NOWHERE.c.name).where(NAMED), tuple)
+BAD = Query(select(NOWHERE.c.name).where(NAMED), tuple)
 
 
 async def test_question_that_fails_is_told_by_its_kind_alone(database: Database) -> None:
@@ -26,12 +25,11 @@ async def test_question_that_fails_is_told_by_its_kind_alone(database: Database)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = provider.get_tracer("tests")
     trace_statements(database, tracer)
-    async with database.read() as db:
-        await db.ask(GOOD, name="nobody's request")
-        with tracer.start_as_current_span("request"):
-            await db.ask(GOOD, name="Ada")
-            with pytest.raises(Exception, match="nowhere") as caught:
-                await db.ask(BAD, name="Ada")
+    await database.fetch_all(GOOD, name="nobody's request")
+    with tracer.start_as_current_span("request"):
+        await database.fetch_all(GOOD, name="Ada")
+        with pytest.raises(Exception, match="nowhere") as caught:
+            await database.fetch_all(BAD, name="Ada")
     good, bad, request = exporter.get_finished_spans()
     assert request.context is not None
     for span in (good, bad):

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import select, text, update
 
-from gql_app.db.engine import Database, Writer
-from gql_app.db.faults import Lost, Unknown
 from gql_app.db.tables import CustomerRow
-from tests.accounts.rows import customer, store
-from tests.databases import Postgres, looking
+from gql_app.lib.database import CommitOutcomeUnknown, ConnectionLost, Database, Transaction
+from tests.accounts.rows import StoredCustomer, customer, store
+from tests.databases import Postgres
 from tests.db.test_faults import ONE, rename
 from tests.db.test_postgres import PATIENCE, PID, terminate
 from tests.locks import until_it_waits
+from tests.rows import column, get_row, value
 
 SLOW_COMMIT = (
     """
@@ -40,10 +40,10 @@ async def postgresql(postgres: Postgres) -> AsyncIterator[Database]:
         await database.close()
 
 
-async def count_up(db: Writer, row: CustomerRow, tries: list[int]) -> None:
+async def count_up(db: Transaction, row: StoredCustomer, tries: list[int]) -> None:
     """Read a number and write the next one, as only what runs alone may."""
     tries.append(1)
-    name = (await db.scalars(select(CustomerRow.name).where(CustomerRow.id == row.id))).one()
+    name = await value(db, select(CustomerRow.name).where(CustomerRow.id == row.id))
     await asyncio.sleep(0)
     itself = CustomerRow.id == row.id
     await db.execute(update(CustomerRow).where(itself).values(name=str(int(name) + 1)))
@@ -55,8 +55,7 @@ async def test_transactions_that_can_not_be_serialized_run_again(postgres: Postg
         database, tries = Database(serializable), list[int]()
         [row] = await store(database, [customer("0")])
         await asyncio.gather(*(database.transact(count_up, row, tries) for _ in range(16)))
-        async with looking(database) as db:
-            assert (await db.get_one(CustomerRow, row.id)).name == "16"
+        assert (await get_row(database, CustomerRow, row.id)).name == "16"
         assert len(tries) > 16
         await database.close()
 
@@ -65,10 +64,10 @@ async def test_transaction_that_is_in_a_deadlock_runs_again(postgresql: Database
     ada, bob = await store(postgresql, [customer("Ada"), customer("Bob")])
     both, tries = asyncio.Barrier(2), list[int]()
 
-    async def lock(db: Writer, *rows: CustomerRow) -> None:
+    async def lock(db: Transaction, *rows: StoredCustomer) -> None:
         tries.append(1)
         for row in rows:
-            await db.get(CustomerRow, row.id, with_for_update=True)
+            await get_row(db, CustomerRow, row.id, for_update=True)
             if row is rows[0] and len(tries) <= 2:
                 await both.wait()
 
@@ -83,9 +82,8 @@ async def until_committing(database: Database) -> set[int]:
     """Wait until somebody commits, and tell by which connection."""
     async with asyncio.timeout(PATIENCE):
         while True:
-            async with looking(database) as db:
-                if pids := set(await db.scalars(text(COMMITTING))):
-                    return pids
+            if pids := set(await column(database, text(COMMITTING))):
+                return pids
             await asyncio.sleep(0.01)
 
 
@@ -95,29 +93,27 @@ async def test_transaction_whose_connection_dies_before_the_commit_runs_again(
 ) -> None:
     pids: list[int] = []
 
-    async def add(db: Writer) -> None:
+    async def add(db: Transaction) -> None:
         db.add(customer(f"Ada {len(pids)}"))
-        await db.flush()
-        pids.extend(await db.ask(PID))
+        pids.extend(await db.fetch_all(PID))
         if len(pids) == 1:
             await terminate(postgresql, set(pids))
             if notices == "in a statement":
-                await db.ask(ONE)
+                await db.fetch_all(ONE)
 
     await postgresql.transact(add)
-    async with looking(postgresql) as db:
-        assert (await db.scalars(select(CustomerRow.name))).all() == ["Ada 1"]
+    assert await column(postgresql, select(CustomerRow.name)) == ["Ada 1"]
     assert len(set(pids)) == 2
 
 
 async def test_transaction_whose_connections_always_die_is_given_up(postgresql: Database) -> None:
     tries: list[int] = []
 
-    async def die(db: Writer) -> None:
+    async def die(db: Transaction) -> None:
         tries.append(1)
-        await terminate(postgresql, set(await db.ask(PID)))
+        await terminate(postgresql, set(await db.fetch_all(PID)))
 
-    with pytest.raises(Lost):
+    with pytest.raises(ConnectionLost):
         await postgresql.transact(die)
     assert len(tries) > 2
 
@@ -127,16 +123,16 @@ async def test_fate_of_what_is_lost_in_its_commit_is_unknown_and_it_runs_once(
 ) -> None:
     tries: list[int] = []
 
-    async def add(db: Writer) -> None:
+    async def add(db: Transaction) -> None:
         tries.append(1)
         db.add(customer("Ada"))
 
-    async with postgresql.write() as db:
+    async with postgresql.transaction() as db:
         for statement in SLOW_COMMIT:
             await db.execute(text(statement))
     task = asyncio.create_task(postgresql.transact(add))
     await terminate(postgresql, await until_committing(postgresql))
-    with pytest.raises(Unknown) as why:
+    with pytest.raises(CommitOutcomeUnknown) as why:
         await task
     assert "isn't known whether" in why.value.message
     assert tries == [1]
@@ -151,5 +147,4 @@ async def test_cancelled_transaction_is_left_at_once_and_rolled_back(database: D
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    async with looking(database) as db:
-        assert (await db.get_one(CustomerRow, row.id)).name == "Bob"
+    assert (await get_row(database, CustomerRow, row.id)).name == "Bob"

@@ -5,9 +5,8 @@ import asyncio
 import pytest
 
 from gql_app.accounts import customers
-from gql_app.db.engine import Database
-from gql_app.db.faults import Busy
 from gql_app.db.turns import Turns
+from gql_app.lib.database import Busy, Database
 from tests.people import add_customer
 from tests.slow import slow_down, speed_up
 
@@ -80,8 +79,7 @@ async def test_who_waits_for_a_connection_is_counted(database_url: str) -> None:
     await slow_down(database, "customers")
 
     async def ask() -> None:
-        async with database.read() as db:
-            await customers.by_id(db, row.id)
+        await customers.by_id(database, row.id)
 
     asking = [asyncio.create_task(ask()) for _ in range(3)]
     await until(database, in_use=1, waiting=2)
@@ -94,7 +92,7 @@ async def test_who_waits_for_a_connection_is_counted(database_url: str) -> None:
 
 
 async def test_connections_to_write_with_are_counted(database: Database) -> None:
-    async with database.write() as db:
+    async with database.transaction() as db:
         await db.connection()
         assert database.use["write"] == {"in_use": 1, "idle": 0}
     assert database.use["write"] == {"in_use": 0, "idle": 1}

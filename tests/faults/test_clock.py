@@ -123,9 +123,11 @@ async def test_letter_in_hand_leaves_within_the_longest_pause(
     set_clock(NOON)
     assert timedelta(seconds=LONGEST_PAUSE) == HOUR
     async with Resources.open(settings) as resources:
-        async with resources.database.write() as db:
-            letters.post(db, Kind.EMAIL_CHANGED, customer_id=None, recipient="ada@example.com")
-        async with resources.database.write() as db:
+        async with resources.database.transaction() as db:
+            await letters.post(
+                db, Kind.EMAIL_CHANGED, customer_id=None, recipient="ada@example.com"
+            )
+        async with resources.database.transaction() as db:
             assert len((await outbox.claim(db, resources.stationery)).letters) == 1
         told = []
         for step in steps:

@@ -206,7 +206,7 @@ async def _fill(api: Api) -> tuple[dict[Kind, str | None], dict[str, str]]:
     }
     for number, (name, moment) in enumerate(zip(NAMES, MOMENTS, strict=True)):
         row = await add_customer(database, "Odd", f"{number}@example.com", phone="+1 555 0100")
-        async with database.write() as db:
+        async with database.transaction() as db:
             moments = {"created_at": moment, "updated_at": moment}
             changed = {
                 "name": name,

@@ -15,8 +15,8 @@ from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.conftest import SetClock
-from tests.databases import looking
 from tests.people import PASSWORD, Person, add_customer, sign_in
+from tests.rows import value
 from tests.schema.mutations import SUCCESS, Told, do, faults
 from tests.throttles import fill
 
@@ -33,11 +33,10 @@ def carried_on(who: Person, payload: dict[str, Any]) -> Person:
 
 async def kept(api: Api) -> list[int]:
     """Count the rows of what stays."""
-    async with looking(api.database) as db:
-        return [
-            (await db.execute(select(func.count()).select_from(table))).scalar_one()
-            for table in (AuditRow, SessionRow, RefreshTokenRow)
-        ]
+    return [
+        await value(api.database, select(func.count()).select_from(table))
+        for table in (AuditRow, SessionRow, RefreshTokenRow)
+    ]
 
 
 async def rename(api: Api, who: Person) -> dict[str, Any]:

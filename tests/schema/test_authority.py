@@ -89,7 +89,7 @@ class Meanwhile:
 
         async def spying(*args: object, **kwargs: object) -> object:
             if self.change is not None and self.transactions == self.turn:
-                async with self.api.database.write() as db:
+                async with self.api.database.transaction() as db:
                     await db.execute(self.change)
                 self.found = await contents(self.api.database)
             self.transactions += 1

@@ -11,7 +11,7 @@ import pytest
 from gql_app import clock
 from gql_app.accounts.limits import Limit
 from gql_app.accounts.throttling import Throttle
-from gql_app.db.engine import Database
+from gql_app.lib.database import Database
 from gql_app.lib.telemetry.labels import LIMITS
 from gql_app.security.ids import new_id
 from gql_app.security.passwords import Passwords

@@ -78,7 +78,7 @@ async def test_address_may_be_typed_in_any_case(api: Api, plain: Person, email: 
 
 async def test_every_failure_answers_the_same(api: Api, plain: Person) -> None:
     inactive = await add_customer(api.database, "Ina Inactive", "inactive@example.com")
-    async with api.database.write() as db:
+    async with api.database.transaction() as db:
         (await db.merge(inactive)).is_active = False
     message = "The e-mail address or the password is wrong."
     for email, password in FAILURES:

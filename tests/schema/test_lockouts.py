@@ -14,7 +14,6 @@ from gql_app.db.tables import CustomerRow, KnownClientRow
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.conftest import SetClock
-from tests.databases import looking
 from tests.letterbox import Letterbox
 from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.schema.mutations import SUCCESS, Told, do, faults, refresh, reset
@@ -202,11 +201,9 @@ async def test_thief_of_a_token_keeps_no_owner_from_proving_their_password(
 async def test_nothing_is_known_of_whoever_is_gone(api: Api, plain: Person) -> None:
     assert await login(api, HOME) == SUCCESS
     assert await login(api, AWAY) == SUCCESS
-    async with looking(api.database) as db:
-        rows = (await db.scalars(select(KnownClientRow))).all()
+    rows = await api.database.fetch_all(select(KnownClientRow))
     assert {(row.customer_id, row.client) for row in rows} == {(plain.id, HOME), (plain.id, AWAY)}
     gone = await do(api, "deleteMe", token=plain.token, password=PASSWORD)
     assert faults(gone) == SUCCESS
-    async with looking(api.database) as db:
-        assert (await db.scalars(select(KnownClientRow))).all() == []
-        assert (await db.scalars(select(CustomerRow))).all() == []
+    assert await api.database.fetch_all(select(KnownClientRow)) == []
+    assert await api.database.fetch_all(select(CustomerRow)) == []

@@ -10,8 +10,8 @@ from gql_app.accounts.callers import USE_PRECISION
 from gql_app.db.tables import CustomerRow, SessionRow
 from tests.api import Api
 from tests.conftest import SetClock
-from tests.databases import looking
 from tests.people import Person, sign_out
+from tests.rows import get_row
 from tests.schema.agreement import BOTH_WAYS
 
 PAGE = "{ customers { nodes { id email phone isActive } } }"
@@ -24,7 +24,7 @@ NOTHING = "{ customers { __typename } }"
 
 async def set_admin(api: Api, person: Person, *, is_admin: bool) -> None:
     """Make somebody an admin, or none, behind every server's back."""
-    async with api.database.write() as db:
+    async with api.database.transaction() as db:
         await db.execute(
             update(CustomerRow).where(CustomerRow.id == person.id).values(is_admin=is_admin)
         )
@@ -95,8 +95,7 @@ async def test_reading_a_list_again_is_using_the_session(
         moment = start + minutes * (USE_PRECISION + timedelta(seconds=1))
         set_clock(moment)
         assert await emails(api, plain) == {plain.email}
-    async with looking(api.database) as db:
-        session = await db.get_one(SessionRow, plain.session_id)
+    session = await get_row(api.database, SessionRow, plain.session_id)
     assert session.last_used_at == moment
 
 

@@ -93,8 +93,8 @@ async def test_readiness_waits_for_the_migrations(unmigrated_url: str) -> None:
 
 
 async def test_server_stays_ready_once_a_newer_version_has_migrated(api: Api) -> None:
-    async with api.database.write() as db:
-        await db.execute(text("UPDATE alembic_version SET version_num = :at"), {"at": "9999"})
+    async with api.database.transaction() as db:
+        await db.execute(text("UPDATE alembic_version SET version_num = :at"), at="9999")
     assert await readiness(api) == (200, {"migrations"})
     assert (await api.client.get("/readyz")).json()["migrations"] == "newer"
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Text, bindparam, select
 
-from gql_app.db.questions import Question
 from gql_app.db.sqlite import SqliteReader
+from gql_app.lib.database import Query
 from gql_app.lib.telemetry import logs
 from gql_app.resources import Resources
 from gql_app.security.fair_queue import LOCAL
@@ -157,7 +157,7 @@ class Chatty(str):
 async def test_lines_of_threads_name_the_request(
     capsys: pytest.CaptureFixture[str], settings: Settings
 ) -> None:
-    named = Question(select(bindparam("name", type_=Text())), tuple)
+    named = Query(select(bindparam("name", type_=Text())), tuple)
     async with Resources.open(settings) as resources:
         logs.configure("INFO")
         for request_id in ("one", "two"):

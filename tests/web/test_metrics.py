@@ -144,7 +144,7 @@ async def test_full_queue_of_passwords_is_seen(strict: Api) -> None:
 
 async def test_connections_are_told_by_what_they_do(api: Api) -> None:
     pool = "gql_app_database_connections"
-    async with api.database.write() as db:
+    async with api.database.transaction() as db:
         await db.connection()
         now = await numbers(api)
     assert now.of(pool, pool="write", state="in_use") >= 1
