@@ -1,24 +1,9 @@
-"""The one place where time is read."""
+"""The clock under its old name, until every import says gql_app.lib.clock."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Final
+import sys
 
-LATEST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-"""The last moment that RFC 3339 can write; nothing here lives longer."""
+from gql_app.lib import clock
+from gql_app.lib.clock import LATEST, later, now, rfc3339
 
-
-def now() -> datetime:
-    """Tell the present moment, always in UTC."""
-    return datetime.now(UTC)
-
-
-def later(moment: datetime, seconds: int) -> datetime:
-    """Add seconds to a moment, up to the last one that can be written."""
-    left = int((LATEST - moment).total_seconds())
-    return moment + timedelta(seconds=seconds) if seconds < left else LATEST
-
-
-def rfc3339(moment: datetime) -> str:
-    """Write a moment as RFC 3339 does, in UTC, ending in Z."""
-    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    return f"{utc.isoformat()[:-6]}Z"
+__all__ = ["LATEST", "later", "now", "rfc3339"]
+sys.modules[__name__] = clock

@@ -31,6 +31,13 @@ HOUSE: Floors = (
 MACHINERY: Final = "lib"
 """What everything may import, and what imports nothing of ours but itself."""
 
+BESIDE_THE_CORE: Final = frozenset({"main", "cli", "lib", "extending", "features"})
+"""What is opened only by whoever works on it."""
+CEILING: Final = (55, 6_500)
+"""Files of the core, and lines of them: what is read in an afternoon."""
+LONGEST_FILE: Final = 400
+"""Lines."""
+
 HOMES: Mapping[str, tuple[str, ...]] = {
     "aiosmtplib": ("lib.outbox",),
     "alembic": ("cli", "db.migrations"),
@@ -181,3 +188,8 @@ def says_what_it_is_for(source: str) -> bool:
     """Tell whether a module begins with one line, and more only after an empty one."""
     first, *rest = (ast.get_docstring(ast.parse(source)) or "").splitlines() or [""]
     return first.endswith(".") and (not rest or not rest[0])
+
+
+def is_core(module: str) -> bool:
+    """Return whether a module is of the core: what README calls an afternoon's reading."""
+    return folder(module) not in BESIDE_THE_CORE and not module.startswith("db.migrations")

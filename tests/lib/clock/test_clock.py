@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from gql_app import clock
+from gql_app.lib import clock
 
 NOON = datetime(2026, 7, 1, 12, 0, 0, tzinfo=UTC)
 LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Tests of the machinery, a folder for each package."""
