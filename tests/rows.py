@@ -1,20 +1,24 @@
 """Rows that tests write and read past the rules."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, overload
 
 from sqlalchemy import Select, TextClause, insert, inspect, select, update
 
 from gql_app.db.tables import Row
-from gql_app.lib.database import Query, Reader, Transaction
+from gql_app.lib.database import Query, Reader, Transaction, insert_row
 
 T = TypeVar("T")
 
 
 async def add(db: Transaction, table: type[Row], **values: object) -> None:
-    """Insert one row; a column without a value is what the table has by default, or NULL."""
-    columns = inspect(table).columns
-    defaults = {c.key: c.default.arg if c.default is not None else None for c in columns}
-    await db.execute(insert(table).values(defaults | values))
+    """Insert one row."""
+    await db.execute(insert(table).values(values))
+
+
+async def add_all(db: Transaction, table: type[Row], rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows that have a value for each column."""
+    await db.execute_many(insert_row(table), rows)
 
 
 async def change(db: Transaction, table: type[Row], key: object, **values: object) -> None:

@@ -69,8 +69,8 @@ def _on_postgresql(database: Database) -> bool:
 
 
 async def _run(database: Database, *statements: str) -> None:
-    async with database.engine.begin() as connection:
+    async with database.transaction() as db:
         if not _on_postgresql(database):  # a pooled connection may know the tables as they were
-            await connection.execute(text("SELECT count(*) FROM sqlite_schema"))
+            await db.fetch_all(text("SELECT count(*) FROM sqlite_schema"))
         for statement in statements:
-            await connection.execute(text(statement))
+            await db.execute(text(statement))

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from gql_app.accounts.outbox import BATCH
 from pydantic import SecretStr
 from sqlalchemy import func, select, text
 from structlog.testing import capture_logs
@@ -14,7 +15,6 @@ from gql_app import background
 from gql_app.accounts import letters, refresh_tokens, sessions
 from gql_app.accounts.audit import Action
 from gql_app.accounts.letters import Kind
-from gql_app.accounts.outbox import BATCH
 from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened
 from gql_app.db.tables import AuditRow, LetterRow, RefreshTokenRow, Row, SessionRow
@@ -27,7 +27,7 @@ from tests.api import running
 from tests.conftest import SetClock
 from tests.mailbox import HOST, Mailbox, mail_server, port_of, reserved_port
 from tests.people import NOWHERE, add_customer
-from tests.rows import value
+from tests.rows import add_all, value
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -299,19 +299,20 @@ async def test_purge_takes_small_batches_until_nothing_is_left(
 ) -> None:
     opened = await open_session(noon, "Ada Plain")
     expired = [
-        SessionRow(
-            id=new_id(),
-            customer_id=opened.session.customer_id,
-            created_at=NOON,
-            last_used_at=NOON,
-            expires_at=opened.session.expires_at,
-            ip_address=None,
-            user_agent=None,
-        )
+        {
+            "id": new_id(),
+            "customer_id": opened.session.customer_id,
+            "created_at": NOON,
+            "last_used_at": NOON,
+            "expires_at": opened.session.expires_at,
+            "ended_at": None,
+            "ip_address": None,
+            "user_agent": None,
+        }
         for _ in range(1000)
     ]
     async with noon.database.transaction() as db:
-        db.add_all(expired)
+        await add_all(db, SessionRow, expired)
         await noon.throttle.count(db, noon.throttle.of_typed("sign-in", "ada@example.com"))
     set_clock(NOON + 61 * DAY)
     async with noon.database.transaction() as db:

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from gql_app import __version__
+from gql_app.db.readiness import revision
 from gql_app.lib.database import Database
 from gql_app.settings import Settings
 from tests.api import running
@@ -89,7 +90,7 @@ async def test_older_version_leaves_and_serves_what_a_newer_one_migrated(
         await db.execute(text("UPDATE alembic_version SET version_num = :at"), at="9999")
     assert "newer" in output_here("migrate", folder=tmp_path, database_url=sqlite_url)
     output_here("purge", folder=tmp_path, database_url=sqlite_url)
-    assert await database.revision() == "9999"
+    assert await revision(database) == "9999"
     await database.close()
 
 

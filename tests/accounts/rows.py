@@ -8,12 +8,14 @@ from itertools import product
 from typing import Any
 from uuid import UUID
 
-from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.accounts.identity import canonical_email, email_key, search_key
-from gql_app.db.tables import CustomerRow
-from gql_app.lib.database import Database, insert_row
 from gql_app.lib.pagination.pages import REACH, Listing, Page, Window
+
+from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
+from gql_app.db.tables import CustomerRow
+from gql_app.lib.database import Database
 from gql_app.security.ids import new_id
+from tests.rows import add_all
 from tests.statements import listened
 
 START = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
@@ -66,7 +68,7 @@ async def store(database: Database, rows: Iterable[StoredCustomer]) -> list[Stor
     """Put rows into the database."""
     stored = list(rows)
     async with database.transaction() as db:
-        await db.execute_many(insert_row(CustomerRow), [asdict(row) for row in stored])
+        await add_all(db, CustomerRow, [asdict(row) for row in stored])
     return stored
 
 

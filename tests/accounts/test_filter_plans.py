@@ -7,14 +7,13 @@ from itertools import product
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from gql_app.lib.pagination.pages import SAMPLE, Window
 
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.accounts.records import AuditRecord
 from gql_app.lib.database import Database
-from gql_app.lib.pagination.pages import SAMPLE, Window
 from tests.accounts.rows import (
     FREQUENT,
     ORDERS,
@@ -26,6 +25,7 @@ from tests.accounts.rows import (
     read,
     statements,
 )
+from tests.databases import sent
 
 ORDERED = {
     OrderField.CREATED_AT: {"ix_customers_created_at"},
@@ -50,14 +50,10 @@ async def plan_of(
     off: Sequence[str] = ("seqscan",),
 ) -> list[dict[str, Any]]:
     """Ask PostgreSQL how it would run a statement, were the table too large to read whole."""
-    database = Database(url)
-    async with database.engine.connect() as connection:
-        for way in off:
-            await connection.execute(text(f"SET LOCAL enable_{way} = off"))
-        how = f"EXPLAIN (FORMAT JSON{', ANALYZE' if analyze else ''})"
-        [(plan,)] = (await connection.exec_driver_sql(f"{how} {statement}", tuple(values))).all()
-    await database.close()
-    return list(nodes((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]))
+    ways = [f"SET LOCAL enable_{way} = off" for way in off]
+    how = f"EXPLAIN (FORMAT JSON{', ANALYZE' if analyze else ''})"
+    [(plan,)] = await sent(url, *ways, f"{how} {statement}", values=values)
+    return list(nodes(json.loads(plan)[0]["Plan"]))
 
 
 def used(plan: list[dict[str, Any]]) -> set[str]:
@@ -132,20 +128,22 @@ async def test_postgresql_walks_an_orders_index_and_reads_rows_of_a_page_alone(
 
 
 async def plan_on_sqlite(
-    database: Database, statement: str, values: Sequence[object]
+    url: str, statement: str, values: Sequence[object]
 ) -> list[tuple[int, str]]:
     """Ask SQLite how it would run a statement: each step, and below which other."""
-    async with database.engine.connect() as connection:
-        how = f"EXPLAIN QUERY PLAN {statement}"
-        plan = (await connection.exec_driver_sql(how, tuple(values))).all()
-    return [(row.parent, row.detail) for row in plan]
+    plan = await sent(url, f"EXPLAIN QUERY PLAN {statement}", values=values)
+    return [(parent, detail) for _, parent, _, detail in plan]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("by_admin", [True, False])
 @pytest.mark.parametrize("field", [OrderField.CREATED_AT, OrderField.NAME])
 async def test_sqlite_walks_an_orders_index_and_reads_rows_of_a_page_alone(
-    crowd: tuple[Database, list[StoredCustomer]], field: OrderField, *, by_admin: bool
+    crowd: tuple[Database, list[StoredCustomer]],
+    database_url: str,
+    field: OrderField,
+    *,
+    by_admin: bool,
 ) -> None:
     """The index of addresses is part of SQLite's table, so that it holds nothing else."""
     database, [caller, *_] = crowd
@@ -153,7 +151,7 @@ async def test_sqlite_walks_an_orders_index_and_reads_rows_of_a_page_alone(
     of = listing(RARE, order, by_admin=by_admin, caller_id=caller.id)
     with statements() as seen:
         await read(database, of, Window(1))
-    scouting, _, gathering = [await plan_on_sqlite(database, *each) for each in seen]
+    scouting, _, gathering = [await plan_on_sqlite(database_url, *each) for each in seen]
     [index] = ORDERED[order.field]
     tables = [step for _, step in scouting if "customers" in step]
     assert tables[0] == f"SCAN customers USING COVERING INDEX {index}"

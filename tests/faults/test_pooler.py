@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Float, bindparam, func, select
 from sqlalchemy.dialects.postgresql import INTEGER
 
+from gql_app.db.readiness import condition
 from gql_app.lib.database import Database, Query, Transaction
 from tests.conftest import SECRET
 from tests.databases import Postgres
@@ -47,7 +48,7 @@ async def test_questions_and_transactions_share_servers(pooler: Pooler) -> None:
     database = Database(pooler.url, prepared=False)
     asking = asyncio.gather(*(database.fetch_all(WHERE) for _ in range(CROWD)))
     writing = asyncio.gather(*(database.transact(where) for _ in range(CROWD)))
-    assert (await database.condition()).ready
+    assert (await condition(database)).ready
     assert {pid for [pid] in await asking} == set(await writing)
     task = asyncio.create_task(database.fetch_all(SLEEP, seconds=100))
     await asyncio.sleep(0)

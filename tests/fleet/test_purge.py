@@ -16,7 +16,7 @@ from gql_app.security.ids import new_id
 from gql_app.settings import Settings
 from tests.conftest import SetClock
 from tests.people import NOWHERE, add_customer
-from tests.rows import value
+from tests.rows import add_all, value
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 LATER = timedelta(days=61)
@@ -37,23 +37,24 @@ async def processes(settings: Settings, set_clock: SetClock) -> AsyncIterator[li
         customer = await add_customer(resources.database, "Ada Plain")
         set_clock(NOON)
         over = [
-            SessionRow(
-                id=new_id(),
-                customer_id=customer.id,
-                created_at=NOON,
-                last_used_at=NOON,
-                expires_at=NOON,
-                ip_address=None,
-                user_agent=None,
-            )
+            {
+                "id": new_id(),
+                "customer_id": customer.id,
+                "created_at": NOON,
+                "last_used_at": NOON,
+                "expires_at": NOON,
+                "ended_at": None,
+                "ip_address": None,
+                "user_agent": None,
+            }
             for _ in range(OVER)
         ]
         failed = [
-            ThrottleRow(subject=f"{number:064}", times=[], updated_at=NOON)
-            for number in range(OVER)
+            {"subject": f"{number:064}", "times": [], "updated_at": NOON} for number in range(OVER)
         ]
         async with resources.database.transaction() as db:
-            db.add_all([*over, *failed])
+            await add_all(db, SessionRow, over)
+            await add_all(db, ThrottleRow, failed)
         set_clock(NOON + LATER)
         async with resources.database.transaction() as db:
             await sessions.open_session(db, customer, NOWHERE, resources.lifetimes)

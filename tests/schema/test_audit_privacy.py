@@ -49,10 +49,10 @@ async def test_names_of_fields_are_kept_and_never_their_values(
     done = await do(api, "updateCustomer", token=admin.token, id=str(plain.id), input=changes)
     assert faults(done) == SUCCESS
     rows = await api.database.fetch_all(select(*AuditRow.__table__.columns))
-    kept = " ".join(str(value) for row in rows for value in row)
+    kept = " ".join(str(each) for row in rows for each in row)
     assert "['email', 'name', 'phone']" in kept
-    for value in (*changes.values(), plain.name, plain.email):
-        assert value not in kept
+    for told in (*changes.values(), plain.name, plain.email):
+        assert told not in kept
 
 
 @pytest.mark.parametrize("by_admin", [False, True])

@@ -52,8 +52,8 @@ WRONG_VARIABLES: Final[Sequence[tuple[str, str, object]]] = [
 
 async def drop_sessions(api: Api) -> None:
     """Take a table away behind the API's back."""
-    async with api.database.engine.begin() as connection:
-        await connection.execute(text("ALTER TABLE sessions RENAME TO gone"))
+    async with api.database.transaction() as db:
+        await db.execute(text("ALTER TABLE sessions RENAME TO gone"))
 
 
 def check_masked(answer: Answer, field: str) -> str:
