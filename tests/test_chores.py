@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from gql_app.accounts.outbox import BATCH
 from pydantic import SecretStr
 from sqlalchemy import func, select, text
 from structlog.testing import capture_logs
@@ -19,6 +18,7 @@ from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened
 from gql_app.db.tables import AuditRow, LetterRow, RefreshTokenRow, Row, SessionRow
 from gql_app.lib.database import Database
+from gql_app.lib.outbox import BATCH
 from gql_app.lib.telemetry import logs
 from gql_app.resources import Resources
 from gql_app.security.ids import new_id

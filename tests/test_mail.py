@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 
 from gql_app.accounts import validation
 from gql_app.errors import Rejected, UserErrorCode
-from gql_app.lib.outbox import mailer
-from gql_app.lib.outbox.mailer import ClosedMailer, ConsoleMailer, Letter, SmtpMailer, Undeliverable
+from gql_app.lib.outbox import Letter, Undeliverable, mailer
+from gql_app.lib.outbox.mailer import ClosedMailer, ConsoleMailer, SmtpMailer
 from gql_app.settings import Settings
 from tests.conftest import SetClock
 from tests.mailbox import HOST, Mailbox, mail_server

@@ -8,8 +8,8 @@ import aiosmtplib
 import pytest
 import trustme
 
-from gql_app.lib.outbox import mailer
-from gql_app.lib.outbox.mailer import Letter, SmtpMailer, Undeliverable, Unencrypted
+from gql_app.lib.outbox import Letter, Undeliverable, mailer
+from gql_app.lib.outbox.mailer import SmtpMailer, Unencrypted
 from tests.mailbox import HOST, Mailbox, mail_server
 
 ELSEWHERE = "0.0.0.0"  # noqa: S104 — this machine as well, by an address that is not loopback

@@ -7,12 +7,11 @@ from sqlalchemy import select
 
 from gql_app.accounts import letters, outbox
 from gql_app.accounts.letters import Kind
-from gql_app.accounts.outbox import Claimed
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import LetterRow, PasswordResetRow
 from gql_app.lib.database import Database
-from gql_app.lib.outbox.mailer import Letter
+from gql_app.lib.outbox import Claimed, Letter
 from tests.rows import column
 
 PER_DAY = 5

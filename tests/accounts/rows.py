@@ -8,12 +8,14 @@ from itertools import product
 from typing import Any
 from uuid import UUID
 
-from gql_app.accounts.identity import canonical_email, email_key, search_key
-from gql_app.lib.pagination.pages import REACH, Listing, Page, Window
+from gql_app.lib.pagination.pages import REACH
 
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
+from gql_app.accounts.validation import email_key
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database
+from gql_app.lib.pagination import Listing, Page, Window
+from gql_app.lib.text import canonical_email, search_key
 from gql_app.security.ids import new_id
 from tests.rows import add_all
 from tests.statements import listened
@@ -121,7 +123,7 @@ async def read(database: Database, of: Listing, window: Window) -> Told:
 
 def cursor(of: Listing, row: StoredCustomer) -> str:
     """Write where a customer stands in a list."""
-    return of.cursor([getattr(row, key) for key in of.shape.keys])
+    return of.cursor([getattr(row, key) for key in of.query.keys])
 
 
 async def walk(

@@ -15,7 +15,7 @@ from gql_app.accounts.records import AuditRecord
 from gql_app.db.tables import DeletedActorRow
 from gql_app.errors import BadUserInput
 from gql_app.lib.database import Database
-from gql_app.lib.pagination.pages import Window
+from gql_app.lib.pagination import Window
 from gql_app.resources import Resources
 from gql_app.security.ids import new_id
 from tests.accounts.conftest import NOON

@@ -9,8 +9,7 @@ from sqlalchemy import delete, update
 
 from gql_app import clock
 from gql_app.accounts import sessions
-from gql_app.accounts.authority import Authority, hold
-from gql_app.accounts.callers import SignedIn
+from gql_app.accounts.callers import Authority, SignedIn, hold
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import AdminRequired, GqlAppError, Rejected, TokenRevoked
 from gql_app.lib.database import Database, Transaction

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import select, update
 
-from gql_app.accounts.identity import canonical_email, search_key
 from gql_app.cli import backfill
 from gql_app.cli.backfill import Collision
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database
+from gql_app.lib.text import canonical_email, search_key
 from tests.accounts.rows import StoredCustomer, customer, store
 
 

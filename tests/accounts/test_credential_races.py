@@ -97,7 +97,7 @@ async def test_who_sign_in_at_the_same_moment_have_no_more_sessions_than_one_by_
     database: Database, way: Callable[[Database, Attempt], Coroutine[None, None, Opened | None]]
 ) -> None:
     ada = await add_customer(database, "Ada")
-    for _ in range(sessions.MOST):
+    for _ in range(sessions.MAX_SESSIONS):
         latest = await admit(database, proven(ada))
     async with database.transaction() as db:
         first = await sessions.open_session(db, ada, NOWHERE, LIFETIMES)
@@ -108,7 +108,7 @@ async def test_who_sign_in_at_the_same_moment_have_no_more_sessions_than_one_by_
     [living] = (await sessions.living(database, [ada.id])).values()
     assert second
     assert latest
-    assert len(living) == sessions.MOST
+    assert len(living) == sessions.MAX_SESSIONS
     assert [each.id for each in living][:3] == [
         opened.session.id for opened in (second, first, latest)
     ]

@@ -9,7 +9,6 @@ from sqlalchemy import select, update
 
 from gql_app.accounts import authentication, customers
 from gql_app.accounts.authentication import Attempt
-from gql_app.accounts.limits import Limit
 from gql_app.accounts.records import SessionRecord
 from gql_app.accounts.sessions import open_session
 from gql_app.accounts.throttling import Throttle
@@ -17,6 +16,7 @@ from gql_app.accounts.validation import Changes, check_changes
 from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
 from gql_app.errors import Rejected, TooManyAttempts
 from gql_app.lib.database import Database
+from gql_app.lib.throttling import Limit
 from gql_app.security.fair_queue import LOCAL
 from gql_app.security.passwords import Passwords
 from tests.people import LIFETIMES, NOWHERE, PASSWORD, add_customer, password_hash

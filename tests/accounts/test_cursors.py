@@ -12,8 +12,8 @@ import pytest
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.errors import BadUserInput
 from gql_app.lib.database import Database
+from gql_app.lib.pagination import Listing, Window
 from gql_app.lib.pagination.cursors import name_of
-from gql_app.lib.pagination.pages import Listing, Window
 from tests.accounts.rows import (
     EVERYBODY,
     ORDERS,
@@ -203,7 +203,7 @@ def test_cursor_is_spelt_as_it_always_was(which: Filter, order: Order, written: 
     row.id, row.name_key = UUID(ID), 'é"\\\n🦊\x7f\u2028'
     of = listing(which, order, by_admin=True)
     assert cursor(of, row) == written
-    assert of.read(written) == tuple(getattr(row, key) for key in of.shape.keys)
+    assert of.read(written) == tuple(getattr(row, key) for key in of.query.keys)
 
 
 @pytest.mark.parametrize("name", ["🎉" * 200, "\u0390" * 200, '"\\' * 100, "n"])

@@ -8,7 +8,7 @@ import pytest
 from gql_app.accounts.customer_lists import MAX_WORDS, Filter, Order, OrderField, listing
 from gql_app.errors import AdminRequired, BadUserInput
 from gql_app.lib.database import Database
-from gql_app.lib.pagination.pages import Window
+from gql_app.lib.pagination import Window
 from tests.accounts.rows import ORDERS, START, customer, everybody, names, read, store
 
 MICROSECOND = timedelta(microseconds=1)

@@ -10,9 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from gql_app.accounts import customers, sessions
-from gql_app.accounts.identity import email_keys
 from gql_app.accounts.records import CustomerRecord
-from gql_app.accounts.validation import Changes, NewCustomer, check_changes, check_new
+from gql_app.accounts.validation import Changes, NewCustomer, check_changes, check_new, email_keys
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import Fault, Rejected
 from gql_app.lib.database import Database, Transaction

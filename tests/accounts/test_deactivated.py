@@ -6,7 +6,7 @@ from gql_app.accounts import customers
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database
-from gql_app.lib.pagination.pages import Window
+from gql_app.lib.pagination import Window
 from tests.accounts.rows import CROWD, FREQUENT, RARE, SHORT, StoredCustomer, names, store, walk
 from tests.accounts.rows import customer as made
 from tests.rows import get_row

@@ -7,13 +7,14 @@ from itertools import product
 from typing import Any
 
 import pytest
-from gql_app.lib.pagination.pages import SAMPLE, Window
+from gql_app.lib.pagination.pages import SAMPLE
 
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.accounts.records import AuditRecord
 from gql_app.lib.database import Database
+from gql_app.lib.pagination import Window
 from tests.accounts.rows import (
     FREQUENT,
     ORDERS,

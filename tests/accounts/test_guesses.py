@@ -9,8 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from gql_app.accounts import guesses
-from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.guesses import INTERVAL, MOST, Guesses
+from gql_app.accounts.audit import GUESS_INTERVAL, MAX_GUESS_COUNTS, Action, Guesses, Origin
 from gql_app.db.tables import AuditRow
 from gql_app.errors import Unavailable
 from gql_app.lib.database import Database
@@ -58,11 +57,11 @@ async def test_first_is_told_at_once_and_the_others_once_a_minute(
         noted.note(Action.TOKEN_REFUSED, AWAY)
     assert noted.first.is_set()
     assert await noted.record(database) == 1
-    for second in range(1, INTERVAL):
+    for second in range(1, GUESS_INTERVAL):
         watch.now = second
         noted.note(Action.TOKEN_REFUSED, AWAY)
         assert await noted.record(database) == 0
-    watch.now = INTERVAL
+    watch.now = GUESS_INTERVAL
     assert await noted.record(database) == 1
     assert await noted.record(database) == 0
     assert await told(database) == [
@@ -90,12 +89,12 @@ async def test_after_a_quiet_minute_the_next_is_told_at_once(
 ) -> None:
     noted = Guesses(watch)
     for minute in range(3):
-        watch.now = minute * 2 * INTERVAL
+        watch.now = minute * 2 * GUESS_INTERVAL
         noted.first.clear()
         noted.note(Action.RESET_REFUSED, AWAY)
         assert noted.first.is_set() == (minute != 1)
         assert await noted.record(database) == 1
-        watch.now += INTERVAL
+        watch.now += GUESS_INTERVAL
         assert await noted.record(database) == 0
         if minute == 0:  # told again while it is remembered still
             noted.note(Action.RESET_REFUSED, AWAY)
@@ -106,7 +105,7 @@ async def test_clients_beyond_those_that_are_told_apart_count_as_one(
     database: Database, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guesses, "MOST", 2)
-    assert MOST == 1_000
+    assert MAX_GUESS_COUNTS == 1_000
     noted = Guesses(watch)
     for number in range(10):
         noted.note(Action.TOKEN_REFUSED, Origin(f"192.0.2.{number}", "a browser", ADA))

@@ -8,18 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gql_app.accounts import customers, failures, validation
-from gql_app.accounts.identity import (
-    MAX_KEY,
-    canonical_email,
-    email_key,
-    email_keys,
-    former_key,
-    search_key,
-)
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
-from gql_app.accounts.validation import check_changes
+from gql_app.accounts.validation import check_changes, email_key, email_keys, former_key
 from gql_app.lib.database import Database
+from gql_app.lib.text import MAX_KEY, canonical_email, search_key
 from tests.accounts.rows import customer, statements, store
 from tests.accounts.test_filter_plans import plan_of, plan_on_sqlite, used
 

@@ -10,7 +10,7 @@ from gql_app.accounts import letters, outbox
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.lib.database import Database
-from gql_app.lib.outbox.mailer import Letter
+from gql_app.lib.outbox import Letter
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import (
     PER_DAY,

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import pytest
-from gql_app.lib.pagination.pages import Window
 from sqlalchemy import text
 
 from gql_app.accounts.customer_lists import Order, OrderField
-from gql_app.accounts.samples import batches, insert_samples
+from gql_app.cli.samples import batches, insert_samples
 from gql_app.lib.database import Database
+from gql_app.lib.pagination import Window
 from tests.accounts.rows import ORDERS, cursor, everybody, read, statements
 from tests.databases import sent
 
@@ -72,7 +72,7 @@ async def walks_on_sqlite(database: Database, url: str, order: Order) -> None:
         [index] = [name for name in INDEXES[order.field] if f"USING INDEX {name}" in step]
         assert index
         bounds = (window.after is not None) + (window.before is not None)
-        assert step.count("?") // len(everybody(order).shape.keys) == bounds
+        assert step.count("?") // len(everybody(order).query.keys) == bounds
         assert step.startswith("SEARCH" if bounds else "SCAN")
 
 

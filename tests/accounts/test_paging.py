@@ -9,7 +9,7 @@ from gql_app.accounts.customer_lists import Order
 from gql_app.accounts.customers import delete
 from gql_app.errors import BadUserInput
 from gql_app.lib.database import Database
-from gql_app.lib.pagination.pages import DEFAULT_SIZE, MAX_SIZE, Window
+from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE, Window
 from tests.accounts.rows import (
     COLUMNS,
     ORDERS,

@@ -9,8 +9,7 @@ import pytest
 from sqlalchemy import delete, func, select, true, update
 
 from gql_app.accounts import caller_cache as presumed_callers
-from gql_app.accounts.caller_cache import Presumed, Proving, Unproven
-from gql_app.accounts.callers import USE_PRECISION, Caller
+from gql_app.accounts.callers import USE_PRECISION, Caller, CallerCache, ProvingReader, Unproven
 from gql_app.accounts.customer_lists import Filter, Order, listing
 from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import CustomerRow, SessionRow
@@ -43,11 +42,11 @@ async def caller(resources: Resources, ada: CustomerRecord) -> Caller:
 
 async def names(database: Database, caller: Caller) -> list[str]:
     """Read everybody's name, for a caller who is to be proven."""
-    return await Proving(database, caller).ask(NAMES)
+    return await ProvingReader(database, caller).ask(NAMES)
 
 
 async def test_whoever_is_as_presumed_is_answered(noon: Database, caller: Caller) -> None:
-    proving = Proving(noon, caller)
+    proving = ProvingReader(noon, caller)
     assert not proving.proven
     assert await proving.ask(NAMES) == ["Ada Müller 🦊"]
     assert proving.proven
@@ -109,10 +108,10 @@ ONE = Query(select(true()), lambda row: bool(row[0]))
 async def test_no_row_proves_but_by_what_it_says(
     noon: Database, caller: Caller, question: Query[Any]
 ) -> None:
-    assert await Proving(noon, caller).ask(question) == await noon.fetch_all(question)
+    assert await ProvingReader(noon, caller).ask(question) == await noon.fetch_all(question)
     for field in Caller._fields:
         other: Any = True if field == "is_admin" else new_id()
-        proving = Proving(noon, caller._replace(**{field: other}))
+        proving = ProvingReader(noon, caller._replace(**{field: other}))
         with pytest.raises(Unproven):
             await proving.ask(question)
         assert not proving.proven
@@ -137,22 +136,22 @@ async def test_a_field_more_is_proven_as_well_and_without_a_column_nobody_is(
     ada, bob = (Wider(*caller, name) for name in ("Ada Müller 🦊", "Bob"))
     question = Query(select(CustomerRow.email), lambda row: str(row[0]))
     with pytest.raises(KeyError, match="name"):
-        await Proving(noon, ada).ask(question)  # type: ignore[arg-type]  # no Caller yet
+        await ProvingReader(noon, ada).ask(question)  # type: ignore[arg-type]  # no Caller yet
     monkeypatch.setitem(presumed_callers.PROVEN_BY, "name", CustomerRow.name)
-    assert await Proving(noon, ada).ask(question)  # type: ignore[arg-type]
+    assert await ProvingReader(noon, ada).ask(question)  # type: ignore[arg-type]
     with pytest.raises(Unproven):
-        await Proving(noon, bob).ask(question)  # type: ignore[arg-type]
+        await ProvingReader(noon, bob).ask(question)  # type: ignore[arg-type]
 
 
 async def test_nobody_is_told_a_count_who_isnt_proven(noon: Database, caller: Caller) -> None:
     everybody = listing(Filter(), Order(), by_admin=False)
-    assert await everybody.count(Proving(noon, caller)) == 1
+    assert await everybody.count(ProvingReader(noon, caller)) == 1
     with pytest.raises(Unproven):
-        await everybody.count(Proving(noon, caller._replace(is_admin=True)))
+        await everybody.count(ProvingReader(noon, caller._replace(is_admin=True)))
 
 
 async def test_an_empty_answer_proves_nobody(noon: Database, caller: Caller) -> None:
-    proving = Proving(noon, caller)
+    proving = ProvingReader(noon, caller)
     with pytest.raises(Unproven):
         await proving.ask(NOBODY)
     assert not proving.proven
@@ -165,7 +164,7 @@ def claims(caller: Caller) -> Claims:
 
 
 def test_who_was_heard_of_last_is_remembered() -> None:
-    presumed = Presumed(most=2)
+    presumed = CallerCache(most=2)
     first, second, third = (Caller(new_id(), new_id(), is_admin=False) for _ in range(3))
     for each in (first, second):
         presumed.remember(each)
@@ -179,13 +178,13 @@ def test_who_was_heard_of_last_is_remembered() -> None:
 
 
 def test_what_is_known_of_somebody_is_what_was_judged_last() -> None:
-    presumed, caller = Presumed(), Caller(new_id(), new_id(), is_admin=False)
+    presumed, caller = CallerCache(), Caller(new_id(), new_id(), is_admin=False)
     presumed.remember(caller)
     presumed.remember(caller._replace(is_admin=True))
     assert presumed.bearer(claims(caller)) == caller._replace(is_admin=True)
 
 
 def test_a_session_is_nobodys_but_its_customers() -> None:
-    presumed, caller = Presumed(), Caller(new_id(), new_id(), is_admin=False)
+    presumed, caller = CallerCache(), Caller(new_id(), new_id(), is_admin=False)
     presumed.remember(caller)
     assert presumed.bearer(claims(caller._replace(customer_id=new_id()))) is None

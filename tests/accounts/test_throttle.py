@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts.limits import LOCKOUT_MEMORY, LOCKOUT_PAUSE, Limit, Lockout
-from gql_app.accounts.throttling import HOUR, Throttle
+from gql_app.accounts.throttling import HOUR, LOCKOUT_MEMORY, LOCKOUT_PAUSE, Throttle
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib.database import Database
+from gql_app.lib.throttling import Limit, Lockout
 from gql_app.security.ids import new_id
 from tests.accounts.conftest import NOON
 from tests.conftest import SetClock

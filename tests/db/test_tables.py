@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from gql_app.accounts.identity import MAX_KEY, email_key, search_key
-from gql_app.accounts.validation import MAX_EMAIL, MAX_NAME, check_new
+from gql_app.accounts.validation import MAX_EMAIL, MAX_NAME, check_new, email_key
 from gql_app.clock import LATEST
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.lib.database import Database
+from gql_app.lib.text import MAX_KEY, search_key
 from gql_app.security.ids import new_id
 from tests.accounts.rows import customer, store
 from tests.rows import column, get_row, value

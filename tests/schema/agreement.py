@@ -13,12 +13,12 @@ from sqlalchemy import update
 from starlette.types import Message
 
 from gql_app import clock
-from gql_app.accounts.identity import search_key
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import TokenMissing
 from gql_app.lib.engine.compiled import Plan
 from gql_app.lib.engine.execution import Asked, Execution
 from gql_app.lib.engine.limits import Limits
+from gql_app.lib.text import search_key
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
 from gql_app.schema.root import build_schema

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from gql_app.accounts import samples
+from gql_app.cli import samples
 from gql_app.clock import rfc3339
 from gql_app.db.tables import CustomerRow
 from tests.api import Answer, Api

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from gql_app.accounts.samples import SIGN_INS
+from gql_app.cli.samples import SIGN_INS
 from gql_app.lib.engine.execution import Execution
 from gql_app.lib.engine.limits import Limits
 from gql_app.schema.root import build_schema
