@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from gql_app.accounts.records import CustomerRecord
 from gql_app.lib.database import Database
-from gql_app.lib.pagination.pages import REACH
+from gql_app.lib.pagination.listing import REACH
 from gql_app.resources import Resources
 from tests.accounts.rows import CROWD, START, StoredCustomer, customer, store
 from tests.conftest import SetClock

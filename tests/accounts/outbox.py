@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from gql_app.accounts import letters, outbox
+from gql_app.accounts import letters
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
@@ -15,13 +15,13 @@ from gql_app.lib.outbox import Claimed, Letter
 from tests.rows import column
 
 PER_DAY = 5
-STATIONERY = outbox.Stationery(
+OUTBOX = letters.Outbox(
     b"a pepper of the tests",
     "https://shop.example/reset?lang=de",
     Throttle(key=b"a key of the tests", attempts=5, client_attempts=50, window=900),
     PER_DAY,
 )
-LINK = STATIONERY.reset_url + "#token="
+LINK = OUTBOX.reset_url + "#token="
 
 
 async def ask_reset(database: Database, customer: CustomerRecord | None) -> None:
@@ -44,7 +44,7 @@ async def claim(database: Database) -> list[Letter]:
 async def look(database: Database) -> Claimed:
     """Tell all that was found in the outbox, in a transaction of its own."""
     async with database.transaction() as db:
-        return await outbox.claim(db, STATIONERY)
+        return await OUTBOX.claim(db)
 
 
 async def waiting(database: Database) -> list[str]:

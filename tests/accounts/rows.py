@@ -8,13 +8,12 @@ from itertools import product
 from typing import Any
 from uuid import UUID
 
-from gql_app.lib.pagination.pages import REACH
-
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.accounts.validation import email_key
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database
 from gql_app.lib.pagination import Listing, Page, Window
+from gql_app.lib.pagination.listing import REACH
 from gql_app.lib.text import canonical_email, search_key
 from gql_app.security.ids import new_id
 from tests.rows import add_all

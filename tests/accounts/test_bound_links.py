@@ -7,13 +7,13 @@ from typing import Final
 import pytest
 from sqlalchemy import update
 
-from gql_app.accounts import authentication, letters, outbox, password_reset, validation
+from gql_app.accounts import authentication, letters, password_reset, validation
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, PasswordResetRow
 from gql_app.errors import Rejected
 from gql_app.lib.database import Database, Transaction
-from tests.accounts.outbox import STATIONERY, ask_reset, claim, token_of, waiting
+from tests.accounts.outbox import OUTBOX, ask_reset, claim, token_of, waiting
 from tests.locks import until_it_waits
 from tests.people import LIFETIMES, NOWHERE
 from tests.rows import get_row
@@ -95,7 +95,7 @@ async def test_link_that_was_sent_dies(noon: Database, ada: CustomerRecord, even
     await ask_reset(noon, ada)
     (letter,) = await claim(noon)
     async with noon.transaction() as db:
-        await outbox.sent(db, letter)
+        await OUTBOX.sent(db, letter)
     async with noon.transaction() as db:
         await event(db, ada)
     assert await refused(noon, token_of(letter))
@@ -131,7 +131,7 @@ async def test_link_that_is_being_composed_dies(
 
     await ask_reset(noon, ada)
     async with noon.transaction() as db:
-        (letter,) = (await outbox.claim(db, STATIONERY)).letters
+        (letter,) = (await OUTBOX.claim(db)).letters
         happening = asyncio.create_task(happen())
         await until_it_waits(db, happening)
     await happening

@@ -6,15 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from gql_app.accounts import letters, outbox
+from gql_app.accounts import letters
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.lib.database import Database
-from gql_app.lib.outbox import Letter
+from gql_app.lib.outbox import BATCH, Letter
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import (
+    OUTBOX,
     PER_DAY,
-    STATIONERY,
     ask_reset,
     claim,
     look,
@@ -45,7 +45,7 @@ async def leave(database: Database) -> list[Letter]:
         left.extend(found.letters)
         for letter in found.letters:
             async with database.transaction() as db:
-                await outbox.sent(db, letter)
+                await OUTBOX.sent(db, letter)
     return left
 
 
@@ -104,7 +104,7 @@ async def test_housekeeping_keeps_the_counts_for_a_day(
     for days in (1, 2):
         set_clock(NOON + days * DAY)
         async with noon.transaction() as db:
-            deleted.append(await STATIONERY.throttle.purge(db, batch=100))
+            deleted.append(await OUTBOX.throttle.purge(db, batch=100))
     assert deleted == [0, 1]
 
 
@@ -116,7 +116,7 @@ async def test_letter_that_did_not_leave_is_not_counted(
         await ask_reset(noon, ada)
         (letter,) = await claim(noon)
         async with noon.transaction() as db:
-            assert await outbox.postpone(db, letter, STATIONERY)
+            assert await OUTBOX.postpone(db, letter)
         now += timedelta(minutes=1)
         set_clock(now)
     left = []
@@ -157,12 +157,12 @@ async def test_flood_of_one_delays_nobody_elses_letter(noon: Database, ada: Cust
     await ask_reset(noon, ada)
     recipients = [letter.recipient for letter in await claim(noon)]
     assert ada.email in recipients[:2]
-    assert len(recipients) == outbox.BATCH
+    assert len(recipients) == BATCH
 
 
 async def test_letters_for_nobody_delay_no_other(noon: Database, ada: CustomerRecord) -> None:
     async with noon.transaction() as db:
-        for _ in range(3 * outbox.BATCH):
+        for _ in range(3 * BATCH):
             await letters.post(db, Kind.PASSWORD_RESET, customer_id=None)
     await ask_reset(noon, ada)
     assert [letter.recipient for letter in await claim(noon)] == [ada.email]
@@ -183,7 +183,7 @@ async def test_those_who_claim_at_once_share_the_turns(noon: Database, ada: Cust
     for customer in (bob, ada):
         await flood(noon, customer, [f"{n}.{customer.email}" for n in range(15)])
     async with noon.transaction() as db:
-        mine = (await outbox.claim(db, STATIONERY)).letters
+        mine = (await OUTBOX.claim(db)).letters
         another = asyncio.create_task(claim(noon))
         if db.dialect == "postgresql":
             await another

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import customers, letters, outbox, validation
+from gql_app.accounts import customers, letters, validation
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import LetterRow
@@ -16,7 +16,7 @@ from gql_app.security import refresh_secrets
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import (
     LINK,
-    STATIONERY,
+    OUTBOX,
     ask_reset,
     claim,
     notify,
@@ -142,7 +142,7 @@ async def test_pauses_double_up_to_an_hour(
         set_clock(now)
         (letter,) = await claim(noon)
         async with noon.transaction() as db:
-            await outbox.postpone(db, letter, STATIONERY)
+            await OUTBOX.postpone(db, letter)
         due_at = await value(noon, select(LetterRow.due_at))
         pauses.append(int((due_at - now).total_seconds()))
         now = due_at
@@ -159,7 +159,7 @@ async def test_each_letter_has_a_last_try_within_a_day(
         (letter,) = await claim(noon)
         tries += 1
         async with noon.transaction() as db:
-            waits = await outbox.postpone(db, letter, STATIONERY)
+            waits = await OUTBOX.postpone(db, letter)
         now, *_ = [*await column(noon, select(LetterRow.due_at)), now]
     assert await waiting(noon) == []
     assert timedelta(hours=23) < now - NOON <= timedelta(hours=24)
@@ -173,7 +173,7 @@ async def test_letter_that_waited_while_no_server_ran_is_tried_all_the_same(
     set_clock(NOON + timedelta(days=3))
     (letter,) = await claim(noon)
     async with noon.transaction() as db:
-        assert not await outbox.postpone(db, letter, STATIONERY)
+        assert not await OUTBOX.postpone(db, letter)
     assert await waiting(noon) == []
 
 
@@ -184,7 +184,7 @@ async def test_letter_is_due_from_its_moment_on(
     answers = []
     for seconds in (-0.001, 0, 1):
         set_clock(NOON + timedelta(seconds=seconds))
-        answers.append(await outbox.due(noon))
+        answers.append(await OUTBOX.due(noon))
     assert answers == [False, True, True]
 
 
@@ -194,10 +194,10 @@ async def test_letter_that_is_sent_is_forgotten_and_can_not_be_postponed(
     await notify(noon, ada, "ada@example.com")
     (letter,) = await claim(noon)
     async with noon.transaction() as db:
-        await outbox.sent(db, letter)
+        await OUTBOX.sent(db, letter)
     async with noon.transaction() as db:
-        await outbox.postpone(db, letter, STATIONERY)
-        await outbox.sent(db, letter)
+        await OUTBOX.postpone(db, letter)
+        await OUTBOX.sent(db, letter)
     assert await waiting(noon) == []
 
 
@@ -207,7 +207,7 @@ async def test_two_that_claim_at_once_never_get_the_same_letter(
     for number in range(15):
         await notify(noon, ada, f"{number}@example.com")
     async with noon.transaction() as db:
-        mine = (await outbox.claim(db, STATIONERY)).letters
+        mine = (await OUTBOX.claim(db)).letters
         another = asyncio.create_task(claim(noon))
         if db.dialect == "postgresql":
             await another
@@ -250,5 +250,5 @@ async def test_database_holds_neither_a_token_nor_a_body(
     written = await contents(noon)
     assert letter.id in written
     token = token_of(letter).removeprefix(refresh_secrets.RESET)
-    for secret in (token, refresh_secrets.RESET, STATIONERY.reset_url, "Hello", letter.subject):
+    for secret in (token, refresh_secrets.RESET, OUTBOX.reset_url, "Hello", letter.subject):
         assert secret not in written

@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from gql_app.accounts import customers, letters, outbox, validation
+from gql_app.accounts import customers, letters, validation
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database
 from gql_app.security import refresh_secrets
 from tests.accounts.outbox import (
-    STATIONERY,
+    OUTBOX,
     ask_reset,
     claim,
     notify,
@@ -74,7 +74,7 @@ async def test_link_is_void_after_its_letter_was_sent(noon: Database, ada: Custo
     await ask_reset(noon, ada)
     (letter,) = await claim(noon)
     async with noon.transaction() as db:
-        await outbox.sent(db, letter)
+        await OUTBOX.sent(db, letter)
     await void(noon, ada)
     assert await resets(noon) == []
 
@@ -82,7 +82,7 @@ async def test_link_is_void_after_its_letter_was_sent(noon: Database, ada: Custo
 async def test_link_that_is_being_composed_is_void_too(noon: Database, ada: CustomerRecord) -> None:
     await ask_reset(noon, ada)
     async with noon.transaction() as db:
-        (letter,) = (await outbox.claim(db, STATIONERY)).letters
+        (letter,) = (await OUTBOX.claim(db)).letters
         voiding = asyncio.create_task(void(noon, ada))
         await until_it_waits(db, voiding)
     await voiding

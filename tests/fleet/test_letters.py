@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import func, select, update
 
 from gql_app import clock
-from gql_app.accounts import letters, outbox
+from gql_app.accounts import letters
 from gql_app.accounts.letters import Kind
 from gql_app.db.tables import LetterRow
 from gql_app.lib.database import Database
+from gql_app.lib.outbox import BATCH
 from tests.conftest import SECRET
 from tests.databases import Postgres
 from tests.fleet.conftest import Fleet
@@ -72,13 +73,13 @@ async def test_letters_in_the_hand_of_a_server_that_is_killed_go_out_later(
 ) -> None:
     with postgres.copied() as url:
         database = Database(url)
-        everybody = await post(database, outbox.BATCH)
+        everybody = await post(database, BATCH)
         silent = await asyncio.start_server(say_nothing, HOST, 0)
         settings = {"database_url": url, "secret_key": SECRET}
         async with silent:
             port = silent.sockets[0].getsockname()[1]
             with serving(folder=tmp_path, smtp_url=f"smtp://{HOST}:{port}", **settings) as held:
-                await until_left(database, outbox.BATCH, in_hand=True)
+                await until_left(database, BATCH, in_hand=True)
                 held.process.kill()
         mailbox = Mailbox()
         async with mail_server(mailbox) as port:
