@@ -11,9 +11,9 @@ from uuid import UUID
 
 from sqlalchemy import insert
 
-from gql_app import clock
 from gql_app.cli import samples
 from gql_app.db.tables import SessionRow
+from gql_app.lib import clock
 from gql_app.lib.database import Database
 from gql_app.lib.keyring.keys import KeyRing
 from gql_app.security.fair_queue import LOCAL

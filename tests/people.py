@@ -8,11 +8,11 @@ from uuid import UUID
 
 from argon2 import PasswordHasher
 
-from gql_app import clock
 from gql_app.accounts import customers, sessions, validation
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Lifetimes
+from gql_app.lib import clock
 from gql_app.lib.database import Database
 from gql_app.resources import Resources
 from gql_app.security.tokens import encode_token

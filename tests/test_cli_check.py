@@ -8,10 +8,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy import update
 
-from gql_app import clock
 from gql_app.cli import samples
 from gql_app.cli.deployment_check import Deployment, findings
 from gql_app.db.tables import CustomerRow
+from gql_app.lib import clock
 from gql_app.lib.database import Database
 from gql_app.lib.keyring.jwk import thumbprint
 from gql_app.security.fair_queue import LOCAL

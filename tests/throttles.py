@@ -1,7 +1,7 @@
 """Limits that tests fill at once, without as many attempts."""
 
-from gql_app import clock
 from gql_app.db.tables import ThrottleRow
+from gql_app.lib import clock
 from gql_app.lib.database import Database, upsert
 from gql_app.lib.throttling import Limit
 

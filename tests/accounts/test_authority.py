@@ -7,11 +7,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import delete, update
 
-from gql_app import clock
 from gql_app.accounts import sessions
 from gql_app.accounts.callers import Authority, SignedIn, hold
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import AdminRequired, GqlAppError, Rejected, TokenRevoked
+from gql_app.lib import clock
 from gql_app.lib.database import Database, Transaction
 from tests.locks import until_it_waits
 from tests.people import LIFETIMES, NOWHERE, add_customer

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gql_app import clock
 from gql_app.accounts import validation
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.validation import Changes, Rules, check_changes, check_new
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
+from gql_app.lib import clock
 from gql_app.lib.text import canonical_email, search_key
 from gql_app.security.ids import new_id
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
-from gql_app import clock
 from gql_app.accounts import letters
 from gql_app.accounts.letters import Kind
 from gql_app.db.tables import LetterRow
+from gql_app.lib import clock
 from gql_app.lib.database import Database
 from gql_app.lib.outbox import BATCH
 from tests.conftest import SECRET

@@ -12,9 +12,9 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from sqlalchemy import update
 from starlette.types import Message
 
-from gql_app import clock
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import TokenMissing
+from gql_app.lib import clock
 from gql_app.lib.engine.compiled import Plan
 from gql_app.lib.engine.execution import Asked, Execution
 from gql_app.lib.engine.limits import Limits

@@ -8,9 +8,9 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import func, select
 
-from gql_app import clock
 from gql_app.accounts import sessions
 from gql_app.db.tables import AuditRow, RefreshTokenRow, SessionRow
+from gql_app.lib import clock
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.api import Api, running

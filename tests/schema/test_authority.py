@@ -7,8 +7,8 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import Update, update
 
-from gql_app import clock
 from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.lib import clock
 from gql_app.schema.context import Context
 from tests.api import Answer, Api
 from tests.databases import contents

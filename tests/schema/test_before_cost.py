@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from gql_app import clock
 from gql_app.accounts.throttling import Throttle
+from gql_app.lib import clock
 from gql_app.lib.database import Database
 from gql_app.lib.telemetry.labels import LIMITS
 from gql_app.lib.throttling import Limit

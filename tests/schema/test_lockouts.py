@@ -7,10 +7,10 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import select
 
-from gql_app import clock
 from gql_app.accounts import known_clients
 from gql_app.accounts.throttling import LOCKOUT_PAUSE
 from gql_app.db.tables import CustomerRow, KnownClientRow
+from gql_app.lib import clock
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.conftest import SetClock

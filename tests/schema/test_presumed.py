@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from gql_app import clock
 from gql_app.accounts.callers import USE_PRECISION
 from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.lib import clock
 from tests.api import Api
 from tests.conftest import SetClock
 from tests.people import Person, sign_out

@@ -12,10 +12,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, text
 
-from gql_app import clock
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.refresh_tokens import NotRefreshed, rotate
 from gql_app.db.tables import AuditRow, RefreshTokenRow
+from gql_app.lib import clock
 from gql_app.schema.context import Context
 from gql_app.settings import Settings
 from tests.api import Api, running

@@ -9,8 +9,8 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import update
 
-from gql_app import clock
 from gql_app.db.tables import CustomerRow
+from gql_app.lib import clock
 from tests.accounts.outbox import waiting
 from tests.api import Api
 from tests.conftest import SetClock

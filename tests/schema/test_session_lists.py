@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from gql_app import clock
 from gql_app.db.tables import CustomerRow
+from gql_app.lib import clock
 from tests.api import Api
 from tests.conftest import SetClock
 from tests.people import PASSWORD, Person, add_customer, sign_in, sign_out

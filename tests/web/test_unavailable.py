@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from gql_app import clock
 from gql_app.db.tables import AuditRow
+from gql_app.lib import clock
 from gql_app.settings import Settings
 from tests.api import GRAPHQL, Answer, Api, running
 from tests.conftest import SECRET, SetClock
