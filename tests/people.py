@@ -13,7 +13,7 @@ from gql_app.accounts.audit import Origin
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Lifetimes
 from gql_app.lib import clock
-from gql_app.lib.database import Database
+from gql_app.lib.database import Database, Reader
 from gql_app.resources import Resources
 from gql_app.security.tokens import encode_token
 
@@ -71,6 +71,13 @@ async def add_customer(
     )
     async with database.transaction() as db:
         return await customers.create(db, new, password_hash=password_hash(), origin=NOWHERE)
+
+
+async def current(db: Reader, customer_id: UUID) -> CustomerRecord:
+    """Return a customer as they are by now; there must be one."""
+    found = await customers.by_id(db, customer_id)
+    assert found is not None
+    return found
 
 
 async def sign_in(resources: Resources, customer: CustomerRecord) -> Person:

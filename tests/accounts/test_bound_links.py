@@ -15,8 +15,7 @@ from gql_app.errors import Rejected
 from gql_app.lib.database import Database, Transaction
 from tests.accounts.outbox import OUTBOX, ask_reset, claim, token_of, waiting
 from tests.locks import until_it_waits
-from tests.people import LIFETIMES, NOWHERE
-from tests.rows import get_row
+from tests.people import LIFETIMES, NOWHERE, current
 
 THROTTLE: Final = Throttle(key=b"key of the tests", attempts=100, client_attempts=1000, window=60)
 NEW_HASH: Final = "the hash of another password"
@@ -27,7 +26,7 @@ def changing(**changes: str | bool) -> Event:
     """Make an event of changes that are made at once."""
 
     async def event(db: Transaction, customer: CustomerRecord) -> None:
-        row = await get_row(db, CustomerRow, customer.id)
+        row = await current(db, customer.id)
         checked = validation.check_changes(
             row, {k: v for k, v in changes.items() if k != "password"}
         )

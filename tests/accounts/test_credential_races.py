@@ -19,7 +19,7 @@ from gql_app.errors import Rejected
 from gql_app.lib.database import Database
 from tests.accounts.outbox import ask_reset, claim, token_of
 from tests.locks import until_it_waits
-from tests.people import LIFETIMES, NOWHERE, add_customer
+from tests.people import LIFETIMES, NOWHERE, add_customer, current
 from tests.rows import get_row
 
 THROTTLE = Throttle(key=b"key of the tests", attempts=100, client_attempts=1000, window=60)
@@ -84,7 +84,7 @@ async def test_who_signs_in_waits_for_a_password_that_is_being_changed(
 ) -> None:
     ada = await add_customer(database, "Ada")
     async with database.transaction() as db:
-        row = await get_row(db, CustomerRow, ada.id)
+        row = await current(db, ada.id)
         await set_password(db, row, "newer", action=Action.PASSWORD_CHANGED, origin=NOWHERE)
         signing_in = asyncio.create_task(way(database, proven(ada)))
         await until_it_waits(db, signing_in)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from gql_app.accounts import validation
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.validation import Changes, Rules, check_changes, check_new
-from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
 from gql_app.lib import clock
 from gql_app.lib.text import canonical_email, search_key
@@ -136,13 +135,14 @@ def fields(**given: str) -> Fields:
 def row() -> CustomerRecord:
     """Make a customer who could have been read from the database."""
     now = clock.now()
-    return CustomerRow(
+    return CustomerRecord(
         id=new_id(),
         name="Ada Lovelace",
-        name_key="ada lovelace",
         email="ada@example.com",
-        email_key="ada@example.com",
+        phone=None,
         password_hash="",
+        is_admin=False,
+        is_active=True,
         created_at=now,
         updated_at=now,
     )

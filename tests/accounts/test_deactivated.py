@@ -9,7 +9,7 @@ from gql_app.lib.database import Database
 from gql_app.lib.pagination import Window
 from tests.accounts.rows import CROWD, FREQUENT, RARE, SHORT, StoredCustomer, names, store, walk
 from tests.accounts.rows import customer as made
-from tests.rows import get_row
+from tests.rows import change
 
 ANYBODYS = [
     Order(field, descending=down)
@@ -75,7 +75,7 @@ async def test_rare_matches_are_found_among_many_of_them(
 ) -> None:
     database, rare = crowd
     async with database.transaction() as db:
-        (await get_row(db, CustomerRow, rare[1].id)).is_active = False
+        await change(db, CustomerRow, rare[1].id, is_active=False)
     of = listing(RARE, Order(), by_admin=False, caller_id=None)
     pages = [names(page.rows) async for page in walk(database, of, 1, backward=False)]
     assert pages == [[rare[0].name], [rare[2].name]]

@@ -6,11 +6,13 @@ import idna
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from sqlalchemy import delete
 
 from gql_app.accounts import customers, failures, validation
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import check_changes, email_key, email_keys, former_key
+from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database
 from gql_app.lib.text import MAX_KEY, canonical_email, search_key
 from tests.accounts.rows import customer, statements, store
@@ -114,7 +116,7 @@ async def test_nobody_is_found_by_the_address_of_another_mailbox(
         assert await found(database, mine) == mine
         assert await found(database, its) is None
         async with database.transaction() as db:
-            await db.delete(row)
+            await db.execute(delete(CustomerRow).where(CustomerRow.id == row.id))
 
 
 @pytest.mark.parametrize(("one", "other"), OTHERS)

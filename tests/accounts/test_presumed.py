@@ -92,6 +92,8 @@ async def test_nobody_is_answered_who_is_gone(noon: Database, caller: Caller) ->
             email="bob@example.com",
             email_key="bob@example.com",
             password_hash="",
+            is_admin=False,
+            is_active=True,
             created_at=NOON,
             updated_at=NOON,
         )

@@ -11,7 +11,7 @@ from gql_app.clock import rfc3339
 from gql_app.db.tables import CustomerRow
 from tests.api import Answer, Api
 from tests.people import Person, add_customer, password_hash, sign_in
-from tests.rows import get_row
+from tests.rows import change
 
 LIST: Final = """
 query List(
@@ -232,8 +232,7 @@ async def test_moment_is_spelt_in_a_list_as_it_is_of_one_customer(
     row = await add_customer(api.database, "Mona Moment")
     moment = datetime(2030, 1, 31, 12, 0, 0, microsecond, tzinfo=UTC)
     async with api.database.transaction() as db:
-        stored = await get_row(db, CustomerRow, row.id)
-        stored.created_at = moment
+        await change(db, CustomerRow, row.id, created_at=moment)
     document = f"""{{
       customers(filter: {{search: "Mona"}}) {{ nodes {{ id createdAt }} }}
       customer(id: "{row.id}") {{ id createdAt }}
