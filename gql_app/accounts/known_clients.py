@@ -4,14 +4,11 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import CTE, Insert, Text, bindparam, delete, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Text, Uuid, bindparam, delete, select, tuple_
 
-from gql_app import clock
-from gql_app.db.deeds import Made
-from gql_app.db.engine import Writer
-from gql_app.db.rows import insert_or_update
-from gql_app.db.tables import KnownClientRow, Moment
+from gql_app.db.tables import KnownClientRow
+from gql_app.lib import clock
+from gql_app.lib.database import Query, Transaction, upsert
 from gql_app.lib.network.addresses import client_of
 
 KNOWN_FOR: Final = timedelta(days=30)
@@ -21,45 +18,27 @@ PRECISION: Final = timedelta(hours=1)
 
 
 def is_known(seen_at: datetime | None) -> bool:
-    """Tell whether a client that was last seen then is known still."""
+    """Return whether a client that was last seen then is still known."""
     return seen_at is not None and clock.now() - seen_at < KNOWN_FOR
 
 
-def noted(address: str | None) -> dict[str, object]:
-    """Return the values that noting() is done with."""
-    return {
-        "client": client_of(address) if address else None,
-        "stale": clock.now() - PRECISION,
-    }
+async def note(db: Transaction, customer_id: UUID, address: str | None) -> None:
+    """Record that a session was opened or refreshed from an address, unless it was lately."""
+    if not address:
+        return
+    client, now = client_of(address), clock.now()
+    seen_at = await db.fetch_one(_SEEN_AT, customer_id=customer_id, client=client)
+    if seen_at is None or abs(now - seen_at) > PRECISION:  # clocks are set back, too
+        await db.execute(_UPSERT, customer_id=customer_id, client=client, seen_at=now)
 
 
-def noting(session: Made) -> Insert:
-    """Describe how the client is noted by whom a session is opened, unless it was lately."""
-    inserting = postgresql.insert if isinstance(session, CTE) else sqlite.insert
-    client = bindparam("client", type_=Text())
-    seen = select(session.c.customer_id, client, session.c.created_at).where(client.is_not(None))
-    insert = inserting(KnownClientRow).from_select(["customer_id", "client", "seen_at"], seen)
-    return insert.on_conflict_do_update(
-        index_elements=["customer_id", "client"],
-        set_={"seen_at": insert.excluded.seen_at},
-        where=KnownClientRow.seen_at < bindparam("stale", type_=Moment()),
-    )
-
-
-async def note(db: Writer, customer_id: UUID, address: str | None) -> None:
-    """Note that a session was refreshed from an address, unless there is none."""
-    if address:
-        values = {"customer_id": customer_id, "client": client_of(address)}
-        await insert_or_update(db, KnownClientRow, **values, seen_at=clock.now())
-
-
-async def forget(db: Writer, customer_id: UUID) -> None:
-    """Forget every client of a customer."""
+async def forget(db: Transaction, customer_id: UUID) -> None:
+    """Delete every client of a customer."""
     await db.execute(delete(KnownClientRow).where(KnownClientRow.customer_id == customer_id))
 
 
-async def purge(db: Writer, *, batch: int) -> int:
-    """Delete some clients that are not known any more, and return how many."""
+async def purge(db: Transaction, *, batch: int) -> int:
+    """Delete some clients that are no longer known; return how many."""
     key = tuple_(KnownClientRow.customer_id, KnownClientRow.client)
     some = (
         select(KnownClientRow.customer_id, KnownClientRow.client)
@@ -67,7 +46,14 @@ async def purge(db: Writer, *, batch: int) -> int:
         .limit(batch)
         .with_for_update(skip_locked=True)
     )
-    deleted = await db.execute(
-        delete(KnownClientRow).where(key.in_(some)).returning(KnownClientRow.client)
-    )
-    return len(deleted.all())
+    return await db.execute(delete(KnownClientRow).where(key.in_(some)))
+
+
+_SEEN_AT: Final[Query[datetime]] = Query(
+    select(KnownClientRow.seen_at).where(
+        KnownClientRow.customer_id == bindparam("customer_id", type_=Uuid()),
+        KnownClientRow.client == bindparam("client", type_=Text()),
+    ),
+    lambda row: row[0],
+)
+_UPSERT: Final = upsert(KnownClientRow)
