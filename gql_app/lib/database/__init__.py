@@ -12,6 +12,9 @@ from gql_app.lib.database.errors import (
     StatementError,
     Unavailable,
 )
+from gql_app.lib.database.probing import SharedResult
+from gql_app.lib.database.servers import SSL_MODES, Servers, in_the_clear, sslmode, tls_advice
+from gql_app.lib.database.sqlite import sqlite_file
 from gql_app.lib.database.statements import (
     Query,
     Upsert,
@@ -24,6 +27,7 @@ from gql_app.lib.database.statements import (
 from gql_app.lib.database.types import Moment, check_metadata
 
 __all__ = [
+    "SSL_MODES",
     "Busy",
     "CommitOutcomeUnknown",
     "Conflict",
@@ -35,6 +39,8 @@ __all__ = [
     "Moment",
     "Query",
     "Reader",
+    "Servers",
+    "SharedResult",
     "StatementError",
     "Transaction",
     "Unavailable",
@@ -42,7 +48,11 @@ __all__ = [
     "any_of",
     "api_text",
     "check_metadata",
+    "in_the_clear",
     "insert_or_ignore",
     "insert_row",
+    "sqlite_file",
+    "sslmode",
+    "tls_advice",
     "upsert",
 ]

@@ -95,9 +95,6 @@ class IntegrityViolation(StatementError):
     """A constraint refuses a row: a unique key, a reference, or a NULL."""
 
 
-RETRYABLE: Final = (ConnectionLost, Conflict)
-"""What was surely undone, and may well work when it is tried again."""
-
 _BY_SQLSTATE: Final[Mapping[str, type[Unavailable]]] = {
     "08": ConnectionLost,
     "25006": ConnectionLost,  # a server that was the primary, and only lets read now
@@ -145,6 +142,28 @@ def unavailable(error: BaseException) -> Unavailable | None:
         case asyncpg.InternalClientError() | OSError():
             kind = ConnectionLost
     return kind() if kind else None
+
+
+def translate(error: BaseException) -> None:
+    """Raise what a driver's error means; return if it is none of a driver's.
+
+    What isn't Unavailable is raised without the driver's own error: its details hold values.
+    """
+    if found := unavailable(error):
+        if found is error:
+            return
+        raise found from error
+    if isinstance(error, sqlite3.IntegrityError | asyncpg.IntegrityConstraintViolationError):
+        raise IntegrityViolation(_words(error)) from None
+    if isinstance(error, DRIVER_ERRORS):
+        raise StatementError(_words(error)) from None
+
+
+def _words(error: BaseException) -> str:
+    """Return what a driver says in a line, without PostgreSQL's details and what quotes a value."""
+    kind = type(error).__name__
+    quotes = isinstance(error, asyncpg.DataError | asyncpg.InterfaceError)
+    return kind if quotes else f"{kind}: {error.args[0]}"
 
 
 def primary_code(error: sqlite3.Error) -> int:
