@@ -48,7 +48,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "email_validator": ("accounts.validation",),
     "graphql": ("lib.engine", "schema", "web.graphql"),
     "httptools": ("web.answering", "web.wire"),
-    "idna": ("accounts.identity", "lib.outbox"),
+    "idna": ("lib.outbox", "lib.text"),
     "jwt": ("lib.keyring", "security.tokens"),
     "opentelemetry": ("lib.telemetry",),
     "orjson": ("db.questions", "lib.pagination", "lib.telemetry", "web.graphql"),

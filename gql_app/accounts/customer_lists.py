@@ -9,14 +9,20 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, Uuid, bindparam, case, false, or_
 
-from gql_app.accounts.identity import email_key, search_key
+from gql_app.accounts.validation import email_key
 from gql_app.db.questions import Spelt
 from gql_app.db.tables import CustomerRow, Moment
 from gql_app.errors import AdminRequired, BadUserInput
 from gql_app.lib.pagination.list_query import SHAPES, Shape, Source
 from gql_app.lib.pagination.pages import Listing
 from gql_app.lib.pagination.text_search import by_grams, by_trigrams, grams, holds, pattern, pieces
-from gql_app.lib.text.normalization import LONGEST_DECOMPOSITION, MAX_MARKS, TooManyMarks, normalise
+from gql_app.lib.text import (
+    LONGEST_DECOMPOSITION,
+    MAX_MARKS,
+    TooManyMarks,
+    normalise,
+    search_key,
+)
 
 MAX_SEARCH: Final = 254
 MAX_WORDS: Final = 8

@@ -1,16 +1,32 @@
-"""Checks: what is accepted of a customer's fields, and in which form it is kept."""
+"""Validation: what is accepted of a customer's fields, and in which form it is kept.
+
+An address has two keys: `email_canonical` is the key of its mailbox, `email_key` is what lists
+sort and search by. Servers of the version before know `email_key` alone, by which they find
+customers and keep them apart, and may run beside this version during an upgrade. So this one
+writes both keys and looks up by both, and the address that is stored decides whose it is.
+Two addresses that differ in `email_canonical` alone, as ss and ß do, can't both be taken until
+`email_key` is no longer unique, a release later.
+"""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
-from gql_app.accounts import lines
-from gql_app.accounts.identity import canonical_email, email_keys, search_key
-from gql_app.accounts.records import AnyCustomer
+from gql_app.accounts.records import CustomerRecord
 from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.lib.text import (
+    EmptyLine,
+    InvalidLine,
+    LineTooLong,
+    canonical_email,
+    check_visible,
+    search_key,
+    single_line,
+    unicode_domain,
+)
 from gql_app.security import password_policy
 from gql_app.settings import Settings
 
@@ -43,7 +59,7 @@ class Rules:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Take what is set."""
+        """Return the rules that are set."""
         return cls(settings.special, settings.issuer)
 
 
@@ -63,7 +79,7 @@ class NewCustomer:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who a customer is, checked, whatever they prove themself with."""
+    """The name, address and phone of a customer, checked, whatever they sign in with."""
 
     name: str
     email: str
@@ -78,12 +94,12 @@ class Changes:
     password: str | None = None
 
     @property
-    def signs_out(self) -> bool:
+    def ends_sessions(self) -> bool:
         """Whether the customer's sessions end with this."""
         return self.password is not None or self.values.get("is_active") is False
 
     @property
-    def may_unseat(self) -> bool:
+    def may_remove_admin(self) -> bool:
         """Whether an admin may be one no longer after this."""
         return False in (self.values.get("is_admin"), self.values.get("is_active"))
 
@@ -105,6 +121,32 @@ def typed_key(email: str, stored: str | None) -> str:
     return stored or email.strip().lower()
 
 
+def email_key(email: str) -> str:
+    """Return what an address is sorted and searched by, and was told apart by before: casefold."""
+    return email.casefold()
+
+
+def former_key(canonical: str | None) -> str | None:
+    """Return the email_key of every address of a canonical key; of none, None."""
+    if canonical is None:
+        return None
+    local, _, domain = canonical.rpartition("@")
+    return email_key(f"{local}@{unicode_domain(domain)}")
+
+
+def email_keys(email: str) -> dict[str, str]:
+    """Return both keys of an address that is to be stored, by their columns."""
+    return {"email_key": email_key(email), "email_canonical": canonical_email(email)}
+
+
+def owner(found: Iterable[CustomerRecord], canonical: str | None) -> CustomerRecord | None:
+    """Return whose an address is, among those whom either of its keys finds.
+
+    A key may be of an address that a server of the version before has changed since.
+    """
+    return next((each for each in found if canonical_email(each.email) == canonical), None)
+
+
 def check_new(
     *,
     name: str,
@@ -114,7 +156,7 @@ def check_new(
     is_admin: bool = False,
     rules: Rules = DEFAULT_RULES,
 ) -> NewCustomer:
-    """Check a customer to be. Raises Rejected, with every fault at once."""
+    """Return a customer to be, checked. Raises Rejected, with every fault at once."""
     checks = _Checks()
     name, email = checks.take(_name(name)), checks.take(_email(email, rules))
     new = NewCustomer(
@@ -131,7 +173,7 @@ def check_new(
 def check_person(
     *, name: str, email: str, phone: str | None, rules: Rules = DEFAULT_RULES
 ) -> Person:
-    """Check who a customer is. Raises Rejected, with every fault at once."""
+    """Return who a customer is, checked. Raises Rejected, with every fault at once."""
     checks = _Checks()
     person = Person(
         name=checks.take(_name(name)),
@@ -143,17 +185,17 @@ def check_person(
 
 
 def check_changes(
-    row: AnyCustomer, given: Mapping[str, str | bool | None], rules: Rules = DEFAULT_RULES
+    customer: CustomerRecord, new: Mapping[str, str | bool | None], rules: Rules = DEFAULT_RULES
 ) -> Changes:
-    """Check what is to change about a customer; None clears a phone and nothing else.
+    """Return what is to change about a customer, checked; None clears a phone and nothing else.
 
     Raises Rejected, with every fault at once.
     """
     checks = _Checks()
     values: dict[str, str | bool | None] = {}
     password: str | None = None
-    name, email = row.name, row.email
-    for field, value in given.items():
+    name, email = customer.name, customer.email
+    for field, value in new.items():
         match field, value:
             case "phone", None:
                 values["phone"] = None
@@ -164,7 +206,9 @@ def check_changes(
                 values |= {"name": name, "name_key": search_key(name)}
             case "email", str():
                 email = checks.take(_email(value, rules))
-                if email != row.email:  # what is as it was is not to be written over what follows
+                if (
+                    email != customer.email
+                ):  # what is as it was is not to be written over what follows
                     values |= {"email": email, **email_keys(email)}
             case "password", str():
                 password = value
@@ -180,13 +224,13 @@ def check_changes(
 
 
 class _Checks:
-    """Gathers the faults of several fields, so that all are told at once."""
+    """The faults of several fields, which are answered all at once."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
 
     def take(self, checked: str | Fault) -> str:
-        """Take a checked value, or note its fault."""
+        """Return a checked value; a fault is noted, and nothing returned in its place."""
         if isinstance(checked, Fault):
             self._faults.append(checked)
             return ""
@@ -199,15 +243,12 @@ class _Checks:
 
 
 def _name(text: str) -> str | Fault:
-    clean = lines.line(text, "name", "name", MAX_NAME)
-    return clean if isinstance(clean, Fault) else lines.visible(clean, "name", "name")
+    return _visible(_line(text, "name", "name", MAX_NAME), "name", "name")
 
 
 def _email(text: str, rules: Rules) -> str | Fault:
-    address = _address(text)
-    if isinstance(address, Fault) or isinstance(
-        address := lines.visible(address, "email", "e-mail address"), Fault
-    ):
+    address = _visible(_address(text), "email", "e-mail address")
+    if isinstance(address, Fault):
         return address
     domain = f".{address.rpartition('@')[2]}"
     special = next((name for name in SPECIAL_USE if domain.endswith(f".{name}")), None)
@@ -222,7 +263,7 @@ def _email(text: str, rules: Rules) -> str | Fault:
 
 def _address(text: str) -> str | Fault:
     """Return an address in its normal form, or why it is none by its syntax."""
-    clean = lines.line(text, "email", "e-mail address", MAX_EMAIL)
+    clean = _line(text, "email", "e-mail address", MAX_EMAIL)
     if isinstance(clean, Fault):
         return clean
     try:
@@ -236,12 +277,34 @@ def _address(text: str) -> str | Fault:
 
 
 def _phone(text: str) -> str | Fault:
-    clean = lines.line(text, "phone", "phone number", MAX_PHONE)
+    clean = _line(text, "phone", "phone number", MAX_PHONE)
     if isinstance(clean, Fault) or _PHONE.fullmatch(clean):
         return clean
     return Fault(UserErrorCode.INVALID, "This is not a phone number.", "phone")
 
 
+def _line(text: str, field: str, what: str, longest: int) -> str | Fault:
+    """Return a line of text in its normal form, or what is wrong with it."""
+    try:
+        return single_line(text, what, longest=longest)
+    except InvalidLine as why:
+        return Fault(_CODES.get(type(why), UserErrorCode.INVALID), str(why), field)
+
+
+def _visible(line: str | Fault, field: str, what: str) -> str | Fault:
+    """Return a line that shows all that it holds, or what is wrong with it."""
+    if isinstance(line, Fault):
+        return line
+    try:
+        check_visible(line, what)
+    except InvalidLine as why:
+        return Fault(UserErrorCode.INVALID, str(why), field)
+    return line
+
+
+_CODES: Final = {EmptyLine: UserErrorCode.REQUIRED, LineTooLong: UserErrorCode.TOO_LONG}
+
+
 def _password(text: str, *, email: str, name: str, rules: Rules) -> str | Fault:
-    """Judge a password against the name and the address as they are stored."""
+    """Return a password in its normal form, or why it is a bad one for this name and address."""
     return password_policy.judge(text, email=email, name=name, service=rules.service)

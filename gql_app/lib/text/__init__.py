@@ -1,1 +1,36 @@
-"""Text of clients: normalised once its length is bounded."""
+"""Text of clients: its length is bounded first, then it is normalised, judged and folded."""
+
+from gql_app.lib.text.keys import MAX_KEY, canonical_email, search_key, unicode_domain
+from gql_app.lib.text.lines import (
+    EmptyLine,
+    InvalidLine,
+    LineTooLong,
+    check_visible,
+    single_line,
+)
+from gql_app.lib.text.normalization import (
+    LONGEST_DECOMPOSITION,
+    MAX_MARKS,
+    TextTooLong,
+    TooManyMarks,
+    normalise,
+    printable,
+)
+
+__all__ = [
+    "LONGEST_DECOMPOSITION",
+    "MAX_KEY",
+    "MAX_MARKS",
+    "EmptyLine",
+    "InvalidLine",
+    "LineTooLong",
+    "TextTooLong",
+    "TooManyMarks",
+    "canonical_email",
+    "check_visible",
+    "normalise",
+    "printable",
+    "search_key",
+    "single_line",
+    "unicode_domain",
+]

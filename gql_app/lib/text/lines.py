@@ -1,9 +1,8 @@
-"""Lines of text: what customers write about themselves, in one line that can be seen."""
+"""Lines of text: what people write about themselves, in one line that can be seen."""
 
 import unicodedata
 from typing import Final
 
-from gql_app.errors import Fault, UserErrorCode
 from gql_app.lib.text.normalization import MAX_MARKS, TextTooLong, TooManyMarks, normalise
 
 _BLANKS: Final = " \u00a0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
@@ -25,35 +24,49 @@ _VIRAMA: Final = 9
 """The combining class of marks after which a joiner may also end a word (UAX 31 section 2.3)."""
 
 
-def line(text: str, field: str, what: str, longest: int) -> str | Fault:
-    """Return a line of text trimmed and in NFC, or what is wrong with it.
+class InvalidLine(ValueError):
+    """The text is no line that is accepted; str() of it is a sentence for whoever wrote it."""
 
-    Its length is that of the normal form, which may be longer than what was typed.
+
+class EmptyLine(InvalidLine):
+    """There is nothing in the line."""
+
+
+class LineTooLong(InvalidLine):
+    """The line has more code points than are accepted."""
+
+
+def single_line(text: str, what: str, *, longest: int) -> str:
+    """Return a line of text trimmed and in NFC, at most `longest` code points.
+
+    Its length is that of the normal form, which may be longer than what was typed. Raises
+    InvalidLine, whose sentence says what the line is, such as "name".
     """
     try:
         clean = normalise(text.strip(_BLANKS), longest=longest)
     except TextTooLong:
         message = f"The {what} can be {longest} characters long, and no longer."
-        return Fault(UserErrorCode.TOO_LONG, message, field)
+        raise LineTooLong(message) from None
     except TooManyMarks:
         message = f"The {what} can hold {MAX_MARKS} combining marks in a row, and no more."
-        return Fault(UserErrorCode.INVALID, message, field)
+        raise InvalidLine(message) from None
     if not clean.strip():
-        return Fault(UserErrorCode.REQUIRED, f"Give the {what}.", field)
+        message = f"Give the {what}."
+        raise EmptyLine(message)
     if any(unicodedata.category(character) in _CONTROLS for character in clean):
         message = f"The {what} can't hold control characters."
-        return Fault(UserErrorCode.INVALID, message, field)
+        raise InvalidLine(message)
     return clean
 
 
-def visible(clean: str, field: str, what: str) -> str | Fault:
-    """Return a line that shows all that it holds, and a letter or a number; or what is wrong."""
-    if not all(_is_seen(clean, place) for place in range(len(clean))):
+def check_visible(line: str, what: str) -> None:
+    """Raise InvalidLine unless a line shows all that it holds, and a letter or a number."""
+    if not all(_is_seen(line, place) for place in range(len(line))):
         message = f"The {what} can't hold characters that are invisible or turn text around."
-        return Fault(UserErrorCode.INVALID, message, field)
-    if not any(unicodedata.category(character)[0] in "LN" for character in clean):
-        return Fault(UserErrorCode.INVALID, f"The {what} needs a letter or a number.", field)
-    return clean
+        raise InvalidLine(message)
+    if not any(unicodedata.category(character)[0] in "LN" for character in line):
+        message = f"The {what} needs a letter or a number."
+        raise InvalidLine(message)
 
 
 def _is_seen(text: str, place: int) -> bool:

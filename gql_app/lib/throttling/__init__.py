@@ -1,0 +1,6 @@
+"""Limits: how often somebody may do something, counted in a table that all processes share."""
+
+from gql_app.lib.throttling.counters import Counters
+from gql_app.lib.throttling.limits import Limit, Lockout, longest_wait, subject_hash
+
+__all__ = ["Counters", "Limit", "Lockout", "longest_wait", "subject_hash"]
