@@ -114,6 +114,8 @@ class Transaction(_Fetching):
     ) -> None:
         super().__init__(dialect, driver.fetch, observer)
         self._driver: Final = driver
+        self.info: Final[dict[str, object]] = {}
+        """What a rule leaves for whoever runs it."""
         self._failed: Exception | None = None
         self._callbacks: Final[list[Callable[[], object]]] = []
 
