@@ -1,7 +1,7 @@
 """The composition root: settings in, ASGI application out."""
 
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final, TypedDict
 
@@ -11,7 +11,6 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from gql_app import background
-from gql_app.accounts.samples import SIGN_INS
 from gql_app.lib.engine.execution import Execution
 from gql_app.lib.engine.limits import Limits
 from gql_app.lib.network.addresses import Networks
@@ -48,9 +47,12 @@ class State(TypedDict):
     metrics: Metrics
 
 
-def create_app(settings: Settings | None = None) -> Starlette:
-    """Make the application, by the environment if no settings are given.
+def create_app(
+    settings: Settings | None = None, *, sign_ins: Sequence[Mapping[str, str]] = ()
+) -> Starlette:
+    """Return the application, by the environment if no settings are given.
 
+    The playground offers the sign-ins, each a role, name, email and password: the demo's.
     Nothing is opened before the application starts. Raises CannotStart.
     """
     chosen = settings or load(serving=True)
@@ -64,7 +66,6 @@ def create_app(settings: Settings | None = None) -> Starlette:
         timeout=chosen.operation_timeout,
         compiled=chosen.compiled,
     )
-    sign_ins = SIGN_INS if chosen.demo else ()
     playground = Playground(sign_ins=sign_ins) if chosen.playground else None
     door = Door(execution, playground, max_body_bytes=chosen.max_body_bytes)
     files = [Route("/playground/{name}", playground.file)] if playground else []

@@ -1,4 +1,4 @@
-"""A deployment, as a critical friend sees it before the world does."""
+"""The findings of `check`: what to mend about a deployment before the world sees it."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,17 +7,18 @@ from pathlib import Path
 from stat import S_IRWXG, S_IRWXO
 from typing import Final
 
-from gql_app.accounts import customers, samples
-from gql_app.cli import backfill
+from gql_app.accounts import customers
+from gql_app.cli import backfill, samples
+from gql_app.cli.database import opened
+from gql_app.db import readiness
 from gql_app.db.clocks import skew
-from gql_app.db.engine import Database, sqlite_file
-from gql_app.db.questions import Reader
 from gql_app.errors import CannotStart
+from gql_app.lib.database import Database, Reader, sqlite_file
 from gql_app.lib.keyring.keyfiles import NEW_RSA_BITS, is_short
 from gql_app.lib.keyring.keystore import Held
 from gql_app.lib.keyring.secret_strength import guessable, is_pattern
 from gql_app.lib.network.addresses import is_loopback
-from gql_app.lib.outbox.mailer import clear_text
+from gql_app.lib.outbox import clear_text
 from gql_app.resources import kept_beside, key_store
 from gql_app.security.fair_queue import LOCAL
 from gql_app.security.passwords import Passwords
@@ -26,12 +27,12 @@ from gql_app.settings.postgresql import advice, in_the_clear
 
 MAX_SKEW: Final = timedelta(seconds=5)
 MAX_PAIRS: Final = 20
-"""Pairs of customers of one mailbox that are told."""
+"""Pairs of customers of one mailbox that are named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What is run, and where."""
+    """The settings of a deployment, and where it is served."""
 
     settings: Settings
     host: str
@@ -47,7 +48,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be, and what to do about it."""
+    """One thing to mend, and how."""
 
     code: str
     message: str
@@ -55,7 +56,7 @@ class Finding:
 
 
 async def findings(deployment: Deployment) -> list[Finding]:
-    """Look a deployment over; nothing is made or changed by it."""
+    """Return what is to be mended; nothing is made or changed by looking."""
     return [
         *_variables(),
         *_keys(deployment.settings),
@@ -222,9 +223,8 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
             f"{PREFIX}DATABASE_URL lets the password and all data go over a network without TLS.",
             "Say sslmode=verify-full there, or require, or keep it to a network of its own.",
         )
-    database = Database.of(settings)
-    try:
-        condition = await database.condition()
+    async with opened(settings) as database:
+        condition = await readiness.condition(database)
         if condition.database != "ok":
             yield Finding(
                 "no-database",
@@ -235,15 +235,12 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
         elif not condition.ready:
             yield migrate
         else:
-            async with database.read() as db:
-                for finding in [
-                    *await _clocks(database),
-                    *await _demo_data(db, settings),
-                    *await _collisions(db),
-                ]:
-                    yield finding
-    finally:
-        await database.close()
+            for finding in [
+                *await _clocks(database),
+                *await _demo_data(database, settings),
+                *await _collisions(database),
+            ]:
+                yield finding
 
 
 async def _clocks(database: Database) -> list[Finding]:

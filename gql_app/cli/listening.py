@@ -146,7 +146,7 @@ def _config(
 ) -> uvicorn.Config:
     """Tell uvicorn what to serve, and what to leave to us."""
     return uvicorn.Config(
-        "gql_app.app:create_app",
+        "gql_app.cli.demo:create_app" if chosen.demo else "gql_app.app:create_app",
         factory=True,
         host=host,
         port=port,

@@ -1,4 +1,4 @@
-"""Made-up customers, plausible enough to try searching, sorting and paging with."""
+"""Samples: made-up customers, plausible enough to try searching, sorting and paging with."""
 
 import random
 import string
@@ -6,19 +6,16 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import insert
-
-from gql_app import clock
-from gql_app.accounts.identity import email_keys, search_key
-from gql_app.accounts.validation import MAX_NAME
-from gql_app.db.engine import Writer
+from gql_app.accounts.validation import MAX_NAME, email_keys
 from gql_app.db.tables import CustomerRow
-from gql_app.lib.text.normalization import normalise
+from gql_app.lib import clock
+from gql_app.lib.database import Transaction, insert_row
+from gql_app.lib.text import normalise, search_key
 from gql_app.security.ids import new_id
 
 
 class SignIn(NamedTuple):
-    """Somebody made up whose password everybody knows: for `serve --demo`, nowhere else."""
+    """A made-up customer whose password everybody knows: for `serve --demo`, nowhere else."""
 
     role: str
     name: str
@@ -30,11 +27,11 @@ SIGN_INS: Final = (
     SignIn("admin", "Demo Admin", "admin@example.com", "admin-of-the-demo"),
     SignIn("customer", "Demo Customer", "customer@example.com", "customer-of-the-demo"),
 )
-"""The two that the demo has among its customers, the admin first."""
+"""The two among the demo's customers that can be signed in as, the admin first."""
 BATCH: Final = 2_000
-"""Rows inserted by one statement."""
+"""Rows inserted by one transaction."""
 INACTIVE: Final = 0.03
-"""How many are deactivated, of one."""
+"""The share of samples that are deactivated."""
 
 _GIVEN: Final = """
 Ada Adaeze Aiko Amara Ana Anders Anouk Arjun Astrid Ayşe Beatriz Björn Camille Carlos Chiara Chloé
@@ -52,17 +49,18 @@ Moreau Müller Nakamura Ndlovu Nguyễn Novák O'Brien Okafor Olsen Osei Papadop
 Peeters Pereira Petrov Popescu Reyes Ricci Romero Rossi Sato Schmidt Silva Singh Smith Söderberg
 Tanaka Torres Traoré Vargas Virtanen Wang Weber Williams Yılmaz Zhang Zieliński
 """.split()
+_INSERT: Final = insert_row(CustomerRow)
 
 
-async def insert_samples(db: Writer, rows: list[dict[str, object]]) -> None:
-    """Add a batch of made-up customers."""
-    await db.execute(insert(CustomerRow), rows)
+async def insert_samples(db: Transaction, rows: list[dict[str, object]]) -> None:
+    """Insert a batch of made-up customers."""
+    await db.execute_many(_INSERT, rows)
 
 
 def batches(
     count: int, *, password_hash: str, seed: int | None = None
 ) -> Iterator[list[dict[str, object]]]:
-    """Make up customers, in batches; all of them share one password's hash.
+    """Yield the rows of made-up customers, in batches; all of them share one password's hash.
 
     Their addresses are of example.com, which nobody can own (RFC 2606 section 3).
     """
