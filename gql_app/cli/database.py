@@ -18,10 +18,9 @@ from gql_app.cli.backfill import Collision
 from gql_app.cli.console import err, fail, out
 from gql_app.db import readiness
 from gql_app.db.readiness import Condition, open_database
-from gql_app.lib.database import Database, Unavailable, sqlite_file
+from gql_app.lib.database import Database, Unavailable, sqlite_file, tls_advice
 from gql_app.resources import Resources
 from gql_app.settings import Settings
-from gql_app.settings.postgresql import advice
 
 SHOWN: Final = 100
 """Pairs of customers who collide that are printed."""
@@ -80,7 +79,7 @@ def reach(chosen: Settings) -> Condition:
             sqlite_file(chosen.database_url).touch(mode=0o600)
     condition = asyncio.run(_condition(chosen))
     if condition.database != "ok":
-        hint = advice(chosen.database_url)
+        hint = tls_advice(chosen.database_url)
         fail(f"The database of {settings.PREFIX}DATABASE_URL can't be reached.{hint}")
     return condition
 

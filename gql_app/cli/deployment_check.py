@@ -13,7 +13,7 @@ from gql_app.cli.database import opened
 from gql_app.db import readiness
 from gql_app.db.clocks import skew
 from gql_app.errors import CannotStart
-from gql_app.lib.database import Database, Reader, sqlite_file
+from gql_app.lib.database import Database, Reader, in_the_clear, sqlite_file, tls_advice
 from gql_app.lib.keyring.keyfiles import NEW_RSA_BITS, is_short
 from gql_app.lib.keyring.keystore import Held
 from gql_app.lib.keyring.secret_strength import guessable, is_pattern
@@ -23,7 +23,6 @@ from gql_app.resources import kept_beside, key_store
 from gql_app.security.fair_queue import LOCAL
 from gql_app.security.passwords import Passwords
 from gql_app.settings import NO_CLIENT_LIMIT, PREFIX, Settings, unknown_variables
-from gql_app.settings.postgresql import advice, in_the_clear
 
 MAX_SKEW: Final = timedelta(seconds=5)
 MAX_PAIRS: Final = 20
@@ -230,7 +229,7 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
                 "no-database",
                 f"The database of {PREFIX}DATABASE_URL can't be reached.",
                 "See that it runs, and that the address, name and password are right."
-                + advice(settings.database_url),
+                + tls_advice(settings.database_url),
             )
         elif not condition.ready:
             yield migrate

@@ -11,6 +11,7 @@ from gql_app.lib.database.errors import (
     IntegrityViolation,
     StatementError,
     Unavailable,
+    unavailable,
 )
 from gql_app.lib.database.probing import SharedResult
 from gql_app.lib.database.servers import SSL_MODES, Servers, in_the_clear, sslmode, tls_advice
@@ -54,5 +55,6 @@ __all__ = [
     "sqlite_file",
     "sslmode",
     "tls_advice",
+    "unavailable",
     "upsert",
 ]
