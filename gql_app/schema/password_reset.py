@@ -1,4 +1,4 @@
-"""Resets: a new password for whoever has the old one no more."""
+"""Password resets: a new password for whoever has the old one no more."""
 
 from typing import Final
 
@@ -6,11 +6,11 @@ import strawberry
 
 from gql_app.accounts import password_reset
 from gql_app.accounts.audit import Action
-from gql_app.accounts.records import AnyCustomer
+from gql_app.accounts.records import CustomerRecord
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.schema.context import Context, Info
 from gql_app.schema.payloads import StatusPayload
-from gql_app.schema.profile import judged, new_hash
+from gql_app.schema.profile import checked_password, new_hash
 from gql_app.security.fair_queue import Party
 
 _NO_MAIL: Final = Fault(
@@ -20,7 +20,7 @@ _NO_MAIL: Final = Fault(
 
 
 @strawberry.type
-class ResetMutation:
+class PasswordResetMutation:
     """Asking for a link, and using it."""
 
     @strawberry.mutation(
@@ -28,7 +28,7 @@ class ResetMutation:
         "same answer, in the same time, whether or not the address is known."
     )
     async def request_password_reset(self, info: Info, email: str) -> StatusPayload:
-        """Write the letter down; it leaves after the commit."""
+        """Post a letter, which leaves after the commit."""
         context, resources = info.context, info.context.resources
         if not resources.mailer.open:
             return StatusPayload.rejected(context, Rejected(_NO_MAIL))
@@ -49,11 +49,11 @@ class ResetMutation:
         "and ends every session."
     )
     async def reset_password(self, info: Info, token: str, new_password: str) -> StatusPayload:
-        """Find whose it is, judge and set the new password."""
+        """Set a new password of whose link it is."""
         context, resources = info.context, info.context.resources
         try:
             customer = await _owner(context, token)
-            secret = judged(new_password, customer, resources.rules.service)
+            secret = checked_password(new_password, customer, resources.rules.service)
             party = Party.of(context.origin.ip_address, customer.id)
             hashed = await new_hash(context, secret, customer, party)
             await context.write(
@@ -68,15 +68,14 @@ class ResetMutation:
         return StatusPayload.success(context.done("Your password is set. Sign in with it."))
 
 
-async def _owner(context: Context, token: str) -> AnyCustomer:
-    """Find whose link it is; guesses are counted. Raises Rejected."""
+async def _owner(context: Context, token: str) -> CustomerRecord:
+    """Return whose link it is; guesses are counted. Raises Rejected."""
     if not password_reset.may_be_token(token):
         raise Rejected(password_reset.SPENT_LINK)
     throttle = context.resources.throttle
     limits = throttle.of_client("reset with", context.origin.ip_address)
     await context.require_room(*limits)
-    async with context.read() as db:
-        customer = await password_reset.resettable(db, token)
+    customer = await password_reset.resettable(context.db, token)
     if customer is None:
         await context.write(throttle.count, *limits)
         context.guessed(Action.RESET_REFUSED)

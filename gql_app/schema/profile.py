@@ -2,16 +2,17 @@
 
 from contextlib import nullcontext
 from dataclasses import replace
+from uuid import UUID
 
 import strawberry
 
 from gql_app.accounts import authentication, customers, validation
-from gql_app.accounts.audit import Action
-from gql_app.accounts.authority import Authority
-from gql_app.accounts.callers import SignedIn
-from gql_app.accounts.limits import Limit
-from gql_app.accounts.records import AnyCustomer
+from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.callers import Authority, SignedIn
+from gql_app.accounts.records import CustomerRecord
 from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.lib.database import Transaction
+from gql_app.lib.throttling import Limit
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer, CustomerPayload
@@ -32,8 +33,8 @@ class UpdateMeInput:
     )
     current_password: str | None = strawberry.UNSET
 
-    def given(self) -> dict[str, str | bool | None]:
-        """Tell what is to change; null is something given, too."""
+    def changes(self) -> dict[str, str | bool | None]:
+        """Return what is to change by the field's name; null is a value, too."""
         return {
             name: value
             for name, value in vars(self).items()
@@ -50,20 +51,22 @@ class ProfileMutation:
         extensions=[authenticated()],
     )
     async def update_me(self, info: Info, input: UpdateMeInput) -> CustomerPayload | None:
-        """Check, prove a new e-mail address by the password, and change."""
+        """Change the caller; a new e-mail address needs the current password."""
         context, me = info.context, await info.context.signed_in()
-        origin = await context.by_caller()
+        throttle, origin = context.resources.throttle, await context.by_caller()
         try:
-            changes = validation.check_changes(me.customer, input.given(), context.resources.rules)
+            rules = context.resources.rules
+            changes = validation.check_changes(me.customer, input.changes(), rules)
             limit = await _room_to_change(context, me.customer)
-            telling = context.telling_taken(me.customer.id)
-            authority = Authority(me)
-            async with telling if "email" in changes.values else nullcontext():
-                if changes.values.get("email", me.customer.email) != me.customer.email:
+            authority, moves = Authority(me), "email" in changes.values
+            answers = throttle.of_taken(origin.ip_address, me.customer.id)
+            telling = context.limited(answers, code=UserErrorCode.TAKEN)
+            async with telling if moves else nullcontext():
+                if moves:
                     authority = await _prove(context, me, input.current_password or None)
-                row = await context.write_as(
+                customer = await context.write_as(
                     authority,
-                    context.resources.throttle.limited,
+                    throttle.limited,
                     [limit],
                     customers.update,
                     me.customer.id,
@@ -73,7 +76,7 @@ class ProfileMutation:
         except Rejected as why:
             return CustomerPayload.rejected(context, why)
         payload = CustomerPayload.success(context.done("Your profile is up to date."))
-        payload.customer = Customer.seen_by(SignedIn(row, me.session).caller, row)
+        payload.customer = Customer.seen_by(SignedIn(customer, me.session).caller, customer)
         return payload
 
     @strawberry.mutation(
@@ -84,11 +87,11 @@ class ProfileMutation:
     async def change_password(
         self, info: Info, current_password: str, new_password: str
     ) -> LoginPayload | None:
-        """Prove the old password, judge and set the new one."""
+        """Set a new password of the caller's."""
         context, me = info.context, await info.context.signed_in()
         origin, customer = await context.by_caller(), me.customer
         try:
-            secret = judged(new_password, customer, context.resources.rules.service)
+            secret = checked_password(new_password, customer, context.resources.rules.service)
             limit = await _room_to_change(context, customer)
             authority = await _prove(context, me, current_password)
             hashed = await new_hash(context, secret, customer, origin.party)
@@ -96,7 +99,7 @@ class ProfileMutation:
                 authority,
                 context.resources.throttle.limited,
                 [limit],
-                authentication.change_password,
+                customers.change_password,
                 customer,
                 context.resources.lifetimes,
                 password_hash=hashed,
@@ -112,22 +115,20 @@ class ProfileMutation:
         extensions=[authenticated()],
     )
     async def delete_me(self, info: Info, password: str) -> StatusPayload | None:
-        """Prove the password, and remove the caller."""
+        """Delete the caller."""
         context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
         try:
             proven = await _prove(context, me, password, field="password")
             authority = replace(proven, unseats=True)
-            await context.write_as(
-                authority, authentication.delete_oneself, me.customer.id, origin=origin
-            )
+            await context.write_as(authority, _delete_oneself, me.customer.id, origin=origin)
         except Rejected as why:
             return StatusPayload.rejected(context, why)
         return StatusPayload.success("Your account is gone.")
 
 
-def judged(new_password: str, customer: AnyCustomer, service: str) -> str:
-    """Return the normal form of a new password. Raise Rejected if it is a bad one."""
+def checked_password(new_password: str, customer: CustomerRecord, service: str) -> str:
+    """Return the normal form of a new password. Raises Rejected if it is a bad one."""
     secret = password_policy.judge(
         new_password, email=customer.email, name=customer.name, service=service
     )
@@ -136,15 +137,23 @@ def judged(new_password: str, customer: AnyCustomer, service: str) -> str:
     return secret
 
 
-async def _room_to_change(context: Context, customer: AnyCustomer) -> Limit:
+async def _delete_oneself(db: Transaction, customer_id: UUID, *, origin: Origin) -> None:
+    """Delete the caller. Raises Rejected, about no field, for the input has no id."""
+    try:
+        await customers.delete(db, customer_id, origin=origin)
+    except Rejected as why:
+        raise Rejected(*(replace(fault, field=None) for fault in why.faults)) from None
+
+
+async def _room_to_change(context: Context, customer: CustomerRecord) -> Limit:
     """Return the limit that a change of oneself counts against. Raises TooManyAttempts."""
     limit = context.resources.throttle.of_account("change", customer.id)
     await context.require_room(limit)
     return limit
 
 
-async def new_hash(context: Context, secret: str, customer: AnyCustomer, party: Party) -> str:
-    """Return the hash of a new password. Raise Rejected if it is the one in force."""
+async def new_hash(context: Context, secret: str, customer: CustomerRecord, party: Party) -> str:
+    """Return the hash of a new password. Raises Rejected if it is the one in force."""
     passwords = context.resources.passwords
     if await passwords.verify(secret, customer.password_hash, party):
         message = "This is your password already. Choose another."
@@ -159,13 +168,13 @@ async def _prove(
     *,
     field: str = "current_password",
 ) -> Authority:
-    """Have the caller prove who they are. Raises Rejected, and TooManyAttempts in time."""
+    """Return the authority of a caller whose password is right. Raises Rejected."""
     if password is None:
         message = "Give your current password to change this."
         raise Rejected(Fault(UserErrorCode.REQUIRED, message, field))
     resources, context.unbroken = context.resources, True
     attempt = await authentication.prove(
-        context.read,
+        context.db,
         resources.passwords,
         resources.throttle,
         me.customer,
