@@ -146,7 +146,7 @@ class Context:
         return await work(self.db, await self.caller())
 
     async def require_room(self, *limits: Limit) -> None:
-        """Raise TooManyAttempts unless there is room for another attempt, which has cost nothing."""
+        """Raise TooManyAttempts unless there is room for another attempt."""
         await self.resources.throttle.require_room(self.db, *limits)
 
     @asynccontextmanager

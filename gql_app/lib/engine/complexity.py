@@ -28,8 +28,8 @@ from graphql import (
     is_list_type,
 )
 
-from gql_app.accounts.sessions import MOST
-from gql_app.lib.pagination.pages import DEFAULT_SIZE, MAX_SIZE
+from gql_app.accounts.sessions import MAX_SESSIONS
+from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE
 
 INTROSPECTION: Final = frozenset({"__schema", "__type"})
 """Fields whose depth doesn't count: clients' introspection queries nest deep, and end soon."""
@@ -128,7 +128,7 @@ class Sums:
         if parent and parent.name.startswith("__"):
             cost *= _usual_sizes(self._schema).get(name, 1)
         elif field and is_list_type(get_nullable_type(field.type)):
-            cost *= MOST
+            cost *= MAX_SESSIONS
         return Sum(depth, 1, below.spreads, cost)
 
     def _definition(self, parent: GraphQLNamedType | None, name: str) -> GraphQLField | None:
