@@ -50,7 +50,7 @@ def listened(take: Take) -> Iterator[None]:
         take(sql, bound)
 
     event.listen(Engine, "before_cursor_execute", executed)
-    Compiled.bind = bound_by  # type: ignore[method-assign]
+    Compiled.bind = bound_by  # type: ignore[assignment,method-assign]
     try:
         yield
     finally:

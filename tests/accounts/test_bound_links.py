@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from sqlalchemy import update
 
-from gql_app.accounts import authentication, letters, password_reset, validation
+from gql_app.accounts import customers, letters, password_reset, validation
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, PasswordResetRow
@@ -31,7 +31,7 @@ def changing(**changes: str | bool) -> Event:
             row, {k: v for k, v in changes.items() if k != "password"}
         )
         hashed = NEW_HASH if "password" in changes else None
-        await authentication.change(db, row.id, checked, password_hash=hashed, origin=NOWHERE)
+        await customers.update(db, row.id, checked, password_hash=hashed, origin=NOWHERE)
 
     return event
 
@@ -50,9 +50,7 @@ async def there_and_back(db: Transaction, customer: CustomerRecord) -> None:
 
 async def change_password(db: Transaction, customer: CustomerRecord) -> None:
     """Change one's own password."""
-    await authentication.change_password(
-        db, customer, LIFETIMES, password_hash=NEW_HASH, origin=NOWHERE
-    )
+    await customers.change_password(db, customer, LIFETIMES, password_hash=NEW_HASH, origin=NOWHERE)
 
 
 EVENTS: Final[dict[str, Event]] = {

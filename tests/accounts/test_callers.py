@@ -38,7 +38,8 @@ async def ask(database: Database, customer_id: UUID, session_id: UUID) -> Signed
 async def last_used(database: Database, session: SessionRecord) -> datetime:
     """Read when a session was last used."""
     row = await get_row(database, SessionRow, session.id)
-    return row.last_used_at
+    moment: datetime = row.last_used_at
+    return moment
 
 
 async def test_a_living_session_tells_who_is_asking(database: Database) -> None:

@@ -1,7 +1,6 @@
 """Credentials that change while somebody else is at them."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from dataclasses import replace
 
 import pytest
@@ -14,13 +13,11 @@ from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened
 from gql_app.accounts.throttling import Throttle
-from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
 from gql_app.lib.database import Database
 from tests.accounts.outbox import ask_reset, claim, token_of
 from tests.locks import until_it_waits
 from tests.people import LIFETIMES, NOWHERE, add_customer, current
-from tests.rows import get_row
 
 THROTTLE = Throttle(key=b"key of the tests", attempts=100, client_attempts=1000, window=60)
 
@@ -39,7 +36,7 @@ async def reset(database: Database, token: str, password_hash: str) -> str | Non
 
 async def stored(database: Database, customer: CustomerRecord) -> str:
     """Read a customer's hash."""
-    return (await get_row(database, CustomerRow, customer.id)).password_hash
+    return (await current(database, customer.id)).password_hash
 
 
 async def test_of_two_who_use_one_link_at_once_one_does(database: Database) -> None:
@@ -67,41 +64,34 @@ async def sign_in(database: Database, attempt: Attempt) -> Opened | None:
         return await authentication.sign_in(db, attempt, THROTTLE, LIFETIMES, origin=NOWHERE)
 
 
-async def admit(database: Database, attempt: Attempt) -> Opened | None:
-    """Sign in at once."""
-    return await authentication.admit(database, attempt, LIFETIMES, origin=NOWHERE)
-
-
 def proven(customer: CustomerRecord) -> Attempt:
     """Prove a customer's password."""
     limits = THROTTLE.of_password("sign-in", customer.email, None)
     return Attempt(limits, customer, proven=True)
 
 
-@pytest.mark.parametrize("way", [admit, sign_in])
 async def test_who_signs_in_waits_for_a_password_that_is_being_changed(
-    database: Database, way: Callable[[Database, Attempt], Coroutine[None, None, Opened | None]]
+    database: Database,
 ) -> None:
     ada = await add_customer(database, "Ada")
     async with database.transaction() as db:
         row = await current(db, ada.id)
         await set_password(db, row, "newer", action=Action.PASSWORD_CHANGED, origin=NOWHERE)
-        signing_in = asyncio.create_task(way(database, proven(ada)))
+        signing_in = asyncio.create_task(sign_in(database, proven(ada)))
         await until_it_waits(db, signing_in)
         assert not signing_in.done()
     assert await signing_in is None
 
 
-@pytest.mark.parametrize("way", [admit, sign_in])
 async def test_who_sign_in_at_the_same_moment_have_no_more_sessions_than_one_by_one(
-    database: Database, way: Callable[[Database, Attempt], Coroutine[None, None, Opened | None]]
+    database: Database,
 ) -> None:
     ada = await add_customer(database, "Ada")
     for _ in range(sessions.MAX_SESSIONS):
-        latest = await admit(database, proven(ada))
+        latest = await sign_in(database, proven(ada))
     async with database.transaction() as db:
         first = await sessions.open_session(db, ada, NOWHERE, LIFETIMES)
-        signing_in = asyncio.create_task(way(database, proven(ada)))
+        signing_in = asyncio.create_task(sign_in(database, proven(ada)))
         await until_it_waits(db, signing_in)
         assert not signing_in.done()
     second = await signing_in

@@ -60,7 +60,7 @@ async def check(
 ) -> Attempt:
     """Check a password."""
     return await authentication.check(
-        database.read, hasher, THROTTLE, email=email, password=password, origin=NOWHERE
+        database, hasher, THROTTLE, email=email, password=password, origin=NOWHERE
     )
 
 
@@ -71,30 +71,20 @@ async def sign_in(database: Database, attempt: Attempt) -> SessionRecord | None:
     return opened.session if opened else None
 
 
-async def admit(database: Database, attempt: Attempt) -> SessionRecord | None:
-    """Sign in at once, if nothing speaks against it."""
-    opened = await authentication.admit(database, attempt, LIFETIMES, origin=NOWHERE)
-    return opened.session if opened else None
-
-
-SignIn = Callable[[Database, Attempt], Awaitable[SessionRecord | None]]
-
-
 def old_hash(password: str = PASSWORD) -> str:
     """Hash with other parameters than today's."""
     return PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(password)
 
 
 @pytest.mark.parametrize("email", ["ada@example.com", "ADA@Example.COM", "  ada@example.com \t"])
-@pytest.mark.parametrize("way", [admit, sign_in])
 async def test_the_right_password_proves_who_one_is(
-    database: Database, hasher: Passwords, email: str, way: SignIn
+    database: Database, hasher: Passwords, email: str
 ) -> None:
     ada = await add_customer(database, "Ada")
     attempt = await check(database, hasher, email)
     assert attempt.customer is not None
     assert (attempt.customer.id, attempt.renewed_hash) == (ada.id, None)
-    session = await way(database, attempt)
+    session = await sign_in(database, attempt)
     assert session is not None
     [row] = await database.fetch_all(select(SessionRow))
     login = await database.fetch_one(select(AuditRow).order_by(AuditRow.id.desc()))
@@ -192,12 +182,10 @@ async def remove(database: Database) -> None:
 
 @pytest.mark.parametrize("deed", [deactivate, set_password, remove])
 @pytest.mark.parametrize("outdated", [False, True])
-@pytest.mark.parametrize("way", [admit, sign_in])
 async def test_signing_in_is_refused_if_the_account_changed_since_the_check(
     database: Database,
     hasher: Passwords,
     deed: Callable[[Database], Awaitable[None]],
-    way: SignIn,
     *,
     outdated: bool,
 ) -> None:
@@ -206,7 +194,7 @@ async def test_signing_in_is_refused_if_the_account_changed_since_the_check(
     proof = await check(database, hasher)
     await deed(database)
     left = await column(database, select(CustomerRow.password_hash))
-    assert await way(database, proof) is None
+    assert await sign_in(database, proof) is None
     assert await session_count(database) == 0
     assert await column(database, select(CustomerRow.password_hash)) == left
 
@@ -217,15 +205,13 @@ async def test_signing_in_is_refused_if_the_account_changed_since_the_check(
         *THROTTLE.of_password("sign-in", "ada@example.com", NOWHERE.ip_address).all,
     ],
 )
-async def test_nobody_is_admitted_at_once_where_somebody_failed_lately(
+async def test_where_somebody_failed_lately_the_right_password_signs_in(
     database: Database, hasher: Passwords, failed: Limit
 ) -> None:
     await add_customer(database, "Ada")
     proof = await check(database, hasher)
     async with database.transaction() as db:
         await THROTTLE.count(db, failed)
-    assert await admit(database, proof) is None
-    assert await session_count(database) == 0
     assert await sign_in(database, proof)
     assert await session_count(database) == 1
 
@@ -243,16 +229,6 @@ async def test_unknown_address_costs_the_statements_of_a_known_one(
                 assert await sign_in(database, attempt) is None
         told.append(sent)
     assert told[0] == told[1] != []
-
-
-async def test_only_who_needs_no_new_hash_is_admitted_at_once(
-    database: Database, hasher: Passwords
-) -> None:
-    await add_customer(database, "Ada")
-    assert await admit(database, await check(database, hasher, password="another one")) is None
-    await store(database, password_hash=old_hash())
-    assert await admit(database, await check(database, hasher)) is None
-    assert await session_count(database) == 0
 
 
 @pytest.mark.parametrize(
@@ -278,9 +254,7 @@ async def test_only_a_new_password_or_losing_access_ends_sessions(
             await open_session(db, row, NOWHERE, LIFETIMES)
     changes = Changes(values, PASSWORD if new_hash else None)
     async with database.transaction() as db:
-        row = await authentication.change(
-            db, ada.id, changes, password_hash=new_hash, origin=NOWHERE
-        )
+        row = await customers.update(db, ada.id, changes, password_hash=new_hash, origin=NOWHERE)
     assert row.password_hash == (new_hash or ada.password_hash)
     assert await session_count(database) == left
 
@@ -292,7 +266,7 @@ async def test_a_rejected_change_ends_no_session(database: Database) -> None:
     changes = check_changes(ada, {"is_active": False, "password": "a password of its own"})
     with pytest.raises(Rejected) as why:
         async with database.transaction() as db:
-            await authentication.change(
+            await customers.update(
                 db, ada.id, changes, password_hash="another hash", origin=NOWHERE
             )
     assert [fault.code for fault in why.value.faults] == ["LAST_ADMIN"]

@@ -417,7 +417,7 @@ def test_null_clears_nothing_else(field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "signs_out", "may_unseat"),
+    ("given", "ends_sessions", "may_remove_admin"),
     [
         ({}, False, False),
         ({"name": "Augusta"}, False, False),
@@ -430,7 +430,7 @@ def test_null_clears_nothing_else(field: str) -> None:
     ],
 )
 def test_what_a_change_leads_to(
-    given: Mapping[str, str | bool | None], *, signs_out: bool, may_unseat: bool
+    given: Mapping[str, str | bool | None], *, ends_sessions: bool, may_remove_admin: bool
 ) -> None:
     changes = check_changes(row(), given)
-    assert (changes.signs_out, changes.may_unseat) == (signs_out, may_unseat)
+    assert (changes.ends_sessions, changes.may_remove_admin) == (ends_sessions, may_remove_admin)

@@ -7,7 +7,6 @@ from itertools import product
 from typing import Any
 
 import pytest
-from gql_app.lib.pagination.pages import SAMPLE
 
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action
@@ -15,6 +14,7 @@ from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.accounts.records import AuditRecord
 from gql_app.lib.database import Database
 from gql_app.lib.pagination import Window
+from gql_app.lib.pagination.listing import SAMPLE
 from tests.accounts.rows import (
     FREQUENT,
     ORDERS,
@@ -164,13 +164,13 @@ async def test_sqlite_walks_an_orders_index_and_reads_rows_of_a_page_alone(
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("order", ORDERS)
 async def test_sqlite_walks_the_order_without_sorting_the_table(
-    crowd: tuple[Database, list[StoredCustomer]], order: Order
+    crowd: tuple[Database, list[StoredCustomer]], database_url: str, order: Order
 ) -> None:
     database, _ = crowd
     with statements() as seen:
         await read(database, listing(FREQUENT, order, by_admin=True), Window(1))
     [scouting] = seen
-    plan = await plan_on_sqlite(database, *scouting)
+    plan = await plan_on_sqlite(database_url, *scouting)
     tables = [step for _, step in plan if "customers" in step]
     assert tables
     assert all("USING" in step and "INDEX" in step for step in tables)

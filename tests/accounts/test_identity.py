@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
-from gql_app.accounts import customers, failures, validation
+from gql_app.accounts import authentication, customers, validation
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import check_changes, email_key, email_keys, former_key
@@ -17,6 +17,7 @@ from gql_app.lib.database import Database
 from gql_app.lib.text import MAX_KEY, canonical_email, search_key
 from tests.accounts.rows import customer, statements, store
 from tests.accounts.test_filter_plans import plan_of, plan_on_sqlite, used
+from tests.people import add_customer
 
 OTHERS = [
     ("ceo@business.com", "ceo@busineß.com"),
@@ -130,7 +131,7 @@ async def test_nobody_is_signed_in_by_the_address_of_another_mailbox(
         limits = THROTTLE.of_password("sign-in", key, "192.0.2.1")
         async with database.transaction() as db:
             await THROTTLE.count(db, *limits.all)
-        past = await failures.of_account(database, key, limits, "192.0.2.1", sign_ins=300)
+        past = await authentication.history_by_key(database, key, limits, "192.0.2.1", sign_ins=300)
         assert set(past.times) == set(limits.subjects)
         assert (past.customer and past.customer.email) == whose
 
@@ -165,10 +166,10 @@ async def test_whose_an_address_is_takes_one_statement_and_both_keys_indexes(
         else:
             key, address = "ada@example.com", "192.0.2.1"
             limits = THROTTLE.of_password("sign-in", key, address)
-            await failures.of_account(database, key, limits, address, sign_ins=300)
+            await authentication.history_by_key(database, key, limits, address, sign_ins=300)
     [(statement, values)] = seen
     if database.dialect == "sqlite":
-        steps = [step for _, step in await plan_on_sqlite(database, statement, values)]
+        steps = [step for _, step in await plan_on_sqlite(database_url, statement, values)]
         found = {step.removesuffix(" LEFT-JOIN") for step in steps if "customers" in step}
         assert found == {
             "SEARCH customers USING INDEX ix_customers_email_canonical (email_canonical=?)",
@@ -182,8 +183,10 @@ async def test_whose_an_address_is_takes_one_statement_and_both_keys_indexes(
         }
 
 
-def test_a_change_in_case_alone_writes_the_address_and_the_same_keys() -> None:
-    row = customer("Ada", "ada@example.com")
+async def test_a_change_in_case_alone_writes_the_address_and_the_same_keys(
+    database: Database,
+) -> None:
+    row = await add_customer(database, "Ada", "ada@example.com")
     values = check_changes(row, {"email": "ADA@example.com"}).values
     assert values == {"email": "ADA@example.com", **email_keys("ada@example.com")}
 

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts.records import CustomerRecord
 from gql_app.cli import imports
 from gql_app.cli.imports import FIELDS, Record, Refused
 from gql_app.db.tables import AuditRow, CustomerRow
@@ -53,7 +53,7 @@ def told(refused: list[Refused]) -> list[tuple[int, str, str | None]]:
     return [(each.line, each.fault.code, each.fault.field) for each in refused]
 
 
-async def rows(database: Database) -> list[CustomerRecord]:
+async def rows(database: Database) -> list[Any]:
     """Read all customers in the order of their addresses."""
     return await database.fetch_all(select(CustomerRow).order_by(CustomerRow.email_key))
 

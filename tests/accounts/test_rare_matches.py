@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from gql_app.lib.pagination.pages import EVERYTHING, REACH
 
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.accounts.customers import delete
 from gql_app.lib.database import Database
 from gql_app.lib.pagination import MAX_COUNT, Window
+from gql_app.lib.pagination.listing import EVERYTHING, REACH
 from tests.accounts.rows import (
     CROWD,
     FREQUENT,

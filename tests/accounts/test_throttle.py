@@ -353,7 +353,7 @@ def test_account_that_was_signed_in_to_too_often_waits_for_the_oldest_to_pass(
     set_clock: SetClock,
 ) -> None:
     set_clock(NOON)
-    THROTTLE.judge_sign_ins(None)
+    THROTTLE.check_sign_ins(None)
     with pytest.raises(TooManyAttempts) as refused:
-        THROTTLE.judge_sign_ins(NOON - timedelta(seconds=60))
+        THROTTLE.check_sign_ins(NOON - timedelta(seconds=60))
     assert (refused.value.retry_after, refused.value.limit) == (3540, "sign-in by")
