@@ -1,16 +1,15 @@
 """The tables, the same on SQLite and PostgreSQL."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar, Final
 from uuid import UUID
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, String, Text, UniqueConstraint, text
-from sqlalchemy.engine import Dialect
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
-from sqlalchemy.types import TypeDecorator
 
-from gql_app.lib.pagination.text_search import GRAMS
+from gql_app.lib.database import Moment
+from gql_app.lib.pagination import NGRAM_ARRAY
 
 REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every migration there is, the oldest first."""
@@ -19,30 +18,6 @@ REVISION: Final = REVISIONS[-1]
 
 SORTABLE: Final = Text().with_variant(Text(collation="C"), "postgresql")
 """Text that both databases sort by code point, whatever their locale."""
-
-
-class Moment(TypeDecorator[datetime]):
-    """A moment to the microsecond; SQLite knows no time zones, so it is kept in UTC."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    @property
-    def python_type(self) -> type[datetime]:
-        """Say what cursors restore; a decorator doesn't pass on what it decorates says."""
-        return datetime
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Store in UTC."""
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Answer in UTC."""
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.replace(tzinfo=UTC)
 
 
 class Row(MappedAsDataclass, DeclarativeBase):
@@ -60,7 +35,7 @@ def _searched(column: str) -> Iterator[Index]:
         postgresql_ops={column: "gin_trgm_ops"},
     )
     grams = Index(
-        f"ix_customers_{column}_grams", text(GRAMS.format(column)), postgresql_using="gin"
+        f"ix_customers_{column}_grams", text(NGRAM_ARRAY.format(column)), postgresql_using="gin"
     )
     yield trigrams.ddl_if(dialect="postgresql")
     yield grams.ddl_if(dialect="postgresql")

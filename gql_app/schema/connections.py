@@ -1,34 +1,15 @@
 """Connections: how a list is paged through."""
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Container
 from enum import StrEnum
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 import strawberry
 
-from gql_app.lib.pagination.pages import Page
+from gql_app.lib.pagination import Page
 
-_T = TypeVar("_T")
 CURSORS: Final = frozenset({"cursor", "start_cursor", "end_cursor"})
 """Fields of an edge and of PageInfo for which a page is read with its keys."""
-
-
-class Rows(Iterable[_T]):
-    """A list of GraphQL objects that are built only when somebody looks at them.
-
-    To graphql-core it is a list.
-    """
-
-    def __init__(self, page: Page, build: Callable[[Sequence[object]], _T]) -> None:
-        self.columns: Final = page.columns
-        """The fields that were read; an item's others are never looked at."""
-        self.values: Final = page.rows
-        """The columns of each item, in order."""
-        self._build = build
-
-    def __iter__(self) -> Iterator[_T]:
-        """Build one item after the other."""
-        return map(self._build, self.values)
 
 
 @strawberry.enum(description="Which way a list is sorted.")
@@ -54,7 +35,7 @@ class PageInfo:
 
     @classmethod
     def of(cls, page: Page, cursors: Container[str] = CURSORS) -> Self:
-        """Tell where a page stands in its list, and the cursors that are asked for."""
+        """Return where a page stands in its list, with the cursors that are asked for."""
         rows = page.rows
         return cls(
             has_next_page=page.has_next,

@@ -48,7 +48,7 @@ from strawberry.types import Info as StrawberryInfo
 from strawberry.types.field import StrawberryField
 
 from gql_app.lib.engine.documents import Document
-from gql_app.schema.connections import Rows
+from gql_app.lib.pagination import LazyRows
 from gql_app.schema.context import Context, Info
 
 _AS_THEY_ARE: Final = {"String": str, "ID": str, "Boolean": bool}
@@ -418,7 +418,7 @@ def _list(
     def complete(run: _Run, values: Value, path: Path) -> Value:
         if values is None:
             return None
-        if project and type(values) is Rows and project.knows(values):
+        if project and type(values) is LazyRows and project.knows(values):
             return project(values)
         if not is_iterable(values):
             name = f"{path.typename}.{nodes[0].name.value}"
@@ -460,11 +460,11 @@ class _Projection:
         self._asked = {str(each.attribute) for each in fields}
         self._made: dict[Sequence[str], Callable[[Sequence[Value]], list[Value]]] = {}
 
-    def knows(self, rows: Rows[Value]) -> bool:
+    def knows(self, rows: LazyRows[Value]) -> bool:
         """Tell whether all that is asked for is a column."""
         return self._asked <= {*rows.columns, _TYPE}
 
-    def __call__(self, rows: Rows[Value]) -> list[Value]:
+    def __call__(self, rows: LazyRows[Value]) -> list[Value]:
         """Make the answer's objects."""
         make = self._made.get(rows.columns)
         if make is None:

@@ -1,1 +1,31 @@
 """Keyset connections over any table."""
+
+from gql_app.lib.pagination.cursors import InvalidArgument
+from gql_app.lib.pagination.list_query import Condition, ListQuery
+from gql_app.lib.pagination.listing import (
+    DEFAULT_SIZE,
+    MAX_COUNT,
+    MAX_SIZE,
+    LazyRows,
+    Listing,
+    Page,
+    QueryReader,
+    Window,
+)
+from gql_app.lib.pagination.text_search import NGRAM_ARRAY, TextSearch
+
+__all__ = [
+    "DEFAULT_SIZE",
+    "MAX_COUNT",
+    "MAX_SIZE",
+    "NGRAM_ARRAY",
+    "Condition",
+    "InvalidArgument",
+    "LazyRows",
+    "ListQuery",
+    "Listing",
+    "Page",
+    "QueryReader",
+    "TextSearch",
+    "Window",
+]

@@ -1,10 +1,12 @@
-"""Which single characters and pairs a column holds: what PostgreSQL finds short texts by.
+"""Search for texts anywhere in columns: single characters, pairs and trigrams, by indexes.
 
-Trigrams need three letters or digits in a row. This takes any characters, in any locale.
+PostgreSQL's trigrams need three letters or digits in a row. The arrays here take any
+characters, in any locale, so that shorter texts are found by an index as well.
 """
 
 import re
 from collections.abc import Sequence
+from itertools import starmap
 from typing import Final, Self
 
 from sqlalchemy import (
@@ -15,114 +17,135 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    func,
     literal_column,
+    or_,
 )
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import OperatorType
 
-GRAMS: Final = (
+from gql_app.lib.pagination.list_query import Condition
+
+NGRAM_ARRAY: Final = (
     "(string_to_array({0}, NULL) || string_to_array("
     r"regexp_replace({0}, '(.)', '\1' || chr(1) || '\1', 'g'), chr(1)))"
 )
-"""Every character, and every pair: `abc` is doubled to `a|ab|bc|c` and split."""
+"""The expression that a GIN index is of, with the column's name in the place of {0}.
+
+It is every character and every pair: `abc` is doubled to `a|ab|bc|c` and split.
+"""
 SEPARATOR: Final = "\1"
 
 _TRIGRAM: Final = re.compile("[a-z0-9]{3}")
+_Column = ColumnElement[str] | InstrumentedAttribute[str]
 
 
-class Place(FunctionElement[int]):
-    """Where in a column a text begins, from 1 on; 0 if nowhere.
+class TextSearch:
+    """Filters for a text that any of some columns contains.
+
+    On PostgreSQL each column needs two GIN indexes: one with gin_trgm_ops, one of NGRAM_ARRAY.
+    """
+
+    def __init__(self, *columns: _Column, name: str = "search") -> None:
+        """Prepare for columns; `name` begins the parameters' names, and is unique in a list."""
+        self._names: Final = [f"{name}_{number}" for number in range(len(columns))]
+        keys = list(zip(columns, self._names, strict=True))
+        row_condition = or_(*(contains(*key) for key in keys))
+        self.by_trigrams: Final = Condition(row_condition, or_(*starmap(matches_trigrams, keys)))
+        self.by_ngrams: Final = Condition(row_condition, or_(*starmap(matches_ngrams, keys)))
+
+    def filter(self, texts: Sequence[str]) -> tuple[Condition, dict[str, object]]:
+        """Return the condition that finds a text, and the values of its parameters.
+
+        The text comes once for each column, folded as that is.
+        """
+        values: dict[str, object] = {}
+        for name, text in zip(self._names, texts, strict=True):
+            values |= {
+                f"{name}_text": text,
+                f"{name}_pattern": pattern(text),
+                f"{name}_ngrams": pairs(text),
+            }
+        return self.by_ngrams if any(map(ngrams, texts)) else self.by_trigrams, values
+
+
+def contains(column: _Column, name: str) -> ColumnElement[bool]:
+    """Return that a column contains `NAME_text`, as it is fastest for a row at hand.
 
     It needs no escaping, and takes half as long as LIKE, which PostgreSQL's prepared plans
     make the pattern of anew for each row.
     """
-
-    inherit_cache = True
-    type = Integer()
-
-
-class Pieces(FunctionElement[Sequence[str]]):
-    """A column's characters and pairs, as they are indexed."""
-
-    inherit_cache = True
-    type = ARRAY(Text())
+    text, nowhere = bindparam(f"{name}_text", type_=Text()), literal_column("0", Integer())
+    return EitherDialect(func.instr(column, text) > nowhere, func.strpos(column, text) > nowhere)
 
 
-class Sought(FunctionElement[bool]):
-    """A condition as it is asked of every row on SQLite, and as PostgreSQL's index answers it.
+def matches_trigrams(column: _Column, name: str) -> ColumnElement[bool]:
+    """Return the same by `NAME_pattern`, as an index of trigrams answers it."""
+    like = column.like(bindparam(f"{name}_pattern", type_=Text()))
+    return EitherDialect(contains(column, name), like)
 
-    Both at once would let PostgreSQL's prepared plans take the trigrams' index for a short
-    text, of which that finds everything.
+
+def matches_ngrams(column: _Column, name: str) -> ColumnElement[bool]:
+    """Return the same by `NAME_ngrams`, a list, as an index of NGRAM_ARRAY answers it."""
+    listed = bindparam(f"{name}_ngrams", type_=ARRAY(Text()))
+    holds_all = NgramArray(column).bool_op("@>")(listed)
+    return EitherDialect(contains(column, name), and_(holds_all, contains(column, name)))
+
+
+class EitherDialect(FunctionElement[bool]):
+    """A condition in two spellings: the first is sent to SQLite, the second to PostgreSQL.
+
+    Both of an index's ways at once would let PostgreSQL's prepared plans take the trigrams'
+    index for a short text, of which that finds everything.
     """
 
     inherit_cache = True
     type = Boolean()
 
     def self_group(self, against: OperatorType | None = None) -> Self:  # noqa: ARG002 — as its base has it
-        """Stay as it is: SQLite would be asked whether it equals 1."""
+        """Return itself: SQLite would be asked whether it equals 1."""
         return self
 
 
-@compiles(Place, "sqlite")
-def _instr(element: Place, compiler: SQLCompiler, **options: object) -> str:
-    return f"instr({compiler.process(element.clauses, **options)})"
+class NgramArray(FunctionElement[Sequence[str]]):
+    """A column's characters and pairs, as they are indexed."""
+
+    inherit_cache = True
+    type = ARRAY(Text())
 
 
-@compiles(Place, "postgresql")
-def _strpos(element: Place, compiler: SQLCompiler, **options: object) -> str:
-    return f"strpos({compiler.process(element.clauses, **options)})"
+@compiles(EitherDialect, "sqlite")
+def _first(element: EitherDialect, compiler: SQLCompiler, **options: object) -> str:
+    first, _ = element.clauses  # what is processed has its values sent, written or not
+    return f"({compiler.process(first, **options)})"
 
 
-@compiles(Pieces, "postgresql")
-def _pieces(element: Pieces, compiler: SQLCompiler, **options: object) -> str:
-    return GRAMS.format(compiler.process(element.clauses, **options))
+@compiles(EitherDialect, "postgresql")
+def _second(element: EitherDialect, compiler: SQLCompiler, **options: object) -> str:
+    _, second = element.clauses
+    return f"({compiler.process(second, **options)})"
 
 
-@compiles(Sought, "sqlite")
-def _of_every_row(element: Sought, compiler: SQLCompiler, **options: object) -> str:
-    plain, _ = element.clauses  # what is processed has its values sent, written or not
-    return compiler.process(plain, **options)
+@compiles(NgramArray, "postgresql")
+def _ngram_array(element: NgramArray, compiler: SQLCompiler, **options: object) -> str:
+    return NGRAM_ARRAY.format(compiler.process(element.clauses, **options))
 
 
-@compiles(Sought, "postgresql")
-def _of_the_index(element: Sought, compiler: SQLCompiler, **options: object) -> str:
-    _, indexed = element.clauses
-    return f"({compiler.process(indexed, **options)})"
+def ngrams(text: str) -> list[str]:
+    """Return the characters and pairs that a text is found by; none, if trigrams find it."""
+    return [] if _TRIGRAM.search(text) or SEPARATOR in text else pairs(text)
 
 
-def grams(text: str) -> list[str]:
-    """Tell what single characters and pairs a text is found by; none, if trigrams find it."""
-    return [] if _TRIGRAM.search(text) or SEPARATOR in text else pieces(text)
-
-
-def pieces(text: str) -> list[str]:
+def pairs(text: str) -> list[str]:
     """Return the pairs of characters that a text is made of, or the one that it is."""
     return sorted({text[start : start + 2] for start in range(len(text) - 1)}) or [text]
 
 
 def pattern(text: str) -> str:
-    """Write the pattern by which PostgreSQL's LIKE finds a text anywhere."""
+    """Return the pattern by which PostgreSQL's LIKE finds a text anywhere."""
     for special in "\\%_":
         text = text.replace(special, f"\\{special}")
     return f"%{text}%"
-
-
-def holds(key: ColumnElement[str], of: str = "") -> ColumnElement[bool]:
-    """Say that a column holds `text`, in the way that is fast for a row at hand.
-
-    The names of parameters end in `of`, so that one statement asks for several texts.
-    """
-    return Place(key, bindparam(f"text{of}", type_=Text())) > literal_column("0")
-
-
-def by_trigrams(key: ColumnElement[str], of: str = "") -> ColumnElement[bool]:
-    """Say so by `pattern`, in the way that an index of trigrams answers."""
-    return Sought(holds(key, of), key.like(bindparam(f"pattern{of}", type_=Text())))
-
-
-def by_grams(key: ColumnElement[str], of: str = "") -> ColumnElement[bool]:
-    """Say so by `grams`, a list, in the way that an index of these answers."""
-    listed = bindparam(f"grams{of}", type_=ARRAY(Text()))
-    return Sought(holds(key, of), and_(Pieces(key).bool_op("@>")(listed), holds(key, of)))
