@@ -109,7 +109,7 @@ async def test_what_is_changed_while_its_keys_are_made_is_left_alone(
     database: Database,
 ) -> None:
     [row] = await store(database, [before("Ada", "ada@example.com")])
-    read = await backfill._read(database, backfill._FIRST)  # noqa: SLF001 — between two steps of one rule
+    read = await database.fetch_all(backfill._FIRST, size=backfill.BATCH)  # noqa: SLF001 — between two steps of one rule
     async with database.transaction() as db:
         values = {"name": "Eve", "name_key": "eve"}
         await db.execute(update(CustomerRow).where(CustomerRow.id == row.id).values(values))

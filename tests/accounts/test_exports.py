@@ -37,7 +37,7 @@ async def test_no_hash_leaves_the_database_unless_it_is_asked_for(database: Data
 
 async def test_what_was_read_out_is_recorded_by_its_names(database: Database) -> None:
     async with database.transaction() as db:
-        exports.record(db, ["name", "password_hash"])
+        await exports.record(db, ["name", "password_hash"])
     (event,) = [event async for event in audit.stream(database)]
     assert (event.action, event.fields) == ("customer:export", ["name", "password_hash"])
     assert (event.actor_id, event.customer_id) == (None, None)
