@@ -10,7 +10,7 @@ import pytest
 from gql_app.accounts import sessions
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.records import CustomerRecord, SessionRecord
-from gql_app.accounts.sessions import MOST, Lifetimes
+from gql_app.accounts.sessions import MAX_SESSIONS, Lifetimes
 from gql_app.clock import LATEST
 from gql_app.db.tables import SessionRow
 from gql_app.lib.database import Database, Transaction
@@ -111,16 +111,16 @@ async def test_oldest_session_gives_way_and_those_that_ended_take_no_place(
     database: Database, set_clock: SetClock
 ) -> None:
     ada = await add_customer(database, "Ada")
-    set_clock(NOON + timedelta(minutes=MOST))
+    set_clock(NOON + timedelta(minutes=MAX_SESSIONS))
     ended = await open_session(database, ada)
     async with database.transaction() as db:
         await sessions.end(db, ended.id, of=None, origin=NOWHERE)
     opened = []
-    for minutes in reversed(range(MOST)):
+    for minutes in reversed(range(MAX_SESSIONS)):
         set_clock(NOON + timedelta(minutes=minutes))
         opened.append((await open_session(database, ada)).id)
     assert await living(database, ada) == {ada.id: opened}
-    set_clock(NOON + timedelta(minutes=MOST))
+    set_clock(NOON + timedelta(minutes=MAX_SESSIONS))
     newest = await open_session(database, ada)
     assert await living(database, ada) == {ada.id: [newest.id, *opened[:-1]]}
 

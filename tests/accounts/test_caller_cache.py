@@ -1,4 +1,4 @@
-"""Presumed callers: what proves them, and that nothing is answered where they are others."""
+"""Remembered callers: what proves them, and that nothing is read where they are others."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import delete, func, select, true, update
 
-from gql_app.accounts import caller_cache as presumed_callers
+from gql_app.accounts import callers
 from gql_app.accounts.callers import USE_PRECISION, Caller, CallerCache, ProvingReader, Unproven
 from gql_app.accounts.customer_lists import Filter, Order, listing
 from gql_app.accounts.records import CustomerRecord
@@ -42,15 +42,16 @@ async def caller(resources: Resources, ada: CustomerRecord) -> Caller:
 
 async def names(database: Database, caller: Caller) -> list[str]:
     """Read everybody's name, for a caller who is to be proven."""
-    return await ProvingReader(database, caller).ask(NAMES)
+    found: list[str] = await ProvingReader(database, caller).fetch_all(NAMES)
+    return found
 
 
-async def test_whoever_is_as_presumed_is_answered(noon: Database, caller: Caller) -> None:
+async def test_whoever_is_as_remembered_is_answered(noon: Database, caller: Caller) -> None:
     proving = ProvingReader(noon, caller)
     assert not proving.proven
-    assert await proving.ask(NAMES) == ["Ada Müller 🦊"]
+    assert await proving.fetch_all(NAMES) == ["Ada Müller 🦊"]
     assert proving.proven
-    assert await proving.ask(NOBODY) == []
+    assert await proving.fetch_all(NOBODY) == []
 
 
 @pytest.mark.parametrize("what", SINCE)
@@ -106,16 +107,16 @@ COUNT = Query(select(func.count()).select_from(CustomerRow), lambda row: int(row
 ONE = Query(select(true()), lambda row: bool(row[0]))
 
 
-@pytest.mark.parametrize("question", [COUNT, ONE, NAMES], ids=["a count", "no table", "rows"])
+@pytest.mark.parametrize("query", [COUNT, ONE, NAMES], ids=["a count", "no table", "rows"])
 async def test_no_row_proves_but_by_what_it_says(
-    noon: Database, caller: Caller, question: Query[Any]
+    noon: Database, caller: Caller, query: Query[Any]
 ) -> None:
-    assert await ProvingReader(noon, caller).ask(question) == await noon.fetch_all(question)
+    assert await ProvingReader(noon, caller).fetch_all(query) == await noon.fetch_all(query)
     for field in Caller._fields:
         other: Any = True if field == "is_admin" else new_id()
         proving = ProvingReader(noon, caller._replace(**{field: other}))
         with pytest.raises(Unproven):
-            await proving.ask(question)
+            await proving.fetch_all(query)
         assert not proving.proven
 
 
@@ -129,20 +130,20 @@ class Wider(NamedTuple):
 
 
 def test_each_field_of_a_caller_has_what_proves_it() -> None:
-    assert set(Caller._fields) == presumed_callers.PROVEN_BY.keys()
+    assert set(Caller._fields) == callers.PROVEN_BY.keys()
 
 
 async def test_a_field_more_is_proven_as_well_and_without_a_column_nobody_is(
     noon: Database, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada, bob = (Wider(*caller, name) for name in ("Ada Müller 🦊", "Bob"))
-    question = Query(select(CustomerRow.email), lambda row: str(row[0]))
+    query = Query(select(CustomerRow.email), lambda row: str(row[0]))
     with pytest.raises(KeyError, match="name"):
-        await ProvingReader(noon, ada).ask(question)  # type: ignore[arg-type]  # no Caller yet
-    monkeypatch.setitem(presumed_callers.PROVEN_BY, "name", CustomerRow.name)
-    assert await ProvingReader(noon, ada).ask(question)  # type: ignore[arg-type]
+        await ProvingReader(noon, ada).fetch_all(query)  # type: ignore[arg-type]  # no Caller yet
+    monkeypatch.setitem(callers.PROVEN_BY, "name", CustomerRow.name)
+    assert await ProvingReader(noon, ada).fetch_all(query)  # type: ignore[arg-type]
     with pytest.raises(Unproven):
-        await ProvingReader(noon, bob).ask(question)  # type: ignore[arg-type]
+        await ProvingReader(noon, bob).fetch_all(query)  # type: ignore[arg-type]
 
 
 async def test_nobody_is_told_a_count_who_isnt_proven(noon: Database, caller: Caller) -> None:
@@ -155,7 +156,7 @@ async def test_nobody_is_told_a_count_who_isnt_proven(noon: Database, caller: Ca
 async def test_an_empty_answer_proves_nobody(noon: Database, caller: Caller) -> None:
     proving = ProvingReader(noon, caller)
     with pytest.raises(Unproven):
-        await proving.ask(NOBODY)
+        await proving.fetch_all(NOBODY)
     assert not proving.proven
 
 
@@ -166,13 +167,13 @@ def claims(caller: Caller) -> Claims:
 
 
 def test_who_was_heard_of_last_is_remembered() -> None:
-    presumed = CallerCache(most=2)
+    cache = CallerCache(2)
     first, second, third = (Caller(new_id(), new_id(), is_admin=False) for _ in range(3))
     for each in (first, second):
-        presumed.remember(each)
-    assert presumed.bearer(claims(first)) == first
-    presumed.remember(third)
-    assert [presumed.bearer(claims(each)) for each in (first, second, third)] == [
+        cache.remember(each)
+    assert cache.bearer(claims(first)) == first
+    cache.remember(third)
+    assert [cache.bearer(claims(each)) for each in (first, second, third)] == [
         first,
         None,
         third,
@@ -180,13 +181,13 @@ def test_who_was_heard_of_last_is_remembered() -> None:
 
 
 def test_what_is_known_of_somebody_is_what_was_judged_last() -> None:
-    presumed, caller = CallerCache(), Caller(new_id(), new_id(), is_admin=False)
-    presumed.remember(caller)
-    presumed.remember(caller._replace(is_admin=True))
-    assert presumed.bearer(claims(caller)) == caller._replace(is_admin=True)
+    cache, caller = CallerCache(), Caller(new_id(), new_id(), is_admin=False)
+    cache.remember(caller)
+    cache.remember(caller._replace(is_admin=True))
+    assert cache.bearer(claims(caller)) == caller._replace(is_admin=True)
 
 
 def test_a_session_is_nobodys_but_its_customers() -> None:
-    presumed, caller = CallerCache(), Caller(new_id(), new_id(), is_admin=False)
-    presumed.remember(caller)
-    assert presumed.bearer(claims(caller._replace(customer_id=new_id()))) is None
+    cache, caller = CallerCache(), Caller(new_id(), new_id(), is_admin=False)
+    cache.remember(caller)
+    assert cache.bearer(claims(caller._replace(customer_id=new_id()))) is None
