@@ -39,7 +39,8 @@ async def test_purge_tells_how_much_is_gone(
         set_clock(moment)
         async with resources.database.transaction() as db:
             await sessions.open_session(db, customer, NOWHERE, resources.lifetimes)
-            await resources.throttle.count(db, resources.throttle.of_typed("x", moment.isoformat()))
+            limit = resources.throttle.of_typed("sign-in", moment.isoformat())
+            await resources.throttle.count(db, limit)
     told = [
         run_here("purge", folder=tmp_path, database_url=database_url, secret_key=SECRET)
         for _ in range(2)

@@ -3,10 +3,12 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 
+from gql_app.accounts.letters import Kind
 from gql_app.accounts.throttling import HOUR, LOCKOUT_MEMORY, LOCKOUT_PAUSE, Throttle
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
@@ -216,19 +218,27 @@ async def test_what_was_typed_is_kept_as_a_keyed_hash_only(noon: Database) -> No
     assert [len(row.subject) for row in rows] == [64, 64, 64]
 
 
-def test_deeds_and_kinds_of_subject_are_counted_apart() -> None:
-    customer_id, address = new_id(), "192.0.2.1"
-    limits = [
-        limit
-        for deed in ("sign-in", "proof", "reset")
-        for limit in (
-            THROTTLE.of_typed(deed, address),
-            THROTTLE.of_account(deed, customer_id),
-            *THROTTLE.of_password(deed, str(customer_id), address).all,
-        )
-    ]
-    limits += THROTTLE.of_taken(address, customer_id)
-    assert len({limit.subject for limit in limits}) == len(limits) == 17
+def limit_of(name: str, who: UUID) -> Limit:
+    """Return a limit by its name, as the rules ask for it."""
+    deed, _, kind = name.rpartition(" ")
+    match kind:
+        case "from":
+            return THROTTLE.of_client(deed, str(who))[0]
+        case "by":
+            return THROTTLE.of_account(deed, who)
+        case "anywhere":
+            return THROTTLE.of_password(deed, str(who), None).lockout
+        case _:
+            return THROTTLE.of_typed(name, str(who))
+
+
+def test_every_limit_counts_subjects_of_its_own() -> None:
+    who = new_id()
+    limits = [limit_of(name, who) for name in THROTTLE.limits]
+    assert [limit.name for limit in limits] == [*THROTTLE.limits]
+    limits += [THROTTLE.of_password(deed, str(who), None).pair for deed in ("sign-in", "proof")]
+    limits += [THROTTLE.of_letters(kind, str(who), a_day=5) for kind in Kind]
+    assert len({limit.subject for limit in limits}) == len(limits) == 15 + 2 + 3
     assert ADA.attempts == 5
     assert [limit.attempts for limit in THROTTLE.of_client("sign-in", None)] == [50]
 
