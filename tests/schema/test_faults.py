@@ -8,7 +8,7 @@ import pytest
 from graphql import GraphQLError
 from sqlalchemy import text
 
-from gql_app.schema import errors, scalars
+from gql_app.schema import errors
 from gql_app.settings import Settings
 from tests.api import GRAPHQL, Answer, Api, running
 from tests.people import PASSWORD, Person, add_customer, sign_in
@@ -196,7 +196,7 @@ def test_no_words_of_a_library_are_repeated(
 
 
 def test_words_of_graphql_core_and_of_our_scalars_are_repeated() -> None:
-    ours = scalars.Unreadable("there is no such moment")
+    ours = errors.Unreadable("there is no such moment")
     raised = [
         GraphQLError("Field 'x' is unknown."),
         GraphQLError("there is no such moment", original_error=ours),
