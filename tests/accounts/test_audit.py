@@ -13,9 +13,8 @@ from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import AuditRecord
 from gql_app.db.tables import DeletedActorRow
-from gql_app.errors import BadUserInput
 from gql_app.lib.database import Database
-from gql_app.lib.pagination import Window
+from gql_app.lib.pagination import InvalidArgument, Window
 from gql_app.resources import Resources
 from gql_app.security.ids import new_id
 from tests.accounts.conftest import NOON
@@ -143,7 +142,7 @@ async def test_cursor_carries_on_its_own_list_and_no_other(database: Database) -
     first = await everything.page(database, Window(size=1), FIELDS)
     cursor = first.cursor(first.rows[0])
     rest = await everything.page(database, Window(after=cursor), FIELDS)
-    with pytest.raises(BadUserInput, match="another order or filter"):
+    with pytest.raises(InvalidArgument, match="another order or filter"):
         await of_bob.page(database, Window(after=cursor), FIELDS)
     assert [row.action for row in map(AuditRecord._make, rest.rows)] == [
         deed.action for deed in reversed(DEEDS[:3])

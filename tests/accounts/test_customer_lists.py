@@ -167,9 +167,7 @@ async def test_nothing_but_blanks_is_no_search(database: Database, text: str) ->
 
 def test_words_are_bounded_and_those_within_others_are_not_counted() -> None:
     most = " ".join(f"{number}x" for number in range(MAX_WORDS))
-    assert (
-        len(listing(Filter(search=f"{most} x 1x 1X"), Order(), by_admin=True).shape.matching) == 8
-    )
+    assert len(listing(Filter(search=f"{most} x 1x 1X"), Order(), by_admin=True).query.filters) == 8
     with pytest.raises(BadUserInput, match=r"search has 9 words\. Search for at most 8\.") as why:
         listing(Filter(search=f"{most} another"), Order(), by_admin=True)
     assert why.value.extensions == {"code": "BAD_USER_INPUT"}

@@ -7,9 +7,8 @@ import pytest
 
 from gql_app.accounts.customer_lists import Order
 from gql_app.accounts.customers import delete
-from gql_app.errors import BadUserInput
 from gql_app.lib.database import Database
-from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE, Window
+from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE, InvalidArgument, Window
 from tests.accounts.rows import (
     COLUMNS,
     ORDERS,
@@ -158,7 +157,7 @@ def test_a_window_goes_with_either_cursor_whichever_way_it_is_paged(
 def test_a_window_of_no_size_or_too_large_a_one_or_both_ways_is_refused(
     first: int | None, last: int | None
 ) -> None:
-    with pytest.raises(BadUserInput) as why:
+    with pytest.raises(InvalidArgument) as why:
         Window.of(first=first, after=None, last=last, before=None)
     assert why.value.extensions == {"code": "BAD_USER_INPUT"}
     assert ("first" in why.value.message) is (first is not None)
