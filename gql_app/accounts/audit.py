@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Final, NamedTuple, Self
@@ -110,9 +110,11 @@ async def record(
     customer_id: UUID | None = None,
     fields: Sequence[str] = (),
     times: int = 1,
+    at: datetime | None = None,
 ) -> None:
-    """Record an event, and whom it happened to; of fields the names, never the values.
+    """Record an event of this moment or another, and whom it happened to.
 
+    Of fields the names are recorded, never the values.
     What happened several times is one event, which says so and has no line in the log.
     """
     if times > 1:
@@ -121,7 +123,7 @@ async def record(
         db.after_commit(partial(_log_event, action, origin, customer_id))
     event = AuditRecord(
         id=new_id(),
-        at=clock.now(),
+        at=at or clock.now(),
         action=action,
         actor_id=origin.actor_id,
         customer_id=customer_id,

@@ -131,7 +131,8 @@ async def sign_in(
         )
     opened = await sessions.open_session(db, customer, origin, lifetimes)
     by_owner = origin._replace(actor_id=customer.id)
-    await audit.record(db, Action.LOGIN, by_owner, customer_id=customer.id)
+    moment = opened.session.created_at
+    await audit.record(db, Action.LOGIN, by_owner, customer_id=customer.id, at=moment)
     return opened
 
 

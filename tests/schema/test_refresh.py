@@ -186,7 +186,7 @@ async def test_no_question_is_asked_once_a_rotation_is_committed(
 
     async def nothing_after(*args: object, **kwargs: object) -> object:
         done = await write(*args, **kwargs)
-        monkeypatch.delattr(Context, "read")
+        monkeypatch.delattr(Context, "db")
         return done
 
     monkeypatch.setattr(Context, "write", nothing_after)
