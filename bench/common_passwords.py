@@ -10,7 +10,7 @@ from typing import Final
 
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from gql_app.security.password_policy import LIST, MIN_LENGTH
+from gql_app.lib.password_policy import COMMON_PASSWORDS, MIN_LENGTH
 
 PASSWORDS: Final = 8_000
 """Passwords, the most common first, of which the words are taken."""
@@ -60,5 +60,5 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    LIST.write_text(text(), encoding="ascii")
-    print(f"{LIST}: {len(lines())} lines")
+    COMMON_PASSWORDS.write_text(text(), encoding="ascii")
+    print(f"{COMMON_PASSWORDS}: {len(lines())} lines")

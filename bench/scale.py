@@ -26,9 +26,9 @@ from sqlalchemy import select, text
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database, insert_row
+from gql_app.lib.ids import new_id
 from gql_app.lib.pagination import Window
 from gql_app.lib.text import search_key
-from gql_app.security.ids import new_id
 from tests.databases import migrated_sqlite, postgres_server
 
 SIZES = (10**4, 10**6)

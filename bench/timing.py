@@ -21,8 +21,8 @@ from gql_app.accounts import customers, validation
 from gql_app.accounts.audit import Origin
 from gql_app.app import create_app
 from gql_app.cli.database import upgrade
+from gql_app.lib.fair_queue import LOCAL
 from gql_app.resources import Resources
-from gql_app.security.fair_queue import LOCAL
 from gql_app.settings import Settings
 
 ROUNDS = 300

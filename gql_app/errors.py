@@ -10,16 +10,13 @@
     │   │   └── TokenRevoked
     │   ├── AdminRequired       FORBIDDEN
     │   └── BadUserInput        BAD_USER_INPUT
-    ├── Rejected                a mutation is refused: the payload's `errors`
-    │   └── TooManyAttempts     with the seconds to wait
-    ├── CannotStart             a message to the operator, with all faults at once
-    └── CannotRotate            a change of keys that the keys don't allow
+    └── Rejected                a mutation is refused: the payload's `errors`
+        └── TooManyAttempts     with the seconds to wait
 
 Unavailable is lib.database's: SERVICE_UNAVAILABLE, with the seconds to wait. It and each
 refusal carry an `extensions` dictionary, which graphql-core lifts into the GraphQL error unaided.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -27,11 +24,11 @@ from typing import ClassVar, Final
 
 from gql_app.lib.clock import rfc3339
 from gql_app.lib.database import Unavailable
+from gql_app.lib.faults import CannotStart
 
 __all__ = [
     "AdminRequired",
     "BadUserInput",
-    "CannotRotate",
     "CannotStart",
     "Fault",
     "GqlAppError",
@@ -213,18 +210,3 @@ class TooManyAttempts(Rejected):
         self.retry_after: Final = retry_after
         self.limit: Final = limit
         """What was tried too often, for those who watch."""
-
-
-class CannotStart(GqlAppError):
-    """What keeps the program from starting, every fault in words."""
-
-    def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults: Final = tuple(faults)
-
-
-class CannotRotate(GqlAppError):
-    """A change of keys that can't be made, or that would sign somebody out."""
-
-    def __init__(self, what: str, why: str) -> None:
-        super().__init__(f"{what} {why}")

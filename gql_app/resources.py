@@ -17,13 +17,11 @@ from gql_app.accounts.validation import Rules
 from gql_app.db.readiness import Readiness, open_database
 from gql_app.errors import CannotStart
 from gql_app.lib.database import Database, sqlite_file
-from gql_app.lib.keyring.keys import SECRET_KEY, KeyRing, kept_secret
-from gql_app.lib.keyring.keystore import KeyStore
-from gql_app.lib.keyring.reloading import CurrentRing
+from gql_app.lib.keyring import SECRET_KEY, KeyRing, KeyStore, ReloadingKeyRing, stored_secret
 from gql_app.lib.outbox import Mailer, mailer_of
 from gql_app.lib.telemetry.metrics import Metrics
 from gql_app.security.passwords import Passwords
-from gql_app.security.token_cache import VerifiedTokens
+from gql_app.security.token_cache import TokenCache
 from gql_app.security.tokens import Claims, Issuer
 from gql_app.settings import MIN_SECRET_BYTES, SECRET_REQUIRED, Settings
 
@@ -37,9 +35,9 @@ class Resources:
 
     database: Database
     readiness: Readiness
-    current_ring: CurrentRing
+    current_ring: ReloadingKeyRing
     issuer: Issuer
-    tokens: VerifiedTokens
+    tokens: TokenCache
     caller_cache: CallerCache
     passwords: Passwords
     metrics: Metrics
@@ -77,7 +75,7 @@ class Resources:
         tracing: "Tracing | None" = None,
     ) -> AsyncIterator[Self]:
         """Open everything, and close it when the block ends. Raises CannotStart."""
-        current_ring = CurrentRing(key_store(settings))
+        current_ring = ReloadingKeyRing(key_store(settings))
         keys = current_ring.get()
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
         database = open_database(settings)
@@ -86,7 +84,7 @@ class Resources:
             readiness=Readiness(database),
             current_ring=current_ring,
             issuer=issuer,
-            tokens=VerifiedTokens(issuer),
+            tokens=TokenCache(issuer),
             caller_cache=CallerCache(),
             passwords=Passwords(threads=settings.password_threads, queue=settings.password_queue),
             metrics=metrics or Metrics(),
@@ -160,7 +158,7 @@ def key_store(settings: Settings) -> KeyStore:
         if not settings.on_sqlite:
             raise CannotStart([SECRET_REQUIRED])
         kept = kept_beside(sqlite_file(settings.database_url))
-        secret, origin = kept_secret(kept), str(kept)
+        secret, origin = stored_secret(kept), str(kept)
         if len(secret) < MIN_SECRET_BYTES:
             raise CannotStart(
                 [f"{kept}: holds no secret key; delete it, and a new one is made at the next start"]

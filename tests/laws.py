@@ -1,6 +1,7 @@
 """The laws of the house as data, and how a breach of them is found."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
@@ -201,3 +202,78 @@ def says_what_it_is_for(source: str) -> bool:
 def is_core(module: str) -> bool:
     """Return whether a module is of the core: what README calls an afternoon's reading."""
     return folder(module) not in BESIDE_THE_CORE and not module.startswith("db.migrations")
+
+
+INTERNAL: Final = (
+    "graphql.execution.collect_fields",
+    "graphql.execution.executor",
+    "graphql.execution.is_awaitable",
+    "graphql.pyutils",
+    "prometheus_client.mmap_dict",
+    "strawberry.http.ides",
+    "strawberry.schema.schema_converter",
+    "strawberry.utils",
+    "uvicorn.protocols",
+)
+"""Modules of libraries that their documentation doesn't name."""
+_RECORDS: Final = frozenset({"_asdict", "_fields", "_make", "_replace"})
+"""What typing.NamedTuple documents, underscores and all."""
+
+
+def private_names(source: str) -> set[str]:
+    """Return the private names of libraries, and of other modules of ours, that a module uses."""
+    tree = ast.parse(source)
+    own = set(map(_defined, ast.walk(tree)))
+    used: set[object] = {name for name in imported(source) if _is_internal(name)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            used.add(node.attr)
+        elif isinstance(node, ast.keyword) and node.arg:
+            used.add(node.arg)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in _BY_NAME:
+            used |= {each.value for each in node.args if isinstance(each, ast.Constant)}
+    return {name for name in used if isinstance(name, str) and _is_private(name)} - own
+
+
+_BY_NAME: Final = frozenset({"attrgetter", "getattr", "hasattr", "setattr"})
+
+
+def _defined(node: ast.AST) -> str | None:
+    """Return the name that a node defines, of a class, a function, a parameter or an attribute."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return name
+        case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name, ctx=ast.Store()):
+            return name
+        case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+            return name
+        case _:
+            return None
+
+
+def _is_internal(name: str) -> bool:
+    return name.startswith(INTERNAL) or _is_private(name.partition(".")[2].replace(".", " "))
+
+
+def _is_private(name: str) -> bool:
+    """Return whether any part of a name has a leading underscore, or is internal."""
+    if name.startswith(INTERNAL):
+        return True
+    parts = re.split(r"[. ]", name)
+    return any(p.startswith("_") and not p.startswith("__") and p not in _RECORDS for p in parts)
+
+
+def deep_imports(module: str, source: str) -> list[str]:
+    """Return a sentence on each import that goes past the face of a package of lib."""
+    sentences = []
+    for name in imported(source):
+        inside = ".".join(name.split(".")[:3])
+        package = ".".join(name.split(".")[:2])
+        if package.startswith(f"{MACHINERY}.") and inside in MODULES and inside != package:
+            if f"{module}.".startswith(f"{package}."):
+                continue
+            sentences.append(
+                f"{module} may not import {name}: take it from gql_app.{package}, "
+                "and export it there if it is missing."
+            )
+    return sentences

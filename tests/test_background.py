@@ -18,10 +18,10 @@ from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened
 from gql_app.db.tables import AuditRow, LetterRow, RefreshTokenRow, Row, SessionRow
 from gql_app.lib.database import Database
+from gql_app.lib.ids import new_id
 from gql_app.lib.outbox import BATCH
 from gql_app.lib.telemetry import logs
 from gql_app.resources import Resources
-from gql_app.security.ids import new_id
 from gql_app.settings import Settings
 from tests.api import running
 from tests.conftest import SetClock

@@ -13,8 +13,8 @@ from gql_app.cli.deployment_check import Deployment, findings
 from gql_app.db.tables import CustomerRow
 from gql_app.lib import clock
 from gql_app.lib.database import Database
+from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.keyring.jwk import thumbprint
-from gql_app.security.fair_queue import LOCAL
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
 from tests.commands import output_here, run_here

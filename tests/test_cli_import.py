@@ -14,9 +14,9 @@ from tests.api import Api
 from tests.commands import output_here, run_here
 from tests.databases import contents, copied_sqlite
 from tests.letterbox import Letterbox
+from tests.lib.hashes.examples import VECTORS
 from tests.people import add_customer
 from tests.processes import MAIN, environment, run, typing
-from tests.security.hashes import VECTORS
 from tests.transfer import HASHES, ONE_ENGINE, Said, people, rows, write
 
 LOGIN = """

@@ -7,11 +7,11 @@ import pytest
 
 from gql_app.db.readiness import condition
 from gql_app.errors import CannotStart
+from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.keyring.keyfiles import Algorithm
 from gql_app.lib.keyring.keys import KeyRing
 from gql_app.lib.keyring.rotation import make
 from gql_app.resources import Resources, key_store
-from gql_app.security.fair_queue import LOCAL
 from gql_app.security.tokens import Issuer
 from gql_app.settings import Settings
 from tests.conftest import SECRET

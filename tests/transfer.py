@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database
-from tests.security.hashes import VECTORS
+from tests.lib.hashes.examples import VECTORS
 
 ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 HASHES = [each.hashed for each in VECTORS]

@@ -29,10 +29,10 @@ from gql_app.accounts.records import AuditRecord
 from gql_app.db.tables import AuditRow, DeletedActorRow
 from gql_app.lib import clock
 from gql_app.lib.database import Database, Query, Reader, Transaction, insert_row, upsert
+from gql_app.lib.fair_queue import Party
+from gql_app.lib.ids import new_id
 from gql_app.lib.network.addresses import canonical
 from gql_app.lib.pagination import MAX_SIZE, Condition, Listing, ListQuery, Window
-from gql_app.security.fair_queue import Party
-from gql_app.security.ids import new_id
 
 _log: Final = structlog.stdlib.get_logger(__name__)
 

@@ -26,8 +26,8 @@ from gql_app.lib.database import (
     any_of,
     insert_row,
 )
+from gql_app.lib.ids import new_id
 from gql_app.lib.text import canonical_email, search_key
-from gql_app.security.ids import new_id
 
 _OWN_CREDENTIALS: Final = {
     "email": "This is your own e-mail address. Change it with updateMe.",

@@ -22,11 +22,11 @@ from gql_app.db.tables import CustomerRow, LetterRow, PasswordResetRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, insert_row, upsert
+from gql_app.lib.ids import made_at, new_id
 from gql_app.lib.outbox import Claimed, Letter, Queue
 from gql_app.lib.text import canonical_email
 from gql_app.lib.throttling import Limit
 from gql_app.security import refresh_secrets
-from gql_app.security.ids import made_at, new_id
 
 POSTED: Final = "letters posted"
 """The key of a transaction's `info` by which somebody looks for letters after the commit."""

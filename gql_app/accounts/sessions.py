@@ -16,8 +16,8 @@ from gql_app.db.tables import CustomerRow, RefreshTokenRow, SessionRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of, insert_row
+from gql_app.lib.ids import new_id
 from gql_app.security import refresh_secrets
-from gql_app.security.ids import new_id
 
 MAX_SESSIONS: Final = 20
 """Living sessions that one customer may have; the oldest gives way to the newest."""

@@ -26,9 +26,9 @@ from gql_app.cli.database import prepare
 from gql_app.clock import rfc3339
 from gql_app.errors import Rejected
 from gql_app.lib.database import Database
+from gql_app.lib.fair_queue import LOCAL
+from gql_app.lib.ids import parse_id
 from gql_app.resources import key_store, throttle_of
-from gql_app.security.fair_queue import LOCAL
-from gql_app.security.ids import parse_id
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
 

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from gql_app.lib.keyring import atomic_files
+from gql_app.lib import atomic_files
 
 
 def copy(file: Path, to: Path) -> None:

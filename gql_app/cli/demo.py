@@ -10,8 +10,8 @@ from gql_app.cli import samples
 from gql_app.cli.samples import SIGN_INS
 from gql_app.errors import CannotStart
 from gql_app.lib.database import Transaction
+from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.network.addresses import is_loopback
-from gql_app.security.fair_queue import LOCAL
 from gql_app.security.passwords import Passwords
 
 if TYPE_CHECKING:  # other commands need no HTTP

@@ -14,13 +14,11 @@ from gql_app.db import readiness
 from gql_app.db.clocks import skew
 from gql_app.errors import CannotStart
 from gql_app.lib.database import Database, Reader, in_the_clear, sqlite_file, tls_advice
-from gql_app.lib.keyring.keyfiles import NEW_RSA_BITS, is_short
-from gql_app.lib.keyring.keystore import Held
-from gql_app.lib.keyring.secret_strength import guessable, is_pattern
+from gql_app.lib.fair_queue import LOCAL
+from gql_app.lib.keyring import NEW_RSA_BITS, StoredKey, guessable, is_pattern, is_short
 from gql_app.lib.network.addresses import is_loopback
 from gql_app.lib.outbox import clear_text
 from gql_app.resources import kept_beside, key_store
-from gql_app.security.fair_queue import LOCAL
 from gql_app.security.passwords import Passwords
 from gql_app.settings import NO_CLIENT_LIMIT, PREFIX, Settings, unknown_variables
 
@@ -104,7 +102,7 @@ def _keys(settings: Settings) -> Iterator[Finding]:
             )
 
 
-def _look(settings: Settings) -> tuple[Sequence[Held], Sequence[str]]:
+def _look(settings: Settings) -> tuple[Sequence[StoredKey], Sequence[str]]:
     """Return the keys, and what is wrong; an SQLite file that was never served has none yet."""
     if not settings.secret_bytes and not kept_beside(sqlite_file(settings.database_url)).exists():
         return (), ()
@@ -113,7 +111,7 @@ def _look(settings: Settings) -> tuple[Sequence[Held], Sequence[str]]:
         store.read()
     except CannotStart as why:
         return (), why.faults
-    return store.look()[0], ()
+    return store.read_all()[0], ()
 
 
 def _private_files(settings: Settings) -> Iterator[tuple[str, Path]]:

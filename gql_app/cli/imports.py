@@ -16,8 +16,8 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Transaction, any_of, insert_or_ignore
 from gql_app.lib.hashes import formats
+from gql_app.lib.ids import new_id, parse_id
 from gql_app.lib.text import search_key
-from gql_app.security.ids import new_id, parse_id
 from gql_app.security.passwords import NO_PASSWORD
 
 _Parsed = TypeVar("_Parsed")

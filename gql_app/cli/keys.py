@@ -11,10 +11,8 @@ from gql_app.accounts.audit import Action
 from gql_app.cli.console import err, fail, out
 from gql_app.cli.database import audited
 from gql_app.clock import rfc3339
-from gql_app.errors import CannotRotate
-from gql_app.lib.keyring import rotation
-from gql_app.lib.keyring.keyfiles import Algorithm
-from gql_app.lib.keyring.keys import Key, KeyRing
+from gql_app.lib import keyring
+from gql_app.lib.keyring import Algorithm, CannotRotate, Key, KeyRing
 from gql_app.resources import key_store
 from gql_app.settings import Settings
 
@@ -36,7 +34,7 @@ def new(
     """Make a key, which verifies and is published, and signs nothing until it is promoted."""
     chosen = settings.load(serving=True)
     with _in_words():
-        key, file = rotation.make(key_store(chosen), algorithm)
+        key, file = keyring.make(key_store(chosen), algorithm)
     _record(chosen, Action.KEY_CREATED)
     out.print(f"{key.id} is in {file}. It signs nothing until: keys promote {key.id}", markup=False)
 
@@ -47,8 +45,8 @@ def show() -> None:
     store = key_store(settings.load(serving=True))
     store.require_folder()
     ring = store.read()
-    held, _ = store.look()
-    for each in held:
+    stored, _ = store.read_all()
+    for each in stored:
         key = each.key
         out.print(
             f"{key.id:43}  {key.algorithm:5}  {_state(key, ring)}  {each.place}", markup=False
@@ -60,7 +58,7 @@ def promote(kid: _Id) -> None:
     """Let a key sign from now on; nobody is signed out."""
     chosen = settings.load(serving=True)
     with _in_words():
-        key = rotation.promote(key_store(chosen), kid)
+        key = keyring.promote(key_store(chosen), kid)
     _record(chosen, Action.KEY_PROMOTED)
     out.print(f"{key.id} signs from now on.", markup=False)
 
@@ -70,7 +68,7 @@ def retire(kid: _Id) -> None:
     """Delete a key's private half; it verifies until the last of its tokens has expired."""
     chosen = settings.load(serving=True)
     with _in_words():
-        key = rotation.retire(key_store(chosen), kid, ttl=chosen.access_token_ttl)
+        key = keyring.retire(key_store(chosen), kid, ttl=chosen.access_token_ttl)
     _record(chosen, Action.KEY_RETIRED)
     out.print(f"{key.id} is {_until(key)}.", markup=False)
 

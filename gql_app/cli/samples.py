@@ -10,8 +10,8 @@ from gql_app.accounts.validation import MAX_NAME, email_keys
 from gql_app.db.tables import CustomerRow
 from gql_app.lib import clock
 from gql_app.lib.database import Transaction, insert_row
+from gql_app.lib.ids import new_id
 from gql_app.lib.text import normalise, search_key
-from gql_app.security.ids import new_id
 
 
 class SignIn(NamedTuple):

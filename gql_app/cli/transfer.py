@@ -18,7 +18,7 @@ from gql_app.cli.console import bar, err, fail, out, shown
 from gql_app.cli.database import opened, prepare
 from gql_app.cli.imports import BATCH, FIELDS, Record, Refused
 from gql_app.cli.records import STDIO, Format, Source, Unreadable, format_of, read, writer
-from gql_app.lib.keyring import atomic_files
+from gql_app.lib import atomic_files
 from gql_app.settings import Settings
 
 SHOWN: Final = 20

@@ -8,11 +8,11 @@ from gql_app.accounts import customers, validation
 from gql_app.accounts.callers import Authority, Caller
 from gql_app.accounts.records import CustomerRecord
 from gql_app.errors import Rejected
+from gql_app.lib.ids import parse_id
 from gql_app.schema.context import Info
 from gql_app.schema.customers import Customer, CustomerPayload, or_null
 from gql_app.schema.payloads import StatusPayload
 from gql_app.schema.permissions import admin
-from gql_app.security.ids import parse_id
 
 
 @strawberry.input

@@ -13,13 +13,13 @@ from gql_app.accounts.callers import Caller
 from gql_app.accounts.records import CustomerRecord
 from gql_app.lib.database import Reader
 from gql_app.lib.engine.selection import asked, once
+from gql_app.lib.ids import parse_id
 from gql_app.lib.pagination import MAX_COUNT, LazyRows, Page, Window
 from gql_app.schema.connections import CURSORS, OrderDirection, PageInfo
 from gql_app.schema.context import Info
 from gql_app.schema.payloads import Payload
 from gql_app.schema.permissions import authenticated
 from gql_app.schema.sessions import Session
-from gql_app.security.ids import parse_id
 
 _T = TypeVar("_T")
 PRIVATE: Final = "For the customer themself and for admins; null for anyone else."

@@ -8,10 +8,10 @@ from gql_app.accounts import password_reset
 from gql_app.accounts.audit import Action
 from gql_app.accounts.records import CustomerRecord
 from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.lib.fair_queue import Party
 from gql_app.schema.context import Context, Info
 from gql_app.schema.payloads import StatusPayload
 from gql_app.schema.profile import checked_password, new_hash
-from gql_app.security.fair_queue import Party
 
 _NO_MAIL: Final = Fault(
     UserErrorCode.MAIL_NOT_SET_UP,

@@ -12,6 +12,7 @@ from gql_app.accounts.callers import Authority, SignedIn
 from gql_app.accounts.records import CustomerRecord
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.database import Transaction
+from gql_app.lib.fair_queue import Party
 from gql_app.lib.throttling import Limit
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
@@ -19,7 +20,6 @@ from gql_app.schema.customers import Customer, CustomerPayload
 from gql_app.schema.payloads import StatusPayload
 from gql_app.schema.permissions import authenticated
 from gql_app.security import password_policy
-from gql_app.security.fair_queue import Party
 
 
 @strawberry.input(description="What is left out stays as it is.")

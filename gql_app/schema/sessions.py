@@ -19,10 +19,10 @@ from gql_app.errors import (
     Unauthenticated,
     UserErrorCode,
 )
+from gql_app.lib.ids import parse_id
 from gql_app.schema.context import Info
 from gql_app.schema.payloads import StatusPayload
 from gql_app.schema.permissions import authenticated
-from gql_app.security.ids import parse_id
 from gql_app.security.tokens import Claims
 
 strawberry.enum(TokenReason, description="Why a token is no good.")

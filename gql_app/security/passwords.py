@@ -1,4 +1,4 @@
-"""Passwords: Argon2id off the event loop, in turns."""
+"""Passwords: the policy for new ones, and Argon2id off the event loop, in a fair queue."""
 
 import asyncio
 import os
@@ -17,25 +17,35 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION
 
-from gql_app.lib.hashes import formats
-from gql_app.lib.text.normalization import TextTooLong, TooManyMarks
-from gql_app.security.fair_queue import FairQueue, Party
-from gql_app.security.password_policy import normalise
+from gql_app.errors import Fault, TooManyAttempts, UserErrorCode
+from gql_app.lib import hashes
+from gql_app.lib.fair_queue import FairQueue, Party, QueueFull
+from gql_app.lib.password_policy import PRODUCT, PasswordRefused, check_password, normalise_password
+from gql_app.lib.text import TextTooLong, TooManyMarks
 
 _Answer = TypeVar("_Answer")
 
 NO_PASSWORD: Final = ""
-"""What stands for a hash where there is no password: it takes as long, and never matches."""
-STEP: Final = 10
-"""How much nicer (sched(7)) the threads that hash are than the rest of the process."""
+"""The hash of an account without a password: to verify it takes as long, and never matches."""
+RETRY_AFTER: Final = 1
+"""Seconds after which the queue is shorter."""
+NICENESS: Final = 10
+"""The niceness (sched(7)) of the threads that hash, above that of the process."""
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
-def _nobodys() -> str:
-    """Make up a hash of today's form, to compare with where there is none.
+def check_new_password(typed: str, *, email: str, name: str, service: str = PRODUCT) -> str | Fault:
+    """Return the normal form of a new password, or what is wrong with it."""
+    try:
+        return check_password(typed, email=email, name=name, service=service)
+    except PasswordRefused as why:
+        return Fault(UserErrorCode(why.reason), why.message, "password")
 
-    Nobody knows a password that comes to its random bytes. To hash one would take as much
-    memory as a sign-in does, which no worker needs before the first.
+
+def _dummy_hash() -> str:
+    """Return a random hash of today's form, for verifying where there is none (OWASP).
+
+    It is not made by hashing, which takes as much memory as a sign-in.
     """
     salt, digest = (
         b64encode(secrets.token_bytes(size)).rstrip(b"=").decode()
@@ -45,28 +55,27 @@ def _nobodys() -> str:
     return f"$argon2id$v={ARGON2_VERSION}${cost}${salt}${digest}"
 
 
-def _step_back() -> None:
-    """Let the event loop go first: it needs the cores for moments, a password for long.
+def _lower_priority() -> None:
+    """Lower the priority of a thread, so that the event loop goes first.
 
-    Where that is not allowed, everything works as it would without.
+    Nothing else changes where the system doesn't allow it.
     """
     with suppress(OSError):
         nice = os.getpriority(os.PRIO_PROCESS, 0)
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice + STEP)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice + NICENESS)
 
 
 class Passwords:
     """Argon2id (RFC 9106) in a bounded pool of threads.
 
-    At most `threads` run at once, 19 MiB each, and at most `queue` wait, in turns and within the
-    shares of FairQueue; whoever comes on top of these is told to come back, so that a flood of
-    sign-ins costs nobody else their answer, or their sign-in.
+    At most `threads` run at once, 19 MiB each, and at most `queue` wait, within the shares of
+    FairQueue. The rest is refused, so that a flood of sign-ins leaves others their answers.
     """
 
     def __init__(self, *, threads: int, queue: int) -> None:
-        self._dummy = _nobodys()
-        # Only on Linux has a thread a priority of its own; elsewhere the whole process would step.
-        first = _step_back if sys.platform == "linux" else None
+        self._dummy = _dummy_hash()
+        # Only on Linux does a thread have a priority of its own.
+        first = _lower_priority if sys.platform == "linux" else None
         self._pool = ThreadPoolExecutor(threads, "password", initializer=first)
         self._queue = FairQueue(places=threads, waiting=queue)
 
@@ -77,51 +86,54 @@ class Passwords:
 
     @property
     def use(self) -> dict[str, int]:
-        """How many are hashed at the moment, and how many wait."""
+        """The number of passwords that are hashed now, and that wait."""
         return {"running": self._queue.taken, "waiting": self._queue.waiting}
 
     async def hash(self, password: str, party: Party) -> str:
-        """Return the hash of an accepted password. Raise TooManyAttempts."""
+        """Return the hash of a password that was checked. Raise TooManyAttempts."""
         return await self._run(partial(_hash, password), party)
 
     async def verify(self, typed: str, hashed: str | None, party: Party) -> bool:
-        """Return whether a password as it was typed matches a hash, and not where there is none.
+        """Return whether a password as it was typed matches a hash; False where there is none.
 
-        That takes as long where there is no hash, or the text can be no password. A hash from
-        elsewhere takes the time that it takes. Raise TooManyAttempts.
+        It takes as long where there is no hash, or where the text can't be a password. Only a hash
+        of another system takes its own time. Raise TooManyAttempts.
         """
         matches = await self._run(partial(self._matches, typed, hashed or self._dummy), party)
         return matches and hashed is not None
 
     def outdated(self, hashed: str) -> bool:
-        """Tell whether a hash was made with other parameters than today's, or elsewhere."""
+        """Return whether a hash was made with other parameters than today's, or elsewhere."""
         try:
             return _HASHER.check_needs_rehash(hashed)
         except InvalidHashError:
             return True
 
     def close(self) -> None:
-        """Let the threads go; what still waits is dropped."""
+        """Close the pool. What still waits is cancelled."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _matches(self, typed: str, hashed: str) -> bool:
-        """Compare; another system may have hashed what was typed as it was typed."""
+        """Return whether they match; another system may have hashed the text as it was typed."""
         try:
-            password = normalise(typed)
+            password = normalise_password(typed)
         except (TextTooLong, TooManyMarks):
             password, hashed = "", self._dummy
         try:
             if self.outdated(hashed):
-                return formats.matches(hashed, tuple(dict.fromkeys((password, typed))))
+                return hashes.matches(hashed, tuple(dict.fromkeys((password, typed))))
             return _HASHER.verify(hashed, password)
         except (VerificationError, UnicodeEncodeError):
             return False
 
     async def _run(self, work: Callable[[], _Answer], party: Party) -> _Answer:
-        async with self._queue.place(party):
-            within = partial(copy_context().run, work)  # whose lines in the log it is then in
-            return await asyncio.get_running_loop().run_in_executor(self._pool, within)
+        try:
+            async with self._queue.place(party):
+                within = partial(copy_context().run, work)  # for the request id of log lines
+                return await asyncio.get_running_loop().run_in_executor(self._pool, within)
+        except QueueFull:
+            raise TooManyAttempts(retry_after=RETRY_AFTER, limit="passwords") from None
 
 
 def _hash(password: str) -> str:
-    return _HASHER.hash(normalise(password))
+    return _HASHER.hash(normalise_password(password))

@@ -7,23 +7,23 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache
 from typing import Final
 from uuid import UUID
 
-from jwt import PyJWS
+import jwt
 from jwt.algorithms import Algorithm
 
-from gql_app import clock
 from gql_app.errors import KeysGone, TokenExpired, TokenInvalid, TokenMalformed
-from gql_app.lib.keyring.keys import Key, KeyRing
-from gql_app.security.ids import new_id, parse_id
+from gql_app.lib import clock
+from gql_app.lib.ids import new_id, parse_id
+from gql_app.lib.keyring import Key, KeyRing
 
 MAX_TOKEN_BYTES: Final = 8 * 1024
 LONGEST_LIFE: Final = 24 * 3600
 """Seconds from `iat` to `exp` that are always allowed; see _lives_too_long."""
 CLOCK_LEEWAY: Final = 60
-"""Seconds that another machine's clock may be ahead; `exp` gets none."""
+"""Seconds that another machine's clock may be ahead; none for `exp`."""
 
 _TYPE: Final = "at+jwt"
 _TYPES: Final = (_TYPE, f"application/{_TYPE}")
@@ -34,7 +34,7 @@ _LONGEST_INTEGER: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Who issues the tokens, for whom, and for how many seconds each lives."""
+    """The issuer and audience of tokens, and the seconds that each lives."""
 
     issuer: str
     audience: str
@@ -43,7 +43,7 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a genuine token says."""
+    """The claims of a genuine token."""
 
     customer_id: UUID
     session_id: UUID
@@ -55,9 +55,9 @@ class Claims:
 def encode_token(
     ring: KeyRing, issuer: Issuer, *, customer_id: UUID, session_id: UUID, not_after: datetime
 ) -> tuple[str, Claims]:
-    """Sign a token for one session of a customer, which it can't outlive (RFC 9068 section 2).
+    """Return a signed token and its claims; it can't outlive its session (RFC 9068 section 2).
 
-    Raise KeysGone if the key that signs was taken away, and no other can.
+    Raise KeysGone if the key that signs was removed, and no other can.
     """
     issued_at = int(clock.now().timestamp())
     expires_at = min(issued_at + issuer.ttl, int(not_after.timestamp()))
@@ -73,8 +73,7 @@ def encode_token(
     key = ring.signing
     if ring.find(key.id) is None:
         raise KeysGone
-    text = f"{_header(key.algorithm, key.id)}.{_spell(payload)}"
-    signature = _codec(key.algorithm).sign(text.encode(), key.secret)
+    text = jwt.encode(payload, key.secret, key.algorithm, {"kid": key.id, "typ": _TYPE})
     claims = Claims(
         customer_id=customer_id,
         session_id=session_id,
@@ -82,20 +81,22 @@ def encode_token(
         expires_at=_moment(expires_at),
         key_id=key.id,
     )
-    return f"{text}.{_unpadded(signature)}", claims
+    return text, claims
 
 
 def decode_token(ring: KeyRing, issuer: Issuer, text: str) -> Claims:
-    """Verify a token and tell what it says; expiry is judged last.
+    """Return the claims of a genuine token; expiry is checked last.
 
-    Raises TokenMalformed, TokenInvalid or TokenExpired. The checks are those of
+    Raise TokenMalformed, TokenInvalid or TokenExpired. The checks are those of
     RFC 7519 section 7.2, RFC 8725 section 3 and RFC 9068 section 4.
     """
     header, payload, signature = _parse(text)
     key = _key(ring, header)
-    if not _codec(key.algorithm).verify(text.rpartition(".")[0].encode(), key.verifier, signature):
+    if not _algorithm(key.algorithm).verify(
+        text.rpartition(".")[0].encode(), key.verifier, signature
+    ):
         raise TokenInvalid
-    claims = _judge(payload, issuer, key)
+    claims = _checked(payload, issuer, key)
     if claims.expires_at <= clock.now():
         raise TokenExpired(
             issued_at=claims.issued_at, expired_at=claims.expires_at, key_id=claims.key_id
@@ -112,7 +113,7 @@ def _parse(text: str) -> tuple[Mapping[str, object], Mapping[str, object], bytes
 
 
 def _canonical(part: str) -> bytes:
-    """Decode base64url that is spelt in the one canonical way (RFC 4648 section 3.5)."""
+    """Return the bytes of canonical base64url (RFC 4648 section 3.5). Raise TokenMalformed."""
     try:
         decoded = urlsafe_b64decode(part + "=" * (-len(part) % 4))
     except ValueError:
@@ -147,7 +148,7 @@ _STRICT: Final = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_i
 
 
 def _key(ring: KeyRing, header: Mapping[str, object]) -> Key:
-    """Find the key that a header names; it has the one algorithm that the header must name."""
+    """Return the key that a header names, with that key's algorithm. Raise TokenInvalid."""
     key_id = header.get("kid")
     key = ring.find(key_id) if isinstance(key_id, str) else None
     if (
@@ -162,25 +163,12 @@ def _key(ring: KeyRing, header: Mapping[str, object]) -> Key:
 
 
 @cache
-def _codec(algorithm: str) -> Algorithm:
-    """Keep what signs and verifies by one algorithm, with keys that were prepared once."""
-    return PyJWS(algorithms=[algorithm]).get_algorithm_by_name(algorithm)
+def _algorithm(name: str) -> Algorithm:
+    """Return what verifies by one algorithm."""
+    return jwt.PyJWS(algorithms=[name]).get_algorithm_by_name(name)
 
 
-@lru_cache(1)
-def _header(algorithm: str, key_id: str) -> str:
-    return _spell({"alg": algorithm, "kid": key_id, "typ": _TYPE})
-
-
-def _spell(members: Mapping[str, object]) -> str:
-    return _unpadded(json.dumps(members, separators=(",", ":")).encode())
-
-
-def _unpadded(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _judge(payload: Mapping[str, object], issuer: Issuer, key: Key) -> Claims:
+def _checked(payload: Mapping[str, object], issuer: Issuer, key: Key) -> Claims:
     issued_at, expires_at = _time(payload.get("iat")), _time(payload.get("exp"))
     not_before = _time(payload["nbf"]) if "nbf" in payload else issued_at
     jwt_id = payload.get("jti")
@@ -204,17 +192,17 @@ def _judge(payload: Mapping[str, object], issuer: Issuer, key: Key) -> Claims:
 
 
 def _lives_too_long(seconds: float, issuer: Issuer) -> bool:
-    """Tell whether a token was meant to live longer than anybody may issue one for.
+    """Return whether a token lives longer than any that may be issued.
 
-    That is what we are set to issue, or a day if it is more: what was issued before the
-    setting was lowered, or by another service that has the secret, need not fit it to the
-    second. A token with `exp` before `iat` is dead or about to be, and no worse for that.
+    That is the lifetime of the settings, or a day if that is more: tokens that were issued before
+    the setting was lowered, or by another service that has the secret, need not fit it to the
+    second. A token whose `exp` is before its `iat` has expired, or is about to.
     """
     return seconds > max(issuer.ttl, LONGEST_LIFE)
 
 
 def _time(claim: object) -> float:
-    """Read a NumericDate (RFC 7519 section 2) between the years 1970 and 9999."""
+    """Return a NumericDate (RFC 7519 section 2) of the years 1970 to 9999. Raise TokenInvalid."""
     if isinstance(claim, bool) or not isinstance(claim, int | float):
         raise TokenInvalid
     if not 0 <= claim < _END_OF_TIME:

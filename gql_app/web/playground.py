@@ -16,8 +16,8 @@ from starlette.types import Receive, Scope, Send
 from strawberry.http.ides import get_graphql_ide_html
 
 from gql_app import clock
+from gql_app.lib.ids import new_id
 from gql_app.resources import Resources
-from gql_app.security.ids import new_id
 from gql_app.security.tokens import encode_token
 
 BUILT: Final = Path(__file__).parent / "static"

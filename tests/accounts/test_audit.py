@@ -14,9 +14,9 @@ from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import AuditRecord
 from gql_app.db.tables import DeletedActorRow
 from gql_app.lib.database import Database
+from gql_app.lib.ids import new_id
 from gql_app.lib.pagination import InvalidArgument, Window
 from gql_app.resources import Resources
-from gql_app.security.ids import new_id
 from tests.accounts.conftest import NOON
 from tests.conftest import SetClock
 

@@ -13,8 +13,8 @@ from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.validation import Changes, Rules, check_changes, check_new
 from gql_app.errors import Rejected
 from gql_app.lib import clock
+from gql_app.lib.ids import new_id
 from gql_app.lib.text import canonical_email, search_key
-from gql_app.security.ids import new_id
 
 GOOD = "a passphrase nobody else has"
 DECOMPOSED = normalize("NFD", "Élodie Dubois")

@@ -15,7 +15,7 @@ from gql_app.accounts.validation import Changes, NewCustomer, check_changes, che
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import Fault, Rejected
 from gql_app.lib.database import Database, Transaction
-from gql_app.security.ids import new_id
+from gql_app.lib.ids import new_id
 from tests.people import LIFETIMES, NOWHERE, PASSWORD, add_customer
 from tests.rows import column
 

@@ -12,7 +12,7 @@ from gql_app.accounts.audit import GUESS_INTERVAL, MAX_GUESS_COUNTS, Action, Gue
 from gql_app.db.tables import AuditRow
 from gql_app.errors import Unavailable
 from gql_app.lib.database import Database, StatementError
-from gql_app.security.ids import new_id
+from gql_app.lib.ids import new_id
 
 ADA = new_id()
 HOME, AWAY = Origin("192.0.2.1", "a browser", ADA), Origin("198.51.100.1")

@@ -11,7 +11,7 @@ from gql_app.accounts.audit import Origin
 from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import KnownClientRow
 from gql_app.lib.database import Database
-from gql_app.security.ids import new_id
+from gql_app.lib.ids import new_id
 from tests.accounts.conftest import NOON
 from tests.conftest import SetClock
 from tests.people import LIFETIMES, add_customer

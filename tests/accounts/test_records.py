@@ -9,8 +9,8 @@ from gql_app.accounts.customer_lists import Filter, Order, listing
 from gql_app.accounts.records import AuditRecord, CustomerRecord, SessionRecord
 from gql_app.db.tables import AuditRow, CustomerRow, Row, SessionRow
 from gql_app.lib.database import Database
+from gql_app.lib.ids import new_id
 from gql_app.lib.pagination import Window
-from gql_app.security.ids import new_id
 from tests.accounts.rows import COLUMNS, customer, store, told
 
 PRIVATE = {"email", "email_key", "email_canonical", "phone", "password_hash", "is_active"}

@@ -13,8 +13,8 @@ from gql_app.accounts.throttling import HOUR, LOCKOUT_MEMORY, LOCKOUT_PAUSE, Thr
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib.database import Database
+from gql_app.lib.ids import new_id
 from gql_app.lib.throttling import Limit, Lockout
-from gql_app.security.ids import new_id
 from tests.accounts.conftest import NOON
 from tests.conftest import SetClock
 from tests.locks import until_it_waits

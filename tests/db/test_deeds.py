@@ -13,7 +13,7 @@ from gql_app.db.deeds import Deed
 from gql_app.db.faults import DRIVERS
 from gql_app.db.tables import CustomerRow, LetterRow
 from gql_app.lib.database import CommitOutcomeUnknown, Database, Moment
-from gql_app.security.ids import new_id
+from gql_app.lib.ids import new_id
 from tests.accounts.rows import START, StoredCustomer, customer, store
 from tests.databases import Postgres, copied_sqlite
 from tests.db.test_faults import ONE, rename

@@ -9,7 +9,7 @@ from sqlalchemy import Select, Text, Uuid, bindparam, select
 from gql_app.db.questions import T
 from gql_app.db.tables import AuditRow, CustomerRow, ThrottleRow
 from gql_app.lib.database import Database, Moment, Query, Reader, any_of
-from gql_app.security.ids import new_id
+from gql_app.lib.ids import new_id
 from tests.accounts.rows import customer, store
 from tests.statements import listened
 

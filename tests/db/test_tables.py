@@ -11,8 +11,8 @@ from gql_app.accounts.validation import MAX_EMAIL, MAX_NAME, check_new, email_ke
 from gql_app.clock import LATEST
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.lib.database import Database
+from gql_app.lib.ids import new_id
 from gql_app.lib.text import MAX_KEY, search_key
-from gql_app.security.ids import new_id
 from tests.accounts.rows import customer, store
 from tests.rows import column, get_row, value
 

@@ -9,8 +9,8 @@ from sqlalchemy import Text, bindparam, column, select, table
 
 from gql_app.db.faults import DRIVERS
 from gql_app.lib.database import Database, Query
+from gql_app.lib.ids import new_id
 from gql_app.lib.telemetry.statement_spans import trace_statements
-from gql_app.security.ids import new_id
 from tests.accounts.rows import customer, store
 from tests.db.test_deeds import write
 

@@ -11,9 +11,9 @@ from sqlalchemy import select
 
 from gql_app.db.tables import CustomerRow, RefreshTokenRow
 from gql_app.lib.database import Database
+from gql_app.lib.ids import new_id
 from gql_app.resources import Resources
 from gql_app.security import refresh_secrets
-from gql_app.security.ids import new_id
 from gql_app.settings import Settings
 from tests.conftest import SECRET
 from tests.people import PASSWORD, Person, add_customer, sign_in

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from gql_app.db.tables import CustomerRow
-from gql_app.security.fair_queue import LOCAL
+from gql_app.lib.fair_queue import LOCAL
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.people import PASSWORD, Person, add_customer, sign_in

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from gql_app.db.tables import CustomerRow
-from gql_app.security.fair_queue import FairQueue, Party
+from gql_app.lib.fair_queue import FairQueue, Party
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.letterbox import Letterbox

@@ -12,15 +12,15 @@ import pytest
 from argon2 import PasswordHasher, Type, extract_parameters
 
 from gql_app.errors import TooManyAttempts, UserErrorCode
-from gql_app.security.fair_queue import LOCAL, Party
-from gql_app.security.passwords import STEP, Passwords
+from gql_app.lib.fair_queue import LOCAL, Party
+from gql_app.security.passwords import NICENESS, Passwords
 from tests.processes import ROOT
 
 PASSWORD = "a password of the tests"
 PEAKS = """
 import asyncio
 from pathlib import Path
-from gql_app.security.fair_queue import LOCAL, Party
+from gql_app.lib.fair_queue import LOCAL, Party
 from gql_app.security.passwords import Passwords
 
 def peak():
@@ -187,7 +187,7 @@ async def test_event_loop_goes_before_the_threads_that_hash_where_threads_have_p
     passwords = Passwords(threads=2, queue=24)
     await asyncio.gather(*(hash_it(passwords) for _ in range(8)))
     hashing = [thread.native_id for thread in set(threading.enumerate()) - before]
-    expected = min(mine + STEP, 19) if sys.platform == "linux" else mine
+    expected = min(mine + NICENESS, 19) if sys.platform == "linux" else mine
     assert len(hashing) == 2
     assert {niceness(native_id) for native_id in hashing} == {expected}
     assert niceness(threading.get_native_id()) == mine

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Text, bindparam, select
 
 from gql_app.lib.database import Database
+from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.telemetry import logs
 from gql_app.resources import Resources
-from gql_app.security.fair_queue import LOCAL
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.people import PASSWORD, Person, add_customer, sign_in

@@ -1,4 +1,4 @@
-"""What other systems hash passwords with: at which cost it is accepted, and how to compare."""
+"""The algorithms of password hashes: the cost that is accepted, and the comparison."""
 
 import hashlib
 import hmac
@@ -37,7 +37,7 @@ class Bcrypt:
 
     @property
     def fault(self) -> str | None:
-        """Say whether it is too slow, or faster than can be."""
+        """Why the cost is not accepted, None if it is."""
         if self.cost < MIN_BCRYPT_COST:
             return STRANGE
         if self.cost <= MAX_BCRYPT_COST:
@@ -45,7 +45,7 @@ class Bcrypt:
         return f"It costs 2^{self.cost}; up to 2^{MAX_BCRYPT_COST} is accepted of bcrypt."
 
     def matches(self, secret: bytes) -> bool:
-        """Compare the first 72 bytes; a NUL would end a password, or begin it again."""
+        """Return whether it was made of the first 72 bytes; a NUL would end a password."""
         import bcrypt  # noqa: PLC0415 — for customers who were imported with such hashes
 
         if self.digested:
@@ -65,7 +65,7 @@ class Scrypt:
 
     @property
     def fault(self) -> str | None:
-        """Say whether it takes too much memory or time, or is none (section 2)."""
+        """Why the parameters are not accepted (section 2), None if they are."""
         if self.n == 1 or self.n & (self.n - 1) or self.n >= 1 << 16 * min(self.r, 8):
             return STRANGE
         memory, most = 128 * self.n * self.r, MAX_SCRYPT_MIB << 20
@@ -77,7 +77,7 @@ class Scrypt:
         return _length_fault(self.key)
 
     def matches(self, secret: bytes) -> bool:
-        """Compare, with as much memory as its parameters ask for."""
+        """Return whether it was made of this."""
         made = hashlib.scrypt(
             secret,
             salt=self.salt,
@@ -101,7 +101,7 @@ class Pbkdf2:
 
     @property
     def fault(self) -> str | None:
-        """Say whether it is too slow; each block of the key takes all rounds."""
+        """Why the cost is not accepted, None if it is; each block of the key takes all rounds."""
         blocks = -(-len(self.key) // hashlib.new(self.digest).digest_size)
         if self.rounds * blocks > MAX_PBKDF2_ROUNDS:
             return (
@@ -111,7 +111,7 @@ class Pbkdf2:
         return _length_fault(self.key)
 
     def matches(self, secret: bytes) -> bool:
-        """Compare."""
+        """Return whether it was made of this."""
         made = hashlib.pbkdf2_hmac(self.digest, secret, self.salt, self.rounds, len(self.key))
         return hmac.compare_digest(made, self.key)
 
@@ -130,7 +130,7 @@ class Argon2:
 
     @property
     def fault(self) -> str | None:
-        """Say whether it takes too much memory, time or threads, or is none (section 3.1)."""
+        """Why the parameters are not accepted (section 3.1), None if they are."""
         if len(self.salt) < MIN_ARGON2_SALT or self.memory < 8 * self.lanes:
             return STRANGE
         if (
@@ -146,7 +146,7 @@ class Argon2:
         return _length_fault(self.key)
 
     def matches(self, secret: bytes) -> bool:
-        """Compare, with the parameters that the hash has."""
+        """Return whether it was made of this, with the parameters of the hash."""
         with suppress(VerificationError):
             return PasswordHasher().verify(self.text, secret)
         return False

@@ -1,4 +1,4 @@
-"""Hashes that other systems made of passwords, in all the forms that are understood."""
+"""The written forms of password hashes: passlib, Django, Werkzeug, PHC and crypt(3)."""
 
 import re
 from base64 import b64decode, b64encode
@@ -8,7 +8,7 @@ from typing import Final
 
 from gql_app.lib.hashes.algorithms import Argon2, Bcrypt, Pbkdf2, Scrypt
 
-Foreign = Argon2 | Bcrypt | Pbkdf2 | Scrypt
+Hash = Argon2 | Bcrypt | Pbkdf2 | Scrypt
 Parts = Mapping[str, str]
 
 UNKNOWN: Final = (
@@ -32,26 +32,26 @@ _CRYPT: Final = (
 )
 
 
-def _bcrypt(parts: Parts) -> Foreign:
+def _bcrypt(parts: Parts) -> Hash:
     return Bcrypt(parts["text"], int(parts["cost"]), digested=bool(parts["digested"]))
 
 
-def _scrypt(parts: Parts) -> Foreign:
+def _scrypt(parts: Parts) -> Hash:
     n = 1 << int(parts["log"]) if parts.get("log") else int(parts["n"])
     return Scrypt(n, int(parts["r"]), int(parts["p"]), _salt(parts), _key(parts))
 
 
-def _pbkdf2(parts: Parts) -> Foreign:
+def _pbkdf2(parts: Parts) -> Hash:
     digest = parts["digest"] or "sha1"
     return Pbkdf2(digest, int(parts["rounds"]), _salt(parts), _key(parts))
 
 
-def _argon2(parts: Parts) -> Foreign:
+def _argon2(parts: Parts) -> Hash:
     m, t, p = (int(parts[name]) for name in "mtp")
     return Argon2(parts["text"], m, t, p, _salt(parts), _key(parts))
 
 
-_FORMS: Final[Mapping[Callable[[Parts], Foreign], Sequence[str]]] = {
+_FORMS: Final[Mapping[Callable[[Parts], Hash], Sequence[str]]] = {
     # crypt(3), whose unused bits are 0, or Django's prefix and that
     _bcrypt: (rf"(?:bcrypt\$|(?P<digested>bcrypt_sha256)\$)?{_CRYPT}",),
     # passlib and PHC, Werkzeug, Django
@@ -72,8 +72,8 @@ _FORMS: Final[Mapping[Callable[[Parts], Foreign], Sequence[str]]] = {
 }
 
 
-def read(hashed: str) -> Foreign | None:
-    """Understand a hash by its form, or None."""
+def parse(hashed: str) -> Hash | None:
+    """Return a hash by its form, None if it has none of those that are known."""
     for kind, forms in _FORMS.items():
         for form in forms:
             if found := re.fullmatch(form, hashed, re.ASCII):
@@ -83,20 +83,20 @@ def read(hashed: str) -> Foreign | None:
 
 
 def fault(hashed: str) -> str | None:
-    """Say why a hash can't be taken over, never repeating any of it; None if it can."""
-    foreign = read(hashed)
-    return UNKNOWN if foreign is None else foreign.fault
+    """Return why a hash can't be imported, without any part of it; None if it can."""
+    parsed = parse(hashed)
+    return UNKNOWN if parsed is None else parsed.fault
 
 
 def matches(hashed: str, secrets: Sequence[str]) -> bool:
-    """Tell whether a hash was made of any of these; one that can't be taken over was not.
+    """Return whether a hash was made of any of these; False if it can't be imported.
 
-    Raises UnicodeEncodeError.
+    Raise UnicodeEncodeError.
     """
-    foreign = read(hashed)
-    if foreign is None or foreign.fault:
+    parsed = parse(hashed)
+    if parsed is None or parsed.fault:
         return False
-    return any(foreign.matches(each.encode()) for each in secrets)
+    return any(parsed.matches(each.encode()) for each in secrets)
 
 
 def _salt(parts: Parts) -> bytes:
@@ -110,7 +110,7 @@ def _key(parts: Parts) -> bytes:
 
 
 def _base64(text: str) -> bytes:
-    """Decode any of the alphabets, with or without padding. Raises ValueError unless canonical."""
+    """Return the bytes of base64 in any of the alphabets. Raise ValueError unless canonical."""
     bare = text.rstrip("=").replace(".", "+")
     decoded = b64decode(bare + "=" * (-len(bare) % 4), validate=True)
     if b64encode(decoded).decode().rstrip("=") != bare:

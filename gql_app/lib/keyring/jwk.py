@@ -17,7 +17,7 @@ PrivateKey: TypeAlias = Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivate
 
 
 def public_jwk(key: PublicKey) -> dict[str, str]:
-    """Write what a public key is, and no more (RFC 7518 section 6, RFC 8037 section 2)."""
+    """Return a public key as a JWK (RFC 7518 section 6, RFC 8037 section 2)."""
     if isinstance(key, Ed25519PublicKey):
         return {"kty": "OKP", "crv": "Ed25519", "x": _b64(key.public_bytes_raw())}
     if isinstance(key, EllipticCurvePublicKey):
@@ -31,7 +31,7 @@ def public_jwk(key: PublicKey) -> dict[str, str]:
 
 
 def thumbprint(key: PublicKey) -> str:
-    """Name a public key by its digest, as anybody else would (RFC 7638)."""
+    """Return a public key's thumbprint (RFC 7638), which others derive as well."""
     members = json.dumps(public_jwk(key), sort_keys=True, separators=(",", ":"))
     return _b64(hashlib.sha256(members.encode()).digest())
 

@@ -1,4 +1,4 @@
-"""Key files: one PEM file holds one key, which says itself what it is for."""
+"""Key files: one PEM file holds one key, whose type decides its algorithm."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from gql_app.errors import CannotStart
-from gql_app.lib.keyring import atomic_files
+from gql_app.lib import atomic_files
+from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring.jwk import PrivateKey, PublicKey, thumbprint
 from gql_app.lib.keyring.keys import Key, SigningKey
 
@@ -47,13 +47,13 @@ _NEW: Final[Mapping[Algorithm, Callable[[], PrivateKey]]] = {
 
 
 def read_key(file: Path) -> Key:
-    """Read a key, with its private half if it is there. Raises CannotStart."""
-    atomic_files.require_kept(file)
+    """Return a file's key, with its private half if it is there. Raise CannotStart."""
+    atomic_files.require_private(file)
     try:
         pem = file.read_bytes()
         if pem.count(_BEGIN) - pem.count(_PARAMETERS) > 1:
             raise _fault(file, "holds more than one key")
-        return _pinned(file, _loaded(pem))
+        return _typed_key(file, _loaded(pem))
     except OSError as error:
         raise _fault(file, f"cannot be read: {error.strerror}") from None
     except TypeError:
@@ -68,7 +68,7 @@ def is_short(key: Key) -> bool:
 
 
 def add_key(folder: Path, algorithm: Algorithm) -> Path:
-    """Make a key, in a file of its own (PKCS#8). Raises OSError."""
+    """Write a new key to a file of its own (PKCS#8), and return the file. Raise OSError."""
     private = _NEW[algorithm]()
     file = folder / f"{algorithm}-{thumbprint(private.public_key())}.pem"
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -77,7 +77,7 @@ def add_key(folder: Path, algorithm: Algorithm) -> Path:
 
 
 def drop_private_half(file: Path) -> None:
-    """Leave no more than the public half of a key in its file. Raises CannotStart or OSError."""
+    """Replace a key file by its public half. Raise CannotStart or OSError."""
     key = read_key(file)
     if isinstance(key, SigningKey) and not isinstance(key.verifier, bytes):
         pem = key.verifier.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -85,15 +85,15 @@ def drop_private_half(file: Path) -> None:
 
 
 def _loaded(pem: bytes) -> object:
-    """Load a private key, or else a public one. Raises ValueError, or TypeError if encrypted."""
+    """Return a private key, or else a public one. Raise ValueError, or TypeError if encrypted."""
     try:
         return load_pem_private_key(pem, password=None)
     except ValueError:
         return load_pem_public_key(pem)
 
 
-def _pinned(file: Path, loaded: object) -> Key:
-    """Pin a key to the one algorithm that its kind is used with here."""
+def _typed_key(file: Path, loaded: object) -> Key:
+    """Return a key with the one algorithm of its type (RFC 8725 section 3.1)."""
     if isinstance(
         loaded, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
     ):

@@ -1,4 +1,4 @@
-"""The key ring: which key signs, and which key a token's `kid` means."""
+"""The key ring: the key that signs, and the key that a token's `kid` names."""
 
 import hashlib
 import hmac
@@ -14,9 +14,8 @@ from typing import Final, Self
 from jwt.algorithms import HMACAlgorithm
 from jwt.exceptions import InvalidKeyError
 
-from gql_app import clock
-from gql_app.errors import CannotStart
-from gql_app.lib.keyring import atomic_files
+from gql_app.lib import atomic_files, clock
+from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring.jwk import PrivateKey, PublicKey, public_jwk
 from gql_app.lib.keyring.secret_strength import is_pattern
 
@@ -52,7 +51,7 @@ class Key:
     algorithm: str
     verifier: bytes | PublicKey
     not_after: datetime | None = None
-    """When a retired key dies: from then on it verifies nothing."""
+    """When a retired key stops verifying."""
 
     @property
     def alive(self) -> bool:
@@ -79,16 +78,16 @@ class KeyRing:
 
     @classmethod
     def of_secret(cls, secret: bytes) -> Self:
-        """Make the ring of one HS256 key. Raises CannotStart."""
+        """Return the ring of one HS256 key. Raise CannotStart."""
         key = hmac_key(secret)
         return cls(key, [key], secret)
 
     def find(self, key_id: str) -> Key | None:
-        """Find the key that a token's header names, if it is on this ring and lives."""
+        """Return the key that a token's header names, None unless it is on this ring and lives."""
         return next((key for key in self.keys if key.id == key_id and key.alive), None)
 
     def published(self) -> list[dict[str, str]]:
-        """Write the public halves of all that verify now, in an order all machines share.
+        """Return the public halves of all keys that verify now, in an order all machines share.
 
         An HS256 key has no public half (RFC 7517 section 5).
         """
@@ -99,15 +98,15 @@ class KeyRing:
         ]
 
     def derive(self, purpose: str) -> bytes:
-        """Derive a secret for one purpose, which every process with this pepper shares."""
+        """Return a secret for one purpose, which every process with this pepper shares."""
         label = f"gql_app {purpose}".encode()
         return hmac.new(self.pepper, label, hashlib.sha256).digest()
 
 
 def hmac_key(secret: bytes, origin: str = SECRET_KEY) -> SigningKey:
-    """Make an HS256 key of the very bytes of a secret.
+    """Return an HS256 key of the very bytes of a secret.
 
-    Raises CannotStart, naming where the secret is from, if the bytes are a PEM, SSH or JWK
+    Raise CannotStart, naming where the secret is from, if the bytes are a PEM, SSH or JWK
     key, which HMAC must not use (RFC 8725 section 2.1), an example that everybody knows, or a
     mere pattern.
     """
@@ -123,27 +122,27 @@ def hmac_key(secret: bytes, origin: str = SECRET_KEY) -> SigningKey:
     return SigningKey(id=_key_id(secret), algorithm=HS256, verifier=secret, secret=secret)
 
 
-def kept_secret(file: Path) -> bytes:
-    """Read the secret kept in a file of mode 0600, which is made if there is none.
+def stored_secret(file: Path) -> bytes:
+    """Return the secret in a file of mode 0600, which is written first if there is none.
 
     Processes that start together agree on one secret: the first to link its file wins.
-    Raises CannotStart if the file can't be made or read, or if everybody may write to it.
+    Raise CannotStart if the file can't be made or read, or if everybody may write to it.
     """
-    atomic_files.require_kept(file)
+    atomic_files.require_private(file)
     try:
         if not file.exists():
-            _keep_new_secret(file)
+            _store_new_secret(file)
         return file.read_bytes().strip()
     except OSError as error:
         raise CannotStart([f"{file}: cannot keep the secret key here: {error.strerror}"]) from None
 
 
-def _keep_new_secret(file: Path) -> None:
+def _store_new_secret(file: Path) -> None:
     with suppress(FileExistsError):
         atomic_files.create(file, f"{secrets.token_urlsafe(48)}\n".encode())
 
 
 def _key_id(secret: bytes) -> str:
-    """Derive a name that changes with the key and tells nothing of it (HMAC is one-way)."""
+    """Return a name that changes with the key and reveals nothing of it (HMAC is one-way)."""
     digest = hmac.new(secret, b"gql_app key id", hashlib.sha256).digest()
     return urlsafe_b64encode(digest[:KEY_ID_BYTES]).decode()

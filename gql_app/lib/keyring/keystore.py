@@ -1,4 +1,4 @@
-"""Where keys are kept: the secrets of the settings, and a folder of key files."""
+"""Where keys are stored: the secrets of the settings, and a folder of key files."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -7,8 +7,8 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Final, TypeAlias, TypeVar
 
-from gql_app.errors import CannotStart
-from gql_app.lib.keyring import atomic_files
+from gql_app.lib import atomic_files
+from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring.keyfiles import read_key
 from gql_app.lib.keyring.keys import SECRET_KEY, Key, KeyRing, SigningKey, hmac_key
 from gql_app.lib.keyring.manifest import NAME, Manifest, read_manifest
@@ -19,12 +19,12 @@ NO_FOLDER: Final = (
     "and set it for every process"
 )
 
-Stamp: TypeAlias = frozenset[tuple[str, int, int, int, int]]
+Fingerprint: TypeAlias = frozenset[tuple[str, int, int, int, int]]
 _Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Held:
+class StoredKey:
     """A key, and the file or else the variable that holds it."""
 
     key: Key
@@ -32,25 +32,25 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Survey:
-    """What one look at every place found."""
+class Scan:
+    """The keys and faults of every place, as one look found them."""
 
-    held: Sequence[Held]
+    stored: Sequence[StoredKey]
     """Every key that could be read, the secret's first."""
-    decided: Manifest
-    """What the manifest says; nothing, if it can't be read."""
+    manifest: Manifest
+    """The folder's manifest; an empty one, if it can't be read."""
     unread: frozenset[Path | str] | None
-    """The places that are there, but whose key can't be read; None, if there is no telling."""
+    """The places whose key can't be read; None, if the folder itself can't."""
     faults: Sequence[str]
 
-    def may_hold(self, place: Path | str) -> bool:
-        """Return whether a place may hold the key that it held, though it can't be read now."""
+    def may_contain(self, place: Path | str) -> bool:
+        """Return whether a place may hold the key that it stored, though it can't be read now."""
         return self.unread is None or place in self.unread
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class KeyStore:
-    """The places where keys are; each look at them is a new one."""
+    """The places where keys are stored; each call reads them anew."""
 
     secret: bytes
     """Signs with HS256, unless the folder's manifest says otherwise."""
@@ -61,66 +61,66 @@ class KeyStore:
     folder: Path | None = None
 
     def require_folder(self) -> Path:
-        """Tell the folder. Raises CannotStart, which says what to set."""
+        """Return the folder. Raise CannotStart, which says what to set."""
         if self.folder is None:
             raise CannotStart([NO_FOLDER])
         return self.folder
 
     def read(self) -> KeyRing:
-        """Make a ring of what is there now. Raises CannotStart, with every fault."""
-        return self.ring(self.survey())
+        """Return the ring of the keys that are there now. Raise CannotStart, with every fault."""
+        return self.ring(self.scan())
 
-    def ring(self, found: Survey) -> KeyRing:
-        """Make a ring of what was found. Raises CannotStart, with every fault."""
-        if found.faults:
-            raise CannotStart(found.faults)
-        keys = by_id(found.held)
-        signing = keys.get(found.decided.signing or found.held[0].key.id)
+    def ring(self, scan: Scan) -> KeyRing:
+        """Return the ring of a scan. Raise CannotStart, with every fault."""
+        if scan.faults:
+            raise CannotStart(scan.faults)
+        keys = by_id(scan.stored)
+        signing = keys.get(scan.manifest.signing or scan.stored[0].key.id)
         if isinstance(signing, SigningKey) and signing.not_after is None:
             return KeyRing(signing, tuple(keys.values()), self.secret)
         fault = "is not here" if signing is None else "is retired, or only its public half is here"
         raise CannotStart([f"{self.require_folder() / NAME}: the signing key {fault}"])
 
-    def look(self) -> tuple[Sequence[Held], Manifest]:
-        """Tell every key, the secret's first, and what is decided about them.
+    def read_all(self) -> tuple[Sequence[StoredKey], Manifest]:
+        """Return every key, the secret's first, and the manifest.
 
-        Raises CannotStart, with every fault.
+        Raise CannotStart, with every fault.
         """
-        found = self.survey()
-        if found.faults:
-            raise CannotStart(found.faults)
-        return found.held, found.decided
+        scan = self.scan()
+        if scan.faults:
+            raise CannotStart(scan.faults)
+        return scan.stored, scan.manifest
 
-    def survey(self) -> Survey:
-        """Look at every place, and note the faults of each."""
+    def scan(self) -> Scan:
+        """Return the keys of every place, and the faults of each."""
         faults: list[str] = []
-        decided = _told(faults, partial(_manifest, self.folder), Manifest())
-        _told(faults, partial(_require_kept, self.folder), None)
-        files: list[Path] | None = _told(faults, self._files, None)
+        manifest = _collect(faults, partial(_manifest, self.folder), Manifest())
+        _collect(faults, partial(_require_private, self.folder), None)
+        files: list[Path] | None = _collect(faults, self._files, None)
         places: list[tuple[Path | str, Callable[[], Key]]] = [
             (self.origin, partial(hmac_key, self.secret, self.origin)),
             *([(FALLBACK, partial(_verifying, self.fallback))] if self.fallback else []),
             *((file, partial(read_key, file)) for file in files or ()),
         ]
-        found = [(place, _told(faults, read, None)) for place, read in places]
-        held = [
-            Held(replace(key, not_after=decided.retired.get(key.id)), place)
-            for place, key in found
+        keys = [(place, _collect(faults, read, None)) for place, read in places]
+        stored = [
+            StoredKey(replace(key, not_after=manifest.retired.get(key.id)), place)
+            for place, key in keys
             if key is not None
         ]
-        unread = frozenset(place for place, key in found if key is None and _is_there(place))
-        return Survey(held, decided, None if files is None else unread, faults)
+        unread = frozenset(place for place, key in keys if key is None and _is_there(place))
+        return Scan(stored, manifest, None if files is None else unread, faults)
 
-    def stamp(self) -> Stamp:
-        """Tell what is another one whenever a file of the folder is, or who may write to it.
+    def fingerprint(self) -> Fingerprint:
+        """Return what changes with every file of the folder, and with who may write to it.
 
-        Raises CannotStart.
+        Raise CannotStart.
         """
         folder = [self.folder] if self.folder else []
-        return frozenset(map(_stamped, self._files(NAME) + folder))
+        return frozenset(map(_fingerprint_of, self._files(NAME) + folder))
 
     def _files(self, *besides: str) -> list[Path]:
-        """List the key files, by name; a folder that is gone is a fault, not an empty one."""
+        """Return the key files, by name. Raise CannotStart if the folder is gone."""
         if self.folder is None:
             return []
         try:
@@ -130,10 +130,10 @@ class KeyStore:
         return [file for file in files if file.suffix == ".pem" or file.name in besides]
 
 
-def by_id(held: Sequence[Held]) -> dict[str, Key]:
+def by_id(stored: Sequence[StoredKey]) -> dict[str, Key]:
     """Return the keys by their ids, and of several of one id the one that can sign."""
     keys: dict[str, Key] = {}
-    for each in held:
+    for each in stored:
         if not isinstance(keys.get(each.key.id), SigningKey):
             keys[each.key.id] = each.key
     return keys
@@ -143,10 +143,10 @@ def _manifest(folder: Path | None) -> Manifest:
     return Manifest() if folder is None else read_manifest(folder)
 
 
-def _require_kept(folder: Path | None) -> None:
+def _require_private(folder: Path | None) -> None:
     """Raise CannotStart for a folder to which anybody on the machine could add a key."""
     if folder is not None:
-        atomic_files.require_kept(folder)
+        atomic_files.require_private(folder)
 
 
 def _verifying(secret: bytes) -> Key:
@@ -154,8 +154,8 @@ def _verifying(secret: bytes) -> Key:
     return Key(id=key.id, algorithm=key.algorithm, verifier=key.verifier)
 
 
-def _told(faults: list[str], read: Callable[[], _Read], otherwise: _Read) -> _Read:
-    """Read something, or note its faults and go on to the next."""
+def _collect(faults: list[str], read: Callable[[], _Read], otherwise: _Read) -> _Read:
+    """Return what is read, or the default where its faults were added to the list."""
     try:
         return read()
     except CannotStart as why:
@@ -173,7 +173,7 @@ def _is_there(place: Path | str) -> bool:
         return True
 
 
-def _stamped(file: Path) -> tuple[str, int, int, int, int]:
+def _fingerprint_of(file: Path) -> tuple[str, int, int, int, int]:
     try:
         now = file.stat()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""ring.json: which of the keys signs, and until when the retired ones verify."""
+"""ring.json: the key that signs, and how long the retired ones verify."""
 
 import json
 from collections.abc import Mapping
@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from gql_app.clock import rfc3339
-from gql_app.errors import CannotStart
-from gql_app.lib.keyring import atomic_files
+from gql_app.lib import atomic_files
+from gql_app.lib.clock import rfc3339
+from gql_app.lib.faults import CannotStart
 
 NAME: Final = "ring.json"
 
@@ -18,7 +18,7 @@ _SHAPE: Final = 'must read {"signing": KID, "retired": {KID: "2030-01-31T12:00:0
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What the operator has decided about the keys.
+    """The operator's decisions about the keys.
 
     A retired key stays listed for good: its file may come back from a copy or a backup,
     and must stay dead.
@@ -30,9 +30,9 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read a folder's manifest, which is empty if there is none. Raises CannotStart."""
+    """Return a folder's manifest, an empty one if there is none. Raise CannotStart."""
     file = folder / NAME
-    atomic_files.require_kept(file)
+    atomic_files.require_private(file)
     try:
         return _parsed(json.loads(file.read_bytes(), object_pairs_hook=_once))
     except FileNotFoundError:
@@ -44,7 +44,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Put a manifest in the place of the folder's, all at once."""
+    """Write a folder's manifest, in the place of the old one at once."""
     content: dict[str, object] = {"signing": manifest.signing} if manifest.signing else {}
     content["retired"] = {key_id: rfc3339(until) for key_id, until in manifest.retired.items()}
     atomic_files.replace(folder / NAME, f"{json.dumps(content, indent=2)}\n".encode())
@@ -59,7 +59,7 @@ def _parsed(content: object) -> Manifest:
 
 
 def _moment(text: object) -> datetime:
-    """Read a moment; one that names no time zone would mean another time on each machine."""
+    """Return a moment. Raise ValueError where it names no time zone: machines would differ."""
     moment = datetime.fromisoformat(text) if isinstance(text, str) else None
     if moment is None or moment.tzinfo is None:
         raise ValueError

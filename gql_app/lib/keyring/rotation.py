@@ -1,4 +1,4 @@
-"""Changing keys in an order that signs nobody out: make, promote, retire."""
+"""Rotation of signing keys in an order that signs nobody out: make, promote, retire."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,21 +6,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from gql_app import clock
-from gql_app.errors import CannotRotate
+from gql_app.lib import clock
 from gql_app.lib.keyring.keyfiles import Algorithm, add_key, drop_private_half, read_key
 from gql_app.lib.keyring.keys import Key, SigningKey
 from gql_app.lib.keyring.keystore import KeyStore, by_id
 from gql_app.lib.keyring.manifest import write_manifest
 
 LEEWAY: Final = 60
-"""Seconds for clocks to differ, and for every process to pick up which key signs."""
+"""Seconds that clocks may differ by, and in which every process reads the new manifest."""
+
+
+class CannotRotate(Exception):
+    """A change of keys that can't be made, or that would sign somebody out."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"{what} {why}")
 
 
 def make(store: KeyStore, algorithm: Algorithm) -> tuple[Key, Path]:
-    """Add a key, which verifies and is published, and signs nothing yet.
+    """Write a new key, which verifies and is published, and signs nothing yet.
 
-    Raises CannotStart or CannotRotate.
+    Raise CannotStart or CannotRotate.
     """
     folder = store.require_folder()
     store.read()
@@ -30,45 +36,45 @@ def make(store: KeyStore, algorithm: Algorithm) -> tuple[Key, Path]:
 
 
 def promote(store: KeyStore, name: str) -> Key:
-    """Let a key sign from now on; the one that signed until now goes on verifying, if it is there.
+    """Make a key the one that signs; the one before goes on verifying, if it is there.
 
-    Raises CannotStart or CannotRotate.
+    Raise CannotStart or CannotRotate.
     """
     folder = store.require_folder()
-    held, decided = store.look()
-    key = _named(list(by_id(held).values()), name)
+    stored, manifest = store.read_all()
+    key = _named(list(by_id(stored).values()), name)
     if key.not_after is not None:
         raise CannotRotate(key.id, "is retired. Make a new key instead.")
     if not isinstance(key, SigningKey):
         raise CannotRotate(key.id, "can only verify: its private half is not here.")
     with _writing(folder):
-        write_manifest(folder, replace(decided, signing=key.id))
+        write_manifest(folder, replace(manifest, signing=key.id))
     return key
 
 
 def retire(store: KeyStore, name: str, *, ttl: int) -> Key:
-    """Let a key verify until the last token it may have signed is dead, and then nothing.
+    """Retire a key: it verifies until the last token that it may have signed has expired.
 
-    Its private half is deleted at once. Done again, it changes no date, but finishes what
-    was cut short. Raises CannotStart or CannotRotate.
+    Its private half is deleted at once. A second call changes no date, and finishes what was
+    interrupted. Raise CannotStart or CannotRotate.
     """
     folder = store.require_folder()
     ring = store.read()
     key = _named(ring.keys, name)
     if key.id == ring.signing.id:
         raise CannotRotate(key.id, "signs the tokens. Promote another key first.")
-    held, decided = store.look()
+    stored, manifest = store.read_all()
     until = key.not_after or clock.later(clock.now().replace(microsecond=0), ttl + LEEWAY)
     with _writing(folder):
-        write_manifest(folder, replace(decided, retired={**decided.retired, key.id: until}))
-        for each in held:
+        write_manifest(folder, replace(manifest, retired={**manifest.retired, key.id: until}))
+        for each in stored:
             if isinstance(each.place, Path) and each.key.id == key.id:
                 drop_private_half(each.place)
     return replace(key, not_after=until)
 
 
 def _named(keys: Sequence[Key], name: str) -> Key:
-    """Find the one key whose id is, or begins with, what was typed."""
+    """Return the one key whose id is, or begins with, what was typed. Raise CannotRotate."""
     found = [key for key in keys if key.id.startswith(name)]
     if len(found) == 1 and name:
         return found[0]

@@ -13,16 +13,16 @@ _LEAST_PACKED: Final = 28
 
 
 def is_pattern(secret: bytes) -> bool:
-    """Return whether a secret is little but repetition or a run: what zlib packs into nothing.
+    """Return whether a secret is a repetition or a run, which zlib packs into few bytes.
 
-    This takes microseconds, and knows no words: those are for guessable().
+    It takes microseconds, and knows no words: guessable() does.
     """
     steps = bytes((after - before) % 256 for before, after in pairwise(secret))
     return min(len(zlib.compress(each, 9)) for each in (secret, steps)) < _LEAST_PACKED
 
 
 def guessable(secret: bytes) -> bool:
-    """Tell whether a secret reads like words, dates or a pattern more than like chance."""
+    """Return whether a secret reads like words, dates or a pattern rather than chance."""
     from zxcvbn import zxcvbn  # noqa: PLC0415 — a dozen MiB, which no server is to carry
 
     estimate = zxcvbn(secret.decode("latin-1")[:_READ])

@@ -6,8 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from gql_app.errors import TooManyAttempts
-from gql_app.security.fair_queue import FairQueue, Party
+from gql_app.lib.fair_queue import FairQueue, Party, QueueFull
 
 FLOOD = Party.of("198.51.100.66", "flood")
 VICTIM = Party.of("203.0.113.5", "victim")
@@ -28,7 +27,7 @@ async def served(queue: FairQueue, parties: Iterable[Party]) -> tuple[list[Party
             async with queue.place(party):
                 came.append(party)
                 await asyncio.sleep(0)
-        except TooManyAttempts:
+        except QueueFull:
             refused.append(party)
 
     async with AsyncExitStack() as taken:
@@ -60,7 +59,7 @@ async def test_every_try_of_a_victim_is_granted_beside_a_flood_that_never_ends()
                 async with queue.place(FLOOD):
                     turns[FLOOD] += 1
                     await asyncio.sleep(0)
-            except TooManyAttempts:
+            except QueueFull:
                 await asyncio.sleep(0)
 
     flooding = [asyncio.create_task(flood()) for _ in range(320)]

@@ -12,7 +12,7 @@ import pytest
 
 from gql_app.clock import LATEST
 from gql_app.errors import CannotStart
-from gql_app.lib.keyring.keys import PUBLISHED, Key, KeyRing, hmac_key, kept_secret
+from gql_app.lib.keyring.keys import PUBLISHED, Key, KeyRing, hmac_key, stored_secret
 from tests.conftest import SetClock
 from tests.security.foundry import ALGORITHMS, SPELLINGS, pair, public_spellings
 
@@ -117,7 +117,7 @@ def test_secret_is_in_no_published_set(set_clock: SetClock) -> None:
 
 def test_secret_is_made_and_kept_for_its_owner_only(tmp_path: Path) -> None:
     file = tmp_path / "app.db.key"
-    secret = kept_secret(file)
+    secret = stored_secret(file)
     assert len(secret) >= 32
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert file.read_bytes() == secret + b"\n"
@@ -126,17 +126,17 @@ def test_secret_is_made_and_kept_for_its_owner_only(tmp_path: Path) -> None:
 
 def test_kept_secret_is_used_again(tmp_path: Path) -> None:
     file = tmp_path / "app.db.key"
-    assert kept_secret(file) == kept_secret(file)
+    assert stored_secret(file) == stored_secret(file)
 
 
 def test_every_file_gets_a_secret_of_its_own(tmp_path: Path) -> None:
-    assert kept_secret(tmp_path / "a.key") != kept_secret(tmp_path / "b.key")
+    assert stored_secret(tmp_path / "a.key") != stored_secret(tmp_path / "b.key")
 
 
 def test_secret_that_an_operator_wrote_is_taken_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "app.db.key"
     file.write_bytes(SECRET + b"\n")
-    assert kept_secret(file) == SECRET
+    assert stored_secret(file) == SECRET
 
 
 def test_eight_who_start_at_once_agree_on_one_secret(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_eight_who_start_at_once_agree_on_one_secret(tmp_path: Path) -> None:
 
     def race(file: Path) -> bytes:
         start.wait()
-        return kept_secret(file)
+        return stored_secret(file)
 
     with ThreadPoolExecutor(threads) as pool:
         for turn in range(20):
@@ -159,5 +159,5 @@ def test_secret_that_can_t_be_kept_is_told_in_words(tmp_path: Path, place: str) 
     (tmp_path / "a file").touch()
     (tmp_path / "a folder").mkdir()
     with pytest.raises(CannotStart, match="cannot keep the secret key here") as caught:
-        kept_secret(tmp_path / place)
+        stored_secret(tmp_path / place)
     assert str(tmp_path / place) in caught.value.faults[0]

@@ -12,7 +12,7 @@ from gql_app.clock import LATEST
 from gql_app.errors import TokenInvalid
 from gql_app.lib.keyring.keyfiles import Algorithm
 from gql_app.lib.keyring.keystore import KeyStore
-from gql_app.lib.keyring.reloading import CurrentRing
+from gql_app.lib.keyring.reloading import ReloadingKeyRing
 from gql_app.lib.keyring.rotation import make, promote, retire
 from gql_app.security.tokens import decode_token, encode_token
 from tests.conftest import SetClock
@@ -26,14 +26,14 @@ class Machine:
     """A machine with a folder of its own, and a server that runs on it."""
 
     store: KeyStore
-    server: CurrentRing
+    server: ReloadingKeyRing
 
     @classmethod
     def started(cls, folder: Path) -> "Machine":
         """Start a machine."""
         folder.mkdir()
         store = KeyStore(SECRET, folder=folder)
-        return cls(store, CurrentRing(store, interval=0))
+        return cls(store, ReloadingKeyRing(store, interval=0))
 
     def sign(self) -> str:
         """Issue a token."""

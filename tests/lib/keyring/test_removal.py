@@ -15,9 +15,9 @@ from gql_app.lib.keyring.keyfiles import Algorithm, drop_private_half
 from gql_app.lib.keyring.keys import KeyRing
 from gql_app.lib.keyring.keystore import KeyStore
 from gql_app.lib.keyring.manifest import Manifest, read_manifest, write_manifest
-from gql_app.lib.keyring.reloading import CurrentRing
+from gql_app.lib.keyring.reloading import ReloadingKeyRing
 from gql_app.lib.keyring.rotation import make, promote, retire
-from gql_app.security.token_cache import VerifiedTokens
+from gql_app.security.token_cache import TokenCache
 from gql_app.security.tokens import encode_token
 from tests.conftest import SetClock
 from tests.security.forging import CUSTOMER, ISSUER, NOW, RING, SECRET, SESSION
@@ -80,9 +80,9 @@ def store(folder: Path) -> KeyStore:
 
 
 @pytest.fixture
-def tokens() -> VerifiedTokens:
+def tokens() -> TokenCache:
     """Begin with no token verified."""
-    return VerifiedTokens(ISSUER)
+    return TokenCache(ISSUER)
 
 
 def sign(ring: KeyRing) -> str:
@@ -103,10 +103,10 @@ def made(store: KeyStore) -> tuple[str, Path]:
 @pytest.mark.parametrize("order", ["fault first", "removal first"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_key_whose_file_is_gone_verifies_nothing_beside_any_fault(
-    store: KeyStore, folder: Path, tokens: VerifiedTokens, fault: str, order: str
+    store: KeyStore, folder: Path, tokens: TokenCache, fault: str, order: str
 ) -> None:
     leaked, file = made(store)
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     token = sign(current.get())
     other, _ = made(store)
     ours = sign(current.get())
@@ -129,10 +129,10 @@ def test_key_whose_file_is_gone_verifies_nothing_beside_any_fault(
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_key_that_signs_and_is_gone_is_followed_by_the_secret(
-    store: KeyStore, folder: Path, tokens: VerifiedTokens, fault: str
+    store: KeyStore, folder: Path, tokens: TokenCache, fault: str
 ) -> None:
     made(store)
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     token = sign(current.get())
     FAULTS[fault](folder)
     for file in folder.glob("EdDSA-*.pem"):
@@ -144,10 +144,10 @@ def test_key_that_signs_and_is_gone_is_followed_by_the_secret(
 
 
 def test_key_that_signs_and_is_gone_is_removed_though_nothing_else_is_wrong(
-    store: KeyStore, tokens: VerifiedTokens
+    store: KeyStore, tokens: TokenCache
 ) -> None:
     key_id, file = made(store)
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     token = sign(current.get())
     content = file.read_bytes()
     file.unlink()
@@ -173,7 +173,7 @@ def test_retirement_and_demotion_bite_beside_any_other_fault(
 ) -> None:
     retired, _ = made(store)
     other, _ = make(store, Algorithm.EDDSA)
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     FAULTS[fault](folder)
     until = NOW + timedelta(seconds=60)
     write_manifest(folder, Manifest(other.id, {retired: until}))
@@ -196,7 +196,7 @@ def test_nothing_is_added_beside_any_fault(store: KeyStore, folder: Path, fault:
     other = KeyStore(SECRET, folder=folder.parent / "other")
     other.require_folder().mkdir()
     _, new = make(other, Algorithm.EDDSA)
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     ring = current.get()
     FAULTS[fault](folder)
     (folder / new.name).write_bytes(new.read_bytes())
@@ -212,14 +212,14 @@ def test_key_without_its_private_half_signs_no_more(
     store: KeyStore, folder: Path, fault: str
 ) -> None:
     demoted, file = made(store)
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     token = sign(current.get())
     FAULTS[fault](folder)
     drop_private_half(file)
     ring = current.get()
     assert current.get() is ring
     assert ring.signing.id == HS256
-    assert VerifiedTokens(ISSUER).read(ring, token).key_id == demoted
+    assert TokenCache(ISSUER).read(ring, token).key_id == demoted
 
 
 def test_key_goes_with_the_last_of_its_files(store: KeyStore, folder: Path) -> None:
@@ -227,7 +227,7 @@ def test_key_goes_with_the_last_of_its_files(store: KeyStore, folder: Path) -> N
     promote(store, HS256)
     copy = folder / "copy.pem"
     copy.write_bytes(file.read_bytes())
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     FAULTS["half a file"](folder)
     file.unlink()
     assert current.get().find(key_id) is not None
@@ -242,7 +242,7 @@ def test_key_goes_with_the_last_of_its_files(store: KeyStore, folder: Path) -> N
 def test_key_that_comes_back_waits_until_the_folder_is_whole(store: KeyStore, folder: Path) -> None:
     key_id, file = made(store)
     content = file.read_bytes()
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     FAULTS["half a file"](folder)
     file.unlink()
     assert current.get().find(key_id) is None
@@ -254,10 +254,10 @@ def test_key_that_comes_back_waits_until_the_folder_is_whole(store: KeyStore, fo
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_folder_that_cannot_be_looked_into_is_no_removal(
-    store: KeyStore, folder: Path, tokens: VerifiedTokens, fault: str
+    store: KeyStore, folder: Path, tokens: TokenCache, fault: str
 ) -> None:
     made(store)
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     token = sign(current.get())
     FAULTS[fault](folder)
     current.get()
@@ -272,9 +272,9 @@ def test_folder_that_goes_while_it_is_looked_into_is_no_removal(
     store: KeyStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made(store)
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     ring = current.get()
-    monkeypatch.setattr(KeyStore, "stamp", lambda _: frozenset())
+    monkeypatch.setattr(KeyStore, "fingerprint", lambda _: frozenset())
     folder.rename(folder.with_name("unmounted"))
     assert current.get() is ring
 
@@ -282,13 +282,13 @@ def test_folder_that_goes_while_it_is_looked_into_is_no_removal(
 def test_where_no_key_is_left_to_sign_nothing_is_issued(store: KeyStore, folder: Path) -> None:
     _, file = made(store)
     retire(store, HS256, ttl=ISSUER.ttl)
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     before = sign(current.get())
     file.unlink()
     with pytest.raises(KeysGone):
         sign(current.get())
     with pytest.raises(TokenInvalid):
-        VerifiedTokens(ISSUER).read(current.get(), before)
+        TokenCache(ISSUER).read(current.get(), before)
     assert read_manifest(folder).retired.keys() == {HS256}
 
 
@@ -297,7 +297,7 @@ def test_another_key_is_promoted_after_the_one_that_signs_is_gone(
 ) -> None:
     _, file = made(store)
     other, _ = make(store, Algorithm.EDDSA)
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     file.unlink()
     assert current.get().signing.id == HS256
     promote(store, other.id)

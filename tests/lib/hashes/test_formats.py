@@ -7,12 +7,12 @@ from hashlib import pbkdf2_hmac
 import bcrypt
 import pytest
 
+from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.hashes import formats
 from gql_app.lib.hashes.formats import UNKNOWN
-from gql_app.security.fair_queue import LOCAL
-from gql_app.security.password_policy import normalise
+from gql_app.lib.password_policy import normalise_password
 from gql_app.security.passwords import NO_PASSWORD, Passwords
-from tests.security.hashes import VECTORS, Vector
+from tests.lib.hashes.examples import VECTORS, Vector
 
 KEY = "c29tZWtleXNvbWVrZXlzb21la2V5"
 SALT = "c29tZXNhbHQ"
@@ -153,11 +153,13 @@ async def test_either_form_of_unicode_may_have_been_hashed_elsewhere(
     key = pbkdf2_hmac("sha256", hashed_form.encode(), b"salt", 10)
     hashed = f"pbkdf2_sha256$10$salt${b64encode(key).decode()}"
     assert await passwords.verify("e\N{COMBINING ACUTE ACCENT}", hashed, LOCAL) is True
-    assert await passwords.verify("é", hashed, LOCAL) is (normalise(hashed_form) == hashed_form)
+    assert await passwords.verify("é", hashed, LOCAL) is (
+        normalise_password(hashed_form) == hashed_form
+    )
 
 
 async def test_our_own_hash_is_of_the_normal_form_however_it_is_typed(passwords: Passwords) -> None:
-    hashed = await passwords.hash(normalise("e\N{COMBINING ACUTE ACCENT}"), LOCAL)
+    hashed = await passwords.hash(normalise_password("e\N{COMBINING ACUTE ACCENT}"), LOCAL)
     assert await passwords.verify("e\N{COMBINING ACUTE ACCENT}", hashed, LOCAL) is True
     assert await passwords.verify("é", hashed, LOCAL) is True
 

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from gql_app.errors import CannotStart
 from gql_app.lib.keyring.keyfiles import Algorithm
 from gql_app.lib.keyring.keystore import KeyStore
-from gql_app.lib.keyring.reloading import CurrentRing
+from gql_app.lib.keyring.reloading import ReloadingKeyRing
 from gql_app.lib.keyring.rotation import make, promote, retire
 from tests.security.forging import ISSUER, RING, SECRET
 
@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> KeyStore:
 
 
 def test_each_step_is_picked_up_without_a_restart(store: KeyStore) -> None:
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     assert current.get().signing.id == HS256
     key, _ = make(store, Algorithm.EDDSA)
     assert current.get().find(key.id) is not None
@@ -39,7 +39,7 @@ def test_each_step_is_picked_up_without_a_restart(store: KeyStore) -> None:
 
 def test_nothing_is_read_anew_while_nothing_changes(store: KeyStore) -> None:
     make(store, Algorithm.EDDSA)
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     for _ in range(2):
         ring = current.get()
         assert all(current.get() is ring for _ in range(10))
@@ -47,14 +47,14 @@ def test_nothing_is_read_anew_while_nothing_changes(store: KeyStore) -> None:
 
 
 def test_folder_is_not_looked_at_before_the_interval_is_over(store: KeyStore) -> None:
-    current = CurrentRing(store, interval=3600)
+    current = ReloadingKeyRing(store, interval=3600)
     ring = current.get()
     make(store, Algorithm.EDDSA)
     assert current.get() is ring
 
 
 def test_process_without_a_folder_keeps_its_ring() -> None:
-    current = CurrentRing(KeyStore(SECRET), interval=0)
+    current = ReloadingKeyRing(KeyStore(SECRET), interval=0)
     assert current.get() is current.get()
 
 
@@ -63,7 +63,7 @@ def test_file_written_over_with_equal_size_and_time_is_picked_up(store: KeyStore
     (first, file), (_, other) = keys
     other_content = other.read_bytes()
     other.unlink()
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     assert current.get().find(first.id) is not None
     before = file.stat()
     file.write_bytes(other_content)
@@ -103,7 +103,7 @@ def test_faulty_folder_keeps_the_old_ring_and_is_told_once(
     store = KeyStore(SECRET, folder=folder)
     key, _ = make(store, Algorithm.ES256)
     promote(store, key.id)
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     ring = current.get()
     assert not current.stale
     spoil(folder)
@@ -119,7 +119,7 @@ def test_faulty_folder_keeps_the_old_ring_and_is_told_once(
 def test_mended_folder_is_picked_up_and_the_next_fault_is_told(
     store: KeyStore, tmp_path: Path
 ) -> None:
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     faulty = tmp_path / "faulty.pem"
     with capture_logs() as told:
         for _ in range(2):
@@ -135,7 +135,7 @@ def test_mended_folder_is_picked_up_and_the_next_fault_is_told(
 
 
 def test_another_fault_is_told_beside_the_first(store: KeyStore, tmp_path: Path) -> None:
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     with capture_logs() as told:
         for name in ("a.pem", "b.pem"):
             (tmp_path / name).write_text("hush")
@@ -147,4 +147,4 @@ def test_another_fault_is_told_beside_the_first(store: KeyStore, tmp_path: Path)
 def test_faulty_folder_keeps_a_process_from_starting(store: KeyStore, tmp_path: Path) -> None:
     (tmp_path / "faulty.pem").write_text("hush")
     with pytest.raises(CannotStart):
-        CurrentRing(store)
+        ReloadingKeyRing(store)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gql_app.lib.keyring import atomic_files
+from gql_app.lib import atomic_files
 
 
 def test_file_appears_when_it_is_whole_and_is_its_owners(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ from gql_app.lib import clock
 from gql_app.lib.keyring.keyfiles import Algorithm
 from gql_app.lib.keyring.keys import KeyRing
 from gql_app.lib.keyring.keystore import KeyStore
-from gql_app.lib.keyring.reloading import CurrentRing
+from gql_app.lib.keyring.reloading import ReloadingKeyRing
 from gql_app.lib.keyring.rotation import make, promote, retire
 from gql_app.resources import Resources
-from gql_app.security.token_cache import MOST, MOST_BYTES, VerifiedTokens
+from gql_app.security.token_cache import MAX_BYTES, MAX_TOKENS, TokenCache
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims, decode_token, encode_token
 from gql_app.settings import Settings
 from tests.conftest import SetClock
@@ -42,9 +42,9 @@ OTHER = "another secret, which nobody told the forger"
 
 
 @pytest.fixture
-def tokens() -> VerifiedTokens:
+def tokens() -> TokenCache:
     """Begin with no token verified."""
-    return VerifiedTokens(ISSUER)
+    return TokenCache(ISSUER)
 
 
 @pytest.fixture
@@ -75,14 +75,14 @@ def of_length(number: int, length: int) -> str:
     return forge(claims={"jti": f'"{number}{"x" * fits}"'})
 
 
-def held(tokens: VerifiedTokens) -> list[str]:
+def held(tokens: TokenCache) -> list[str]:
     """Tell which tokens are kept, the one that goes first at the beginning."""
-    kept = list(tokens._kept)  # noqa: SLF001 — what is kept shows nowhere else
+    kept = list(tokens._cached)  # noqa: SLF001 — what is kept shows nowhere else
     assert tokens._bytes == sum(map(len, kept))  # noqa: SLF001
     return kept
 
 
-def test_token_says_the_same_when_it_comes_again(tokens: VerifiedTokens) -> None:
+def test_token_says_the_same_when_it_comes_again(tokens: TokenCache) -> None:
     token = forge()
     first = tokens.read(RING, token)
     again = tokens.read(RING, f"{token[:9]}{token[9:]}")
@@ -92,7 +92,7 @@ def test_token_says_the_same_when_it_comes_again(tokens: VerifiedTokens) -> None
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", forge()[:-1], forge(claims={"iss": '"no"'})])
 def test_token_that_is_refused_is_never_kept_but_judged_anew(
-    tokens: VerifiedTokens, token: str
+    tokens: TokenCache, token: str
 ) -> None:
     refusals: list[Unauthenticated] = []
     for _ in range(3):
@@ -108,7 +108,7 @@ def test_token_that_is_refused_is_never_kept_but_judged_anew(
 
 @pytest.mark.parametrize("forged", [b"", b"x" * 32, bytes(31), bytes(64)])
 def test_forged_signature_finds_nothing_of_the_genuine_token(
-    tokens: VerifiedTokens, forged: bytes
+    tokens: TokenCache, forged: bytes
 ) -> None:
     genuine = forge()
     tokens.read(RING, genuine)
@@ -120,7 +120,7 @@ def test_forged_signature_finds_nothing_of_the_genuine_token(
     assert tokens.read(RING, genuine).customer_id == CUSTOMER
 
 
-def test_any_other_character_finds_nothing_of_the_genuine_token(tokens: VerifiedTokens) -> None:
+def test_any_other_character_finds_nothing_of_the_genuine_token(tokens: TokenCache) -> None:
     genuine = forge()
     tokens.read(RING, genuine)
     for place, character in enumerate(genuine):
@@ -129,7 +129,7 @@ def test_any_other_character_finds_nothing_of_the_genuine_token(tokens: Verified
             tokens.read(RING, other)
 
 
-def test_token_expires_between_two_uses(tokens: VerifiedTokens, set_clock: SetClock) -> None:
+def test_token_expires_between_two_uses(tokens: TokenCache, set_clock: SetClock) -> None:
     token = forge(claims={"exp": str(NOW_SECONDS + 60)})
     claims = tokens.read(RING, token)
     set_clock(claims.expires_at - timedelta(microseconds=1))
@@ -144,7 +144,7 @@ def test_token_expires_between_two_uses(tokens: VerifiedTokens, set_clock: SetCl
 
 @pytest.mark.parametrize("claim", ["iat", "nbf"])
 def test_clock_set_back_makes_a_token_one_of_the_future(
-    tokens: VerifiedTokens, set_clock: SetClock, claim: str
+    tokens: TokenCache, set_clock: SetClock, claim: str
 ) -> None:
     token = forge(claims={"iat": str(NOW_SECONDS - 3600), claim: str(NOW_SECONDS + 60)})
     tokens.read(RING, token)
@@ -157,7 +157,7 @@ def test_clock_set_back_makes_a_token_one_of_the_future(
 
 
 def test_clock_set_back_before_a_session_was_opened_is_no_harm(
-    tokens: VerifiedTokens, set_clock: SetClock
+    tokens: TokenCache, set_clock: SetClock
 ) -> None:
     token = forge()
     first = tokens.read(RING, token)
@@ -171,11 +171,11 @@ def test_clock_set_back_before_a_session_was_opened_is_no_harm(
 
 
 def test_retired_key_dies_between_two_uses(
-    tokens: VerifiedTokens, store: KeyStore, set_clock: SetClock
+    tokens: TokenCache, store: KeyStore, set_clock: SetClock
 ) -> None:
     key, _ = make(store, Algorithm.EDDSA)
     promote(store, key.id)
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     token = sign(current.get())
     promote(store, HS256)
     tokens.read(current.get(), token)
@@ -193,7 +193,7 @@ def test_retired_key_dies_between_two_uses(
 
 
 def test_other_keys_retiring_is_no_harm(
-    tokens: VerifiedTokens, store: KeyStore, set_clock: SetClock
+    tokens: TokenCache, store: KeyStore, set_clock: SetClock
 ) -> None:
     retired, _ = make(store, Algorithm.EDDSA)
     retire(store, retired.id, ttl=0)
@@ -204,12 +204,10 @@ def test_other_keys_retiring_is_no_harm(
     assert tokens.read(ring, token) is claims
 
 
-def test_removed_key_takes_its_tokens_along_at_once(
-    tokens: VerifiedTokens, store: KeyStore
-) -> None:
+def test_removed_key_takes_its_tokens_along_at_once(tokens: TokenCache, store: KeyStore) -> None:
     key, file = make(store, Algorithm.ES256)
     promote(store, key.id)
-    current = CurrentRing(store, interval=0)
+    current = ReloadingKeyRing(store, interval=0)
     token, ours = sign(current.get()), forge()
     for each in (token, ours):
         tokens.read(current.get(), each)
@@ -232,9 +230,7 @@ def test_removed_key_takes_its_tokens_along_at_once(
     ],
     ids=["another key", "another key of one id"],
 )
-def test_changed_secret_is_no_longer_the_key_of_a_token(
-    tokens: VerifiedTokens, ring: KeyRing
-) -> None:
+def test_changed_secret_is_no_longer_the_key_of_a_token(tokens: TokenCache, ring: KeyRing) -> None:
     token = forge()
     tokens.read(RING, token)
     for _ in range(2):
@@ -243,9 +239,7 @@ def test_changed_secret_is_no_longer_the_key_of_a_token(
     assert tokens.read(RING, token).customer_id == CUSTOMER
 
 
-def test_ring_read_anew_has_every_token_verified_anew(
-    tokens: VerifiedTokens, store: KeyStore
-) -> None:
+def test_ring_read_anew_has_every_token_verified_anew(tokens: TokenCache, store: KeyStore) -> None:
     token = forge()
     claims = tokens.read(store.read(), token)
     ring = store.read()
@@ -255,8 +249,8 @@ def test_ring_read_anew_has_every_token_verified_anew(
     assert tokens.read(ring, token) is again
 
 
-def test_least_recently_used_goes_first(tokens: VerifiedTokens) -> None:
-    few = VerifiedTokens(ISSUER, most=3)
+def test_least_recently_used_goes_first(tokens: TokenCache) -> None:
+    few = TokenCache(ISSUER, max_tokens=3)
     first, second, third, fourth = (of_length(number, 0) for number in range(4))
     for token in (first, second, third, first, fourth):
         few.read(RING, token)
@@ -266,22 +260,22 @@ def test_least_recently_used_goes_first(tokens: VerifiedTokens) -> None:
     assert held(tokens) == [second, third, first, fourth]
 
 
-def test_short_tokens_stay_within_the_number_that_is_kept(tokens: VerifiedTokens) -> None:
+def test_short_tokens_stay_within_the_number_that_is_kept(tokens: TokenCache) -> None:
     for number in range(DIFFERENT):
         tokens.read(RING, of_length(number, 0))
-    assert len(held(tokens)) == MOST
+    assert len(held(tokens)) == MAX_TOKENS
     assert held(tokens)[-1] == of_length(DIFFERENT - 1, 0)
 
 
-def test_long_tokens_stay_within_the_bytes_that_are_kept(tokens: VerifiedTokens) -> None:
+def test_long_tokens_stay_within_the_bytes_that_are_kept(tokens: TokenCache) -> None:
     most = 0
     for number in range(DIFFERENT // 10):
         token = of_length(number, MAX_TOKEN_BYTES)
         assert MAX_TOKEN_BYTES - 8 < len(token) <= MAX_TOKEN_BYTES
         tokens.read(RING, token)
         most = max(most, tokens._bytes)  # noqa: SLF001 — the bound itself
-    assert MOST_BYTES - MAX_TOKEN_BYTES < most <= MOST_BYTES
-    assert len(held(tokens)) == MOST_BYTES // MAX_TOKEN_BYTES
+    assert MAX_BYTES - MAX_TOKEN_BYTES < most <= MAX_BYTES
+    assert len(held(tokens)) == MAX_BYTES // MAX_TOKEN_BYTES
 
 
 ACTS = st.one_of(
@@ -303,7 +297,7 @@ def test_no_history_makes_a_token_better_or_worse_than_it_is(
         *(forge(claims={"exp": str(NOW_SECONDS + late)}) for late in (-1, 30, 60)),
         *(forge(claims={"iat": str(NOW_SECONDS + late)}) for late in (30, 61, 120)),
     ]
-    tokens, ring, now = VerifiedTokens(ISSUER, most=3), RING, NOW
+    tokens, ring, now = TokenCache(ISSUER, max_tokens=3), RING, NOW
     with pytest.MonkeyPatch.context() as patch:
         for act, number in history:
             if act == "wait":

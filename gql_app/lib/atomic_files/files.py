@@ -9,39 +9,39 @@ from pathlib import Path
 from stat import S_IWOTH
 from typing import BinaryIO
 
-from gql_app.errors import CannotStart
+from gql_app.lib.faults import CannotStart
 
 
 def create(file: Path, content: bytes) -> None:
-    """Make a new file of mode 0600. Raises FileExistsError if another was first."""
+    """Write a new file of mode 0600. Raise FileExistsError if there is one."""
     with _draft(file, lambda draft: os.link(draft, file)) as opened:
         opened.write(content)
 
 
 def creating(file: Path) -> AbstractContextManager[Path]:
-    """Lend the path of an empty file of mode 0600, which becomes this one when the block ends well.
+    """Return the path of an empty file of mode 0600, which takes this name when the block ends.
 
-    Raises FileExistsError if something is there then.
+    Raise FileExistsError if something has that name by then.
     """
     return _drafted(file, lambda draft: os.link(draft, file))
 
 
 def replace(file: Path, content: bytes) -> None:
-    """Put a file of mode 0600 in another's place, or where none was."""
+    """Write a file of mode 0600, in the place of one that is there."""
     with replacing(file) as opened:
         opened.write(content)
 
 
 def replacing(file: Path) -> AbstractContextManager[BinaryIO]:
-    """Lend a file of mode 0600 to write to, which takes its place when the block ends well."""
+    """Open a file of mode 0600 to write to, which takes this place when the block ends."""
     return _draft(file, lambda draft: draft.replace(file))
 
 
-def require_kept(path: Path) -> None:
+def require_private(path: Path) -> None:
     """Raise CannotStart if every account of this machine may write to a file or folder.
 
-    Where the whole file system is read-only, its modes mean nothing. What is not there, or can't
-    be looked at, is for whoever reads it to tell.
+    On a read-only file system the modes mean nothing. A path that is not there, or can't be
+    looked at, passes: reading it fails with the cause.
     """
     with suppress(OSError):
         if path.stat().st_mode & S_IWOTH and not os.statvfs(path).f_flag & os.ST_RDONLY:
@@ -50,14 +50,14 @@ def require_kept(path: Path) -> None:
 
 @contextmanager
 def _draft(file: Path, place: Callable[[Path], object]) -> Iterator[BinaryIO]:
-    """Lend a file beside the one that is meant, and put it in its place once it is whole."""
+    """Open a draft beside the file, and put it in its place once it is whole."""
     with _drafted(file, place) as draft, draft.open("wb") as opened:
         yield opened
 
 
 @contextmanager
 def _drafted(file: Path, place: Callable[[Path], object]) -> Iterator[Path]:
-    """Lend its path, for those who write to it by themselves."""
+    """Return the path of a draft, for a library that writes to it by itself."""
     if not file.name:  # an empty path, or the root
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
     draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
@@ -66,14 +66,14 @@ def _drafted(file: Path, place: Callable[[Path], object]) -> Iterator[Path]:
         yield draft
         os.fsync(descriptor)
         place(draft)
-        _settle(file.parent)
+        _sync_folder(file.parent)
     finally:
         os.close(descriptor)
         draft.unlink(missing_ok=True)
 
 
-def _settle(folder: Path) -> None:
-    """Have the folder's new entries outlast a loss of power, where a folder can be opened."""
+def _sync_folder(folder: Path) -> None:
+    """Write a folder's new entries to disk, where a folder can be opened."""
     with suppress(PermissionError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -212,16 +212,16 @@ def test_folder_that_is_gone_is_a_fault_and_no_empty_folder(tmp_path: Path) -> N
     words = f"{tmp_path / 'unmounted'}: cannot be read: No such file or directory"
     assert faults(store) == (words,)
     with pytest.raises(CannotStart, match="cannot be read"):
-        store.stamp()
+        store.fingerprint()
 
 
 def test_link_to_nowhere_is_a_fault(store: KeyStore, tmp_path: Path) -> None:
     link = tmp_path / "dangling.pem"
     link.symlink_to(tmp_path / "nowhere")
-    before = store.stamp()
+    before = store.fingerprint()
     assert faults(store) == (f"{link}: cannot be read: No such file or directory",)
     (tmp_path / "nowhere").write_bytes(private_pem(pair("EdDSA")))
-    assert store.stamp() != before
+    assert store.fingerprint() != before
 
 
 @pytest.mark.parametrize("name", [".", "EdDSA.pem", "ring.json"])

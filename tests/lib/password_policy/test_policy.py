@@ -10,8 +10,8 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from bench import common_passwords
 from gql_app.errors import Fault, UserErrorCode
-from gql_app.security import password_policy
-from gql_app.security.password_policy import judge, normalise
+from gql_app.lib.password_policy import COMMON_PASSWORDS, normalise_password
+from gql_app.security.passwords import check_new_password
 
 EMAIL = "Ada.Lovelace@example.com"
 NAME = "Zoë Straße-Ångström"
@@ -24,12 +24,12 @@ INVALID = UserErrorCode.INVALID
 
 def code(password: str, *, email: str = EMAIL, name: str = NAME) -> UserErrorCode | None:
     """Return the code of what is wrong with a password as it was typed, or None if it is good."""
-    told = judge(password, email=email, name=name)
+    told = check_new_password(password, email=email, name=name)
     if isinstance(told, Fault):
         assert told.field == "password"
         assert told.message
         return told.code
-    assert told == normalise(password)
+    assert told == normalise_password(password)
     return None
 
 
@@ -113,7 +113,7 @@ def test_name_or_address_is_refused_in_any_case(password: str) -> None:
 def test_name_is_refused_in_another_form_of_unicode() -> None:
     decomposed = "Zoe\N{COMBINING DIAERESIS} Straße-A\N{COMBINING RING ABOVE}ngstro\u0308m"
     assert decomposed != NAME
-    assert normalise(decomposed) == NAME
+    assert normalise_password(decomposed) == NAME
     assert code(decomposed) == WEAK
 
 
@@ -139,7 +139,9 @@ LIKE = ("victim.person@mail.acme-tools.example", "Victim Person")
 )
 def test_password_with_a_word_of_its_context_is_refused(password: str) -> None:
     email, name = LIKE
-    fault = judge(password, email=email, name=name, service="https://shopkeeper.example/")
+    fault = check_new_password(
+        password, email=email, name=name, service="https://shopkeeper.example/"
+    )
     assert isinstance(fault, Fault)
     assert (fault.code, fault.field) == (WEAK, "password")
     assert "your name" in fault.message
@@ -191,7 +193,7 @@ def test_thousands_of_common_words_with_what_is_usually_around_them_are_refused(
 
 
 def test_list_is_what_its_script_makes() -> None:
-    assert password_policy.LIST.read_text(encoding="ascii") == common_passwords.text()
+    assert COMMON_PASSWORDS.read_text(encoding="ascii") == common_passwords.text()
     long = [line for line in common_passwords.lines() if len(line) >= 10]
     assert len(common_passwords.lines()) - len(long) > 3_000
 
@@ -216,7 +218,7 @@ def test_passphrase_of_four_words_is_accepted(words: list[str], between: str) ->
 
 @given(st.text(max_size=300))
 def test_whatever_is_typed_is_judged(password: str) -> None:
-    told = judge(password, email=EMAIL, name=NAME)
+    told = check_new_password(password, email=EMAIL, name=NAME)
     assert isinstance(told, Fault) or 10 <= len(told) <= 200
 
 
@@ -229,4 +231,4 @@ def test_whatever_is_typed_is_judged(password: str) -> None:
     ],
 )
 def test_password_is_brought_to_its_composed_form(typed: str, normal: str) -> None:
-    assert normalise(typed) == normal
+    assert normalise_password(typed) == normal

@@ -1,0 +1,1 @@
+"""Tests of password hashes of other systems."""
