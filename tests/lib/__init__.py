@@ -1,0 +1,1 @@
+"""Tests of the machinery, each package on its own."""
