@@ -128,7 +128,7 @@ class RefreshTokenRow(Row):
         ForeignKey("sessions.id", ondelete="CASCADE"), index=True
     )
     salt: Mapped[str] = mapped_column(String(64))
-    """What its successor is made of, besides the token itself."""
+    """The random part of its successor, which is made of this and the token itself."""
     expires_at: Mapped[datetime]
     spent_at: Mapped[datetime | None]
 
@@ -158,7 +158,7 @@ class LetterRow(Row):
         ForeignKey("customers.id", ondelete="SET NULL"), index=True
     )
     recipient: Mapped[str | None]
-    """Where it goes if not to the customer's address of the day."""
+    """The address that it goes to, if not to the customer's of the day."""
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime] = mapped_column(index=True)
 
@@ -189,7 +189,7 @@ class KnownClientRow(Row):
 
 
 class AuditRow(Row):
-    """What happened; it stays when those it happened to are gone, so it refers to nobody."""
+    """An event of the audit; it stays when its customers are gone, so it refers to nobody."""
 
     __tablename__ = "audit_events"
 
@@ -211,7 +211,7 @@ class AuditRow(Row):
 
 
 class DeletedActorRow(Row):
-    """Who is gone, while the audit knows where from they did something to others."""
+    """A customer who is gone, while the audit knows where from they changed others."""
 
     __tablename__ = "deleted_actors"
 

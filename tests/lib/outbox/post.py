@@ -57,7 +57,7 @@ class PlainOutbox:
 
     async def postpone(self, db: Transaction, letter: Letter) -> bool:
         """Return whether a letter is tried again."""
-        row = await QUEUE.held(db, UUID(letter.id))
+        row = await QUEUE.locked(db, UUID(letter.id))
         return row is None or await QUEUE.postpone(db, row, last_try=NOON.replace(hour=13))
 
 

@@ -56,7 +56,7 @@ async def test_leased_letter_is_due_again_when_its_lease_is_over(
     set_clock(NOON + timedelta(seconds=LEASE))
     assert sorted(await owners(post_office)) == ["ada", "bob"]
     async with post_office.transaction() as db:
-        row = await QUEUE.held(db, ids[0])
+        row = await QUEUE.locked(db, ids[0])
     assert row is not None
     assert row.attempts == 1
 
@@ -67,16 +67,16 @@ async def test_pauses_double_up_to_the_longest_until_the_last_try(post_office: D
     for _ in range(13):
         async with post_office.transaction() as db:
             await QUEUE.lease(db, [letter_id])
-            row = await QUEUE.held(db, letter_id)
+            row = await QUEUE.locked(db, letter_id)
             assert await QUEUE.postpone(db, row, last_try=NOON + timedelta(seconds=LONGEST_PAUSE))
-            row = await QUEUE.held(db, letter_id)
+            row = await QUEUE.locked(db, letter_id)
             assert row is not None
             pauses.append((row.due_at - NOON).total_seconds())
     assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600]
     async with post_office.transaction() as db:
-        row = await QUEUE.held(db, letter_id)
+        row = await QUEUE.locked(db, letter_id)
         assert not await QUEUE.postpone(db, row, last_try=NOON)
-        assert await QUEUE.held(db, letter_id) is None
+        assert await QUEUE.locked(db, letter_id) is None
     assert await left(post_office) == []
 
 
