@@ -70,8 +70,8 @@ async def post_reset(db: Transaction, *, customer_id: UUID | None) -> None:
 async def void_resets(db: Transaction, customer_id: UUID) -> None:
     """Void every link that resets a customer's password, sent or not.
 
-    The letters are deleted first: whoever is writing one out is waited for, and then its link
-    is there.
+    The letters are deleted first: a process that is writing one out is waited for, and then
+    its link is there.
     """
     await _drop_resets(db, customer_id)
     await db.execute(delete(PasswordResetRow).where(PasswordResetRow.customer_id == customer_id))
@@ -130,7 +130,7 @@ class Outbox:
 
     async def postpone(self, db: Transaction, letter: Letter) -> bool:
         """Return whether a letter is tried again, until a day is over; if not, it is forgotten."""
-        row = await _QUEUE.held(db, UUID(letter.id))
+        row = await _QUEUE.locked(db, UUID(letter.id))
         if row is None:
             return True
         if not await _QUEUE.postpone(db, row, last_try=made_at(row.id) + LAST_TRY):

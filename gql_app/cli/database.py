@@ -75,7 +75,7 @@ def prepare(chosen: Settings) -> None:
 def reach(chosen: Settings) -> Condition:
     """Return the condition of the database; fail if it can't be reached."""
     if chosen.on_sqlite:
-        with suppress(OSError):  # what can't be made can't be reached, which is told below
+        with suppress(OSError):  # what can't be made can't be reached, which is reported below
             sqlite_file(chosen.database_url).touch(mode=0o600)
     condition = asyncio.run(_condition(chosen))
     if condition.database != "ok":
@@ -100,7 +100,7 @@ def upgrade(chosen: Settings) -> None:
 
 
 def audited(chosen: Settings, action: Action) -> bool:
-    """Record what a command did beside the database; return whether that could be told of it."""
+    """Record what a command did beside the database, and return whether that was possible."""
     if chosen.on_sqlite and not sqlite_file(chosen.database_url).exists():
         return False
     return asyncio.run(_audited(chosen, action))

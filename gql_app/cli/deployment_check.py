@@ -267,14 +267,14 @@ async def _demo_data(db: Reader, settings: Settings) -> list[Finding]:
 
 
 async def _collisions(db: Reader) -> list[Finding]:
-    found = await backfill.collisions(db)
-    if not found:
+    collisions = await backfill.collisions(db)
+    if not collisions:
         return []
-    pairs = ", ".join(f"{each.holder} and {each.other}" for each in found[:MAX_PAIRS])
+    pairs = ", ".join(f"{each.holder} and {each.other}" for each in collisions[:MAX_PAIRS])
     return [
         Finding(
             "colliding-addresses",
-            f"Of {len(found)} customers the address is another's mailbox as well: {pairs}.",
+            f"Of {len(collisions)} customers the address is another's mailbox as well: {pairs}.",
             "Give one of each two another address: gql-app change-email ID ADDRESS.",
         )
     ]
@@ -285,8 +285,8 @@ async def _has_demo_sign_in(db: Reader) -> bool:
     passwords = Passwords(threads=1, queue=0)
     try:
         for person in samples.SIGN_INS:
-            found = await customers.by_email(db, person.email)
-            if found and await passwords.verify(person.password, found.password_hash, LOCAL):
+            known = await customers.by_email(db, person.email)
+            if known and await passwords.verify(person.password, known.password_hash, LOCAL):
                 return True
     finally:
         passwords.close()

@@ -33,7 +33,7 @@ BATCH: Final = 2_000
 INACTIVE: Final = 0.03
 """The share of samples that are deactivated."""
 
-_GIVEN: Final = """
+_FIRST: Final = """
 Ada Adaeze Aiko Amara Ana Anders Anouk Arjun Astrid Ayşe Beatriz Björn Camille Carlos Chiara Chloé
 Dmitri Dwayne Elif Emeka Emma Enzo Esther Fatima Femi Finn Freya Gabriel Grace Hana Haruto Hiba
 Hugo Ingrid Isla Iván Jakub Jamal João Jūratė Kai Katarzyna Kofi Lars Layla Leïla Liam Linh Lucía
@@ -72,9 +72,9 @@ def batches(
 
 
 def _sample(chance: random.Random, tag: str, password_hash: str) -> dict[str, object]:
-    given, family = chance.choice(_GIVEN), chance.choice(_FAMILY)
-    name = f"{given} {family}"
-    email = f"{_ascii(given)}.{_ascii(family)}.{tag}@example.com"
+    first, family = chance.choice(_FIRST), chance.choice(_FAMILY)
+    name = f"{first} {family}"
+    email = f"{_ascii(first)}.{_ascii(family)}.{tag}@example.com"
     created_at = clock.now() - timedelta(seconds=chance.randrange(2 * 365 * 24 * 3600))
     return {
         "id": new_id(),

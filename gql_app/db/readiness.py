@@ -76,5 +76,5 @@ async def condition(database: Database) -> Condition:
 async def revision(database: Database) -> str | None:
     """Return the migration that a database is at, None if it has seen none. Raises Unavailable."""
     [migrated] = await database.probe(_HAS_REVISIONS[database.dialect])
-    found = await database.probe(_REVISION) if migrated else []
-    return found[0] if found else None
+    rows = await database.probe(_REVISION) if migrated else []
+    return rows[0] if rows else None

@@ -41,7 +41,7 @@ async def flood(database: Database, customer: CustomerRecord, recipients: Sequen
 async def leave(database: Database) -> list[Letter]:
     """Have every letter leave, and tell in which order they were claimed."""
     left: list[Letter] = []
-    while (found := await look(database)).found_any:
+    while (found := await look(database)).any:
         left.extend(found.letters)
         for letter in found.letters:
             async with database.transaction() as db:

@@ -96,7 +96,7 @@ async def test_no_letter_of_any_kind_holds_a_word_of_its_customers(
     async with noon.transaction() as db:
         await letters.post(db, kind, customer_id=stranger.id, recipient=stranger.email)
     (letter,) = await claim(noon)
-    message = mailer.written(letter, sender="no-reply@shop.example")
+    message = mailer.message(letter, sender="no-reply@shop.example")
     assert letter.recipient == stranger.email
     said = f"{message.as_string()}{message['Subject']}{message['To']}{letter.body}".casefold()
     words = [*name.casefold().split(), "0199"]

@@ -113,7 +113,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
         return noted
 
-    costs = ((Database, "write"), (Database, "do"), (Passwords, "verify"), (Passwords, "hash"))
+    costs = ((Database, "transaction"), (Passwords, "verify"), (Passwords, "hash"))
     with monkeypatch.context() as patch:
         for owner, method in costs:
             patch.setattr(owner, method, noting(method, getattr(owner, method)))
@@ -189,7 +189,7 @@ async def test_account_that_was_signed_in_to_too_often_begins_no_transaction(
             refused = await do(api, "login", **SIGN_IN)
             wrong = await do(api, "login", **{**SIGN_IN, "password": "a guess"})
         assert (faults(refused), refused["retryAfter"]) == (LOCKED, 59 * 60)
-        assert begun == ["verify", "verify", "write"]
+        assert begun == ["verify", "verify", "transaction"]
         assert faults(wrong) == [("INVALID_CREDENTIALS", None)]
         set_clock(start + timedelta(hours=1))
         assert faults(await do(api, "login", **SIGN_IN)) == SUCCESS

@@ -15,7 +15,7 @@ _log: Final = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What became of the letters that were due."""
+    """The letters that were due, and what becomes of each."""
 
     letters: Sequence[Letter]
     """To be sent now."""
@@ -31,7 +31,7 @@ class Claimed:
 
 
 class Outbox(Protocol):
-    """What writes letters: it knows what they say, and whom they concern."""
+    """The application's side: it knows what letters say, and whom they concern."""
 
     async def due(self, db: Reader) -> bool:
         """Return whether any letter is to be sent by now."""

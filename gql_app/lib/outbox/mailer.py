@@ -34,7 +34,7 @@ _log: Final = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What is said to one person."""
+    """A letter to one person."""
 
     id: str
     recipient: str
@@ -54,7 +54,7 @@ class Unencrypted(Exception):
 
 
 class Mailer(Protocol):
-    """What sends letters."""
+    """A way to send letters."""
 
     @property
     def open(self) -> bool:

@@ -50,7 +50,7 @@ class Queue:
             .limit(BATCH)
             .with_for_update(skip_locked=True, of=table)
         )
-        self._held: Final = (
+        self._locked: Final = (
             select(*columns)
             .where(columns.id == bindparam("id", type_=columns.id.type))
             .with_for_update()
@@ -58,16 +58,15 @@ class Queue:
 
     async def any_due(self, db: Reader) -> bool:
         """Return whether any letter is to be sent by now."""
-        found = await db.fetch_one(self._any_due, **_range())
-        return found is not None
+        return await db.fetch_one(self._any_due, **_range()) is not None
 
     async def next_due(self, db: Transaction) -> list[Any]:
         """Return the rows of the letters to send next, locked; none that another has locked."""
         return await db.fetch_all(self._next, **_range())
 
-    async def held(self, db: Transaction, letter_id: UUID) -> Any | None:  # noqa: ANN401 — a named tuple
+    async def locked(self, db: Transaction, letter_id: UUID) -> Any | None:  # noqa: ANN401 — a named tuple
         """Return the row of a letter, locked, or None if it is gone."""
-        return await db.fetch_one(self._held, id=letter_id)
+        return await db.fetch_one(self._locked, id=letter_id)
 
     async def lease(self, db: Transaction, ids: Collection[UUID]) -> None:
         """Count a try of these letters, and leave them alone for as long as it may take."""
@@ -78,7 +77,7 @@ class Queue:
                 .values(attempts=self._columns.attempts + 1, due_at=clock.later(clock.now(), LEASE))
             )
 
-    async def postpone(self, db: Transaction, row: Any, *, last_try: datetime) -> bool:  # noqa: ANN401 — a row of held()
+    async def postpone(self, db: Transaction, row: Any, *, last_try: datetime) -> bool:  # noqa: ANN401 — a row of locked()
         """Return whether a letter waits for another try, each time after a longer pause.
 
         If that would be after its last one, it is forgotten.
