@@ -30,7 +30,7 @@ from gql_app.errors import Fault, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of
 from gql_app.lib.fair_queue import Party
-from gql_app.lib.network.addresses import client_of
+from gql_app.lib.network import client_of
 from gql_app.lib.text import canonical_email
 from gql_app.security.passwords import Passwords
 

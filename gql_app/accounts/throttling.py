@@ -18,7 +18,7 @@ from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib import clock
 from gql_app.lib.database import Reader, Transaction
-from gql_app.lib.network.addresses import client_networks, client_of
+from gql_app.lib.network import client_networks, client_of
 from gql_app.lib.throttling import Counters, Limit, Lockout, longest_wait, subject_hash
 
 HOUR: Final = 3600

@@ -17,6 +17,7 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 
 from gql_app.accounts.records import CustomerRecord
 from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.lib.password_policy import PRODUCT
 from gql_app.lib.text import (
     EmptyLine,
     InvalidLine,
@@ -27,7 +28,7 @@ from gql_app.lib.text import (
     single_line,
     unicode_domain,
 )
-from gql_app.security import password_policy
+from gql_app.security.passwords import check_new_password
 from gql_app.settings import Settings
 
 MAX_NAME: Final = 200
@@ -54,7 +55,7 @@ class Rules:
 
     special_domains: Sequence[str] = ()
     """Special-use domains whose addresses are taken, with all below them."""
-    service: str = password_policy.PRODUCT
+    service: str = PRODUCT
     """What the service is called, which no password may hold."""
 
     @classmethod
@@ -307,4 +308,4 @@ _CODES: Final = {EmptyLine: UserErrorCode.REQUIRED, LineTooLong: UserErrorCode.T
 
 def _password(text: str, *, email: str, name: str, rules: Rules) -> str | Fault:
     """Return a password in its normal form, or why it is a bad one for this name and address."""
-    return password_policy.judge(text, email=email, name=name, service=rules.service)
+    return check_new_password(text, email=email, name=name, service=rules.service)

@@ -19,7 +19,7 @@ from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer, CustomerPayload
 from gql_app.schema.payloads import StatusPayload
 from gql_app.schema.permissions import authenticated
-from gql_app.security import password_policy
+from gql_app.security.passwords import check_new_password
 
 
 @strawberry.input(description="What is left out stays as it is.")
@@ -129,7 +129,7 @@ class ProfileMutation:
 
 def checked_password(new_password: str, customer: CustomerRecord, service: str) -> str:
     """Return the normal form of a new password. Raises Rejected if it is a bad one."""
-    secret = password_policy.judge(
+    secret = check_new_password(
         new_password, email=customer.email, name=customer.name, service=service
     )
     if isinstance(secret, Fault):
