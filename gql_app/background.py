@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from gql_app.accounts import audit, known_clients, sessions
+from gql_app.accounts import audit, sessions
 from gql_app.errors import Unavailable
 from gql_app.lib import outbox
 from gql_app.lib.database import Transaction
@@ -84,7 +84,7 @@ async def deliver(resources: Resources) -> int:
 async def purge(resources: Resources) -> int:
     """Delete what is long over, in small batches; return how much it was."""
     origins = partial(audit.purge, kept=resources.origins_kept)
-    each = (sessions.purge, resources.throttle.purge, known_clients.purge, origins)
+    each = (sessions.purge, resources.throttle.purge, sessions.purge_clients, origins)
     return sum([await _purge(resources, some) for some in each])
 
 

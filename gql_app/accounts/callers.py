@@ -21,7 +21,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from gql_app.accounts.authentication import wrong_password
 from gql_app.accounts.records import CustomerRecord, SessionRecord, columns
-from gql_app.accounts.sessions import lives
+from gql_app.accounts.sessions import Caller, SignedIn, lives
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import AdminRequired, Rejected, TokenRevoked
 from gql_app.lib import clock
@@ -41,30 +41,6 @@ PROVEN_BY: Final[Mapping[str, InstrumentedAttribute[Any]]] = {
 }
 """The column that proves each field of a caller; another field needs another one."""
 T = TypeVar("T")
-
-
-class Caller(NamedTuple):
-    """Who is asking: all that decides on what they may see and do."""
-
-    customer_id: UUID
-    session_id: UUID
-    is_admin: bool
-
-    def may_see(self, customer_id: UUID) -> bool:
-        """Return whether the private fields of a customer are for the caller's eyes."""
-        return self.is_admin or self.customer_id == customer_id
-
-
-class SignedIn(NamedTuple):
-    """A living session of an active customer."""
-
-    customer: CustomerRecord
-    session: SessionRecord
-
-    @property
-    def caller(self) -> Caller:
-        """The caller in this session."""
-        return Caller(self.customer.id, self.session.id, self.customer.is_admin)
 
 
 async def signed_in(db: Reader, claims: Claims) -> SignedIn | None:
@@ -219,12 +195,7 @@ def _proof(fields: Iterable[str]) -> Exists:
         select(true())
         .select_from(SessionRow)
         .join(CustomerRow, SessionRow.customer_id == CustomerRow.id)
-        .where(
-            *expected,
-            SessionRow.last_used_at > bindparam("bearer_lately", type_=Moment()),
-            lives(bindparam("bearer_now", type_=Moment())),
-            CustomerRow.is_active,
-        )
+        .where(*expected, *_IN_USE)
     )
     return exists(bearer.correlate(None))
 
@@ -254,6 +225,11 @@ def _accounts(*, with_admins: bool) -> Query[_Account]:
 
 _ACCOUNTS: Final = _accounts(with_admins=False)
 _ACCOUNTS_AND_ADMINS: Final = _accounts(with_admins=True)
+_IN_USE: Final = (
+    SessionRow.last_used_at > bindparam("bearer_lately", type_=Moment()),
+    lives(bindparam("bearer_now", type_=Moment())),
+    CustomerRow.is_active,
+)
 _ITS_SESSION: Final = (
     SessionRow.id == bindparam("session_id", type_=Uuid()),
     SessionRow.customer_id == bindparam("customer_id", type_=Uuid()),

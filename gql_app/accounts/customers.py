@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Text, Uuid, bindparam, or_, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import update as sql_update
 
-from gql_app.accounts import audit, known_clients, letters, sessions, validation
+from gql_app.accounts import audit, letters, sessions, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.customer_lists import PRIVATE, masked, visible
 from gql_app.accounts.records import CustomerRecord, columns
@@ -27,7 +27,7 @@ from gql_app.lib.database import (
     insert_row,
 )
 from gql_app.lib.ids import new_id
-from gql_app.lib.text import canonical_email, search_key
+from gql_app.lib.text import canonical_email, mailbox_key, search_key
 
 _OWN_CREDENTIALS: Final = {
     "email": "This is your own e-mail address. Change it with updateMe.",
@@ -60,7 +60,7 @@ async def by_ids(db: Reader, ids: Collection[UUID]) -> Mapping[UUID, CustomerRec
 
 async def by_email(db: Reader, email: str) -> CustomerRecord | None:
     """Return the customer who has an address, however it is typed; None if nobody has."""
-    key = validation.stored_key(email)
+    key = mailbox_key(email)
     if key is None:
         return None
     values = {"key": key, "former_key": validation.former_key(key)}
@@ -197,7 +197,7 @@ async def delete(db: Transaction, customer_id: UUID, *, origin: Origin) -> None:
     await _spare_last_admin(db, customer_id)
     if not await db.execute(_DELETE, id=customer_id):
         raise not_found()
-    await known_clients.forget(db, customer_id)
+    await sessions.forget_clients(db, customer_id)
     await audit.record(db, Action.CUSTOMER_DELETED, origin, customer_id=customer_id)
     await audit.forget(db, customer_id)
 

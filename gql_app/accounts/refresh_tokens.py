@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Text, Uuid, bindparam, select, update
 
-from gql_app.accounts import audit, customers, known_clients, sessions
+from gql_app.accounts import audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import CustomerRecord, SessionRecord, columns
 from gql_app.accounts.sessions import Lifetimes, Opened
@@ -81,7 +81,7 @@ async def rotate(
     expires_at = lifetimes.living_until(session.created_at)
     session = session._replace(expires_at=expires_at, last_used_at=now)
     await db.execute(_EXTEND, of_id=session.id, expires=expires_at, used=now)
-    await known_clients.note(db, session.customer_id, origin.ip_address)
+    await sessions.note_client(db, session.customer_id, origin.ip_address)
     successor = refresh_secrets.succeeding(lifetimes.pepper, token, spent.salt)
     return await sessions.issue(db, session, successor, lifetimes)
 

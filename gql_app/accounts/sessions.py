@@ -1,22 +1,26 @@
-"""Sessions: each sign-in is one, and a token is as good as its session."""
+"""Sessions: each sign-in is one, and a token is as good as its session.
+
+A client that sessions were opened or refreshed from lately is known to their account.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Uuid, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Text, Uuid, bindparam, delete, select, tuple_, update
 
-from gql_app.accounts import audit, known_clients
+from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import CustomerRecord, SessionRecord, columns
-from gql_app.db.tables import CustomerRow, RefreshTokenRow, SessionRow
+from gql_app.db.tables import CustomerRow, KnownClientRow, RefreshTokenRow, SessionRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
-from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of, insert_row
+from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of, insert_row, upsert
 from gql_app.lib.ids import new_id
+from gql_app.lib.network.addresses import client_of
 from gql_app.security import refresh_secrets
 
 MAX_SESSIONS: Final = 20
@@ -24,6 +28,10 @@ MAX_SESSIONS: Final = 20
 NO_CUSTOMER: Final = Fault(UserErrorCode.NOT_FOUND, "There is no such customer.", "customer_id")
 KEPT: Final = timedelta(days=30)
 """How long a session is remembered after it expired."""
+CLIENT_KNOWN_FOR: Final = timedelta(days=30)
+"""How long a client stays known to an account."""
+CLIENT_PRECISION: Final = timedelta(hours=1)
+"""How exactly it is known when a client was seen, so that signing in need not always write."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -58,6 +66,30 @@ class Opened:
     refresh_expires_at: datetime
 
 
+class Caller(NamedTuple):
+    """Who is asking: all that decides on what they may see and do."""
+
+    customer_id: UUID
+    session_id: UUID
+    is_admin: bool
+
+    def may_see(self, customer_id: UUID) -> bool:
+        """Return whether the private fields of a customer are for the caller's eyes."""
+        return self.is_admin or self.customer_id == customer_id
+
+
+class SignedIn(NamedTuple):
+    """A living session of an active customer."""
+
+    customer: CustomerRecord
+    session: SessionRecord
+
+    @property
+    def caller(self) -> Caller:
+        """The caller in this session."""
+        return Caller(self.customer.id, self.session.id, self.customer.is_admin)
+
+
 async def open_session(
     db: Transaction, customer: CustomerRecord, origin: Origin, lifetimes: Lifetimes
 ) -> Opened:
@@ -79,7 +111,7 @@ async def open_session(
     await db.execute(_INSERT, **session._asdict(), ended_at=None)
     opened = await issue(db, session, refresh_secrets.new_refresh_token(), lifetimes)
     await db.execute(_END_OLDEST, whose=customer.id, newest=session.id, moment=now)
-    await known_clients.note(db, customer.id, origin.ip_address)
+    await note_client(db, customer.id, origin.ip_address)
     return opened
 
 
@@ -172,6 +204,38 @@ async def purge(db: Transaction, *, batch: int) -> int:
     return await db.execute(delete(SessionRow).where(SessionRow.id.in_(some)))
 
 
+def is_known_client(seen_at: datetime | None) -> bool:
+    """Return whether a client that was last seen then is still known."""
+    return seen_at is not None and clock.now() - seen_at < CLIENT_KNOWN_FOR
+
+
+async def note_client(db: Transaction, customer_id: UUID, address: str | None) -> None:
+    """Record that a session was opened or refreshed from an address, unless it was lately."""
+    if not address:
+        return
+    client, now = client_of(address), clock.now()
+    seen_at = await db.fetch_one(_SEEN_AT, customer_id=customer_id, client=client)
+    if seen_at is None or abs(now - seen_at) > CLIENT_PRECISION:  # clocks are set back, too
+        await db.execute(_UPSERT_CLIENT, customer_id=customer_id, client=client, seen_at=now)
+
+
+async def forget_clients(db: Transaction, customer_id: UUID) -> None:
+    """Delete every client of a customer."""
+    await db.execute(delete(KnownClientRow).where(KnownClientRow.customer_id == customer_id))
+
+
+async def purge_clients(db: Transaction, *, batch: int) -> int:
+    """Delete some clients that are no longer known; return how many."""
+    key = tuple_(KnownClientRow.customer_id, KnownClientRow.client)
+    some = (
+        select(KnownClientRow.customer_id, KnownClientRow.client)
+        .where(KnownClientRow.seen_at < clock.now() - CLIENT_KNOWN_FOR)
+        .limit(batch)
+        .with_for_update(skip_locked=True)
+    )
+    return await db.execute(delete(KnownClientRow).where(key.in_(some)))
+
+
 def lives(now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
     """Return the condition that a session's token is good, at this moment or a parameter's."""
     return SessionRow.ended_at.is_(None) & (
@@ -214,3 +278,11 @@ _LIVING: Final = Query(
     .order_by(SessionRow.created_at.desc(), SessionRow.id.desc()),
     SessionRecord._make,
 )
+_SEEN_AT: Final[Query[datetime]] = Query(
+    select(KnownClientRow.seen_at).where(
+        KnownClientRow.customer_id == bindparam("customer_id", type_=Uuid()),
+        KnownClientRow.client == bindparam("client", type_=Text()),
+    ),
+    lambda row: row[0],
+)
+_UPSERT_CLIENT: Final = upsert(KnownClientRow)

@@ -5,8 +5,9 @@ from uuid import UUID
 import strawberry
 
 from gql_app.accounts import customers, validation
-from gql_app.accounts.callers import Authority, Caller
+from gql_app.accounts.callers import Authority
 from gql_app.accounts.records import CustomerRecord
+from gql_app.accounts.sessions import Caller
 from gql_app.errors import Rejected
 from gql_app.lib.ids import parse_id
 from gql_app.schema.context import Info

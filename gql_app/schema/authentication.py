@@ -7,10 +7,9 @@ import strawberry
 
 from gql_app.accounts import authentication, customers, refresh_tokens, validation
 from gql_app.accounts.audit import Action
-from gql_app.accounts.callers import SignedIn
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.refresh_tokens import NotRefreshed
-from gql_app.accounts.sessions import Opened
+from gql_app.accounts.sessions import Opened, SignedIn
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.database import Transaction
 from gql_app.schema.context import Context, Info

@@ -12,8 +12,9 @@ from strawberry.dataloader import DataLoader
 
 from gql_app.accounts import callers, customers, letters, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.callers import Authority, Caller, ProvingReader, SignedIn, Unproven, hold
+from gql_app.accounts.callers import Authority, ProvingReader, Unproven, hold
 from gql_app.accounts.records import CustomerRecord, SessionRecord
+from gql_app.accounts.sessions import Caller, SignedIn
 from gql_app.errors import (
     Refusal,
     Rejected,

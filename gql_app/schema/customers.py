@@ -9,8 +9,8 @@ from uuid import UUID
 import strawberry
 
 from gql_app.accounts import customer_lists, customers
-from gql_app.accounts.callers import Caller
 from gql_app.accounts.records import CustomerRecord
+from gql_app.accounts.sessions import Caller
 from gql_app.lib.database import Reader
 from gql_app.lib.engine.selection import asked, once
 from gql_app.lib.ids import parse_id

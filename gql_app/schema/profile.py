@@ -8,8 +8,9 @@ import strawberry
 
 from gql_app.accounts import authentication, customers, validation
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.callers import Authority, SignedIn
+from gql_app.accounts.callers import Authority
 from gql_app.accounts.records import CustomerRecord
+from gql_app.accounts.sessions import SignedIn
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.database import Transaction
 from gql_app.lib.fair_queue import Party

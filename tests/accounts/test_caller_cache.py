@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import delete, func, select, true, update
 
 from gql_app.accounts import callers
-from gql_app.accounts.callers import USE_PRECISION, Caller, CallerCache, ProvingReader, Unproven
+from gql_app.accounts.callers import USE_PRECISION, CallerCache, ProvingReader, Unproven
 from gql_app.accounts.customer_lists import Filter, Order, listing
 from gql_app.accounts.records import CustomerRecord
+from gql_app.accounts.sessions import Caller
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.lib.database import Database, Query
 from gql_app.lib.ids import new_id

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import update
 
 from gql_app.accounts import callers, customers
-from gql_app.accounts.callers import SignedIn
 from gql_app.accounts.records import SessionRecord
+from gql_app.accounts.sessions import SignedIn
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.lib.database import Database, Transaction
 from gql_app.lib.ids import new_id

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import known_clients, refresh_tokens, sessions
+from gql_app.accounts import refresh_tokens, sessions
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import KnownClientRow
@@ -28,7 +28,7 @@ async def clients(database: Database) -> dict[str, timedelta]:
 async def note(database: Database, customer: CustomerRecord, address: str | None) -> None:
     """Note a client in a transaction of its own."""
     async with database.transaction() as db:
-        await known_clients.note(db, customer.id, address)
+        await sessions.note_client(db, customer.id, address)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ async def test_client_is_noted_in_its_one_spelling(
     await note(noon, ada, address)
     assert await clients(noon) == ({} if client is None else {client: timedelta()})
     async with noon.transaction() as db:
-        await known_clients.forget(db, ada.id)
+        await sessions.forget_clients(db, ada.id)
         await sessions.open_session(db, ada, Origin(address), LIFETIMES)
     assert await clients(noon) == ({} if client is None else {client: timedelta()})
 
@@ -94,13 +94,13 @@ async def test_client_is_known_for_30_days_of_its_last_use_and_then_purged(
         await note(noon, ada, f"192.0.2.{number}")
     set_clock(NOON + DAY)
     await note(noon, ada, "192.0.2.4")
-    assert [known_clients.is_known(NOON - days * DAY) for days in (28, 29)] == [True, False]
-    assert not known_clients.is_known(None)
+    assert [sessions.is_known_client(NOON - days * DAY) for days in (28, 29)] == [True, False]
+    assert not sessions.is_known_client(None)
     deleted = []
     for days in (30, 31, 31, 31):
         set_clock(NOON + days * DAY)
         async with noon.transaction() as db:
-            deleted.append(await known_clients.purge(db, batch=3))
+            deleted.append(await sessions.purge_clients(db, batch=3))
     assert deleted == [0, 3, 1, 0]
     assert await clients(noon) == {"192.0.2.4": DAY}
 
@@ -112,6 +112,6 @@ async def test_only_the_clients_of_whoever_is_gone_are_forgotten(
     for customer in (ada, bob):
         await note(noon, customer, f"{customer.name.split()[0]}")
     async with noon.transaction() as db:
-        await known_clients.forget(db, ada.id)
-        await known_clients.forget(db, new_id())
+        await sessions.forget_clients(db, ada.id)
+        await sessions.forget_clients(db, new_id())
     assert list(await clients(noon)) == ["Bob"]

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import known_clients
+from gql_app.accounts import sessions
 from gql_app.accounts.throttling import LOCKOUT_PAUSE
 from gql_app.db.tables import CustomerRow, KnownClientRow
 from gql_app.lib import clock
@@ -129,7 +129,7 @@ async def test_client_that_is_not_seen_for_30_days_is_a_stranger(
     start = clock.now()
     set_clock(start)
     assert await login(api, HOME) == SUCCESS
-    set_clock(start + known_clients.KNOWN_FOR)
+    set_clock(start + sessions.CLIENT_KNOWN_FOR)
     await lock(api, plain.email)
     assert await login(api, HOME) == LOCKED
 
