@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 from sqlalchemy import Float, bindparam, func, select
 from sqlalchemy.dialects.postgresql import INTEGER
 
 from gql_app.db.readiness import condition
-from gql_app.lib.database import Database, Query, Transaction
+from gql_app.lib.database import Database, Query, StatementError, Transaction
 from tests.conftest import SECRET
 from tests.databases import Postgres
 from tests.faults.load import OK, load_on, people_of
@@ -62,7 +61,7 @@ async def test_questions_and_transactions_share_servers(pooler: Pooler) -> None:
 async def test_named_statements_are_left_behind_and_so_need_the_setting(pooler: Pooler) -> None:
     database = Database(pooler.url)
     assert await database.fetch_all(WHERE)
-    with pytest.raises(asyncpg.InvalidSQLStatementNameError):
+    with pytest.raises(StatementError, match="InvalidSQLStatementName"):
         await database.fetch_all(WHERE)
     await database.close()
 
