@@ -1,17 +1,17 @@
 """What a server does beside answering: letters leave, and what is long over is deleted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, Protocol
 
 import structlog
 
 from gql_app.accounts import audit, sessions
-from gql_app.errors import Unavailable
-from gql_app.lib import outbox
+from gql_app.lib import outbox, periodic
 from gql_app.lib.database import Transaction
+from gql_app.lib.periodic import PeriodicTask
 from gql_app.resources import Resources
 
 LETTER_INTERVAL: Final = 2
@@ -20,8 +20,6 @@ GUESS_INTERVAL: Final = 5
 """Seconds after which guesses are looked for that are recorded by their number."""
 PURGE_INTERVAL: Final = 3600
 """Seconds from one purge to the next."""
-LONGEST_PAUSE: Final = 60
-"""Seconds that a task which fails waits at most, unless its interval is longer."""
 LAST_RECORD_TIMEOUT: Final = 2
 """Seconds in which a process that stops records the guesses that it has counted still."""
 SAMPLE_INTERVAL: Final = 2
@@ -46,26 +44,17 @@ async def running(resources: Resources) -> AsyncIterator[None]:
 
     A letter that the mail server has taken would be sent again if nobody noted it.
     """
-    stopping, purged, sampled = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    posted, guessed = resources.posted, resources.guesses.first
     tasks = [
-        asyncio.create_task(
-            _every(LETTER_INTERVAL, resources, deliver, resources.posted, stopping)
-        ),
-        asyncio.create_task(_every(PURGE_INTERVAL, resources, purge, purged, stopping)),
-        asyncio.create_task(_every(SAMPLE_INTERVAL, resources, sample, sampled, stopping)),
-        asyncio.create_task(
-            _every(GUESS_INTERVAL, resources, record_guesses, resources.guesses.first, stopping)
-        ),
+        PeriodicTask("deliver", partial(deliver, resources), LETTER_INTERVAL, posted),
+        PeriodicTask("purge", partial(purge, resources), PURGE_INTERVAL),
+        PeriodicTask("sample", partial(sample, resources), SAMPLE_INTERVAL),
+        PeriodicTask("record_guesses", partial(record_guesses, resources), GUESS_INTERVAL, guessed),
     ]
     try:
-        yield
+        async with periodic.running(tasks, grace=outbox.SEND_TIMEOUT):
+            yield
     finally:
-        for event in (stopping, purged, sampled, resources.posted, resources.guesses.first):
-            event.set()
-        _, late = await asyncio.wait(tasks, timeout=outbox.SEND_TIMEOUT)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         await _record_last_guesses(resources)
 
 
@@ -93,38 +82,9 @@ async def record_guesses(resources: Resources) -> int:
     return await resources.guesses.record(resources.database)
 
 
-async def sample(resources: Resources) -> int:
+async def sample(resources: Resources) -> None:
     """Set the metrics of what is in use at the moment."""
     resources.sample()
-    return 0
-
-
-async def _every(
-    seconds: float,
-    resources: Resources,
-    chore: Callable[[Resources], Awaitable[int]],
-    sooner: asyncio.Event,
-    stopping: asyncio.Event,
-) -> None:
-    """Run a task again and again; an error is logged, and the next time may be better.
-
-    While errors last, the pauses grow, so that the log isn't filled with one of them.
-    """
-    pause = seconds
-    while not stopping.is_set():
-        sooner.clear()
-        try:
-            await chore(resources)
-            pause = seconds
-        except Unavailable as why:
-            _log.warning("A chore has to wait", chore=chore.__name__, why=why.cause)
-            pause = longer(pause, usual=seconds)
-        except Exception:  # noqa: BLE001 — a task goes on whatever befell it
-            _log.exception("A chore failed", chore=chore.__name__)
-            pause = longer(pause, usual=seconds)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause):  # 3.11's wait_for may lose a cancellation
-                await sooner.wait()
 
 
 async def _record_last_guesses(resources: Resources) -> None:
@@ -134,11 +94,6 @@ async def _record_last_guesses(resources: Resources) -> None:
             await resources.guesses.record(resources.database, last=True)
     except Exception as error:  # noqa: BLE001 — see above
         _log.warning("The audit was not told of the last guesses", why=type(error).__name__)
-
-
-def longer(pause: float, *, usual: float) -> float:
-    """Return the seconds that a task waits after it failed: twice the last pause, within reason."""
-    return max(usual, min(2 * pause, LONGEST_PAUSE))
 
 
 async def _purge(resources: Resources, some: _Purge) -> int:

@@ -319,11 +319,3 @@ async def test_purge_takes_small_batches_until_nothing_is_left(
         assert await sessions.purge(db, batch=2) == 2
     assert await background.purge(noon) == 999 + 1
     assert await rows(noon.database, SessionRow) == 0
-
-
-def test_pauses_grow_while_a_chore_fails() -> None:
-    pauses = [2.0]
-    while len(pauses) < 8:
-        pauses.append(background.longer(pauses[-1], usual=2))
-    assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
-    assert background.longer(3600, usual=3600) == 3600
