@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
-from gql_app.accounts import audit, customers, known_clients, sessions, validation
+from gql_app.accounts import audit, customers, sessions, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import CustomerRecord, columns
 from gql_app.accounts.sessions import Lifetimes, Opened
@@ -31,7 +31,7 @@ from gql_app.lib import clock
 from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of
 from gql_app.lib.fair_queue import Party
 from gql_app.lib.network import client_of
-from gql_app.lib.text import canonical_email
+from gql_app.lib.text import canonical_email, mailbox_key
 from gql_app.security.passwords import Passwords
 
 Column: TypeAlias = InstrumentedAttribute[Any] | ColumnElement[Any]
@@ -89,11 +89,10 @@ async def check(
 
     No connection is held while hashing. Raises TooManyAttempts, before any hashing.
     """
-    key = validation.stored_key(email)
-    account, address = validation.typed_key(email, key), origin.ip_address
-    limits = throttle.of_password("sign-in", account, address)
+    key, address = mailbox_key(email), origin.ip_address
+    limits = throttle.of_password("sign-in", key or email.strip().lower(), address)
     past = await history_by_key(db, key, limits, address, sign_ins=throttle.account_writes)
-    customer, known = past.customer, known_clients.is_known(past.seen_at)
+    customer, known = past.customer, sessions.is_known_client(past.seen_at)
     throttle.check(limits.counting(known=known), past.times)
     attempt = Attempt(limits, customer, proven=False, known=known)
     party = Party.of(address, customer.id if customer else key)
@@ -148,7 +147,7 @@ async def prove(
     """Return how the password of somebody who is signed in came out. Raises TooManyAttempts."""
     limits = throttle.of_password("proof", str(customer.id), origin.ip_address)
     past = await history_by_id(db, customer.id, limits, origin.ip_address)
-    known = known_clients.is_known(past.seen_at)
+    known = sessions.is_known_client(past.seen_at)
     throttle.check(limits.counting(known=known), past.times)
     party = Party.of(origin.ip_address, customer.id)
     proven = await hasher.verify(password, customer.password_hash, party)

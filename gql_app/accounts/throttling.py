@@ -1,25 +1,22 @@
 """Throttling: how often somebody may try something, counted where every process sees it.
 
 Every limit there is stands in one table, Throttle.limits. Who tried is kept as a keyed hash, never
-in clear. An attempt is judged only while there is room: the check before it saves the work, the
-one in the transaction that answers the outcome holds, so that guesses made side by side tell no
-more than guesses made one by one.
+in clear.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
-from typing import Concatenate, Final, NamedTuple, ParamSpec, TypeVar
+from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
 from gql_app.accounts.audit import Action
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
-from gql_app.lib import clock
-from gql_app.lib.database import Reader, Transaction
+from gql_app.lib.database import Transaction
 from gql_app.lib.network import client_networks, client_of
-from gql_app.lib.throttling import Counters, Limit, Lockout, longest_wait, subject_hash
+from gql_app.lib.throttling import Counters, Limit, Limiter, Lockout, subject_hash
 
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
@@ -29,8 +26,9 @@ LOCKOUT_MEMORY: Final = 30 * DAY
 """Seconds after the last failure until a lockout's count is forgotten."""
 LOCKOUT_PAUSE: Final = 15 * 60
 """Seconds between two tries of an account that is locked out where no letter can unlock it."""
-P = ParamSpec("P")
-R = TypeVar("R")
+_LOCKED_OUT: Final = (
+    "There were too many attempts. Reset the password, or sign in from where you did lately."
+)
 
 
 class Grant(NamedTuple):
@@ -69,9 +67,15 @@ class PasswordLimits(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Throttle:
+class Throttle(Limiter):
     """The limits that are set, and the key by which subjects are hashed."""
 
+    counters: ClassVar = Counters(
+        ThrottleRow,
+        subject=ThrottleRow.subject,
+        times=ThrottleRow.times,
+        updated_at=ThrottleRow.updated_at,
+    )
     key: bytes
     attempts: int
     client_attempts: int
@@ -122,6 +126,10 @@ class Throttle:
             "reset from": Grant(by_client, window),
             "reset with from": Grant(by_client, window, Action.RESET_REFUSED),
         }
+
+    def refusal(self, limit: Limit, seconds: int) -> TooManyAttempts:
+        """Return the refusal of what a limit has no room for."""
+        return TooManyAttempts(retry_after=seconds, limit=limit.name, advice=limit.advice)
 
     def refused_as(self, name: str) -> Action | None:
         """Return what the audit calls it when a limit refuses, None if it records nothing."""
@@ -177,12 +185,6 @@ class Throttle:
         )
         return [limit for limits in both for limit in (limits.pair, limits.lockout)]
 
-    def check(self, limits: Sequence[Limit], times: Mapping[str, Sequence[float]]) -> None:
-        """Raise TooManyAttempts if any limit is reached, with the seconds until it isn't."""
-        seconds, limit = longest_wait(limits, times, clock.now())
-        if seconds:
-            raise TooManyAttempts(retry_after=seconds, limit=limit.name, advice=limit.advice)
-
     def check_sign_ins(self, oldest: datetime | None) -> None:
         """Raise TooManyAttempts if an account was signed in to too often within the hour.
 
@@ -192,10 +194,6 @@ class Throttle:
         if oldest is not None:
             self.check([Limit("", 1, "sign-in by", HOUR)], {"": [oldest.timestamp()]})
 
-    async def require_room(self, db: Reader, *limits: Limit) -> None:
-        """Raise TooManyAttempts unless there is room for another attempt."""
-        self.check(limits, await _COUNTERS.find(db, [limit.subject for limit in limits]))
-
     async def hold_room(
         self, db: Transaction, limits: PasswordLimits, *, known: bool
     ) -> Sequence[Limit]:
@@ -204,46 +202,9 @@ class Throttle:
         Those are the ones with failures, for to clear others is to wait for who may wait for us.
         Raises TooManyAttempts unless there is room.
         """
-        failed = await _COUNTERS.hold(db, limits.subjects)
+        failed = await self.counters.hold(db, limits.subjects)
         self.check(limits.counting(known=known), failed)
         return [limit for limit in (limits.pair, limits.lockout) if limit.subject in failed]
-
-    async def count(self, db: Transaction, *limits: Limit) -> bool:
-        """Count an attempt against every limit; return whether one is reached by it.
-
-        Raises TooManyAttempts if one was reached before: then nothing is counted.
-        """
-        now = clock.now()
-        times = await _COUNTERS.begin(db, limits, now)
-        self.check(limits, times)
-        return await _COUNTERS.add(db, limits, times, now, kept=self.window)
-
-    async def limited(
-        self,
-        db: Transaction,
-        limits: Sequence[Limit],
-        rule: Callable[Concatenate[Transaction, P], Awaitable[R]],
-        /,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> R:
-        """Return what a rule returns that counts as an attempt. Raises TooManyAttempts."""
-        await self.count(db, *limits)
-        return await rule(db, *args, **kwargs)
-
-    async def give_back(self, db: Transaction, limit: Limit) -> None:
-        """Forget the last count against a limit: what was counted has come to nothing."""
-        await _COUNTERS.take_back(db, limit.subject, clock.now())
-
-    async def clear(self, db: Transaction, *limits: Limit) -> None:
-        """Forget every attempt that counts against some limits."""
-        if limits:
-            await _COUNTERS.clear(db, [limit.subject for limit in limits])
-
-    async def purge(self, db: Transaction, *, batch: int) -> int:
-        """Delete some counts of which every attempt is forgotten; return how many."""
-        before = clock.now() - timedelta(seconds=self.window)
-        return await _COUNTERS.purge(db, before=before, batch=batch)
 
     def _limit(self, name: str, who: str, *, wider: int = 0) -> Limit:
         grant = self.limits[name]
@@ -260,14 +221,3 @@ class Throttle:
             advice=_LOCKED_OUT if self.mail else None,
             pause=LOCKOUT_MEMORY if self.mail else LOCKOUT_PAUSE,
         )
-
-
-_LOCKED_OUT: Final = (
-    "There were too many attempts. Reset the password, or sign in from where you did lately."
-)
-_COUNTERS: Final = Counters(
-    ThrottleRow,
-    subject=ThrottleRow.subject,
-    times=ThrottleRow.times,
-    updated_at=ThrottleRow.updated_at,
-)

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
-from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
-
 from gql_app.accounts.records import CustomerRecord
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.password_policy import PRODUCT
@@ -24,28 +22,18 @@ from gql_app.lib.text import (
     LineTooLong,
     canonical_email,
     check_visible,
+    email_address,
+    is_below,
     search_key,
     single_line,
+    special_use,
     unicode_domain,
 )
 from gql_app.security.passwords import check_new_password
 from gql_app.settings import Settings
 
 MAX_NAME: Final = 200
-MAX_EMAIL: Final = 254
 MAX_PHONE: Final = 40
-MAX_LOCAL_PART: Final = 64
-"""Octets before the @ of an address (RFC 5321 section 4.5.3.1.1)."""
-SPECIAL_USE: Final = ("arpa", "invalid", "local", "localhost", "onion", "test")
-"""Domains whose addresses are addresses, but of nobody whom mail reaches from everywhere."""
-
-# The validator judges syntax; which of these domains are taken is the operator's to say.
-SPECIAL_USE_DOMAIN_NAMES.clear()
-
-_PLAIN: Final = re.compile(
-    r"[a-z0-9_.+-]{1,64}@(?!xn--)[a-z0-9-]+(\.(?!xn--)[a-z0-9-]+)+", re.ASCII | re.IGNORECASE
-)
-"""Addresses that are kept as they are typed, if they are any; most are of this kind."""
 _PHONE: Final = re.compile(r"\+?[0-9 ().\-/]*[0-9][ )]*((x|ext\.?) ?[0-9]+)?", re.ASCII)
 
 
@@ -103,23 +91,6 @@ class Changes:
     def may_remove_admin(self) -> bool:
         """Whether an admin may be one no longer after this."""
         return False in (self.values.get("is_admin"), self.values.get("is_active"))
-
-
-def stored_key(email: str) -> str | None:
-    """Return the canonical key of an address, however it is typed; None if it can be none.
-
-    Of a plain one nobody asks whether it is any, which takes longer than to look it up.
-    """
-    typed = email.strip()
-    if len(typed) <= MAX_EMAIL and _PLAIN.fullmatch(typed):
-        return typed.lower()
-    checked = _address(typed)
-    return None if isinstance(checked, Fault) else canonical_email(checked)
-
-
-def typed_key(email: str, stored: str | None) -> str:
-    """Return the key of what was typed as an address, even if it is none that could be stored."""
-    return stored or email.strip().lower()
 
 
 def email_key(email: str) -> str:
@@ -244,16 +215,21 @@ class _Checks:
 
 
 def _name(text: str) -> str | Fault:
-    return _visible(_line(text, "name", "name", MAX_NAME), "name", "name")
+    try:
+        name = single_line(text, "name", longest=MAX_NAME)
+        check_visible(name, "name")
+    except InvalidLine as why:
+        return _fault(why, "name")
+    return name
 
 
 def _email(text: str, rules: Rules) -> str | Fault:
-    address = _visible(_address(text), "email", "e-mail address")
-    if isinstance(address, Fault):
-        return address
-    domain = f".{address.rpartition('@')[2]}"
-    special = next((name for name in SPECIAL_USE if domain.endswith(f".{name}")), None)
-    if special is None or any(domain.endswith(f".{name}") for name in rules.special_domains):
+    try:
+        address = email_address(text)
+    except InvalidLine as why:
+        return _fault(why, "email")
+    special = special_use(address)
+    if special is None or any(is_below(address, domain) for domain in rules.special_domains):
         return address
     message = (
         f"Addresses under .{special} are not taken here: mail does not reach them from everywhere. "
@@ -262,45 +238,18 @@ def _email(text: str, rules: Rules) -> str | Fault:
     return Fault(UserErrorCode.INVALID, message, "email")
 
 
-def _address(text: str) -> str | Fault:
-    """Return an address in its normal form, or why it is none by its syntax."""
-    clean = _line(text, "email", "e-mail address", MAX_EMAIL)
-    if isinstance(clean, Fault):
-        return clean
-    try:
-        address = validate_email(clean, check_deliverability=False).normalized
-    except EmailNotValidError:
-        return Fault(UserErrorCode.INVALID, "This is not an e-mail address.", "email")
-    if len(address.rpartition("@")[0].encode()) > MAX_LOCAL_PART:
-        message = f"Before its @ an e-mail address has {MAX_LOCAL_PART} bytes at most."
-        return Fault(UserErrorCode.INVALID, message, "email")
-    return address
-
-
 def _phone(text: str) -> str | Fault:
-    clean = _line(text, "phone", "phone number", MAX_PHONE)
-    if isinstance(clean, Fault) or _PHONE.fullmatch(clean):
-        return clean
+    try:
+        phone = single_line(text, "phone number", longest=MAX_PHONE)
+    except InvalidLine as why:
+        return _fault(why, "phone")
+    if _PHONE.fullmatch(phone):
+        return phone
     return Fault(UserErrorCode.INVALID, "This is not a phone number.", "phone")
 
 
-def _line(text: str, field: str, what: str, longest: int) -> str | Fault:
-    """Return a line of text in its normal form, or what is wrong with it."""
-    try:
-        return single_line(text, what, longest=longest)
-    except InvalidLine as why:
-        return Fault(_CODES.get(type(why), UserErrorCode.INVALID), str(why), field)
-
-
-def _visible(line: str | Fault, field: str, what: str) -> str | Fault:
-    """Return a line that shows all that it holds, or what is wrong with it."""
-    if isinstance(line, Fault):
-        return line
-    try:
-        check_visible(line, what)
-    except InvalidLine as why:
-        return Fault(UserErrorCode.INVALID, str(why), field)
-    return line
+def _fault(why: InvalidLine, field: str) -> Fault:
+    return Fault(_CODES.get(type(why), UserErrorCode.INVALID), str(why), field)
 
 
 _CODES: Final = {EmptyLine: UserErrorCode.REQUIRED, LineTooLong: UserErrorCode.TOO_LONG}

@@ -1,6 +1,15 @@
 """Text of clients: its length is bounded first, then it is normalised, judged and folded."""
 
-from gql_app.lib.text.keys import MAX_KEY, canonical_email, search_key, unicode_domain
+from gql_app.lib.text.emails import (
+    MAX_EMAIL,
+    canonical_email,
+    email_address,
+    is_below,
+    mailbox_key,
+    special_use,
+    unicode_domain,
+)
+from gql_app.lib.text.keys import MAX_KEY, search_key
 from gql_app.lib.text.lines import (
     EmptyLine,
     InvalidLine,
@@ -19,6 +28,7 @@ from gql_app.lib.text.normalization import (
 
 __all__ = [
     "LONGEST_DECOMPOSITION",
+    "MAX_EMAIL",
     "MAX_KEY",
     "MAX_MARKS",
     "EmptyLine",
@@ -28,9 +38,13 @@ __all__ = [
     "TooManyMarks",
     "canonical_email",
     "check_visible",
+    "email_address",
+    "is_below",
+    "mailbox_key",
     "normalise",
     "printable",
     "search_key",
     "single_line",
+    "special_use",
     "unicode_domain",
 ]

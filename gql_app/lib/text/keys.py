@@ -1,8 +1,6 @@
-"""Keys of text: what names are searched and sorted by, and which addresses are one mailbox."""
+"""Keys of names: what they are searched and sorted by."""
 
 from typing import Final
-
-import idna
 
 from gql_app.lib.text.normalization import TextTooLong, TooManyMarks, normalise
 
@@ -32,40 +30,5 @@ def search_key(typed: str) -> str:
     return folded.encode(errors="ignore")[:MAX_KEY].decode(errors="ignore")
 
 
-def canonical_email(email: str) -> str:
-    """Return the key of the mailbox that an address, as it is stored, belongs to.
-
-    Equal keys are one mailbox: the domain is its A-label in lower case (RFC 5890), the local
-    part is lowered letter by letter where that is one letter as well. So ss and ß, final and
-    other sigmas, ligatures and their letters stay apart.
-    """
-    local, _, domain = email.rpartition("@")
-    return f"{''.join(map(_lower, local))}@{_a_label(domain)}"
-
-
-def unicode_domain(domain: str) -> str:
-    """Return a domain with its A-labels as the U-labels that they mean (RFC 5890)."""
-    if "xn--" in domain:
-        try:
-            return idna.decode(domain)
-        except idna.IDNAError:
-            pass
-    return domain
-
-
 def _compatible(typed: str) -> str:
     return normalise(typed, longest=_LONGEST, form="NFKC")
-
-
-def _lower(character: str) -> str:
-    lower = character.lower()
-    return lower if len(lower) == 1 else character
-
-
-def _a_label(domain: str) -> str:
-    if not domain.isascii():
-        try:
-            return idna.encode(domain, uts46=True).decode().lower()
-        except idna.IDNAError:
-            pass
-    return domain.lower()

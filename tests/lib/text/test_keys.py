@@ -1,10 +1,10 @@
-"""Keys: what a search takes for the same, and which addresses are one mailbox."""
+"""Keys: what a search takes for the same."""
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gql_app.lib.text import MAX_KEY, canonical_email, search_key, unicode_domain
+from gql_app.lib.text import MAX_KEY, search_key
 
 
 @pytest.mark.parametrize(
@@ -43,31 +43,3 @@ def test_a_search_key_is_its_own_and_bounded(text: str) -> None:
     assert len(key.encode(errors="ignore")) <= MAX_KEY
     if len(text) <= 200 and len(key) < MAX_KEY // 4:
         assert search_key(key) == key
-
-
-@pytest.mark.parametrize(
-    ("email", "key"),
-    [
-        ("Ada@Example.COM", "ada@example.com"),
-        ("ada@BÜCHER.example.com", "ada@xn--bcher-kva.example.com"),
-        ("STRAẞE@example.com", "straße@example.com"),
-        ("\u0130@example.com", "\u0130@example.com"),
-        ("A@\u2028É.com", "a@\u2028é.com"),
-    ],
-)
-def test_key_of_a_mailbox_lowers_letters_and_writes_the_domain_in_a_labels(
-    email: str, key: str
-) -> None:
-    assert canonical_email(email) == key
-
-
-@pytest.mark.parametrize(
-    ("domain", "shown"),
-    [
-        ("xn--bcher-kva.example.com", "bücher.example.com"),
-        ("example.com", "example.com"),
-        ("xn--\u2028.com", "xn--\u2028.com"),
-    ],
-)
-def test_domain_is_shown_in_u_labels_if_it_is_one(domain: str, shown: str) -> None:
-    assert unicode_domain(domain) == shown
