@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from gql_app.lib.text.normalization import LONGEST_DECOMPOSITION, MAX_MARKS, Too
 MAX_SEARCH: Final = 254
 MAX_WORDS: Final = 8
 """Words of one search, each of which is looked for on its own."""
+QUERIES: Final = 256
+"""Kinds of lists that are kept; the least recently used go."""
 
 
 class OrderField(StrEnum):
@@ -68,17 +71,28 @@ def listing(
         what = "Sorting by e-mail"
         raise AdminRequired(what)
     selected = dict(_selected(which, by_admin=by_admin))
-    indexed = tuple(filter(_INDEXED[order.field].__contains__, selected))
-    query = _ORDERS[order.field]._replace(
-        descending=order.descending,
-        indexed=indexed if by_admin else (_VISIBLE, *indexed),
-        filters=tuple(condition for condition in selected if condition not in indexed),
-        visible_column=_column if by_admin else _masked_column,
-    )
     values: dict[str, object] = {"caller_id": caller_id}
     for compared in selected.values():
         values |= compared
+    query = _query(tuple(selected), order.field, order.descending, by_admin)
     return Listing(query, values, identity=(which, order))
+
+
+@lru_cache(QUERIES)
+def _query(
+    conditions: tuple[Condition, ...],
+    field: OrderField,
+    descending: bool,  # noqa: FBT001 — part of the key
+    by_admin: bool,  # noqa: FBT001
+) -> ListQuery:
+    """Return the list of an order, whose own index answers some of the conditions."""
+    indexed = tuple(each for each in conditions if each in _INDEXED[field])
+    return _ORDERS[field]._replace(
+        descending=descending,
+        indexed=indexed if by_admin else (_VISIBLE, *indexed),
+        filters=tuple(each for each in conditions if each not in indexed),
+        visible_column=_column if by_admin else _masked_column,
+    )
 
 
 def _selected(which: Filter, *, by_admin: bool) -> _Selected:

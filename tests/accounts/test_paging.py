@@ -8,7 +8,7 @@ import pytest
 from gql_app.accounts.customer_lists import Order
 from gql_app.accounts.customers import delete
 from gql_app.lib.database import Database
-from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE, InvalidArgument, Window
+from gql_app.lib.pagination import Window
 from tests.accounts.rows import (
     COLUMNS,
     ORDERS,
@@ -122,43 +122,3 @@ async def test_a_page_takes_one_statement_and_so_does_a_count(database: Database
     with statements() as seen:
         assert await of.count(database) == len(rows)
     assert len(seen) == 1
-
-
-def test_a_window_is_the_first_50_unless_something_else_is_asked_for() -> None:
-    assert Window.of(first=None, after=None, last=None, before=None) == Window(50)
-    assert (DEFAULT_SIZE, MAX_SIZE) == (50, 500)
-
-
-@pytest.mark.parametrize(
-    ("first", "last", "size", "backward"),
-    [(1, None, 1, False), (500, None, 500, False), (None, 1, 1, True), (None, 500, 500, True)],
-)
-def test_a_window_goes_with_either_cursor_whichever_way_it_is_paged(
-    first: int | None, last: int | None, size: int, *, backward: bool
-) -> None:
-    window = Window.of(first=first, after="a", last=last, before="b")
-    assert window == Window(size, backward=backward, after="a", before="b")
-
-
-@pytest.mark.parametrize(
-    ("first", "last"),
-    [
-        (0, None),
-        (-1, None),
-        (501, None),
-        (2**31 - 1, None),
-        (None, 0),
-        (None, -1),
-        (None, 501),
-        (10, 10),
-        (0, 0),
-    ],
-)
-def test_a_window_of_no_size_or_too_large_a_one_or_both_ways_is_refused(
-    first: int | None, last: int | None
-) -> None:
-    with pytest.raises(InvalidArgument) as why:
-        Window.of(first=first, after=None, last=last, before=None)
-    assert why.value.extensions == {"code": "BAD_USER_INPUT"}
-    assert ("first" in why.value.message) is (first is not None)
-    assert ("last" in why.value.message) is (last is not None)

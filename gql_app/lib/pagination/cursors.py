@@ -2,10 +2,10 @@
 
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -39,27 +39,29 @@ def digest(identity: Hashable) -> str:
     return hashlib.blake2s(repr(identity).encode(), digest_size=6).hexdigest()
 
 
-def encode(identity: Hashable, types: Sequence[type], keys: Sequence[object]) -> str:
-    """Return the cursor of a row's keys, of these types or as their text, in a list."""
+def encode(identity: Hashable, types: Mapping[str, type], keys: Sequence[Any]) -> str:
+    """Return the cursor of a row's keys, of these types or as the API writes them, in a list."""
     plain = [
         _microseconds(key) if kind is datetime else str(key)
-        for kind, key in zip(types, keys, strict=True)
+        for kind, key in zip(types.values(), keys, strict=True)
     ]
     return urlsafe_b64encode(orjson.dumps([digest(identity), *plain])).rstrip(b"=").decode()
 
 
-def decode(identity: Hashable, types: Sequence[type], cursor: str) -> tuple[Key, ...]:
+def decode(identity: Hashable, types: Mapping[str, type], cursor: str) -> tuple[Key, ...]:
     """Return the keys, of these types, of a list's cursor. Raises InvalidArgument.
 
     base64 and JSON have many spellings of the same keys: only that of encode() is taken.
     """
     try:
-        name, keys = _parse(cursor)
+        if len(cursor) > MAX_CURSOR_LENGTH:
+            raise ValueError  # noqa: TRY301 — as what is raised within
+        name, *keys = orjson.loads(urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)))
         if name == digest(identity):
-            restored = tuple(_restore(kind, key) for kind, key in zip(types, keys, strict=True))
+            restored = tuple(map(_restore, types.values(), keys))
             if encode(identity, types, restored) == cursor:
                 return restored
-            raise ValueError  # noqa: TRY301 — as what is raised within
+            raise ValueError  # noqa: TRY301 — as above
     except (ValueError, TypeError, OverflowError, RecursionError):
         message = "The cursor is broken. Send one unchanged as a page answered it."
         raise InvalidArgument(message) from None
@@ -69,15 +71,7 @@ def decode(identity: Hashable, types: Sequence[type], cursor: str) -> tuple[Key,
     raise InvalidArgument(message)
 
 
-def _parse(cursor: str) -> tuple[object, list[object]]:
-    if len(cursor) > MAX_CURSOR_LENGTH:
-        raise ValueError
-    raw = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
-    name, *keys = orjson.loads(raw)
-    return name, keys
-
-
-def _restore(kind: type, key: object) -> Key:
+def _restore(kind: type[Any], key: object) -> Key:
     """Return a key as its column holds it. Raises ValueError, TypeError or OverflowError."""
     if kind is datetime:
         if type(key) is not int:
@@ -86,18 +80,13 @@ def _restore(kind: type, key: object) -> Key:
     if not isinstance(key, str) or "\0" in key:
         raise TypeError
     key.encode()  # a lone surrogate is no text, and raises
-    if kind is int:
-        number = int(key)
-        if not -_INT32 <= number < _INT32:
-            raise OverflowError
-        return number
-    return UUID(key) if kind is UUID else key
+    if kind is int and not -_INT32 <= int(key) < _INT32:
+        raise OverflowError
+    restored: Key = kind(key)
+    return restored
 
 
-def _microseconds(moment: object) -> int:
+def _microseconds(moment: Any) -> int:  # noqa: ANN401 — a column's value
     """Return the microseconds since 1970 of a moment, or of its text as in RFC 3339."""
-    if isinstance(moment, str):
-        moment = datetime.fromisoformat(moment)
-    if not isinstance(moment, datetime):
-        raise TypeError
-    return (moment - _EPOCH) // _MICROSECOND
+    moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return int((moment - _EPOCH) // _MICROSECOND)

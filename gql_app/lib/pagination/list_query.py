@@ -1,7 +1,8 @@
 """What a list's statements are made of: a table, an order, conditions and visible columns."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 KEY_TYPES: Final = frozenset({datetime, UUID, str, int})
 """Types of columns that a list may be sorted by."""
+Clause = ColumnElement[bool]
 VisibleColumn = Callable[[str, FromClause], ColumnElement[Any]]
 """Returns what a page shows of a column, by its name and the rows that it is read from."""
 
@@ -20,19 +22,23 @@ class Condition:
     It equals itself alone, so that the statements of a list are compiled once.
     """
 
-    def __init__(
-        self,
-        row_condition: ColumnElement[bool],
-        index_condition: ColumnElement[bool] | None = None,
-    ) -> None:
+    def __init__(self, row_condition: Clause, index_condition: Clause | None = None) -> None:
         """Take it as it is fastest for a row at hand, and as an index answers it."""
         self.row_condition: Final = row_condition
         self.index_condition: Final = row_condition if index_condition is None else index_condition
 
 
-def plain_column(name: str, rows: FromClause) -> ColumnElement[Any]:
-    """Return a column as it is."""
-    return rows.c[name]
+@lru_cache(256)
+def _key_types(
+    entity: type[DeclarativeBase], order_by: tuple[str, ...], *, unique: bool
+) -> Mapping[str, type]:
+    table = entity.__table__
+    ids = () if unique else tuple(column.key for column in table.primary_key)
+    types = {key: table.c[key].type.python_type for key in (*order_by, *ids)}
+    if any(table.c[key].nullable or kind not in KEY_TYPES for key, kind in types.items()):
+        message = f"{table} can't be sorted by {order_by}: one may be null, or is of another type."
+        raise TypeError(message)
+    return types
 
 
 class ListQuery(NamedTuple):
@@ -48,7 +54,7 @@ class ListQuery(NamedTuple):
     """Conditions that the order's index answers on its way, or that most rows meet."""
     filters: tuple[Condition, ...] = ()
     """Conditions that few rows may meet, wherever these stand in the order."""
-    visible_column: VisibleColumn = plain_column
+    visible_column: VisibleColumn = lambda name, rows: rows.c[name]
 
     @property
     def table(self) -> FromClause:
@@ -63,26 +69,25 @@ class ListQuery(NamedTuple):
     @property
     def keys(self) -> tuple[str, ...]:
         """The columns of the order, and of the primary key where these alone are not unique."""
-        return tuple(dict.fromkeys(self.order_by if self.unique else (*self.order_by, *self.ids)))
+        return tuple(_key_types(self.entity, self.order_by, unique=self.unique))
 
     @property
-    def key_types(self) -> list[type]:
+    def key_types(self) -> Mapping[str, type]:
         """The Python types of the keys. Raises TypeError unless cursors can be made of them."""
-        columns = [self.table.c[key] for key in self.keys]
-        types = [column.type.python_type for column in columns]
-        if any(column.nullable for column in columns) or not {*types} <= KEY_TYPES:
-            names = ", ".join(map(str, columns))
-            message = f"A list can't be sorted by {names}: one may be null, or is of another type."
-            raise TypeError(message)
-        return types
+        return _key_types(self.entity, self.order_by, unique=self.unique)
 
     @property
-    def bounds(self) -> list[ColumnElement[bool]]:
+    def bounds(self) -> list[Clause]:
         """The indexed conditions."""
         return [each.index_condition for each in self.indexed]
 
     @property
-    def matches(self) -> ColumnElement[bool]:
+    def conditions(self) -> list[Clause]:
+        """All conditions, as indexes answer them."""
+        return [*self.bounds, *(each.index_condition for each in self.filters)]
+
+    @property
+    def matches(self) -> Clause:
         """Whether a row that is at hand meets the filters, as a column of that name."""
         return and_(*(each.row_condition for each in self.filters)).label("matches")
 

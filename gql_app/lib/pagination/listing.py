@@ -5,17 +5,16 @@ It follows the GraphQL Cursor Connections Specification, save that `hasNextPage`
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol, Self, TypeVar
+from functools import cached_property
+from typing import Final, NamedTuple, Protocol, Self, TypeVar
 
 from gql_app.lib.database import Query
 from gql_app.lib.pagination.cursors import InvalidArgument, Key, decode, encode
 from gql_app.lib.pagination.list_query import ListQuery
 from gql_app.lib.pagination.statements import (
-    CURSORS,
     NO_EDGES,
     Edges,
     PageStatement,
-    Plan,
     count_query,
     frequency_query,
     page_query,
@@ -26,8 +25,7 @@ MAX_SIZE: Final = 500
 MAX_COUNT: Final = 10_000
 """How far a list is counted."""
 REACH: Final = 150
-"""Rows that a bounded scan looks at for each that a page holds, before matches are taken to be
-rare.
+"""Rows that a bounded scan looks at for each that a page holds, before few are taken to match.
 
 More would make a page of 500 dear that nobody matches, less one of 50 that 1 in 150 match.
 """
@@ -65,10 +63,7 @@ class Window(NamedTuple):
         last: int | None = None,
         before: str | None = None,
     ) -> Self:
-        """Return what the arguments of a connection mean; None is absent.
-
-        Raises InvalidArgument.
-        """
+        """Return what a connection's arguments mean; None is absent. Raises InvalidArgument."""
         if first is not None and last is not None:
             message = "Give first or last, not both: one pages forward, the other back."
             raise InvalidArgument(message)
@@ -76,12 +71,7 @@ class Window(NamedTuple):
         if size is not None and not 1 <= size <= MAX_SIZE:
             message = f"{name} is {size}. Ask for 1 to {MAX_SIZE} at a time."
             raise InvalidArgument(message)
-        return cls(
-            size=DEFAULT_SIZE if size is None else size,
-            backward=last is not None,
-            after=after,
-            before=before,
-        )
+        return cls(size or DEFAULT_SIZE, backward=last is not None, after=after, before=before)
 
 
 class Page(NamedTuple):
@@ -96,8 +86,8 @@ class Page(NamedTuple):
 
     def cursor(self, row: Sequence[object]) -> str:
         """Return the cursor of a row, in a page whose keys were read."""
-        keys = self.listing.query.keys
-        return self.listing.cursor([row[self.columns.index(key)] for key in keys])
+        columns, keys = self.columns, self.listing.key_types
+        return self.listing.cursor([row[columns.index(key)] for key in keys])
 
 
 class LazyRows(Iterable[_T]):
@@ -129,7 +119,11 @@ class Listing:
         self.query: Final = query
         self.values: Final = values
         self.identity: Final = identity
-        self._key_types: Final = query.key_types
+
+    @cached_property
+    def key_types(self) -> Mapping[str, type]:
+        """The Python types of the order's keys, by their columns."""
+        return self.query.key_types
 
     async def page(
         self, db: QueryReader, window: Window, columns: Iterable[str], *, cursors: bool = False
@@ -139,29 +133,30 @@ class Listing:
         It takes one statement, and two more where few rows near match the filters.
         Raises InvalidArgument for a cursor not of this list, KeyError for an unknown column.
         """
-        given = {name: getattr(window, name) for name in CURSORS}
-        keys = {name: self.read(cursor) for name, cursor in given.items() if cursor is not None}
+        after, before = self.read(window.after), self.read(window.before)
         values: dict[str, object] = {**self.values, **_SAMPLED, "page_size": window.size + 1}
-        values |= {f"page_{name}_{n}": key for name in keys for n, key in enumerate(keys[name])}
-        read = tuple(dict.fromkeys((*columns, *(self.query.keys if cursors else ()))))
-        statement = PageStatement(
-            self.query, read or self.query.keys, window.backward, cursors=tuple(keys)
-        )
-
-        async def fetch(plan: Plan, reach: int = 0) -> Sequence[Any]:
-            return await db.fetch_all(page_query(plan, statement), **values, page_reach=reach)
-
+        values |= {f"page_after_{n}": key for n, key in enumerate(after)} if after else {}
+        values |= {f"page_before_{n}": key for n, key in enumerate(before)} if before else {}
+        read = tuple(dict.fromkeys((*columns, *self.key_types)) if cursors else columns)
+        read = read or self.query.keys
+        statement = PageStatement(self.query, read, window.backward, bool(after), bool(before))
         if not self.query.filters:
-            return self._page(window, statement, await fetch(PageStatement.index_scan))
-        rows = await fetch(PageStatement.bounded_scan, REACH * (window.size + 1))
+            rows = await db.fetch_all(page_query(PageStatement.index_scan, statement), **values)
+            return self._page(window, statement, rows)
+        values["page_reach"] = REACH * (window.size + 1)
+        bounded_scan = page_query(PageStatement.bounded_scan, statement)
+        rows = await db.fetch_all(bounded_scan, **values)
         page = self._page(window, statement, rows)
         if _is_complete(page, window, statement.edges(rows)):
             return page
-        [is_frequent] = await db.fetch_all(frequency_query(self.query, window.backward), **values)
+        towards = self.query._replace(descending=self.query.descending != window.backward)
+        [is_frequent] = await db.fetch_all(frequency_query(towards), **values)
         if is_frequent:
-            rows = await fetch(PageStatement.bounded_scan, EVERYTHING)
+            values["page_reach"] = EVERYTHING
+            rows = await db.fetch_all(bounded_scan, **values)
         else:
-            rows = await fetch(PageStatement.filter_then_sort)
+            sort = page_query(PageStatement.filter_then_sort, statement)
+            rows = await db.fetch_all(sort, **values)
         return self._page(window, statement, rows)
 
     def unread(self, window: Window) -> Page:
@@ -172,18 +167,18 @@ class Listing:
 
     async def count(self, db: QueryReader, limit: int = MAX_COUNT) -> int:
         """Return how many rows the list has, but no more than a limit."""
-        values = {**self.values, **_SAMPLED, "page_limit": limit}
-        values["page_reach"] = 2 * FREQUENT * limit
+        reach = 2 * FREQUENT * limit
+        values = {**self.values, **_SAMPLED, "page_limit": limit, "page_reach": reach}
         [count] = await db.fetch_all(count_query(self.query), **values)
         return count
 
     def cursor(self, keys: Sequence[object]) -> str:
         """Return the cursor of a row, by the values of the order's keys."""
-        return encode(self.identity, self._key_types, keys)
+        return encode(self.identity, self.key_types, keys)
 
     def read(self, cursor: str | None) -> tuple[Key, ...]:
         """Return a cursor's keys, none if it is absent. Raises InvalidArgument."""
-        return () if cursor is None else decode(self.identity, self._key_types, cursor)
+        return () if cursor is None else decode(self.identity, self.key_types, cursor)
 
     def _page(
         self, window: Window, statement: PageStatement, rows: Sequence[Sequence[object]]

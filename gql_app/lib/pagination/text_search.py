@@ -6,7 +6,6 @@ characters, in any locale, so that shorter texts are found by an index as well.
 
 import re
 from collections.abc import Sequence
-from itertools import starmap
 from typing import Final, Self
 
 from sqlalchemy import (
@@ -40,7 +39,6 @@ It is every character and every pair: `abc` is doubled to `a|ab|bc|c` and split.
 SEPARATOR: Final = "\1"
 
 _TRIGRAM: Final = re.compile("[a-z0-9]{3}")
-_Column = ColumnElement[str] | InstrumentedAttribute[str]
 
 
 class TextSearch:
@@ -49,50 +47,42 @@ class TextSearch:
     On PostgreSQL each column needs two GIN indexes: one with gin_trgm_ops, one of NGRAM_ARRAY.
     """
 
-    def __init__(self, *columns: _Column, name: str = "search") -> None:
+    def __init__(self, *columns: InstrumentedAttribute[str], name: str = "search") -> None:
         """Prepare for columns; `name` begins the parameters' names, and is unique in a list."""
         self._names: Final = [f"{name}_{number}" for number in range(len(columns))]
-        keys = list(zip(columns, self._names, strict=True))
-        row_condition = or_(*(contains(*key) for key in keys))
-        self.by_trigrams: Final = Condition(row_condition, or_(*starmap(matches_trigrams, keys)))
-        self.by_ngrams: Final = Condition(row_condition, or_(*starmap(matches_ngrams, keys)))
+        each = [_conditions(*key) for key in zip(columns, self._names, strict=True)]
+        row, by_trigrams, by_ngrams = (or_(*some) for some in zip(*each, strict=True))
+        self.by_trigrams: Final = Condition(row, by_trigrams)
+        self.by_ngrams: Final = Condition(row, by_ngrams)
 
     def filter(self, texts: Sequence[str]) -> tuple[Condition, dict[str, object]]:
         """Return the condition that finds a text, and the values of its parameters.
 
         The text comes once for each column, folded as that is.
         """
-        values: dict[str, object] = {}
-        for name, text in zip(self._names, texts, strict=True):
-            values |= {
-                f"{name}_text": text,
-                f"{name}_pattern": pattern(text),
-                f"{name}_ngrams": pairs(text),
-            }
-        return self.by_ngrams if any(map(ngrams, texts)) else self.by_trigrams, values
+        named = list(zip(self._names, texts, strict=True))
+        values: dict[str, object] = {f"{name}_text": text for name, text in named}
+        if any(map(ngrams, texts)):
+            return self.by_ngrams, values | {f"{name}_ngrams": pairs(text) for name, text in named}
+        values |= {f"{name}_pattern": pattern(text) for name, text in named}
+        return self.by_trigrams, values
 
 
-def contains(column: _Column, name: str) -> ColumnElement[bool]:
-    """Return that a column contains `NAME_text`, as it is fastest for a row at hand.
+def _conditions(
+    column: InstrumentedAttribute[str], name: str
+) -> tuple[ColumnElement[bool], ColumnElement[bool], ColumnElement[bool]]:
+    """Return that a column contains a text: for a row at hand, by trigrams, by NGRAM_ARRAY.
 
-    It needs no escaping, and takes half as long as LIKE, which PostgreSQL's prepared plans
+    strpos needs no escaping, and takes half as long as LIKE, which PostgreSQL's prepared plans
     make the pattern of anew for each row.
     """
-    text, nowhere = bindparam(f"{name}_text", type_=Text()), literal_column("0", Integer())
-    return EitherDialect(func.instr(column, text) > nowhere, func.strpos(column, text) > nowhere)
-
-
-def matches_trigrams(column: _Column, name: str) -> ColumnElement[bool]:
-    """Return the same by `NAME_pattern`, as an index of trigrams answers it."""
+    text, zero = bindparam(f"{name}_text", type_=Text()), literal_column("0", Integer())
+    contains = EitherDialect(func.instr(column, text) > zero, func.strpos(column, text) > zero)
     like = column.like(bindparam(f"{name}_pattern", type_=Text()))
-    return EitherDialect(contains(column, name), like)
-
-
-def matches_ngrams(column: _Column, name: str) -> ColumnElement[bool]:
-    """Return the same by `NAME_ngrams`, a list, as an index of NGRAM_ARRAY answers it."""
-    listed = bindparam(f"{name}_ngrams", type_=ARRAY(Text()))
-    holds_all = NgramArray(column).bool_op("@>")(listed)
-    return EitherDialect(contains(column, name), and_(holds_all, contains(column, name)))
+    ngram_array = literal_column(NGRAM_ARRAY.format(column.key), ARRAY(Text()))
+    has_all = ngram_array.bool_op("@>")(bindparam(f"{name}_ngrams", type_=ARRAY(Text())))
+    by_ngrams = EitherDialect(contains, and_(has_all, contains))
+    return contains, EitherDialect(contains, like), by_ngrams
 
 
 class EitherDialect(FunctionElement[bool]):
@@ -110,13 +100,6 @@ class EitherDialect(FunctionElement[bool]):
         return self
 
 
-class NgramArray(FunctionElement[Sequence[str]]):
-    """A column's characters and pairs, as they are indexed."""
-
-    inherit_cache = True
-    type = ARRAY(Text())
-
-
 @compiles(EitherDialect, "sqlite")
 def _first(element: EitherDialect, compiler: SQLCompiler, **options: object) -> str:
     first, _ = element.clauses  # what is processed has its values sent, written or not
@@ -127,11 +110,6 @@ def _first(element: EitherDialect, compiler: SQLCompiler, **options: object) -> 
 def _second(element: EitherDialect, compiler: SQLCompiler, **options: object) -> str:
     _, second = element.clauses
     return f"({compiler.process(second, **options)})"
-
-
-@compiles(NgramArray, "postgresql")
-def _ngram_array(element: NgramArray, compiler: SQLCompiler, **options: object) -> str:
-    return NGRAM_ARRAY.format(compiler.process(element.clauses, **options))
 
 
 def ngrams(text: str) -> list[str]:
