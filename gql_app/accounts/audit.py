@@ -6,7 +6,7 @@ at passwords and tokens are counted in memory, so that a flood of them writes li
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -121,17 +121,18 @@ async def record(
         fields = [f"{times} times"]
     elif structlog.is_configured():  # a command has no log, and says itself what it did
         db.after_commit(partial(_log_event, action, origin, customer_id))
-    event = AuditRecord(
-        id=new_id(),
-        at=at or clock.now(),
-        action=action,
-        actor_id=origin.actor_id,
-        customer_id=customer_id,
-        fields=list(fields),
-        ip_address=origin.ip_address,
-        user_agent=origin.user_agent,
-    )
+    event = _event(action, origin, customer_id, fields, at or clock.now())
     await db.execute(_INSERT, **event._asdict())
+
+
+async def record_each(
+    db: Transaction, action: Action, origin: Origin, customer_ids: Iterable[UUID]
+) -> None:
+    """Record an event of each of many customers, of which the log has no line."""
+    now = clock.now()
+    events = [_event(action, origin, each, (), now)._asdict() for each in customer_ids]
+    if events:
+        await db.execute_many(_INSERT, events)
 
 
 def listing(*, customer_id: UUID | None, action: str | None) -> Listing:
@@ -281,6 +282,25 @@ class Guesses:
 async def _record_events(db: Transaction, events: Sequence[_Event]) -> None:
     for kind, origin, number in events:
         await record(db, kind.action, origin, customer_id=kind.customer_id, times=number)
+
+
+def _event(
+    action: Action,
+    origin: Origin,
+    customer_id: UUID | None,
+    fields: Sequence[str],
+    at: datetime,
+) -> AuditRecord:
+    return AuditRecord(
+        id=new_id(),
+        at=at,
+        action=action,
+        actor_id=origin.actor_id,
+        customer_id=customer_id,
+        fields=list(fields),
+        ip_address=origin.ip_address,
+        user_agent=origin.user_agent,
+    )
 
 
 def _log_event(action: Action, origin: Origin, customer_id: UUID | None) -> None:

@@ -104,12 +104,12 @@ async def add(
         except Rejected as why:
             refused += [Refused(record.line, fault) for fault in why.faults]
     refused += _remove_duplicates(rows)
-    added = set(await db.fetch_many(_INSERT, list(rows.values())))
+    added = dict(await db.fetch_many(_INSERT, list(rows.values())))
     left = {line: row for line, row in rows.items() if row["id"] not in added}
     refused += await _taken(db, left)
-    for row in rows.values():
-        if row["id"] in added:
-            await _record(db, row)
+    admins = [customer_id for customer_id, is_admin in added.items() if is_admin]
+    await audit.record_each(db, Action.CUSTOMER_IMPORTED, Origin(), added)
+    await audit.record_each(db, Action.ADMIN_GRANTED, Origin(), admins)
     return sorted(refused, key=lambda each: each.line)
 
 
@@ -213,16 +213,9 @@ def _taken_fault(field: str) -> Fault:
     return Fault(UserErrorCode.TAKEN, message, field)
 
 
-async def _record(db: Transaction, row: Mapping[str, object]) -> None:
-    customer_id = row["id"]
-    assert isinstance(customer_id, UUID)  # noqa: S101 — for mypy
-    await audit.record(db, Action.CUSTOMER_IMPORTED, Origin(), customer_id=customer_id)
-    if row["is_admin"]:
-        await audit.record(db, Action.ADMIN_GRANTED, Origin(), customer_id=customer_id)
-
-
-_INSERT: Final[Query[UUID]] = Query(
-    insert_or_ignore(CustomerRow).returning(CustomerRow.id), lambda row: row[0]
+_INSERT: Final[Query[tuple[UUID, bool]]] = Query(
+    insert_or_ignore(CustomerRow).returning(CustomerRow.id, CustomerRow.is_admin),
+    lambda row: (row[0], row[1]),
 )
 """Adds a customer but where the id or the address is taken, for which a race is waited out."""
 _TAKEN: Final[Mapping[str, Query[object]]] = {
