@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
-from gql_app.accounts import audit, customers, sessions, validation
+from gql_app.accounts import audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import CustomerRecord, columns
 from gql_app.accounts.sessions import Lifetimes, Opened
@@ -31,7 +31,7 @@ from gql_app.lib import clock
 from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of
 from gql_app.lib.fair_queue import Party
 from gql_app.lib.network import client_of
-from gql_app.lib.text import canonical_email, mailbox_key
+from gql_app.lib.text import canonical_email, email_key_of, mailbox_key
 from gql_app.security.passwords import Passwords
 
 Column: TypeAlias = InstrumentedAttribute[Any] | ColumnElement[Any]
@@ -116,10 +116,10 @@ async def sign_in(
     if attempt.customer is None or not attempt.proven:
         await _count_failure(db, attempt, throttle, origin)
         return None
-    customer = await customers.hold(db, attempt.customer.id)
+    password_hash = attempt.customer.password_hash
+    customer = await db.fetch_one(_HOLD, id=attempt.customer.id, password_hash=password_hash)
     failed = await throttle.hold_room(db, attempt.limits, known=attempt.known)
-    unchanged = customer and customer.password_hash == attempt.customer.password_hash
-    if not customer or not customer.is_active or not unchanged:
+    if customer is None:
         return None
     await throttle.clear(db, *failed)
     if attempt.renewed_hash:
@@ -186,7 +186,7 @@ async def history_by_key(
     rows = await db.fetch_all(
         _BY_KEY,
         key=key,
-        former_key=validation.former_key(key),
+        former_key=email_key_of(key),
         hour_ago=now - HOUR,
         hour_ahead=now + HOUR,
         granted=sign_ins - 1,
@@ -248,10 +248,22 @@ _OLDEST_SIGN_IN: Final = (
     .correlate(CustomerRow)
     .scalar_subquery()
 )
+_RECORD: Final = columns(CustomerRow, CustomerRecord._fields)
+_HOLD: Final = Query(
+    select(*_RECORD)
+    .where(
+        CustomerRow.id == bindparam("id", type_=Uuid()),
+        CustomerRow.password_hash == bindparam("password_hash", type_=Text()),
+        CustomerRow.is_active,
+    )
+    .with_for_update(),
+    CustomerRecord._make,
+)
+"""Whose password it is still; an account is held before what counts its failures."""
 _BY_KEY: Final = _history(
     _NOTHING.outerjoin(CustomerRow, customers.has_address()),
     CustomerRow.id,
     _OLDEST_SIGN_IN,
-    *columns(CustomerRow, CustomerRecord._fields),
+    *_RECORD,
 )
 _BY_ID: Final = _history(_NOTHING, bindparam("customer_id", type_=Uuid()), null())

@@ -1,25 +1,19 @@
 """Lists of customers: which, in which order, and what of them is shown to whom."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Uuid, bindparam, case, false, or_
+from sqlalchemy import ColumnElement, FromClause, Uuid, bindparam, case, or_
 
-from gql_app.accounts.validation import email_key
 from gql_app.db.tables import CustomerRow
-from gql_app.errors import AdminRequired, BadUserInput
+from gql_app.errors import AdminRequired
 from gql_app.lib.database import api_text
-from gql_app.lib.pagination import Condition, Listing, ListQuery, TextSearch
-from gql_app.lib.text import search_key
-from gql_app.lib.text.normalization import LONGEST_DECOMPOSITION, MAX_MARKS, TooManyMarks, normalise
+from gql_app.lib.pagination import NOTHING, Condition, Listing, ListQuery, TextSearch
+from gql_app.lib.text import email_key, search_key
 
-MAX_SEARCH: Final = 254
-MAX_WORDS: Final = 8
-"""Words of one search, each of which is looked for on its own."""
 QUERIES: Final = 256
 """Kinds of lists that are kept; the least recently used go."""
 
@@ -38,8 +32,6 @@ PRIVATE: Final = frozenset(
 """Columns that are for the customer themself and for admins."""
 API_TEXT: Final = frozenset({"id", "created_at", "updated_at"})
 """Columns that a page has as the API writes them, not as what they are."""
-_Selected = Iterator[tuple[Condition, dict[str, object]]]
-"""Conditions, each with the values that it compares with."""
 
 
 class Order(NamedTuple):
@@ -65,16 +57,16 @@ def listing(
 
     Unless it is for an admin, private columns are null but for the caller's own, and who is
     deactivated is left out.
-    Raises AdminRequired if anybody else sorts by e-mail, and BadUserInput.
+    Raises AdminRequired if anybody else sorts by e-mail, and InvalidArgument.
     """
     if order.field is OrderField.EMAIL and not by_admin:
         what = "Sorting by e-mail"
         raise AdminRequired(what)
-    selected = dict(_selected(which, by_admin=by_admin))
+    conditions = _conditions(which, by_admin=by_admin)
     values: dict[str, object] = {"caller_id": caller_id}
-    for compared in selected.values():
+    for compared in conditions.values():
         values |= compared
-    query = _query(tuple(selected), order.field, order.descending, by_admin)
+    query = _query(tuple(conditions), order.field, order.descending, by_admin)
     return Listing(query, values, identity=(which, order))
 
 
@@ -95,53 +87,16 @@ def _query(
     )
 
 
-def _selected(which: Filter, *, by_admin: bool) -> _Selected:
-    """Return the conditions of a filter. Raises BadUserInput."""
-    if which.search:
-        yield from _searched(which.search, by_admin=by_admin)
+def _conditions(which: Filter, *, by_admin: bool) -> dict[Condition, dict[str, object]]:
+    """Return a filter's conditions, each with what it compares with. Raises InvalidArgument."""
+    conditions = _SEARCHES[by_admin].filters(which.search) if which.search else {}
     if which.is_admin is not None:
-        yield (_IS_ADMIN if which.is_admin else _IS_NO_ADMIN), {}
+        conditions[_IS_ADMIN if which.is_admin else _IS_NO_ADMIN] = {}
     if which.created_after is not None:
-        yield _CREATED_AFTER, {"created_after": which.created_after}
+        conditions[_CREATED_AFTER] = {"created_after": which.created_after}
     if which.created_before is not None:
-        yield _CREATED_BEFORE, {"created_before": which.created_before}
-
-
-def _searched(text: str, *, by_admin: bool) -> _Selected:
-    """Return a condition for each word; no text has a NUL, which PostgreSQL would not take.
-
-    A word is searched in the name as names' keys are folded, and in the address as theirs are.
-    """
-    if len(text) > MAX_SEARCH:
-        message = f"search is {len(text)} characters long. Search for at most {MAX_SEARCH}."
-        raise BadUserInput(message)
-    if "\0" in text:
-        yield _NOBODY, {}
-        return
-    try:
-        text = normalise(text, longest=LONGEST_DECOMPOSITION * MAX_SEARCH)
-    except TooManyMarks:
-        message = f"search has more than {MAX_MARKS} combining marks in a row."
-        raise BadUserInput(message) from None
-    words = _words(text)
-    if len(words) > MAX_WORDS:
-        message = f"search has {len(words)} words. Search for at most {MAX_WORDS}."
-        raise BadUserInput(message)
-    for search, word in zip(_SEARCHES[by_admin], words, strict=False):
-        yield search.filter(word if by_admin else word[:1])
-
-
-def _words(text: str) -> list[tuple[str, str]]:
-    """Return the words of a search, the longest first, but for those that another one holds.
-
-    Each comes as in a name's key and as in an address's.
-    """
-    folded = {(search_key(word), email_key(word)) for word in text.split()}
-    words: list[tuple[str, str]] = []
-    for name, email in sorted(folded, key=lambda word: (-len(word[0]), word)):
-        if not any(name in other_name and email in other for other_name, other in words):
-            words.append((name, email))
-    return words
+        conditions[_CREATED_BEFORE] = {"created_before": which.created_before}
+    return conditions
 
 
 def visible() -> ColumnElement[bool]:
@@ -172,22 +127,19 @@ _ORDERS: Final = {
     OrderField.EMAIL: ListQuery(CustomerRow, ("email_key",), unique=True),
 }
 _VISIBLE: Final = Condition(visible())
-_NOBODY: Final = Condition(false())
 _IS_ADMIN: Final = Condition(CustomerRow.is_admin.is_(True))
 _IS_NO_ADMIN: Final = Condition(CustomerRow.is_admin.is_(False))
 _CREATED_AFTER: Final = Condition(CustomerRow.created_at > bindparam("created_after"))
 _CREATED_BEFORE: Final = Condition(CustomerRow.created_at < bindparam("created_before"))
 _INDEXED: Final = {
-    OrderField.CREATED_AT: {_NOBODY, _CREATED_AFTER, _CREATED_BEFORE},
-    OrderField.NAME: {_NOBODY},
-    OrderField.EMAIL: {_NOBODY},
+    OrderField.CREATED_AT: {NOTHING, _CREATED_AFTER, _CREATED_BEFORE},
+    OrderField.NAME: {NOTHING},
+    OrderField.EMAIL: {NOTHING},
 }
 """Conditions that each order's own index answers."""
+_NAME: Final = (CustomerRow.name_key, search_key)
 _SEARCHES: Final = {
-    False: [TextSearch(CustomerRow.name_key, name=f"word_{n}") for n in range(MAX_WORDS)],
-    True: [
-        TextSearch(CustomerRow.name_key, CustomerRow.email_key, name=f"word_{n}")
-        for n in range(MAX_WORDS)
-    ],
+    False: TextSearch(_NAME),
+    True: TextSearch(_NAME, (CustomerRow.email_key, email_key)),
 }
-"""For admins a search is in addresses, too."""
+"""For admins each word is searched in addresses, too."""

@@ -1,6 +1,6 @@
 """Customers: who they are, and how they change."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
@@ -27,7 +27,7 @@ from gql_app.lib.database import (
     insert_row,
 )
 from gql_app.lib.ids import new_id
-from gql_app.lib.text import canonical_email, mailbox_key, search_key
+from gql_app.lib.text import canonical_email, email_key_of, mailbox_key, search_key
 
 _OWN_CREDENTIALS: Final = {
     "email": "This is your own e-mail address. Change it with updateMe.",
@@ -63,16 +63,16 @@ async def by_email(db: Reader, email: str) -> CustomerRecord | None:
     key = mailbox_key(email)
     if key is None:
         return None
-    values = {"key": key, "former_key": validation.former_key(key)}
-    return validation.owner(await db.fetch_all(_BY_EMAIL, **values), key)
+    found = await db.fetch_all(_BY_EMAIL, key=key, former_key=email_key_of(key))
+    return owner(found, key)
 
 
-async def hold(db: Transaction, customer_id: UUID) -> CustomerRecord | None:
-    """Return a customer, whom nobody else changes until the transaction ends.
+def owner(found: Iterable[CustomerRecord], canonical: str | None) -> CustomerRecord | None:
+    """Return whose an address is, among those whom either of its keys finds.
 
-    Whoever holds more than one thing of an account holds its customer first.
+    A key may be of an address that a server of the version before has changed since.
     """
-    return await db.fetch_one(_HOLD, id=customer_id)
+    return next((each for each in found if canonical_email(each.email) == canonical), None)
 
 
 async def create(
@@ -138,7 +138,7 @@ async def update(
     """
     if changes.may_remove_admin:
         await _spare_last_admin(db, customer_id)
-    before = await db.fetch_one(_HOLD_ALL, id=customer_id)
+    before = await db.fetch_one(_HOLD, id=customer_id)
     if before is None:
         raise not_found()
     customer = CustomerRecord._make(before[: len(_RECORD)])
@@ -303,8 +303,7 @@ _BY_EMAIL: Final = Query(
     CustomerRecord._make,
 )
 """Whoever has an address; with two of them, whose canonical key is stored comes first."""
-_HOLD: Final = Query(select(*_RECORD).where(_IS_IT).with_for_update(), CustomerRecord._make)
-_HOLD_ALL: Final = select(*_RECORD, *columns(CustomerRow, _KEYS)).where(_IS_IT).with_for_update()
+_HOLD: Final = select(*_RECORD, *columns(CustomerRow, _KEYS)).where(_IS_IT).with_for_update()
 _HOLD_ADMINS: Final[Query[Any]] = Query(
     select(CustomerRow.id)
     .where(CustomerRow.is_admin, CustomerRow.is_active)

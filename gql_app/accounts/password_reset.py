@@ -1,7 +1,8 @@
 """Password resets: a link in a letter, good for one new password."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, NamedTuple, Self
 
 from sqlalchemy import Text, bindparam, delete, select
 
@@ -48,14 +49,7 @@ async def resettable(db: Reader, token: str) -> CustomerRecord | None:
     Raises Rejected if it is too old.
     """
     link = await db.fetch_one(_LINK, digest=_digest(token))
-    if link is None:
-        return None
-    customer, expires_at, issued_on = link
-    if issued_on != letters.issued_on(customer):
-        return None
-    if expires_at <= clock.now():
-        raise Rejected(_OLD_LINK)
-    return customer
+    return _good_for(link)
 
 
 async def reset(
@@ -63,10 +57,11 @@ async def reset(
 ) -> None:
     """Spend a link's token: set the password, end every session, lift what locked the owner out.
 
-    Raises Rejected if the token has been spent meanwhile.
+    The account is held first, and then what counts its failures. Raises Rejected if the token has
+    been spent meanwhile.
     """
-    found = await resettable(db, token)
-    customer = await customers.hold(db, found.id) if found else None
+    link = await db.fetch_one(_HOLD, digest=_digest(token))
+    customer = _good_for(link)
     spent = await db.fetch_one(_SPEND, digest=_digest(token)) if customer else None
     if customer is None or spent is None or spent.issued_on != letters.issued_on(customer):
         raise Rejected(SPENT_LINK)
@@ -78,19 +73,42 @@ async def reset(
     await sessions.end_all(db, customer.id)
 
 
+class _Link(NamedTuple):
+    """A link that there is, and whose it is."""
+
+    customer: CustomerRecord
+    expires_at: datetime
+    issued_on: str | None
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Self:
+        """Return what a row says, which has the customer's columns first."""
+        return cls(CustomerRecord._make(row[:-2]), *row[-2:])
+
+
+def _good_for(link: _Link | None) -> CustomerRecord | None:
+    """Return whom a link is good for as they are. Raises Rejected if it is too old."""
+    if link is None or link.issued_on != letters.issued_on(link.customer):
+        return None
+    if link.expires_at <= clock.now():
+        raise Rejected(_OLD_LINK)
+    return link.customer
+
+
 def _digest(token: str) -> str | None:
     return refresh_secrets.digest(refresh_secrets.RESET, token)
 
 
 _WITH_DIGEST: Final = PasswordResetRow.digest == bindparam("digest", type_=Text())
-_LINK: Final[Query[tuple[CustomerRecord, datetime, str | None]]] = Query(
+_SELECT: Final = (
     select(
         *columns(CustomerRow, CustomerRecord._fields),
         PasswordResetRow.expires_at,
         PasswordResetRow.issued_on,
     )
     .join(PasswordResetRow, PasswordResetRow.customer_id == CustomerRow.id)
-    .where(_WITH_DIGEST, CustomerRow.is_active),
-    lambda row: (CustomerRecord._make(row[:-2]), row[-2], row[-1]),
+    .where(_WITH_DIGEST, CustomerRow.is_active)
 )
+_LINK: Final = Query(_SELECT, _Link.of)
+_HOLD: Final = Query(_SELECT.with_for_update(of=CustomerRow), _Link.of)
 _SPEND: Final = delete(PasswordResetRow).where(_WITH_DIGEST).returning(PasswordResetRow.issued_on)

@@ -1,15 +1,7 @@
-"""Validation: what is accepted of a customer's fields, and in which form it is kept.
-
-An address has two keys: `email_canonical` is the key of its mailbox, `email_key` is what lists
-sort and search by. Servers of the version before know `email_key` alone, by which they find
-customers and keep them apart, and may run beside this version during an upgrade. So this one
-writes both keys and looks up by both, and the address that is stored decides whose it is.
-Two addresses that differ in `email_canonical` alone, as ss and ß do, can't both be taken until
-`email_key` is no longer unique, a release later.
-"""
+"""Validation: what is accepted of a customer's fields, and in which form it is kept."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -23,11 +15,11 @@ from gql_app.lib.text import (
     canonical_email,
     check_visible,
     email_address,
+    email_key,
     is_below,
     search_key,
     single_line,
     special_use,
-    unicode_domain,
 )
 from gql_app.security.passwords import check_new_password
 from gql_app.settings import Settings
@@ -93,30 +85,17 @@ class Changes:
         return False in (self.values.get("is_admin"), self.values.get("is_active"))
 
 
-def email_key(email: str) -> str:
-    """Return what an address is sorted and searched by, and was told apart by before: casefold."""
-    return email.casefold()
-
-
-def former_key(canonical: str | None) -> str | None:
-    """Return the email_key of every address of a canonical key; of none, None."""
-    if canonical is None:
-        return None
-    local, _, domain = canonical.rpartition("@")
-    return email_key(f"{local}@{unicode_domain(domain)}")
-
-
 def email_keys(email: str) -> dict[str, str]:
-    """Return both keys of an address that is to be stored, by their columns."""
-    return {"email_key": email_key(email), "email_canonical": canonical_email(email)}
+    """Return both keys of an address that is to be stored, by their columns.
 
-
-def owner(found: Iterable[CustomerRecord], canonical: str | None) -> CustomerRecord | None:
-    """Return whose an address is, among those whom either of its keys finds.
-
-    A key may be of an address that a server of the version before has changed since.
+    `email_canonical` is the key of its mailbox, `email_key` is what lists sort and search by.
+    Servers of the version before know `email_key` alone, by which they find customers and keep
+    them apart, and may run beside this version during an upgrade. So this one writes both keys
+    and looks up by both, and the address that is stored decides whose it is. Two addresses that
+    differ in `email_canonical` alone, as ss and ß do, can't both be taken until `email_key` is
+    no longer unique, a release later.
     """
-    return next((each for each in found if canonical_email(each.email) == canonical), None)
+    return {"email_key": email_key(email), "email_canonical": canonical_email(email)}
 
 
 def check_new(

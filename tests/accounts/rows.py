@@ -9,13 +9,12 @@ from typing import Any
 from uuid import UUID
 
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
-from gql_app.accounts.validation import email_key
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database
 from gql_app.lib.ids import new_id
 from gql_app.lib.pagination import Listing, Page, Window
 from gql_app.lib.pagination.listing import REACH
-from gql_app.lib.text import canonical_email, search_key
+from gql_app.lib.text import canonical_email, email_key, search_key
 from tests.rows import add_all
 from tests.statements import listened
 

@@ -11,10 +11,10 @@ from sqlalchemy import delete
 from gql_app.accounts import authentication, customers, validation
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
-from gql_app.accounts.validation import check_changes, email_key, email_keys, former_key
+from gql_app.accounts.validation import check_changes, email_keys
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database
-from gql_app.lib.text import canonical_email, mailbox_key
+from gql_app.lib.text import canonical_email, email_key, email_key_of, mailbox_key
 from tests.accounts.rows import customer, statements, store
 from tests.accounts.test_filter_plans import plan_of, plan_on_sqlite, used
 from tests.people import add_customer
@@ -88,13 +88,13 @@ def test_equal_keys_have_equal_a_labels_and_equally_long_local_parts(addresses: 
 def test_the_former_key_of_a_mailbox_is_that_of_each_of_its_spellings(address: str) -> None:
     kept = stored(address)
     if kept:
-        assert former_key(canonical_email(kept)) == email_key(kept)
+        assert email_key_of(canonical_email(kept)) == email_key(kept)
 
 
 def test_a_domain_that_is_none_keeps_its_spelling_in_lower_case() -> None:
     assert canonical_email("A@\u2028É.com") == "a@\u2028é.com"
-    assert former_key("a@xn--\u2028.com") == "a@xn--\u2028.com"
-    assert former_key(None) is None
+    assert email_key_of("a@xn--\u2028.com") == "a@xn--\u2028.com"
+    assert email_key_of(None) is None
 
 
 async def found(database: Database, address: str) -> CustomerRecord | object:

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from gql_app.accounts.validation import check_new, email_key
+from gql_app.accounts.validation import check_new
 from gql_app.cli.samples import BATCH, batches, insert_samples
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database
-from gql_app.lib.text import search_key
+from gql_app.lib.text import email_key, search_key
 from tests.people import PASSWORD
 from tests.rows import get_row, value
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from sqlalchemy import insert, select, text
 
-from gql_app.accounts.validation import MAX_NAME, check_new, email_key
+from gql_app.accounts.validation import MAX_NAME, check_new
 from gql_app.clock import LATEST
 from gql_app.db.tables import CustomerRow, Row, SessionRow
 from gql_app.lib.database import Database, IntegrityViolation, check_metadata
 from gql_app.lib.ids import new_id
-from gql_app.lib.text import MAX_EMAIL, MAX_KEY, search_key
+from gql_app.lib.text import MAX_EMAIL, MAX_KEY, email_key, search_key
 from tests.accounts.rows import customer, store
 from tests.rows import add, column, get_row, value
 

@@ -4,10 +4,11 @@ from gql_app.lib.text.emails import (
     MAX_EMAIL,
     canonical_email,
     email_address,
+    email_key,
+    email_key_of,
     is_below,
     mailbox_key,
     special_use,
-    unicode_domain,
 )
 from gql_app.lib.text.keys import MAX_KEY, search_key
 from gql_app.lib.text.lines import (
@@ -39,6 +40,8 @@ __all__ = [
     "canonical_email",
     "check_visible",
     "email_address",
+    "email_key",
+    "email_key_of",
     "is_below",
     "mailbox_key",
     "normalise",
@@ -46,5 +49,4 @@ __all__ = [
     "search_key",
     "single_line",
     "special_use",
-    "unicode_domain",
 ]

@@ -69,14 +69,20 @@ def canonical_email(email: str) -> str:
     return f"{''.join(map(_lower, local))}@{_a_label(domain)}"
 
 
-def unicode_domain(domain: str) -> str:
-    """Return a domain with its A-labels as the U-labels that they mean (RFC 5890)."""
-    if "xn--" in domain:
-        try:
-            return idna.decode(domain)
-        except idna.IDNAError:
-            pass
-    return domain
+def email_key(email: str) -> str:
+    """Return what an address is searched and sorted by: full case folding (Unicode 3.13).
+
+    Two mailboxes may have the same one, as ss and ß are folded alike.
+    """
+    return email.casefold()
+
+
+def email_key_of(canonical: str | None) -> str | None:
+    """Return the email_key of every address with a canonical_email; of none, None."""
+    if canonical is None:
+        return None
+    local, _, domain = canonical.rpartition("@")
+    return email_key(f"{local}@{_u_label(domain)}")
 
 
 def _by_syntax(text: str) -> str:
@@ -104,3 +110,13 @@ def _a_label(domain: str) -> str:
         except idna.IDNAError:
             pass
     return domain.lower()
+
+
+def _u_label(domain: str) -> str:
+    """Return a domain with its A-labels as the U-labels that they mean (RFC 5890)."""
+    if "xn--" in domain:
+        try:
+            return idna.decode(domain)
+        except idna.IDNAError:
+            pass
+    return domain

@@ -8,10 +8,11 @@ from gql_app.lib.text import (
     LineTooLong,
     canonical_email,
     email_address,
+    email_key,
+    email_key_of,
     is_below,
     mailbox_key,
     special_use,
-    unicode_domain,
 )
 
 
@@ -86,12 +87,16 @@ def test_key_of_a_mailbox_lowers_letters_and_writes_the_domain_in_a_labels(
 
 
 @pytest.mark.parametrize(
-    ("domain", "shown"),
+    ("canonical", "key"),
     [
-        ("xn--bcher-kva.example.com", "bücher.example.com"),
-        ("example.com", "example.com"),
-        ("xn--\u2028.com", "xn--\u2028.com"),
+        ("straße@xn--bcher-kva.example.com", "strasse@bücher.example.com"),
+        ("ada@example.com", "ada@example.com"),
+        ("ada@xn--\u2028.com", "ada@xn--\u2028.com"),
+        (None, None),
     ],
 )
-def test_domain_is_shown_in_u_labels_if_it_is_one(domain: str, shown: str) -> None:
-    assert unicode_domain(domain) == shown
+def test_key_to_search_by_is_that_of_every_address_of_a_mailbox(
+    canonical: str | None, key: str | None
+) -> None:
+    assert email_key_of(canonical) == key
+    assert key is None or email_key(key.upper()) == key
