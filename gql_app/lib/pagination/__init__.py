@@ -1,7 +1,7 @@
 """Keyset connections over any table."""
 
 from gql_app.lib.pagination.cursors import InvalidArgument
-from gql_app.lib.pagination.list_query import Condition, ListQuery
+from gql_app.lib.pagination.list_query import NOTHING, Condition, ListQuery
 from gql_app.lib.pagination.listing import (
     DEFAULT_SIZE,
     MAX_COUNT,
@@ -19,6 +19,7 @@ __all__ = [
     "MAX_COUNT",
     "MAX_SIZE",
     "NGRAM_ARRAY",
+    "NOTHING",
     "Condition",
     "InvalidArgument",
     "LazyRows",

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, UnaryExpression, and_
+from sqlalchemy import ColumnElement, FromClause, UnaryExpression, and_, false
 from sqlalchemy.orm import DeclarativeBase
 
 KEY_TYPES: Final = frozenset({datetime, UUID, str, int})
@@ -26,6 +26,10 @@ class Condition:
         """Take it as it is fastest for a row at hand, and as an index answers it."""
         self.row_condition: Final = row_condition
         self.index_condition: Final = row_condition if index_condition is None else index_condition
+
+
+NOTHING: Final = Condition(false())
+"""The condition that no row meets."""
 
 
 @lru_cache(256)

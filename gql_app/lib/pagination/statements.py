@@ -24,13 +24,12 @@ from gql_app.lib.pagination.list_query import Clause, ListQuery
 STATEMENTS: Final = 256
 """Statements that are kept of each kind; the least recently used go."""
 CURSORS: Final = ("after", "before")
+_Sides = dict[str, Clause]
+"""By cursor, whether there is anything on its side away from the page."""
 _SIZE, _REACH, _LIMIT, _SAMPLE, _MANY = (
     bindparam(f"page_{name}", type_=Integer())
     for name in ("size", "reach", "limit", "sample", "many")
 )
-
-
-_Sides = dict[str, Clause]
 
 
 class Edges(NamedTuple):

@@ -5,7 +5,8 @@ characters, in any locale, so that shorter texts are found by an index as well.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import contains
 from typing import Final, Self
 
 from sqlalchemy import (
@@ -26,7 +27,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import OperatorType
 
-from gql_app.lib.pagination.list_query import Condition
+from gql_app.lib.pagination.cursors import InvalidArgument
+from gql_app.lib.pagination.list_query import NOTHING, Condition
+from gql_app.lib.text import LONGEST_DECOMPOSITION, MAX_MARKS, TooManyMarks, normalise
 
 NGRAM_ARRAY: Final = (
     "(string_to_array({0}, NULL) || string_to_array("
@@ -37,39 +40,84 @@ NGRAM_ARRAY: Final = (
 It is every character and every pair: `abc` is doubled to `a|ab|bc|c` and split.
 """
 SEPARATOR: Final = "\1"
+MAX_SEARCH: Final = 254
+"""Characters of a text that is searched for."""
+MAX_WORDS: Final = 8
+"""Words of it, each of which is looked for on its own."""
 
 _TRIGRAM: Final = re.compile("[a-z0-9]{3}")
+_Column = InstrumentedAttribute[str]
 
 
 class TextSearch:
-    """Filters for a text that any of some columns contains.
+    """Filters for the words of a text, each of which any of some columns contains.
 
     On PostgreSQL each column needs two GIN indexes: one with gin_trgm_ops, one of NGRAM_ARRAY.
     """
 
-    def __init__(self, *columns: InstrumentedAttribute[str], name: str = "search") -> None:
-        """Prepare for columns; `name` begins the parameters' names, and is unique in a list."""
+    def __init__(self, *columns: tuple[_Column, Callable[[str], str]]) -> None:
+        """Prepare for columns, each with what folds a text as the column is folded."""
+        self._folds: Final = [fold for _, fold in columns]
+        searched = [column for column, _ in columns]
+        self._words: Final = [Word(searched, f"search_{number}") for number in range(MAX_WORDS)]
+
+    def filters(self, text: str) -> dict[Condition, dict[str, object]]:
+        """Return a condition for each word, and the values of its parameters.
+
+        Raises InvalidArgument, which calls the text `search`.
+        """
+        if len(text) > MAX_SEARCH:
+            message = f"search is {len(text)} characters long. Search for at most {MAX_SEARCH}."
+            raise InvalidArgument(message)
+        if "\0" in text:  # as no text does, and PostgreSQL takes none
+            return {NOTHING: {}}
+        try:
+            text = normalise(text, longest=LONGEST_DECOMPOSITION * MAX_SEARCH)
+        except TooManyMarks:
+            message = f"search has more than {MAX_MARKS} combining marks in a row."
+            raise InvalidArgument(message) from None
+        words = self._split(text)
+        if len(words) > MAX_WORDS:
+            message = f"search has {len(words)} words. Search for at most {MAX_WORDS}."
+            raise InvalidArgument(message)
+        return dict(map(Word.filter, self._words, words))
+
+    def _split(self, text: str) -> list[tuple[str, ...]]:
+        """Return the words, the longest first, but for those that another one contains.
+
+        Each comes folded as each column is.
+        """
+        folded = {tuple(fold(word) for fold in self._folds) for word in text.split()}
+        words: list[tuple[str, ...]] = []
+        for word in sorted(folded, key=lambda word: (-len(word[0]), word)):
+            if not any(all(map(contains, other, word)) for other in words):
+                words.append(word)
+        return words
+
+
+class Word:
+    """The filters for one word of a search, which is folded as each column is."""
+
+    def __init__(self, columns: Sequence[_Column], name: str) -> None:
+        """Prepare for columns; `name` begins the names of the parameters."""
         self._names: Final = [f"{name}_{number}" for number in range(len(columns))]
         each = [_conditions(*key) for key in zip(columns, self._names, strict=True)]
         row, by_trigrams, by_ngrams = (or_(*some) for some in zip(*each, strict=True))
         self.by_trigrams: Final = Condition(row, by_trigrams)
         self.by_ngrams: Final = Condition(row, by_ngrams)
 
-    def filter(self, texts: Sequence[str]) -> tuple[Condition, dict[str, object]]:
-        """Return the condition that finds a text, and the values of its parameters.
-
-        The text comes once for each column, folded as that is.
-        """
-        named = list(zip(self._names, texts, strict=True))
+    def filter(self, word: Sequence[str]) -> tuple[Condition, dict[str, object]]:
+        """Return the condition that finds a word, and the values of its parameters."""
+        named = list(zip(self._names, word, strict=True))
         values: dict[str, object] = {f"{name}_text": text for name, text in named}
-        if any(map(ngrams, texts)):
+        if any(map(ngrams, word)):
             return self.by_ngrams, values | {f"{name}_ngrams": pairs(text) for name, text in named}
         values |= {f"{name}_pattern": pattern(text) for name, text in named}
         return self.by_trigrams, values
 
 
 def _conditions(
-    column: InstrumentedAttribute[str], name: str
+    column: _Column, name: str
 ) -> tuple[ColumnElement[bool], ColumnElement[bool], ColumnElement[bool]]:
     """Return that a column contains a text: for a row at hand, by trigrams, by NGRAM_ARRAY.
 
@@ -77,12 +125,12 @@ def _conditions(
     make the pattern of anew for each row.
     """
     text, zero = bindparam(f"{name}_text", type_=Text()), literal_column("0", Integer())
-    contains = EitherDialect(func.instr(column, text) > zero, func.strpos(column, text) > zero)
+    at_hand = EitherDialect(func.instr(column, text) > zero, func.strpos(column, text) > zero)
     like = column.like(bindparam(f"{name}_pattern", type_=Text()))
     ngram_array = literal_column(NGRAM_ARRAY.format(column.key), ARRAY(Text()))
     has_all = ngram_array.bool_op("@>")(bindparam(f"{name}_ngrams", type_=ARRAY(Text())))
-    by_ngrams = EitherDialect(contains, and_(has_all, contains))
-    return contains, EitherDialect(contains, like), by_ngrams
+    by_ngrams = EitherDialect(at_hand, and_(has_all, at_hand))
+    return at_hand, EitherDialect(at_hand, like), by_ngrams
 
 
 class EitherDialect(FunctionElement[bool]):

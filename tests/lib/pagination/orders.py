@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 from gql_app.lib.database import Database, Moment, insert_row
-from gql_app.lib.pagination import Condition, Listing, ListQuery, TextSearch, Window
+from gql_app.lib.pagination import Condition, Listing, ListQuery, Window
 
 README: Final = Path(__file__).parents[3] / "gql_app" / "lib" / "pagination" / "README.md"
 START: Final = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
@@ -65,7 +65,6 @@ def example() -> tuple[type[DeclarativeBase], Newest]:
 
 
 OrderRow, newest = example()
-SEARCH: Final = TextSearch(ParcelRow.label)
 LABELLED: Final = Condition(ParcelRow.label == bindparam("label"))
 
 

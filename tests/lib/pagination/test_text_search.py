@@ -5,14 +5,15 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 from gql_app.lib.database import Database, Query
-from gql_app.lib.pagination.text_search import ngrams, pattern
-from tests.lib.pagination.orders import SEARCH, ParcelRow, fill, parcels
+from gql_app.lib.pagination.text_search import Word, ngrams, pattern
+from tests.lib.pagination.orders import ParcelRow, fill, parcels
 
 POSTGRESQL = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy left it untyped
+WORD = Word([ParcelRow.label], "search")
 CONDITIONS = {
-    "contains": SEARCH.by_ngrams.row_condition,
-    "matches_trigrams": SEARCH.by_trigrams.index_condition,
-    "matches_ngrams": SEARCH.by_ngrams.index_condition,
+    "contains": WORD.by_ngrams.row_condition,
+    "matches_trigrams": WORD.by_trigrams.index_condition,
+    "matches_ngrams": WORD.by_ngrams.index_condition,
 }
 SELECTS = {name: select(ParcelRow.label).where(condition) for name, condition in CONDITIONS.items()}
 LABELS = [
@@ -40,7 +41,7 @@ async def test_a_text_is_held_by_those_that_it_stands_in(database: Database, nam
     await fill(database, ParcelRow, parcels(LABELS))
     texts = [*LABELS, "b", "猫", " ", "1", "%b", "_b", "\\", "\\%", "zz", '"', "bb", "/"]
     for text in texts:
-        _, values = SEARCH.filter([text])
+        _, values = WORD.filter([text])
         values |= {"search_0_pattern": pattern(text), "search_0_ngrams": ngrams(text)}
         query = Query(SELECTS[name], lambda row: str(row[0]))
         found = await database.fetch_all(query, **values)
@@ -76,4 +77,4 @@ def test_a_text_is_found_by_its_pairs_or_by_itself(text: str, pairs: list[str]) 
 @pytest.mark.parametrize("text", ["abc", "小abc", "123 小", "\1", "a\1"])
 def test_a_text_that_trigrams_or_nothing_finds_has_no_ngrams(text: str) -> None:
     assert ngrams(text) == []
-    assert SEARCH.filter([text])[0] is SEARCH.by_trigrams
+    assert WORD.filter([text])[0] is WORD.by_trigrams
