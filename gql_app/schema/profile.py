@@ -1,12 +1,13 @@
-"""The profile: what signed-in customers change about themselves."""
+"""The profile: what customers change about themselves, signed in or by a link in a letter."""
 
 from contextlib import nullcontext
 from dataclasses import replace
+from typing import Final
 from uuid import UUID
 
 import strawberry
 
-from gql_app.accounts import authentication, customers, validation
+from gql_app.accounts import authentication, customers, password_reset, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.callers import Authority
 from gql_app.accounts.records import CustomerRecord
@@ -21,6 +22,11 @@ from gql_app.schema.customers import Customer, CustomerPayload
 from gql_app.schema.payloads import StatusPayload
 from gql_app.schema.permissions import authenticated
 from gql_app.security.passwords import check_new_password
+
+_NO_MAIL: Final = Fault(
+    UserErrorCode.MAIL_NOT_SET_UP,
+    "Mail is not set up on this server, so no link can be sent. Ask an admin.",
+)
 
 
 @strawberry.input(description="What is left out stays as it is.")
@@ -92,10 +98,10 @@ class ProfileMutation:
         context, me = info.context, await info.context.signed_in()
         origin, customer = await context.by_caller(), me.customer
         try:
-            secret = checked_password(new_password, customer, context.resources.rules.service)
+            secret = _checked_password(new_password, customer, context.resources.rules.service)
             limit = await _room_to_change(context, customer)
             authority = await _prove(context, me, current_password)
-            hashed = await new_hash(context, secret, customer, origin.party)
+            hashed = await _new_hash(context, secret, customer, origin.party)
             opened = await context.write_as(
                 authority,
                 context.resources.throttle.limited,
@@ -128,7 +134,56 @@ class ProfileMutation:
         return StatusPayload.success("Your account is gone.")
 
 
-def checked_password(new_password: str, customer: CustomerRecord, service: str) -> str:
+@strawberry.type
+class PasswordResetMutation:
+    """Asking for a link, and using it."""
+
+    @strawberry.mutation(
+        description="Sends a link to reset a password, good for one use within 30 minutes. The "
+        "same answer, in the same time, whether or not the address is known."
+    )
+    async def request_password_reset(self, info: Info, email: str) -> StatusPayload:
+        """Post a letter, which leaves after the commit."""
+        context, resources = info.context, info.context.resources
+        if not resources.mailer.open:
+            return StatusPayload.rejected(context, Rejected(_NO_MAIL))
+        try:
+            limits = resources.throttle.of_client("reset", context.origin.ip_address)
+            await context.require_room(*limits)
+            await context.write(
+                password_reset.request, email, resources.throttle, origin=context.origin
+            )
+        except Rejected as why:
+            return StatusPayload.rejected(context, why)
+        return StatusPayload.success(
+            "If there is an account with this address, a letter with a link is on its way."
+        )
+
+    @strawberry.mutation(
+        description="Sets a new password with the token of a letter's link, which works once, "
+        "and ends every session."
+    )
+    async def reset_password(self, info: Info, token: str, new_password: str) -> StatusPayload:
+        """Set a new password of whose link it is."""
+        context, resources = info.context, info.context.resources
+        try:
+            customer = await _owner(context, token)
+            secret = _checked_password(new_password, customer, resources.rules.service)
+            party = Party.of(context.origin.ip_address, customer.id)
+            hashed = await _new_hash(context, secret, customer, party)
+            await context.write(
+                password_reset.reset,
+                token,
+                resources.throttle,
+                password_hash=hashed,
+                origin=context.origin,
+            )
+        except Rejected as why:
+            return StatusPayload.rejected(context, why)
+        return StatusPayload.success(context.done("Your password is set. Sign in with it."))
+
+
+def _checked_password(new_password: str, customer: CustomerRecord, service: str) -> str:
     """Return the normal form of a new password. Raises Rejected if it is a bad one."""
     secret = check_new_password(
         new_password, email=customer.email, name=customer.name, service=service
@@ -153,7 +208,7 @@ async def _room_to_change(context: Context, customer: CustomerRecord) -> Limit:
     return limit
 
 
-async def new_hash(context: Context, secret: str, customer: CustomerRecord, party: Party) -> str:
+async def _new_hash(context: Context, secret: str, customer: CustomerRecord, party: Party) -> str:
     """Return the hash of a new password. Raises Rejected if it is the one in force."""
     passwords = context.resources.passwords
     if await passwords.verify(secret, customer.password_hash, party):
@@ -187,3 +242,18 @@ async def _prove(
         context.guessed(Action.PROOF_FAILED, me.customer.id)
         raise Rejected(authentication.wrong_password(field))
     return Authority(me, proven=field)
+
+
+async def _owner(context: Context, token: str) -> CustomerRecord:
+    """Return whose link it is; guesses are counted. Raises Rejected."""
+    if not password_reset.may_be_token(token):
+        raise Rejected(password_reset.SPENT_LINK)
+    throttle = context.resources.throttle
+    limits = throttle.of_client("reset with", context.origin.ip_address)
+    await context.require_room(*limits)
+    customer = await password_reset.resettable(context.db, token)
+    if customer is None:
+        await context.write(throttle.count, *limits)
+        context.guessed(Action.RESET_REFUSED)
+        raise Rejected(password_reset.SPENT_LINK)
+    return customer

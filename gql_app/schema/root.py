@@ -15,8 +15,7 @@ from gql_app.schema.audit import AuditQuery
 from gql_app.schema.authentication import AuthenticationMutation
 from gql_app.schema.customers import CustomerListQuery, CustomerQuery
 from gql_app.schema.errors import Unreadable
-from gql_app.schema.password_reset import PasswordResetMutation
-from gql_app.schema.profile import ProfileMutation
+from gql_app.schema.profile import PasswordResetMutation, ProfileMutation
 from gql_app.schema.sessions import SessionMutation, TokenQuery
 
 _DATE_TIME: Final = re.compile(
