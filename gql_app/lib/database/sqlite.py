@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
@@ -179,8 +180,8 @@ class ConnectionPool:
         self.slots.release()
 
     def submit(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        """Have a thread work."""
-        return self._threads.submit(work, *args, **kwargs)
+        """Have a thread work, whose log lines name the request that it works for."""
+        return self._threads.submit(copy_context().run, work, *args, **kwargs)
 
     async def run(
         self, connection: "Connection", work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
