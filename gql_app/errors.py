@@ -8,8 +8,7 @@
     │   │   ├── TokenInvalid
     │   │   ├── TokenExpired
     │   │   └── TokenRevoked
-    │   ├── AdminRequired       FORBIDDEN
-    │   └── BadUserInput        BAD_USER_INPUT
+    │   └── AdminRequired       FORBIDDEN
     └── Rejected                a mutation is refused: the payload's `errors`
         └── TooManyAttempts     with the seconds to wait
 
@@ -28,7 +27,6 @@ from gql_app.lib.faults import CannotStart
 
 __all__ = [
     "AdminRequired",
-    "BadUserInput",
     "CannotStart",
     "Fault",
     "GqlAppError",
@@ -169,12 +167,6 @@ class AdminRequired(Refusal):
             reason="ADMIN_REQUIRED",
             required="admin",
         )
-
-
-class BadUserInput(Refusal):
-    """An argument that no answer can be given to."""
-
-    code = "BAD_USER_INPUT"
 
 
 class KeysGone(Unavailable):

@@ -56,7 +56,6 @@ def test_docstring_draws_the_family_as_it_is() -> None:
             errors.AdminRequired(),
             {"code": "FORBIDDEN", "reason": "ADMIN_REQUIRED", "required": "admin"},
         ),
-        (errors.BadUserInput("A page holds 1 to 500."), {"code": "BAD_USER_INPUT"}),
         (errors.Unavailable(), {"code": "SERVICE_UNAVAILABLE", "retryAfter": 1}),
         (
             CommitOutcomeUnknown(),

@@ -20,7 +20,6 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     delete,
-    false,
     select,
     update,
 )
@@ -32,7 +31,7 @@ from gql_app.lib.database import Database, Query, Reader, Transaction, insert_ro
 from gql_app.lib.fair_queue import Party
 from gql_app.lib.ids import new_id
 from gql_app.lib.network.addresses import canonical
-from gql_app.lib.pagination import MAX_SIZE, Condition, Listing, ListQuery, Window
+from gql_app.lib.pagination import MAX_SIZE, NOTHING, Condition, Listing, ListQuery, Window
 
 _log: Final = structlog.stdlib.get_logger(__name__)
 
@@ -143,9 +142,9 @@ def listing(*, customer_id: UUID | None, action: str | None) -> Listing:
         conditions.append(_OF_CUSTOMER)
         values["customer_id"] = customer_id
     if action is not None:
-        conditions.append(_OF_ACTION if action in set(Action) else _NONE)
+        conditions.append(_OF_ACTION if action in set(Action) else NOTHING)
         values["action"] = action
-    query = ListQuery(AuditRow, _ORDER, descending=True, indexed=tuple(conditions))
+    query = ListQuery(AuditRow, ("at",), descending=True, indexed=tuple(conditions))
     return Listing(query, values, identity=("audit", customer_id, action))
 
 
@@ -183,7 +182,7 @@ async def purge(db: Transaction, *, batch: int, kept: timedelta) -> int:
 
 async def stream(db: Reader) -> AsyncIterator[AuditRecord]:
     """Return every event, the oldest first, read a page at a time."""
-    events = Listing(ListQuery(AuditRow, _ORDER), {}, identity="all")
+    events = Listing(ListQuery(AuditRow, ("at",)), {}, identity="all")
     window = Window(MAX_SIZE)
     while True:
         page = await events.page(db, window, AuditRecord._fields)
@@ -317,7 +316,5 @@ _INSERT: Final = Query(insert_row(AuditRow), tuple)
 _INSERT_DELETED_ACTOR: Final = upsert(DeletedActorRow, update=())
 _NOWHERE: Final = {"ip_address": None, "user_agent": None}
 _KNOWN_FROM: Final = AuditRow.ip_address.is_not(None) | AuditRow.user_agent.is_not(None)
-_ORDER: Final = ("at", "id")
 _OF_CUSTOMER: Final = Condition(AuditRow.customer_id == bindparam("customer_id", type_=Uuid()))
 _OF_ACTION: Final = Condition(AuditRow.action == bindparam("action", type_=Text()))
-_NONE: Final = Condition(false())

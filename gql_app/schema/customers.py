@@ -265,7 +265,7 @@ class _Wanted(NamedTuple):
     rows: bool
     """Whether it is to be read at all."""
     counted: bool
-    columns: frozenset[str]
+    columns: Sequence[str]
     cursors: frozenset[str]
 
 
@@ -274,6 +274,6 @@ def _wanted(info: Info) -> _Wanted:
     return _Wanted(
         rows=bool(asked(info) & {"nodes", "edges", "page_info"}),
         counted="total_count" in asked(info),
-        columns=(fields & COLUMNS) | ({"id"} if "sessions" in fields else set()),
+        columns=sorted((fields & COLUMNS) | ({"id"} if "sessions" in fields else set())),
         cursors=(asked(info, "edges") | asked(info, "page_info")) & CURSORS,
     )
