@@ -38,7 +38,8 @@ from tests.lib.database.people import (
 )
 
 SECRET = "a value nobody may see"
-ENDLESS = "count(*) FROM (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n FROM c)"
+NUMBERS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n FROM c"
+ENDLESS = f"count(*) FROM ({NUMBERS})"
 
 
 async def test_what_a_block_wrote_is_kept_when_it_ends(database: Database) -> None:
@@ -315,16 +316,21 @@ def test_the_file_of_a_url_is_found(url: str, file: str) -> None:
 async def test_commit_goes_through_though_its_block_is_cancelled(
     database: Database, database_url: str
 ) -> None:
-    for number in range(10):
-        task = asyncio.create_task(database.once(add, f"Ada {number}"))
+    committed: list[str] = []
+
+    async def add_one(transaction: Transaction, name: str) -> None:
+        await add(transaction, name)
+        transaction.after_commit(lambda: committed.append(name))
+
+    for number in range(40):
+        task = asyncio.create_task(database.once(add_one, f"{number:02}"))
         for _ in range(number):
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.0005)
         task.cancel()
         await asyncio.wait([task])
     await until(lambda: database.use["write"]["in_use"] == 0)
-    await database.transact(add, "Bob")
     names = await database.fetch_all(NAMES)
-    assert "Bob" in names
+    assert names == sorted(committed)
     assert len(names) == len(await past(database_url, "SELECT name FROM people"))
 
 
