@@ -1,7 +1,15 @@
 """The database: reading, transactions, and what is tried again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractContextManager, asynccontextmanager
 from typing import (
     Any,
@@ -9,7 +17,6 @@ from typing import (
     Final,
     Literal,
     ParamSpec,
-    Protocol,
     TypeAlias,
     TypeVar,
     overload,
@@ -23,7 +30,7 @@ from gql_app.lib.database.probing import PROBE_TIMEOUT, within
 from gql_app.lib.database.retrying import retry_conflict, retry_lost
 from gql_app.lib.database.servers import CONNECT_TIMEOUT
 from gql_app.lib.database.sqlite import SqliteBackend, SqliteTransaction
-from gql_app.lib.database.statements import Compiled, Query, Statement, compiled
+from gql_app.lib.database.statements import Query, Statement, compiled
 
 CONNECTIONS: Final = 10
 """Connections that one process reads with; as many again write."""
@@ -32,33 +39,17 @@ POOL_TIMEOUT: Final = 5
 Observer: TypeAlias = Callable[[str], AbstractContextManager[object]]
 """Makes a context manager for the SQL of a statement, within which that runs."""
 DialectName: TypeAlias = Literal["sqlite", "postgresql"]
-Fetch: TypeAlias = Callable[[str, list[object]], Coroutine[Any, Any, Sequence[Sequence[Any]]]]
+Fetch: TypeAlias = Callable[[str, list[object]], Awaitable[Sequence[Sequence[Any]]]]
 """Sends SQL with the values of its parameters, and returns rows."""
+B = TypeVar("B")
 T = TypeVar("T")
 R = TypeVar("R")
 P = ParamSpec("P")
 _ONE: Final = Query(select(true()), tuple)
 
 
-class Reader(Protocol):
+class Reader:
     """What reads: the database, each query on a connection of its own, or a transaction."""
-
-    @property
-    def dialect(self) -> DialectName:
-        """The kind of database."""
-
-    @overload
-    async def fetch_all(self, query: Query[T], /, **values: object) -> list[T]: ...
-    @overload
-    async def fetch_all(self, query: Statement, /, **values: object) -> list[Any]: ...
-    @overload
-    async def fetch_one(self, query: Query[T], /, **values: object) -> T | None: ...
-    @overload
-    async def fetch_one(self, query: Statement, /, **values: object) -> Any: ...  # noqa: ANN401 — a named tuple
-
-
-class _Fetching:
-    """What a database and a transaction have in common: statements are compiled, and observed."""
 
     def __init__(self, dialect: Dialect, fetch: Fetch, observer: Observer | None = None) -> None:
         self._dialect: Final = dialect
@@ -76,9 +67,9 @@ class _Fetching:
 
         Raises Unavailable, StatementError.
         """
-        statement, build = self._compiled(query)
-        rows = await self._run(statement, self._fetch(statement.sql, statement.bind(values)))
-        return statement.built(rows, build)
+        statement = compiled(query, self._dialect)
+        rows = await self._run(self._fetch, statement.sql, statement.bind(values))
+        return statement.built(rows, query)
 
     @overload
     async def fetch_one(self, query: Query[T], /, **values: object) -> T | None: ...
@@ -89,22 +80,20 @@ class _Fetching:
         found = await self.fetch_all(query, **values)
         return found[0] if found else None
 
-    def _compiled(
-        self, query: Query[Any] | Statement
-    ) -> tuple[Compiled, Callable[[Sequence[Any]], Any] | None]:
-        if isinstance(query, Query):
-            return compiled(query.statement, self._dialect), query.build
-        return compiled(query, self._dialect), None
-
-    async def _run(self, statement: Compiled, work: Coroutine[Any, Any, R]) -> R:
+    async def _run(
+        self, work: Callable[[str, list[B]], Awaitable[R]], sql: str, bound: list[B]
+    ) -> R:
         if self._observer is None:
-            return await work
-        with self._observer(statement.sql):
-            return await work
+            return await work(sql, bound)
+        with self._observer(sql):
+            return await work(sql, bound)
 
 
-class Transaction(_Fetching):
-    """What reads and writes, and sees what it wrote; all or nothing of it is committed."""
+class Transaction(Reader):
+    """What reads and writes, and sees what it wrote; all or nothing of it is committed.
+
+    It runs one statement at a time, and none when its block has ended.
+    """
 
     def __init__(
         self,
@@ -116,71 +105,80 @@ class Transaction(_Fetching):
         self._driver: Final = driver
         self.info: Final[dict[str, object]] = {}
         """What a rule leaves for whoever runs it."""
+        self._ready = True
         self._failed: Exception | None = None
         self._callbacks: Final[list[Callable[[], object]]] = []
 
     async def execute(self, query: Query[Any] | Statement, /, **values: object) -> int:
         """Return the number of rows that were inserted, changed or deleted.
 
-        Raises IntegrityViolation, which rolls the transaction back, StatementError, Unavailable.
+        Raises Unavailable, StatementError, and so IntegrityViolation: the transaction is to end.
         """
-        statement, _ = self._compiled(query)
-        bound = statement.bind(values)
-        return await self._run(statement, self._driver.execute(statement.sql, bound))
+        statement = compiled(query, self._dialect)
+        return await self._run(self._driver.execute, statement.sql, statement.bind(values))
 
     async def execute_many(
-        self, query: Query[Any] | Statement, rows: Sequence[Mapping[str, object]], /
+        self, query: Query[Any] | Statement, rows: Iterable[Mapping[str, object]], /
     ) -> None:
         """Execute a statement once for each mapping of values."""
-        statement, _ = self._compiled(query)
-        many = [statement.bind(values) for values in rows]
-        await self._run(statement, self._driver.execute_many(statement.sql, many))
+        await self.fetch_many(query, rows)
 
     @overload
     async def fetch_many(
-        self, query: Query[T], rows: Sequence[Mapping[str, object]], /
+        self, query: Query[T], rows: Iterable[Mapping[str, object]], /
     ) -> list[T]: ...
     @overload
     async def fetch_many(
-        self, query: Statement, rows: Sequence[Mapping[str, object]], /
+        self, query: Query[Any] | Statement, rows: Iterable[Mapping[str, object]], /
     ) -> list[Any]: ...
     async def fetch_many(
-        self, query: Query[Any] | Statement, rows: Sequence[Mapping[str, object]], /
+        self, query: Query[Any] | Statement, rows: Iterable[Mapping[str, object]], /
     ) -> list[Any]:
         """Execute a statement with RETURNING once for each mapping; return what all rows build."""
-        statement, build = self._compiled(query)
+        statement = compiled(query, self._dialect)
         many = [statement.bind(values) for values in rows]
-        answered = await self._run(statement, self._driver.fetch_many(statement.sql, many))
-        return statement.built(answered, build)
+        return statement.built(await self._run(self._driver.fetch_many, statement.sql, many), query)
 
     def after_commit(self, callback: Callable[[], object], /) -> None:
         """Call something once the commit is known to have gone through; never after a rollback."""
         self._callbacks.append(callback)
 
-    def raise_failed(self) -> None:
-        """Raise what a statement failed by, if its error did not end the block."""
-        if self._failed:
-            raise self._failed
-
     async def commit(self) -> None:
         """Commit, and call what waits for it."""
+        self._ready = False
         await self._driver.commit()
         for callback in self._callbacks:
             callback()
 
     async def rollback(self) -> None:
         """Roll back."""
+        self._ready = False
         await self._driver.rollback()
 
-    async def _run(self, statement: Compiled, work: Coroutine[Any, Any, R]) -> R:
+    def check(self) -> None:
+        """Raise what a statement failed by: nothing can follow but the end."""
+        if self._failed:
+            raise self._failed
+
+    async def _run(
+        self, work: Callable[[str, list[B]], Awaitable[R]], sql: str, bound: list[B]
+    ) -> R:
+        if not self._ready:
+            msg = "A transaction runs one statement at a time, until its block ends."
+            raise RuntimeError(msg)
+        self.check()
+        self._ready = False
         try:
-            return await super()._run(statement, work)
-        except Exception as error:
-            self._failed = error
+            return await super()._run(work, sql, bound)
+        except BaseException as error:
+            cancelled = StatementError("A statement of this transaction was cancelled.")
+            self._failed = error if isinstance(error, Exception) else cancelled
             raise
+        finally:
+            self._ready = True
 
 
-class Database(_Fetching):
+class Database(Reader):
     """One database, opened for the life of the process: `sqlite:///` or `postgresql://`."""
 
     def __init__(
@@ -216,7 +214,7 @@ class Database(_Fetching):
         transaction = Transaction(self._dialect, self._observer, await self._backend.begin())
         try:
             yield transaction
-            transaction.raise_failed()
+            transaction.check()
         except BaseException:
             await self._to_its_end(transaction.rollback())
             raise
@@ -270,10 +268,10 @@ class Database(_Fetching):
 
         So it tells a database that hangs from a busy pool. Raises Unavailable, StatementError.
         """
-        statement = compiled(query.statement, self._dialect)
+        statement = compiled(query, self._dialect)
         work = self._backend.probe(statement.sql, statement.bind(values))
         try:
-            return statement.built(await within(work, PROBE_TIMEOUT), query.build)
+            return statement.built(await within(work, PROBE_TIMEOUT), query)
         except TimeoutError as error:
             raise Unavailable from error
 

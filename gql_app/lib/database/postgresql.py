@@ -101,10 +101,6 @@ class PostgresTransaction:
         count = status.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
-    async def execute_many(self, sql: str, many: Sequence[Bound]) -> None:
-        """Run a statement once for each list of values."""
-        await self._run(self._connection.executemany(sql, many))
-
     async def run(self, sql: str, bound: Bound = ()) -> str:
         """Return the status of a statement, as `UPDATE 3`."""
         status: str = await self._run(self._connection.execute(sql, *bound))
@@ -198,8 +194,7 @@ class ConnectionPool:
 
     async def acquire(self) -> Lease:
         """Take a connection. Raises Busy, ConnectionLost."""
-        if not self.slots.try_acquire():
-            await self.slots.acquire()
+        await self.slots.acquire()
         if self._idle:
             return Lease(self._idle.pop(), self._generation)
         generation = self._generation

@@ -2,34 +2,21 @@
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
-from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from sqlalchemy import Dialect, make_url
 
-from gql_app.lib.database.errors import primary_code, translate
+from gql_app.lib.database.errors import translate
 from gql_app.lib.database.probing import PROBE_TIMEOUT
 from gql_app.lib.database.slots import PoolSlots
+from gql_app.lib.database.sqlite_connection import BUSY_TIMEOUT, Bound, Connection, Rows
 
-BUSY_TIMEOUT: Final = 30
-"""Seconds that who finds the file locked waits for it."""
-BUSY_STEP: Final = 0.01
-"""Seconds from one try to the next while the file is locked."""
-CACHED_STATEMENTS: Final = 256
-"""Prepared statements that each connection keeps."""
-STEPS: Final = 20_000
-"""Steps of SQLite's machine, a millisecond or so, twice of which the event loop may stand still.
-
-A thread looks as often whether anybody waits for its result still.
-"""
 P = ParamSpec("P")
 R = TypeVar("R")
-Rows: TypeAlias = list[tuple[Any, ...]]
-Bound: TypeAlias = Sequence[object]
 
 
 class SqliteBackend:
@@ -69,7 +56,8 @@ class SqliteBackend:
             raise
         transaction = SqliteTransaction(self._write, self._writers, connection)
         try:
-            await self._write.run(connection, connection.begin)
+            # The lock is taken first: what starts by reading may not get it later.
+            await self._write.run(connection, connection.fetch, "BEGIN IMMEDIATE")
         except BaseException:
             transaction.end(connection.rollback)
             raise
@@ -84,9 +72,7 @@ class SqliteBackend:
 class SqliteTransaction:
     """A transaction, all of whose statements run in the thread of the connection that writes."""
 
-    def __init__(
-        self, pool: "ConnectionPool", writers: PoolSlots, connection: "Connection"
-    ) -> None:
+    def __init__(self, pool: "ConnectionPool", writers: PoolSlots, connection: Connection) -> None:
         self._pool: Final = pool
         self._writers: Final = writers
         self._connection: Final = connection
@@ -102,10 +88,6 @@ class SqliteTransaction:
     async def execute(self, sql: str, bound: Bound) -> int:
         """Return the number of rows that a statement changes."""
         return await self._pool.run(self._connection, self._connection.execute, sql, bound)
-
-    async def execute_many(self, sql: str, many: Sequence[Bound]) -> None:
-        """Run a statement once for each list of values."""
-        await self._pool.run(self._connection, self._connection.execute_many, sql, many)
 
     async def commit(self) -> None:
         """Commit, or roll back if that fails."""
@@ -164,16 +146,15 @@ class ConnectionPool:
         job.add_done_callback(lambda _: loop.call_soon_threadsafe(self.release, connection))
         return await self._result(connection, job)
 
-    async def acquire(self) -> "Connection":
+    async def acquire(self) -> Connection:
         """Return a connection, when there is one. Raises Busy."""
-        if not self.slots.try_acquire():
-            await self.slots.acquire()
+        await self.slots.acquire()
         if self.idle:
             return self.idle.pop()
         self._all.append(connection := Connection(self._file, self._access))
         return connection
 
-    def release(self, connection: "Connection") -> None:
+    def release(self, connection: Connection) -> None:
         """Lend a connection to the next in line."""
         connection.given_up = False
         self.idle.append(connection)
@@ -184,7 +165,7 @@ class ConnectionPool:
         return self._threads.submit(copy_context().run, work, *args, **kwargs)
 
     async def run(
-        self, connection: "Connection", work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+        self, connection: Connection, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Return what a thread does with a connection, which ends when nobody waits any more."""
         return await self._result(connection, self.submit(work, *args, **kwargs))
@@ -197,7 +178,7 @@ class ConnectionPool:
         for connection in self._all:
             connection.close()
 
-    async def _result(self, connection: "Connection", job: Future[R]) -> R:
+    async def _result(self, connection: Connection, job: Future[R]) -> R:
         try:
             return await asyncio.wrap_future(job)
         except asyncio.CancelledError:
@@ -206,124 +187,6 @@ class ConnectionPool:
         except sqlite3.Error as error:
             translate(error)
             raise
-
-
-class Connection:
-    """A connection that is opened by the thread that uses it first."""
-
-    def __init__(self, file: str, access: str) -> None:
-        self._file: Final = file
-        self._access: Final = access
-        self._driver: sqlite3.Connection | None = None
-        self.given_up = False
-        """Whether the statement is to end at the next look."""
-        self._grace = 0
-        """Looks before that one."""
-
-    def glance(self, sql: str, bound: Bound) -> Rows | None:
-        """Return the rows that a statement answers, None if that is not done in no time.
-
-        It runs on the event loop, so it may read only: to be interrupted rolls back what writes.
-        """
-        if self._driver is None:
-            return None
-        self.given_up = True
-        self._grace = 1
-        try:
-            return self._driver.execute(sql, bound).fetchall()
-        except sqlite3.OperationalError as error:
-            if primary_code(error) in {sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY}:
-                return None
-            raise
-        finally:
-            self.given_up = False
-            self._grace = 0
-
-    def fetch(self, sql: str, bound: Bound = ()) -> Rows:
-        """Return the rows that a statement answers."""
-        return self._patiently(lambda driver: driver.execute(sql, bound).fetchall())
-
-    def fetch_many(self, sql: str, many: Sequence[Bound]) -> Rows:
-        """Return the rows that a statement answers, run once for each list of values."""
-        return [row for bound in many for row in self.fetch(sql, bound)]
-
-    def execute(self, sql: str, bound: Bound) -> int:
-        """Return the number of rows that a statement changes."""
-
-        def changed(driver: sqlite3.Connection) -> int:
-            cursor = driver.execute(sql, bound)
-            cursor.fetchall()  # what it answers is counted when it is read
-            return max(cursor.rowcount, 0)
-
-        return self._patiently(changed)
-
-    def execute_many(self, sql: str, many: Sequence[Bound]) -> None:
-        """Run a statement once for each list of values."""
-        self._patiently(lambda driver: driver.executemany(sql, many))
-
-    def begin(self) -> None:
-        """Take the writer's lock first: one that starts by reading may not get it later."""
-        self.fetch("BEGIN IMMEDIATE")
-
-    def commit(self) -> None:
-        """Commit, or roll back if that fails."""
-        try:
-            self.fetch("COMMIT")
-        except BaseException:
-            self.rollback()
-            raise
-
-    def rollback(self) -> None:
-        """Roll back, if anything was begun."""
-        self.given_up = False
-        if self._driver is not None:
-            self._driver.rollback()
-
-    def close(self) -> None:
-        """Close it, if it was opened."""
-        if self._driver is not None:
-            self._driver.close()
-
-    def _patiently(self, work: Callable[[sqlite3.Connection], R]) -> R:
-        """Return what is done with the driver's connection; wait for a file that is locked."""
-        deadline = time.monotonic() + BUSY_TIMEOUT
-        while True:
-            try:
-                self._driver = self._driver or self._opened()
-                return work(self._driver)
-            except sqlite3.OperationalError as error:
-                busy = primary_code(error) == sqlite3.SQLITE_BUSY
-                if not busy or self.given_up or time.monotonic() > deadline:
-                    raise
-            time.sleep(BUSY_STEP)
-
-    def _opened(self) -> sqlite3.Connection:
-        driver = sqlite3.connect(
-            self._file,
-            timeout=0,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=CACHED_STATEMENTS,
-        )
-        try:
-            driver.execute("PRAGMA journal_mode = WAL")
-            driver.execute(f"PRAGMA {self._access} = ON")
-        except sqlite3.Error:
-            driver.close()
-            raise
-        driver.set_progress_handler(self._is_over, STEPS)
-        return driver
-
-    def _is_over(self) -> bool:
-        """Return whether the statement is to end; SQLite asks for it at each look.
-
-        It counts the steps of a statement on from one run to the next, so that the first look
-        may come at any time: of pages of 50 it did so in one of six.
-        """
-        if self._grace:
-            self._grace -= 1
-            return False
-        return self.given_up
 
 
 def sqlite_file(url: str) -> Path:

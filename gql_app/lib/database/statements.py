@@ -8,11 +8,11 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     Boolean,
-    ColumnElement,
     CompoundSelect,
     Dialect,
     Insert,
     Select,
+    SQLColumnExpression,
     Text,
     TextClause,
     UpdateBase,
@@ -27,9 +27,10 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import OperatorType
 
-from gql_app.lib.database.types import ApiMoment, ApiUuid, Converter, ListOf, codec, default_of
+from gql_app.lib.database.types import ApiMoment, ApiUuid, ListOf, codec, default_of
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Build: TypeAlias = Callable[[Sequence[Any]], T]
 CACHED_ROWS: Final = 256
 """Kinds of named tuples that are kept for statements without a Query."""
@@ -54,12 +55,14 @@ Statement: TypeAlias = (
 """What can be sent: SQLAlchemy Core with named parameters."""
 
 
-class Query(Generic[T]):
+class Query(Generic[T_co]):
     """A statement with named parameters, and what is built of each row of its answer."""
 
-    def __init__(self, statement: Statement, build: Build[T]) -> None:
+    def __init__(self, statement: Statement, build: Build[T_co]) -> None:
         self.statement: Final = statement
         self.build: Final = build
+        self.compiled: Final[dict[str, Compiled]] = {}
+        """The statement as it is sent, by the database's name."""
 
 
 class Compiled:
@@ -86,9 +89,9 @@ class Compiled:
             constants = expanded.parameters
         self._constants: Final = {n: v for n, v in constants.items() if n not in required}
         self._binds: Final = [(name, codec(kinds[name], dialect.name).encode) for name in names]
-        columns = {} if isinstance(plain, TextClause) else dict(plain.exported_columns.items())
-        self._names: Final = tuple(columns)
-        decoders = [codec(column.type, dialect.name).decode for column in columns.values()]
+        columns = [] if isinstance(plain, TextClause) else [*plain.exported_columns.items()]
+        self._names: Final = tuple(name or "" for name, _ in columns)
+        decoders = [codec(column.type, dialect.name).decode for _, column in columns]
         self._decoders: Final = [(n, decode) for n, decode in enumerate(decoders) if decode]
 
     def bind(self, values: Mapping[str, object]) -> list[object]:
@@ -96,11 +99,11 @@ class Compiled:
         if self._constants:
             values = {**self._constants, **values}
         return [
-            encode(value) if encode and (value := values[name]) is not None else values[name]
+            values[name] if encode is None or values[name] is None else encode(values[name])
             for name, encode in self._binds
         ]
 
-    def built(self, rows: Sequence[Sequence[Any]], build: Build[T] | None) -> list[T]:
+    def built(self, rows: Sequence[Sequence[Any]], query: Query[T] | Statement) -> list[T]:
         """Return what is built of the rows that the driver answered, by default named tuples."""
         if not rows:
             return []
@@ -108,24 +111,26 @@ class Compiled:
         if self._decoders:  # column by column, for that is quicker
             columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
             for number, decode in self._decoders:
-                columns[number] = _decoded(columns[number], decode)
+                columns[number] = [
+                    each if each is None else decode(each) for each in columns[number]
+                ]
             decoded = zip(*columns, strict=True)
-        return list(map(build or self._named_tuple(), decoded))
+        build = query.build if isinstance(query, Query) else self._named_tuple()
+        return list(map(build, decoded))
 
     def _named_tuple(self) -> Build[Any]:
         return _named_tuple(self._names) if self._names else tuple
 
 
-_compiled: Final[WeakKeyDictionary[Statement, dict[str, Compiled]]] = WeakKeyDictionary()
+_bare: Final[WeakKeyDictionary[Statement, dict[str, Compiled]]] = WeakKeyDictionary()
 
 
-def compiled(statement: Statement, dialect: Dialect) -> Compiled:
+def compiled(query: Query[T] | Statement, dialect: Dialect) -> Compiled:
     """Return a statement as it is sent to one database, compiled once while it exists."""
-    known = _compiled.get(statement)
-    if known is None:
-        known = _compiled[statement] = {}
+    known = query.compiled if isinstance(query, Query) else _bare.setdefault(query, {})
     found = known.get(dialect.name)
     if found is None:
+        statement = query.statement if isinstance(query, Query) else query
         found = known[dialect.name] = Compiled(statement, dialect)
     return found
 
@@ -134,10 +139,6 @@ def compiled(statement: Statement, dialect: Dialect) -> Compiled:
 def _named_tuple(names: tuple[str, ...]) -> Build[Any]:
     row = namedtuple("Row", names, rename=True)  # type: ignore[misc]  # noqa: PYI024 — the names are known by then
     return row._make
-
-
-def _decoded(column: Iterable[Any], decode: Converter) -> Iterable[Any]:
-    return [None if value is None else decode(value) for value in column]
 
 
 class AnyOf(FunctionElement[bool]):
@@ -178,12 +179,13 @@ class ApiText(FunctionElement[str]):
 
     inherit_cache = True
 
-    def __init__(self, column: ColumnElement[Any]) -> None:
+    def __init__(self, column: SQLColumnExpression[Any]) -> None:
         super().__init__(column)
-        self.type = ApiUuid() if isinstance(column.type, Uuid) else ApiMoment()
+        [named] = self.clauses
+        self.type = ApiUuid() if isinstance(named.type, Uuid) else ApiMoment()
 
 
-def api_text(column: ColumnElement[Any]) -> ApiText:
+def api_text(column: SQLColumnExpression[Any]) -> ApiText:
     """Return a column of UUIDs or moments as the text that the API writes."""
     return ApiText(column)
 

@@ -82,7 +82,13 @@ _RENAME: Final = (
 
 def person(name: str, **values: object) -> dict[str, object]:
     """Return the values of somebody's row."""
-    others = {"email": None, "is_active": True, "joined_at": AT, "tags": [], "boss_id": None}
+    others: dict[str, object] = {
+        "email": None,
+        "is_active": True,
+        "joined_at": AT,
+        "tags": [],
+        "boss_id": None,
+    }
     return {"id": uuid4(), "name": name, **others, **values}
 
 
@@ -128,7 +134,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def until_found(url: str, sql: str) -> list[Any]:
     """Wait until a statement answers rows, and return their first columns."""
     async with asyncio.timeout(PATIENCE):
-        while not (rows := await past(url, sql)):
+        while not (rows := await past(url, sql)):  # noqa: ASYNC110 — a server sends no event
             await asyncio.sleep(0.01)
     return [row[0] for row in rows]
 
@@ -149,7 +155,7 @@ async def activity(url: str) -> dict[int, str]:
         "SELECT pid, state FROM pg_stat_activity WHERE datname = current_database() "
         "AND pid <> pg_backend_pid() AND query NOT LIKE '%pg_stat%'",
     )
-    return {pid: state for pid, state in rows}
+    return {int(pid): str(state) for pid, state in rows}
 
 
 async def until_at_work(url: str, count: int) -> set[int]:

@@ -253,13 +253,16 @@ async def test_statement_that_fails_leaves_its_connection_as_it_was(postgresql: 
 async def test_transaction_that_fails_leaves_its_connection_as_it_was(
     postgresql: Database,
 ) -> None:
-    pids = set()
+    pids: list[int] = []
+
+    async def fail(transaction: Transaction) -> None:
+        pids.extend(await transaction.fetch_all(PID))
+        await transaction.fetch_all(NOWHERE)
+
     for _ in range(2 * SIZE):
         with pytest.raises(StatementError):
-            async with postgresql.transaction() as transaction:
-                pids.add(await transaction.fetch_one(PID))
-                await transaction.fetch_all(NOWHERE)
-    assert len(pids) == 1
+            await postgresql.transact(fail)
+    assert len(set(pids)) == 1
 
 
 async def test_what_was_prepared_before_a_migration_is_prepared_anew(

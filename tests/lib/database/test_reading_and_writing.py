@@ -1,6 +1,7 @@
 """Reading and transactions on both databases: whole, in words, and with no value in an error."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -37,6 +38,8 @@ from tests.lib.database.people import (
 )
 
 SECRET = "a value nobody may see"
+NUMBERS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n FROM c"
+ENDLESS = f"count(*) FROM ({NUMBERS})"
 
 
 async def test_what_a_block_wrote_is_kept_when_it_ends(database: Database) -> None:
@@ -116,8 +119,8 @@ async def test_32_writers_at_once_lose_nothing(database: Database) -> None:
 async def test_rows_are_counted_by_what_is_done_to_them(database: Database) -> None:
     async with database.transaction() as transaction:
         assert await transaction.execute(INSERT, **person("Ada")) == 1
-        assert await transaction.execute_many(INSERT, [person("Bob"), person("Eve")]) is None
-        assert await transaction.execute_many(INSERT, []) is None
+        await transaction.execute_many(INSERT, [person("Bob"), person("Eve")])
+        await transaction.execute_many(INSERT, [])
         assert await transaction.execute(update(PersonRow).values(is_active=False)) == 3
         nobody = delete(PersonRow).where(PersonRow.name == "nobody")
         assert await transaction.execute(nobody) == 0
@@ -161,26 +164,34 @@ async def test_what_waits_for_the_commit_is_called_after_it_alone(database: Data
 @pytest.mark.parametrize(
     "values",
     [{"email": "ada@x"}, {"boss_id": uuid4()}, {"name": None}],
-    ids=lambda each: [*each][0],
+    ids=["unique", "reference", "null"],
 )
 async def test_row_that_a_constraint_refuses_is_a_violation(
     database: Database, values: dict[str, object]
 ) -> None:
     async with database.transaction() as transaction:
         await transaction.execute(INSERT, **person("Ada", email="ada@x"))
+
+    async def violate(transaction: Transaction) -> None:
+        await add(transaction, "Bob")
+        await transaction.execute(INSERT, **{**person("Eve"), **values})
+
     with pytest.raises(IntegrityViolation, match=r"(?i)constraint"):
-        async with database.transaction() as transaction:
-            await add(transaction, "Bob")
-            await transaction.execute(INSERT, **{**person("Eve"), **values})
+        await database.transact(violate)
     assert await database.fetch_all(NAMES) == ["Ada"]
 
 
-async def test_failure_of_a_statement_that_is_passed_over_rolls_back(database: Database) -> None:
+async def test_nothing_follows_a_statement_that_failed_and_all_is_rolled_back(
+    database: Database,
+) -> None:
+    async def pass_over(transaction: Transaction) -> None:
+        await add(transaction, "Ada")
+        for statement in (text("DELETE FROM nowhere"), ONE):
+            with pytest.raises(StatementError, match="nowhere"):
+                await transaction.execute(statement)
+
     with pytest.raises(StatementError, match="nowhere"):
-        async with database.transaction() as transaction:
-            await add(transaction, "Ada")
-            with pytest.raises(StatementError):
-                await transaction.execute(text("DELETE FROM nowhere"))
+        await database.transact(pass_over)
     assert await database.fetch_all(NAMES) == []
 
 
@@ -198,8 +209,7 @@ async def test_errors_do_not_show_values(database: Database) -> None:
         (select(func.no_function(said)), {"said": SECRET}),
     ):
         with pytest.raises(StatementError) as why:
-            async with database.transaction() as transaction:
-                await transaction.execute(statement, **values)
+            await database.transact(Transaction.execute, statement, **values)
         shown: BaseException | None = why.value
         while shown:
             assert SECRET not in f"{shown} {shown!r}"
@@ -306,14 +316,34 @@ def test_the_file_of_a_url_is_found(url: str, file: str) -> None:
 async def test_commit_goes_through_though_its_block_is_cancelled(
     database: Database, database_url: str
 ) -> None:
-    for number in range(10):
-        task = asyncio.create_task(database.once(add, f"Ada {number}"))
+    committed: list[str] = []
+
+    async def add_one(transaction: Transaction, name: str) -> None:
+        await add(transaction, name)
+        transaction.after_commit(lambda: committed.append(name))
+
+    for number in range(40):
+        task = asyncio.create_task(database.once(add_one, f"{number:02}"))
         for _ in range(number):
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.0005)
         task.cancel()
         await asyncio.wait([task])
     await until(lambda: database.use["write"]["in_use"] == 0)
-    await database.transact(add, "Bob")
     names = await database.fetch_all(NAMES)
-    assert "Bob" in names
+    assert names == sorted(committed)
     assert len(names) == len(await past(database_url, "SELECT name FROM people"))
+
+
+async def test_nothing_follows_a_statement_that_was_cancelled(database: Database) -> None:
+    sleeping = "pg_sleep(100)" if database.dialect == "postgresql" else ENDLESS
+
+    async def give_up(transaction: Transaction) -> None:
+        await add(transaction, "Ada")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await transaction.fetch_all(text(f"SELECT {sleeping}"))
+
+    with pytest.raises(StatementError, match="was cancelled"):
+        await database.transact(give_up)
+    await database.transact(add, "Bob")
+    assert await database.fetch_all(NAMES) == ["Bob"]
