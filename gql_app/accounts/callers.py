@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Exists, Select, Uuid, bindparam, exists, select, true, update
@@ -131,7 +131,7 @@ class Unproven(Exception):
 
 
 class ProvingReader:
-    """A Reader whose first query proves the caller that it reads for."""
+    """Reads for a caller, who is proven by its first query."""
 
     def __init__(self, db: Reader, caller: Caller) -> None:
         self._db: Final = db
@@ -139,18 +139,12 @@ class ProvingReader:
         self.proven = False
         """Whether the session lives and is in use, and its customer is an admin still, or none."""
 
-    @property
-    def dialect(self) -> Literal["sqlite", "postgresql"]:
-        """The kind of database."""
-        return self._db.dialect
-
-    async def fetch_all(self, query: object, /, **values: object) -> list[Any]:
-        """Return what is built of each row of a Query of a SELECT.
+    async def fetch_all(self, query: Query[T], /, **values: object) -> list[T]:
+        """Return what is built of each row of a SELECT.
 
         Raises Unproven, and returns nothing, if the caller is another; where there is no row,
         nobody is proven either.
         """
-        assert isinstance(query, Query)  # noqa: S101 — nothing else can be proven by
         if self.proven:
             return await self._db.fetch_all(query, **values)
         now = clock.now()
@@ -167,7 +161,7 @@ class ProvingReader:
         self.proven = True
         return [query.build(row[:-1]) for row in rows]
 
-    async def fetch_one(self, query: object, /, **values: object) -> Any:  # noqa: ANN401 — as its protocol
+    async def fetch_one(self, query: Query[T], /, **values: object) -> T | None:
         """Return what is built of the first row. Raises Unproven as fetch_all() does."""
         rows = await self.fetch_all(query, **values)
         return rows[0] if rows else None

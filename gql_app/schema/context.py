@@ -24,8 +24,8 @@ from gql_app.errors import (
     Unavailable,
     UserErrorCode,
 )
-from gql_app.lib.database import Database, Reader, Transaction
-from gql_app.lib.pagination import InvalidArgument
+from gql_app.lib.database import Database, Transaction
+from gql_app.lib.pagination import InvalidArgument, QueryReader
 from gql_app.lib.throttling import Limit
 from gql_app.resources import Resources
 from gql_app.security.tokens import Claims
@@ -130,7 +130,7 @@ class Context:
             self._judge_anew()
             raise
 
-    async def read_as_caller(self, work: Callable[[Reader, Caller], Awaitable[R]]) -> R:
+    async def read_as_caller(self, work: Callable[[QueryReader, Caller], Awaitable[R]]) -> R:
         """Return what is read for the caller, who is proven by the statement that reads.
 
         That saves the question who is calling, if the same caller asked before. Whatever else the

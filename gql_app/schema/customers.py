@@ -11,10 +11,9 @@ import strawberry
 from gql_app.accounts import customer_lists, customers
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Caller
-from gql_app.lib.database import Reader
 from gql_app.lib.engine.selection import asked, once
 from gql_app.lib.ids import parse_id
-from gql_app.lib.pagination import MAX_COUNT, LazyRows, Page, Window
+from gql_app.lib.pagination import MAX_COUNT, LazyRows, Page, QueryReader, Window
 from gql_app.schema.connections import CURSORS, OrderDirection, PageInfo
 from gql_app.schema.context import Info
 from gql_app.schema.payloads import Payload
@@ -228,7 +227,7 @@ class CustomerListQuery:
     ) -> CustomerConnection | None:
         """Return a page for the caller, whom the statement that reads it proves."""
 
-        async def page(db: Reader, caller: Caller) -> CustomerConnection:
+        async def page(db: QueryReader, caller: Caller) -> CustomerConnection:
             """Read a page, and count the list, as far as that is asked for."""
             listing = customer_lists.listing(
                 filter.rule() if filter else customer_lists.Filter(),

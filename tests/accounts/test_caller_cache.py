@@ -43,8 +43,7 @@ async def caller(resources: Resources, ada: CustomerRecord) -> Caller:
 
 async def names(database: Database, caller: Caller) -> list[str]:
     """Read everybody's name, for a caller who is to be proven."""
-    found: list[str] = await ProvingReader(database, caller).fetch_all(NAMES)
-    return found
+    return await ProvingReader(database, caller).fetch_all(NAMES)
 
 
 async def test_whoever_is_as_remembered_is_answered(noon: Database, caller: Caller) -> None:

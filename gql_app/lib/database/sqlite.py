@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
@@ -162,7 +163,7 @@ class ConnectionPool:
 
     def submit(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Have a thread work, whose log lines name the request that it works for."""
-        return self._threads.submit(copy_context().run, work, *args, **kwargs)
+        return self._threads.submit(partial(copy_context().run, work, *args, **kwargs))
 
     async def run(
         self, connection: Connection, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
