@@ -7,7 +7,9 @@ from typing import Any, Final, Generic, Self, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
+    BindParameter,
     Boolean,
+    Column,
     CompoundSelect,
     Dialect,
     Insert,
@@ -204,7 +206,10 @@ def _text_by_python(element: ApiText, compiler: SQLCompiler, **options: object) 
 
 
 def insert_row(table: type[DeclarativeBase]) -> Insert:
-    """Return an INSERT of every column, each of which is a parameter of the column's name."""
+    """Return an INSERT of every column, each of which is a parameter of the column's name.
+
+    One that may be NULL, or has a default, may be left out.
+    """
     return insert(table).values(_parameters(table))
 
 
@@ -241,4 +246,13 @@ def _inserts(table: type[DeclarativeBase]) -> Mapping[str, sqlite.Insert | postg
 
 
 def _parameters(table: type[DeclarativeBase]) -> dict[str, Any]:
-    return {each.key: bindparam(each.key, type_=each.type) for each in table.__table__.columns}
+    columns = [each for each in table.__table__.columns if isinstance(each, Column)]
+    return {each.key: _parameter(each) for each in columns}
+
+
+def _parameter(column: Column[Any]) -> BindParameter[Any]:
+    if column.default is not None:
+        return bindparam(column.key, default_of(column), type_=column.type)
+    if column.nullable:
+        return bindparam(column.key, None, type_=column.type)
+    return bindparam(column.key, type_=column.type)

@@ -23,6 +23,7 @@ from gql_app.lib.database import (
 )
 from tests.databases import Postgres
 from tests.lib.database.people import (
+    AT,
     COUNT,
     INSERT,
     NAMES,
@@ -347,3 +348,11 @@ async def test_nothing_follows_a_statement_that_was_cancelled(database: Database
         await database.transact(give_up)
     await database.transact(add, "Bob")
     assert await database.fetch_all(NAMES) == ["Bob"]
+
+
+async def test_row_takes_null_or_a_default_where_it_is_given_no_value(database: Database) -> None:
+    async with database.transaction() as transaction:
+        some = {"id": uuid4(), "name": "Ada", "joined_at": AT, "tags": []}
+        await transaction.execute(INSERT, **some)
+    row = await database.fetch_one(select(PersonRow))
+    assert (row.email, row.boss_id, row.is_active) == (None, None, True)
