@@ -14,7 +14,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, ExcInfo
 
-from gql_app.clock import now, rfc3339
+from gql_app.lib.clock import now, rfc3339
 from gql_app.lib.telemetry.nonblocking import Unblocked, unblocked
 from gql_app.lib.text.normalization import printable
 
