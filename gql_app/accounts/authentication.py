@@ -259,7 +259,7 @@ _HOLD: Final = Query(
     .with_for_update(),
     CustomerRecord._make,
 )
-"""Whose password it is still; an account is held before what counts its failures."""
+"""Whose password it is still; an account is locked before what counts its failures."""
 _BY_KEY: Final = _history(
     _NOTHING.outerjoin(CustomerRow, customers.has_address()),
     CustomerRow.id,

@@ -133,7 +133,7 @@ async def update(
 ) -> CustomerRecord:
     """Change a customer, and end their sessions if the password or the access goes.
 
-    The old mailbox is told if it is another now, and what a link to reset the password was
+    The old mailbox gets a letter if it is another now, and what a link to reset the password was
     issued on voids it when it changes. Raises Rejected: NOT_FOUND, TAKEN or LAST_ADMIN.
     """
     if changes.may_remove_admin:

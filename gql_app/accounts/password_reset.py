@@ -57,7 +57,7 @@ async def reset(
 ) -> None:
     """Spend a link's token: set the password, end every session, lift what locked the owner out.
 
-    The account is held first, and then what counts its failures. Raises Rejected if the token has
+    The account is locked first, and then what counts its failures. Raises Rejected if the token has
     been spent meanwhile.
     """
     link = await db.fetch_one(_HOLD, digest=_digest(token))

@@ -21,7 +21,7 @@ from gql_app.lib.throttling import Counters, Limit, Limiter, Lockout, subject_ha
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
 TAKEN_PER_HOUR: Final = 50
-"""How often one account or client is told in an hour that an address is taken."""
+"""Answers in an hour, for one account or client, that an address is taken."""
 LOCKOUT_MEMORY: Final = 30 * DAY
 """Seconds after the last failure until a lockout's count is forgotten."""
 LOCKOUT_PAUSE: Final = 15 * 60
@@ -82,7 +82,7 @@ class Throttle(Limiter):
     window: int
     """Seconds until a failure is forgotten."""
     lockout_attempts: int = 100
-    """Failures in a row after which only known clients are judged.
+    """Failures in a row after which only known clients may try.
 
     NIST SP 800-63B section 5.2.2 grants 100.
     """
@@ -136,40 +136,40 @@ class Throttle(Limiter):
         grant = self.limits.get(name)
         return grant.refused_as if grant else None
 
-    def of_typed(self, deed: str, typed: str) -> Limit:
-        """Return the limit of a deed for what was typed, whether it belongs to anybody or not."""
-        return self._limit(deed, typed)
+    def of_typed(self, kind: str, typed: str) -> Limit:
+        """Return the limit of a kind for what was typed, whether it belongs to anybody or not."""
+        return self._limit(kind, typed)
 
-    def of_client(self, deed: str, address: str | None) -> tuple[Limit, ...]:
-        """Return the limits of a deed for where it comes from.
+    def of_client(self, kind: str, address: str | None) -> tuple[Limit, ...]:
+        """Return the limits of a kind for where a request comes from.
 
         Each wider network of an IPv6 address is granted twice as much as the one within.
         """
-        name = f"{deed} from"
+        name = f"{kind} from"
         return tuple(
             self._limit(name, client, wider=wider)
             for wider, client in enumerate(client_networks(address))
         )
 
-    def of_account(self, deed: str, customer_id: UUID) -> Limit:
+    def of_account(self, kind: str, customer_id: UUID) -> Limit:
         """Return the limit of what one account does in an hour."""
-        return self._limit(f"{deed} by", str(customer_id))
+        return self._limit(f"{kind} by", str(customer_id))
 
-    def of_password(self, deed: str, account: str, address: str | None) -> PasswordLimits:
-        """Return the limits of a deed that proves an account's password.
+    def of_password(self, kind: str, account: str, address: str | None) -> PasswordLimits:
+        """Return the limits of a kind that proves an account's password.
 
         They are the same for accounts that there are and others, and strangers' failures reach
         the owner late: the account is counted for each client, and for all of them together only
         in a row.
         """
         return PasswordLimits(
-            self.of_typed(deed, f"{client_of(address)} {account}"),
-            self.of_client(deed, address),
-            self._lockout(f"{deed} anywhere", account),
+            self.of_typed(kind, f"{client_of(address)} {account}"),
+            self.of_client(kind, address),
+            self._lockout(f"{kind} anywhere", account),
         )
 
     def of_taken(self, address: str | None, customer_id: UUID | None = None) -> tuple[Limit, ...]:
-        """Return the limits of how often one is told that an e-mail address is taken."""
+        """Return the limits of how often an e-mail address is said to be taken."""
         by = () if customer_id is None else (self.of_account("taken", customer_id),)
         return (*by, *self.of_client("taken", address))
 

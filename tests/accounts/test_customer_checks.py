@@ -148,7 +148,7 @@ def row() -> CustomerRecord:
 
 
 def faults(check: Callable[[], object]) -> list[tuple[str, str | None]]:
-    """Tell each fault's code and field; there must be some."""
+    """Return each fault's code and field; there must be some."""
     with pytest.raises(Rejected) as why:
         check()
     assert all(fault.message for fault in why.value.faults)

@@ -41,7 +41,7 @@ async def attempt(
 
 
 def code_and_field(why: Rejected) -> tuple[str, str | None]:
-    """Tell the one fault of a rejection."""
+    """Return the one fault of a rejection."""
     [fault] = why.faults
     assert isinstance(fault, Fault)
     return fault.code, fault.field

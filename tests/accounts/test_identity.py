@@ -42,7 +42,7 @@ ADDRESSES = st.builds("{}@{}".format, LOCALS, DOMAINS)
 
 
 def stored(address: str) -> str | None:
-    """Tell how an address would be stored, if it is any."""
+    """Return how an address would be stored, if it is any."""
     checked = validation._email(address, validation.DEFAULT_RULES)  # noqa: SLF001 — what is under test takes what it makes
     return checked if isinstance(checked, str) else None
 

@@ -40,7 +40,7 @@ async def fill(database: Database, limit: Limit) -> None:
 
 
 async def wait(database: Database, *limits: Limit, throttle: Throttle = THROTTLE) -> int | None:
-    """Tell the seconds to wait until there is room, or None if there is some."""
+    """Return the seconds to wait until there is room, or None if there is some."""
     try:
         await throttle.require_room(database, *limits)
     except TooManyAttempts as why:
@@ -49,7 +49,7 @@ async def wait(database: Database, *limits: Limit, throttle: Throttle = THROTTLE
 
 
 async def times(database: Database, limit: Limit) -> list[float]:
-    """Tell when a subject failed."""
+    """Return when a subject failed."""
     row = await get_row(database, ThrottleRow, limit.subject)
     return row.times if row else []
 

@@ -49,7 +49,7 @@ FAILURES: Final = [
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Have every failure judged."""
+    """Raise the limits, so that every failure is judged."""
     return settings.model_copy(update={"login_attempts": 100})
 
 

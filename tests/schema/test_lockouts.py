@@ -35,7 +35,7 @@ async def login(api: Api, address: str, email: str = ADA, password: str = PASSWO
 
 
 async def lock(api: Api, email: str = ADA, *, but: int = 0) -> None:
-    """Have strangers fail until a failure more of any other is too many, or a few more."""
+    """Fail as strangers until a failure more of any other is too many, or a few more."""
     limits = api.resources.throttle.of_password("sign-in", email, STRANGER)
     await fill(api.database, limits.lockout, but=but)
 

@@ -17,9 +17,9 @@ R = TypeVar("R")
 class Limiter(ABC):
     """What counts attempts against limits, and refuses those for which there is no room.
 
-    An attempt is judged only while there is room: require_room() before it saves the work, count()
-    in the transaction that answers the outcome holds. So attempts made side by side learn no
-    more than attempts made one by one.
+    An attempt is let through only while there is room: require_room() before it saves the work,
+    count() in the transaction that answers the outcome holds. So attempts made side by side learn
+    no more than attempts made one by one.
     """
 
     counters: ClassVar[Counters]

@@ -1,4 +1,4 @@
-"""Limits: whether something may happen once more, judged by when it happened before."""
+"""Limits: whether something may happen once more, by when it happened before."""
 
 import hmac
 import math
