@@ -237,6 +237,18 @@ async def test_nobody_can_not_be_changed(
     assert code_and_field(why.value) == ("NOT_FOUND", "id")
 
 
+async def test_password_of_whoever_is_gone_can_not_be_set(database: Database) -> None:
+    ada = await add_customer(database, "Ada")
+    async with database.transaction() as db:
+        await customers.delete(db, ada.id, origin=NOWHERE)
+    with pytest.raises(Rejected) as why:
+        async with database.transaction() as db:
+            await customers.change_password(
+                db, ada, LIFETIMES, password_hash="another hash", origin=NOWHERE
+            )
+    assert code_and_field(why.value) == ("NOT_FOUND", "id")
+
+
 async def test_nobody_can_not_be_removed(database: Database) -> None:
     ada = await add_customer(database, "Ada")
     with pytest.raises(Rejected) as why:
