@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
-from functools import partial
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
