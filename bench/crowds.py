@@ -8,7 +8,7 @@ from sqlalchemy import text
 from bench import stores
 from bench.people import People
 from bench.stores import Store
-from gql_app.db.engine import Database
+from gql_app.lib.database import Database
 
 VALUES: Final = """
   'Customer ' || substr(code, 1, 8), 'customer ' || substr(code, 1, 8),
@@ -42,9 +42,9 @@ async def _crowd_in(store: Store, people: People, count: int) -> None:
     database = Database(store.url)
     statement = ON_SQLITE if store.pid is None else ON_POSTGRESQL
     try:
-        async with database.write() as db:
+        async with database.transaction() as db:
             values = {"count": count, "password_hash": people.password_hash}
-            await db.execute(text(statement), values)
+            await db.execute(text(statement), **values)
             await db.execute(text("ANALYZE"))
     finally:
         await database.close()

@@ -11,10 +11,10 @@ from uuid import UUID
 
 from sqlalchemy import insert
 
-from gql_app import clock
-from gql_app.accounts import samples
-from gql_app.db.engine import Database
-from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.cli import samples
+from gql_app.db.tables import SessionRow
+from gql_app.lib import clock
+from gql_app.lib.database import Database
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.ids import new_id
 from gql_app.lib.keyring.keys import KeyRing
@@ -74,11 +74,11 @@ class People:
 
     async def move_in(self, database: Database) -> None:
         """Insert everybody into a database that is migrated and empty."""
-        async with database.write() as db:
+        async with database.transaction() as db:
             for start in range(0, len(self.customers), samples.BATCH):
                 batch = self.customers[start : start + samples.BATCH]
-                await db.execute(insert(CustomerRow), batch)
-            await db.execute(insert(SessionRow), [self.session])
+                await samples.insert_samples(db, [dict(row) for row in batch])
+            await db.execute(insert(SessionRow).values(self.session))
 
     def _token(self, not_after: datetime) -> str:
         ring = KeyRing.of_secret(self.secret.encode())

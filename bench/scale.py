@@ -20,14 +20,15 @@ from itertools import product
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import insert, select, text
+import asyncpg
+from sqlalchemy import select, text
 
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
-from gql_app.accounts.identity import search_key
-from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.database import Database, insert_row
 from gql_app.lib.ids import new_id
-from gql_app.lib.pagination.pages import Window
+from gql_app.lib.pagination import Window
+from gql_app.lib.text import search_key
 from tests.databases import migrated_sqlite, postgres_server
 
 SIZES = (10**4, 10**6)
@@ -91,30 +92,41 @@ def main() -> None:
 
 async def _measure(name: str, urls: Mapping[int, str]) -> None:
     """Fill the databases, and print what each of them takes."""
-    crowds = [await _crowd(Database(url), count) for count, url in urls.items()]
+    crowds = [await _crowd(url, count) for count, url in urls.items()]
     await _tell_pages(name, crowds)
     await _tell_filters(name, crowds[-1])
     for crowd in crowds:
         await crowd.database.close()
 
 
-async def _crowd(database: Database, count: int) -> Crowd:
+async def _crowd(url: str, count: int) -> Crowd:
+    database = Database(url)
     for start in range(0, count, BATCH):
-        async with database.write() as db:
-            await db.execute(insert(CustomerRow), list(people(start, count)))
-    postgresql = database.engine.dialect.name == "postgresql"
-    async with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as plain:
-        await plain.execute(text("VACUUM ANALYZE" if postgresql else "ANALYZE"))
+        async with database.transaction() as db:
+            await db.execute_many(insert_row(CustomerRow), list(people(start, count)))
+    await _look_over(database, url)
     places: dict[tuple[Order, str], Window] = {}
     for order in ORDERS:
         of = listing(Filter(), order, by_admin=True)
-        columns = [getattr(CustomerRow, key) for key in of.shape.keys]
+        columns = [getattr(CustomerRow, key) for key in of.query.keys]
         by = [column.desc() if order.descending else column for column in columns]
         for place, offset in (("front", 0), ("middle", count // 2), ("end", count - 60)):
-            async with database.write() as db:
-                found = await db.execute(select(*columns).order_by(*by).offset(offset).limit(1))
-            places[order, place] = Window(after=of.cursor(found.one()))
+            row = await database.fetch_one(select(*columns).order_by(*by).offset(offset).limit(1))
+            places[order, place] = Window(after=of.cursor(row))
     return Crowd(database, count, places)
+
+
+async def _look_over(database: Database, url: str) -> None:
+    """Have the database count what it holds; PostgreSQL does so outside of transactions only."""
+    if database.dialect == "sqlite":
+        async with database.transaction() as db:
+            await db.execute(text("ANALYZE"))
+        return
+    server = await asyncpg.connect(url)
+    try:
+        await server.execute("VACUUM ANALYZE")
+    finally:
+        await server.close()
 
 
 def people(start: int, count: int) -> Iterator[dict[str, object]]:
@@ -138,6 +150,8 @@ def people(start: int, count: int) -> Iterator[dict[str, object]]:
             "name_key": search_key(name),
             "email": email,
             "email_key": email,
+            "email_canonical": email,
+            "phone": None,
             "password_hash": "x" * 97,
             "is_admin": number % 3000 == 0,
             "is_active": True,
@@ -172,16 +186,16 @@ async def _tell_filters(name: str, crowd: Crowd) -> None:
 
 def _paging(crowd: Crowd, which: Filter, order: Order, window: Window) -> Work:
     async def page() -> None:
-        async with crowd.database.read() as db:
-            await listing(which, order, by_admin=True).page(db, window, COLUMNS, cursors=True)
+        await listing(which, order, by_admin=True).page(
+            crowd.database, window, COLUMNS, cursors=True
+        )
 
     return page
 
 
 def _counting(crowd: Crowd, which: Filter) -> Work:
     async def count() -> None:
-        async with crowd.database.read() as db:
-            await listing(which, Order(), by_admin=True).count(db)
+        await listing(which, Order(), by_admin=True).count(crowd.database)
 
     return count
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import insert, text
+from sqlalchemy import text
 
 from bench.scale import BATCH, LATEST, people
 from gql_app.accounts.audit import Action
-from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow, CustomerRow, RefreshTokenRow, Row, SessionRow
+from gql_app.lib.database import Database, insert_row
 from gql_app.lib.ids import new_id
 from gql_app.security import refresh_secrets
 from tests.databases import migrated_sqlite, postgres_server
@@ -42,8 +42,8 @@ async def _measure(name: str, url: str) -> None:
     for start in range(0, COUNT, BATCH):
         for table, rows in _rows(start).items():
             counts[table] += len(rows)
-            async with database.write() as db:
-                await db.execute(insert(table), rows)
+            async with database.transaction() as db:
+                await db.execute_many(insert_row(table), rows)
     for table, count in counts.items():
         size = await _size(database, table.__tablename__)
         print(f"{name:12}{table.__tablename__:16}{size / count:8.0f} bytes a row", flush=True)
@@ -68,6 +68,7 @@ def _session(customer: Mapping[str, object]) -> dict[str, object]:
         "created_at": LATEST,
         "last_used_at": LATEST,
         "expires_at": LATEST + timedelta(days=30),
+        "ended_at": None,
         **WHENCE,
     }
 
@@ -80,6 +81,7 @@ def _token(session: Mapping[str, object]) -> dict[str, object]:
         "session_id": session["id"],
         "salt": refresh_secrets.new_salt(),
         "expires_at": session["expires_at"],
+        "spent_at": None,
     }
 
 
@@ -96,9 +98,8 @@ async def _size(database: Database, table: str) -> int:
         "sqlite": "SELECT sum(pgsize) FROM dbstat WHERE name IN "
         "(SELECT name FROM sqlite_schema WHERE tbl_name = :table)",
     }
-    async with database.write() as db:
-        statement = text(sizes[database.engine.dialect.name])
-        return int((await db.execute(statement, {"table": table})).scalar_one())
+    (found,) = await database.fetch_all(text(sizes[database.dialect]), table=table)
+    return int(found[0])
 
 
 if __name__ == "__main__":

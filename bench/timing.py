@@ -73,7 +73,7 @@ async def serving(file: Path) -> AsyncIterator[tuple[httpx.AsyncClient, Resource
 
 async def _add_known(resources: Resources) -> None:
     hashed = await resources.passwords.hash("a password of the bench", LOCAL)
-    async with resources.database.write() as db:
+    async with resources.database.transaction() as db:
         for number in range(ROUNDS):
             email, password = f"known{number}@example.com", "a password of the bench"
             new = validation.check_new(name="Known", email=email, password=password)

@@ -29,8 +29,8 @@ from bench.servers import KINDS, Server, running
 from bench.stores import Store
 from gql_app.accounts import customer_lists
 from gql_app.accounts.customer_lists import Filter, Order, OrderField
-from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.database import Database
 
 FEW: Final = 10_000
 MANY: Final = 1_000_000
@@ -186,11 +186,10 @@ async def _pages(store: Store, rows: int) -> list[tuple[str, str, Question]]:
 
 async def _cursor(database: Database, order: Order, offset: int) -> str:
     listing = customer_lists.listing(Filter(), order, by_admin=True)
-    keys = [getattr(CustomerRow, key) for key in listing.shape.keys]
+    keys = [getattr(CustomerRow, key) for key in listing.query.keys]
     ordered = [key.desc() if order.descending else key.asc() for key in keys]
-    async with database.write() as db:
-        found = await db.execute(select(*keys).order_by(*ordered).offset(offset).limit(1))
-        return listing.cursor(found.one())
+    row = await database.fetch_one(select(*keys).order_by(*ordered).offset(offset).limit(1))
+    return listing.cursor(row)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The composition root: settings in, ASGI application out."""
 
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final, TypedDict
 
@@ -11,11 +11,10 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from gql_app import background
-from gql_app.accounts.samples import SIGN_INS
-from gql_app.accounts.sessions import MOST as MAX_SESSIONS
+from gql_app.accounts.sessions import MAX_SESSIONS
 from gql_app.lib.engine import Engine, Limits, ListSizes
 from gql_app.lib.network import Networks
-from gql_app.lib.pagination.pages import DEFAULT_SIZE, MAX_SIZE
+from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE
 from gql_app.lib.server import ProxyHeadersMiddleware
 from gql_app.lib.telemetry import logs
 from gql_app.lib.telemetry.metrics import Metrics
@@ -51,16 +50,18 @@ class State(TypedDict):
     metrics: Metrics
 
 
-def create_app(settings: Settings | None = None) -> Starlette:
-    """Make the application, by the environment if no settings are given.
+def create_app(
+    settings: Settings | None = None, *, sign_ins: Sequence[Mapping[str, str]] = ()
+) -> Starlette:
+    """Return the application, by the environment if no settings are given.
 
+    The playground offers the sign-ins, each a role, name, email and password: the demo's.
     Nothing is opened before the application starts. Raises CannotStart.
     """
     chosen = settings or load(serving=True)
     logs.configure(chosen.log_level)
     metrics = Metrics(shared_numbers())
     tracing = _tracing() if chosen.traces else None
-    sign_ins = SIGN_INS if chosen.demo else ()
     playground = Playground(sign_ins=sign_ins) if chosen.playground else None
     door = Door(build_engine(chosen), playground, max_body_bytes=chosen.max_body_bytes)
     files = [Route("/playground/{name}", playground.file)] if playground else []

@@ -1,4 +1,4 @@
-"""Everything that this program refuses, as one family.
+"""The errors of this program, as one family.
 
     GqlAppError
     ├── Refusal                 a field is refused: a GraphQL error with extensions
@@ -8,15 +8,12 @@
     │   │   ├── TokenInvalid
     │   │   ├── TokenExpired
     │   │   └── TokenRevoked
-    │   ├── AdminRequired       FORBIDDEN
-    │   ├── BadUserInput        BAD_USER_INPUT
-    │   └── Unavailable         SERVICE_UNAVAILABLE, with the seconds to wait
-    │       └── KeysGone
+    │   └── AdminRequired       FORBIDDEN
     └── Rejected                a mutation is refused: the payload's `errors`
         └── TooManyAttempts     with the seconds to wait
 
-A refusal carries an `extensions` dictionary, which graphql-core lifts into the
-GraphQL error unaided.
+Unavailable is lib.database's: SERVICE_UNAVAILABLE, with the seconds to wait. It and each
+refusal carry an `extensions` dictionary, which graphql-core lifts into the GraphQL error unaided.
 """
 
 from dataclasses import dataclass
@@ -25,13 +22,32 @@ from enum import StrEnum
 from typing import ClassVar, Final
 
 from gql_app.lib.clock import rfc3339
+from gql_app.lib.database import Unavailable
 from gql_app.lib.faults import CannotStart
 
-__all__ = ["CannotStart"]
+__all__ = [
+    "AdminRequired",
+    "CannotStart",
+    "Fault",
+    "GqlAppError",
+    "KeysGone",
+    "Refusal",
+    "Rejected",
+    "TokenExpired",
+    "TokenInvalid",
+    "TokenMalformed",
+    "TokenMissing",
+    "TokenReason",
+    "TokenRevoked",
+    "TooManyAttempts",
+    "Unauthenticated",
+    "Unavailable",
+    "UserErrorCode",
+]
 
 
 class GqlAppError(Exception):
-    """Whatever is refused here."""
+    """Any error of this program."""
 
 
 class TokenReason(StrEnum):
@@ -45,7 +61,7 @@ class TokenReason(StrEnum):
 
 
 class UserErrorCode(StrEnum):
-    """What a caller can mend."""
+    """Why a mutation is refused: what a caller can mend."""
 
     INVALID_CREDENTIALS = "INVALID_CREDENTIALS"
     TOO_MANY_ATTEMPTS = "TOO_MANY_ATTEMPTS"
@@ -151,32 +167,6 @@ class AdminRequired(Refusal):
             reason="ADMIN_REQUIRED",
             required="admin",
         )
-
-
-class BadUserInput(Refusal):
-    """An argument that no answer can be given to."""
-
-    code = "BAD_USER_INPUT"
-
-
-class Unavailable(Refusal):
-    """The database can't be used at this moment; db/faults.py has its kinds."""
-
-    code = "SERVICE_UNAVAILABLE"
-    advice: ClassVar = "The database can't be reached at this moment. Try again shortly."
-    wait: ClassVar = 1
-    """Seconds after which to try again is worth it."""
-
-    def __init__(self, **details: bool) -> None:
-        super().__init__(self.advice, retryAfter=self.wait, **details)
-
-    @property
-    def cause(self) -> str:
-        """Say for the log what it comes from, in a line."""
-        error: Exception = self
-        while isinstance(error.__cause__, Exception):  # a time-out ends by being cancelled
-            error = error.__cause__
-        return f"{type(error).__name__}: {error}"
 
 
 class KeysGone(Unavailable):

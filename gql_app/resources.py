@@ -8,17 +8,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from gql_app.accounts import sessions
-from gql_app.accounts.caller_cache import Presumed
-from gql_app.accounts.guesses import Guesses
-from gql_app.accounts.outbox import Stationery
-from gql_app.accounts.sessions import Lifetimes
+from gql_app.accounts.audit import Guesses
+from gql_app.accounts.callers import CallerCache
+from gql_app.accounts.letters import Outbox
+from gql_app.accounts.sessions import MAX_SESSIONS, Lifetimes
 from gql_app.accounts.throttling import HOUR, Throttle
 from gql_app.accounts.validation import Rules
-from gql_app.db.engine import Database, sqlite_file
+from gql_app.db.readiness import Readiness, open_database
 from gql_app.errors import CannotStart
+from gql_app.lib.database import Database, sqlite_file
 from gql_app.lib.keyring import SECRET_KEY, KeyRing, KeyStore, ReloadingKeyRing, stored_secret
-from gql_app.lib.outbox.mailer import Mailer, mailer
+from gql_app.lib.outbox import Mailer, mailer_of
 from gql_app.lib.telemetry.metrics import Metrics
 from gql_app.security.passwords import Passwords
 from gql_app.security.token_cache import TokenCache
@@ -34,16 +34,17 @@ class Resources:
     """The database, the keys and the hasher, as the settings have them."""
 
     database: Database
+    readiness: Readiness
     current_ring: ReloadingKeyRing
     issuer: Issuer
     tokens: TokenCache
-    presumed: Presumed
+    caller_cache: CallerCache
     passwords: Passwords
     metrics: Metrics
     lifetimes: Lifetimes
     throttle: Throttle
     mailer: Mailer
-    stationery: Stationery
+    outbox: Outbox
     posted: asyncio.Event
     """Set when a letter has been written down, so that it leaves at once."""
     registration: bool
@@ -58,11 +59,11 @@ class Resources:
         return self.current_ring.get()
 
     def verified(self, token: str) -> Claims:
-        """Tell what a token says. Raises TokenMalformed, TokenInvalid or TokenExpired."""
+        """Return what a token says. Raises TokenMalformed, TokenInvalid or TokenExpired."""
         return self.tokens.read(self.keys, token)
 
     def sample(self) -> None:
-        """Take down for the metrics what is in hand at the moment."""
+        """Set the metrics of what is in use at the moment."""
         self.metrics.sample(self.passwords.use, self.database.use)
 
     @classmethod
@@ -77,18 +78,20 @@ class Resources:
         current_ring = ReloadingKeyRing(key_store(settings))
         keys = current_ring.get()
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
+        database = open_database(settings)
         opened = cls(
-            database=Database.of(settings),
+            database=database,
+            readiness=Readiness(database),
             current_ring=current_ring,
             issuer=issuer,
             tokens=TokenCache(issuer),
-            presumed=Presumed(),
+            caller_cache=CallerCache(),
             passwords=Passwords(threads=settings.password_threads, queue=settings.password_queue),
             metrics=metrics or Metrics(),
             lifetimes=_lifetimes(settings, keys),
             throttle=throttle_of(settings, keys),
             mailer=tracing.mailer(mailer(settings)) if tracing else mailer(settings),
-            stationery=_stationery(settings, keys),
+            outbox=_outbox(settings, keys),
             posted=asyncio.Event(),
             registration=settings.registration,
             rules=Rules.of(settings),
@@ -96,12 +99,12 @@ class Resources:
             origins_kept=timedelta(days=settings.audit_origin_days),
         )
         if tracing:
-            tracing.follow(opened.database)
+            tracing.follow(database)
         try:
             yield opened
         finally:
             opened.passwords.close()
-            await opened.database.close()
+            await database.close()
 
 
 def _lifetimes(settings: Settings, keys: KeyRing) -> Lifetimes:
@@ -116,8 +119,8 @@ def _lifetimes(settings: Settings, keys: KeyRing) -> Lifetimes:
 
 
 def throttle_of(settings: Settings, keys: KeyRing) -> Throttle:
-    """Make the throttle that all processes with these settings and keys share."""
-    needed = 2 * sessions.MOST * HOUR // settings.access_token_ttl
+    """Return the throttle that all processes with these settings and keys share."""
+    needed = 2 * MAX_SESSIONS * HOUR // settings.access_token_ttl
     return Throttle(
         key=keys.derive("throttles"),
         attempts=settings.login_attempts,
@@ -130,8 +133,14 @@ def throttle_of(settings: Settings, keys: KeyRing) -> Throttle:
     )
 
 
-def _stationery(settings: Settings, keys: KeyRing) -> Stationery:
-    return Stationery(
+def mailer(settings: Settings) -> Mailer:
+    """Return what sends letters."""
+    url = settings.smtp_url.get_secret_value() if settings.smtp_url else None
+    return mailer_of(url, sender=settings.mail_from, console=settings.demo)
+
+
+def _outbox(settings: Settings, keys: KeyRing) -> Outbox:
+    return Outbox(
         pepper=keys.derive("reset links"),
         reset_url=settings.reset_url,
         throttle=throttle_of(settings, keys),
@@ -140,7 +149,7 @@ def _stationery(settings: Settings, keys: KeyRing) -> Stationery:
 
 
 def key_store(settings: Settings) -> KeyStore:
-    """Tell where the keys are: the secret is the one that is set, or else beside the SQLite file.
+    """Return the store of the keys; the secret is the one that is set, or beside the SQLite file.
 
     Raises CannotStart.
     """
@@ -158,5 +167,5 @@ def key_store(settings: Settings) -> KeyStore:
 
 
 def kept_beside(file: Path) -> Path:
-    """Tell where the secret key of an SQLite file is kept if none is set."""
+    """Return where the secret key of an SQLite file is kept if none is set."""
     return file.with_name(f"{file.name}.key")

@@ -1,6 +1,6 @@
 """A client of the API under test, in the same process."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -90,9 +90,11 @@ class Api:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Api]:
+async def running(
+    settings: Settings, *, sign_ins: Sequence[Mapping[str, str]] = ()
+) -> AsyncIterator[Api]:
     """Run the application for as long as the block lasts."""
-    app = create_app(settings)
+    app = create_app(settings, sign_ins=sign_ins)
     async with app.router.lifespan_context(app) as state:
         assert state is not None
 

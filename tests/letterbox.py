@@ -4,7 +4,7 @@ import asyncio
 import re
 from typing import Final
 
-from gql_app.lib.outbox.mailer import Letter
+from gql_app.lib.outbox import Letter
 
 _LINK: Final = re.compile(r"^http://127\.0\.0\.1:8000/graphql#token=(\S+)$", re.MULTILINE)
 

@@ -4,14 +4,15 @@ import asyncio
 
 from sqlalchemy import text
 
-from gql_app.db.engine import Writer
+from gql_app.lib.database import Transaction
+from tests.rows import value
 
 
-async def until_it_waits(db: Writer, task: asyncio.Task[object]) -> None:
+async def until_it_waits(db: Transaction, task: asyncio.Task[object]) -> None:
     """Wait until a task is done or waits for what is held; SQLite lets no second writer begin."""
-    if db.get_bind().dialect.name == "sqlite":
+    if db.dialect == "sqlite":
         return
     waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
     async with asyncio.timeout(10):
-        while not task.done() and not (await db.execute(waiting)).scalar_one():  # noqa: ASYNC110 — a lock sends no event
+        while not task.done() and not await value(db, waiting):  # noqa: ASYNC110 — a lock sends no event
             await asyncio.sleep(0.01)

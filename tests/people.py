@@ -8,12 +8,12 @@ from uuid import UUID
 
 from argon2 import PasswordHasher
 
-from gql_app import clock
 from gql_app.accounts import customers, sessions, validation
 from gql_app.accounts.audit import Origin
+from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Lifetimes
-from gql_app.db.engine import Database
-from gql_app.db.tables import CustomerRow
+from gql_app.lib import clock
+from gql_app.lib.database import Database, Reader
 from gql_app.resources import Resources
 from gql_app.security.tokens import encode_token
 
@@ -60,7 +60,7 @@ async def add_customer(
     *,
     phone: str | None = None,
     is_admin: bool = False,
-) -> CustomerRow:
+) -> CustomerRecord:
     """Add a customer, whose password is PASSWORD."""
     new = validation.check_new(
         name=name,
@@ -69,28 +69,37 @@ async def add_customer(
         phone=phone,
         is_admin=is_admin,
     )
-    async with database.write() as db:
+    async with database.transaction() as db:
         return await customers.create(db, new, password_hash=password_hash(), origin=NOWHERE)
 
 
-async def sign_in(resources: Resources, row: CustomerRow) -> Person:
+async def current(db: Reader, customer_id: UUID) -> CustomerRecord:
+    """Return a customer as they are by now; there must be one."""
+    found = await customers.by_id(db, customer_id)
+    assert found is not None
+    return found
+
+
+async def sign_in(resources: Resources, customer: CustomerRecord) -> Person:
     """Open a session without asking for the password, and sign its token."""
-    async with resources.database.write() as db:
-        opened = await sessions.open_session(db, row, NOWHERE, resources.lifetimes)
+    async with resources.database.transaction() as db:
+        opened = await sessions.open_session(db, customer, NOWHERE, resources.lifetimes)
     session = opened.session
     token, _ = encode_token(
         resources.keys,
         resources.issuer,
-        customer_id=row.id,
+        customer_id=customer.id,
         session_id=session.id,
         not_after=session.expires_at,
     )
-    return Person(row.id, row.name, row.email, token, session.id, opened.refresh_token)
+    return Person(
+        customer.id, customer.name, customer.email, token, session.id, opened.refresh_token
+    )
 
 
 async def sign_out(resources: Resources, person: Person) -> None:
     """End a session behind its token's back."""
-    async with resources.database.write() as db:
+    async with resources.database.transaction() as db:
         await sessions.end(db, person.session_id, of=None, origin=NOWHERE)
 
 

@@ -4,8 +4,8 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from gql_app.db.engine import Database
-from tests.databases import looking
+from gql_app.lib.database import Database
+from tests.rows import value
 
 ENDLESS = (
     "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 10000000000) "
@@ -61,17 +61,16 @@ async def statements_at_work(database: Database) -> int:
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
         "AND pid <> pg_backend_pid() AND state <> 'idle'"
     )
-    async with looking(database) as db:
-        return int((await db.execute(sleeping)).scalar_one())
+    return int(await value(database, sleeping))
 
 
 def _on_postgresql(database: Database) -> bool:
-    return database.engine.dialect.name == "postgresql"
+    return database.dialect == "postgresql"
 
 
 async def _run(database: Database, *statements: str) -> None:
-    async with database.engine.begin() as connection:
+    async with database.transaction() as db:
         if not _on_postgresql(database):  # a pooled connection may know the tables as they were
-            await connection.execute(text("SELECT count(*) FROM sqlite_schema"))
+            await db.fetch_all(text("SELECT count(*) FROM sqlite_schema"))
         for statement in statements:
-            await connection.execute(text(statement))
+            await db.execute(text(statement))

@@ -7,8 +7,8 @@ from typing import Final
 
 from sqlalchemy import Engine, event
 
-from gql_app.db.questions import Rendered
 from gql_app.db.tables import Row
+from gql_app.lib.database.statements import Compiled
 
 Take = Callable[[str, Sequence[object]], None]
 
@@ -37,24 +37,24 @@ def literals(statement: str) -> list[str]:
 @contextmanager
 def listened(take: Take) -> Iterator[None]:
     """Hear of every statement that this process sends, and of the values sent with it."""
-    bind = Rendered.bind
+    bind = Compiled.bind
 
-    def asked(question: Rendered, values: Mapping[str, object]) -> list[object]:
-        bound = bind(question, values)
-        take(question.sql, bound)
+    def bound_by(statement: Compiled, values: Mapping[str, object]) -> list[object]:
+        bound = bind(statement, values)
+        take(statement.sql, bound)
         return bound
 
-    def executed(
+    def executed(  # by Alembic
         _c: object, _cursor: object, sql: str, bound: Sequence[object], *_: object
     ) -> None:
         take(sql, bound)
 
     event.listen(Engine, "before_cursor_execute", executed)
-    Rendered.bind = asked  # type: ignore[assignment,method-assign]
+    Compiled.bind = bound_by  # type: ignore[assignment,method-assign]
     try:
         yield
     finally:
-        Rendered.bind = bind  # type: ignore[method-assign]
+        Compiled.bind = bind  # type: ignore[method-assign]
         event.remove(Engine, "before_cursor_execute", executed)
 
 

@@ -6,14 +6,16 @@ import pytest
 from sqlalchemy import text
 
 from gql_app import __version__
-from gql_app.db.engine import Database
+from gql_app.db.readiness import revision
+from gql_app.lib.database import Database
 from gql_app.settings import Settings
 from tests.api import running
 from tests.commands import output_here, run_here
 from tests.conftest import SECRET
-from tests.databases import Postgres, copied_sqlite, looking
+from tests.databases import Postgres, copied_sqlite
 from tests.people import PASSWORD, add_customer
 from tests.processes import MAIN, ROOT, free_port, output_of, run, run_main, typing
+from tests.rows import value
 
 LOGIN = """
 mutation SignIn($email: String!, $password: String!) {
@@ -42,10 +44,9 @@ async def count(url: str, what: str) -> int:
     """Count something about the customers of a database."""
     database = Database(url)
     try:
-        async with looking(database) as db:
-            found = await db.scalar(text(f"SELECT count({what}) FROM customers"))  # noqa: S608 — our own words
-            assert isinstance(found, int)
-            return found
+        found = await value(database, text(f"SELECT count({what}) FROM customers"))  # noqa: S608 — our own words
+        assert isinstance(found, int)
+        return found
     finally:
         await database.close()
 
@@ -85,11 +86,11 @@ async def test_older_version_leaves_and_serves_what_a_newer_one_migrated(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     database = Database(sqlite_url)
-    async with database.write() as db:
-        await db.execute(text("UPDATE alembic_version SET version_num = :at"), {"at": "9999"})
+    async with database.transaction() as db:
+        await db.execute(text("UPDATE alembic_version SET version_num = :at"), at="9999")
     assert "newer" in output_here("migrate", folder=tmp_path, database_url=sqlite_url)
     output_here("purge", folder=tmp_path, database_url=sqlite_url)
-    assert await database.revision() == "9999"
+    assert await revision(database) == "9999"
     await database.close()
 
 

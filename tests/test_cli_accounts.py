@@ -19,9 +19,10 @@ from gql_app.resources import Resources
 from tests.api import Api
 from tests.commands import run_here
 from tests.conftest import SECRET, SetClock
-from tests.databases import copied_sqlite, looking
+from tests.databases import copied_sqlite
 from tests.people import NOWHERE, add_customer, sign_in, sign_out
 from tests.processes import MAIN, environment
+from tests.rows import add, column, get_row
 from tests.throttles import fill
 
 LONG_AGO = datetime(2020, 1, 1, 12, tzinfo=UTC)
@@ -36,9 +37,10 @@ async def test_purge_tells_how_much_is_gone(
     real = datetime.now(UTC)
     for moment in (LONG_AGO, LONG_AGO, real):
         set_clock(moment)
-        async with resources.database.write() as db:
+        async with resources.database.transaction() as db:
             await sessions.open_session(db, customer, NOWHERE, resources.lifetimes)
-            await resources.throttle.count(db, resources.throttle.of_typed("x", moment.isoformat()))
+            limit = resources.throttle.of_typed("sign-in", moment.isoformat())
+            await resources.throttle.count(db, limit)
     told = [
         run_here("purge", folder=tmp_path, database_url=database_url, secret_key=SECRET)
         for _ in range(2)
@@ -46,8 +48,7 @@ async def test_purge_tells_how_much_is_gone(
     assert [done.stdout for done in told] == ["3 rows are gone.\n", "0 rows are gone.\n"]
     assert [done.returncode for done in told] == [0, 0]
     set_clock(real)
-    async with resources.database.read() as db:
-        assert len((await sessions.living(db, [customer.id]))[customer.id]) == 1
+    assert len((await sessions.living(resources.database, [customer.id]))[customer.id]) == 1
 
 
 async def test_everybody_is_signed_out_everywhere(
@@ -62,8 +63,7 @@ async def test_everybody_is_signed_out_everywhere(
         assert (told.returncode, told.stdout) == (0, f"{count} sessions are ended.\n")
     refused = await api.run("{ me { id } }", token=people[0].token)
     assert refused.reason("me") == "TOKEN_REVOKED"
-    async with looking(api.database) as db:
-        (*_, last) = await db.scalars(select(AuditRow).order_by(AuditRow.id))
+    (*_, last) = await api.database.fetch_all(select(AuditRow).order_by(AuditRow.id))
     assert (last.action, last.customer_id) == ("session:end_all", None)
 
 
@@ -82,9 +82,8 @@ async def test_account_is_unlocked_by_the_operator_and_that_is_recorded(
     given = {"database_url": database_url, "secret_key": SECRET}
     told = await asyncio.to_thread(run_here, "unlock", email, folder=tmp_path, **given)
     assert (told.returncode, told.stdout) == (0, f"{email} can be signed in to again.\n")
-    async with looking(api.database) as db:
-        left = (await db.scalars(select(ThrottleRow.subject))).all()
-        (*_, last) = await db.scalars(select(AuditRow).order_by(AuditRow.id))
+    left = await column(api.database, select(ThrottleRow.subject))
+    (*_, last) = await api.database.fetch_all(select(AuditRow).order_by(AuditRow.id))
     assert left == [locks[2].subject]
     assert (last.action, last.customer_id, last.actor_id) == ("session:unlock", ada.id, None)
 
@@ -132,13 +131,15 @@ async def test_export_is_a_line_of_json_for_each_event_the_oldest_first(
     resources: Resources, database_url: str, tmp_path: Path, set_clock: SetClock
 ) -> None:
     ada, bob = new_id(), new_id()
-    async with resources.database.write() as db:
+    async with resources.database.transaction() as db:
         for second in reversed(range(2000)):
             set_clock(LONG_AGO + timedelta(seconds=second, microseconds=second))
-            audit.record(db, Action.LOGIN, Origin("192.0.2.1", f"agent {second}"), customer_id=bob)
+            await audit.record(
+                db, Action.LOGIN, Origin("192.0.2.1", f"agent {second}"), customer_id=bob
+            )
         set_clock(LONG_AGO - timedelta(days=1))
         origin = Origin("2001:db8::1", 'Büro "7"\u2028🦊\n', ada)
-        audit.record(db, Action.CUSTOMER_CHANGED, origin, customer_id=bob, fields=["name"])
+        await audit.record(db, Action.CUSTOMER_CHANGED, origin, customer_id=bob, fields=["name"])
     done = run_here("export-audit", folder=tmp_path, database_url=database_url)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("\n")
@@ -163,9 +164,9 @@ async def test_export_holds_nothing_that_a_terminal_obeys(
 ) -> None:
     agents = [chr(code) for code in (*range(1, 0x20), *range(0x7F, 0xA0))]
     agents += ["\x9b2J", "\x1b]0;pwned\x07", "\u202e", "Büro"]
-    async with resources.database.write() as db:
+    async with resources.database.transaction() as db:
         for agent in agents:
-            audit.record(db, Action.LOGIN, Origin("192.0.2.1", agent))
+            await audit.record(db, Action.LOGIN, Origin("192.0.2.1", agent))
     done = run_here("export-audit", folder=tmp_path, database_url=database_url)
     lines = done.stdout.splitlines()
     assert [line for line in lines if not (line.isascii() and line.isprintable())] == []
@@ -182,9 +183,9 @@ def test_export_of_no_events_is_no_line(database_url: str, tmp_path: Path) -> No
 async def test_export_to_a_reader_that_has_seen_enough_ends_quietly(
     resources: Resources, database_url: str, tmp_path: Path
 ) -> None:
-    async with resources.database.write() as db:
+    async with resources.database.transaction() as db:
         for _ in range(2000):
-            audit.record(db, Action.LOGIN, NOWHERE)
+            await audit.record(db, Action.LOGIN, NOWHERE)
     process = await asyncio.create_subprocess_shell(
         f"'{sys.executable}' '{MAIN[1]}' export-audit | head -n 1",
         cwd=tmp_path,
@@ -215,8 +216,8 @@ async def test_address_is_changed_by_nobodys_hand_and_ends_what_went_by_the_old_
     api: Api, database_url: str, tmp_path: Path
 ) -> None:
     person = await sign_in(api.resources, await add_customer(api.database, "Ada"))
-    async with api.database.write() as db:
-        db.add(PasswordResetRow(customer_id=person.id, digest="x", expires_at=LONG_AGO))
+    async with api.database.transaction() as db:
+        await add(db, PasswordResetRow, customer_id=person.id, digest="x", expires_at=LONG_AGO)
     done = await asyncio.to_thread(
         run_here,
         *("change-email", str(person.id), " ADA@Example.org "),
@@ -227,15 +228,14 @@ async def test_address_is_changed_by_nobodys_hand_and_ends_what_went_by_the_old_
     assert (done.returncode, done.stdout) == (0, told)
     refused = await api.run("{ me { id } }", token=person.token)
     assert refused.reason("me") == "TOKEN_REVOKED"
-    async with looking(api.database) as db:
-        row = await db.get_one(CustomerRow, person.id)
-        assert (row.email, row.email_key, row.email_canonical) == (
-            "ADA@example.org",
-            "ada@example.org",
-            "ada@example.org",
-        )
-        assert (await db.scalars(select(PasswordResetRow))).all() == []
-        events = list(await db.scalars(select(AuditRow).order_by(AuditRow.id)))
+    row = await get_row(api.database, CustomerRow, person.id)
+    assert (row.email, row.email_key, row.email_canonical) == (
+        "ADA@example.org",
+        "ada@example.org",
+        "ada@example.org",
+    )
+    assert await api.database.fetch_all(select(PasswordResetRow)) == []
+    events = await api.database.fetch_all(select(AuditRow).order_by(AuditRow.id))
     changed = [(each.actor_id, each.customer_id) for each in events if each.action == CHANGED]
     assert changed == [(None, person.id)]
 
@@ -271,7 +271,7 @@ async def test_customers_of_one_mailbox_stop_migrate_until_one_has_another_addre
     api: Api, database_url: str, tmp_path: Path
 ) -> None:
     rows = [await add_customer(api.database, name) for name in ("Ada", "Bob")]
-    async with api.database.write() as db:
+    async with api.database.transaction() as db:
         for row, domain in zip(
             rows, ("bücher.example.com", "xn--bcher-kva.example.com"), strict=True
         ):

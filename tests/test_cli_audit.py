@@ -7,12 +7,11 @@ import pytest
 from sqlalchemy import select
 
 from gql_app.accounts import audit, sessions
-from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow
 from gql_app.errors import Unavailable
+from gql_app.lib.database import Database
 from tests.commands import output_here, run_here
 from tests.conftest import SECRET, SetClock
-from tests.databases import looking
 from tests.people import LIFETIMES, NOWHERE, add_customer
 
 LONG_AGO = datetime(2020, 1, 1, 12, tzinfo=UTC)
@@ -29,8 +28,7 @@ def settings(database_url: str, tmp_path: Path) -> dict[str, str]:
 
 async def told(database: Database) -> list[tuple[str, list[str]]]:
     """Tell what the audit knows, which nobody was signed in for."""
-    async with looking(database) as db:
-        rows = (await db.scalars(select(AuditRow).order_by(AuditRow.at, AuditRow.id))).all()
+    rows = await database.fetch_all(select(AuditRow).order_by(AuditRow.at, AuditRow.id))
     assert {(row.actor_id, row.ip_address, row.user_agent) for row in rows} <= {(None,) * 3}
     return [(row.action, row.fields) for row in rows]
 
@@ -85,7 +83,7 @@ async def test_commands_that_write_are_events(
     row = await add_customer(database, "Ada Plain")
     real = datetime.now(UTC)
     set_clock(LONG_AGO)
-    async with database.write() as db:
+    async with database.transaction() as db:
         for _ in range(2):
             await sessions.open_session(db, row, NOWHERE, LIFETIMES)
     set_clock(real)

@@ -8,11 +8,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy import update
 
-from gql_app import clock
-from gql_app.accounts import samples
+from gql_app.cli import samples
 from gql_app.cli.deployment_check import Deployment, findings
-from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
+from gql_app.lib import clock
+from gql_app.lib.database import Database
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.keyring.jwk import thumbprint
 from gql_app.security.passwords import Passwords
@@ -282,7 +282,7 @@ async def test_demo_customers_are_found_by_their_passwords(
     database = Database(good["database_url"])
     await add_customer(database, "Somebody", person.email)
     assert await found(good) == []
-    async with database.write() as db:
+    async with database.transaction() as db:
         await db.execute(update(CustomerRow).values(password_hash=hashed))
     await database.close()
     assert await found(good) == ["demo-data"]

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import select
 
 from gql_app.cli.imports import FIELDS
-from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow
+from gql_app.lib.database import Database
 from tests.accounts.rows import customer, store
 from tests.commands import output_here
-from tests.databases import Postgres, copied_sqlite, looking
+from tests.databases import Postgres, copied_sqlite
 from tests.people import password_hash
 from tests.processes import MAIN, environment
 from tests.transfer import HASHES, ONE_ENGINE, rows
@@ -61,8 +61,7 @@ async def test_export_has_no_hashes_unless_they_are_asked_for(
         assert not [each for each in [*HASHES, password_hash()] if each in said]
         assert said.count("\n") == 1_100 + (named == "csv")
     database = Database(database_url)
-    async with looking(database) as db:
-        (*_, last) = await db.scalars(select(AuditRow))
+    (*_, last) = await database.fetch_all(select(AuditRow))
     await database.close()
     assert (last.action, last.fields) == ("customer:export", list(FIELDS[:-1]))
 

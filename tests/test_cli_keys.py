@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt import PyJWKClient
 
-from gql_app.db.engine import Database
+from gql_app.lib.database import Database
 from gql_app.lib.keyring.jwk import thumbprint
 from tests.commands import output_here, run_here
 from tests.conftest import SECRET

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import pytest
 
 from gql_app import errors
-from gql_app.db.faults import Busy, Conflict, Full, Unknown
 from gql_app.errors import Fault, GqlAppError, Unavailable, UserErrorCode
+from gql_app.lib.database import Busy, CommitOutcomeUnknown, Conflict, Full
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
-UNAVAILABLE = (Busy, Conflict, Full, Unknown)
+UNAVAILABLE = (Busy, Conflict, Full, CommitOutcomeUnknown)
 MESSAGES = [
     errors.TokenMissing().message,
     errors.TokenMalformed().message,
@@ -56,9 +56,11 @@ def test_docstring_draws_the_family_as_it_is() -> None:
             errors.AdminRequired(),
             {"code": "FORBIDDEN", "reason": "ADMIN_REQUIRED", "required": "admin"},
         ),
-        (errors.BadUserInput("A page holds 1 to 500."), {"code": "BAD_USER_INPUT"}),
         (errors.Unavailable(), {"code": "SERVICE_UNAVAILABLE", "retryAfter": 1}),
-        (Unknown(), {"code": "SERVICE_UNAVAILABLE", "retryAfter": 1, "mayBeDone": True}),
+        (
+            CommitOutcomeUnknown(),
+            {"code": "SERVICE_UNAVAILABLE", "retryAfter": 1, "mayBeDone": True},
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from starlette.applications import Starlette
 
-from gql_app.db.engine import Database
+from gql_app.lib.database import Database
+from gql_app.lib.engine.schema import Schema
 from gql_app.lib.keyring.keys import KeyRing
 from gql_app.resources import Resources
-from gql_app.lib.engine.schema import Schema
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
 from tests.laws import (

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gql_app.db.readiness import condition
 from gql_app.errors import CannotStart
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.keyring.keyfiles import Algorithm
@@ -66,7 +67,7 @@ async def test_resources_are_as_the_settings_have_them(settings: Settings) -> No
     async with Resources.open(chosen) as resources:
         assert resources.issuer == Issuer("us", "them", 60)
         assert resources.keys.signing.secret == SECRET.encode()
-        assert (await resources.database.condition()).ready
+        assert (await condition(resources.database)).ready
 
 
 async def test_resources_are_closed_even_if_the_block_fails(settings: Settings) -> None:

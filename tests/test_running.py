@@ -15,12 +15,12 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from gql_app.db.engine import Database
 from gql_app.db.tables import LetterRow
+from gql_app.lib.database import Database
 from tests.conftest import SECRET
-from tests.databases import looking
 from tests.mailbox import HOST, Mailbox, mail_server, port_of, reserved_port
 from tests.people import PASSWORD, add_customer
+from tests.rows import column
 
 MAIN = Path(__file__).parents[1] / "main.py"
 NEW_PASSWORD = "another password for tests"
@@ -110,8 +110,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 async def outbox(database: Database) -> list[str]:
     """Tell the kinds of the letters that are yet to be sent."""
-    async with looking(database) as db:
-        return list(await db.scalars(select(LetterRow.kind)))
+    return await column(database, select(LetterRow.kind))
 
 
 async def until_all_is_sent(database: Database) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gql_app.db.engine import Database
+from gql_app.lib.database import Database
 from tests.conftest import SECRET
 from tests.databases import copied_sqlite
 from tests.people import PASSWORD, add_customer

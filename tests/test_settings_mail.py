@@ -4,7 +4,7 @@ import pytest
 
 from gql_app import settings
 from gql_app.errors import CannotStart
-from gql_app.lib.outbox.mailer import mailer
+from gql_app.resources import mailer
 
 SMTP = "must be smtp://, smtps://, smtp+starttls:// or smtp+cleartext:// and a host"
 PAGE = "must be an http:// or https:// address without a fragment"

@@ -3,10 +3,9 @@
 import pytest
 from sqlalchemy import literal_column, select
 
-from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.database import Database
 from tests.api import Api
-from tests.databases import looking
 from tests.people import Person
 from tests.statements import literals
 
@@ -44,8 +43,9 @@ async def test_statements_of_a_request_are_taken_down(
 async def test_value_written_into_a_statement_is_caught(
     database: Database, statements: set[str]
 ) -> None:
-    async with looking(database) as db:
-        await db.execute(select(CustomerRow.id).where(literal_column("'ada'") == CustomerRow.name))
+    await database.fetch_all(
+        select(CustomerRow.id).where(literal_column("'ada'") == CustomerRow.name)
+    )
     (caught,) = [each for each in statements if literals(each)]
     statements.remove(caught)
     assert "'ada'" in caught

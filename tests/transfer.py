@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
-from tests.databases import looking
+from gql_app.lib.database import Database
 from tests.lib.hashes.examples import VECTORS
 
 ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -43,10 +42,8 @@ def people(count: int, **more: object) -> list[dict[str, object]]:
 async def rows(url: str) -> list[dict[str, object]]:
     """Read every column of all customers in the order of their addresses."""
     database = Database(url)
-    table = CustomerRow.__table__
     try:
-        async with looking(database) as db:
-            found = await db.execute(select(table).order_by(table.c.email_key))
-            return [dict(row) for row in found.mappings()]
+        found = await database.fetch_all(select(CustomerRow).order_by(CustomerRow.email_key))
+        return [row._asdict() for row in found]
     finally:
         await database.close()

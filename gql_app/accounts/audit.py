@@ -1,48 +1,46 @@
-"""The audit: what happened, written in the transaction of the deed itself.
+"""The audit: what happened, written in the transaction that does it.
 
-Once that is committed, the log has a line of it, so that it is kept elsewhere as well.
+Once that is committed, the log has a line of it, so that it is kept elsewhere as well. Guesses
+at passwords and tokens are counted in memory, so that a flood of them writes little.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, NamedTuple, Self
+from functools import partial
+from typing import Final, NamedTuple, Self
 from uuid import UUID
 
 import structlog
 from sqlalchemy import (
-    JSON,
-    ColumnElement,
-    FromClause,
-    Insert,
     Text,
     Uuid,
     bindparam,
     delete,
-    event,
-    false,
-    insert,
     select,
     update,
 )
 
-from gql_app import clock
 from gql_app.accounts.records import AuditRecord
-from gql_app.db.deeds import Doer, Made
-from gql_app.db.engine import Writer
-from gql_app.db.questions import Reader
-from gql_app.db.rows import insert_unless_there
 from gql_app.db.tables import AuditRow, DeletedActorRow
+from gql_app.lib import clock
+from gql_app.lib.database import Database, Query, Reader, Transaction, insert_row, upsert
+from gql_app.lib.fair_queue import Party
+from gql_app.lib.ids import new_id
 from gql_app.lib.network.addresses import canonical
-from gql_app.lib.pagination.list_query import Shape, Source
-from gql_app.lib.pagination.pages import MAX_SIZE, Listing, Window
-from gql_app.security.fair_queue import Party
-from gql_app.security.ids import new_id
+from gql_app.lib.pagination import MAX_SIZE, NOTHING, Condition, Listing, ListQuery, Window
 
 _log: Final = structlog.stdlib.get_logger(__name__)
 
 MAX_ADDRESS: Final = 45
 MAX_USER_AGENT: Final = 300
+GUESS_INTERVAL: Final = 60
+"""Seconds from one event of a kind, client and account to the next."""
+MAX_GUESS_COUNTS: Final = 1_000
+"""Kinds, clients and accounts that are counted apart within that time."""
 
 
 class Action(StrEnum):
@@ -83,7 +81,7 @@ class Action(StrEnum):
 
 
 class Origin(NamedTuple):
-    """Where a deed comes from: whose it is, from which address and program."""
+    """Where something comes from: whose it is, from which address and program."""
 
     ip_address: str | None = None
     user_agent: str | None = None
@@ -96,93 +94,62 @@ class Origin(NamedTuple):
 
     @classmethod
     def of(cls, ip_address: str | None, user_agent: str | None) -> Self:
-        """Spell the address as all do, and cut both to what is kept of them."""
+        """Return the origin of a request; the address is normalised, and both are cut."""
         return cls(
             canonical(ip_address)[:MAX_ADDRESS] if ip_address else None,
             user_agent[:MAX_USER_AGENT] if user_agent else None,
         )
 
 
-def record(
-    db: Writer,
+async def record(
+    db: Transaction,
     action: Action,
     origin: Origin,
     *,
     customer_id: UUID | None = None,
     fields: Sequence[str] = (),
     times: int = 1,
+    at: datetime | None = None,
 ) -> None:
-    """Record a deed, and whom it was done to; of fields the names, never the values.
+    """Record an event of this moment or another, and whom it happened to.
 
+    Of fields the names are recorded, never the values.
     What happened several times is one event, which says so and has no line in the log.
     """
     if times > 1:
         fields = [f"{times} times"]
-    else:
-        tell(db, action, origin, customer_id=customer_id)
-    db.add(
-        AuditRow(
-            id=new_id(),
-            at=clock.now(),
-            action=action,
-            actor_id=origin.actor_id,
-            customer_id=customer_id,
-            fields=list(fields),
-            ip_address=origin.ip_address,
-            user_agent=origin.user_agent,
-        )
-    )
+    elif structlog.is_configured():  # a command has no log, and says itself what it did
+        db.after_commit(partial(_log_event, action, origin, customer_id))
+    event = _event(action, origin, customer_id, fields, at or clock.now())
+    await db.execute(_INSERT, **event._asdict())
 
 
-def tell(db: Doer, action: Action, origin: Origin, *, customer_id: UUID | None) -> None:
-    """Have the log told of a deed once it is committed, as it is already but by a Writer."""
-
-    def write(_: object = None) -> None:
-        _log.info(
-            "Audit",
-            action=action,
-            actor=origin.actor_id,
-            customer=customer_id,
-            client=canonical(origin.ip_address) if origin.ip_address else None,
-        )
-
-    if not structlog.is_configured():  # a command has no log, and says itself what it did
-        return
-    if isinstance(db, Writer):
-        event.listen(db.sync_session, "after_commit", write)
-    else:
-        write()
-
-
-def login(session: Made) -> Insert:
-    """Record a sign-in as the session tells it."""
-    of = session.c
-    event = select(
-        bindparam("event_id", type_=Uuid()),
-        of.created_at,
-        bindparam("action", Action.LOGIN, Text()),
-        of.customer_id,
-        of.customer_id,
-        bindparam("fields", [], JSON()),
-        of.ip_address,
-        of.user_agent,
-    )
-    return insert(AuditRow).from_select(AuditRecord._fields, event)
+async def record_each(
+    db: Transaction, action: Action, origin: Origin, customer_ids: Iterable[UUID]
+) -> None:
+    """Record an event of each of many customers, of which the log has no line."""
+    now = clock.now()
+    events = [_event(action, origin, each, (), now)._asdict() for each in customer_ids]
+    if events:
+        await db.execute_many(_INSERT, events)
 
 
 def listing(*, customer_id: UUID | None, action: str | None) -> Listing:
-    """Describe a list of events, the newest first; of what is no action there are none."""
+    """Return the list of events, the newest first, of one customer and of one action if given."""
     values: dict[str, object] = {}
+    conditions: list[Condition] = []
     if customer_id is not None:
+        conditions.append(_OF_CUSTOMER)
         values["customer_id"] = customer_id
     if action is not None:
-        values["action" if action in set(Action) else "no_action"] = action
-    shape = Shape(_SOURCE, tuple(values), (), ("at", "id"), descending=True)
-    return Listing(shape, values, identity=("audit", customer_id, action))
+        conditions.append(_OF_ACTION if action in set(Action) else NOTHING)
+        values["action"] = action
+    query = ListQuery(AuditRow, ("at",), descending=True, indexed=tuple(conditions))
+    return Listing(query, values, identity=("audit", customer_id, action))
 
 
-async def forget(db: Writer, customer_id: UUID) -> None:
-    """Forget where from a customer did something to themself; that it was done stays.
+async def forget(db: Transaction, customer_id: UUID) -> None:
+    """Delete where from a customer did something to themself; that it was done stays.
 
     What nobody signed in did to the account, such as mistyping its password, most likely
     they did as well. Where from they did something to others is kept for a while: see purge().
@@ -191,14 +158,13 @@ async def forget(db: Writer, customer_id: UUID) -> None:
     themself = (AuditRow.customer_id == customer_id) & (by_them | AuditRow.actor_id.is_(None))
     nobody = by_them & AuditRow.customer_id.is_(None)
     await db.execute(update(AuditRow).where(themself | nobody).values(_NOWHERE))
-    left = select(AuditRow.id).where(by_them, _KNOWN_FROM).limit(1)
-    if (await db.scalars(left)).first():
-        now = clock.now()
-        await insert_unless_there(db, DeletedActorRow, actor_id=customer_id, deleted_at=now)
+    others = select(AuditRow.id).where(by_them, _KNOWN_FROM).limit(1)
+    if await db.fetch_one(others):
+        await db.execute(_INSERT_DELETED_ACTOR, actor_id=customer_id, deleted_at=clock.now())
 
 
-async def purge(db: Writer, *, batch: int, kept: timedelta) -> int:
-    """Forget where some of the deeds came from of who is gone for long, and return how many."""
+async def purge(db: Transaction, *, batch: int, kept: timedelta) -> int:
+    """Delete where some events of those who are gone for long came from; return how many."""
     gone = select(DeletedActorRow.actor_id).where(DeletedActorRow.deleted_at < clock.now() - kept)
     some = (
         select(AuditRow.id)
@@ -206,10 +172,7 @@ async def purge(db: Writer, *, batch: int, kept: timedelta) -> int:
         .limit(batch)
         .with_for_update(skip_locked=True)
     )
-    forgotten = await db.execute(
-        update(AuditRow).where(AuditRow.id.in_(some)).values(_NOWHERE).returning(AuditRow.id)
-    )
-    count = len(forgotten.all())
+    count = await db.execute(update(AuditRow).where(AuditRow.id.in_(some)).values(_NOWHERE))
     if count < batch:
         left = select(AuditRow.id).where(AuditRow.actor_id == DeletedActorRow.actor_id, _KNOWN_FROM)
         done = DeletedActorRow.actor_id.in_(gone) & ~left.exists()
@@ -218,12 +181,11 @@ async def purge(db: Writer, *, batch: int, kept: timedelta) -> int:
 
 
 async def stream(db: Reader) -> AsyncIterator[AuditRecord]:
-    """Read every event, the oldest first, a page at a time."""
-    shape = Shape(_SOURCE, (), (), ("at", "id"), descending=False)
-    everything = Listing(shape, {}, identity="all")
+    """Return every event, the oldest first, read a page at a time."""
+    events = Listing(ListQuery(AuditRow, ("at",)), {}, identity="all")
     window = Window(MAX_SIZE)
     while True:
-        page = await everything.page(db, window, AuditRecord._fields)
+        page = await events.page(db, window, AuditRecord._fields)
         for row in page.rows:
             yield AuditRecord._make(row)
         if not page.has_next:
@@ -231,21 +193,128 @@ async def stream(db: Reader) -> AsyncIterator[AuditRecord]:
         window = Window(MAX_SIZE, after=page.cursor(page.rows[-1]))
 
 
-def _condition(_: Shape, name: str) -> ColumnElement[bool]:
-    """Write a condition, whose value is a parameter of the same name."""
-    match name:
-        case "customer_id":
-            return AuditRow.customer_id == bindparam(name, type_=Uuid())
-        case "action":
-            return AuditRow.action == bindparam(name, type_=Text())
-        case _:
-            return false()
+class _Kind(NamedTuple):
+    """What is counted together."""
+
+    action: Action
+    ip_address: str | None
+    customer_id: UUID | None
 
 
-def _shown(_: Shape, name: str, rows: FromClause) -> ColumnElement[Any]:
-    return rows.c[name]
+@dataclass(slots=True)
+class _Count:
+    """What was counted since the last event."""
+
+    origin: Origin
+    due: float
+    number: int = 0
 
 
+class _Event(NamedTuple):
+    """What is to be recorded."""
+
+    kind: _Kind
+    origin: Origin
+    number: int
+
+
+class Guesses:
+    """The guesses of one process that are yet to be recorded.
+
+    The first of a kind is recorded at once, the others by their number once in GUESS_INTERVAL.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self.first: Final = asyncio.Event()
+        """Set when one was noted that is recorded at once."""
+        self._now: Final = now
+        self._counts: Final[dict[_Kind, _Count]] = {}
+        self._recording: Final = asyncio.Lock()
+
+    def note(self, action: Action, origin: Origin, customer_id: UUID | None = None) -> None:
+        """Count a guess at a customer's password, or at nobody's in particular.
+
+        Clients beyond MAX_GUESS_COUNTS are counted as one of no address.
+        """
+        kind = _Kind(action, origin.ip_address, customer_id)
+        if kind not in self._counts and len(self._counts) >= MAX_GUESS_COUNTS:
+            kind, origin = _Kind(action, None, None), Origin()
+        count = self._counts.get(kind)
+        if count is None:
+            count = self._counts[kind] = _Count(origin, self._now())
+            self.first.set()
+        count.origin = origin
+        count.number += 1
+
+    async def record(self, database: Database, *, last: bool = False) -> int:
+        """Record what is due, or at last everything; return the number of events.
+
+        If that fails, it is due still. Raises Unavailable.
+        """
+        async with self._recording:
+            events = self._due(last=last)
+            if not events:
+                return 0
+            try:
+                await database.transact(_record_events, events)
+            except Exception:
+                for kind, _, number in events:
+                    self._counts[kind].number += number
+                    self._counts[kind].due = self._now()
+                raise
+            return len(events)
+
+    def _due(self, *, last: bool) -> list[_Event]:
+        """Return what is to be recorded now, and drop what was not tried again."""
+        now, events = self._now(), []
+        for kind, count in list(self._counts.items()):
+            if count.due > now and not last:
+                continue
+            if count.number:
+                events.append(_Event(kind, count.origin, count.number))
+                count.number, count.due = 0, now + GUESS_INTERVAL
+            else:
+                del self._counts[kind]
+        return events
+
+
+async def _record_events(db: Transaction, events: Sequence[_Event]) -> None:
+    for kind, origin, number in events:
+        await record(db, kind.action, origin, customer_id=kind.customer_id, times=number)
+
+
+def _event(
+    action: Action,
+    origin: Origin,
+    customer_id: UUID | None,
+    fields: Sequence[str],
+    at: datetime,
+) -> AuditRecord:
+    return AuditRecord(
+        id=new_id(),
+        at=at,
+        action=action,
+        actor_id=origin.actor_id,
+        customer_id=customer_id,
+        fields=list(fields),
+        ip_address=origin.ip_address,
+        user_agent=origin.user_agent,
+    )
+
+
+def _log_event(action: Action, origin: Origin, customer_id: UUID | None) -> None:
+    _log.info(
+        "Audit",
+        action=action,
+        actor=origin.actor_id,
+        customer=customer_id,
+        client=canonical(origin.ip_address) if origin.ip_address else None,
+    )
+
+
+_INSERT: Final = Query(insert_row(AuditRow), tuple)
+_INSERT_DELETED_ACTOR: Final = upsert(DeletedActorRow, update=())
 _NOWHERE: Final = {"ip_address": None, "user_agent": None}
 _KNOWN_FROM: Final = AuditRow.ip_address.is_not(None) | AuditRow.user_agent.is_not(None)
-_SOURCE: Final = Source(AuditRow, _condition, _condition, _shown)
+_OF_CUSTOMER: Final = Condition(AuditRow.customer_id == bindparam("customer_id", type_=Uuid()))
+_OF_ACTION: Final = Condition(AuditRow.action == bindparam("action", type_=Text()))

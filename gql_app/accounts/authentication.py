@@ -1,46 +1,81 @@
-"""Credentials: what a customer proves themself with, and what ends when it changes."""
+"""Authentication: signing in with a password, and proving it again once signed in."""
 
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, select, update
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Integer,
+    Text,
+    Uuid,
+    bindparam,
+    null,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.orm import InstrumentedAttribute
 
-from gql_app.accounts import audit, customers, failures, known_clients, sessions, validation
+from gql_app.accounts import audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.identity import canonical_email
-from gql_app.accounts.limits import PasswordLimits
-from gql_app.accounts.records import AnyCustomer
+from gql_app.accounts.records import CustomerRecord, columns
 from gql_app.accounts.sessions import Lifetimes, Opened
-from gql_app.accounts.throttling import Throttle
-from gql_app.db.deeds import Doer
-from gql_app.db.engine import Writer
-from gql_app.db.questions import Reader, among
-from gql_app.db.tables import CustomerRow, ThrottleRow
-from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.security.fair_queue import Party
-from gql_app.security.ids import new_id
+from gql_app.accounts.throttling import PasswordLimits, Throttle
+from gql_app.db.tables import CustomerRow, KnownClientRow, SessionRow, ThrottleRow
+from gql_app.errors import Fault, UserErrorCode
+from gql_app.lib import clock
+from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of
+from gql_app.lib.fair_queue import Party
+from gql_app.lib.network import client_of
+from gql_app.lib.text import canonical_email, email_key_of, mailbox_key
 from gql_app.security.passwords import Passwords
 
+Column: TypeAlias = InstrumentedAttribute[Any] | ColumnElement[Any]
+HOUR: Final = timedelta(hours=1)
 WRONG: Final = Fault(
     UserErrorCode.INVALID_CREDENTIALS, "The e-mail address or the password is wrong."
 )
-_OWN_CREDENTIALS: Final = {
-    "email": "This is your own e-mail address. Change it with updateMe.",
-    "password": "This is your own password. Change it with changePassword.",
-}
-"""What one changes of oneself with the current password only, and how."""
-Read = Callable[[], AbstractAsyncContextManager[Reader]]
+
+
+class History(NamedTuple):
+    """What happened to an account before a try at its password.
+
+    Accounts that there are cost as much as others: it is read by one statement, whose rows are
+    the subjects that failed.
+    """
+
+    times: Mapping[str, Sequence[float]]
+    """When each subject failed."""
+    seen_at: datetime | None
+    """When the client was last noted as one of the account's."""
+    oldest_sign_in: datetime | None = None
+    """When the oldest of as many sign-ins was as are granted in an hour, if they are that many."""
+    customer: CustomerRecord | None = None
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[Any]], key: str | None = None) -> Self:
+        """Return what the rows of an answer say, of which there is one at least.
+
+        Its customer is whose address has the key, among those whom either key found.
+        """
+        times = {subject: times for subject, times, *_ in rows if subject}
+        for _, _, seen_at, oldest_sign_in, *values in rows:
+            customer = CustomerRecord._make(values) if any(values) else None
+            if customer is None or canonical_email(customer.email) == key:
+                return cls(times, seen_at, oldest_sign_in, customer)
+        return cls(times, None)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Attempt:
-    """An attempt to sign in, and how it came out; only once it is counted is it told."""
+    """An attempt at a password, and how it came out; it is answered only once it is counted."""
 
     limits: PasswordLimits
-    customer: AnyCustomer | None
+    customer: CustomerRecord | None
     proven: bool
     known: bool = False
     """Whether it comes from a client that is known to the account."""
@@ -48,220 +83,187 @@ class Attempt:
 
 
 async def check(
-    read: Read, hasher: Passwords, throttle: Throttle, *, email: str, password: str, origin: Origin
+    db: Reader, hasher: Passwords, throttle: Throttle, *, email: str, password: str, origin: Origin
 ) -> Attempt:
-    """Check a password; it takes as long for an unknown address as for a known one.
+    """Return how a password came out; it takes as long for an unknown address as for a known one.
 
     No connection is held while hashing. Raises TooManyAttempts, before any hashing.
     """
-    key = validation.stored_key(email)
-    account, address = validation.typed_key(email, key), origin.ip_address
-    limits = throttle.of_password("sign-in", account, address)
-    async with read() as db:
-        past = await failures.of_account(db, key, limits, address, sign_ins=throttle.account_writes)
-    customer, known = past.customer, known_clients.is_known(past.seen_at)
-    throttle.judge(limits.judged(known=known), past.times)
+    key, address = mailbox_key(email), origin.ip_address
+    limits = throttle.of_password("sign-in", key or email.strip().lower(), address)
+    past = await history_by_key(db, key, limits, address, sign_ins=throttle.account_writes)
+    customer, known = past.customer, sessions.is_known_client(past.seen_at)
+    throttle.check(limits.counting(known=known), past.times)
     attempt = Attempt(limits, customer, proven=False, known=known)
     party = Party.of(address, customer.id if customer else key)
     matches = await hasher.verify(password, customer.password_hash if customer else None, party)
     if customer is None or not matches or not customer.is_active:
         return attempt
-    throttle.judge_sign_ins(past.oldest_sign_in)
+    throttle.check_sign_ins(past.oldest_sign_in)
     outdated = hasher.outdated(customer.password_hash)
     renewed = await hasher.hash(password, party) if outdated else None
     return replace(attempt, proven=True, renewed_hash=renewed)
 
 
-async def admit(
-    db: Doer, attempt: Attempt, lifetimes: Lifetimes, *, origin: Origin
-) -> Opened | None:
-    """Open a session, where nothing speaks against it; what does, sign_in() judges.
-
-    Such are failures that are remembered of any subject: whether there is room, only those
-    can tell, and who is admitted forgets them.
-    """
-    if attempt.customer is None or not attempt.proven or attempt.renewed_hash:
-        return None
-    unless_failed = attempt.limits.subjects
-    return await _open(db, attempt.customer, lifetimes, origin, unless_failed=unless_failed)
-
-
 async def sign_in(
-    db: Writer, attempt: Attempt, throttle: Throttle, lifetimes: Lifetimes, *, origin: Origin
+    db: Transaction, attempt: Attempt, throttle: Throttle, lifetimes: Lifetimes, *, origin: Origin
 ) -> Opened | None:
     """Open a session if the attempt was good, and the account hasn't changed meanwhile.
 
     A failure is counted and recorded, so None is no exception: it has to be committed.
     Raises TooManyAttempts if others failed too often while this one was checked.
     """
-    if attempt.proven and attempt.customer:
-        failed = await throttle.hold_room(db, attempt.limits, known=attempt.known)
-        opened = await _open(db, attempt.customer, lifetimes, origin)
-        if opened:
-            await throttle.clear(db, *failed)
-        if opened and attempt.renewed_hash:
-            itself = CustomerRow.id == attempt.customer.id
-            await db.execute(
-                update(CustomerRow).where(itself).values(password_hash=attempt.renewed_hash)
-            )
-        return opened
-    reached = await throttle.count(db, *attempt.limits.judged(known=attempt.known))
-    customer_id = attempt.customer.id if attempt.customer else None
-    audit.record(db, Action.LOGIN_FAILED, origin, customer_id=customer_id)
-    if reached:
-        audit.record(db, Action.THROTTLED, origin, customer_id=customer_id)
-    return None
+    if attempt.customer is None or not attempt.proven:
+        await _count_failure(db, attempt, throttle, origin)
+        return None
+    password_hash = attempt.customer.password_hash
+    customer = await db.fetch_one(_HOLD, id=attempt.customer.id, password_hash=password_hash)
+    failed = await throttle.hold_room(db, attempt.limits, known=attempt.known)
+    if customer is None:
+        return None
+    await throttle.clear(db, *failed)
+    if attempt.renewed_hash:
+        await db.execute(
+            update(CustomerRow)
+            .where(CustomerRow.id == customer.id)
+            .values(password_hash=attempt.renewed_hash)
+        )
+    opened = await sessions.open_session(db, customer, origin, lifetimes)
+    by_owner = origin._replace(actor_id=customer.id)
+    moment = opened.session.created_at
+    await audit.record(db, Action.LOGIN, by_owner, customer_id=customer.id, at=moment)
+    return opened
 
 
 async def prove(
-    read: Read,
+    db: Reader,
     hasher: Passwords,
     throttle: Throttle,
-    customer: AnyCustomer,
+    customer: CustomerRecord,
     password: str,
     *,
     origin: Origin,
 ) -> Attempt:
-    """Check the password of somebody who is signed in. Raises TooManyAttempts."""
+    """Return how the password of somebody who is signed in came out. Raises TooManyAttempts."""
     limits = throttle.of_password("proof", str(customer.id), origin.ip_address)
-    async with read() as db:
-        past = await failures.of_customer(db, customer.id, limits, origin.ip_address)
-    known = known_clients.is_known(past.seen_at)
-    throttle.judge(limits.judged(known=known), past.times)
+    past = await history_by_id(db, customer.id, limits, origin.ip_address)
+    known = sessions.is_known_client(past.seen_at)
+    throttle.check(limits.counting(known=known), past.times)
     party = Party.of(origin.ip_address, customer.id)
     proven = await hasher.verify(password, customer.password_hash, party)
     return Attempt(limits, customer, proven=proven, known=known)
 
 
-async def settle(db: Writer, throttle: Throttle, attempt: Attempt) -> None:
+async def settle(db: Transaction, throttle: Throttle, attempt: Attempt) -> None:
     """Count a failure, or forget them all after a success. Raises TooManyAttempts."""
     if attempt.proven:
         failed = await throttle.hold_room(db, attempt.limits, known=attempt.known)
         await throttle.clear(db, *failed)
     else:
-        await throttle.count(db, *attempt.limits.judged(known=attempt.known))
+        await throttle.count(db, *attempt.limits.counting(known=attempt.known))
 
 
-async def unlock(db: Writer, email: str, throttle: Throttle) -> bool:
-    """Lift what keeps everybody out of an account, and tell whether there is such an account."""
+async def unlock(db: Transaction, email: str, throttle: Throttle) -> bool:
+    """Lift what keeps everybody out of an account; return whether there is such an account."""
     customer = await customers.by_email(db, email)
     if customer is None:
         return False
     await throttle.clear(db, *throttle.locks(canonical_email(customer.email), customer.id, None))
-    audit.record(db, Action.UNLOCKED, Origin(), customer_id=customer.id)
+    await audit.record(db, Action.UNLOCKED, Origin(), customer_id=customer.id)
     return True
 
 
-async def register(
-    db: Writer,
-    new: validation.NewCustomer,
-    lifetimes: Lifetimes,
-    *,
-    password_hash: str,
-    origin: Origin,
-) -> tuple[CustomerRow, Opened]:
-    """Add whoever asks to be a customer, and sign them in. Raises Rejected."""
-    action = Action.CUSTOMER_REGISTERED
-    row = await customers.create(db, new, password_hash=password_hash, origin=origin, action=action)
-    audit.record(db, Action.LOGIN, origin._replace(actor_id=row.id), customer_id=row.id)
-    return row, await sessions.open_session(db, row, origin, lifetimes)
-
-
-def refuse_to_change(customer_id: UUID, fields: Collection[str], *, by: UUID) -> None:
-    """Raise Rejected if an admin changes of themself what takes their current password."""
-    faults = [
-        Fault(UserErrorCode.INVALID, message, field)
-        for field, message in _OWN_CREDENTIALS.items()
-        if field in fields
-    ]
-    if faults and customer_id == by:
-        raise Rejected(*faults)
-
-
-def refuse_to_delete(customer_id: UUID, *, by: UUID | None) -> None:
-    """Raise Rejected if an admin deletes themself, which takes their current password."""
-    if customer_id == by:
-        message = "This is your own account. Remove it with deleteMe."
-        raise Rejected(Fault(UserErrorCode.INVALID, message, "id"))
-
-
-async def change(
-    db: Writer,
-    customer_id: UUID,
-    changes: validation.Changes,
-    *,
-    password_hash: str | None,
-    origin: Origin,
-) -> CustomerRow:
-    """Change a customer, and end their sessions if the password or the access goes.
-
-    Raises Rejected: NOT_FOUND, TAKEN or LAST_ADMIN.
-    """
-    row = await customers.update(db, customer_id, changes, origin=origin)
-    if password_hash is not None:
-        action = Action.PASSWORD_CHANGED
-        await customers.set_password(db, row, password_hash, action=action, origin=origin)
-    if changes.signs_out:
-        await sessions.end_all(db, customer_id)
-    return row
-
-
-async def change_password(
-    db: Writer,
-    customer: AnyCustomer,
-    lifetimes: Lifetimes,
-    *,
-    password_hash: str,
-    origin: Origin,
-) -> Opened:
-    """Set a new password, end every session, and open a new one."""
-    row = await db.get_one(CustomerRow, customer.id, with_for_update=True)
-    action = Action.PASSWORD_CHANGED
-    await customers.set_password(db, row, password_hash, action=action, origin=origin)
-    await sessions.end_all(db, row.id)
-    return await sessions.open_session(db, row, origin, lifetimes)
-
-
-async def delete_oneself(db: Writer, customer_id: UUID, *, origin: Origin) -> None:
-    """Remove a customer who has proven their password. Raises Rejected, about no field."""
-    try:
-        await customers.delete(db, customer_id, origin=origin)
-    except Rejected as why:
-        raise Rejected(*(replace(fault, field=None) for fault in why.faults)) from None
-
-
 def wrong_password(field: str) -> Fault:
-    """Say that somebody who is signed in is wrong about their password."""
+    """Return the fault of somebody who is signed in and wrong about their password."""
     return Fault(UserErrorCode.WRONG_PASSWORD, "This is not your password.", field)
 
 
-async def _open(
-    db: Doer,
-    proven: AnyCustomer,
-    lifetimes: Lifetimes,
-    origin: Origin,
-    *,
-    unless_failed: Sequence[str] = (),
-) -> Opened | None:
-    """Hold the account still, and open a session if it is as it was."""
-    opened, values = sessions.new_session(proven, origin, lifetimes)
-    done = await db.do(
-        _SIGN_IN,
-        **values,
-        password_hash=proven.password_hash,
-        subjects=unless_failed,
-        event_id=new_id(),
+async def history_by_key(
+    db: Reader, key: str | None, limits: PasswordLimits, address: str | None, *, sign_ins: int
+) -> History:
+    """Return what happened to an account by the key of its address, be there one or not."""
+    now = clock.now()
+    rows = await db.fetch_all(
+        _BY_KEY,
+        key=key,
+        former_key=email_key_of(key),
+        hour_ago=now - HOUR,
+        hour_ahead=now + HOUR,
+        granted=sign_ins - 1,
+        subjects=limits.subjects,
+        client=client_of(address),
     )
-    if not done:
-        return None
-    by_owner = origin._replace(actor_id=proven.id)
-    audit.tell(db, Action.LOGIN, by_owner, customer_id=proven.id)
-    return opened
+    return History.of(rows, key)
 
 
-_SIGN_IN: Final = sessions.opening(
-    CustomerRow.is_active,
-    CustomerRow.password_hash == bindparam("password_hash", type_=Text()),
-    ~select(ThrottleRow.subject).where(among(ThrottleRow.subject, "subjects")).exists(),
-    also=lambda session: [audit.login(session)],
+async def history_by_id(
+    db: Reader, customer_id: UUID, limits: PasswordLimits, address: str | None
+) -> History:
+    """Return what happened to the account of somebody who is signed in."""
+    subjects, client = limits.subjects, client_of(address)
+    rows = await db.fetch_all(_BY_ID, customer_id=customer_id, subjects=subjects, client=client)
+    return History.of(rows)
+
+
+async def _count_failure(
+    db: Transaction, attempt: Attempt, throttle: Throttle, origin: Origin
+) -> None:
+    """Count and record a failure to sign in. Raises TooManyAttempts."""
+    reached = await throttle.count(db, *attempt.limits.counting(known=attempt.known))
+    customer_id = attempt.customer.id if attempt.customer else None
+    await audit.record(db, Action.LOGIN_FAILED, origin, customer_id=customer_id)
+    if reached:
+        await audit.record(db, Action.THROTTLED, origin, customer_id=customer_id)
+
+
+def _history(
+    account: FromClause, customer_id: Column, oldest_sign_in: Column, *customer: Column
+) -> Query[Sequence[Any]]:
+    client = bindparam("client", type_=Text())
+    known = (KnownClientRow.customer_id == customer_id) & (KnownClientRow.client == client)
+    joined = account.outerjoin(KnownClientRow, known).outerjoin(
+        ThrottleRow, any_of(ThrottleRow.subject, "subjects")
+    )
+    shown = (
+        ThrottleRow.subject,
+        ThrottleRow.times,
+        KnownClientRow.seen_at,
+        oldest_sign_in,
+        *customer,
+    )
+    return Query(select(*shown).select_from(joined), tuple)
+
+
+_NOTHING: Final = select(true()).subquery()
+_OLDEST_SIGN_IN: Final = (
+    select(SessionRow.created_at)
+    .where(
+        SessionRow.customer_id == CustomerRow.id,
+        SessionRow.created_at > bindparam("hour_ago", type_=Moment()),
+        SessionRow.created_at < bindparam("hour_ahead", type_=Moment()),
+    )
+    .order_by(SessionRow.created_at.desc())
+    .limit(1)
+    .offset(bindparam("granted", type_=Integer()))
+    .correlate(CustomerRow)
+    .scalar_subquery()
 )
+_RECORD: Final = columns(CustomerRow, CustomerRecord._fields)
+_HOLD: Final = Query(
+    select(*_RECORD)
+    .where(
+        CustomerRow.id == bindparam("id", type_=Uuid()),
+        CustomerRow.password_hash == bindparam("password_hash", type_=Text()),
+        CustomerRow.is_active,
+    )
+    .with_for_update(),
+    CustomerRecord._make,
+)
+"""Whose password it is still; an account is locked before what counts its failures."""
+_BY_KEY: Final = _history(
+    _NOTHING.outerjoin(CustomerRow, customers.has_address()),
+    CustomerRow.id,
+    _OLDEST_SIGN_IN,
+    *_RECORD,
+)
+_BY_ID: Final = _history(_NOTHING, bindparam("customer_id", type_=Uuid()), null())

@@ -1,87 +1,240 @@
-"""Callers: who is asking, by the session of the token that they bear."""
+"""Callers: who is asking, by the session of the token that they bear, and what they may change.
 
+Whoever may do a thing is decided in the transaction that does it: see Authority and hold().
+
+To judge a caller and then to read is two round trips. The first says nothing new unless a session
+has ended or its customer has changed, so that one does most of the time: it reads as for the
+caller who bore the token last, and proves by a column of its own that this is still who it is. No
+row and no count proves anybody, only what this column says.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, select, update
+from sqlalchemy import ColumnElement, Exists, Select, Uuid, bindparam, exists, select, true, update
+from sqlalchemy.orm import InstrumentedAttribute
 
-from gql_app import clock
-from gql_app.accounts.records import (
-    AnyCustomer,
-    AnySession,
-    CustomerRecord,
-    SessionRecord,
-    columns,
-)
-from gql_app.accounts.sessions import lives
-from gql_app.db.engine import Writer
-from gql_app.db.questions import Question, Reader
-from gql_app.db.tables import CustomerRow, Moment, SessionRow
+from gql_app.accounts.authentication import wrong_password
+from gql_app.accounts.records import CustomerRecord, SessionRecord, columns
+from gql_app.accounts.sessions import Caller, SignedIn, lives
+from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.errors import AdminRequired, Rejected, TokenRevoked
+from gql_app.lib import clock
+from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of
 from gql_app.security.tokens import Claims
 
 USE_PRECISION: Final = timedelta(minutes=1)
 """How exactly a session's last use is known, so that reading need not always write."""
-
-
-class Caller(NamedTuple):
-    """Who is asking: all that decides on what they may see and do."""
-
-    customer_id: UUID
-    session_id: UUID
-    is_admin: bool
-
-    def may_see(self, customer_id: UUID) -> bool:
-        """Tell whether the private fields of a customer are for the caller's eyes."""
-        return self.is_admin or self.customer_id == customer_id
-
-
-class SignedIn(NamedTuple):
-    """A living session of an active customer."""
-
-    customer: AnyCustomer
-    session: AnySession
-
-    @property
-    def caller(self) -> Caller:
-        """Tell who is asking in this session."""
-        return Caller(self.customer.id, self.session.id, self.customer.is_admin)
+MAX_CALLERS: Final = 2_048
+"""Callers that are remembered; those who were heard of longest ago go."""
+MAX_PROVING_QUERIES: Final = 512
+"""Queries whose proving form is kept."""
+PROVEN_BY: Final[Mapping[str, InstrumentedAttribute[Any]]] = {
+    "customer_id": CustomerRow.id,
+    "session_id": SessionRow.id,
+    "is_admin": CustomerRow.is_admin,
+}
+"""The column that proves each field of a caller; another field needs another one."""
+T = TypeVar("T")
 
 
 async def signed_in(db: Reader, claims: Claims) -> SignedIn | None:
-    """Find who bears a token, if its session lives and its customer exists and is active."""
-    found = await db.ask(
+    """Return who bears a token, if its session lives and its customer is there and active."""
+    return await db.fetch_one(
         _SIGNED_IN, session_id=claims.session_id, customer_id=claims.customer_id, now=clock.now()
     )
-    return found[0] if found else None
 
 
-def used_lately(row: AnySession) -> bool:
-    """Tell whether a session's last use is known exactly enough."""
-    return clock.now() - row.last_used_at < USE_PRECISION
+def used_lately(session: SessionRecord) -> bool:
+    """Return whether a session's last use is known exactly enough."""
+    return clock.now() - session.last_used_at < USE_PRECISION
 
 
-async def touch(db: Writer, row: AnySession) -> None:
-    """Note that a session is in use."""
+async def touch(db: Transaction, session: SessionRecord) -> None:
+    """Record that a session is in use."""
     now = clock.now()
     await db.execute(
         update(SessionRow)
-        .where(SessionRow.id == row.id, SessionRow.last_used_at < now)
+        .where(SessionRow.id == session.id, SessionRow.last_used_at < now)
         .values(last_used_at=now)
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """What a caller's change stands on."""
+
+    me: SignedIn
+    admin: bool = False
+    """Whether only admins may do it."""
+    proven: str | None = None
+    """The input's field with the password that was proven, if one was."""
+    targets: Sequence[UUID] = ()
+    """The other customers that it is done to."""
+    unseats: bool = False
+    """Whether an admin may be one no longer after it."""
+
+
+async def hold(db: Transaction, authority: Authority) -> None:
+    """Lock the caller's account and session as they are until the transaction ends.
+
+    Raises TokenRevoked, AdminRequired, or Rejected if the password is not the proven one any
+    more. All accounts that the transaction may lock are locked here, in the order of their ids,
+    so that two admins who change each other don't wait for each other.
+    """
+    me = authority.me
+    query = _ACCOUNTS_AND_ADMINS if authority.unseats else _ACCOUNTS
+    accounts = await db.fetch_all(query, ids=[me.customer.id, *authority.targets])
+    account = next((each for each in accounts if each.id == me.customer.id), None)
+    if not account or not account.is_active:
+        raise TokenRevoked
+    session = {"session_id": me.session.id, "customer_id": me.customer.id, "now": clock.now()}
+    if await db.fetch_one(_LIVING_SESSION, **session) is None:
+        raise TokenRevoked
+    if authority.admin and not account.is_admin:
+        raise AdminRequired
+    if authority.proven and account.password_hash != me.customer.password_hash:
+        raise Rejected(wrong_password(authority.proven))
+
+
+class CallerCache:
+    """Whoever bore a session last, by the session."""
+
+    def __init__(self, size: int = MAX_CALLERS) -> None:
+        self._size = size
+        self._callers: OrderedDict[UUID, Caller] = OrderedDict()
+
+    def remember(self, caller: Caller) -> None:
+        """Remember a caller who was judged."""
+        if self._callers.get(caller.session_id) == caller:
+            return
+        self._callers[caller.session_id] = caller
+        if len(self._callers) > self._size:
+            self._callers.popitem(last=False)
+
+    def bearer(self, claims: Claims) -> Caller | None:
+        """Return who bore a token last, if anybody did."""
+        caller = self._callers.get(claims.session_id)
+        if caller is None or caller.customer_id != claims.customer_id:
+            return None
+        self._callers.move_to_end(caller.session_id)
+        return caller
+
+
+class Unproven(Exception):
+    """Somebody isn't who they were, or nothing was read that would prove it."""
+
+
+class ProvingReader:
+    """Reads for a caller, who is proven by its first query."""
+
+    def __init__(self, db: Reader, caller: Caller) -> None:
+        self._db: Final = db
+        self._caller: Final = caller
+        self.proven = False
+        """Whether the session lives and is in use, and its customer is an admin still, or none."""
+
+    async def fetch_all(self, query: Query[T], /, **values: object) -> list[T]:
+        """Return what is built of each row of a SELECT.
+
+        Raises Unproven, and returns nothing, if the caller is another; where there is no row,
+        nobody is proven either.
+        """
+        if self.proven:
+            return await self._db.fetch_all(query, **values)
+        now = clock.now()
+        expected = {f"bearer_{name}": value for name, value in self._caller._asdict().items()}
+        rows = await self._db.fetch_all(
+            _proving(query, self._caller._fields),
+            **values,
+            **expected,
+            bearer_now=now,
+            bearer_lately=now - USE_PRECISION,
+        )
+        if not rows or not all(row[-1] for row in rows):
+            raise Unproven
+        self.proven = True
+        return [query.build(row[:-1]) for row in rows]
+
+    async def fetch_one(self, query: Query[T], /, **values: object) -> T | None:
+        """Return what is built of the first row. Raises Unproven as fetch_all() does."""
+        rows = await self.fetch_all(query, **values)
+        return rows[0] if rows else None
+
+
+@lru_cache(MAX_PROVING_QUERIES)
+def _proving(query: Query[T], fields: tuple[str, ...]) -> Query[Sequence[Any]]:
+    """Return a query on the condition that its caller is proven, with the proof as last column."""
+    assert isinstance(query.statement, Select)  # noqa: S101 — for mypy
+    proof = _proof(fields)
+    return Query(query.statement.where(proof).add_columns(proof.label("proof")), _as_it_is)
+
+
+def _proof(fields: Iterable[str]) -> Exists:
+    """Return the condition that a session lives and is in use, and each field is as expected.
+
+    It depends on no row, so that the database finds it out once for a statement. A field that
+    has no column here can't be proven, so that nobody is: KeyError.
+    """
+    expected = (
+        PROVEN_BY[name] == bindparam(f"bearer_{name}", type_=PROVEN_BY[name].type)
+        for name in fields
+    )
+    bearer = (
+        select(true())
+        .select_from(SessionRow)
+        .join(CustomerRow, SessionRow.customer_id == CustomerRow.id)
+        .where(*expected, *_IN_USE)
+    )
+    return exists(bearer.correlate(None))
+
+
+def _as_it_is(row: Sequence[Any]) -> Sequence[Any]:
+    return row
+
+
+class _Account(NamedTuple):
+    """What is judged of an account."""
+
+    id: UUID
+    is_active: bool
+    is_admin: bool
+    password_hash: str
+
+
+def _accounts(*, with_admins: bool) -> Query[_Account]:
+    """Return the query that locks accounts by their ids and, if asked to, every active admin."""
+    which: ColumnElement[bool] = any_of(CustomerRow.id, "ids")
+    if with_admins:
+        admins = select(CustomerRow.id).where(CustomerRow.is_admin, CustomerRow.is_active)
+        which = CustomerRow.id.in_(admins.union_all(select(CustomerRow.id).where(which)))
+    ordered = select(*columns(CustomerRow, _Account._fields)).where(which).order_by(CustomerRow.id)
+    return Query(ordered.with_for_update(), _Account._make)
+
+
+_ACCOUNTS: Final = _accounts(with_admins=False)
+_ACCOUNTS_AND_ADMINS: Final = _accounts(with_admins=True)
+_IN_USE: Final = (
+    SessionRow.last_used_at > bindparam("bearer_lately", type_=Moment()),
+    lives(bindparam("bearer_now", type_=Moment())),
+    CustomerRow.is_active,
+)
+_ITS_SESSION: Final = (
+    SessionRow.id == bindparam("session_id", type_=Uuid()),
+    SessionRow.customer_id == bindparam("customer_id", type_=Uuid()),
+    lives(bindparam("now", type_=Moment())),
+)
+_LIVING_SESSION: Final = Query(select(SessionRow.id).where(*_ITS_SESSION).with_for_update(), tuple)
 _CUSTOMER: Final = columns(CustomerRow, CustomerRecord._fields)
-_SESSION: Final = columns(SessionRow, SessionRecord._fields)
-_SIGNED_IN: Final = Question(
-    select(*_CUSTOMER, *_SESSION)
+_SIGNED_IN: Final = Query(
+    select(*_CUSTOMER, *columns(SessionRow, SessionRecord._fields))
     .join(SessionRow, SessionRow.customer_id == CustomerRow.id)
-    .where(
-        SessionRow.id == bindparam("session_id", type_=Uuid()),
-        CustomerRow.id == bindparam("customer_id", type_=Uuid()),
-        CustomerRow.is_active,
-        lives(bindparam("now", type_=Moment())),
-    ),
+    .where(*_ITS_SESSION, CustomerRow.is_active),
     lambda row: SignedIn(
         CustomerRecord._make(row[: len(_CUSTOMER)]), SessionRecord._make(row[len(_CUSTOMER) :])
     ),

@@ -1,26 +1,21 @@
 """Lists of customers: which, in which order, and what of them is shown to whom."""
 
-from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Uuid, bindparam, case, false, or_
+from sqlalchemy import ColumnElement, FromClause, Uuid, bindparam, case, or_
 
-from gql_app.accounts.identity import email_key, search_key
-from gql_app.db.questions import Spelt
-from gql_app.db.tables import CustomerRow, Moment
-from gql_app.errors import AdminRequired, BadUserInput
-from gql_app.lib.pagination.list_query import SHAPES, Shape, Source
-from gql_app.lib.pagination.pages import Listing
-from gql_app.lib.pagination.text_search import by_grams, by_trigrams, grams, holds, pattern, pieces
-from gql_app.lib.text.normalization import LONGEST_DECOMPOSITION, MAX_MARKS, TooManyMarks, normalise
+from gql_app.db.tables import CustomerRow
+from gql_app.errors import AdminRequired
+from gql_app.lib.database import api_text
+from gql_app.lib.pagination import NOTHING, Condition, Listing, ListQuery, TextSearch
+from gql_app.lib.text import email_key, search_key
 
-MAX_SEARCH: Final = 254
-MAX_WORDS: Final = 8
-"""Words of one search, each of which is looked for on its own."""
+QUERIES: Final = 256
+"""Kinds of lists that are kept; the least recently used go."""
 
 
 class OrderField(StrEnum):
@@ -35,18 +30,8 @@ PRIVATE: Final = frozenset(
     {"email", "email_key", "email_canonical", "phone", "password_hash", "is_active"}
 )
 """Columns that are for the customer themself and for admins."""
-SPELT: Final = frozenset({"id", "created_at", "updated_at"})
-"""Columns that a page has as they are written, not as what they are."""
-_KEYS: Final[Mapping[OrderField, tuple[str, ...]]] = {
-    OrderField.CREATED_AT: ("created_at", "id"),
-    OrderField.NAME: ("name_key", "id"),
-    OrderField.EMAIL: ("email_key",),
-}
-"""Each order's columns, unique together, which one index holds."""
-_DATES: Final = frozenset({"created_after", "created_before"})
-_SEARCHED: Final = ("name_key", "email_key")
-"""Columns that are searched, the second for admins."""
-_TABLE: Final = CustomerRow.__table__
+API_TEXT: Final = frozenset({"id", "created_at", "updated_at"})
+"""Columns that a page has as the API writes them, not as what they are."""
 
 
 class Order(NamedTuple):
@@ -68,138 +53,54 @@ class Filter(NamedTuple):
 def listing(
     which: Filter, order: Order, *, by_admin: bool, caller_id: UUID | None = None
 ) -> Listing:
-    """Describe a list of customers, to be paged through or counted.
+    """Return a list of customers, to be paged through or counted.
 
     Unless it is for an admin, private columns are null but for the caller's own, and who is
     deactivated is left out.
-    Raises AdminRequired if anybody else sorts by e-mail, and BadUserInput.
+    Raises AdminRequired if anybody else sorts by e-mail, and InvalidArgument.
     """
     if order.field is OrderField.EMAIL and not by_admin:
         what = "Sorting by e-mail"
         raise AdminRequired(what)
-    conditions: list[str] = []
+    conditions = _conditions(which, by_admin=by_admin)
     values: dict[str, object] = {"caller_id": caller_id}
-    for condition, compared in _given(which):
-        conditions.append(condition)
+    for compared in conditions.values():
         values |= compared
-    shape = _shape(tuple(conditions), order.field, order.descending, by_admin)
-    return Listing(shape, values, identity=(which, order))
+    query = _query(tuple(conditions), order.field, order.descending, by_admin)
+    return Listing(query, values, identity=(which, order))
 
 
-@lru_cache(SHAPES)
-def _shape(
-    conditions: tuple[str, ...],
+@lru_cache(QUERIES)
+def _query(
+    conditions: tuple[Condition, ...],
     field: OrderField,
     descending: bool,  # noqa: FBT001 — part of the key
     by_admin: bool,  # noqa: FBT001
-) -> Shape:
-    """Tell the conditions that the order's own index answers from the others."""
-    answered = _DATES | {"is_nobody"} if field is OrderField.CREATED_AT else {"is_nobody"}
-    within = [name for name in conditions if name in answered]
-    return Shape(
-        _SOURCE,
-        within=tuple(within if by_admin else ["visible", *within]),
-        matching=tuple(name for name in conditions if name not in answered),
-        keys=_KEYS[field],
+) -> ListQuery:
+    """Return the list of an order, whose own index answers some of the conditions."""
+    indexed = tuple(each for each in conditions if each in _INDEXED[field])
+    return _ORDERS[field]._replace(
         descending=descending,
-        by_admin=by_admin,
+        indexed=indexed if by_admin else (_VISIBLE, *indexed),
+        filters=tuple(each for each in conditions if each not in indexed),
+        visible_column=_column if by_admin else _masked_column,
     )
 
 
-def _given(which: Filter) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Name the conditions, and what each compares with. Raises BadUserInput."""
-    if which.search:
-        yield from _searched(which.search)
+def _conditions(which: Filter, *, by_admin: bool) -> dict[Condition, dict[str, object]]:
+    """Return a filter's conditions, each with what it compares with. Raises InvalidArgument."""
+    conditions = _SEARCHES[by_admin].filters(which.search) if which.search else {}
     if which.is_admin is not None:
-        yield ("is_admin" if which.is_admin else "is_no_admin"), {}
+        conditions[_IS_ADMIN if which.is_admin else _IS_NO_ADMIN] = {}
     if which.created_after is not None:
-        yield "created_after", {"created_after": which.created_after}
+        conditions[_CREATED_AFTER] = {"created_after": which.created_after}
     if which.created_before is not None:
-        yield "created_before", {"created_before": which.created_before}
-
-
-def _searched(text: str) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Look for each word, literally; no text holds a NUL, which PostgreSQL would not take.
-
-    A word is sought in the name as names' keys are folded, and in the address as theirs are.
-    """
-    if len(text) > MAX_SEARCH:
-        message = f"search is {len(text)} characters long. Search for at most {MAX_SEARCH}."
-        raise BadUserInput(message)
-    if "\0" in text:
-        yield "is_nobody", {}
-        return
-    try:
-        text = normalise(text, longest=LONGEST_DECOMPOSITION * MAX_SEARCH)
-    except TooManyMarks:
-        message = f"search has more than {MAX_MARKS} combining marks in a row."
-        raise BadUserInput(message) from None
-    words = _words(text)
-    if len(words) > MAX_WORDS:
-        message = f"search has {len(words)} words. Search for at most {MAX_WORDS}."
-        raise BadUserInput(message)
-    for number, word in enumerate(words):
-        is_short = any(map(grams, word))
-        name = "short_search" if is_short else "search"
-        values: dict[str, object] = {}
-        for column, key in zip(_SEARCHED, word, strict=True):
-            of = f"_{column}_{number}"
-            values |= {f"text{of}": key, f"pattern{of}": pattern(key)}
-            values |= {f"grams{of}": pieces(key)} if is_short else {}
-        yield f"{name}:{number}", values
-
-
-def _words(text: str) -> list[tuple[str, str]]:
-    """Split a search into its words, the longest first, but for those that another one holds.
-
-    Each is told as in a name's key and as in an address's.
-    """
-    folded = {(search_key(word), email_key(word)) for word in text.split()}
-    words: list[tuple[str, str]] = []
-    for name, email in sorted(folded, key=lambda word: (-len(word[0]), word)):
-        if not any(name in other_name and email in other for other_name, other in words):
-            words.append((name, email))
-    return words
-
-
-def _at_hand(shape: Shape, name: str) -> ColumnElement[bool]:
-    """Write a condition, whose values are parameters, as a row at hand is asked."""
-    kind, _, number = name.partition(":")
-    match kind:
-        case "search" | "short_search":
-            return or_(*(holds(*key) for key in _searched_keys(shape, number)))
-        case "visible":
-            return visible()
-        case "is_nobody":
-            return false()
-        case "is_admin" | "is_no_admin":
-            return CustomerRow.is_admin.is_(kind == "is_admin")
-        case "created_after":
-            return CustomerRow.created_at > bindparam(name, type_=Moment())
-        case _:
-            return CustomerRow.created_at < bindparam(name, type_=Moment())
-
-
-def _sought(shape: Shape, name: str) -> ColumnElement[bool]:
-    """Write it as an index is asked, which knows short texts by their grams."""
-    kind, _, number = name.partition(":")
-    match kind:
-        case "search":
-            return or_(*(by_trigrams(*key) for key in _searched_keys(shape, number)))
-        case "short_search":
-            return or_(*(by_grams(*key) for key in _searched_keys(shape, number)))
-        case _:
-            return _at_hand(shape, name)
-
-
-def _searched_keys(shape: Shape, number: str) -> Iterator[tuple[ColumnElement[str], str]]:
-    """Tell the columns that a word is looked for in, and how its parameters' names end."""
-    for column in _SEARCHED if shape.by_admin else _SEARCHED[:1]:
-        yield _TABLE.c[column], f"_{column}_{number}"
+        conditions[_CREATED_BEFORE] = {"created_before": which.created_before}
+    return conditions
 
 
 def visible() -> ColumnElement[bool]:
-    """Say whom anybody may see: who is active, and the caller themself.
+    """Return the condition that anybody may see a customer: active ones, and the caller.
 
     Most are, so that no index is to find them: of a bare OR, PostgreSQL would look each side up.
     """
@@ -207,16 +108,38 @@ def visible() -> ColumnElement[bool]:
     return or_(CustomerRow.is_active.is_(True), itself).is_(True)
 
 
-def _shown(shape: Shape, name: str, rows: FromClause) -> ColumnElement[Any]:
-    """Show a column, if it may be seen."""
-    if name in SPELT:
-        return Spelt(rows.c[name])
-    return masked(name, rows) if name in PRIVATE and not shape.by_admin else rows.c[name]
-
-
-def masked(name: str, rows: FromClause = _TABLE) -> ColumnElement[Any]:
-    """Show a column of the caller's own row, and null of any other."""
+def masked(name: str, rows: FromClause = CustomerRow.__table__) -> ColumnElement[Any]:
+    """Return a column of the caller's own row, and null of any other."""
     return case((rows.c.id == bindparam("caller_id", type_=Uuid()), rows.c[name]))
 
 
-_SOURCE: Final = Source(CustomerRow, _at_hand, _sought, _shown)
+def _column(name: str, rows: FromClause) -> ColumnElement[Any]:
+    return api_text(rows.c[name]) if name in API_TEXT else rows.c[name]
+
+
+def _masked_column(name: str, rows: FromClause) -> ColumnElement[Any]:
+    return masked(name, rows) if name in PRIVATE else _column(name, rows)
+
+
+_ORDERS: Final = {
+    OrderField.CREATED_AT: ListQuery(CustomerRow, ("created_at",)),
+    OrderField.NAME: ListQuery(CustomerRow, ("name_key",)),
+    OrderField.EMAIL: ListQuery(CustomerRow, ("email_key",), unique=True),
+}
+_VISIBLE: Final = Condition(visible())
+_IS_ADMIN: Final = Condition(CustomerRow.is_admin.is_(True))
+_IS_NO_ADMIN: Final = Condition(CustomerRow.is_admin.is_(False))
+_CREATED_AFTER: Final = Condition(CustomerRow.created_at > bindparam("created_after"))
+_CREATED_BEFORE: Final = Condition(CustomerRow.created_at < bindparam("created_before"))
+_INDEXED: Final = {
+    OrderField.CREATED_AT: {NOTHING, _CREATED_AFTER, _CREATED_BEFORE},
+    OrderField.NAME: {NOTHING},
+    OrderField.EMAIL: {NOTHING},
+}
+"""Conditions that each order's own index answers."""
+_NAME: Final = (CustomerRow.name_key, search_key)
+_SEARCHES: Final = {
+    False: TextSearch(_NAME),
+    True: TextSearch(_NAME, (CustomerRow.email_key, email_key)),
+}
+"""For admins each word is searched in addresses, too."""

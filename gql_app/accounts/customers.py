@@ -1,223 +1,315 @@
 """Customers: who they are, and how they change."""
 
-from collections.abc import Collection, Mapping
-from typing import Final
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Text, Uuid, bindparam, or_, select
 from sqlalchemy import delete as sql_delete
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import update as sql_update
 
-from gql_app import clock
-from gql_app.accounts import audit, known_clients, letters
+from gql_app.accounts import audit, letters, sessions, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.customer_lists import PRIVATE, masked, visible
-from gql_app.accounts.identity import (
-    canonical_email,
-    email_key,
-    former_key,
-    owner,
-    search_key,
-)
 from gql_app.accounts.records import CustomerRecord, columns
-from gql_app.accounts.validation import Changes, NewCustomer, stored_key
-from gql_app.db.engine import Writer
-from gql_app.db.questions import Question, Reader, among
+from gql_app.accounts.sessions import Lifetimes, Opened
+from gql_app.accounts.validation import Changes, NewCustomer
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.security.ids import new_id
+from gql_app.lib import clock
+from gql_app.lib.database import (
+    IntegrityViolation,
+    Query,
+    Reader,
+    Transaction,
+    any_of,
+    insert_row,
+)
+from gql_app.lib.ids import new_id
+from gql_app.lib.text import canonical_email, email_key_of, mailbox_key, search_key
+
+_OWN_CREDENTIALS: Final = {
+    "email": "This is your own e-mail address. Change it with updateMe.",
+    "password": "This is your own password. Change it with changePassword.",
+}
+"""What one changes of oneself with the current password only, and how."""
+_KEYS: Final = ("name_key", "email_key", "email_canonical")
+"""Columns that follow from others, so that the audit doesn't name them."""
 
 
 async def by_id(db: Reader, customer_id: UUID) -> CustomerRecord | None:
-    """Find a customer."""
-    found = await db.ask(_BY_ID, id=customer_id)
-    return found[0] if found else None
+    """Return a customer, None if there is no such one."""
+    return await db.fetch_one(_BY_ID, id=customer_id)
 
 
 async def seen(
     db: Reader, customer_id: UUID, *, by_admin: bool, caller_id: UUID
 ) -> CustomerRecord | None:
-    """Find a customer, whose private columns are null for whom they don't concern.
+    """Return a customer, whose private columns are None for whom they don't concern.
 
     Whoever is deactivated is nobody to these.
     """
-    found = await db.ask(_BY_ID if by_admin else _SEEN, id=customer_id, caller_id=caller_id)
-    return found[0] if found else None
+    return await db.fetch_one(_BY_ID if by_admin else _SEEN, id=customer_id, caller_id=caller_id)
 
 
 async def by_ids(db: Reader, ids: Collection[UUID]) -> Mapping[UUID, CustomerRecord]:
-    """Find several customers, as many of them as there are."""
-    return {found.id: found for found in await db.ask(_BY_IDS, ids=ids)}
+    """Return several customers by their ids, as many of them as there are."""
+    return {customer.id: customer for customer in await db.fetch_all(_BY_IDS, ids=ids)}
 
 
 async def by_email(db: Reader, email: str) -> CustomerRecord | None:
-    """Find a customer by an address however it is typed."""
-    key = stored_key(email)
-    found = [] if key is None else await db.ask(_BY_EMAIL, key=key, former_key=former_key(key))
+    """Return the customer who has an address, however it is typed; None if nobody has."""
+    key = mailbox_key(email)
+    if key is None:
+        return None
+    found = await db.fetch_all(_BY_EMAIL, key=key, former_key=email_key_of(key))
     return owner(found, key)
 
 
+def owner(found: Iterable[CustomerRecord], canonical: str | None) -> CustomerRecord | None:
+    """Return whose an address is, among those whom either of its keys finds.
+
+    A key may be of an address that a server of the version before has changed since.
+    """
+    return next((each for each in found if canonical_email(each.email) == canonical), None)
+
+
 async def create(
-    db: Writer,
+    db: Transaction,
     new: NewCustomer,
     *,
     password_hash: str,
     origin: Origin,
     action: Action = Action.CUSTOMER_CREATED,
-) -> CustomerRow:
+) -> CustomerRecord:
     """Add a customer. Raises Rejected if the address is taken, also by a racing request."""
     now = clock.now()
-    row = CustomerRow(
+    customer = CustomerRecord(
         id=new_id(),
         name=new.name,
-        name_key=search_key(new.name),
         email=new.email,
-        email_key=email_key(new.email),
-        email_canonical=canonical_email(new.email),
         phone=new.phone,
         password_hash=password_hash,
         is_admin=new.is_admin,
+        is_active=True,
         created_at=now,
         updated_at=now,
     )
-    db.add(row)
-    await _store(db)
+    keys = {"name_key": search_key(new.name), **validation.email_keys(new.email)}
+    with _refusing_taken():
+        await db.execute(_INSERT, **customer._asdict(), **keys)
     if action is Action.CUSTOMER_REGISTERED:
-        origin = origin._replace(actor_id=row.id)
-    audit.record(db, action, origin, customer_id=row.id)
-    if row.is_admin:
-        audit.record(db, Action.ADMIN_GRANTED, origin, customer_id=row.id)
-    return row
+        origin = origin._replace(actor_id=customer.id)
+    await audit.record(db, action, origin, customer_id=customer.id)
+    if customer.is_admin:
+        await audit.record(db, Action.ADMIN_GRANTED, origin, customer_id=customer.id)
+    return customer
 
 
-async def update(db: Writer, customer_id: UUID, changes: Changes, *, origin: Origin) -> CustomerRow:
-    """Change a customer but for the password, and tell the old mailbox if it is another now.
+async def register(
+    db: Transaction,
+    new: NewCustomer,
+    lifetimes: Lifetimes,
+    *,
+    password_hash: str,
+    origin: Origin,
+) -> tuple[CustomerRecord, Opened]:
+    """Add whoever asks to be a customer, and sign them in. Raises Rejected."""
+    action = Action.CUSTOMER_REGISTERED
+    customer = await create(db, new, password_hash=password_hash, origin=origin, action=action)
+    by_themself = origin._replace(actor_id=customer.id)
+    await audit.record(db, Action.LOGIN, by_themself, customer_id=customer.id)
+    return customer, await sessions.open_session(db, customer, origin, lifetimes)
 
-    What a link to reset the password was issued on voids it when it changes.
-    Raises Rejected: NOT_FOUND, TAKEN or LAST_ADMIN.
+
+async def update(
+    db: Transaction,
+    customer_id: UUID,
+    changes: Changes,
+    *,
+    password_hash: str | None = None,
+    origin: Origin,
+) -> CustomerRecord:
+    """Change a customer, and end their sessions if the password or the access goes.
+
+    The old mailbox gets a letter if it is another now, and what a link to reset the password was
+    issued on voids it when it changes. Raises Rejected: NOT_FOUND, TAKEN or LAST_ADMIN.
     """
-    if changes.may_unseat:
+    if changes.may_remove_admin:
         await _spare_last_admin(db, customer_id)
-    row = await db.get(CustomerRow, customer_id, with_for_update=True)
-    if row is None:
+    before = await db.fetch_one(_HOLD, id=customer_id)
+    if before is None:
         raise not_found()
-    before = {column: getattr(row, column) for column in changes.values}
-    for column, value in changes.values.items():
-        setattr(row, column, value)
-    if db.is_modified(row):
-        row.updated_at = clock.now()
-        await _store(db)
-        changed = _tell_changes(db, row, before, origin)
-        if not changed.isdisjoint(letters.BOUND):
-            await letters.void_resets(db, row.id)
-    return row
+    customer = CustomerRecord._make(before[: len(_RECORD)])
+    new = {name: value for name, value in changes.values.items() if getattr(before, name) != value}
+    if new:
+        former, customer = customer, await _write(db, customer_id, new)
+        await _report_changes(db, former, customer, new.keys(), origin)
+    if password_hash is not None:
+        action = Action.PASSWORD_CHANGED
+        customer = await set_password(db, customer, password_hash, action=action, origin=origin)
+    if changes.ends_sessions:
+        await sessions.end_all(db, customer_id)
+    return customer
 
 
 async def set_password(
-    db: Writer, row: CustomerRow, password_hash: str, *, action: Action, origin: Origin
-) -> None:
-    """Set a new password, void what could reset it, and tell the owner."""
-    row.password_hash = password_hash
-    row.updated_at = clock.now()
-    await letters.void_resets(db, row.id)
-    letters.post(db, letters.Kind.PASSWORD_CHANGED, customer_id=row.id, recipient=row.email)
-    audit.record(db, action, origin, customer_id=row.id)
+    db: Transaction,
+    customer: CustomerRecord,
+    password_hash: str,
+    *,
+    action: Action,
+    origin: Origin,
+) -> CustomerRecord:
+    """Set a new password, void what could reset it, and tell the owner by a letter.
+
+    Raises Rejected if the customer is gone.
+    """
+    customer = await _write(db, customer.id, {"password_hash": password_hash})
+    await letters.void_resets(db, customer.id)
+    kind = letters.Kind.PASSWORD_CHANGED
+    await letters.post(db, kind, customer_id=customer.id, recipient=customer.email)
+    await audit.record(db, action, origin, customer_id=customer.id)
+    return customer
 
 
-async def delete(db: Writer, customer_id: UUID, *, origin: Origin) -> None:
-    """Remove a customer and their sessions; the audit keeps the deeds, not the person.
+async def change_password(
+    db: Transaction,
+    customer: CustomerRecord,
+    lifetimes: Lifetimes,
+    *,
+    password_hash: str,
+    origin: Origin,
+) -> Opened:
+    """Set a new password, end every session, and open a new one. Raises Rejected."""
+    action = Action.PASSWORD_CHANGED
+    customer = await set_password(db, customer, password_hash, action=action, origin=origin)
+    await sessions.end_all(db, customer.id)
+    return await sessions.open_session(db, customer, origin, lifetimes)
+
+
+async def delete(db: Transaction, customer_id: UUID, *, origin: Origin) -> None:
+    """Delete a customer and their sessions; the audit keeps what was done, not the person.
 
     Raises Rejected: NOT_FOUND or LAST_ADMIN.
     """
     await _spare_last_admin(db, customer_id)
-    statement = (
-        sql_delete(CustomerRow).where(CustomerRow.id == customer_id).returning(CustomerRow.id)
-    )
-    if (await db.execute(statement)).first() is None:
+    if not await db.execute(_DELETE, id=customer_id):
         raise not_found()
-    await known_clients.forget(db, customer_id)
-    audit.record(db, Action.CUSTOMER_DELETED, origin, customer_id=customer_id)
-    await db.flush()
+    await sessions.forget_clients(db, customer_id)
+    await audit.record(db, Action.CUSTOMER_DELETED, origin, customer_id=customer_id)
     await audit.forget(db, customer_id)
 
 
 def not_found() -> Rejected:
-    """Refuse to touch a customer whom nobody knows."""
+    """Return the refusal to touch a customer whom nobody knows."""
     return Rejected(Fault(UserErrorCode.NOT_FOUND, "There is no such customer.", "id"))
 
 
+def refuse_to_change(customer_id: UUID, fields: Collection[str], *, by: UUID) -> None:
+    """Raise Rejected if an admin changes of themself what takes their current password."""
+    faults = [
+        Fault(UserErrorCode.INVALID, message, field)
+        for field, message in _OWN_CREDENTIALS.items()
+        if field in fields
+    ]
+    if faults and customer_id == by:
+        raise Rejected(*faults)
+
+
+def refuse_to_delete(customer_id: UUID, *, by: UUID | None) -> None:
+    """Raise Rejected if an admin deletes themself, which takes their current password."""
+    if customer_id == by:
+        message = "This is your own account. Remove it with deleteMe."
+        raise Rejected(Fault(UserErrorCode.INVALID, message, "id"))
+
+
 def has_address() -> ColumnElement[bool]:
-    """Say that either key is that of an address: owner() tells whose it is."""
+    """Return the condition that either key is that of an address: owner() knows whose it is."""
     return or_(
         CustomerRow.email_canonical == bindparam("key", type_=Text()),
         CustomerRow.email_key == bindparam("former_key", type_=Text()),
     )
 
 
-async def _spare_last_admin(db: Writer, customer_id: UUID) -> None:
-    """Hold all admins still, so that two requests can't unseat the last two at once."""
-    admins = (
-        select(CustomerRow.id)
-        .where(CustomerRow.is_admin, CustomerRow.is_active)
-        .order_by(CustomerRow.id)
-        .with_for_update()
-    )
-    if (await db.scalars(admins)).all() == [customer_id]:
-        raise Rejected(
-            Fault(
-                UserErrorCode.LAST_ADMIN,
-                "This is the last active admin. Make another customer an admin first.",
-                "id",
-            )
-        )
+async def _write(
+    db: Transaction, customer_id: UUID, values: Mapping[str, object]
+) -> CustomerRecord:
+    """Return a customer with new values. Raises Rejected: NOT_FOUND or TAKEN."""
+    statement = sql_update(CustomerRow).where(CustomerRow.id == customer_id)
+    changed = statement.values(**values, updated_at=clock.now()).returning(*_RECORD)
+    with _refusing_taken():
+        customer = await db.fetch_one(Query(changed, CustomerRecord._make))
+    if customer is None:
+        raise not_found()
+    return customer
 
 
-def _tell_changes(
-    db: Writer, row: CustomerRow, before: Mapping[str, object], origin: Origin
-) -> set[str]:
-    """Record which columns are others now, and tell a mailbox that letters no longer go to.
-
-    Return the columns.
-    """
-    changed = {column for column, value in before.items() if getattr(row, column) != value}
-    told = sorted(changed - {"name_key", "email_key", "email_canonical"})
-    audit.record(db, Action.CUSTOMER_CHANGED, origin, customer_id=row.id, fields=told)
+async def _report_changes(
+    db: Transaction,
+    before: CustomerRecord,
+    customer: CustomerRecord,
+    changed: Collection[str],
+    origin: Origin,
+) -> None:
+    """Record which columns changed, void links, and tell a mailbox that letters no longer go to."""
+    fields = sorted({*changed} - {*_KEYS})
+    await audit.record(db, Action.CUSTOMER_CHANGED, origin, customer_id=customer.id, fields=fields)
     if "is_admin" in changed:
-        action = Action.ADMIN_GRANTED if row.is_admin else Action.ADMIN_REVOKED
-        audit.record(db, action, origin, customer_id=row.id)
+        action = Action.ADMIN_GRANTED if customer.is_admin else Action.ADMIN_REVOKED
+        await audit.record(db, action, origin, customer_id=customer.id)
     if "email" in changed:
-        audit.record(db, Action.EMAIL_CHANGED, origin, customer_id=row.id)
-        old = str(before["email"])
-        if canonical_email(old) != canonical_email(row.email):
-            letters.post(db, letters.Kind.EMAIL_CHANGED, customer_id=row.id, recipient=old)
-    return changed
+        await audit.record(db, Action.EMAIL_CHANGED, origin, customer_id=customer.id)
+        if canonical_email(before.email) != canonical_email(customer.email):
+            kind, old = letters.Kind.EMAIL_CHANGED, before.email
+            await letters.post(db, kind, customer_id=customer.id, recipient=old)
+    if not {*changed}.isdisjoint(letters.BOUND):
+        await letters.void_resets(db, customer.id)
 
 
-async def _store(db: Writer) -> None:
-    """Send what has changed; the address is the one thing that another may have taken."""
+async def _spare_last_admin(db: Transaction, customer_id: UUID) -> None:
+    """Hold all admins, so that two requests can't remove the last two at once.
+
+    Raises Rejected if the customer is the only one.
+    """
+    if await db.fetch_all(_HOLD_ADMINS) == [customer_id]:
+        message = "This is the last active admin. Make another customer an admin first."
+        raise Rejected(Fault(UserErrorCode.LAST_ADMIN, message, "id"))
+
+
+@contextmanager
+def _refusing_taken() -> Iterator[None]:
+    """Raise Rejected where a row is refused: only its address may be another's."""
     try:
-        await db.flush()
-    except IntegrityError:
-        raise Rejected(
-            Fault(UserErrorCode.TAKEN, "Another customer has this e-mail address.", "email")
-        ) from None
+        yield
+    except IntegrityViolation:
+        message = "Another customer has this e-mail address."
+        raise Rejected(Fault(UserErrorCode.TAKEN, message, "email")) from None
 
 
+_IS_IT: Final = CustomerRow.id == bindparam("id", type_=Uuid())
 _RECORD: Final = columns(CustomerRow, CustomerRecord._fields)
-_BY_ID: Final = Question(
-    select(*_RECORD).where(CustomerRow.id == bindparam("id", type_=Uuid())), CustomerRecord._make
-)
-_SEEN: Final = Question(
+_BY_ID: Final = Query(select(*_RECORD).where(_IS_IT), CustomerRecord._make)
+_SEEN: Final = Query(
     select(*(masked(column.key) if column.key in PRIVATE else column for column in _RECORD)).where(
-        CustomerRow.id == bindparam("id", type_=Uuid()), visible()
+        _IS_IT, visible()
     ),
     CustomerRecord._make,
 )
-_BY_IDS: Final = Question(
-    select(*_RECORD).where(among(CustomerRow.id, "ids")), CustomerRecord._make
-)
-_BY_EMAIL: Final = Question(
+_BY_IDS: Final = Query(select(*_RECORD).where(any_of(CustomerRow.id, "ids")), CustomerRecord._make)
+_BY_EMAIL: Final = Query(
     select(*_RECORD).where(has_address()).order_by(CustomerRow.email_canonical.is_(None)),
     CustomerRecord._make,
 )
 """Whoever has an address; with two of them, whose canonical key is stored comes first."""
+_HOLD: Final = select(*_RECORD, *columns(CustomerRow, _KEYS)).where(_IS_IT).with_for_update()
+_HOLD_ADMINS: Final[Query[Any]] = Query(
+    select(CustomerRow.id)
+    .where(CustomerRow.is_admin, CustomerRow.is_active)
+    .order_by(CustomerRow.id)
+    .with_for_update(),
+    lambda row: row[0],
+)
+_INSERT: Final = insert_row(CustomerRow)
+_DELETE: Final = sql_delete(CustomerRow).where(_IS_IT)

@@ -1,23 +1,40 @@
-"""Letters: written down in the deed's own transaction; the outbox composes and sends them."""
+"""Letters: posted with the change that they tell of, written when they are sent.
+
+The outbox holds no secret: a link's token is made of the letter's id and our pepper at the
+moment of sending, and is the same each time the letter is tried. No letter holds a text of its
+customer's, such as the name: until an address is proven, it may be a stranger's.
+"""
 
 import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import Uuid, bindparam, delete, select
 
-from gql_app import clock
-from gql_app.accounts.records import AnyCustomer
-from gql_app.db.engine import Writer
-from gql_app.db.tables import LetterRow, PasswordResetRow
-from gql_app.security.ids import new_id
+from gql_app.accounts.records import CustomerRecord, columns
+from gql_app.accounts.throttling import Throttle
+from gql_app.db.tables import CustomerRow, LetterRow, PasswordResetRow
+from gql_app.errors import TooManyAttempts
+from gql_app.lib import clock
+from gql_app.lib.database import Query, Reader, Transaction, insert_row, upsert
+from gql_app.lib.ids import made_at, new_id
+from gql_app.lib.outbox import Claimed, Letter, Queue
+from gql_app.lib.text import canonical_email
+from gql_app.lib.throttling import Limit
+from gql_app.security import refresh_secrets
 
 POSTED: Final = "letters posted"
-"""Marks a transaction that somebody should look for letters after."""
+"""The key of a transaction's `info` by which somebody looks for letters after the commit."""
 BOUND: Final = ("email", "password_hash", "is_active", "is_admin")
-"""The columns of a customer that a link to reset the password was issued on."""
+"""The columns of a customer that a link to reset the password is issued on."""
+RESET_LIFETIME: Final = timedelta(minutes=30)
+LAST_TRY: Final = timedelta(hours=24)
+"""How long after it was posted a letter is tried for the last time."""
 
 
 class Kind(StrEnum):
@@ -28,36 +45,39 @@ class Kind(StrEnum):
     EMAIL_CHANGED = "email_changed"
 
 
-def post(db: Writer, kind: Kind, *, customer_id: UUID | None, recipient: str | None = None) -> None:
+async def post(
+    db: Transaction, kind: Kind, *, customer_id: UUID | None, recipient: str | None = None
+) -> None:
     """Write down that a letter is to be sent; without a customer it costs as much and goes."""
-    db.add(
-        LetterRow(
-            id=new_id(),
-            kind=kind,
-            customer_id=customer_id,
-            recipient=recipient,
-            due_at=clock.now(),
-        )
+    await db.execute(
+        _POST,
+        id=new_id(),
+        kind=kind,
+        customer_id=customer_id,
+        recipient=recipient,
+        attempts=0,
+        due_at=clock.now(),
     )
     db.info[POSTED] = True
 
 
-async def post_reset(db: Writer, *, customer_id: UUID | None) -> None:
+async def post_reset(db: Transaction, *, customer_id: UUID | None) -> None:
     """Write down that a link is to be sent, in the place of one that is still to be."""
     await _drop_resets(db, customer_id)
-    post(db, Kind.PASSWORD_RESET, customer_id=customer_id)
+    await post(db, Kind.PASSWORD_RESET, customer_id=customer_id)
 
 
-async def void_resets(db: Writer, customer_id: UUID) -> None:
+async def void_resets(db: Transaction, customer_id: UUID) -> None:
     """Void every link that resets a customer's password, sent or not.
 
-    The letters go first: whoever is composing one is waited for, and then its link is there.
+    The letters are deleted first: a process that is writing one out is waited for, and then
+    its link is there.
     """
     await _drop_resets(db, customer_id)
     await db.execute(delete(PasswordResetRow).where(PasswordResetRow.customer_id == customer_id))
 
 
-def issued_on(customer: AnyCustomer) -> str:
+def issued_on(customer: CustomerRecord) -> str:
     """Return a digest (SHA-256) of the address, password and state that a link is issued on.
 
     A link whose digest is another by now is void, whatever changed the customer. A sign-in
@@ -67,9 +87,167 @@ def issued_on(customer: AnyCustomer) -> str:
     return hashlib.sha256(state.encode()).hexdigest()
 
 
-async def _drop_resets(db: Writer, customer_id: UUID | None) -> None:
+@dataclass(frozen=True, slots=True, repr=False)
+class Outbox:
+    """The letters that are yet to be sent, what links are made of, and how many a mailbox gets."""
+
+    pepper: bytes
+    reset_url: str
+    throttle: Throttle
+    letters_per_day: int
+
+    async def due(self, db: Reader) -> bool:
+        """Return whether any letter is to be sent by now."""
+        return await _QUEUE.any_due(db)
+
+    async def claim(self, db: Transaction) -> Claimed:
+        """Lease letters that are due, and return them written out.
+
+        A letter of a customer who is being changed at this moment is left for the next time.
+        """
+        dropped: list[UUID] = []
+        letters: list[_Addressed] = []
+        for row in await _QUEUE.next_due(db):
+            customer = await _hold_customer(db, row.customer_id)
+            if row.customer_id and customer is None:
+                continue
+            recipient = _recipient(row, customer)
+            if recipient is None:
+                dropped.append(row.id)
+            else:
+                limit = self._limit(row.kind, recipient)
+                letters.append(_Addressed(row.id, row.kind, recipient, customer, limit))
+        withheld = await self._withheld(db, letters)
+        leased = [each for each in letters if each.id not in withheld]
+        await _QUEUE.forget(db, [*dropped, *withheld])
+        await _QUEUE.lease(db, [each.id for each in leased])
+        written = [await self._write(db, each) for each in leased]
+        return Claimed(written, len(dropped), len(withheld))
+
+    async def sent(self, db: Transaction, letter: Letter) -> None:
+        """Forget a letter that is on its way, or never will be."""
+        await _QUEUE.forget(db, [UUID(letter.id)])
+
+    async def postpone(self, db: Transaction, letter: Letter) -> bool:
+        """Return whether a letter is tried again, until a day is over; if not, it is forgotten."""
+        row = await _QUEUE.locked(db, UUID(letter.id))
+        if row is None:
+            return True
+        if not await _QUEUE.postpone(db, row, last_try=made_at(row.id) + LAST_TRY):
+            return False
+        await self.throttle.give_back(db, self._limit(row.kind, letter.recipient))
+        return True
+
+    def _limit(self, kind: str, recipient: str) -> Limit:
+        """Return the limit of a kind of letters to one mailbox, however its address is spelt."""
+        mailbox = canonical_email(recipient)
+        return self.throttle.of_letters(kind, mailbox, a_day=self.letters_per_day)
+
+    async def _withheld(self, db: Transaction, letters: Sequence["_Addressed"]) -> set[UUID]:
+        """Count letters against their limits, and return the ids of those beyond one.
+
+        All count in one order, so that no two wait for each other.
+        """
+        withheld = set()
+        for each in sorted(letters, key=lambda each: each.limit.subject):
+            try:
+                await self.throttle.count(db, each.limit)
+            except TooManyAttempts:
+                withheld.add(each.id)
+        return withheld
+
+    async def _write(self, db: Transaction, letter: "_Addressed") -> Letter:
+        if letter.customer and letter.kind == Kind.PASSWORD_RESET:
+            subject, body = "Reset your password", await self._reset(db, letter.id, letter.customer)
+        else:
+            subject, body = _NOTICES[letter.kind]
+        return Letter(str(letter.id), letter.recipient, subject, body)
+
+    async def _reset(self, db: Transaction, letter_id: UUID, customer: CustomerRecord) -> str:
+        """Return what a letter says whose link is good from now on, in the place of any before."""
+        token = refresh_secrets.reset_token(self.pepper, letter_id)
+        await db.execute(
+            _ISSUE,
+            customer_id=customer.id,
+            digest=refresh_secrets.digest(refresh_secrets.RESET, token) or "",
+            expires_at=clock.now() + RESET_LIFETIME,
+            issued_on=issued_on(customer),
+        )
+        return _RESET.format(link=f"{self.reset_url}#token={token}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Addressed:
+    """A letter that is due, and where it goes."""
+
+    id: UUID
+    kind: str
+    recipient: str
+    customer: CustomerRecord | None
+    limit: Limit
+
+
+async def _drop_resets(db: Transaction, customer_id: UUID | None) -> None:
     await db.execute(
         delete(LetterRow).where(
             LetterRow.customer_id == customer_id, LetterRow.kind == Kind.PASSWORD_RESET
         )
     )
+
+
+async def _hold_customer(db: Transaction, customer_id: UUID | None) -> CustomerRecord | None:
+    """Return a customer, locked, or None while another has the lock.
+
+    Whoever waited for it might be waited for.
+    """
+    if customer_id is None:
+        return None
+    return await db.fetch_one(_UNLOCKED, id=customer_id)
+
+
+def _recipient(row: Any, customer: CustomerRecord | None) -> str | None:  # noqa: ANN401 — a row of LetterRow
+    """Return where a letter goes, or None if it is for nobody."""
+    recipient: str | None = row.recipient if row.kind in _NOTICES else None
+    if row.kind == Kind.PASSWORD_RESET:
+        recipient = customer.email if customer and customer.is_active else None
+    return recipient
+
+
+_QUEUE: Final = Queue(LetterRow, owner=LetterRow.customer_id)
+_POST: Final = insert_row(LetterRow)
+_ISSUE: Final = upsert(PasswordResetRow)
+_UNLOCKED: Final = Query(
+    select(*columns(CustomerRow, CustomerRecord._fields))
+    .where(CustomerRow.id == bindparam("id", type_=Uuid()))
+    .with_for_update(read=True, key_share=True, skip_locked=True),
+    CustomerRecord._make,
+)
+_RESET: Final = """\
+Hello,
+
+somebody, most likely you, asked to reset your password. Within 30 minutes you can choose
+a new one here:
+
+{link}
+
+The link works once. If it wasn't you, there is nothing to do: your password stays as it is.
+"""
+_PASSWORD_CHANGED: Final = """\
+Hello,
+
+the password of your account has just been changed, and every session was ended.
+
+If it wasn't you, reset your password now and tell us.
+"""
+_EMAIL_CHANGED: Final = """\
+Hello,
+
+the e-mail address of your account has just been changed. From now on, letters go to the
+new address.
+
+If it wasn't you, tell us at once.
+"""
+_NOTICES: Final = {
+    Kind.PASSWORD_CHANGED.value: ("Your password was changed", _PASSWORD_CHANGED),
+    Kind.EMAIL_CHANGED.value: ("Your e-mail address was changed", _EMAIL_CHANGED),
+}

@@ -1,17 +1,17 @@
-"""Records: rows as they are read, light and unchangeable; those of tables.py are to write."""
+"""Records: rows as they are read, light and unchangeable; those of db/tables.py are tables."""
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.orm import InstrumentedAttribute
 
-from gql_app.db.tables import CustomerRow, Row, SessionRow
+from gql_app.db.tables import Row
 
 
 class CustomerRecord(NamedTuple):
-    """A customer, as read."""
+    """A customer."""
 
     id: UUID
     name: str
@@ -24,12 +24,12 @@ class CustomerRecord(NamedTuple):
     updated_at: datetime
 
     def __repr__(self) -> str:
-        """Keep the hash out of logs."""
+        """Return the id alone: logs hold no hash."""
         return f"CustomerRecord({self.id})"
 
 
 class SessionRecord(NamedTuple):
-    """A session, as read."""
+    """A session."""
 
     id: UUID
     customer_id: UUID
@@ -41,7 +41,7 @@ class SessionRecord(NamedTuple):
 
 
 class AuditRecord(NamedTuple):
-    """Something that happened, as read."""
+    """An event of the audit."""
 
     id: UUID
     at: datetime
@@ -53,10 +53,6 @@ class AuditRecord(NamedTuple):
     user_agent: str | None
 
 
-AnyCustomer: TypeAlias = CustomerRow | CustomerRecord
-AnySession: TypeAlias = SessionRow | SessionRecord
-
-
-def columns(entity: type[Row], names: Iterable[str]) -> list[InstrumentedAttribute[Any]]:
-    """Name a table's columns, in this order."""
-    return [getattr(entity, name) for name in names]
+def columns(table: type[Row], names: Iterable[str]) -> list[InstrumentedAttribute[Any]]:
+    """Return a table's columns of these names, in this order."""
+    return [getattr(table, name) for name in names]

@@ -1,27 +1,26 @@
-"""Refresh: a session goes on by its refresh token, which is good for one use.
+"""Refresh tokens: a session goes on by its refresh token, which is good for one use.
 
 Each use spends it and makes its one successor (RFC 9700 section 4.14.2). Whoever comes
 with a spent one holds a copy, so the session ends, unless they come within the grace: two
 tabs of one browser race, and both are answered the same successor. An answer may be lost on
 its way as well: as long as the successor was never used, it is answered again for a while, and
-the audit tells each time.
+each time is recorded.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, select, update
+from sqlalchemy import Text, Uuid, bindparam, select, update
 
-from gql_app import clock
-from gql_app.accounts import audit, customers, known_clients, sessions
+from gql_app.accounts import audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import CustomerRecord
+from gql_app.accounts.records import CustomerRecord, SessionRecord, columns
 from gql_app.accounts.sessions import Lifetimes, Opened
-from gql_app.db.engine import Writer
-from gql_app.db.questions import Question, Reader
 from gql_app.db.tables import RefreshTokenRow, SessionRow
+from gql_app.lib import clock
+from gql_app.lib.database import Moment, Query, Reader, Transaction
 from gql_app.security import refresh_secrets
 
 
@@ -34,12 +33,28 @@ class NotRefreshed(Enum):
     REUSED = auto()
 
 
-async def carry_on(
-    db: Writer, token: str, origin: Origin, lifetimes: Lifetimes
-) -> tuple[CustomerRecord, Opened] | NotRefreshed:
-    """Rotate a refresh token, and read all that is answered before that is committed.
+class _Token(NamedTuple):
+    """A refresh token."""
 
-    What stalls after the commit loses the answer, and the token is spent by then.
+    session_id: UUID
+    salt: str
+    expires_at: datetime
+    spent_at: datetime | None
+
+
+class _Session(NamedTuple):
+    """A session, and when it ended."""
+
+    record: SessionRecord
+    ended_at: datetime | None
+
+
+async def carry_on(
+    db: Transaction, token: str, origin: Origin, lifetimes: Lifetimes
+) -> tuple[CustomerRecord, Opened] | NotRefreshed:
+    """Rotate a refresh token; return all that is answered, read before the commit.
+
+    Whoever is cut off after the commit loses the answer, and the token is spent by then.
     """
     opened = await rotate(db, token, origin, lifetimes)
     if isinstance(opened, NotRefreshed):
@@ -49,9 +64,9 @@ async def carry_on(
 
 
 async def rotate(
-    db: Writer, token: str, origin: Origin, lifetimes: Lifetimes
+    db: Transaction, token: str, origin: Origin, lifetimes: Lifetimes
 ) -> Opened | NotRefreshed:
-    """Spend a refresh token and make its successor; one of many that race spends it.
+    """Spend a refresh token and issue its successor; one of many that race spends it.
 
     A reuse is no exception, for the end of the session has to be committed first.
     """
@@ -59,48 +74,38 @@ async def rotate(
     if digest is None:
         return NotRefreshed.UNKNOWN
     now = clock.now()
-    living = select(SessionRow.id).where(sessions.lives())
-    spend = (
-        update(RefreshTokenRow)
-        .where(
-            RefreshTokenRow.digest == digest,
-            RefreshTokenRow.spent_at.is_(None),
-            RefreshTokenRow.expires_at > now,
-            RefreshTokenRow.session_id.in_(living),
-        )
-        .values(spent_at=now)
-        .returning(RefreshTokenRow)
-    )
-    spent = (await db.scalars(spend)).one_or_none()
+    spent = await db.fetch_one(_SPEND, of_digest=digest, now=now)
     if spent is None:
-        return await _judge_unspendable(db, digest, token, origin, lifetimes)
-    session = await db.get_one(SessionRow, spent.session_id)
-    session.expires_at = lifetimes.living_until(session.created_at)
-    session.last_used_at = now
-    await known_clients.note(db, session.customer_id, origin.ip_address)
+        return await _answer_spent(db, digest, token, origin, lifetimes)
+    session, _ = await _session(db, spent)
+    expires_at = lifetimes.living_until(session.created_at)
+    session = session._replace(expires_at=expires_at, last_used_at=now)
+    await db.execute(_EXTEND, of_id=session.id, expires=expires_at, used=now)
+    await sessions.note_client(db, session.customer_id, origin.ip_address)
     successor = refresh_secrets.succeeding(lifetimes.pepper, token, spent.salt)
-    return sessions.issue(db, session, successor, lifetimes)
+    return await sessions.issue(db, session, successor, lifetimes)
 
 
 def may_be_token(token: str) -> bool:
-    """Tell whether a text has the form of a refresh token."""
+    """Return whether a text has the form of a refresh token."""
     return refresh_secrets.digest(refresh_secrets.REFRESH, token) is not None
 
 
 async def owner(db: Reader, token: str) -> UUID | None:
-    """Find whose session a refresh token is of, None if there is no such token."""
-    found = await db.ask(_OWNER, digest=refresh_secrets.digest(refresh_secrets.REFRESH, token))
-    return found[0] if found else None
+    """Return whose session a refresh token is of, None if there is no such token."""
+    digest = refresh_secrets.digest(refresh_secrets.REFRESH, token)
+    return await db.fetch_one(_OWNER, digest=digest)
 
 
-async def _judge_unspendable(
-    db: Writer, digest: str, token: str, origin: Origin, lifetimes: Lifetimes
+async def _answer_spent(
+    db: Transaction, digest: str, token: str, origin: Origin, lifetimes: Lifetimes
 ) -> Opened | NotRefreshed:
-    row = await db.get(RefreshTokenRow, digest)
+    """Answer a token that can't be spent; end its session if it was used before."""
+    row = await db.fetch_one(_TOKEN, digest=digest)
     if row is None:
         return NotRefreshed.UNKNOWN
-    session, now = await db.get_one(SessionRow, row.session_id), clock.now()
-    if session.ended_at is not None:
+    (session, ended_at), now = await _session(db, row), clock.now()
+    if ended_at is not None:
         return NotRefreshed.ENDED
     if row.spent_at is None or session.expires_at <= now:
         return NotRefreshed.EXPIRED
@@ -109,34 +114,75 @@ async def _judge_unspendable(
         return await _latest(db, session, row, token, lifetimes)
     if age < timedelta(seconds=lifetimes.retry):
         token = refresh_secrets.succeeding(lifetimes.pepper, token, row.salt)
-        successor = await _held(db, token)
+        successor = await _locked(db, token)
         if successor and successor.spent_at is None:
-            audit.record(db, Action.REFRESH_RETRIED, origin, customer_id=session.customer_id)
+            action = Action.REFRESH_RETRIED
+            await audit.record(db, action, origin, customer_id=session.customer_id)
             return Opened(session, token, successor.expires_at)
     await sessions.end(db, session.id, of=None, origin=origin, action=Action.REUSE)
     return NotRefreshed.REUSED
 
 
 async def _latest(
-    db: Writer, session: SessionRow, row: RefreshTokenRow, token: str, lifetimes: Lifetimes
+    db: Transaction, session: SessionRecord, row: _Token, token: str, lifetimes: Lifetimes
 ) -> Opened | NotRefreshed:
-    """Follow a token that was spent just now to the one of its line that isn't."""
+    """Follow a token that was spent just now to the successor that isn't."""
     while row.spent_at is not None:
         token = refresh_secrets.succeeding(lifetimes.pepper, token, row.salt)
-        successor = await _held(db, token)
+        successor = await _locked(db, token)
         if successor is None:
             return NotRefreshed.UNKNOWN
         row = successor
     return Opened(session, token, row.expires_at)
 
 
-async def _held(db: Writer, token: str) -> RefreshTokenRow | None:
-    """Find a token that was made, and hold it, so that nobody spends it meanwhile."""
+async def _session(db: Transaction, token: _Token) -> _Session:
+    """Return the session of a token, which goes with it."""
+    [session] = await db.fetch_all(_SESSION, session_id=token.session_id)
+    return session
+
+
+async def _locked(db: Transaction, token: str) -> _Token | None:
+    """Return a token that was issued, and lock it, so that nobody spends it meanwhile."""
     digest = refresh_secrets.digest(refresh_secrets.REFRESH, token) or ""
-    return await db.get(RefreshTokenRow, digest, with_for_update=True)
+    return await db.fetch_one(_LOCKED, digest=digest)
 
 
-_OWNER: Final[Question[UUID]] = Question(
+_NOW: Final = bindparam("now", type_=Moment())
+_COLUMNS: Final = columns(RefreshTokenRow, _Token._fields)
+_BY_DIGEST: Final = select(*_COLUMNS).where(
+    RefreshTokenRow.digest == bindparam("digest", type_=Text())
+)
+_TOKEN: Final = Query(_BY_DIGEST, _Token._make)
+_LOCKED: Final = Query(_BY_DIGEST.with_for_update(), _Token._make)
+_SPEND: Final = Query(
+    update(RefreshTokenRow)
+    .where(
+        RefreshTokenRow.digest == bindparam("of_digest", type_=Text()),
+        RefreshTokenRow.spent_at.is_(None),
+        RefreshTokenRow.expires_at > _NOW,
+        RefreshTokenRow.session_id.in_(select(SessionRow.id).where(sessions.lives(_NOW))),
+    )
+    .values(spent_at=_NOW)
+    .returning(*_COLUMNS),
+    _Token._make,
+)
+_SESSION: Final = Query(
+    select(*columns(SessionRow, SessionRecord._fields), SessionRow.ended_at).where(
+        SessionRow.id == bindparam("session_id", type_=Uuid())
+    ),
+    lambda row: _Session(SessionRecord._make(row[:-1]), row[-1]),
+)
+_EXTEND: Final = Query(
+    update(SessionRow)
+    .where(SessionRow.id == bindparam("of_id", type_=Uuid()))
+    .values(
+        expires_at=bindparam("expires", type_=Moment()),
+        last_used_at=bindparam("used", type_=Moment()),
+    ),
+    tuple,
+)
+_OWNER: Final[Query[UUID]] = Query(
     select(SessionRow.customer_id)
     .join(RefreshTokenRow, RefreshTokenRow.session_id == SessionRow.id)
     .where(RefreshTokenRow.digest == bindparam("digest", type_=Text())),

@@ -1,44 +1,37 @@
-"""Sessions: each sign-in is one, and a token is as good as its session."""
+"""Sessions: each sign-in is one, and a token is as good as its session.
+
+A client that sessions were opened or refreshed from lately is known to their account.
+"""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    ColumnExpressionArgument,
-    Insert,
-    Text,
-    Update,
-    Uuid,
-    bindparam,
-    insert,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import ColumnElement, Text, Uuid, bindparam, delete, select, tuple_, update
 
-from gql_app import clock
-from gql_app.accounts import audit, known_clients
+from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import AnyCustomer, AnySession, SessionRecord, columns
-from gql_app.db.deeds import Deed, Made
-from gql_app.db.engine import Writer
-from gql_app.db.questions import Question, Reader, among
-from gql_app.db.rows import delete_some
-from gql_app.db.tables import CustomerRow, Moment, RefreshTokenRow, SessionRow
+from gql_app.accounts.records import CustomerRecord, SessionRecord, columns
+from gql_app.db.tables import CustomerRow, KnownClientRow, RefreshTokenRow, SessionRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.lib import clock
+from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of, insert_row, upsert
+from gql_app.lib.ids import new_id
+from gql_app.lib.network.addresses import client_of
 from gql_app.security import refresh_secrets
-from gql_app.security.ids import new_id
 
-MOST: Final = 20
+MAX_SESSIONS: Final = 20
 """Living sessions that one customer may have; the oldest gives way to the newest."""
 NO_CUSTOMER: Final = Fault(UserErrorCode.NOT_FOUND, "There is no such customer.", "customer_id")
 KEPT: Final = timedelta(days=30)
 """How long a session is remembered after it expired."""
+CLIENT_KNOWN_FOR: Final = timedelta(days=30)
+"""How long a client stays known to an account."""
+CLIENT_PRECISION: Final = timedelta(hours=1)
+"""How exactly it is known when a client was seen, so that signing in need not always write."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -53,12 +46,12 @@ class Lifetimes:
     retry: int
 
     def refreshable_until(self, created_at: datetime) -> datetime:
-        """Tell until when a session that is carried on now can be carried on again."""
+        """Return until when a session that is refreshed now can be refreshed again."""
         longest = clock.later(created_at, self.longest)
         return min(clock.later(clock.now(), self.refresh), longest)
 
     def living_until(self, created_at: datetime) -> datetime:
-        """Tell when the last of the tokens that a session is given now expires."""
+        """Return when the last of the tokens that a session is given now expires."""
         longest = clock.later(created_at, max(self.longest, self.access))
         access = min(clock.later(clock.now(), self.access), longest)
         return max(access, self.refreshable_until(created_at))
@@ -68,24 +61,43 @@ class Lifetimes:
 class Opened:
     """A session that goes on, and the refresh token to carry it further."""
 
-    session: AnySession
+    session: SessionRecord
     refresh_token: str
     refresh_expires_at: datetime
 
 
+class Caller(NamedTuple):
+    """Who is asking: all that decides on what they may see and do."""
+
+    customer_id: UUID
+    session_id: UUID
+    is_admin: bool
+
+    def may_see(self, customer_id: UUID) -> bool:
+        """Return whether the private fields of a customer are for the caller's eyes."""
+        return self.is_admin or self.customer_id == customer_id
+
+
+class SignedIn(NamedTuple):
+    """A living session of an active customer."""
+
+    customer: CustomerRecord
+    session: SessionRecord
+
+    @property
+    def caller(self) -> Caller:
+        """The caller in this session."""
+        return Caller(self.customer.id, self.session.id, self.customer.is_admin)
+
+
 async def open_session(
-    db: Writer, customer: AnyCustomer, origin: Origin, lifetimes: Lifetimes
+    db: Transaction, customer: CustomerRecord, origin: Origin, lifetimes: Lifetimes
 ) -> Opened:
-    """Sign in a customer who is there; their oldest sessions end if they have too many."""
-    opened, values = new_session(customer, origin, lifetimes)
-    await db.do(_OPEN, **values)
-    return opened
+    """Open a session, whatever proved who it is; the oldest beyond MAX_SESSIONS end.
 
-
-def new_session(
-    customer: AnyCustomer, origin: Origin, lifetimes: Lifetimes
-) -> tuple[Opened, Mapping[str, object]]:
-    """Make up a session, and tell the values that opening() has it written with."""
+    The transaction holds the customer's row already, so that those who sign in at once wait for
+    each other.
+    """
     now = clock.now()
     session = SessionRecord(
         id=new_id(),
@@ -96,87 +108,89 @@ def new_session(
         ip_address=origin.ip_address,
         user_agent=origin.user_agent,
     )
-    opened, token = _issued(session, refresh_secrets.new_refresh_token(), lifetimes)
-    values = token | session._asdict() | {"refresh_expires_at": opened.refresh_expires_at}
-    return opened, values | known_clients.noted(origin.ip_address)
+    await db.execute(_INSERT, **session._asdict(), ended_at=None)
+    opened = await issue(db, session, refresh_secrets.new_refresh_token(), lifetimes)
+    await db.execute(_END_OLDEST, whose=customer.id, newest=session.id, moment=now)
+    await note_client(db, customer.id, origin.ip_address)
+    return opened
 
 
-def opening(
-    *conditions: ColumnExpressionArgument[bool],
-    also: Callable[[Made], Sequence[Insert]] = lambda _: (),
-) -> Deed:
-    """Describe how a session is opened, if the customer is there and the conditions are met."""
-    made_of = select(
-        *(bindparam(c.key, type_=c.type).label(c.key) for c in _SESSION if c.key != "customer_id"),
-        CustomerRow.id.label("customer_id"),
-    ).where(CustomerRow.id == bindparam("customer_id", type_=Uuid()), *conditions)
-    return Deed(
-        SessionRow,
-        made_of,
-        lambda made: [_issue(made), _end_oldest(made), known_clients.noting(made), *also(made)],
+async def issue(
+    db: Transaction, session: SessionRecord, token: str, lifetimes: Lifetimes
+) -> Opened:
+    """Give a session a refresh token, of which only the digest is stored."""
+    expires_at = lifetimes.refreshable_until(session.created_at)
+    await db.execute(
+        _INSERT_TOKEN,
+        digest=refresh_secrets.digest(refresh_secrets.REFRESH, token),
+        session_id=session.id,
+        salt=refresh_secrets.new_salt(),
+        expires_at=expires_at,
+        spent_at=None,
     )
+    return Opened(session, token, expires_at)
 
 
 async def living(
     db: Reader, customer_ids: Collection[UUID]
 ) -> Mapping[UUID, Sequence[SessionRecord]]:
-    """List the living sessions of several customers, the newest first."""
+    """Return the living sessions of several customers, the newest first."""
     by_customer: dict[UUID, list[SessionRecord]] = defaultdict(list)
-    for found in await db.ask(_LIVING, customer_ids=customer_ids, now=clock.now()):
-        by_customer[found.customer_id].append(found)
+    for session in await db.fetch_all(_LIVING, customer_ids=customer_ids, now=clock.now()):
+        by_customer[session.customer_id].append(session)
     return by_customer
 
 
 async def end(
-    db: Writer,
+    db: Transaction,
     session_id: UUID,
     *,
     of: UUID | None,
     origin: Origin,
     action: Action = Action.SESSION_ENDED,
 ) -> bool:
-    """End a living session, of one customer or of anybody, and tell whether there was one."""
-    whose = true() if of is None else SessionRow.customer_id == of
-    ended = await _end(db, SessionRow.id == session_id, whose, lives())
+    """End a living session, of one customer or of anybody; return whether there was one."""
+    conditions = [SessionRow.id == session_id, lives()]
+    if of is not None:
+        conditions.append(SessionRow.customer_id == of)
+    ended = await _end(db, *conditions)
     for customer_id in ended:
-        audit.record(db, action, origin, customer_id=customer_id)
+        await audit.record(db, action, origin, customer_id=customer_id)
     return bool(ended)
 
 
-async def end_others(db: Writer, session_id: UUID, *, of: UUID, origin: Origin) -> int:
-    """End every session of a customer but the one that is calling, and tell how many."""
+async def end_others(db: Transaction, session_id: UUID, *, of: UUID, origin: Origin) -> int:
+    """End every session of a customer but the one that is calling; return how many lived."""
     others = SessionRow.id != session_id
     ended = await _end(db, SessionRow.customer_id == of, others, lives())
     if ended:
-        audit.record(db, Action.SESSION_ENDED, origin, customer_id=of)
+        await audit.record(db, Action.SESSION_ENDED, origin, customer_id=of)
     return len(ended)
 
 
-async def end_all(db: Writer, customer_id: UUID) -> None:
+async def end_all(db: Transaction, customer_id: UUID) -> None:
     """End every session of a customer."""
     await _end(db, SessionRow.customer_id == customer_id)
 
 
-async def end_all_of(db: Writer, customer_id: UUID, *, origin: Origin) -> int:
-    """End every session of a customer, and tell how many lived.
-
-    Raises Rejected: NOT_FOUND.
-    """
-    if await db.get(CustomerRow, customer_id, with_for_update=True) is None:
+async def end_all_of(db: Transaction, customer_id: UUID, *, origin: Origin) -> int:
+    """End every session of a customer; return how many lived. Raises Rejected: NOT_FOUND."""
+    customer = select(CustomerRow.id).where(CustomerRow.id == customer_id).with_for_update()
+    if await db.fetch_one(customer) is None:
         raise Rejected(NO_CUSTOMER)
-    living = await _end(db, SessionRow.customer_id == customer_id, lives())
-    audit.record(db, Action.SESSIONS_ENDED, origin, customer_id=customer_id)
-    return len(living)
+    ended = await _end(db, SessionRow.customer_id == customer_id, lives())
+    await audit.record(db, Action.SESSIONS_ENDED, origin, customer_id=customer_id)
+    return len(ended)
 
 
-async def end_everybodys(db: Writer) -> int:
-    """End every living session, and tell how many."""
-    audit.record(db, Action.SESSIONS_ENDED, Origin())
+async def end_everybodys(db: Transaction) -> int:
+    """End every living session; return how many."""
+    await audit.record(db, Action.SESSIONS_ENDED, Origin())
     return len(await _end(db, lives()))
 
 
-async def purge(db: Writer, *, batch: int) -> int:
-    """Delete some sessions that expired long ago, and tell how many.
+async def purge(db: Transaction, *, batch: int) -> int:
+    """Delete some sessions that expired long ago; return how many.
 
     Their refresh tokens go with them, never before: a spent token of a session that may
     still live is the evidence of its reuse.
@@ -187,82 +201,88 @@ async def purge(db: Writer, *, batch: int) -> int:
         .limit(batch)
         .with_for_update(skip_locked=True)
     )
-    return await delete_some(db, SessionRow, SessionRow.id, some)
+    return await db.execute(delete(SessionRow).where(SessionRow.id.in_(some)))
 
 
-def issue(db: Writer, session: SessionRow, token: str, lifetimes: Lifetimes) -> Opened:
-    """Give a session a refresh token, of which only the digest is kept."""
-    opened, issued = _issued(session, token, lifetimes)
-    db.add(RefreshTokenRow(**issued))
-    return opened
+def is_known_client(seen_at: datetime | None) -> bool:
+    """Return whether a client that was last seen then is still known."""
+    return seen_at is not None and clock.now() - seen_at < CLIENT_KNOWN_FOR
 
 
-def _issued(session: AnySession, token: str, lifetimes: Lifetimes) -> tuple[Opened, dict[str, Any]]:
-    expires_at = lifetimes.refreshable_until(session.created_at)
-    issued = {
-        "digest": refresh_secrets.digest(refresh_secrets.REFRESH, token),
-        "session_id": session.id,
-        "salt": refresh_secrets.new_salt(),
-        "expires_at": expires_at,
-    }
-    return Opened(session, token, expires_at), issued
+async def note_client(db: Transaction, customer_id: UUID, address: str | None) -> None:
+    """Record that a session was opened or refreshed from an address, unless it was lately."""
+    if not address:
+        return
+    client, now = client_of(address), clock.now()
+    seen_at = await db.fetch_one(_SEEN_AT, customer_id=customer_id, client=client)
+    if seen_at is None or abs(now - seen_at) > CLIENT_PRECISION:  # clocks are set back, too
+        await db.execute(_UPSERT_CLIENT, customer_id=customer_id, client=client, seen_at=now)
 
 
-async def _end(db: Writer, *which: ColumnElement[bool]) -> Sequence[UUID]:
-    """End sessions, and tell whose they were."""
-    ending = (
-        update(SessionRow)
-        .where(*which, SessionRow.ended_at.is_(None))
-        .values(ended_at=clock.now())
-        .returning(SessionRow.customer_id)
-        .execution_options(synchronize_session=False)
+async def forget_clients(db: Transaction, customer_id: UUID) -> None:
+    """Delete every client of a customer."""
+    await db.execute(delete(KnownClientRow).where(KnownClientRow.customer_id == customer_id))
+
+
+async def purge_clients(db: Transaction, *, batch: int) -> int:
+    """Delete some clients that are no longer known; return how many."""
+    key = tuple_(KnownClientRow.customer_id, KnownClientRow.client)
+    some = (
+        select(KnownClientRow.customer_id, KnownClientRow.client)
+        .where(KnownClientRow.seen_at < clock.now() - CLIENT_KNOWN_FOR)
+        .limit(batch)
+        .with_for_update(skip_locked=True)
     )
-    return (await db.scalars(ending)).all()
+    return await db.execute(delete(KnownClientRow).where(key.in_(some)))
 
 
 def lives(now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
-    """Say of which sessions a token is good."""
+    """Return the condition that a session's token is good, at this moment or a parameter's."""
     return SessionRow.ended_at.is_(None) & (
         SessionRow.expires_at > (clock.now() if now is None else now)
     )
 
 
-_SESSION: Final = columns(SessionRow, SessionRecord._fields)
-_NOW: Final = bindparam("now", type_=Moment())
-_LIVING: Final = Question(
-    select(*_SESSION)
-    .where(among(SessionRow.customer_id, "customer_ids"), lives(_NOW))
+async def _end(db: Transaction, *conditions: ColumnElement[bool]) -> Sequence[UUID]:
+    """End sessions; return whose they were."""
+    ending = (
+        update(SessionRow)
+        .where(*conditions, SessionRow.ended_at.is_(None))
+        .values(ended_at=clock.now())
+        .returning(SessionRow.customer_id)
+    )
+    return [row.customer_id for row in await db.fetch_all(ending)]
+
+
+_INSERT: Final = Query(insert_row(SessionRow), tuple)
+_INSERT_TOKEN: Final = Query(insert_row(RefreshTokenRow), tuple)
+_MOMENT: Final = bindparam("moment", type_=Moment())
+_OTHERS: Final = (
+    select(SessionRow.id)
+    .where(
+        SessionRow.customer_id == bindparam("whose", type_=Uuid()),
+        SessionRow.id != bindparam("newest", type_=Uuid()),
+        lives(_MOMENT),
+    )
+    .order_by(SessionRow.created_at.desc(), SessionRow.id.desc())
+)
+_END_OLDEST: Final = Query(
+    update(SessionRow)
+    .where(SessionRow.id.in_(_OTHERS.offset(MAX_SESSIONS - 1)))
+    .values(ended_at=_MOMENT),
+    tuple,
+)
+_LIVING: Final = Query(
+    select(*columns(SessionRow, SessionRecord._fields))
+    .where(any_of(SessionRow.customer_id, "customer_ids"), lives(bindparam("now", type_=Moment())))
     .order_by(SessionRow.created_at.desc(), SessionRow.id.desc()),
     SessionRecord._make,
 )
-
-
-def _issue(session: Made) -> Insert:
-    token = select(
-        bindparam("digest", type_=Text()),
-        session.c.id,
-        bindparam("salt", type_=Text()),
-        bindparam("refresh_expires_at", type_=Moment()),
-    )
-    return insert(RefreshTokenRow).from_select(
-        ["digest", "session_id", "salt", "expires_at"], token
-    )
-
-
-def _end_oldest(session: Made) -> Update:
-    """End those that are too many with a new one."""
-    now = bindparam("created_at", type_=Moment())
-    others = (
-        select(SessionRow.id)
-        .where(
-            SessionRow.customer_id == select(session.c.customer_id).scalar_subquery(),
-            SessionRow.id != bindparam("id", type_=Uuid()),
-            lives(now),
-        )
-        .order_by(SessionRow.created_at.desc(), SessionRow.id.desc())
-    )
-    too_many = others.offset(MOST - 1)
-    return update(SessionRow).where(SessionRow.id.in_(too_many)).values(ended_at=now)
-
-
-_OPEN: Final = opening()
+_SEEN_AT: Final[Query[datetime]] = Query(
+    select(KnownClientRow.seen_at).where(
+        KnownClientRow.customer_id == bindparam("customer_id", type_=Uuid()),
+        KnownClientRow.client == bindparam("client", type_=Text()),
+    ),
+    lambda row: row[0],
+)
+_UPSERT_CLIENT: Final = upsert(KnownClientRow)

@@ -1,54 +1,88 @@
-"""Throttles: how often somebody tried something lately, counted where every process sees it.
+"""Throttling: how often somebody may try something, counted where every process sees it.
 
-Who tried is kept as a keyed hash, never in clear. An attempt is judged only while
-there is room: the check before it saves the work, the one in the transaction that
-tells the outcome holds, so that guesses made side by side tell no more than
-guesses made one by one.
+Every limit there is stands in one table, Throttle.limits. Who tried is kept as a keyed hash, never
+in clear.
 """
 
-import hmac
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from datetime import datetime
+from functools import cached_property
+from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, select
-
-from gql_app import clock
-from gql_app.accounts.limits import (
-    LOCKOUT_MEMORY,
-    LOCKOUT_PAUSE,
-    Limit,
-    Lockout,
-    PasswordLimits,
-)
-from gql_app.db.engine import Writer
-from gql_app.db.questions import Question, Reader, among
-from gql_app.db.rows import delete_some, insert_unless_there
+from gql_app.accounts.audit import Action
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
-from gql_app.lib.network.addresses import client_networks, client_of
+from gql_app.lib.database import Transaction
+from gql_app.lib.network import client_networks, client_of
+from gql_app.lib.throttling import Counters, Limit, Limiter, Lockout, subject_hash
 
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
 TAKEN_PER_HOUR: Final = 50
-"""How often one account or client is told in an hour that an address is taken."""
-P = ParamSpec("P")
-R = TypeVar("R")
+"""Answers in an hour, for one account or client, that an address is taken."""
+LOCKOUT_MEMORY: Final = 30 * DAY
+"""Seconds after the last failure until a lockout's count is forgotten."""
+LOCKOUT_PAUSE: Final = 15 * 60
+"""Seconds between two tries of an account that is locked out where no letter can unlock it."""
+_LOCKED_OUT: Final = (
+    "There were too many attempts. Reset the password, or sign in from where you did lately."
+)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Throttle:
+class Grant(NamedTuple):
+    """What a limit grants."""
+
+    attempts: int
+    window: int
+    """Seconds until an attempt is forgotten."""
+    refused_as: Action | None = None
+    """What the audit calls it when the limit refuses, if it records that."""
+
+
+class PasswordLimits(NamedTuple):
+    """What a try at an account's password counts against."""
+
+    pair: Limit
+    """The account and the client together."""
+    clients: tuple[Limit, ...]
+    """The client, whatever accounts it tries."""
+    lockout: Lockout
+    """The account, over all clients that are not known to it."""
+
+    @property
+    def all(self) -> tuple[Limit, ...]:
+        """All of them."""
+        return (self.pair, *self.clients, self.lockout)
+
+    @property
+    def subjects(self) -> list[str]:
+        """The subjects of all of them."""
+        return [limit.subject for limit in self.all]
+
+    def counting(self, *, known: bool) -> tuple[Limit, ...]:
+        """Return those that count: strangers' failures keep no known client out."""
+        return (self.pair, *self.clients) if known else self.all
+
+
+@dataclass(frozen=True, repr=False)
+class Throttle(Limiter):
     """The limits that are set, and the key by which subjects are hashed."""
 
+    counters: ClassVar = Counters(
+        ThrottleRow,
+        subject=ThrottleRow.subject,
+        times=ThrottleRow.times,
+        updated_at=ThrottleRow.updated_at,
+    )
     key: bytes
     attempts: int
     client_attempts: int
     window: int
     """Seconds until a failure is forgotten."""
     lockout_attempts: int = 100
-    """Failures in a row after which only known clients are judged.
+    """Failures in a row after which only known clients may try.
 
     NIST SP 800-63B section 5.2.2 grants 100.
     """
@@ -59,48 +93,89 @@ class Throttle:
     mail: bool = True
     """Whether a letter can end a lockout."""
 
-    def of_typed(self, deed: str, typed: str) -> Limit:
-        """Return the limit of a deed for what was typed, be it known or not."""
-        return Limit(self._subject(deed, typed), self.attempts, deed, self.window)
+    @cached_property
+    def limits(self) -> Mapping[str, Grant]:
+        """Every limit by its name, which is the label of the metrics.
 
-    def of_letters(self, kind: str, mailbox: str, *, a_day: int) -> Limit:
-        """Return the limit of the letters of a kind that one mailbox is sent in 24 hours."""
-        return Limit(self._subject(f"letter {kind}", mailbox), a_day, "letter", DAY)
+        A plain name is counted for an account and a client together, "from" for the client and
+        its networks, "by" for the account, "anywhere" for the account in a row of failures.
+        """
+        failures, window = self.attempts, self.window
+        by_client, in_a_row = self.client_attempts, self.lockout_attempts
+        return {
+            # Wrong passwords at login, and the sessions that one account opens.
+            "sign-in": Grant(failures, window),
+            "sign-in from": Grant(by_client, window),
+            "sign-in anywhere": Grant(in_a_row, LOCKOUT_MEMORY),
+            "sign-in by": Grant(self.account_writes, HOUR),
+            # Wrong passwords at updateMe, changePassword and deleteMe.
+            "proof": Grant(failures, window, Action.PROOF_THROTTLED),
+            "proof from": Grant(by_client, window, Action.PROOF_THROTTLED),
+            "proof anywhere": Grant(in_a_row, LOCKOUT_MEMORY, Action.PROOF_THROTTLED),
+            # What is changed by updateMe and changePassword.
+            "change by": Grant(self.account_writes, HOUR),
+            # Answers of register and updateMe that an address is taken.
+            "taken from": Grant(TAKEN_PER_HOUR, HOUR),
+            "taken by": Grant(TAKEN_PER_HOUR, HOUR),
+            # Tries of register, whatever comes of them.
+            "register from": Grant(by_client, window, Action.REGISTRATION_THROTTLED),
+            # Unknown tokens at refresh, and how often one account carries sessions on.
+            "refresh from": Grant(by_client, window, Action.REFRESH_REFUSED),
+            "refresh by": Grant(self.account_refreshes, HOUR),
+            # Requests of requestPasswordReset, and unknown tokens at resetPassword.
+            "reset from": Grant(by_client, window),
+            "reset with from": Grant(by_client, window, Action.RESET_REFUSED),
+        }
 
-    def of_client(self, deed: str, address: str | None) -> tuple[Limit, ...]:
-        """Return the limits of a deed for where it comes from.
+    def refusal(self, limit: Limit, seconds: int) -> TooManyAttempts:
+        """Return the refusal of what a limit has no room for."""
+        return TooManyAttempts(retry_after=seconds, limit=limit.name, advice=limit.advice)
+
+    def refused_as(self, name: str) -> Action | None:
+        """Return what the audit calls it when a limit refuses, None if it records nothing."""
+        grant = self.limits.get(name)
+        return grant.refused_as if grant else None
+
+    def of_typed(self, kind: str, typed: str) -> Limit:
+        """Return the limit of a kind for what was typed, whether it belongs to anybody or not."""
+        return self._limit(kind, typed)
+
+    def of_client(self, kind: str, address: str | None) -> tuple[Limit, ...]:
+        """Return the limits of a kind for where a request comes from.
 
         Each wider network of an IPv6 address is granted twice as much as the one within.
         """
-        return self._of_networks(f"{deed} from", address, self.client_attempts, self.window)
+        name = f"{kind} from"
+        return tuple(
+            self._limit(name, client, wider=wider)
+            for wider, client in enumerate(client_networks(address))
+        )
 
-    def of_account(self, deed: str, customer_id: UUID) -> Limit:
-        """Return the limit of what one account writes by a deed in an hour."""
-        attempts = self.account_refreshes if deed == "refresh" else self.account_writes
-        name = f"{deed} by"
-        return Limit(self._subject(name, str(customer_id)), attempts, name, HOUR)
+    def of_account(self, kind: str, customer_id: UUID) -> Limit:
+        """Return the limit of what one account does in an hour."""
+        return self._limit(f"{kind} by", str(customer_id))
 
-    def of_password(self, deed: str, account: str, address: str | None) -> PasswordLimits:
-        """Return the limits of a deed that proves an account's password.
+    def of_password(self, kind: str, account: str, address: str | None) -> PasswordLimits:
+        """Return the limits of a kind that proves an account's password.
 
         They are the same for accounts that there are and others, and strangers' failures reach
         the owner late: the account is counted for each client, and for all of them together only
         in a row.
         """
-        client = client_of(address)
         return PasswordLimits(
-            self.of_typed(deed, f"{client} {account}"),
-            self.of_client(deed, address),
-            self._lockout(deed, account),
+            self.of_typed(kind, f"{client_of(address)} {account}"),
+            self.of_client(kind, address),
+            self._lockout(f"{kind} anywhere", account),
         )
 
     def of_taken(self, address: str | None, customer_id: UUID | None = None) -> tuple[Limit, ...]:
-        """Return the limits of how often one is told that an e-mail address is taken."""
-        limits = self._of_networks("taken from", address, TAKEN_PER_HOUR, HOUR)
-        if customer_id is None:
-            return limits
-        subject = self._subject("taken by", str(customer_id))
-        return (Limit(subject, TAKEN_PER_HOUR, "taken by", HOUR), *limits)
+        """Return the limits of how often an e-mail address is said to be taken."""
+        by = () if customer_id is None else (self.of_account("taken", customer_id),)
+        return (*by, *self.of_client("taken", address))
+
+    def of_letters(self, kind: str, mailbox: str, *, a_day: int) -> Limit:
+        """Return the limit of the letters of a kind that one mailbox is sent in 24 hours."""
+        return Limit(subject_hash(self.key, f"letter {kind}", mailbox), a_day, "letter", DAY)
 
     def locks(self, email_key: str, customer_id: UUID, address: str | None) -> list[Limit]:
         """Return what may keep an owner out who comes from an address."""
@@ -110,134 +185,39 @@ class Throttle:
         )
         return [limit for limits in both for limit in (limits.pair, limits.lockout)]
 
-    def judge(self, limits: Sequence[Limit], found: Mapping[str, Sequence[float]]) -> None:
-        """Raise TooManyAttempts if any limit is reached, with the seconds until it isn't."""
-        waits = [(limit.wait(found.get(limit.subject, ())), limit) for limit in limits]
-        seconds, limit = max(waits, key=lambda each: each[0])
-        if seconds:
-            raise TooManyAttempts(retry_after=seconds, limit=limit.name, advice=limit.advice)
-
-    def judge_sign_ins(self, oldest: datetime | None) -> None:
+    def check_sign_ins(self, oldest: datetime | None) -> None:
         """Raise TooManyAttempts if an account was signed in to too often within the hour.
 
-        Given is when the oldest of as many sign-ins was as are granted, None if they are fewer.
+        `oldest` is when the oldest of as many sign-ins was as are granted, None if they are fewer:
+        they are counted by their sessions.
         """
         if oldest is not None:
-            limit = Limit("", 1, "sign-in by", HOUR)
-            self.judge([limit], {"": [oldest.timestamp()]})
-
-    async def require_room(self, db: Reader, *limits: Limit) -> None:
-        """Require room for another attempt. Raises TooManyAttempts."""
-        found = await db.ask(_FAILURES, subjects=[limit.subject for limit in limits])
-        self.judge(limits, dict(found))
+            self.check([Limit("", 1, "sign-in by", HOUR)], {"": [oldest.timestamp()]})
 
     async def hold_room(
-        self, db: Writer, limits: PasswordLimits, *, known: bool
+        self, db: Transaction, limits: PasswordLimits, *, known: bool
     ) -> Sequence[Limit]:
-        """Require room for a password that was right, until the transaction ends.
+        """Return the limits that a password which was right clears, and hold them.
 
-        Return which counts are to be cleared by it: those of failures that were found, for to
-        clear others is to wait for who may wait for us. Raises TooManyAttempts.
+        Those are the ones with failures, for to clear others is to wait for who may wait for us.
+        Raises TooManyAttempts unless there is room.
         """
-        found = dict(await db.ask(_HELD, subjects=limits.subjects))
-        self.judge(limits.judged(known=known), found)
-        return [limit for limit in (limits.pair, limits.lockout) if limit.subject in found]
+        failed = await self.counters.hold(db, limits.subjects)
+        self.check(limits.counting(known=known), failed)
+        return [limit for limit in (limits.pair, limits.lockout) if limit.subject in failed]
 
-    async def count(self, db: Writer, *limits: Limit) -> bool:
-        """Count an attempt against every limit, and tell whether one is reached by it.
+    def _limit(self, name: str, who: str, *, wider: int = 0) -> Limit:
+        grant = self.limits[name]
+        subject = subject_hash(self.key, name, who)
+        return Limit(subject, grant.attempts << wider, name, grant.window)
 
-        Raises TooManyAttempts if one was reached before: then nothing is counted.
-        """
-        for limit in sorted(limits, key=lambda limit: limit.subject):
-            await insert_unless_there(
-                db, ThrottleRow, subject=limit.subject, times=[], updated_at=clock.now()
-            )
-        some = (
-            select(ThrottleRow)
-            .where(ThrottleRow.subject.in_([limit.subject for limit in limits]))
-            .order_by(ThrottleRow.subject)
-            .with_for_update()
-        )
-        rows = {row.subject: row for row in await db.scalars(some)}
-        self.judge(limits, {row.subject: row.times for row in rows.values()})
-        now, reached = clock.now(), False
-        for limit in limits:
-            row = rows[limit.subject]
-            row.times = [*limit.counted(row.times), now.timestamp()][-limit.attempts :]
-            # purge() spares it for as long as its own window lasts, on servers of any version
-            row.updated_at = now + timedelta(seconds=limit.window - self.window)
-            reached |= len(row.times) >= limit.attempts
-        await db.flush()
-        return reached
-
-    async def limited(
-        self,
-        db: Writer,
-        limits: Sequence[Limit],
-        rule: Callable[Concatenate[Writer, P], Awaitable[R]],
-        /,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> R:
-        """Count an attempt and have a rule write, both or neither. Raises TooManyAttempts."""
-        await self.count(db, *limits)
-        return await rule(db, *args, **kwargs)
-
-    async def give_back(self, db: Writer, limit: Limit) -> None:
-        """Forget the last count against a limit: what was counted has come to nothing."""
-        row = await db.get(ThrottleRow, limit.subject, with_for_update=True)
-        if row:
-            row.times = row.times[:-1]
-
-    async def clear(self, db: Writer, *limits: Limit) -> None:
-        """Forget the failures of some subjects."""
-        if limits:
-            subjects = [limit.subject for limit in limits]
-            await db.execute(delete(ThrottleRow).where(ThrottleRow.subject.in_(subjects)))
-
-    async def purge(self, db: Writer, *, batch: int) -> int:
-        """Delete some counts of which every failure is forgotten, and tell how many."""
-        some = (
-            select(ThrottleRow.subject)
-            .where(ThrottleRow.updated_at < clock.now() - timedelta(seconds=self.window))
-            .limit(batch)
-            .with_for_update(skip_locked=True)
-        )
-        return await delete_some(db, ThrottleRow, ThrottleRow.subject, some)
-
-    def _of_networks(
-        self, name: str, address: str | None, attempts: int, window: int
-    ) -> tuple[Limit, ...]:
-        clients = client_networks(address)
-        return tuple(
-            Limit(self._subject(name, client), attempts << wider, name, window)
-            for wider, client in enumerate(clients)
-        )
-
-    def _lockout(self, deed: str, account: str) -> Lockout:
-        name = f"{deed} anywhere"
-        pause = LOCKOUT_MEMORY if self.mail else LOCKOUT_PAUSE
-        advice = _LOCKED_OUT if self.mail else None
+    def _lockout(self, name: str, who: str) -> Lockout:
+        grant = self.limits[name]
         return Lockout(
-            self._subject(name, account),
-            self.lockout_attempts,
+            subject_hash(self.key, name, who),
+            grant.attempts,
             name,
-            LOCKOUT_MEMORY,
-            advice=advice,
-            pause=pause,
+            grant.window,
+            advice=_LOCKED_OUT if self.mail else None,
+            pause=LOCKOUT_MEMORY if self.mail else LOCKOUT_PAUSE,
         )
-
-    def _subject(self, name: str, who: str) -> str:
-        return hmac.digest(self.key, f"{name}: {who}".encode(), "sha256").hex()
-
-
-_LOCKED_OUT: Final = (
-    "There were too many attempts. Reset the password, or sign in from where you did lately."
-)
-_FOUND: Final = select(ThrottleRow.subject, ThrottleRow.times).where(
-    among(ThrottleRow.subject, "subjects")
-)
-_FAILURES: Final[Question[tuple[str, list[float]]]] = Question(_FOUND, lambda row: (row[0], row[1]))
-_HELD: Final[Question[tuple[str, list[float]]]] = Question(
-    _FOUND.order_by(ThrottleRow.subject).with_for_update(), lambda row: (row[0], row[1])
-)

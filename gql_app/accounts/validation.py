@@ -1,34 +1,31 @@
-"""Checks: what is accepted of a customer's fields, and in which form it is kept."""
+"""Validation: what is accepted of a customer's fields, and in which form it is kept."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
-from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
-
-from gql_app.accounts import lines
-from gql_app.accounts.identity import canonical_email, email_keys, search_key
-from gql_app.accounts.records import AnyCustomer
+from gql_app.accounts.records import CustomerRecord
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.security import password_policy
+from gql_app.lib.password_policy import PRODUCT
+from gql_app.lib.text import (
+    EmptyLine,
+    InvalidLine,
+    LineTooLong,
+    canonical_email,
+    check_visible,
+    email_address,
+    email_key,
+    is_below,
+    search_key,
+    single_line,
+    special_use,
+)
+from gql_app.security.passwords import check_new_password
 from gql_app.settings import Settings
 
 MAX_NAME: Final = 200
-MAX_EMAIL: Final = 254
 MAX_PHONE: Final = 40
-MAX_LOCAL_PART: Final = 64
-"""Octets before the @ of an address (RFC 5321 section 4.5.3.1.1)."""
-SPECIAL_USE: Final = ("arpa", "invalid", "local", "localhost", "onion", "test")
-"""Domains whose addresses are addresses, but of nobody whom mail reaches from everywhere."""
-
-# The validator judges syntax; which of these domains are taken is the operator's to say.
-SPECIAL_USE_DOMAIN_NAMES.clear()
-
-_PLAIN: Final = re.compile(
-    r"[a-z0-9_.+-]{1,64}@(?!xn--)[a-z0-9-]+(\.(?!xn--)[a-z0-9-]+)+", re.ASCII | re.IGNORECASE
-)
-"""Addresses that are kept as they are typed, if they are any; most are of this kind."""
 _PHONE: Final = re.compile(r"\+?[0-9 ().\-/]*[0-9][ )]*((x|ext\.?) ?[0-9]+)?", re.ASCII)
 
 
@@ -38,12 +35,12 @@ class Rules:
 
     special_domains: Sequence[str] = ()
     """Special-use domains whose addresses are taken, with all below them."""
-    service: str = password_policy.PRODUCT
+    service: str = PRODUCT
     """What the service is called, which no password may hold."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Take what is set."""
+        """Return the rules that are set."""
         return cls(settings.special, settings.issuer)
 
 
@@ -63,7 +60,7 @@ class NewCustomer:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who a customer is, checked, whatever they prove themself with."""
+    """The name, address and phone of a customer, checked, whatever they sign in with."""
 
     name: str
     email: str
@@ -78,31 +75,27 @@ class Changes:
     password: str | None = None
 
     @property
-    def signs_out(self) -> bool:
+    def ends_sessions(self) -> bool:
         """Whether the customer's sessions end with this."""
         return self.password is not None or self.values.get("is_active") is False
 
     @property
-    def may_unseat(self) -> bool:
+    def may_remove_admin(self) -> bool:
         """Whether an admin may be one no longer after this."""
         return False in (self.values.get("is_admin"), self.values.get("is_active"))
 
 
-def stored_key(email: str) -> str | None:
-    """Return the canonical key of an address, however it is typed; None if it can be none.
+def email_keys(email: str) -> dict[str, str]:
+    """Return both keys of an address that is to be stored, by their columns.
 
-    Of a plain one nobody asks whether it is any, which takes longer than to look it up.
+    `email_canonical` is the key of its mailbox, `email_key` is what lists sort and search by.
+    Servers of the version before know `email_key` alone, by which they find customers and keep
+    them apart, and may run beside this version during an upgrade. So this one writes both keys
+    and looks up by both, and the address that is stored decides whose it is. Two addresses that
+    differ in `email_canonical` alone, as ss and ß do, can't both be taken until `email_key` is
+    no longer unique, a release later.
     """
-    typed = email.strip()
-    if len(typed) <= MAX_EMAIL and _PLAIN.fullmatch(typed):
-        return typed.lower()
-    checked = _address(typed)
-    return None if isinstance(checked, Fault) else canonical_email(checked)
-
-
-def typed_key(email: str, stored: str | None) -> str:
-    """Return the key of what was typed as an address, even if it is none that could be stored."""
-    return stored or email.strip().lower()
+    return {"email_key": email_key(email), "email_canonical": canonical_email(email)}
 
 
 def check_new(
@@ -114,7 +107,7 @@ def check_new(
     is_admin: bool = False,
     rules: Rules = DEFAULT_RULES,
 ) -> NewCustomer:
-    """Check a customer to be. Raises Rejected, with every fault at once."""
+    """Return a customer to be, checked. Raises Rejected, with every fault at once."""
     checks = _Checks()
     name, email = checks.take(_name(name)), checks.take(_email(email, rules))
     new = NewCustomer(
@@ -131,7 +124,7 @@ def check_new(
 def check_person(
     *, name: str, email: str, phone: str | None, rules: Rules = DEFAULT_RULES
 ) -> Person:
-    """Check who a customer is. Raises Rejected, with every fault at once."""
+    """Return who a customer is, checked. Raises Rejected, with every fault at once."""
     checks = _Checks()
     person = Person(
         name=checks.take(_name(name)),
@@ -143,17 +136,17 @@ def check_person(
 
 
 def check_changes(
-    row: AnyCustomer, given: Mapping[str, str | bool | None], rules: Rules = DEFAULT_RULES
+    customer: CustomerRecord, new: Mapping[str, str | bool | None], rules: Rules = DEFAULT_RULES
 ) -> Changes:
-    """Check what is to change about a customer; None clears a phone and nothing else.
+    """Return what is to change about a customer, checked; None clears a phone and nothing else.
 
     Raises Rejected, with every fault at once.
     """
     checks = _Checks()
     values: dict[str, str | bool | None] = {}
     password: str | None = None
-    name, email = row.name, row.email
-    for field, value in given.items():
+    name, email = customer.name, customer.email
+    for field, value in new.items():
         match field, value:
             case "phone", None:
                 values["phone"] = None
@@ -164,7 +157,9 @@ def check_changes(
                 values |= {"name": name, "name_key": search_key(name)}
             case "email", str():
                 email = checks.take(_email(value, rules))
-                if email != row.email:  # what is as it was is not to be written over what follows
+                if (
+                    email != customer.email
+                ):  # what is as it was is not to be written over what follows
                     values |= {"email": email, **email_keys(email)}
             case "password", str():
                 password = value
@@ -180,13 +175,13 @@ def check_changes(
 
 
 class _Checks:
-    """Gathers the faults of several fields, so that all are told at once."""
+    """The faults of several fields, which are answered all at once."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
 
     def take(self, checked: str | Fault) -> str:
-        """Take a checked value, or note its fault."""
+        """Return a checked value; a fault is noted, and nothing returned in its place."""
         if isinstance(checked, Fault):
             self._faults.append(checked)
             return ""
@@ -199,19 +194,21 @@ class _Checks:
 
 
 def _name(text: str) -> str | Fault:
-    clean = lines.line(text, "name", "name", MAX_NAME)
-    return clean if isinstance(clean, Fault) else lines.visible(clean, "name", "name")
+    try:
+        name = single_line(text, "name", longest=MAX_NAME)
+        check_visible(name, "name")
+    except InvalidLine as why:
+        return _fault(why, "name")
+    return name
 
 
 def _email(text: str, rules: Rules) -> str | Fault:
-    address = _address(text)
-    if isinstance(address, Fault) or isinstance(
-        address := lines.visible(address, "email", "e-mail address"), Fault
-    ):
-        return address
-    domain = f".{address.rpartition('@')[2]}"
-    special = next((name for name in SPECIAL_USE if domain.endswith(f".{name}")), None)
-    if special is None or any(domain.endswith(f".{name}") for name in rules.special_domains):
+    try:
+        address = email_address(text)
+    except InvalidLine as why:
+        return _fault(why, "email")
+    special = special_use(address)
+    if special is None or any(is_below(address, domain) for domain in rules.special_domains):
         return address
     message = (
         f"Addresses under .{special} are not taken here: mail does not reach them from everywhere. "
@@ -220,28 +217,23 @@ def _email(text: str, rules: Rules) -> str | Fault:
     return Fault(UserErrorCode.INVALID, message, "email")
 
 
-def _address(text: str) -> str | Fault:
-    """Return an address in its normal form, or why it is none by its syntax."""
-    clean = lines.line(text, "email", "e-mail address", MAX_EMAIL)
-    if isinstance(clean, Fault):
-        return clean
-    try:
-        address = validate_email(clean, check_deliverability=False).normalized
-    except EmailNotValidError:
-        return Fault(UserErrorCode.INVALID, "This is not an e-mail address.", "email")
-    if len(address.rpartition("@")[0].encode()) > MAX_LOCAL_PART:
-        message = f"Before its @ an e-mail address has {MAX_LOCAL_PART} bytes at most."
-        return Fault(UserErrorCode.INVALID, message, "email")
-    return address
-
-
 def _phone(text: str) -> str | Fault:
-    clean = lines.line(text, "phone", "phone number", MAX_PHONE)
-    if isinstance(clean, Fault) or _PHONE.fullmatch(clean):
-        return clean
+    try:
+        phone = single_line(text, "phone number", longest=MAX_PHONE)
+    except InvalidLine as why:
+        return _fault(why, "phone")
+    if _PHONE.fullmatch(phone):
+        return phone
     return Fault(UserErrorCode.INVALID, "This is not a phone number.", "phone")
 
 
+def _fault(why: InvalidLine, field: str) -> Fault:
+    return Fault(_CODES.get(type(why), UserErrorCode.INVALID), str(why), field)
+
+
+_CODES: Final = {EmptyLine: UserErrorCode.REQUIRED, LineTooLong: UserErrorCode.TOO_LONG}
+
+
 def _password(text: str, *, email: str, name: str, rules: Rules) -> str | Fault:
-    """Judge a password against the name and the address as they are stored."""
-    return password_policy.judge(text, email=email, name=name, service=rules.service)
+    """Return a password in its normal form, or why it is a bad one for this name and address."""
+    return check_new_password(text, email=email, name=name, service=rules.service)

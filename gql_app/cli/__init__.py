@@ -38,17 +38,17 @@ cli.add_typer(keys.keys, name="keys")
 
 
 def main() -> None:
-    """Be the program, which keeps what it has imported for as long as it runs.
+    """Run the program, whose modules stay for as long as it runs.
 
-    So the garbage collector need not look through it, again and again, while the server's own
-    modules are made: that is a tenth of the time that it takes to start.
+    So the garbage collector need not look through them, again and again, while the server's own
+    modules are imported: that is a tenth of the time that it takes to start.
     """
     gc.freeze()
     run()
 
 
 def run() -> None:
-    """Run the command line; faults of the start (status 2) and the database are told in words."""
+    """Run the command line; print why it can't start (status 2), or use the database (status 1)."""
     try:
         cli()
     except CannotStart as why:

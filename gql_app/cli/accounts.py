@@ -1,4 +1,4 @@
-"""Accounts, seen from the operator's chair: admins, samples, sessions and the audit."""
+"""Commands for accounts: admins, samples, sessions and the audit."""
 
 import asyncio
 import secrets
@@ -15,19 +15,20 @@ from gql_app.accounts import (
     authentication,
     customers,
     letters,
-    samples,
     sessions,
     validation,
 )
 from gql_app.accounts.audit import Action, Origin
+from gql_app.cli import database as databases
+from gql_app.cli import samples
 from gql_app.cli.console import ascii_json, bar, err, fail, out
 from gql_app.cli.database import prepare
 from gql_app.clock import rfc3339
-from gql_app.db.engine import Database
 from gql_app.errors import Rejected
+from gql_app.lib.database import Database
+from gql_app.lib.fair_queue import LOCAL
+from gql_app.lib.ids import parse_id
 from gql_app.resources import key_store, throttle_of
-from gql_app.security.fair_queue import LOCAL
-from gql_app.security.ids import parse_id
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
 
@@ -116,59 +117,59 @@ def export_audit() -> None:
 
 @asynccontextmanager
 async def opened(chosen: Settings) -> AsyncIterator[tuple[Database, Passwords]]:
-    """Open what it takes to add customers, which is less than what it takes to serve."""
-    database, passwords = Database.of(chosen), Passwords(threads=1, queue=0)
-    try:
-        yield database, passwords
-    finally:
-        passwords.close()
-        await database.close()
+    """Open the database and a hasher, which is less than it takes to serve."""
+    async with databases.opened(chosen) as database:
+        passwords = Passwords(threads=1, queue=0)
+        try:
+            yield database, passwords
+        finally:
+            passwords.close()
 
 
 async def _add(chosen: Settings, new: validation.NewCustomer) -> None:
     async with opened(chosen) as (database, passwords):
         hashed = await passwords.hash(new.password, LOCAL)
-        async with database.write() as db:
+        async with database.transaction() as db:
             await customers.create(db, new, password_hash=hashed, origin=Origin())
 
 
 async def _change_email(chosen: Settings, customer_id: str, address: str) -> str:
-    """Change it by nobody's hand, and return it as it is stored. Raises Rejected."""
-    async with opened(chosen) as (database, _), database.write() as db:
+    """Return the address as it is stored; the change is nobody's in the audit. Raises Rejected."""
+    async with databases.opened(chosen) as database, database.transaction() as db:
         known = parse_id(customer_id)
-        row = await customers.by_id(db, known) if known else None
-        if row is None:
+        customer = await customers.by_id(db, known) if known else None
+        if customer is None:
             raise customers.not_found()
-        changes = validation.check_changes(row, {"email": address})
-        changed = await customers.update(db, row.id, changes, origin=Origin())
-        await letters.void_resets(db, row.id)
-        await sessions.end_all(db, row.id)
+        changes = validation.check_changes(customer, {"email": address})
+        changed = await customers.update(db, customer.id, changes, origin=Origin())
+        await letters.void_resets(db, customer.id)
+        await sessions.end_all(db, customer.id)
         return changed.email
 
 
 async def _end_sessions(chosen: Settings) -> int:
-    async with opened(chosen) as (database, _), database.write() as db:
+    async with databases.opened(chosen) as database, database.transaction() as db:
         return await sessions.end_everybodys(db)
 
 
 async def _unlock(chosen: Settings, email: str) -> bool:
     throttle = throttle_of(chosen, key_store(chosen).read())
-    async with opened(chosen) as (database, _), database.write() as db:
+    async with databases.opened(chosen) as database, database.transaction() as db:
         return await authentication.unlock(db, email, throttle)
 
 
 async def _export_audit(chosen: Settings) -> None:
-    async with opened(chosen) as (database, _), database.read() as db:
-        async for row in audit.stream(db):
+    async with databases.opened(chosen) as database:
+        async for record in audit.stream(database):
             event = {
-                "id": str(row.id),
-                "at": rfc3339(row.at),
-                "action": row.action,
-                "actorId": row.actor_id and str(row.actor_id),
-                "customerId": row.customer_id and str(row.customer_id),
-                "fields": row.fields,
-                "ipAddress": row.ip_address,
-                "userAgent": row.user_agent,
+                "id": str(record.id),
+                "at": rfc3339(record.at),
+                "action": record.action,
+                "actorId": record.actor_id and str(record.actor_id),
+                "customerId": record.customer_id and str(record.customer_id),
+                "fields": record.fields,
+                "ipAddress": record.ip_address,
+                "userAgent": record.user_agent,
             }
             sys.stdout.write(ascii_json(event) + "\n")
 
@@ -179,9 +180,9 @@ async def _seed(chosen: Settings, count: int, password: str) -> None:
         done = 0
         with bar("Customers", count) as advance:
             for rows in samples.batches(count, password_hash=hashed):
-                async with database.write() as db:
+                async with database.transaction() as db:
                     await samples.insert_samples(db, rows)
                     if not done:
-                        audit.record(db, Action.CUSTOMERS_SEEDED, Origin(), times=count)
+                        await audit.record(db, Action.CUSTOMERS_SEEDED, Origin(), times=count)
                 done += len(rows)
                 advance(done)

@@ -6,15 +6,14 @@ from uuid import UUID
 
 from sqlalchemy import Integer, Text, Uuid, bindparam, select, update
 
-from gql_app.accounts.identity import canonical_email, search_key
 from gql_app.accounts.records import columns
-from gql_app.db.engine import Database, Writer
-from gql_app.db.questions import Question, Reader, among
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.database import Database, Query, Reader, Transaction, any_of
+from gql_app.lib.text import canonical_email, search_key
 
 BATCH: Final = 1_000
-"""Customers whose keys one transaction looks at, and those that it writes at most."""
-TOLD: Final = 1_000
+"""Customers who are read by one query, and those that one transaction writes at most."""
+CHECKED: Final = 1_000
 """Customers without a key among whom `check` looks for two of one mailbox."""
 
 
@@ -26,7 +25,7 @@ class Collision(NamedTuple):
 
 
 class _Keys(NamedTuple):
-    """What a customer's keys are, and what they are made of."""
+    """A customer's keys, and what they are made of."""
 
     id: UUID
     name: str
@@ -51,32 +50,26 @@ async def fill(database: Database) -> list[Collision]:
     few are written, and up to ten if all are. Raises Unavailable.
     """
     collisions: list[Collision] = []
-    batch = await _read(database, _FIRST)
+    batch = await database.fetch_all(_FIRST, size=BATCH)
     while batch:
         outdated = [row for row in batch if row.outdated()]
         if outdated:
             collisions += await database.transact(_write, outdated)
-        batch = await _read(database, _BEYOND, after=batch[-1].id)
+        batch = await database.fetch_all(_BEYOND, size=BATCH, after=batch[-1].id)
     return collisions
 
 
 async def collisions(db: Reader) -> list[Collision]:
-    """Return those among the first TOLD customers without a key whose mailbox is another's, too."""
-    return (await _held(db, await db.ask(_WITHOUT, size=TOLD)))[0]
+    """Return who collide among the first CHECKED customers without a key."""
+    return (await _holders(db, await db.fetch_all(_WITHOUT, size=CHECKED)))[0]
 
 
-async def _read(database: Database, page: Question[_Keys], **values: object) -> list[_Keys]:
-    async with database.read() as db:
-        return await db.ask(page, size=BATCH, **values)
-
-
-async def _write(db: Writer, outdated: Sequence[_Keys]) -> list[Collision]:
+async def _write(db: Transaction, outdated: Sequence[_Keys]) -> list[Collision]:
     """Write the keys of these customers, but for a key that is another's."""
-    collided, stale = await _held(db, outdated)
+    collided, stale = await _holders(db, outdated)
     others = {each.other for each in collided}
     stale |= {row.id for row in outdated if row.email_canonical is not None}
-    cleared = update(CustomerRow).where(CustomerRow.id.in_(stale)).values(email_canonical=None)
-    await db.execute(cleared.execution_options(synchronize_session=False))
+    await db.execute(_CLEAR, ids=stale)
     values = [
         {
             "its_id": row.id,
@@ -87,11 +80,11 @@ async def _write(db: Writer, outdated: Sequence[_Keys]) -> list[Collision]:
         }
         for row in outdated
     ]
-    await (await db.connection()).execute(_WRITE, values)
+    await db.execute_many(_WRITE, values)
     return collided
 
 
-async def _held(db: Reader, rows: Sequence[_Keys]) -> tuple[list[Collision], set[UUID]]:
+async def _holders(db: Reader, rows: Sequence[_Keys]) -> tuple[list[Collision], set[UUID]]:
     """Return who of these collide, and who else has a key of theirs that is not their own.
 
     The latter have another address since, which a server of the version before wrote.
@@ -99,7 +92,7 @@ async def _held(db: Reader, rows: Sequence[_Keys]) -> tuple[list[Collision], set
     keys = {row.canonical for row in rows}
     holders: dict[str, UUID] = {}
     stale: set[UUID] = set()
-    for holder in await db.ask(_HOLDING, keys=keys):
+    for holder in await db.fetch_all(_HOLDING, keys=keys):
         if holder.canonical == holder.email_canonical:
             holders[holder.canonical] = holder.id
         else:
@@ -114,14 +107,15 @@ async def _held(db: Reader, rows: Sequence[_Keys]) -> tuple[list[Collision], set
 
 _KEYS: Final = select(*columns(CustomerRow, _Keys._fields))
 _BY_ID: Final = _KEYS.order_by(CustomerRow.id).limit(bindparam("size", type_=Integer()))
-_FIRST: Final = Question(_BY_ID, _Keys._make)
-_BEYOND: Final = Question(
-    _BY_ID.where(CustomerRow.id > bindparam("after", type_=Uuid())), _Keys._make
+_FIRST: Final = Query(_BY_ID, _Keys._make)
+_BEYOND: Final = Query(_BY_ID.where(CustomerRow.id > bindparam("after", type_=Uuid())), _Keys._make)
+_WITHOUT: Final = Query(_BY_ID.where(CustomerRow.email_canonical.is_(None)), _Keys._make)
+_HOLDING: Final = Query(_KEYS.where(any_of(CustomerRow.email_canonical, "keys")), _Keys._make)
+_CLEAR: Final = (
+    update(CustomerRow).where(any_of(CustomerRow.id, "ids")).values(email_canonical=None)
 )
-_WITHOUT: Final = Question(_BY_ID.where(CustomerRow.email_canonical.is_(None)), _Keys._make)
-_HOLDING: Final = Question(_KEYS.where(among(CustomerRow.email_canonical, "keys")), _Keys._make)
 _WRITE: Final = (
-    update(CustomerRow.__table__)  # type: ignore[arg-type]
+    update(CustomerRow)
     .where(
         CustomerRow.id == bindparam("its_id", type_=Uuid()),
         CustomerRow.name == bindparam("its_name", type_=Text()),

@@ -26,19 +26,19 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
 ) -> None:
     """Look a deployment over; exit with status 1 if there is something to mend."""
-    found = [each for each in _look(host, machines) if each.code not in (accept or ())]
+    to_mend = [each for each in _look(host, machines) if each.code not in (accept or ())]
     if as_json:
-        sys.stdout.write(json.dumps({"findings": [asdict(each) for each in found]}) + "\n")
+        sys.stdout.write(json.dumps({"findings": [asdict(each) for each in to_mend]}) + "\n")
     else:
-        for each in found:
+        for each in to_mend:
             out.print(f"{each.code}: {each.message} {each.remedy}", markup=False)
-        out.print("Nothing to mend." if not found else f"To mend: {len(found)}.")
-    if found:
+        out.print("Nothing to mend." if not to_mend else f"To mend: {len(to_mend)}.")
+    if to_mend:
         sys.exit(1)
 
 
 def _look(host: str, machines: int) -> list[Finding]:
-    """Look; what keeps the program from starting is all that there is to say then."""
+    """Return the findings, or what keeps the program from starting."""
     try:
         chosen = settings.load(serving=True)
     except CannotStart as why:

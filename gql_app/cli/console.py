@@ -1,4 +1,4 @@
-"""Where the command line prints: what was asked for, and what went wrong."""
+"""The console: printing what was asked for, and what went wrong."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from gql_app.lib.text.normalization import printable
 
 
 class Console(RichConsole):
-    """A terminal that is told nothing but text, whoever wrote it."""
+    """A terminal that is sent nothing but text, whoever wrote it."""
 
     def print(self, *objects: Any, **how: Any) -> None:  # noqa: ANN401 — rich's own
         """Print texts, in which what a terminal would obey is escaped."""
@@ -38,7 +38,7 @@ def shown(to: BinaryIO) -> Callable[[bytes], object]:
 
 
 def fail(message: str) -> NoReturn:
-    """Say what went wrong, and end with exit status 1."""
+    """Print what went wrong, and exit with status 1."""
     err.print(message, markup=False)
     sys.exit(1)
 
@@ -50,7 +50,7 @@ def unless_empty(param: typer.CallbackParam, value: str) -> str:
 
 @contextmanager
 def bar(what: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
-    """Show how far it is, where somebody watches."""
+    """Show a progress bar on a terminal, and yield what moves it to a number."""
     from rich.progress import (  # noqa: PLC0415 — no server has one
         BarColumn,
         Progress,

@@ -2,7 +2,8 @@
 
 import asyncio
 import sqlite3
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -15,14 +16,14 @@ from gql_app.cli import backfill
 from gql_app.cli import backup as copies
 from gql_app.cli.backfill import Collision
 from gql_app.cli.console import err, fail, out
-from gql_app.db.engine import Condition, Database, sqlite_file
-from gql_app.errors import Unavailable
+from gql_app.db import readiness
+from gql_app.db.readiness import Condition, open_database
+from gql_app.lib.database import Database, Unavailable, sqlite_file, tls_advice
 from gql_app.resources import Resources
 from gql_app.settings import Settings
-from gql_app.settings.postgresql import advice
 
 SHOWN: Final = 100
-"""Pairs of customers who collide that are told."""
+"""Pairs of customers who collide that are printed."""
 
 
 def migrate() -> None:
@@ -72,13 +73,13 @@ def prepare(chosen: Settings) -> None:
 
 
 def reach(chosen: Settings) -> Condition:
-    """Tell how the database is; fail if it can't be reached."""
+    """Return the condition of the database; fail if it can't be reached."""
     if chosen.on_sqlite:
-        with suppress(OSError):  # what can't be made can't be reached, which is told below
+        with suppress(OSError):  # what can't be made can't be reached, which is reported below
             sqlite_file(chosen.database_url).touch(mode=0o600)
     condition = asyncio.run(_condition(chosen))
     if condition.database != "ok":
-        hint = advice(chosen.database_url)
+        hint = tls_advice(chosen.database_url)
         fail(f"The database of {settings.PREFIX}DATABASE_URL can't be reached.{hint}")
     return condition
 
@@ -99,47 +100,48 @@ def upgrade(chosen: Settings) -> None:
 
 
 def audited(chosen: Settings, action: Action) -> bool:
-    """Record what a command did beside the database; return whether that could be told of it."""
+    """Record what a command did beside the database, and return whether that was possible."""
     if chosen.on_sqlite and not sqlite_file(chosen.database_url).exists():
         return False
     return asyncio.run(_audited(chosen, action))
 
 
-async def _audited(chosen: Settings, action: Action) -> bool:
-    database = Database.of(chosen)
+@asynccontextmanager
+async def opened(chosen: Settings) -> AsyncIterator[Database]:
+    """Open the database, and close it when the block ends."""
+    database = open_database(chosen)
     try:
-        if not (await database.condition()).ready:
-            return False
-        async with database.write() as db:
-            audit.record(db, action, Origin())
-    except Unavailable:
-        return False
-    else:
-        return True
+        yield database
     finally:
         await database.close()
+
+
+async def _audited(chosen: Settings, action: Action) -> bool:
+    async with opened(chosen) as database:
+        try:
+            if not (await readiness.condition(database)).ready:
+                return False
+            async with database.transaction() as db:
+                await audit.record(db, action, Origin())
+        except Unavailable:
+            return False
+        return True
 
 
 async def _condition(chosen: Settings) -> Condition:
-    database = Database.of(chosen)
-    try:
-        return await database.condition()
-    finally:
-        await database.close()
+    async with opened(chosen) as database:
+        return await readiness.condition(database)
 
 
 async def _filled(chosen: Settings) -> list[Collision]:
-    database = Database.of(chosen)
-    try:
+    async with opened(chosen) as database:
         return await backfill.fill(database)
-    finally:
-        await database.close()
 
 
 async def _purge(chosen: Settings) -> int:
     async with Resources.open(chosen) as resources:
         count = await background.purge(resources)
         if count:
-            async with resources.database.write() as db:
-                audit.record(db, Action.SESSIONS_PURGED, Origin(), times=count)
+            async with resources.database.transaction() as db:
+                await audit.record(db, Action.SESSIONS_PURGED, Origin(), times=count)
         return count

@@ -1,17 +1,21 @@
 """The demo: made-up customers, and two sign-ins that everybody knows."""
 
 import secrets
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from gql_app.accounts import customer_lists, customers, samples, validation
+from gql_app.accounts import customer_lists, customers, validation
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.customer_lists import Filter, Order
-from gql_app.accounts.samples import SIGN_INS
-from gql_app.db.engine import Writer
+from gql_app.cli import samples
+from gql_app.cli.samples import SIGN_INS
 from gql_app.errors import CannotStart
+from gql_app.lib.database import Transaction
+from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.network.addresses import is_loopback
-from gql_app.security.fair_queue import LOCAL
 from gql_app.security.passwords import Passwords
+
+if TYPE_CHECKING:  # other commands need no HTTP
+    from starlette.applications import Starlette
 
 DATABASE: Final = "sqlite:///demo.db"
 CUSTOMERS: Final = 1_000
@@ -36,12 +40,19 @@ def loopback_hosts(host: str) -> str:
     return ",".join(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", shown.lower()]))
 
 
-async def fill(db: Writer, passwords: Passwords) -> None:
+def create_app() -> "Starlette":
+    """Return the application, whose playground offers the demo's sign-ins."""
+    from gql_app import app  # noqa: PLC0415 — as above
+
+    return app.create_app(sign_ins=[person._asdict() for person in SIGN_INS])
+
+
+async def fill(db: Transaction, passwords: Passwords) -> None:
     """Fill an empty database; reuse one that was filled before. Raises CannotStart."""
     if await customers.by_email(db, SIGN_INS[0].email):
         return
-    everybody = customer_lists.listing(Filter(), Order(), by_admin=True)
-    if await everybody.count(db):
+    everyone = customer_lists.listing(Filter(), Order(), by_admin=True)
+    if await everyone.count(db):
         raise CannotStart(["--demo wants an empty database: this one has customers already"])
     for role, name, email, password in SIGN_INS:
         new = validation.NewCustomer(
@@ -55,7 +66,7 @@ async def fill(db: Writer, passwords: Passwords) -> None:
 
 
 def welcome(host: str, port: int) -> list[str]:
-    """Tell where the playground is, and who may sign in."""
+    """Return the lines that name the playground's address, and who may sign in."""
     shown = f"[{host}]" if ":" in host else host
     return [
         f"Playground: http://{shown}:{port}/graphql",

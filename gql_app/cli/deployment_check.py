@@ -1,4 +1,4 @@
-"""A deployment, as a critical friend sees it before the world does."""
+"""The findings of `check`: what to mend about a deployment before the world sees it."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,29 +7,29 @@ from pathlib import Path
 from stat import S_IRWXG, S_IRWXO
 from typing import Final
 
-from gql_app.accounts import customers, samples
-from gql_app.cli import backfill
+from gql_app.accounts import customers
+from gql_app.cli import backfill, samples
+from gql_app.cli.database import opened
+from gql_app.db import readiness
 from gql_app.db.clocks import skew
-from gql_app.db.engine import Database, sqlite_file
-from gql_app.db.questions import Reader
 from gql_app.errors import CannotStart
+from gql_app.lib.database import Database, Reader, in_the_clear, sqlite_file, tls_advice
+from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.keyring import NEW_RSA_BITS, StoredKey, guessable, is_pattern, is_short
 from gql_app.lib.network.addresses import is_loopback
-from gql_app.lib.outbox.mailer import clear_text
+from gql_app.lib.outbox import clear_text
 from gql_app.resources import kept_beside, key_store
-from gql_app.security.fair_queue import LOCAL
 from gql_app.security.passwords import Passwords
 from gql_app.settings import NO_CLIENT_LIMIT, PREFIX, Settings, unknown_variables
-from gql_app.settings.postgresql import advice, in_the_clear
 
 MAX_SKEW: Final = timedelta(seconds=5)
 MAX_PAIRS: Final = 20
-"""Pairs of customers of one mailbox that are told."""
+"""Pairs of customers of one mailbox that are named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What is run, and where."""
+    """The settings of a deployment, and where it is served."""
 
     settings: Settings
     host: str
@@ -45,7 +45,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be, and what to do about it."""
+    """One thing to mend, and how."""
 
     code: str
     message: str
@@ -53,7 +53,7 @@ class Finding:
 
 
 async def findings(deployment: Deployment) -> list[Finding]:
-    """Look a deployment over; nothing is made or changed by it."""
+    """Return what is to be mended; nothing is made or changed by looking."""
     return [
         *_variables(),
         *_keys(deployment.settings),
@@ -220,28 +220,24 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
             f"{PREFIX}DATABASE_URL lets the password and all data go over a network without TLS.",
             "Say sslmode=verify-full there, or require, or keep it to a network of its own.",
         )
-    database = Database.of(settings)
-    try:
-        condition = await database.condition()
+    async with opened(settings) as database:
+        condition = await readiness.condition(database)
         if condition.database != "ok":
             yield Finding(
                 "no-database",
                 f"The database of {PREFIX}DATABASE_URL can't be reached.",
                 "See that it runs, and that the address, name and password are right."
-                + advice(settings.database_url),
+                + tls_advice(settings.database_url),
             )
         elif not condition.ready:
             yield migrate
         else:
-            async with database.read() as db:
-                for finding in [
-                    *await _clocks(database),
-                    *await _demo_data(db, settings),
-                    *await _collisions(db),
-                ]:
-                    yield finding
-    finally:
-        await database.close()
+            for finding in [
+                *await _clocks(database),
+                *await _demo_data(database, settings),
+                *await _collisions(database),
+            ]:
+                yield finding
 
 
 async def _clocks(database: Database) -> list[Finding]:
@@ -271,14 +267,14 @@ async def _demo_data(db: Reader, settings: Settings) -> list[Finding]:
 
 
 async def _collisions(db: Reader) -> list[Finding]:
-    found = await backfill.collisions(db)
-    if not found:
+    collisions = await backfill.collisions(db)
+    if not collisions:
         return []
-    pairs = ", ".join(f"{each.holder} and {each.other}" for each in found[:MAX_PAIRS])
+    pairs = ", ".join(f"{each.holder} and {each.other}" for each in collisions[:MAX_PAIRS])
     return [
         Finding(
             "colliding-addresses",
-            f"Of {len(found)} customers the address is another's mailbox as well: {pairs}.",
+            f"Of {len(collisions)} customers the address is another's mailbox as well: {pairs}.",
             "Give one of each two another address: gql-app change-email ID ADDRESS.",
         )
     ]
@@ -289,8 +285,8 @@ async def _has_demo_sign_in(db: Reader) -> bool:
     passwords = Passwords(threads=1, queue=0)
     try:
         for person in samples.SIGN_INS:
-            found = await customers.by_email(db, person.email)
-            if found and await passwords.verify(person.password, found.password_hash, LOCAL):
+            known = await customers.by_email(db, person.email)
+            if known and await passwords.verify(person.password, known.password_hash, LOCAL):
                 return True
     finally:
         passwords.close()

@@ -8,17 +8,16 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from gql_app import clock
 from gql_app.accounts import audit, validation
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.identity import email_keys, search_key
-from gql_app.accounts.validation import DEFAULT_RULES, Rules
-from gql_app.db.engine import Writer
-from gql_app.db.rows import insert_new_customers
+from gql_app.accounts.validation import DEFAULT_RULES, Rules, email_keys
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.lib import clock
+from gql_app.lib.database import Query, Transaction, any_of, insert_or_ignore
 from gql_app.lib.hashes import formats
-from gql_app.security.ids import new_id, parse_id
+from gql_app.lib.ids import new_id, parse_id
+from gql_app.lib.text import search_key
 from gql_app.security.passwords import NO_PASSWORD
 
 _Parsed = TypeVar("_Parsed")
@@ -34,10 +33,10 @@ FIELDS: Final = (
     "updated_at",
     "password_hash",
 )
-"""What is told of a customer, in this order."""
+"""The fields of a customer, in this order."""
 REQUIRED: Final = frozenset({"name", "email"})
 BATCH: Final = 1_000
-"""Records that are judged and inserted at a time."""
+"""Records that are checked and inserted at a time."""
 
 _FLAGS: Final = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 _NIL: Final = UUID(int=0)
@@ -45,7 +44,7 @@ _NIL: Final = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a line says of a customer: text, or true and false; None and empty say nothing."""
+    """The values of a line: text, or true and false; None and empty say nothing."""
 
     line: int
     values: Mapping[str, object]
@@ -60,37 +59,39 @@ class Refused:
 
 
 def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[str, object]:
-    """Check what is said of a customer, as if they were created here, and make a row of it.
+    """Return the row of a customer, checked as if they were created here.
 
     Raises Rejected, with every fault at once.
     """
-    given, now = _Given(values), clock.now()
-    customer_id = given.read("id", _id, "This is not a UUID.")
-    created_at = given.read("created_at", _moment, _NO_MOMENT) or now
+    fields, now = _Fields(values), clock.now()
+    customer_id = fields.read("id", _id, "This is not a UUID.")
+    created_at = fields.read("created_at", _moment, _NO_MOMENT) or now
     row: dict[str, object] = {
         "id": customer_id or new_id(),
-        "is_admin": given.flag("is_admin", otherwise=False),
-        "is_active": given.flag("is_active", otherwise=True),
+        "is_admin": fields.flag("is_admin", otherwise=False),
+        "is_active": fields.flag("is_active", otherwise=True),
         "created_at": created_at,
-        "updated_at": given.read("updated_at", _moment, _NO_MOMENT) or created_at,
-        "password_hash": given.password_hash(),
+        "updated_at": fields.read("updated_at", _moment, _NO_MOMENT) or created_at,
+        "password_hash": fields.password_hash(),
     }
-    name, email, phone = given.text("name"), given.text("email"), given.text("phone")
+    name, email, phone = fields.text("name"), fields.text("email"), fields.text("phone")
     try:
         person = validation.check_person(
             name=name or "", email=email or "", phone=phone, rules=rules
         )
     except Rejected as why:
-        told = {fault.field for fault in given.faults}
-        given.faults += [fault for fault in why.faults if fault.field not in told]
-    if given.faults:
-        raise Rejected(*given.faults)
+        faulty = {fault.field for fault in fields.faults}
+        fields.faults += [fault for fault in why.faults if fault.field not in faulty]
+    if fields.faults:
+        raise Rejected(*fields.faults)
     row |= {"name": person.name, "name_key": search_key(person.name), "phone": person.phone}
     return row | {"email": person.email, **email_keys(person.email)}
 
 
-async def add(db: Writer, records: Sequence[Record], rules: Rules = DEFAULT_RULES) -> list[Refused]:
-    """Add a batch but for the records that are refused, and tell why each of these is.
+async def add(
+    db: Transaction, records: Sequence[Record], rules: Rules = DEFAULT_RULES
+) -> list[Refused]:
+    """Add a batch of records, and return those that are refused, each with the reason.
 
     What a transaction has added counts as taken for what comes later in it, so that nobody
     need remember the file.
@@ -102,25 +103,25 @@ async def add(db: Writer, records: Sequence[Record], rules: Rules = DEFAULT_RULE
             rows[record.line] = check(record.values, rules)
         except Rejected as why:
             refused += [Refused(record.line, fault) for fault in why.faults]
-    refused += _twins(rows)
-    added = await insert_new_customers(db, list(rows.values()))
+    refused += _remove_duplicates(rows)
+    added = dict(await db.fetch_many(_INSERT, list(rows.values())))
     left = {line: row for line, row in rows.items() if row["id"] not in added}
     refused += await _taken(db, left)
-    for row in rows.values():
-        if row["id"] in added:
-            _record(db, row)
+    admins = [customer_id for customer_id, is_admin in added.items() if is_admin]
+    await audit.record_each(db, Action.CUSTOMER_IMPORTED, Origin(), added)
+    await audit.record_each(db, Action.ADMIN_GRANTED, Origin(), admins)
     return sorted(refused, key=lambda each: each.line)
 
 
-class _Given:
-    """What was given, read field by field; faults are gathered so that all are told at once."""
+class _Fields:
+    """The fields of a record, read one by one; faults are gathered so that all are reported."""
 
     def __init__(self, values: Mapping[str, object]) -> None:
         self._values = values
         self.faults: list[Fault] = []
 
     def text(self, field: str) -> str | None:
-        """Read a text; an empty one says nothing."""
+        """Return a text, or None if it is empty or absent."""
         value = self._values.get(field)
         if value is None or isinstance(value, str):
             return value or None
@@ -130,7 +131,7 @@ class _Given:
     def read(
         self, field: str, parse: Callable[[str], _Parsed | None], wrong: str
     ) -> _Parsed | None:
-        """Read what a text stands for."""
+        """Return what a text stands for, or None if it is absent or wrong."""
         text = self.text(field)
         parsed = parse(text) if text else None
         if text and parsed is None:
@@ -138,7 +139,7 @@ class _Given:
         return parsed
 
     def flag(self, field: str, *, otherwise: bool) -> bool:
-        """Read true or false, as JSON or any of the databases writes it."""
+        """Return true or false, as JSON or any of the databases writes it."""
         value = self._values.get(field)
         if value is None or value == "":
             return otherwise
@@ -148,7 +149,7 @@ class _Given:
         return bool(flag)
 
     def password_hash(self) -> str:
-        """Read a hash that a sign-in can bear."""
+        """Return a hash that passwords can be verified by."""
         hashed = self.text("password_hash") or NO_PASSWORD
         fault = formats.fault(hashed) if hashed else None
         if fault:
@@ -175,8 +176,8 @@ def _id(text: str) -> UUID | None:
     return None if parsed == _NIL else parsed
 
 
-def _twins(rows: dict[int, dict[str, object]]) -> list[Refused]:
-    """Take out of a batch who has the id or the address of somebody before them."""
+def _remove_duplicates(rows: dict[int, dict[str, object]]) -> list[Refused]:
+    """Remove the rows with the id or the address of one before them, and return their lines."""
     refused: list[Refused] = []
     taken: set[object] = set()
     for line, row in list(rows.items()):
@@ -190,14 +191,13 @@ def _twins(rows: dict[int, dict[str, object]]) -> list[Refused]:
     return refused
 
 
-async def _taken(db: Writer, left: Mapping[int, dict[str, object]]) -> list[Refused]:
-    """Tell which of two fields is somebody's already."""
+async def _taken(db: Transaction, left: Mapping[int, dict[str, object]]) -> list[Refused]:
+    """Return the lines that were not added, and which of two fields is taken."""
     if not left:
         return []
     emails: set[object] = set()
-    for column in (CustomerRow.email_key, CustomerRow.email_canonical):
-        keys = [row[column.key] for row in left.values()]
-        emails |= set(await db.scalars(select(column).where(column.in_(keys))))
+    for field, query in _TAKEN.items():
+        emails |= set(await db.fetch_all(query, keys=[row[field] for row in left.values()]))
     return [
         Refused(
             line,
@@ -213,9 +213,13 @@ def _taken_fault(field: str) -> Fault:
     return Fault(UserErrorCode.TAKEN, message, field)
 
 
-def _record(db: Writer, row: Mapping[str, object]) -> None:
-    customer_id = row["id"]
-    assert isinstance(customer_id, UUID)  # noqa: S101 — for mypy
-    audit.record(db, Action.CUSTOMER_IMPORTED, Origin(), customer_id=customer_id)
-    if row["is_admin"]:
-        audit.record(db, Action.ADMIN_GRANTED, Origin(), customer_id=customer_id)
+_INSERT: Final[Query[tuple[UUID, bool]]] = Query(
+    insert_or_ignore(CustomerRow).returning(CustomerRow.id, CustomerRow.is_admin),
+    lambda row: (row[0], row[1]),
+)
+"""Adds a customer but where the id or the address is taken, for which a race is waited out."""
+_TAKEN: Final[Mapping[str, Query[object]]] = {
+    column.key: Query(select(column).where(any_of(column, "keys")), lambda row: row[0])
+    for column in (CustomerRow.email_key, CustomerRow.email_canonical)
+}
+"""The keys that are somebody's already, by the column."""

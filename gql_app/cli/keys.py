@@ -74,7 +74,7 @@ def retire(kid: _Id) -> None:
 
 
 def _record(chosen: Settings, action: Action) -> None:
-    """Tell the audit; keys change without it, too, as before the first migration."""
+    """Record it in the audit; keys change without that, too, as before the first migration."""
     if not audited(chosen, action):
         err.print("The audit does not know of it, for the database is not ready.")
 

@@ -20,7 +20,7 @@ def listen(chosen: Settings, host: str, port: int, workers: int, *, reload: bool
     with _numbers_shared(several=workers > 1 and not reload):
         try:
             serve(
-                "gql_app.app:create_app",
+                "gql_app.cli.demo:create_app" if chosen.demo else "gql_app.app:create_app",
                 host=host,
                 port=port,
                 management=None if watched is None else (chosen.management_host, watched),

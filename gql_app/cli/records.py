@@ -21,22 +21,22 @@ STDIO: Final = "-"
 _ENDINGS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _BOM: Final = b"\xef\xbb\xbf"
 _HARMLESS: Final = re.compile(r"[A-Za-z][\w .-]{0,39}", re.ASCII)
-"""What a column may be called to be repeated; no hash and no address looks like that."""
+"""The names of columns that may be repeated in errors; no hash and no address looks like that."""
 
 
 class Format(StrEnum):
-    """How customers are written."""
+    """The formats of customers."""
 
     CSV = "csv"
     JSONL = "jsonl"
 
 
 class Unreadable(Exception):
-    """A file of which no line can be told from another."""
+    """A file that can't be parted into lines of customers."""
 
 
 class Source:
-    """What is read, line by line, and how far that is."""
+    """A file that is read line by line, and how far that is."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -46,7 +46,7 @@ class Source:
         """Bytes that were read."""
 
     def lines(self) -> Iterator[bytes]:
-        """Read. Raises Unreadable at a line without end."""
+        """Yield the lines. Raises Unreadable at one without end."""
         number = 0
         while line := self._file.readline(LONGEST_LINE + 1):
             number += 1
@@ -57,7 +57,7 @@ class Source:
 
 
 def format_of(file: str, named: Format | None) -> Format:
-    """Tell the format by a file's ending, unless it is named. Raises Unreadable."""
+    """Return the format that is named, or that of the file's ending. Raises Unreadable."""
     ending = _ENDINGS.get(PurePath(file).suffix.lower())
     if named is None and ending is None:
         message = "Name the format: --format csv, or --format jsonl."
@@ -66,24 +66,24 @@ def format_of(file: str, named: Format | None) -> Format:
 
 
 def read(source: Source, form: Format) -> Iterator[Record | Refused]:
-    """Read records; lines that are none are refused. Raises Unreadable."""
+    """Yield the records of a file, and the lines that are none. Raises Unreadable."""
     return _read_csv(source) if form is Format.CSV else _read_json(source)
 
 
 def writer(
     write: Callable[[bytes], object], form: Format, fields: Sequence[str]
 ) -> Callable[[Sequence[object]], None]:
-    """Begin to write; what is answered writes a customer."""
+    """Return a function that writes a customer, after the header where there is one."""
     if form is Format.JSONL:
 
         def write_json(values: Sequence[object]) -> None:
-            said = dict(zip(fields, map(_jsonable, values), strict=True))
-            write(json.dumps(said, ensure_ascii=False).encode() + b"\n")
+            record = dict(zip(fields, map(_jsonable, values), strict=True))
+            write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
 
         return write_json
 
     class Encoded:
-        """What csv writes text to."""
+        """A file of text for csv, written as UTF-8."""
 
         def write(self, text: str) -> None:
             write(text.encode())
@@ -94,7 +94,7 @@ def writer(
 
 
 def _read_csv(source: Source) -> Iterator[Record | Refused]:
-    """Read lines under a header, which names the columns in any order."""
+    """Yield the lines under a header, which names the columns in any order."""
     rows = csv.reader(
         (line.decode(errors="surrogateescape") for line in source.lines()), strict=True
     )
@@ -121,7 +121,7 @@ def _read_csv(source: Source) -> Iterator[Record | Refused]:
 
 
 def _header(cells: Sequence[str]) -> list[str]:
-    """Judge a header. Raises Unreadable."""
+    """Return the names of a header. Raises Unreadable."""
     names = [cell.strip() for cell in cells]
     faults = [
         _unknown(name, f"column {at}") for at, name in enumerate(names, 1) if name not in FIELDS
@@ -144,7 +144,7 @@ def _record(line: int, header: Sequence[str], cells: Sequence[str]) -> Record | 
 
 
 def _read_json(source: Source) -> Iterator[Record | Refused]:
-    """Read an object from each line that isn't empty."""
+    """Yield the object of each line that isn't empty."""
     for number, line in enumerate(source.lines(), 1):
         if line.isspace():
             continue
@@ -178,7 +178,7 @@ _KNOWN: Final = f"Known are {', '.join(FIELDS)}."
 
 
 def _unknown(name: str, place: str) -> str:
-    """Tell what is unknown, but not if it might be a secret in the wrong place."""
+    """Return what is unknown, but its place alone if it might be a secret in the wrong place."""
     return f"{name if _HARMLESS.fullmatch(name) else place} is unknown."
 
 
@@ -193,5 +193,5 @@ def _jsonable(value: object) -> object:
 
 
 def _cell(value: object) -> str:
-    said = _jsonable(value)
-    return "" if said is None else str(said).lower() if isinstance(said, bool) else str(said)
+    plain = _jsonable(value)
+    return "" if plain is None else str(plain).lower() if isinstance(plain, bool) else str(plain)

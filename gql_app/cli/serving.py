@@ -56,5 +56,5 @@ def serve(
 
 
 async def _fill_demo(chosen: Settings) -> None:
-    async with opened(chosen) as (database, passwords), database.write() as db:
+    async with opened(chosen) as (database, passwords), database.transaction() as db:
         await demonstration.fill(db, passwords)

@@ -15,15 +15,14 @@ from gql_app import settings
 from gql_app.accounts.validation import Rules
 from gql_app.cli import exports, imports
 from gql_app.cli.console import bar, err, fail, out, shown
-from gql_app.cli.database import prepare
+from gql_app.cli.database import opened, prepare
 from gql_app.cli.imports import BATCH, FIELDS, Record, Refused
 from gql_app.cli.records import STDIO, Format, Source, Unreadable, format_of, read, writer
-from gql_app.db.engine import Database
 from gql_app.lib import atomic_files
 from gql_app.settings import Settings
 
 SHOWN: Final = 20
-"""Reasons that are told on the terminal; a report has them all."""
+"""Reasons that are printed; a report has them all."""
 
 _Named = Annotated[Format | None, typer.Option("--format", help="Unless the file's ending tells.")]
 
@@ -33,7 +32,7 @@ class _Undone(Exception):
 
 
 class _Tally:
-    """What became of the lines so far."""
+    """Numbers of lines that were imported and refused so far."""
 
     def __init__(self, report: BinaryIO | None) -> None:
         self._report = report
@@ -52,8 +51,8 @@ class _Tally:
         for each in refused if self._report else ():
             self._write(each)
 
-    def tell(self) -> NoReturn:
-        """Tell that nothing is imported, and why, and end with exit status 1."""
+    def fail(self) -> NoReturn:
+        """Print that nothing is imported, and why, and end with exit status 1."""
         for each in self.shown:
             where = (
                 f"line {each.line}, {each.fault.field}" if each.fault.field else f"line {each.line}"
@@ -81,13 +80,13 @@ def import_customers(
 ) -> None:
     """Import customers with their passwords' hashes: all of them, or none."""
     chosen = settings.load()
-    with _in_words(), _reading(file) as opened, _reporting(report, file) as written:
+    with _in_words(), _reading(file) as input_file, _reporting(report, file) as written:
         form = format_of(file, named)
         prepare(chosen)
-        tally, source = _Tally(written), Source(opened)
+        tally, source = _Tally(written), Source(input_file)
         asyncio.run(_import(chosen, source, form, tally, keep=not dry_run))
     if tally.refused:
-        tally.tell()
+        tally.fail()
     done = "could be" if dry_run else "are"
     out.print(f"{tally.lines} customers {done} imported.")
 
@@ -109,19 +108,18 @@ def export_customers(
         if file == STDIO:
             asyncio.run(_export(chosen, sys.stdout.buffer, form, fields, quiet=True))
             return
-        with atomic_files.replacing(Path(file)) as opened:
-            count = asyncio.run(_export(chosen, opened, form, fields))
+        with atomic_files.replacing(Path(file)) as output_file:
+            count = asyncio.run(_export(chosen, output_file, form, fields))
     out.print(f"{count} customers are exported to {file}.", markup=False)
 
 
 async def _import(
     chosen: Settings, source: Source, form: Format, tally: _Tally, *, keep: bool
 ) -> None:
-    """Judge and add every record in one transaction, which is kept if none is refused."""
-    database = Database.of(chosen)
-    try:
+    """Check and add every record in one transaction, which is kept if none is refused."""
+    async with opened(chosen) as database:
         with bar("Importing", source.size) as advance, suppress(_Undone):
-            async with database.write() as db:
+            async with database.transaction() as db:
                 lines = read(source, form)
                 while batch := list(islice(lines, BATCH)):
                     refused = [each for each in batch if isinstance(each, Refused)]
@@ -130,29 +128,24 @@ async def _import(
                     advance(source.done)
                 if tally.refused or not keep:
                     raise _Undone
-    finally:
-        await database.close()
 
 
 async def _export(
     chosen: Settings, to: BinaryIO, form: Format, fields: list[str], *, quiet: bool = False
 ) -> int:
-    """Write every customer, and tell how many there are; the audit knows of it before."""
-    database, done = Database.of(chosen), 0
-    try:
-        async with database.write() as db:
-            exports.record(db, fields)
-        async with database.read() as db:
-            total = await exports.count(db)
-            write = writer(shown(to), form, fields)
-            with bar("Exporting", total, quiet=quiet) as advance:
-                async for page in exports.pages(db, fields):
-                    for values in page:
-                        write(values)
-                    done += len(page)
-                    advance(done)
-    finally:
-        await database.close()
+    """Write every customer, and return how many there are; the audit knows of it before."""
+    done = 0
+    async with opened(chosen) as database:
+        async with database.transaction() as db:
+            await exports.record(db, fields)
+        total = await exports.count(database)
+        write = writer(shown(to), form, fields)
+        with bar("Exporting", total, quiet=quiet) as advance:
+            async for page in exports.pages(database, fields):
+                for values in page:
+                    write(values)
+                done += len(page)
+                advance(done)
     return done
 
 
@@ -161,8 +154,8 @@ def _reading(file: str) -> Iterator[BinaryIO]:
     if file == STDIO:
         yield sys.stdin.buffer
     else:
-        with Path(file).open("rb") as opened:
-            yield opened
+        with Path(file).open("rb") as input_file:
+            yield input_file
 
 
 @contextmanager

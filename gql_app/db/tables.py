@@ -1,16 +1,15 @@
 """The tables, the same on SQLite and PostgreSQL."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar, Final
 from uuid import UUID
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, String, Text, UniqueConstraint, text
-from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from gql_app.lib.pagination.text_search import GRAMS
+from gql_app.lib.database import Moment
+from gql_app.lib.pagination import NGRAM_ARRAY
 
 REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every migration there is, the oldest first."""
@@ -21,32 +20,8 @@ SORTABLE: Final = Text().with_variant(Text(collation="C"), "postgresql")
 """Text that both databases sort by code point, whatever their locale."""
 
 
-class Moment(TypeDecorator[datetime]):
-    """A moment to the microsecond; SQLite knows no time zones, so it is kept in UTC."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    @property
-    def python_type(self) -> type[datetime]:
-        """Say what cursors restore; a decorator doesn't pass on what it decorates says."""
-        return datetime
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Store in UTC."""
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Answer in UTC."""
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.replace(tzinfo=UTC)
-
-
-class Row(MappedAsDataclass, DeclarativeBase):
-    """What every table's row is: a dataclass that SQLAlchemy maps."""
+class Row(DeclarativeBase):
+    """The base of every table; statements are made of tables, and no row is an instance of one."""
 
     type_annotation_map: ClassVar = {datetime: Moment, str: Text()}
 
@@ -60,13 +35,13 @@ def _searched(column: str) -> Iterator[Index]:
         postgresql_ops={column: "gin_trgm_ops"},
     )
     grams = Index(
-        f"ix_customers_{column}_grams", text(GRAMS.format(column)), postgresql_using="gin"
+        f"ix_customers_{column}_grams", text(NGRAM_ARRAY.format(column)), postgresql_using="gin"
     )
     yield trigrams.ddl_if(dialect="postgresql")
     yield grams.ddl_if(dialect="postgresql")
 
 
-class CustomerRow(Row, kw_only=True):
+class CustomerRow(Row):
     """A person with an account."""
 
     __tablename__ = "customers"
@@ -74,18 +49,18 @@ class CustomerRow(Row, kw_only=True):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str]
     name_key: Mapped[str] = mapped_column(SORTABLE)
-    """The name folded for search and order, as identity.search_key() does."""
+    """The name folded for search and order, as lib/text's search_key() does."""
     email: Mapped[str]
     email_key: Mapped[str] = mapped_column(SORTABLE)
     """The address folded for search and order, and for uniqueness in the version before."""
-    phone: Mapped[str | None] = mapped_column(default=None)
-    password_hash: Mapped[str] = mapped_column(repr=False)
+    phone: Mapped[str | None]
+    password_hash: Mapped[str]
     is_admin: Mapped[bool] = mapped_column(default=False)
     is_active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-    email_canonical: Mapped[str | None] = mapped_column(SORTABLE, default=None)
-    """The key of the mailbox, as identity.canonical_email() makes it.
+    email_canonical: Mapped[str | None] = mapped_column(SORTABLE)
+    """The key of the mailbox, as lib/text's canonical_email() makes it.
 
     null where a server of the version before has written the row: it knows no such column.
     """
@@ -123,7 +98,7 @@ class CustomerRow(Row, kw_only=True):
     )
 
 
-class SessionRow(Row, kw_only=True):
+class SessionRow(Row):
     """A sign-in, which lives until it ends or expires."""
 
     __tablename__ = "sessions"
@@ -133,7 +108,7 @@ class SessionRow(Row, kw_only=True):
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime]
     expires_at: Mapped[datetime]
-    ended_at: Mapped[datetime | None] = mapped_column(default=None)
+    ended_at: Mapped[datetime | None]
     ip_address: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None] = mapped_column(String(300))
 
@@ -143,7 +118,7 @@ class SessionRow(Row, kw_only=True):
     )
 
 
-class RefreshTokenRow(Row, kw_only=True):
+class RefreshTokenRow(Row):
     """A refresh token by its digest; once spent, it is the evidence of a reuse."""
 
     __tablename__ = "refresh_tokens"
@@ -153,12 +128,12 @@ class RefreshTokenRow(Row, kw_only=True):
         ForeignKey("sessions.id", ondelete="CASCADE"), index=True
     )
     salt: Mapped[str] = mapped_column(String(64))
-    """What its successor is made of, besides the token itself."""
+    """The random part of its successor, which is made of this and the token itself."""
     expires_at: Mapped[datetime]
-    spent_at: Mapped[datetime | None] = mapped_column(default=None)
+    spent_at: Mapped[datetime | None]
 
 
-class PasswordResetRow(Row, kw_only=True):
+class PasswordResetRow(Row):
     """The one link that may reset a customer's password, by its token's digest."""
 
     __tablename__ = "password_resets"
@@ -168,11 +143,11 @@ class PasswordResetRow(Row, kw_only=True):
     )
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     expires_at: Mapped[datetime]
-    issued_on: Mapped[str | None] = mapped_column(String(64), default=None)
+    issued_on: Mapped[str | None] = mapped_column(String(64))
     """A digest of the address, the password and the state that it is good for; None is void."""
 
 
-class LetterRow(Row, kw_only=True):
+class LetterRow(Row):
     """A letter that has yet to be sent; it goes when it is sent."""
 
     __tablename__ = "letters"
@@ -183,12 +158,12 @@ class LetterRow(Row, kw_only=True):
         ForeignKey("customers.id", ondelete="SET NULL"), index=True
     )
     recipient: Mapped[str | None]
-    """Where it goes if not to the customer's address of the day."""
+    """The address that it goes to, if not to the customer's of the day."""
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime] = mapped_column(index=True)
 
 
-class ThrottleRow(Row, kw_only=True):
+class ThrottleRow(Row):
     """When somebody failed lately; who it was is a keyed hash."""
 
     __tablename__ = "throttles"
@@ -198,7 +173,7 @@ class ThrottleRow(Row, kw_only=True):
     updated_at: Mapped[datetime] = mapped_column(index=True)
 
 
-class KnownClientRow(Row, kw_only=True):
+class KnownClientRow(Row):
     """From where a session of a customer was opened or refreshed lately.
 
     It refers to nobody: whoever refreshes would hold the customer while another who signs in
@@ -213,8 +188,8 @@ class KnownClientRow(Row, kw_only=True):
     seen_at: Mapped[datetime] = mapped_column(index=True)
 
 
-class AuditRow(Row, kw_only=True):
-    """What happened; it stays when those it happened to are gone, so it refers to nobody."""
+class AuditRow(Row):
+    """An event of the audit; it stays when its customers are gone, so it refers to nobody."""
 
     __tablename__ = "audit_events"
 
@@ -235,8 +210,8 @@ class AuditRow(Row, kw_only=True):
     )
 
 
-class DeletedActorRow(Row, kw_only=True):
-    """Who is gone, while the audit knows where from they did something to others."""
+class DeletedActorRow(Row):
+    """A customer who is gone, while the audit knows where from they changed others."""
 
     __tablename__ = "deleted_actors"
 

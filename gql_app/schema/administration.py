@@ -4,16 +4,16 @@ from uuid import UUID
 
 import strawberry
 
-from gql_app.accounts import authentication, customers, validation
-from gql_app.accounts.authority import Authority
-from gql_app.accounts.callers import Caller
-from gql_app.accounts.records import AnyCustomer
+from gql_app.accounts import customers, validation
+from gql_app.accounts.callers import Authority
+from gql_app.accounts.records import CustomerRecord
+from gql_app.accounts.sessions import Caller
 from gql_app.errors import Rejected
+from gql_app.lib.ids import parse_id
 from gql_app.schema.context import Info
 from gql_app.schema.customers import Customer, CustomerPayload, or_null
 from gql_app.schema.payloads import StatusPayload
 from gql_app.schema.permissions import admin
-from gql_app.security.ids import parse_id
 
 
 @strawberry.input
@@ -44,8 +44,8 @@ class UpdateCustomerInput:
         description="Ends all of the customer's sessions.", default=strawberry.UNSET
     )
 
-    def given(self) -> dict[str, str | bool | None]:
-        """Tell what is to change; null is something given, too."""
+    def changes(self) -> dict[str, str | bool | None]:
+        """Return what is to change by the field's name; null is a value, too."""
         return {name: value for name, value in vars(self).items() if value is not strawberry.UNSET}
 
 
@@ -57,7 +57,7 @@ class AdministrationMutation:
     async def create_customer(
         self, info: Info, input: CreateCustomerInput
     ) -> CustomerPayload | None:
-        """Check, hash and add."""
+        """Add a customer."""
         context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
         try:
@@ -70,7 +70,7 @@ class AdministrationMutation:
                 rules=context.resources.rules,
             )
             hashed = await context.resources.passwords.hash(new.password, origin.party)
-            row = await context.write_as(
+            customer = await context.write_as(
                 Authority(me, admin=True),
                 customers.create,
                 new,
@@ -79,7 +79,7 @@ class AdministrationMutation:
             )
         except Rejected as why:
             return CustomerPayload.rejected(context, why)
-        return _done(f"{row.name} is now a customer.", me.caller, row)
+        return _done(f"{customer.name} is now a customer.", me.caller, customer)
 
     @strawberry.mutation(
         description="Changes a customer, but not one's own e-mail address or password. The last "
@@ -89,23 +89,22 @@ class AdministrationMutation:
     async def update_customer(
         self, info: Info, id: strawberry.ID, input: UpdateCustomerInput
     ) -> CustomerPayload | None:
-        """Check against what is there, hash and change."""
+        """Change a customer."""
         context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
         try:
-            customer_id = _known(id)
-            authentication.refuse_to_change(customer_id, input.given(), by=me.customer.id)
-            async with context.read() as db:
-                current = await customers.by_id(db, customer_id)
+            customer_id, new = _customer_id(id), input.changes()
+            customers.refuse_to_change(customer_id, new, by=me.customer.id)
+            current = await customers.by_id(context.db, customer_id)
             if current is None:
                 raise customers.not_found()
-            changes = validation.check_changes(current, input.given(), context.resources.rules)
+            changes = validation.check_changes(current, new, context.resources.rules)
             hashed = changes.password and await context.resources.passwords.hash(
                 changes.password, origin.party
             )
-            row = await context.write_as(
-                Authority(me, admin=True, targets=(customer_id,), unseats=changes.may_unseat),
-                authentication.change,
+            customer = await context.write_as(
+                Authority(me, admin=True, targets=(customer_id,), unseats=changes.may_remove_admin),
+                customers.update,
                 customer_id,
                 changes,
                 password_hash=hashed,
@@ -113,7 +112,7 @@ class AdministrationMutation:
             )
         except Rejected as why:
             return CustomerPayload.rejected(context, why)
-        return _done(context.done(f"{row.name} is up to date."), me.caller, row)
+        return _done(context.done(f"{customer.name} is up to date."), me.caller, customer)
 
     @strawberry.mutation(
         description="Removes a customer and ends their sessions, but not oneself. The last active "
@@ -121,11 +120,11 @@ class AdministrationMutation:
         extensions=[admin()],
     )
     async def delete_customer(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
-        """Remove."""
+        """Delete a customer."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
         try:
-            customer_id = _known(id)
-            authentication.refuse_to_delete(customer_id, by=origin.actor_id)
+            customer_id = _customer_id(id)
+            customers.refuse_to_delete(customer_id, by=origin.actor_id)
             authority = Authority(me, admin=True, targets=(customer_id,), unseats=True)
             await info.context.write_as(authority, customers.delete, customer_id, origin=origin)
         except Rejected as why:
@@ -133,13 +132,14 @@ class AdministrationMutation:
         return StatusPayload.success("The customer is gone.")
 
 
-def _done(message: str, caller: Caller, row: AnyCustomer) -> CustomerPayload:
+def _done(message: str, caller: Caller, customer: CustomerRecord) -> CustomerPayload:
     payload = CustomerPayload.success(message)
-    payload.customer = Customer.seen_by(caller, row)
+    payload.customer = Customer.seen_by(caller, customer)
     return payload
 
 
-def _known(text: str) -> UUID:
+def _customer_id(text: str) -> UUID:
+    """Return an id that a client wrote. Raises Rejected if it can be nobody's."""
     customer_id = parse_id(text)
     if customer_id is None:
         raise customers.not_found()

@@ -9,15 +9,15 @@ from strawberry.utils.str_converters import to_camel_case
 
 from gql_app.accounts import audit
 from gql_app.accounts.records import AuditRecord
-from gql_app.lib.pagination.pages import Window
+from gql_app.lib.ids import parse_id
+from gql_app.lib.pagination import Window
 from gql_app.schema.connections import PageInfo
 from gql_app.schema.context import Info
 from gql_app.schema.customers import Customer, or_null
 from gql_app.schema.permissions import admin
-from gql_app.security.ids import parse_id
 
 NOBODY: Final = UUID(int=0)
-"""Whom no id means that is none."""
+"""Whom an id means that is none."""
 
 
 @strawberry.type(description="Something that happened.")
@@ -40,17 +40,17 @@ class AuditEvent:
 
     @strawberry.field(description="Who did it; null where nobody was signed in, or they are gone.")
     async def actor(self, info: Info) -> Customer | None:
-        """Find who did it."""
+        """Return who did it."""
         return await _customer(info, self.row.actor_id)
 
     @strawberry.field(description="Whom it was done to; null if it was nobody, or they are gone.")
     async def customer(self, info: Info) -> Customer | None:
-        """Find whom it was done to."""
+        """Return whom it was done to."""
         return await _customer(info, self.row.customer_id)
 
     @classmethod
     def of(cls, row: AuditRecord) -> Self:
-        """Show an event to an admin."""
+        """Return an event, for an admin."""
         return cls(
             row=row,
             id=strawberry.ID(str(row.id)),
@@ -86,15 +86,14 @@ class AuditQuery:
         customer_id: strawberry.ID | None = strawberry.UNSET,
         action: str | None = strawberry.UNSET,
     ) -> AuditEventConnection | None:
-        """Read a page in one statement."""
-        window = Window.of(first=or_null(first), after=or_null(after), last=None, before=None)
+        """Return a page, read by one statement."""
+        window = Window.of(first=or_null(first), after=or_null(after))
         named = or_null(customer_id)
         listing = audit.listing(
             customer_id=None if named is None else parse_id(named) or NOBODY,
             action=or_null(action),
         )
-        async with info.context.read() as db:
-            page = await listing.page(db, window, AuditRecord._fields)
+        page = await listing.page(info.context.db, window, AuditRecord._fields)
         return AuditEventConnection(
             nodes=[AuditEvent.of(AuditRecord._make(row)) for row in page.rows],
             page_info=PageInfo.of(page),

@@ -1,18 +1,17 @@
-"""Credentials: signing in and up, and carrying a session on."""
+"""Authentication: signing in and up, and carrying a session on."""
 
 from datetime import datetime
 from typing import Final, Self
 
 import strawberry
 
-from gql_app.accounts import authentication, refresh_tokens, validation
+from gql_app.accounts import authentication, customers, refresh_tokens, validation
 from gql_app.accounts.audit import Action
-from gql_app.accounts.callers import SignedIn
-from gql_app.accounts.records import AnyCustomer
+from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.refresh_tokens import NotRefreshed
-from gql_app.accounts.sessions import Opened
-from gql_app.db.engine import Writer
+from gql_app.accounts.sessions import Opened, SignedIn
 from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.lib.database import Transaction
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer, or_null
 from gql_app.schema.payloads import Payload
@@ -62,9 +61,9 @@ class LoginPayload(Payload):
 
     @classmethod
     def signed_in(
-        cls, context: Context, customer: AnyCustomer, opened: Opened, message: str
+        cls, context: Context, customer: CustomerRecord, opened: Opened, message: str
     ) -> Self:
-        """Answer a session's tokens, which nobody is shown again."""
+        """Return a session's tokens, which nobody is shown again."""
         resources, session = context.resources, opened.session
         token, claims = encode_token(
             resources.keys,
@@ -95,14 +94,14 @@ class RegisterInput:
 
 
 @strawberry.type
-class CredentialMutation:
+class AuthenticationMutation:
     """Signing in and up, and carrying a session on."""
 
     @strawberry.mutation(
         description="Signs in with an e-mail address and a password, and answers a token."
     )
     async def login(self, info: Info, email: str, password: str) -> LoginPayload:
-        """Check the password, and open a session; count how it ends."""
+        """Return a session's tokens if the password is right; count how it ends."""
         metrics, result = info.context.resources.metrics, "failed"
         info.context.shield()
         try:
@@ -117,30 +116,31 @@ class CredentialMutation:
         "used before ends its session."
     )
     async def refresh(self, info: Info, refresh_token: str) -> LoginPayload:
-        """Rotate the refresh token; what came of it is told once it is committed."""
+        """Return the session's next tokens, once the rotation is committed."""
         context = info.context
         try:
-            came = await _refreshed(context, refresh_token)
+            result = await _refreshed(context, refresh_token)
         except Rejected as why:
             return LoginPayload.rejected(context, why)
-        if came is NotRefreshed.UNKNOWN:
+        if result is NotRefreshed.UNKNOWN:
             context.guessed(Action.REFRESH_REFUSED)
-        if isinstance(came, NotRefreshed):
-            return LoginPayload.rejected(context, Rejected(_NOT_REFRESHED[came]))
-        customer, opened = came
+        if isinstance(result, NotRefreshed):
+            return LoginPayload.rejected(context, Rejected(_NOT_REFRESHED[result]))
+        customer, opened = result
         return LoginPayload.signed_in(context, customer, opened, "The session goes on.")
 
     @strawberry.mutation(description="Adds whoever asks as a customer, and signs them in.")
     async def register(self, info: Info, input: RegisterInput) -> LoginPayload:
-        """Check, hash, add and open a session."""
+        """Return the tokens of a customer who was added."""
         context, resources = info.context, info.context.resources
         if not resources.registration:
             return LoginPayload.rejected(context, Rejected(_REGISTRATION_CLOSED))
         try:
-            limits = resources.throttle.of_client("register", context.origin.ip_address)
+            throttle, address = resources.throttle, context.origin.ip_address
+            limits = throttle.of_client("register", address)
             await context.require_room(*limits)
-            async with context.telling_taken():
-                await context.write(resources.throttle.count, *limits)
+            async with context.limited(throttle.of_taken(address), code=UserErrorCode.TAKEN):
+                await context.write(throttle.count, *limits)
                 new = validation.check_new(
                     name=input.name,
                     email=input.email,
@@ -150,7 +150,7 @@ class CredentialMutation:
                 )
                 hashed = await resources.passwords.hash(new.password, context.origin.party)
                 customer, opened = await context.write(
-                    authentication.register,
+                    customers.register,
                     new,
                     resources.lifetimes,
                     password_hash=hashed,
@@ -172,22 +172,19 @@ _RESULTS: Final = {
 
 
 async def _signed_in(context: Context, email: str, password: str) -> LoginPayload:
-    resources = context.resources
+    resources, origin = context.resources, context.origin
     try:
         attempt = await authentication.check(
-            context.read,
+            context.db,
             resources.passwords,
             resources.throttle,
             email=email,
             password=password,
-            origin=context.origin,
+            origin=origin,
         )
-        lifetimes, origin = resources.lifetimes, context.origin
-        opened = await authentication.admit(context, attempt, lifetimes, origin=origin)
-        if opened is None:
-            opened = await context.write(
-                authentication.sign_in, attempt, resources.throttle, lifetimes, origin=origin
-            )
+        opened = await context.write(
+            authentication.sign_in, attempt, resources.throttle, resources.lifetimes, origin=origin
+        )
         if opened is None or attempt.customer is None:
             return LoginPayload.rejected(context, Rejected(authentication.WRONG))
     except Rejected as why:
@@ -196,8 +193,8 @@ async def _signed_in(context: Context, email: str, password: str) -> LoginPayloa
     return LoginPayload.signed_in(context, attempt.customer, opened, message)
 
 
-async def _refreshed(context: Context, token: str) -> tuple[AnyCustomer, Opened] | NotRefreshed:
-    """Carry a session on, or tell why not. Raises TooManyAttempts.
+async def _refreshed(context: Context, token: str) -> tuple[CustomerRecord, Opened] | NotRefreshed:
+    """Return a session that is carried on, or why it is not. Raises TooManyAttempts.
 
     Guesses are limited by client, and nobody is kept from a living session by another's. What
     can't be a token costs nothing.
@@ -205,8 +202,7 @@ async def _refreshed(context: Context, token: str) -> tuple[AnyCustomer, Opened]
     if not refresh_tokens.may_be_token(token):
         return NotRefreshed.UNKNOWN
     throttle, origin = context.resources.throttle, context.origin
-    async with context.read() as db:
-        owner = await refresh_tokens.owner(db, token)
+    owner = await refresh_tokens.owner(context.db, token)
     if owner is None:
         guesses = throttle.of_client("refresh", origin.ip_address)
         await context.require_room(*guesses)
@@ -215,10 +211,10 @@ async def _refreshed(context: Context, token: str) -> tuple[AnyCustomer, Opened]
     limit = throttle.of_account("refresh", owner)
     await context.require_room(limit)
 
-    async def carry_on(db: Writer) -> tuple[AnyCustomer, Opened] | NotRefreshed:
-        came = await refresh_tokens.carry_on(db, token, origin, context.resources.lifetimes)
-        if not isinstance(came, NotRefreshed):
+    async def carry_on(db: Transaction) -> tuple[CustomerRecord, Opened] | NotRefreshed:
+        result = await refresh_tokens.carry_on(db, token, origin, context.resources.lifetimes)
+        if not isinstance(result, NotRefreshed):
             await throttle.count(db, limit)
-        return came
+        return result
 
     return await context.write(carry_on)

@@ -6,7 +6,7 @@ from typing import Final, Self
 
 import strawberry
 
-from gql_app.lib.pagination.pages import Page
+from gql_app.lib.pagination import Page
 
 CURSORS: Final = frozenset({"cursor", "start_cursor", "end_cursor"})
 """Fields of an edge and of PageInfo for which a page is read with its keys."""
@@ -35,7 +35,7 @@ class PageInfo:
 
     @classmethod
     def of(cls, page: Page, cursors: Container[str] = CURSORS) -> Self:
-        """Tell where a page stands in its list, and the cursors that are asked for."""
+        """Return where a page stands in its list, with the cursors that are asked for."""
         rows = page.rows
         return cls(
             has_next_page=page.has_next,

@@ -1,23 +1,33 @@
-"""Customers: what is shown of them, and to whom."""
+"""Customers: what is shown of them and to whom, one by one and in lists."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import datetime
-from typing import Any, Final, Self, TypeVar
+from functools import partial
+from typing import Any, Final, NamedTuple, Self, TypeVar
 from uuid import UUID
 
 import strawberry
 
-from gql_app.accounts import customers
-from gql_app.accounts.callers import Caller
-from gql_app.accounts.records import AnyCustomer
+from gql_app.accounts import customer_lists, customers
+from gql_app.accounts.records import CustomerRecord
+from gql_app.accounts.sessions import Caller
+from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
+from gql_app.lib.ids import parse_id
+from gql_app.lib.pagination import MAX_COUNT, Page, QueryReader, Window
+from gql_app.schema.connections import CURSORS, OrderDirection, PageInfo
 from gql_app.schema.context import Info
 from gql_app.schema.payloads import Payload
 from gql_app.schema.permissions import authenticated
 from gql_app.schema.sessions import Session
-from gql_app.security.ids import parse_id
 
 _T = TypeVar("_T")
 PRIVATE: Final = "For the customer themself and for admins; null for anyone else."
+
+strawberry.enum(
+    customer_lists.OrderField,
+    name="CustomerOrderField",
+    description="What customers are sorted by; EMAIL is for admins.",
+)
 
 
 @strawberry.type(description="A person with an account.")
@@ -35,8 +45,8 @@ class Customer:
     updated_at: datetime
 
     @classmethod
-    def seen_by(cls, caller: Caller, row: AnyCustomer) -> Self:
-        """Show a customer, whose private fields are null for whom they don't concern."""
+    def seen_by(cls, caller: Caller, row: CustomerRecord) -> Self:
+        """Return a customer, whose private fields are null for whom they don't concern."""
         private = caller.may_see(row.id)
         return cls(
             caller=caller,
@@ -52,7 +62,7 @@ class Customer:
 
     @classmethod
     def of_row(cls, caller: Caller, columns: Sequence[str], values: Sequence[Any]) -> Self:
-        """Show what was read of a customer for this caller; nobody looks at the rest."""
+        """Return what was read of a customer for this caller; nobody looks at the rest."""
         read: dict[str, Any] = dict(zip(columns, values, strict=True))
         for name in read.keys() & MOMENTS:
             read[name] = datetime.fromisoformat(read[name])
@@ -63,7 +73,7 @@ class Customer:
 
     @strawberry.field(description=f"Those that are still good, the newest first. {PRIVATE}")
     async def sessions(self, info: Info) -> list[Session] | None:
-        """List the living sessions, in one statement for a whole page of customers."""
+        """Return the living sessions, read by one statement for a whole page of customers."""
         customer_id = UUID(self.id)
         if not self.caller.may_see(customer_id):
             return None
@@ -92,7 +102,7 @@ class CustomerQuery:
 
     @strawberry.field(description="Who is signed in.", extensions=[authenticated()])
     async def me(self, info: Info) -> Customer | None:
-        """Show the caller to themself."""
+        """Return the caller."""
         found = await info.context.signed_in()
         return Customer.seen_by(found.caller, found.customer)
 
@@ -102,18 +112,167 @@ class CustomerQuery:
         extensions=[authenticated()],
     )
     async def customer(self, info: Info, id: strawberry.ID) -> Customer | None:
-        """Find a customer; an id that is no UUID is simply nobody's."""
+        """Return a customer; an id that is no UUID is nobody's."""
         customer_id = parse_id(id)
         if customer_id is None:
             return None
         caller = await info.context.caller()
-        async with info.context.read() as db:
-            row = await customers.seen(
-                db, customer_id, by_admin=caller.is_admin, caller_id=caller.customer_id
-            )
+        row = await customers.seen(
+            info.context.db, customer_id, by_admin=caller.is_admin, caller_id=caller.customer_id
+        )
         return Customer.seen_by(caller, row) if row else None
 
 
+@strawberry.type(description="A customer, and where they stand in the list.")
+class CustomerEdge:
+    """A customer, and where they stand in the list."""
+
+    cursor: str
+    node: Customer
+
+    @classmethod
+    def of_row(
+        cls,
+        node: Callable[[Sequence[object]], Customer],
+        cursor: Callable[[Sequence[object]], str],
+        values: Sequence[object],
+    ) -> Self:
+        """Return what was read of a customer, with its cursor."""
+        return cls(cursor=cursor(values), node=node(values))
+
+
+@strawberry.type(description="One page of customers.")
+class CustomerConnection:
+    """One page of customers."""
+
+    nodes: list[Customer]
+    edges: list[CustomerEdge]
+    page_info: PageInfo
+    total_count: int = strawberry.field(
+        description="All that match the filter, counted only when asked for and only so far: "
+        f"{MAX_COUNT} means that many or more."
+    )
+
+    @classmethod
+    def of(cls, caller: Caller, page: Page, cursors: Container[str], count: int) -> Self:
+        """Return a page for a caller, with the cursors that are asked for."""
+        node, cursor = partial(Customer.of_row, caller, page.columns), page.cursor
+        edge = partial(CustomerEdge.of_row, node, cursor if "cursor" in cursors else str)
+        return cls(
+            nodes=LazyRows(page.columns, page.rows, node),  # type: ignore[arg-type]  # it passes for a list
+            edges=LazyRows(page.columns, page.rows, edge),  # type: ignore[arg-type]  # as above
+            page_info=PageInfo.of(page, cursors),
+            total_count=count,
+        )
+
+
+@strawberry.input(description="Which customers to list; what is left out or null doesn't matter.")
+class CustomerFilter:
+    """Which customers to list."""
+
+    search: str | None = strawberry.field(
+        description="Each word anywhere in the name, in any case and order; for admins also in "
+        "the e-mail address.",
+        default=strawberry.UNSET,
+    )
+    is_admin: bool | None = strawberry.UNSET
+    created_after: datetime | None = strawberry.field(
+        description="Exclusive.", default=strawberry.UNSET
+    )
+    created_before: datetime | None = strawberry.field(
+        description="Exclusive.", default=strawberry.UNSET
+    )
+
+    def rule(self) -> customer_lists.Filter:
+        """Return the rules' filter."""
+        return customer_lists.Filter(
+            search=self.search or None,
+            is_admin=or_null(self.is_admin),
+            created_after=or_null(self.created_after),
+            created_before=or_null(self.created_before),
+        )
+
+
+@strawberry.input(description="How customers are sorted.")
+class CustomerOrder:
+    """How customers are sorted."""
+
+    field: customer_lists.OrderField
+    direction: OrderDirection = OrderDirection.ASC
+
+    def rule(self) -> customer_lists.Order:
+        """Return the rules' order."""
+        return customer_lists.Order(self.field, descending=self.direction is OrderDirection.DESC)
+
+
+@strawberry.type
+class CustomerListQuery:
+    """Listing customers."""
+
+    @strawberry.field(
+        description="A page of customers: first or last of 1 to 500, 50 when neither is given; "
+        "by CREATED_AT ASC unless orderBy says otherwise. Who is deactivated is there for admins "
+        "and for themselves.",
+        extensions=[authenticated(by_token=True)],
+    )
+    async def customers(
+        self,
+        info: Info,
+        first: int | None = strawberry.UNSET,
+        after: str | None = strawberry.UNSET,
+        last: int | None = strawberry.UNSET,
+        before: str | None = strawberry.UNSET,
+        filter: CustomerFilter | None = strawberry.UNSET,
+        order_by: CustomerOrder | None = strawberry.UNSET,
+    ) -> CustomerConnection | None:
+        """Return a page for the caller, whom the statement that reads it proves."""
+
+        async def page(db: QueryReader, caller: Caller) -> CustomerConnection:
+            """Read a page, and count the list, as far as that is asked for."""
+            listing = customer_lists.listing(
+                filter.rule() if filter else customer_lists.Filter(),
+                order_by.rule() if order_by else customer_lists.Order(),
+                by_admin=caller.is_admin,
+                caller_id=caller.customer_id,
+            )
+            window = Window.of(
+                first=or_null(first),
+                after=or_null(after),
+                last=or_null(last),
+                before=or_null(before),
+            )
+            wanted = cached_per_document(info, _wanted)
+            if wanted.rows:
+                with_keys = bool(wanted.cursors)
+                rows = await listing.page(db, window, wanted.columns, cursors=with_keys)
+            else:
+                rows = listing.unread(window)
+            count = await listing.count(db) if wanted.counted else 0
+            return CustomerConnection.of(caller, rows, wanted.cursors, count)
+
+        return await info.context.read_as_caller(page)
+
+
 def or_null(value: _T | None) -> _T | None:
-    """Take what a client left out for null."""
+    """Return a value, None if the client left it out."""
     return None if value is strawberry.UNSET else value
+
+
+class _Wanted(NamedTuple):
+    """What an operation asks of a page."""
+
+    rows: bool
+    """Whether it is to be read at all."""
+    counted: bool
+    columns: Sequence[str]
+    cursors: frozenset[str]
+
+
+def _wanted(info: Info) -> _Wanted:
+    fields = selected_fields(info, "nodes") | selected_fields(info, "edges", "node")
+    return _Wanted(
+        rows=bool(selected_fields(info) & {"nodes", "edges", "page_info"}),
+        counted="total_count" in selected_fields(info),
+        columns=sorted((fields & COLUMNS) | ({"id"} if "sessions" in fields else set())),
+        cursors=(selected_fields(info, "edges") | selected_fields(info, "page_info")) & CURSORS,
+    )

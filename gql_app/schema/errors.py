@@ -1,4 +1,4 @@
-"""What a client is told when something goes wrong, and what only the log is told."""
+"""Errors: what a client is shown of what went wrong, and what only the log is."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -8,17 +8,21 @@ from graphql import GraphQLError, GraphQLSyntaxError
 
 from gql_app.errors import Refusal, Unavailable
 from gql_app.lib.engine import MAX_ERRORS, OperationTimeout
+from gql_app.lib.pagination import InvalidArgument
 from gql_app.schema.context import Context
-from gql_app.schema.scalars import Unreadable
 
 DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
 MAX_MESSAGE: Final = 1000
-"""How much of a message is told, for it may print a whole document."""
+"""Characters of a message that are shown, for it may print a whole document."""
 
 _UNREADABLE: Final = "A value can't be read. Does a number have thousands of digits?"
 """What is said instead of what the interpreter has to say."""
 
 _log: Final = structlog.stdlib.get_logger(__name__)
+
+
+class Unreadable(ValueError):
+    """A value that a scalar of ours can't be; a client is shown its words."""
 
 
 def map_errors(
@@ -34,33 +38,34 @@ def map_errors(
 
 
 def before_execution(errors: Sequence[GraphQLError], request_id: str) -> list[GraphQLError]:
-    """Tell why nothing is executed; a document can be made of nothing but errors."""
-    return [_told_before(error, request_id) for error in errors[:MAX_ERRORS]]
+    """Return why nothing is executed; a document can be made of nothing but errors."""
+    return [_shown_before(error, request_id) for error in errors[:MAX_ERRORS]]
 
 
 def in_execution(errors: Sequence[GraphQLError], request_id: str) -> list[GraphQLError]:
-    """Tell what went wrong: refusals are let through, and what nobody foresaw is masked.
+    """Return what went wrong: refusals are let through, and what nobody foresaw is masked.
 
     It is logged, but only a few times: each row of a page may have the same one.
     """
-    told, masked, causes = [], 0, dict[str, None]()
+    shown, masked, causes = [], 0, dict[str, None]()
     for error in errors if any(error.path for error in errors) else errors[:MAX_ERRORS]:
-        if isinstance(why := error.original_error, Refusal):
-            told.append(error)
-            if isinstance(why, Unavailable):
-                causes[why.cause] = None
-        elif isinstance(error.original_error, GraphQLError | None):
-            told.append(_coded(error, "BAD_USER_INPUT"))
+        why = error.original_error
+        if isinstance(why, Unavailable):
+            causes[why.cause] = None
+        if isinstance(why, Refusal | Unavailable | InvalidArgument):
+            shown.append(error)
+        elif isinstance(why, GraphQLError | None):
+            shown.append(_coded(error, "BAD_USER_INPUT"))
         else:
             masked += 1
-            told.append(_masked(error, request_id, logged=masked <= MAX_ERRORS))
+            shown.append(_masked(error, request_id, logged=masked <= MAX_ERRORS))
     if causes:
         _log.warning("The database is unavailable", causes=list(causes))
-    return told
+    return shown
 
 
 def outcome(errors: Iterable[GraphQLError] | None, refusals: Iterable[str]) -> str:
-    """Sum up for the log how it came out: each code of errors and payloads once, or OK."""
+    """Return for the log how it came out: each code of errors and payloads once, or OK."""
     codes = {
         str(extensions.get("reason") or extensions["code"])
         for extensions in ((error.extensions or {}) for error in errors or ())
@@ -69,7 +74,7 @@ def outcome(errors: Iterable[GraphQLError] | None, refusals: Iterable[str]) -> s
 
 
 def retry_after(errors: Iterable[GraphQLError] | None) -> int | None:
-    """Tell in how many seconds to try again what the database couldn't answer, if there is any.
+    """Return in how many seconds to try again what the database couldn't answer, if there is any.
 
     Proxies and clients act upon this, so it goes for both media types.
     """
@@ -84,9 +89,9 @@ def retry_after(errors: Iterable[GraphQLError] | None) -> int | None:
 
 
 def late(seconds: float, *, may_be_done: bool) -> GraphQLError:
-    """Tell that an operation was cancelled.
+    """Return the error of an operation that was cancelled.
 
-    A mutation may have several fields, and what is committed isn't undone: `mayBeDone` tells
+    A mutation may have several fields, and what is committed isn't undone: `mayBeDone` says
     that a write had begun.
     """
     extensions: dict[str, object] = {"code": DEADLINE_EXCEEDED}
@@ -99,7 +104,7 @@ def late(seconds: float, *, may_be_done: bool) -> GraphQLError:
     )
 
 
-def _told_before(error: GraphQLError, request_id: str) -> GraphQLError:
+def _shown_before(error: GraphQLError, request_id: str) -> GraphQLError:
     if isinstance(error, GraphQLSyntaxError):
         return _coded(error, "GRAPHQL_PARSE_FAILED")
     # A DateTime that is none, and an integer too long for Python to read, are ValueErrors.
@@ -121,7 +126,7 @@ def _masked(error: GraphQLError, request_id: str, *, logged: bool) -> GraphQLErr
 
 
 def _coded(error: GraphQLError, code: str) -> GraphQLError:
-    """Tell what is graphql-core's or ours; graphql-core repeats any exception's words."""
+    """Return an error of graphql-core's or ours; graphql-core repeats any exception's words."""
     readable = isinstance(_cause(error), Unreadable | None)
     error.message = error.message[:MAX_MESSAGE] if readable else _UNREADABLE
     error.extensions = {"code": code, **(error.extensions or {})}

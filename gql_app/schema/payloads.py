@@ -1,4 +1,4 @@
-"""What every mutation answers: did it work, and what is to be mended if not."""
+"""Payloads: what every mutation answers, whether it worked, and what is to be mended if not."""
 
 from enum import StrEnum
 from typing import Self
@@ -46,12 +46,12 @@ class Payload:
 
     @classmethod
     def success(cls, message: str) -> Self:
-        """Say that it is done."""
+        """Return a payload of what is done."""
         return cls(status=Status.SUCCESS, message=message)
 
     @classmethod
     def rejected(cls, context: Context, why: Rejected) -> Self:
-        """Say that nothing was done, and what is to be mended."""
+        """Return a payload of what was not done, and what is to be mended."""
         context.rejected(why)
         return cls(
             status=Status.ERROR,

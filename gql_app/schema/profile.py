@@ -1,24 +1,32 @@
-"""The profile: what signed-in customers change about themselves."""
+"""The profile: what customers change about themselves, signed in or by a link in a letter."""
 
 from contextlib import nullcontext
 from dataclasses import replace
+from typing import Final
+from uuid import UUID
 
 import strawberry
 
-from gql_app.accounts import authentication, customers, validation
-from gql_app.accounts.audit import Action
-from gql_app.accounts.authority import Authority
-from gql_app.accounts.callers import SignedIn
-from gql_app.accounts.limits import Limit
-from gql_app.accounts.records import AnyCustomer
+from gql_app.accounts import authentication, customers, password_reset, validation
+from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.callers import Authority
+from gql_app.accounts.records import CustomerRecord
+from gql_app.accounts.sessions import SignedIn
 from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.lib.database import Transaction
+from gql_app.lib.fair_queue import Party
+from gql_app.lib.throttling import Limit
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer, CustomerPayload
 from gql_app.schema.payloads import StatusPayload
 from gql_app.schema.permissions import authenticated
-from gql_app.security import password_policy
-from gql_app.security.fair_queue import Party
+from gql_app.security.passwords import check_new_password
+
+_NO_MAIL: Final = Fault(
+    UserErrorCode.MAIL_NOT_SET_UP,
+    "Mail is not set up on this server, so no link can be sent. Ask an admin.",
+)
 
 
 @strawberry.input(description="What is left out stays as it is.")
@@ -32,8 +40,8 @@ class UpdateMeInput:
     )
     current_password: str | None = strawberry.UNSET
 
-    def given(self) -> dict[str, str | bool | None]:
-        """Tell what is to change; null is something given, too."""
+    def changes(self) -> dict[str, str | bool | None]:
+        """Return what is to change by the field's name; null is a value, too."""
         return {
             name: value
             for name, value in vars(self).items()
@@ -50,20 +58,22 @@ class ProfileMutation:
         extensions=[authenticated()],
     )
     async def update_me(self, info: Info, input: UpdateMeInput) -> CustomerPayload | None:
-        """Check, prove a new e-mail address by the password, and change."""
+        """Change the caller; a new e-mail address needs the current password."""
         context, me = info.context, await info.context.signed_in()
-        origin = await context.by_caller()
+        throttle, origin = context.resources.throttle, await context.by_caller()
         try:
-            changes = validation.check_changes(me.customer, input.given(), context.resources.rules)
+            rules = context.resources.rules
+            changes = validation.check_changes(me.customer, input.changes(), rules)
             limit = await _room_to_change(context, me.customer)
-            telling = context.telling_taken(me.customer.id)
-            authority = Authority(me)
-            async with telling if "email" in changes.values else nullcontext():
-                if changes.values.get("email", me.customer.email) != me.customer.email:
+            authority, moves = Authority(me), "email" in changes.values
+            answers = throttle.of_taken(origin.ip_address, me.customer.id)
+            telling = context.limited(answers, code=UserErrorCode.TAKEN)
+            async with telling if moves else nullcontext():
+                if moves:
                     authority = await _prove(context, me, input.current_password or None)
-                row = await context.write_as(
+                customer = await context.write_as(
                     authority,
-                    context.resources.throttle.limited,
+                    throttle.limited,
                     [limit],
                     customers.update,
                     me.customer.id,
@@ -73,7 +83,7 @@ class ProfileMutation:
         except Rejected as why:
             return CustomerPayload.rejected(context, why)
         payload = CustomerPayload.success(context.done("Your profile is up to date."))
-        payload.customer = Customer.seen_by(SignedIn(row, me.session).caller, row)
+        payload.customer = Customer.seen_by(SignedIn(customer, me.session).caller, customer)
         return payload
 
     @strawberry.mutation(
@@ -84,19 +94,19 @@ class ProfileMutation:
     async def change_password(
         self, info: Info, current_password: str, new_password: str
     ) -> LoginPayload | None:
-        """Prove the old password, judge and set the new one."""
+        """Set a new password of the caller's."""
         context, me = info.context, await info.context.signed_in()
         origin, customer = await context.by_caller(), me.customer
         try:
-            secret = judged(new_password, customer, context.resources.rules.service)
+            secret = _checked_password(new_password, customer, context.resources.rules.service)
             limit = await _room_to_change(context, customer)
             authority = await _prove(context, me, current_password)
-            hashed = await new_hash(context, secret, customer, origin.party)
+            hashed = await _new_hash(context, secret, customer, origin.party)
             opened = await context.write_as(
                 authority,
                 context.resources.throttle.limited,
                 [limit],
-                authentication.change_password,
+                customers.change_password,
                 customer,
                 context.resources.lifetimes,
                 password_hash=hashed,
@@ -112,23 +122,70 @@ class ProfileMutation:
         extensions=[authenticated()],
     )
     async def delete_me(self, info: Info, password: str) -> StatusPayload | None:
-        """Prove the password, and remove the caller."""
+        """Delete the caller."""
         context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
         try:
             proven = await _prove(context, me, password, field="password")
             authority = replace(proven, unseats=True)
-            await context.write_as(
-                authority, authentication.delete_oneself, me.customer.id, origin=origin
-            )
+            await context.write_as(authority, _delete_oneself, me.customer.id, origin=origin)
         except Rejected as why:
             return StatusPayload.rejected(context, why)
         return StatusPayload.success("Your account is gone.")
 
 
-def judged(new_password: str, customer: AnyCustomer, service: str) -> str:
-    """Return the normal form of a new password. Raise Rejected if it is a bad one."""
-    secret = password_policy.judge(
+@strawberry.type
+class PasswordResetMutation:
+    """Asking for a link, and using it."""
+
+    @strawberry.mutation(
+        description="Sends a link to reset a password, good for one use within 30 minutes. The "
+        "same answer, in the same time, whether or not the address is known."
+    )
+    async def request_password_reset(self, info: Info, email: str) -> StatusPayload:
+        """Post a letter, which leaves after the commit."""
+        context, resources = info.context, info.context.resources
+        if not resources.mailer.open:
+            return StatusPayload.rejected(context, Rejected(_NO_MAIL))
+        try:
+            limits = resources.throttle.of_client("reset", context.origin.ip_address)
+            await context.require_room(*limits)
+            await context.write(
+                password_reset.request, email, resources.throttle, origin=context.origin
+            )
+        except Rejected as why:
+            return StatusPayload.rejected(context, why)
+        return StatusPayload.success(
+            "If there is an account with this address, a letter with a link is on its way."
+        )
+
+    @strawberry.mutation(
+        description="Sets a new password with the token of a letter's link, which works once, "
+        "and ends every session."
+    )
+    async def reset_password(self, info: Info, token: str, new_password: str) -> StatusPayload:
+        """Set a new password of whose link it is."""
+        context, resources = info.context, info.context.resources
+        try:
+            customer = await _owner(context, token)
+            secret = _checked_password(new_password, customer, resources.rules.service)
+            party = Party.of(context.origin.ip_address, customer.id)
+            hashed = await _new_hash(context, secret, customer, party)
+            await context.write(
+                password_reset.reset,
+                token,
+                resources.throttle,
+                password_hash=hashed,
+                origin=context.origin,
+            )
+        except Rejected as why:
+            return StatusPayload.rejected(context, why)
+        return StatusPayload.success(context.done("Your password is set. Sign in with it."))
+
+
+def _checked_password(new_password: str, customer: CustomerRecord, service: str) -> str:
+    """Return the normal form of a new password. Raises Rejected if it is a bad one."""
+    secret = check_new_password(
         new_password, email=customer.email, name=customer.name, service=service
     )
     if isinstance(secret, Fault):
@@ -136,15 +193,23 @@ def judged(new_password: str, customer: AnyCustomer, service: str) -> str:
     return secret
 
 
-async def _room_to_change(context: Context, customer: AnyCustomer) -> Limit:
+async def _delete_oneself(db: Transaction, customer_id: UUID, *, origin: Origin) -> None:
+    """Delete the caller. Raises Rejected, about no field, for the input has no id."""
+    try:
+        await customers.delete(db, customer_id, origin=origin)
+    except Rejected as why:
+        raise Rejected(*(replace(fault, field=None) for fault in why.faults)) from None
+
+
+async def _room_to_change(context: Context, customer: CustomerRecord) -> Limit:
     """Return the limit that a change of oneself counts against. Raises TooManyAttempts."""
     limit = context.resources.throttle.of_account("change", customer.id)
     await context.require_room(limit)
     return limit
 
 
-async def new_hash(context: Context, secret: str, customer: AnyCustomer, party: Party) -> str:
-    """Return the hash of a new password. Raise Rejected if it is the one in force."""
+async def _new_hash(context: Context, secret: str, customer: CustomerRecord, party: Party) -> str:
+    """Return the hash of a new password. Raises Rejected if it is the one in force."""
     passwords = context.resources.passwords
     if await passwords.verify(secret, customer.password_hash, party):
         message = "This is your password already. Choose another."
@@ -159,14 +224,14 @@ async def _prove(
     *,
     field: str = "current_password",
 ) -> Authority:
-    """Have the caller prove who they are. Raises Rejected, and TooManyAttempts in time."""
+    """Return the authority of a caller whose password is right. Raises Rejected."""
     if password is None:
         message = "Give your current password to change this."
         raise Rejected(Fault(UserErrorCode.REQUIRED, message, field))
     resources = context.resources
     context.shield()
     attempt = await authentication.prove(
-        context.read,
+        context.db,
         resources.passwords,
         resources.throttle,
         me.customer,
@@ -178,3 +243,18 @@ async def _prove(
         context.guessed(Action.PROOF_FAILED, me.customer.id)
         raise Rejected(authentication.wrong_password(field))
     return Authority(me, proven=field)
+
+
+async def _owner(context: Context, token: str) -> CustomerRecord:
+    """Return whose link it is; guesses are counted. Raises Rejected."""
+    if not password_reset.may_be_token(token):
+        raise Rejected(password_reset.SPENT_LINK)
+    throttle = context.resources.throttle
+    limits = throttle.of_client("reset with", context.origin.ip_address)
+    await context.require_room(*limits)
+    customer = await password_reset.resettable(context.db, token)
+    if customer is None:
+        await context.write(throttle.count, *limits)
+        context.guessed(Action.RESET_REFUSED)
+        raise Rejected(password_reset.SPENT_LINK)
+    return customer

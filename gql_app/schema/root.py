@@ -1,22 +1,47 @@
-"""The schema: Query and Mutation."""
+"""The schema: Query and Mutation, and the one scalar of our own."""
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from functools import cache
+from typing import Final
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from gql_app.lib.clock import rfc3339
 from gql_app.lib.engine import Schema
 from gql_app.schema.administration import AdministrationMutation
 from gql_app.schema.audit import AuditQuery
-from gql_app.schema.authentication import CredentialMutation
-from gql_app.schema.customer_lists import CustomerListQuery
-from gql_app.schema.customers import CustomerQuery
-from gql_app.schema.password_reset import ResetMutation
-from gql_app.schema.profile import ProfileMutation
-from gql_app.schema.scalars import DATE_TIME
-from gql_app.schema.sessions import SessionMutation
-from gql_app.schema.token_report import TokenQuery
+from gql_app.schema.authentication import AuthenticationMutation
+from gql_app.schema.customers import CustomerListQuery, CustomerQuery
+from gql_app.schema.errors import Unreadable
+from gql_app.schema.profile import PasswordResetMutation, ProfileMutation
+from gql_app.schema.sessions import SessionMutation, TokenQuery
+
+_DATE_TIME: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:[0-5]\d)", re.ASCII
+)
+
+
+def parse_datetime(value: object) -> datetime:
+    """Return in UTC what RFC 3339 section 5.6 writes, with its offset. Raises Unreadable."""
+    if not isinstance(value, str) or not _DATE_TIME.fullmatch(value):
+        message = "a DateTime is written as RFC 3339 has it, such as 2030-01-31T12:00:00Z"
+        raise Unreadable(message)
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        message = "there is no such moment"
+        raise Unreadable(message) from None
+
+
+DATE_TIME: Final = strawberry.scalar(
+    name="DateTime",
+    description="A moment as RFC 3339 writes it, always in UTC.",
+    specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
+    serialize=rfc3339,
+    parse_value=parse_datetime,
+)
 
 
 @strawberry.type
@@ -27,17 +52,17 @@ class Query(AuditQuery, CustomerQuery, CustomerListQuery, TokenQuery):
 @strawberry.type
 class Mutation(
     AdministrationMutation,
-    ResetMutation,
+    PasswordResetMutation,
     ProfileMutation,
     SessionMutation,
-    CredentialMutation,
+    AuthenticationMutation,
 ):
     """Everything that can be done."""
 
 
 @cache
 def build_schema() -> Schema:
-    """Build the schema, once for all, as nothing changes it."""
+    """Return the schema, built once, as nothing changes it."""
     return Schema(
         query=Query,
         mutation=Mutation,

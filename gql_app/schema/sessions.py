@@ -1,4 +1,4 @@
-"""Sessions: where a customer is signed in, and signing out."""
+"""Sessions: where a customer is signed in, signing out, and what became of a token."""
 
 from datetime import datetime
 from typing import Self
@@ -8,13 +8,24 @@ import strawberry
 
 from gql_app.accounts import sessions
 from gql_app.accounts.audit import Action
-from gql_app.accounts.authority import Authority
-from gql_app.accounts.records import AnySession
-from gql_app.errors import AdminRequired, Fault, Rejected, UserErrorCode
+from gql_app.accounts.callers import Authority
+from gql_app.accounts.records import SessionRecord
+from gql_app.errors import (
+    AdminRequired,
+    Fault,
+    Rejected,
+    TokenExpired,
+    TokenReason,
+    Unauthenticated,
+    UserErrorCode,
+)
+from gql_app.lib.ids import parse_id
 from gql_app.schema.context import Info
 from gql_app.schema.payloads import StatusPayload
 from gql_app.schema.permissions import authenticated
-from gql_app.security.ids import parse_id
+from gql_app.security.tokens import Claims
+
+strawberry.enum(TokenReason, description="Why a token is no good.")
 
 
 @strawberry.type(description="A sign-in that is still good.")
@@ -30,8 +41,8 @@ class Session:
     is_current: bool = strawberry.field(description="Whether this request is of this session.")
 
     @classmethod
-    def of(cls, row: AnySession, *, current_id: UUID) -> Self:
-        """Show a session to its customer or an admin."""
+    def of(cls, row: SessionRecord, *, current_id: UUID) -> Self:
+        """Return a session, for its customer or an admin."""
         return cls(
             id=strawberry.ID(str(row.id)),
             created_at=row.created_at,
@@ -41,6 +52,63 @@ class Session:
             user_agent=row.user_agent,
             is_current=row.id == current_id,
         )
+
+
+@strawberry.type(description="What became of the token that came with a request.")
+class TokenReport:
+    """What became of the token that came with a request."""
+
+    valid: bool
+    reason: TokenReason | None = strawberry.field(description="null when valid", default=None)
+    message: str = strawberry.field(description="A sentence for a person.")
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    key_id: str | None = strawberry.field(description="Which key signed it.", default=None)
+
+    @classmethod
+    def good(cls, claims: Claims) -> Self:
+        """Return the report of a token that opens every field that its customer may see."""
+        return cls(
+            valid=True,
+            message="The token is good.",
+            issued_at=claims.issued_at,
+            expires_at=claims.expires_at,
+            key_id=claims.key_id,
+        )
+
+    @classmethod
+    def bad(cls, why: Unauthenticated, presented: Claims | Unauthenticated) -> Self:
+        """Return why a token is refused; what it says is shown only if it is genuine."""
+        report = cls(valid=False, reason=why.reason, message=why.message)
+        match presented:
+            case Claims():
+                report.expires_at = presented.expires_at
+            case TokenExpired():
+                report.expires_at = presented.expired_at
+            case _:
+                return report
+        report.issued_at, report.key_id = presented.issued_at, presented.key_id
+        return report
+
+
+@strawberry.type
+class TokenQuery:
+    """Asking about one's token."""
+
+    @strawberry.field(
+        description="Explains the token that came with this request; open to everyone, "
+        "never an error."
+    )
+    async def token(self, info: Info) -> TokenReport:
+        """Judge the token as every protected field would, and report."""
+        presented = info.context.presented
+        if isinstance(presented, Unauthenticated):
+            return TokenReport.bad(presented, presented)
+        try:
+            await info.context.caller()
+        except Unauthenticated as why:
+            return TokenReport.bad(why, presented)
+        return TokenReport.good(presented)
 
 
 @strawberry.type

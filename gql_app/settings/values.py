@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
-from gql_app.settings.postgresql import SSL_MODES
+from gql_app.lib.database import SSL_MODES
 
 SQLITE: Final = "sqlite:///"
 POSTGRESQL: Final = "postgresql://"

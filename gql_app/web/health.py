@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from gql_app.db.engine import Condition
+from gql_app.db.readiness import Condition
 from gql_app.resources import Resources
 from gql_app.web.responses import Json
 
@@ -37,7 +37,7 @@ async def readyz(request: Request) -> Json:
 async def _condition(request: Request) -> Condition:
     """Return how the database is, or was less than a second ago."""
     resources: Resources = request.state.resources
-    return await resources.database.latest_condition.get()
+    return await resources.readiness.latest()
 
 
 def _answer(condition: Condition, parts: dict[str, str]) -> Json:

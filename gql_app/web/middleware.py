@@ -15,11 +15,11 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gql_app.accounts.audit import MAX_ADDRESS
+from gql_app.lib.ids import new_request_id
 from gql_app.lib.network import canonical
 from gql_app.lib.server import Disconnect
 from gql_app.lib.telemetry import logs
 from gql_app.lib.telemetry.labels import NO_ANSWER
-from gql_app.security.ids import new_request_id
 from gql_app.web.responses import explained, refusal
 
 _log: Final = structlog.stdlib.get_logger(__name__)

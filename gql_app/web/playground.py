@@ -16,9 +16,8 @@ from starlette.types import Receive, Scope, Send
 from strawberry.http.ides import get_graphql_ide_html
 
 from gql_app import clock
-from gql_app.accounts.samples import SignIn
+from gql_app.lib.ids import new_id
 from gql_app.resources import Resources
-from gql_app.security.ids import new_id
 from gql_app.security.tokens import encode_token
 
 BUILT: Final = Path(__file__).parent / "static"
@@ -89,8 +88,8 @@ class Playground:
     Its files are read once: they are answered as they were at the start.
     """
 
-    def __init__(self, *, sign_ins: Sequence[SignIn] = (), folder: Path = BUILT) -> None:
-        self._sign_ins = [person._asdict() for person in sign_ins]
+    def __init__(self, *, sign_ins: Sequence[Mapping[str, str]] = (), folder: Path = BUILT) -> None:
+        self._sign_ins = [dict(each) for each in sign_ins]
         self._sizes: dict[str, int] = {}
         self._files: dict[str, bytes] = {}
         """What was compressed is kept so alone."""

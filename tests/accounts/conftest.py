@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from gql_app.db.engine import Database
-from gql_app.db.tables import CustomerRow
-from gql_app.lib.pagination.pages import REACH
+from gql_app.accounts.records import CustomerRecord
+from gql_app.lib.database import Database
+from gql_app.lib.pagination.listing import REACH
 from gql_app.resources import Resources
-from tests.accounts.rows import CROWD, START, customer, store
+from tests.accounts.rows import CROWD, START, StoredCustomer, customer, store
 from tests.conftest import SetClock
 from tests.people import add_customer
 
@@ -24,13 +24,13 @@ def noon(resources: Resources, set_clock: SetClock) -> Database:
 
 
 @pytest.fixture
-async def ada(noon: Database) -> CustomerRow:
+async def ada(noon: Database) -> CustomerRecord:
     """Add a customer whom letters are for."""
     return await add_customer(noon, "Ada Müller 🦊", "ada@example.com")
 
 
 @pytest.fixture
-async def crowd(database: Database) -> tuple[Database, list[CustomerRow]]:
+async def crowd(database: Database) -> tuple[Database, list[StoredCustomer]]:
     """Store many customers, of whom three are called Zebedee and are admins, far apart."""
     people = [customer(f"Customer-{n}", seconds=n) for n in range(CROWD)]
     rare = [customer(f"{letter} Zebedee {letter}", seconds=n) for n, letter in enumerate("Dcx")]
@@ -39,6 +39,6 @@ async def crowd(database: Database) -> tuple[Database, list[CustomerRow]]:
         row.created_at = START + timedelta(seconds=seconds)
         row.email = row.email_key = row.email_canonical = f"{CROWD}{row.email_key}"
     await store(database, [*people, *rare])
-    async with database.write() as db:
+    async with database.transaction() as db:
         await db.execute(text("ANALYZE"))
     return database, rare

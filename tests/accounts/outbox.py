@@ -5,35 +5,35 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from gql_app.accounts import letters, outbox
+from gql_app.accounts import letters
 from gql_app.accounts.letters import Kind
-from gql_app.accounts.outbox import Claimed
+from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
-from gql_app.db.engine import Database
-from gql_app.db.tables import CustomerRow, LetterRow, PasswordResetRow
-from gql_app.lib.outbox.mailer import Letter
-from tests.databases import looking
+from gql_app.db.tables import LetterRow, PasswordResetRow
+from gql_app.lib.database import Database
+from gql_app.lib.outbox import Claimed, Letter
+from tests.rows import column
 
 PER_DAY = 5
-STATIONERY = outbox.Stationery(
+OUTBOX = letters.Outbox(
     b"a pepper of the tests",
     "https://shop.example/reset?lang=de",
     Throttle(key=b"a key of the tests", attempts=5, client_attempts=50, window=900),
     PER_DAY,
 )
-LINK = STATIONERY.reset_url + "#token="
+LINK = OUTBOX.reset_url + "#token="
 
 
-async def ask_reset(database: Database, customer: CustomerRow | None) -> None:
+async def ask_reset(database: Database, customer: CustomerRecord | None) -> None:
     """Write down that a link is to be sent."""
-    async with database.write() as db:
+    async with database.transaction() as db:
         await letters.post_reset(db, customer_id=customer.id if customer else None)
 
 
-async def notify(database: Database, customer: CustomerRow, recipient: str | None) -> None:
+async def notify(database: Database, customer: CustomerRecord, recipient: str | None) -> None:
     """Write down that a customer is to be told of a new password."""
-    async with database.write() as db:
-        letters.post(db, Kind.PASSWORD_CHANGED, customer_id=customer.id, recipient=recipient)
+    async with database.transaction() as db:
+        await letters.post(db, Kind.PASSWORD_CHANGED, customer_id=customer.id, recipient=recipient)
 
 
 async def claim(database: Database) -> list[Letter]:
@@ -43,21 +43,19 @@ async def claim(database: Database) -> list[Letter]:
 
 async def look(database: Database) -> Claimed:
     """Tell all that was found in the outbox, in a transaction of its own."""
-    async with database.write() as db:
-        return await outbox.claim(db, STATIONERY)
+    async with database.transaction() as db:
+        return await OUTBOX.claim(db)
 
 
 async def waiting(database: Database) -> list[str]:
     """Tell the kinds of the letters that are yet to be sent."""
-    async with looking(database) as db:
-        return sorted(await db.scalars(select(LetterRow.kind)))
+    return sorted(await column(database, select(LetterRow.kind)))
 
 
 async def resets(database: Database) -> list[tuple[UUID, str, datetime]]:
     """Tell which links are good."""
-    async with looking(database) as db:
-        rows = await db.scalars(select(PasswordResetRow))
-        return [(row.customer_id, row.digest, row.expires_at) for row in rows]
+    rows = await database.fetch_all(select(PasswordResetRow))
+    return [(row.customer_id, row.digest, row.expires_at) for row in rows]
 
 
 def token_of(letter: Letter) -> str:

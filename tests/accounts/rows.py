@@ -2,18 +2,20 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 from uuid import UUID
 
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
-from gql_app.accounts.identity import canonical_email, email_key, search_key
-from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.database import Database
 from gql_app.lib.ids import new_id
-from gql_app.lib.pagination.pages import REACH, Listing, Page, Window
+from gql_app.lib.pagination import Listing, Page, Window
+from gql_app.lib.pagination.listing import REACH
+from gql_app.lib.text import canonical_email, email_key, search_key
+from tests.rows import add_all
 from tests.statements import listened
 
 START = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
@@ -27,29 +29,46 @@ FREQUENT = Filter(search="cus")
 COLUMNS = [column.key for column in CustomerRow.__table__.columns]
 
 
-def customer(name: str, email: str | None = None, *, seconds: float = 0) -> CustomerRow:
+@dataclass(kw_only=True, slots=True)
+class StoredCustomer:
+    """Every column of a customer."""
+
+    id: UUID
+    name: str
+    name_key: str
+    email: str
+    email_key: str
+    email_canonical: str | None
+    phone: str | None = None
+    password_hash: str = ""
+    is_admin: bool = False
+    is_active: bool = True
+    created_at: datetime
+    updated_at: datetime
+
+
+def customer(name: str, email: str | None = None, *, seconds: float = 0) -> StoredCustomer:
     """Make a customer who was added some seconds after the start."""
     created_at = START + timedelta(seconds=seconds)
     row_id = new_id()
     email = email or f"{row_id.int}@example.com"
-    return CustomerRow(
+    return StoredCustomer(
         id=row_id,
         name=name,
         name_key=search_key(name),
         email=email,
         email_key=email_key(email),
         email_canonical=canonical_email(email),
-        password_hash="",
         created_at=created_at,
         updated_at=created_at,
     )
 
 
-async def store(database: Database, rows: Iterable[CustomerRow]) -> list[CustomerRow]:
+async def store(database: Database, rows: Iterable[StoredCustomer]) -> list[StoredCustomer]:
     """Put rows into the database."""
     stored = list(rows)
-    async with database.write() as db:
-        db.add_all(stored)
+    async with database.transaction() as db:
+        await add_all(db, CustomerRow, [asdict(row) for row in stored])
     return stored
 
 
@@ -58,7 +77,7 @@ def everybody(order: Order = ORDERS[0]) -> Listing:
     return listing(EVERYBODY, order, by_admin=True)
 
 
-def place(order: Order, row: CustomerRow) -> tuple[object, ...]:
+def place(order: Order, row: StoredCustomer) -> tuple[object, ...]:
     """Tell what Python sorts a row by to get an order of the list."""
     return {
         OrderField.CREATED_AT: (row.created_at, row.id),
@@ -67,12 +86,12 @@ def place(order: Order, row: CustomerRow) -> tuple[object, ...]:
     }[order.field]
 
 
-def in_order(order: Order, rows: Iterable[CustomerRow]) -> list[CustomerRow]:
+def in_order(order: Order, rows: Iterable[StoredCustomer]) -> list[StoredCustomer]:
     """Sort rows as the list is to sort them."""
     return sorted(rows, key=lambda row: place(order, row), reverse=order.descending)
 
 
-def names(rows: Iterable[CustomerRow]) -> list[str]:
+def names(rows: Iterable[StoredCustomer]) -> list[str]:
     """Name the rows."""
     return [row.name for row in rows]
 
@@ -81,7 +100,7 @@ def names(rows: Iterable[CustomerRow]) -> list[str]:
 class Told:
     """What a page told of customers, of whom every column was read."""
 
-    rows: list[CustomerRow]
+    rows: list[StoredCustomer]
     has_previous: bool
     has_next: bool
 
@@ -92,18 +111,17 @@ def told(page: Page) -> Told:
     for row in rows:
         row["id"] = UUID(row["id"])
         row |= {name: datetime.fromisoformat(row[name]) for name in ("created_at", "updated_at")}
-    return Told([CustomerRow(**row) for row in rows], page.has_previous, page.has_next)
+    return Told([StoredCustomer(**row) for row in rows], page.has_previous, page.has_next)
 
 
 async def read(database: Database, of: Listing, window: Window) -> Told:
     """Read one page."""
-    async with database.read() as db:
-        return told(await of.page(db, window, COLUMNS))
+    return told(await of.page(database, window, COLUMNS))
 
 
-def cursor(of: Listing, row: CustomerRow) -> str:
+def cursor(of: Listing, row: StoredCustomer) -> str:
     """Write where a customer stands in a list."""
-    return of.cursor([getattr(row, key) for key in of.shape.keys])
+    return of.cursor([getattr(row, key) for key in of.query.keys])
 
 
 async def walk(

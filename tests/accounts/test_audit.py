@@ -12,15 +12,13 @@ from structlog.testing import capture_logs
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import AuditRecord
-from gql_app.db.engine import Database
 from gql_app.db.tables import DeletedActorRow
-from gql_app.errors import BadUserInput
+from gql_app.lib.database import Database
 from gql_app.lib.ids import new_id
-from gql_app.lib.pagination.pages import Window
+from gql_app.lib.pagination import InvalidArgument, Window
 from gql_app.resources import Resources
 from tests.accounts.conftest import NOON
 from tests.conftest import SetClock
-from tests.databases import looking
 
 ADA, BOB = new_id(), new_id()
 BY_ADA = Origin("192.0.2.1", "a browser", ADA)
@@ -53,26 +51,25 @@ def capture() -> Iterator[list[MutableMapping[str, Any]]]:
 @pytest.fixture
 async def database(resources: Resources, set_clock: SetClock) -> Database:
     """Open a database, and record some deeds in it."""
-    async with resources.database.write() as db:
+    async with resources.database.transaction() as db:
         for minute, deed in enumerate(DEEDS):
             set_clock(NOON + timedelta(minutes=minute))
-            audit.record(db, deed.action, deed.origin, customer_id=deed.customer_id)
+            await audit.record(db, deed.action, deed.origin, customer_id=deed.customer_id)
     return resources.database
 
 
 async def streamed(database: Database) -> Sequence[AuditRecord]:
     """Read every event."""
-    async with database.read() as db:
-        return [row async for row in audit.stream(db)]
+    return [row async for row in audit.stream(database)]
 
 
 async def test_event_says_who_did_what_to_whom_when_and_where_from(
     database: Database, set_clock: SetClock
 ) -> None:
     set_clock(NOON + timedelta(hours=1))
-    async with database.write() as db:
+    async with database.transaction() as db:
         fields = ("email", "name")
-        audit.record(db, Action.CUSTOMER_CHANGED, BY_ADA, customer_id=BOB, fields=fields)
+        await audit.record(db, Action.CUSTOMER_CHANGED, BY_ADA, customer_id=BOB, fields=fields)
     *_, row = await streamed(database)
     assert (row.action, row.actor_id, row.customer_id) == ("customer:update", ADA, BOB)
     assert (row.ip_address, row.user_agent) == ("192.0.2.1", "a browser")
@@ -82,9 +79,8 @@ async def test_event_says_who_did_what_to_whom_when_and_where_from(
 
 async def test_event_goes_with_the_transaction_of_its_deed(database: Database) -> None:
     async def fail_halfway() -> None:
-        async with database.write() as db:
-            audit.record(db, Action.CUSTOMER_DELETED, BY_ADA, customer_id=BOB)
-            await db.flush()
+        async with database.transaction() as db:
+            await audit.record(db, Action.CUSTOMER_DELETED, BY_ADA, customer_id=BOB)
             raise LookupError
 
     with pytest.raises(LookupError):
@@ -96,18 +92,18 @@ async def test_stream_is_the_oldest_first_to_the_microsecond(
     database: Database, set_clock: SetClock
 ) -> None:
     early = [NOON - timedelta(days=1) + timedelta(microseconds=late) for late in range(9)]
-    async with database.write() as db:
+    async with database.transaction() as db:
         for moment in reversed(early):
             set_clock(moment)
-            audit.record(db, Action.LOGOUT, BY_ADA, customer_id=ADA)
+            await audit.record(db, Action.LOGOUT, BY_ADA, customer_id=ADA)
     moments = [row.at for row in await streamed(database)]
     assert moments == early + [NOON + timedelta(minutes=minute) for minute in range(4)]
 
 
 async def test_stream_holds_more_than_one_fetch(database: Database) -> None:
-    async with database.write() as db:
+    async with database.transaction() as db:
         for _ in range(1200):
-            audit.record(db, Action.REUSE, BY_BOB, customer_id=BOB)
+            await audit.record(db, Action.REUSE, BY_BOB, customer_id=BOB)
     rows = await streamed(database)
     assert len({row.id for row in rows}) == len(rows) == 1204
     keys = [(row.at, row.id) for row in rows]
@@ -132,24 +128,22 @@ LISTS: tuple[tuple[UUID | None, str | None, list[str]], ...] = (
 
 
 async def test_list_is_the_newest_first_of_one_customer_and_action(database: Database) -> None:
-    async with database.read() as db:
-        for customer_id, action, expected in LISTS:
-            listing = audit.listing(customer_id=customer_id, action=action)
-            page = await listing.page(db, Window(), FIELDS)
-            assert [row.action for row in map(AuditRecord._make, page.rows)] == expected
-            assert await listing.count(db) == len(expected)
-            moments = [row.at for row in map(AuditRecord._make, page.rows)]
-            assert moments == sorted(moments, reverse=True)
+    for customer_id, action, expected in LISTS:
+        listing = audit.listing(customer_id=customer_id, action=action)
+        page = await listing.page(database, Window(), FIELDS)
+        assert [row.action for row in map(AuditRecord._make, page.rows)] == expected
+        assert await listing.count(database) == len(expected)
+        moments = [row.at for row in map(AuditRecord._make, page.rows)]
+        assert moments == sorted(moments, reverse=True)
 
 
 async def test_cursor_carries_on_its_own_list_and_no_other(database: Database) -> None:
     everything, of_bob = (audit.listing(customer_id=who, action=None) for who in (None, BOB))
-    async with database.read() as db:
-        first = await everything.page(db, Window(size=1), FIELDS)
-        cursor = first.cursor(first.rows[0])
-        rest = await everything.page(db, Window(after=cursor), FIELDS)
-        with pytest.raises(BadUserInput, match="another order or filter"):
-            await of_bob.page(db, Window(after=cursor), FIELDS)
+    first = await everything.page(database, Window(size=1), FIELDS)
+    cursor = first.cursor(first.rows[0])
+    rest = await everything.page(database, Window(after=cursor), FIELDS)
+    with pytest.raises(InvalidArgument, match="another order or filter"):
+        await of_bob.page(database, Window(after=cursor), FIELDS)
     assert [row.action for row in map(AuditRecord._make, rest.rows)] == [
         deed.action for deed in reversed(DEEDS[:3])
     ]
@@ -157,7 +151,7 @@ async def test_cursor_carries_on_its_own_list_and_no_other(database: Database) -
 
 async def forget(database: Database, *customers: UUID) -> None:
     """Forget customers."""
-    async with database.write() as db:
+    async with database.transaction() as db:
         for customer_id in customers:
             await audit.forget(db, customer_id)
 
@@ -193,11 +187,11 @@ async def test_what_was_done_to_others_and_what_others_did_keeps_its_origin(
     database: Database,
 ) -> None:
     nobody = Origin("192.0.2.9", "a program")
-    async with database.write() as db:
-        audit.record(db, Action.LOGIN_FAILED, nobody, customer_id=ADA)
-        audit.record(db, Action.LOGIN_FAILED, nobody, customer_id=BOB)
-        audit.record(db, Action.CUSTOMERS_EXPORTED, BY_ADA)
-        audit.record(db, Action.ADMIN_REVOKED, BY_BOB, customer_id=ADA)
+    async with database.transaction() as db:
+        await audit.record(db, Action.LOGIN_FAILED, nobody, customer_id=ADA)
+        await audit.record(db, Action.LOGIN_FAILED, nobody, customer_id=BOB)
+        await audit.record(db, Action.CUSTOMERS_EXPORTED, BY_ADA)
+        await audit.record(db, Action.ADMIN_REVOKED, BY_BOB, customer_id=ADA)
     await forget(database, ADA)
     assert sorted(await known_from(database)) == [
         ("admin:revoke", "192.0.2.2"),
@@ -226,40 +220,36 @@ async def test_origin_of_what_was_done_to_others_is_forgotten_in_its_time(
     set_clock(gone + timedelta(days=1, microseconds=1))
     assert [await purge(database), await purge(database)] == [1, 0]
     assert await known_from(database) == before[1:3]
-    async with looking(database) as db:
-        assert (await db.scalars(select(DeletedActorRow))).all() == []
+    assert await database.fetch_all(select(DeletedActorRow)) == []
 
 
 async def test_many_deeds_are_forgotten_some_at_a_time(
     database: Database, set_clock: SetClock
 ) -> None:
     people = [new_id() for _ in range(3)]
-    async with database.write() as db:
+    async with database.transaction() as db:
         for actor_id in people:
             for _ in range(4):
                 origin = Origin(None, "a browser", actor_id)
-                audit.record(db, Action.CUSTOMER_CHANGED, origin, customer_id=BOB)
+                await audit.record(db, Action.CUSTOMER_CHANGED, origin, customer_id=BOB)
     before = await known_from(database)
     await forget(database, *people)
     set_clock(NOON + timedelta(days=3))
     assert [await purge(database, batch=5) for _ in range(4)] == [5, 5, 2, 0]
     assert await known_from(database) == [each for each in before if each[1]]
-    async with looking(database) as db:
-        assert (await db.scalars(select(DeletedActorRow))).all() == []
+    assert await database.fetch_all(select(DeletedActorRow)) == []
 
 
 async def test_who_did_nothing_to_others_is_remembered_no_longer(database: Database) -> None:
     await forget(database, BOB)
-    async with looking(database) as db:
-        assert (await db.scalars(select(DeletedActorRow))).all() == []
+    assert await database.fetch_all(select(DeletedActorRow)) == []
 
 
 async def test_each_event_has_a_line_in_the_log_once_it_is_committed(
     database: Database, capture: list[MutableMapping[str, Any]]
 ) -> None:
-    async with database.write() as db:
-        audit.record(db, Action.CUSTOMER_CHANGED, BY_ADA, customer_id=BOB, fields=["email"])
-        await db.flush()
+    async with database.transaction() as db:
+        await audit.record(db, Action.CUSTOMER_CHANGED, BY_ADA, customer_id=BOB, fields=["email"])
         assert capture == []
     assert capture == [
         {
@@ -277,8 +267,8 @@ async def test_event_that_is_rolled_back_has_no_line_in_the_log(
     database: Database, capture: list[MutableMapping[str, Any]]
 ) -> None:
     async def fail() -> None:
-        async with database.write() as db:
-            audit.record(db, Action.CUSTOMER_CHANGED, Origin(), customer_id=BOB)
+        async with database.transaction() as db:
+            await audit.record(db, Action.CUSTOMER_CHANGED, Origin(), customer_id=BOB)
             raise LookupError
 
     with pytest.raises(LookupError):
@@ -289,8 +279,8 @@ async def test_event_that_is_rolled_back_has_no_line_in_the_log(
 async def test_event_of_many_says_how_many_and_has_no_line_in_the_log(
     database: Database, capture: list[MutableMapping[str, Any]]
 ) -> None:
-    async with database.write() as db:
-        audit.record(db, Action.TOKEN_REFUSED, Origin("192.0.2.1"), times=12)
+    async with database.transaction() as db:
+        await audit.record(db, Action.TOKEN_REFUSED, Origin("192.0.2.1"), times=12)
     [row] = [row for row in await streamed(database) if row.action == "token:refused"]
     assert row.fields == ["12 times"]
     assert capture == []

@@ -7,23 +7,24 @@ from uuid import UUID
 import pytest
 from sqlalchemy import delete, update
 
-from gql_app import clock
 from gql_app.accounts import sessions
-from gql_app.accounts.authority import Authority, hold
-from gql_app.accounts.callers import SignedIn
-from gql_app.db.engine import Database, Writer
+from gql_app.accounts.callers import Authority, hold
+from gql_app.accounts.sessions import SignedIn
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import AdminRequired, GqlAppError, Rejected, TokenRevoked
+from gql_app.lib import clock
+from gql_app.lib.database import Database, Transaction
 from tests.locks import until_it_waits
 from tests.people import LIFETIMES, NOWHERE, add_customer
+from tests.rows import get_row
 
-Change = Callable[[Writer, SignedIn], Awaitable[object]]
+Change = Callable[[Transaction, SignedIn], Awaitable[object]]
 
 
 async def signed_in(database: Database, name: str, *, is_admin: bool = False) -> SignedIn:
     """Sign somebody in."""
     row = await add_customer(database, name, is_admin=is_admin)
-    async with database.write() as db:
+    async with database.transaction() as db:
         opened = await sessions.open_session(db, row, NOWHERE, LIFETIMES)
     return SignedIn(row, opened.session)
 
@@ -37,38 +38,38 @@ async def held(database: Database, authority: Authority) -> GqlAppError | None:
     return None
 
 
-async def change(db: Writer, me: SignedIn, **values: object) -> None:
+async def change(db: Transaction, me: SignedIn, **values: object) -> None:
     """Change the account of somebody."""
     await db.execute(update(CustomerRow).where(CustomerRow.id == me.customer.id).values(**values))
 
 
-async def end(db: Writer, me: SignedIn) -> None:
+async def end(db: Transaction, me: SignedIn) -> None:
     """End a session."""
     await sessions.end(db, me.session.id, of=None, origin=NOWHERE)
 
 
-async def expire(db: Writer, me: SignedIn) -> None:
+async def expire(db: Transaction, me: SignedIn) -> None:
     """Have a session expire."""
     itself = SessionRow.id == me.session.id
     await db.execute(update(SessionRow).where(itself).values(expires_at=clock.now()))
 
 
-async def deactivate(db: Writer, me: SignedIn) -> None:
+async def deactivate(db: Transaction, me: SignedIn) -> None:
     """Close an account, and forget to end its sessions."""
     await change(db, me, is_active=False)
 
 
-async def remove(db: Writer, me: SignedIn) -> None:
+async def remove(db: Transaction, me: SignedIn) -> None:
     """Remove an account."""
     await db.execute(delete(CustomerRow).where(CustomerRow.id == me.customer.id))
 
 
-async def demote(db: Writer, me: SignedIn) -> None:
+async def demote(db: Transaction, me: SignedIn) -> None:
     """Make somebody an admin no longer."""
     await change(db, me, is_admin=False)
 
 
-async def set_password(db: Writer, me: SignedIn) -> None:
+async def set_password(db: Transaction, me: SignedIn) -> None:
     """Set another password, and forget to end the sessions."""
     await change(db, me, password_hash="another")
 
@@ -90,9 +91,8 @@ async def test_whatever_takes_an_authority_is_waited_for_and_seen(
     me = await signed_in(database, "Grace", is_admin=True)
     authority = Authority(me, admin=True, proven="password")
     assert await held(database, authority) is None
-    async with database.write() as db:
+    async with database.transaction() as db:
         await other(db, me)
-        await db.flush()
         holding = asyncio.create_task(held(database, authority))
         await until_it_waits(db, holding)
         assert not holding.done()
@@ -110,10 +110,10 @@ async def test_whatever_takes_an_authority_waits_for_what_is_done_by_it(
     me = await signed_in(database, "Grace", is_admin=True)
 
     async def take() -> None:
-        async with database.write() as db:
+        async with database.transaction() as db:
             await other(db, me)
 
-    async with database.write() as db:
+    async with database.transaction() as db:
         await hold(db, Authority(me))
         taking = asyncio.create_task(take())
         await until_it_waits(db, taking)
@@ -125,7 +125,7 @@ async def test_who_asks_for_neither_is_not_judged_by_rights_and_password(
     database: Database,
 ) -> None:
     me = await signed_in(database, "Grace", is_admin=True)
-    async with database.write() as db:
+    async with database.transaction() as db:
         await demote(db, me)
         await set_password(db, me)
     assert await held(database, Authority(me)) is None
@@ -145,11 +145,11 @@ async def test_admins_who_change_each_other_wait_in_one_line(
     done: list[UUID] = []
 
     async def work(me: SignedIn, target: SignedIn) -> None:
-        async def rule(db: Writer) -> None:
+        async def rule(db: Transaction) -> None:
             await hold(db, Authority(me, targets=(target.customer.id,), unseats=unseats))
             await asyncio.sleep(0)
             for each in (me, target):
-                await db.get(CustomerRow, each.customer.id, with_for_update=True)
+                await get_row(db, CustomerRow, each.customer.id, for_update=True)
             done.append(me.customer.id)
 
         await database.once(rule)  # one try: a deadlock would show

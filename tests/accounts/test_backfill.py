@@ -5,16 +5,15 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import select, update
 
-from gql_app.accounts.identity import canonical_email, search_key
 from gql_app.cli import backfill
 from gql_app.cli.backfill import Collision
-from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
-from tests.accounts.rows import customer, store
-from tests.databases import looking
+from gql_app.lib.database import Database
+from gql_app.lib.text import canonical_email, search_key
+from tests.accounts.rows import StoredCustomer, customer, store
 
 
-def before(name: str, email: str, *, canonical: str | None = None) -> CustomerRow:
+def before(name: str, email: str, *, canonical: str | None = None) -> StoredCustomer:
     """Make a row as the version before writes it."""
     row = customer(name, email)
     row.name_key, row.email_canonical = name.casefold(), canonical
@@ -23,19 +22,18 @@ def before(name: str, email: str, *, canonical: str | None = None) -> CustomerRo
 
 async def keys(database: Database) -> list[tuple[str, str | None]]:
     """Tell every customer's keys, by their ids."""
-    async with looking(database) as db:
-        rows = await db.scalars(select(CustomerRow).order_by(CustomerRow.id))
-        return [(row.name_key, row.email_canonical) for row in rows]
+    rows = await database.fetch_all(select(CustomerRow).order_by(CustomerRow.id))
+    return [(row.name_key, row.email_canonical) for row in rows]
 
 
-async def stored(database: Database, rows: Sequence[CustomerRow]) -> Sequence[CustomerRow]:
+async def stored(database: Database, rows: Sequence[StoredCustomer]) -> Sequence[StoredCustomer]:
     """Store rows whose ids sort as they stand."""
     for row, row_id in zip(rows, sorted(row.id for row in rows), strict=True):
         row.id = row_id
     return await store(database, rows)
 
 
-def right(rows: Sequence[CustomerRow]) -> list[tuple[str, str | None]]:
+def right(rows: Sequence[StoredCustomer]) -> list[tuple[str, str | None]]:
     """Tell what their keys are to be."""
     return [(search_key(row.name), canonical_email(row.email)) for row in rows]
 
@@ -91,31 +89,28 @@ async def test_customers_of_one_mailbox_are_told_each_time_until_one_has_another
     ]
     await stored(database, rows)
     told = [Collision(rows[0].id, rows[2].id)]
-    async with database.read() as db:
-        assert await backfill.collisions(db) == told
+    assert await backfill.collisions(database) == told
     for _ in range(2):
         assert await backfill.fill(database) == told
-        async with database.read() as db:
-            assert await backfill.collisions(db) == told
+        assert await backfill.collisions(database) == told
     assert [key for _, key in await keys(database)] == [
         "ada@xn--bcher-kva.example.com",
         "bob@example.com",
         None,
     ]
-    async with database.write() as db:
+    async with database.transaction() as db:
         email = {"email": "eve@example.com", "email_key": "eve@example.com"}
         await db.execute(update(CustomerRow).where(CustomerRow.id == rows[2].id).values(email))
     assert await backfill.fill(database) == []
-    async with database.read() as db:
-        assert await backfill.collisions(db) == []
+    assert await backfill.collisions(database) == []
 
 
 async def test_what_is_changed_while_its_keys_are_made_is_left_alone(
     database: Database,
 ) -> None:
     [row] = await store(database, [before("Ada", "ada@example.com")])
-    read = await backfill._read(database, backfill._FIRST)  # noqa: SLF001 — between two steps of one rule
-    async with database.write() as db:
+    read = await database.fetch_all(backfill._FIRST, size=backfill.BATCH)  # noqa: SLF001 — between two steps of one rule
+    async with database.transaction() as db:
         values = {"name": "Eve", "name_key": "eve"}
         await db.execute(update(CustomerRow).where(CustomerRow.id == row.id).values(values))
     await database.transact(backfill._write, read)  # noqa: SLF001

@@ -7,52 +7,50 @@ from typing import Final
 import pytest
 from sqlalchemy import update
 
-from gql_app.accounts import authentication, letters, outbox, password_reset, validation
+from gql_app.accounts import customers, letters, password_reset, validation
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
-from gql_app.db.engine import Database, Writer
 from gql_app.db.tables import CustomerRow, PasswordResetRow
 from gql_app.errors import Rejected
-from tests.accounts.outbox import STATIONERY, ask_reset, claim, token_of, waiting
+from gql_app.lib.database import Database, Transaction
+from tests.accounts.outbox import OUTBOX, ask_reset, claim, token_of, waiting
 from tests.locks import until_it_waits
-from tests.people import LIFETIMES, NOWHERE
+from tests.people import LIFETIMES, NOWHERE, current
 
 THROTTLE: Final = Throttle(key=b"key of the tests", attempts=100, client_attempts=1000, window=60)
 NEW_HASH: Final = "the hash of another password"
-Event = Callable[[Writer, CustomerRow], Awaitable[object]]
+Event = Callable[[Transaction, CustomerRecord], Awaitable[object]]
 
 
 def changing(**changes: str | bool) -> Event:
     """Make an event of changes that are made at once."""
 
-    async def event(db: Writer, customer: CustomerRow) -> None:
-        row = await db.get_one(CustomerRow, customer.id)
+    async def event(db: Transaction, customer: CustomerRecord) -> None:
+        row = await current(db, customer.id)
         checked = validation.check_changes(
             row, {k: v for k, v in changes.items() if k != "password"}
         )
         hashed = NEW_HASH if "password" in changes else None
-        await authentication.change(db, row.id, checked, password_hash=hashed, origin=NOWHERE)
+        await customers.update(db, row.id, checked, password_hash=hashed, origin=NOWHERE)
 
     return event
 
 
-async def off_and_on(db: Writer, customer: CustomerRow) -> None:
+async def off_and_on(db: Transaction, customer: CustomerRecord) -> None:
     """Deactivate a customer, and take it back."""
     for is_active in (False, True):
         await changing(is_active=is_active)(db, customer)
 
 
-async def there_and_back(db: Writer, customer: CustomerRow) -> None:
+async def there_and_back(db: Transaction, customer: CustomerRecord) -> None:
     """Change a customer's address, and take it back."""
     for email in ("new@example.com", customer.email):
         await changing(email=email)(db, customer)
 
 
-async def change_password(db: Writer, customer: CustomerRow) -> None:
+async def change_password(db: Transaction, customer: CustomerRecord) -> None:
     """Change one's own password."""
-    await authentication.change_password(
-        db, customer, LIFETIMES, password_hash=NEW_HASH, origin=NOWHERE
-    )
+    await customers.change_password(db, customer, LIFETIMES, password_hash=NEW_HASH, origin=NOWHERE)
 
 
 EVENTS: Final[dict[str, Event]] = {
@@ -76,60 +74,61 @@ def event(request: pytest.FixtureRequest) -> Event:
 
 async def refused(database: Database, token: str) -> bool:
     """Tell whether a link is refused where it is looked up, and where it is spent."""
-    async with database.read() as db:
-        found = await password_reset.resettable(db, token)
+    found = await password_reset.resettable(database, token)
     return await refused_in_the_end(database, token) and found is None
 
 
 async def refused_in_the_end(database: Database, token: str) -> bool:
     """Tell whether a link is refused where it is spent."""
     try:
-        async with database.write() as db:
+        async with database.transaction() as db:
             await password_reset.reset(db, token, THROTTLE, password_hash="thief's", origin=NOWHERE)
     except Rejected as why:
         return why.faults == (password_reset.SPENT_LINK,)
     return False
 
 
-async def test_link_that_was_sent_dies(noon: Database, ada: CustomerRow, event: Event) -> None:
+async def test_link_that_was_sent_dies(noon: Database, ada: CustomerRecord, event: Event) -> None:
     await ask_reset(noon, ada)
     (letter,) = await claim(noon)
-    async with noon.write() as db:
-        await outbox.sent(db, letter)
-    async with noon.write() as db:
+    async with noon.transaction() as db:
+        await OUTBOX.sent(db, letter)
+    async with noon.transaction() as db:
         await event(db, ada)
     assert await refused(noon, token_of(letter))
 
 
-async def test_link_that_is_being_sent_dies(noon: Database, ada: CustomerRow, event: Event) -> None:
+async def test_link_that_is_being_sent_dies(
+    noon: Database, ada: CustomerRecord, event: Event
+) -> None:
     await ask_reset(noon, ada)
     (letter,) = await claim(noon)
-    async with noon.write() as db:
+    async with noon.transaction() as db:
         await event(db, ada)
     assert await refused(noon, token_of(letter))
     assert letters.Kind.PASSWORD_RESET not in await waiting(noon)
 
 
 async def test_link_of_a_letter_in_the_outbox_is_never_made(
-    noon: Database, ada: CustomerRow, event: Event
+    noon: Database, ada: CustomerRecord, event: Event
 ) -> None:
     await ask_reset(noon, ada)
-    async with noon.write() as db:
+    async with noon.transaction() as db:
         await event(db, ada)
     assert letters.Kind.PASSWORD_RESET not in await waiting(noon)
     assert "Reset your password" not in [letter.subject for letter in await claim(noon)]
 
 
 async def test_link_that_is_being_composed_dies(
-    noon: Database, ada: CustomerRow, event: Event
+    noon: Database, ada: CustomerRecord, event: Event
 ) -> None:
     async def happen() -> None:
-        async with noon.write() as db:
+        async with noon.transaction() as db:
             await event(db, ada)
 
     await ask_reset(noon, ada)
-    async with noon.write() as db:
-        (letter,) = (await outbox.claim(db, STATIONERY)).letters
+    async with noon.transaction() as db:
+        (letter,) = (await OUTBOX.claim(db)).letters
         happening = asyncio.create_task(happen())
         await until_it_waits(db, happening)
     await happening
@@ -137,13 +136,12 @@ async def test_link_that_is_being_composed_dies(
 
 
 async def test_link_that_is_used_while_it_happens_dies(
-    noon: Database, ada: CustomerRow, event: Event
+    noon: Database, ada: CustomerRecord, event: Event
 ) -> None:
     await ask_reset(noon, ada)
     (letter,) = await claim(noon)
-    async with noon.write() as db:
+    async with noon.transaction() as db:
         await event(db, ada)
-        await db.flush()
         using = asyncio.create_task(refused_in_the_end(noon, token_of(letter)))
         await until_it_waits(db, using)
     assert await using
@@ -151,11 +149,11 @@ async def test_link_that_is_used_while_it_happens_dies(
 
 @pytest.mark.parametrize("changes", [{"name": "Ada Lovelace"}, {"phone": "+1 555 0199"}])
 async def test_link_outlives_what_it_was_not_issued_on(
-    noon: Database, ada: CustomerRow, changes: dict[str, str | bool]
+    noon: Database, ada: CustomerRecord, changes: dict[str, str | bool]
 ) -> None:
     await ask_reset(noon, ada)
     (letter,) = await claim(noon)
-    async with noon.write() as db:
+    async with noon.transaction() as db:
         await changing(**changes)(db, ada)
     assert not await refused(noon, token_of(letter))
 
@@ -170,25 +168,25 @@ async def test_link_outlives_what_it_was_not_issued_on(
     ],
 )
 async def test_link_is_compared_with_the_customer_whoever_changed_them(
-    noon: Database, ada: CustomerRow, changes: dict[str, object]
+    noon: Database, ada: CustomerRecord, changes: dict[str, object]
 ) -> None:
     assert set(letters.BOUND) >= changes.keys()
     await ask_reset(noon, ada)
     (letter,) = await claim(noon)
-    async with noon.write() as db:
+    async with noon.transaction() as db:
         await db.execute(update(CustomerRow).where(CustomerRow.id == ada.id).values(changes))
     assert await refused(noon, token_of(letter))
 
 
-async def test_link_that_is_bound_to_nothing_is_void(noon: Database, ada: CustomerRow) -> None:
+async def test_link_that_is_bound_to_nothing_is_void(noon: Database, ada: CustomerRecord) -> None:
     await ask_reset(noon, ada)
     (letter,) = await claim(noon)
-    async with noon.write() as db:
+    async with noon.transaction() as db:
         await db.execute(update(PasswordResetRow).values(issued_on=None))
     assert await refused(noon, token_of(letter))
 
 
-async def test_what_a_link_is_issued_on_tells_every_part_apart(ada: CustomerRow) -> None:
+async def test_what_a_link_is_issued_on_tells_every_part_apart(ada: CustomerRecord) -> None:
     columns = {name: getattr(ada, name) for name in CustomerRecord._fields}
     record = CustomerRecord(**columns)
     others = [

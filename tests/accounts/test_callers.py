@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import update
 
 from gql_app.accounts import callers, customers
-from gql_app.accounts.callers import SignedIn
-from gql_app.accounts.records import AnySession
-from gql_app.db.engine import Database, Writer
+from gql_app.accounts.records import SessionRecord
+from gql_app.accounts.sessions import SignedIn
 from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.lib.database import Database, Transaction
 from gql_app.lib.ids import new_id
 from gql_app.security.tokens import Claims
 from tests.accounts.rows import statements
@@ -25,22 +25,21 @@ from tests.accounts.test_sessions import (
     living,
     open_session,
 )
-from tests.databases import looking
 from tests.people import NOWHERE, add_customer
+from tests.rows import get_row
 
 
 async def ask(database: Database, customer_id: UUID, session_id: UUID) -> SignedIn | None:
     """Find who bears a token of a session."""
     claims = Claims(customer_id, session_id, NOON, NOON, "key")
-    async with database.read() as db:
-        return await callers.signed_in(db, claims)
+    return await callers.signed_in(database, claims)
 
 
-async def last_used(database: Database, session: AnySession) -> datetime:
+async def last_used(database: Database, session: SessionRecord) -> datetime:
     """Read when a session was last used."""
-    async with looking(database) as db:
-        row = await db.get_one(SessionRow, session.id)
-    return row.last_used_at
+    row = await get_row(database, SessionRow, session.id)
+    moment: datetime = row.last_used_at
+    return moment
 
 
 async def test_a_living_session_tells_who_is_asking(database: Database) -> None:
@@ -67,25 +66,25 @@ async def test_a_session_lives_until_it_expires(
     assert await living(database, ada) == ({ada.id: [session.id]} if lives else {})
 
 
-async def deactivate(db: Writer, session: AnySession) -> None:
+async def deactivate(db: Transaction, session: SessionRecord) -> None:
     """Shut the customer out, behind the session's back."""
     await db.execute(
         update(CustomerRow).where(CustomerRow.id == session.customer_id).values(is_active=False)
     )
 
 
-async def remove(db: Writer, session: AnySession) -> None:
+async def remove(db: Transaction, session: SessionRecord) -> None:
     """Remove the customer."""
     await customers.delete(db, session.customer_id, origin=NOWHERE)
 
 
 @pytest.mark.parametrize("deed", [deactivate, remove, end, end_all])
 async def test_nobody_asks_any_more_after(
-    database: Database, deed: Callable[[Writer, AnySession], Awaitable[None]]
+    database: Database, deed: Callable[[Transaction, SessionRecord], Awaitable[None]]
 ) -> None:
     ada, bob = await add_customer(database, "Ada"), await add_customer(database, "Bob")
     session, other = await open_session(database, ada), await open_session(database, bob)
-    async with database.write() as db:
+    async with database.transaction() as db:
         await deed(db, session)
     assert await ask(database, ada.id, session.id) is None
     assert await ask(database, bob.id, other.id) is not None
@@ -130,7 +129,7 @@ async def test_a_use_is_noted_and_never_turned_back(
     used, other = await open_session(database, ada), await open_session(database, ada)
     for moment in (NOON + HOUR, NOON + MICROSECOND):
         set_clock(moment)
-        async with database.write() as db:
+        async with database.transaction() as db:
             await callers.touch(db, used)
     assert await last_used(database, used) == NOON + HOUR
     assert await last_used(database, other) == NOON

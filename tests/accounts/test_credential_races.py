@@ -1,7 +1,6 @@
 """Credentials that change while somebody else is at them."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from dataclasses import replace
 
 import pytest
@@ -10,16 +9,15 @@ from gql_app.accounts import authentication, password_reset, refresh_tokens, ses
 from gql_app.accounts.audit import Action
 from gql_app.accounts.authentication import Attempt
 from gql_app.accounts.customers import set_password
+from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened
 from gql_app.accounts.throttling import Throttle
-from gql_app.db.engine import Database
-from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
+from gql_app.lib.database import Database
 from tests.accounts.outbox import ask_reset, claim, token_of
-from tests.databases import looking
 from tests.locks import until_it_waits
-from tests.people import LIFETIMES, NOWHERE, add_customer
+from tests.people import LIFETIMES, NOWHERE, add_customer, current
 
 THROTTLE = Throttle(key=b"key of the tests", attempts=100, client_attempts=1000, window=60)
 
@@ -27,7 +25,7 @@ THROTTLE = Throttle(key=b"key of the tests", attempts=100, client_attempts=1000,
 async def reset(database: Database, token: str, password_hash: str) -> str | None:
     """Use a link; tell the code it is rejected with, if it is."""
     try:
-        async with database.write() as db:
+        async with database.transaction() as db:
             await password_reset.reset(
                 db, token, THROTTLE, password_hash=password_hash, origin=NOWHERE
             )
@@ -36,10 +34,9 @@ async def reset(database: Database, token: str, password_hash: str) -> str | Non
     return None
 
 
-async def stored(database: Database, customer: CustomerRow) -> str:
+async def stored(database: Database, customer: CustomerRecord) -> str:
     """Read a customer's hash."""
-    async with looking(database) as db:
-        return (await db.get_one(CustomerRow, customer.id)).password_hash
+    return (await current(database, customer.id)).password_hash
 
 
 async def test_of_two_who_use_one_link_at_once_one_does(database: Database) -> None:
@@ -47,7 +44,7 @@ async def test_of_two_who_use_one_link_at_once_one_does(database: Database) -> N
     await ask_reset(database, ada)
     (letter,) = await claim(database)
     token = token_of(letter)
-    async with database.write() as db:
+    async with database.transaction() as db:
         await password_reset.reset(db, token, THROTTLE, password_hash="first", origin=NOWHERE)
         second = asyncio.create_task(reset(database, token, "second"))
         await until_it_waits(db, second)
@@ -63,54 +60,45 @@ async def test_an_unknown_link_resets_nothing(database: Database) -> None:
 
 async def sign_in(database: Database, attempt: Attempt) -> Opened | None:
     """Sign in within a transaction that may do more."""
-    async with database.write() as db:
+    async with database.transaction() as db:
         return await authentication.sign_in(db, attempt, THROTTLE, LIFETIMES, origin=NOWHERE)
 
 
-async def admit(database: Database, attempt: Attempt) -> Opened | None:
-    """Sign in at once."""
-    return await authentication.admit(database, attempt, LIFETIMES, origin=NOWHERE)
-
-
-def proven(customer: CustomerRow) -> Attempt:
+def proven(customer: CustomerRecord) -> Attempt:
     """Prove a customer's password."""
     limits = THROTTLE.of_password("sign-in", customer.email, None)
     return Attempt(limits, customer, proven=True)
 
 
-@pytest.mark.parametrize("way", [admit, sign_in])
 async def test_who_signs_in_waits_for_a_password_that_is_being_changed(
-    database: Database, way: Callable[[Database, Attempt], Coroutine[None, None, Opened | None]]
+    database: Database,
 ) -> None:
     ada = await add_customer(database, "Ada")
-    async with database.write() as db:
-        row = await db.get_one(CustomerRow, ada.id)
+    async with database.transaction() as db:
+        row = await current(db, ada.id)
         await set_password(db, row, "newer", action=Action.PASSWORD_CHANGED, origin=NOWHERE)
-        await db.flush()
-        signing_in = asyncio.create_task(way(database, proven(ada)))
+        signing_in = asyncio.create_task(sign_in(database, proven(ada)))
         await until_it_waits(db, signing_in)
         assert not signing_in.done()
     assert await signing_in is None
 
 
-@pytest.mark.parametrize("way", [admit, sign_in])
 async def test_who_sign_in_at_the_same_moment_have_no_more_sessions_than_one_by_one(
-    database: Database, way: Callable[[Database, Attempt], Coroutine[None, None, Opened | None]]
+    database: Database,
 ) -> None:
     ada = await add_customer(database, "Ada")
-    for _ in range(sessions.MOST):
-        latest = await admit(database, proven(ada))
-    async with database.write() as db:
+    for _ in range(sessions.MAX_SESSIONS):
+        latest = await sign_in(database, proven(ada))
+    async with database.transaction() as db:
         first = await sessions.open_session(db, ada, NOWHERE, LIFETIMES)
-        signing_in = asyncio.create_task(way(database, proven(ada)))
+        signing_in = asyncio.create_task(sign_in(database, proven(ada)))
         await until_it_waits(db, signing_in)
         assert not signing_in.done()
     second = await signing_in
-    async with database.read() as db:
-        [living] = (await sessions.living(db, [ada.id])).values()
+    [living] = (await sessions.living(database, [ada.id])).values()
     assert second
     assert latest
-    assert len(living) == sessions.MOST
+    assert len(living) == sessions.MAX_SESSIONS
     assert [each.id for each in living][:3] == [
         opened.session.id for opened in (second, first, latest)
     ]
@@ -118,12 +106,12 @@ async def test_who_sign_in_at_the_same_moment_have_no_more_sessions_than_one_by_
 
 async def test_whose_pepper_has_changed_finds_no_successor(database: Database) -> None:
     ada = await add_customer(database, "Ada")
-    async with database.write() as db:
+    async with database.transaction() as db:
         opened = await sessions.open_session(db, ada, NOWHERE, LIFETIMES)
-    async with database.write() as db:
+    async with database.transaction() as db:
         await refresh_tokens.rotate(db, opened.refresh_token, NOWHERE, LIFETIMES)
     peppered = replace(LIFETIMES, pepper=b"another pepper")
-    async with database.write() as db:
+    async with database.transaction() as db:
         again = await refresh_tokens.rotate(db, opened.refresh_token, NOWHERE, peppered)
     assert again is NotRefreshed.UNKNOWN
 
@@ -132,7 +120,6 @@ async def test_whose_pepper_has_changed_finds_no_successor(database: Database) -
 async def test_token_that_is_gone_or_never_was_carries_nothing_on(
     database: Database, token: str
 ) -> None:
-    async with database.write() as db:
+    async with database.transaction() as db:
         assert await refresh_tokens.rotate(db, token, NOWHERE, LIFETIMES) is NotRefreshed.UNKNOWN
-    async with database.read() as db:
-        assert await refresh_tokens.owner(db, token) is None
+    assert await refresh_tokens.owner(database, token) is None

@@ -9,18 +9,18 @@ from sqlalchemy import select, update
 
 from gql_app.accounts import authentication, customers
 from gql_app.accounts.authentication import Attempt
-from gql_app.accounts.limits import Limit
-from gql_app.accounts.records import AnySession
+from gql_app.accounts.records import SessionRecord
 from gql_app.accounts.sessions import open_session
 from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import Changes, check_changes
-from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
 from gql_app.errors import Rejected, TooManyAttempts
+from gql_app.lib.database import Database
 from gql_app.lib.fair_queue import LOCAL
+from gql_app.lib.throttling import Limit
 from gql_app.security.passwords import Passwords
-from tests.databases import looking
 from tests.people import LIFETIMES, NOWHERE, PASSWORD, add_customer, password_hash
+from tests.rows import column, value
 from tests.statements import listened
 from tests.throttles import fill
 
@@ -37,21 +37,19 @@ async def hasher() -> AsyncIterator[Passwords]:
 
 async def store(database: Database, **values: object) -> None:
     """Write something of every customer, behind the rules' back."""
-    async with database.write() as db:
+    async with database.transaction() as db:
         await db.execute(update(CustomerRow).values(**values))
 
 
 async def stored_hash(database: Database) -> str:
     """Read the only customer's hash."""
-    async with looking(database) as db:
-        return (await db.scalars(select(CustomerRow.password_hash))).one()
+    return await value(database, select(CustomerRow.password_hash))
 
 
 async def session_count(database: Database) -> int:
     """Count sessions that have not ended."""
-    async with looking(database) as db:
-        living = select(SessionRow).where(SessionRow.ended_at.is_(None))
-        return len((await db.scalars(living)).all())
+    living = select(SessionRow).where(SessionRow.ended_at.is_(None))
+    return len(await column(database, living))
 
 
 async def check(
@@ -62,24 +60,15 @@ async def check(
 ) -> Attempt:
     """Check a password."""
     return await authentication.check(
-        database.read, hasher, THROTTLE, email=email, password=password, origin=NOWHERE
+        database, hasher, THROTTLE, email=email, password=password, origin=NOWHERE
     )
 
 
-async def sign_in(database: Database, attempt: Attempt) -> AnySession | None:
+async def sign_in(database: Database, attempt: Attempt) -> SessionRecord | None:
     """Sign in, if the attempt was good."""
-    async with database.write() as db:
+    async with database.transaction() as db:
         opened = await authentication.sign_in(db, attempt, THROTTLE, LIFETIMES, origin=NOWHERE)
     return opened.session if opened else None
-
-
-async def admit(database: Database, attempt: Attempt) -> AnySession | None:
-    """Sign in at once, if nothing speaks against it."""
-    opened = await authentication.admit(database, attempt, LIFETIMES, origin=NOWHERE)
-    return opened.session if opened else None
-
-
-SignIn = Callable[[Database, Attempt], Awaitable[AnySession | None]]
 
 
 def old_hash(password: str = PASSWORD) -> str:
@@ -88,19 +77,17 @@ def old_hash(password: str = PASSWORD) -> str:
 
 
 @pytest.mark.parametrize("email", ["ada@example.com", "ADA@Example.COM", "  ada@example.com \t"])
-@pytest.mark.parametrize("way", [admit, sign_in])
 async def test_the_right_password_proves_who_one_is(
-    database: Database, hasher: Passwords, email: str, way: SignIn
+    database: Database, hasher: Passwords, email: str
 ) -> None:
     ada = await add_customer(database, "Ada")
     attempt = await check(database, hasher, email)
     assert attempt.customer is not None
     assert (attempt.customer.id, attempt.renewed_hash) == (ada.id, None)
-    session = await way(database, attempt)
+    session = await sign_in(database, attempt)
     assert session is not None
-    async with looking(database) as db:
-        row = (await db.scalars(select(SessionRow))).one()
-        login = (await db.scalars(select(AuditRow).order_by(AuditRow.id.desc()))).first()
+    [row] = await database.fetch_all(select(SessionRow))
+    login = await database.fetch_one(select(AuditRow).order_by(AuditRow.id.desc()))
     assert (row.id, row.customer_id, row.ended_at) == (session.id, ada.id, None)
     assert login is not None
     assert (login.action, login.actor_id, login.customer_id) == ("session:login", ada.id, ada.id)
@@ -188,19 +175,17 @@ async def set_password(database: Database) -> None:
 
 async def remove(database: Database) -> None:
     """Remove the customer."""
-    async with database.write() as db:
-        for row in await db.scalars(select(CustomerRow)):
+    async with database.transaction() as db:
+        for row in await db.fetch_all(select(CustomerRow)):
             await customers.delete(db, row.id, origin=NOWHERE)
 
 
 @pytest.mark.parametrize("deed", [deactivate, set_password, remove])
 @pytest.mark.parametrize("outdated", [False, True])
-@pytest.mark.parametrize("way", [admit, sign_in])
 async def test_signing_in_is_refused_if_the_account_changed_since_the_check(
     database: Database,
     hasher: Passwords,
     deed: Callable[[Database], Awaitable[None]],
-    way: SignIn,
     *,
     outdated: bool,
 ) -> None:
@@ -208,12 +193,10 @@ async def test_signing_in_is_refused_if_the_account_changed_since_the_check(
     await store(database, password_hash=old_hash() if outdated else password_hash())
     proof = await check(database, hasher)
     await deed(database)
-    async with looking(database) as db:
-        left = (await db.scalars(select(CustomerRow.password_hash))).all()
-    assert await way(database, proof) is None
+    left = await column(database, select(CustomerRow.password_hash))
+    assert await sign_in(database, proof) is None
     assert await session_count(database) == 0
-    async with looking(database) as db:
-        assert (await db.scalars(select(CustomerRow.password_hash))).all() == left
+    assert await column(database, select(CustomerRow.password_hash)) == left
 
 
 @pytest.mark.parametrize(
@@ -222,15 +205,13 @@ async def test_signing_in_is_refused_if_the_account_changed_since_the_check(
         *THROTTLE.of_password("sign-in", "ada@example.com", NOWHERE.ip_address).all,
     ],
 )
-async def test_nobody_is_admitted_at_once_where_somebody_failed_lately(
+async def test_where_somebody_failed_lately_the_right_password_signs_in(
     database: Database, hasher: Passwords, failed: Limit
 ) -> None:
     await add_customer(database, "Ada")
     proof = await check(database, hasher)
-    async with database.write() as db:
+    async with database.transaction() as db:
         await THROTTLE.count(db, failed)
-    assert await admit(database, proof) is None
-    assert await session_count(database) == 0
     assert await sign_in(database, proof)
     assert await session_count(database) == 1
 
@@ -248,16 +229,6 @@ async def test_unknown_address_costs_the_statements_of_a_known_one(
                 assert await sign_in(database, attempt) is None
         told.append(sent)
     assert told[0] == told[1] != []
-
-
-async def test_only_who_needs_no_new_hash_is_admitted_at_once(
-    database: Database, hasher: Passwords
-) -> None:
-    await add_customer(database, "Ada")
-    assert await admit(database, await check(database, hasher, password="another one")) is None
-    await store(database, password_hash=old_hash())
-    assert await admit(database, await check(database, hasher)) is None
-    assert await session_count(database) == 0
 
 
 @pytest.mark.parametrize(
@@ -278,26 +249,24 @@ async def test_only_a_new_password_or_losing_access_ends_sessions(
 ) -> None:
     ada = await add_customer(database, "Ada", is_admin=True)
     bob = await add_customer(database, "Bob", is_admin=True)
-    async with database.write() as db:
+    async with database.transaction() as db:
         for row in (ada, ada, bob):
             await open_session(db, row, NOWHERE, LIFETIMES)
     changes = Changes(values, PASSWORD if new_hash else None)
-    async with database.write() as db:
-        row = await authentication.change(
-            db, ada.id, changes, password_hash=new_hash, origin=NOWHERE
-        )
+    async with database.transaction() as db:
+        row = await customers.update(db, ada.id, changes, password_hash=new_hash, origin=NOWHERE)
     assert row.password_hash == (new_hash or ada.password_hash)
     assert await session_count(database) == left
 
 
 async def test_a_rejected_change_ends_no_session(database: Database) -> None:
     ada = await add_customer(database, "Ada", is_admin=True)
-    async with database.write() as db:
+    async with database.transaction() as db:
         await open_session(db, ada, NOWHERE, LIFETIMES)
     changes = check_changes(ada, {"is_active": False, "password": "a password of its own"})
     with pytest.raises(Rejected) as why:
-        async with database.write() as db:
-            await authentication.change(
+        async with database.transaction() as db:
+            await customers.update(
                 db, ada.id, changes, password_hash="another hash", origin=NOWHERE
             )
     assert [fault.code for fault in why.value.faults] == ["LAST_ADMIN"]
@@ -313,10 +282,9 @@ async def test_only_an_account_that_there_is_is_unlocked(
     await fill(database, THROTTLE.of_password("sign-in", "ada@example.com", None).lockout)
     with pytest.raises(TooManyAttempts):
         await check(database, hasher)
-    async with database.write() as db:
+    async with database.transaction() as db:
         assert await authentication.unlock(db, email, THROTTLE) is known
     if known:
         assert (await check(database, hasher)).proven
-    async with looking(database) as db:
-        actions = (await db.scalars(select(AuditRow.action))).all()
+    actions = await column(database, select(AuditRow.action))
     assert actions.count("session:unlock") == known

@@ -10,10 +10,9 @@ from uuid import UUID
 import pytest
 
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
-from gql_app.db.engine import Database
-from gql_app.errors import BadUserInput
-from gql_app.lib.pagination.cursors import name_of
-from gql_app.lib.pagination.pages import Listing, Window
+from gql_app.lib.database import Database
+from gql_app.lib.pagination import InvalidArgument, Listing, Window
+from gql_app.lib.pagination.cursors import digest
 from tests.accounts.rows import (
     EVERYBODY,
     ORDERS,
@@ -77,14 +76,14 @@ def encoded(raw: bytes) -> str:
 
 def forged(order: Order, *keys: object) -> str:
     """Write a cursor of a list with keys that no row may have."""
-    name = name_of(everybody(order).identity)
+    name = digest(everybody(order).identity)
     return encoded(json.dumps([name, *keys], separators=(",", ":")).encode())
 
 
 async def refuse(of: Listing, given: str) -> None:
     """See a cursor refused on either side, with advice, before any database is asked."""
     for window in (Window(after=given), Window(before=given, backward=True)):
-        with pytest.raises(BadUserInput, match="cursor") as why:
+        with pytest.raises(InvalidArgument, match="cursor") as why:
             await read(Database("sqlite:////no/such.db"), of, window)
         assert why.value.extensions == {"code": "BAD_USER_INPUT"}
         assert not given or given not in why.value.message
@@ -180,7 +179,7 @@ async def test_a_cursor_with_anything_added_is_refused(more: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 async def test_a_cursor_that_is_spelt_otherwise_is_refused(encoding: str) -> None:
-    spelt = f'["{name_of(everybody(BY_EMAIL).identity)}", "ada@example.com"]'
+    spelt = f'["{digest(everybody(BY_EMAIL).identity)}", "ada@example.com"]'
     await refuse(everybody(BY_EMAIL), encoded(spelt.encode(encoding)))
 
 
@@ -203,7 +202,7 @@ def test_cursor_is_spelt_as_it_always_was(which: Filter, order: Order, written: 
     row.id, row.name_key = UUID(ID), 'é"\\\n🦊\x7f\u2028'
     of = listing(which, order, by_admin=True)
     assert cursor(of, row) == written
-    assert of.read(written) == tuple(getattr(row, key) for key in of.shape.keys)
+    assert of.read(written) == tuple(getattr(row, key) for key in of.query.keys)
 
 
 @pytest.mark.parametrize("name", ["🎉" * 200, "\u0390" * 200, '"\\' * 100, "n"])

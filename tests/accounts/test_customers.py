@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from unicodedata import normalize
 from uuid import UUID
 
@@ -10,29 +11,29 @@ import pytest
 from sqlalchemy import select
 
 from gql_app.accounts import customers, sessions
-from gql_app.accounts.identity import email_keys
-from gql_app.accounts.validation import Changes, NewCustomer, check_changes, check_new
-from gql_app.db.engine import Database, Writer
+from gql_app.accounts.validation import Changes, NewCustomer, check_changes, check_new, email_keys
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import Fault, Rejected
+from gql_app.lib.database import Database, Transaction
 from gql_app.lib.ids import new_id
-from tests.databases import looking
 from tests.people import LIFETIMES, NOWHERE, PASSWORD, add_customer
+from tests.rows import column
 
 NOON = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 LATER = NOON + timedelta(seconds=1)
 
 
-async def everybody(database: Database) -> list[CustomerRow]:
+async def everybody(database: Database) -> list[Any]:
     """Read all customers, by name."""
-    async with looking(database) as db:
-        return list(await db.scalars(select(CustomerRow).order_by(CustomerRow.name)))
+    return await database.fetch_all(select(CustomerRow).order_by(CustomerRow.name))
 
 
-async def attempt(database: Database, work: Callable[[Writer], Awaitable[object]]) -> str | None:
+async def attempt(
+    database: Database, work: Callable[[Transaction], Awaitable[object]]
+) -> str | None:
     """Do something in a transaction of its own; tell the code it is rejected with, if it is."""
     try:
-        async with database.write() as db:
+        async with database.transaction() as db:
             await work(db)
     except Rejected as why:
         return code_and_field(why)[0]
@@ -40,7 +41,7 @@ async def attempt(database: Database, work: Callable[[Writer], Awaitable[object]
 
 
 def code_and_field(why: Rejected) -> tuple[str, str | None]:
-    """Tell the one fault of a rejection."""
+    """Return the one fault of a rejection."""
     [fault] = why.faults
     assert isinstance(fault, Fault)
     return fault.code, fault.field
@@ -74,7 +75,7 @@ async def test_a_new_customer_is_stored_as_checked(
     made = check_new(
         name=normalize("NFD", " Élodie "), email="Élodie@EXAMPLE.com", password=PASSWORD, phone="5"
     )
-    async with database.write() as db:
+    async with database.transaction() as db:
         answered = await customers.create(db, made, password_hash="hash", origin=NOWHERE)
     [row] = await everybody(database)
     assert row.id == answered.id
@@ -88,9 +89,8 @@ async def test_a_new_customer_is_stored_as_checked(
 
 async def test_a_customer_is_found_by_id(database: Database) -> None:
     ada = await add_customer(database, "Ada")
-    async with database.read() as db:
-        found = await customers.by_id(db, ada.id)
-        nobody = await customers.by_id(db, new_id())
+    found = await customers.by_id(database, ada.id)
+    nobody = await customers.by_id(database, new_id())
     assert found is not None
     assert (found.id, nobody) == (ada.id, None)
 
@@ -102,8 +102,7 @@ async def test_a_customer_is_found_by_their_address_however_it_is_typed(
     database: Database, typed: str
 ) -> None:
     elodie = await add_customer(database, "Élodie", "Élodie@example.com")
-    async with database.read() as db:
-        found = await customers.by_email(db, typed)
+    found = await customers.by_email(database, typed)
     assert found is not None
     assert found.id == elodie.id
 
@@ -111,8 +110,7 @@ async def test_a_customer_is_found_by_their_address_however_it_is_typed(
 @pytest.mark.parametrize("typed", ["bob@example.com", "", "ada", "ada@example.com\0", "\ud800@a.b"])
 async def test_nobody_is_found_by_any_other_address(database: Database, typed: str) -> None:
     await add_customer(database, "Ada")
-    async with database.read() as db:
-        assert await customers.by_email(db, typed) is None
+    assert await customers.by_email(database, typed) is None
 
 
 async def test_an_address_is_taken_in_any_case(database: Database) -> None:
@@ -125,7 +123,7 @@ async def test_an_address_is_taken_in_any_case(database: Database) -> None:
 async def test_taken_names_the_field(database: Database) -> None:
     await add_customer(database, "Ada")
     with pytest.raises(Rejected) as why:
-        async with database.write() as db:
+        async with database.transaction() as db:
             await customers.create(db, new("ada@example.com"), password_hash="x", origin=NOWHERE)
     assert code_and_field(why.value) == ("TAKEN", "email")
 
@@ -168,7 +166,7 @@ async def test_a_rejected_write_leaves_nothing(database: Database) -> None:
     ada = await add_customer(database, "Ada")
     added = new("bob@example.com", "Bob")
 
-    async def work(db: Writer) -> None:
+    async def work(db: Transaction) -> None:
         await customers.update(db, ada.id, check_changes(ada, {"name": "Augusta"}), origin=NOWHERE)
         await customers.create(db, added, password_hash="x", origin=NOWHERE)
         await customers.create(db, added, password_hash="x", origin=NOWHERE)
@@ -185,7 +183,7 @@ async def test_a_change_writes_what_is_given_and_nothing_else(
     bob = await add_customer(database, "Bob")
     set_clock(LATER)
     changes = check_changes(ada, {"name": "Augusta", "is_admin": True})
-    async with database.write() as db:
+    async with database.transaction() as db:
         await customers.update(db, ada.id, changes, origin=NOWHERE)
     row, untouched = await everybody(database)
     assert (row.name, row.name_key, row.is_admin) == ("Augusta", "augusta", True)
@@ -197,7 +195,7 @@ async def test_a_change_writes_what_is_given_and_nothing_else(
 
 async def test_null_clears_the_phone(database: Database) -> None:
     ada = await add_customer(database, "Ada", phone="555 0100")
-    async with database.write() as db:
+    async with database.transaction() as db:
         await customers.update(db, ada.id, check_changes(ada, {"phone": None}), origin=NOWHERE)
     assert [row.phone for row in await everybody(database)] == [None]
 
@@ -220,7 +218,7 @@ async def test_updated_at_stays_when_nothing_changes(
     set_clock(NOON)
     ada = await add_customer(database, "Ada")
     set_clock(LATER)
-    async with database.write() as db:
+    async with database.transaction() as db:
         row = await customers.update(db, ada.id, check_changes(ada, given), origin=NOWHERE)
     assert (row.updated_at, (await everybody(database))[0].updated_at) == (NOON, NOON)
 
@@ -234,15 +232,27 @@ async def test_nobody_can_not_be_changed(
     await add_customer(database, "Ada", is_admin=True)
     changes = Changes(values)
     with pytest.raises(Rejected) as why:
-        async with database.write() as db:
+        async with database.transaction() as db:
             await customers.update(db, new_id(), changes, origin=NOWHERE)
+    assert code_and_field(why.value) == ("NOT_FOUND", "id")
+
+
+async def test_password_of_whoever_is_gone_can_not_be_set(database: Database) -> None:
+    ada = await add_customer(database, "Ada")
+    async with database.transaction() as db:
+        await customers.delete(db, ada.id, origin=NOWHERE)
+    with pytest.raises(Rejected) as why:
+        async with database.transaction() as db:
+            await customers.change_password(
+                db, ada, LIFETIMES, password_hash="another hash", origin=NOWHERE
+            )
     assert code_and_field(why.value) == ("NOT_FOUND", "id")
 
 
 async def test_nobody_can_not_be_removed(database: Database) -> None:
     ada = await add_customer(database, "Ada")
     with pytest.raises(Rejected) as why:
-        async with database.write() as db:
+        async with database.transaction() as db:
             await customers.delete(db, new_id(), origin=NOWHERE)
     assert code_and_field(why.value) == ("NOT_FOUND", "id")
     assert [row.id for row in await everybody(database)] == [ada.id]
@@ -250,14 +260,13 @@ async def test_nobody_can_not_be_removed(database: Database) -> None:
 
 async def test_a_removed_customer_takes_their_sessions_along(database: Database) -> None:
     ada, bob = await add_customer(database, "Ada"), await add_customer(database, "Bob")
-    async with database.write() as db:
+    async with database.transaction() as db:
         for row in (ada, ada, bob):
             await sessions.open_session(db, row, NOWHERE, LIFETIMES)
-    async with database.write() as db:
+    async with database.transaction() as db:
         await customers.delete(db, ada.id, origin=NOWHERE)
     assert [row.id for row in await everybody(database)] == [bob.id]
-    async with looking(database) as db:
-        assert list(await db.scalars(select(SessionRow.customer_id))) == [bob.id]
+    assert await column(database, select(SessionRow.customer_id)) == [bob.id]
 
 
 async def test_of_ten_racing_removals_one_finds_the_customer(database: Database) -> None:

@@ -4,11 +4,12 @@ import pytest
 
 from gql_app.accounts import customers
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
-from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
-from gql_app.lib.pagination.pages import Window
-from tests.accounts.rows import CROWD, FREQUENT, RARE, SHORT, names, store, walk
+from gql_app.lib.database import Database
+from gql_app.lib.pagination import Window
+from tests.accounts.rows import CROWD, FREQUENT, RARE, SHORT, StoredCustomer, names, store, walk
 from tests.accounts.rows import customer as made
+from tests.rows import change
 
 ANYBODYS = [
     Order(field, descending=down)
@@ -18,7 +19,7 @@ ANYBODYS = [
 
 
 @pytest.fixture
-async def half(database: Database) -> tuple[Database, list[CustomerRow]]:
+async def half(database: Database) -> tuple[Database, list[StoredCustomer]]:
     """Store twenty customers, of whom each other one is deactivated."""
     rows = [made(f"Zebedee {n:02}", seconds=n) for n in range(20)]
     for row in rows[::2]:
@@ -30,7 +31,7 @@ async def half(database: Database) -> tuple[Database, list[CustomerRow]]:
 @pytest.mark.parametrize("which", [Filter(), RARE, SHORT, Filter(is_admin=False)])
 @pytest.mark.parametrize("backward", [False, True])
 async def test_no_page_shows_them_and_every_other_one_once(
-    half: tuple[Database, list[CustomerRow]], order: Order, which: Filter, *, backward: bool
+    half: tuple[Database, list[StoredCustomer]], order: Order, which: Filter, *, backward: bool
 ) -> None:
     database, rows = half
     of = listing(which, order, by_admin=False, caller_id=rows[1].id)
@@ -43,44 +44,41 @@ async def test_no_page_shows_them_and_every_other_one_once(
 
 @pytest.mark.parametrize("which", [Filter(), RARE, SHORT, Filter(is_admin=False)])
 async def test_no_count_counts_them(
-    half: tuple[Database, list[CustomerRow]], which: Filter
+    half: tuple[Database, list[StoredCustomer]], which: Filter
 ) -> None:
     database, rows = half
-    async with database.read() as db:
-        for by_admin, caller, count in (
-            (True, rows[1], 20),
-            (False, rows[1], 10),
-            (False, rows[0], 11),  # oneself one always sees
-        ):
-            of = listing(which, Order(), by_admin=by_admin, caller_id=caller.id)
-            assert await of.count(db) == count
+    for by_admin, caller, count in (
+        (True, rows[1], 20),
+        (False, rows[1], 10),
+        (False, rows[0], 11),  # oneself one always sees
+    ):
+        of = listing(which, Order(), by_admin=by_admin, caller_id=caller.id)
+        assert await of.count(database) == count
 
 
 async def test_by_id_they_are_nobody_but_to_admins_and_themselves(
-    half: tuple[Database, list[CustomerRow]],
+    half: tuple[Database, list[StoredCustomer]],
 ) -> None:
     database, [gone, active, *_] = half
-    async with database.read() as db:
-        for by_admin, caller, seen in (
-            (True, active, True),
-            (False, active, False),
-            (False, gone, True),
-        ):
-            found = await customers.seen(db, gone.id, by_admin=by_admin, caller_id=caller.id)
-            assert (found is not None) == seen
-        assert await customers.seen(db, active.id, by_admin=False, caller_id=gone.id)
+    for by_admin, caller, seen in (
+        (True, active, True),
+        (False, active, False),
+        (False, gone, True),
+    ):
+        found = await customers.seen(database, gone.id, by_admin=by_admin, caller_id=caller.id)
+        assert (found is not None) == seen
+    assert await customers.seen(database, active.id, by_admin=False, caller_id=gone.id)
 
 
 async def test_rare_matches_are_found_among_many_of_them(
-    crowd: tuple[Database, list[CustomerRow]],
+    crowd: tuple[Database, list[StoredCustomer]],
 ) -> None:
     database, rare = crowd
-    async with database.write() as db:
-        (await db.get_one(CustomerRow, rare[1].id)).is_active = False
+    async with database.transaction() as db:
+        await change(db, CustomerRow, rare[1].id, is_active=False)
     of = listing(RARE, Order(), by_admin=False, caller_id=None)
     pages = [names(page.rows) async for page in walk(database, of, 1, backward=False)]
     assert pages == [[rare[0].name], [rare[2].name]]
     everybody = listing(FREQUENT, Order(), by_admin=False, caller_id=None)
-    async with database.read() as db:
-        assert await everybody.count(db) == CROWD
-        assert len((await everybody.page(db, Window(500), ["id"])).rows) == 500
+    assert await everybody.count(database) == CROWD
+    assert len((await everybody.page(database, Window(500), ["id"])).rows) == 500

@@ -5,14 +5,13 @@ import pytest
 from gql_app.accounts import audit
 from gql_app.cli import exports
 from gql_app.cli.exports import PAGE
-from gql_app.db.engine import Database
+from gql_app.lib.database import Database
 from tests.accounts.rows import customer, statements, store
 
 
 async def read(database: Database, *fields: str) -> list[list[tuple[object, ...]]]:
     """Read all pages."""
-    async with database.read() as db:
-        return [[tuple(row) for row in page] async for page in exports.pages(db, fields)]
+    return [[tuple(row) for row in page] async for page in exports.pages(database, fields)]
 
 
 @pytest.mark.parametrize(
@@ -25,8 +24,7 @@ async def test_everybody_is_there_once_in_the_order_of_ids(
     pages = await read(database, "id", "name")
     assert [len(page) for page in pages] == sizes
     assert [row for page in pages for row in page] == sorted((row.id, row.name) for row in stored)
-    async with database.read() as db:
-        assert await exports.count(db) == count
+    assert await exports.count(database) == count
 
 
 async def test_no_hash_leaves_the_database_unless_it_is_asked_for(database: Database) -> None:
@@ -38,9 +36,8 @@ async def test_no_hash_leaves_the_database_unless_it_is_asked_for(database: Data
 
 
 async def test_what_was_read_out_is_recorded_by_its_names(database: Database) -> None:
-    async with database.write() as db:
-        exports.record(db, ["name", "password_hash"])
-    async with database.read() as db:
-        (event,) = [event async for event in audit.stream(db)]
+    async with database.transaction() as db:
+        await exports.record(db, ["name", "password_hash"])
+    (event,) = [event async for event in audit.stream(database)]
     assert (event.action, event.fields) == ("customer:export", ["name", "password_hash"])
     assert (event.actor_id, event.customer_id) == (None, None)

@@ -7,25 +7,26 @@ from itertools import product
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.accounts.records import AuditRecord
-from gql_app.db.engine import Database
-from gql_app.db.tables import CustomerRow
-from gql_app.lib.pagination.pages import SAMPLE, Window
+from gql_app.lib.database import Database
+from gql_app.lib.pagination import Window
+from gql_app.lib.pagination.listing import SAMPLE
 from tests.accounts.rows import (
     FREQUENT,
     ORDERS,
     RARE,
     SHORT,
     START,
+    StoredCustomer,
     cursor,
     read,
     statements,
 )
+from tests.databases import sent
 
 ORDERED = {
     OrderField.CREATED_AT: {"ix_customers_created_at"},
@@ -50,14 +51,10 @@ async def plan_of(
     off: Sequence[str] = ("seqscan",),
 ) -> list[dict[str, Any]]:
     """Ask PostgreSQL how it would run a statement, were the table too large to read whole."""
-    database = Database(url)
-    async with database.engine.connect() as connection:
-        for way in off:
-            await connection.execute(text(f"SET LOCAL enable_{way} = off"))
-        how = f"EXPLAIN (FORMAT JSON{', ANALYZE' if analyze else ''})"
-        [(plan,)] = (await connection.exec_driver_sql(f"{how} {statement}", tuple(values))).all()
-    await database.close()
-    return list(nodes((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]))
+    ways = [f"SET LOCAL enable_{way} = off" for way in off]
+    how = f"EXPLAIN (FORMAT JSON{', ANALYZE' if analyze else ''})"
+    [(plan,)] = await sent(url, *ways, f"{how} {statement}", values=values)
+    return list(nodes(json.loads(plan)[0]["Plan"]))
 
 
 def used(plan: list[dict[str, Any]]) -> set[str]:
@@ -91,7 +88,7 @@ def used(plan: list[dict[str, Any]]) -> set[str]:
     ],
 )
 async def test_postgresql_walks_the_order_first_and_gathers_by_the_filters_index(
-    crowd: tuple[Database, list[CustomerRow]],
+    crowd: tuple[Database, list[StoredCustomer]],
     database_url: str,
     which: Filter,
     indexes: set[str],
@@ -112,7 +109,7 @@ async def test_postgresql_walks_the_order_first_and_gathers_by_the_filters_index
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("order", ORDERS)
 async def test_postgresql_walks_an_orders_index_and_reads_rows_of_a_page_alone(
-    crowd: tuple[Database, list[CustomerRow]], database_url: str, order: Order
+    crowd: tuple[Database, list[StoredCustomer]], database_url: str, order: Order
 ) -> None:
     database, rare = crowd
     all_at_once = Filter("ze", is_admin=False, created_before=START + timedelta(days=1))
@@ -132,20 +129,22 @@ async def test_postgresql_walks_an_orders_index_and_reads_rows_of_a_page_alone(
 
 
 async def plan_on_sqlite(
-    database: Database, statement: str, values: Sequence[object]
+    url: str, statement: str, values: Sequence[object]
 ) -> list[tuple[int, str]]:
     """Ask SQLite how it would run a statement: each step, and below which other."""
-    async with database.engine.connect() as connection:
-        how = f"EXPLAIN QUERY PLAN {statement}"
-        plan = (await connection.exec_driver_sql(how, tuple(values))).all()
-    return [(row.parent, row.detail) for row in plan]
+    plan = await sent(url, f"EXPLAIN QUERY PLAN {statement}", values=values)
+    return [(parent, detail) for _, parent, _, detail in plan]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("by_admin", [True, False])
 @pytest.mark.parametrize("field", [OrderField.CREATED_AT, OrderField.NAME])
 async def test_sqlite_walks_an_orders_index_and_reads_rows_of_a_page_alone(
-    crowd: tuple[Database, list[CustomerRow]], field: OrderField, *, by_admin: bool
+    crowd: tuple[Database, list[StoredCustomer]],
+    database_url: str,
+    field: OrderField,
+    *,
+    by_admin: bool,
 ) -> None:
     """The index of addresses is part of SQLite's table, so that it holds nothing else."""
     database, [caller, *_] = crowd
@@ -153,7 +152,7 @@ async def test_sqlite_walks_an_orders_index_and_reads_rows_of_a_page_alone(
     of = listing(RARE, order, by_admin=by_admin, caller_id=caller.id)
     with statements() as seen:
         await read(database, of, Window(1))
-    scouting, _, gathering = [await plan_on_sqlite(database, *each) for each in seen]
+    scouting, _, gathering = [await plan_on_sqlite(database_url, *each) for each in seen]
     [index] = ORDERED[order.field]
     tables = [step for _, step in scouting if "customers" in step]
     assert tables[0] == f"SCAN customers USING COVERING INDEX {index}"
@@ -165,13 +164,13 @@ async def test_sqlite_walks_an_orders_index_and_reads_rows_of_a_page_alone(
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("order", ORDERS)
 async def test_sqlite_walks_the_order_without_sorting_the_table(
-    crowd: tuple[Database, list[CustomerRow]], order: Order
+    crowd: tuple[Database, list[StoredCustomer]], database_url: str, order: Order
 ) -> None:
     database, _ = crowd
     with statements() as seen:
         await read(database, listing(FREQUENT, order, by_admin=True), Window(1))
     [scouting] = seen
-    plan = await plan_on_sqlite(database, *scouting)
+    plan = await plan_on_sqlite(database_url, *scouting)
     tables = [step for _, step in plan if "customers" in step]
     assert tables
     assert all("USING" in step and "INDEX" in step for step in tables)
@@ -181,12 +180,11 @@ async def test_sqlite_walks_the_order_without_sorting_the_table(
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_a_count_reads_no_more_rows_than_it_may_answer(
-    crowd: tuple[Database, list[CustomerRow]], database_url: str
+    crowd: tuple[Database, list[StoredCustomer]], database_url: str
 ) -> None:
     database, _ = crowd
     with statements() as seen:
-        async with database.read() as db:
-            await listing(Filter(), Order(), by_admin=True).count(db, 7)
+        await listing(Filter(), Order(), by_admin=True).count(database, 7)
     plan = await plan_of(database_url, *seen[0], analyze=True)
     [scan] = [node for node in plan if "Scan" in node["Node Type"]]
     assert scan["Actual Rows"] == 7
@@ -195,13 +193,12 @@ async def test_a_count_reads_no_more_rows_than_it_may_answer(
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("order", [Order(), Order(OrderField.EMAIL)])
 async def test_postgresql_counts_what_a_sample_says_is_frequent_without_its_index(
-    crowd: tuple[Database, list[CustomerRow]], database_url: str, order: Order
+    crowd: tuple[Database, list[StoredCustomer]], database_url: str, order: Order
 ) -> None:
     database, rare = crowd
     for which, looks in ((FREQUENT, [1, 1, 0]), (RARE, [1, 0, 1])):
         with statements() as seen:
-            async with database.read() as db:
-                await listing(which, order, by_admin=True).count(db, 200)
+            await listing(which, order, by_admin=True).count(database, 200)
         plan = await plan_of(database_url, *seen[0], analyze=True)
         parts = [node for node in plan if node.get("Parent Relationship") == "InitPlan"]
         assert [node["Actual Loops"] for node in parts] == looks, "a sample, the nearest, all"
@@ -214,14 +211,13 @@ async def test_postgresql_counts_what_a_sample_says_is_frequent_without_its_inde
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("action", [None, Action.LOGIN.value])
 async def test_audited_events_of_one_customer_or_action_are_a_walk(
-    crowd: tuple[Database, list[CustomerRow]], database_url: str, action: str | None
+    crowd: tuple[Database, list[StoredCustomer]], database_url: str, action: str | None
 ) -> None:
     database, rare = crowd
     customer_id = rare[0].id if action is None else None
     of = audit.listing(customer_id=customer_id, action=action)
     with statements() as seen:
-        async with database.read() as db:
-            await of.page(db, Window(1), AuditRecord._fields)
+        await of.page(database, Window(1), AuditRecord._fields)
     [page] = seen
     walks = [node for node in await plan_of(database_url, *page) if "Index Name" in node]
     index = f"ix_audit_events_{'customer_id' if action is None else 'action'}"

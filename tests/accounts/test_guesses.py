@@ -5,17 +5,14 @@ from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
-from gql_app.accounts import guesses
-from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.guesses import INTERVAL, MOST, Guesses
-from gql_app.db.engine import Database
+from gql_app.accounts import audit
+from gql_app.accounts.audit import GUESS_INTERVAL, MAX_GUESS_COUNTS, Action, Guesses, Origin
 from gql_app.db.tables import AuditRow
 from gql_app.errors import Unavailable
+from gql_app.lib.database import Database, StatementError
 from gql_app.lib.ids import new_id
-from tests.databases import looking
 
 ADA = new_id()
 HOME, AWAY = Origin("192.0.2.1", "a browser", ADA), Origin("198.51.100.1")
@@ -41,14 +38,13 @@ def watch() -> Watch:
 
 async def told(database: Database) -> Sequence[Told]:
     """Tell what the audit knows."""
-    async with looking(database) as db:
-        rows = (await db.scalars(select(AuditRow).order_by(AuditRow.at, AuditRow.id))).all()
+    rows = await database.fetch_all(select(AuditRow).order_by(AuditRow.at, AuditRow.id))
     return [(row.action, row.ip_address, row.fields) for row in rows]
 
 
 async def rename(database: Database, before: str, after: str) -> None:
     """Rename a table."""
-    async with database.write() as db:
+    async with database.transaction() as db:
         await db.execute(text(f"ALTER TABLE {before} RENAME TO {after}"))
 
 
@@ -60,11 +56,11 @@ async def test_first_is_told_at_once_and_the_others_once_a_minute(
         noted.note(Action.TOKEN_REFUSED, AWAY)
     assert noted.first.is_set()
     assert await noted.record(database) == 1
-    for second in range(1, INTERVAL):
+    for second in range(1, GUESS_INTERVAL):
         watch.now = second
         noted.note(Action.TOKEN_REFUSED, AWAY)
         assert await noted.record(database) == 0
-    watch.now = INTERVAL
+    watch.now = GUESS_INTERVAL
     assert await noted.record(database) == 1
     assert await noted.record(database) == 0
     assert await told(database) == [
@@ -82,8 +78,7 @@ async def test_each_kind_client_and_account_has_a_count_of_its_own(
     noted.note(Action.PROOF_FAILED, AWAY, ADA)
     noted.note(Action.REFRESH_REFUSED, AWAY)
     assert await noted.record(database) == 4
-    async with looking(database) as db:
-        rows = (await db.scalars(select(AuditRow))).all()
+    rows = await database.fetch_all(select(AuditRow))
     assert {(row.customer_id, row.actor_id) for row in rows} >= {(ADA, ADA), (ADA, None)}
     assert all(row.fields == [] for row in rows)
 
@@ -93,12 +88,12 @@ async def test_after_a_quiet_minute_the_next_is_told_at_once(
 ) -> None:
     noted = Guesses(watch)
     for minute in range(3):
-        watch.now = minute * 2 * INTERVAL
+        watch.now = minute * 2 * GUESS_INTERVAL
         noted.first.clear()
         noted.note(Action.RESET_REFUSED, AWAY)
         assert noted.first.is_set() == (minute != 1)
         assert await noted.record(database) == 1
-        watch.now += INTERVAL
+        watch.now += GUESS_INTERVAL
         assert await noted.record(database) == 0
         if minute == 0:  # told again while it is remembered still
             noted.note(Action.RESET_REFUSED, AWAY)
@@ -108,8 +103,8 @@ async def test_after_a_quiet_minute_the_next_is_told_at_once(
 async def test_clients_beyond_those_that_are_told_apart_count_as_one(
     database: Database, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guesses, "MOST", 2)
-    assert MOST == 1_000
+    monkeypatch.setattr(audit, "MAX_GUESS_COUNTS", 2)
+    assert MAX_GUESS_COUNTS == 1_000
     noted = Guesses(watch)
     for number in range(10):
         noted.note(Action.TOKEN_REFUSED, Origin(f"192.0.2.{number}", "a browser", ADA))
@@ -131,7 +126,7 @@ async def test_what_the_database_could_not_be_told_is_told_later(
         await noted.record(broken)
     await broken.close()
     await rename(database, "audit_events", "mislaid")
-    with pytest.raises(DBAPIError, match="audit_events"):
+    with pytest.raises(StatementError, match="audit_events"):
         await noted.record(database)
     await rename(database, "mislaid", "audit_events")
     noted.note(Action.TOKEN_REFUSED, AWAY)

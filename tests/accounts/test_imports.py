@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,12 +11,12 @@ from sqlalchemy import select
 
 from gql_app.cli import imports
 from gql_app.cli.imports import FIELDS, Record, Refused
-from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow, CustomerRow
 from gql_app.errors import Rejected
+from gql_app.lib.database import Database
 from tests.accounts.conftest import NOON
 from tests.accounts.test_customer_checks import FAULTY
-from tests.databases import contents, looking
+from tests.databases import contents
 from tests.people import add_customer, password_hash
 
 HASH = "$2b$04$/XBUaNeyrWOZslfTIFWLSeA552.l22TIm6.NHqCGThoAQv3fUnw8K"
@@ -43,7 +44,7 @@ def faults(values: Mapping[str, object]) -> list[tuple[str, str | None]]:
 async def bring(database: Database, *all_values: Mapping[str, object]) -> list[Refused]:
     """Import a batch, whose refusals undo nothing here."""
     records = [Record(line, values) for line, values in enumerate(all_values, 2)]
-    async with database.write() as db:
+    async with database.transaction() as db:
         return await imports.add(db, records)
 
 
@@ -52,16 +53,16 @@ def told(refused: list[Refused]) -> list[tuple[int, str, str | None]]:
     return [(each.line, each.fault.code, each.fault.field) for each in refused]
 
 
-async def rows(database: Database) -> list[CustomerRow]:
+async def rows(database: Database) -> list[Any]:
     """Read all customers in the order of their addresses."""
-    async with looking(database) as db:
-        return list(await db.scalars(select(CustomerRow).order_by(CustomerRow.email_key)))
+    return await database.fetch_all(select(CustomerRow).order_by(CustomerRow.email_key))
 
 
 async def deeds(database: Database) -> list[tuple[str, UUID | None]]:
     """Read what was recorded, and of whom."""
-    async with looking(database) as db:
-        return sorted((row.action, row.customer_id) for row in await db.scalars(select(AuditRow)))
+    return sorted(
+        (row.action, row.customer_id) for row in await database.fetch_all(select(AuditRow))
+    )
 
 
 async def test_everything_that_is_said_is_kept(noon: Database) -> None:
@@ -210,7 +211,7 @@ async def test_who_is_a_customer_already_is_refused(database: Database) -> None:
 
 
 async def test_batches_of_one_transaction_know_of_each_other(database: Database) -> None:
-    async with database.write() as db:
+    async with database.transaction() as db:
         assert await imports.add(db, [Record(2, given())]) == []
         assert told(await imports.add(db, [Record(3, given())])) == [(3, "TAKEN", "email")]
         assert await imports.add(db, []) == []

@@ -6,14 +6,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import known_clients, refresh_tokens, sessions
+from gql_app.accounts import refresh_tokens, sessions
 from gql_app.accounts.audit import Origin
-from gql_app.db.engine import Database
-from gql_app.db.tables import CustomerRow, KnownClientRow
+from gql_app.accounts.records import CustomerRecord
+from gql_app.db.tables import KnownClientRow
+from gql_app.lib.database import Database
 from gql_app.lib.ids import new_id
 from tests.accounts.conftest import NOON
 from tests.conftest import SetClock
-from tests.databases import looking
 from tests.people import LIFETIMES, add_customer
 
 DAY = timedelta(days=1)
@@ -21,15 +21,14 @@ DAY = timedelta(days=1)
 
 async def clients(database: Database) -> dict[str, timedelta]:
     """Tell which clients are known, and how long after noon each was seen."""
-    async with looking(database) as db:
-        rows = (await db.scalars(select(KnownClientRow))).all()
+    rows = await database.fetch_all(select(KnownClientRow))
     return {row.client: row.seen_at - NOON for row in rows}
 
 
-async def note(database: Database, customer: CustomerRow, address: str | None) -> None:
+async def note(database: Database, customer: CustomerRecord, address: str | None) -> None:
     """Note a client in a transaction of its own."""
-    async with database.write() as db:
-        await known_clients.note(db, customer.id, address)
+    async with database.transaction() as db:
+        await sessions.note_client(db, customer.id, address)
 
 
 @pytest.mark.parametrize(
@@ -45,23 +44,23 @@ async def note(database: Database, customer: CustomerRow, address: str | None) -
     ],
 )
 async def test_client_is_noted_in_its_one_spelling(
-    noon: Database, ada: CustomerRow, address: str | None, client: str | None
+    noon: Database, ada: CustomerRecord, address: str | None, client: str | None
 ) -> None:
     await note(noon, ada, address)
     assert await clients(noon) == ({} if client is None else {client: timedelta()})
-    async with noon.write() as db:
-        await known_clients.forget(db, ada.id)
+    async with noon.transaction() as db:
+        await sessions.forget_clients(db, ada.id)
         await sessions.open_session(db, ada, Origin(address), LIFETIMES)
     assert await clients(noon) == ({} if client is None else {client: timedelta()})
 
 
 async def test_session_notes_from_where_it_is_opened_and_refreshed(
-    noon: Database, ada: CustomerRow, set_clock: SetClock
+    noon: Database, ada: CustomerRecord, set_clock: SetClock
 ) -> None:
-    async with noon.write() as db:
+    async with noon.transaction() as db:
         opened = await sessions.open_session(db, ada, Origin("192.0.2.1"), LIFETIMES)
     set_clock(NOON + timedelta(seconds=30))
-    async with noon.write() as db:
+    async with noon.transaction() as db:
         await refresh_tokens.rotate(db, opened.refresh_token, Origin("198.51.100.1"), LIFETIMES)
     assert await clients(noon) == {
         "192.0.2.1": timedelta(),
@@ -70,49 +69,49 @@ async def test_session_notes_from_where_it_is_opened_and_refreshed(
 
 
 async def test_signing_in_notes_a_client_again_once_an_hour(
-    noon: Database, ada: CustomerRow, set_clock: SetClock
+    noon: Database, ada: CustomerRecord, set_clock: SetClock
 ) -> None:
     told = []
     for hours in (0, 0.5, 1, 1.5, 2):
         set_clock(NOON + timedelta(hours=hours))
-        async with noon.write() as db:
+        async with noon.transaction() as db:
             await sessions.open_session(db, ada, Origin("192.0.2.1"), LIFETIMES)
         told.append((await clients(noon))["192.0.2.1"] / timedelta(hours=1))
     assert told == [0, 0, 0, 1.5, 1.5]
 
 
 async def test_client_that_is_noted_at_once_by_several_is_noted_once(
-    noon: Database, ada: CustomerRow
+    noon: Database, ada: CustomerRecord
 ) -> None:
     await asyncio.gather(*(note(noon, ada, "192.0.2.1") for _ in range(5)))
     assert await clients(noon) == {"192.0.2.1": timedelta()}
 
 
 async def test_client_is_known_for_30_days_of_its_last_use_and_then_purged(
-    noon: Database, ada: CustomerRow, set_clock: SetClock
+    noon: Database, ada: CustomerRecord, set_clock: SetClock
 ) -> None:
     for number in range(5):
         await note(noon, ada, f"192.0.2.{number}")
     set_clock(NOON + DAY)
     await note(noon, ada, "192.0.2.4")
-    assert [known_clients.is_known(NOON - days * DAY) for days in (28, 29)] == [True, False]
-    assert not known_clients.is_known(None)
+    assert [sessions.is_known_client(NOON - days * DAY) for days in (28, 29)] == [True, False]
+    assert not sessions.is_known_client(None)
     deleted = []
     for days in (30, 31, 31, 31):
         set_clock(NOON + days * DAY)
-        async with noon.write() as db:
-            deleted.append(await known_clients.purge(db, batch=3))
+        async with noon.transaction() as db:
+            deleted.append(await sessions.purge_clients(db, batch=3))
     assert deleted == [0, 3, 1, 0]
     assert await clients(noon) == {"192.0.2.4": DAY}
 
 
 async def test_only_the_clients_of_whoever_is_gone_are_forgotten(
-    noon: Database, ada: CustomerRow
+    noon: Database, ada: CustomerRecord
 ) -> None:
     bob = await add_customer(noon, "Bob")
     for customer in (ada, bob):
         await note(noon, customer, f"{customer.name.split()[0]}")
-    async with noon.write() as db:
-        await known_clients.forget(db, ada.id)
-        await known_clients.forget(db, new_id())
+    async with noon.transaction() as db:
+        await sessions.forget_clients(db, ada.id)
+        await sessions.forget_clients(db, new_id())
     assert list(await clients(noon)) == ["Bob"]

@@ -10,27 +10,27 @@ from sqlalchemy import delete, func, select
 
 from gql_app.accounts import customers
 from gql_app.accounts.validation import Changes
-from gql_app.db.engine import Database, Writer
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
-from tests.databases import looking
+from gql_app.lib.database import Database, Transaction
 from tests.people import NOWHERE, add_customer
+from tests.rows import value
 
-Deed = Callable[[Writer, UUID], Awaitable[object]]
+Deed = Callable[[Transaction, UUID], Awaitable[object]]
 ROUNDS = 5
 
 
-async def demote(db: Writer, customer_id: UUID) -> None:
+async def demote(db: Transaction, customer_id: UUID) -> None:
     """Make an admin a plain customer."""
     await customers.update(db, customer_id, Changes({"is_admin": False}), origin=NOWHERE)
 
 
-async def deactivate(db: Writer, customer_id: UUID) -> None:
+async def deactivate(db: Transaction, customer_id: UUID) -> None:
     """Shut a customer out."""
     await customers.update(db, customer_id, Changes({"is_active": False}), origin=NOWHERE)
 
 
-async def remove(db: Writer, customer_id: UUID) -> None:
+async def remove(db: Transaction, customer_id: UUID) -> None:
     """Remove a customer."""
     await customers.delete(db, customer_id, origin=NOWHERE)
 
@@ -41,7 +41,7 @@ DEEDS: list[Deed] = [remove, demote, deactivate]
 async def unseat(database: Database, deed: Deed, customer_id: UUID) -> str | None:
     """Try a deed in a transaction of its own; tell the code it is rejected with, if it is."""
     try:
-        async with database.write() as db:
+        async with database.transaction() as db:
             await deed(db, customer_id)
     except Rejected as why:
         [fault] = why.faults
@@ -53,8 +53,7 @@ async def unseat(database: Database, deed: Deed, customer_id: UUID) -> str | Non
 async def active_admins(database: Database) -> int:
     """Count those who can administer."""
     statement = select(func.count()).where(CustomerRow.is_admin, CustomerRow.is_active)
-    async with looking(database) as db:
-        return (await db.execute(statement)).scalar_one()
+    return await value(database, statement)
 
 
 @pytest.mark.parametrize("deed", DEEDS)
@@ -64,8 +63,7 @@ async def test_the_last_active_admin_stays_one(database: Database, deed: Deed) -
     assert await unseat(database, deactivate, retired.id) is None
     await add_customer(database, "Carla Plain")
     assert await unseat(database, deed, last.id) == "LAST_ADMIN"
-    async with database.read() as db:
-        row = await customers.by_id(db, last.id)
+    row = await customers.by_id(database, last.id)
     assert row is not None
     assert (row.is_admin, row.is_active, row.updated_at) == (True, True, last.updated_at)
 
@@ -98,7 +96,7 @@ async def test_the_last_admin_may_change_in_other_ways(
     database: Database, values: dict[str, str | bool | None]
 ) -> None:
     last = await add_customer(database, "Ada", is_admin=True)
-    async with database.write() as db:
+    async with database.transaction() as db:
         await customers.update(db, last.id, Changes(values), origin=NOWHERE)
     assert await active_admins(database) == 1
 
@@ -108,7 +106,7 @@ async def test_of_two_who_race_to_unseat_the_last_two_admins_one_wins(
     database: Database, one: Deed, another: Deed
 ) -> None:
     for _ in range(ROUNDS):
-        async with database.write() as db:
+        async with database.transaction() as db:
             await db.execute(delete(CustomerRow))
         ada = await add_customer(database, "Ada", is_admin=True)
         bob = await add_customer(database, "Bob", is_admin=True)

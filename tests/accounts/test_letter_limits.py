@@ -6,15 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from gql_app.accounts import letters, outbox
+from gql_app.accounts import letters
 from gql_app.accounts.letters import Kind
-from gql_app.db.engine import Database
-from gql_app.db.tables import CustomerRow
-from gql_app.lib.outbox.mailer import Letter
+from gql_app.accounts.records import CustomerRecord
+from gql_app.lib.database import Database
+from gql_app.lib.outbox import BATCH, Letter
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import (
+    OUTBOX,
     PER_DAY,
-    STATIONERY,
     ask_reset,
     claim,
     look,
@@ -31,25 +31,27 @@ STRANGER = "stranger@example.com"
 DAY = timedelta(days=1)
 
 
-async def flood(database: Database, customer: CustomerRow, recipients: Sequence[str]) -> None:
+async def flood(database: Database, customer: CustomerRecord, recipients: Sequence[str]) -> None:
     """Write down a letter to each of these, in one customer's name."""
-    async with database.write() as db:
+    async with database.transaction() as db:
         for recipient in recipients:
-            letters.post(db, Kind.EMAIL_CHANGED, customer_id=customer.id, recipient=recipient)
+            await letters.post(db, Kind.EMAIL_CHANGED, customer_id=customer.id, recipient=recipient)
 
 
 async def leave(database: Database) -> list[Letter]:
     """Have every letter leave, and tell in which order they were claimed."""
     left: list[Letter] = []
-    while (found := await look(database)).found_any:
+    while (found := await look(database)).any:
         left.extend(found.letters)
         for letter in found.letters:
-            async with database.write() as db:
-                await outbox.sent(db, letter)
+            async with database.transaction() as db:
+                await OUTBOX.sent(db, letter)
     return left
 
 
-async def test_flood_to_one_mailbox_comes_to_five_letters(noon: Database, ada: CustomerRow) -> None:
+async def test_flood_to_one_mailbox_comes_to_five_letters(
+    noon: Database, ada: CustomerRecord
+) -> None:
     await flood(noon, ada, [STRANGER] * 210)
     assert [letter.recipient for letter in await leave(noon)] == [STRANGER] * PER_DAY
     assert await waiting(noon) == []
@@ -57,14 +59,14 @@ async def test_flood_to_one_mailbox_comes_to_five_letters(noon: Database, ada: C
 
 @pytest.mark.parametrize("another", ["STRANGER@example.com", "stranger@Example.COM"])
 async def test_another_spelling_of_a_mailbox_is_no_other(
-    noon: Database, ada: CustomerRow, another: str
+    noon: Database, ada: CustomerRecord, another: str
 ) -> None:
     await flood(noon, ada, [STRANGER, another] * PER_DAY)
     assert len(await leave(noon)) == PER_DAY
 
 
 async def test_other_customers_letters_to_a_mailbox_count_as_well(
-    noon: Database, ada: CustomerRow
+    noon: Database, ada: CustomerRecord
 ) -> None:
     for customer in (ada, await add_customer(noon, "Bob Other")):
         await flood(noon, customer, [STRANGER] * 3)
@@ -72,7 +74,7 @@ async def test_other_customers_letters_to_a_mailbox_count_as_well(
 
 
 async def test_each_kind_and_each_mailbox_has_letters_of_its_own(
-    noon: Database, ada: CustomerRow
+    noon: Database, ada: CustomerRecord
 ) -> None:
     await flood(noon, ada, [ada.email] * 10)
     assert len(await leave(noon)) == PER_DAY
@@ -83,7 +85,7 @@ async def test_each_kind_and_each_mailbox_has_letters_of_its_own(
 
 
 async def test_there_is_room_again_as_letters_become_a_day_old(
-    noon: Database, ada: CustomerRow, set_clock: SetClock
+    noon: Database, ada: CustomerRecord, set_clock: SetClock
 ) -> None:
     left = []
     for hours in (0, 1, 23.99, 24, 25, 49):
@@ -94,27 +96,27 @@ async def test_there_is_room_again_as_letters_become_a_day_old(
 
 
 async def test_housekeeping_keeps_the_counts_for_a_day(
-    noon: Database, ada: CustomerRow, set_clock: SetClock
+    noon: Database, ada: CustomerRecord, set_clock: SetClock
 ) -> None:
     await flood(noon, ada, [STRANGER] * 6)
     await leave(noon)
     deleted = []
     for days in (1, 2):
         set_clock(NOON + days * DAY)
-        async with noon.write() as db:
-            deleted.append(await STATIONERY.throttle.purge(db, batch=100))
+        async with noon.transaction() as db:
+            deleted.append(await OUTBOX.throttle.purge(db, batch=100))
     assert deleted == [0, 1]
 
 
 async def test_letter_that_did_not_leave_is_not_counted(
-    noon: Database, ada: CustomerRow, set_clock: SetClock
+    noon: Database, ada: CustomerRecord, set_clock: SetClock
 ) -> None:
     now = NOON
     for _ in range(2 * PER_DAY):
         await ask_reset(noon, ada)
         (letter,) = await claim(noon)
-        async with noon.write() as db:
-            assert await outbox.postpone(db, letter, STATIONERY)
+        async with noon.transaction() as db:
+            assert await OUTBOX.postpone(db, letter)
         now += timedelta(minutes=1)
         set_clock(now)
     left = []
@@ -125,7 +127,7 @@ async def test_letter_that_did_not_leave_is_not_counted(
 
 
 async def test_letter_beyond_the_limit_leaves_the_last_link_good(
-    noon: Database, ada: CustomerRow
+    noon: Database, ada: CustomerRecord
 ) -> None:
     tokens = []
     for _ in range(PER_DAY + 2):
@@ -137,7 +139,7 @@ async def test_letter_beyond_the_limit_leaves_the_last_link_good(
 
 
 async def test_of_letters_claimed_side_by_side_no_more_leave(
-    noon: Database, ada: CustomerRow
+    noon: Database, ada: CustomerRecord
 ) -> None:
     customers = [ada, *[await add_customer(noon, name) for name in ("Bob B", "Cleo C", "Dora D")]]
     for customer in customers:
@@ -149,19 +151,19 @@ async def test_of_letters_claimed_side_by_side_no_more_leave(
         assert [letter.recipient for letter in claimed].count(recipient) == PER_DAY
 
 
-async def test_flood_of_one_delays_nobody_elses_letter(noon: Database, ada: CustomerRow) -> None:
+async def test_flood_of_one_delays_nobody_elses_letter(noon: Database, ada: CustomerRecord) -> None:
     bob = await add_customer(noon, "Bob Other")
     await flood(noon, bob, [f"{number}@example.com" for number in range(210)])
     await ask_reset(noon, ada)
     recipients = [letter.recipient for letter in await claim(noon)]
     assert ada.email in recipients[:2]
-    assert len(recipients) == outbox.BATCH
+    assert len(recipients) == BATCH
 
 
-async def test_letters_for_nobody_delay_no_other(noon: Database, ada: CustomerRow) -> None:
-    async with noon.write() as db:
-        for _ in range(3 * outbox.BATCH):
-            letters.post(db, Kind.PASSWORD_RESET, customer_id=None)
+async def test_letters_for_nobody_delay_no_other(noon: Database, ada: CustomerRecord) -> None:
+    async with noon.transaction() as db:
+        for _ in range(3 * BATCH):
+            await letters.post(db, Kind.PASSWORD_RESET, customer_id=None)
     await ask_reset(noon, ada)
     assert [letter.recipient for letter in await claim(noon)] == [ada.email]
 
@@ -176,14 +178,14 @@ async def test_customers_take_turns(noon: Database, set_clock: SetClock) -> None
     assert order == "CDECDCCC"
 
 
-async def test_those_who_claim_at_once_share_the_turns(noon: Database, ada: CustomerRow) -> None:
+async def test_those_who_claim_at_once_share_the_turns(noon: Database, ada: CustomerRecord) -> None:
     bob = await add_customer(noon, "Bob Other")
     for customer in (bob, ada):
         await flood(noon, customer, [f"{n}.{customer.email}" for n in range(15)])
-    async with noon.write() as db:
-        mine = (await outbox.claim(db, STATIONERY)).letters
+    async with noon.transaction() as db:
+        mine = (await OUTBOX.claim(db)).letters
         another = asyncio.create_task(claim(noon))
-        if db.get_bind().dialect.name == "postgresql":
+        if db.dialect == "postgresql":
             await another
     for some in (mine, await another):
         owners = [letter.recipient.partition(".")[2] for letter in some]
@@ -191,7 +193,7 @@ async def test_those_who_claim_at_once_share_the_turns(noon: Database, ada: Cust
     assert len({letter.recipient for letter in [*mine, *another.result()]}) == 20
 
 
-async def test_no_address_is_kept_for_the_count(noon: Database, ada: CustomerRow) -> None:
+async def test_no_address_is_kept_for_the_count(noon: Database, ada: CustomerRecord) -> None:
     await flood(noon, ada, [STRANGER])
     assert STRANGER in await contents(noon)
     await leave(noon)

@@ -6,16 +6,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import customers, letters, outbox, validation
+from gql_app.accounts import customers, letters, validation
 from gql_app.accounts.letters import Kind
-from gql_app.db.engine import Database
-from gql_app.db.tables import CustomerRow, LetterRow
+from gql_app.accounts.records import CustomerRecord
+from gql_app.db.tables import LetterRow
+from gql_app.lib.database import Database
 from gql_app.lib.outbox import mailer
 from gql_app.security import refresh_secrets
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import (
     LINK,
-    STATIONERY,
+    OUTBOX,
     ask_reset,
     claim,
     notify,
@@ -24,8 +25,9 @@ from tests.accounts.outbox import (
     waiting,
 )
 from tests.conftest import SetClock
-from tests.databases import contents, looking
+from tests.databases import contents
 from tests.people import NOWHERE, add_customer
+from tests.rows import column, value
 
 HOSTILE = (
     "URGENT: https://evil.example/now",
@@ -37,12 +39,11 @@ HOSTILE = (
 
 
 async def test_letter_of_a_deed_that_failed_was_never_written(
-    noon: Database, ada: CustomerRow
+    noon: Database, ada: CustomerRecord
 ) -> None:
     async def fail_halfway() -> None:
-        async with noon.write() as db:
+        async with noon.transaction() as db:
             await letters.post_reset(db, customer_id=ada.id)
-            await db.flush()
             raise LookupError
 
     with pytest.raises(LookupError):
@@ -51,14 +52,14 @@ async def test_letter_of_a_deed_that_failed_was_never_written(
     assert await claim(noon) == []
 
 
-async def test_posting_marks_the_transaction(noon: Database, ada: CustomerRow) -> None:
-    async with noon.write() as db:
+async def test_posting_marks_the_transaction(noon: Database, ada: CustomerRecord) -> None:
+    async with noon.transaction() as db:
         assert letters.POSTED not in db.info
-        letters.post(db, Kind.EMAIL_CHANGED, customer_id=ada.id, recipient="old@example.com")
+        await letters.post(db, Kind.EMAIL_CHANGED, customer_id=ada.id, recipient="old@example.com")
         assert letters.POSTED in db.info
 
 
-async def test_reset_goes_to_the_customer_with_a_link(noon: Database, ada: CustomerRow) -> None:
+async def test_reset_goes_to_the_customer_with_a_link(noon: Database, ada: CustomerRecord) -> None:
     await ask_reset(noon, ada)
     (letter,) = await claim(noon)
     assert (letter.recipient, letter.subject) == (ada.email, "Reset your password")
@@ -66,9 +67,9 @@ async def test_reset_goes_to_the_customer_with_a_link(noon: Database, ada: Custo
 
 
 async def test_change_of_address_tells_the_mailbox_that_was(
-    noon: Database, ada: CustomerRow
+    noon: Database, ada: CustomerRecord
 ) -> None:
-    async with noon.write() as db:
+    async with noon.transaction() as db:
         changes = validation.check_changes(ada, {"email": "new@example.com"})
         await customers.update(db, ada.id, changes, origin=NOWHERE)
     (told,) = await claim(noon)
@@ -77,10 +78,10 @@ async def test_change_of_address_tells_the_mailbox_that_was(
 
 @pytest.mark.parametrize("email", ["ADA@example.com", "ada@EXAMPLE.com", "aDa@Example.Com"])
 async def test_no_letter_is_written_where_no_mailbox_changed(
-    noon: Database, ada: CustomerRow, email: str
+    noon: Database, ada: CustomerRecord, email: str
 ) -> None:
     for spelling in (email, ada.email) * 3:
-        async with noon.write() as db:
+        async with noon.transaction() as db:
             changes = validation.check_changes(ada, {"email": spelling})
             await customers.update(db, ada.id, changes, origin=NOWHERE)
     assert await waiting(noon) == []
@@ -92,10 +93,10 @@ async def test_no_letter_of_any_kind_holds_a_word_of_its_customers(
     noon: Database, kind: Kind, name: str
 ) -> None:
     stranger = await add_customer(noon, name, "stranger@example.com", phone="+1 555 0199")
-    async with noon.write() as db:
-        letters.post(db, kind, customer_id=stranger.id, recipient=stranger.email)
+    async with noon.transaction() as db:
+        await letters.post(db, kind, customer_id=stranger.id, recipient=stranger.email)
     (letter,) = await claim(noon)
-    message = mailer.written(letter, sender="no-reply@shop.example")
+    message = mailer.message(letter, sender="no-reply@shop.example")
     assert letter.recipient == stranger.email
     said = f"{message.as_string()}{message['Subject']}{message['To']}{letter.body}".casefold()
     words = [*name.casefold().split(), "0199"]
@@ -110,10 +111,10 @@ async def test_no_letter_of_any_kind_holds_a_word_of_its_customers(
     ],
 )
 async def test_notice_goes_where_it_was_addressed(
-    noon: Database, ada: CustomerRow, kind: Kind, subject: str
+    noon: Database, ada: CustomerRecord, kind: Kind, subject: str
 ) -> None:
-    async with noon.write() as db:
-        letters.post(db, kind, customer_id=ada.id, recipient="old@example.com")
+    async with noon.transaction() as db:
+        await letters.post(db, kind, customer_id=ada.id, recipient="old@example.com")
     (letter,) = await claim(noon)
     assert (letter.recipient, letter.subject) == ("old@example.com", subject)
     assert "If it wasn't you" in letter.body
@@ -121,7 +122,7 @@ async def test_notice_goes_where_it_was_addressed(
 
 
 async def test_letter_in_hand_is_left_alone_until_its_lease_is_over(
-    noon: Database, ada: CustomerRow, set_clock: SetClock
+    noon: Database, ada: CustomerRecord, set_clock: SetClock
 ) -> None:
     await ask_reset(noon, ada)
     (first,) = await claim(noon)
@@ -133,24 +134,23 @@ async def test_letter_in_hand_is_left_alone_until_its_lease_is_over(
 
 
 async def test_pauses_double_up_to_an_hour(
-    noon: Database, ada: CustomerRow, set_clock: SetClock
+    noon: Database, ada: CustomerRecord, set_clock: SetClock
 ) -> None:
     await notify(noon, ada, "ada@example.com")
     now, pauses = NOON, []
     for _ in range(14):
         set_clock(now)
         (letter,) = await claim(noon)
-        async with noon.write() as db:
-            await outbox.postpone(db, letter, STATIONERY)
-        async with looking(noon) as db:
-            due_at = (await db.scalars(select(LetterRow.due_at))).one()
+        async with noon.transaction() as db:
+            await OUTBOX.postpone(db, letter)
+        due_at = await value(noon, select(LetterRow.due_at))
         pauses.append(int((due_at - now).total_seconds()))
         now = due_at
     assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600, 3600]
 
 
 async def test_each_letter_has_a_last_try_within_a_day(
-    noon: Database, ada: CustomerRow, set_clock: SetClock
+    noon: Database, ada: CustomerRecord, set_clock: SetClock
 ) -> None:
     await notify(noon, ada, "ada@example.com")
     now, waits, tries = NOON, True, 0
@@ -158,60 +158,58 @@ async def test_each_letter_has_a_last_try_within_a_day(
         set_clock(now)
         (letter,) = await claim(noon)
         tries += 1
-        async with noon.write() as db:
-            waits = await outbox.postpone(db, letter, STATIONERY)
-        async with looking(noon) as db:
-            now = (await db.scalars(select(LetterRow.due_at))).one_or_none() or now
+        async with noon.transaction() as db:
+            waits = await OUTBOX.postpone(db, letter)
+        now, *_ = [*await column(noon, select(LetterRow.due_at)), now]
     assert await waiting(noon) == []
     assert timedelta(hours=23) < now - NOON <= timedelta(hours=24)
     assert tries == 12 + 22
 
 
 async def test_letter_that_waited_while_no_server_ran_is_tried_all_the_same(
-    noon: Database, ada: CustomerRow, set_clock: SetClock
+    noon: Database, ada: CustomerRecord, set_clock: SetClock
 ) -> None:
     await notify(noon, ada, "ada@example.com")
     set_clock(NOON + timedelta(days=3))
     (letter,) = await claim(noon)
-    async with noon.write() as db:
-        assert not await outbox.postpone(db, letter, STATIONERY)
+    async with noon.transaction() as db:
+        assert not await OUTBOX.postpone(db, letter)
     assert await waiting(noon) == []
 
 
 async def test_letter_is_due_from_its_moment_on(
-    noon: Database, ada: CustomerRow, set_clock: SetClock
+    noon: Database, ada: CustomerRecord, set_clock: SetClock
 ) -> None:
     await notify(noon, ada, "ada@example.com")
     answers = []
     for seconds in (-0.001, 0, 1):
         set_clock(NOON + timedelta(seconds=seconds))
-        async with noon.read() as db:
-            answers.append(await outbox.due(db))
+        answers.append(await OUTBOX.due(noon))
     assert answers == [False, True, True]
 
 
 async def test_letter_that_is_sent_is_forgotten_and_can_not_be_postponed(
-    noon: Database, ada: CustomerRow
+    noon: Database, ada: CustomerRecord
 ) -> None:
     await notify(noon, ada, "ada@example.com")
     (letter,) = await claim(noon)
-    async with noon.write() as db:
-        await outbox.sent(db, letter)
-    async with noon.write() as db:
-        await outbox.postpone(db, letter, STATIONERY)
-        await outbox.sent(db, letter)
+    async with noon.transaction() as db:
+        await OUTBOX.sent(db, letter)
+    async with noon.transaction() as db:
+        await OUTBOX.postpone(db, letter)
+        await OUTBOX.sent(db, letter)
     assert await waiting(noon) == []
 
 
 async def test_two_that_claim_at_once_never_get_the_same_letter(
-    noon: Database, ada: CustomerRow
+    noon: Database, ada: CustomerRecord
 ) -> None:
     for number in range(15):
         await notify(noon, ada, f"{number}@example.com")
-    async with noon.write() as db:
-        mine = (await outbox.claim(db, STATIONERY)).letters
+    async with noon.transaction() as db:
+        mine = (await OUTBOX.claim(db)).letters
         another = asyncio.create_task(claim(noon))
-        if db.get_bind().dialect.name == "postgresql":
+        if db.dialect == "postgresql":
             await another
     theirs = await another
     assert (len(mine), len(theirs)) == (10, 5)
@@ -219,7 +217,7 @@ async def test_two_that_claim_at_once_never_get_the_same_letter(
 
 
 async def test_letters_leave_in_the_order_they_are_due(
-    noon: Database, ada: CustomerRow, set_clock: SetClock
+    noon: Database, ada: CustomerRecord, set_clock: SetClock
 ) -> None:
     for minutes in (3, 1, 2):
         set_clock(NOON + timedelta(minutes=minutes))
@@ -230,7 +228,7 @@ async def test_letters_leave_in_the_order_they_are_due(
 
 
 async def test_link_is_the_same_at_each_try_and_good_for_30_minutes_from_it(
-    noon: Database, ada: CustomerRow, set_clock: SetClock
+    noon: Database, ada: CustomerRecord, set_clock: SetClock
 ) -> None:
     await ask_reset(noon, ada)
     tokens = set()
@@ -244,11 +242,13 @@ async def test_link_is_the_same_at_each_try_and_good_for_30_minutes_from_it(
     assert len(tokens) == 1
 
 
-async def test_database_holds_neither_a_token_nor_a_body(noon: Database, ada: CustomerRow) -> None:
+async def test_database_holds_neither_a_token_nor_a_body(
+    noon: Database, ada: CustomerRecord
+) -> None:
     await ask_reset(noon, ada)
     (letter,) = await claim(noon)
     written = await contents(noon)
     assert letter.id in written
     token = token_of(letter).removeprefix(refresh_secrets.RESET)
-    for secret in (token, refresh_secrets.RESET, STATIONERY.reset_url, "Hello", letter.subject):
+    for secret in (token, refresh_secrets.RESET, OUTBOX.reset_url, "Hello", letter.subject):
         assert secret not in written

@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import text
 
 from gql_app.accounts.customer_lists import Order, OrderField
-from gql_app.accounts.samples import batches, insert_samples
-from gql_app.db.engine import Database
-from gql_app.lib.pagination.pages import Window
+from gql_app.cli.samples import batches, insert_samples
+from gql_app.lib.database import Database
+from gql_app.lib.pagination import Window
 from tests.accounts.rows import ORDERS, cursor, everybody, read, statements
+from tests.databases import sent
 
 INDEXES = {
     OrderField.CREATED_AT: {"ix_customers_created_at"},
@@ -27,7 +28,7 @@ BOUNDS = [(False, False), (True, False), (False, True), (True, True)]
 @pytest.fixture
 async def crowd(database: Database) -> Database:
     """Fill a database with so many that an index pays."""
-    async with database.write() as db:
+    async with database.transaction() as db:
         for rows in batches(2000, password_hash="", seed=1):
             await insert_samples(db, rows)
         await db.execute(text("ANALYZE"))
@@ -54,12 +55,6 @@ async def pages(
             yield window, statement, values
 
 
-async def explain(database: Database, how: str, statement: str, values: Sequence[object]) -> Any:  # noqa: ANN401 — each database answers in its own shape
-    """Ask a database how it would run a statement."""
-    async with database.engine.connect() as connection:
-        return (await connection.exec_driver_sql(f"{how} {statement}", tuple(values))).all()
-
-
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Walk PostgreSQL's plan from the root."""
     yield plan
@@ -67,25 +62,25 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(child)
 
 
-async def walks_on_sqlite(database: Database, order: Order) -> None:
+async def walks_on_sqlite(database: Database, url: str, order: Order) -> None:
     """See that the page is one index walk, which starts and stops at its cursors."""
     async for window, statement, values in pages(database, order):
-        plan = await explain(database, "EXPLAIN QUERY PLAN", statement, values)
-        assert all("INDEX" in row.detail for row in plan if "customers" in row.detail)
-        pages_of = [row.id for row in plan if row.detail.startswith("MATERIALIZE")] or [0]
-        [step] = [row.detail for row in plan if row.parent == pages_of[0]]
+        plan = await sent(url, f"EXPLAIN QUERY PLAN {statement}", values=values)
+        assert all("INDEX" in step for _, _, _, step in plan if "customers" in step)
+        pages_of = [at for at, _, _, step in plan if step.startswith("MATERIALIZE")] or [0]
+        [step] = [step for _, parent, _, step in plan if parent == pages_of[0]]
         [index] = [name for name in INDEXES[order.field] if f"USING INDEX {name}" in step]
         assert index
         bounds = (window.after is not None) + (window.before is not None)
-        assert step.count("?") // len(everybody(order).shape.keys) == bounds
+        assert step.count("?") // len(everybody(order).query.keys) == bounds
         assert step.startswith("SEARCH" if bounds else "SCAN")
 
 
-async def walks_on_postgresql(database: Database, order: Order) -> None:
+async def walks_on_postgresql(database: Database, url: str, order: Order) -> None:
     """See that an index feeds the page's limit in order, from cursor to cursor."""
     async for window, statement, values in pages(database, order):
-        [(plan,)] = await explain(database, "EXPLAIN (FORMAT JSON)", statement, values)
-        root = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
+        [(plan,)] = await sent(url, f"EXPLAIN (FORMAT JSON) {statement}", values=values)
+        root = json.loads(plan)[0]["Plan"]
         limits = [node for node in nodes(root) if node["Node Type"] == "Limit"]
         [limit] = [node for node in limits if node.get("Parent Relationship") != "InitPlan"]
         [walk] = limit["Plans"]
@@ -100,6 +95,8 @@ async def walks_on_postgresql(database: Database, order: Order) -> None:
 
 
 @pytest.mark.parametrize("order", ORDERS)
-async def test_every_page_of_every_order_walks_an_index(crowd: Database, order: Order) -> None:
+async def test_every_page_of_every_order_walks_an_index(
+    crowd: Database, database_url: str, order: Order
+) -> None:
     walks = {"sqlite": walks_on_sqlite, "postgresql": walks_on_postgresql}
-    await walks[crowd.engine.dialect.name](crowd, order)
+    await walks[crowd.dialect](crowd, database_url, order)

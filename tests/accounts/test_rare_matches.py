@@ -6,9 +6,9 @@ import pytest
 
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.accounts.customers import delete
-from gql_app.db.engine import Database
-from gql_app.db.tables import CustomerRow
-from gql_app.lib.pagination.pages import EVERYTHING, MAX_COUNT, REACH, Window
+from gql_app.lib.database import Database
+from gql_app.lib.pagination import MAX_COUNT, Window
+from gql_app.lib.pagination.listing import EVERYTHING, REACH
 from tests.accounts.rows import (
     CROWD,
     FREQUENT,
@@ -16,6 +16,7 @@ from tests.accounts.rows import (
     RARE,
     SHORT,
     START,
+    StoredCustomer,
     cursor,
     customer,
     in_order,
@@ -32,7 +33,7 @@ from tests.people import NOWHERE
 @pytest.mark.parametrize("which", [RARE, SHORT, Filter(is_admin=True)])
 @pytest.mark.parametrize("order", ORDERS)
 async def test_rare_matches_are_found_wherever_they_stand(
-    crowd: tuple[Database, list[CustomerRow]], order: Order, which: Filter, *, backward: bool
+    crowd: tuple[Database, list[StoredCustomer]], order: Order, which: Filter, *, backward: bool
 ) -> None:
     database, rare = crowd
     of = listing(which, order, by_admin=True)
@@ -45,12 +46,12 @@ async def test_rare_matches_are_found_wherever_they_stand(
 
 @pytest.mark.parametrize("backward", [False, True])
 async def test_what_lies_beyond_a_cursor_is_told_though_its_row_is_gone_and_the_next_far_off(
-    crowd: tuple[Database, list[CustomerRow]], *, backward: bool
+    crowd: tuple[Database, list[StoredCustomer]], *, backward: bool
 ) -> None:
     database, rare = crowd
     of = listing(RARE, Order(), by_admin=True)
     there = cursor(of, rare[1])
-    async with database.write() as db:
+    async with database.transaction() as db:
         await delete(db, rare[1].id, origin=NOWHERE)
     window = Window(1, backward=True, before=there) if backward else Window(1, after=there)
     page = await read(database, of, window)
@@ -60,14 +61,14 @@ async def test_what_lies_beyond_a_cursor_is_told_though_its_row_is_gone_and_the_
 
 @pytest.mark.parametrize("backward", [False, True])
 async def test_a_full_page_tells_of_what_is_far_behind_it(
-    crowd: tuple[Database, list[CustomerRow]], *, backward: bool
+    crowd: tuple[Database, list[StoredCustomer]], *, backward: bool
 ) -> None:
     database, rare = crowd
     near = [customer(f"Zebedee {n}", seconds=3 * REACH + n) for n in (8, 9, 11, 12)]
     await store(database, near)
     of = listing(RARE, Order(), by_admin=True)
     there = cursor(of, rare[1])
-    async with database.write() as db:
+    async with database.transaction() as db:
         for row in (rare[1], *(near[2:] if backward else near[:2])):
             await delete(db, row.id, origin=NOWHERE)
     window = Window(1, backward=True, before=there) if backward else Window(1, after=there)
@@ -91,7 +92,7 @@ async def test_a_full_page_tells_of_what_is_far_behind_it(
     ],
 )
 async def test_only_a_page_of_rare_matches_takes_more_than_one_statement(
-    crowd: tuple[Database, list[CustomerRow]], which: Filter, order: Order, asked: int
+    crowd: tuple[Database, list[StoredCustomer]], which: Filter, order: Order, asked: int
 ) -> None:
     database, _ = crowd
     with statements() as seen:
@@ -102,7 +103,7 @@ async def test_only_a_page_of_rare_matches_takes_more_than_one_statement(
 @pytest.mark.parametrize(("size", "asked"), [(500, 1), (2, 3)])
 @pytest.mark.parametrize("which", [RARE, SHORT])
 async def test_private_columns_stay_hidden_however_a_page_is_found(
-    crowd: tuple[Database, list[CustomerRow]], which: Filter, size: int, asked: int
+    crowd: tuple[Database, list[StoredCustomer]], which: Filter, size: int, asked: int
 ) -> None:
     database, [first, own, _] = crowd
     of = listing(which, Order(), by_admin=False, caller_id=own.id)
@@ -113,7 +114,7 @@ async def test_private_columns_stay_hidden_however_a_page_is_found(
 
 
 async def test_the_end_of_a_list_takes_no_more_than_one_statement(
-    crowd: tuple[Database, list[CustomerRow]],
+    crowd: tuple[Database, list[StoredCustomer]],
 ) -> None:
     database, _ = crowd
     of = listing(FREQUENT, Order(), by_admin=True)
@@ -125,7 +126,7 @@ async def test_the_end_of_a_list_takes_no_more_than_one_statement(
 
 @pytest.mark.parametrize("search", ["customer-8", "r-8"])
 async def test_what_many_match_but_nobody_near_is_walked_to(
-    crowd: tuple[Database, list[CustomerRow]], search: str
+    crowd: tuple[Database, list[StoredCustomer]], search: str
 ) -> None:
     database, rare = crowd
     of = listing(Filter(search=search), Order(), by_admin=True)
@@ -140,7 +141,7 @@ async def test_what_many_match_but_nobody_near_is_walked_to(
 @pytest.mark.parametrize("backward", [False, True])
 @pytest.mark.parametrize("order", ORDERS)
 async def test_what_many_match_is_found_wherever_they_stand(
-    crowd: tuple[Database, list[CustomerRow]], order: Order, *, backward: bool
+    crowd: tuple[Database, list[StoredCustomer]], order: Order, *, backward: bool
 ) -> None:
     database, _ = crowd
     everybody = listing(Filter(), order, by_admin=True)
@@ -156,24 +157,23 @@ async def test_what_many_match_is_found_wherever_they_stand(
 
 
 async def test_a_list_is_counted_so_far_and_no_further(
-    crowd: tuple[Database, list[CustomerRow]],
+    crowd: tuple[Database, list[StoredCustomer]],
 ) -> None:
     database, rare = crowd
     everybody = listing(Filter(), Order(), by_admin=True)
     total = CROWD + len(rare)
-    async with database.read() as db:
-        for most, counted in ((total + 1, total), (total, total), (total - 1, total - 1), (1, 1)):
-            assert await everybody.count(db, most) == counted
-        assert await listing(RARE, Order(), by_admin=True).count(db) == len(rare)
-        with statements() as seen:
-            await everybody.count(db)
+    for most, counted in ((total + 1, total), (total, total), (total - 1, total - 1), (1, 1)):
+        assert await everybody.count(database, most) == counted
+    assert await listing(RARE, Order(), by_admin=True).count(database) == len(rare)
+    with statements() as seen:
+        await everybody.count(database)
     [(_, values)] = seen
     assert values[0] == MAX_COUNT
 
 
 @pytest.mark.parametrize("order", ORDERS)
 async def test_a_count_is_right_however_frequent_a_text_seems(
-    crowd: tuple[Database, list[CustomerRow]], order: Order
+    crowd: tuple[Database, list[StoredCustomer]], order: Order
 ) -> None:
     database, _ = crowd
     for search, most, counted in (
@@ -186,6 +186,5 @@ async def test_a_count_is_right_however_frequent_a_text_seems(
         ("ze", 200, 3),
         ("nobody", 200, 0),
     ):
-        async with database.read() as db:
-            found = await listing(Filter(search=search), order, by_admin=True).count(db, most)
+        found = await listing(Filter(search=search), order, by_admin=True).count(database, most)
         assert found == counted, search

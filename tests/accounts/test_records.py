@@ -7,10 +7,10 @@ import pytest
 from gql_app.accounts import customers
 from gql_app.accounts.customer_lists import Filter, Order, listing
 from gql_app.accounts.records import AuditRecord, CustomerRecord, SessionRecord
-from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow, CustomerRow, Row, SessionRow
+from gql_app.lib.database import Database
 from gql_app.lib.ids import new_id
-from gql_app.lib.pagination.pages import Window
+from gql_app.lib.pagination import Window
 from tests.accounts.rows import COLUMNS, customer, store, told
 
 PRIVATE = {"email", "email_key", "email_canonical", "phone", "password_hash", "is_active"}
@@ -37,8 +37,7 @@ async def test_record_shows_no_hash(database: Database) -> None:
     row = customer("Ada")
     row.password_hash = "a secret hash"
     await store(database, [row])
-    async with database.read() as db:
-        found = await customers.by_id(db, row.id)
+    found = await customers.by_id(database, row.id)
     assert found is not None
     assert found.password_hash == "a secret hash"
     assert "secret" not in f"{found} {found!r} {[found]}"
@@ -53,14 +52,13 @@ async def test_private_columns_of_others_are_for_admins(
         row.phone, row.password_hash = "5", "hash"
     ada, bob = await store(database, rows)
     of = listing(Filter(), Order(), by_admin=by_admin, caller_id=ada.id)
-    async with database.read() as db:
-        page = await of.page(db, Window(), COLUMNS)
-        found = told(page).rows
-        seen = [
-            await customers.seen(db, one, by_admin=by_admin, caller_id=ada.id)
-            for one in (ada.id, bob.id)
-        ]
-        assert await customers.seen(db, new_id(), by_admin=by_admin, caller_id=ada.id) is None
+    page = await of.page(database, Window(), COLUMNS)
+    found = told(page).rows
+    seen = [
+        await customers.seen(database, one, by_admin=by_admin, caller_id=ada.id)
+        for one in (ada.id, bob.id)
+    ]
+    assert await customers.seen(database, new_id(), by_admin=by_admin, caller_id=ada.id) is None
     for row, read, record in zip((ada, bob), found, seen, strict=True):
         hidden = PRIVATE if row is bob and not by_admin else set()
         expected = {name: None if name in hidden else getattr(row, name) for name in COLUMNS}
@@ -71,6 +69,5 @@ async def test_private_columns_of_others_are_for_admins(
 
 async def test_list_for_nobody_shows_nothing_private(database: Database) -> None:
     await store(database, [customer("Ada")])
-    async with database.read() as db:
-        page = await listing(Filter(), Order(), by_admin=False).page(db, Window(), PRIVATE)
+    page = await listing(Filter(), Order(), by_admin=False).page(database, Window(), PRIVATE)
     assert page.rows == [(None,) * len(PRIVATE)]

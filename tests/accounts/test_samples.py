@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from gql_app.accounts.identity import email_key, search_key
-from gql_app.accounts.samples import BATCH, batches, insert_samples
 from gql_app.accounts.validation import check_new
-from gql_app.db.engine import Database
+from gql_app.cli.samples import BATCH, batches, insert_samples
 from gql_app.db.tables import CustomerRow
-from tests.databases import looking
+from gql_app.lib.database import Database
+from gql_app.lib.text import email_key, search_key
 from tests.people import PASSWORD
+from tests.rows import get_row, value
 
 NOON = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -68,9 +68,8 @@ def test_a_seed_makes_the_same_people_again(set_clock: Callable[[datetime], None
 
 async def test_they_can_be_stored(database: Database) -> None:
     rows = make(500)
-    async with database.write() as db:
+    async with database.transaction() as db:
         await insert_samples(db, rows)
-    async with looking(database) as db:
-        assert (await db.execute(select(func.count()).select_from(CustomerRow))).scalar() == 500
-        row = await db.get_one(CustomerRow, rows[7]["id"])
+    assert await value(database, select(func.count()).select_from(CustomerRow)) == 500
+    row = await get_row(database, CustomerRow, rows[7]["id"])
     assert {key: getattr(row, key) for key in rows[7]} == rows[7]

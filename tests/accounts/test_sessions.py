@@ -9,14 +9,14 @@ import pytest
 
 from gql_app.accounts import sessions
 from gql_app.accounts.audit import Origin
-from gql_app.accounts.records import AnySession
-from gql_app.accounts.sessions import MOST, Lifetimes
+from gql_app.accounts.records import CustomerRecord, SessionRecord
+from gql_app.accounts.sessions import MAX_SESSIONS, Lifetimes
 from gql_app.clock import LATEST
-from gql_app.db.engine import Database, Writer
-from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.db.tables import SessionRow
+from gql_app.lib.database import Database, Transaction
 from tests.accounts.rows import statements
-from tests.databases import looking
 from tests.people import LIFETIMES, NOWHERE, add_customer
+from tests.rows import get_row
 
 SetClock = Callable[[datetime], None]
 NOON = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
@@ -26,19 +26,18 @@ HOUR = timedelta(hours=1)
 
 async def open_session(
     database: Database,
-    row: CustomerRow,
+    row: CustomerRecord,
     origin: Origin = NOWHERE,
     lifetimes: Lifetimes = LIFETIMES,
-) -> AnySession:
+) -> SessionRecord:
     """Sign a customer in."""
-    async with database.write() as db:
+    async with database.transaction() as db:
         return (await sessions.open_session(db, row, origin, lifetimes)).session
 
 
-async def living(database: Database, *rows: CustomerRow) -> dict[UUID, list[UUID]]:
+async def living(database: Database, *rows: CustomerRecord) -> dict[UUID, list[UUID]]:
     """List the living sessions of customers."""
-    async with database.read() as db:
-        found = await sessions.living(db, [row.id for row in rows])
+    found = await sessions.living(database, [row.id for row in rows])
     return {key: [session.id for session in value] for key, value in found.items()}
 
 
@@ -63,8 +62,7 @@ async def test_a_session_notes_when_and_from_where_it_began(
     set_clock(NOON)
     ada = await add_customer(database, "Ada")
     session = await open_session(database, ada, Origin("f" * 45, "é" * 300))
-    async with looking(database) as db:
-        row = await db.get_one(SessionRow, session.id)
+    row = await get_row(database, SessionRow, session.id)
     assert row.id.version == 7
     assert (row.customer_id, row.ip_address, row.user_agent) == (ada.id, "f" * 45, "é" * 300)
     assert (row.created_at, row.last_used_at, row.expires_at) == (NOON, NOON, NOON + HOUR)
@@ -81,12 +79,12 @@ async def test_no_session_outlives_the_last_moment_that_can_be_written(
     assert session.expires_at == LATEST
 
 
-async def end(db: Writer, session: AnySession) -> None:
+async def end(db: Transaction, session: SessionRecord) -> None:
     """Sign out."""
     await sessions.end(db, session.id, of=None, origin=NOWHERE)
 
 
-async def end_all(db: Writer, session: AnySession) -> None:
+async def end_all(db: Transaction, session: SessionRecord) -> None:
     """Sign out everywhere."""
     await sessions.end_all(db, session.customer_id)
 
@@ -101,7 +99,7 @@ async def test_living_sessions_are_listed_the_newest_first(
         set_clock(NOON + timedelta(minutes=minutes))
         opened.append(await open_session(database, ada))
     bobs = await open_session(database, bob)
-    async with database.write() as db:
+    async with database.transaction() as db:
         await sessions.end(db, opened[3].id, of=None, origin=NOWHERE)
     with statements() as seen:
         found = await living(database, ada, bob, carla)
@@ -113,16 +111,16 @@ async def test_oldest_session_gives_way_and_those_that_ended_take_no_place(
     database: Database, set_clock: SetClock
 ) -> None:
     ada = await add_customer(database, "Ada")
-    set_clock(NOON + timedelta(minutes=MOST))
+    set_clock(NOON + timedelta(minutes=MAX_SESSIONS))
     ended = await open_session(database, ada)
-    async with database.write() as db:
+    async with database.transaction() as db:
         await sessions.end(db, ended.id, of=None, origin=NOWHERE)
     opened = []
-    for minutes in reversed(range(MOST)):
+    for minutes in reversed(range(MAX_SESSIONS)):
         set_clock(NOON + timedelta(minutes=minutes))
         opened.append((await open_session(database, ada)).id)
     assert await living(database, ada) == {ada.id: opened}
-    set_clock(NOON + timedelta(minutes=MOST))
+    set_clock(NOON + timedelta(minutes=MAX_SESSIONS))
     newest = await open_session(database, ada)
     assert await living(database, ada) == {ada.id: [newest.id, *opened[:-1]]}
 
@@ -144,10 +142,9 @@ async def test_an_ended_session_keeps_the_moment_it_first_ended(
     first, second = await open_session(database, ada), await open_session(database, ada)
     for moment, deed in ((NOON + MICROSECOND, end), (NOON + HOUR, end), (NOON + HOUR, end_all)):
         set_clock(moment)
-        async with database.write() as db:
+        async with database.transaction() as db:
             await deed(db, first)
-    async with looking(database) as db:
-        ended = [(await db.get_one(SessionRow, row.id)).ended_at for row in (first, second)]
+    ended = [(await get_row(database, SessionRow, row.id)).ended_at for row in (first, second)]
     assert ended == [NOON + MICROSECOND, NOON + HOUR]
 
 
@@ -159,6 +156,6 @@ async def test_everybodys_sessions_end_at_once(database: Database, set_clock: Se
     for person in (ada, ada, bob):
         await open_session(database, person)
     for count in (3, 0):  # the first has expired
-        async with database.write() as db:
+        async with database.transaction() as db:
             assert await sessions.end_everybodys(db) == count
     assert await living(database, ada, bob) == {}

@@ -2,15 +2,19 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from gql_app.cli.backup import copy
-from gql_app.db.engine import Database, sqlite_file
+from gql_app.db import readiness
+from gql_app.db.tables import CustomerRow
+from gql_app.lib.database import Database, sqlite_file
 from tests.accounts.rows import customer
 from tests.databases import contents, copied_sqlite
 from tests.people import add_customer
+from tests.rows import add_all
 
 
 @pytest.fixture
@@ -23,14 +27,13 @@ async def test_copy_has_what_is_committed_while_others_write(url: str, tmp_path:
     database = Database(url)
     await add_customer(database, "Ada")
     before = await contents(database)
-    async with database.write() as db:
-        db.add(customer("Bob"))
-        await db.flush()
+    async with database.transaction() as db:
+        await add_all(db, CustomerRow, [asdict(customer("Bob"))])
         copy(sqlite_file(url), tmp_path / "a copy#1.db")
     assert await contents(database) != before
     restored = Database(f"sqlite:///{tmp_path}/a copy#1.db")
     assert await contents(restored) == before
-    assert (await restored.condition()).ready
+    assert (await readiness.condition(restored)).ready
     await restored.close()
     await database.close()
 

@@ -23,19 +23,19 @@ CHANGES = {
     # Two columns, of which one is of our own type and one refers to another table, with its index.
     "    is_active: Mapped[bool] = mapped_column(default=True)\n": """\
     is_active: Mapped[bool] = mapped_column(default=True)
-    greeted_at: Mapped[datetime | None] = mapped_column(default=None)
+    greeted_at: Mapped[datetime | None]
     language: Mapped[str] = mapped_column(SORTABLE, server_default="en", default="en")
     invited_by: Mapped[UUID | None] = mapped_column(
-        ForeignKey("customers.id", ondelete="SET NULL"), default=None, index=True
+        ForeignKey("customers.id", ondelete="SET NULL"), index=True
     )
 """,
     # What a table has to be copied for on SQLite, and what refers to it must outlive.
-    "    password_hash: Mapped[str] = mapped_column(repr=False)\n": """\
-    password_hash: Mapped[str | None] = mapped_column(repr=False)
+    "    password_hash: Mapped[str]\n": """\
+    password_hash: Mapped[str | None]
 """,
     # A table.
     "class SessionRow(": '''\
-class NoteRow(Row, kw_only=True):
+class NoteRow(Row):
     """What an admin wrote down."""
 
     __tablename__ = "notes"

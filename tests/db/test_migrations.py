@@ -3,10 +3,9 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from alembic import command
@@ -15,13 +14,14 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 
-from gql_app.db.engine import Database
-from gql_app.db.opening import open_engine
+from gql_app.db import readiness
+from gql_app.db.migrations.engine import run_on
 from gql_app.db.tables import REVISION, REVISIONS, Row
+from gql_app.lib.database import Database
 from gql_app.lib.ids import new_id
 from tests.databases import Postgres, alembic_config
+from tests.rows import value
 
-_T = TypeVar("_T")
 INSERT = """
 INSERT INTO customers
   (id, name, name_key, email, email_key, password_hash, is_admin, is_active, created_at, updated_at)
@@ -68,22 +68,11 @@ def empty_url(empty_urls: tuple[str, str]) -> str:
     return empty_urls[0]
 
 
-def on(url: str, work: Callable[[Connection], _T]) -> _T:
-    """Do something on a connection, and commit it."""
-
-    async def run() -> _T:
-        engine = open_engine(url)
-        async with engine.begin() as connection:
-            done = await connection.run_sync(work)
-        await engine.dispose()
-        return done
-
-    return asyncio.run(run())
-
-
 def revision(url: str) -> str | None:
     """Tell which migration a database is at."""
-    return on(url, lambda connection: MigrationContext.configure(connection).get_current_revision())
+    return run_on(
+        url, lambda connection: MigrationContext.configure(connection).get_current_revision()
+    )
 
 
 def catalogue(connection: Connection) -> list[str]:
@@ -109,26 +98,28 @@ def test_the_tables_are_as_of_the_last_migration() -> None:
 def test_no_id_is_a_sequences(postgres: Postgres) -> None:
     """Engines that spread over machines have none that is fast, or none at all."""
     with postgres.copied() as url:
-        assert on(url, lambda each: each.execute(text("SELECT * FROM pg_sequences")).all()) == []
+        assert (
+            run_on(url, lambda each: each.execute(text("SELECT * FROM pg_sequences")).all()) == []
+        )
 
 
 def test_every_migration_goes_up_and_down_and_up_again(empty_url: str) -> None:
     config = alembic_config(empty_url)
     below = ["base"]
     for script in reversed(list(scripts().walk_revisions())):
-        before = on(empty_url, catalogue)
+        before = run_on(empty_url, catalogue)
         command.upgrade(config, script.revision)
-        after = on(empty_url, catalogue)
+        after = run_on(empty_url, catalogue)
         assert after != before
         command.downgrade(config, below[-1])
-        assert on(empty_url, catalogue) == before
+        assert run_on(empty_url, catalogue) == before
         command.upgrade(config, script.revision)
-        assert on(empty_url, catalogue) == after
+        assert run_on(empty_url, catalogue) == after
         assert revision(empty_url) == script.revision
         below.append(script.revision)
     assert below[-1] == REVISION
     command.downgrade(config, "base")
-    assert (on(empty_url, catalogue), revision(empty_url)) == ([], None)
+    assert (run_on(empty_url, catalogue), revision(empty_url)) == ([], None)
 
 
 def test_alembic_finds_no_difference_from_the_tables(empty_url: str) -> None:
@@ -151,7 +142,7 @@ def test_alembic_finds_no_difference_from_the_tables(empty_url: str) -> None:
         )
         return list(compare_metadata(context, tables))
 
-    assert on(empty_url, differences) == []
+    assert run_on(empty_url, differences) == []
 
 
 def test_a_migrated_database_is_what_the_tables_would_make(empty_urls: tuple[str, str]) -> None:
@@ -163,8 +154,8 @@ def test_a_migrated_database_is_what_the_tables_would_make(empty_urls: tuple[str
             connection.execute(text("CREATE EXTENSION pg_trgm"))
         Row.metadata.create_all(connection)
 
-    on(made, make)
-    assert on(migrated, catalogue) == on(made, catalogue)
+    run_on(made, make)
+    assert run_on(migrated, catalogue) == run_on(made, catalogue)
 
 
 @pytest.mark.parametrize("reason", ["there is none", "it is not permitted"])
@@ -183,30 +174,30 @@ def test_without_trigrams_the_migration_warns_and_goes_on(
                 f"GRANT ALL ON SCHEMA public TO {role}",
             ],
         }[reason]
-        on(url, lambda connection: [connection.execute(text(each)) for each in hinder])
+        run_on(url, lambda connection: [connection.execute(text(each)) for each in hinder])
         theirs = url if reason == "there is none" else url.replace("postgres:", f"{role}:", 1)
         command.upgrade(alembic_config(theirs), "head")
         assert [record.levelname for record in caplog.records if "pg_trgm" in record.message] == [
             "WARNING"
         ]
         assert revision(url) == REVISION
-        assert not any("trgm" in row for row in on(url, catalogue))
+        assert not any("trgm" in row for row in run_on(url, catalogue))
         command.downgrade(alembic_config(theirs), "base")
-        assert on(url, catalogue) == []
+        assert run_on(url, catalogue) == []
 
 
 def test_migrating_what_is_up_to_date_changes_nothing(database_url: str) -> None:
-    before = on(database_url, catalogue)
+    before = run_on(database_url, catalogue)
     command.upgrade(alembic_config(database_url), "head")
-    assert (on(database_url, catalogue), revision(database_url)) == (before, REVISION)
+    assert (run_on(database_url, catalogue), revision(database_url)) == (before, REVISION)
 
 
 def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
-    on(empty_url, lambda connection: connection.execute(text("CREATE TABLE sessions (id INT)")))
-    before = on(empty_url, catalogue)
+    run_on(empty_url, lambda connection: connection.execute(text("CREATE TABLE sessions (id INT)")))
+    before = run_on(empty_url, catalogue)
     with pytest.raises(Exception, match="already exists"):
         command.upgrade(alembic_config(empty_url), "head")
-    assert (on(empty_url, catalogue), revision(empty_url)) == (before, None)
+    assert (run_on(empty_url, catalogue), revision(empty_url)) == (before, None)
 
 
 async def test_customers_are_read_and_written_while_their_indexes_are_made(
@@ -216,20 +207,19 @@ async def test_customers_are_read_and_written_while_their_indexes_are_made(
     with postgres.copied("template0") as url:
         config = alembic_config(url)
         await asyncio.to_thread(command.upgrade, config, "0004")
-        engine = open_engine(url)
-        async with engine.connect() as reader, engine.connect() as other:
-            await reader.execute(text("SELECT count(*) FROM customers"))
+        database = Database(url)
+        async with database.transaction() as reader:
+            await value(reader, text("SELECT count(*) FROM customers"))
             migration = asyncio.create_task(asyncio.to_thread(command.upgrade, config, "head"))
             waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-            while not (await other.execute(waiting)).scalar_one():
-                await other.rollback()
+            while not await value(database, waiting):
+                pass
             values = {"id": new_id(), "text": "ada@example.com", "at": datetime.now(UTC)}
-            await other.execute(text(INSERT), values)
-            await other.commit()
+            async with database.transaction() as db:
+                await db.execute(text(INSERT), **values)
             assert not migration.done()
-            await reader.rollback()
-            await migration
-        await engine.dispose()
+        await migration
+        await database.close()
         assert await asyncio.to_thread(revision, url) == REVISION
 
 
@@ -244,9 +234,9 @@ def test_a_migration_that_was_broken_off_is_done_again(postgres: Postgres) -> No
     ]
     with postgres.copied("template0") as broken, postgres.copied() as whole:
         command.upgrade(alembic_config(broken), "0004")
-        on(broken, lambda connection: [connection.execute(text(each)) for each in left])
+        run_on(broken, lambda connection: [connection.execute(text(each)) for each in left])
         command.upgrade(alembic_config(broken), "head")
-        assert on(broken, catalogue) == on(whole, catalogue)
+        assert run_on(broken, catalogue) == run_on(whole, catalogue)
 
 
 async def test_two_processes_that_migrate_postgresql_at_once_both_succeed(
@@ -267,5 +257,5 @@ async def test_two_processes_that_migrate_postgresql_at_once_both_succeed(
         told = await asyncio.gather(*(process.communicate() for process in processes))
         assert [process.returncode for process in processes] == [0, 0], told
         database = Database(url)
-        assert (await database.condition()).ready
+        assert (await readiness.condition(database)).ready
         await database.close()

@@ -5,16 +5,15 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import insert, select, text
-from sqlalchemy.exc import IntegrityError
 
-from gql_app.accounts.identity import MAX_KEY, email_key, search_key
-from gql_app.accounts.validation import MAX_EMAIL, MAX_NAME, check_new
+from gql_app.accounts.validation import MAX_NAME, check_new
 from gql_app.clock import LATEST
-from gql_app.db.engine import Database
-from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.db.tables import CustomerRow, Row, SessionRow
+from gql_app.lib.database import Database, IntegrityViolation, check_metadata
 from gql_app.lib.ids import new_id
+from gql_app.lib.text import MAX_EMAIL, MAX_KEY, email_key, search_key
 from tests.accounts.rows import customer, store
-from tests.databases import looking
+from tests.rows import add, column, get_row, value
 
 NOON = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -39,35 +38,33 @@ async def test_a_moment_comes_back_in_utc_to_the_microsecond(
     row = customer("Ada")
     row.created_at = moment
     await store(database, [row])
-    async with looking(database) as db:
-        back = (await db.execute(select(CustomerRow.created_at))).scalar_one()
-        same = select(CustomerRow.id).where(CustomerRow.created_at == moment)
-        assert (await db.scalars(same)).all() == [row.id]
+    back = await value(database, select(CustomerRow.created_at))
+    same = select(CustomerRow.id).where(CustomerRow.created_at == moment)
+    assert await column(database, same) == [row.id]
     assert back == moment
     assert back.utcoffset() == timedelta()
 
 
 async def test_an_absent_moment_stays_absent(database: Database) -> None:
     [row] = await store(database, [customer("Ada")])
-    session = SessionRow(
-        id=new_id(),
-        customer_id=row.id,
-        created_at=NOON,
-        last_used_at=NOON,
-        expires_at=NOON,
-        ip_address=None,
-        user_agent=None,
-    )
-    async with database.write() as db:
-        db.add(session)
-    async with looking(database) as db:
-        back = await db.get_one(SessionRow, session.id)
+    session_id = new_id()
+    async with database.transaction() as db:
+        await add(
+            db,
+            SessionRow,
+            id=session_id,
+            customer_id=row.id,
+            created_at=NOON,
+            last_used_at=NOON,
+            expires_at=NOON,
+        )
+    back = await get_row(database, SessionRow, session_id)
     assert (back.ended_at, back.expires_at) == (None, NOON)
 
 
 async def test_an_address_is_unique_whatever_the_rules_do(database: Database) -> None:
     await store(database, [customer("Ada", "ada@example.com")])
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityViolation):
         await store(database, [customer("Bob", "ADA@example.com")])
 
 
@@ -89,14 +86,14 @@ async def test_the_longest_names_and_addresses_fit_into_the_orders_indexes(
 async def test_what_a_customer_must_have_can_not_be_absent(database: Database, column: str) -> None:
     row = customer("Ada")
     values = {key.key: getattr(row, key.key) for key in CustomerRow.__table__.columns}
-    with pytest.raises(IntegrityError):
-        async with database.write() as db:
+    with pytest.raises(IntegrityViolation):
+        async with database.transaction() as db:
             await db.execute(insert(CustomerRow).values({**values, column: None}))
 
 
 async def test_a_session_needs_a_customer(database: Database) -> None:
-    with pytest.raises(IntegrityError):
-        async with database.write() as db:
+    with pytest.raises(IntegrityViolation):
+        async with database.transaction() as db:
             await db.execute(
                 insert(SessionRow).values(
                     id=new_id(),
@@ -108,18 +105,15 @@ async def test_a_session_needs_a_customer(database: Database) -> None:
             )
 
 
-def test_a_hash_is_not_shown_with_its_row() -> None:
-    row = customer("Ada")
-    row.password_hash = "a hash that nobody may see"
-    assert "nobody may see" not in repr(row)
-
-
 async def test_keys_are_sorted_by_code_point_on_either_database(database: Database) -> None:
     keys = ["Z", "a", "a b", "a-b", "ab", "b", "é", "小", "🎉"]
     rows = [customer(key) for key in keys[::-1]]
     for row in rows:
         row.name_key = row.name
     await store(database, rows)
-    async with looking(database) as db:
-        order = text("name_key")
-        assert (await db.scalars(select(CustomerRow.name_key).order_by(order))).all() == keys
+    order = text("name_key")
+    assert await column(database, select(CustomerRow.name_key).order_by(order)) == keys
+
+
+def test_the_database_can_read_and_write_every_column() -> None:
+    check_metadata(Row.metadata)

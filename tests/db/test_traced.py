@@ -5,20 +5,17 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
-from sqlalchemy import Text, bindparam, column, select, table
+from sqlalchemy import Text, bindparam, column, select, table, update
 
-from gql_app.db.engine import Database
-from gql_app.db.faults import DRIVERS
-from gql_app.db.questions import Question
-from gql_app.lib.ids import new_id
+from gql_app.db.tables import CustomerRow
+from gql_app.lib.database import Database, IntegrityViolation, Query, Transaction
 from gql_app.lib.telemetry.statement_spans import trace_statements
 from tests.accounts.rows import customer, store
-from tests.db.test_deeds import write
 
-GOOD = Question(select(bindparam("name", type_=Text())), tuple)
+GOOD = Query(select(bindparam("name", type_=Text())), tuple)
 NOWHERE = table("nowhere", column("name"))
 NAMED = NOWHERE.c.name == bindparam("name", type_=Text())
-BAD = Question(select(NOWHERE.c.name).where(NAMED), tuple)
+BAD = Query(select(NOWHERE.c.name).where(NAMED), tuple)
 
 
 async def test_question_that_fails_is_told_by_its_kind_alone(database: Database) -> None:
@@ -26,12 +23,11 @@ async def test_question_that_fails_is_told_by_its_kind_alone(database: Database)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = provider.get_tracer("tests")
     trace_statements(database, tracer)
-    async with database.read() as db:
-        await db.ask(GOOD, name="nobody's request")
-        with tracer.start_as_current_span("request"):
-            await db.ask(GOOD, name="Ada")
-            with pytest.raises(Exception, match="nowhere") as caught:
-                await db.ask(BAD, name="Ada")
+    await database.fetch_all(GOOD, name="nobody's request")
+    with tracer.start_as_current_span("request"):
+        await database.fetch_all(GOOD, name="Ada")
+        with pytest.raises(Exception, match="nowhere") as caught:
+            await database.fetch_all(BAD, name="Ada")
     good, bad, request = exporter.get_finished_spans()
     assert request.context is not None
     for span in (good, bad):
@@ -45,22 +41,25 @@ async def test_question_that_fails_is_told_by_its_kind_alone(database: Database)
     assert "nowhere" in str(bad.attributes["db.query.text"])
 
 
-async def test_deed_is_one_span_that_tells_all_its_statements(database: Database) -> None:
+async def test_each_statement_of_a_transaction_is_a_span(database: Database) -> None:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = provider.get_tracer("tests")
     trace_statements(database, tracer)
-    letter_id = new_id()
-    [row] = await store(database, [customer("Ada")])
+    ada, bob = await store(database, [customer("Ada"), customer("Bob")])
+
+    async def write(db: Transaction, email: str) -> None:
+        await db.fetch_all(GOOD, name="Ada")
+        changed = update(CustomerRow).where(CustomerRow.id == bob.id)
+        await db.execute(changed.values(email_key=email))
+
     with tracer.start_as_current_span("request"):
-        assert await write(database, row, letter_id=letter_id)
-        with pytest.raises(DRIVERS):
-            await write(database, row, letter_id=letter_id)
-    good, bad, _ = exporter.get_finished_spans()
-    for span in (good, bad):
-        assert span.attributes is not None
-        told = str(span.attributes["db.query.text"])
-        assert told.count("INSERT INTO letters") == told.count("UPDATE customers") == 1
-        assert "Ada" not in span.to_json()
-    assert good.status.status_code is StatusCode.UNSET
-    assert (bad.status.status_code, bad.status.description) == (StatusCode.ERROR, None)
+        await database.transact(write, "bob@example.com")
+        with pytest.raises(IntegrityViolation):
+            await database.transact(write, ada.email_key)
+    *spans, _ = exporter.get_finished_spans()
+    assert [span.name for span in spans] == ["SELECT", "UPDATE"] * 2
+    for span in spans:
+        assert "example.com" not in span.to_json()
+    assert {span.status.status_code for span in spans[:-1]} == {StatusCode.UNSET}
+    assert (spans[-1].status.status_code, spans[-1].status.description) == (StatusCode.ERROR, None)

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import jwt
 
-from gql_app.accounts.samples import SIGN_INS
+from gql_app.cli.samples import SIGN_INS
 from tests.processes import ROOT, Server, run
 
 EXAMPLES: Final = ROOT / "examples"

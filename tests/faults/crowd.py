@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, select
 
 from gql_app.accounts.audit import Action
-from gql_app.db.engine import Database
 from gql_app.db.tables import AuditRow, CustomerRow
+from gql_app.lib.database import Database
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.conftest import SECRET
-from tests.databases import looking
 from tests.peers import post
 from tests.people import Person, add_customer, sign_in
 from tests.processes import Server
@@ -85,7 +84,6 @@ async def names_and_deeds(database: Database, people: Sequence[Person]) -> list[
         .where(AuditRow.action == Action.CUSTOMER_CHANGED)
         .group_by(AuditRow.customer_id)
     )
-    async with looking(database) as db:
-        counts = {row[0]: row[1] for row in await db.execute(deeds)}
-        names = {row.id: row.name for row in await db.scalars(select(CustomerRow))}
+    counts = {row[0]: row[1] for row in await database.fetch_all(deeds)}
+    names = {row.id: row.name for row in await database.fetch_all(select(CustomerRow))}
     return [(names[person.id], counts.get(person.id, 0)) for person in people]

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 import httpx
 from sqlalchemy import select
 
-from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, RefreshTokenRow
+from gql_app.lib.database import Database
 from gql_app.lib.ids import new_id
 from gql_app.resources import Resources
 from gql_app.security import refresh_secrets
 from gql_app.settings import Settings
 from tests.conftest import SECRET
-from tests.databases import looking
 from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.processes import PATIENCE, Server
+from tests.rows import column
 
 OK = "OK"
 UNAVAILABLE = "SERVICE_UNAVAILABLE"
@@ -157,11 +157,10 @@ async def kept(url: str) -> set[str]:
     """Tell every address and every refresh token's digest that the database holds."""
     database = Database(url)
     try:
-        async with looking(database) as db:
-            found = [
-                *await db.scalars(select(CustomerRow.email)),
-                *await db.scalars(select(RefreshTokenRow.digest)),
-            ]
+        found = [
+            *await column(database, select(CustomerRow.email)),
+            *await column(database, select(RefreshTokenRow.digest)),
+        ]
     finally:
         await database.close()
     return set(found)

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, ThrottleRow
+from gql_app.lib.database import Database
 from tests.conftest import SECRET
-from tests.databases import looking
 from tests.faults.crowd import ME, RENAME, asked, gather_crowd
 from tests.peers import connected, head
 from tests.people import Person
 from tests.processes import PATIENCE, Server, serving
+from tests.rows import value
 from tests.scraping import parsed
 from tests.slow import hurry_inserts, slow_down, slow_down_inserts, statements_at_work
 
@@ -83,10 +83,9 @@ async def until_at_work(server: Server, database: Database, before: int) -> None
     """Wait until the server has a statement run."""
 
     async def at_work() -> bool:
-        if database.engine.dialect.name == "sqlite":
+        if database.dialect == "sqlite":
             return computed(server) > before + TICKS
-        async with looking(database) as db:
-            return bool((await db.execute(ASLEEP)).scalar_one())
+        return bool(await value(database, ASLEEP))
 
     await until(at_work)
 
@@ -141,8 +140,7 @@ async def test_write_whose_client_leaves_is_rolled_back_and_holds_nothing(
     await until_idle(database)
     await hurry_inserts(database)
     assert run(server, RENAME, other, name="Eve") == {"updateMe": {"status": "SUCCESS"}}
-    async with looking(database) as db:
-        names = {row.id: row.name for row in await db.scalars(select(CustomerRow))}
+    names = {row.id: row.name for row in await database.fetch_all(select(CustomerRow))}
     assert names == {gone.id: gone.name, other.id: "Eve"}
 
 
@@ -161,7 +159,7 @@ async def test_who_leaves_amid_a_body_is_not_waited_for(server: Server) -> None:
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_guess_is_counted_though_its_client_left(server: Server, database: Database) -> None:
     guess = 'mutation { login(email: "p0@example.com", password: "a mere guess") { status } }'
-    async with looking(database) as db:
+    async with database.transaction() as db:
         await db.execute(text("LOCK TABLE throttles IN SHARE ROW EXCLUSIVE MODE"))
         with connected(server) as peer:
             peer.send(asked(guess))
@@ -174,8 +172,7 @@ async def test_guess_is_counted_though_its_client_left(server: Server, database:
             assert client.get("/livez").status_code == 200
 
     async def counted() -> bool:
-        async with looking(database) as db:
-            return len((await db.scalars(select(ThrottleRow))).all()) == 3
+        return len(await database.fetch_all(select(ThrottleRow))) == 3
 
     await until(counted)
     server.await_log(r'"path": ?"/graphql".*"outcome": ?"INVALID_CREDENTIALS"')

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gql_app import background
-from gql_app.accounts import letters, outbox
+from gql_app.accounts import letters
 from gql_app.accounts.letters import Kind
-from gql_app.accounts.outbox import LEASE, LONGEST_PAUSE
+from gql_app.lib.outbox import LEASE, LONGEST_PAUSE
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.api import Api, running
@@ -123,10 +123,12 @@ async def test_letter_in_hand_leaves_within_the_longest_pause(
     set_clock(NOON)
     assert timedelta(seconds=LONGEST_PAUSE) == HOUR
     async with Resources.open(settings) as resources:
-        async with resources.database.write() as db:
-            letters.post(db, Kind.EMAIL_CHANGED, customer_id=None, recipient="ada@example.com")
-        async with resources.database.write() as db:
-            assert len((await outbox.claim(db, resources.stationery)).letters) == 1
+        async with resources.database.transaction() as db:
+            await letters.post(
+                db, Kind.EMAIL_CHANGED, customer_id=None, recipient="ada@example.com"
+            )
+        async with resources.database.transaction() as db:
+            assert len((await resources.outbox.claim(db)).letters) == 1
         told = []
         for step in steps:
             set_clock(NOON + step)

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gql_app.db.engine import Database
+from gql_app.lib.database import Database
 from tests.conftest import SECRET
-from tests.databases import looking
 from tests.faults.crowd import ME, Tally, asked, gather_crowd, names_and_deeds, rename, renamed
 from tests.peers import connected
 from tests.processes import PATIENCE, serving
@@ -53,6 +52,5 @@ async def test_kill_amid_200_writes_loses_none_that_was_acknowledged(
             assert me == {"id": str(person.id), "name": name}
         assert await rename(again, people[0], tally, times=1) == 1
     if database_url.startswith("sqlite"):
-        async with looking(database) as db:
-            assert (await db.execute(text("PRAGMA integrity_check"))).all() == [("ok",)]
-            assert (await db.execute(text("PRAGMA foreign_key_check"))).all() == []
+        assert await database.fetch_all(text("PRAGMA integrity_check")) == [("ok",)]
+        assert await database.fetch_all(text("PRAGMA foreign_key_check")) == []

@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 from sqlalchemy import Float, bindparam, func, select
 from sqlalchemy.dialects.postgresql import INTEGER
 
-from gql_app.db.engine import Database, Writer
-from gql_app.db.questions import Question
+from gql_app.db.readiness import condition
+from gql_app.lib.database import Database, Query, StatementError, Transaction
 from tests.conftest import SECRET
 from tests.databases import Postgres
 from tests.faults.load import OK, load_on, people_of
@@ -20,8 +19,8 @@ from tests.processes import output_of, serving, signed_in
 
 SERVERS = 2
 CROWD = 12
-WHERE = Question(select(func.pg_backend_pid(type_=INTEGER)), lambda row: int(row[0]))
-SLEEP = Question(select(func.pg_sleep(bindparam("seconds", type_=Float()))), tuple)
+WHERE = Query(select(func.pg_backend_pid(type_=INTEGER)), lambda row: int(row[0]))
+SLEEP = Query(select(func.pg_sleep(bindparam("seconds", type_=Float()))), tuple)
 
 
 @pytest.fixture
@@ -38,34 +37,32 @@ def pooler(database_url: str) -> Iterator[Pooler]:
         yield pooler
 
 
-async def where(db: Writer) -> int:
+async def where(db: Transaction) -> int:
     """Tell which server one is at."""
-    [found] = await db.ask(WHERE)
+    [found] = await db.fetch_all(WHERE)
     return found
 
 
 async def test_questions_and_transactions_share_servers(pooler: Pooler) -> None:
     database = Database(pooler.url, prepared=False)
-    async with database.read() as db:
-        asking = asyncio.gather(*(db.ask(WHERE) for _ in range(CROWD)))
-        writing = asyncio.gather(*(database.transact(where) for _ in range(CROWD)))
-        assert (await database.condition()).ready
-        assert {pid for [pid] in await asking} == set(await writing)
-        task = asyncio.create_task(db.ask(SLEEP, seconds=100))
-        await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        assert await asyncio.gather(*(db.ask(WHERE) for _ in range(CROWD)))
+    asking = asyncio.gather(*(database.fetch_all(WHERE) for _ in range(CROWD)))
+    writing = asyncio.gather(*(database.transact(where) for _ in range(CROWD)))
+    assert (await condition(database)).ready
+    assert {pid for [pid] in await asking} == set(await writing)
+    task = asyncio.create_task(database.fetch_all(SLEEP, seconds=100))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert await asyncio.gather(*(database.fetch_all(WHERE) for _ in range(CROWD)))
     assert pooler.clients > SERVERS
     await database.close()
 
 
 async def test_named_statements_are_left_behind_and_so_need_the_setting(pooler: Pooler) -> None:
     database = Database(pooler.url)
-    async with database.read() as db:
-        assert await db.ask(WHERE)
-        with pytest.raises(asyncpg.InvalidSQLStatementNameError):
-            await db.ask(WHERE)
+    assert await database.fetch_all(WHERE)
+    with pytest.raises(StatementError, match="InvalidSQLStatementName"):
+        await database.fetch_all(WHERE)
     await database.close()
 
 

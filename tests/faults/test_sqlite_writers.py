@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gql_app.db.engine import Database
+from gql_app.lib.database import Database
 from tests.conftest import SECRET
 from tests.faults.crowd import Tally, gather_crowd, names_and_deeds, rename, renamed
 from tests.processes import serving

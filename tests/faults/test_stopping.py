@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.database import Database
 from tests.conftest import SECRET
-from tests.databases import looking
 from tests.faults.crowd import ME, RENAME, asked, gather_crowd
 from tests.peers import connected
 from tests.people import Person
@@ -90,8 +89,7 @@ async def test_no_request_fails_while_a_server_stops(
     assert "Cancel" not in server.logged()
     assert "Traceback" not in server.logged()
     database = Database(database_url)
-    async with looking(database) as db:
-        names = {row.id: row.name for row in await db.scalars(select(CustomerRow))}
+    names = {row.id: row.name for row in await database.fetch_all(select(CustomerRow))}
     await database.close()
     assert [names[person.id] for person in writers] == [f"Name {count}" for count in counts]
 
@@ -101,7 +99,7 @@ async def test_operation_that_waits_is_finished(database_url: str, tmp_path: Pat
     settings = {"database_url": database_url, "secret_key": SECRET}
     database = Database(database_url)
     with serving(folder=tmp_path, **settings) as server, connected(server) as peer:
-        async with database.write() as db:
+        async with database.transaction() as db:
             await db.execute(text("UPDATE customers SET name = name"))
             peer.send(asked(RENAME, person, name="Eve"))
             server.process.terminate()

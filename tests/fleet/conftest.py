@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gql_app.db.engine import Database
+from gql_app.lib.database import Database
 from tests.conftest import SECRET
 from tests.databases import Postgres
 from tests.mailbox import HOST, port_of, reserved_port

@@ -5,7 +5,7 @@ import time
 import jwt
 import pytest
 
-from gql_app.db.engine import Database
+from gql_app.lib.database import Database
 from tests.fleet.conftest import SIZE, Fleet
 from tests.fleet.test_sessions import reasons, sign_in
 from tests.people import add_customer

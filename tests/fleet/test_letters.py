@@ -7,16 +7,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
-from gql_app import clock
-from gql_app.accounts import letters, outbox
+from gql_app.accounts import letters
 from gql_app.accounts.letters import Kind
-from gql_app.db.engine import Database
 from gql_app.db.tables import LetterRow
+from gql_app.lib import clock
+from gql_app.lib.database import Database
+from gql_app.lib.outbox import BATCH
 from tests.conftest import SECRET
-from tests.databases import Postgres, looking
+from tests.databases import Postgres
 from tests.fleet.conftest import Fleet
 from tests.mailbox import HOST, Mailbox, mail_server
 from tests.processes import PATIENCE, serving
+from tests.rows import value
 
 pytestmark = pytest.mark.xdist_group("fleet")
 
@@ -24,9 +26,9 @@ pytestmark = pytest.mark.xdist_group("fleet")
 async def post(database: Database, size: int) -> list[list[str]]:
     """Write letters down, and tell to whom."""
     everybody = [f"{number:03}@example.com" for number in range(size)]
-    async with database.write() as db:
+    async with database.transaction() as db:
         for recipient in everybody:
-            letters.post(db, Kind.EMAIL_CHANGED, customer_id=None, recipient=recipient)
+            await letters.post(db, Kind.EMAIL_CHANGED, customer_id=None, recipient=recipient)
     return [[recipient] for recipient in everybody]
 
 
@@ -35,8 +37,7 @@ async def left(database: Database, *, in_hand: bool = False) -> int:
     some = select(func.count()).select_from(LetterRow)
     if in_hand:
         some = some.where(LetterRow.due_at > clock.now(), LetterRow.attempts > 0)
-    async with looking(database) as db:
-        return (await db.execute(some)).scalar_one()
+    return await value(database, some)
 
 
 async def until_left(database: Database, size: int, *, in_hand: bool = False) -> None:
@@ -57,9 +58,9 @@ async def test_letters_are_sent_once_each_and_a_flood_is_limited_by_three_server
 ) -> None:
     mailbox, stranger = Mailbox(), "stranger@example.com"
     async with mail_server(mailbox, fleet.mail):
-        async with database.write() as db:
+        async with database.transaction() as db:
             for _ in range(100):
-                letters.post(db, Kind.EMAIL_CHANGED, customer_id=None, recipient=stranger)
+                await letters.post(db, Kind.EMAIL_CHANGED, customer_id=None, recipient=stranger)
         everybody = await post(database, 100)
         await until_left(database, 0)
     recipients = [arrived.recipients for arrived in mailbox.arrived]  # the other tests' as well
@@ -72,19 +73,19 @@ async def test_letters_in_the_hand_of_a_server_that_is_killed_go_out_later(
 ) -> None:
     with postgres.copied() as url:
         database = Database(url)
-        everybody = await post(database, outbox.BATCH)
+        everybody = await post(database, BATCH)
         silent = await asyncio.start_server(say_nothing, HOST, 0)
         settings = {"database_url": url, "secret_key": SECRET}
         async with silent:
             port = silent.sockets[0].getsockname()[1]
             with serving(folder=tmp_path, smtp_url=f"smtp://{HOST}:{port}", **settings) as held:
-                await until_left(database, outbox.BATCH, in_hand=True)
+                await until_left(database, BATCH, in_hand=True)
                 held.process.kill()
         mailbox = Mailbox()
         async with mail_server(mailbox) as port:
             with serving(folder=tmp_path, smtp_url=f"smtp://{HOST}:{port}", **settings):
                 assert mailbox.arrived == []
-                async with database.write() as db:  # the lease is over
+                async with database.transaction() as db:  # the lease is over
                     over = clock.now() - timedelta(seconds=1)
                     await db.execute(update(LetterRow).values(due_at=over))
                 await until_left(database, 0)

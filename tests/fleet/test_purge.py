@@ -15,8 +15,8 @@ from gql_app.lib.ids import new_id
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.conftest import SetClock
-from tests.databases import looking
 from tests.people import NOWHERE, add_customer
+from tests.rows import add_all, value
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 LATER = timedelta(days=61)
@@ -37,25 +37,26 @@ async def processes(settings: Settings, set_clock: SetClock) -> AsyncIterator[li
         customer = await add_customer(resources.database, "Ada Plain")
         set_clock(NOON)
         over = [
-            SessionRow(
-                id=new_id(),
-                customer_id=customer.id,
-                created_at=NOON,
-                last_used_at=NOON,
-                expires_at=NOON,
-                ip_address=None,
-                user_agent=None,
-            )
+            {
+                "id": new_id(),
+                "customer_id": customer.id,
+                "created_at": NOON,
+                "last_used_at": NOON,
+                "expires_at": NOON,
+                "ended_at": None,
+                "ip_address": None,
+                "user_agent": None,
+            }
             for _ in range(OVER)
         ]
         failed = [
-            ThrottleRow(subject=f"{number:064}", times=[], updated_at=NOON)
-            for number in range(OVER)
+            {"subject": f"{number:064}", "times": [], "updated_at": NOON} for number in range(OVER)
         ]
-        async with resources.database.write() as db:
-            db.add_all([*over, *failed])
+        async with resources.database.transaction() as db:
+            await add_all(db, SessionRow, over)
+            await add_all(db, ThrottleRow, failed)
         set_clock(NOON + LATER)
-        async with resources.database.write() as db:
+        async with resources.database.transaction() as db:
             await sessions.open_session(db, customer, NOWHERE, resources.lifetimes)
             limit = resources.throttle.of_typed("sign-in", "ada@example.com")
             await resources.throttle.count(db, limit)
@@ -64,11 +65,10 @@ async def processes(settings: Settings, set_clock: SetClock) -> AsyncIterator[li
 
 async def left(resources: Resources) -> list[int]:
     """Count the sessions and the throttles that are left."""
-    async with looking(resources.database) as db:
-        return [
-            (await db.execute(select(func.count()).select_from(table))).scalar_one()
-            for table in (SessionRow, ThrottleRow)
-        ]
+    return [
+        await value(resources.database, select(func.count()).select_from(table))
+        for table in (SessionRow, ThrottleRow)
+    ]
 
 
 async def test_three_that_purge_at_once_delete_each_row_once(processes: list[Resources]) -> None:
@@ -84,7 +84,7 @@ async def test_purge_waits_for_nobody_and_takes_up_what_another_left(
 ) -> None:
     one, two, _ = processes
     with suppress(Crash):
-        async with one.database.write() as db, asyncio.timeout(PATIENCE):
+        async with one.database.transaction() as db, asyncio.timeout(PATIENCE):
             assert await sessions.purge(db, batch=100) == 100
             assert await one.throttle.purge(db, batch=100) == 100
             assert await background.purge(two) == 2 * (OVER - 100)

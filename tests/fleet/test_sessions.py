@@ -2,7 +2,7 @@
 
 import pytest
 
-from gql_app.db.engine import Database
+from gql_app.lib.database import Database
 from tests.fleet.conftest import SIZE, Fleet
 from tests.people import PASSWORD, add_customer
 

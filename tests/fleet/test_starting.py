@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gql_app.db.engine import Database
 from gql_app.db.tables import REVISION
+from gql_app.lib.database import Database
 from tests.conftest import SECRET
-from tests.databases import looking
 from tests.fleet.conftest import SIZE
 from tests.people import PASSWORD, add_customer
 from tests.processes import MAIN, Server, free_port, running_server, signed_in
+from tests.rows import column
 
 
 @contextmanager
@@ -34,10 +34,7 @@ def started_together(commands: str, folder: Path, **settings: str) -> Iterator[l
 async def check_one(url: str, servers: list[Server]) -> None:
     """See that a database was migrated once, and that each server takes the others' tokens."""
     database = Database(url)
-    async with looking(database) as db:
-        assert (await db.scalars(text("SELECT version_num FROM alembic_version"))).all() == [
-            REVISION
-        ]
+    assert await column(database, text("SELECT version_num FROM alembic_version")) == [REVISION]
     await add_customer(database, "Ada Plain")
     await database.close()
     for server in servers:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gql_app.db.engine import Database
+from gql_app.lib.database import Database
 from tests.fleet.conftest import ATTEMPTS, SIZE, Fleet
 from tests.people import PASSWORD, add_customer
 

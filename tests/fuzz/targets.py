@@ -12,12 +12,11 @@ from typing import Final
 import httpx
 from sqlalchemy import select
 
-from gql_app.db.engine import Database
 from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.lib.database import Database
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.conftest import SECRET
-from tests.databases import looking
 from tests.people import PASSWORD, Person, add_customer, expired_token, sign_in
 from tests.processes import PATIENCE, Server, serving, signed_in
 
@@ -121,20 +120,19 @@ async def _fill(url: str) -> tuple[Person, dict[str, str | None]]:
 async def _protected(url: str, plain: Person) -> list[str]:
     """Write down the rows that are not the plain customer's own, and what is theirs to keep."""
     database = Database(url)
-    async with looking(database) as db:
-        others = await db.execute(
-            select(CustomerRow.__table__).where(CustomerRow.id != plain.id).order_by(CustomerRow.id)
+    others = await database.fetch_all(
+        select(CustomerRow.__table__).where(CustomerRow.id != plain.id).order_by(CustomerRow.id)
+    )
+    sessions = await database.fetch_all(
+        select(SessionRow.__table__)
+        .where(SessionRow.customer_id != plain.id)
+        .order_by(SessionRow.id)
+    )
+    own = await database.fetch_all(
+        select(CustomerRow.password_hash, CustomerRow.is_admin, CustomerRow.is_active).where(
+            CustomerRow.id == plain.id
         )
-        sessions = await db.execute(
-            select(SessionRow.__table__)
-            .where(SessionRow.customer_id != plain.id)
-            .order_by(SessionRow.id)
-        )
-        own = await db.execute(
-            select(CustomerRow.password_hash, CustomerRow.is_admin, CustomerRow.is_active).where(
-                CustomerRow.id == plain.id
-            )
-        )
-        rows = [str(row) for result in (others, sessions, own) for row in result]
+    )
+    rows = [str(row) for result in (others, sessions, own) for row in result]
     await database.close()
     return rows

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.async_api import expect
 
-from gql_app.accounts.samples import SIGN_INS
+from gql_app.cli.samples import SIGN_INS
 from tests.playground.chromium import chromium
 from tests.playground.tab import Tab
 from tests.processes import serving

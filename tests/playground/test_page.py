@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import BrowserContext, expect
 
-from gql_app.accounts.samples import SIGN_INS
+from gql_app.cli.samples import SIGN_INS
 from gql_app.web.playground import BUILT
 from tests.playground.tab import Tab, origins
 from tests.processes import Server

@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 from playwright.async_api import BrowserContext, expect
 
-from gql_app.accounts.samples import SIGN_INS
+from gql_app.cli.samples import SIGN_INS
 from tests.playground.tab import Tab
 from tests.processes import Server
 

@@ -12,12 +12,12 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from sqlalchemy import update
 from starlette.types import Message
 
-from gql_app import clock
-from gql_app.accounts.identity import search_key
 from gql_app.app import build_engine
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import TokenMissing
+from gql_app.lib import clock
 from gql_app.lib.engine import GraphQLRequest
+from gql_app.lib.text import search_key
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
 from gql_app.settings import Settings
@@ -200,7 +200,7 @@ async def _fill(api: Api) -> tuple[dict[Kind, str | None], dict[str, str]]:
     }
     for number, (name, moment) in enumerate(zip(NAMES, MOMENTS, strict=True)):
         row = await add_customer(database, "Odd", f"{number}@example.com", phone="+1 555 0100")
-        async with database.write() as db:
+        async with database.transaction() as db:
             moments = {"created_at": moment, "updated_at": moment}
             changed = {
                 "name": name,

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import pytest
 
-from gql_app import clock
 from gql_app.accounts.audit import Action
+from gql_app.lib import clock
 from gql_app.settings import Settings
 from tests.api import Api
 from tests.conftest import SECRET, SetClock

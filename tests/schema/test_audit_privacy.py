@@ -7,8 +7,9 @@ from sqlalchemy import func, select
 
 from gql_app.db.tables import AuditRow
 from tests.api import Api
-from tests.databases import contents, looking
+from tests.databases import contents
 from tests.people import PASSWORD, Person
+from tests.rows import value
 from tests.schema.mutations import SUCCESS, do, faults, send
 
 pytestmark = pytest.mark.usefixtures("letterbox")
@@ -37,8 +38,7 @@ REFUSED: Final[list[tuple[str, dict[str, Any], str]]] = [
 
 async def recorded(api: Api) -> int:
     """Count the events."""
-    async with looking(api.database) as db:
-        return (await db.execute(select(func.count()).select_from(AuditRow))).scalar_one()
+    return await value(api.database, select(func.count()).select_from(AuditRow))
 
 
 async def test_names_of_fields_are_kept_and_never_their_values(
@@ -48,12 +48,11 @@ async def test_names_of_fields_are_kept_and_never_their_values(
     changes = {**values, "password": "a password of her own"}
     done = await do(api, "updateCustomer", token=admin.token, id=str(plain.id), input=changes)
     assert faults(done) == SUCCESS
-    async with looking(api.database) as db:
-        rows = (await db.execute(select(*AuditRow.__table__.columns))).all()
-    kept = " ".join(str(value) for row in rows for value in row)
+    rows = await api.database.fetch_all(select(*AuditRow.__table__.columns))
+    kept = " ".join(str(each) for row in rows for each in row)
     assert "['email', 'name', 'phone']" in kept
-    for value in (*changes.values(), plain.name, plain.email):
-        assert value not in kept
+    for told in (*changes.values(), plain.name, plain.email):
+        assert told not in kept
 
 
 @pytest.mark.parametrize("by_admin", [False, True])

@@ -7,8 +7,8 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import Update, update
 
-from gql_app import clock
 from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.lib import clock
 from gql_app.schema.context import Context
 from tests.api import Answer, Api
 from tests.databases import contents
@@ -89,7 +89,7 @@ class Meanwhile:
 
         async def spying(*args: object, **kwargs: object) -> object:
             if self.change is not None and self.transactions == self.turn:
-                async with self.api.database.write() as db:
+                async with self.api.database.transaction() as db:
                     await db.execute(self.change)
                 self.found = await contents(self.api.database)
             self.transactions += 1

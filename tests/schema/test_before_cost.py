@@ -8,12 +8,12 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from gql_app import clock
-from gql_app.accounts.limits import Limit
 from gql_app.accounts.throttling import Throttle
-from gql_app.db.engine import Database
+from gql_app.lib import clock
+from gql_app.lib.database import Database
 from gql_app.lib.ids import new_id
 from gql_app.lib.telemetry.labels import LIMITS
+from gql_app.lib.throttling import Limit
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
 from tests.api import Api, running
@@ -113,7 +113,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
         return noted
 
-    costs = ((Database, "write"), (Database, "do"), (Passwords, "verify"), (Passwords, "hash"))
+    costs = ((Database, "transaction"), (Passwords, "verify"), (Passwords, "hash"))
     with monkeypatch.context() as patch:
         for owner, method in costs:
             patch.setattr(owner, method, noting(method, getattr(owner, method)))
@@ -189,7 +189,7 @@ async def test_account_that_was_signed_in_to_too_often_begins_no_transaction(
             refused = await do(api, "login", **SIGN_IN)
             wrong = await do(api, "login", **{**SIGN_IN, "password": "a guess"})
         assert (faults(refused), refused["retryAfter"]) == (LOCKED, 59 * 60)
-        assert begun == ["verify", "verify", "write"]
+        assert begun == ["verify", "verify", "transaction"]
         assert faults(wrong) == [("INVALID_CREDENTIALS", None)]
         set_clock(start + timedelta(hours=1))
         assert faults(await do(api, "login", **SIGN_IN)) == SUCCESS

@@ -7,10 +7,12 @@ from typing import Any, Final
 
 import pytest
 
+from gql_app.db.tables import CustomerRow
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.people import PASSWORD, Person, add_customer, sign_in
+from tests.rows import change
 
 LOGIN: Final = """
 mutation Login($email: String!, $password: String!) {
@@ -47,7 +49,7 @@ FAILURES: Final = [
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Have every failure judged."""
+    """Raise the limits, so that every failure is judged."""
     return settings.model_copy(update={"login_attempts": 100})
 
 
@@ -78,8 +80,8 @@ async def test_address_may_be_typed_in_any_case(api: Api, plain: Person, email: 
 
 async def test_every_failure_answers_the_same(api: Api, plain: Person) -> None:
     inactive = await add_customer(api.database, "Ina Inactive", "inactive@example.com")
-    async with api.database.write() as db:
-        (await db.merge(inactive)).is_active = False
+    async with api.database.transaction() as db:
+        await change(db, CustomerRow, inactive.id, is_active=False)
     message = "The e-mail address or the password is wrong."
     for email, password in FAILURES:
         assert await login(api, email, password) == {

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 import pytest
 
-from gql_app.accounts import samples
+from gql_app.cli import samples
 from gql_app.clock import rfc3339
 from gql_app.db.tables import CustomerRow
 from tests.api import Answer, Api
 from tests.people import Person, add_customer, password_hash, sign_in
+from tests.rows import change
 
 LIST: Final = """
 query List(
@@ -55,7 +56,7 @@ LENGTHS: Final[list[tuple[dict[str, object], int]]] = [
 async def add_many(api: Api, count: int) -> None:
     """Add made-up customers."""
     for rows in samples.batches(count, password_hash=password_hash(), seed=1):
-        async with api.database.write() as db:
+        async with api.database.transaction() as db:
             await samples.insert_samples(db, rows)
 
 
@@ -230,9 +231,8 @@ async def test_moment_is_spelt_in_a_list_as_it_is_of_one_customer(
 ) -> None:
     row = await add_customer(api.database, "Mona Moment")
     moment = datetime(2030, 1, 31, 12, 0, 0, microsecond, tzinfo=UTC)
-    async with api.database.write() as db:
-        stored = await db.get_one(CustomerRow, row.id)
-        stored.created_at = moment
+    async with api.database.transaction() as db:
+        await change(db, CustomerRow, row.id, created_at=moment)
     document = f"""{{
       customers(filter: {{search: "Mona"}}) {{ nodes {{ id createdAt }} }}
       customer(id: "{row.id}") {{ id createdAt }}

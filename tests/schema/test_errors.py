@@ -8,7 +8,7 @@ import pytest
 from graphql import GraphQLError
 from sqlalchemy import text
 
-from gql_app.schema import errors, scalars
+from gql_app.schema import errors
 from gql_app.settings import Settings
 from tests.api import GRAPHQL, Answer, Api, running
 from tests.people import PASSWORD, Person, add_customer, sign_in
@@ -52,8 +52,8 @@ WRONG_VARIABLES: Final[Sequence[tuple[str, str, object]]] = [
 
 async def drop_sessions(api: Api) -> None:
     """Take a table away behind the API's back."""
-    async with api.database.engine.begin() as connection:
-        await connection.execute(text("ALTER TABLE sessions RENAME TO gone"))
+    async with api.database.transaction() as db:
+        await db.execute(text("ALTER TABLE sessions RENAME TO gone"))
 
 
 def check_masked(answer: Answer, field: str) -> str:
@@ -196,7 +196,7 @@ def test_no_words_of_a_library_are_repeated(
 
 
 def test_words_of_graphql_core_and_of_our_scalars_are_repeated() -> None:
-    ours = scalars.Unreadable("there is no such moment")
+    ours = errors.Unreadable("there is no such moment")
     raised = [
         GraphQLError("Field 'x' is unknown."),
         GraphQLError("there is no such moment", original_error=ours),

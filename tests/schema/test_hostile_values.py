@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from gql_app.accounts.validation import MAX_EMAIL
-from gql_app.lib.text.normalization import LONGEST_DECOMPOSITION
+from gql_app.lib.text import LONGEST_DECOMPOSITION, MAX_EMAIL
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.letterbox import Letterbox

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from gql_app import clock
+from gql_app.lib import clock
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.conftest import SetClock

@@ -7,14 +7,13 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import select
 
-from gql_app import clock
-from gql_app.accounts import known_clients
-from gql_app.accounts.limits import LOCKOUT_PAUSE
+from gql_app.accounts import sessions
+from gql_app.accounts.throttling import LOCKOUT_PAUSE
 from gql_app.db.tables import CustomerRow, KnownClientRow
+from gql_app.lib import clock
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.conftest import SetClock
-from tests.databases import looking
 from tests.letterbox import Letterbox
 from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.schema.mutations import SUCCESS, Told, do, faults, refresh, reset
@@ -36,7 +35,7 @@ async def login(api: Api, address: str, email: str = ADA, password: str = PASSWO
 
 
 async def lock(api: Api, email: str = ADA, *, but: int = 0) -> None:
-    """Have strangers fail until a failure more of any other is too many, or a few more."""
+    """Fail as strangers until a failure more of any other is too many, or a few more."""
     limits = api.resources.throttle.of_password("sign-in", email, STRANGER)
     await fill(api.database, limits.lockout, but=but)
 
@@ -130,7 +129,7 @@ async def test_client_that_is_not_seen_for_30_days_is_a_stranger(
     start = clock.now()
     set_clock(start)
     assert await login(api, HOME) == SUCCESS
-    set_clock(start + known_clients.KNOWN_FOR)
+    set_clock(start + sessions.CLIENT_KNOWN_FOR)
     await lock(api, plain.email)
     assert await login(api, HOME) == LOCKED
 
@@ -202,11 +201,9 @@ async def test_thief_of_a_token_keeps_no_owner_from_proving_their_password(
 async def test_nothing_is_known_of_whoever_is_gone(api: Api, plain: Person) -> None:
     assert await login(api, HOME) == SUCCESS
     assert await login(api, AWAY) == SUCCESS
-    async with looking(api.database) as db:
-        rows = (await db.scalars(select(KnownClientRow))).all()
+    rows = await api.database.fetch_all(select(KnownClientRow))
     assert {(row.customer_id, row.client) for row in rows} == {(plain.id, HOME), (plain.id, AWAY)}
     gone = await do(api, "deleteMe", token=plain.token, password=PASSWORD)
     assert faults(gone) == SUCCESS
-    async with looking(api.database) as db:
-        assert (await db.scalars(select(KnownClientRow))).all() == []
-        assert (await db.scalars(select(CustomerRow))).all() == []
+    assert await api.database.fetch_all(select(KnownClientRow)) == []
+    assert await api.database.fetch_all(select(CustomerRow)) == []

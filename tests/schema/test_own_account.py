@@ -12,7 +12,7 @@ NEW_PASSWORD = "another good one"
 
 
 async def update(api: Api, admin: Person, who: Person, given: dict[str, Any]) -> dict[str, Any]:
-    """Have an admin change somebody."""
+    """Change somebody as an admin."""
     return await do(api, "updateCustomer", token=admin.token, id=str(who.id), input=given)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from gql_app.schema.root import build_schema
 from tests.api import Api
-from tests.people import PASSWORD, Kind, Person
+from tests.people import PASSWORD, Kind, Person, sign_out
 from tests.schema.agreement import BOTH_WAYS
 
 NOBODY: Final = "00000000-0000-7000-8000-000000000000"
@@ -112,6 +112,17 @@ async def test_protected_field_is_tried_by_every_kind_of_caller(
     _, expected = PROTECTED[field]
     assert set(found) == set(Kind)
     assert found == expected
+
+
+@BOTH_WAYS
+async def test_no_field_is_open_to_whoever_was_remembered_and_has_signed_out_since(
+    api: Api, plain: Person
+) -> None:
+    for _ in range(2):
+        assert await outcome(api, "customers", plain.token) == ALLOWED
+    await sign_out(api.resources, plain)
+    found = {field: await outcome(api, field, plain.token) for field in PROTECTED}
+    assert found == dict.fromkeys(PROTECTED, "UNAUTHENTICATED TOKEN_REVOKED")
 
 
 async def test_expired_token_is_refused_with_the_moment_it_expired(

@@ -135,7 +135,7 @@ async def test_whoever_has_a_password_hashed_has_a_share_of_their_own(
 async def test_weak_password_of_before_still_opens_the_account(api: Api) -> None:
     row = await add_customer(api.database, "Ada")
     hashed = await api.resources.passwords.hash("Password123!", Party.of(HERE))
-    async with api.database.write() as db:
+    async with api.database.transaction() as db:
         itself = CustomerRow.id == row.id
         await db.execute(update(CustomerRow).where(itself).values(password_hash=hashed))
     assert faults(await do(api, "login", email=row.email, password="Password123!")) == SUCCESS

@@ -12,16 +12,17 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, text
 
-from gql_app import clock
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.refresh_tokens import NotRefreshed, rotate
 from gql_app.db.tables import AuditRow, RefreshTokenRow
+from gql_app.lib import clock
 from gql_app.schema.context import Context
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.conftest import SetClock
-from tests.databases import contents, looking
+from tests.databases import contents
 from tests.people import PASSWORD, Person, add_customer, sign_in
+from tests.rows import value
 from tests.schema.mutations import (
     SUCCESS,
     Told,
@@ -47,8 +48,7 @@ async def unspent(api: Api, person: Person) -> int:
         .select_from(RefreshTokenRow)
         .where(RefreshTokenRow.session_id == person.session_id, RefreshTokenRow.spent_at.is_(None))
     )
-    async with looking(api.database) as db:
-        return (await db.execute(statement)).scalar_one()
+    return await value(api.database, statement)
 
 
 async def test_refresh_answers_a_new_pair_of_the_same_session(api: Api, plain: Person) -> None:
@@ -87,8 +87,7 @@ async def test_every_refresh_token_has_its_shape_and_only_its_digest_is_stored(a
 
 async def events(api: Api, action: str) -> list[tuple[UUID | None, UUID | None]]:
     """Tell by whom and to whom something was done."""
-    async with looking(api.database) as db:
-        rows = (await db.scalars(select(AuditRow).where(AuditRow.action == action))).all()
+    rows = await api.database.fetch_all(select(AuditRow).where(AuditRow.action == action))
     return [(row.actor_id, row.customer_id) for row in rows]
 
 
@@ -154,7 +153,7 @@ async def test_answer_that_was_lost_for_want_of_the_pepper_stays_so(
     await refresh(api, plain.refresh_token)
     set_clock(start + timedelta(seconds=11))
     other = replace(api.resources.lifetimes, pepper=b"another pepper of the tests")
-    async with api.database.write() as db:
+    async with api.database.transaction() as db:
         assert await rotate(db, plain.refresh_token, Origin(), other) is NotRefreshed.REUSED
 
 
@@ -166,7 +165,7 @@ async def test_refresh_behind_a_lock_is_undone_or_given_again(
         plain = await sign_in(api.resources, await add_customer(api.database, "Ada Plain"))
         start = clock.now()
         set_clock(start)
-        async with api.database.write() as db:
+        async with api.database.transaction() as db:
             if settings.on_sqlite:
                 await db.execute(text("UPDATE customers SET name = name"))
             else:
@@ -187,7 +186,7 @@ async def test_no_question_is_asked_once_a_rotation_is_committed(
 
     async def nothing_after(*args: object, **kwargs: object) -> object:
         done = await write(*args, **kwargs)
-        monkeypatch.delattr(Context, "read")
+        monkeypatch.delattr(Context, "db")
         return done
 
     monkeypatch.setattr(Context, "write", nothing_after)

@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 from gql_app.db.tables import CustomerRow
 from gql_app.settings import Settings
 from tests.api import Api, running
-from tests.databases import looking
 from tests.people import PASSWORD, Person
+from tests.rows import value
 from tests.schema.mutations import SUCCESS, Told, do, faults, token_reason
 
 EVE = {"name": "Eve New", "email": "eve@example.com", "password": PASSWORD}
@@ -41,8 +41,7 @@ FAULTS: Final[list[tuple[dict[str, str], list[Told]]]] = [
 
 async def customers(api: Api) -> int:
     """Count the customers."""
-    async with looking(api.database) as db:
-        return (await db.execute(select(func.count()).select_from(CustomerRow))).scalar_one()
+    return await value(api.database, select(func.count()).select_from(CustomerRow))
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import update
 
-from gql_app import clock
 from gql_app.db.tables import CustomerRow
+from gql_app.lib import clock
 from tests.accounts.outbox import waiting
 from tests.api import Api
 from tests.conftest import SetClock
@@ -71,7 +71,7 @@ async def test_only_the_digest_of_a_link_is_stored(
 async def test_answer_does_not_tell_whether_there_is_an_account(
     api: Api, plain: Person, other: Person, letterbox: Letterbox
 ) -> None:
-    async with api.database.write() as db:
+    async with api.database.transaction() as db:
         deactivate = update(CustomerRow).where(CustomerRow.id == other.id)
         await db.execute(deactivate.values(is_active=False))
     unknown = ("nobody@example.com", "BOB@example.com", "malformed", "", "\0", "x" * 10_000)
@@ -156,7 +156,7 @@ async def test_link_dies_with_an_outdated_hash_that_a_sign_in_renews(
     api: Api, plain: Person, letterbox: Letterbox
 ) -> None:
     outdated = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
-    async with api.database.write() as db:
+    async with api.database.transaction() as db:
         itself = update(CustomerRow).where(CustomerRow.id == plain.id)
         await db.execute(itself.values(password_hash=outdated))
     token = await link(api, letterbox, plain)

@@ -6,12 +6,12 @@ from uuid import UUID
 
 import pytest
 
-from gql_app import clock
 from gql_app.db.tables import CustomerRow
+from gql_app.lib import clock
 from tests.api import Api
 from tests.conftest import SetClock
-from tests.databases import looking
 from tests.people import PASSWORD, Person, add_customer, sign_in, sign_out
+from tests.rows import get_row
 from tests.schema.mutations import SUCCESS, do, faults, token_reason
 
 SESSIONS = """
@@ -150,8 +150,7 @@ async def test_all_other_sessions_of_the_caller_end_at_once(
 
 async def test_21st_session_ends_the_oldest(api: Api, plain: Person, other: Person) -> None:
     second = await again(api, plain)
-    async with looking(api.database) as db:
-        row = await db.get_one(CustomerRow, plain.id)
+    row = await get_row(api.database, CustomerRow, plain.id)
     for _ in range(18):
         await sign_in(api.resources, row)
     assert await token_reason(api, plain.token) is None
@@ -164,8 +163,7 @@ async def test_21st_session_ends_the_oldest(api: Api, plain: Person, other: Pers
 async def test_expired_sessions_do_not_count_towards_the_20(
     api: Api, plain: Person, set_clock: SetClock
 ) -> None:
-    async with looking(api.database) as db:
-        row = await db.get_one(CustomerRow, plain.id)
+    row = await get_row(api.database, CustomerRow, plain.id)
     start = clock.now()
     set_clock(start + timedelta(days=1))
     survivor = await sign_in(api.resources, row)

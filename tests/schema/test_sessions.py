@@ -59,7 +59,7 @@ async def test_after_logout_the_next_protected_field_is_refused(api: Api, admin:
 async def test_who_is_signed_out_by_signing_in_once_more_is_refused_the_next_protected_field(
     api: Api, plain: Person
 ) -> None:
-    for _ in range(sessions.MOST - 1):
+    for _ in range(sessions.MAX_SESSIONS - 1):
         await api.run(LOGIN, email=plain.email)
     document = f"""mutation {{
       changePassword(currentPassword: "{PASSWORD}", newPassword: "") {{ status }}

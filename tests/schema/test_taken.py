@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from gql_app import clock
+from gql_app.lib import clock
 from tests.api import Api
 from tests.conftest import SetClock
 from tests.people import PASSWORD, Person

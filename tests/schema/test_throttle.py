@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gql_app import clock
+from gql_app.lib import clock
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.conftest import SetClock

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gql_app import clock
 from gql_app.errors import TokenExpired, TokenInvalid, TokenReason, Unauthenticated
+from gql_app.lib import clock
 from gql_app.lib.keyring.keyfiles import Algorithm
 from gql_app.lib.keyring.keys import KeyRing
 from gql_app.lib.keyring.keystore import KeyStore

@@ -11,8 +11,8 @@ from sqlalchemy import func, select, text
 from gql_app.db.tables import AuditRow
 from gql_app.settings import Settings
 from tests.api import GRAPHQL, Answer, Api, running
-from tests.databases import looking
 from tests.people import Person, add_customer, sign_in
+from tests.rows import value
 from tests.slow import slow_down, slow_down_inserts, speed_up, statements_at_work
 
 ME = "query Me { me { id } }"
@@ -55,8 +55,7 @@ async def prompt(api: Api, query: str, person: Person) -> Answer:
 
 async def audited(api: Api) -> int:
     """Count what was noted."""
-    async with looking(api.database) as db:
-        return (await db.execute(select(func.count()).select_from(AuditRow))).scalar_one()
+    return await value(api.database, select(func.count()).select_from(AuditRow))
 
 
 @pytest.mark.parametrize(("accept", "status"), [(GRAPHQL, 504), ("application/json", 200)])
@@ -106,7 +105,7 @@ async def test_late_mutation_is_rolled_back(api: Api, plain: Person) -> None:
 
 
 async def test_mutation_that_waits_for_another_is_cancelled(api: Api, plain: Person) -> None:
-    async with api.database.write() as db:
+    async with api.database.transaction() as db:
         await db.execute(text("UPDATE customers SET name = name"))
         rename = 'mutation { updateMe(input: {name: "Eve"}) { status } }'
         late = await asyncio.gather(*(ask(api, rename, plain) for _ in range(20)))

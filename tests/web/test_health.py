@@ -12,6 +12,8 @@ import pytest
 from alembic import command
 from sqlalchemy import text
 
+from gql_app.db.readiness import condition, revision
+from gql_app.lib.database import Database
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.conftest import SECRET
@@ -93,8 +95,8 @@ async def test_readiness_waits_for_the_migrations(unmigrated_url: str) -> None:
 
 
 async def test_server_stays_ready_once_a_newer_version_has_migrated(api: Api) -> None:
-    async with api.database.write() as db:
-        await db.execute(text("UPDATE alembic_version SET version_num = :at"), {"at": "9999"})
+    async with api.database.transaction() as db:
+        await db.execute(text("UPDATE alembic_version SET version_num = :at"), at="9999")
     assert await readiness(api) == (200, {"migrations"})
     assert (await api.client.get("/readyz")).json()["migrations"] == "newer"
 
@@ -151,14 +153,13 @@ async def test_database_is_asked_once_for_all_who_ask_within_a_second(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = 0
-    revision = api.database.revision
 
-    async def counted() -> str | None:
+    async def counted(database: Database) -> str | None:
         nonlocal asked
         asked += 1
-        return await revision()
+        return await revision(database)
 
-    monkeypatch.setattr(api.database, "revision", counted)
+    monkeypatch.setattr("gql_app.db.readiness.revision", counted)
     told = await asyncio.gather(*(readiness(api) for _ in range(200)))
     assert told == [(200, set())] * 200
     assert asked <= 3  # and not 200: a slow machine may take more than a second
@@ -172,5 +173,5 @@ async def test_loop_that_is_late_does_not_make_the_database_late(api: Api) -> No
 
     late = asyncio.create_task(hold_up())
     async with asyncio.timeout(60):
-        assert (await api.database.condition()).ready
+        assert (await condition(api.database)).ready
     late.cancel()

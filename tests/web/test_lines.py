@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Text, bindparam, select
 
-from gql_app.db.questions import Question
-from gql_app.db.sqlite import SqliteReader
+from gql_app.lib.database import Database
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.telemetry import logs
 from gql_app.resources import Resources
@@ -157,14 +156,16 @@ class Chatty(str):
 async def test_lines_of_threads_name_the_request(
     capsys: pytest.CaptureFixture[str], settings: Settings
 ) -> None:
-    named = Question(select(bindparam("name", type_=Text())), tuple)
+    named = select(bindparam("name", type_=Text()))
     async with Resources.open(settings) as resources:
         logs.configure("INFO")
         for request_id in ("one", "two"):
             logs.bind(request_id=request_id)
             await resources.passwords.hash(Chatty(PASSWORD), LOCAL)
-        fresh = SqliteReader(settings.database_url, 1, 5)
-        await fresh.ask(named, name=Chatty("Ada"))  # the first of a connection is for a thread
+        fresh = Database(settings.database_url)
+        await fresh.fetch_all(
+            named, name=Chatty("Ada")
+        )  # the first of a connection is for a thread
         await fresh.close()
     found = [(line["event"], line["request_id"]) for line in lines(capsys)]
     assert found == [("hashing", "one"), ("hashing", "two"), ("asking", "two")]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from prometheus_client.openmetrics import parser
+from sqlalchemy import select, true
 
 from gql_app import __version__
 from gql_app.lib.fair_queue import LOCAL
@@ -144,8 +145,8 @@ async def test_full_queue_of_passwords_is_seen(strict: Api) -> None:
 
 async def test_connections_are_told_by_what_they_do(api: Api) -> None:
     pool = "gql_app_database_connections"
-    async with api.database.write() as db:
-        await db.connection()
+    async with api.database.transaction() as db:
+        await db.fetch_all(select(true()))
         now = await numbers(api)
     assert now.of(pool, pool="write", state="in_use") >= 1
     assert {"in_use", "idle", "waiting"} <= now.labels("state")

@@ -15,8 +15,8 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from gql_app.accounts.samples import SIGN_INS
 from gql_app.app import build_engine
+from gql_app.cli.samples import SIGN_INS
 from gql_app.settings import Settings
 from gql_app.web.graphql import Door
 from gql_app.web.playground import BUILT, FOR_EVER, Playground

@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from gql_app import clock
 from gql_app.db.tables import AuditRow
+from gql_app.lib import clock
 from gql_app.settings import Settings
 from tests.api import GRAPHQL, Answer, Api, running
 from tests.conftest import SECRET, SetClock
-from tests.databases import Postgres, looking
+from tests.databases import Postgres
 from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.processes import run_main
+from tests.rows import value
 from tests.web.test_health import closed_to_all
 
 CROWD = 16
@@ -120,5 +121,4 @@ async def test_changes_that_can_not_be_serialized_are_made_one_after_the_other(
                 "{'data': {'updateMe': {'status': 'SUCCESS'}}}": CROWD
             }
             changes = select(func.count()).where(AuditRow.action == "customer:update")
-            async with looking(api.database) as db:
-                assert (await db.execute(changes)).scalar_one() == CROWD
+            assert await value(api.database, changes) == CROWD

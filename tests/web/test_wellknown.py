@@ -10,7 +10,7 @@ import jwt
 import pytest
 from jwt import PyJWKSet
 
-from gql_app import clock
+from gql_app.lib import clock
 from gql_app.lib.keyring.keyfiles import Algorithm
 from gql_app.lib.keyring.rotation import make, promote, retire
 from gql_app.resources import key_store

@@ -1,4 +1,4 @@
-"""What Alembic compares, and how it writes down what it finds, when it writes a migration."""
+"""Comparing the tables with a database, for Alembic to write a migration."""
 
 from functools import cache
 from typing import Any, Literal
@@ -27,7 +27,7 @@ def is_compared(
     reflected: bool,  # noqa: FBT001 — as Alembic calls it
     other: SchemaItem | None,
 ) -> bool:
-    """Tell whether an item of the tables, or of the database if `reflected`, is compared.
+    """Return whether an item of the tables, or of the database if `reflected`, is compared.
 
     An index that this dialect has not is left out. Expressions come back from PostgreSQL in its own
     words, so an index of them is there or not, and never another one.
@@ -40,7 +40,7 @@ def is_compared(
 
 
 def render(kind: str, item: object, _: object) -> str | Literal[False]:
-    """Write our own types as what they are stored as, which a migration needs no import for."""
+    """Return our own types as what they are stored as, for which a migration needs no import."""
     if kind == "type" and isinstance(item, TypeDecorator):
         return f"sa.{item.impl_instance!r}"
     return False

@@ -13,9 +13,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import idna
 import structlog
 
-from gql_app import clock
+from gql_app.lib import clock
 from gql_app.lib.network.addresses import is_loopback
-from gql_app.settings import Settings
 
 if TYPE_CHECKING:  # most processes of many send no letter
     import aiosmtplib
@@ -35,7 +34,7 @@ _log: Final = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What is said to one person."""
+    """A letter to one person."""
 
     id: str
     recipient: str
@@ -55,11 +54,11 @@ class Unencrypted(Exception):
 
 
 class Mailer(Protocol):
-    """A way for letters to leave."""
+    """A way to send letters."""
 
     @property
     def open(self) -> bool:
-        """Whether letters get anywhere this way."""
+        """Whether letters arrive anywhere."""
 
     async def send(self, letter: Letter) -> None:
         """Send a letter. Raises Undeliverable; anything else is worth another try."""
@@ -95,10 +94,10 @@ class SmtpMailer:
         self._sender = sender
 
     async def send(self, letter: Letter) -> None:
-        """Hand the letter to the mail server.
+        """Send the letter to the mail server.
 
-        Raises Unencrypted. What befalls the connection or the sign-in passes; only what the
-        server says of this letter can be Undeliverable.
+        Raises Unencrypted if TLS is insisted on and not offered, Undeliverable if the server
+        refuses this letter for good. Any other error passes: of the connection, or the sign-in.
         """
         import aiosmtplib  # noqa: PLC0415 — most processes of many send no letter
 
@@ -117,7 +116,7 @@ class SmtpMailer:
                 await client.login(self._username, self._password)
             try:
                 await client.send_message(
-                    written(letter, sender=self._sender),
+                    message(letter, sender=self._sender),
                     sender=_split(self._sender)[1],
                     recipients=[ascii_domain(letter.recipient)],
                 )
@@ -143,20 +142,20 @@ class ConsoleMailer:
 
 
 class ClosedMailer:
-    """Drops letters, for nobody has set up mail."""
+    """Drops letters: mail is not set up."""
 
     open = False
 
     async def send(self, letter: Letter) -> None:
-        """Drop the letter, and say so without saying whose it was."""
+        """Drop the letter, and log that without its recipient."""
         _log.debug("Mail is not set up; a letter was dropped", subject=letter.subject)
 
 
-def mailer(settings: Settings) -> Mailer:
-    """Choose how letters leave."""
-    if settings.smtp_url is not None:
-        return SmtpMailer(settings.smtp_url.get_secret_value(), sender=settings.mail_from)
-    return ConsoleMailer() if settings.demo else ClosedMailer()
+def mailer_of(url: str | None, *, sender: str, console: bool = False) -> Mailer:
+    """Return what sends by a mail server's URL; without one, what logs letters or drops them."""
+    if url is not None:
+        return SmtpMailer(url, sender=sender)
+    return ConsoleMailer() if console else ClosedMailer()
 
 
 def clear_text(url: str) -> bool:
@@ -165,18 +164,18 @@ def clear_text(url: str) -> bool:
     return _tls(parts) is Tls.NEVER and not is_loopback(parts.hostname or "")
 
 
-def written(letter: Letter, *, sender: str) -> EmailMessage:
-    """Write a letter as a message (RFC 5322), whose headers no text can break out of."""
-    message = EmailMessage()
+def message(letter: Letter, *, sender: str) -> EmailMessage:
+    """Return a letter as a message (RFC 5322). Raises ValueError if a header has a line break."""
+    written = EmailMessage()
     name, address = _split(sender)
-    message["From"] = Address(name, addr_spec=address) if name else address
-    message["To"] = ascii_domain(letter.recipient)
-    message["Subject"] = letter.subject
-    message["Date"] = format_datetime(clock.now())
-    message["Message-ID"] = f"<{letter.id}@{address.rpartition('@')[2]}>"
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(letter.body)
-    return message
+    written["From"] = Address(name, addr_spec=address) if name else address
+    written["To"] = ascii_domain(letter.recipient)
+    written["Subject"] = letter.subject
+    written["Date"] = format_datetime(clock.now())
+    written["Message-ID"] = f"<{letter.id}@{address.rpartition('@')[2]}>"
+    written["Auto-Submitted"] = "auto-generated"
+    written.set_content(letter.body)
+    return written
 
 
 def ascii_domain(address: str) -> str:
@@ -222,7 +221,7 @@ def port_of(url: str) -> int:
 
 
 def _raise_if_permanent(refusals: "Sequence[aiosmtplib.SMTPResponseException]") -> None:
-    """Raise Undeliverable if the mail server's refusals are of the letter, and for good."""
+    """Raise Undeliverable if every refusal is of the letter, and for good."""
     codes = [refusal.code for refusal in refusals]
     if all(code >= _PERMANENT and code not in _OF_THE_SESSION for code in codes):
         raise Undeliverable(", ".join(map(str, codes))) from None

@@ -1,10 +1,12 @@
-"""Which single characters and pairs a column holds: what PostgreSQL finds short texts by.
+"""Search for texts anywhere in columns: single characters, pairs and trigrams, by indexes.
 
-Trigrams need three letters or digits in a row. This takes any characters, in any locale.
+PostgreSQL's trigrams need three letters or digits in a row. The arrays here take any
+characters, in any locale, so that shorter texts are found by an index as well.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import contains
 from typing import Final, Self
 
 from sqlalchemy import (
@@ -15,114 +17,161 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    func,
     literal_column,
+    or_,
 )
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import OperatorType
 
-GRAMS: Final = (
+from gql_app.lib.pagination.cursors import InvalidArgument
+from gql_app.lib.pagination.list_query import NOTHING, Condition
+from gql_app.lib.text import LONGEST_DECOMPOSITION, MAX_MARKS, TooManyMarks, normalise
+
+NGRAM_ARRAY: Final = (
     "(string_to_array({0}, NULL) || string_to_array("
     r"regexp_replace({0}, '(.)', '\1' || chr(1) || '\1', 'g'), chr(1)))"
 )
-"""Every character, and every pair: `abc` is doubled to `a|ab|bc|c` and split."""
+"""The expression that a GIN index is of, with the column's name in the place of {0}.
+
+It is every character and every pair: `abc` is doubled to `a|ab|bc|c` and split.
+"""
 SEPARATOR: Final = "\1"
+MAX_SEARCH: Final = 254
+"""Characters of a text that is searched for."""
+MAX_WORDS: Final = 8
+"""Words of it, each of which is looked for on its own."""
 
 _TRIGRAM: Final = re.compile("[a-z0-9]{3}")
+_Column = InstrumentedAttribute[str]
 
 
-class Place(FunctionElement[int]):
-    """Where in a column a text begins, from 1 on; 0 if nowhere.
+class TextSearch:
+    """Filters for the words of a text, each of which any of some columns contains.
 
-    It needs no escaping, and takes half as long as LIKE, which PostgreSQL's prepared plans
-    make the pattern of anew for each row.
+    On PostgreSQL each column needs two GIN indexes: one with gin_trgm_ops, one of NGRAM_ARRAY.
     """
 
-    inherit_cache = True
-    type = Integer()
+    def __init__(self, *columns: tuple[_Column, Callable[[str], str]]) -> None:
+        """Prepare for columns, each with what folds a text as the column is folded."""
+        self._folds: Final = [fold for _, fold in columns]
+        searched = [column for column, _ in columns]
+        self._words: Final = [Word(searched, f"search_{number}") for number in range(MAX_WORDS)]
+
+    def filters(self, text: str) -> dict[Condition, dict[str, object]]:
+        """Return a condition for each word, and the values of its parameters.
+
+        Raises InvalidArgument, which calls the text `search`.
+        """
+        if len(text) > MAX_SEARCH:
+            message = f"search is {len(text)} characters long. Search for at most {MAX_SEARCH}."
+            raise InvalidArgument(message)
+        if "\0" in text:  # as no text does, and PostgreSQL takes none
+            return {NOTHING: {}}
+        try:
+            text = normalise(text, longest=LONGEST_DECOMPOSITION * MAX_SEARCH)
+        except TooManyMarks:
+            message = f"search has more than {MAX_MARKS} combining marks in a row."
+            raise InvalidArgument(message) from None
+        words = self._split(text)
+        if len(words) > MAX_WORDS:
+            message = f"search has {len(words)} words. Search for at most {MAX_WORDS}."
+            raise InvalidArgument(message)
+        return dict(map(Word.filter, self._words, words))
+
+    def _split(self, text: str) -> list[tuple[str, ...]]:
+        """Return the words, the longest first, but for those that another one contains.
+
+        Each comes folded as each column is.
+        """
+        folded = {tuple(fold(word) for fold in self._folds) for word in text.split()}
+        words: list[tuple[str, ...]] = []
+        for word in sorted(folded, key=lambda word: (-len(word[0]), word)):
+            if not any(all(map(contains, other, word)) for other in words):
+                words.append(word)
+        return words
 
 
-class Pieces(FunctionElement[Sequence[str]]):
-    """A column's characters and pairs, as they are indexed."""
+class Word:
+    """The filters for one word of a search, which is folded as each column is."""
 
-    inherit_cache = True
-    type = ARRAY(Text())
+    def __init__(self, columns: Sequence[_Column], name: str) -> None:
+        """Prepare for columns; `name` begins the names of the parameters."""
+        self._names: Final = [f"{name}_{number}" for number in range(len(columns))]
+        each = [_conditions(*key) for key in zip(columns, self._names, strict=True)]
+        row, by_trigrams, by_ngrams = (or_(*some) for some in zip(*each, strict=True))
+        self.by_trigrams: Final = Condition(row, by_trigrams)
+        self.by_ngrams: Final = Condition(row, by_ngrams)
+
+    def filter(self, word: Sequence[str]) -> tuple[Condition, dict[str, object]]:
+        """Return the condition that finds a word, and the values of its parameters."""
+        named = list(zip(self._names, word, strict=True))
+        values: dict[str, object] = {f"{name}_text": text for name, text in named}
+        if any(map(ngrams, word)):
+            return self.by_ngrams, values | {f"{name}_ngrams": pairs(text) for name, text in named}
+        values |= {f"{name}_pattern": pattern(text) for name, text in named}
+        return self.by_trigrams, values
 
 
-class Sought(FunctionElement[bool]):
-    """A condition as it is asked of every row on SQLite, and as PostgreSQL's index answers it.
+def _conditions(
+    column: _Column, name: str
+) -> tuple[ColumnElement[bool], ColumnElement[bool], ColumnElement[bool]]:
+    """Return that a column contains a text: for a row at hand, by trigrams, by NGRAM_ARRAY.
 
-    Both at once would let PostgreSQL's prepared plans take the trigrams' index for a short
-    text, of which that finds everything.
+    strpos needs no escaping, and takes half as long as LIKE, which PostgreSQL's prepared plans
+    make the pattern of anew for each row.
+    """
+    text, zero = bindparam(f"{name}_text", type_=Text()), literal_column("0", Integer())
+    at_hand = EitherDialect(func.instr(column, text) > zero, func.strpos(column, text) > zero)
+    like = column.like(bindparam(f"{name}_pattern", type_=Text()))
+    ngram_array = literal_column(NGRAM_ARRAY.format(column.key), ARRAY(Text()))
+    has_all = ngram_array.bool_op("@>")(bindparam(f"{name}_ngrams", type_=ARRAY(Text())))
+    by_ngrams = EitherDialect(at_hand, and_(has_all, at_hand))
+    return at_hand, EitherDialect(at_hand, like), by_ngrams
+
+
+class EitherDialect(FunctionElement[bool]):
+    """A condition in two spellings: the first is sent to SQLite, the second to PostgreSQL.
+
+    Both of an index's ways at once would let PostgreSQL's prepared plans take the trigrams'
+    index for a short text, of which that finds everything.
     """
 
     inherit_cache = True
     type = Boolean()
 
     def self_group(self, against: OperatorType | None = None) -> Self:  # noqa: ARG002 — as its base has it
-        """Stay as it is: SQLite would be asked whether it equals 1."""
+        """Return itself: SQLite would be asked whether it equals 1."""
         return self
 
 
-@compiles(Place, "sqlite")
-def _instr(element: Place, compiler: SQLCompiler, **options: object) -> str:
-    return f"instr({compiler.process(element.clauses, **options)})"
+@compiles(EitherDialect, "sqlite")
+def _first(element: EitherDialect, compiler: SQLCompiler, **options: object) -> str:
+    first, _ = element.clauses  # what is processed has its values sent, written or not
+    return f"({compiler.process(first, **options)})"
 
 
-@compiles(Place, "postgresql")
-def _strpos(element: Place, compiler: SQLCompiler, **options: object) -> str:
-    return f"strpos({compiler.process(element.clauses, **options)})"
+@compiles(EitherDialect, "postgresql")
+def _second(element: EitherDialect, compiler: SQLCompiler, **options: object) -> str:
+    _, second = element.clauses
+    return f"({compiler.process(second, **options)})"
 
 
-@compiles(Pieces, "postgresql")
-def _pieces(element: Pieces, compiler: SQLCompiler, **options: object) -> str:
-    return GRAMS.format(compiler.process(element.clauses, **options))
+def ngrams(text: str) -> list[str]:
+    """Return the characters and pairs that a text is found by; none, if trigrams find it."""
+    return [] if _TRIGRAM.search(text) or SEPARATOR in text else pairs(text)
 
 
-@compiles(Sought, "sqlite")
-def _of_every_row(element: Sought, compiler: SQLCompiler, **options: object) -> str:
-    plain, _ = element.clauses  # what is processed has its values sent, written or not
-    return compiler.process(plain, **options)
-
-
-@compiles(Sought, "postgresql")
-def _of_the_index(element: Sought, compiler: SQLCompiler, **options: object) -> str:
-    _, indexed = element.clauses
-    return f"({compiler.process(indexed, **options)})"
-
-
-def grams(text: str) -> list[str]:
-    """Tell what single characters and pairs a text is found by; none, if trigrams find it."""
-    return [] if _TRIGRAM.search(text) or SEPARATOR in text else pieces(text)
-
-
-def pieces(text: str) -> list[str]:
+def pairs(text: str) -> list[str]:
     """Return the pairs of characters that a text is made of, or the one that it is."""
     return sorted({text[start : start + 2] for start in range(len(text) - 1)}) or [text]
 
 
 def pattern(text: str) -> str:
-    """Write the pattern by which PostgreSQL's LIKE finds a text anywhere."""
+    """Return the pattern by which PostgreSQL's LIKE finds a text anywhere."""
     for special in "\\%_":
         text = text.replace(special, f"\\{special}")
     return f"%{text}%"
-
-
-def holds(key: ColumnElement[str], of: str = "") -> ColumnElement[bool]:
-    """Say that a column holds `text`, in the way that is fast for a row at hand.
-
-    The names of parameters end in `of`, so that one statement asks for several texts.
-    """
-    return Place(key, bindparam(f"text{of}", type_=Text())) > literal_column("0")
-
-
-def by_trigrams(key: ColumnElement[str], of: str = "") -> ColumnElement[bool]:
-    """Say so by `pattern`, in the way that an index of trigrams answers."""
-    return Sought(holds(key, of), key.like(bindparam(f"pattern{of}", type_=Text())))
-
-
-def by_grams(key: ColumnElement[str], of: str = "") -> ColumnElement[bool]:
-    """Say so by `grams`, a list, in the way that an index of these answers."""
-    listed = bindparam(f"grams{of}", type_=ARRAY(Text()))
-    return Sought(holds(key, of), and_(Pieces(key).bool_op("@>")(listed), holds(key, of)))

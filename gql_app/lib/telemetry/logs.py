@@ -14,7 +14,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, ExcInfo
 
-from gql_app.clock import now, rfc3339
+from gql_app.lib.clock import now, rfc3339
 from gql_app.lib.telemetry.nonblocking import Unblocked, unblocked
 from gql_app.lib.text.normalization import printable
 
@@ -44,8 +44,6 @@ def configure(level: str) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     # Its lines hold query strings, and every request has its line already.
     logging.getLogger("uvicorn.access").disabled = True
-    # So do these, of every statement, with its values.
-    logging.getLogger("aiosqlite").setLevel(max(logging.INFO, least))
     structlog.configure(
         processors=[write],
         logger_factory=partial(_Output, stream, least),

@@ -18,8 +18,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind
 
 from gql_app import __version__
-from gql_app.db.engine import Database
-from gql_app.lib.outbox.mailer import Letter, Mailer
+from gql_app.lib.database import Database
+from gql_app.lib.outbox import Letter, Mailer
 from gql_app.lib.telemetry.statement_spans import fail, trace_statements
 
 LAST_CALL: Final = 3
@@ -54,16 +54,16 @@ class Tracing:
             log.removeFilter(seldom)
 
     def follow(self, database: Database) -> None:
-        """Have the statements of requests be spans."""
+        """Make a span of each statement of a request."""
         trace_statements(database, self.tracer)
 
     def mailer(self, mailer: Mailer) -> Mailer:
-        """Have letters that are sent be spans."""
+        """Return a mailer that makes a span of each letter that it sends."""
         return _TracedMailer(mailer, self)
 
 
 class _TracedMailer:
-    """A mailer each of whose letters is a span, which says nothing of what is in it."""
+    """A mailer that makes a span of each letter, with nothing in it of what it says."""
 
     def __init__(self, mailer: Mailer, tracing: Tracing) -> None:
         self._mailer = mailer

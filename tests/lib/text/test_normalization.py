@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gql_app.lib.text import normalization
-from gql_app.lib.text.normalization import MAX_MARKS, TextTooLong, TooManyMarks, normalise
+from gql_app.lib.text import MAX_MARKS, TextTooLong, TooManyMarks, normalise, normalization
 
 LONGEST = 10
 

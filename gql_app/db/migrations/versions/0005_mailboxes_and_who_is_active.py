@@ -10,7 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 from alembic import op
 
-from gql_app.db.faults import Busy
+from gql_app.lib.database import Busy
 
 revision = "0005"
 down_revision = "0004"

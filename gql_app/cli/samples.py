@@ -1,0 +1,96 @@
+"""Samples: made-up customers, plausible enough to try searching, sorting and paging with."""
+
+import random
+import string
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+from gql_app.accounts.validation import MAX_NAME, email_keys
+from gql_app.db.tables import CustomerRow
+from gql_app.lib import clock
+from gql_app.lib.database import Transaction, insert_row
+from gql_app.lib.ids import new_id
+from gql_app.lib.text import normalise, search_key
+
+
+class SignIn(NamedTuple):
+    """A made-up customer whose password everybody knows: for `serve --demo`, nowhere else."""
+
+    role: str
+    name: str
+    email: str
+    password: str
+
+
+SIGN_INS: Final = (
+    SignIn("admin", "Demo Admin", "admin@example.com", "admin-of-the-demo"),
+    SignIn("customer", "Demo Customer", "customer@example.com", "customer-of-the-demo"),
+)
+"""The two among the demo's customers that can be signed in as, the admin first."""
+BATCH: Final = 2_000
+"""Rows inserted by one transaction."""
+INACTIVE: Final = 0.03
+"""The share of samples that are deactivated."""
+
+_FIRST: Final = """
+Ada Adaeze Aiko Amara Ana Anders Anouk Arjun Astrid Ayşe Beatriz Björn Camille Carlos Chiara Chloé
+Dmitri Dwayne Elif Emeka Emma Enzo Esther Fatima Femi Finn Freya Gabriel Grace Hana Haruto Hiba
+Hugo Ingrid Isla Iván Jakub Jamal João Jūratė Kai Katarzyna Kofi Lars Layla Leïla Liam Linh Lucía
+Luka Mai Malik Marta Mateo Mei Mila Mohammed Naledi Ngozi Niamh Nina Noah Nora Olga Omar Oscar
+Paolo Pedro Priya Ravi Rosa Saoirse Sara Selin Sipho Sofía Sven Tariq Thandi Tomasz Uma Valentina
+Wei Yara Yuki Zainab Zoë Łukasz Élodie Ömer Şule Zuzana
+""".split()
+_FAMILY: Final = """
+Abebe Adeyemi Ahmed Andersson Aydın Banerjee Bauer Bianchi Castillo Chen Costa Dąbrowski Diallo
+Dubois Eriksen Fernández Fischer García Gómez Haddad Hansen Hernández Horvat Ibrahim Ivanova
+Jansen Jensen Johansson Kariuki Kaya Khan Kim Kowalska Kumar Lefèvre Lindqvist Lopes Mbeki Meyer
+Moreau Müller Nakamura Ndlovu Nguyễn Novák O'Brien Okafor Olsen Osei Papadopoulos Park Patel
+Peeters Pereira Petrov Popescu Reyes Ricci Romero Rossi Sato Schmidt Silva Singh Smith Söderberg
+Tanaka Torres Traoré Vargas Virtanen Wang Weber Williams Yılmaz Zhang Zieliński
+""".split()
+_INSERT: Final = insert_row(CustomerRow)
+
+
+async def insert_samples(db: Transaction, rows: list[dict[str, object]]) -> None:
+    """Insert a batch of made-up customers."""
+    await db.execute_many(_INSERT, rows)
+
+
+def batches(
+    count: int, *, password_hash: str, seed: int | None = None
+) -> Iterator[list[dict[str, object]]]:
+    """Yield the rows of made-up customers, in batches; all of them share one password's hash.
+
+    Their addresses are of example.com, which nobody can own (RFC 2606 section 3).
+    """
+    chance = random.Random(seed)
+    tag = "".join(chance.choices(string.ascii_lowercase, k=6))
+    for start in range(0, count, BATCH):
+        numbers = range(start, min(start + BATCH, count))
+        yield [_sample(chance, f"{tag}{number}", password_hash) for number in numbers]
+
+
+def _sample(chance: random.Random, tag: str, password_hash: str) -> dict[str, object]:
+    first, family = chance.choice(_FIRST), chance.choice(_FAMILY)
+    name = f"{first} {family}"
+    email = f"{_ascii(first)}.{_ascii(family)}.{tag}@example.com"
+    created_at = clock.now() - timedelta(seconds=chance.randrange(2 * 365 * 24 * 3600))
+    return {
+        "id": new_id(),
+        "name": name,
+        "name_key": search_key(name),
+        "email": email,
+        **email_keys(email),
+        "phone": f"+1 555 {chance.randrange(1000):03} {chance.randrange(10_000):04}",
+        "password_hash": password_hash,
+        "is_admin": False,
+        "is_active": chance.random() > INACTIVE,
+        "created_at": created_at,
+        "updated_at": created_at,
+    }
+
+
+def _ascii(name: str) -> str:
+    plain = normalise(name, longest=MAX_NAME, form="NFKD").encode("ascii", "ignore").decode()
+    return "".join(filter(str.isalpha, plain)).lower()

@@ -1,0 +1,77 @@
+"""The engine of migrations: SQLAlchemy's own, which nothing else here uses."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from sqlalchemy import Connection, create_engine, event, make_url
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from gql_app.lib.database import Servers, Unavailable, unavailable
+from gql_app.settings import SQLITE
+
+BUSY_TIMEOUT: Final = 30
+"""Seconds that a locked SQLite file is waited for."""
+R = TypeVar("R")
+
+
+def run_on(url: str, work: Callable[[Connection], R]) -> R:
+    """Return what work comes to on a connection to a database, committed when it ends.
+
+    Values are kept out of errors. Raises Unavailable if the database can't be used.
+    """
+    if url.startswith(SQLITE):
+        return _on_sqlite(url, work)
+    return asyncio.run(_on_postgresql(url, work))
+
+
+def _on_sqlite(url: str, work: Callable[[Connection], R]) -> R:
+    engine = create_engine(
+        make_url(url).set(drivername="sqlite"),
+        poolclass=NullPool,
+        connect_args={"timeout": BUSY_TIMEOUT},
+        hide_parameters=True,
+    )
+    event.listen(engine, "handle_error", _translate)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    with engine.begin() as connection:
+        return work(connection)
+
+
+async def _on_postgresql(url: str, work: Callable[[Connection], R]) -> R:
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=Servers(url, prepared=False).connect,  # each statement runs once
+        poolclass=NullPool,
+        hide_parameters=True,
+    )
+    event.listen(engine.sync_engine, "handle_error", _translate)
+    async with engine.connect() as connection:
+        result = await connection.run_sync(work)
+        await connection.commit()
+        return result
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _: object) -> None:
+    """Leave transactions to us, and references alone.
+
+    To replace a table would delete all that refers to it, if SQLite enforced foreign keys.
+    """
+    connection.isolation_level = None
+    connection.cursor().execute("PRAGMA journal_mode = WAL")
+    connection.cursor().execute("PRAGMA foreign_keys = OFF")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the writer's lock first: one that starts by reading may not get it later."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _translate(context: ExceptionContext) -> Unavailable | None:
+    """Return what a driver's error means, for SQLAlchemy to raise."""
+    error = context.original_exception
+    return unavailable(error) or (unavailable(error.__cause__) if error.__cause__ else None)

@@ -1,0 +1,80 @@
+"""Readiness: whether the database is reached, and which migration it is at."""
+
+from typing import Final, NamedTuple
+
+from sqlalchemy import String, column, select, table, text
+
+from gql_app.db.tables import REVISION, REVISIONS
+from gql_app.lib.database import Database, Query, SharedResult, StatementError, Unavailable
+from gql_app.settings import Settings
+
+_HAS_REVISIONS: Final = {
+    "sqlite": Query(
+        text("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"),
+        lambda row: bool(row[0]),
+    ),
+    "postgresql": Query(
+        text("SELECT to_regclass('alembic_version') IS NOT NULL"), lambda row: bool(row[0])
+    ),
+}
+"""Whether the database has seen a migration, by its dialect."""
+_REVISION: Final = Query(
+    select(table("alembic_version", column("version_num", String())).c.version_num),
+    lambda row: str(row[0]),
+)
+
+
+class Condition(NamedTuple):
+    """The state of a database, part by part."""
+
+    database: str
+    """`ok`, or `unreachable`."""
+    migrations: str
+    """`ok`; `newer`, which a later version of this program has made; `pending` or `unknown`."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether this program can work with it: each version does with what the next one makes."""
+        return self.migrations in {"ok", "newer"}
+
+
+class Readiness:
+    """The condition of one database, for all who ask within a second."""
+
+    def __init__(self, database: Database) -> None:
+        self._latest: Final = SharedResult(lambda: condition(database))
+
+    async def latest(self) -> Condition:
+        """Return the condition of now, or of less than a second ago."""
+        return await self._latest.get()
+
+
+def open_database(settings: Settings) -> Database:
+    """Open the database that is set."""
+    return Database(
+        settings.database_url,
+        connections=settings.database_connections,
+        pool_timeout=settings.database_pool_timeout,
+        prepared=settings.database_prepared_statements,
+    )
+
+
+async def condition(database: Database) -> Condition:
+    """Return the state that a database is in.
+
+    It is asked by a connection of its own, which tells a hung database from a busy pool.
+    """
+    try:
+        at = await revision(database)
+    except (Unavailable, StatementError):
+        return Condition("unreachable", "unknown")
+    if at is None or at in REVISIONS[:-1]:
+        return Condition("ok", "pending")
+    return Condition("ok", "ok" if at == REVISION else "newer")
+
+
+async def revision(database: Database) -> str | None:
+    """Return the migration that a database is at, None if it has seen none. Raises Unavailable."""
+    [migrated] = await database.probe(_HAS_REVISIONS[database.dialect])
+    rows = await database.probe(_REVISION) if migrated else []
+    return rows[0] if rows else None

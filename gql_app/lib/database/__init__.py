@@ -1,0 +1,60 @@
+"""SQLite and PostgreSQL: reading, transactions and retries; SQLAlchemy Core writes the SQL."""
+
+from gql_app.lib.database.database import Database, Reader, Transaction
+from gql_app.lib.database.errors import (
+    Busy,
+    CommitOutcomeUnknown,
+    Conflict,
+    ConnectionClosed,
+    ConnectionLost,
+    Full,
+    IntegrityViolation,
+    StatementError,
+    Unavailable,
+    unavailable,
+)
+from gql_app.lib.database.probing import SharedResult
+from gql_app.lib.database.servers import SSL_MODES, Servers, in_the_clear, sslmode, tls_advice
+from gql_app.lib.database.sqlite import sqlite_file
+from gql_app.lib.database.statements import (
+    Query,
+    Upsert,
+    any_of,
+    api_text,
+    insert_or_ignore,
+    insert_row,
+    upsert,
+)
+from gql_app.lib.database.types import Moment, check_metadata
+
+__all__ = [
+    "SSL_MODES",
+    "Busy",
+    "CommitOutcomeUnknown",
+    "Conflict",
+    "ConnectionClosed",
+    "ConnectionLost",
+    "Database",
+    "Full",
+    "IntegrityViolation",
+    "Moment",
+    "Query",
+    "Reader",
+    "Servers",
+    "SharedResult",
+    "StatementError",
+    "Transaction",
+    "Unavailable",
+    "Upsert",
+    "any_of",
+    "api_text",
+    "check_metadata",
+    "in_the_clear",
+    "insert_or_ignore",
+    "insert_row",
+    "sqlite_file",
+    "sslmode",
+    "tls_advice",
+    "unavailable",
+    "upsert",
+]

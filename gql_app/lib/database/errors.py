@@ -1,0 +1,179 @@
+"""Errors of the database, by what they mean for whoever sent a statement."""
+
+import sqlite3
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+import asyncpg
+
+DRIVER_ERRORS: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # of a connection that is being lost this very moment
+    sqlite3.Error,
+    OSError,
+)
+"""What the drivers raise."""
+
+
+class Unavailable(Exception):
+    """The database can't be used at this moment.
+
+    graphql-core lifts the dictionary `extensions` into the GraphQL error.
+    """
+
+    code: ClassVar = "SERVICE_UNAVAILABLE"
+    advice: ClassVar = "The database can't be reached at this moment. Try again shortly."
+    wait: ClassVar = 1
+    """Seconds after which to try again is worth it."""
+
+    def __init__(self, **details: bool) -> None:
+        super().__init__(self.advice)
+        self.message: Final[str] = self.advice
+        self.extensions: Final[dict[str, str | int]] = {
+            "code": self.code,
+            "retryAfter": self.wait,
+            **details,
+        }
+
+    @property
+    def cause(self) -> str:
+        """The driver's error that this comes from, in a line for the log."""
+        error: Exception = self
+        while isinstance(error.__cause__, Exception):  # a time-out ends by being cancelled
+            error = error.__cause__
+        return f"{type(error).__name__}: {error}"
+
+
+class ConnectionLost(Unavailable):
+    """A connection is of no more use, or none can be opened; nothing was committed by it."""
+
+
+class ConnectionClosed(ConnectionLost):
+    """A connection was found closed, before anything was sent by it."""
+
+
+class Conflict(Unavailable):
+    """A transaction was rolled back because of another that ran beside it."""
+
+    advice = "Too many others are changing the same things. Try again shortly."
+
+
+class Busy(Unavailable):
+    """A connection or a lock is in use by others, for longer than anybody waits."""
+
+    advice = "The server has too much to do at this moment. Try again shortly."
+
+
+class Full(Unavailable):
+    """There is no room, or the disk fails: only the operator can mend that."""
+
+    advice = "The database takes no changes at this moment. Try again later."
+    wait = 10
+
+
+class CommitOutcomeUnknown(Unavailable):
+    """The connection was lost while the transaction was being committed."""
+
+    advice = (
+        "The database was lost while this was being finished, so it isn't known whether it was "
+        "done. Look before you try again."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(mayBeDone=True)
+
+
+class StatementError(Exception):
+    """The database refuses a statement, for a reason that no other try changes.
+
+    Its text names what is wrong and holds no value, for a value may be a password's hash.
+    """
+
+
+class IntegrityViolation(StatementError):
+    """A constraint refuses a row: a unique key, a reference, or a NULL."""
+
+
+_BY_SQLSTATE: Final[Mapping[str, type[Unavailable]]] = {
+    "08": ConnectionLost,
+    "25006": ConnectionLost,  # a server that was the primary, and only lets read now
+    "25P03": ConnectionLost,  # idle in a transaction for too long
+    "25P04": ConnectionLost,  # a transaction that took too long
+    "40001": Conflict,
+    "40P01": Conflict,
+    "40003": CommitOutcomeUnknown,
+    "53": Busy,
+    "53100": Full,
+    "55P03": Busy,
+    "57014": Busy,  # longer than the operator of the database lets statements take
+    "57P": ConnectionLost,
+    "58000": Full,
+    "58030": Full,
+}
+"""By the SQLSTATE, or as much of it as they have in common (PostgreSQL, appendix A)."""
+_BY_SQLITE_CODE: Final[Mapping[int, type[Unavailable]]] = {
+    sqlite3.SQLITE_BUSY: Busy,
+    sqlite3.SQLITE_LOCKED: Busy,
+    sqlite3.SQLITE_CANTOPEN: Unavailable,
+    sqlite3.SQLITE_NOMEM: Full,
+    sqlite3.SQLITE_READONLY: Full,
+    sqlite3.SQLITE_IOERR: Full,
+    sqlite3.SQLITE_FULL: Full,
+}
+_PRIMARY: Final = 0xFF
+"""The bits of SQLite's result codes that aren't details."""
+
+
+def unavailable(error: BaseException) -> Unavailable | None:
+    """Return what a driver's error means; None if it is no trouble of the database's."""
+    kind: type[Unavailable] | None = None
+    match error:
+        case Unavailable():
+            return error
+        case asyncpg.PostgresError():
+            kind = _by_sqlstate(error)
+        case sqlite3.Error():
+            kind = _BY_SQLITE_CODE.get(primary_code(error))
+        case ValueError():
+            pass  # a value that the driver can't send
+        case asyncpg.InterfaceError():
+            kind = ConnectionClosed
+        case asyncpg.InternalClientError() | OSError():
+            kind = ConnectionLost
+    return kind() if kind else None
+
+
+def translate(error: BaseException) -> None:
+    """Raise what a driver's error means; return if it is none of a driver's.
+
+    What isn't Unavailable is raised without the driver's own error: its details hold values.
+    """
+    if found := unavailable(error):
+        if found is error:
+            return
+        raise found from error
+    if isinstance(error, sqlite3.IntegrityError | asyncpg.IntegrityConstraintViolationError):
+        raise IntegrityViolation(_words(error)) from None
+    if isinstance(error, DRIVER_ERRORS):
+        raise StatementError(_words(error)) from None
+
+
+def _words(error: BaseException) -> str:
+    """Return what a driver says in a line, without PostgreSQL's details and what quotes a value."""
+    kind = type(error).__name__
+    quotes = isinstance(error, asyncpg.DataError | asyncpg.InterfaceError)
+    return kind if quotes else f"{kind}: {error.args[0]}"
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """Return SQLite's result code without its details, 0 if there is none."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & _PRIMARY
+
+
+def _by_sqlstate(error: asyncpg.PostgresError) -> type[Unavailable] | None:
+    if isinstance(error, asyncpg.InvalidCachedStatementError):
+        return ConnectionLost  # a new connection has no old statements
+    state = error.sqlstate or ""
+    return _BY_SQLSTATE.get(state) or _BY_SQLSTATE.get(state[:3]) or _BY_SQLSTATE.get(state[:2])

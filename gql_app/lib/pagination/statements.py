@@ -1,0 +1,229 @@
+"""The statements of lists, each written once for a ListQuery; README.md shows them as SQL."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    bindparam,
+    case,
+    false,
+    func,
+    select,
+    true,
+    tuple_,
+)
+
+from gql_app.lib.database import Query
+from gql_app.lib.pagination.list_query import Clause, ListQuery
+
+STATEMENTS: Final = 256
+"""Statements that are kept of each kind; the least recently used go."""
+CURSORS: Final = ("after", "before")
+_Sides = dict[str, Clause]
+"""By cursor, whether there is anything on its side away from the page."""
+_SIZE, _REACH, _LIMIT, _SAMPLE, _MANY = (
+    bindparam(f"page_{name}", type_=Integer())
+    for name in ("size", "reach", "limit", "sample", "many")
+)
+
+
+class Edges(NamedTuple):
+    """The last columns of each row of a page that is joined to what lies beyond it."""
+
+    has_row: bool
+    """Whether the columns before these are a row of the page: an empty page has its edges."""
+    has_previous: bool
+    has_next: bool
+    ends_early: bool
+    """Whether a bounded_scan stopped before the page was full, and the list goes on."""
+
+
+NO_EDGES: Final = Edges(has_row=True, has_previous=False, has_next=False, ends_early=False)
+"""What is known of a page that is joined to nothing."""
+
+
+class PageStatement(NamedTuple):
+    """The three statements of a page."""
+
+    query: ListQuery
+    columns: tuple[str, ...]
+    backward: bool
+    after: bool
+    """Whether there is such a cursor."""
+    before: bool
+
+    def index_scan(self) -> Select[Any]:
+        """Return the page of the table, in the list's order."""
+        table, bounds = self.query.table, self.query.bounds
+        page = self._visible(table).where(*bounds, *self._between_cursors(table)).limit(_SIZE)
+        return self._with_edges(page, table, self._beyond(table, bounds))
+
+    def filter_then_sort(self) -> Select[Any]:
+        """Return the page of all rows that match, whichever index finds these."""
+        columns = [self.query.table.c[name] for name in self._places]
+        matching = select(*columns).where(*self.query.conditions).cte("matching")
+        matching = matching.prefix_with("MATERIALIZED")
+        ordered = self.query.order(matching, backward=self.backward)
+        near = select(*matching.c).where(*self._between_cursors(matching)).order_by(*ordered)
+        places = near.limit(_SIZE).subquery()
+        return self._with_edges(self._rows_at(places), places, self._beyond(matching))
+
+    def bounded_scan(self) -> Select[Any]:
+        """Return the page of the nearest rows, which come in order.
+
+        To sort them once more would have SQLite look at all of them.
+        """
+        table = self.query.table
+        bounds = [*self.query.bounds, *self._between_cursors(table)]
+        near = self._near(self._places, bounds, backward=self.backward).subquery()
+        places = select(*(near.c[name] for name in self._places)).where(near.c.matches)
+        nearest = places.limit(_SIZE).cte("nearest")
+        is_full = select(func.count() >= _SIZE).select_from(nearest).scalar_subquery()
+        ordered = self.query.order(table, backward=self.backward)
+        beyond = select(true()).select_from(table).where(*bounds).order_by(*ordered)
+        goes_on = beyond.offset(_REACH).limit(1).exists()
+        edges = self._matches_beyond() | {"ends_early": case((is_full, false()), else_=goes_on)}
+        return self._with_edges(self._rows_at(nearest), nearest, edges)
+
+    def edges(self, rows: Sequence[Sequence[Any]]) -> Edges:
+        """Return what each of the statement's rows says of its page, NO_EDGES if nothing."""
+        has_edges = rows and len(rows[0]) > len(self.columns)
+        return Edges._make(rows[0][len(self.columns) :]) if has_edges else NO_EDGES
+
+    def _with_edges(self, page: Select[Any], places: FromClause, edges: _Sides) -> Select[Any]:
+        """Return a page in order; with its Edges if there is a cursor, or it may end early.
+
+        The keys have names of their own, beside columns that may show them otherwise.
+        """
+        if "ends_early" not in edges:
+            page = page.order_by(*self.query.order(places, backward=self.backward))
+        if not edges:
+            return page
+        names = [f"key_{n}" for n in range(len(self.query.keys))]
+        keys = map(ColumnElement.label, (places.c[key] for key in self.query.keys), names)
+        rows = page.add_columns(*keys).subquery()
+        told = [edges.get(name, false()).label(name) for name in (*CURSORS, "ends_early")]
+        beside = select(*told).subquery()
+        return (
+            select(*(rows.c[n] for n in self.columns), rows.c[names[0]].is_not(None), *beside.c)
+            .select_from(beside)
+            .join(rows, true(), isouter=True)
+            .order_by(*self.query.directed((rows.c[n] for n in names), backward=self.backward))
+        )
+
+    @property
+    def _cursors(self) -> list[str]:
+        given = zip(CURSORS, (self.after, self.before), strict=True)
+        return [name for name, is_given in given if is_given]
+
+    def _visible(self, rows: FromClause) -> Select[Any]:
+        show = self.query.visible_column
+        return select(*(show(name, rows).label(name) for name in self.columns))
+
+    def _rows_at(self, places: FromClause) -> Select[Any]:
+        """Return the page's columns of the rows at some places: of others, an index has all."""
+        table = self.query.table
+        is_there = [table.c[name] == places.c[name] for name in self.query.ids]
+        return self._visible(table).where(*is_there)
+
+    @property
+    def _places(self) -> list[str]:
+        """The names of the order's columns, and of those by which a row is found again."""
+        return list(dict.fromkeys((*self.query.keys, *self.query.ids)))
+
+    def _near(
+        self, columns: Iterable[str], bounds: Iterable[Clause], *, backward: bool
+    ) -> Select[Any]:
+        """Return so many rows as are looked at, and of each whether it matches."""
+        table, ordered = self.query.table, self.query.order(self.query.table, backward=backward)
+        near = select(*(table.c[name] for name in columns), self.query.matches).select_from(table)
+        return near.where(*bounds).order_by(*ordered).limit(_REACH)
+
+    def _matches_beyond(self) -> _Sides:
+        """Return by cursor whether any row near it matches, there or away from the page."""
+        found: _Sides = {}
+        for cursor in self._cursors:
+            bounds = [*self.query.bounds, ~self._page_side(self.query.table, cursor)]
+            near = self._near((), bounds, backward=cursor == "after").subquery()
+            found[cursor] = select(true()).select_from(near).where(near.c.matches).exists()
+        return found
+
+    def _beyond(self, rows: FromClause, bounds: Iterable[Clause] = ()) -> _Sides:
+        """Return by cursor whether there is a nearest row, at it or away from the page.
+
+        Whether any exists, PostgreSQL may find out by reading all.
+        """
+        found: _Sides = {}
+        for cursor in self._cursors:
+            beyond = select(true()).where(*bounds, ~self._page_side(rows, cursor))
+            nearest = beyond.order_by(*self.query.order(rows, backward=cursor == "after")).limit(1)
+            found[cursor] = nearest.scalar_subquery().is_not(None)
+        return found
+
+    def _between_cursors(self, rows: FromClause) -> list[Clause]:
+        return [self._page_side(rows, each) for each in self._cursors]
+
+    def _page_side(self, rows: FromClause, cursor: str) -> Clause:
+        """Return the condition that rows stand on the page's side of a cursor, and not at it."""
+        columns = [rows.c[key] for key in self.query.keys]
+        keys = [bindparam(f"page_{cursor}_{n}", type_=each.type) for n, each in enumerate(columns)]
+        if (cursor == "after") != self.query.descending:
+            return tuple_(*columns) > tuple_(*keys)
+        return tuple_(*columns) < tuple_(*keys)
+
+
+Plan = Callable[[PageStatement], Select[Any]]
+
+
+@lru_cache(STATEMENTS)
+def page_query(plan: Plan, statement: PageStatement) -> Query[Sequence[Any]]:
+    """Return the statement of a page by one of the three plans."""
+    return Query(plan(statement), tuple)
+
+
+@lru_cache(STATEMENTS)
+def count_query(query: ListQuery) -> Query[int]:
+    """Return the statement that counts a list up to a limit.
+
+    If the filters are frequent, as many rows that meet them are looked for among the first of
+    the list: the filters' index would find all of them, however many, before any.
+    """
+    those = select(true()).select_from(query.table).where(*query.conditions)
+    number = _count(those.limit(_LIMIT))
+    if query.filters:
+        first = select(query.matches).where(*query.bounds).order_by(*query.order(query.table))
+        is_enough = _count_matches(first.limit(_REACH), _LIMIT) >= _LIMIT
+        is_more = case((_is_frequent(query), is_enough), else_=false())
+        number = case((is_more, _LIMIT), else_=number)
+    return Query(select(number), lambda row: int(row[0]))
+
+
+@lru_cache(STATEMENTS)
+def frequency_query(query: ListQuery) -> Query[bool]:
+    """Return the statement that answers whether many of a sample meet the filters."""
+    return Query(select(_is_frequent(query)), lambda row: bool(row[0]))
+
+
+def _is_frequent(query: ListQuery) -> Clause:
+    """Return whether many of a sample match, taken far from where the list begins.
+
+    For a list of the oldest rows these are the latest by primary key, and the other way round.
+    """
+    ids = query.directed((query.table.c[name] for name in query.ids), backward=True)
+    sample = select(query.matches).select_from(query.table).order_by(*ids).limit(_SAMPLE)
+    return _count_matches(sample, _MANY) >= _MANY
+
+
+def _count_matches(rows: Select[Any], limit: ColumnElement[int]) -> ColumnElement[int]:
+    """Return the number of rows that match, up to a limit."""
+    those = rows.subquery()
+    return _count(select(true()).where(those.c.matches).limit(limit))
+
+
+def _count(rows: Select[Any]) -> ColumnElement[int]:
+    return select(func.count()).select_from(rows.subquery()).scalar_subquery()

@@ -1,0 +1,96 @@
+"""Readiness: whether a database is reached, which migration it is at, and who shares the answer."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from gql_app.db.readiness import Readiness, condition, revision
+from gql_app.db.tables import REVISION, REVISIONS
+from gql_app.lib.database import Database
+from tests.databases import Postgres
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def unmigrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give a database that has seen no migration."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        with server.copied("template0") as url:
+            yield url
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    """Open a database, and close it when the block ends."""
+    database = Database(url)
+    yield database
+    await database.close()
+
+
+async def test_a_migrated_database_is_ready(database: Database) -> None:
+    assert await condition(database) == ("ok", "ok")
+    assert (await condition(database)).ready
+    assert await revision(database) == REVISION
+
+
+async def test_an_unmigrated_database_says_so(unmigrated_url: str) -> None:
+    async with opened(unmigrated_url) as database:
+        assert await condition(database) == ("ok", "pending")
+        assert not (await condition(database)).ready
+        assert await revision(database) is None
+
+
+@pytest.mark.parametrize(
+    ("statement", "at", "migrations"),
+    [
+        *(
+            ("UPDATE alembic_version SET version_num = :at", old, "pending")
+            for old in REVISIONS[:-1]
+        ),
+        ("UPDATE alembic_version SET version_num = :at", "9999", "newer"),
+        ("DELETE FROM alembic_version WHERE version_num <> :at", "", "pending"),
+    ],
+)
+async def test_a_database_of_another_version_says_so(
+    database: Database, statement: str, at: str, migrations: str
+) -> None:
+    async with database.transaction() as db:
+        await db.execute(text(statement), at=at)
+    found = await condition(database)
+    assert found == ("ok", migrations)
+    assert found.ready == (migrations == "newer")
+
+
+async def test_a_database_that_is_not_there_is_unreachable(
+    tmp_path: Path, postgres: Postgres
+) -> None:
+    garbage = tmp_path / "garbage.db"
+    garbage.write_bytes(b"this is no database" * 100)
+    for url in (
+        f"sqlite:///{tmp_path}/no/folder.db",
+        f"sqlite:///{tmp_path}",
+        f"sqlite:///{garbage}",
+        f"postgresql:///postgres?host={tmp_path}",
+        "postgresql://nobody:secret@127.0.0.1:1/postgres",
+        postgres.url("no_such_database"),
+    ):
+        async with opened(url) as database:
+            assert await condition(database) == ("unreachable", "unknown")
+
+
+async def test_busy_pool_is_no_unreachable_database(database_url: str) -> None:
+    database = Database(database_url, connections=1)
+    async with database.transaction() as db:
+        await db.fetch_all(text("SELECT 1"))
+        assert (await condition(database)).ready
+    await database.close()
+
+
+async def test_who_asks_within_a_second_shares_the_answer(database: Database) -> None:
+    readiness = Readiness(database)
+    assert await readiness.latest() is await readiness.latest()

@@ -1,0 +1,306 @@
+"""PostgreSQL: few connections, lent in turn, and given up when they are lost."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import bindparam, column, func, select, table, text
+from sqlalchemy.dialects.postgresql import VARCHAR
+
+from gql_app.lib.database import (
+    Busy,
+    CommitOutcomeUnknown,
+    Conflict,
+    ConnectionLost,
+    Database,
+    Full,
+    Query,
+    StatementError,
+    Transaction,
+    Unavailable,
+)
+from tests.lib.database.people import (
+    NAMES,
+    ONE,
+    PATIENCE,
+    PID,
+    SLEEP,
+    activity,
+    add,
+    past,
+    terminate,
+    until_at_work,
+    until_it_waits,
+)
+
+SIZE = 3
+NOWHERE = Query(select(table("nowhere", column("x")).c.x), tuple)
+FAIL = Query(select(func.fail(bindparam("state", type_=VARCHAR()))), tuple)
+RAISE = """
+CREATE FUNCTION fail(state text) RETURNS int LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'failing as told' USING ERRCODE = state; END $$
+"""
+
+
+async def until_gone(url: str, pids: set[int]) -> None:
+    """Wait until connections are there no more."""
+    async with asyncio.timeout(PATIENCE):
+        while pids & (await activity(url)).keys():  # noqa: ASYNC110 — an end sends no event
+            await asyncio.sleep(0.01)
+
+
+async def cancel(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks, and see them end by it."""
+    for task in tasks:
+        task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(each, asyncio.CancelledError) for each in ended)
+
+
+async def pids_of_reads(database: Database) -> set[int]:
+    """Have every connection to read with used at once, and return their process ids."""
+    found = await asyncio.gather(*(database.fetch_all(SLEEP, seconds=0.01) for _ in range(SIZE)))
+    return {pid for [pid] in found}
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        ("08006", ConnectionLost),
+        ("25006", ConnectionLost),
+        ("40001", Conflict),
+        ("40003", CommitOutcomeUnknown),
+        ("53100", Full),
+        ("53200", Busy),
+        ("53300", Busy),
+        ("55P03", Busy),
+        ("57014", Busy),
+        ("57P01", ConnectionLost),
+        ("57P03", ConnectionLost),
+        ("58030", Full),
+        ("22012", None),
+        ("42501", None),
+        ("XX000", None),
+    ],
+)
+async def test_what_postgresql_fails_with_is_judged_alike_for_reads_and_writes(
+    postgresql: Database, state: str, kind: type[Unavailable] | None
+) -> None:
+    async def fail(transaction: Transaction) -> None:
+        await transaction.fetch_all(FAIL, state=state)
+
+    async with postgresql.transaction() as transaction:
+        await transaction.execute(text(RAISE))
+    with pytest.raises(kind or StatementError) as read:
+        await postgresql.fetch_all(FAIL, state=state)
+    with pytest.raises(kind or StatementError) as written:
+        await postgresql.transact(fail)
+    for why in (read.value, written.value):
+        assert type(why) is (kind or StatementError)
+        if kind:
+            assert isinstance(why, Unavailable)
+            assert why.cause.endswith(": failing as told")
+            assert "failing" not in why.message
+            unknown = {"mayBeDone": True} if kind is CommitOutcomeUnknown else {}
+            extensions = {"code": "SERVICE_UNAVAILABLE", "retryAfter": kind.wait, **unknown}
+            assert why.extensions == extensions
+    assert await postgresql.fetch_all(ONE)
+    assert await postgresql.transact(add, "Ada")
+
+
+async def test_one_lost_connection_has_the_others_closed(postgresql: Database) -> None:
+    """They may be to a server that was the primary: what befell one befell the others."""
+
+    async def pid(transaction: Transaction) -> int:
+        [found] = await transaction.fetch_all(PID)
+        await both.wait()
+        return found
+
+    both = asyncio.Barrier(2)
+    old = set(await asyncio.gather(postgresql.transact(pid), postgresql.transact(pid)))
+    old |= set(await postgresql.fetch_all(PID))
+    async with postgresql.transaction() as transaction:
+        await transaction.execute(text(RAISE))
+    with pytest.raises(ConnectionLost):
+        async with postgresql.transaction() as transaction:
+            await transaction.fetch_all(FAIL, state="25006")
+    new = set(await asyncio.gather(postgresql.transact(pid), postgresql.transact(pid)))
+    new |= set(await postgresql.fetch_all(PID))
+    assert not old & new
+
+
+async def test_questions_one_by_one_share_a_connection(postgresql: Database) -> None:
+    assert len({await postgresql.fetch_one(PID) for _ in range(5)}) == 1
+
+
+async def test_no_more_connections_are_opened_than_were_granted(
+    postgresql: Database, postgresql_url: str
+) -> None:
+    asked = (postgresql.fetch_one(SLEEP, seconds=0.01) for _ in range(20))
+    assert len(set(await asyncio.gather(*asked))) == SIZE
+    assert len(await activity(postgresql_url)) == SIZE + 1, "one more has written"
+
+
+async def test_who_finds_all_connections_out_is_served_in_turn(
+    postgresql: Database, postgresql_url: str
+) -> None:
+    tasks = [asyncio.create_task(postgresql.fetch_all(SLEEP, seconds=100)) for _ in range(SIZE)]
+    await until_at_work(postgresql_url, SIZE)
+    served: list[int] = []
+
+    async def ask(number: int) -> None:
+        await postgresql.fetch_all(PID)
+        served.append(number)
+
+    line = [asyncio.create_task(ask(number)) for number in range(10)]
+    await asyncio.sleep(0)
+    assert postgresql.use["read"] == {"in_use": SIZE, "idle": 0, "waiting": 10}
+    line[3].cancel()
+    await cancel(tasks[0])
+    await asyncio.gather(*line, return_exceptions=True)
+    assert served == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    await cancel(*tasks[1:])
+
+
+async def test_cancelled_statement_ends_on_the_server_and_its_connection_too(
+    postgresql: Database, postgresql_url: str
+) -> None:
+    tasks = [asyncio.create_task(postgresql.fetch_all(SLEEP, seconds=100)) for _ in range(SIZE)]
+    pids = await until_at_work(postgresql_url, SIZE)
+    await cancel(*tasks)
+    assert await postgresql.fetch_one(PID) not in pids
+    await until_gone(postgresql_url, pids)
+
+
+async def test_cancelled_statement_of_a_transaction_ends_on_the_server_too(
+    postgresql: Database, postgresql_url: str
+) -> None:
+    async def sleep(transaction: Transaction) -> None:
+        await add(transaction, "Ada")
+        await transaction.fetch_all(SLEEP, seconds=100)
+
+    tasks = [asyncio.create_task(postgresql.transact(sleep)) for _ in range(SIZE)]
+    pids = await until_at_work(postgresql_url, SIZE)
+    await cancel(*tasks)
+    await postgresql.transact(add, "Bob")
+    assert await postgresql.fetch_all(NAMES) == ["Bob"]
+    await until_gone(postgresql_url, pids)
+
+
+async def test_connection_that_was_closed_while_idle_is_replaced(
+    postgresql: Database, postgresql_url: str
+) -> None:
+    pids = await pids_of_reads(postgresql)
+    await terminate(postgresql_url, pids)
+    assert await postgresql.fetch_one(PID) not in pids
+
+
+async def test_question_whose_connection_dies_is_asked_once_more(
+    postgresql: Database, postgresql_url: str
+) -> None:
+    task = asyncio.create_task(postgresql.fetch_one(SLEEP, seconds=1))
+    [first] = await until_at_work(postgresql_url, 1)
+    await terminate(postgresql_url, {first})
+    assert await task != first
+
+
+async def test_question_whose_connection_dies_each_time_is_given_up(
+    postgresql: Database, postgresql_url: str
+) -> None:
+    task = asyncio.create_task(postgresql.fetch_all(SLEEP, seconds=100))
+    tries = set()
+    async with asyncio.timeout(PATIENCE):
+        while not task.done():
+            states = await activity(postgresql_url)
+            at_work = {pid for pid, state in states.items() if state != "idle"}
+            await terminate(postgresql_url, at_work)
+            tries |= at_work
+    with pytest.raises(ConnectionLost) as why:
+        await task
+    assert "terminating connection" in why.value.cause
+    assert len(tries) > 2
+    assert await postgresql.fetch_all(PID)
+
+
+async def test_connection_that_is_out_is_forgotten_as_well(
+    postgresql: Database, postgresql_url: str
+) -> None:
+    sleeping = asyncio.create_task(postgresql.fetch_one(SLEEP, seconds=1))
+    [out] = await until_at_work(postgresql_url, 1)
+    dying = asyncio.create_task(postgresql.transact(sleep_once, [out]))
+    [dead] = await until_at_work(postgresql_url, 2) - {out}
+    await terminate(postgresql_url, {dead})
+    await dying
+    assert await sleeping == out
+    assert await postgresql.fetch_one(PID) != out
+
+
+async def sleep_once(transaction: Transaction, pids: list[int]) -> None:
+    """Sleep for so long that somebody ends the connection, but the first time only."""
+    if len(pids) == 1:
+        pids.append(0)
+        await transaction.fetch_all(SLEEP, seconds=100)
+
+
+async def test_statement_that_fails_leaves_its_connection_as_it_was(postgresql: Database) -> None:
+    pid = await postgresql.fetch_one(PID)
+    for _ in range(2 * SIZE):
+        with pytest.raises(StatementError, match="nowhere"):
+            await postgresql.fetch_all(NOWHERE)
+    assert await postgresql.fetch_one(PID) == pid
+
+
+async def test_transaction_that_fails_leaves_its_connection_as_it_was(
+    postgresql: Database,
+) -> None:
+    pids: list[int] = []
+
+    async def fail(transaction: Transaction) -> None:
+        pids.extend(await transaction.fetch_all(PID))
+        await transaction.fetch_all(NOWHERE)
+
+    for _ in range(2 * SIZE):
+        with pytest.raises(StatementError):
+            await postgresql.transact(fail)
+    assert len(set(pids)) == 1
+
+
+async def test_what_was_prepared_before_a_migration_is_prepared_anew(
+    postgresql: Database, postgresql_url: str
+) -> None:
+    everything = Query(select(text("*")).select_from(text("places")), tuple)
+
+    async def look(transaction: Transaction) -> list[Any]:
+        return await transaction.fetch_all(everything)
+
+    await past(postgresql_url, "CREATE TABLE places (x int)")
+    assert await postgresql.fetch_all(everything) == []
+    assert await postgresql.transact(look) == []
+    await past(postgresql_url, "ALTER TABLE places ALTER x TYPE text, ADD y int")
+    await past(postgresql_url, "INSERT INTO places VALUES ('here', 7)")
+    assert await postgresql.fetch_all(everything) == [("here", 7)]
+    assert await postgresql.transact(look) == [("here", 7)]
+
+
+async def test_close_ends_every_connection(postgresql: Database, postgresql_url: str) -> None:
+    pids = await pids_of_reads(postgresql)
+    await postgresql.ping()
+    await postgresql.close()
+    await until_gone(postgresql_url, pids)
+    assert await activity(postgresql_url) == {}
+
+
+async def test_writers_that_hang_leave_connections_to_read_with(
+    postgresql: Database, postgresql_url: str
+) -> None:
+    async def lock(transaction: Transaction) -> None:
+        await transaction.execute(text("LOCK TABLE people IN ACCESS EXCLUSIVE MODE"))
+
+    async with postgresql.transaction() as holding:
+        await lock(holding)
+        tasks = [asyncio.create_task(postgresql.once(lock)) for _ in range(SIZE - 1)]
+        await until_it_waits(postgresql_url, postgresql, tasks[-1])
+        with pytest.raises(Busy):
+            await postgresql.transact(add, "Ada")
+        assert len(await asyncio.gather(*(postgresql.fetch_all(ONE) for _ in range(8)))) == 8
+    await asyncio.gather(*tasks)

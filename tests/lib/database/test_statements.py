@@ -1,0 +1,198 @@
+"""Statements: compiled once, with values of the same types on both databases."""
+
+import gc
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Select, Text, Uuid, bindparam, func, insert, select, union_all, update
+
+from gql_app.lib.database import (
+    Database,
+    Moment,
+    Query,
+    any_of,
+    api_text,
+)
+from gql_app.lib.database.statements import Compiled, compiled
+from tests.lib.database.people import AT, INSERT, NAMES, PersonRow, add, past, person
+
+SOME = Query(
+    select(PersonRow.name).where(any_of(PersonRow.id, "ids")).order_by(PersonRow.name),
+    lambda row: str(row[0]),
+)
+
+
+@contextmanager
+def listened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, list[Any]]]]:
+    """Take down each statement that is sent, with its values."""
+    sent: list[tuple[str, list[Any]]] = []
+    bind = Compiled.bind
+
+    def bound(statement: Compiled, values: Any) -> list[object]:  # noqa: ANN401 — as it has it
+        sent.append((statement.sql, bind(statement, values)))
+        return sent[-1][1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Compiled, "bind", bound)
+        yield sent
+
+
+async def fetch_both(database: Database, query: Query[Any], **values: object) -> list[Any]:
+    """Fetch within a transaction and without; both answers are the same."""
+    async with database.transaction() as transaction:
+        within = await transaction.fetch_all(query, **values)
+    assert await database.fetch_all(query, **values) == within
+    return within
+
+
+async def test_values_have_the_same_types_on_both_databases(database: Database) -> None:
+    there = AT.astimezone(timezone(timedelta(hours=5)))
+    ada = person("Ada 🦊", joined_at=there, is_active=False, tags=["näme", 'a"b'])
+    async with database.transaction() as transaction:
+        await transaction.execute(INSERT, **ada)
+    [row] = await fetch_both(database, Query(select(PersonRow, PersonRow.boss_id.is_(None)), tuple))
+    assert row == (ada["id"], "Ada 🦊", None, False, AT, ["näme", 'a"b'], None, True)
+    kinds = [UUID, str, type(None), bool, datetime, list, type(None), bool]
+    assert all(isinstance(value, kind) for value, kind in zip(row, kinds, strict=True))
+    assert row[4].utcoffset() == timedelta()
+
+
+@pytest.mark.parametrize(
+    ("moment", "written"),
+    [
+        (AT, "2030-01-31T23:59:59.000001Z"),
+        (datetime(1999, 12, 31, tzinfo=UTC), "1999-12-31T00:00:00Z"),
+        (datetime(2030, 1, 1, 1, 2, 3, 400_000, UTC), "2030-01-01T01:02:03.400000Z"),
+    ],
+)
+async def test_ids_and_moments_are_written_as_the_api_has_them(
+    database: Database, moment: datetime, written: str
+) -> None:
+    ada = person("Ada", joined_at=moment)
+    async with database.transaction() as transaction:
+        await transaction.execute(INSERT, **ada)
+    columns = api_text(PersonRow.id), api_text(PersonRow.joined_at), api_text(PersonRow.boss_id)
+    assert await fetch_both(database, Query(select(*columns), tuple)) == [
+        (str(ada["id"]), written, None)
+    ]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 600])
+async def test_a_list_of_any_length_is_one_parameter(
+    database: Database, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    names = [f"{number:04}" for number in range(count + 1)]
+    ids = await database.transact(add, *names)
+    assert await fetch_both(database, SOME, ids=ids[:count]) == names[:count]
+    with listened(monkeypatch) as sent:
+        await database.fetch_all(SOME, ids=[])
+        await database.fetch_all(SOME, ids=[ids[0], uuid4()])
+    assert len({sql for sql, _ in sent}) == 1
+
+
+async def test_texts_are_found_in_a_list_whatever_stands_in_them(database: Database) -> None:
+    names = ["'; --", '"', "\\", "[]", "é🦊", "%"]
+    await database.transact(add, *names)
+    query = Query(
+        select(PersonRow.name).where(any_of(PersonRow.name, "some")), lambda row: str(row[0])
+    )
+    assert sorted(await fetch_both(database, query, some=[*names, "nobody"])) == sorted(names)
+
+
+async def test_a_list_is_looked_up_by_an_index(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listened(monkeypatch) as sent:
+        await database.fetch_all(SOME, ids=[uuid4()])
+    [(sql, values)] = sent
+    on_sqlite = database.dialect == "sqlite"
+    how = "EXPLAIN QUERY PLAN" if on_sqlite else "EXPLAIN"
+    url = database_url if on_sqlite else f"{database_url}&enable_seqscan=off"
+    plan = " ".join(str(row) for row in await past(url, f"{how} {sql}", *values))
+    assert ("SEARCH people USING INDEX" if on_sqlite else "Index Cond: (id = ANY") in plan
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        (select(PersonRow.id).where(PersonRow.id == bindparam("id", type_=Uuid())), {}),
+        (
+            select(PersonRow.id).where(PersonRow.name == bindparam("name", type_=Text())),
+            {"nam": "Ada"},
+        ),
+        (INSERT, {"name": "Ada"}),
+    ],
+)
+async def test_a_value_that_is_missing_is_no_null(
+    database: Database, statement: Select[Any], values: dict[str, object]
+) -> None:
+    with pytest.raises(KeyError):
+        await database.fetch_all(Query(statement, tuple), **values)
+
+
+async def test_moments_of_any_zone_and_constants_are_bound(database: Database) -> None:
+    async with database.transaction() as transaction:
+        for seconds, name in enumerate(("Ada", "Bob", "Eve")):
+            row = person(name, joined_at=AT + timedelta(seconds=seconds))
+            await transaction.execute(INSERT, **row)
+    later = (
+        select(PersonRow.name)
+        .where(PersonRow.joined_at > bindparam("after", type_=Moment()))
+        .where(PersonRow.name != "Eve")
+        .limit(1)
+    )
+    after = AT.astimezone(timezone(timedelta(hours=-7)))
+    assert await fetch_both(database, Query(later, tuple), after=after) == [("Bob",)]
+
+
+async def test_literal_values_and_lists_of_them_are_bound_by_their_types(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob, eve = await database.transact(add, "Ada", "Bob", "Eve")
+    with listened(monkeypatch) as sent:
+        for ids in ([ada, eve], [bob], []):
+            names = select(PersonRow.name).where(
+                PersonRow.id.in_(ids), PersonRow.joined_at == AT, PersonRow.name != bindparam("not")
+            )
+            found = await database.fetch_all(names.order_by(PersonRow.name), **{"not": "Eve"})
+            assert [name for (name,) in found] == ["Ada"] * (ada in ids) + ["Bob"] * (bob in ids)
+        async with database.transaction() as transaction:
+            itself = update(PersonRow).where(PersonRow.id == ada)
+            assert await transaction.execute(itself.values(tags=["x"], is_active=False)) == 1
+    assert "Ada" not in " ".join(sql for sql, _ in sent)
+    [row] = await database.fetch_all(select(PersonRow).where(PersonRow.is_active.is_(False)))
+    assert (row.name, row.tags) == ("Ada", ["x"])
+
+
+async def test_a_column_that_a_statement_leaves_out_has_its_default(database: Database) -> None:
+    ada = insert(PersonRow).values(id=uuid4(), name="Ada", joined_at=AT, tags=[])
+    async with database.transaction() as transaction:
+        assert await transaction.execute(ada) == 1
+    row = await database.fetch_one(select(PersonRow))
+    assert (row.is_active, row.email) == (True, None)
+
+
+async def test_rows_of_several_tables_and_selects_are_restored(database: Database) -> None:
+    [ada] = await database.transact(add, "Ada")
+    pair = select(PersonRow.id, PersonRow.id, func.count().over(), PersonRow.id.label("same"))
+    assert await database.fetch_all(pair) == [(ada, ada, 1, ada)]
+    both = union_all(select(PersonRow.id), select(PersonRow.id))
+    assert [row.id for row in await database.fetch_all(both)] == [ada, ada]
+
+
+async def test_a_query_and_a_statement_are_compiled_once_while_they_exist(
+    database: Database,
+) -> None:
+    dialect = database._dialect  # noqa: SLF001 — nothing else needs it
+    statement = select(PersonRow.id)
+    assert compiled(NAMES, dialect) is compiled(NAMES, dialect)
+    assert compiled(statement, dialect) is compiled(statement, dialect)
+    gone = weakref.ref(statement)
+    del statement
+    gc.collect()
+    assert gone() is None

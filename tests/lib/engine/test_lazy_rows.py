@@ -1,0 +1,18 @@
+"""Lazy rows: objects that are built only when somebody looks at them."""
+
+from collections.abc import Sequence
+
+from gql_app.lib.engine import LazyRows
+
+
+def test_objects_are_built_when_they_are_looked_at() -> None:
+    built: list[object] = []
+
+    def build(row: Sequence[object]) -> object:
+        built.append(row[0])
+        return row[0]
+
+    rows = LazyRows(("label", "grams"), [("a", -500), ("b", -500)], build)
+    assert (rows.columns, rows.values) == (("label", "grams"), [("a", -500), ("b", -500)])
+    assert built == []
+    assert list(rows) == ["a", "b"] == built

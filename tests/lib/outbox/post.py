@@ -1,0 +1,75 @@
+"""Letters of the tests' own, and an outbox that writes them."""
+
+from datetime import UTC, datetime
+from typing import ClassVar
+from uuid import UUID, uuid4
+
+from sqlalchemy import Text, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from gql_app.lib.database import Database, Moment, Reader, Transaction, insert_row
+from gql_app.lib.outbox import Claimed, Letter, Queue
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+
+class Row(DeclarativeBase):
+    """What every table's row is."""
+
+    type_annotation_map: ClassVar = {datetime: Moment, str: Text()}
+
+
+class PostRow(Row):
+    """A letter to whoever owns it."""
+
+    __tablename__ = "post"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    attempts: Mapped[int]
+    due_at: Mapped[datetime]
+    owner: Mapped[str | None]
+
+
+QUEUE = Queue(PostRow, owner=PostRow.owner)
+
+
+class PlainOutbox:
+    """An outbox that says hello to each owner, and withholds letters to `enough`."""
+
+    async def due(self, db: Reader) -> bool:
+        """Return whether any letter is to be sent by now."""
+        return await QUEUE.any_due(db)
+
+    async def claim(self, db: Transaction) -> Claimed:
+        """Lease letters that are due, and return them written out."""
+        rows = await QUEUE.next_due(db)
+        dropped = [row.id for row in rows if row.owner is None]
+        withheld = [row.id for row in rows if row.owner == "enough"]
+        good = [row for row in rows if row.owner not in {None, "enough"}]
+        await QUEUE.forget(db, [*dropped, *withheld])
+        await QUEUE.lease(db, [row.id for row in good])
+        letters = [Letter(str(row.id), f"{row.owner}@example.com", "Hello", "Hi") for row in good]
+        return Claimed(letters, len(dropped), len(withheld))
+
+    async def sent(self, db: Transaction, letter: Letter) -> None:
+        """Forget a letter."""
+        await QUEUE.forget(db, [UUID(letter.id)])
+
+    async def postpone(self, db: Transaction, letter: Letter) -> bool:
+        """Return whether a letter is tried again."""
+        row = await QUEUE.locked(db, UUID(letter.id))
+        return row is None or await QUEUE.postpone(db, row, last_try=NOON.replace(hour=13))
+
+
+async def post(database: Database, *owners: str | None, due_at: datetime = NOON) -> list[UUID]:
+    """Write letters down, and return their ids."""
+    rows = [{"id": uuid4(), "attempts": 0, "due_at": due_at, "owner": owner} for owner in owners]
+    async with database.transaction() as db:
+        await db.execute_many(insert_row(PostRow), rows)
+    return [UUID(str(row["id"])) for row in rows]
+
+
+async def left(database: Database) -> list[str | None]:
+    """Return the owners of the letters that are yet to be sent."""
+    rows = await database.fetch_all(select(PostRow.owner).order_by(PostRow.owner))
+    return [row.owner for row in rows]

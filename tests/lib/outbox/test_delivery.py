@@ -1,0 +1,91 @@
+"""Delivery: each letter leaves once, waits, or is given up; and the log names nobody."""
+
+from collections.abc import Callable
+
+import pytest
+from structlog.testing import capture_logs
+
+from gql_app.lib.database import Database
+from gql_app.lib.outbox import BATCH, Letter, Undeliverable, deliver
+from tests.conftest import SetClock
+from tests.lib.outbox.post import NOON, PlainOutbox, left, post
+
+Fault = Callable[[], Exception]
+
+
+@pytest.fixture(autouse=True)
+def noon(set_clock: SetClock) -> None:
+    """Let it be noon."""
+    set_clock(NOON)
+
+
+class Mailbox:
+    """A mailer that keeps what it is sent, but for letters that it refuses."""
+
+    open = True
+
+    def __init__(self, **refused: Fault) -> None:
+        self._refused = {f"{name}@example.com": fault for name, fault in refused.items()}
+        self.arrived: list[str] = []
+
+    async def send(self, letter: Letter) -> None:
+        """Keep a letter, or raise what it is refused with."""
+        if fault := self._refused.get(letter.recipient):
+            raise fault()
+        self.arrived.append(letter.recipient)
+
+
+async def test_every_letter_that_is_due_leaves_once(post_office: Database) -> None:
+    everybody = [f"{number}" for number in range(2 * BATCH + 1)]
+    await post(post_office, *everybody)
+    await post(post_office, "later", due_at=NOON.replace(minute=1))
+    mailbox = Mailbox()
+    for count in (len(everybody), 0):
+        assert await deliver(post_office, PlainOutbox(), mailbox, on_withheld=print) == count
+    assert sorted(mailbox.arrived) == sorted(f"{each}@example.com" for each in everybody)
+    assert await left(post_office) == ["later"]
+
+
+async def test_letters_that_are_void_or_too_many_hold_up_no_other(post_office: Database) -> None:
+    await post(post_office, *[None] * 2 * BATCH, *["enough"] * 2 * BATCH, "ada")
+    mailbox, withheld = Mailbox(), list[int]()
+    with capture_logs() as log:
+        assert await deliver(post_office, PlainOutbox(), mailbox, on_withheld=withheld.append) == 1
+    assert (mailbox.arrived, await left(post_office)) == (["ada@example.com"], [])
+    assert sum(withheld) == 2 * BATCH
+    assert [line["count"] for line in log] == withheld
+
+
+@pytest.mark.parametrize(
+    ("fault", "event", "why", "stays"),
+    [
+        (lambda: Undeliverable("550"), "A letter was refused for good", "550", False),
+        (lambda: OSError("bob"), "A letter has to wait", "OSError", True),
+        (TimeoutError, "A letter has to wait", "TimeoutError", True),
+    ],
+)
+async def test_letter_that_does_not_leave_is_postponed_or_forgotten(
+    post_office: Database, fault: Fault, event: str, why: str, *, stays: bool
+) -> None:
+    await post(post_office, "bob", "ada")
+    mailbox = Mailbox(bob=fault)
+    with capture_logs() as log:
+        await deliver(post_office, PlainOutbox(), mailbox, on_withheld=print)
+    (line,) = log
+    assert (line["event"], line["why"], line["log_level"]) == (event, why, "warning")
+    assert "bob" not in str(line)
+    assert mailbox.arrived == ["ada@example.com"]
+    assert await left(post_office) == ["bob"] * stays
+
+
+async def test_letter_is_given_up_after_its_last_try(
+    post_office: Database, set_clock: SetClock
+) -> None:
+    await post(post_office, "bob")
+    set_clock(NOON.replace(hour=13))
+    with capture_logs() as log:
+        assert not await deliver(
+            post_office, PlainOutbox(), Mailbox(bob=OSError), on_withheld=print
+        )
+    assert [line["event"] for line in log] == ["A letter was given up after a day"]
+    assert await left(post_office) == []

@@ -1,0 +1,135 @@
+"""Letters on their way: what arrives, and what no letter can hold."""
+
+from datetime import UTC, datetime
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from gql_app.lib.outbox import Letter, Undeliverable, mailer
+from gql_app.lib.outbox.mailer import ClosedMailer, ConsoleMailer, SmtpMailer
+from tests.conftest import SetClock
+from tests.mailbox import HOST, Mailbox, mail_server
+
+SENDER = "no-reply@shop.example"
+LETTER = Letter(
+    id="01890000-0000-7000-8000-000000000001",
+    recipient="ada@example.com",
+    subject="Passwort geändert 🔑",
+    body="Hallo Ada Müller 🦊,\n\n.\nGrüße aus 東京.\n",
+)
+
+
+async def send(url: str, letter: Letter = LETTER) -> None:
+    """Send a letter by SMTP."""
+    await SmtpMailer(url, sender=SENDER).send(letter)
+
+
+async def test_letter_arrives_with_its_headers_and_text_intact(set_clock: SetClock) -> None:
+    set_clock(datetime(2030, 1, 1, 12, tzinfo=UTC))
+    mailbox = Mailbox()
+    async with mail_server(mailbox) as port:
+        await send(f"smtp://{HOST}:{port}")
+    (arrived,) = mailbox.arrived
+    assert (arrived.sender, arrived.recipients) == (SENDER, ["ada@example.com"])
+    assert {name: arrived.message[name] for name in ("From", "To", "Subject")} == {
+        "From": SENDER,
+        "To": "ada@example.com",
+        "Subject": "Passwort geändert 🔑",
+    }
+    assert arrived.message["Message-ID"] == f"<{LETTER.id}@shop.example>"
+    assert arrived.message["Date"] == "Tue, 01 Jan 2030 12:00:00 +0000"
+    assert arrived.message["Auto-Submitted"] == "auto-generated"
+    assert arrived.text == LETTER.body
+
+
+@pytest.mark.parametrize(
+    ("recipient", "arrives_as"),
+    [
+        ("ada@bücher.example", "ada@xn--bcher-kva.example"),
+        ("ada@BÜCHER.example", "ada@xn--bcher-kva.example"),
+        ("ada@busineß.example", "ada@xn--busine-gta.example"),
+        ("ada@例え.テスト", "ada@xn--r8jz45g.xn--zckzah"),
+        ("ada@shop.example", "ada@shop.example"),
+        ("ada@xn--bcher-kva.example", "ada@xn--bcher-kva.example"),
+    ],
+)
+async def test_international_domain_goes_where_every_mail_server_finds_it(
+    recipient: str, arrives_as: str
+) -> None:
+    mailbox = Mailbox()
+    async with mail_server(mailbox, utf8=False) as port:
+        await send(f"smtp://{HOST}:{port}", Letter("1", recipient, "Hello", "Hello"))
+    (arrived,) = mailbox.arrived
+    assert arrived.recipients == [arrives_as]
+    assert arrived.message["To"] == arrives_as
+
+
+async def test_name_beyond_ascii_needs_a_mail_server_that_takes_it() -> None:
+    letter = Letter("1", "grüße@bücher.example", "Hello", "Hello")
+    mailbox = Mailbox()
+    async with mail_server(mailbox) as port:
+        await send(f"smtp://{HOST}:{port}", letter)
+    (arrived,) = mailbox.arrived
+    assert arrived.recipients == ["grüße@xn--bcher-kva.example"]
+    async with mail_server(mailbox, utf8=False) as port:
+        with pytest.raises(Undeliverable):
+            await send(f"smtp://{HOST}:{port}", letter)
+    assert len(mailbox.arrived) == 1
+
+
+async def test_domain_that_has_no_ascii_form_stays_as_it_is() -> None:
+    assert mailer.ascii_domain("ada@a\u0378b.example") == "ada@a\u0378b.example"
+
+
+@pytest.mark.parametrize(
+    ("sender", "shown", "address"),
+    [
+        ("Acme <no-reply@acme.example>", "Acme <no-reply@acme.example>", "no-reply@acme.example"),
+        ('"Acme, Inc." <a@acme.example>', '"Acme, Inc." <a@acme.example>', "a@acme.example"),
+        ("Acme, Inc. <a@acme.example>", '"Acme, Inc." <a@acme.example>', "a@acme.example"),
+        (
+            "Bücher <a@bücher.example>",
+            "Bücher <a@xn--bcher-kva.example>",
+            "a@xn--bcher-kva.example",
+        ),
+        ("a@bücher.example", "a@xn--bcher-kva.example", "a@xn--bcher-kva.example"),
+    ],
+)
+async def test_sender_may_have_a_name(sender: str, shown: str, address: str) -> None:
+    mailbox = Mailbox()
+    async with mail_server(mailbox, utf8=False) as port:
+        await SmtpMailer(f"smtp://{HOST}:{port}", sender=sender).send(LETTER)
+    (arrived,) = mailbox.arrived
+    assert (arrived.sender, arrived.message["From"]) == (address, shown)
+    assert arrived.message["Message-ID"] == f"<{LETTER.id}@{address.partition('@')[2]}>"
+
+
+@pytest.mark.parametrize("break_", ["\r\n", "\n", "\r", "\x85", "\u2028", "\u2029"])
+@pytest.mark.parametrize("header", ["recipient", "subject"])
+def test_text_never_breaks_out_of_its_header(header: str, break_: str) -> None:
+    texts = {"recipient": "ada@example.com", "subject": "Hello"}
+    texts[header] += f"{break_}Bcc: b@y.example"
+    with pytest.raises(ValueError, match="linefeed"):
+        mailer.message(Letter(id="1", body="Hello", **texts), sender=SENDER)
+
+
+async def test_console_mailer_writes_the_whole_letter_to_the_log() -> None:
+    with capture_logs() as log:
+        await ConsoleMailer().send(LETTER)
+    (line,) = log
+    assert (line["to"], line["subject"], line["body"]) == (
+        LETTER.recipient,
+        LETTER.subject,
+        LETTER.body,
+    )
+
+
+async def test_closed_mailer_drops_a_letter_and_names_nobody() -> None:
+    structlog.reset_defaults()  # which let every level through
+    with capture_logs() as log:
+        await ClosedMailer().send(LETTER)
+    (line,) = log
+    assert line["log_level"] == "debug"
+    assert "ada" not in str(line).lower()
+    assert LETTER.body not in str(line)

@@ -1,0 +1,1 @@
+"""What lib/pagination does."""

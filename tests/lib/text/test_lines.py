@@ -1,0 +1,62 @@
+"""Lines: what is refused of them, and in which words."""
+
+import pytest
+
+from gql_app.lib.text import EmptyLine, InvalidLine, LineTooLong, check_visible, single_line
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("  Ada\u2003", "Ada"),
+        ("E\u0301lodie", "Élodie"),
+        ("x" * 10, "x" * 10),
+    ],
+)
+def test_line_is_trimmed_and_in_nfc(typed: str, line: str) -> None:
+    assert single_line(typed, "name", longest=10) == line
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind", "sentence"),
+    [
+        ("x" * 11, LineTooLong, "The name can be 10 characters long, and no longer."),
+        ("", EmptyLine, "Give the name."),
+        (" \u3000", EmptyLine, "Give the name."),
+        ("a\nb", InvalidLine, "The name can't hold control characters."),
+        ("\ud800", InvalidLine, "The name can't hold control characters."),
+    ],
+)
+def test_what_is_no_line_is_refused_in_a_sentence(
+    typed: str, kind: type[InvalidLine], sentence: str
+) -> None:
+    with pytest.raises(InvalidLine) as refused:
+        single_line(typed, "name", longest=10)
+    assert (type(refused.value), str(refused.value)) == (kind, sentence)
+
+
+def test_marks_without_end_are_refused_before_they_are_normalised() -> None:
+    with pytest.raises(InvalidLine, match="30 combining marks in a row"):
+        single_line("e" + "\u0301\u0327" * 20, "name", longest=200)
+
+
+@pytest.mark.parametrize("line", ["Ada", "R2-D2", "न\u094d\u200dय", "Ada 👩\u200d🔬", "❤\ufe0f 1"])
+def test_line_that_shows_all_that_it_holds_is_taken(line: str) -> None:
+    check_visible(line, "name")
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("Ada\u202e", "invisible"),
+        ("A\u200dda", "invisible"),
+        ("\u200dAda", "invisible"),
+        ("A\ufe0f", "invisible"),
+        ("\u3164", "invisible"),
+        ("👩\u200d", "invisible"),
+        ("...", "needs a letter or a number"),
+    ],
+)
+def test_line_that_hides_something_or_shows_no_letter_is_refused(line: str, why: str) -> None:
+    with pytest.raises(InvalidLine, match=why):
+        check_visible(line, "name")

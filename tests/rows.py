@@ -1,0 +1,53 @@
+"""Rows that tests write and read past the rules."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, overload
+
+from sqlalchemy import Select, TextClause, insert, inspect, select, update
+
+from gql_app.db.tables import Row
+from gql_app.lib.database import Query, Reader, Transaction, insert_row
+
+T = TypeVar("T")
+
+
+async def add(db: Transaction, table: type[Row], **values: object) -> None:
+    """Insert one row."""
+    await db.execute(insert(table).values(values))
+
+
+async def add_all(db: Transaction, table: type[Row], rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows that have a value for each column."""
+    await db.execute_many(insert_row(table), rows)
+
+
+async def change(db: Transaction, table: type[Row], key: object, **values: object) -> None:
+    """Change the one row that has a primary key."""
+    (column,) = inspect(table).primary_key
+    assert await db.execute(update(table).where(column == key).values(values)) == 1
+
+
+async def get_row(db: Reader, table: type[Row], key: object, *, for_update: bool = False) -> Any:  # noqa: ANN401 — a named tuple of the table's columns
+    """Return the row that has a primary key, with every column; None if there is none."""
+    (column,) = inspect(table).primary_key
+    found = select(table).where(column == key)
+    return await db.fetch_one(found.with_for_update() if for_update else found)
+
+
+@overload
+async def column(db: Reader, statement: Select[T]) -> list[T]: ...
+@overload
+async def column(db: Reader, statement: TextClause) -> list[Any]: ...
+async def column(db: Reader, statement: Select[Any] | TextClause) -> list[Any]:
+    """Return what a SELECT finds of one column."""
+    return await db.fetch_all(Query(statement, lambda row: row[0]))
+
+
+@overload
+async def value(db: Reader, statement: Select[T]) -> T: ...
+@overload
+async def value(db: Reader, statement: TextClause) -> Any: ...  # noqa: ANN401 — whatever it finds
+async def value(db: Reader, statement: Select[Any] | TextClause) -> Any:
+    """Return the one value that a SELECT finds."""
+    (found,) = await column(db, statement)
+    return found
