@@ -1,6 +1,6 @@
 """SQLite and PostgreSQL: reading, transactions and retries; SQLAlchemy Core writes the SQL."""
 
-from gql_app.lib.database.database import Database, Reader, Transaction
+from gql_app.lib.database.database import Database
 from gql_app.lib.database.errors import (
     Busy,
     CommitOutcomeUnknown,
@@ -25,6 +25,7 @@ from gql_app.lib.database.statements import (
     insert_row,
     upsert,
 )
+from gql_app.lib.database.transaction import Reader, Transaction
 from gql_app.lib.database.types import Moment, check_metadata
 
 __all__ = [

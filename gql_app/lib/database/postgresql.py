@@ -194,7 +194,8 @@ class ConnectionPool:
 
     async def acquire(self) -> Lease:
         """Take a connection. Raises Busy, ConnectionLost."""
-        await self.slots.acquire()
+        if not self.slots.try_acquire():
+            await self.slots.acquire()
         if self._idle:
             return Lease(self._idle.pop(), self._generation)
         generation = self._generation

@@ -149,7 +149,8 @@ class ConnectionPool:
 
     async def acquire(self) -> Connection:
         """Return a connection, when there is one. Raises Busy."""
-        await self.slots.acquire()
+        if not self.slots.try_acquire():
+            await self.slots.acquire()
         if self.idle:
             return self.idle.pop()
         self._all.append(connection := Connection(self._file, self._access))

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Insert,
     Select,
     SQLColumnExpression,
+    String,
     Text,
     TextClause,
     UpdateBase,
@@ -113,9 +114,7 @@ class Compiled:
         if self._decoders:  # column by column, for that is quicker
             columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
             for number, decode in self._decoders:
-                columns[number] = [
-                    each if each is None else decode(each) for each in columns[number]
-                ]
+                columns[number] = map(decode, columns[number])
             decoded = zip(*columns, strict=True)
         build = query.build if isinstance(query, Query) else self._named_tuple()
         return list(map(build, decoded))
@@ -154,9 +153,10 @@ class AnyOf(FunctionElement[bool]):
         return self
 
 
-def any_of(column: InstrumentedAttribute[Any], name: str) -> AnyOf:
+def any_of(column: SQLColumnExpression[Any], name: str) -> AnyOf:
     """Return the condition that a column's value is in a list, which is one parameter."""
-    item = column.type if isinstance(column.type, Uuid) else Text()
+    [named] = AnyOf(column).clauses
+    item = Text() if isinstance(named.type, String) else named.type
     return AnyOf(column, bindparam(name, type_=ListOf(item)))
 
 

@@ -81,14 +81,18 @@ class ApiMoment(TypeDecorator[str]):
 
 
 class Codec(NamedTuple):
-    """How a value other than NULL is sent, and what is made of one that was read."""
+    """How a value is sent, and what is made of one that was read."""
 
     encode: Converter | None = None
+    """It is given no None."""
     decode: Converter | None = None
+    """It is given None for NULL, as a check for each row would take longer."""
 
 
 def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
     """Return how a type's values are sent and read. Raises TypeError if none knows it."""
+    if isinstance(kind, ListOf) and dialect == "sqlite":
+        return Codec(_list_writer(codec(kind.item, dialect).encode))
     for each, found in _CODECS[dialect].items():
         if isinstance(kind, each) and not isinstance(kind, Enum):
             return found
@@ -123,44 +127,51 @@ def _store_moment(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(" ", "microseconds")[:26]
 
 
-def _read_moment(value: str) -> datetime:
-    return datetime.fromisoformat(f"{value}+00:00")
+def _read_moment(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(f"{value}+00:00")
+
+
+def _read_uuid(digits: str | None) -> UUID | None:
+    return None if digits is None else UUID(digits)
+
+
+def _read_json(value: str | None) -> object:
+    return None if value is None else orjson.loads(value)
 
 
 def _write_json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def _write_list(values: Collection[Any]) -> str:
-    return _write_json([each.hex if isinstance(each, UUID) else each for each in values])
+def _list_writer(encode: Converter | None) -> Converter:
+    return lambda values: _write_json([encode(each) if encode else each for each in values])
 
 
-def _api_uuid(digits: str) -> str:
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+def _api_uuid(value: str | None) -> str | None:
+    return value and f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"
 
 
-def _api_moment(value: str) -> str:
-    day, _, time = value.partition(" ")
-    return f"{day}T{time.removesuffix('.000000')}Z"
+def _api_moment(value: str | None) -> str | None:
+    return value and f"{value[:10]}T{value[11:].removesuffix('.000000')}Z"
 
 
+_BOOLS: Final[Mapping[int | None, bool | None]] = {0: False, 1: True, None: None}
 _AS_THE_DRIVER_HAS_IT: Final[Mapping[type[TypeEngine[Any]], Codec]] = dict.fromkeys(
     (String, Integer, Float, LargeBinary, NullType), Codec()
 )
 _CODECS: Final[Mapping[str, Mapping[type[TypeEngine[Any]], Codec]]] = {
     "postgresql": {
-        JSON: Codec(_write_json, orjson.loads),
+        JSON: Codec(_write_json, _read_json),
         **dict.fromkeys((ApiUuid, ApiMoment, ListOf, ARRAY, Uuid, Moment, Boolean), Codec()),
         **_AS_THE_DRIVER_HAS_IT,
     },
     "sqlite": {
         ApiUuid: Codec(decode=_api_uuid),
         ApiMoment: Codec(decode=_api_moment),
-        ListOf: Codec(_write_list),
-        Uuid: Codec(lambda value: value.hex, UUID),
+        Uuid: Codec(lambda value: value.hex, _read_uuid),
         Moment: Codec(_store_moment, _read_moment),
-        Boolean: Codec(decode=bool),
-        JSON: Codec(_write_json, orjson.loads),
+        Boolean: Codec(decode=_BOOLS.__getitem__),
+        JSON: Codec(_write_json, _read_json),
         **_AS_THE_DRIVER_HAS_IT,
     },
 }

@@ -104,6 +104,20 @@ async def test_texts_are_found_in_a_list_whatever_stands_in_them(database: Datab
     assert sorted(await fetch_both(database, query, some=[*names, "nobody"])) == sorted(names)
 
 
+async def test_a_list_of_moments_is_one_parameter_too(database: Database) -> None:
+    async with database.transaction() as transaction:
+        for minutes, name in enumerate(("Ada", "Bob", "Eve")):
+            row = person(name, joined_at=AT + timedelta(minutes=minutes))
+            await transaction.execute(INSERT, **row)
+    query = Query(
+        select(PersonRow.name).where(any_of(PersonRow.joined_at, "moments")).order_by("name"),
+        lambda row: str(row[0]),
+    )
+    there = AT.astimezone(timezone(timedelta(hours=5)))
+    moments = [there, there + timedelta(minutes=2)]
+    assert await fetch_both(database, query, moments=moments) == ["Ada", "Eve"]
+
+
 async def test_a_list_is_looked_up_by_an_index(
     database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
