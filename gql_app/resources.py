@@ -22,7 +22,7 @@ from gql_app.lib.outbox import Mailer, mailer_of
 from gql_app.lib.telemetry.metrics import Metrics
 from gql_app.security.passwords import Passwords
 from gql_app.security.token_cache import TokenCache
-from gql_app.security.tokens import Claims, Issuer
+from gql_app.security.tokens import Issuer
 from gql_app.settings import MIN_SECRET_BYTES, SECRET_REQUIRED, Settings
 
 if TYPE_CHECKING:  # what it needs may not be installed
@@ -35,7 +35,7 @@ class Resources:
 
     database: Database
     readiness: Readiness
-    current_ring: ReloadingKeyRing
+    keys: ReloadingKeyRing
     issuer: Issuer
     tokens: TokenCache
     caller_cache: CallerCache
@@ -53,15 +53,6 @@ class Resources:
     origins_kept: timedelta
     """How long the audit keeps where from somebody did something who is gone."""
 
-    @property
-    def keys(self) -> KeyRing:
-        """The key ring, as the files have it now."""
-        return self.current_ring.get()
-
-    def verified(self, token: str) -> Claims:
-        """Return what a token says. Raises TokenMalformed, TokenInvalid or TokenExpired."""
-        return self.tokens.read(self.keys, token)
-
     def sample(self) -> None:
         """Set the metrics of what is in use at the moment."""
         self.metrics.sample(self.passwords.use, self.database.use)
@@ -75,14 +66,14 @@ class Resources:
         tracing: "Tracing | None" = None,
     ) -> AsyncIterator[Self]:
         """Open everything, and close it when the block ends. Raises CannotStart."""
-        current_ring = ReloadingKeyRing(key_store(settings))
-        keys = current_ring.get()
+        reloading = ReloadingKeyRing(key_store(settings))
+        keys = reloading.get()
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
         database = open_database(settings)
         opened = cls(
             database=database,
             readiness=Readiness(database),
-            current_ring=current_ring,
+            keys=reloading,
             issuer=issuer,
             tokens=TokenCache(issuer),
             caller_cache=CallerCache(),

@@ -86,7 +86,7 @@ async def sign_in(resources: Resources, customer: CustomerRecord) -> Person:
         opened = await sessions.open_session(db, customer, NOWHERE, resources.lifetimes)
     session = opened.session
     token, _ = encode_token(
-        resources.keys,
+        resources.keys.get(),
         resources.issuer,
         customer_id=customer.id,
         session_id=session.id,
@@ -109,7 +109,7 @@ def expired_token(resources: Resources, person: Person) -> str:
     clock.now = lambda: real() - timedelta(seconds=resources.issuer.ttl + 3600)
     try:
         token, _ = encode_token(
-            resources.keys,
+            resources.keys.get(),
             resources.issuer,
             customer_id=person.id,
             session_id=person.session_id,

@@ -66,7 +66,7 @@ async def test_resources_are_as_the_settings_have_them(settings: Settings) -> No
     )
     async with Resources.open(chosen) as resources:
         assert resources.issuer == Issuer("us", "them", 60)
-        assert resources.keys.signing.secret == SECRET.encode()
+        assert resources.keys.get().signing.secret == SECRET.encode()
         assert (await condition(resources.database)).ready
 
 
@@ -90,6 +90,6 @@ async def test_running_process_goes_by_the_fallback_and_the_files_as_well(tmp_pa
     key, _ = make(key_store(chosen), Algorithm.EDDSA)
     async with Resources.open(chosen) as resources:
         before = KeyRing.of_secret(other.encode()).signing.id
-        found = [resources.keys.find(key_id) for key_id in (before, key.id)]
+        found = [resources.keys.get().find(key_id) for key_id in (before, key.id)]
         assert [each and each.algorithm for each in found] == ["HS256", "EdDSA"]
-        assert resources.keys.signing.secret == SECRET.encode()
+        assert resources.keys.get().signing.secret == SECRET.encode()

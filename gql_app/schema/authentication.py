@@ -66,7 +66,7 @@ class LoginPayload(Payload):
         """Return a session's tokens, which nobody is shown again."""
         resources, session = context.resources, opened.session
         token, claims = encode_token(
-            resources.keys,
+            resources.keys.get(),
             resources.issuer,
             customer_id=customer.id,
             session_id=session.id,

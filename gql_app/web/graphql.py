@@ -107,7 +107,7 @@ def present(given: Sequence[bytes], resources: Resources) -> Claims | Unauthenti
     if scheme != b"bearer" or len(parts) != SCHEME_AND_TOKEN or len(token) > MAX_TOKEN_BYTES:
         return TokenMalformed()
     try:
-        return resources.verified(token.decode("latin-1"))
+        return resources.tokens.read(resources.keys.get(), token.decode("latin-1"))
     except Unauthenticated as why:
         return why
 

@@ -25,10 +25,10 @@ async def readyz(request: Request) -> Json:
     """
     resources: Resources = request.state.resources
     condition = await _condition(request)
-    _ = resources.keys  # which looks whether they can still be read
+    resources.keys.get()  # which looks whether they can still be read
     parts = {
         **condition._asdict(),
-        "keys": "stale" if resources.current_ring.stale else "ok",
+        "keys": "stale" if resources.keys.stale else "ok",
         "passwords": "queue full" if resources.passwords.full else "ok",
     }
     return _answer(condition, parts)

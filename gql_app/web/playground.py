@@ -168,7 +168,7 @@ def _codings(accepted: str) -> set[str]:
 def _expired(resources: Resources) -> str:
     """Sign a token of nobody's that expired an hour ago, to look at what comes of it."""
     token, _ = encode_token(
-        resources.keys,
+        resources.keys.get(),
         resources.issuer,
         customer_id=new_id(),
         session_id=new_id(),

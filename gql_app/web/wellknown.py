@@ -16,7 +16,7 @@ MAX_AGE: Final = 300
 async def jwks(request: Request) -> Response:
     """Answer the set of the keys that verify our tokens now, or 304 to who has it already."""
     resources: Resources = request.state.resources
-    body = json.dumps({"keys": resources.keys.published()}, separators=(",", ":")).encode()
+    body = json.dumps({"keys": resources.keys.get().published()}, separators=(",", ":")).encode()
     tag = f'"{hashlib.sha256(body).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": f"public, max-age={MAX_AGE}"}
     if _has_it(request.headers.getlist("if-none-match"), tag):

@@ -41,7 +41,7 @@ async def test_genuine_token_is_reported_with_its_own_words(
 ) -> None:
     found = await report(api, tokens[kind])
     assert (found["valid"], found["reason"]) == (reason is None, reason)
-    assert found["keyId"] == api.resources.keys.signing.id
+    assert found["keyId"] == api.resources.keys.get().signing.id
     issued, expires = (datetime.fromisoformat(found[end]) for end in ("issuedAt", "expiresAt"))
     assert expires - issued == HOUR
     assert (expires <= datetime.now(UTC)) == (kind is Kind.EXPIRED)

@@ -317,13 +317,15 @@ async def test_running_process_verifies_by_its_ring_and_its_issuer(
     chosen = Settings(database_url=f"sqlite:///{tmp_path / 'app.db'}", secret_key=OTHER)
     async with Resources.open(chosen) as resources:
         token, claims = encode_token(
-            resources.keys,
+            resources.keys.get(),
             resources.issuer,
             customer_id=CUSTOMER,
             session_id=SESSION,
             not_after=clock.LATEST,
         )
-        assert resources.verified(token) == claims
-        assert resources.verified(token) is resources.verified(token)
+        assert resources.tokens.read(resources.keys.get(), token) == claims
+        assert resources.tokens.read(resources.keys.get(), token) is resources.tokens.read(
+            resources.keys.get(), token
+        )
         with pytest.raises(TokenInvalid):
-            resources.verified(forge())
+            resources.tokens.read(resources.keys.get(), forge())

@@ -149,7 +149,8 @@ async def test_closed_playground_serves_no_files(settings: Settings) -> None:
 @ON_SQLITE
 async def test_nobody_is_offered_a_sign_in_but_in_the_demo(settings: Settings, api: Api) -> None:
     assert facts(await api.client.get("/graphql", headers=HTML)) == {}
-    async with running(settings.model_copy(update={"demo": True})) as demo:
+    sign_ins = [person._asdict() for person in SIGN_INS]
+    async with running(settings.model_copy(update={"demo": True}), sign_ins=sign_ins) as demo:
         told = facts(await demo.client.get("/graphql", headers=HTML))
         report = await demo.run("{ token { reason } }", token=told["expiredToken"])
     assert [(each["email"], each["password"]) for each in told["signIns"]] == [
