@@ -22,7 +22,7 @@ NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
-.PHONY: run test test-measured test-postgresql test-others lint fresh-check format schema migration lock fuzz \
+.PHONY: run test test-measured test-postgresql test-others lint fresh-check upgrade-check format schema migration lock fuzz \
 	browser screenshot bench bench-profile bench-timing bench-limits bench-scale bench-sizes \
 	common-passwords clean
 
@@ -56,6 +56,10 @@ lint: .venv/dev $(TYPES)
 # All of it in a clone of the last commit, on the oldest pip and with an empty home.
 fresh-check:
 	$(PYTHON) tests/fresh_check.py
+
+# The suite with the newest releases of all dependencies, which no lock has yet.
+upgrade-check:
+	$(PYTHON) -m tests.upgrade_check
 
 format: .venv/dev $(TYPES)
 	$(BIN)/ruff format .
