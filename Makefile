@@ -7,7 +7,11 @@ WORKERS ?= auto
 THROUGH := credentials customer_mutations customers lifetimes own_account profile refresh register \
 	resets session_lists sessions
 MEASURED := not postgresql or races or letters or links
-COVERING := tests/accounts tests/security $(THROUGH:%=tests/schema/test_%.py)
+# What accounts/ and security/ stand on, and what was theirs before it was machinery.
+MACHINERY := atomic_files fair_queue hashes ids keyring network outbox pagination password_policy \
+	text throttling
+COVERING := tests/accounts tests/security $(MACHINERY:%=tests/lib/%) \
+	$(THROUGH:%=tests/schema/test_%.py)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 # The others wait for processes, browsers and clocks, while those that are measured work.
 WAITING ?= 3
