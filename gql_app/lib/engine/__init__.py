@@ -4,13 +4,19 @@ from gql_app.lib.engine.completion import LazyRows
 from gql_app.lib.engine.complexity import ListSizes
 from gql_app.lib.engine.documents import Document, InvalidDocument
 from gql_app.lib.engine.engine import Engine, GraphQLRequest, OperationTimeout
+from gql_app.lib.engine.errors import (
+    DEADLINE_EXCEEDED,
+    UnreadableValue,
+    client_errors,
+    outcome,
+    retry_after,
+)
 from gql_app.lib.engine.limits import Limits
 from gql_app.lib.engine.schema import Schema
 from gql_app.lib.engine.selection import ExecutionContext, cached_per_document, selected_fields
-from gql_app.lib.engine.validation import MAX_ERRORS
 
 __all__ = [
-    "MAX_ERRORS",
+    "DEADLINE_EXCEEDED",
     "Document",
     "Engine",
     "ExecutionContext",
@@ -21,6 +27,10 @@ __all__ = [
     "ListSizes",
     "OperationTimeout",
     "Schema",
+    "UnreadableValue",
     "cached_per_document",
+    "client_errors",
+    "outcome",
+    "retry_after",
     "selected_fields",
 ]
