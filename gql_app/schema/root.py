@@ -1,8 +1,7 @@
-"""The schema: Query and Mutation, the one scalar of our own, and the errors that are shown."""
+"""The schema: Query and Mutation, and the errors that are shown."""
 
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Final
 
@@ -12,8 +11,7 @@ from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 
 from gql_app.errors import Refusal, Unavailable
-from gql_app.lib.clock import rfc3339
-from gql_app.lib.engine import Schema, UnreadableValue, client_errors
+from gql_app.lib.engine import DATE_TIME, Schema, client_errors
 from gql_app.lib.pagination import InvalidArgument
 from gql_app.schema.administration import AdministrationMutation
 from gql_app.schema.audit import AuditQuery
@@ -24,30 +22,6 @@ from gql_app.schema.profile import PasswordResetMutation, ProfileMutation
 from gql_app.schema.sessions import SessionMutation, TokenQuery
 
 _log: Final = structlog.stdlib.get_logger(__name__)
-_DATE_TIME: Final = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:[0-5]\d)", re.ASCII
-)
-
-
-def parse_datetime(value: object) -> datetime:
-    """Return in UTC what RFC 3339 section 5.6 writes, with its offset. Raises UnreadableValue."""
-    if not isinstance(value, str) or not _DATE_TIME.fullmatch(value):
-        message = "a DateTime is written as RFC 3339 has it, such as 2030-01-31T12:00:00Z"
-        raise UnreadableValue(message)
-    try:
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
-    except (ValueError, OverflowError):
-        message = "there is no such moment"
-        raise UnreadableValue(message) from None
-
-
-DATE_TIME: Final = strawberry.scalar(
-    name="DateTime",
-    description="A moment as RFC 3339 writes it, always in UTC.",
-    specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
-    serialize=rfc3339,
-    parse_value=parse_datetime,
-)
 
 
 @strawberry.type

@@ -14,8 +14,11 @@ from gql_app.lib.engine.errors import (
 from gql_app.lib.engine.limits import Limits
 from gql_app.lib.engine.schema import Schema
 from gql_app.lib.engine.selection import ExecutionContext, cached_per_document, selected_fields
+from gql_app.lib.engine.types import CURSORS, DATE_TIME, OrderDirection, PageInfo
 
 __all__ = [
+    "CURSORS",
+    "DATE_TIME",
     "DEADLINE_EXCEEDED",
     "Document",
     "Engine",
@@ -26,6 +29,8 @@ __all__ = [
     "Limits",
     "ListSizes",
     "OperationTimeout",
+    "OrderDirection",
+    "PageInfo",
     "Schema",
     "UnreadableValue",
     "cached_per_document",
