@@ -74,11 +74,12 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "structlog": (
         "accounts.audit",
         "background",
+        "lib.engine",
         "lib.keyring",
         "lib.outbox",
         "lib.periodic",
         "lib.telemetry",
-        "schema.errors",
+        "schema.root",
         "web.middleware",
         "web.playground",
     ),

@@ -9,9 +9,9 @@ from strawberry.utils.str_converters import to_camel_case
 
 from gql_app.accounts import audit
 from gql_app.accounts.records import AuditRecord
+from gql_app.lib.engine import PageInfo
 from gql_app.lib.ids import parse_id
 from gql_app.lib.pagination import Window
-from gql_app.schema.connections import PageInfo
 from gql_app.schema.context import Info
 from gql_app.schema.customers import Customer, or_null
 from gql_app.schema.permissions import admin
