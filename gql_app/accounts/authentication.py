@@ -24,7 +24,7 @@ from gql_app.accounts import audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import CustomerRecord, columns
 from gql_app.accounts.sessions import Lifetimes, Opened
-from gql_app.accounts.throttling import PasswordLimits, Throttle
+from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, KnownClientRow, SessionRow, ThrottleRow
 from gql_app.errors import Fault, UserErrorCode
 from gql_app.lib import clock
@@ -32,6 +32,7 @@ from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of
 from gql_app.lib.fair_queue import Party
 from gql_app.lib.network import client_of
 from gql_app.lib.text import canonical_email, email_key_of, mailbox_key
+from gql_app.lib.throttling import PasswordLimits
 from gql_app.security.passwords import Passwords
 
 Column: TypeAlias = InstrumentedAttribute[Any] | ColumnElement[Any]
@@ -99,7 +100,7 @@ async def check(
     matches = await hasher.verify(password, customer.password_hash if customer else None, party)
     if customer is None or not matches or not customer.is_active:
         return attempt
-    throttle.check_sign_ins(past.oldest_sign_in)
+    throttle.check_oldest("sign-in by", past.oldest_sign_in)
     outdated = hasher.outdated(customer.password_hash)
     renewed = await hasher.hash(password, party) if outdated else None
     return replace(attempt, proven=True, renewed_hash=renewed)
