@@ -1,7 +1,7 @@
 """Lines of text: what people write about themselves, in one line that can be seen."""
 
 import unicodedata
-from typing import Final
+from typing import ClassVar, Final
 
 from gql_app.lib.text.normalization import MAX_MARKS, TextTooLong, TooManyMarks, normalise
 
@@ -27,13 +27,20 @@ _VIRAMA: Final = 9
 class InvalidLine(ValueError):
     """The text is no line that is accepted; str() of it is a sentence for whoever wrote it."""
 
+    reason: ClassVar[str] = "INVALID"
+    """Why, in a word for programs."""
+
 
 class EmptyLine(InvalidLine):
     """There is nothing in the line."""
 
+    reason = "REQUIRED"
+
 
 class LineTooLong(InvalidLine):
     """The line has more code points than are accepted."""
+
+    reason = "TOO_LONG"
 
 
 def single_line(text: str, what: str, *, longest: int) -> str:
