@@ -62,7 +62,13 @@ def listing(
     if order.field is OrderField.EMAIL and not by_admin:
         what = "Sorting by e-mail"
         raise AdminRequired(what)
-    conditions = _conditions(which, by_admin=by_admin)
+    conditions = _SEARCHES[by_admin].filters(which.search) if which.search else {}
+    if which.is_admin is not None:
+        conditions[_IS_ADMIN if which.is_admin else _IS_NO_ADMIN] = {}
+    if which.created_after is not None:
+        conditions[_CREATED_AFTER] = {"created_after": which.created_after}
+    if which.created_before is not None:
+        conditions[_CREATED_BEFORE] = {"created_before": which.created_before}
     values: dict[str, object] = {"caller_id": caller_id}
     for compared in conditions.values():
         values |= compared
@@ -85,18 +91,6 @@ def _query(
         filters=tuple(each for each in conditions if each not in indexed),
         visible_column=_column if by_admin else _masked_column,
     )
-
-
-def _conditions(which: Filter, *, by_admin: bool) -> dict[Condition, dict[str, object]]:
-    """Return a filter's conditions, each with what it compares with. Raises InvalidArgument."""
-    conditions = _SEARCHES[by_admin].filters(which.search) if which.search else {}
-    if which.is_admin is not None:
-        conditions[_IS_ADMIN if which.is_admin else _IS_NO_ADMIN] = {}
-    if which.created_after is not None:
-        conditions[_CREATED_AFTER] = {"created_after": which.created_after}
-    if which.created_before is not None:
-        conditions[_CREATED_BEFORE] = {"created_before": which.created_before}
-    return conditions
 
 
 def visible() -> ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """Validation: what is accepted of a customer's fields, and in which form it is kept."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -40,6 +40,18 @@ class Rules:
     def of(cls, settings: Settings) -> Self:
         """Return the rules that are set."""
         return cls(settings.special, settings.issuer)
+
+    def email_address(self, text: str) -> str:
+        """Return an address in its normal form. Raises InvalidLine unless it is taken here."""
+        address = email_address(text)
+        special = special_use(address)
+        if special is None or any(is_below(address, each) for each in self.special_domains):
+            return address
+        message = (
+            f"Addresses under .{special} are not taken here: mail does not reach them from "
+            "everywhere. The operator may name their domain in GQL_APP_SPECIAL_DOMAINS."
+        )
+        raise InvalidLine(message)
 
 
 DEFAULT_RULES: Final = Rules()
@@ -97,10 +109,11 @@ def check_new(
     rules: Rules = DEFAULT_RULES,
 ) -> NewCustomer:
     """Return a customer to be, checked. Raises Rejected, with every fault at once."""
-    fields = _Fields(rules)
-    name, email = fields.name(name), fields.email(email)
+    fields = _Fields(rules.service)
+    name = fields.take("name", _name, name)
+    email = fields.take("email", rules.email_address, email)
     password = fields.password(password, email=email, name=name)
-    phone = None if phone is None else fields.phone(phone)
+    phone = None if phone is None else fields.take("phone", _phone, phone)
     fields.raise_faults()
     return NewCustomer(name=name, email=email, password=password, phone=phone, is_admin=is_admin)
 
@@ -114,7 +127,7 @@ def check_changes(
 
     Of nobody yet, everything changes. Raises Rejected, with every fault at once.
     """
-    fields = _Fields(rules)
+    fields = _Fields(rules.service)
     values: dict[str, str | bool | None] = {}
     password: str | None = None
     name, email = (customer.name, customer.email) if customer else ("", "")
@@ -123,12 +136,12 @@ def check_changes(
             case "phone", None:
                 values["phone"] = None
             case "phone", str():
-                values["phone"] = fields.phone(value)
+                values["phone"] = fields.take("phone", _phone, value)
             case "name", str():
-                name = fields.name(value)
+                name = fields.take("name", _name, value)
                 values |= {"name": name, "name_key": search_key(name)}
             case "email", str():
-                former, email = email, fields.email(value)
+                former, email = email, fields.take("email", rules.email_address, value)
                 if email != former:  # what is as it was is not to be written over what follows
                     values |= {"email": email, **email_keys(email)}
             case "password", str():
@@ -144,55 +157,22 @@ def check_changes(
 
 
 class _Fields:
-    """The checks of several fields, each of which returns what is kept, or "" after a fault.
+    """Several fields, of each of which is returned what is kept; all faults are raised at once."""
 
-    All faults are raised at once.
-    """
-
-    def __init__(self, rules: Rules) -> None:
-        self._rules: Final = rules
+    def __init__(self, service: str) -> None:
+        self._service: Final = service
         self._faults: list[Fault] = []
 
-    def name(self, text: str) -> str:
-        """Return a name, on one line where all of it is seen."""
+    def take(self, field: str, rule: Callable[[str], str], text: str) -> str:
+        """Return what a rule makes of a text."""
         try:
-            name = single_line(text, "name", longest=MAX_NAME)
-            check_visible(name, "name")
+            return rule(text)
         except InvalidLine as why:
-            return self.refuse("name", str(why), why.reason)
-        return name
-
-    def email(self, text: str) -> str:
-        """Return an address that mail reaches from everywhere, or is to reach from here."""
-        try:
-            address = email_address(text)
-        except InvalidLine as why:
-            return self.refuse("email", str(why), why.reason)
-        special = special_use(address)
-        if special is None or any(is_below(address, each) for each in self._rules.special_domains):
-            return address
-        message = (
-            f"Addresses under .{special} are not taken here: mail does not reach them from "
-            "everywhere. The operator may name their domain in GQL_APP_SPECIAL_DOMAINS."
-        )
-        return self.refuse("email", message)
-
-    def phone(self, text: str) -> str:
-        """Return a phone number, as it was typed."""
-        try:
-            phone = single_line(text, "phone number", longest=MAX_PHONE)
-        except InvalidLine as why:
-            return self.refuse("phone", str(why), why.reason)
-        return (
-            phone
-            if _PHONE.fullmatch(phone)
-            else self.refuse("phone", "This is not a phone number.")
-        )
+            return self.refuse(field, str(why), why.reason)
 
     def password(self, text: str, *, email: str, name: str) -> str:
         """Return a password in its normal form, which is none of this name and address."""
-        service = self._rules.service
-        checked = check_new_password(text, email=email, name=name, service=service)
+        checked = check_new_password(text, email=email, name=name, service=self._service)
         if isinstance(checked, Fault):
             return self.refuse("password", checked.message, checked.code)
         return checked
@@ -206,3 +186,17 @@ class _Fields:
         """Raise Rejected if there was any fault."""
         if self._faults:
             raise Rejected(*self._faults)
+
+
+def _name(text: str) -> str:
+    name = single_line(text, "name", longest=MAX_NAME)
+    check_visible(name, "name")
+    return name
+
+
+def _phone(text: str) -> str:
+    phone = single_line(text, "phone number", longest=MAX_PHONE)
+    if not _PHONE.fullmatch(phone):
+        message = "This is not a phone number."
+        raise InvalidLine(message)
+    return phone
