@@ -1,6 +1,5 @@
 """Validation: what is accepted of a customer's fields, and in which form it is kept."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
@@ -15,6 +14,7 @@ from gql_app.lib.text import (
     email_address,
     email_key,
     is_below,
+    phone_number,
     search_key,
     single_line,
     special_use,
@@ -23,8 +23,6 @@ from gql_app.security.passwords import check_new_password
 from gql_app.settings import Settings
 
 MAX_NAME: Final = 200
-MAX_PHONE: Final = 40
-_PHONE: Final = re.compile(r"\+?[0-9 ().\-/]*[0-9][ )]*((x|ext\.?) ?[0-9]+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ def check_new(
     name = fields.take("name", _name, name)
     email = fields.take("email", rules.email_address, email)
     password = fields.password(password, email=email, name=name)
-    phone = None if phone is None else fields.take("phone", _phone, phone)
+    phone = None if phone is None else fields.take("phone", phone_number, phone)
     fields.raise_faults()
     return NewCustomer(name=name, email=email, password=password, phone=phone, is_admin=is_admin)
 
@@ -136,7 +134,7 @@ def check_changes(
             case "phone", None:
                 values["phone"] = None
             case "phone", str():
-                values["phone"] = fields.take("phone", _phone, value)
+                values["phone"] = fields.take("phone", phone_number, value)
             case "name", str():
                 name = fields.take("name", _name, value)
                 values |= {"name": name, "name_key": search_key(name)}
@@ -192,11 +190,3 @@ def _name(text: str) -> str:
     name = single_line(text, "name", longest=MAX_NAME)
     check_visible(name, "name")
     return name
-
-
-def _phone(text: str) -> str:
-    phone = single_line(text, "phone number", longest=MAX_PHONE)
-    if not _PHONE.fullmatch(phone):
-        message = "This is not a phone number."
-        raise InvalidLine(message)
-    return phone
