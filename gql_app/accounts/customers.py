@@ -148,7 +148,7 @@ async def set_password(
     action: Action,
     origin: Origin,
 ) -> CustomerRecord:
-    """Set a new password, void what could reset it, end every session, and post a letter of it.
+    """Set a new password, void what could reset it, end every session, and post a letter.
 
     Raises Rejected if the customer is gone.
     """

@@ -7,7 +7,6 @@ customer's, such as the name: until an address is proven, it may be a stranger's
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -110,14 +109,19 @@ class Outbox:
         for row in await _QUEUE.next_due(db):
             customer = row.customer_id and await db.fetch_one(_UNLOCKED, id=row.customer_id)
             if row.customer_id and customer is None:
-                continue  # to wait for who changes them is to be waited for, perhaps
+                continue  # whoever has the lock may wait for us
             recipient = _recipient(row, customer)
             if recipient is None:
                 dropped.append(row.id)
             else:
                 limit = self._limit(row.kind, recipient)
                 letters.append(_Addressed(row.id, row.kind, recipient, customer, limit))
-        withheld = await self._withheld(db, letters)
+        withheld: set[UUID] = set()
+        for each in sorted(letters, key=lambda each: each.limit.subject):  # all in one order
+            try:
+                await self.throttle.count(db, each.limit)
+            except TooManyAttempts:
+                withheld.add(each.id)
         leased = [each for each in letters if each.id not in withheld]
         await _QUEUE.forget(db, [*dropped, *withheld])
         await _QUEUE.lease(db, [each.id for each in leased])
@@ -142,19 +146,6 @@ class Outbox:
         """Return the limit of a kind of letters to one mailbox, however its address is spelt."""
         mailbox = canonical_email(recipient)
         return self.throttle.of_letters(kind, mailbox, a_day=self.letters_per_day)
-
-    async def _withheld(self, db: Transaction, letters: Sequence["_Addressed"]) -> set[UUID]:
-        """Count letters against their limits, and return the ids of those beyond one.
-
-        All count in one order, so that no two wait for each other.
-        """
-        withheld = set()
-        for each in sorted(letters, key=lambda each: each.limit.subject):
-            try:
-                await self.throttle.count(db, each.limit)
-            except TooManyAttempts:
-                withheld.add(each.id)
-        return withheld
 
     async def _write(self, db: Transaction, letter: "_Addressed") -> Letter:
         """Return a letter; a link is good from now on, in the place of any before."""
