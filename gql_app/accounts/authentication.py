@@ -3,28 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple, Self, TypeAlias
-from uuid import UUID
+from typing import Any, Final, NamedTuple, Self
 
-from sqlalchemy import (
-    ColumnElement,
-    FromClause,
-    Integer,
-    Text,
-    Uuid,
-    bindparam,
-    null,
-    select,
-    true,
-    update,
-)
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import Integer, Text, Uuid, bindparam, select, true, update
 
 from gql_app.accounts import audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import CustomerRecord, columns
 from gql_app.accounts.sessions import Lifetimes, Opened
-from gql_app.accounts.throttling import PasswordLimits, Throttle
+from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, KnownClientRow, SessionRow, ThrottleRow
 from gql_app.errors import Fault, UserErrorCode
 from gql_app.lib import clock
@@ -32,13 +19,13 @@ from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of
 from gql_app.lib.fair_queue import Party
 from gql_app.lib.network import client_of
 from gql_app.lib.text import canonical_email, email_key_of, mailbox_key
+from gql_app.lib.throttling import Limit, PasswordLimits
 from gql_app.security.passwords import Passwords
 
-Column: TypeAlias = InstrumentedAttribute[Any] | ColumnElement[Any]
-HOUR: Final = timedelta(hours=1)
 WRONG: Final = Fault(
     UserErrorCode.INVALID_CREDENTIALS, "The e-mail address or the password is wrong."
 )
+_HOUR: Final = timedelta(hours=1)
 
 
 class History(NamedTuple):
@@ -50,14 +37,14 @@ class History(NamedTuple):
 
     times: Mapping[str, Sequence[float]]
     """When each subject failed."""
-    seen_at: datetime | None
+    seen_at: datetime | None = None
     """When the client was last noted as one of the account's."""
     oldest_sign_in: datetime | None = None
     """When the oldest of as many sign-ins was as are granted in an hour, if they are that many."""
     customer: CustomerRecord | None = None
 
     @classmethod
-    def of(cls, rows: Sequence[Sequence[Any]], key: str | None = None) -> Self:
+    def of(cls, rows: Sequence[Sequence[Any]], key: str | None) -> Self:
         """Return what the rows of an answer say, of which there is one at least.
 
         Its customer is whose address has the key, among those whom either key found.
@@ -67,7 +54,7 @@ class History(NamedTuple):
             customer = CustomerRecord._make(values) if any(values) else None
             if customer is None or canonical_email(customer.email) == key:
                 return cls(times, seen_at, oldest_sign_in, customer)
-        return cls(times, None)
+        return cls(times)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -81,6 +68,11 @@ class Attempt:
     """Whether it comes from a client that is known to the account."""
     renewed_hash: str | None = None
 
+    @property
+    def counting(self) -> tuple[Limit, ...]:
+        """The limits that a failure counts against."""
+        return self.limits.counting(known=self.known)
+
 
 async def check(
     db: Reader, hasher: Passwords, throttle: Throttle, *, email: str, password: str, origin: Origin
@@ -89,20 +81,37 @@ async def check(
 
     No connection is held while hashing. Raises TooManyAttempts, before any hashing.
     """
-    key, address = mailbox_key(email), origin.ip_address
-    limits = throttle.of_password("sign-in", key or email.strip().lower(), address)
-    past = await history_by_key(db, key, limits, address, sign_ins=throttle.account_writes)
-    customer, known = past.customer, sessions.is_known_client(past.seen_at)
-    throttle.check(limits.counting(known=known), past.times)
-    attempt = Attempt(limits, customer, proven=False, known=known)
-    party = Party.of(address, customer.id if customer else key)
-    matches = await hasher.verify(password, customer.password_hash if customer else None, party)
-    if customer is None or not matches or not customer.is_active:
-        return attempt
-    throttle.check_sign_ins(past.oldest_sign_in)
+    key = mailbox_key(email)
+    limits = throttle.of_password("sign-in", key or email.strip().lower(), origin.ip_address)
+    past = await history_by_key(
+        db, key, limits, origin.ip_address, sign_ins=throttle.account_writes
+    )
+    customer = past.customer
+    party = Party.of(origin.ip_address, customer.id if customer else key)
+    attempt = await _verify(hasher, throttle, limits, past, password, party)
+    if customer is None or not attempt.proven or not customer.is_active:
+        return replace(attempt, proven=False)
+    throttle.check_oldest("sign-in by", past.oldest_sign_in)
     outdated = hasher.outdated(customer.password_hash)
-    renewed = await hasher.hash(password, party) if outdated else None
-    return replace(attempt, proven=True, renewed_hash=renewed)
+    return replace(attempt, renewed_hash=await hasher.hash(password, party) if outdated else None)
+
+
+async def prove(
+    db: Reader,
+    hasher: Passwords,
+    throttle: Throttle,
+    customer: CustomerRecord,
+    password: str,
+    *,
+    origin: Origin,
+) -> Attempt:
+    """Return how the password of somebody who is signed in came out. Raises TooManyAttempts."""
+    limits = throttle.of_password("proof", str(customer.id), origin.ip_address)
+    key, sign_ins = canonical_email(customer.email), throttle.account_writes
+    past = await history_by_key(db, key, limits, origin.ip_address, sign_ins=sign_ins)
+    party = Party.of(origin.ip_address, customer.id)
+    past = past._replace(customer=customer)
+    return await _verify(hasher, throttle, limits, past, password, party)
 
 
 async def sign_in(
@@ -114,7 +123,11 @@ async def sign_in(
     Raises TooManyAttempts if others failed too often while this one was checked.
     """
     if attempt.customer is None or not attempt.proven:
-        await _count_failure(db, attempt, throttle, origin)
+        reached = await throttle.count(db, *attempt.counting)
+        whose = attempt.customer and attempt.customer.id
+        await audit.record(db, Action.LOGIN_FAILED, origin, customer_id=whose)
+        if reached:
+            await audit.record(db, Action.THROTTLED, origin, customer_id=whose)
         return None
     password_hash = attempt.customer.password_hash
     customer = await db.fetch_one(_HOLD, id=attempt.customer.id, password_hash=password_hash)
@@ -135,32 +148,13 @@ async def sign_in(
     return opened
 
 
-async def prove(
-    db: Reader,
-    hasher: Passwords,
-    throttle: Throttle,
-    customer: CustomerRecord,
-    password: str,
-    *,
-    origin: Origin,
-) -> Attempt:
-    """Return how the password of somebody who is signed in came out. Raises TooManyAttempts."""
-    limits = throttle.of_password("proof", str(customer.id), origin.ip_address)
-    past = await history_by_id(db, customer.id, limits, origin.ip_address)
-    known = sessions.is_known_client(past.seen_at)
-    throttle.check(limits.counting(known=known), past.times)
-    party = Party.of(origin.ip_address, customer.id)
-    proven = await hasher.verify(password, customer.password_hash, party)
-    return Attempt(limits, customer, proven=proven, known=known)
-
-
 async def settle(db: Transaction, throttle: Throttle, attempt: Attempt) -> None:
     """Count a failure, or forget them all after a success. Raises TooManyAttempts."""
     if attempt.proven:
         failed = await throttle.hold_room(db, attempt.limits, known=attempt.known)
         await throttle.clear(db, *failed)
     else:
-        await throttle.count(db, *attempt.limits.counting(known=attempt.known))
+        await throttle.count(db, *attempt.counting)
 
 
 async def unlock(db: Transaction, email: str, throttle: Throttle) -> bool:
@@ -184,11 +178,11 @@ async def history_by_key(
     """Return what happened to an account by the key of its address, be there one or not."""
     now = clock.now()
     rows = await db.fetch_all(
-        _BY_KEY,
+        _HISTORY,
         key=key,
         former_key=email_key_of(key),
-        hour_ago=now - HOUR,
-        hour_ahead=now + HOUR,
+        hour_ago=now - _HOUR,
+        hour_ahead=now + _HOUR,
         granted=sign_ins - 1,
         subjects=limits.subjects,
         client=client_of(address),
@@ -196,45 +190,23 @@ async def history_by_key(
     return History.of(rows, key)
 
 
-async def history_by_id(
-    db: Reader, customer_id: UUID, limits: PasswordLimits, address: str | None
-) -> History:
-    """Return what happened to the account of somebody who is signed in."""
-    subjects, client = limits.subjects, client_of(address)
-    rows = await db.fetch_all(_BY_ID, customer_id=customer_id, subjects=subjects, client=client)
-    return History.of(rows)
+async def _verify(
+    hasher: Passwords,
+    throttle: Throttle,
+    limits: PasswordLimits,
+    past: History,
+    password: str,
+    party: Party,
+) -> Attempt:
+    """Return how a password came out. Raises TooManyAttempts, before any hashing."""
+    known = sessions.is_known_client(past.seen_at)
+    attempt = Attempt(limits, past.customer, proven=False, known=known)
+    throttle.check(attempt.counting, past.times)
+    hashed = past.customer.password_hash if past.customer else None
+    return replace(attempt, proven=await hasher.verify(password, hashed, party))
 
 
-async def _count_failure(
-    db: Transaction, attempt: Attempt, throttle: Throttle, origin: Origin
-) -> None:
-    """Count and record a failure to sign in. Raises TooManyAttempts."""
-    reached = await throttle.count(db, *attempt.limits.counting(known=attempt.known))
-    customer_id = attempt.customer.id if attempt.customer else None
-    await audit.record(db, Action.LOGIN_FAILED, origin, customer_id=customer_id)
-    if reached:
-        await audit.record(db, Action.THROTTLED, origin, customer_id=customer_id)
-
-
-def _history(
-    account: FromClause, customer_id: Column, oldest_sign_in: Column, *customer: Column
-) -> Query[Sequence[Any]]:
-    client = bindparam("client", type_=Text())
-    known = (KnownClientRow.customer_id == customer_id) & (KnownClientRow.client == client)
-    joined = account.outerjoin(KnownClientRow, known).outerjoin(
-        ThrottleRow, any_of(ThrottleRow.subject, "subjects")
-    )
-    shown = (
-        ThrottleRow.subject,
-        ThrottleRow.times,
-        KnownClientRow.seen_at,
-        oldest_sign_in,
-        *customer,
-    )
-    return Query(select(*shown).select_from(joined), tuple)
-
-
-_NOTHING: Final = select(true()).subquery()
+_RECORD: Final = columns(CustomerRow, CustomerRecord._fields)
 _OLDEST_SIGN_IN: Final = (
     select(SessionRow.created_at)
     .where(
@@ -248,7 +220,19 @@ _OLDEST_SIGN_IN: Final = (
     .correlate(CustomerRow)
     .scalar_subquery()
 )
-_RECORD: Final = columns(CustomerRow, CustomerRecord._fields)
+_KNOWN_CLIENT: Final = (KnownClientRow.customer_id == CustomerRow.id) & (
+    KnownClientRow.client == bindparam("client", type_=Text())
+)
+_HISTORY: Final[Query[Sequence[Any]]] = Query(
+    select(
+        ThrottleRow.subject, ThrottleRow.times, KnownClientRow.seen_at, _OLDEST_SIGN_IN, *_RECORD
+    )
+    .select_from(select(true()).subquery())
+    .outerjoin(CustomerRow, customers.has_address())
+    .outerjoin(KnownClientRow, _KNOWN_CLIENT)
+    .outerjoin(ThrottleRow, any_of(ThrottleRow.subject, "subjects")),
+    tuple,
+)
 _HOLD: Final = Query(
     select(*_RECORD)
     .where(
@@ -260,10 +244,3 @@ _HOLD: Final = Query(
     CustomerRecord._make,
 )
 """Whose password it is still; an account is locked before what counts its failures."""
-_BY_KEY: Final = _history(
-    _NOTHING.outerjoin(CustomerRow, customers.has_address()),
-    CustomerRow.id,
-    _OLDEST_SIGN_IN,
-    *_RECORD,
-)
-_BY_ID: Final = _history(_NOTHING, bindparam("customer_id", type_=Uuid()), null())

@@ -62,7 +62,13 @@ def listing(
     if order.field is OrderField.EMAIL and not by_admin:
         what = "Sorting by e-mail"
         raise AdminRequired(what)
-    conditions = _conditions(which, by_admin=by_admin)
+    conditions = _SEARCHES[by_admin].filters(which.search) if which.search else {}
+    if which.is_admin is not None:
+        conditions[_IS_ADMIN if which.is_admin else _IS_NO_ADMIN] = {}
+    if which.created_after is not None:
+        conditions[_CREATED_AFTER] = {"created_after": which.created_after}
+    if which.created_before is not None:
+        conditions[_CREATED_BEFORE] = {"created_before": which.created_before}
     values: dict[str, object] = {"caller_id": caller_id}
     for compared in conditions.values():
         values |= compared
@@ -78,25 +84,14 @@ def _query(
     by_admin: bool,  # noqa: FBT001
 ) -> ListQuery:
     """Return the list of an order, whose own index answers some of the conditions."""
-    indexed = tuple(each for each in conditions if each in _INDEXED[field])
-    return _ORDERS[field]._replace(
+    order, by_index = _ORDERS[field]
+    indexed = tuple(each for each in conditions if each in by_index)
+    return order._replace(
         descending=descending,
         indexed=indexed if by_admin else (_VISIBLE, *indexed),
         filters=tuple(each for each in conditions if each not in indexed),
         visible_column=_column if by_admin else _masked_column,
     )
-
-
-def _conditions(which: Filter, *, by_admin: bool) -> dict[Condition, dict[str, object]]:
-    """Return a filter's conditions, each with what it compares with. Raises InvalidArgument."""
-    conditions = _SEARCHES[by_admin].filters(which.search) if which.search else {}
-    if which.is_admin is not None:
-        conditions[_IS_ADMIN if which.is_admin else _IS_NO_ADMIN] = {}
-    if which.created_after is not None:
-        conditions[_CREATED_AFTER] = {"created_after": which.created_after}
-    if which.created_before is not None:
-        conditions[_CREATED_BEFORE] = {"created_before": which.created_before}
-    return conditions
 
 
 def visible() -> ColumnElement[bool]:
@@ -121,22 +116,20 @@ def _masked_column(name: str, rows: FromClause) -> ColumnElement[Any]:
     return masked(name, rows) if name in PRIVATE else _column(name, rows)
 
 
-_ORDERS: Final = {
-    OrderField.CREATED_AT: ListQuery(CustomerRow, ("created_at",)),
-    OrderField.NAME: ListQuery(CustomerRow, ("name_key",)),
-    OrderField.EMAIL: ListQuery(CustomerRow, ("email_key",), unique=True),
-}
 _VISIBLE: Final = Condition(visible())
 _IS_ADMIN: Final = Condition(CustomerRow.is_admin.is_(True))
 _IS_NO_ADMIN: Final = Condition(CustomerRow.is_admin.is_(False))
 _CREATED_AFTER: Final = Condition(CustomerRow.created_at > bindparam("created_after"))
 _CREATED_BEFORE: Final = Condition(CustomerRow.created_at < bindparam("created_before"))
-_INDEXED: Final = {
-    OrderField.CREATED_AT: {NOTHING, _CREATED_AFTER, _CREATED_BEFORE},
-    OrderField.NAME: {NOTHING},
-    OrderField.EMAIL: {NOTHING},
+_ORDERS: Final = {
+    OrderField.CREATED_AT: (
+        ListQuery(CustomerRow, ("created_at",)),
+        {NOTHING, _CREATED_AFTER, _CREATED_BEFORE},
+    ),
+    OrderField.NAME: (ListQuery(CustomerRow, ("name_key",)), {NOTHING}),
+    OrderField.EMAIL: (ListQuery(CustomerRow, ("email_key",), unique=True), {NOTHING}),
 }
-"""Conditions that each order's own index answers."""
+"""Each order, and the conditions that its own index answers."""
 _NAME: Final = (CustomerRow.name_key, search_key)
 _SEARCHES: Final = {
     False: TextSearch(_NAME),

@@ -1,6 +1,6 @@
 """Customers: who they are, and how they change."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
@@ -18,14 +18,7 @@ from gql_app.accounts.validation import Changes, NewCustomer
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
-from gql_app.lib.database import (
-    IntegrityViolation,
-    Query,
-    Reader,
-    Transaction,
-    any_of,
-    insert_row,
-)
+from gql_app.lib.database import IntegrityViolation, Query, Reader, Transaction, any_of, insert_row
 from gql_app.lib.ids import new_id
 from gql_app.lib.text import canonical_email, email_key_of, mailbox_key, search_key
 
@@ -63,16 +56,9 @@ async def by_email(db: Reader, email: str) -> CustomerRecord | None:
     key = mailbox_key(email)
     if key is None:
         return None
-    found = await db.fetch_all(_BY_EMAIL, key=key, former_key=email_key_of(key))
-    return owner(found, key)
-
-
-def owner(found: Iterable[CustomerRecord], canonical: str | None) -> CustomerRecord | None:
-    """Return whose an address is, among those whom either of its keys finds.
-
-    A key may be of an address that a server of the version before has changed since.
-    """
-    return next((each for each in found if canonical_email(each.email) == canonical), None)
+    # Either key may be of an address that a server of the version before has changed since.
+    rows = await db.fetch_all(_BY_EMAIL, key=key, former_key=email_key_of(key))
+    return next((customer for customer in rows if canonical_email(customer.email) == key), None)
 
 
 async def create(
@@ -149,7 +135,7 @@ async def update(
     if password_hash is not None:
         action = Action.PASSWORD_CHANGED
         customer = await set_password(db, customer, password_hash, action=action, origin=origin)
-    if changes.ends_sessions:
+    elif changes.ends_sessions:
         await sessions.end_all(db, customer_id)
     return customer
 
@@ -162,7 +148,7 @@ async def set_password(
     action: Action,
     origin: Origin,
 ) -> CustomerRecord:
-    """Set a new password, void what could reset it, and tell the owner by a letter.
+    """Set a new password, void what could reset it, end every session, and post a letter.
 
     Raises Rejected if the customer is gone.
     """
@@ -171,6 +157,7 @@ async def set_password(
     kind = letters.Kind.PASSWORD_CHANGED
     await letters.post(db, kind, customer_id=customer.id, recipient=customer.email)
     await audit.record(db, action, origin, customer_id=customer.id)
+    await sessions.end_all(db, customer.id)
     return customer
 
 
@@ -185,7 +172,6 @@ async def change_password(
     """Set a new password, end every session, and open a new one. Raises Rejected."""
     action = Action.PASSWORD_CHANGED
     customer = await set_password(db, customer, password_hash, action=action, origin=origin)
-    await sessions.end_all(db, customer.id)
     return await sessions.open_session(db, customer, origin, lifetimes)
 
 
@@ -209,13 +195,11 @@ def not_found() -> Rejected:
 
 def refuse_to_change(customer_id: UUID, fields: Collection[str], *, by: UUID) -> None:
     """Raise Rejected if an admin changes of themself what takes their current password."""
-    faults = [
-        Fault(UserErrorCode.INVALID, message, field)
-        for field, message in _OWN_CREDENTIALS.items()
-        if field in fields
-    ]
-    if faults and customer_id == by:
-        raise Rejected(*faults)
+    own = [field for field in _OWN_CREDENTIALS if field in fields and customer_id == by]
+    if own:
+        raise Rejected(
+            *(Fault(UserErrorCode.INVALID, _OWN_CREDENTIALS[each], each) for each in own)
+        )
 
 
 def refuse_to_delete(customer_id: UUID, *, by: UUID | None) -> None:
@@ -226,7 +210,7 @@ def refuse_to_delete(customer_id: UUID, *, by: UUID | None) -> None:
 
 
 def has_address() -> ColumnElement[bool]:
-    """Return the condition that either key is that of an address: owner() knows whose it is."""
+    """Return the condition that either key is that of an address, which decides whose it is."""
     return or_(
         CustomerRow.email_canonical == bindparam("key", type_=Text()),
         CustomerRow.email_key == bindparam("former_key", type_=Text()),
@@ -256,14 +240,13 @@ async def _report_changes(
     """Record which columns changed, void links, and tell a mailbox that letters no longer go to."""
     fields = sorted({*changed} - {*_KEYS})
     await audit.record(db, Action.CUSTOMER_CHANGED, origin, customer_id=customer.id, fields=fields)
-    if "is_admin" in changed:
-        action = Action.ADMIN_GRANTED if customer.is_admin else Action.ADMIN_REVOKED
-        await audit.record(db, action, origin, customer_id=customer.id)
-    if "email" in changed:
-        await audit.record(db, Action.EMAIL_CHANGED, origin, customer_id=customer.id)
-        if canonical_email(before.email) != canonical_email(customer.email):
-            kind, old = letters.Kind.EMAIL_CHANGED, before.email
-            await letters.post(db, kind, customer_id=customer.id, recipient=old)
+    granted = Action.ADMIN_GRANTED if customer.is_admin else Action.ADMIN_REVOKED
+    for column, action in (("is_admin", granted), ("email", Action.EMAIL_CHANGED)):
+        if column in changed:
+            await audit.record(db, action, origin, customer_id=customer.id)
+    if canonical_email(before.email) != canonical_email(customer.email):
+        kind, old = letters.Kind.EMAIL_CHANGED, before.email
+        await letters.post(db, kind, customer_id=customer.id, recipient=old)
     if not {*changed}.isdisjoint(letters.BOUND):
         await letters.void_resets(db, customer.id)
 
@@ -290,13 +273,9 @@ def _refusing_taken() -> Iterator[None]:
 
 _IS_IT: Final = CustomerRow.id == bindparam("id", type_=Uuid())
 _RECORD: Final = columns(CustomerRow, CustomerRecord._fields)
+_MASKED: Final = [masked(each.key) if each.key in PRIVATE else each for each in _RECORD]
 _BY_ID: Final = Query(select(*_RECORD).where(_IS_IT), CustomerRecord._make)
-_SEEN: Final = Query(
-    select(*(masked(column.key) if column.key in PRIVATE else column for column in _RECORD)).where(
-        _IS_IT, visible()
-    ),
-    CustomerRecord._make,
-)
+_SEEN: Final = Query(select(*_MASKED).where(_IS_IT, visible()), CustomerRecord._make)
 _BY_IDS: Final = Query(select(*_RECORD).where(any_of(CustomerRow.id, "ids")), CustomerRecord._make)
 _BY_EMAIL: Final = Query(
     select(*_RECORD).where(has_address()).order_by(CustomerRow.email_canonical.is_(None)),

@@ -7,7 +7,6 @@ customer's, such as the name: until an address is proven, it may be a stranger's
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -108,16 +107,21 @@ class Outbox:
         dropped: list[UUID] = []
         letters: list[_Addressed] = []
         for row in await _QUEUE.next_due(db):
-            customer = await _hold_customer(db, row.customer_id)
+            customer = row.customer_id and await db.fetch_one(_UNLOCKED, id=row.customer_id)
             if row.customer_id and customer is None:
-                continue
+                continue  # whoever has the lock may wait for us
             recipient = _recipient(row, customer)
             if recipient is None:
                 dropped.append(row.id)
             else:
                 limit = self._limit(row.kind, recipient)
                 letters.append(_Addressed(row.id, row.kind, recipient, customer, limit))
-        withheld = await self._withheld(db, letters)
+        withheld: set[UUID] = set()
+        for each in sorted(letters, key=lambda each: each.limit.subject):  # all in one order
+            try:
+                await self.throttle.count(db, each.limit)
+            except TooManyAttempts:
+                withheld.add(each.id)
         leased = [each for each in letters if each.id not in withheld]
         await _QUEUE.forget(db, [*dropped, *withheld])
         await _QUEUE.lease(db, [each.id for each in leased])
@@ -143,37 +147,20 @@ class Outbox:
         mailbox = canonical_email(recipient)
         return self.throttle.of_letters(kind, mailbox, a_day=self.letters_per_day)
 
-    async def _withheld(self, db: Transaction, letters: Sequence["_Addressed"]) -> set[UUID]:
-        """Count letters against their limits, and return the ids of those beyond one.
-
-        All count in one order, so that no two wait for each other.
-        """
-        withheld = set()
-        for each in sorted(letters, key=lambda each: each.limit.subject):
-            try:
-                await self.throttle.count(db, each.limit)
-            except TooManyAttempts:
-                withheld.add(each.id)
-        return withheld
-
     async def _write(self, db: Transaction, letter: "_Addressed") -> Letter:
-        if letter.customer and letter.kind == Kind.PASSWORD_RESET:
-            subject, body = "Reset your password", await self._reset(db, letter.id, letter.customer)
-        else:
-            subject, body = _NOTICES[letter.kind]
-        return Letter(str(letter.id), letter.recipient, subject, body)
-
-    async def _reset(self, db: Transaction, letter_id: UUID, customer: CustomerRecord) -> str:
-        """Return what a letter says whose link is good from now on, in the place of any before."""
-        token = refresh_secrets.reset_token(self.pepper, letter_id)
+        """Return a letter; a link is good from now on, in the place of any before."""
+        if letter.customer is None or letter.kind != Kind.PASSWORD_RESET:
+            return Letter(str(letter.id), letter.recipient, *_NOTICES[letter.kind])
+        token = refresh_secrets.reset_token(self.pepper, letter.id)
         await db.execute(
             _ISSUE,
-            customer_id=customer.id,
+            customer_id=letter.customer.id,
             digest=refresh_secrets.digest(refresh_secrets.RESET, token) or "",
             expires_at=clock.now() + RESET_LIFETIME,
-            issued_on=issued_on(customer),
+            issued_on=issued_on(letter.customer),
         )
-        return _RESET.format(link=f"{self.reset_url}#token={token}")
+        body = _RESET.format(link=f"{self.reset_url}#token={token}")
+        return Letter(str(letter.id), letter.recipient, "Reset your password", body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,22 +182,12 @@ async def _drop_resets(db: Transaction, customer_id: UUID | None) -> None:
     )
 
 
-async def _hold_customer(db: Transaction, customer_id: UUID | None) -> CustomerRecord | None:
-    """Return a customer, locked, or None while another has the lock.
-
-    Whoever waited for it might be waited for.
-    """
-    if customer_id is None:
-        return None
-    return await db.fetch_one(_UNLOCKED, id=customer_id)
-
-
 def _recipient(row: Any, customer: CustomerRecord | None) -> str | None:  # noqa: ANN401 — a row of LetterRow
     """Return where a letter goes, or None if it is for nobody."""
-    recipient: str | None = row.recipient if row.kind in _NOTICES else None
     if row.kind == Kind.PASSWORD_RESET:
-        recipient = customer.email if customer and customer.is_active else None
-    return recipient
+        return customer.email if customer and customer.is_active else None
+    recipient: str | None = row.recipient
+    return recipient if row.kind in _NOTICES else None
 
 
 _QUEUE: Final = Queue(LetterRow, owner=LetterRow.customer_id)

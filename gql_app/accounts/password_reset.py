@@ -1,19 +1,18 @@
 """Password resets: a link in a letter, good for one new password."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final
 
 from sqlalchemy import Text, bindparam, delete, select
 
-from gql_app.accounts import audit, customers, letters, sessions
+from gql_app.accounts import audit, customers, letters
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import CustomerRecord, columns
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, PasswordResetRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
-from gql_app.lib.database import Query, Reader, Transaction
+from gql_app.lib.database import Reader, Transaction
 from gql_app.lib.text import canonical_email
 from gql_app.security import refresh_secrets
 
@@ -48,8 +47,7 @@ async def resettable(db: Reader, token: str) -> CustomerRecord | None:
 
     Raises Rejected if it is too old.
     """
-    link = await db.fetch_one(_LINK, digest=_digest(token))
-    return _good_for(link)
+    return _good_for(await db.fetch_one(_LINK, digest=_digest(token)))
 
 
 async def reset(
@@ -60,9 +58,9 @@ async def reset(
     The account is locked first, and then what counts its failures. Raises Rejected if the token has
     been spent meanwhile.
     """
-    link = await db.fetch_one(_HOLD, digest=_digest(token))
-    customer = _good_for(link)
-    spent = await db.fetch_one(_SPEND, digest=_digest(token)) if customer else None
+    digest = _digest(token)
+    customer = _good_for(await db.fetch_one(_HOLD, digest=digest))
+    spent = await db.fetch_one(_SPEND, digest=digest) if customer else None
     if customer is None or spent is None or spent.issued_on != letters.issued_on(customer):
         raise Rejected(SPENT_LINK)
     account = canonical_email(customer.email)
@@ -70,29 +68,19 @@ async def reset(
     by_owner = origin._replace(actor_id=customer.id)
     action = Action.PASSWORD_RESET
     await customers.set_password(db, customer, password_hash, action=action, origin=by_owner)
-    await sessions.end_all(db, customer.id)
 
 
-class _Link(NamedTuple):
-    """A link that there is, and whose it is."""
-
-    customer: CustomerRecord
-    expires_at: datetime
-    issued_on: str | None
-
-    @classmethod
-    def of(cls, row: Sequence[Any]) -> Self:
-        """Return what a row says, which has the customer's columns first."""
-        return cls(CustomerRecord._make(row[:-2]), *row[-2:])
-
-
-def _good_for(link: _Link | None) -> CustomerRecord | None:
+def _good_for(row: Sequence[Any] | None) -> CustomerRecord | None:
     """Return whom a link is good for as they are. Raises Rejected if it is too old."""
-    if link is None or link.issued_on != letters.issued_on(link.customer):
+    if row is None:
         return None
-    if link.expires_at <= clock.now():
+    *values, expires_at, issued_on = row
+    customer = CustomerRecord._make(values)
+    if issued_on != letters.issued_on(customer):
+        return None
+    if expires_at <= clock.now():
         raise Rejected(_OLD_LINK)
-    return link.customer
+    return customer
 
 
 def _digest(token: str) -> str | None:
@@ -100,7 +88,7 @@ def _digest(token: str) -> str | None:
 
 
 _WITH_DIGEST: Final = PasswordResetRow.digest == bindparam("digest", type_=Text())
-_SELECT: Final = (
+_LINK: Final = (
     select(
         *columns(CustomerRow, CustomerRecord._fields),
         PasswordResetRow.expires_at,
@@ -109,6 +97,5 @@ _SELECT: Final = (
     .join(PasswordResetRow, PasswordResetRow.customer_id == CustomerRow.id)
     .where(_WITH_DIGEST, CustomerRow.is_active)
 )
-_LINK: Final = Query(_SELECT, _Link.of)
-_HOLD: Final = Query(_SELECT.with_for_update(of=CustomerRow), _Link.of)
+_HOLD: Final = _LINK.with_for_update(of=CustomerRow)
 _SPEND: Final = delete(PasswordResetRow).where(_WITH_DIGEST).returning(PasswordResetRow.issued_on)

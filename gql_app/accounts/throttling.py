@@ -1,22 +1,18 @@
 """Throttling: how often somebody may try something, counted where every process sees it.
 
-Every limit there is stands in one table, Throttle.limits. Who tried is kept as a keyed hash, never
-in clear.
+Every limit there is stands in one table, Throttle.limits.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final
 from uuid import UUID
 
 from gql_app.accounts.audit import Action
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
-from gql_app.lib.database import Transaction
-from gql_app.lib.network import client_networks, client_of
-from gql_app.lib.throttling import Counters, Limit, Limiter, Lockout, subject_hash
+from gql_app.lib.throttling import Counters, Limit, Lockout, NamedLimits, subject_hash
 
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
@@ -29,45 +25,19 @@ LOCKOUT_PAUSE: Final = 15 * 60
 _LOCKED_OUT: Final = (
     "There were too many attempts. Reset the password, or sign in from where you did lately."
 )
-
-
-class Grant(NamedTuple):
-    """What a limit grants."""
-
-    attempts: int
-    window: int
-    """Seconds until an attempt is forgotten."""
-    refused_as: Action | None = None
-    """What the audit calls it when the limit refuses, if it records that."""
-
-
-class PasswordLimits(NamedTuple):
-    """What a try at an account's password counts against."""
-
-    pair: Limit
-    """The account and the client together."""
-    clients: tuple[Limit, ...]
-    """The client, whatever accounts it tries."""
-    lockout: Lockout
-    """The account, over all clients that are not known to it."""
-
-    @property
-    def all(self) -> tuple[Limit, ...]:
-        """All of them."""
-        return (self.pair, *self.clients, self.lockout)
-
-    @property
-    def subjects(self) -> list[str]:
-        """The subjects of all of them."""
-        return [limit.subject for limit in self.all]
-
-    def counting(self, *, known: bool) -> tuple[Limit, ...]:
-        """Return those that count: strangers' failures keep no known client out."""
-        return (self.pair, *self.clients) if known else self.all
+_REFUSED_AS: Final = {
+    "proof": Action.PROOF_THROTTLED,
+    "proof from": Action.PROOF_THROTTLED,
+    "proof anywhere": Action.PROOF_THROTTLED,
+    "register from": Action.REGISTRATION_THROTTLED,
+    "refresh from": Action.REFRESH_REFUSED,
+    "reset with from": Action.RESET_REFUSED,
+}
+"""What the audit calls it when a limit refuses, where it records that."""
 
 
 @dataclass(frozen=True, repr=False)
-class Throttle(Limiter):
+class Throttle(NamedLimits):
     """The limits that are set, and the key by which subjects are hashed."""
 
     counters: ClassVar = Counters(
@@ -94,38 +64,42 @@ class Throttle(Limiter):
     """Whether a letter can end a lockout."""
 
     @cached_property
-    def limits(self) -> Mapping[str, Grant]:
-        """Every limit by its name, which is the label of the metrics.
-
-        A plain name is counted for an account and a client together, "from" for the client and
-        its networks, "by" for the account, "anywhere" for the account in a row of failures.
-        """
-        failures, window = self.attempts, self.window
-        by_client, in_a_row = self.client_attempts, self.lockout_attempts
-        return {
+    def limits(self) -> Mapping[str, Limit]:
+        """Every limit by its name, which is the label of the metrics."""
+        by_client, window, writes = self.client_attempts, self.window, self.account_writes
+        lockout = Lockout(
+            "",
+            self.lockout_attempts,
+            "",
+            LOCKOUT_MEMORY,
+            advice=_LOCKED_OUT if self.mail else None,
+            pause=LOCKOUT_MEMORY if self.mail else LOCKOUT_PAUSE,
+        )
+        limits = (
             # Wrong passwords at login, and the sessions that one account opens.
-            "sign-in": Grant(failures, window),
-            "sign-in from": Grant(by_client, window),
-            "sign-in anywhere": Grant(in_a_row, LOCKOUT_MEMORY),
-            "sign-in by": Grant(self.account_writes, HOUR),
+            Limit("", self.attempts, "sign-in", window),
+            Limit("", by_client, "sign-in from", window),
+            replace(lockout, name="sign-in anywhere"),
+            Limit("", writes, "sign-in by", HOUR),
             # Wrong passwords at updateMe, changePassword and deleteMe.
-            "proof": Grant(failures, window, Action.PROOF_THROTTLED),
-            "proof from": Grant(by_client, window, Action.PROOF_THROTTLED),
-            "proof anywhere": Grant(in_a_row, LOCKOUT_MEMORY, Action.PROOF_THROTTLED),
+            Limit("", self.attempts, "proof", window),
+            Limit("", by_client, "proof from", window),
+            replace(lockout, name="proof anywhere"),
             # What is changed by updateMe and changePassword.
-            "change by": Grant(self.account_writes, HOUR),
+            Limit("", writes, "change by", HOUR),
             # Answers of register and updateMe that an address is taken.
-            "taken from": Grant(TAKEN_PER_HOUR, HOUR),
-            "taken by": Grant(TAKEN_PER_HOUR, HOUR),
+            Limit("", TAKEN_PER_HOUR, "taken from", HOUR),
+            Limit("", TAKEN_PER_HOUR, "taken by", HOUR),
             # Tries of register, whatever comes of them.
-            "register from": Grant(by_client, window, Action.REGISTRATION_THROTTLED),
+            Limit("", by_client, "register from", window),
             # Unknown tokens at refresh, and how often one account carries sessions on.
-            "refresh from": Grant(by_client, window, Action.REFRESH_REFUSED),
-            "refresh by": Grant(self.account_refreshes, HOUR),
+            Limit("", by_client, "refresh from", window),
+            Limit("", self.account_refreshes, "refresh by", HOUR),
             # Requests of requestPasswordReset, and unknown tokens at resetPassword.
-            "reset from": Grant(by_client, window),
-            "reset with from": Grant(by_client, window, Action.RESET_REFUSED),
-        }
+            Limit("", by_client, "reset from", window),
+            Limit("", by_client, "reset with from", window),
+        )
+        return {limit.name: limit for limit in limits}
 
     def refusal(self, limit: Limit, seconds: int) -> TooManyAttempts:
         """Return the refusal of what a limit has no room for."""
@@ -133,40 +107,7 @@ class Throttle(Limiter):
 
     def refused_as(self, name: str) -> Action | None:
         """Return what the audit calls it when a limit refuses, None if it records nothing."""
-        grant = self.limits.get(name)
-        return grant.refused_as if grant else None
-
-    def of_typed(self, kind: str, typed: str) -> Limit:
-        """Return the limit of a kind for what was typed, whether it belongs to anybody or not."""
-        return self._limit(kind, typed)
-
-    def of_client(self, kind: str, address: str | None) -> tuple[Limit, ...]:
-        """Return the limits of a kind for where a request comes from.
-
-        Each wider network of an IPv6 address is granted twice as much as the one within.
-        """
-        name = f"{kind} from"
-        return tuple(
-            self._limit(name, client, wider=wider)
-            for wider, client in enumerate(client_networks(address))
-        )
-
-    def of_account(self, kind: str, customer_id: UUID) -> Limit:
-        """Return the limit of what one account does in an hour."""
-        return self._limit(f"{kind} by", str(customer_id))
-
-    def of_password(self, kind: str, account: str, address: str | None) -> PasswordLimits:
-        """Return the limits of a kind that proves an account's password.
-
-        They are the same for accounts that there are and others, and strangers' failures reach
-        the owner late: the account is counted for each client, and for all of them together only
-        in a row.
-        """
-        return PasswordLimits(
-            self.of_typed(kind, f"{client_of(address)} {account}"),
-            self.of_client(kind, address),
-            self._lockout(f"{kind} anywhere", account),
-        )
+        return _REFUSED_AS.get(name)
 
     def of_taken(self, address: str | None, customer_id: UUID | None = None) -> tuple[Limit, ...]:
         """Return the limits of how often an e-mail address is said to be taken."""
@@ -184,40 +125,3 @@ class Throttle(Limiter):
             self.of_password("proof", str(customer_id), address),
         )
         return [limit for limits in both for limit in (limits.pair, limits.lockout)]
-
-    def check_sign_ins(self, oldest: datetime | None) -> None:
-        """Raise TooManyAttempts if an account was signed in to too often within the hour.
-
-        `oldest` is when the oldest of as many sign-ins was as are granted, None if they are fewer:
-        they are counted by their sessions.
-        """
-        if oldest is not None:
-            self.check([Limit("", 1, "sign-in by", HOUR)], {"": [oldest.timestamp()]})
-
-    async def hold_room(
-        self, db: Transaction, limits: PasswordLimits, *, known: bool
-    ) -> Sequence[Limit]:
-        """Return the limits that a password which was right clears, and hold them.
-
-        Those are the ones with failures, for to clear others is to wait for who may wait for us.
-        Raises TooManyAttempts unless there is room.
-        """
-        failed = await self.counters.hold(db, limits.subjects)
-        self.check(limits.counting(known=known), failed)
-        return [limit for limit in (limits.pair, limits.lockout) if limit.subject in failed]
-
-    def _limit(self, name: str, who: str, *, wider: int = 0) -> Limit:
-        grant = self.limits[name]
-        subject = subject_hash(self.key, name, who)
-        return Limit(subject, grant.attempts << wider, name, grant.window)
-
-    def _lockout(self, name: str, who: str) -> Lockout:
-        grant = self.limits[name]
-        return Lockout(
-            subject_hash(self.key, name, who),
-            grant.attempts,
-            name,
-            grant.window,
-            advice=_LOCKED_OUT if self.mail else None,
-            pause=LOCKOUT_MEMORY if self.mail else LOCKOUT_PAUSE,
-        )

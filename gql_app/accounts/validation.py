@@ -1,7 +1,6 @@
 """Validation: what is accepted of a customer's fields, and in which form it is kept."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -9,14 +8,13 @@ from gql_app.accounts.records import CustomerRecord
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.password_policy import PRODUCT
 from gql_app.lib.text import (
-    EmptyLine,
     InvalidLine,
-    LineTooLong,
     canonical_email,
     check_visible,
     email_address,
     email_key,
     is_below,
+    phone_number,
     search_key,
     single_line,
     special_use,
@@ -25,8 +23,6 @@ from gql_app.security.passwords import check_new_password
 from gql_app.settings import Settings
 
 MAX_NAME: Final = 200
-MAX_PHONE: Final = 40
-_PHONE: Final = re.compile(r"\+?[0-9 ().\-/]*[0-9][ )]*((x|ext\.?) ?[0-9]+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +39,18 @@ class Rules:
         """Return the rules that are set."""
         return cls(settings.special, settings.issuer)
 
+    def email_address(self, text: str) -> str:
+        """Return an address in its normal form. Raises InvalidLine unless it is taken here."""
+        address = email_address(text)
+        special = special_use(address)
+        if special is None or any(is_below(address, each) for each in self.special_domains):
+            return address
+        message = (
+            f"Addresses under .{special} are not taken here: mail does not reach them from "
+            "everywhere. The operator may name their domain in GQL_APP_SPECIAL_DOMAINS."
+        )
+        raise InvalidLine(message)
+
 
 DEFAULT_RULES: Final = Rules()
 
@@ -56,15 +64,6 @@ class NewCustomer:
     password: str
     phone: str | None = None
     is_admin: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """The name, address and phone of a customer, checked, whatever they sign in with."""
-
-    name: str
-    email: str
-    phone: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,84 +107,78 @@ def check_new(
     rules: Rules = DEFAULT_RULES,
 ) -> NewCustomer:
     """Return a customer to be, checked. Raises Rejected, with every fault at once."""
-    checks = _Checks()
-    name, email = checks.take(_name(name)), checks.take(_email(email, rules))
-    new = NewCustomer(
-        name=name,
-        email=email,
-        password=checks.take(_password(password, email=email, name=name, rules=rules)),
-        phone=None if phone is None else checks.take(_phone(phone)),
-        is_admin=is_admin,
-    )
-    checks.raise_faults()
-    return new
-
-
-def check_person(
-    *, name: str, email: str, phone: str | None, rules: Rules = DEFAULT_RULES
-) -> Person:
-    """Return who a customer is, checked. Raises Rejected, with every fault at once."""
-    checks = _Checks()
-    person = Person(
-        name=checks.take(_name(name)),
-        email=checks.take(_email(email, rules)),
-        phone=None if phone is None else checks.take(_phone(phone)),
-    )
-    checks.raise_faults()
-    return person
+    fields = _Fields(rules.service)
+    name = fields.take("name", _name, name)
+    email = fields.take("email", rules.email_address, email)
+    password = fields.password(password, email=email, name=name)
+    phone = None if phone is None else fields.take("phone", phone_number, phone)
+    fields.raise_faults()
+    return NewCustomer(name=name, email=email, password=password, phone=phone, is_admin=is_admin)
 
 
 def check_changes(
-    customer: CustomerRecord, new: Mapping[str, str | bool | None], rules: Rules = DEFAULT_RULES
+    customer: CustomerRecord | None,
+    new: Mapping[str, str | bool | None],
+    rules: Rules = DEFAULT_RULES,
 ) -> Changes:
     """Return what is to change about a customer, checked; None clears a phone and nothing else.
 
-    Raises Rejected, with every fault at once.
+    Of nobody yet, everything changes. Raises Rejected, with every fault at once.
     """
-    checks = _Checks()
+    fields = _Fields(rules.service)
     values: dict[str, str | bool | None] = {}
     password: str | None = None
-    name, email = customer.name, customer.email
+    name, email = (customer.name, customer.email) if customer else ("", "")
     for field, value in new.items():
         match field, value:
             case "phone", None:
                 values["phone"] = None
             case "phone", str():
-                values["phone"] = checks.take(_phone(value))
+                values["phone"] = fields.take("phone", phone_number, value)
             case "name", str():
-                name = checks.take(_name(value))
+                name = fields.take("name", _name, value)
                 values |= {"name": name, "name_key": search_key(name)}
             case "email", str():
-                email = checks.take(_email(value, rules))
-                if (
-                    email != customer.email
-                ):  # what is as it was is not to be written over what follows
+                former, email = email, fields.take("email", rules.email_address, value)
+                if email != former:  # what is as it was is not to be written over what follows
                     values |= {"email": email, **email_keys(email)}
             case "password", str():
                 password = value
             case (("is_admin" | "is_active"), bool()):
                 values[field] = value
             case _:
-                message = "This can't be null. Leave it out to keep it as it is."
-                checks.take(Fault(UserErrorCode.INVALID, message, field))
+                fields.refuse(field, "This can't be null. Leave it out to keep it as it is.")
     if password is not None:
-        password = checks.take(_password(password, email=email, name=name, rules=rules))
-    checks.raise_faults()
+        password = fields.password(password, email=email, name=name)
+    fields.raise_faults()
     return Changes(values, password)
 
 
-class _Checks:
-    """The faults of several fields, which are answered all at once."""
+class _Fields:
+    """Several fields, of each of which is returned what is kept; all faults are raised at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: str) -> None:
+        self._service: Final = service
         self._faults: list[Fault] = []
 
-    def take(self, checked: str | Fault) -> str:
-        """Return a checked value; a fault is noted, and nothing returned in its place."""
+    def take(self, field: str, rule: Callable[[str], str], text: str) -> str:
+        """Return what a rule makes of a text."""
+        try:
+            return rule(text)
+        except InvalidLine as why:
+            return self.refuse(field, str(why), why.reason)
+
+    def password(self, text: str, *, email: str, name: str) -> str:
+        """Return a password in its normal form, which is none of this name and address."""
+        checked = check_new_password(text, email=email, name=name, service=self._service)
         if isinstance(checked, Fault):
-            self._faults.append(checked)
-            return ""
+            return self.refuse("password", checked.message, checked.code)
         return checked
+
+    def refuse(self, field: str, message: str, code: str = UserErrorCode.INVALID) -> str:
+        """Note a fault, and return nothing in a value's place."""
+        self._faults.append(Fault(UserErrorCode(code), message, field))
+        return ""
 
     def raise_faults(self) -> None:
         """Raise Rejected if there was any fault."""
@@ -193,47 +186,7 @@ class _Checks:
             raise Rejected(*self._faults)
 
 
-def _name(text: str) -> str | Fault:
-    try:
-        name = single_line(text, "name", longest=MAX_NAME)
-        check_visible(name, "name")
-    except InvalidLine as why:
-        return _fault(why, "name")
+def _name(text: str) -> str:
+    name = single_line(text, "name", longest=MAX_NAME)
+    check_visible(name, "name")
     return name
-
-
-def _email(text: str, rules: Rules) -> str | Fault:
-    try:
-        address = email_address(text)
-    except InvalidLine as why:
-        return _fault(why, "email")
-    special = special_use(address)
-    if special is None or any(is_below(address, domain) for domain in rules.special_domains):
-        return address
-    message = (
-        f"Addresses under .{special} are not taken here: mail does not reach them from everywhere. "
-        "The operator may name their domain in GQL_APP_SPECIAL_DOMAINS."
-    )
-    return Fault(UserErrorCode.INVALID, message, "email")
-
-
-def _phone(text: str) -> str | Fault:
-    try:
-        phone = single_line(text, "phone number", longest=MAX_PHONE)
-    except InvalidLine as why:
-        return _fault(why, "phone")
-    if _PHONE.fullmatch(phone):
-        return phone
-    return Fault(UserErrorCode.INVALID, "This is not a phone number.", "phone")
-
-
-def _fault(why: InvalidLine, field: str) -> Fault:
-    return Fault(_CODES.get(type(why), UserErrorCode.INVALID), str(why), field)
-
-
-_CODES: Final = {EmptyLine: UserErrorCode.REQUIRED, LineTooLong: UserErrorCode.TOO_LONG}
-
-
-def _password(text: str, *, email: str, name: str, rules: Rules) -> str | Fault:
-    """Return a password in its normal form, or why it is a bad one for this name and address."""
-    return check_new_password(text, email=email, name=name, service=rules.service)

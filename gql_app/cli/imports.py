@@ -10,14 +10,13 @@ from sqlalchemy import select
 
 from gql_app.accounts import audit, validation
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.validation import DEFAULT_RULES, Rules, email_keys
+from gql_app.accounts.validation import DEFAULT_RULES, Rules
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Transaction, any_of, insert_or_ignore
 from gql_app.lib.hashes import formats
 from gql_app.lib.ids import new_id, parse_id
-from gql_app.lib.text import search_key
 from gql_app.security.passwords import NO_PASSWORD
 
 _Parsed = TypeVar("_Parsed")
@@ -75,17 +74,15 @@ def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[st
         "password_hash": fields.password_hash(),
     }
     name, email, phone = fields.text("name"), fields.text("email"), fields.text("phone")
+    person = {"name": name or "", "email": email or "", "phone": phone}
     try:
-        person = validation.check_person(
-            name=name or "", email=email or "", phone=phone, rules=rules
-        )
+        row |= validation.check_changes(None, person, rules).values
     except Rejected as why:
         faulty = {fault.field for fault in fields.faults}
         fields.faults += [fault for fault in why.faults if fault.field not in faulty]
     if fields.faults:
         raise Rejected(*fields.faults)
-    row |= {"name": person.name, "name_key": search_key(person.name), "phone": person.phone}
-    return row | {"email": person.email, **email_keys(person.email)}
+    return row
 
 
 async def add(

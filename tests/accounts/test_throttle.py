@@ -14,7 +14,7 @@ from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib.database import Database
 from gql_app.lib.ids import new_id
-from gql_app.lib.throttling import Limit, Lockout
+from gql_app.lib.throttling import Limit
 from tests.accounts.conftest import NOON
 from tests.conftest import SetClock
 from tests.locks import until_it_waits
@@ -296,7 +296,7 @@ async def test_wider_network_is_granted_little_more_than_one_client(
     assert 250 - refused == judged
 
 
-def lockout(*, mail: bool = True) -> Lockout:
+def lockout(*, mail: bool = True) -> Limit:
     """Limit the failures of Ada's in a row."""
     throttle = replace(THROTTLE, mail=mail)
     return throttle.of_password("sign-in", "ada@example.com", "192.0.2.1").lockout
@@ -363,7 +363,7 @@ def test_account_that_was_signed_in_to_too_often_waits_for_the_oldest_to_pass(
     set_clock: SetClock,
 ) -> None:
     set_clock(NOON)
-    THROTTLE.check_sign_ins(None)
+    THROTTLE.check_oldest("sign-in by", None)
     with pytest.raises(TooManyAttempts) as refused:
-        THROTTLE.check_sign_ins(NOON - timedelta(seconds=60))
+        THROTTLE.check_oldest("sign-in by", NOON - timedelta(seconds=60))
     assert (refused.value.retry_after, refused.value.limit) == (3540, "sign-in by")

@@ -16,6 +16,7 @@ from gql_app.lib.text.lines import (
     InvalidLine,
     LineTooLong,
     check_visible,
+    phone_number,
     single_line,
 )
 from gql_app.lib.text.normalization import (
@@ -45,6 +46,7 @@ __all__ = [
     "is_below",
     "mailbox_key",
     "normalise",
+    "phone_number",
     "printable",
     "search_key",
     "single_line",

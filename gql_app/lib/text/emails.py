@@ -1,6 +1,5 @@
 """E-mail addresses: what is one, in which form it is stored, and which are one mailbox."""
 
-import re
 from typing import Final
 
 import idna
@@ -17,10 +16,6 @@ SPECIAL_USE: Final = ("arpa", "invalid", "local", "localhost", "onion", "test")
 # The validator judges syntax; which of these domains are taken is the operator's to say.
 SPECIAL_USE_DOMAIN_NAMES.clear()
 
-_PLAIN: Final = re.compile(
-    r"[a-z0-9_.+-]{1,64}@(?!xn--)[a-z0-9-]+(\.(?!xn--)[a-z0-9-]+)+", re.ASCII | re.IGNORECASE
-)
-"""Addresses that are stored as they are typed, if they are any; most are of this kind."""
 _WHAT: Final = "e-mail address"
 
 
@@ -35,15 +30,9 @@ def email_address(text: str) -> str:
 
 
 def mailbox_key(typed: str) -> str | None:
-    """Return the key of an address, however it is typed; None if it can be none.
-
-    Of a plain one nobody asks whether it is any, which takes longer than to look it up.
-    """
-    typed = typed.strip()
-    if len(typed) <= MAX_EMAIL and _PLAIN.fullmatch(typed):
-        return typed.lower()
+    """Return the key of an address, however it is typed; None if it is none by its syntax."""
     try:
-        return canonical_email(_by_syntax(typed))
+        return canonical_email(_by_syntax(typed.strip()))
     except InvalidLine:
         return None
 

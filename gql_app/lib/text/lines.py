@@ -1,10 +1,14 @@
 """Lines of text: what people write about themselves, in one line that can be seen."""
 
+import re
 import unicodedata
-from typing import Final
+from typing import ClassVar, Final
 
 from gql_app.lib.text.normalization import MAX_MARKS, TextTooLong, TooManyMarks, normalise
 
+MAX_PHONE: Final = 40
+"""Characters of a phone number."""
+_PHONE: Final = re.compile(r"\+?[0-9 ().\-/]*[0-9][ )]*((x|ext\.?) ?[0-9]+)?", re.ASCII)
 _BLANKS: Final = " \u00a0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 """All of category Zs."""
 _CONTROLS: Final = frozenset({"Cc", "Cs"})
@@ -27,13 +31,20 @@ _VIRAMA: Final = 9
 class InvalidLine(ValueError):
     """The text is no line that is accepted; str() of it is a sentence for whoever wrote it."""
 
+    reason: ClassVar[str] = "INVALID"
+    """Why, in a word for programs."""
+
 
 class EmptyLine(InvalidLine):
     """There is nothing in the line."""
 
+    reason = "REQUIRED"
+
 
 class LineTooLong(InvalidLine):
     """The line has more code points than are accepted."""
+
+    reason = "TOO_LONG"
 
 
 def single_line(text: str, what: str, *, longest: int) -> str:
@@ -67,6 +78,15 @@ def check_visible(line: str, what: str) -> None:
     if not any(unicodedata.category(character)[0] in "LN" for character in line):
         message = f"The {what} needs a letter or a number."
         raise InvalidLine(message)
+
+
+def phone_number(text: str) -> str:
+    """Return a phone number as it was typed, trimmed. Raises InvalidLine unless it is one."""
+    phone = single_line(text, "phone number", longest=MAX_PHONE)
+    if not _PHONE.fullmatch(phone):
+        message = "This is not a phone number."
+        raise InvalidLine(message)
+    return phone
 
 
 def _is_seen(text: str, place: int) -> bool:

@@ -1,7 +1,16 @@
 """Limits: how often somebody may do something, counted in a table that all processes share."""
 
 from gql_app.lib.throttling.counters import Counters
-from gql_app.lib.throttling.limiter import Limiter
+from gql_app.lib.throttling.limiter import Limiter, NamedLimits, PasswordLimits
 from gql_app.lib.throttling.limits import Limit, Lockout, longest_wait, subject_hash
 
-__all__ = ["Counters", "Limit", "Limiter", "Lockout", "longest_wait", "subject_hash"]
+__all__ = [
+    "Counters",
+    "Limit",
+    "Limiter",
+    "Lockout",
+    "NamedLimits",
+    "PasswordLimits",
+    "longest_wait",
+    "subject_hash",
+]

@@ -1,14 +1,19 @@
-"""The limiter: attempts are counted while there is room, and refused when there is none."""
+"""The limiter: attempts are counted while there is room, and refused when there is none.
+
+NamedLimits makes the limits of accounts and clients from one table of those that are granted.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
-from typing import ClassVar, Concatenate, ParamSpec, TypeVar
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import ClassVar, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from gql_app.lib import clock
 from gql_app.lib.database import Reader, Transaction
+from gql_app.lib.network import client_networks, client_of
 from gql_app.lib.throttling.counters import Counters
-from gql_app.lib.throttling.limits import Limit, longest_wait
+from gql_app.lib.throttling.limits import Limit, longest_wait, subject_hash
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -76,3 +81,96 @@ class Limiter(ABC):
         """Delete some counts of which every attempt is forgotten; return how many."""
         before = clock.now() - timedelta(seconds=self.window)
         return await self.counters.purge(db, before=before, batch=batch)
+
+
+class PasswordLimits(NamedTuple):
+    """What a try at an account's password counts against."""
+
+    pair: Limit
+    """The account and the client together."""
+    clients: tuple[Limit, ...]
+    """The client, whatever accounts it tries."""
+    lockout: Limit
+    """The account, over all clients that are not known to it."""
+
+    @property
+    def all(self) -> tuple[Limit, ...]:
+        """All of them."""
+        return (self.pair, *self.clients, self.lockout)
+
+    @property
+    def subjects(self) -> list[str]:
+        """The subjects of all of them."""
+        return [limit.subject for limit in self.all]
+
+    def counting(self, *, known: bool) -> tuple[Limit, ...]:
+        """Return those that count: strangers' failures keep no known client out."""
+        return (self.pair, *self.clients) if known else self.all
+
+
+class NamedLimits(Limiter):
+    """A limiter whose limits stand in one table; who tried is kept as a keyed hash."""
+
+    key: bytes
+    """The key by which subjects are hashed."""
+
+    @property
+    @abstractmethod
+    def limits(self) -> Mapping[str, Limit]:
+        """Every limit by its name, of no subject yet.
+
+        A plain name is counted for whatever was typed, "from" for a client and its networks, "by"
+        for an account, "anywhere" for an account in a row of failures.
+        """
+
+    def of_typed(self, name: str, typed: str) -> Limit:
+        """Return a limit for what was typed, whether it belongs to anybody or not."""
+        return replace(self.limits[name], subject=subject_hash(self.key, name, typed))
+
+    def of_client(self, kind: str, address: str | None) -> tuple[Limit, ...]:
+        """Return the limits of a kind for where a request comes from.
+
+        Each wider network of an IPv6 address is granted twice as much as the one within.
+        """
+        limits = [self.of_typed(f"{kind} from", network) for network in client_networks(address)]
+        return tuple(
+            replace(limit, attempts=limit.attempts << wider) for wider, limit in enumerate(limits)
+        )
+
+    def of_account(self, kind: str, account: object) -> Limit:
+        """Return the limit of what one account, by its id, does of a kind."""
+        return self.of_typed(f"{kind} by", str(account))
+
+    def of_password(self, kind: str, account: str, address: str | None) -> PasswordLimits:
+        """Return the limits of a kind that proves an account's password.
+
+        They are the same for accounts that there are and others, and strangers' failures reach
+        the owner late: the account is counted for each client, and for all of them together only
+        in a row.
+        """
+        return PasswordLimits(
+            self.of_typed(kind, f"{client_of(address)} {account}"),
+            self.of_client(kind, address),
+            self.of_typed(f"{kind} anywhere", account),
+        )
+
+    def check_oldest(self, name: str, oldest: datetime | None) -> None:
+        """Raise the refusal if as much as a limit grants was done within its window.
+
+        `oldest` is when the first of that was, None if it was less: so what is counted by rows of
+        its own needs no times.
+        """
+        if oldest is not None:
+            self.check([replace(self.limits[name], attempts=1)], {"": [oldest.timestamp()]})
+
+    async def hold_room(
+        self, db: Transaction, limits: PasswordLimits, *, known: bool
+    ) -> Sequence[Limit]:
+        """Return the limits that a password which was right clears, and hold them.
+
+        Those are the ones with failures, for to clear others is to wait for who may wait for us.
+        Raises the refusal unless there is room.
+        """
+        failed = await self.counters.hold(db, limits.subjects)
+        self.check(limits.counting(known=known), failed)
+        return [limit for limit in (limits.pair, limits.lockout) if limit.subject in failed]

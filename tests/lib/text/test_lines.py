@@ -2,7 +2,14 @@
 
 import pytest
 
-from gql_app.lib.text import EmptyLine, InvalidLine, LineTooLong, check_visible, single_line
+from gql_app.lib.text import (
+    EmptyLine,
+    InvalidLine,
+    LineTooLong,
+    check_visible,
+    phone_number,
+    single_line,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,3 +67,18 @@ def test_line_that_shows_all_that_it_holds_is_taken(line: str) -> None:
 def test_line_that_hides_something_or_shows_no_letter_is_refused(line: str, why: str) -> None:
     with pytest.raises(InvalidLine, match=why):
         check_visible(line, "name")
+
+
+@pytest.mark.parametrize("phone", ["5", "+1 555 0100", "(030) 123/45-67", "555 x7", "1" * 40])
+def test_a_phone_number_is_kept_as_it_was_typed(phone: str) -> None:
+    assert phone_number(f" {phone} ") == phone
+
+
+@pytest.mark.parametrize(
+    ("phone", "reason"),
+    [("", "REQUIRED"), ("1" * 41, "TOO_LONG"), ("+", "INVALID"), ("x7", "INVALID")],
+)
+def test_what_is_no_phone_number_is_refused_with_the_reason(phone: str, reason: str) -> None:
+    with pytest.raises(InvalidLine) as refused:
+        phone_number(phone)
+    assert refused.value.reason == reason
