@@ -5,7 +5,6 @@ from gql_app.lib.database.errors import (
     Busy,
     CommitOutcomeUnknown,
     Conflict,
-    ConnectionClosed,
     ConnectionLost,
     Full,
     IntegrityViolation,
@@ -14,11 +13,11 @@ from gql_app.lib.database.errors import (
     unavailable,
 )
 from gql_app.lib.database.probing import SharedResult
-from gql_app.lib.database.servers import SSL_MODES, Servers, in_the_clear, sslmode, tls_advice
+from gql_app.lib.database.servers import SSL_MODES, Servers, in_the_clear, tls_advice
 from gql_app.lib.database.sqlite import sqlite_file
 from gql_app.lib.database.statements import (
+    EitherDialect,
     Query,
-    Upsert,
     any_of,
     api_text,
     insert_or_ignore,
@@ -33,9 +32,9 @@ __all__ = [
     "Busy",
     "CommitOutcomeUnknown",
     "Conflict",
-    "ConnectionClosed",
     "ConnectionLost",
     "Database",
+    "EitherDialect",
     "Full",
     "IntegrityViolation",
     "Moment",
@@ -46,7 +45,6 @@ __all__ = [
     "StatementError",
     "Transaction",
     "Unavailable",
-    "Upsert",
     "any_of",
     "api_text",
     "check_metadata",
@@ -54,7 +52,6 @@ __all__ = [
     "insert_or_ignore",
     "insert_row",
     "sqlite_file",
-    "sslmode",
     "tls_advice",
     "unavailable",
     "upsert",
