@@ -33,6 +33,8 @@ class Servers:
         self._timeout: Final = CONNECT_TIMEOUT if len(self._urls) == 1 else SERVER_TIMEOUT
         self._statements: Final = CACHED_STATEMENTS if prepared else 0
         self._sslmode: Final = sslmode(url)
+        self.losses = 0
+        """Connections that were lost."""
 
     async def connect(self) -> asyncpg.Connection:
         """Open a connection, which keeps what it prepared for as long as there is room.
