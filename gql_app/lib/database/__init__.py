@@ -3,10 +3,6 @@
 from gql_app.lib.database.database import Database
 from gql_app.lib.database.errors import (
     Busy,
-    CommitOutcomeUnknown,
-    Conflict,
-    ConnectionLost,
-    Full,
     IntegrityViolation,
     StatementError,
     Unavailable,
@@ -25,17 +21,13 @@ from gql_app.lib.database.statements import (
     upsert,
 )
 from gql_app.lib.database.transaction import Reader, Transaction
-from gql_app.lib.database.types import Moment, check_metadata
+from gql_app.lib.database.types import Moment
 
 __all__ = [
     "SSL_MODES",
     "Busy",
-    "CommitOutcomeUnknown",
-    "Conflict",
-    "ConnectionLost",
     "Database",
     "EitherDialect",
-    "Full",
     "IntegrityViolation",
     "Moment",
     "Query",
@@ -47,7 +39,6 @@ __all__ = [
     "Unavailable",
     "any_of",
     "api_text",
-    "check_metadata",
     "in_the_clear",
     "insert_or_ignore",
     "insert_row",
