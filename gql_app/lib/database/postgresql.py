@@ -25,7 +25,8 @@ Bound: TypeAlias = Sequence[object]
 class PostgresConnection:
     """A connection that is opened by what is sent first.
 
-    If one is lost all are opened anew: what befell one befell the others, too.
+    If one is lost all are closed, those that are out as they come back: what befell one befell
+    the others, too.
     """
 
     begin: Final = "BEGIN"
@@ -33,10 +34,11 @@ class PostgresConnection:
     def __init__(self, servers: Servers) -> None:
         self._servers: Final = servers
         self._driver: asyncpg.Connection | None = None
-        self._losses = 0
-        """Connections that had been lost when it was opened."""
+        self._is_old = False
+        """Whether another was lost since it was opened."""
         self._is_known = True
         """Whether the last statement was answered, so that another may follow."""
+        servers.on_loss.append(self._expire)
 
     @property
     def is_open(self) -> bool:
@@ -84,7 +86,7 @@ class PostgresConnection:
     async def close(self) -> None:
         """Close it in peace, or else at once."""
         driver, self._driver = self._driver, None
-        self._is_known = True
+        self._is_known, self._is_old = True, False
         if driver is None:
             return
         try:
@@ -92,27 +94,27 @@ class PostgresConnection:
         except DRIVER_ERRORS:
             driver.terminate()
 
-    @property
-    def _is_old(self) -> bool:
-        return self._driver is not None and self._losses != self._servers.losses
+    def _expire(self) -> None:
+        self._is_old = self._in_transaction or not self._is_known
+        if self._driver and not self._is_old:
+            self._driver.terminate()
+            self._driver = None
 
     @property
     def _in_transaction(self) -> bool:
         return self._driver is not None and self._driver.is_in_transaction()
 
     async def _run(self, work: Callable[[asyncpg.Connection], Awaitable[R]]) -> R:
+        self._is_known = False
         try:
-            if self._driver and self._is_old and not self._in_transaction:
-                self._driver.terminate()
-                self._driver = None
             if self._driver is None:
-                self._losses = self._servers.losses
                 self._driver = await self._servers.connect()
             result = await work(self._driver)
         except BaseException as error:
             self._is_known = isinstance(error, asyncpg.PostgresError)
             if isinstance(unavailable(error), ConnectionLost):
-                self._servers.losses += 1
+                for expire in self._servers.on_loss:
+                    expire()
             translate(error)
             raise
         self._is_known = True

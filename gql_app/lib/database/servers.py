@@ -1,6 +1,7 @@
 """PostgreSQL's URL: its servers, the TLS that is insisted on, and how one is connected to."""
 
 import os
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -33,8 +34,8 @@ class Servers:
         self._timeout: Final = CONNECT_TIMEOUT if len(self._urls) == 1 else SERVER_TIMEOUT
         self._statements: Final = CACHED_STATEMENTS if prepared else 0
         self._sslmode: Final = sslmode(url)
-        self.losses = 0
-        """Connections that were lost."""
+        self.on_loss: Final[list[Callable[[], None]]] = []
+        """Called when a connection is lost."""
 
     async def connect(self) -> asyncpg.Connection:
         """Open a connection, which keeps what it prepared for as long as there is room.
