@@ -9,7 +9,8 @@ import pytest
 
 from gql_app import errors
 from gql_app.errors import Fault, GqlAppError, Unavailable, UserErrorCode
-from gql_app.lib.database import Busy, CommitOutcomeUnknown, Conflict, Full
+from gql_app.lib.database import Busy
+from gql_app.lib.database.errors import CommitOutcomeUnknown, Conflict, Full
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 UNAVAILABLE = (Busy, Conflict, Full, CommitOutcomeUnknown)

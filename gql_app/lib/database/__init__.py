@@ -3,22 +3,17 @@
 from gql_app.lib.database.database import Database
 from gql_app.lib.database.errors import (
     Busy,
-    CommitOutcomeUnknown,
-    Conflict,
-    ConnectionClosed,
-    ConnectionLost,
-    Full,
     IntegrityViolation,
     StatementError,
     Unavailable,
     unavailable,
 )
 from gql_app.lib.database.probing import SharedResult
-from gql_app.lib.database.servers import SSL_MODES, Servers, in_the_clear, sslmode, tls_advice
+from gql_app.lib.database.servers import SSL_MODES, Servers, in_the_clear, tls_advice
 from gql_app.lib.database.sqlite import sqlite_file
 from gql_app.lib.database.statements import (
+    EitherDialect,
     Query,
-    Upsert,
     any_of,
     api_text,
     insert_or_ignore,
@@ -26,17 +21,13 @@ from gql_app.lib.database.statements import (
     upsert,
 )
 from gql_app.lib.database.transaction import Reader, Transaction
-from gql_app.lib.database.types import Moment, check_metadata
+from gql_app.lib.database.types import Moment
 
 __all__ = [
     "SSL_MODES",
     "Busy",
-    "CommitOutcomeUnknown",
-    "Conflict",
-    "ConnectionClosed",
-    "ConnectionLost",
     "Database",
-    "Full",
+    "EitherDialect",
     "IntegrityViolation",
     "Moment",
     "Query",
@@ -46,15 +37,12 @@ __all__ = [
     "StatementError",
     "Transaction",
     "Unavailable",
-    "Upsert",
     "any_of",
     "api_text",
-    "check_metadata",
     "in_the_clear",
     "insert_or_ignore",
     "insert_row",
     "sqlite_file",
-    "sslmode",
     "tls_advice",
     "unavailable",
     "upsert",

@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from sqlalchemy import select, true
+from sqlalchemy import make_url, select, true
 
 from gql_app.lib.database.errors import Conflict, ConnectionLost, StatementError, Unavailable
-from gql_app.lib.database.postgresql import PostgresBackend
+from gql_app.lib.database.pool import Connection, Pool
+from gql_app.lib.database.postgresql import PostgresConnection
 from gql_app.lib.database.probing import PROBE_TIMEOUT, within
 from gql_app.lib.database.retrying import retry_conflict, retry_lost
-from gql_app.lib.database.servers import CONNECT_TIMEOUT
-from gql_app.lib.database.sqlite import SqliteBackend
+from gql_app.lib.database.servers import CONNECT_TIMEOUT, Servers
+from gql_app.lib.database.slots import PoolSlots
+from gql_app.lib.database.sqlite import BUSY_TIMEOUT, SqliteConnection, sqlite_file
 from gql_app.lib.database.statements import Query, compiled
 from gql_app.lib.database.transaction import Observer, Reader, Transaction
 
@@ -37,20 +40,29 @@ class Database(Reader):
         pool_timeout: float = POOL_TIMEOUT,
         prepared: bool = True,
     ) -> None:
-        self._backend: Final[SqliteBackend | PostgresBackend] = (
-            SqliteBackend(url, connections=connections, pool_timeout=pool_timeout)
-            if url.startswith("sqlite:")
-            else PostgresBackend(
-                url, connections=connections, pool_timeout=pool_timeout, prepared=prepared
-            )
-        )
-        super().__init__(self._backend.dialect, self._backend.fetch)
+        turn = None
+        reading: Callable[[], Connection]
+        writing: Callable[[], Connection]
+        if url.startswith("sqlite:"):
+            driver, turn = "sqlite://", PoolSlots(1, BUSY_TIMEOUT)
+            file = str(sqlite_file(url).absolute())
+            reading = partial(SqliteConnection, file, "query_only")
+            writing = partial(SqliteConnection, file, "foreign_keys")
+        else:
+            driver = "postgresql+asyncpg://"
+            reading = writing = partial(PostgresConnection, Servers(url, prepared=prepared))
+        self._read: Final = Pool(reading, connections, pool_timeout)
+        self._write: Final = Pool(writing, connections, pool_timeout, turn=turn)
+        self._probe: Final = Pool(reading, 1, PROBE_TIMEOUT)
+        fetch = self._read.fetch_once if turn else self._read.fetch  # a file is not lost
+        super().__init__(make_url(driver).get_dialect()(), fetch)
         self._running: Final[set[asyncio.Task[Any]]] = set()
 
     @property
     def use(self) -> dict[str, dict[str, int]]:
         """Numbers of connections in use and idle, to read with and to write with."""
-        return self._backend.use
+        read = {**self._read.use, "waiting": self._read.slots.waiting}
+        return {"read": read, "write": self._write.use}
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -59,7 +71,8 @@ class Database(Reader):
         A commit that has begun goes through, also if the block is cancelled then. Raises
         Unavailable: whatever it is but CommitOutcomeUnknown, nothing was done.
         """
-        transaction = Transaction(self._dialect, self._observer, await self._backend.begin())
+        connection = await self._write.begin()
+        transaction = Transaction(self._dialect, self._observer, self._write, connection)
         try:
             yield transaction
             transaction.check()
@@ -117,7 +130,7 @@ class Database(Reader):
         So it tells a database that hangs from a busy pool. Raises Unavailable, StatementError.
         """
         statement = compiled(query, self._dialect)
-        work = self._backend.probe(statement.sql, statement.bind(values))
+        work = self._probe.fetch(statement.sql, statement.bind(values))
         try:
             return statement.built(await within(work, PROBE_TIMEOUT), query)
         except TimeoutError as error:
@@ -138,7 +151,7 @@ class Database(Reader):
         """Close every connection, when what still runs has ended or had five seconds for it."""
         if self._running:
             await asyncio.wait(self._running, timeout=CONNECT_TIMEOUT)
-        await self._backend.close()
+        await asyncio.gather(*(each.close() for each in (self._read, self._write, self._probe)))
 
     async def _to_its_end(self, work: Coroutine[Any, Any, None]) -> None:
         """Wait for work, which goes on if this is cancelled."""

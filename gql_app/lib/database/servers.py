@@ -1,13 +1,14 @@
 """PostgreSQL's URL: its servers, the TLS that is insisted on, and how one is connected to."""
 
 import os
-from ipaddress import IPv6Address, ip_address
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 
 from gql_app.lib.database.errors import DRIVER_ERRORS, ConnectionLost
+from gql_app.lib.network import is_loopback
 
 SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 """What libpq calls them, from the weakest."""
@@ -33,6 +34,8 @@ class Servers:
         self._timeout: Final = CONNECT_TIMEOUT if len(self._urls) == 1 else SERVER_TIMEOUT
         self._statements: Final = CACHED_STATEMENTS if prepared else 0
         self._sslmode: Final = sslmode(url)
+        self.on_loss: Final[list[Callable[[], None]]] = []
+        """Called when a connection is lost."""
 
     async def connect(self) -> asyncpg.Connection:
         """Open a connection, which keeps what it prepared for as long as there is room.
@@ -102,7 +105,7 @@ def _leaves_this_machine(url: str) -> bool:
     hosts = said or _variable("PGHOST")
     if hosts is None:
         return "service" in query or _variable("PGSERVICE") is not None
-    return not all(host.startswith("/") or _is_loopback(_name(host)) for host in hosts.split(","))
+    return not all(host.startswith("/") or is_loopback(_name(host)) for host in hosts.split(","))
 
 
 def _named(url: str) -> str | None:
@@ -114,15 +117,6 @@ def _name(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return (mapped or address).is_loopback
 
 
 def _variable(name: str) -> str | None:

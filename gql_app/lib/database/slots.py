@@ -15,7 +15,7 @@ class PoolSlots:
         self._timeout: Final = timeout
         """Seconds that anybody waits."""
         self._line: Final[deque[asyncio.Future[None]]] = deque()
-        self._free = count
+        self._count: Final = count
         self.in_use = 0
 
     @property
@@ -25,9 +25,8 @@ class PoolSlots:
 
     def try_acquire(self) -> bool:
         """Return whether a slot was free, which then is taken."""
-        if not self._free:
+        if self.in_use == self._count:
             return False
-        self._free -= 1
         self.in_use += 1
         return True
 
@@ -58,4 +57,3 @@ class PoolSlots:
                 next_one.set_result(None)
                 return
         self.in_use -= 1
-        self._free += 1

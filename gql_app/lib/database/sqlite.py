@@ -1,194 +1,182 @@
-"""SQLite: connections that read, and one that writes; what takes long runs in threads."""
+"""A connection to an SQLite file, which waits for locks and ends what nobody waits for."""
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
-from functools import partial
 from pathlib import Path
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
-from sqlalchemy import Dialect, make_url
+from sqlalchemy import make_url
 
-from gql_app.lib.database.errors import translate
-from gql_app.lib.database.probing import PROBE_TIMEOUT
-from gql_app.lib.database.slots import PoolSlots
-from gql_app.lib.database.sqlite_connection import BUSY_TIMEOUT, Bound, Connection, Rows
+from gql_app.lib.database.errors import primary_code, translate
 
-P = ParamSpec("P")
+BUSY_TIMEOUT: Final = 30
+"""Seconds that who finds the file locked waits for it."""
+BUSY_STEP: Final = 0.01
+"""Seconds from one try to the next while the file is locked."""
+CACHED_STATEMENTS: Final = 256
+"""Prepared statements that each connection keeps."""
+STEPS: Final = 20_000
+"""Steps of SQLite's machine, a millisecond or so, twice of which the event loop may stand still.
+
+A thread looks as often whether anybody waits for its result still.
+"""
 R = TypeVar("R")
+Rows: TypeAlias = list[tuple[Any, ...]]
+Bound: TypeAlias = Sequence[object]
 
 
-class SqliteBackend:
-    """An SQLite file, read by several connections and written by one."""
-
-    def __init__(self, url: str, *, connections: int, pool_timeout: float) -> None:
-        self.dialect: Final[Dialect] = make_url("sqlite://").get_dialect()()
-        file = str(sqlite_file(url).absolute())
-        self._read: Final = ConnectionPool(file, "query_only", connections, pool_timeout)
-        self._probe: Final = ConnectionPool(file, "query_only", 1, PROBE_TIMEOUT)
-        self._write: Final = ConnectionPool(file, "foreign_keys", 1, BUSY_TIMEOUT)
-        self._writers: Final = PoolSlots(connections, pool_timeout)
-        """Those that write or are in line to, which BUSY_TIMEOUT bounds."""
-        self.fetch: Final = self._read.fetch
-        self.probe: Final = self._probe.fetch
-
-    @property
-    def use(self) -> dict[str, dict[str, int]]:
-        """Numbers of connections to read with, and to write with or in line to."""
-        read, write = self._read, self._write
-        return {
-            "read": {
-                "in_use": read.slots.in_use,
-                "idle": len(read.idle),
-                "waiting": read.slots.waiting,
-            },
-            "write": {"in_use": self._writers.in_use, "idle": len(write.idle)},
-        }
-
-    async def begin(self) -> "SqliteTransaction":
-        """Begin a transaction, which nobody else writes beside. Raises Busy."""
-        await self._writers.acquire()
-        try:
-            connection = await self._write.acquire()
-        except BaseException:
-            self._writers.release()
-            raise
-        transaction = SqliteTransaction(self._write, self._writers, connection)
-        try:
-            # The lock is taken first: what starts by reading may not get it later.
-            await self._write.run(connection, connection.fetch, "BEGIN IMMEDIATE")
-        except BaseException:
-            transaction.end(connection.rollback)
-            raise
-        return transaction
-
-    async def close(self) -> None:
-        """End what still runs, and close every connection."""
-        for pool in (self._read, self._probe, self._write):
-            await pool.close()
-
-
-class SqliteTransaction:
-    """A transaction, all of whose statements run in the thread of the connection that writes."""
-
-    def __init__(self, pool: "ConnectionPool", writers: PoolSlots, connection: Connection) -> None:
-        self._pool: Final = pool
-        self._writers: Final = writers
-        self._connection: Final = connection
-
-    async def fetch(self, sql: str, bound: Bound) -> Rows:
-        """Return the rows that a statement answers."""
-        return await self._pool.run(self._connection, self._connection.fetch, sql, bound)
-
-    async def fetch_many(self, sql: str, many: Sequence[Bound]) -> Rows:
-        """Return the rows that a statement answers, run once for each list of values."""
-        return await self._pool.run(self._connection, self._connection.fetch_many, sql, many)
-
-    async def execute(self, sql: str, bound: Bound) -> int:
-        """Return the number of rows that a statement changes."""
-        return await self._pool.run(self._connection, self._connection.execute, sql, bound)
-
-    async def commit(self) -> None:
-        """Commit, or roll back if that fails."""
-        try:
-            await asyncio.wrap_future(self.end(self._connection.commit))
-        except sqlite3.Error as error:
-            translate(error)
-            raise
-
-    async def rollback(self) -> None:
-        """Roll back."""
-        await asyncio.wrap_future(self.end(self._connection.rollback))
-
-    def end(self, work: Callable[[], None]) -> Future[None]:
-        """Have the thread end it, and the next in line go on when it has, whoever waits for it."""
-        loop = asyncio.get_running_loop()
-
-        def release() -> None:
-            self._pool.release(self._connection)
-            self._writers.release()
-
-        job = self._pool.submit(work)
-        job.add_done_callback(lambda _: loop.call_soon_threadsafe(release))
-        return job
-
-
-class ConnectionPool:
-    """Connections, each used by one thread at a time.
+class SqliteConnection:
+    """A connection with a thread of its own, which opens it and does what takes long.
 
     To run a statement at once costs a third of having a thread run it, so that is tried first.
     """
 
-    def __init__(self, file: str, access: str, size: int, timeout: float) -> None:
+    begin: Final = "BEGIN IMMEDIATE"
+    """It takes the lock first: what starts by reading may not get it later."""
+
+    def __init__(self, file: str, access: str) -> None:
         self._file: Final = file
         self._access: Final = access
-        self._threads: Final = ThreadPoolExecutor(size, thread_name_prefix=access)
-        self.slots: Final = PoolSlots(size, timeout)
-        self.idle: Final[list[Connection]] = []
-        self._all: Final[list[Connection]] = []
+        self._thread: Final = ThreadPoolExecutor(1, thread_name_prefix=access)
+        self._driver: sqlite3.Connection | None = None
+        self._is_done = True
+        """Whether the thread has done what it was last told to."""
+        self._given_up = False
+        """Whether the statement is to end at the next look."""
+        self._grace = 0
+        """Looks before that one."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the file is open."""
+        return self._driver is not None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it is as good as new."""
+        return self._is_done and (self._driver is None or not self._driver.in_transaction)
+
+    async def read(self, sql: str, bound: Bound) -> Rows:
+        """Return the rows that a query answers, at once if that is done in no time.
+
+        It runs on the event loop, so it may read only: to be interrupted rolls back what writes.
+        """
+        if self._driver is None:
+            return await self.fetch(sql, bound)
+        self._given_up = True
+        self._grace = 1
+        try:
+            return self._driver.execute(sql, bound).fetchall()
+        except sqlite3.Error as error:
+            if primary_code(error) not in {sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY}:
+                translate(error)
+                raise
+        finally:
+            self._given_up = False
+            self._grace = 0
+        return await self.fetch(sql, bound)
 
     async def fetch(self, sql: str, bound: Bound) -> Rows:
-        """Return the rows that a statement answers, which ends when nobody waits any more."""
-        connection = await self.acquire()
-        try:
-            rows = connection.glance(sql, bound)
-        except BaseException as error:
-            self.release(connection)
-            translate(error)
-            raise
-        if rows is not None:
-            self.release(connection)
-            return rows
-        loop = asyncio.get_running_loop()
-        job = self.submit(connection.fetch, sql, bound)
-        # Only when the thread is done with it is the connection lent again.
-        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self.release, connection))
-        return await self._result(connection, job)
+        """Return the rows that a statement answers."""
+        rows, _ = await self._run(lambda: self._sent(sql, bound))
+        return rows
 
-    async def acquire(self) -> Connection:
-        """Return a connection, when there is one. Raises Busy."""
-        if not self.slots.try_acquire():
-            await self.slots.acquire()
-        if self.idle:
-            return self.idle.pop()
-        self._all.append(connection := Connection(self._file, self._access))
-        return connection
+    async def fetch_many(self, sql: str, many: Sequence[Bound]) -> Rows:
+        """Return the rows that a statement answers, run once for each list of values."""
+        return await self._run(lambda: [row for each in many for row in self._sent(sql, each)[0]])
 
-    def release(self, connection: Connection) -> None:
-        """Lend a connection to the next in line."""
-        connection.given_up = False
-        self.idle.append(connection)
-        self.slots.release()
+    async def execute(self, sql: str, bound: Bound) -> int:
+        """Return the number of rows that a statement changes."""
+        _, count = await self._run(lambda: self._sent(sql, bound))
+        return max(count, 0)
 
-    def submit(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        """Have a thread work, whose log lines name the request that it works for."""
-        return self._threads.submit(partial(copy_context().run, work, *args, **kwargs))
+    async def commit(self) -> None:
+        """Commit."""
+        await self.execute("COMMIT", ())
 
-    async def run(
-        self, connection: Connection, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
-    ) -> R:
-        """Return what a thread does with a connection, which ends when nobody waits any more."""
-        return await self._result(connection, self.submit(work, *args, **kwargs))
+    async def settle(self) -> None:
+        """Roll back, when the thread is done with what it is at."""
+        with suppress(RuntimeError):  # it was closed in the meantime
+            await self._run(self._rollback)
 
     async def close(self) -> None:
-        """End what still runs, and close every connection."""
-        for connection in self._all:
-            connection.given_up = True
-        await asyncio.to_thread(self._threads.shutdown)
-        for connection in self._all:
-            connection.close()
+        """End what still runs, and close it."""
+        self._given_up = True
+        await asyncio.to_thread(self._thread.shutdown)
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.close()
 
-    async def _result(self, connection: Connection, job: Future[R]) -> R:
+    async def _run(self, work: Callable[[], R]) -> R:
+        """Return what the thread does, which ends when nobody waits any more.
+
+        Its log lines name the request that it works for.
+        """
+        self._is_done = False
+        job = self._thread.submit(copy_context().run, work)
         try:
-            return await asyncio.wrap_future(job)
+            result = await asyncio.wrap_future(job)
         except asyncio.CancelledError:
-            connection.given_up = not job.done()
+            self._given_up = True
             raise
         except sqlite3.Error as error:
+            self._is_done = True
             translate(error)
             raise
+        self._is_done = True
+        return result
+
+    def _rollback(self) -> None:
+        self._given_up = False
+        if self._driver is not None:
+            self._driver.rollback()
+
+    def _sent(self, sql: str, bound: Bound) -> tuple[Rows, int]:
+        """Return what a statement answers, and changes; wait for a file that is locked."""
+        deadline = time.monotonic() + BUSY_TIMEOUT
+        while True:
+            try:
+                self._driver = self._driver or self._opened()
+                cursor = self._driver.execute(sql, bound)
+                return cursor.fetchall(), cursor.rowcount  # which counts what was read
+            except sqlite3.OperationalError as error:
+                busy = primary_code(error) == sqlite3.SQLITE_BUSY
+                if not busy or self._given_up or time.monotonic() > deadline:
+                    raise
+            time.sleep(BUSY_STEP)
+
+    def _opened(self) -> sqlite3.Connection:
+        driver = sqlite3.connect(
+            self._file,
+            timeout=0,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=CACHED_STATEMENTS,
+        )
+        try:
+            driver.execute("PRAGMA journal_mode = WAL")
+            driver.execute(f"PRAGMA {self._access} = ON")
+        except sqlite3.Error:
+            driver.close()
+            raise
+        driver.set_progress_handler(self._is_over, STEPS)
+        return driver
+
+    def _is_over(self) -> bool:
+        """Return whether the statement is to end; SQLite asks for it at each look.
+
+        It counts the steps of a statement on from one run to the next, so that the first look
+        may come at any time: of pages of 50 it did so in one of six.
+        """
+        if self._grace:
+            self._grace -= 1
+            return False
+        return self._given_up
 
 
 def sqlite_file(url: str) -> Path:

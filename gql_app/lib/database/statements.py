@@ -7,53 +7,47 @@ from typing import Any, Final, Generic, Self, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
+    ARRAY,
     BindParameter,
-    Boolean,
     Column,
+    ColumnElement,
     CompoundSelect,
     Dialect,
     Insert,
     Select,
-    SQLColumnExpression,
     String,
     Text,
     TextClause,
     UpdateBase,
     Uuid,
+    any_,
     bindparam,
+    cast,
+    func,
     insert,
+    literal_column,
+    select,
+    type_coerce,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import OperatorType
 
-from gql_app.lib.database.types import ApiMoment, ApiUuid, ListOf, codec, default_of
+from gql_app.lib.database.types import ApiMoment, ApiUuid, JsonList, codec, default_of
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Build: TypeAlias = Callable[[Sequence[Any]], T]
 CACHED_ROWS: Final = 256
 """Kinds of named tuples that are kept for statements without a Query."""
-_RFC3339: Final = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
-
-
-class Upsert:
-    """An INSERT … ON CONFLICT, as each database writes it."""
-
-    def __init__(self, statements: Mapping[str, Insert]) -> None:
-        self.statements: Final = statements
-        """The statement by the database's name."""
-
-    def returning(self, *columns: InstrumentedAttribute[Any]) -> "Upsert":
-        """Return the same statement, which answers columns of the rows that it writes."""
-        return Upsert({name: each.returning(*columns) for name, each in self.statements.items()})
+_RFC3339: Final[ColumnElement[str]] = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
 
 
 Statement: TypeAlias = (
-    Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]] | UpdateBase | TextClause | Upsert
+    Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]] | UpdateBase | TextClause
 )
 """What can be sent: SQLAlchemy Core with named parameters."""
 
@@ -72,8 +66,7 @@ class Compiled:
     """A statement as it is sent to one database."""
 
     def __init__(self, statement: Statement, dialect: Dialect) -> None:
-        plain = statement.statements[dialect.name] if isinstance(statement, Upsert) else statement
-        compiler = plain.compile(dialect=dialect)
+        compiler = statement.compile(dialect=dialect)
         assert isinstance(compiler, SQLCompiler)  # noqa: S101 — for mypy
         names: Sequence[str] = compiler.positiontup or ()
         kinds = {name: compiler.binds[name].type for name in names}
@@ -92,7 +85,7 @@ class Compiled:
             constants = expanded.parameters
         self._constants: Final = {n: v for n, v in constants.items() if n not in required}
         self._binds: Final = [(name, codec(kinds[name], dialect.name).encode) for name in names]
-        columns = [] if isinstance(plain, TextClause) else [*plain.exported_columns.items()]
+        columns = [] if isinstance(statement, TextClause) else [*statement.exported_columns.items()]
         self._names: Final = tuple(name or "" for name, _ in columns)
         decoders = [codec(column.type, dialect.name).decode for _, column in columns]
         self._decoders: Final = [(n, decode) for n, decode in enumerate(decoders) if decode]
@@ -142,67 +135,51 @@ def _named_tuple(names: tuple[str, ...]) -> Build[Any]:
     return row._make
 
 
-class AnyOf(FunctionElement[bool]):
-    """Whether a column's value is one of a list's."""
+class EitherDialect(FunctionElement[Any]):
+    """An expression in two spellings: the first is sent to SQLite, the second to PostgreSQL."""
 
     inherit_cache = True
-    type = Boolean()
+
+    def __init__(self, on_sqlite: ColumnElement[Any], on_postgresql: ColumnElement[Any]) -> None:
+        super().__init__(on_sqlite, on_postgresql)
+        self.type = on_sqlite.type
 
     def self_group(self, against: OperatorType | None = None) -> Self:  # noqa: ARG002 — as its base has it
         """Stay as it is: SQLite would be asked whether it equals 1, and use no index."""
         return self
 
 
-def any_of(column: SQLColumnExpression[Any], name: str) -> AnyOf:
+@compiles(EitherDialect, "sqlite")
+def _first(element: EitherDialect, compiler: SQLCompiler, **options: object) -> str:
+    first, _ = element.clauses  # what is processed has its values sent, written or not
+    return f"({compiler.process(first, **options)})"
+
+
+@compiles(EitherDialect, "postgresql")
+def _second(element: EitherDialect, compiler: SQLCompiler, **options: object) -> str:
+    _, second = element.clauses
+    return f"({compiler.process(second, **options)})"
+
+
+def any_of(column: InstrumentedAttribute[Any], name: str) -> EitherDialect:
     """Return the condition that a column's value is in a list, which is one parameter."""
-    [named] = AnyOf(column).clauses
-    item = Text() if isinstance(named.type, String) else named.type
-    return AnyOf(column, bindparam(name, type_=ListOf(item)))
+    item = Text() if isinstance(column.expression.type, String) else column.expression.type
+    values = func.json_each(bindparam(name, type_=JsonList(item)))
+    listed = column.in_(select(literal_column("value")).select_from(values))
+    return EitherDialect(listed, column == any_(bindparam(name, type_=ARRAY(item))))
 
 
-@compiles(AnyOf, "postgresql")
-def _any_of_array(element: AnyOf, compiler: SQLCompiler, **options: object) -> str:
-    column, values = (compiler.process(each, **options) for each in element.clauses)
-    return f"{column} = ANY ({values})"
-
-
-@compiles(AnyOf, "sqlite")
-def _any_of_json(element: AnyOf, compiler: SQLCompiler, **options: object) -> str:
-    column, values = (compiler.process(each, **options) for each in element.clauses)
-    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 — both are written by SQLAlchemy
-
-
-class ApiText(FunctionElement[str]):
-    """A UUID or a moment as the API writes it, of which no object need be made.
+def api_text(column: ColumnElement[Any] | InstrumentedAttribute[Any]) -> EitherDialect:
+    """Return a column of UUIDs or moments as the text that the API writes.
 
     PostgreSQL writes it in less time than it takes to make objects and text of them again;
     SQLite would take longer than Python.
     """
-
-    inherit_cache = True
-
-    def __init__(self, column: SQLColumnExpression[Any]) -> None:
-        super().__init__(column)
-        [named] = self.clauses
-        self.type = ApiUuid() if isinstance(named.type, Uuid) else ApiMoment()
-
-
-def api_text(column: SQLColumnExpression[Any]) -> ApiText:
-    """Return a column of UUIDs or moments as the text that the API writes."""
-    return ApiText(column)
-
-
-@compiles(ApiText, "postgresql")
-def _text_by_postgresql(element: ApiText, compiler: SQLCompiler, **options: object) -> str:
-    column = compiler.process(element.clauses, **options)
-    if isinstance(element.type, ApiUuid):
-        return f"CAST({column} AS TEXT)"
-    return f"replace(to_char({column} AT TIME ZONE 'UTC', '{_RFC3339}'), '.000000Z', 'Z')"
-
-
-@compiles(ApiText, "sqlite")
-def _text_by_python(element: ApiText, compiler: SQLCompiler, **options: object) -> str:
-    return compiler.process(element.clauses, **options)
+    if isinstance(column.expression.type, Uuid):
+        return EitherDialect(type_coerce(column, ApiUuid()), cast(column, Text()))
+    written = func.to_char(func.timezone(literal_column("'UTC'"), column), _RFC3339)
+    short = func.replace(written, literal_column("'.000000Z'"), literal_column("'Z'"))
+    return EitherDialect(type_coerce(column, ApiMoment()), short)
 
 
 def insert_row(table: type[DeclarativeBase]) -> Insert:
@@ -213,36 +190,24 @@ def insert_row(table: type[DeclarativeBase]) -> Insert:
     return insert(table).values(_parameters(table))
 
 
-def upsert(table: type[DeclarativeBase], update: Collection[str] | None = None) -> Upsert:
+def upsert(table: type[DeclarativeBase], update: Collection[str] | None = None) -> Insert:
     """Return an INSERT that updates the row which has its primary key, if there is one.
 
     By default all other columns are updated; `update` names those that are. With none the row
     that is there stays as it is, but is locked until the transaction ends.
     """
+    statement = postgresql.insert(table).values(_parameters(table))  # SQLite has the same clauses
     keys = [column.key for column in table.__table__.primary_key]
     others = [name for name in _parameters(table) if name not in keys]
     changed = (others if update is None else update) or keys
-    return Upsert(
-        {
-            name: each.on_conflict_do_update(
-                index_elements=keys, set_={name: each.excluded[name] for name in changed}
-            )
-            for name, each in _inserts(table).items()
-        }
+    return statement.on_conflict_do_update(
+        index_elements=keys, set_={name: statement.excluded[name] for name in changed}
     )
 
 
-def insert_or_ignore(table: type[DeclarativeBase]) -> Upsert:
+def insert_or_ignore(table: type[DeclarativeBase]) -> Insert:
     """Return an INSERT that does nothing where any unique key is taken."""
-    return Upsert({name: each.on_conflict_do_nothing() for name, each in _inserts(table).items()})
-
-
-def _inserts(table: type[DeclarativeBase]) -> Mapping[str, sqlite.Insert | postgresql.Insert]:
-    values = _parameters(table)
-    return {
-        "sqlite": sqlite.insert(table).values(values),
-        "postgresql": postgresql.insert(table).values(values),
-    }
+    return postgresql.insert(table).values(_parameters(table)).on_conflict_do_nothing()
 
 
 def _parameters(table: type[DeclarativeBase]) -> dict[str, Any]:
@@ -251,8 +216,6 @@ def _parameters(table: type[DeclarativeBase]) -> dict[str, Any]:
 
 
 def _parameter(column: Column[Any]) -> BindParameter[Any]:
-    if column.default is not None:
-        return bindparam(column.key, default_of(column), type_=column.type)
-    if column.nullable:
-        return bindparam(column.key, None, type_=column.type)
-    return bindparam(column.key, type_=column.type)
+    if column.default is None and not column.nullable:
+        return bindparam(column.key, type_=column.type)
+    return bindparam(column.key, default_of(column), type_=column.type)

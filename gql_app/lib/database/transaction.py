@@ -7,8 +7,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar, overload
 from sqlalchemy import Dialect
 
 from gql_app.lib.database.errors import StatementError
-from gql_app.lib.database.postgresql import PostgresTransaction
-from gql_app.lib.database.sqlite import SqliteTransaction
+from gql_app.lib.database.pool import Connection, Pool
 from gql_app.lib.database.statements import Query, Statement, compiled
 
 Observer: TypeAlias = Callable[[str], AbstractContextManager[object]]
@@ -69,13 +68,11 @@ class Transaction(Reader):
     """
 
     def __init__(
-        self,
-        dialect: Dialect,
-        observer: Observer | None,
-        driver: SqliteTransaction | PostgresTransaction,
+        self, dialect: Dialect, observer: Observer | None, pool: Pool, connection: Connection
     ) -> None:
-        super().__init__(dialect, driver.fetch, observer)
-        self._driver: Final = driver
+        super().__init__(dialect, connection.fetch, observer)
+        self._pool: Final = pool
+        self._connection: Final = connection
         self.info: Final[dict[str, object]] = {}
         """What a rule leaves for its caller."""
         self._ready = True
@@ -88,7 +85,7 @@ class Transaction(Reader):
         Raises Unavailable, StatementError, and so IntegrityViolation: the transaction is to end.
         """
         statement = compiled(query, self._dialect)
-        return await self._run(self._driver.execute, statement.sql, statement.bind(values))
+        return await self._run(self._connection.execute, statement.sql, statement.bind(values))
 
     async def execute_many(
         self, query: Query[Any] | Statement, rows: Iterable[Mapping[str, object]], /
@@ -110,7 +107,9 @@ class Transaction(Reader):
         """Execute a statement with RETURNING once for each mapping; return what all rows build."""
         statement = compiled(query, self._dialect)
         many = [statement.bind(values) for values in rows]
-        return statement.built(await self._run(self._driver.fetch_many, statement.sql, many), query)
+        return statement.built(
+            await self._run(self._connection.fetch_many, statement.sql, many), query
+        )
 
     def after_commit(self, callback: Callable[[], object], /) -> None:
         """Call something once the commit is known to have gone through; never after a rollback."""
@@ -119,14 +118,17 @@ class Transaction(Reader):
     async def commit(self) -> None:
         """Commit, and call what waits for it."""
         self._ready = False
-        await self._driver.commit()
+        try:
+            await self._connection.commit()
+        finally:
+            self._pool.release(self._connection)
         for callback in self._callbacks:
             callback()
 
     async def rollback(self) -> None:
         """Roll back."""
         self._ready = False
-        await self._driver.rollback()
+        await self._pool.settle(self._connection)
 
     def check(self) -> None:
         """Raise what a statement failed by: nothing can follow but the end."""

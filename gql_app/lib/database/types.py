@@ -1,6 +1,6 @@
 """Column types, and how their values are sent to each database and read from it."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
@@ -12,7 +12,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
-    Dialect,
     Enum,
     Float,
     Integer,
@@ -22,62 +21,28 @@ from sqlalchemy import (
     Text,
     Uuid,
 )
-from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
+from sqlalchemy.types import NullType, TypeEngine
 
 Converter: TypeAlias = Callable[[Any], object]
 
 
-class Moment(TypeDecorator[datetime]):
-    """A moment to the microsecond; SQLite knows no time zones, so it is kept in UTC."""
+class Moment(DateTime):
+    """A moment to the microsecond, in UTC; SQLite knows no time zones."""
 
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    @property
-    def python_type(self) -> type[datetime]:
-        """The type of its values; a decorator doesn't pass on what it decorates."""
-        return datetime
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the value in UTC, as SQLite stores it."""
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return a stored value with its time zone."""
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.replace(tzinfo=UTC)
+    def __init__(self) -> None:
+        super().__init__(timezone=True)
 
 
-class ListOf(TypeDecorator[Collection[Any]]):
-    """A list of values as one parameter: an array, or JSON where there are none."""
-
-    impl = ARRAY
-    cache_ok = True
-
-    def __init__(self, item: TypeEngine[Any]) -> None:
-        super().__init__(item)
-        self.item = item
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return the type that the database has for it."""
-        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else ARRAY(self.item))
+class JsonList(ARRAY[Any]):
+    """A list of values as one parameter, for a database that knows no arrays."""
 
 
-class ApiUuid(TypeDecorator[str]):
+class ApiUuid(Text):
     """The text that the API writes for a UUID."""
 
-    impl = Text
-    cache_ok = True
 
-
-class ApiMoment(TypeDecorator[str]):
+class ApiMoment(Text):
     """The text that the API writes for a moment, as of RFC 3339."""
-
-    impl = Text
-    cache_ok = True
 
 
 class Codec(NamedTuple):
@@ -91,8 +56,8 @@ class Codec(NamedTuple):
 
 def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
     """Return how a type's values are sent and read. Raises TypeError if none knows it."""
-    if isinstance(kind, ListOf) and dialect == "sqlite":
-        return Codec(_list_writer(codec(kind.item, dialect).encode))
+    if isinstance(kind, JsonList):
+        return Codec(_list_writer(codec(kind.item_type, dialect).encode))
     for each, found in _CODECS[dialect].items():
         if isinstance(kind, each) and not isinstance(kind, Enum):
             return found
@@ -106,7 +71,9 @@ def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
 def default_of(column: Column[Any], *, updating: bool = False) -> object:
     """Return the value that a column takes where a statement names none. Raises TypeError."""
     default = column.onupdate if updating else column.default
-    if default is None or not default.is_scalar:
+    if default is None:
+        return None
+    if not default.is_scalar:
         msg = f"{column} has a default that is no plain value: write it in each statement."
         raise TypeError(msg)
     return default.arg  # type: ignore[attr-defined]  # it is scalar
@@ -116,11 +83,10 @@ def check_metadata(metadata: MetaData) -> None:
     """Raise TypeError if a column is of a type that isn't known here, or has a computed default."""
     for table in metadata.sorted_tables:
         for column in table.columns:
+            default_of(column)
+            default_of(column, updating=True)
             for dialect in _CODECS:
                 codec(column.type, dialect)
-            for updating, default in ((False, column.default), (True, column.onupdate)):
-                if default is not None:
-                    default_of(column, updating=updating)
 
 
 def _store_moment(value: datetime) -> str:
@@ -162,7 +128,7 @@ _AS_THE_DRIVER_HAS_IT: Final[Mapping[type[TypeEngine[Any]], Codec]] = dict.fromk
 _CODECS: Final[Mapping[str, Mapping[type[TypeEngine[Any]], Codec]]] = {
     "postgresql": {
         JSON: Codec(_write_json, _read_json),
-        **dict.fromkeys((ApiUuid, ApiMoment, ListOf, ARRAY, Uuid, Moment, Boolean), Codec()),
+        **dict.fromkeys((ARRAY, Uuid, Moment, Boolean), Codec()),
         **_AS_THE_DRIVER_HAS_IT,
     },
     "sqlite": {

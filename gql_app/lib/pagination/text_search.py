@@ -7,11 +7,10 @@ characters, in any locale, so that shorter texts are found by an index as well.
 import re
 from collections.abc import Callable, Sequence
 from operator import contains
-from typing import Final, Self
+from typing import Final
 
 from sqlalchemy import (
     ARRAY,
-    Boolean,
     ColumnElement,
     Integer,
     Text,
@@ -21,12 +20,9 @@ from sqlalchemy import (
     literal_column,
     or_,
 )
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.sql.operators import OperatorType
 
+from gql_app.lib.database import EitherDialect
 from gql_app.lib.pagination.cursors import InvalidArgument
 from gql_app.lib.pagination.list_query import NOTHING, Condition
 from gql_app.lib.text import LONGEST_DECOMPOSITION, MAX_MARKS, TooManyMarks, normalise
@@ -122,7 +118,8 @@ def _conditions(
     """Return that a column contains a text: for a row at hand, by trigrams, by NGRAM_ARRAY.
 
     strpos needs no escaping, and takes half as long as LIKE, which PostgreSQL's prepared plans
-    make the pattern of anew for each row.
+    make the pattern of anew for each row. Both of an index's ways at once would let these plans
+    take the trigrams' index for a short text, of which that finds everything.
     """
     text, zero = bindparam(f"{name}_text", type_=Text()), literal_column("0", Integer())
     at_hand = EitherDialect(func.instr(column, text) > zero, func.strpos(column, text) > zero)
@@ -131,33 +128,6 @@ def _conditions(
     has_all = ngram_array.bool_op("@>")(bindparam(f"{name}_ngrams", type_=ARRAY(Text())))
     by_ngrams = EitherDialect(at_hand, and_(has_all, at_hand))
     return at_hand, EitherDialect(at_hand, like), by_ngrams
-
-
-class EitherDialect(FunctionElement[bool]):
-    """A condition in two spellings: the first is sent to SQLite, the second to PostgreSQL.
-
-    Both of an index's ways at once would let PostgreSQL's prepared plans take the trigrams'
-    index for a short text, of which that finds everything.
-    """
-
-    inherit_cache = True
-    type = Boolean()
-
-    def self_group(self, against: OperatorType | None = None) -> Self:  # noqa: ARG002 — as its base has it
-        """Return itself: SQLite would be asked whether it equals 1."""
-        return self
-
-
-@compiles(EitherDialect, "sqlite")
-def _first(element: EitherDialect, compiler: SQLCompiler, **options: object) -> str:
-    first, _ = element.clauses  # what is processed has its values sent, written or not
-    return f"({compiler.process(first, **options)})"
-
-
-@compiles(EitherDialect, "postgresql")
-def _second(element: EitherDialect, compiler: SQLCompiler, **options: object) -> str:
-    _, second = element.clauses
-    return f"({compiler.process(second, **options)})"
 
 
 def ngrams(text: str) -> list[str]:

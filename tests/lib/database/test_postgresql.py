@@ -7,18 +7,8 @@ import pytest
 from sqlalchemy import bindparam, column, func, select, table, text
 from sqlalchemy.dialects.postgresql import VARCHAR
 
-from gql_app.lib.database import (
-    Busy,
-    CommitOutcomeUnknown,
-    Conflict,
-    ConnectionLost,
-    Database,
-    Full,
-    Query,
-    StatementError,
-    Transaction,
-    Unavailable,
-)
+from gql_app.lib.database import Busy, Database, Query, StatementError, Transaction, Unavailable
+from gql_app.lib.database.errors import CommitOutcomeUnknown, Conflict, ConnectionLost, Full
 from tests.lib.database.people import (
     NAMES,
     ONE,

@@ -10,7 +10,6 @@ from sqlalchemy import Text, bindparam, delete, func, select, text, update
 
 from gql_app.lib.database import (
     Busy,
-    ConnectionLost,
     Database,
     IntegrityViolation,
     Query,
@@ -21,6 +20,7 @@ from gql_app.lib.database import (
     sqlite_file,
     upsert,
 )
+from gql_app.lib.database.errors import ConnectionLost
 from tests.databases import Postgres
 from tests.lib.database.people import (
     AT,

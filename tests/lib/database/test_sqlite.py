@@ -19,7 +19,7 @@ from gql_app.lib.database import (
     Unavailable,
     sqlite_file,
 )
-from gql_app.lib.database import sqlite_connection as connection
+from gql_app.lib.database import sqlite as connection
 from tests.lib.database.people import COUNT, NAMES, ONE, PATIENCE, add, make_table, past, until
 
 SIZE = 2

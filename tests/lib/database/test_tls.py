@@ -15,9 +15,9 @@ from gql_app.lib.database import (
     Query,
     Unavailable,
     in_the_clear,
-    sslmode,
     tls_advice,
 )
+from gql_app.lib.database.servers import sslmode
 
 PASSWORD = "s3cret-of-db"
 ELSEWHERE = "0.0.0.0"  # noqa: S104 — this machine by an address that is none of loopback's

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from sqlalchemy import select, text
 
-from gql_app.lib.database import CommitOutcomeUnknown, ConnectionLost, Database, Transaction
+from gql_app.lib.database import Database, Transaction
+from gql_app.lib.database.errors import CommitOutcomeUnknown, ConnectionLost
 from tests.lib.database.people import (
     NAMES,
     ONE,

@@ -22,7 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from gql_app.lib.database import Database, Moment, check_metadata
+from gql_app.lib.database import Database, Moment
+from gql_app.lib.database.types import check_metadata
 from tests.lib.database.people import Row
 
 
