@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gql_app.lib.server import ASGIApp
+from starlette.types import ASGIApp
 
 
 def refuse(status: int, message: str, headers: Mapping[str, str]) -> ASGIApp:

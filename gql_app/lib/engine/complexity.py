@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
+from operator import add
 from typing import Final, NamedTuple, Self
 
 from graphql import (
     FieldNode,
+    FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLEnumType,
-    GraphQLField,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLNamedType,
@@ -18,26 +19,27 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
-    NamedTypeNode,
     OperationDefinitionNode,
     SelectionSetNode,
     ValueNode,
     VariableNode,
     get_named_type,
     get_nullable_type,
+    is_composite_type,
     is_list_type,
+    is_object_type,
 )
 
-from gql_app.lib.engine.field_collection import Fragments
-
+Fragments = Mapping[str, FragmentDefinitionNode]
+"""The fragments of a document by their names."""
 INTROSPECTION: Final = frozenset({"__schema", "__type"})
 """Fields whose depth doesn't count: clients' introspection queries nest deep, and end soon."""
 PAGE_FIELDS: Final = frozenset({"nodes", "edges"})
 """Fields of a connection that hold its rows."""
 SIZE_ARGUMENTS: Final = frozenset({"first", "last"})
 """Arguments that say how many rows a page has."""
-_MAX_DIGITS: Final = 9
-"""Digits of a number that is read; one with more is larger than any page."""
+_MAX_DIGITS: Final = 10
+"""Characters of a number that are read: with so many it is larger than any page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +72,8 @@ class Complexity(NamedTuple):
 
     def plus(self, other: Self) -> "Complexity":
         """Return the complexity of both side by side."""
-        return Complexity(
-            max(self.depth, other.depth),
-            self.roots + other.roots,
-            self.spreads + other.spreads,
-            self.cost + other.cost,
-            self.per_row + other.per_row,
-        )
+        sums = map(add, self[1:], other[1:])
+        return Complexity(max(self.depth, other.depth), *sums)
 
 
 class ComplexityCalculator:
@@ -112,10 +109,8 @@ class ComplexityCalculator:
         }
         # A fragment comes after those it spreads, so that no chain of them is recursed into.
         for name in TopologicalSorter(graph).static_order():
-            fragment = fragments[name]
-            self._fragments[name] = self._selections(
-                fragment.selection_set, self._type(fragment.type_condition)
-            )
+            kind = schema.get_type(fragments[name].type_condition.name.value)
+            self._fragments[name] = self._selections(fragments[name].selection_set, kind)
 
     def operation(self, operation: OperationDefinitionNode) -> Complexity:
         """Return an operation's complexity; its cost by the variables it was made with."""
@@ -131,7 +126,7 @@ class ComplexityCalculator:
                 part = self._field(selection, parent)
             elif isinstance(selection, InlineFragmentNode):
                 condition = selection.type_condition
-                kind = self._type(condition) if condition else parent
+                kind = self._schema.get_type(condition.name.value) if condition else parent
                 part = self._selections(selection.selection_set, kind)
             else:
                 assert isinstance(selection, FragmentSpreadNode)  # noqa: S101 — for mypy: nothing else can be selected
@@ -143,26 +138,18 @@ class ComplexityCalculator:
     def _field(self, node: FieldNode, parent: GraphQLNamedType | None) -> Complexity:
         self.aliases += node.alias is not None
         name = node.name.value
-        field = self._definition(parent, name)
+        field = self._schema.get_field(parent, name) if is_composite_type(parent) else None
         kind = get_named_type(field.type) if field else None
         below = self._selections(node.selection_set, kind) if node.selection_set else Complexity()
         depth = 1 if name in INTROSPECTION else below.depth + 1
         cost = 1 + below.cost + (below.per_row and self._page_size(node) * below.per_row)
-        if name in PAGE_FIELDS and _is_connection(parent):
+        if name in PAGE_FIELDS and is_object_type(parent) and "pageInfo" in parent.fields:
             return Complexity(depth, 1, below.spreads, per_row=cost)
         if parent and parent.name.startswith("__"):
             cost *= _introspection_sizes(self._schema).get(name, 1)
         elif field and is_list_type(get_nullable_type(field.type)):
             cost *= self._list_sizes.unpaged
         return Complexity(depth, 1, below.spreads, cost)
-
-    def _definition(self, parent: GraphQLNamedType | None, name: str) -> GraphQLField | None:
-        if not isinstance(parent, GraphQLObjectType | GraphQLInterfaceType):
-            return None
-        return self._schema.get_field(parent, name)
-
-    def _type(self, node: NamedTypeNode) -> GraphQLNamedType | None:
-        return self._schema.get_type(node.name.value)
 
     def _page_size(self, node: FieldNode) -> int:
         """Return the rows a page may have; a size that is refused later is brought in bounds."""
@@ -179,9 +166,7 @@ class ComplexityCalculator:
             node = self._defaults.get(name)
         if not isinstance(node, IntValueNode):
             return None
-        if len(node.value) > _MAX_DIGITS:
-            return self._list_sizes.max_page
-        return self._list_sizes.page(int(node.value))
+        return self._list_sizes.page(int(node.value[:_MAX_DIGITS]))
 
 
 def _spreads(selections: SelectionSetNode) -> Iterator[str]:
@@ -195,13 +180,9 @@ def _spreads(selections: SelectionSetNode) -> Iterator[str]:
                 waiting.append(selection.selection_set)
 
 
-def _is_connection(kind: GraphQLNamedType | None) -> bool:
-    return isinstance(kind, GraphQLObjectType) and "pageInfo" in kind.fields
-
-
 @cache
 def _introspection_sizes(schema: GraphQLSchema) -> Mapping[str, float]:
-    """Return the mean lengths of introspection's lists, by their fields.
+    """Return the mean lengths of introspection's lists, by their fields, once for each schema.
 
     An `ofType` is most often null, so that the seven levels which clients ask for cost little.
     """

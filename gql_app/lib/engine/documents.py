@@ -20,7 +20,6 @@ from graphql import (
 from gql_app.lib.engine.compiled import Plan
 from gql_app.lib.engine.complexity import ComplexityCalculator, ListSizes
 from gql_app.lib.engine.limits import Limits
-from gql_app.lib.engine.validation import validate
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 """What all the documents of a cache may take together."""
@@ -138,7 +137,10 @@ class DocumentValidator:
     ) -> tuple[Document, OperationDefinitionNode]:
         """Return a valid document and its operation of a name. Raises InvalidDocument."""
         known = self.documents.get(text)
-        document = known or self._parse(text)
+        try:
+            document = known or Document.of(self._limits.parse(text), text)
+        except GraphQLError as error:
+            raise InvalidDocument(error) from None
         operation = document.operation(name)
         if operation is None:
             raise InvalidDocument(
@@ -149,19 +151,17 @@ class DocumentValidator:
             )
         self._limit(document, operation, variables)
         if known is None:
-            self._validate(document)
+            errors = self._limits.validate(
+                self._schema, document.node, introspection=self._introspection
+            )
+            if errors:
+                raise InvalidDocument(*errors)
             self.documents.add(text, document)
         if name is None and len(document.operations) > 1:
             # GraphQL section 6.1, GetOperation: nothing is guessed.
             message = "The document has several operations: operationName must say which to run."
             raise InvalidDocument(GraphQLError(message, document.operations))
         return document, operation
-
-    def _parse(self, text: str) -> Document:
-        try:
-            return Document.of(self._limits.parse(text), text)
-        except GraphQLError as error:
-            raise InvalidDocument(error) from None
 
     def _limit(
         self,
@@ -198,19 +198,6 @@ class DocumentValidator:
         for name in document.size_variables:
             sizes += (self._list_sizes.page(variables[name]) if name in variables else _ABSENT,)
         return sizes
-
-    def _validate(self, document: Document) -> None:
-        try:
-            errors = validate(
-                self._schema,
-                document.node,
-                comparisons=self._limits.comparisons,
-                introspection=self._introspection,
-            )
-        except ValueError as error:  # an integer too long for Python to read
-            errors = [GraphQLError("", original_error=error)]
-        if errors:
-            raise InvalidDocument(*errors)
 
 
 def _tokens(node: DocumentNode) -> Iterator[Token]:

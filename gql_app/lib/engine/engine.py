@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 from inspect import isawaitable
-from types import TracebackType
 from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, execute
 
-from gql_app.lib.engine.compiled import Operation, Plan
+from gql_app.lib.engine.compiled import Plan
 from gql_app.lib.engine.complexity import ListSizes
 from gql_app.lib.engine.documents import Document, DocumentValidator, InvalidDocument
 from gql_app.lib.engine.limits import Limits
@@ -57,12 +56,7 @@ class Timeout:
         self._timer = asyncio.get_running_loop().call_later(self._seconds, self._expire)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Raise TimeoutError if the block was cancelled by this, and by nobody else."""
         self._timer.cancel()
         if self.expired and not self._task.uncancel() and kind is asyncio.CancelledError:
@@ -131,7 +125,9 @@ class Engine(Generic[C]):
         except Exception as error:  # noqa: BLE001 — what graphql-core didn't expect is an answer, too
             late = timeout.expired and isinstance(error, TimeoutError)
             cause = OperationTimeout(self._timeout) if late else error
-            return self._failed([_graphql_error(cause)], context, executed=late)
+            if not isinstance(cause, GraphQLError):
+                cause = GraphQLError(str(cause), original_error=cause)
+            return self._failed([cause], context, executed=late)
         if result.errors:
             result.errors = self._map_errors(result.errors, context, executed=True)
         return result
@@ -166,13 +162,10 @@ class Engine(Generic[C]):
             return None
         plans, key = document.plans, id(operation)
         if key not in plans:
-            hidden = not self._introspection
-            compiled = Operation(self._schema.core, operation, document.fragments, hidden)
-            plans[key] = compile_plan(self._schema, compiled)
+            plans[key] = compile_plan(
+                self._schema,
+                operation,
+                document.fragments,
+                hide_suggestions=not self._introspection,
+            )
         return plans[key]
-
-
-def _graphql_error(error: Exception) -> GraphQLError:
-    if isinstance(error, GraphQLError):
-        return error
-    return GraphQLError(str(error), original_error=error)

@@ -7,7 +7,7 @@ import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
 from gql_app.lib.engine.engine import OperationTimeout
-from gql_app.lib.engine.validation import MAX_ERRORS
+from gql_app.lib.engine.limits import MAX_ERRORS
 
 DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
 MAX_MESSAGE: Final = 1000

@@ -1,19 +1,31 @@
-"""Limits of a document, all of them checked before it is validated, let alone executed."""
+"""Limits of a document: how it is parsed, measured and validated in bounded time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from graphql import (
+    ASTValidationRule,
     DocumentNode,
     GraphQLError,
+    GraphQLSchema,
     GraphQLSyntaxError,
+    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
+    OverlappingFieldsCanBeMergedRule,
+    SelectionSetNode,
+    ValidationContext,
     parse,
+    specified_rules,
+    validate,
 )
+from graphql.validation.validate import ValidationAbortedError
 
-from gql_app.lib.engine.complexity import ComplexityCalculator
+from gql_app.lib.engine.complexity import Complexity, ComplexityCalculator
 
+MAX_ERRORS: Final = 5
+"""Errors of a document that are answered, for it can be made of nothing else, and each may
+print a large part of it."""
 _ABORTED: Final = "Parsing aborted."
 """How a message of the parser ends where a limit stopped it, and nowhere else."""
 
@@ -65,38 +77,48 @@ class Limits:
         calculator: ComplexityCalculator,
     ) -> list[GraphQLError]:
         """Return an error for each limit that is exceeded if the chosen one is executed."""
-        complexities = [calculator.operation(each) for each in operations]
-        cost = next(c.cost for o, c in zip(operations, complexities, strict=True) if o is chosen)
+        by_operation = {id(each): calculator.operation(each) for each in operations}
+        cost = by_operation[id(chosen)].cost
+        depth, roots, spreads, *_ = map(max, *by_operation.values(), Complexity())
         counts = (
             (len(operations), self.operations, "The document has {:,} operations"),
             (directives, self.directives, "The document has {:,} directives"),
             (calculator.aliases, self.aliases, "The document has {:,} aliases"),
-            (
-                max(each.depth for each in complexities),
-                self.depth,
-                "The document is {:,} fields deep",
-            ),
-            (
-                max(each.roots for each in complexities),
-                self.root_fields,
-                "An operation has {:,} root fields",
-            ),
-            (
-                max(each.spreads for each in complexities),
-                self.spreads,
-                "An operation spreads {:,} fragments",
-            ),
-            (
-                cost,
-                self.cost,
-                "The cost of the operation is {:,.0f} objects and values",
-            ),
+            (depth, self.depth, "The document is {:,} fields deep"),
+            (roots, self.root_fields, "An operation has {:,} root fields"),
+            (spreads, self.spreads, "An operation spreads {:,} fragments"),
+            (cost, self.cost, "The cost of the operation is {:,.0f} objects and values"),
         )
         return [
             GraphQLError(f"{words.format(count)}; the limit is {limit}.")
             for count, limit, words in counts
             if count > limit
         ]
+
+    def validate(
+        self, schema: GraphQLSchema, document: DocumentNode, *, introspection: bool
+    ) -> list[GraphQLError]:
+        """Return the errors of a document by all rules of GraphQL section 5.
+
+        Without introspection they give nothing of the schema away.
+        """
+        overlapping = _overlapping_rule(self.comparisons)
+        rules: list[type[ASTValidationRule]] = [
+            overlapping if rule is OverlappingFieldsCanBeMergedRule else rule
+            for rule in specified_rules
+        ]
+        if not introspection:
+            rules.append(NoSchemaIntrospectionCustomRule)
+        try:
+            errors = validate(
+                schema, document, rules, max_errors=MAX_ERRORS, hide_suggestions=not introspection
+            )
+        except ValueError as why:  # an integer too long for Python to read
+            return [GraphQLError("", original_error=why)]
+        if not introspection:
+            for error in errors:  # ScalarLeafsRule suggests all the same
+                error.message = error.message.partition(" Did you mean ")[0]
+        return errors
 
     def _why_aborted(self, message: str) -> str:
         if "comments" in message:
@@ -106,3 +128,33 @@ class Limits:
         if "code points" in message:
             return f"The document is too long; the limit is {self.length} characters."
         return "The document is nested too deeply to be read."
+
+
+def _overlapping_rule(comparisons: int) -> type[ASTValidationRule]:
+    """Return the rule that fields of one name can be merged, which compares so many pairs."""
+
+    class Overlapping(OverlappingFieldsCanBeMergedRule):
+        """Compares fields of one name pair by pair, so many times and no more.
+
+        Its time is quadratic in how often a field is repeated. graphql-core stops it after
+        half a second.
+        """
+
+        def __init__(self, context: ValidationContext) -> None:
+            super().__init__(context)
+            self.rule_context.remaining_complexity_budget = comparisons
+
+        def enter_selection_set(
+            self, selection_set: SelectionSetNode, _key: object, parent: object, *_: object
+        ) -> None:
+            try:
+                super().enter_selection_set(selection_set, _key, parent)
+            except ValidationAbortedError as error:
+                if self.rule_context.remaining_complexity_budget < 0:
+                    error.message = (
+                        "The document repeats its fields too often to compare them all; "
+                        f"the limit is {comparisons} comparisons."
+                    )
+                raise
+
+    return Overlapping

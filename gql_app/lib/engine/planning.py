@@ -5,12 +5,14 @@ from typing import Final, cast
 
 from graphql import (
     FieldNode,
+    FragmentDefinitionNode,
     GraphQLField,
     GraphQLNamedType,
     GraphQLObjectType,
     GraphQLOutputType,
+    OperationDefinitionNode,
     OperationType,
-    SelectionSetNode,
+    ResponsePath,
     get_named_type,
     is_leaf_type,
     is_list_type,
@@ -20,17 +22,11 @@ from graphql import (
 from strawberry.permission import PermissionExtension
 from strawberry.types.field import StrawberryField
 
-from gql_app.lib.engine.compiled import (
-    Complete,
-    DirectResolver,
-    Operation,
-    Plan,
-    RootField,
-    Value,
-)
+from gql_app.lib.engine.compiled import Complete, DirectResolver, Plan, RootField, Value
 from gql_app.lib.engine.completion import AttributeField, leaf, list_of, non_null, object_of
-from gql_app.lib.engine.field_collection import collect_fields
+from gql_app.lib.engine.complexity import Fragments
 from gql_app.lib.engine.schema import Schema
+from gql_app.lib.engine.selection import collect_fields
 
 TYPENAME: Final = "__typename"
 
@@ -39,30 +35,36 @@ class Unsupported(Exception):
     """Something that is left to graphql-core."""
 
 
-def compile_plan(schema: Schema, operation: Operation) -> Plan | None:
+def compile_plan(
+    schema: Schema,
+    node: OperationDefinitionNode,
+    fragments: dict[str, FragmentDefinitionNode],
+    *,
+    hide_suggestions: bool,
+) -> Plan | None:
     """Return the plan of an operation; None if graphql-core is to execute it.
 
     The operation is of a valid document without directives. There is no plan for several fields
     of a mutation, for abstract types, and for resolvers below the root.
     """
     try:
-        return Plan(operation, _Planner(schema, operation).root_fields())
+        fields = _Planner(schema, fragments).root_fields(node)
     except Unsupported:
         return None
+    return Plan(schema.core, node, fragments, hide_suggestions, fields)
 
 
 class _Planner:
     """Plans the fields of one operation."""
 
-    def __init__(self, schema: Schema, operation: Operation) -> None:
+    def __init__(self, schema: Schema, fragments: Fragments) -> None:
         self._schema = schema
-        self._operation = operation
+        self._fragments = fragments
 
-    def root_fields(self) -> list[RootField]:
+    def root_fields(self, node: OperationDefinitionNode) -> list[RootField]:
         """Return the fields at the root. Raises Unsupported."""
-        node = self._operation.node
         parent = self._schema.core.get_root_type(node.operation)
-        fields = collect_fields([node.selection_set], self._operation.fragments)
+        fields = collect_fields([node], self._fragments)
         if parent is None or (node.operation is OperationType.MUTATION and len(fields) > 1):
             raise Unsupported  # several of a mutation would have to be run one after the other
         planned = [self._root_field(parent, *each) for each in fields.items()]
@@ -75,31 +77,29 @@ class _Planner:
     def _root_field(
         self, parent: GraphQLObjectType, response_name: str, nodes: list[FieldNode]
     ) -> RootField:
-        definition, field = self._definition(parent, nodes)
-        if field is not None and field.is_basic_field:
-            raise Unsupported
+        definition, field = self._definition(parent, nodes, is_basic=False)
         complete = self._complete(definition.type, parent, nodes)
+        path = ResponsePath(None, response_name, parent.name)
         direct = _direct_resolver(field, definition) if field else None
-        return RootField(response_name, nodes, definition, parent, complete, direct)
+        return RootField(response_name, nodes, definition, parent, complete, path, direct)
 
     def _attribute_field(
         self, parent: GraphQLObjectType, response_name: str, nodes: list[FieldNode]
     ) -> AttributeField:
-        definition, field = self._definition(parent, nodes)
-        if field is not None and not field.is_basic_field:
-            raise Unsupported
+        definition, field = self._definition(parent, nodes, is_basic=True)
         complete = self._complete(definition.type, parent, nodes)
         attribute = field.python_name if field else None
         return AttributeField(response_name, nodes, definition, parent, complete, attribute)
 
     def _definition(
-        self, parent: GraphQLObjectType, nodes: list[FieldNode]
+        self, parent: GraphQLObjectType, nodes: list[FieldNode], *, is_basic: bool
     ) -> tuple[GraphQLField, StrawberryField | None]:
         """Return graphql-core's definition of a field, and Strawberry's but for __typename."""
         name = nodes[0].name.value
         definition = self._schema.core.get_field(parent, name)
         field = self._schema.field(parent.name, name)
-        if definition is None or (field is None and name != TYPENAME):
+        is_planned = field.is_basic_field == is_basic if field else name == TYPENAME
+        if definition is None or not is_planned:
             raise Unsupported
         return definition, field
 
@@ -123,8 +123,7 @@ class _Planner:
             return []
         if not is_object_type(kind):
             raise Unsupported
-        sets: list[SelectionSetNode] = [n.selection_set for n in nodes if n.selection_set]
-        fields = collect_fields(sets, self._operation.fragments)
+        fields = collect_fields(nodes, self._fragments)
         return [self._attribute_field(kind, *each) for each in fields.items()]
 
 

@@ -1,14 +1,22 @@
 """Selection: what an operation selects below a field, so that nothing else is read."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import strawberry
-from graphql import FieldNode, GraphQLNamedType, SelectionSetNode, get_named_type, is_object_type
+from graphql import (
+    FieldNode,
+    FragmentSpreadNode,
+    GraphQLNamedType,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionNode,
+    get_named_type,
+    is_object_type,
+)
 
+from gql_app.lib.engine.complexity import Fragments
 from gql_app.lib.engine.documents import Document
-from gql_app.lib.engine.field_collection import Fragments, collect_fields
 from gql_app.lib.engine.schema import Schema
 
 MAX_CACHED: Final = 32
@@ -55,59 +63,58 @@ def selected_fields(info: strawberry.Info[C, Any], *path: str) -> frozenset[str]
 
     The path is of Python's names, too. What a directive may leave out counts as selected.
     """
-    schema, operation = info.schema, info.operation
+    schema, fragments = info.schema, info.context.document.fragments
     assert isinstance(schema, Schema)  # noqa: S101 — for mypy: the engine executes by no other
-    root = schema.core.get_root_type(operation.operation)
-    level = _Level(schema, info.context.document.fragments, root, [operation.selection_set])
-    for name in _response_names(info):
-        level = level.below([each for each in level.fields() if each.response_name == name])
-    for step in path:
-        level = level.below([each for each in level.fields() if each.python_name == step])
-    return frozenset(each.python_name for each in level.fields() if each.python_name)
+    kind: GraphQLNamedType | None = schema.core.get_root_type(info.operation.operation)
+    nodes: Sequence[OperationDefinitionNode | FieldNode] = [info.operation]
+    answered = [key for key in info.path.as_list() if isinstance(key, str)]
+    for depth, step in enumerate((*answered, *path, None)):
+        if not is_object_type(kind):
+            break
+        fields = collect_fields(nodes, fragments)
+        if depth >= len(answered):
+            fields = _by_python_name(schema, kind.name, fields)
+        if step is None:
+            return frozenset(fields)
+        nodes = selected = fields.get(step, [])
+        definition = schema.core.get_field(kind, selected[0].name.value) if selected else None
+        kind = get_named_type(definition.type) if definition else None
+    return frozenset()
 
 
-class _Selected(NamedTuple):
-    """A field that is selected."""
+def collect_fields(
+    nodes: Sequence[OperationDefinitionNode | FieldNode], fragments: Fragments
+) -> dict[str, list[FieldNode]]:
+    """Return the fields that are selected of any of the nodes, by their names in the answer.
 
-    response_name: str
-    python_name: str | None
-    """None for __typename."""
-    kind: GraphQLNamedType
-    """The type of its value, or of the items of its lists."""
-    nodes: list[FieldNode]
-
-
-@dataclass(frozen=True, slots=True)
-class _Level:
-    """Selection sets of one type; of none, where nothing is selected."""
-
-    schema: Schema
-    fragments: Fragments
-    kind: GraphQLNamedType | None
-    selection_sets: list[SelectionSetNode]
-
-    def fields(self) -> list[_Selected]:
-        """Return the fields that are selected here."""
-        if not is_object_type(self.kind):
-            return []
-        selected = []
-        for name, nodes in collect_fields(self.selection_sets, self.fragments).items():
-            definition = self.schema.core.get_field(self.kind, nodes[0].name.value)
-            assert definition is not None  # noqa: S101 — for mypy: the document is valid
-            field = self.schema.field(self.kind.name, nodes[0].name.value)
-            python_name = field.python_name if field else None
-            kind = get_named_type(definition.type)
-            selected.append(_Selected(name, python_name, kind, nodes))
-        return selected
-
-    def below(self, fields: Sequence[_Selected]) -> "_Level":
-        """Return what is selected of some fields of one type."""
-        kind = fields[0].kind if fields else None
-        nodes = [node for each in fields for node in each.nodes]
-        sets = [node.selection_set for node in nodes if node.selection_set]
-        return _Level(self.schema, self.fragments, kind, sets)
+    The order is that of GraphQL section 6.3.2, CollectFields. Two things differ. Directives are
+    not read: what they may leave out is there. Type conditions are not, either, for a valid
+    document has none on an object type that doesn't hold.
+    """
+    fields: dict[str, list[FieldNode]] = {}
+    spread: set[str] = set()
+    waiting: list[SelectionNode] = []
+    for node in nodes:
+        waiting += reversed(node.selection_set.selections if node.selection_set else ())
+        while waiting:
+            selection = waiting.pop()
+            if isinstance(selection, FieldNode):
+                name = (selection.alias or selection.name).value
+                fields.setdefault(name, []).append(selection)
+            elif isinstance(selection, InlineFragmentNode):
+                waiting += reversed(selection.selection_set.selections)
+            elif isinstance(selection, FragmentSpreadNode) and selection.name.value not in spread:
+                spread.add(selection.name.value)
+                waiting += reversed(fragments[selection.name.value].selection_set.selections)
+    return fields
 
 
-def _response_names(info: strawberry.Info[C, Any]) -> list[str]:
-    """Return where a field stands in the answer, whichever item of a list it belongs to."""
-    return [key for key in info.path.as_list() if isinstance(key, str)]
+def _by_python_name(
+    schema: Schema, type_name: str, fields: Mapping[str, list[FieldNode]]
+) -> dict[str, list[FieldNode]]:
+    """Return fields by Python's names; __typename has none."""
+    named: dict[str, list[FieldNode]] = {}
+    for nodes in fields.values():
+        if field := schema.field(type_name, nodes[0].name.value):
+            named.setdefault(field.python_name, []).extend(nodes)
+    return named

@@ -1,6 +1,6 @@
 """HTTP/1.1 on uvicorn: deadlines, limits, strict framing, a graceful stop, and workers."""
 
-from gql_app.lib.server.asgi import ASGIApp, Disconnect
+from gql_app.lib.server.cycle import Disconnect
 from gql_app.lib.server.limits import ConnectionLimits, Usage
 from gql_app.lib.server.protocol import HttpProtocol, Refuse
 from gql_app.lib.server.proxies import ProxyHeadersMiddleware
@@ -9,7 +9,6 @@ from gql_app.lib.server.sockets import CannotListen, bind
 
 __all__ = [
     "GRACEFUL_TIMEOUT",
-    "ASGIApp",
     "CannotListen",
     "ConnectionLimits",
     "Disconnect",

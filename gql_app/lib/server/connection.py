@@ -21,14 +21,16 @@ class Connection:
         self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, timeout: float
     ) -> None:
         self.write: Final = transport.write
-        self.is_reading = True
+        self.pause_reading: Final = transport.pause_reading
+        self.resume_reading: Final = transport.resume_reading
+        self.linger: Final = Deadline(loop, transport.close)
         self._transport = transport
         self._timeout = timeout
         self._taken = Deadline(loop, self._check_taken)
-        self._linger = Deadline(loop, transport.close)
         self._unsent = self._discarded = 0
-        self._writable: asyncio.Event | None = None
-        """Set when the peer has taken enough; None as long as there is no need to wait."""
+        self._writable: Final = asyncio.Event()
+        """Set unless the peer has yet to take what is written."""
+        self._writable.set()
         self._is_closing = False
         self.client: Final = _address(transport, "peername")
         self.server: Final = _address(transport, "sockname")
@@ -42,37 +44,29 @@ class Connection:
         """Whether it is closed, or about to be."""
         return self._is_closing or self._transport.is_closing()
 
-    def pause_reading(self) -> None:
-        """Read nothing until resume_reading is called."""
-        if self.is_reading:
-            self.is_reading = False
-            self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Read again."""
-        if not self.is_reading:
-            self.is_reading = True
-            self._transport.resume_reading()
+    @property
+    def is_reading(self) -> bool:
+        """Whether what the peer sends is read."""
+        return self._transport.is_reading()
 
     def pause_writing(self) -> None:
         """Begin to wait for the peer, which has yet to take what is written."""
-        self._writable = asyncio.Event()
+        self._writable.clear()
         self._unsent = self._transport.get_write_buffer_size()
         self._taken.set(self._timeout)
 
     def resume_writing(self) -> None:
         """Let writers go on; what is left is due in time, too."""
-        self._release_writers()
+        self._writable.set()
         self._taken.set(self._timeout)
 
     async def drain(self) -> None:
         """Wait until the peer has taken enough."""
-        if self._writable is not None:
-            await self._writable.wait()
+        await self._writable.wait()
 
     def expect_taken(self) -> None:
         """Give the peer its time to take a whole response."""
-        if self._writable is None:
+        if self._writable.is_set():
             self._taken.set(self._timeout)
 
     def close(self, linger: float = 0) -> None:
@@ -89,13 +83,9 @@ class Connection:
         if linger and self._discarded <= LINGER_BYTES:
             self._transport.write_eof()
             self.resume_reading()
-            self._linger.set(linger)
+            self.linger.set(linger)
         else:
             self._transport.close()
-
-    def close_within(self, seconds: float) -> None:
-        """Linger no longer than so many seconds from now."""
-        self._linger.set(seconds)
 
     def discard(self, size: int) -> None:
         """Count bytes that came after the last request; beyond a bound nothing more is read."""
@@ -109,19 +99,14 @@ class Connection:
     def lost(self) -> None:
         """Wait for the peer no more; whoever writes finds out that it is gone."""
         self._taken.end()
-        self._linger.end()
-        self._release_writers()
-
-    def _release_writers(self) -> None:
-        if self._writable is not None:
-            self._writable.set()
-            self._writable = None
+        self.linger.end()
+        self._writable.set()
 
     def _check_taken(self) -> None:
         """Cut the peer off, unless it takes a long response at no less than the least pace."""
         unsent = self._transport.get_write_buffer_size()
         enough = MIN_BYTES_PER_SECOND * self._timeout
-        if self._writable is not None and self._unsent - unsent >= enough:
+        if not self._writable.is_set() and self._unsent - unsent >= enough:
             self._unsent = unsent
             self._taken.set(self._timeout)
         elif unsent:  # and reset it, so that the kernel drops what it holds

@@ -3,11 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Self
 
-from gql_app.lib.server.asgi import DISCONNECT, ASGIApp, Disconnect, Header, Message, Scope
+from starlette.types import ASGIApp, Message, Scope
+
 from gql_app.lib.server.connection import Connection
+from gql_app.lib.server.framing import Header
 
 _log: Final = logging.getLogger(__name__)
 _STATUS_LINES: Final = {
@@ -25,14 +28,31 @@ _FAILED_HEADERS: Final = (
     (b"connection", b"close"),
 )
 
-
 _NO_START: Final = "The body comes before the head"
 _WRONG_LENGTH: Final = "The body is longer or shorter than its content-length"
 _CONTROL_IN_HEADER: Final = "A header contains a control character"
+_DISCONNECT: Final = "gql_app.disconnect"
+"""The key of the extension in scope["extensions"]."""
 
 
-class InvalidResponse(RuntimeError):
-    """Something that the application sent, and neither ASGI nor HTTP allows."""
+@dataclass(slots=True)
+class Disconnect:
+    """What happens to a request whose client closes the connection: by default it is cancelled."""
+
+    is_shielded: bool = False
+    """Whether the application finishes the request all the same."""
+    is_cancelled: bool = False
+    """Whether the server has cancelled the application, because the client is gone."""
+
+    @classmethod
+    def of(cls, scope: Scope) -> Self:
+        """Return a request's extension; on another server, one that nobody looks at."""
+        extension = scope.get("extensions", {}).get(_DISCONNECT)
+        return extension if isinstance(extension, cls) else cls()
+
+    def shield(self) -> None:
+        """Keep the request from being cancelled when its client is gone."""
+        self.is_shielded = True
 
 
 class RequestCycle:
@@ -60,7 +80,7 @@ class RequestCycle:
         self._default_headers: Final = default_headers
         self._on_complete: Final = on_complete
         self._disconnect: Final = Disconnect()
-        scope["extensions"] = {DISCONNECT: self._disconnect}
+        scope["extensions"] = {_DISCONNECT: self._disconnect}
         self._task: asyncio.Task[None] | None = None
         self._is_disconnected = self._has_continued = False
         self._body = bytearray()
@@ -120,14 +140,14 @@ class RequestCycle:
     async def send(self, message: Message) -> None:
         """Write a part of the response; a head waits for its body, and may be replaced before.
 
-        Raise InvalidResponse.
+        Raise RuntimeError at what neither ASGI nor HTTP allows.
         """
         kind = message["type"]
         if kind == "http.response.start" and not self.response_started:
             self._start = message
             return
         if kind != "http.response.body" or self.response_complete:
-            raise InvalidResponse(kind)
+            raise RuntimeError(kind)
         await self._connection.drain()
         if self._is_disconnected:
             return
@@ -136,7 +156,7 @@ class RequestCycle:
         body = self._frame(message.get("body", b""), more_body=more_body)
         self._connection.write(head + body)
         if self._bytes_left < 0 or (self._bytes_left and not more_body):
-            raise InvalidResponse(_WRONG_LENGTH)
+            raise RuntimeError(_WRONG_LENGTH)
         if not more_body:
             self.response_complete = True
             self._news.set()
@@ -176,9 +196,9 @@ class RequestCycle:
             await self.send({"type": "http.response.body", "body": _FAILED})
 
     def _begin(self) -> bytes:
-        """Begin the response, and return its head. Raise InvalidResponse."""
+        """Begin the response, and return its head. Raise RuntimeError."""
         if self._start is None:
-            raise InvalidResponse(_NO_START)
+            raise RuntimeError(_NO_START)
         status: int = self._start["status"]
         headers = [*self._default_headers, *self._start.get("headers", ())]
         by_name = dict(headers)
@@ -193,7 +213,7 @@ class RequestCycle:
             headers.append((b"transfer-encoding", b"chunked"))
         lines = b"".join([b"%b: %b\r\n" % (name, value) for name, value in headers])
         if len(lines) - len(lines.translate(None, _CONTROLS)) != 2 * len(headers):
-            raise InvalidResponse(_CONTROL_IN_HEADER)
+            raise RuntimeError(_CONTROL_IN_HEADER)
         self.response_started = True
         if length is not None and self._has_body:
             self._bytes_left = int(length)

@@ -30,7 +30,10 @@ class Deadline:
         self.pending = True
         self._moment = monotonic() + seconds
         if self._timer is None or self._moment < self._rings:
-            self._start(seconds)
+            if self._timer is not None:
+                self._timer.cancel()
+            self._rings = self._moment
+            self._timer = self._loop.call_later(seconds, self._ring)
 
     def clear(self) -> None:
         """Make nothing due."""
@@ -43,19 +46,11 @@ class Deadline:
             self._timer.cancel()
             self._timer = None
 
-    def _start(self, seconds: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._rings = self._moment
-        self._timer = self._loop.call_later(seconds, self._ring)
-
     def _ring(self) -> None:
         self._timer = None
-        if not self.pending:
-            return
         left = self._moment - monotonic()
-        if left > TICK:
-            self._start(left)
-        else:
+        if self.pending and left > TICK:
+            self.set(left)
+        elif self.pending:
             self.pending = False
             self._on_late()

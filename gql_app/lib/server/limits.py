@@ -62,20 +62,10 @@ class ConnectionLimits:
         return replace(self, connections=max(1, min(self.connections, soft - SPARE_FILES)))
 
 
+@dataclass(slots=True)
 class Usage:
     """What the connections of one process take together."""
 
-    def __init__(self) -> None:
-        self.pending_body_bytes = 0
-        self._connections: Counter[str] = Counter()
-
-    def connect(self, client: str) -> int:
-        """Count a connection, and return how many its client has."""
-        self._connections[client] += 1
-        return self._connections[client]
-
-    def disconnect(self, client: str) -> None:
-        """Count a connection no more."""
-        self._connections[client] -= 1
-        if not self._connections[client]:
-            del self._connections[client]
+    pending_body_bytes: int = 0
+    connections: Counter[str] = field(default_factory=Counter)
+    """By their clients; of those who have none there is nothing."""

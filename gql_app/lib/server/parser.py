@@ -5,8 +5,7 @@ from urllib.parse import unquote
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 
-from gql_app.lib.server.asgi import Header
-from gql_app.lib.server.framing import BadRequest, check_framing, length_beside_upgrade
+from gql_app.lib.server.framing import BadRequest, Header, check_framing
 from gql_app.lib.server.limits import MAX_HEADERS, ConnectionLimits
 
 
@@ -78,7 +77,10 @@ class RequestParser:
         version = self._parser.get_http_version()
         check_framing(version, self._target, self._headers)
         if self._parser.should_upgrade():
-            self._aside = length_beside_upgrade(self._headers)
+            by_name = dict(self._headers)
+            if b"transfer-encoding" in by_name:
+                raise BadRequest(400, "Who asks for an upgrade announces the body's length")
+            self._aside = int(by_name.get(b"content-length", 0))
         url = parse_url(self._target)
         request = {
             "method": self._parser.get_method().decode("ascii"),

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any, Final
 
+from starlette.types import ASGIApp
 from uvicorn import Config
 from uvicorn.server import ServerState
 
 from gql_app.lib.network import client_of
-from gql_app.lib.server.asgi import NO_REQUEST, ASGIApp, http_scope
 from gql_app.lib.server.connection import Connection
 from gql_app.lib.server.cycle import RequestCycle
 from gql_app.lib.server.deadline import TICK, Deadline
@@ -34,6 +34,15 @@ from gql_app.lib.server.parser import RequestParser
 Refuse = Callable[[int, str, Mapping[str, str]], ASGIApp]
 """Returns the application that writes a refusal, of its status, sentence and headers."""
 _RETRIED: Final = frozenset({429, 503})
+_NO_REQUEST: Final[Mapping[str, Any]] = {
+    "method": "",
+    "http_version": "1.1",
+    "path": "",
+    "raw_path": b"",
+    "query_string": b"",
+    "headers": (),
+}
+"""A scope's part of what never became a request."""
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -52,7 +61,6 @@ class HttpProtocol(asyncio.Protocol):
     ) -> None:
         self._app: ASGIApp = config.loaded_app
         self._connections: set[Any] = server_state.connections
-        self._tasks = server_state.tasks
         self._server = server_state
         self._app_state = app_state
         self._loop = _loop or asyncio.get_running_loop()
@@ -92,7 +100,9 @@ class HttpProtocol(asyncio.Protocol):
         """Cancel the request that is being answered, and count nothing of the connection."""
         self._connections.discard(self)
         if self._counted_as is not None:
-            self._usage.disconnect(self._counted_as)
+            self._usage.connections[self._counted_as] -= 1
+            if not self._usage.connections[self._counted_as]:
+                del self._usage.connections[self._counted_as]
         self._due.end()
         self._connection.lost()
         for cycle in self._queue:
@@ -117,7 +127,7 @@ class HttpProtocol(asyncio.Protocol):
         self._timeout = min(SHUTDOWN_READ_TIMEOUT, self._timeout)
         self._keep_alive_timeout = min(SHUTDOWN_IDLE_TIMEOUT, self._keep_alive_timeout)
         if self._connection.is_closing:
-            self._connection.close_within(SHUTDOWN_IDLE_TIMEOUT)
+            self._connection.linger.set(SHUTDOWN_IDLE_TIMEOUT)
         elif self._is_arriving and not self._is_refused:
             self._await()
         elif not self._queue:
@@ -182,8 +192,10 @@ class HttpProtocol(asyncio.Protocol):
         self._beyond = len(self._connections) - self._limits.connections
         if address and address not in self._limits.proxies:
             self._counted_as = client_of(address)
-            of_client = self._usage.connect(self._counted_as)
-            self._beyond = max(self._beyond, of_client - self._limits.connections_per_address)
+            counted = self._usage.connections
+            counted[self._counted_as] += 1
+            beyond = counted[self._counted_as] - self._limits.connections_per_address
+            self._beyond = max(self._beyond, beyond)
 
     def _release(self, cycle: RequestCycle) -> None:
         """Count the bytes of a body as pending no more."""
@@ -195,7 +207,16 @@ class HttpProtocol(asyncio.Protocol):
     ) -> RequestCycle:
         """Return a new cycle, started if its turn has come."""
         client, server = self._connection.client, self._connection.server
-        scope = http_scope(request, self._app_state, client, server)
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "scheme": "http",
+            "root_path": "",
+            "state": dict(self._app_state),
+            "client": client if client[0] else None,  # a pipe's end has no address
+            "server": server if server[0] else None,
+            **request,
+        }
         headers = self._server.default_headers
         keep_alive = keep_alive and not self._is_stopping
         cycle = RequestCycle(
@@ -210,8 +231,8 @@ class HttpProtocol(asyncio.Protocol):
         if not cycle.more_body:
             self._release(cycle)
         task = cycle.start(self._loop)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._server.tasks.add(task)
+        task.add_done_callback(self._server.tasks.discard)
 
     def _on_complete(self, cycle: RequestCycle) -> None:
         """Turn to the next request, read no more before the last, have the response taken."""
@@ -287,4 +308,4 @@ class HttpProtocol(asyncio.Protocol):
             unfinished.disconnect()
             self._queue.pop()
         headers = {"Retry-After": "1"} if status in _RETRIED else {}
-        self._enqueue(self._refusal(status, f"{message}.", headers), NO_REQUEST, keep_alive=False)
+        self._enqueue(self._refusal(status, f"{message}.", headers), _NO_REQUEST, keep_alive=False)

@@ -1,14 +1,12 @@
 """Trusted proxies: the client's address and scheme, as they report them."""
 
-from collections.abc import Iterator
-from functools import lru_cache
 from typing import Final
 
-from gql_app.lib.network import LONGEST, Networks, canonical
-from gql_app.lib.server.asgi import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gql_app.lib.network import Networks, canonical
 
 _SCHEMES: Final = frozenset({b"http", b"https"})
-_CACHED_ADDRESSES: Final = 1024
 
 
 class ProxyHeadersMiddleware:
@@ -20,40 +18,30 @@ class ProxyHeadersMiddleware:
 
     def __init__(self, app: ASGIApp, *, trusted: Networks) -> None:
         self._app = app
-        self._is_all = trusted.is_all
-        self._is_listed = lru_cache(_CACHED_ADDRESSES)(trusted.__contains__)
+        self._trusted = trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        if scope["type"] == "http" and self._is_proxy(scope.get("client")):
+        if scope["type"] == "http" and (scope.get("client") or ("",))[0] in self._trusted:
+            forwarded: list[str] = []
             for name, value in scope["headers"]:
                 if name == b"x-forwarded-proto" and value.strip() in _SCHEMES:
                     scope["scheme"] = value.strip().decode()
-            if client := self._client(_forwarded(scope)):
+                elif name == b"x-forwarded-for":
+                    forwarded += value.decode("latin-1").split(",")
+            if client := self._client(forwarded):
                 scope["client"] = (client, 0)
         await self._app(scope, receive, send)
 
-    def _is_proxy(self, peer: tuple[str, int] | None) -> bool:
-        return self._trusts(canonical(peer[0])) if peer else self._is_all
-
-    def _trusts(self, address: str) -> bool:
-        return self._is_all or (len(address) <= LONGEST and self._is_listed(address))
-
-    def _client(self, forwarded: Iterator[str]) -> str | None:
-        """Return the address of the client, the last of those given being the nearest."""
-        addresses = list(forwarded)
-        others = [each for each in addresses if not self._trusts(each)]
-        nearest = others[-1:] or addresses[:1]
-        return nearest[0] if nearest else None
-
-
-def _forwarded(scope: Scope) -> Iterator[str]:
-    """Return the addresses of X-Forwarded-For without their ports, each in its one spelling."""
-    for name, value in scope["headers"]:
-        if name == b"x-forwarded-for":
-            for each in value.decode("latin-1").split(","):
-                if address := _without_port(each.strip()):
-                    yield canonical(address)
+    def _client(self, forwarded: list[str]) -> str:
+        """Return the client's address without its port, in its one spelling; none is empty."""
+        address = ""
+        for each in reversed(forwarded):
+            if host := _without_port(each.strip()):
+                address = canonical(host)
+                if address not in self._trusted:
+                    break
+        return address
 
 
 def _without_port(text: str) -> str:

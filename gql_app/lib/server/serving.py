@@ -73,10 +73,12 @@ def serve(  # noqa: PLR0913 — each is a decision of the operator's, given by n
     that never reaches it is written by what refuse returns, a function of a module, too.
     Raise CannotListen, and SystemExit if the application does not start.
     """
+    within = limits.within_open_files()
+    protocol = partial(HttpProtocol, limits=within, usage=Usage(), refuse=refuse)
     config = uvicorn.Config(
         app,
         factory=True,
-        http=_http(limits, refuse),
+        http=cast("type[asyncio.Protocol]", protocol),  # it is called for each connection
         ws="none",
         lifespan="on",
         workers=workers,
@@ -92,23 +94,16 @@ def serve(  # noqa: PLR0913 — each is a decision of the operator's, given by n
         sockets = bind(host, port)
         if management is not None:
             sockets += bind(*management)
-        if reload:
+        if reload or workers > 1:
             _log_address(sockets)
+        if reload:
             ChangeReload(config, target=server.run, sockets=sockets).run()
         elif workers > 1:
-            _log_address(sockets)
             Workers(config, sockets=sockets).run()
         else:
             server.run(sockets=sockets)
     if not server.started and workers == 1 and not reload:
         sys.exit(STARTUP_FAILURE)
-
-
-def _http(limits: ConnectionLimits, refuse: Refuse) -> type[asyncio.Protocol]:
-    """Return what uvicorn calls for each connection, as if it were the class."""
-    within = limits.within_open_files()
-    protocol = partial(HttpProtocol, limits=within, usage=Usage(), refuse=refuse)
-    return cast("type[asyncio.Protocol]", protocol)
 
 
 def _log_address(sockets: Sequence[socket]) -> None:

@@ -1,21 +1,11 @@
 """Listening sockets: bound to every address of a host, and closed to newcomers at the end."""
 
 import ctypes
+import socket
 import struct
 from collections.abc import Sequence
 from contextlib import suppress
 from errno import EADDRNOTAVAIL, EAFNOSUPPORT
-from socket import (
-    AF_INET6,
-    AI_PASSIVE,
-    IPPROTO_IPV6,
-    IPV6_V6ONLY,
-    SO_REUSEADDR,
-    SOCK_STREAM,
-    SOL_SOCKET,
-    getaddrinfo,
-    socket,
-)
 from typing import Any, Final
 
 _NO_NEWCOMERS: Final = (
@@ -35,38 +25,37 @@ class CannotListen(Exception):
         super().__init__(f"{host}, port {port}: can't be listened on: {fault and fault.strerror}")
 
 
-def bind(host: str, port: int) -> list[socket]:
+def bind(host: str, port: int) -> list[socket.socket]:
     """Return a socket for each address of a host; :: is every address, of IPv4 as well.
 
     Raise CannotListen.
     """
-    sockets: list[socket] = []
-    fault: OSError | None = None
+    sockets: list[socket.socket] = []
+    missing: OSError | None = None
+    kind, flags = socket.SOCK_STREAM, socket.AI_PASSIVE
     try:
-        infos = getaddrinfo(host or None, port, type=SOCK_STREAM, flags=AI_PASSIVE)
+        for family, *_, address in socket.getaddrinfo(host or None, port, type=kind, flags=flags):
+            free = sockets[0].getsockname()[1] if sockets else port
+            try:
+                sockets.append(_bind(family, (str(address[0]), free, *address[2:])))
+            except OSError as why:
+                if why.errno not in {EADDRNOTAVAIL, EAFNOSUPPORT}:  # a name may be IPv6's, too
+                    raise
+                missing = why
     except OSError as why:
-        infos, fault = [], why
-    for family, _, _, _, address in infos:
-        free = sockets[0].getsockname()[1] if sockets else port
-        try:
-            sockets.append(_bind(family, (str(address[0]), free, *address[2:])))
-        except OSError as why:
-            fault = why
-            if why.errno not in {EADDRNOTAVAIL, EAFNOSUPPORT}:  # a name may be IPv6's, too
-                break
-    else:
-        if sockets:
-            return sockets
-    for each in sockets:
-        each.close()
-    raise CannotListen(host, port, fault)
+        for each in sockets:
+            each.close()
+        raise CannotListen(host, port, why) from None
+    if not sockets:
+        raise CannotListen(host, port, missing)
+    return sockets
 
 
-def _bind(family: int, address: tuple[Any, ...]) -> socket:
-    bound = socket(family, SOCK_STREAM)
-    bound.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
-    if family == AF_INET6:
-        bound.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, address[0] != "::")
+def _bind(family: int, address: tuple[Any, ...]) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
     try:
         bound.bind(address)
     except OSError:
@@ -76,7 +65,7 @@ def _bind(family: int, address: tuple[Any, ...]) -> socket:
     return bound
 
 
-def keep_newcomers_out(sockets: Sequence[socket]) -> None:
+def keep_newcomers_out(sockets: Sequence[socket.socket]) -> None:
     """Drop what newcomers send first, so that what is in the queue can be accepted to its end.
 
     Whom the kernel has let in, but nobody accepted, is reset with the request that they have
@@ -89,4 +78,4 @@ def keep_newcomers_out(sockets: Sequence[socket]) -> None:
     attached = struct.pack("@HP", len(_NO_NEWCOMERS), ctypes.addressof(program))
     for each in sockets:
         with suppress(OSError):  # a sandbox may know of none either
-            each.setsockopt(SOL_SOCKET, _SO_ATTACH_FILTER, attached)
+            each.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, attached)
