@@ -68,7 +68,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "lib.throttling",
     ),
     "stamina": ("lib.database",),
-    "starlette": ("app", "cli.demo", "lib.telemetry", "web"),
+    "starlette": ("app", "cli.serve", "lib.telemetry", "web"),
     "strawberry": ("lib.engine", "schema", "web.playground"),
     "structlog": (
         "accounts.audit",
