@@ -14,7 +14,7 @@ from gql_app.accounts.audit import Action, Origin
 from gql_app.cli import samples
 from gql_app.cli.console import ascii_json, bar, fail, out
 from gql_app.cli.database import load_ready, prepare, run_on_database, transact
-from gql_app.clock import rfc3339
+from gql_app.lib.clock import rfc3339
 from gql_app.lib.database import Database, Transaction
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.ids import parse_id

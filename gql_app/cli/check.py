@@ -97,7 +97,7 @@ async def findings(deployment: Deployment) -> list[Finding]:
         *_files(chosen),
         *_reach(deployment),
         *_mail(deployment),
-        *_numbers(deployment),
+        *_operation(deployment),
         *[finding async for finding in _database(chosen)],
     ]
 
@@ -225,7 +225,7 @@ def _mail(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
-def _numbers(deployment: Deployment) -> Iterator[Finding]:
+def _operation(deployment: Deployment) -> Iterator[Finding]:
     chosen = deployment.settings
     if chosen.refresh_retry_seconds <= chosen.operation_timeout:
         yield Finding(

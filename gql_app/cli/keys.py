@@ -10,9 +10,9 @@ from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
 from gql_app.cli.console import err, out
 from gql_app.cli.database import run_on_database
-from gql_app.clock import rfc3339
 from gql_app.db import readiness
 from gql_app.lib import keyring
+from gql_app.lib.clock import rfc3339
 from gql_app.lib.database import Database, Unavailable, sqlite_file
 from gql_app.lib.keyring import Algorithm, Key, KeyRing
 from gql_app.resources import key_store
@@ -90,9 +90,7 @@ def _record(chosen: Settings, action: Action) -> None:
 def _state(key: Key, ring: KeyRing) -> str:
     if key.id == ring.signing.id:
         return "signing"
-    if key.not_after is None:
-        return "verifying"
-    return _until(key) if key.alive else "dead"
+    return "dead" if key.not_after and not key.alive else _until(key)
 
 
 def _until(key: Key) -> str:

@@ -16,8 +16,8 @@ from typing import Annotated, BinaryIO, Final
 import typer
 
 from gql_app.cli.console import fail
-from gql_app.clock import rfc3339
 from gql_app.errors import Fault, UserErrorCode
+from gql_app.lib.clock import rfc3339
 
 FIELDS: Final = (
     "id",

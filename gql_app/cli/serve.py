@@ -110,7 +110,7 @@ def _listen(chosen: Settings, host: str, port: int, workers: int, *, reload: boo
 
 @contextmanager
 def _numbers_shared(*, several: bool) -> Iterator[None]:
-    """Have several processes keep the numbers that they count in one private folder."""
+    """Keep the numbers that several processes count in one private folder."""
     if not several:
         yield
         return
