@@ -69,7 +69,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "lib.throttling",
     ),
     "stamina": ("lib.database",),
-    "starlette": ("app", "cli.demo", "lib.server", "lib.telemetry", "web"),
+    "starlette": ("app", "cli.serve", "lib.server", "lib.telemetry", "web"),
     "strawberry": ("lib.engine", "schema", "web.playground"),
     "structlog": (
         "accounts.audit",

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy import update
 
 from gql_app.cli import samples
-from gql_app.cli.deployment_check import Deployment, findings
+from gql_app.cli.check import Deployment, findings
 from gql_app.db.tables import CustomerRow
 from gql_app.lib import clock
 from gql_app.lib.database import Database

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from gql_app.cli.imports import FIELDS
+from gql_app.cli.records import FIELDS
 from gql_app.db.tables import AuditRow
 from gql_app.lib.database import Database
 from tests.accounts.rows import customer, store

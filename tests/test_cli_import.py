@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gql_app.cli.transfer import SHOWN
+from gql_app.cli.imports import SHOWN
 from gql_app.lib.database import Database
 from tests.api import Api
 from tests.commands import output_here, run_here

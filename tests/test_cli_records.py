@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gql_app.cli.imports import Record, Refused
-from gql_app.cli.records import Format, Source, Unreadable, read
+from gql_app.cli.records import Format, Record, Refused, Source, Unreadable, read
 from tests.transfer import HASHES
 
 EVE = {"name": "Eve", "email": "eve@example.com"}

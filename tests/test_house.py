@@ -163,7 +163,10 @@ def test_only_main_reads_the_settings_at_import(
     ("start", "idle"),
     [
         ("import gql_app.app", SELDOM | {"typer"}),
-        ("import gql_app.cli.listening, gql_app.app", SELDOM | {"rich.progress"}),
+        (
+            "import gql_app.cli.serve, gql_app.lib.server, gql_app.web.refusals, gql_app.app",
+            SELDOM | {"rich.progress"},
+        ),
         ("import gql_app.cli", HEAVY | SELDOM),
         (f"{COMMAND}(['--help'], standalone_mode=False)", HEAVY | SELDOM),
         (f"{COMMAND}(['export', '--format', 'csv'], standalone_mode=False)", HEAVY),

@@ -1,14 +1,15 @@
 """The command line: `python main.py ...`, or `gql-app ...` where it is installed."""
 
 import gc
-import sys
 from typing import Final
 
 import typer
 
-from gql_app.cli import accounts, checking, database, keys, schema, serving, transfer
-from gql_app.cli.console import err
-from gql_app.errors import CannotStart, Unavailable
+from gql_app.cli import accounts, check, database, exports, imports, keys, schema, serve
+from gql_app.cli.console import fail
+from gql_app.cli.records import Unreadable
+from gql_app.errors import CannotStart, Rejected, Unavailable
+from gql_app.lib.keyring import CannotRotate
 
 cli: Final = typer.Typer(
     help="Sign-in and a customer directory behind GraphQL.",
@@ -17,7 +18,7 @@ cli: Final = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _command in (
-    serving.serve,
+    serve.serve,
     database.migrate,
     accounts.create_admin,
     accounts.change_email,
@@ -27,13 +28,13 @@ for _command in (
     accounts.end_sessions,
     accounts.unlock,
     accounts.export_audit,
-    checking.check,
+    check.check,
     schema.export_schema,
     schema.version,
 ):
     cli.command()(_command)
-cli.command("import")(transfer.import_customers)
-cli.command("export")(transfer.export_customers)
+cli.command("import")(imports.import_customers)
+cli.command("export")(exports.export_customers)
 cli.add_typer(keys.keys, name="keys")
 
 
@@ -48,13 +49,14 @@ def main() -> None:
 
 
 def run() -> None:
-    """Run the command line; print why it can't start (status 2), or use the database (status 1)."""
+    """Run the command line, and print why a command fails: status 2 if it can't start, else 1."""
     try:
         cli()
     except CannotStart as why:
-        for fault in why.faults:
-            err.print(fault, markup=False)
-        sys.exit(2)
+        fail(*why.faults, status=2)
     except Unavailable as why:
-        err.print(f"{why} ({why.cause})", markup=False)
-        sys.exit(1)
+        fail(f"{why} ({why.cause})")
+    except Rejected as why:
+        fail(*(f"{fault.field}: {fault.message}" for fault in why.faults))
+    except (CannotRotate, Unreadable) as why:
+        fail(str(why))

@@ -13,16 +13,16 @@ from gql_app.lib.text.normalization import printable
 
 
 class Console(RichConsole):
-    """A terminal that is sent nothing but text, whoever wrote it."""
+    """A terminal that is sent nothing but text, no matter who wrote it."""
 
-    def print(self, *objects: Any, **how: Any) -> None:  # noqa: ANN401 — rich's own
+    def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 — rich's own
         """Print texts, in which what a terminal would obey is escaped."""
         texts = (printable(each, keep="\n") if isinstance(each, str) else each for each in objects)
-        super().print(*texts, **how)
+        super().print(*texts, **options)
 
 
-out: Final = Console(soft_wrap=True, highlight=False)
-err: Final = Console(soft_wrap=True, highlight=False, stderr=True)
+out: Final = Console(soft_wrap=True, highlight=False, markup=False)
+err: Final = Console(soft_wrap=True, highlight=False, markup=False, stderr=True)
 
 
 def ascii_json(value: object) -> str:
@@ -37,10 +37,11 @@ def shown(to: BinaryIO) -> Callable[[bytes], object]:
     return lambda text: to.write(printable(text.decode(), keep="\r\n").encode())
 
 
-def fail(message: str) -> NoReturn:
-    """Print what went wrong, and exit with status 1."""
-    err.print(message, markup=False)
-    sys.exit(1)
+def fail(*messages: str, status: int = 1) -> NoReturn:
+    """Print what went wrong, each message on a line, and exit."""
+    for message in messages:
+        err.print(message)
+    sys.exit(status)
 
 
 def unless_empty(param: typer.CallbackParam, value: str) -> str:
@@ -51,15 +52,8 @@ def unless_empty(param: typer.CallbackParam, value: str) -> str:
 @contextmanager
 def bar(what: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on a terminal, and yield what moves it to a number."""
-    from rich.progress import (  # noqa: PLC0415 — no server has one
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import Progress  # noqa: PLC0415 — no server has one
 
-    columns = (TextColumn(what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, disable=quiet or not err.is_terminal) as progress:
+    with Progress(console=err, disable=quiet or not err.is_terminal) as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.update(task, completed=done)

@@ -1,11 +1,11 @@
-"""`migrate`, `purge` and `backup`, and the state in which every command needs the database."""
+"""`migrate`, `purge` and `backup`, and the database as every command opens it."""
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Concatenate, Final, ParamSpec, TypeVar
 
 import typer
 
@@ -13,15 +13,16 @@ from gql_app import background, settings
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
 from gql_app.cli import backfill
-from gql_app.cli import backup as copies
-from gql_app.cli.backfill import Collision
-from gql_app.cli.console import err, fail, out
-from gql_app.db import readiness
+from gql_app.cli.console import fail, out
+from gql_app.db import migrations, readiness
 from gql_app.db.readiness import Condition, open_database
-from gql_app.lib.database import Database, Unavailable, sqlite_file, tls_advice
+from gql_app.lib import atomic_files
+from gql_app.lib.database import Database, Transaction, sqlite_file, tls_advice
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 
+P = ParamSpec("P")
+R = TypeVar("R")
 SHOWN: Final = 100
 """Pairs of customers who collide that are printed."""
 
@@ -38,9 +39,7 @@ def migrate() -> None:
 
 def purge() -> None:
     """Delete what is long over: old sessions and forgotten failures."""
-    chosen = settings.load(serving=True)
-    prepare(chosen)
-    count = asyncio.run(_purge(chosen))
+    count = asyncio.run(_purge(load_ready(serving=True)))
     out.print(f"{count} rows are gone.")
 
 
@@ -53,14 +52,32 @@ def backup(
         fail("This copies SQLite files. For PostgreSQL there is pg_dump.")
     source = sqlite_file(chosen.database_url)
     try:
-        copies.copy(source, file)
+        copy(source, file)
     except FileExistsError:
         fail(f"{file} is there already.")
     except OSError as why:
         fail(f"{file}: {why.strerror}")
     except sqlite3.Error as why:
         fail(f"{source} can't be copied: {why}.")
-    out.print(f"{source} is copied to {file}.", markup=False)
+    out.print(f"{source} is copied to {file}.")
+
+
+def copy(file: Path, to: Path) -> None:
+    """Copy an SQLite file to a new one of mode 0600, as it is at one moment while it is in use.
+
+    Raises FileExistsError if there is one already, OSError, sqlite3.Error.
+    """
+    with atomic_files.creating(to) as draft:
+        source = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True)
+        with closing(source), closing(sqlite3.connect(draft)) as target:
+            source.backup(target)
+
+
+def load_ready(*, serving: bool = False) -> Settings:
+    """Return the settings, by which the database is ready."""
+    chosen = settings.load(serving=serving)
+    prepare(chosen)
+    return chosen
 
 
 def prepare(chosen: Settings) -> None:
@@ -77,7 +94,7 @@ def reach(chosen: Settings) -> Condition:
     if chosen.on_sqlite:
         with suppress(OSError):  # what can't be made can't be reached, which is reported below
             sqlite_file(chosen.database_url).touch(mode=0o600)
-    condition = asyncio.run(_condition(chosen))
+    condition = run_on_database(chosen, readiness.condition)
     if condition.database != "ok":
         hint = tls_advice(chosen.database_url)
         fail(f"The database of {settings.PREFIX}DATABASE_URL can't be reached.{hint}")
@@ -86,24 +103,22 @@ def reach(chosen: Settings) -> Condition:
 
 def upgrade(chosen: Settings) -> None:
     """Bring a database up to date, and fail if that leaves two customers with one mailbox."""
-    from gql_app.cli.upgrading import to_head  # noqa: PLC0415 — most starts find it up to date
+    from alembic import command, config, util  # noqa: PLC0415 — most starts find it up to date
 
-    to_head(chosen)
-    collided = asyncio.run(_filled(chosen))
+    alembic = config.Config()
+    alembic.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    alembic.attributes["url"] = chosen.database_url
+    try:
+        command.upgrade(alembic, "head")
+    except util.CommandError as error:
+        fail(f"The database can't be migrated: {error}")
+    collided = run_on_database(chosen, backfill.fill)
     if collided:
-        for each in collided[:SHOWN]:
-            err.print(f"{each.holder} and {each.other}")
         fail(
+            *(f"{each.holder} and {each.other}" for each in collided[:SHOWN]),
             f"Of {len(collided)} customers the address is another's mailbox as well. Give one of "
-            "each two another address: gql-app change-email ID ADDRESS. Then migrate again."
+            "each two another address: gql-app change-email ID ADDRESS. Then migrate again.",
         )
-
-
-def audited(chosen: Settings, action: Action) -> bool:
-    """Record what a command did beside the database, and return whether that was possible."""
-    if chosen.on_sqlite and not sqlite_file(chosen.database_url).exists():
-        return False
-    return asyncio.run(_audited(chosen, action))
 
 
 @asynccontextmanager
@@ -116,26 +131,25 @@ async def opened(chosen: Settings) -> AsyncIterator[Database]:
         await database.close()
 
 
-async def _audited(chosen: Settings, action: Action) -> bool:
-    async with opened(chosen) as database:
-        try:
-            if not (await readiness.condition(database)).ready:
-                return False
-            async with database.transaction() as db:
-                await audit.record(db, action, Origin())
-        except Unavailable:
-            return False
-        return True
+def run_on_database(chosen: Settings, work: Callable[[Database], Awaitable[R]]) -> R:
+    """Return what some work with the database returns; the database is closed after it."""
+
+    async def run() -> R:
+        async with opened(chosen) as database:
+            return await work(database)
+
+    return asyncio.run(run())
 
 
-async def _condition(chosen: Settings) -> Condition:
-    async with opened(chosen) as database:
-        return await readiness.condition(database)
-
-
-async def _filled(chosen: Settings) -> list[Collision]:
-    async with opened(chosen) as database:
-        return await backfill.fill(database)
+def transact(
+    chosen: Settings,
+    rule: Callable[Concatenate[Transaction, P], Awaitable[R]],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> R:
+    """Return what a rule returns, run in a transaction, which may be tried several times."""
+    return run_on_database(chosen, lambda database: database.transact(rule, *args, **kwargs))
 
 
 async def _purge(chosen: Settings) -> int:

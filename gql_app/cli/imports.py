@@ -1,60 +1,114 @@
-"""Imports: customers who come from another system, or from another database of this one."""
+"""`import`: customers of another system, or of another database of this one; all, or none."""
 
+import json
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, BinaryIO, Final, NoReturn, TypeVar
 from uuid import UUID
 
+import typer
 from sqlalchemy import select
 
+from gql_app import settings
 from gql_app.accounts import audit, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.validation import DEFAULT_RULES, Rules
+from gql_app.cli.console import bar, fail, out
+from gql_app.cli.database import prepare, run_on_database
+from gql_app.cli.records import (
+    STDIO,
+    Format,
+    Named,
+    Record,
+    Refused,
+    Source,
+    Unreadable,
+    file_errors,
+    format_of,
+    read,
+)
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.lib import clock
-from gql_app.lib.database import Query, Transaction, any_of, insert_or_ignore
+from gql_app.lib import atomic_files, clock
+from gql_app.lib.database import Database, Query, Transaction, any_of, insert_or_ignore
 from gql_app.lib.hashes import formats
 from gql_app.lib.ids import new_id, parse_id
 from gql_app.security.passwords import NO_PASSWORD
 
 _Parsed = TypeVar("_Parsed")
 
-FIELDS: Final = (
-    "id",
-    "name",
-    "email",
-    "phone",
-    "is_admin",
-    "is_active",
-    "created_at",
-    "updated_at",
-    "password_hash",
-)
-"""The fields of a customer, in this order."""
-REQUIRED: Final = frozenset({"name", "email"})
 BATCH: Final = 1_000
 """Records that are checked and inserted at a time."""
+SHOWN: Final = 20
+"""Reasons that are printed; a report has them all."""
 
 _FLAGS: Final = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 _NIL: Final = UUID(int=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """The values of a line: text, or true and false; None and empty say nothing."""
-
-    line: int
-    values: Mapping[str, object]
+class _Undone(Exception):
+    """Nothing of an import is to be kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A line that is not taken, and one reason of it."""
+class _Tally:
+    """Numbers of lines that were imported and refused so far."""
 
-    line: int
-    fault: Fault
+    def __init__(self, report: BinaryIO) -> None:
+        self._report = report
+        self.lines = 0
+        self.refused = 0
+        self.reasons = 0
+        self.shown: list[str] = []
+
+    def count(self, lines: int, refused: Sequence[Refused]) -> None:
+        """Count a batch, and report what is wrong with it, in the order of its lines."""
+        self.lines += lines
+        self.refused += len({each.line for each in refused})
+        self.reasons += len(refused)
+        for each in refused[: SHOWN - len(self.shown)]:
+            field = f", {each.fault.field}" if each.fault.field else ""
+            self.shown.append(f"line {each.line}{field}: {each.fault.message}")
+        for each in refused:
+            fault = {"field": each.fault.field, "code": each.fault.code, "why": each.fault.message}
+            line = json.dumps({"line": each.line, **fault}, ensure_ascii=False)
+            self._report.write(line.encode() + b"\n")
+
+    def fail(self) -> NoReturn:
+        """Print that nothing is imported, and why, and exit."""
+        more = self.reasons - len(self.shown)
+        if more:
+            self.shown.append(f"… and {more} more; --report FILE has them all.")
+        fail(*self.shown, f"Nothing is imported: {self.refused} of {self.lines} lines are refused.")
+
+
+def import_customers(
+    file: Annotated[str, typer.Argument(help="CSV or JSON lines; - is standard input.")],
+    named: Named = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Where every refusal goes, as a line of JSON.")
+    ] = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge all, keep nothing.")] = False,
+) -> None:
+    """Import customers with their passwords' hashes: all of them, or none."""
+    chosen = settings.load()
+    with file_errors(), _source(file) as input_file, _report_to(report, file) as report_file:
+        form = format_of(file, named)
+        prepare(chosen)
+        tally, source = _Tally(report_file), Source(input_file)
+        rules = Rules.of(chosen)
+        run_on_database(
+            chosen, lambda database: _import(database, source, form, tally, rules, keep=not dry_run)
+        )
+    if tally.refused:
+        tally.fail()
+    done = "could be" if dry_run else "are"
+    out.print(f"{tally.lines} customers {done} imported.")
 
 
 def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[str, object]:
@@ -86,20 +140,23 @@ def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[st
 
 
 async def add(
-    db: Transaction, records: Sequence[Record], rules: Rules = DEFAULT_RULES
+    db: Transaction, lines: Sequence[Record | Refused], rules: Rules = DEFAULT_RULES
 ) -> list[Refused]:
-    """Add a batch of records, and return those that are refused, each with the reason.
+    """Add a batch of records, and return the lines that are refused, in their order.
 
     What a transaction has added counts as taken for what comes later in it, so that nobody
     need remember the file.
     """
     refused: list[Refused] = []
     rows: dict[int, dict[str, object]] = {}
-    for record in records:
+    for each in lines:
+        if isinstance(each, Refused):
+            refused.append(each)
+            continue
         try:
-            rows[record.line] = check(record.values, rules)
+            rows[each.line] = check(each.values, rules)
         except Rejected as why:
-            refused += [Refused(record.line, fault) for fault in why.faults]
+            refused += [Refused(each.line, fault) for fault in why.faults]
     refused += _remove_duplicates(rows)
     added = dict(await db.fetch_many(_INSERT, list(rows.values())))
     left = {line: row for line, row in rows.items() if row["id"] not in added}
@@ -108,6 +165,34 @@ async def add(
     await audit.record_each(db, Action.CUSTOMER_IMPORTED, Origin(), added)
     await audit.record_each(db, Action.ADMIN_GRANTED, Origin(), admins)
     return sorted(refused, key=lambda each: each.line)
+
+
+async def _import(
+    database: Database, source: Source, form: Format, tally: _Tally, rules: Rules, *, keep: bool
+) -> None:
+    """Check and add every record in one transaction, which is kept if none is refused."""
+    lines = read(source, form)
+    with bar("Importing", source.size) as advance, suppress(_Undone):
+        async with database.transaction() as db:
+            while batch := list(islice(lines, BATCH)):
+                tally.count(len(batch), await add(db, batch, rules))
+                advance(source.done)
+            if tally.refused or not keep:
+                raise _Undone
+
+
+def _source(file: str) -> AbstractContextManager[BinaryIO]:
+    return nullcontext(sys.stdin.buffer) if file == STDIO else Path(file).open("rb")
+
+
+def _report_to(report: Path | None, file: str) -> AbstractContextManager[BinaryIO]:
+    """Open what a report is written to beside what it replaces, which may not be what is read."""
+    if report is None:
+        return Path(os.devnull).open("wb")
+    if file != STDIO and report.exists() and report.samefile(file):
+        message = "The report would replace what is imported."
+        raise Unreadable(message)
+    return atomic_files.replacing(report)
 
 
 class _Fields:

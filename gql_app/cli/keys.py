@@ -1,18 +1,20 @@
 """`keys new|list|promote|retire`: the keys that tokens are signed with."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from typing import Annotated, Final
 
 import typer
 
 from gql_app import settings
-from gql_app.accounts.audit import Action
-from gql_app.cli.console import err, fail, out
-from gql_app.cli.database import audited
-from gql_app.clock import rfc3339
+from gql_app.accounts import audit
+from gql_app.accounts.audit import Action, Origin
+from gql_app.cli.console import err, out
+from gql_app.cli.database import run_on_database
+from gql_app.db import readiness
 from gql_app.lib import keyring
-from gql_app.lib.keyring import Algorithm, CannotRotate, Key, KeyRing
+from gql_app.lib.clock import rfc3339
+from gql_app.lib.database import Database, Unavailable, sqlite_file
+from gql_app.lib.keyring import Algorithm, Key, KeyRing
 from gql_app.resources import key_store
 from gql_app.settings import Settings
 
@@ -33,10 +35,9 @@ def new(
 ) -> None:
     """Make a key, which verifies and is published, and signs nothing until it is promoted."""
     chosen = settings.load(serving=True)
-    with _in_words():
-        key, file = keyring.make(key_store(chosen), algorithm)
+    key, file = keyring.make(key_store(chosen), algorithm)
     _record(chosen, Action.KEY_CREATED)
-    out.print(f"{key.id} is in {file}. It signs nothing until: keys promote {key.id}", markup=False)
+    out.print(f"{key.id} is in {file}. It signs nothing until: keys promote {key.id}")
 
 
 @keys.command("list")
@@ -48,51 +49,48 @@ def show() -> None:
     stored, _ = store.read_all()
     for each in stored:
         key = each.key
-        out.print(
-            f"{key.id:43}  {key.algorithm:5}  {_state(key, ring)}  {each.place}", markup=False
-        )
+        out.print(f"{key.id:43}  {key.algorithm:5}  {_state(key, ring)}  {each.place}")
 
 
 @keys.command(context_settings=_TAKES_ID)
 def promote(kid: _Id) -> None:
     """Let a key sign from now on; nobody is signed out."""
     chosen = settings.load(serving=True)
-    with _in_words():
-        key = keyring.promote(key_store(chosen), kid)
+    key = keyring.promote(key_store(chosen), kid)
     _record(chosen, Action.KEY_PROMOTED)
-    out.print(f"{key.id} signs from now on.", markup=False)
+    out.print(f"{key.id} signs from now on.")
 
 
 @keys.command(context_settings=_TAKES_ID)
 def retire(kid: _Id) -> None:
     """Delete a key's private half; it verifies until the last of its tokens has expired."""
     chosen = settings.load(serving=True)
-    with _in_words():
-        key = keyring.retire(key_store(chosen), kid, ttl=chosen.access_token_ttl)
+    key = keyring.retire(key_store(chosen), kid, ttl=chosen.access_token_ttl)
     _record(chosen, Action.KEY_RETIRED)
-    out.print(f"{key.id} is {_until(key)}.", markup=False)
+    out.print(f"{key.id} is {_until(key)}.")
 
 
 def _record(chosen: Settings, action: Action) -> None:
-    """Record it in the audit; keys change without that, too, as before the first migration."""
-    if not audited(chosen, action):
+    """Record a change in the audit, or print that the database is not ready for that."""
+
+    async def record(database: Database) -> bool:
+        if not (await readiness.condition(database)).ready:
+            return False
+        await database.transact(audit.record, action, Origin())
+        return True
+
+    recorded = False
+    if not chosen.on_sqlite or sqlite_file(chosen.database_url).exists():
+        with suppress(Unavailable):
+            recorded = run_on_database(chosen, record)
+    if not recorded:
         err.print("The audit does not know of it, for the database is not ready.")
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    try:
-        yield
-    except CannotRotate as why:
-        fail(str(why))
 
 
 def _state(key: Key, ring: KeyRing) -> str:
     if key.id == ring.signing.id:
         return "signing"
-    if key.not_after is None:
-        return "verifying"
-    return _until(key) if key.alive else "dead"
+    return "dead" if key.not_after and not key.alive else _until(key)
 
 
 def _until(key: Key) -> str:

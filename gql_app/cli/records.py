@@ -1,19 +1,37 @@
-"""Customers as lines of text: CSV (RFC 4180) and JSON lines, read and written one by one."""
+"""Files of customers: CSV (RFC 4180) and JSON lines, read and written line by line."""
 
 import csv
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from io import StringIO
 from pathlib import PurePath
-from typing import BinaryIO, Final
+from typing import Annotated, BinaryIO, Final
 
-from gql_app.cli.imports import FIELDS, REQUIRED, Record, Refused
-from gql_app.clock import rfc3339
+import typer
+
+from gql_app.cli.console import fail
 from gql_app.errors import Fault, UserErrorCode
+from gql_app.lib.clock import rfc3339
 
+FIELDS: Final = (
+    "id",
+    "name",
+    "email",
+    "phone",
+    "is_admin",
+    "is_active",
+    "created_at",
+    "updated_at",
+    "password_hash",
+)
+"""The fields of a customer, in this order."""
+REQUIRED: Final = frozenset({"name", "email"})
 LONGEST_LINE: Final = 65_536
 """Bytes; whatever is longer is no customer, and is not to fill the memory."""
 STDIO: Final = "-"
@@ -29,6 +47,26 @@ class Format(StrEnum):
 
     CSV = "csv"
     JSONL = "jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The values of a line: text, or true and false; None and empty say nothing."""
+
+    line: int
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A line that is not taken, and one reason of it."""
+
+    line: int
+    fault: Fault
+
+
+Named = Annotated[Format | None, typer.Option("--format", help="Unless the file's ending tells.")]
+"""The option that names a format."""
 
 
 class Unreadable(Exception):
@@ -56,6 +94,17 @@ class Source:
             yield line.removeprefix(_BOM) if number == 1 else line
 
 
+@contextmanager
+def file_errors() -> Iterator[None]:
+    """Fail with the name of a file that can't be opened, read or written."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as why:
+        fail(f"{why.filename or 'The file'}: {why.strerror}")
+
+
 def format_of(file: str, named: Format | None) -> Format:
     """Return the format that is named, or that of the file's ending. Raises Unreadable."""
     ending = _ENDINGS.get(PurePath(file).suffix.lower())
@@ -72,52 +121,37 @@ def read(source: Source, form: Format) -> Iterator[Record | Refused]:
 
 def writer(
     write: Callable[[bytes], object], form: Format, fields: Sequence[str]
-) -> Callable[[Sequence[object]], None]:
+) -> Callable[[Sequence[object]], object]:
     """Return a function that writes a customer, after the header where there is one."""
-    if form is Format.JSONL:
-
-        def write_json(values: Sequence[object]) -> None:
-            record = dict(zip(fields, map(_jsonable, values), strict=True))
-            write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
-
-        return write_json
-
-    class Encoded:
-        """A file of text for csv, written as UTF-8."""
-
-        def write(self, text: str) -> None:
-            write(text.encode())
-
-    rows = csv.writer(Encoded())
-    rows.writerow(fields)
-    return lambda values: rows.writerow(map(_cell, values)) and None
+    if form is Format.CSV:
+        write(_csv_line(fields))
+        return lambda values: write(_csv_line(map(_cell, values)))
+    return lambda values: write(_json_line(dict(zip(fields, values, strict=True))))
 
 
 def _read_csv(source: Source) -> Iterator[Record | Refused]:
     """Yield the lines under a header, which names the columns in any order."""
-    rows = csv.reader(
-        (line.decode(errors="surrogateescape") for line in source.lines()), strict=True
-    )
-    header: list[str] | None = None
+    lines = (line.decode(errors="surrogateescape") for line in source.lines())
+    rows = csv.reader(lines, strict=True)
+    try:
+        header = _header(next(rows))
+    except StopIteration:
+        message = "There is no header."
+        raise Unreadable(message) from None
+    except csv.Error as why:
+        message = f"The header is no CSV: {why}."
+        raise Unreadable(message) from None
     while True:
         first = rows.line_num + 1
         try:
             cells = next(rows)
         except StopIteration:
-            break
+            return
         except csv.Error as why:
-            if header is None:
-                message = f"The header is no CSV: {why}."
-                raise Unreadable(message) from None
             yield _refuse(first, f"This is no CSV: {why}.")
-            continue
-        if header is None:
-            header = _header(cells)
-        elif cells:
-            yield _record(first, header, cells)
-    if header is None:
-        message = "There is no header."
-        raise Unreadable(message)
+        else:
+            if cells:
+                yield _record(first, header, cells)
 
 
 def _header(cells: Sequence[str]) -> list[str]:
@@ -186,12 +220,21 @@ def _refuse(line: int, message: str) -> Refused:
     return Refused(line, Fault(UserErrorCode.INVALID, message))
 
 
-def _jsonable(value: object) -> object:
-    if isinstance(value, datetime):
-        return rfc3339(value)
-    return value if value is None or isinstance(value, bool) else str(value)
+def _csv_line(cells: Iterable[object]) -> bytes:
+    line = StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue().encode()
+
+
+def _json_line(values: Mapping[str, object]) -> bytes:
+    return json.dumps(values, ensure_ascii=False, default=_plain).encode() + b"\n"
+
+
+def _plain(value: object) -> str:
+    return rfc3339(value) if isinstance(value, datetime) else str(value)
 
 
 def _cell(value: object) -> str:
-    plain = _jsonable(value)
-    return "" if plain is None else str(plain).lower() if isinstance(plain, bool) else str(plain)
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else _plain(value)

@@ -1,17 +1,25 @@
-"""Samples: made-up customers, plausible enough to try searching, sorting and paging with."""
+"""Made-up customers, plausible enough to try searching, sorting and paging with."""
 
 import random
+import secrets
 import string
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from gql_app.accounts.validation import MAX_NAME, email_keys
+from gql_app.accounts import customer_lists, customers
+from gql_app.accounts.audit import Origin
+from gql_app.accounts.customer_lists import Filter, Order
+from gql_app.accounts.validation import MAX_NAME, NewCustomer, email_keys
 from gql_app.db.tables import CustomerRow
+from gql_app.errors import CannotStart
 from gql_app.lib import clock
 from gql_app.lib.database import Transaction, insert_row
+from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.ids import new_id
 from gql_app.lib.text import normalise, search_key
+from gql_app.security.passwords import Passwords
 
 
 class SignIn(NamedTuple):
@@ -30,6 +38,8 @@ SIGN_INS: Final = (
 """The two among the demo's customers that can be signed in as, the admin first."""
 BATCH: Final = 2_000
 """Rows inserted by one transaction."""
+DEMO_CUSTOMERS: Final = 1_000
+DEMO_SEED: Final = 1
 INACTIVE: Final = 0.03
 """The share of samples that are deactivated."""
 
@@ -69,6 +79,25 @@ def batches(
     for start in range(0, count, BATCH):
         numbers = range(start, min(start + BATCH, count))
         yield [_sample(chance, f"{tag}{number}", password_hash) for number in numbers]
+
+
+async def fill_demo(db: Transaction) -> None:
+    """Fill an empty database; reuse one that was filled before. Raises CannotStart."""
+    if await customers.by_email(db, SIGN_INS[0].email):
+        return
+    everyone = customer_lists.listing(Filter(), Order(), by_admin=True)
+    if await everyone.count(db):
+        raise CannotStart(["--demo wants an empty database: this one has customers already"])
+    with closing(Passwords(threads=1, queue=0)) as passwords:
+        for role, name, email, password in SIGN_INS:
+            new = NewCustomer(
+                name=name, email=email, password=password, is_admin=role == "admin"
+            )  # unchecked, for such a password is refused
+            hashed = await passwords.hash(password, LOCAL)
+            await customers.create(db, new, password_hash=hashed, origin=Origin())
+        nobody = await passwords.hash(secrets.token_urlsafe(), LOCAL)
+    for rows in batches(DEMO_CUSTOMERS - len(SIGN_INS), password_hash=nobody, seed=DEMO_SEED):
+        await insert_samples(db, rows)
 
 
 def _sample(chance: random.Random, tag: str, password_hash: str) -> dict[str, object]:

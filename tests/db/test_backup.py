@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gql_app.cli.backup import copy
+from gql_app.cli.database import copy
 from gql_app.db import readiness
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database, sqlite_file

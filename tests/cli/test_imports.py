@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from gql_app.cli import imports
-from gql_app.cli.imports import FIELDS, Record, Refused
+from gql_app.cli.records import FIELDS, Record, Refused
 from gql_app.db.tables import AuditRow, CustomerRow
 from gql_app.errors import Rejected
 from gql_app.lib.database import Database

@@ -1,28 +1,36 @@
-"""The findings of `check`: what to mend about a deployment before the world sees it."""
+"""`check`: what to mend about a deployment before the world sees it."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from stat import S_IRWXG, S_IRWXO
-from typing import Final
+from typing import Annotated, Final
 
+import typer
+
+from gql_app import settings
 from gql_app.accounts import customers
 from gql_app.cli import backfill, samples
+from gql_app.cli.console import out, unless_empty
 from gql_app.cli.database import opened
 from gql_app.db import readiness
 from gql_app.db.clocks import skew
 from gql_app.errors import CannotStart
 from gql_app.lib.database import Database, Reader, in_the_clear, sqlite_file, tls_advice
 from gql_app.lib.fair_queue import LOCAL
-from gql_app.lib.keyring import NEW_RSA_BITS, StoredKey, guessable, is_pattern, is_short
+from gql_app.lib.keyring import NEW_RSA_BITS, guessable, is_pattern, is_short
 from gql_app.lib.network.addresses import is_loopback
 from gql_app.lib.outbox import clear_text
 from gql_app.resources import kept_beside, key_store
 from gql_app.security.passwords import Passwords
 from gql_app.settings import NO_CLIENT_LIMIT, PREFIX, Settings, unknown_variables
 
-MAX_SKEW: Final = timedelta(seconds=5)
+MAX_SKEW: Final = 5
+"""Seconds."""
 MAX_PAIRS: Final = 20
 """Pairs of customers of one mailbox that are named."""
 
@@ -52,16 +60,45 @@ class Finding:
     remedy: str
 
 
+def check(
+    host: Annotated[
+        str, typer.Option(help="The address that serve listens on.", callback=unless_empty)
+    ] = "127.0.0.1",
+    machines: Annotated[int, typer.Option(min=1, help="How many machines serve.")] = 1,
+    accept: Annotated[
+        list[str] | None, typer.Option(help="A finding's code that is so on purpose; repeatable.")
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+) -> None:
+    """Look a deployment over; exit with status 1 if there is something to mend."""
+    try:
+        deployment = Deployment(settings.load(serving=True), host, machines)
+        found = asyncio.run(findings(deployment))
+    except CannotStart as why:
+        found = [*_faults(why)]
+    to_mend = [each for each in found if each.code not in (accept or ())]
+    if as_json:
+        sys.stdout.write(json.dumps({"findings": [asdict(each) for each in to_mend]}) + "\n")
+    else:
+        for each in to_mend:
+            out.print(f"{each.code}: {each.message} {each.remedy}")
+        out.print("Nothing to mend." if not to_mend else f"To mend: {len(to_mend)}.")
+    if to_mend:
+        sys.exit(1)
+
+
 async def findings(deployment: Deployment) -> list[Finding]:
     """Return what is to be mended; nothing is made or changed by looking."""
+    chosen = deployment.settings
     return [
         *_variables(),
-        *_keys(deployment.settings),
+        *_keys(chosen),
+        *_files(chosen),
         *_reach(deployment),
         *_mail(deployment),
-        *_refreshing(deployment.settings),
-        *_machines(deployment),
-        *[finding async for finding in _database(deployment.settings)],
+        *_operation(deployment),
+        *[finding async for finding in _database(chosen)],
     ]
 
 
@@ -72,10 +109,10 @@ def _variables() -> Iterator[Finding]:
         )
 
 
-def _keys(settings: Settings) -> Iterator[Finding]:
+def _keys(chosen: Settings) -> Iterator[Finding]:
     for name, secret in (
-        ("SECRET_KEY", settings.secret_bytes),
-        ("SECRET_KEY_FALLBACK", settings.fallback_bytes),
+        ("SECRET_KEY", chosen.secret_bytes),
+        ("SECRET_KEY_FALLBACK", chosen.fallback_bytes),
     ):
         if secret and not is_pattern(secret) and guessable(secret):
             yield Finding(
@@ -83,17 +120,38 @@ def _keys(settings: Settings) -> Iterator[Finding]:
                 f"{PREFIX}{name} reads like something that can be guessed.",
                 "Make one with: openssl rand -base64 48",
             )
-    held, faults = _look(settings)
-    for fault in faults:
-        yield Finding("cannot-start", fault, "Mend it first.")
-    for each in held:
+    if not chosen.secret_bytes and not kept_beside(sqlite_file(chosen.database_url)).exists():
+        return  # an SQLite file that was never served has no key yet
+    try:
+        store = key_store(chosen)
+        store.read()
+    except CannotStart as why:
+        yield from _faults(why)
+        return
+    for each in store.read_all()[0]:
         if is_short(each.key) and each.key.alive:
             yield Finding(
                 "weak-rsa-key",
                 f"{each.place} has fewer than {NEW_RSA_BITS} bits, too few after 2030.",
                 "Change to a new key: keys new",
             )
-    for code, file in _private_files(settings):
+
+
+def _faults(why: CannotStart) -> Iterator[Finding]:
+    return (Finding("cannot-start", fault, "Mend it first.") for fault in why.faults)
+
+
+def _files(chosen: Settings) -> Iterator[Finding]:
+    files: list[tuple[str, Path]] = []
+    if chosen.on_sqlite:
+        file = sqlite_file(chosen.database_url)
+        files.append(("exposed-database", file))
+        if chosen.secret_bytes is None:
+            files.append(("exposed-key", kept_beside(file)))
+    if chosen.keys_dir:
+        private = (chosen.keys_dir, *sorted(chosen.keys_dir.iterdir()))
+        files += [("exposed-key", file) for file in private]
+    for code, file in files:
         if file.exists() and file.stat().st_mode & (S_IRWXG | S_IRWXO):
             yield Finding(
                 code,
@@ -102,32 +160,9 @@ def _keys(settings: Settings) -> Iterator[Finding]:
             )
 
 
-def _look(settings: Settings) -> tuple[Sequence[StoredKey], Sequence[str]]:
-    """Return the keys, and what is wrong; an SQLite file that was never served has none yet."""
-    if not settings.secret_bytes and not kept_beside(sqlite_file(settings.database_url)).exists():
-        return (), ()
-    try:
-        store = key_store(settings)
-        store.read()
-    except CannotStart as why:
-        return (), why.faults
-    return store.read_all()[0], ()
-
-
-def _private_files(settings: Settings) -> Iterator[tuple[str, Path]]:
-    if settings.on_sqlite:
-        file = sqlite_file(settings.database_url)
-        yield "exposed-database", file
-        if settings.secret_bytes is None:
-            yield "exposed-key", kept_beside(file)
-    if settings.keys_dir:
-        for file in (settings.keys_dir, *sorted(settings.keys_dir.iterdir())):
-            yield "exposed-key", file
-
-
 def _reach(deployment: Deployment) -> Iterator[Finding]:
-    settings = deployment.settings
-    if settings.trusts_anybody:
+    chosen = deployment.settings
+    if chosen.trusts_anybody:
         yield Finding(
             "any-proxy",
             f"X-Forwarded-For is believed of anybody: {NO_CLIENT_LIMIT}.",
@@ -135,31 +170,31 @@ def _reach(deployment: Deployment) -> Iterator[Finding]:
         )
     if not deployment.is_public:
         return
-    if settings.playground:
+    if chosen.playground:
         yield Finding(
             "open-playground",
             "Everybody is shown the playground.",
             f"Set {PREFIX}PLAYGROUND=false, or keep it on purpose.",
         )
-    if settings.introspection:
+    if chosen.introspection:
         yield Finding(
             "open-introspection",
             "Everybody may ask for the schema.",
             f"Set {PREFIX}INTROSPECTION=false, or keep it on purpose.",
         )
-    if settings.management_port is None:
+    if chosen.management_port is None:
         yield Finding(
             "open-metrics",
             "Everybody is shown the numbers at /metrics, and how each part is at /readyz.",
             f"Set {PREFIX}MANAGEMENT_PORT, or see that your proxy lets nobody at them.",
         )
-    if settings.allowed_hosts is None:
+    if chosen.allowed_hosts is None:
         yield Finding(
             "any-host",
             "Every Host header is answered.",
             f"Set {PREFIX}ALLOWED_HOSTS to the names that clients use.",
         )
-    if settings.trusted_proxies is None:
+    if chosen.trusted_proxies is None:
         yield Finding(
             "no-tls",
             "Nothing in front ends TLS: passwords and tokens travel in the clear.",
@@ -168,21 +203,21 @@ def _reach(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _mail(deployment: Deployment) -> Iterator[Finding]:
-    settings = deployment.settings
-    if settings.smtp_url is None:
+    chosen = deployment.settings
+    if chosen.smtp_url is None:
         yield Finding(
             "no-mail",
             "No letter is sent: nobody can reset a password, or is told of a change.",
             f"Set {PREFIX}SMTP_URL and {PREFIX}MAIL_FROM.",
         )
         return
-    if clear_text(settings.smtp_url.get_secret_value()):
+    if clear_text(chosen.smtp_url.get_secret_value()):
         yield Finding(
             "mail-in-the-clear",
             "Letters, and the links in them, go to the mail server in the clear.",
             f"Begin {PREFIX}SMTP_URL with smtps:// or smtp+starttls://.",
         )
-    if deployment.is_public and settings.reset_url.startswith("http://"):
+    if deployment.is_public and chosen.reset_url.startswith("http://"):
         yield Finding(
             "reset-in-the-clear",
             "Links to reset a password lead to a page without TLS.",
@@ -190,18 +225,16 @@ def _mail(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
-def _refreshing(settings: Settings) -> Iterator[Finding]:
-    if settings.refresh_retry_seconds <= settings.operation_timeout:
+def _operation(deployment: Deployment) -> Iterator[Finding]:
+    chosen = deployment.settings
+    if chosen.refresh_retry_seconds <= chosen.operation_timeout:
         yield Finding(
             "short-refresh-retry",
             "Whoever waits for a refresh until the operation's timeout comes too late to repeat "
             "it, and is signed out.",
             f"Set {PREFIX}REFRESH_RETRY_SECONDS to some times {PREFIX}OPERATION_TIMEOUT.",
         )
-
-
-def _machines(deployment: Deployment) -> Iterator[Finding]:
-    if deployment.settings.on_sqlite and deployment.machines > 1:
+    if chosen.on_sqlite and deployment.machines > 1:
         yield Finding(
             "sqlite-on-several-machines",
             "An SQLite file serves one machine: each would have customers of its own.",
@@ -209,85 +242,63 @@ def _machines(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
-async def _database(settings: Settings) -> AsyncIterator[Finding]:
+async def _database(chosen: Settings) -> AsyncIterator[Finding]:
     migrate = Finding("pending-migrations", "The database is not up to date.", "Run: migrate")
-    if settings.on_sqlite and not sqlite_file(settings.database_url).exists():
+    if chosen.on_sqlite and not sqlite_file(chosen.database_url).exists():
         yield migrate
         return
-    if not settings.on_sqlite and in_the_clear(settings.database_url):
+    if not chosen.on_sqlite and in_the_clear(chosen.database_url):
         yield Finding(
             "database-in-the-clear",
             f"{PREFIX}DATABASE_URL lets the password and all data go over a network without TLS.",
             "Say sslmode=verify-full there, or require, or keep it to a network of its own.",
         )
-    async with opened(settings) as database:
+    async with opened(chosen) as database:
         condition = await readiness.condition(database)
         if condition.database != "ok":
             yield Finding(
                 "no-database",
                 f"The database of {PREFIX}DATABASE_URL can't be reached.",
                 "See that it runs, and that the address, name and password are right."
-                + tls_advice(settings.database_url),
+                + tls_advice(chosen.database_url),
             )
         elif not condition.ready:
             yield migrate
         else:
-            for finding in [
-                *await _clocks(database),
-                *await _demo_data(database, settings),
-                *await _collisions(database),
-            ]:
+            async for finding in _contents(database, demo=chosen.demo):
                 yield finding
 
 
-async def _clocks(database: Database) -> list[Finding]:
-    ahead = await skew(database)
-    if abs(ahead) <= MAX_SKEW:
-        return []
-    seconds = f"{abs(ahead.total_seconds()):.0f} s {'ahead' if ahead > timedelta() else 'behind'}"
-    return [
-        Finding(
+async def _contents(database: Database, *, demo: bool) -> AsyncIterator[Finding]:
+    ahead = (await skew(database)).total_seconds()
+    if abs(ahead) > MAX_SKEW:
+        direction = "ahead" if ahead > 0 else "behind"
+        yield Finding(
             "clock-skew",
-            f"The database's clock is {seconds} of this machine's.",
+            f"The database's clock is {abs(ahead):.0f} s {direction} of this machine's.",
             "Set both by NTP: tokens expire by this one.",
         )
-    ]
-
-
-async def _demo_data(db: Reader, settings: Settings) -> list[Finding]:
-    if not settings.demo and not await _has_demo_sign_in(db):
-        return []
-    return [
-        Finding(
+    if demo or await _has_demo_sign_in(database):
+        yield Finding(
             "demo-data",
             "The database has the demo's customers, whose passwords everybody knows.",
             "Begin with an empty database.",
         )
-    ]
-
-
-async def _collisions(db: Reader) -> list[Finding]:
-    collisions = await backfill.collisions(db)
-    if not collisions:
-        return []
-    pairs = ", ".join(f"{each.holder} and {each.other}" for each in collisions[:MAX_PAIRS])
-    return [
-        Finding(
+    collisions = await backfill.collisions(database)
+    if collisions:
+        pairs = ", ".join(f"{each.holder} and {each.other}" for each in collisions[:MAX_PAIRS])
+        yield Finding(
             "colliding-addresses",
             f"Of {len(collisions)} customers the address is another's mailbox as well: {pairs}.",
             "Give one of each two another address: gql-app change-email ID ADDRESS.",
         )
-    ]
 
 
 async def _has_demo_sign_in(db: Reader) -> bool:
     """Return whether the demo's password opens an account of the demo's address."""
-    passwords = Passwords(threads=1, queue=0)
-    try:
+    with closing(Passwords(threads=1, queue=0)) as passwords:
         for person in samples.SIGN_INS:
             known = await customers.by_email(db, person.email)
             if known and await passwords.verify(person.password, known.password_hash, LOCAL):
                 return True
-    finally:
-        passwords.close()
     return False

@@ -1,0 +1,119 @@
+"""`serve`: the API, with or without made-up customers."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from gql_app import settings
+from gql_app.cli import samples
+from gql_app.cli.console import err, out, unless_empty
+from gql_app.cli.database import prepare, transact
+from gql_app.errors import CannotStart
+from gql_app.lib.network import Networks, is_loopback
+from gql_app.lib.telemetry import logs
+from gql_app.resources import key_store
+from gql_app.settings import PREFIX, Settings
+
+if TYPE_CHECKING:  # other commands need no HTTP
+    from starlette.applications import Starlette
+
+DEMO_DATABASE: Final = "sqlite:///demo.db"
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(help="The address to listen on.", callback=unless_empty)
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="How many processes serve.")] = 1,
+    *,
+    reload: Annotated[bool, typer.Option("--reload", help="Restart on changes.")] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="With made-up customers and sign-ins; loopback only.")
+    ] = False,
+) -> None:
+    """Serve the API."""
+    os.environ[f"{PREFIX}DEMO"] = str(demo)
+    if demo and not is_loopback(host):
+        raise CannotStart(
+            [f"--demo has passwords that everybody knows: it serves on loopback, not on {host}"]
+        )
+    if demo and f"{PREFIX}DATABASE_URL" not in settings.given():
+        os.environ[f"{PREFIX}DATABASE_URL"] = DEMO_DATABASE
+    chosen = settings.load(serving=True)
+    bracketed = f"[{host}]" if ":" in host else host
+    behind_proxy = chosen.trusted_proxies is not None and not demo
+    if not chosen.hosts and not behind_proxy and is_loopback(host):
+        # The page of a stranger may have a name of its own lead to this machine (DNS rebinding):
+        # then the browser sends that name as the Host.
+        names = dict.fromkeys(["localhost", "127.0.0.1", "[::1]", bracketed.lower()])
+        os.environ[f"{PREFIX}ALLOWED_HOSTS"] = ",".join(names)
+    logs.configure(chosen.log_level)
+    for name in settings.unknown_variables():
+        err.print(f"{name} is no setting of this program; it is ignored.")
+    if chosen.trusts_anybody:
+        err.print(f"{PREFIX}TRUSTED_PROXIES: {settings.NO_CLIENT_LIMIT}.")
+    key_store(chosen).read()
+    prepare(chosen)
+    if demo:
+        transact(chosen, samples.fill_demo)
+        out.print(f"Playground: http://{bracketed}:{port}/graphql")
+        for role, _, email, password in samples.SIGN_INS:
+            out.print(f"Sign in as {role}: {email} with {password}")
+    _listen(chosen, host, port, workers, reload=reload)
+
+
+def create_demo_app() -> "Starlette":
+    """Return the application, whose playground offers the demo's sign-ins."""
+    from gql_app import app  # noqa: PLC0415 — as above
+
+    return app.create_app(sign_ins=[person._asdict() for person in samples.SIGN_INS])
+
+
+def _listen(chosen: Settings, host: str, port: int, workers: int, *, reload: bool) -> None:
+    """Serve until told to stop, on the port of those who watch as well. Raise CannotStart."""
+    from gql_app.lib import server  # noqa: PLC0415 — as above
+    from gql_app.web.refusals import refuse  # noqa: PLC0415 — as above
+
+    watched = chosen.management_port
+    if watched == port:
+        raise CannotStart([f"{PREFIX}MANAGEMENT_PORT: is the port that is served already"])
+    limits = server.ConnectionLimits(
+        connections=chosen.max_connections,
+        connections_per_address=chosen.max_connections_per_address,
+        timeout=chosen.receive_timeout,
+        header_bytes=chosen.max_header_bytes,
+        body_bytes=chosen.max_body_bytes,
+        pending_body_bytes=max(chosen.max_pending_body_bytes, chosen.max_body_bytes),
+        proxies=Networks.of(chosen.trusted_proxies),
+        uncounted_port=watched,
+    )
+    with _numbers_shared(several=workers > 1 and not reload):
+        try:
+            server.serve(
+                "gql_app.cli.serve:create_demo_app" if chosen.demo else "gql_app.app:create_app",
+                host=host,
+                port=port,
+                management=None if watched is None else (chosen.management_host, watched),
+                limits=limits,
+                refuse=refuse,
+                workers=workers,
+                reload=reload,
+            )
+        except server.CannotListen as why:
+            raise CannotStart([str(why)]) from why
+
+
+@contextmanager
+def _numbers_shared(*, several: bool) -> Iterator[None]:
+    """Keep the numbers that several processes count in one private folder."""
+    if not several:
+        yield
+        return
+    with TemporaryDirectory(prefix="gql_app-numbers-", ignore_cleanup_errors=True) as folder:
+        os.environ[settings.SHARED_NUMBERS] = folder
+        yield

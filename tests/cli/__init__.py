@@ -1,0 +1,1 @@
+"""Tests of what the commands do with customers, one by one and all at once."""
