@@ -7,7 +7,11 @@ WORKERS ?= auto
 THROUGH := credentials customer_mutations customers lifetimes own_account profile refresh register \
 	resets session_lists sessions
 MEASURED := not postgresql or races or letters or links
-COVERING := tests/accounts tests/security $(THROUGH:%=tests/schema/test_%.py)
+# What accounts/ and security/ stand on, and what was theirs before it was machinery.
+MACHINERY := atomic_files fair_queue hashes ids keyring network outbox pagination password_policy \
+	text throttling
+COVERING := tests/accounts tests/security $(MACHINERY:%=tests/lib/%) \
+	$(THROUGH:%=tests/schema/test_%.py)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 # The others wait for processes, browsers and clocks, while those that are measured work.
 WAITING ?= 3
@@ -22,7 +26,7 @@ NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
-.PHONY: run test test-measured test-postgresql test-others lint fresh-check format schema migration lock fuzz \
+.PHONY: run test test-measured test-postgresql test-others lint fresh-check upgrade-check format schema migration lock fuzz \
 	browser screenshot bench bench-profile bench-timing bench-limits bench-scale bench-sizes \
 	common-passwords clean
 
@@ -56,6 +60,10 @@ lint: .venv/dev $(TYPES)
 # All of it in a clone of the last commit, on the oldest pip and with an empty home.
 fresh-check:
 	$(PYTHON) tests/fresh_check.py
+
+# The suite with the newest releases of all dependencies, which no lock has yet.
+upgrade-check:
+	$(PYTHON) -m tests.upgrade_check
 
 format: .venv/dev $(TYPES)
 	$(BIN)/ruff format .

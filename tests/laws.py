@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Final
@@ -204,11 +205,24 @@ def is_core(module: str) -> bool:
     return folder(module) not in BESIDE_THE_CORE and not module.startswith("db.migrations")
 
 
+@dataclass(frozen=True)
+class Row:
+    """Why a private name is used all the same."""
+
+    reason: str
+    library: str
+    checked: str
+    """The version that it was checked against."""
+    test: str
+    """The test that fails once it is another."""
+
+
+ALLOWED: Final[Mapping[tuple[str, str], Row]] = {}
+"""The private names that are used, by module: at most five once the engine is rewritten."""
 INTERNAL: Final = (
     "graphql.execution.collect_fields",
     "graphql.execution.executor",
     "graphql.execution.is_awaitable",
-    "graphql.pyutils",
     "prometheus_client.mmap_dict",
     "strawberry.http.ides",
     "strawberry.schema.schema_converter",

@@ -1,7 +1,8 @@
-"""The laws of the house: imports go down only, and every library has its home."""
+"""The laws of the house; one that fails says in a sentence what to do."""
 
 import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +11,16 @@ import pytest
 from starlette.applications import Starlette
 
 from gql_app.lib.database import Database
-from gql_app.lib.engine.schema import Schema
-from gql_app.lib.keyring.keys import KeyRing
+from gql_app.lib.engine import Schema
+from gql_app.lib.keyring import KeyRing
 from gql_app.resources import Resources
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
 from tests.laws import (
+    ALLOWED,
+    CEILING,
     HOUSE,
+    LONGEST_FILE,
     MACHINERY,
     MODULES,
     NORMALISING,
@@ -24,8 +28,11 @@ from tests.laws import (
     ROOT,
     breaches,
     circle,
+    deep_imports,
     folder,
+    is_core,
     normalises,
+    private_names,
     says_what_it_is_for,
 )
 from tests.processes import MAIN, environment
@@ -33,6 +40,11 @@ from tests.processes import MAIN, environment
 BUILT = (Database, KeyRing, Passwords, Resources, Schema, Settings, Starlette)
 SCRIPTS = ("main", "db.migrations.env")
 """What is run, not imported."""
+PACKAGES = sorted(
+    {name.split(".")[1] for name in MODULES if name.count(".") == 1}
+    & {each.name for each in (ROOT / PACKAGE / MACHINERY).iterdir() if each.is_dir()}
+)
+PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 HEAVY = {"graphql", "starlette", "strawberry", "uvicorn"}
 """What only a server, or the schema, is worth waiting for."""
 SELDOM = {"aiosmtplib", "alembic", "opentelemetry", "zxcvbn"}
@@ -42,8 +54,50 @@ IMPORTED = [f"{PACKAGE}.{module}" for module in MODULES if module and module not
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_module_keeps_both_laws(module: str) -> None:
+def test_imports_go_down_and_libraries_stay_at_home(module: str) -> None:
     assert breaches(module, MODULES[module]) == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_face_of_a_package_is_imported(module: str) -> None:
+    assert deep_imports(module, MODULES[module]) == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_private_name_of_another_is_used(module: str) -> None:
+    used = private_names(MODULES[module]) - {name for where, name in ALLOWED if where == module}
+    assert not used, f"{module} uses {used}: take what is public, or give it a row in ALLOWED."
+
+
+def test_every_row_of_private_names_is_used_and_has_its_test() -> None:
+    for (module, name), row in ALLOWED.items():
+        assert name in private_names(MODULES[module]), f"Delete the row of {name}: nobody uses it."
+        file, _, test = row.test.partition("::")
+        assert f"def {test}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), row
+        assert re.search(rf'"{row.library}[^"]*,<[\d.]+"', PROJECT), f"Bound {row.library} above."
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_file_is_longer_than_a_reader_holds(module: str) -> None:
+    lines = len(MODULES[module].splitlines())
+    assert lines <= LONGEST_FILE, f"{module} has {lines} lines: cut it where a second noun begins."
+
+
+def test_the_core_is_read_in_an_afternoon() -> None:
+    core = [source for module, source in MODULES.items() if is_core(module)]
+    files, lines = len(core), sum(len(source.splitlines()) for source in core)
+    assert files <= CEILING[0], f"The core has {files} files: merge what is one noun."
+    assert lines <= CEILING[1], f"The core has {lines} lines: delete, or move machinery to lib."
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"{CEILING[0]} files and {CEILING[1]:,} lines" in " ".join(readme.split())
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_package_has_a_face_a_readme_and_tests(package: str) -> None:
+    place = ROOT / PACKAGE / "lib" / package
+    lines = len((place / "README.md").read_text(encoding="utf-8").splitlines())
+    assert 20 <= lines <= 60, f"lib/{package}/README.md has {lines} lines; a page tells it."
+    assert list((ROOT / "tests/lib" / package).glob("test_*.py")), f"Try lib/{package} by itself."
 
 
 def test_one_module_normalises_text_and_bounds_it_first() -> None:
@@ -167,6 +221,43 @@ def test_made_up_breach_is_found_and_nothing_else(
     sentences = breaches(module, f'"""A module."""\nimport os\n{line}\n')
     assert len(sentences) == (breach is not None)
     assert all(f" {breach}" in sentence for sentence in sentences)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("from uvicorn._types import ASGI3Application", "uvicorn._types.ASGI3Application"),
+        ("from uvicorn.protocols.http import h11_impl", "uvicorn.protocols.http.h11_impl"),
+        ("from gql_app.accounts.audit import _log", "accounts.audit._log"),
+        ("def f(info):\n    return info._raw_info", "_raw_info"),
+        ("def f(x):\n    return getattr(x, '_is_default')", "_is_default"),
+        ("class A(B):\n    def f(self):\n        return self._schema", "_schema"),
+        ("def f(kind):\n    return kind(_field=1)", "_field"),
+    ],
+)
+def test_made_up_private_name_is_found(source: str, name: str) -> None:
+    assert private_names(f"import os\n{source}\n") == {name}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from __future__ import annotations",
+        "class A:\n    def __init__(self, b):\n        self._x = b._x",
+        "def _f():\n    return 1\nprint(_f())",
+        "def f(row):\n    return row._asdict()",
+    ],
+)
+def test_names_of_ones_own_are_not_private(source: str) -> None:
+    assert private_names(source) == set()
+
+
+def test_made_up_import_past_a_face_is_found() -> None:
+    source = "from gql_app.lib.keyring.keys import KeyRing"
+    (sentence,) = deep_imports("accounts.sessions", source)
+    assert sentence.startswith("accounts.sessions may not import lib.keyring.keys.KeyRing: take it")
+    assert deep_imports("lib.keyring.rotation", source) == []
+    assert deep_imports("accounts.sessions", "from gql_app.lib.keyring import KeyRing") == []
 
 
 def test_made_up_circle_is_found() -> None:

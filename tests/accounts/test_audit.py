@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
+import structlog
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
@@ -43,9 +44,15 @@ DEEDS = (
 
 @pytest.fixture
 def capture() -> Iterator[list[MutableMapping[str, Any]]]:
-    """Take down what is logged."""
+    """Take down what is logged, whatever tests before had the log do."""
+    before = structlog.get_config() if structlog.is_configured() else {}
+    structlog.reset_defaults()
     with capture_logs() as log:
         yield log
+    if before:
+        structlog.configure(**before)
+    else:
+        structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from bench.hostile import FIELDS, LENGTH
 from gql_app.app import build_engine
-from gql_app.lib.engine import DocumentValidator, GraphQLRequest
-from gql_app.lib.engine.documents import DOCUMENT_BYTES, MAX_BYTES
+from gql_app.lib.engine import GraphQLRequest
+from gql_app.lib.engine.documents import DOCUMENT_BYTES, MAX_BYTES, DocumentValidator
 from gql_app.schema.context import Context
 from gql_app.settings import Settings
 from tests.api import Api

@@ -2,8 +2,8 @@
 
 from gql_app.lib.engine.completion import LazyRows
 from gql_app.lib.engine.complexity import ListSizes
-from gql_app.lib.engine.documents import Document, DocumentValidator, InvalidDocument
-from gql_app.lib.engine.engine import Engine, GraphQLRequest, MapErrors, OperationTimeout
+from gql_app.lib.engine.documents import Document, InvalidDocument
+from gql_app.lib.engine.engine import Engine, GraphQLRequest, OperationTimeout
 from gql_app.lib.engine.limits import Limits
 from gql_app.lib.engine.schema import Schema
 from gql_app.lib.engine.selection import ExecutionContext, cached_per_document, selected_fields
@@ -12,7 +12,6 @@ from gql_app.lib.engine.validation import MAX_ERRORS
 __all__ = [
     "MAX_ERRORS",
     "Document",
-    "DocumentValidator",
     "Engine",
     "ExecutionContext",
     "GraphQLRequest",
@@ -20,7 +19,6 @@ __all__ = [
     "LazyRows",
     "Limits",
     "ListSizes",
-    "MapErrors",
     "OperationTimeout",
     "Schema",
     "cached_per_document",

@@ -162,16 +162,6 @@ class DirectResolver:
             return None
         return {self.python_names[name]: value for name, value in coerced.items()}
 
-    async def permits(
-        self, info: "strawberry.Info[Any, None]", arguments: Mapping[str, Value]
-    ) -> bool:
-        """Return whether all permissions agree; most of them raise their refusal themselves."""
-        for permission in self.permissions:
-            answer: Value = permission.has_permission(None, info, **arguments)
-            if (await answer if isawaitable(answer) else answer) is not True:
-                return False
-        return True
-
 
 @dataclass(slots=True, eq=False)
 class RootField:
@@ -219,13 +209,17 @@ class RootField:
         """Return what the resolver returns, if its permissions agree.
 
         It goes through Strawberry where there is no direct way, and where a permission refuses
-        without raising.
+        without raising, which few do.
         """
-        info = self._info(execution)
-        if self.direct is not None and arguments.python is not None:
-            ours: strawberry.Info[Any, None] = strawberry.Info(info, self.direct.field)
-            if await self.direct.permits(ours, arguments.python):
-                return await self.direct.function(None, ours, **arguments.python)
+        info, direct, named = self._info(execution), self.direct, arguments.python
+        if direct is not None and named is not None:
+            ours: strawberry.Info[Any, None] = strawberry.Info(info, direct.field)
+            for permission in direct.permissions:
+                answer: Value = permission.has_permission(None, ours, **named)
+                if (await answer if isawaitable(answer) else answer) is not True:
+                    break
+            else:
+                return await direct.function(None, ours, **named)
         assert self.definition.resolve is not None  # noqa: S101 — Strawberry gives each field one
         value = self.definition.resolve(None, info, **arguments.coerced)
         return await value if isawaitable(value) else value

@@ -24,6 +24,7 @@ class Schema(strawberry.Schema):
         is_one_of = introspected.fields["isOneOf"]
         super().__init__(query=query, mutation=mutation, config=config)
         introspected.fields["isOneOf"] = is_one_of
+        self._known_fields: dict[tuple[str, str], StrawberryField | None] = {}
 
     @property
     def core(self) -> GraphQLSchema:
@@ -31,5 +32,11 @@ class Schema(strawberry.Schema):
         return self._schema
 
     def field(self, type_name: str, name: str) -> StrawberryField | None:
-        """Return Strawberry's definition of a field; None for introspection's."""
-        return self.get_field_for_type(name, type_name)
+        """Return Strawberry's definition of a field that the schema has; None for introspection's.
+
+        Each is remembered: Strawberry spells the names of a type's fields anew for each look.
+        """
+        known, key = self._known_fields, (type_name, name)
+        if key not in known:
+            known[key] = self.get_field_for_type(name, type_name)
+        return known[key]

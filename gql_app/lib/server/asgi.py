@@ -1,6 +1,6 @@
 """ASGI: its types, and the one extension that this server adds to a request's scope."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +11,15 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
+NO_REQUEST: Final[Mapping[str, Any]] = {
+    "method": "",
+    "http_version": "1.1",
+    "path": "",
+    "raw_path": b"",
+    "query_string": b"",
+    "headers": (),
+}
+"""A scope's part of what never became a request."""
 DISCONNECT: Final = "gql_app.disconnect"
 """The key of the extension in scope["extensions"]."""
 
@@ -33,3 +42,22 @@ class Disconnect:
     def shield(self) -> None:
         """Keep the request from being cancelled when its client is gone."""
         self.is_shielded = True
+
+
+def http_scope(
+    request: Mapping[str, Any],
+    state: Mapping[str, Any],
+    client: tuple[str, int],
+    server: tuple[str, int],
+) -> Scope:
+    """Return the scope of a request; an end without an address, as of a pipe, has none in it."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "scheme": "http",
+        "root_path": "",
+        "state": dict(state),
+        "client": client if client[0] else None,
+        "server": server if server[0] else None,
+        **request,
+    }

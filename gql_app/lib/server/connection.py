@@ -6,6 +6,7 @@ import struct
 from contextlib import suppress
 from typing import Final
 
+from gql_app.lib.network import canonical
 from gql_app.lib.server.deadline import Deadline
 from gql_app.lib.server.limits import LINGER_BYTES, MIN_BYTES_PER_SECOND
 
@@ -29,6 +30,8 @@ class Connection:
         self._writable: asyncio.Event | None = None
         """Set when the peer has taken enough; None as long as there is no need to wait."""
         self._is_closing = False
+        self.client: Final = _address(transport, "peername")
+        self.server: Final = _address(transport, "sockname")
         peer = transport.get_extra_info("socket")
         # The kernel takes little in advance, so that the peer's pace shows in the buffer here.
         with suppress(AttributeError, OSError):  # not every system knows it, nor every family
@@ -125,3 +128,9 @@ class Connection:
             peer = self._transport.get_extra_info("socket")
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._transport.abort()
+
+
+def _address(transport: asyncio.Transport, which: str) -> tuple[str, int]:
+    """Return the address and port of one end; an empty one where it has none."""
+    name = transport.get_extra_info(which)
+    return (canonical(str(name[0])), int(name[1])) if isinstance(name, tuple) else ("", 0)

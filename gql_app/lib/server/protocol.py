@@ -12,8 +12,8 @@ from typing import Any, Final
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from gql_app.lib.network import canonical, client_of
-from gql_app.lib.server.asgi import ASGIApp
+from gql_app.lib.network import client_of
+from gql_app.lib.server.asgi import NO_REQUEST, ASGIApp, http_scope
 from gql_app.lib.server.connection import Connection
 from gql_app.lib.server.cycle import RequestCycle
 from gql_app.lib.server.deadline import TICK, Deadline
@@ -34,14 +34,6 @@ from gql_app.lib.server.parser import RequestParser
 Refuse = Callable[[int, str, Mapping[str, str]], ASGIApp]
 """Returns the application that writes a refusal, of its status, sentence and headers."""
 _RETRIED: Final = frozenset({429, 503})
-_NO_REQUEST: Final = {
-    "method": "",
-    "http_version": "1.1",
-    "path": "",
-    "raw_path": b"",
-    "query_string": b"",
-    "headers": (),
-}
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -69,7 +61,6 @@ class HttpProtocol(asyncio.Protocol):
         self._refusal = refuse
         self._parser = RequestParser(self, limits)
         self._connection: Connection
-        self._addresses: dict[str, tuple[str, int] | None] = {}
         self._counted_as: str | None = None
         """The client with whose connections this one is counted."""
         self._beyond = 0
@@ -90,12 +81,8 @@ class HttpProtocol(asyncio.Protocol):
         """Wait for a first request, unless there are too many connections already."""
         self._connections.add(self)
         self._connection = Connection(transport, self._loop, self._limits.timeout)
-        client, server = (_address(transport, which) for which in ("peername", "sockname"))
-        if client is not None:
-            client = canonical(client[0]), client[1]
-        self._addresses = {"client": client, "server": server}
-        if server is None or server[1] != self._limits.uncounted_port:
-            self._count(client)
+        if self._connection.server[1] != self._limits.uncounted_port:
+            self._count(self._connection.client[0])
         if self._beyond > 0:
             self._refuse(503, "There are too many connections; try again")
         else:
@@ -190,11 +177,11 @@ class HttpProtocol(asyncio.Protocol):
     def _is_arriving(self) -> bool:
         return self._parser.in_head or self._receiving is not None
 
-    def _count(self, client: tuple[str, int] | None) -> None:
+    def _count(self, address: str) -> None:
         """Count this connection among all, and among those of its client."""
         self._beyond = len(self._connections) - self._limits.connections
-        if client is not None and client[0] not in self._limits.proxies:
-            self._counted_as = client_of(client[0])
+        if address and address not in self._limits.proxies:
+            self._counted_as = client_of(address)
             of_client = self._usage.connect(self._counted_as)
             self._beyond = max(self._beyond, of_client - self._limits.connections_per_address)
 
@@ -207,15 +194,8 @@ class HttpProtocol(asyncio.Protocol):
         self, app: ASGIApp, request: Mapping[str, Any], *, keep_alive: bool
     ) -> RequestCycle:
         """Return a new cycle, started if its turn has come."""
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "scheme": "http",
-            "root_path": "",
-            "state": self._app_state.copy(),
-            **self._addresses,
-            **request,
-        }
+        client, server = self._connection.client, self._connection.server
+        scope = http_scope(request, self._app_state, client, server)
         headers = self._server.default_headers
         keep_alive = keep_alive and not self._is_stopping
         cycle = RequestCycle(
@@ -307,10 +287,4 @@ class HttpProtocol(asyncio.Protocol):
             unfinished.disconnect()
             self._queue.pop()
         headers = {"Retry-After": "1"} if status in _RETRIED else {}
-        self._enqueue(self._refusal(status, f"{message}.", headers), _NO_REQUEST, keep_alive=False)
-
-
-def _address(transport: asyncio.Transport, which: str) -> tuple[str, int] | None:
-    """Return one end's host and port, where it has them."""
-    address = transport.get_extra_info(which)
-    return (str(address[0]), int(address[1])) if isinstance(address, tuple) else None
+        self._enqueue(self._refusal(status, f"{message}.", headers), NO_REQUEST, keep_alive=False)
