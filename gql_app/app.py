@@ -20,8 +20,7 @@ from gql_app.lib.telemetry import logs
 from gql_app.lib.telemetry.metrics import Metrics
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
-from gql_app.schema.errors import map_errors
-from gql_app.schema.root import build_schema
+from gql_app.schema.root import build_schema, map_errors
 from gql_app.settings import Settings, load, shared_numbers
 from gql_app.web import wellknown
 from gql_app.web.cors import CrossOrigin

@@ -19,6 +19,8 @@ mutation SignIn($email: String!, $password: String!) {
 }
 """
 CODE = f"{ROOT / PACKAGE}/"
+SERVER = f"{CODE}lib/server/"
+"""What only a request by the wire passes."""
 
 
 @contextmanager
@@ -27,7 +29,7 @@ def entered(modules: set[str]) -> Iterator[None]:
 
     def note(frame: FrameType, event: str, _: object) -> None:
         file = frame.f_code.co_filename
-        if event == "call" and file.startswith(CODE):
+        if event == "call" and file.startswith(CODE) and not file.startswith(SERVER):
             modules.add(name_of(Path(file)))
 
     sys.setprofile(note)

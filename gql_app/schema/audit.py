@@ -5,13 +5,13 @@ from typing import Final, Self
 from uuid import UUID
 
 import strawberry
-from strawberry.utils.str_converters import to_camel_case
+from graphql.pyutils import snake_to_camel
 
 from gql_app.accounts import audit
 from gql_app.accounts.records import AuditRecord
+from gql_app.lib.engine import PageInfo
 from gql_app.lib.ids import parse_id
 from gql_app.lib.pagination import Window
-from gql_app.schema.connections import PageInfo
 from gql_app.schema.context import Info
 from gql_app.schema.customers import Customer, or_null
 from gql_app.schema.permissions import admin
@@ -56,7 +56,7 @@ class AuditEvent:
             id=strawberry.ID(str(row.id)),
             at=row.at,
             action=row.action,
-            fields=[to_camel_case(field) for field in row.fields],
+            fields=[snake_to_camel(field, upper=False) for field in row.fields],
             ip_address=row.ip_address,
             user_agent=row.user_agent,
         )

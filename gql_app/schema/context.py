@@ -216,9 +216,9 @@ class Context:
         return DataLoader(load_fn=self._load_sessions)
 
     def _remembered(self) -> Caller | None:
-        """Return who bore the token last, unless it is known by now who bears it."""
-        claims = self.presented
-        if self._signed_in is not None or isinstance(claims, Unauthenticated):
+        """Return who bore the token last, unless it is known or being asked who bears it."""
+        claims, asked = self.presented, self._signed_in is not None or self._judging.locked()
+        if asked or isinstance(claims, Unauthenticated):
             return None
         return self.resources.caller_cache.bearer(claims)
 

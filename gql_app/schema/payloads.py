@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Self
 
 import strawberry
-from strawberry.utils.str_converters import to_camel_case
+from graphql.pyutils import snake_to_camel
 
 from gql_app.errors import Rejected, TooManyAttempts, UserErrorCode
 from gql_app.schema.context import Context
@@ -59,7 +59,7 @@ class Payload:
             errors=[
                 UserError(
                     code=fault.code,
-                    field=fault.field and to_camel_case(fault.field),
+                    field=fault.field and snake_to_camel(fault.field, upper=False),
                     message=fault.message,
                 )
                 for fault in why.faults

@@ -24,11 +24,10 @@ from gql_app.errors import (
     TokenMissing,
     Unauthenticated,
 )
-from gql_app.lib.engine import Engine, GraphQLRequest
+from gql_app.lib.engine import DEADLINE_EXCEEDED, Engine, GraphQLRequest, outcome, retry_after
 from gql_app.lib.server import Disconnect
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
-from gql_app.schema.errors import DEADLINE_EXCEEDED, outcome, retry_after
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims
 from gql_app.web.bodies import Bodies
 from gql_app.web.playground import Playground, wants_page

@@ -72,13 +72,13 @@ def operation(document: str) -> bytes:
     return json.dumps({"query": document}).encode()
 
 
-@tries(150)
+@tries(75)
 @given(document=documents(Mode.POSITIVE), caller=OUTSIDERS)
 def test_document_that_fits_the_schema(fuzzed: Target, document: str, caller: str) -> None:
     fuzzed.send(operation(document), caller)
 
 
-@tries(75)
+@tries(40)
 @given(document=documents(Mode.NEGATIVE), caller=OUTSIDERS)
 def test_document_that_misses_the_schema(fuzzed: Target, document: str, caller: str) -> None:
     errors = fuzzed.send(operation(document), caller).json()["errors"]
@@ -88,13 +88,13 @@ def test_document_that_misses_the_schema(fuzzed: Target, document: str, caller: 
     }
 
 
-@tries(175)
+@tries(90)
 @given(document=damaged(), caller=OUTSIDERS)
 def test_damaged_document(fuzzed: Target, document: str, caller: str) -> None:
     fuzzed.send(operation(document), caller)
 
 
-@tries(250)
+@tries(125)
 @given(
     body=bodies(),
     caller=OUTSIDERS,
@@ -104,14 +104,14 @@ def test_body(fuzzed: Target, body: bytes, caller: str, accept: str) -> None:
     fuzzed.send(body, caller, accept=accept)
 
 
-@tries(100)
+@tries(50)
 @given(document=st.one_of(documents(Mode.POSITIVE), damaged()))
 def test_document_of_an_admin(served: Target, document: str) -> None:
     served.send(operation(document), "admin")
     served.check_log()
 
 
-@tries(300)
+@tries(150)
 @given(sent=requests())
 def test_bytes(fuzzed: Target, sent: bytes) -> None:
     received = fuzzed.exchange(sent)

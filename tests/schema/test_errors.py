@@ -1,14 +1,12 @@
 """What a client is told when something goes wrong, and what only the log is told."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pytest
-from graphql import GraphQLError
 from sqlalchemy import text
 
-from gql_app.schema import errors
 from gql_app.settings import Settings
 from tests.api import GRAPHQL, Answer, Api, running
 from tests.people import PASSWORD, Person, add_customer, sign_in
@@ -181,26 +179,3 @@ async def test_hostile_variables_are_told_few_errors_of_little_length(api: Api) 
     assert {error["extensions"]["code"] for error in answer.errors} == {"BAD_USER_INPUT"}
     assert len(answer.errors) == 5
     assert max(len(error["message"]) for error in answer.errors) <= 1000
-
-
-@pytest.mark.parametrize("tell", [errors.before_execution, errors.in_execution])
-@pytest.mark.parametrize("why", [ValueError("words of a library"), TypeError("words of a library")])
-def test_no_words_of_a_library_are_repeated(
-    tell: Callable[[Sequence[GraphQLError], str], list[GraphQLError]], why: Exception
-) -> None:
-    inner = GraphQLError(f"encountered error '{why}'", original_error=why)
-    outer = GraphQLError(f"has invalid value: {inner.message}", original_error=inner)
-    for error in tell([inner, outer], "the id"):
-        assert "words of a library" not in error.message
-        assert error.extensions
-
-
-def test_words_of_graphql_core_and_of_our_scalars_are_repeated() -> None:
-    ours = errors.Unreadable("there is no such moment")
-    raised = [
-        GraphQLError("Field 'x' is unknown."),
-        GraphQLError("there is no such moment", original_error=ours),
-        GraphQLError("has invalid value", original_error=GraphQLError("Int is too large")),
-    ]
-    told = [error.message for error in raised]
-    assert [error.message for error in errors.before_execution(raised, "the id")] == told

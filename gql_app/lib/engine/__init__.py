@@ -4,13 +4,22 @@ from gql_app.lib.engine.completion import LazyRows
 from gql_app.lib.engine.complexity import ListSizes
 from gql_app.lib.engine.documents import Document, InvalidDocument
 from gql_app.lib.engine.engine import Engine, GraphQLRequest, OperationTimeout
+from gql_app.lib.engine.errors import (
+    DEADLINE_EXCEEDED,
+    UnreadableValue,
+    client_errors,
+    outcome,
+    retry_after,
+)
 from gql_app.lib.engine.limits import Limits
 from gql_app.lib.engine.schema import Schema
 from gql_app.lib.engine.selection import ExecutionContext, cached_per_document, selected_fields
-from gql_app.lib.engine.validation import MAX_ERRORS
+from gql_app.lib.engine.types import CURSORS, DATE_TIME, OrderDirection, PageInfo
 
 __all__ = [
-    "MAX_ERRORS",
+    "CURSORS",
+    "DATE_TIME",
+    "DEADLINE_EXCEEDED",
     "Document",
     "Engine",
     "ExecutionContext",
@@ -20,7 +29,13 @@ __all__ = [
     "Limits",
     "ListSizes",
     "OperationTimeout",
+    "OrderDirection",
+    "PageInfo",
     "Schema",
+    "UnreadableValue",
     "cached_per_document",
+    "client_errors",
+    "outcome",
+    "retry_after",
     "selected_fields",
 ]

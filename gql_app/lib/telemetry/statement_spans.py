@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, get_current_span
 
-from gql_app.lib.database import Database
+from gql_app.lib.database import Database, StatementError, Unavailable
 
 
 def trace_statements(database: Database, tracer: Tracer) -> None:
@@ -41,4 +41,15 @@ def trace_statements(database: Database, tracer: Tracer) -> None:
 def fail(span: Span, error: BaseException) -> None:
     """Set the kind of error that a span ended with; its text may hold values."""
     span.set_status(StatusCode.ERROR)
-    span.set_attribute("error.type", type(error).__qualname__)
+    span.set_attribute("error.type", _kind(error))
+
+
+def _kind(error: BaseException) -> str:
+    """Return the name of an error's class, which is the driver's if one of them raised it."""
+    match error:
+        case StatementError():
+            return str(error).partition(":")[0]
+        case Unavailable():
+            return error.cause.partition(":")[0]
+        case _:
+            return type(error).__qualname__

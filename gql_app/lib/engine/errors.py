@@ -1,67 +1,71 @@
 """Errors: what a client is shown of what went wrong, and what only the log is."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
-from gql_app.errors import Refusal, Unavailable
-from gql_app.lib.engine import MAX_ERRORS, OperationTimeout
-from gql_app.lib.pagination import InvalidArgument
-from gql_app.schema.context import Context
+from gql_app.lib.engine.engine import OperationTimeout
+from gql_app.lib.engine.validation import MAX_ERRORS
 
 DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
 MAX_MESSAGE: Final = 1000
 """Characters of a message that are shown, for it may print a whole document."""
-
 _UNREADABLE: Final = "A value can't be read. Does a number have thousands of digits?"
 """What is said instead of what the interpreter has to say."""
-
 _log: Final = structlog.stdlib.get_logger(__name__)
 
+Shown: TypeAlias = tuple[type[Exception], ...]
+"""Exceptions that a client is shown as they are, each with a dictionary `extensions`."""
 
-class Unreadable(ValueError):
-    """A value that a scalar of ours can't be; a client is shown its words."""
+
+class UnreadableValue(ValueError):
+    """A value that a scalar can't be; a client is shown its words."""
 
 
-def map_errors(
-    errors: Sequence[GraphQLError], context: Context, *, executed: bool
+def client_errors(
+    errors: Sequence[GraphQLError],
+    request_id: str,
+    *,
+    executed: bool,
+    shown: Shown,
+    may_be_done: bool = False,
 ) -> list[GraphQLError]:
-    """Return the errors that a client is answered."""
+    """Return errors as a client is shown them; whatever nobody foresaw is masked and logged.
+
+    `may_be_done` says that the operation had begun to write, in case that it was cancelled.
+    """
     timeout = errors[0].original_error
     if isinstance(timeout, OperationTimeout):
-        return [late(timeout.seconds, may_be_done=context.writes)]
+        return [timeout_error(timeout.seconds, may_be_done=may_be_done)]
     if executed:
-        return in_execution(errors, context.request_id)
-    return before_execution(errors, context.request_id)
+        return executed_errors(errors, request_id, shown)
+    return request_errors(errors, request_id)
 
 
-def before_execution(errors: Sequence[GraphQLError], request_id: str) -> list[GraphQLError]:
+def request_errors(errors: Sequence[GraphQLError], request_id: str) -> list[GraphQLError]:
     """Return why nothing is executed; a document can be made of nothing but errors."""
-    return [_shown_before(error, request_id) for error in errors[:MAX_ERRORS]]
+    return [_request_error(error, request_id) for error in errors[:MAX_ERRORS]]
 
 
-def in_execution(errors: Sequence[GraphQLError], request_id: str) -> list[GraphQLError]:
-    """Return what went wrong: refusals are let through, and what nobody foresaw is masked.
+def executed_errors(
+    errors: Sequence[GraphQLError], request_id: str, shown: Shown
+) -> list[GraphQLError]:
+    """Return what went wrong while fields were executed.
 
-    It is logged, but only a few times: each row of a page may have the same one.
+    What is masked is logged, but only a few times: each row of a page may have the same error.
     """
-    shown, masked, causes = [], 0, dict[str, None]()
+    answer, masked = [], 0
     for error in errors if any(error.path for error in errors) else errors[:MAX_ERRORS]:
-        why = error.original_error
-        if isinstance(why, Unavailable):
-            causes[why.cause] = None
-        if isinstance(why, Refusal | Unavailable | InvalidArgument):
-            shown.append(error)
-        elif isinstance(why, GraphQLError | None):
-            shown.append(_coded(error, "BAD_USER_INPUT"))
+        if isinstance(error.original_error, shown):
+            answer.append(error)
+        elif isinstance(error.original_error, GraphQLError | None):
+            answer.append(_coded(error, "BAD_USER_INPUT"))
         else:
             masked += 1
-            shown.append(_masked(error, request_id, logged=masked <= MAX_ERRORS))
-    if causes:
-        _log.warning("The database is unavailable", causes=list(causes))
-    return shown
+            answer.append(_masked(error, request_id, logged=masked <= MAX_ERRORS))
+    return answer
 
 
 def outcome(errors: Iterable[GraphQLError] | None, refusals: Iterable[str]) -> str:
@@ -74,21 +78,15 @@ def outcome(errors: Iterable[GraphQLError] | None, refusals: Iterable[str]) -> s
 
 
 def retry_after(errors: Iterable[GraphQLError] | None) -> int | None:
-    """Return in how many seconds to try again what the database couldn't answer, if there is any.
+    """Return the seconds after which to try again, if any error has them as `retryAfter`.
 
     Proxies and clients act upon this, so it goes for both media types.
     """
-    if not errors:
-        return None
-    waits = [
-        error.original_error.wait
-        for error in errors
-        if isinstance(error.original_error, Unavailable)
-    ]
-    return max(waits, default=None)
+    waits = [(error.extensions or {}).get("retryAfter") for error in errors or ()]
+    return max(filter(None, waits), default=None)
 
 
-def late(seconds: float, *, may_be_done: bool) -> GraphQLError:
+def timeout_error(seconds: float, *, may_be_done: bool) -> GraphQLError:
     """Return the error of an operation that was cancelled.
 
     A mutation may have several fields, and what is committed isn't undone: `mayBeDone` says
@@ -104,7 +102,7 @@ def late(seconds: float, *, may_be_done: bool) -> GraphQLError:
     )
 
 
-def _shown_before(error: GraphQLError, request_id: str) -> GraphQLError:
+def _request_error(error: GraphQLError, request_id: str) -> GraphQLError:
     if isinstance(error, GraphQLSyntaxError):
         return _coded(error, "GRAPHQL_PARSE_FAILED")
     # A DateTime that is none, and an integer too long for Python to read, are ValueErrors.
@@ -127,7 +125,7 @@ def _masked(error: GraphQLError, request_id: str, *, logged: bool) -> GraphQLErr
 
 def _coded(error: GraphQLError, code: str) -> GraphQLError:
     """Return an error of graphql-core's or ours; graphql-core repeats any exception's words."""
-    readable = isinstance(_cause(error), Unreadable | None)
+    readable = isinstance(_cause(error), UnreadableValue | None)
     error.message = error.message[:MAX_MESSAGE] if readable else _UNREADABLE
     error.extensions = {"code": code, **(error.extensions or {})}
     return error

@@ -1,15 +1,43 @@
-"""Connections: how a list is paged through."""
+"""GraphQL types that any schema may use: moments, and how a list is paged through."""
 
+import re
 from collections.abc import Container
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, Self
 
 import strawberry
 
+from gql_app.lib.clock import rfc3339
+from gql_app.lib.engine.errors import UnreadableValue
 from gql_app.lib.pagination import Page
 
 CURSORS: Final = frozenset({"cursor", "start_cursor", "end_cursor"})
 """Fields of an edge and of PageInfo for which a page is read with its keys."""
+_DATE_TIME: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:[0-5]\d)", re.ASCII
+)
+
+
+def parse_datetime(value: object) -> datetime:
+    """Return in UTC what RFC 3339 section 5.6 writes, with its offset. Raises UnreadableValue."""
+    if not isinstance(value, str) or not _DATE_TIME.fullmatch(value):
+        message = "a DateTime is written as RFC 3339 has it, such as 2030-01-31T12:00:00Z"
+        raise UnreadableValue(message)
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        message = "there is no such moment"
+        raise UnreadableValue(message) from None
+
+
+DATE_TIME: Final = strawberry.scalar(
+    name="DateTime",
+    description="A moment as RFC 3339 writes it, always in UTC.",
+    specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
+    serialize=rfc3339,
+    parse_value=parse_datetime,
+)
 
 
 @strawberry.enum(description="Which way a list is sorted.")
