@@ -109,7 +109,7 @@ browser: .venv/dev
 screenshot: .venv/dev $(PAGE) browser
 	$(BIN)/python -m tests.playground.screenshot docs/playground.png
 
-# How fast this server is beside others. ARGS instead of the whole run and the README's
+# How fast this server is beside others. ARGS instead of the whole run and the docs'
 # picture: ARGS="--quick --only ours,floor --questions 50,me" takes half a minute.
 bench: ARGS ?= --picture --markdown
 bench: .venv/bench

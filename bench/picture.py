@@ -1,4 +1,4 @@
-"""The README's picture: what an answer costs each server, for light pages and for dark ones.
+"""The picture of docs/performance.md: what an answer costs each server, on light and dark pages.
 
 `python -m bench.picture` draws what the last run measured.
 """

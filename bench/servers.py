@@ -69,7 +69,7 @@ KINDS: Final = {
         ),
         Kind(
             "floor-datetime",
-            "the same, moments by asyncpg",
+            "the same, with asyncpg's datetimes",
             POSTGRESQL,
             Style.PLAIN,
             UVICORN.format("bench.peers.floor:app"),

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gql_app.lib.server import GRACEFUL_TIMEOUT
-from gql_app.settings import PREFIX, Settings
+from gql_app.settings import ADMIN_PASSWORD, PREFIX, Settings
 from tests.containers import composition
 from tests.databases import Postgres
 from tests.processes import MAIN, ROOT, free_port, running_server, signed_in
@@ -73,9 +73,10 @@ def test_what_was_backed_up_is_restored_elsewhere_and_signs_in(
 def test_every_block_is_run_or_named_here() -> None:
     run = [each for chapter in ("Containers", "SQLite", "PostgreSQL") for each in blocks(chapter)]
     (unit,), (engine,) = blocks("systemd", "ini"), blocks("Containers", "text")
-    (install,) = blocks("Install", "console")  # test_commands.py has those
+    # test_commands.py has those
+    consoles = [*blocks("Quick start", "console"), *blocks("Install", "console")]
     assert [content for _, content in BLOCK.findall(HANDBOOK)] == [
-        *(install, unit, run[0], engine),
+        *(*consoles, unit, run[0], engine),
         *run[1:],
     ]
 
@@ -128,7 +129,7 @@ def test_unit_starts_a_server_that_is_shut_in(tmp_path: Path) -> None:
 
 
 def test_settings_that_are_named_are_settings() -> None:
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {ADMIN_PASSWORD}
     assert set(re.findall(rf"\b{PREFIX}[A-Z_]+", HANDBOOK)) <= known
 
 

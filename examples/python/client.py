@@ -97,7 +97,7 @@ class Api:
             raise self._judged(error, held) from error
 
     async def _renew(self, spent: Tokens) -> Tokens:
-        """Trade the tokens; whoever waits for the lock meanwhile finds the new ones."""
+        """Refresh the tokens; callers that waited for the lock find the new ones."""
         async with self._trading:
             if self.tokens is spent:
                 payload = await self._payload("refresh", REFRESH, refreshToken=spent.refresh)

@@ -1,4 +1,4 @@
-"""What the operator decides: the environment's `GQL_APP_` variables, read here only."""
+"""The operator's settings: the `GQL_APP_` variables of the environment, read here only."""
 
 import os
 from ipaddress import ip_network
@@ -53,7 +53,7 @@ __all__ = [
 
 ADMIN_PASSWORD: Final = PREFIX + "ADMIN_PASSWORD"
 SHARED_NUMBERS: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""The library that counts reads this variable, too, once it is imported."""
+"""Also read by prometheus_client, when it is imported."""
 SECRET_REQUIRED: Final = (
     f"{PREFIX}SECRET_KEY: is required with PostgreSQL, so that every process signs alike; "
     "make one with: openssl rand -base64 48"
@@ -61,135 +61,155 @@ SECRET_REQUIRED: Final = (
 
 
 NO_CLIENT_LIMIT: Final = "anybody may be any client, so that no limit of one client holds"
-"""What it means to believe X-Forwarded-For of every peer."""
+"""The consequence of trusting X-Forwarded-For of every peer."""
 
 
 def _some_cores() -> int:
-    """Tell how many cores this process may use, up to four: more threads would only wait."""
+    """Return the number of usable cores, at most four: more threads would only wait."""
     if hasattr(os, "sched_getaffinity"):  # where there is none, nobody is kept from a core
         return min(4, len(os.sched_getaffinity(0)))
     return min(4, os.cpu_count() or 1)
 
 
 class Settings(BaseSettings):
-    """Every setting with its default; frozen once read."""
+    """Every setting with its default, grouped as docs/settings.md has them; frozen once read."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
+    # Database
     database_url: DatabaseUrl = Field(default="sqlite:///gql_app.db", repr=False)
-    """`sqlite:///file.db` or `postgresql://user:password@host/database`; of hosts several."""
+    """`sqlite:///file.db` or `postgresql://user:password@host/database`, with several hosts."""
     database_connections: Positive = 10
-    """Connections that one process reads with; as many again write, and one more looks on."""
+    """Read connections of one process; as many write, and one more is for health checks."""
     database_pool_timeout: Positive = 5
-    """Seconds that anybody waits for one of them."""
+    """Longest wait for one of them, in seconds."""
     database_prepared_statements: bool = True
-    """Whether PostgreSQL keeps statements; not behind a pooler that lends it by transactions."""
+    """Whether statements are prepared; false behind a pooler in transaction mode."""
+
+    # Keys and tokens
     secret_key: SecretKey | None = None
-    """Signs the tokens (HS256); 32 bytes or more. Made and kept beside an SQLite file."""
+    """The secret that signs tokens (HS256), 32 bytes or more; created beside an SQLite file."""
+    secret_key_fallback: SecretKey | None = None
+    """A second secret that verifies tokens (HS256) and signs none: the previous or the next one."""
+    keys_dir: Folder | None = None
+    """The folder of the key files, created by `keys new`; without it there is HS256 only."""
     access_token_ttl: Positive = 3600
-    """Seconds that a token lives."""
+    """Lifetime of an access token in seconds."""
     issuer: Words = "gql_app"
     """The tokens' `iss` (RFC 7519 section 4.1.1)."""
     audience: Words = "gql_app"
     """The tokens' `aud` (RFC 7519 section 4.1.3)."""
-    playground: bool = True
-    """Whether GET /graphql shows the playground to a browser."""
-    introspection: bool = True
-    """Whether clients may ask for the schema."""
-    log_level: Level = "INFO"
-    """The least severe log line that is written."""
+
+    # Sessions and accounts
     refresh_token_ttl: Positive = 30 * 24 * 3600
-    """Seconds that a session goes on after each refresh."""
-    refresh_grace_seconds: Natural = 10
-    """Seconds in which a spent refresh token is answered again, for callers that race."""
-    refresh_retry_seconds: Natural = 15 * 60
-    """The same while its successor was never used, for callers whose answer was lost."""
+    """Seconds by which each refresh extends a session."""
     session_max_age: Positive = 90 * 24 * 3600
-    """Seconds from signing in after which no refresh carries a session on."""
+    """Longest life of a session in seconds, counted from sign-in."""
+    refresh_grace_seconds: Natural = 10
+    """Seconds in which a spent refresh token still returns its successor, for racing requests."""
+    refresh_retry_seconds: Natural = 15 * 60
+    """The same while its successor was never used, for answers that were lost."""
     registration: bool = True
-    """Whether anybody may register."""
+    """Whether registration is open."""
+    special_domains: Domains | None = None
+    """Special-use domains whose e-mail addresses are accepted, with their subdomains."""
     audit_origin_days: Days = 90
-    """Days that the audit keeps where from somebody did something to others once they are gone."""
+    """Days for which the audit keeps the address of a deleted customer who acted on others."""
+
+    # Sign-in limits
     login_attempts: Positive = 5
-    """Failed sign-ins of one address from one client within the window before it has to wait."""
+    """Failed sign-ins of one account by one client within the window."""
     login_client_attempts: Positive = 50
-    """The same of one client, whatever addresses it tries."""
+    """Failed sign-ins of one client within the window, over all accounts."""
     login_window_seconds: Positive = 15 * 60
-    """Seconds until a failed sign-in is forgotten."""
+    """Length of the window in seconds."""
     login_lockout_attempts: Positive = 100
-    """Failed sign-ins of one address in a row after which only known clients are judged."""
+    """Consecutive failed sign-ins of one account before its lockout."""
     account_writes_per_hour: Positive = 300
     """Sign-ins of one account in an hour, and as many refreshes and changes of one's own."""
-    trusted_proxies: Proxies | None = None
-    """Whose X-Forwarded-For is believed: addresses or networks, comma-separated, or *."""
-    smtp_url: MailUrl | None = None
-    """`smtp://user:password@host:port`; smtps:// for TLS at once, smtp+starttls:// to insist, as
-    smtp:// does beyond loopback, and smtp+cleartext:// to go without."""
-    mail_from: Sender = "no-reply@localhost"
-    """Who letters are from: an address, or a name and one."""
-    letters_per_day: Positive = 5
-    """Letters of one kind that one mailbox is sent in 24 hours."""
-    reset_url: Page = "http://127.0.0.1:8000/graphql"
-    """The page where a password is reset; its link gets #token= and the token."""
-    demo: bool = False
-    """Whether letters may go to the log; `serve --demo` sets it."""
-    password_threads: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=_some_cores)
-    """Passwords hashed at once, each of which takes 19 MiB."""
-    password_queue: Natural = 256
-    """Passwords that may wait for a thread; any more are told to come back."""
 
-    secret_key_fallback: SecretKey | None = None
-    """Verifies tokens (HS256) and signs none: the secret that was, or the one that will be."""
-    keys_dir: Folder | None = None
-    """The folder of the key files, which `keys new` makes; without it HS256 is all there is."""
-    special_domains: Domains | None = None
-    """Special-use domains whose e-mail addresses are taken, with those below them."""
+    # Mail
+    smtp_url: MailUrl | None = None
+    """`smtp://user:password@host:port` requires STARTTLS except on loopback; smtps:// uses TLS from
+    the start, smtp+starttls:// requires STARTTLS everywhere, smtp+cleartext:// uses none."""
+    mail_from: Sender = "no-reply@localhost"
+    """Sender of letters: an address, or a name and an address."""
+    letters_per_day: Positive = 5
+    """Letters of one kind to one mailbox in 24 hours."""
+    reset_url: Page = "http://127.0.0.1:8000/graphql"
+    """Page for resetting a password; the link adds #token= and the token."""
+
+    # HTTP and limits of requests
+    trusted_proxies: Proxies | None = None
+    """Proxies whose X-Forwarded-For is trusted: addresses or networks, comma-separated, or *."""
     allowed_hosts: Hosts | None = None
-    """The Host headers that are answered, comma-separated; any, if it is not set."""
+    """Accepted Host headers, comma-separated; any if not set."""
     allowed_origins: Origins | None = None
-    """Whose pages may read answers (CORS), comma-separated; nobody else's, if it is not set."""
+    """Origins whose pages may read answers (CORS), comma-separated; none if not set."""
     max_connections: Positive = 10_000
-    """Connections of one process; those beyond get 503."""
-    receive_timeout: Positive = 20
-    """Seconds in which a request's headers must arrive, and then as many for its body."""
-    max_header_bytes: Positive = 16 * 1024
-    """Bytes of a request's line and headers."""
-    max_body_bytes: Positive = 256 * 1024
-    """Bytes of a request's body."""
+    """Connections of one process; further ones get 503."""
     max_connections_per_address: Positive = 256
-    """Connections of one process from one address, an IPv6 /64 being one; but for proxies."""
+    """Connections of one process from one address (IPv6: one /64), except trusted proxies."""
+    receive_timeout: Positive = 20
+    """Seconds for the headers of a request, again for its body and for reading the answer."""
+    max_header_bytes: Positive = 16 * 1024
+    """Bytes of the request line and headers."""
+    max_body_bytes: Positive = 256 * 1024
+    """Bytes of a request body."""
     max_pending_body_bytes: Positive = 64 * 1024 * 1024
-    """Bytes of bodies that one process holds until they are whole; those beyond get 503."""
+    """Bytes of all incomplete bodies of one process; the request that exceeds it gets 503."""
     operation_timeout: Positive = 10
-    """Seconds after which an operation is cancelled, its SQL as well."""
+    """Seconds after which an operation is cancelled, with its SQL."""
+
+    # Documents
     max_document_length: Positive = 64 * 1024
-    """Characters of a document, which its body holds in JSON."""
+    """Characters of a document."""
     max_tokens: Positive = 2_000
     """Lexical tokens of a document."""
     max_operations: Positive = 20
     """Operations in a document."""
     max_depth: Positive = 12
-    """Fields within fields."""
+    """Nesting of fields."""
     max_aliases: Positive = 15
-    """Fields under another name."""
+    """Aliases in a document."""
     max_root_fields: Positive = 20
-    """Fields at the root of an operation."""
+    """Root fields of an operation."""
     max_directives: Positive = 50
     """Directives in a document."""
     max_spreads: Positive = 200
-    """Fragment spreads, once every fragment stands where it is spread."""
+    """Fragment spreads, with those inside fragments counted at each spread."""
     max_cost: Positive = 20_000
-    """Objects and values that an answer may hold, by the page sizes that are asked for."""
+    """Objects and values that the answer may hold, computed from the requested page sizes."""
     max_comparisons: Positive = 20_000
-    """Steps in which fields of one name are compared, to see that they can be merged."""
+    """Steps of comparing fields of one response name with each other."""
+
+    # Playground and schema
+    playground: bool = True
+    """Whether GET /graphql shows the playground to a browser."""
+    introspection: bool = True
+    """Whether clients may read the schema."""
+    compiled: bool = True
+    """Whether the compiled path is taken; without it the answers are the same, but slower."""
+
+    # Logs, metrics and traces
+    log_level: Level = "INFO"
+    """The least severe log line that is written."""
     management_port: Port | None = None
-    """Another port, which alone shows /metrics and the parts of /readyz."""
+    """A second port, the only one with /metrics and the parts of /readyz."""
     management_host: Words = "127.0.0.1"
     """The address of that port."""
     traces: Traces = False
-    """Whether traces are sent; OpenTelemetry's own OTEL_ variables say where to, and which."""
-    compiled: bool = True
-    """Whether the compiled path is taken; without it the answers are the same, but later."""
+    """Whether traces are sent, configured by OpenTelemetry's OTEL_ variables."""
+
+    # Passwords
+    password_threads: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=_some_cores)
+    """Passwords hashed at the same time, 19 MiB each."""
+    password_queue: Natural = 256
+    """Passwords that may wait for a thread; further ones are refused."""
+
+    # The demo
+    demo: bool = False
+    """Whether letters may go to the log; `serve --demo` sets it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -222,17 +242,17 @@ class Settings(BaseSettings):
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The hosts that are answered, or none of them if any host is."""
+        """The accepted hosts, empty if any host is."""
         return _listed(self.allowed_hosts)
 
     @property
     def special(self) -> tuple[str, ...]:
-        """The special-use domains whose e-mail addresses are taken."""
+        """The special-use domains whose e-mail addresses are accepted."""
         return _listed(self.special_domains)
 
     @property
     def trusts_anybody(self) -> bool:
-        """Whether every peer is believed to be a proxy."""
+        """Whether every peer is trusted as a proxy."""
         return any(
             proxy == "*" or ip_network(proxy).prefixlen == 0
             for proxy in _listed(self.trusted_proxies)
@@ -245,7 +265,7 @@ class Settings(BaseSettings):
 
 
 def load(*, serving: bool = False) -> Settings:
-    """Read the environment, and require what serving needs if that is to come.
+    """Return the settings of the environment, with what serving requires if `serving`.
 
     Raises CannotStart, which names every faulty variable at once and no value.
     """
@@ -266,7 +286,7 @@ def load(*, serving: bool = False) -> Settings:
 
 
 def unknown_variables() -> list[str]:
-    """Name the `GQL_APP_` variables that mean nothing here, most likely misspelt."""
+    """Return the names of unknown `GQL_APP_` variables, most likely misspelt."""
     known = {PREFIX + name.upper() for name in Settings.model_fields} | {ADMIN_PASSWORD}
     meant = given().keys() - known
     return sorted(name for name in os.environ if name.upper() in meant)
@@ -284,7 +304,7 @@ def admin_password() -> str | None:
 
 
 def shared_numbers() -> Path | None:
-    """Tell where several processes keep the numbers that they count; `serve` says so to them."""
+    """Return the folder in which several processes share their metrics, set by `serve`."""
     folder = variable(SHARED_NUMBERS)
     return Path(folder) if folder else None
 
@@ -294,7 +314,7 @@ def _listed(value: str | None) -> tuple[str, ...]:
 
 
 def _lacks_secret() -> bool:
-    """Tell whether a secret is required and none set; one of blanks alone is told by itself."""
+    """Return whether a secret is required and none is set; one of blanks is a fault of its own."""
     on_postgresql = given().get(f"{PREFIX}DATABASE_URL", "").startswith(POSTGRESQL)
     secret = [value for name, value in os.environ.items() if name.upper() == f"{PREFIX}SECRET_KEY"]
     return on_postgresql and not any(secret)

@@ -101,7 +101,7 @@ export class Session {
     }
   }
 
-  /** Give another token than one that was refused: all who ask meanwhile wait for one trade. */
+  /** Return a token other than the refused one; concurrent callers share one refresh. */
   async renew(refused: string | null): Promise<string> {
     const held = this.#keep.load();
     if (held === null) throw new SignedOut();
