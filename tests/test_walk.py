@@ -19,6 +19,8 @@ mutation SignIn($email: String!, $password: String!) {
 }
 """
 CODE = f"{ROOT / PACKAGE}/"
+SERVER = "lib.server."
+"""What is not counted: the application runs without it here."""
 
 
 @contextmanager
@@ -28,7 +30,9 @@ def entered(modules: set[str]) -> Iterator[None]:
     def note(frame: FrameType, event: str, _: object) -> None:
         file = frame.f_code.co_filename
         if event == "call" and file.startswith(CODE):
-            modules.add(name_of(Path(file)))
+            module = name_of(Path(file))
+            if not module.startswith(SERVER):
+                modules.add(module)
 
     sys.setprofile(note)
     try:

@@ -12,7 +12,7 @@ from gql_app.cli.accounts import opened
 from gql_app.cli.console import err, out, unless_empty
 from gql_app.cli.database import prepare
 from gql_app.lib.network.addresses import is_loopback
-from gql_app.lib.telemetry import logs
+from gql_app.lib.telemetry import configure_logging
 from gql_app.resources import key_store
 from gql_app.settings import Settings
 
@@ -41,7 +41,7 @@ def serve(
     behind_proxy = chosen.trusted_proxies is not None and not demo
     if not chosen.hosts and not behind_proxy and is_loopback(host):
         os.environ[f"{settings.PREFIX}ALLOWED_HOSTS"] = demonstration.loopback_hosts(host)
-    logs.configure(chosen.log_level)
+    configure_logging(chosen.log_level)
     for name in settings.unknown_variables():
         err.print(f"{name} is no setting of this program; it is ignored.", markup=False)
     if chosen.trusts_anybody:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
 from gql_app.errors import Refusal, Unavailable
 from gql_app.lib.engine import MAX_ERRORS, OperationTimeout
 from gql_app.lib.pagination import InvalidArgument
+from gql_app.lib.telemetry import get_logger
 from gql_app.schema.context import Context
 
 DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
@@ -18,7 +18,7 @@ MAX_MESSAGE: Final = 1000
 _UNREADABLE: Final = "A value can't be read. Does a number have thousands of digits?"
 """What is said instead of what the interpreter has to say."""
 
-_log: Final = structlog.stdlib.get_logger(__name__)
+_log: Final = get_logger(__name__)
 
 
 class Unreadable(ValueError):
