@@ -1,4 +1,4 @@
-"""What a server does beside answering: letters leave, and what is long over is deleted."""
+"""Background tasks of a server: sending letters, purging, recording guesses, sampling metrics."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,43 +6,42 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, Protocol
 
-import structlog
-
 from gql_app.accounts import audit, sessions
 from gql_app.lib import outbox, periodic
 from gql_app.lib.database import Transaction
 from gql_app.lib.periodic import PeriodicTask
+from gql_app.lib.telemetry import get_logger
 from gql_app.resources import Resources
 
 LETTER_INTERVAL: Final = 2
-"""Seconds after which letters are looked for that another process left, or that wait."""
+"""Seconds between two looks for letters that wait, or that another process left."""
 GUESS_INTERVAL: Final = 5
-"""Seconds after which guesses are looked for that are recorded by their number."""
+"""Seconds between two looks for guesses to record by their number."""
 PURGE_INTERVAL: Final = 3600
-"""Seconds from one purge to the next."""
-LAST_RECORD_TIMEOUT: Final = 2
-"""Seconds in which a process that stops records the guesses that it has counted still."""
+"""Seconds between two purges."""
 SAMPLE_INTERVAL: Final = 2
-"""Seconds by which the numbers of a process may be old that another one tells."""
+"""Seconds between two samples: so old may the gauges be that another process exposes."""
+LAST_RECORD_TIMEOUT: Final = 2
+"""Seconds that a process which stops has to record the guesses it has counted."""
 PURGE_BATCH: Final = 500
 """Rows that one transaction deletes, so that nobody waits long for it."""
 
 
+_log: Final = get_logger(__name__)
+
+
 class _Purge(Protocol):
-    """Deletes some of what is long over, and returns how much."""
+    """A rule that deletes what expired long ago."""
 
     async def __call__(self, db: Transaction, *, batch: int) -> int:
-        """Delete at most a batch."""
-
-
-_log: Final = structlog.stdlib.get_logger(__name__)
+        """Delete at most a batch, and return how many rows it was."""
 
 
 @asynccontextmanager
 async def running(resources: Resources) -> AsyncIterator[None]:
-    """Run the tasks for as long as the block lasts; what they are at then is finished.
+    """Run the tasks for as long as the block lasts, and let them finish what they are at.
 
-    A letter that the mail server has taken would be sent again if nobody noted it.
+    A letter that the mail server has taken would be sent again if that were not recorded.
     """
     posted, guessed = resources.posted, resources.guesses.first
     tasks = [
@@ -71,10 +70,10 @@ async def deliver(resources: Resources) -> int:
 
 
 async def purge(resources: Resources) -> int:
-    """Delete what is long over, in small batches; return how much it was."""
+    """Delete what expired long ago, in small batches; return how many rows it was."""
     origins = partial(audit.purge, kept=resources.origins_kept)
-    each = (sessions.purge, resources.throttle.purge, sessions.purge_clients, origins)
-    return sum([await _purge(resources, some) for some in each])
+    rules = (sessions.purge, resources.throttle.purge, sessions.purge_clients, origins)
+    return sum([await _purge(resources, rule) for rule in rules])
 
 
 async def record_guesses(resources: Resources) -> int:
@@ -83,23 +82,24 @@ async def record_guesses(resources: Resources) -> int:
 
 
 async def sample(resources: Resources) -> None:
-    """Set the metrics of what is in use at the moment."""
+    """Set the gauges of what is in use at the moment."""
     resources.sample()
 
 
 async def _record_last_guesses(resources: Resources) -> None:
-    """Record what was counted still; a server stops whatever comes of it."""
+    """Record the guesses that were counted and not recorded; a failure is only logged."""
     try:
         async with asyncio.timeout(LAST_RECORD_TIMEOUT):
             await resources.guesses.record(resources.database, last=True)
-    except Exception as error:  # noqa: BLE001 — see above
+    except Exception as error:  # noqa: BLE001 — a server stops all the same
         _log.warning("The audit was not told of the last guesses", why=type(error).__name__)
 
 
-async def _purge(resources: Resources, some: _Purge) -> int:
+async def _purge(resources: Resources, rule: _Purge) -> int:
+    """Run a rule until it has nothing left to delete; return how many rows it was."""
     total = 0
     while True:
-        count = await resources.database.transact(some, batch=PURGE_BATCH)
+        count = await resources.database.transact(rule, batch=PURGE_BATCH)
         total += count
         if count < PURGE_BATCH:
             return total

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from gql_app.accounts.audit import Guesses
 from gql_app.accounts.callers import CallerCache
@@ -16,17 +16,16 @@ from gql_app.accounts.throttling import HOUR, Throttle
 from gql_app.accounts.validation import Rules
 from gql_app.db.readiness import Readiness, open_database
 from gql_app.errors import CannotStart
+from gql_app.lib import telemetry
 from gql_app.lib.database import Database, sqlite_file
 from gql_app.lib.keyring import SECRET_KEY, KeyRing, KeyStore, ReloadingKeyRing, stored_secret
-from gql_app.lib.outbox import Mailer, mailer_of
-from gql_app.lib.telemetry.metrics import Metrics
+from gql_app.lib.outbox import Mailer, ObservedMailer, mailer_of
+from gql_app.lib.telemetry import Metrics
+from gql_app.metrics import new_metrics
 from gql_app.security.passwords import Passwords
 from gql_app.security.token_cache import TokenCache
 from gql_app.security.tokens import Issuer
 from gql_app.settings import MIN_SECRET_BYTES, SECRET_REQUIRED, Settings
-
-if TYPE_CHECKING:  # what it needs may not be installed
-    from gql_app.lib.telemetry.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class Resources:
         cls,
         settings: Settings,
         metrics: Metrics | None = None,
-        tracing: "Tracing | None" = None,
+        tracing: "telemetry.Tracing | None" = None,
     ) -> AsyncIterator[Self]:
         """Open everything, and close it when the block ends. Raises CannotStart."""
         reloading = ReloadingKeyRing(key_store(settings))
@@ -78,10 +77,10 @@ class Resources:
             tokens=TokenCache(issuer),
             caller_cache=CallerCache(),
             passwords=Passwords(threads=settings.password_threads, queue=settings.password_queue),
-            metrics=metrics or Metrics(),
+            metrics=metrics or new_metrics(),
             lifetimes=_lifetimes(settings, keys),
             throttle=throttle_of(settings, keys),
-            mailer=tracing.mailer(mailer(settings)) if tracing else mailer(settings),
+            mailer=_observed(mailer(settings), tracing),
             outbox=_outbox(settings, keys),
             posted=asyncio.Event(),
             registration=settings.registration,
@@ -90,7 +89,7 @@ class Resources:
             origins_kept=timedelta(days=settings.audit_origin_days),
         )
         if tracing:
-            tracing.follow(database)
+            database.observe(tracing.statements(database.dialect))
         try:
             yield opened
         finally:
@@ -128,6 +127,10 @@ def mailer(settings: Settings) -> Mailer:
     """Return what sends letters."""
     url = settings.smtp_url.get_secret_value() if settings.smtp_url else None
     return mailer_of(url, sender=settings.mail_from, console=settings.demo)
+
+
+def _observed(mailer: Mailer, tracing: "telemetry.Tracing | None") -> Mailer:
+    return ObservedMailer(mailer, tracing.letter) if tracing else mailer
 
 
 def _outbox(settings: Settings, keys: KeyRing) -> Outbox:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from gql_app.lib.telemetry.metrics import Metrics
+from gql_app.lib.telemetry import Metrics
 from tests.api import Api
 
 
@@ -41,7 +41,7 @@ def parsed(text: str) -> Numbers:
 
 def told(metrics: Metrics) -> Numbers:
     """Ask the numbers themselves."""
-    text, _ = metrics.told("")
+    text, _ = metrics.exposition("")
     return parsed(text.decode())
 
 

@@ -20,7 +20,7 @@ from gql_app.db.tables import AuditRow, LetterRow, RefreshTokenRow, Row, Session
 from gql_app.lib.database import Database
 from gql_app.lib.ids import new_id
 from gql_app.lib.outbox import BATCH
-from gql_app.lib.telemetry import logs
+from gql_app.lib.telemetry import configure_logging
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.api import running
@@ -182,7 +182,7 @@ async def test_flood_to_one_mailbox_is_held_back_and_delays_nobody_elses_letter(
     assert {line["event"] for line in log} == {"Letters beyond the limit of their recipients"}
     assert sum(line["count"] for line in log) == 205
     assert "stranger" not in str(log)
-    told, _ = noon.metrics.told("")
+    told, _ = noon.metrics.exposition("")
     assert b'gql_app_throttled_total{limit="letter_recipient"} 205.0' in told
 
 
@@ -204,7 +204,7 @@ async def test_failing_chore_is_logged_and_tried_again(
     mailing: Settings, reserved: socket.socket
 ) -> None:
     mailbox = Mailbox()
-    logs.configure("INFO")
+    configure_logging("INFO")
     async with Resources.open(mailing) as resources, mail_server(mailbox, reserved):
         await post(resources, "ada@example.com")
         await rename(resources.database, "letters", "mislaid")
@@ -240,7 +240,7 @@ async def test_guesses_that_were_counted_are_told_before_a_server_is_gone(
 
 
 async def test_server_stops_though_the_audit_takes_no_guesses(settings: Settings) -> None:
-    logs.configure("INFO")
+    configure_logging("INFO")
     with capture_logs() as log:
         assert await guessed(settings, audited=False) == [""]
     assert "The audit was not told of the last guesses" in {line["event"] for line in log}

@@ -210,7 +210,7 @@ def test_nothing_is_loaded_that_this_start_does_without(
         ("accounts.customers", "import requests", "requests"),
         ("accounts.customers", "from . import paging", "..paging"),
         ("cli", "from gql_app import __version__, app", None),
-        ("cli", "from gql_app.lib.telemetry import logs", None),
+        ("cli", "from gql_app.lib.telemetry import get_logger", None),
         ("lib.engine.documents", "from gql_app.lib.text import normalise", None),
         ("accounts.customers", "from gql_app.accounts.audit import Action", None),
         ("db.engine", "from gql_app.db.tables import Row", None),

@@ -205,7 +205,7 @@ def test_libraries_read_their_variables_alike(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("module", ["gql_app.app", "gql_app.cli", "gql_app.cli.serve"])
 def test_numbers_are_not_kept_in_the_working_folder(tmp_path: Path, module: str) -> None:
-    count = f"import {module}; from gql_app.lib.telemetry.metrics import Metrics; Metrics()"
+    count = f"import {module}; from gql_app.metrics import new_metrics; new_metrics()"
     named = {
         **os.environ,
         "PROMETHEUS_MULTIPROC_DIR": "",

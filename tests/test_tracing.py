@@ -16,7 +16,7 @@ import pytest
 from opentelemetry.exporter.otlp.proto.http import trace_exporter
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from gql_app.lib.telemetry.tracing import Tracing
+from gql_app.lib.telemetry import Tracing
 from gql_app.web.middleware import CLIENT_CLOSED_REQUEST
 from tests.collector import Arrived, Collector, collecting
 from tests.conftest import SECRET
@@ -280,7 +280,7 @@ def test_collector_that_takes_nothing_disturbs_nobody(
 
 async def test_collectors_fault_is_told_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
     log = logging.getLogger(trace_exporter.__name__)
-    async with Tracing().sending():
+    async with Tracing("1").sending():
         for number in range(3):
             log.warning("Transient error %d", number)
             log.warning("Another error %d", number)

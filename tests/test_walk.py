@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
 
@@ -19,8 +20,10 @@ mutation SignIn($email: String!, $password: String!) {
 }
 """
 CODE = f"{ROOT / PACKAGE}/"
-SERVER = f"{CODE}lib/server/"
-"""What only a request by the wire passes."""
+SERVER = "lib.server."
+"""What is not counted: the application runs without it here."""
+_within: ContextVar[bool] = ContextVar("within", default=False)
+"""Whether a call is the request's, and not of a task that runs beside it."""
 
 
 @contextmanager
@@ -29,14 +32,18 @@ def entered(modules: set[str]) -> Iterator[None]:
 
     def note(frame: FrameType, event: str, _: object) -> None:
         file = frame.f_code.co_filename
-        if event == "call" and file.startswith(CODE) and not file.startswith(SERVER):
-            modules.add(name_of(Path(file)))
+        if event == "call" and file.startswith(CODE) and _within.get():
+            module = name_of(Path(file))
+            if not module.startswith(SERVER):
+                modules.add(module)
 
+    token = _within.set(True)
     sys.setprofile(note)
     try:
         yield
     finally:
         sys.setprofile(None)
+        _within.reset(token)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

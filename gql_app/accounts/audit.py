@@ -14,7 +14,6 @@ from functools import partial
 from typing import Final, NamedTuple, Self
 from uuid import UUID
 
-import structlog
 from sqlalchemy import (
     Text,
     Uuid,
@@ -32,8 +31,9 @@ from gql_app.lib.fair_queue import Party
 from gql_app.lib.ids import new_id
 from gql_app.lib.network.addresses import canonical
 from gql_app.lib.pagination import MAX_SIZE, NOTHING, Condition, Listing, ListQuery, Window
+from gql_app.lib.telemetry import get_logger, is_configured
 
-_log: Final = structlog.stdlib.get_logger(__name__)
+_log: Final = get_logger(__name__)
 
 MAX_ADDRESS: Final = 45
 MAX_USER_AGENT: Final = 300
@@ -118,7 +118,7 @@ async def record(
     """
     if times > 1:
         fields = [f"{times} times"]
-    elif structlog.is_configured():  # a command has no log, and says itself what it did
+    elif is_configured():  # a command has no log, and says itself what it did
         db.after_commit(partial(_log_event, action, origin, customer_id))
     event = _event(action, origin, customer_id, fields, at or clock.now())
     await db.execute(_INSERT, **event._asdict())

@@ -14,7 +14,7 @@ from gql_app.cli.console import err, out, unless_empty
 from gql_app.cli.database import prepare, transact
 from gql_app.errors import CannotStart
 from gql_app.lib.network import Networks, is_loopback
-from gql_app.lib.telemetry import logs
+from gql_app.lib.telemetry import configure_logging
 from gql_app.resources import key_store
 from gql_app.settings import PREFIX, Settings
 
@@ -52,7 +52,7 @@ def serve(
         # then the browser sends that name as the Host.
         names = dict.fromkeys(["localhost", "127.0.0.1", "[::1]", bracketed.lower()])
         os.environ[f"{PREFIX}ALLOWED_HOSTS"] = ",".join(names)
-    logs.configure(chosen.log_level)
+    configure_logging(chosen.log_level)
     for name in settings.unknown_variables():
         err.print(f"{name} is no setting of this program; it is ignored.")
     if chosen.trusts_anybody:

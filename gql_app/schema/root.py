@@ -6,13 +6,13 @@ from functools import cache
 from typing import Final
 
 import strawberry
-import structlog
 from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 
 from gql_app.errors import Refusal, Unavailable
 from gql_app.lib.engine import DATE_TIME, Schema, client_errors
 from gql_app.lib.pagination import InvalidArgument
+from gql_app.lib.telemetry import get_logger
 from gql_app.schema.administration import AdministrationMutation
 from gql_app.schema.audit import AuditQuery
 from gql_app.schema.authentication import AuthenticationMutation
@@ -21,7 +21,7 @@ from gql_app.schema.customers import CustomerListQuery, CustomerQuery
 from gql_app.schema.profile import PasswordResetMutation, ProfileMutation
 from gql_app.schema.sessions import SessionMutation, TokenQuery
 
-_log: Final = structlog.stdlib.get_logger(__name__)
+_log: Final = get_logger(__name__)
 
 
 @strawberry.type

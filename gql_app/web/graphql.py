@@ -1,13 +1,12 @@
-"""The door: GraphQL over HTTP, and the bearer token of who knocks.
+"""GraphQL over HTTP, and the bearer token of its requests.
 
 It follows the GraphQL-over-HTTP draft: POST of application/json, and the status by the
-media type that the client accepts. GET serves the playground and nothing else.
+media type that the client accepts. GET answers the playground and nothing else.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
-from types import NoneType
 from typing import Final
 from uuid import UUID
 
@@ -17,105 +16,119 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from gql_app.accounts.audit import Action, Origin
-from gql_app.errors import (
-    TokenInvalid,
-    TokenMalformed,
-    TokenMissing,
-    Unauthenticated,
-)
+from gql_app.accounts.audit import Action
+from gql_app.errors import TokenInvalid, TokenMalformed, TokenMissing, Unauthenticated
 from gql_app.lib.engine import DEADLINE_EXCEEDED, Engine, GraphQLRequest, outcome, retry_after
 from gql_app.lib.server import Disconnect
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims
-from gql_app.web.bodies import Bodies
 from gql_app.web.playground import Playground, wants_page
 
 JSON: Final = "application/json"
 GRAPHQL: Final = "application/graphql-response+json"
 UNAUTHORIZED: Final = 401
-SCHEME_AND_TOKEN: Final = 2
-_STRING, _OBJECT = (str, NoneType), (dict, NoneType)
-"""What may be left out or null; to write `str | None` where it is asked makes it each time."""
+_SCHEME_AND_TOKEN: Final = 2
+_LENGTH_DIGITS: Final = 19
+"""Digits of Content-Length that are read: more of them are too large, whatever they say."""
 _Headers = dict[bytes, list[bytes]]
 
 
-class Door:
-    """Lets requests in, and answers out."""
+class GraphQLView:
+    """The ASGI application of /graphql."""
 
     def __init__(
         self, engine: Engine[Context], playground: Playground | None, *, max_body_bytes: int
     ) -> None:
         self._engine = engine
         self._playground = playground
-        self._bodies = Bodies(max_body_bytes)
+        self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Raises HTTPException for one that is no GraphQL request."""
         if scope["method"] != "POST":
-            await self._show(scope, receive, send)
+            await self._page(scope, receive, send)
             return
         headers, state = _headers(scope), scope["state"]
         media_type = negotiate(*headers[b"accept"])
         try:
-            asked = _asked(headers, await self._bodies.read(headers, receive))
-        except HTTPException as why:
-            why.headers = {"Content-Type": f"{media_type}; charset=utf-8"}
+            request = parse_request(headers, await self._read_body(headers, receive))
+        except HTTPException as error:
+            error.headers = {"Content-Type": f"{media_type}; charset=utf-8"}
             raise
         context = _context(scope, headers)
         state["context"] = context
         if isinstance(context.presented, TokenInvalid | TokenMalformed):
             context.guessed(Action.TOKEN_REFUSED)
-        result = await self._engine.execute(asked, context)
+        result = await self._engine.execute(request, context)
         state["kind"] = context.kind
         state["facts"] = context.facts(outcome(result.errors, context.refusals))
         wait = retry_after(result.errors)
         status = 503 if wait else 200 if media_type == JSON else _status(result)
-        body = _write(result)
-        answered = [
+        body = serialize_response(result)
+        response_headers = [
             (b"content-type", f"{media_type}; charset=utf-8".encode()),
             (b"content-length", str(len(body)).encode()),
         ]
         if status == UNAUTHORIZED:
-            answered.append((b"www-authenticate", _challenge(context.presented)))
+            response_headers.append((b"www-authenticate", _challenge(context.presented)))
         if wait:
-            answered.append((b"retry-after", str(wait).encode()))
-        await send({"type": "http.response.start", "status": status, "headers": answered})
+            response_headers.append((b"retry-after", str(wait).encode()))
+        await send({"type": "http.response.start", "status": status, "headers": response_headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _show(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Show the playground to a browser."""
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the playground's page to a browser. Raises HTTPException for any other client."""
         request = Request(scope, receive)
         if not self._playground or not wants_page(request):
             raise HTTPException(405, "Send GraphQL requests by POST", {"Allow": "POST"})
         await self._playground.page(request)(scope, receive, send)
 
+    async def _read_body(self, headers: _Headers, receive: Receive) -> bytes:
+        """Return a body. Raises HTTPException if it is, or says that it is, larger than allowed."""
+        length = headers[b"content-length"][:1]
+        size = int(length[0][:_LENGTH_DIGITS]) if length and length[0].isdigit() else 0
+        chunks: list[bytes] = []
+        received, more = 0, True
+        while more and max(size, received) <= self._max_body_bytes:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise HTTPException(400, "The body ended too soon")
+            chunks.append(message.get("body", b""))
+            received += len(chunks[-1])
+            more = message.get("more_body", False)
+        if max(size, received) > self._max_body_bytes:
+            raise HTTPException(413, f"The body is larger than {self._max_body_bytes} bytes")
+        return b"".join(chunks)
 
-def present(given: Sequence[bytes], resources: Resources) -> Claims | Unauthenticated:
-    """Read the bearer token (RFC 6750 section 2.1): what it says, or why it is no good.
+
+def authenticate_header(
+    authorization: Sequence[bytes], resources: Resources
+) -> Claims | Unauthenticated:
+    """Return what the bearer token says (RFC 6750 section 2.1), or why there is none to go by.
 
     Nothing is refused here, so a stale token never gets in the way of a public field.
     """
-    if len(given) > 1:
+    if len(authorization) > 1:
         return TokenMalformed()
-    parts = list(filter(None, given[0].replace(b"\t", b" ").split(b" "))) if given else []
+    value = authorization[0] if authorization else b""
+    parts = [part for part in value.replace(b"\t", b" ").split(b" ") if part]
     if not parts:
         return TokenMissing()
     scheme, token = parts[0].lower(), parts[-1]
-    if scheme != b"bearer" or len(parts) != SCHEME_AND_TOKEN or len(token) > MAX_TOKEN_BYTES:
+    if scheme != b"bearer" or len(parts) != _SCHEME_AND_TOKEN or len(token) > MAX_TOKEN_BYTES:
         return TokenMalformed()
     try:
         return resources.tokens.read(resources.keys.get(), token.decode("latin-1"))
-    except Unauthenticated as why:
-        return why
+    except Unauthenticated as error:
+        return error
 
 
 @lru_cache(64)
 def negotiate(*accept: bytes) -> str:
-    """Choose the media type of the answer (RFC 9110 section 12.5.1).
+    """Return the media type of the response (RFC 9110 section 12.5.1).
 
-    JSON is for clients that take anything. Raises HTTPException.
+    JSON is for clients that take anything. Raises HTTPException if neither is accepted.
     """
     parts = [part for value in accept for part in value.decode("latin-1").split(",")]
     ranges = dict(_quality(part) for part in parts if part.strip())
@@ -133,19 +146,18 @@ def negotiate(*accept: bytes) -> str:
 
 
 def _quality(media_range: str) -> tuple[str, float]:
+    """Return a media range and its weight (RFC 9110 section 12.4.2); a weight that is none is 0."""
     name, *parameters = (part.strip() for part in media_range.lower().split(";"))
-    for parameter in parameters:
-        key, _, value = parameter.partition("=")
-        if key.strip() == "q":
-            try:
-                return name, min(max(float(value), 0.0), 1.0)
-            except ValueError:
-                return name, 0.0
-    return name, 1.0
+    pairs = (parameter.partition("=") for parameter in parameters)
+    weight = next((value for key, _, value in pairs if key.strip() == "q"), "1")
+    try:
+        return name, min(max(float(weight), 0.0), 1.0)
+    except ValueError:
+        return name, 0.0
 
 
 def _headers(scope: Scope) -> _Headers:
-    """Gather each header's values; what was not sent has none."""
+    """Return each header's values; of one that was not sent there are none."""
     headers: _Headers = defaultdict(list)
     for name, value in scope["headers"]:
         headers[name].append(value)
@@ -154,17 +166,39 @@ def _headers(scope: Scope) -> _Headers:
 
 def _context(scope: Scope, headers: _Headers) -> Context:
     resources: Resources = scope["state"]["resources"]
-    agents = headers[b"user-agent"]
     return Context(
         resources,
-        presented=present(headers[b"authorization"], resources),
-        origin=Origin.of(
-            scope["client"][0] if scope["client"] else None,
-            agents[0].decode("latin-1") if agents else None,
-        ),
+        presented=authenticate_header(headers[b"authorization"], resources),
+        origin=scope["state"]["origin"],
         request_id=scope["state"]["request_id"],
         shield=Disconnect.of(scope).shield,
     )
+
+
+def parse_request(headers: _Headers, body: bytes) -> GraphQLRequest:
+    """Return the GraphQL request of a body. Raises HTTPException if there is none."""
+    if any(encoding.lower() != b"identity" for encoding in headers[b"content-encoding"]):
+        raise HTTPException(415, "Send the body as it is, without a content encoding")
+    types = headers[b"content-type"]
+    if len(types) != 1 or not _is_json(types[0]):
+        raise HTTPException(415, f"Send {JSON} in UTF-8")
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise HTTPException(400, "The body is not JSON in UTF-8") from None
+    if not isinstance(content, dict):
+        raise HTTPException(400, "The body is not a JSON object; one request at a time")
+    query, name = content.get("query"), content.get("operationName")
+    variables, extensions = content.get("variables"), content.get("extensions")
+    if not isinstance(query, str) or not query.strip():
+        raise HTTPException(400, "query is missing, or is no string")
+    if not isinstance(name, str | None):
+        raise HTTPException(400, "operationName is no string")
+    if not isinstance(variables, dict | None):
+        raise HTTPException(400, "variables is no object")
+    if not isinstance(extensions, dict | None):
+        raise HTTPException(400, "extensions is no object")
+    return GraphQLRequest(query, name or None, variables or {})
 
 
 @lru_cache(64)
@@ -174,47 +208,18 @@ def _is_json(content_type: bytes) -> bool:
     return name == JSON and all(charset in {"utf-8", "utf8"} for charset in charsets)
 
 
-def _asked(headers: _Headers, body: bytes) -> GraphQLRequest:
-    """Read what is asked for. Raises HTTPException."""
-    if any(encoding.lower() != b"identity" for encoding in headers[b"content-encoding"]):
-        raise HTTPException(415, "Send the body as it is, without a content encoding")
-    types = headers[b"content-type"]
-    if len(types) != 1 or not _is_json(types[0]):
-        raise HTTPException(415, f"Send {JSON} in UTF-8")
-    try:
-        return _taken_apart(orjson.loads(body))
-    except orjson.JSONDecodeError:
-        raise HTTPException(400, "The body is not JSON in UTF-8") from None
-
-
-def _taken_apart(body: object) -> GraphQLRequest:
-    if not isinstance(body, dict):
-        raise HTTPException(400, "The body is not a JSON object; one request at a time")
-    query, name = body.get("query"), body.get("operationName")
-    variables, extensions = body.get("variables"), body.get("extensions")
-    if not isinstance(query, str) or not query.strip():
-        raise HTTPException(400, "query is missing, or is no string")
-    if not isinstance(name, _STRING):
-        raise HTTPException(400, "operationName is no string")
-    if not isinstance(variables, _OBJECT):
-        raise HTTPException(400, "variables is no object")
-    if not isinstance(extensions, _OBJECT):
-        raise HTTPException(400, "extensions is no object")
-    return GraphQLRequest(query, name or None, variables or {})
-
-
 def _status(result: ExecutionResult) -> int:
-    """Choose the status of a graphql-response+json answer.
+    """Return the status of a graphql-response+json response.
 
     400 if nothing was executed; 401 or 403 if every field was refused with it; 504 if it took
     too long, for then there is no data and the draft asks for a status of failure.
     """
     errors = result.errors or []
-    if any((error.extensions or {}).get("code") == DEADLINE_EXCEEDED for error in errors):
+    codes = {(error.extensions or {}).get("code") for error in errors}
+    if DEADLINE_EXCEEDED in codes:
         return 504
     if result.data is None and not any(error.path for error in errors):
         return 400
-    codes = {(error.extensions or {}).get("code") for error in errors}
     refused = {error.path[0] for error in errors if error.path and len(error.path) == 1}
     if refused and refused == set(result.data or {}):
         if codes == {"UNAUTHENTICATED"}:
@@ -225,21 +230,22 @@ def _status(result: ExecutionResult) -> int:
 
 
 def _challenge(presented: Claims | Unauthenticated) -> bytes:
-    """Challenge as RFC 6750 section 3 has it: no error code where no token came."""
+    """Return a challenge (RFC 6750 section 3), without an error code if no token came."""
     return b"Bearer" if isinstance(presented, TokenMissing) else b'Bearer error="invalid_token"'
 
 
-def _write(result: ExecutionResult) -> bytes:
-    answer: dict[str, object] = {}
+def serialize_response(result: ExecutionResult) -> bytes:
+    """Return the JSON of a result; its data is left out if nothing was executed."""
+    content: dict[str, object] = {}
     if result.errors:
-        answer["errors"] = [error.formatted for error in result.errors]
+        content["errors"] = [error.formatted for error in result.errors]
     if result.data is not None or any(error.path for error in result.errors or []):
-        answer["data"] = result.data
-    return orjson.dumps(answer, _plain, orjson.OPT_UTC_Z)
+        content["data"] = result.data
+    return orjson.dumps(content, _plain, orjson.OPT_UTC_Z)
 
 
 def _plain(value: object) -> str:
-    """Write what the database's driver has a type of its own for."""
+    """Return what JSON has for a type of the database driver's own."""
     if isinstance(value, UUID):
         return str(value)
     raise TypeError

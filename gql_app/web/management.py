@@ -1,38 +1,83 @@
-"""A port of their own for those who watch, so that nobody else is shown what they see."""
+"""What operators watch: whether the process lives, whether it can serve, and its metrics."""
+
+import asyncio
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gql_app.web import health, metrics
-from gql_app.web.responses import explain
+from gql_app.db.readiness import Condition
+from gql_app.resources import Resources
+from gql_app.web.responses import JsonResponse, explain
 
 
-class Management:
-    """Takes what comes by one port past all that is for the others."""
+class ManagementMiddleware:
+    """Answers the requests of a port of its own, so that the other one has no metrics."""
 
     def __init__(self, app: ASGIApp, *, port: int) -> None:
         self._app = app
         self._port = port
-        self._watching = Starlette(routes=watched(), exception_handlers={HTTPException: explain})
-        self._watching.router.redirect_slashes = False
+        self._management = Starlette(
+            routes=management_routes(), exception_handlers={HTTPException: explain}
+        )
+        self._management.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Go by the connection's own end, which no header can say anything about."""
-        to = self._watching if (scope.get("server") or ())[1:] == (self._port,) else self._app
+        """Answer by the connection's own port, which no header can say anything about."""
+        to = self._management if (scope.get("server") or ())[1:] == (self._port,) else self._app
         await to(scope, receive, send)
 
 
-def watched() -> list[Route]:
-    """List all that there is to watch."""
-    return [
-        Route("/livez", health.livez),
-        Route("/readyz", health.readyz),
-        Route("/metrics", metrics.tell),
-    ]
+def management_routes() -> list[Route]:
+    """Return the routes of all that there is to watch."""
+    return [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
 
 
-def shown() -> list[Route]:
-    """List what is left for the other port, where somebody balances the load."""
-    return [Route("/livez", health.livez), Route("/readyz", health.ready)]
+def public_routes() -> list[Route]:
+    """Return what is left of them for the other port, where a balancer asks."""
+    return [Route("/livez", livez), Route("/readyz", public_readyz)]
+
+
+async def livez(_: Request) -> Response:
+    """Answer that the process lives, whatever it depends on."""
+    return JsonResponse({"status": "alive"})
+
+
+async def public_readyz(request: Request) -> Response:
+    """Answer 200 if the database is reachable and migrated, 503 if not, and nothing else."""
+    resources: Resources = request.state.resources
+    return _readiness(await resources.readiness.latest(), {})
+
+
+async def readyz(request: Request) -> Response:
+    """Answer the same, and the state of each part.
+
+    No other part takes a process out of service: keys that can't be read are those of before,
+    and a flood of sign-ins would take out one process after the other.
+    """
+    resources: Resources = request.state.resources
+    condition = await resources.readiness.latest()
+    resources.keys.get()  # which looks whether they can still be read
+    parts = {
+        **condition._asdict(),
+        "keys": "stale" if resources.keys.stale else "ok",
+        "passwords": "queue full" if resources.passwords.full else "ok",
+    }
+    return _readiness(condition, parts)
+
+
+async def metrics(request: Request) -> Response:
+    """Answer the metrics of all processes; a thread writes them, for that takes a while."""
+    resources: Resources = request.state.resources
+    resources.sample()
+    accept = ",".join(request.headers.getlist("accept"))
+    text, media_type = await asyncio.to_thread(resources.metrics.exposition, accept)
+    return Response(text, headers={"content-type": media_type})
+
+
+def _readiness(condition: Condition, parts: dict[str, str]) -> Response:
+    status, code = ("ready", 200) if condition.ready else ("not ready", 503)
+    return JsonResponse({"status": status, **parts}, status_code=code)

@@ -2,22 +2,21 @@
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from html import escape
 from pathlib import Path
 from typing import Final
 
-import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
-from starlette.types import Receive, Scope, Send
-from strawberry.http.ides import get_graphql_ide_html
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
-from gql_app import clock
+from gql_app.lib import clock
 from gql_app.lib.ids import new_id
+from gql_app.lib.telemetry import get_logger
 from gql_app.resources import Resources
+from gql_app.schema.root import build_schema
 from gql_app.security.tokens import encode_token
 
 BUILT: Final = Path(__file__).parent / "static"
@@ -47,39 +46,8 @@ _CODINGS: Final = {"br": ".br", "gzip": ".gz"}
 _PIECE: Final = 32 * 1024
 """Bytes of a file that are written at once, and then waited for until they are taken."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
-"""What zlib is told to expect gzip's header and trailer."""
-_log: Final = structlog.stdlib.get_logger(__name__)
-
-
-class PiecesResponse(Response):
-    """An answer from memory that is written piece by piece, so that no connection has a copy."""
-
-    def __init__(
-        self,
-        stored: bytes,
-        size: int,
-        *,
-        unzip: bool,
-        headers: Mapping[str, str],
-        media_type: str,
-    ) -> None:
-        super().__init__(headers={**headers, "Content-Length": str(size)}, media_type=media_type)
-        self._stored = stored
-        self._unzip = unzip
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 — ASGI's
-        """Answer one request."""
-        await send(
-            {
-                "type": "http.response.start",
-                "status": self.status_code,
-                "headers": self.raw_headers,
-            }
-        )
-        if scope["method"] != "HEAD":
-            for piece in _unzipped(self._stored) if self._unzip else _pieces(self._stored):
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body"})
+"""The window size by which zlib expects gzip's header and trailer (RFC 1952)."""
+_log: Final = get_logger(__name__)
 
 
 class Playground:
@@ -96,8 +64,10 @@ class Playground:
         try:
             self._page = (folder / "index.html").read_text(encoding="utf-8")
         except FileNotFoundError:
+            from strawberry.asgi import GraphQL  # noqa: PLC0415 — else there is no need of it
+
             _log.warning("The playground is not built: a page that needs a CDN stands in for it")
-            self._page = get_graphql_ide_html("graphiql")
+            self._page = GraphQL(build_schema()).graphql_ide_html
         else:
             files = {file.name: file for file in (folder / "playground").iterdir()}
             self._sizes = {name: file.stat().st_size for name, file in files.items()}
@@ -106,20 +76,18 @@ class Playground:
             }
 
     def page(self, request: Request) -> Response:
-        """Answer the page; in the demo, it knows who may sign in."""
+        """Return the page; in the demo, it offers the sign-ins."""
         if not self._sizes:
             return HTMLResponse(self._page, headers={"Content-Security-Policy": STOCK_POLICY})
         resources: Resources = request.state.resources
-        facts = (
-            {"signIns": self._sign_ins, "expiredToken": _expired(resources)}
-            if self._sign_ins
-            else {}
-        )
+        facts: dict[str, object] = {}
+        if self._sign_ins:
+            facts = {"signIns": self._sign_ins, "expiredToken": _expired_token(resources)}
         page = self._page.replace(_FACTS.format("{}"), _FACTS.format(escape(json.dumps(facts))))
         return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
 
     def file(self, request: Request) -> Response:
-        """Answer a file, as it was compressed when it was built. Raises HTTPException."""
+        """Return a file, as it was compressed when it was built. Raises HTTPException."""
         name: str = request.path_params["name"]
         media_type = _MEDIA_TYPES.get(Path(name).suffix)
         if media_type is None or name not in self._sizes:
@@ -132,41 +100,36 @@ class Playground:
                 headers["Content-Encoding"] = coding
                 break
         unzip = name not in self._files
-        return PiecesResponse(
-            self._files[f"{name}.gz" if unzip else name],
-            self._sizes[name],
-            unzip=unzip,
-            headers=headers,
-            media_type=media_type,
-        )
+        stored = self._files[f"{name}.gz" if unzip else name]
+        headers["Content-Length"] = str(self._sizes[name])
+        content = _pieces(b"" if request.method == "HEAD" else stored, unzip=unzip)
+        return StreamingResponse(content, headers=headers, media_type=media_type)
 
 
 def wants_page(request: Request) -> bool:
-    """Tell a browser from a client: only the former asks for HTML."""
+    """Return whether a browser asks: no other client accepts HTML."""
     accepted = request.headers.get("accept", "")
     return any(part.partition(";")[0].strip() == "text/html" for part in accepted.split(","))
 
 
-def _pieces(stored: bytes) -> Iterator[bytes]:
-    return (stored[start : start + _PIECE] for start in range(0, len(stored), _PIECE))
-
-
-def _unzipped(stored: bytes) -> Iterator[bytes]:
-    """Decompress gzip piece by piece (RFC 1952)."""
-    unzipping = zlib.decompressobj(_GZIP)
-    return map(unzipping.decompress, _pieces(stored))
+async def _pieces(stored: bytes, *, unzip: bool) -> AsyncIterator[bytes]:
+    """Return a file piece by piece, so that no connection has a copy of all of it."""
+    gzip = zlib.decompressobj(_GZIP)
+    for start in range(0, len(stored), _PIECE):
+        piece = stored[start : start + _PIECE]
+        yield gzip.decompress(piece) if unzip else piece
 
 
 def _codings(accepted: str) -> set[str]:
-    """Name the content codings that a client takes (RFC 9110 section 12.5.3)."""
+    """Return the content codings that a client takes (RFC 9110 section 12.5.3)."""
     parts = (part.lower().replace(" ", "").partition(";") for part in accepted.split(","))
     return {
         name for name, _, weight in parts if weight not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
     }
 
 
-def _expired(resources: Resources) -> str:
-    """Sign a token of nobody's that expired an hour ago, to look at what comes of it."""
+def _expired_token(resources: Resources) -> str:
+    """Return a token of nobody's that expired an hour ago, to see what the API makes of it."""
     token, _ = encode_token(
         resources.keys.get(),
         resources.issuer,

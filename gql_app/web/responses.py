@@ -1,4 +1,4 @@
-"""Answers in GraphQL's shape to what never became a GraphQL request."""
+"""Responses in GraphQL's form to what never became a GraphQL request."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -15,7 +15,7 @@ _CODES: Final = {
 }
 
 
-class Json(JSONResponse):
+class JsonResponse(JSONResponse):
     """JSON that says how its characters are encoded, for clients that would guess."""
 
     media_type = "application/json; charset=utf-8"
@@ -27,20 +27,15 @@ def refusal(
     *,
     headers: Mapping[str, str] | None = None,
     **extensions: str,
-) -> JSONResponse:
-    """Answer one error (GraphQL section 7.1.2), as every refusal of this API looks."""
+) -> JsonResponse:
+    """Return a response of one error (GraphQL section 7.1.2), the form of every refusal here."""
     code = _CODES.get(status, "BAD_REQUEST")
     error = {"message": message, "extensions": {"code": code, **extensions}}
-    return Json({"errors": [error]}, status_code=status, headers=headers)
+    return JsonResponse({"errors": [error]}, status_code=status, headers=headers)
 
 
-def explained(error: HTTPException) -> JSONResponse:
-    """Answer an HTTPException of Starlette's or of our own."""
-    return refusal(error.status_code, f"{error.detail}.", headers=error.headers)
-
-
-async def explain(_: Request, error: Exception) -> JSONResponse:
-    """Do so as Starlette asks for it."""
+async def explain(_: Request, error: Exception) -> JsonResponse:
+    """Return the response to an HTTPException of Starlette's or of our own."""
     if not isinstance(error, HTTPException):
         raise error
-    return explained(error)
+    return refusal(error.status_code, f"{error.detail}.", headers=error.headers)

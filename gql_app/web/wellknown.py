@@ -14,16 +14,16 @@ MAX_AGE: Final = 300
 
 
 async def jwks(request: Request) -> Response:
-    """Answer the set of the keys that verify our tokens now, or 304 to who has it already."""
+    """Answer the set of the keys that verify our tokens now, or 304 if the client has it."""
     resources: Resources = request.state.resources
     body = json.dumps({"keys": resources.keys.get().published()}, separators=(",", ":")).encode()
     tag = f'"{hashlib.sha256(body).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": f"public, max-age={MAX_AGE}"}
-    if _has_it(request.headers.getlist("if-none-match"), tag):
+    if _matches(request.headers.getlist("if-none-match"), tag):
         return Response(None, 304, headers)
     return Response(body, 200, headers, "application/jwk-set+json")
 
 
-def _has_it(known: list[str], tag: str) -> bool:
-    """Compare entity tags weakly (RFC 9110 section 13.1.2); * is any."""
-    return any(value.strip() == "*" or tag in value for value in known)
+def _matches(tags: list[str], tag: str) -> bool:
+    """Return whether an entity tag is among others, compared weakly (RFC 9110 section 13.1.2)."""
+    return any(value.strip() == "*" or tag in value for value in tags)

@@ -9,7 +9,7 @@ from sqlalchemy import Text, bindparam, column, select, table, update
 
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database, IntegrityViolation, Query, Transaction
-from gql_app.lib.telemetry.statement_spans import trace_statements
+from gql_app.lib.telemetry import Tracing
 from tests.accounts.rows import customer, store
 
 GOOD = Query(select(bindparam("name", type_=Text())), tuple)
@@ -21,10 +21,10 @@ BAD = Query(select(NOWHERE.c.name).where(NAMED), tuple)
 async def test_question_that_fails_is_told_by_its_kind_alone(database: Database) -> None:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    tracer = provider.get_tracer("tests")
-    trace_statements(database, tracer)
+    tracing = Tracing("1", provider)
+    database.observe(tracing.statements(database.dialect))
     await database.fetch_all(GOOD, name="nobody's request")
-    with tracer.start_as_current_span("request"):
+    with tracing.tracer.start_as_current_span("request"):
         await database.fetch_all(GOOD, name="Ada")
         with pytest.raises(Exception, match="nowhere") as caught:
             await database.fetch_all(BAD, name="Ada")
@@ -44,8 +44,8 @@ async def test_question_that_fails_is_told_by_its_kind_alone(database: Database)
 async def test_each_statement_of_a_transaction_is_a_span(database: Database) -> None:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    tracer = provider.get_tracer("tests")
-    trace_statements(database, tracer)
+    tracing = Tracing("1", provider)
+    database.observe(tracing.statements(database.dialect))
     ada, bob = await store(database, [customer("Ada"), customer("Bob")])
 
     async def write(db: Transaction, email: str) -> None:
@@ -53,7 +53,7 @@ async def test_each_statement_of_a_transaction_is_a_span(database: Database) -> 
         changed = update(CustomerRow).where(CustomerRow.id == bob.id)
         await db.execute(changed.values(email_key=email))
 
-    with tracer.start_as_current_span("request"):
+    with tracing.tracer.start_as_current_span("request"):
         await database.transact(write, "bob@example.com")
         with pytest.raises(IntegrityViolation):
             await database.transact(write, ada.email_key)

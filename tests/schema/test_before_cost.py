@@ -12,8 +12,8 @@ from gql_app.accounts.throttling import Throttle
 from gql_app.lib import clock
 from gql_app.lib.database import Database
 from gql_app.lib.ids import new_id
-from gql_app.lib.telemetry.labels import LIMITS
 from gql_app.lib.throttling import Limit
+from gql_app.metrics import LIMITS
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
 from tests.api import Api, running

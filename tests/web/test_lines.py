@@ -11,7 +11,7 @@ from sqlalchemy import Text, bindparam, select
 
 from gql_app.lib.database import Database
 from gql_app.lib.fair_queue import LOCAL
-from gql_app.lib.telemetry import logs
+from gql_app.lib.telemetry import bind_log_context, configure_logging
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.api import Api, running
@@ -129,7 +129,7 @@ async def test_no_line_holds_a_secret_however_much_is_logged(
 ) -> None:
     async with signed_in(settings.model_copy(update={"log_level": "DEBUG"})) as (api, person):
         answer = await api.run(LOGIN, email=person.email, password=PASSWORD)
-    logs.configure("INFO")
+    configure_logging("INFO")
     token = answer.data["login"]["token"]
     written = json.dumps(lines(capsys))
     assert "Request" in written
@@ -158,9 +158,9 @@ async def test_lines_of_threads_name_the_request(
 ) -> None:
     named = select(bindparam("name", type_=Text()))
     async with Resources.open(settings) as resources:
-        logs.configure("INFO")
+        configure_logging("INFO")
         for request_id in ("one", "two"):
-            logs.bind(request_id=request_id)
+            bind_log_context(request_id=request_id)
             await resources.passwords.hash(Chatty(PASSWORD), LOCAL)
         fresh = Database(settings.database_url)
         await fresh.fetch_all(

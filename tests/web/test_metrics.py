@@ -10,7 +10,7 @@ from sqlalchemy import select, true
 
 from gql_app import __version__
 from gql_app.lib.fair_queue import LOCAL
-from gql_app.lib.telemetry.labels import OUTCOMES, REASONS
+from gql_app.metrics import OUTCOMES, REASONS
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.people import PASSWORD, Kind, Person, add_customer

@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from gql_app.app import create_app
 from gql_app.settings import Settings
-from gql_app.web.middleware import Apology, Reception
+from gql_app.web.middleware import RequestLogMiddleware, ServerErrorMiddleware
 from tests.api import Api
 from tests.web.test_lines import lines
 
@@ -108,7 +108,7 @@ async def test_an_answer_that_has_begun_is_not_begun_again() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise LookupError
 
-    transport = httpx.ASGITransport(Reception(Apology(app)))
+    transport = httpx.ASGITransport(RequestLogMiddleware(ServerErrorMiddleware(app)))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         with pytest.raises(LookupError):
             await client.get("/")

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from gql_app.app import build_engine
 from gql_app.cli.samples import SIGN_INS
 from gql_app.settings import Settings
-from gql_app.web.graphql import Door
+from gql_app.web.graphql import GraphQLView
 from gql_app.web.playground import BUILT, FOR_EVER, Playground
 from gql_app.web.responses import explain
 from tests.api import Api, running
@@ -167,10 +167,12 @@ async def test_where_it_is_not_built_strawberrys_page_stands_in_and_the_log_says
         (tmp_path / name).mkdir()
     with structlog.testing.capture_logs() as logged:
         playground = Playground(folder=tmp_path)
-        door = Door(build_engine(Settings.model_construct()), playground, max_body_bytes=1_000)
+        view = GraphQLView(
+            build_engine(Settings.model_construct()), playground, max_body_bytes=1_000
+        )
         app = Starlette(
             routes=[
-                Route("/graphql", door),
+                Route("/graphql", view),
                 Route("/playground/{name}", playground.file),
             ],
             exception_handlers={HTTPException: explain},

@@ -7,9 +7,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from starlette.types import Receive, Scope, Send
 
-from gql_app.lib.telemetry.http_tracing import Traced
-from gql_app.lib.telemetry.tracing import Tracing
-from gql_app.web.middleware import Reception
+from gql_app.lib.telemetry import Tracing
+from gql_app.web.middleware import RequestLogMiddleware
 
 PASSWORD = "correct horse of the tests"
 
@@ -22,7 +21,7 @@ async def test_request_that_a_fault_ends_says_nothing_of_it() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise LookupError(PASSWORD)
 
-    transport = httpx.ASGITransport(Traced(Reception(app), tracer=provider.get_tracer("tests")))
+    transport = httpx.ASGITransport(Tracing("1", provider).middleware(RequestLogMiddleware(app)))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         with pytest.raises(LookupError):
             await client.get("/")
@@ -37,6 +36,6 @@ async def test_what_is_off_by_its_own_variable_is_off(monkeypatch: pytest.Monkey
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    transport = httpx.ASGITransport(Traced(Reception(app), tracer=Tracing().tracer))
+    transport = httpx.ASGITransport(Tracing("1").middleware(RequestLogMiddleware(app)))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         assert "traceresponse" not in (await client.get("/")).headers

@@ -3,18 +3,18 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
-import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
 from gql_app.lib.engine.engine import OperationTimeout
 from gql_app.lib.engine.limits import MAX_ERRORS
+from gql_app.lib.telemetry import get_logger
 
 DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
 MAX_MESSAGE: Final = 1000
 """Characters of a message that are shown, for it may print a whole document."""
 _UNREADABLE: Final = "A value can't be read. Does a number have thousands of digits?"
 """What is said instead of what the interpreter has to say."""
-_log: Final = structlog.stdlib.get_logger(__name__)
+_log: Final = get_logger(__name__)
 
 Shown: TypeAlias = tuple[type[Exception], ...]
 """Exceptions that a client is shown as they are, each with a dictionary `extensions`."""

@@ -5,16 +5,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-import structlog
-
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring.keys import Key, KeyRing, SigningKey
 from gql_app.lib.keyring.keystore import KeyStore, Scan, StoredKey, by_id
+from gql_app.lib.telemetry import get_logger
 
 INTERVAL: Final = 1.0
 """Seconds between two looks at the folder, at least."""
 
-_log: Final = structlog.stdlib.get_logger(__name__)
+_log: Final = get_logger(__name__)
 
 
 class ReloadingKeyRing:

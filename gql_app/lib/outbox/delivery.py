@@ -5,12 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-import structlog
-
 from gql_app.lib.database import Database, Reader, Transaction
 from gql_app.lib.outbox.mailer import SEND_TIMEOUT, Letter, Mailer, Undeliverable, Unencrypted
+from gql_app.lib.telemetry import get_logger
 
-_log: Final = structlog.stdlib.get_logger(__name__)
+_log: Final = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Letters, and the ways they leave: by SMTP, to the log in the demo, or not at all."""
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import idna
-import structlog
 
 from gql_app.lib import clock
 from gql_app.lib.network.addresses import is_loopback
+from gql_app.lib.telemetry import get_logger
 
 if TYPE_CHECKING:  # most processes of many send no letter
     import aiosmtplib
@@ -29,7 +30,7 @@ _PERMANENT: Final = 500
 """The least code of a refusal that trying again won't change (RFC 5321 section 4.2.1)."""
 _OF_THE_SESSION: Final = frozenset({530, 534, 535, 538})
 """Codes that refuse us, and no letter: for lack of TLS or of a sign-in (RFC 3207, RFC 4954)."""
-_log: Final = structlog.stdlib.get_logger(__name__)
+_log: Final = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,26 @@ class Mailer(Protocol):
 
     async def send(self, letter: Letter) -> None:
         """Send a letter. Raises Undeliverable; anything else is worth another try."""
+
+
+class ObservedMailer:
+    """A mailer whose letters are each sent within a context manager, made of the letter's id."""
+
+    def __init__(
+        self, mailer: Mailer, observe: Callable[[str], AbstractContextManager[None]]
+    ) -> None:
+        self._mailer = mailer
+        self._observe = observe
+
+    @property
+    def open(self) -> bool:
+        """Whether letters arrive anywhere."""
+        return self._mailer.open
+
+    async def send(self, letter: Letter) -> None:
+        """Send a letter. Raises Undeliverable; anything else is worth another try."""
+        with self._observe(letter.id):
+            await self._mailer.send(letter)
 
 
 class Tls(Enum):

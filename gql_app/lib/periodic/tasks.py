@@ -6,13 +6,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-import structlog
-
 from gql_app.lib.database import Unavailable
+from gql_app.lib.telemetry import get_logger
 
 LONGEST_PAUSE: Final = 60
 """Seconds that a task which fails waits at most, unless its interval is longer."""
-_log: Final = structlog.stdlib.get_logger(__name__)
+_log: Final = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Requests as spans, in the trace of whoever asks, who is told of it (W3C Trace Context)."""
+"""Requests as spans, in the trace of the client, whose response names it (W3C Trace Context)."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,18 +8,17 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, use_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gql_app.lib.telemetry import logs
-from gql_app.lib.telemetry.labels import NO_ANSWER, OPERATIONS
+from gql_app.lib.telemetry.logs import bind_log_context
+from gql_app.lib.telemetry.metrics import NO_ANSWER, NO_OPERATION
 
-NONE: Final = OPERATIONS[-1]
 METHODS: Final = frozenset(
     {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"}
 )
-FAULT: Final = 500
+_SERVER_ERROR: Final = 500
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
-class Traced:
+class TracingMiddleware:
     """Makes each request a span, which every line of its log names."""
 
     def __init__(self, app: ASGIApp, *, tracer: Tracer) -> None:
@@ -31,7 +30,7 @@ class Traced:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        span = self._begin(scope)
+        span = self._start(scope)
         ids = span.get_span_context()
         if not ids.is_valid:  # OpenTelemetry's own variables have it off
             await self._app(scope, receive, send)
@@ -39,7 +38,7 @@ class Traced:
         trace_id, span_id = f"{ids.trace_id:032x}", f"{ids.span_id:016x}"
         response = f"00-{trace_id}-{span_id}-{ids.trace_flags:02x}".encode()
 
-        async def note(message: Message) -> None:
+        async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [
                     *message.get("headers", ()),
@@ -47,21 +46,21 @@ class Traced:
                 ]
             await send(message)
 
-        logs.bind(trace_id=trace_id, span_id=span_id)
+        bind_log_context(trace_id=trace_id, span_id=span_id)
         try:
             with use_span(span, record_exception=False, set_status_on_exception=False):
-                await self._app(scope, receive, note)
+                await self._app(scope, receive, send_named)
         finally:
-            _tell(span, scope["state"])
+            _describe(span, scope["state"])
             span.end()
 
-    def _begin(self, scope: Scope) -> Span:
-        """Begin the span, below the caller's if there is one."""
+    def _start(self, scope: Scope) -> Span:
+        """Return a new span, below the client's if there is one."""
         known = scope["method"] in METHODS
         method = scope["method"] if known else "_OTHER"
         return self._tracer.start_span(
             method if known else "HTTP",
-            context=_caller(scope),
+            context=_client_context(scope),
             kind=SpanKind.SERVER,
             attributes={
                 "http.request.method": method,
@@ -72,8 +71,8 @@ class Traced:
         )
 
 
-def _caller(scope: Scope) -> Context:
-    """Read the caller's context; of several nobody knows which is meant."""
+def _client_context(scope: Scope) -> Context:
+    """Return the client's context; of several parents none counts."""
     headers = scope["headers"]
     parents = [value for name, value in headers if name == b"traceparent"]
     states = [value for name, value in headers if name == b"tracestate"]
@@ -83,10 +82,10 @@ def _caller(scope: Scope) -> Context:
     return _PROPAGATOR.extract(carrier, Context())
 
 
-def _tell(span: Span, state: Mapping[str, Any]) -> None:
-    """Tell how it came out, as OpenTelemetry's conventions for HTTP and GraphQL have it."""
-    status, kind, facts = state["status"], state.get("kind", NONE), state.get("facts", {})
-    if kind != NONE:
+def _describe(span: Span, state: Mapping[str, Any]) -> None:
+    """Set how it came out, as OpenTelemetry's conventions for HTTP and GraphQL have it."""
+    status, kind, facts = state["status"], state.get("kind", NO_OPERATION), state.get("facts", {})
+    if kind != NO_OPERATION:
         span.update_name(kind)
         span.set_attribute("graphql.operation.type", kind)
         if facts.get("operation"):
@@ -96,6 +95,6 @@ def _tell(span: Span, state: Mapping[str, Any]) -> None:
     span.set_attribute("gql_app.request_id", state["request_id"])
     if status:
         span.set_attribute("http.response.status_code", status)
-    if not status or status >= FAULT:
+    if not status or status >= _SERVER_ERROR:
         span.set_attribute("error.type", str(status) if status else NO_ANSWER)
         span.set_status(StatusCode.ERROR)

@@ -3,68 +3,124 @@
 import json
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from io import StringIO
 from types import MappingProxyType
-from typing import Final, NamedTuple, TextIO
+from typing import Final, Protocol, TextIO
 
 import orjson
 import structlog
-from structlog.typing import EventDict, ExcInfo
+from structlog.typing import EventDict, ExcInfo, FilteringBoundLogger
 
 from gql_app.lib.clock import now, rfc3339
-from gql_app.lib.telemetry.nonblocking import Unblocked, unblocked
-from gql_app.lib.text.normalization import printable
+from gql_app.lib.telemetry.nonblocking import NonBlockingStream, non_blocking
+from gql_app.lib.text import printable
 
-_Write = Callable[[object, str, EventDict], str]
 _bound: Final[ContextVar[Mapping[str, str]]] = ContextVar("bound", default=MappingProxyType({}))
 
 
-def bind(**facts: str) -> None:
-    """Have each line from here on bear these facts, in this task and in what it begins."""
+class _Render(Protocol):
+    """Writes a line, without its end."""
+
+    def __call__(self, logger: object, level: str, line: EventDict, /) -> str:
+        """Return the line as it is written."""
+
+
+class _Named(Protocol):
+    """Whose line it is: a logger, or a record of the standard library's."""
+
+    name: str
+
+
+def get_logger(name: str) -> FilteringBoundLogger:
+    """Return the logger of a module; what it writes follows the last configure_logging()."""
+    logger: FilteringBoundLogger = structlog.get_logger(name)
+    return logger
+
+
+def is_configured() -> bool:
+    """Return whether lines go anywhere in particular: in a server they do."""
+    return structlog.is_configured()
+
+
+def bind_log_context(**facts: str) -> None:
+    """Add facts to each line from here on, in this task and in what it begins."""
     _bound.set({**_bound.get(), **facts})
 
 
-def configure(level: str) -> None:
-    """Send every library's log lines, and our own, the same way to standard error."""
-    least = logging.getLevelNamesMapping()[level]
-    write: _Write = _json
-    if sys.stderr.isatty():
-        render = structlog.dev.ConsoleRenderer(exception_formatter=_traceback, repr_native_str=True)
-        write = partial(_text, render)
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[lambda _, method, line: _completed(line["_record"].name, method, line)],
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, write],
-    )
-    stream = unblocked(sys.stderr, partial(_told_dropped, write))
+def configure_logging(level: str) -> None:
+    """Send every library's log lines, and our own, to standard error in one form."""
+    render: _Render = _text_renderer() if sys.stderr.isatty() else _render_json
+    stream = non_blocking(sys.stderr, partial(_render_dropped, render))
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(formatter)
+    handler.setFormatter(_LibraryFormatter(render))
     logging.basicConfig(handlers=[handler], level=level, force=True)
     # Its lines hold query strings, and every request has its line already.
     logging.getLogger("uvicorn.access").disabled = True
     structlog.configure(
-        processors=[write],
-        logger_factory=partial(_Output, stream, least),
-        wrapper_class=_Lines,
+        processors=[_complete, render],
+        logger_factory=partial(_Output, stream),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=False,
     )
 
 
-def _completed(name: str, level: str, line: EventDict) -> EventDict:
-    """Add what every line has, whose it ever is."""
-    return {**_bound.get(), **line, "level": level, "logger": name, "timestamp": now()}
+class _Output:
+    """What writes our own lines, past the standard library: each request pays for one."""
+
+    def __init__(self, stream: TextIO | NonBlockingStream, name: str) -> None:
+        self.name = name
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        """Write a line; nothing else is to fail because nobody takes it."""
+        with suppress(OSError, ValueError):  # the last of a closed file
+            self._stream.write(f"{line}\n")
+
+    debug = info = warning = error = critical = msg
 
 
-def _told_dropped(write: _Write, count: int) -> str:
-    """Write the line that stands for those that nobody was there to read."""
+class _LibraryFormatter(logging.Formatter):
+    """Writes the lines of the standard library's loggers as our own are written."""
+
+    def __init__(self, render: _Render) -> None:
+        super().__init__()
+        self._render = render
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        line: EventDict = {"event": record.getMessage()}
+        if record.exc_info:
+            line["exc_info"] = record.exc_info
+        if record.stack_info:
+            line["stack"] = record.stack_info
+        level = record.levelname.lower()
+        return self._render(record, level, _complete(record, level, line))
+
+
+def _complete(logger: _Named, level: str, line: EventDict) -> EventDict:
+    """Return a line with what every line has."""
+    return {
+        **_bound.get(),
+        **line,
+        "level": level,
+        "logger": logger.name,
+        "timestamp": now(),
+    }
+
+
+def _render_dropped(render: _Render, count: int) -> str:
+    """Return the line that stands for those that nobody was there to read."""
+    logger = _Output(sys.stderr, __name__)
     facts: EventDict = {"event": "Lines were dropped, for nobody read them", "dropped": count}
-    return f"{write(None, 'warning', _completed(__name__, 'warning', facts))}\n"
+    return f"{render(logger, 'warning', _complete(logger, 'warning', facts))}\n"
 
 
-def _json(_output: object, _level: str, line: EventDict) -> str:
-    """Write a line as JSON, and as ASCII, so that nothing in it ends the line."""
+def _render_json(_logger: object, _level: str, line: EventDict, /) -> str:
+    """Return a line as JSON, and as ASCII, so that nothing in it ends the line."""
     if "exc_info" in line:
         line = structlog.processors.format_exc_info(None, "", line)
     written = orjson.dumps(line, str, orjson.OPT_UTC_Z)
@@ -72,73 +128,19 @@ def _json(_output: object, _level: str, line: EventDict) -> str:
     return ascii_alone.decode().replace("\x7f", "\\u007f")  # the one control that JSON leaves
 
 
-def _text(
-    render: structlog.dev.ConsoleRenderer, output: object, level: str, line: EventDict
-) -> str:
-    """Write a line for the eye; what a terminal would obey is escaped wherever it comes from."""
-    shown = {"timestamp": rfc3339(line["timestamp"]), "event": printable(str(line["event"]))}
-    return render(output, level, {**line, **shown})
+def _text_renderer() -> _Render:
+    """Return what writes for the eye; what a terminal would obey is escaped in any value."""
+    console = structlog.dev.ConsoleRenderer(exception_formatter=_traceback, repr_native_str=True)
+
+    def render(logger: object, level: str, line: EventDict, /) -> str:
+        shown = {"timestamp": rfc3339(line["timestamp"]), "event": printable(str(line["event"]))}
+        return console(logger, level, {**line, **shown})
+
+    return render
 
 
 def _traceback(to: TextIO, fault: ExcInfo) -> None:
+    """Write a traceback without what a terminal would obey."""
     plain = StringIO()
     structlog.dev.plain_traceback(plain, fault)
     to.write(printable(plain.getvalue(), keep="\n"))
-
-
-class _Output(NamedTuple):
-    """Where our own lines go."""
-
-    file: TextIO | Unblocked
-    least: int
-    """The level below which none is written."""
-    name: str
-    """Whose they are."""
-
-
-class _Lines(structlog.BoundLoggerBase):
-    """Our own lines, past structlog's chain and the standard library: each request pays for one."""
-
-    _logger: _Output
-
-    def log(self, level: int, event: str, **facts: object) -> None:
-        """Write a line of whatever level."""
-        self._tell(level, event, facts)
-
-    def debug(self, event: str, **facts: object) -> None:
-        """Tell those who look for a fault."""
-        self._tell(logging.DEBUG, event, facts)
-
-    def info(self, event: str, **facts: object) -> None:
-        """Tell what is as it should be."""
-        self._tell(logging.INFO, event, facts)
-
-    def warning(self, event: str, **facts: object) -> None:
-        """Tell what somebody should look at."""
-        self._tell(logging.WARNING, event, facts)
-
-    def error(self, event: str, **facts: object) -> None:
-        """Tell what went wrong."""
-        self._tell(logging.ERROR, event, facts)
-
-    def exception(self, event: str, **facts: object) -> None:
-        """Tell what went wrong, and where."""
-        self._tell(logging.ERROR, event, {**facts, "exc_info": True})
-
-    def _tell(self, level: int, event: str, facts: EventDict) -> None:
-        """Write a line; nothing else is to fail because nobody takes it."""
-        output = self._logger
-        if level < output.least:
-            return
-        facts["event"] = event
-        line = _completed(output.name, _METHODS[level], facts)
-        [write] = self._processors
-        try:
-            output.file.write(f"{write(output, line['level'], line)!s}\n")
-        except (structlog.DropEvent, OSError, ValueError):  # the last of a closed file
-            return
-
-
-_METHODS: Final = {
-    level: name.lower() for name, level in logging.getLevelNamesMapping().items() if level
-}

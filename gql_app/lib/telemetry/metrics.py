@@ -1,7 +1,8 @@
-"""Numbers to watch: what is counted, and how a scraper is told."""
+"""Metrics: what is counted, and how a scraper reads it."""
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -10,48 +11,66 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
-from gql_app import __version__
-from gql_app.lib.telemetry.labels import (
-    CODES,
-    LIMITS,
-    OPERATIONS,
-    REASONS,
-    SIGN_INS,
-    gravest,
-)
-from gql_app.lib.telemetry.multiprocess import Shared
+from gql_app.lib.telemetry.multiprocess import MultiprocessRegistry
 
+NO_OPERATION: Final = "none"
+"""What a request asks for that never became a GraphQL operation."""
+OPERATIONS: Final = ("query", "mutation", NO_OPERATION)
+"""What a request asks for."""
+NO_ANSWER: Final = "CLIENT_CLOSED_REQUEST"
+"""What a request comes to whose client is gone."""
+OTHER: Final = "other"
+"""What a request comes to if no outcome is known by that name."""
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 """Seconds: from what a small answer takes to what an operation may take at most."""
 _Mode = Literal["livesum", "livemax"]
-"""How the numbers of those who live are put together."""
+"""How the gauges of several processes are put together."""
 _CPU: Final = "process_cpu_seconds"
-_HELD: Final = ("process_resident_memory_bytes", "process_open_fds")
+_PROCESS_GAUGES: Final = ("process_resident_memory_bytes", "process_open_fds")
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What labels may say: all of it is known at the start, so that no client makes a value up."""
+
+    outcomes: Sequence[str]
+    """What a request may come to; of several, the first of these counts."""
+    refusals: Collection[str]
+    """The outcomes that are refusals, of an operation or of a request before it is one."""
+    early_refusals: Collection[str]
+    """Those of a request before it is an operation."""
+    sign_ins: Collection[str]
+    """How a sign-in may end."""
+    limits: Mapping[str, str]
+    """The limits that one may run into, by what the rules call them."""
 
 
 class Metrics:
-    """The numbers of one process; with a folder, of all that share it, whichever is asked."""
+    """The metrics of one process; with a folder, of all that share it, whichever is asked."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, labels: Labels, version: str, folder: Path | None = None) -> None:
+        self._labels: Final = labels
+        self._version: Final = version
         prometheus_client.disable_created_metrics()
         self._registry: Final = CollectorRegistry()
-        self._shared: Final = Shared(folder) if folder else None
+        self._shared: Final = MultiprocessRegistry(folder) if folder else None
         self._process: Final = ProcessCollector(registry=None)
         self._cpu_seconds = 0.0
         self._counted: Final[dict[tuple[str, str], Counter]] = {}
         if self._shared:
-            with self._shared.beginning():
+            with self._shared.registering():
                 self._make()
         else:
             self._make()
 
     def request(self, operation: str, outcome: str, seconds: float) -> None:
-        """Count a request: what it asked for, and what the log says it came to."""
+        """Count a request, by its operation and the outcome that the log has of it."""
         counter = self._counted.get((operation, outcome)) or self._counter(operation, outcome)
         counter.inc()
         self._seconds[operation].observe(seconds)
         if outcome != "OK":
-            known = REASONS if operation != OPERATIONS[-1] else CODES  # 404 is NOT_FOUND, too
+            labels = self._labels  # a path that is not there is NOT_FOUND, too, and no refusal
+            known = labels.early_refusals if operation == NO_OPERATION else labels.refusals
             self.refused(code for code in outcome.split() if code in known)
 
     def refused(self, reasons: Iterable[str]) -> None:
@@ -60,29 +79,29 @@ class Metrics:
             self._refusals[reason].inc()
 
     def signed_in(self, result: str) -> None:
-        """Count a try to sign in."""
+        """Count an attempt to sign in, by how it ended."""
         self._sign_ins[result].inc()
 
     def throttled(self, limit: str) -> None:
-        """Count what ran into a limit."""
-        self._throttled[LIMITS[limit]].inc()
+        """Count an attempt that ran into a limit."""
+        self._throttled[self._labels.limits[limit]].inc()
 
     def sample(self, passwords: Mapping[str, int], pools: Mapping[str, Mapping[str, int]]) -> None:
-        """Take down what this process has in hand at the moment, by what it is doing."""
+        """Set the gauges of what this process has in use, by its state."""
         for state, number in passwords.items():
             self._passwords.labels(state).set(number)
         for pool, states in pools.items():
             for state, number in states.items():
                 self._connections.labels(pool, state).set(number)
-        told = {family.name: family.samples[0].value for family in self._process.collect()}
-        for name, gauge in self._held.items():
-            gauge.set(told.get(name, 0))
-        used = told.get(_CPU, 0)
+        process = {family.name: family.samples[0].value for family in self._process.collect()}
+        for name, gauge in self._in_use.items():
+            gauge.set(process.get(name, 0))
+        used = process.get(_CPU, 0)
         self._cpu.inc(max(0, used - self._cpu_seconds))
         self._cpu_seconds = used
 
-    def told(self, accept: str) -> tuple[bytes, str]:
-        """Tell all numbers in the form that a scraper accepts, and what it is called.
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """Return all metrics in the format that a scraper accepts, and its media type.
 
         The library's own choice fails on a version that is none, and repeats what it is sent.
         """
@@ -93,13 +112,19 @@ class Metrics:
         return generate_latest(numbers), CONTENT_TYPE_PLAIN_0_0_4
 
     def _counter(self, operation: str, outcome: str) -> Counter:
-        """Find where something counts that is seldom, or the first of its kind."""
-        key = operation, gravest(outcome)
+        """Return the counter of what is seldom, or the first of its kind."""
+        key = operation, self._most_severe(outcome)
         if key not in self._counted:
             self._counted[key] = self._requests.labels(*key)
         return self._counted[key]
 
+    def _most_severe(self, outcome: str) -> str:
+        """Return the one part of an outcome that counts."""
+        parts = outcome.split()
+        return next((each for each in self._labels.outcomes if each in parts), OTHER)
+
     def _make(self) -> None:
+        labels = self._labels
         self._requests = Counter(
             "gql_app_requests", "Requests.", ["operation", "outcome"], registry=self._registry
         )
@@ -111,21 +136,25 @@ class Metrics:
             registry=self._registry,
         )
         self._seconds = {name: seconds.labels(name) for name in OPERATIONS}
-        self._refusals = self._each("refusals", "What was refused.", "reason", REASONS)
-        self._sign_ins = self._each("sign_ins", "Tries to sign in.", "result", SIGN_INS)
-        self._throttled = self._each("throttled", "What hit a limit.", "limit", LIMITS.values())
+        self._refusals = self._each("refusals", "What was refused.", "reason", labels.refusals)
+        self._sign_ins = self._each("sign_ins", "Tries to sign in.", "result", labels.sign_ins)
+        self._throttled = self._each(
+            "throttled", "What hit a limit.", "limit", labels.limits.values()
+        )
         self._passwords = self._gauge("gql_app_passwords", "Passwords that are hashed.", "state")
         self._connections = self._gauge(
             "gql_app_database_connections", "Connections to the database.", "pool", "state"
         )
         self._gauge("gql_app_processes", "Processes that serve.").set(1)
-        self._held = {name: self._gauge(name, "As the system tells it.") for name in _HELD}
+        self._in_use = {
+            name: self._gauge(name, "As the system tells it.") for name in _PROCESS_GAUGES
+        }
         self._cpu = Counter(_CPU, "Processor time.", registry=self._registry)
         build = self._gauge("gql_app_build_info", "What runs.", "version", "python", mode="livemax")
-        build.labels(__version__, platform.python_version()).set(1)
+        build.labels(self._version, platform.python_version()).set(1)
 
     def _each(self, noun: str, words: str, label: str, values: Iterable[str]) -> dict[str, Counter]:
-        """Make a counter of one label, each of whose values is told before it happens."""
+        """Return a counter for each value of one label; all are exposed before they happen."""
         counter = Counter(f"gql_app_{noun}", words, [label], registry=self._registry)
         return {value: counter.labels(value) for value in values}
 

@@ -1,4 +1,4 @@
-"""Numbers of several processes: each keeps its own in a folder, and any of them adds them up."""
+"""Metrics of several processes: each keeps its own in a folder, and any of them adds them up."""
 
 import fcntl
 import os
@@ -12,11 +12,11 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
 
-class Shared:
-    """A folder of numbers, in which each process holds a lock for as long as it lives.
+class MultiprocessRegistry:
+    """A folder of metrics, in which each process holds a lock for as long as it lives.
 
     What a process has counted stays when it is gone, be it killed, and is put together with what
-    others had that are gone; what it only had for the moment goes with it.
+    others had that are gone; its gauges go with it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -24,31 +24,31 @@ class Shared:
         self._alive: IO[bytes] | None = None
 
     @contextmanager
-    def beginning(self) -> Iterator[None]:
-        """Make this process's files in the block: nobody reads what has but begun."""
-        with self._guarded():
+    def registering(self) -> Iterator[None]:
+        """Make this process's files within the block, in which no other process reads any."""
+        with self._locked():
             self._alive = (self._folder / f"{os.getpid()}.lock").open("wb")
             fcntl.flock(self._alive, fcntl.LOCK_EX)
             yield
 
     def collect(self) -> Iterable[Metric]:
-        """Add up what all processes have written down."""
-        with self._guarded():
+        """Return the sums of what all processes have counted."""
+        with self._locked():
             for lock in self._folder.glob("[0-9]*.lock"):
                 if not _is_held(lock):
-                    self._bury(lock)
-            added = MultiProcessCollector(None, str(self._folder))
-            metrics: Iterable[Metric] = added.collect()
+                    self._fold_dead_process(lock)
+            collector = MultiProcessCollector(None, str(self._folder))
+            metrics: Iterable[Metric] = collector.collect()
             return metrics
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         with (self._folder / "all.lock").open("wb") as guard:
             fcntl.flock(guard, fcntl.LOCK_EX)
             yield
 
-    def _bury(self, lock: Path) -> None:
-        """Put away what a process has left behind, so that the files don't grow in number."""
+    def _fold_dead_process(self, lock: Path) -> None:
+        """Add up the files of the processes that are gone, so that their number doesn't grow."""
         for kind in ("counter", "histogram"):
             left = self._folder / f"{kind}_{lock.stem}.db"
             if not left.exists():  # it was killed before it could begin
@@ -64,7 +64,7 @@ class Shared:
 
 
 def _is_held(lock: Path) -> bool:
-    """Tell whether a process holds its lock; unlike its id, that is nobody else's later."""
+    """Return whether a process holds its lock; an id alone may be another process's by now."""
     with lock.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from stat import S_ISFIFO, S_ISSOCK
 from typing import Final, TextIO
 
-BACKLOG: Final = 1024 * 1024
+MAX_BACKLOG: Final = 1024 * 1024
 """Bytes that are kept for a reader that is behind; what comes on top is dropped."""
 PIECE: Final = 64 * 1024
 """Bytes that are offered at once."""
@@ -17,8 +17,8 @@ LAST_WAIT: Final = 1
 """Seconds that the reader has for them when the process ends."""
 
 
-class Unblocked:
-    """Writes to a pipe or a socket what it takes at once, and the rest with what follows."""
+class NonBlockingStream:
+    """A pipe or a socket that is written what it takes at once, and the rest with what follows."""
 
     def __init__(
         self, descriptor: int, send: Callable[[bytes], int], note: Callable[[int], str]
@@ -31,10 +31,10 @@ class Unblocked:
         atexit.register(_end, weakref.ref(self))
 
     def write(self, text: str) -> int:
-        """Write a line, or drop it where too many wait already; how many is told in their place."""
-        if len(self._backlog) > BACKLOG:
+        """Write a line, or drop it if too many wait; how many is written in their place."""
+        if len(self._backlog) > MAX_BACKLOG:
             self._flush()
-        if len(self._backlog) > BACKLOG:
+        if len(self._backlog) > MAX_BACKLOG:
             self._dropped += 1
             return len(text)
         if self._dropped:
@@ -48,7 +48,7 @@ class Unblocked:
         """Do nothing: all is written that can be."""
 
     def end(self) -> None:
-        """Give the reader a last chance."""
+        """Wait a last time for the reader to take the rest."""
         while self._backlog and select.select([], [self._descriptor], [], LAST_WAIT)[1]:
             self._flush()
 
@@ -63,10 +63,10 @@ class Unblocked:
             self._backlog.clear()
 
 
-def unblocked(stream: TextIO, note: Callable[[int], str]) -> TextIO | Unblocked:
-    """Return what writes to a pipe or a socket without waiting, and any other stream as it is.
+def non_blocking(stream: TextIO, note: Callable[[int], str]) -> TextIO | NonBlockingStream:
+    """Return a stream to the same pipe or socket that never waits, and any other stream as it is.
 
-    `note` writes a line that tells how many were dropped.
+    `note` returns the line that stands for so many dropped ones.
     """
     try:
         descriptor = stream.fileno()
@@ -74,12 +74,14 @@ def unblocked(stream: TextIO, note: Callable[[int], str]) -> TextIO | Unblocked:
         if S_ISFIFO(mode):  # opened anew, for the way it is open is shared with other processes
             flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
             own = os.open(f"/proc/self/fd/{descriptor}", flags)
-            sink = Unblocked(own, lambda data: os.write(own, data), note)
+            sink = NonBlockingStream(own, lambda data: os.write(own, data), note)
             weakref.finalize(sink, os.close, own)
             return sink
         if S_ISSOCK(mode):
             peer = socket.socket(fileno=os.dup(descriptor))
-            sink = Unblocked(peer.fileno(), lambda data: peer.send(data, socket.MSG_DONTWAIT), note)
+            sink = NonBlockingStream(
+                peer.fileno(), lambda data: peer.send(data, socket.MSG_DONTWAIT), note
+            )
             weakref.finalize(sink, peer.close)
             return sink
     except (OSError, ValueError):  # it has no descriptor, or the system has no such way to it
@@ -87,6 +89,6 @@ def unblocked(stream: TextIO, note: Callable[[int], str]) -> TextIO | Unblocked:
     return stream
 
 
-def _end(sink: weakref.ref[Unblocked]) -> None:
+def _end(sink: weakref.ref[NonBlockingStream]) -> None:
     if found := sink():
         found.end()

@@ -7,99 +7,125 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from typing import Final
 
 from opentelemetry.exporter.otlp.proto.http import trace_exporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, StatusCode, get_current_span
+from starlette.types import ASGIApp
 
-from gql_app import __version__
-from gql_app.lib.database import Database
-from gql_app.lib.outbox import Letter, Mailer
-from gql_app.lib.telemetry.statement_spans import fail, trace_statements
+from gql_app.lib.database import StatementError, Unavailable
+from gql_app.lib.telemetry.http_tracing import TracingMiddleware
 
-LAST_CALL: Final = 3
+SHUTDOWN_TIMEOUT: Final = 3
 """Seconds that a collector has to take what is left when the server stops."""
-SELDOM: Final = 60
-"""Seconds for which one fault of a collector is told once."""
-_OURS: Final = {"service.name": "gql_app", "service.version": __version__}
+REPEAT_AFTER: Final = 60
+"""Seconds after which a fault of a collector is logged again."""
+_NAME: Final = "gql_app"
 
 
 class Tracing:
     """What makes spans, and sends them while it is open."""
 
-    def __init__(self) -> None:
-        named = Resource.create().merge(Resource(_OURS)).merge(OTELResourceDetector().detect())
-        self._provider: Final = TracerProvider(resource=named, shutdown_on_exit=False)
-        self.tracer: Final = self._provider.get_tracer("gql_app", __version__)
+    def __init__(self, version: str, provider: TracerProvider | None = None) -> None:
+        self._provider: Final = provider or _provider(version)
+        self.tracer: Final = self._provider.get_tracer(_NAME, version)
 
     @asynccontextmanager
     async def sending(self) -> AsyncIterator[None]:
-        """Send spans as long as the block lasts; who doesn't take them holds up nothing."""
+        """Send spans as long as the block lasts; a collector that takes none holds up nothing."""
         log = logging.getLogger(trace_exporter.__name__)
-        log.addFilter(seldom := _Seldom())
+        log.addFilter(rate := _OncePerMinute())
         self._provider.add_span_processor(BatchSpanProcessor(trace_exporter.OTLPSpanExporter()))
         try:
             yield
         finally:
             ending = threading.Thread(target=self._provider.shutdown, daemon=True)
             ending.start()
-            await asyncio.to_thread(ending.join, LAST_CALL)
+            await asyncio.to_thread(ending.join, SHUTDOWN_TIMEOUT)
             if ending.is_alive():
                 log.warning("Some spans are lost: the collector did not take them in time")
-            log.removeFilter(seldom)
+            log.removeFilter(rate)
 
-    def follow(self, database: Database) -> None:
-        """Make a span of each statement of a request."""
-        trace_statements(database, self.tracer)
+    def middleware(self, app: ASGIApp) -> TracingMiddleware:
+        """Return the application with a span of each request."""
+        return TracingMiddleware(app, tracer=self.tracer)
 
-    def mailer(self, mailer: Mailer) -> Mailer:
-        """Return a mailer that makes a span of each letter that it sends."""
-        return _TracedMailer(mailer, self)
+    def statements(self, dialect: str) -> Callable[[str], AbstractContextManager[None]]:
+        """Return what makes a span of each statement of a request, below the request's.
 
+        Its attributes are named by OpenTelemetry's conventions for databases; the text holds no
+        value. A statement that is no part of a request has no span: nobody waits for what the
+        server does by itself.
+        """
 
-class _TracedMailer:
-    """A mailer that makes a span of each letter, with nothing in it of what it says."""
+        @contextmanager
+        def span_of(sql: str) -> Iterator[None]:
+            if not get_current_span().is_recording():
+                yield
+                return
+            operation = sql.split(maxsplit=1)[0].upper()
+            attributes = {
+                "db.system.name": dialect,
+                "db.operation.name": operation,
+                "db.query.text": sql,
+            }
+            with self._span(operation, attributes):
+                yield
 
-    def __init__(self, mailer: Mailer, tracing: Tracing) -> None:
-        self._mailer = mailer
-        self._tracing = tracing
+        return span_of
 
-    @property
-    def open(self) -> bool:
-        """Whether letters get anywhere this way."""
-        return self._mailer.open
+    def letter(self, letter_id: str) -> AbstractContextManager[None]:
+        """Make a span of sending a letter, with nothing in it of the letter but its id."""
+        return self._span("send letter", {"gql_app.letter.id": letter_id})
 
-    async def send(self, letter: Letter) -> None:
-        """Send a letter. Raises Undeliverable; anything else is worth another try."""
-        attributes = {"gql_app.letter.id": letter.id}
-        span = self._tracing.tracer.start_span(
-            "send letter", kind=SpanKind.CLIENT, attributes=attributes
-        )
+    @contextmanager
+    def _span(self, name: str, attributes: Mapping[str, str]) -> Iterator[None]:
+        """Make a span of the block; of an error it has the kind alone: the text may hold values."""
+        span = self.tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
         try:
-            await self._mailer.send(letter)
-        except BaseException as why:
-            fail(span, why)
+            yield
+        except BaseException as error:
+            span.set_status(StatusCode.ERROR)
+            span.set_attribute("error.type", _error_type(error))
             raise
         finally:
             span.end()
 
 
-class _Seldom(logging.Filter):
-    """Lets a line through once in a while, for a collector may be away for days."""
+def _error_type(error: BaseException) -> str:
+    """Return the name of an error's class: the driver's own, where the database raised it."""
+    match error:
+        case StatementError():
+            return str(error).partition(":")[0]
+        case Unavailable():
+            return error.cause.partition(":")[0]
+        case _:
+            return type(error).__qualname__
+
+
+def _provider(version: str) -> TracerProvider:
+    """Return a provider of spans whose service OpenTelemetry's variables may rename."""
+    service = Resource({"service.name": _NAME, "service.version": version})
+    named = Resource.create().merge(service).merge(OTELResourceDetector().detect())
+    return TracerProvider(resource=named, shutdown_on_exit=False)
+
+
+class _OncePerMinute(logging.Filter):
+    """Passes each kind of line once a minute, for a collector may be away for days."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: dict[str, float] = {}
+        self._logged: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether this line is to be written."""
+        """Return whether this line is to be written."""
         now = time.monotonic()
-        if now - self._told.get(record.msg, -SELDOM) < SELDOM:
+        if now - self._logged.get(record.msg, -REPEAT_AFTER) < REPEAT_AFTER:
             return False
-        self._told[record.msg] = now
+        self._logged[record.msg] = now
         return True

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from gql_app.lib.telemetry.nonblocking import BACKLOG, Unblocked, unblocked
+from gql_app.lib.telemetry.nonblocking import MAX_BACKLOG, NonBlockingStream, non_blocking
 from tests.peers import connected, post
 from tests.processes import MAIN, free_port, running_server
 
 LINE = "x" * 999 + "\n"
-MANY = 2 * BACKLOG // len(LINE)
+MANY = 2 * MAX_BACKLOG // len(LINE)
 Read = Callable[[], str]
 
 
@@ -26,7 +26,7 @@ def note(count: int) -> str:
 
 
 @pytest.fixture(params=["pipe", "socket"])
-def stalled(request: pytest.FixtureRequest) -> Iterator[tuple[Unblocked, Read]]:
+def stalled(request: pytest.FixtureRequest) -> Iterator[tuple[NonBlockingStream, Read]]:
     """Write to a reader that reads when it is told to."""
     with ExitStack() as opened:
         if request.param == "pipe":
@@ -36,8 +36,8 @@ def stalled(request: pytest.FixtureRequest) -> Iterator[tuple[Unblocked, Read]]:
             reader, writer = (each.detach() for each in ends)
         os.set_blocking(reader, False)
         opened.callback(os.close, reader)
-        sink = unblocked(opened.enter_context(os.fdopen(writer, "w")), note)
-        assert isinstance(sink, Unblocked)
+        sink = non_blocking(opened.enter_context(os.fdopen(writer, "w")), note)
+        assert isinstance(sink, NonBlockingStream)
 
         def read() -> str:
             found = b""
@@ -52,7 +52,7 @@ def stalled(request: pytest.FixtureRequest) -> Iterator[tuple[Unblocked, Read]]:
 
 
 def test_reader_that_stalls_is_not_waited_for_and_told_what_it_missed(
-    stalled: tuple[Unblocked, Read],
+    stalled: tuple[NonBlockingStream, Read],
 ) -> None:
     sink, read = stalled
     for _ in range(MANY):
@@ -67,14 +67,14 @@ def test_reader_that_stalls_is_not_waited_for_and_told_what_it_missed(
     [told] = [line for line in lines if line != LINE]
     dropped = int(told.removesuffix(" dropped\n"))
     assert 0 < dropped < MANY
-    assert lines.index(told) > BACKLOG // len(LINE)
+    assert lines.index(told) > MAX_BACKLOG // len(LINE)
 
 
 def test_reader_has_a_last_chance_when_the_process_ends(
-    stalled: tuple[Unblocked, Read],
+    stalled: tuple[NonBlockingStream, Read],
 ) -> None:
     sink, read = stalled
-    count = BACKLOG // len(LINE)
+    count = MAX_BACKLOG // len(LINE)
     for _ in range(count):
         sink.write(LINE)
     seen = ""
@@ -86,7 +86,7 @@ def test_reader_has_a_last_chance_when_the_process_ends(
 
 def test_stream_that_is_neither_is_written_as_ever(tmp_path: Path) -> None:
     with (tmp_path / "log").open("w", encoding="utf-8") as file:
-        assert unblocked(file, note) is file
+        assert non_blocking(file, note) is file
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

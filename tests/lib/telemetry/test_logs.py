@@ -12,7 +12,7 @@ from contextvars import copy_context
 import pytest
 import structlog
 
-from gql_app.lib.telemetry import logs
+from gql_app.lib.telemetry import bind_log_context, configure_logging
 
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Read = Callable[[], str]
@@ -34,7 +34,7 @@ def piped(monkeypatch: pytest.MonkeyPatch) -> Read:
     """Log to what is no terminal, and read what was written."""
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    logs.configure("INFO")
+    configure_logging("INFO")
     return stream.getvalue
 
 
@@ -44,7 +44,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Read]:
     reader, writer = os.openpty()
     with open(writer, "w", encoding="utf-8") as screen:  # noqa: PTH123  a descriptor has no path
         monkeypatch.setattr(sys, "stderr", screen)
-        logs.configure("INFO")
+        configure_logging("INFO")
 
         def read() -> str:
             screen.flush()
@@ -107,7 +107,7 @@ def test_line_of_a_library_looks_like_ours(piped: Read) -> None:
 
 def test_what_is_bound_to_the_request_is_in_every_line(piped: Read) -> None:
     def within() -> None:
-        logs.bind(request_id="one")
+        bind_log_context(request_id="one")
         structlog.get_logger("gql_app.web").info("ours")
         logging.getLogger("a.library").warning("theirs")
 
@@ -142,7 +142,7 @@ def test_traceback_shows_no_value(written: Read, *, ours: bool) -> None:
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_nothing_below_the_level_is_written(capsys: pytest.CaptureFixture[str], level: str) -> None:
-    logs.configure(level)
+    configure_logging(level)
     for each in LEVELS:
         structlog.get_logger("gql_app.web").log(getattr(logging, each), each)
         logging.getLogger("a.library").log(getattr(logging, each), each)
@@ -155,8 +155,8 @@ def test_nothing_below_the_level_is_written(capsys: pytest.CaptureFixture[str], 
 def test_line_is_written_once_however_often_logging_is_configured(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    logs.configure("INFO")
-    logs.configure("INFO")
+    configure_logging("INFO")
+    configure_logging("INFO")
     structlog.get_logger("gql_app.web").info("request")
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -165,7 +165,7 @@ def test_log_that_nobody_takes_fails_nothing(monkeypatch: pytest.MonkeyPatch) ->
     reader, writer = os.pipe()
     stream = open(writer, "w", encoding="utf-8")  # noqa: PTH123, SIM115  a descriptor has no path
     monkeypatch.setattr(sys, "stderr", stream)
-    logs.configure("INFO")
+    configure_logging("INFO")
     log = structlog.get_logger("gql_app.web")
     os.close(reader)
     for write in (log.info, log.warning, log.error, log.exception):

@@ -1,18 +1,15 @@
-"""What a label may say: all of it is written down here, so that no client makes one up."""
+"""What the metrics' labels may say: the names of everything that is counted."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Final
 
+from gql_app import __version__
 from gql_app.errors import TokenReason, UserErrorCode
+from gql_app.lib.telemetry import NO_ANSWER, Labels, Metrics
 
-OTHER: Final = "other"
-"""What a request comes to that came to nothing that is written down."""
-OPERATIONS: Final = ("query", "mutation", "none")
-"""What a request asks for: none, if it never became a GraphQL operation."""
-NO_ANSWER: Final = "CLIENT_CLOSED_REQUEST"
-"""What a request comes to whose client is gone."""
-CODES: Final = (
+_CODES: Final = (
     "DEADLINE_EXCEEDED",
     *TokenReason,
     "ADMIN_REQUIRED",
@@ -26,18 +23,18 @@ OUTCOMES: Final = (
         (
             "INTERNAL_SERVER_ERROR",
             "SERVICE_UNAVAILABLE",
-            *CODES,
+            *_CODES,
             *UserErrorCode,
             *(status.name for status in HTTPStatus),
             NO_ANSWER,
         )
     ),
 )
-"""What a request may come to; of several, the first of these is told."""
-REASONS: Final = (*dict.fromkeys((*CODES, *UserErrorCode)),)
+"""What a request may come to, the most severe first."""
+REASONS: Final = (*dict.fromkeys((*_CODES, *UserErrorCode)),)
 """Why something is refused; a fault of our own is no refusal."""
 SIGN_INS: Final = ("success", "wrong", "throttled", "failed")
-"""How a sign-in ends; one fails that is no better or worse than others, but befallen by a fault."""
+"""How a sign-in ends; it failed if a fault of the server's ended it."""
 LIMITS: Final[Mapping[str, str]] = {
     "sign-in": "sign_in_address",
     "sign-in from": "sign_in_client",
@@ -60,7 +57,6 @@ LIMITS: Final[Mapping[str, str]] = {
 """The limits that one may run into, by what the rules call them."""
 
 
-def gravest(outcome: str) -> str:
-    """Tell the one part of an outcome that counts."""
-    parts = outcome.split()
-    return next((each for each in OUTCOMES if each in parts), OTHER)
+def new_metrics(folder: Path | None = None) -> Metrics:
+    """Return metrics that are all at zero; with a folder, shared with the processes that use it."""
+    return Metrics(Labels(OUTCOMES, REASONS, _CODES, SIGN_INS, LIMITS), __version__, folder)

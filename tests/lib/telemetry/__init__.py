@@ -1,0 +1,1 @@
+"""What lib/telemetry does."""
