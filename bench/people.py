@@ -17,7 +17,7 @@ from gql_app.lib import clock
 from gql_app.lib.database import Database
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.ids import new_id
-from gql_app.lib.keyring.keys import KeyRing
+from gql_app.lib.keyring import KeyRing
 from gql_app.security.passwords import Passwords
 from gql_app.security.tokens import Issuer, encode_token
 

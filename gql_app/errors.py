@@ -23,11 +23,9 @@ from typing import ClassVar, Final
 
 from gql_app.lib.clock import rfc3339
 from gql_app.lib.database import Unavailable
-from gql_app.lib.faults import CannotStart
 
 __all__ = [
     "AdminRequired",
-    "CannotStart",
     "Fault",
     "GqlAppError",
     "KeysGone",

@@ -15,9 +15,9 @@ from gql_app.accounts.sessions import MAX_SESSIONS, Lifetimes
 from gql_app.accounts.throttling import HOUR, Throttle
 from gql_app.accounts.validation import Rules
 from gql_app.db.readiness import Readiness, open_database
-from gql_app.errors import CannotStart
 from gql_app.lib import telemetry
 from gql_app.lib.database import Database, sqlite_file
+from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring import SECRET_KEY, KeyRing, KeyStore, ReloadingKeyRing, stored_secret
 from gql_app.lib.outbox import Mailer, ObservedMailer, mailer_of
 from gql_app.lib.telemetry import Metrics

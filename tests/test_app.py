@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gql_app.app import create_app
-from gql_app.errors import CannotStart
+from gql_app.lib.faults import CannotStart
 from gql_app.settings import Settings
 from tests.processes import Server, free_port, sign_ins, signed_in
 

@@ -109,9 +109,3 @@ def test_too_many_attempts_tells_how_long_to_wait() -> None:
     assert rejected.retry_after == 30
     assert [fault.code for fault in rejected.faults] == [UserErrorCode.TOO_MANY_ATTEMPTS]
     assert "30 seconds" in str(rejected)
-
-
-def test_operator_is_told_every_fault() -> None:
-    why = errors.CannotStart(["A: is missing", "B: is wrong"])
-    assert why.faults == ("A: is missing", "B: is wrong")
-    assert str(why) == "A: is missing\nB: is wrong"

@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 
 from gql_app.db.readiness import condition
-from gql_app.errors import CannotStart
 from gql_app.lib.fair_queue import LOCAL
-from gql_app.lib.keyring.keyfiles import Algorithm
-from gql_app.lib.keyring.keys import KeyRing
-from gql_app.lib.keyring.rotation import make
+from gql_app.lib.faults import CannotStart
+from gql_app.lib.keyring import Algorithm, KeyRing, make
 from gql_app.resources import Resources, key_store
 from gql_app.security.tokens import Issuer
 from gql_app.settings import Settings

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from gql_app import settings
-from gql_app.errors import CannotStart
+from gql_app.lib.faults import CannotStart
 
 SECRET = "hunter2" * 5
 SMTP = "smtp://ada:secret@mail.example.com:587"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gql_app import settings
-from gql_app.errors import CannotStart
+from gql_app.lib.faults import CannotStart
 from gql_app.settings import PREFIX, Settings, admin_password, unknown_variables
 from gql_app.settings.environment import tidy
 from tests.commands import run_here

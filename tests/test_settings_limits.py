@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gql_app import settings
-from gql_app.errors import CannotStart
+from gql_app.lib.faults import CannotStart
 
 DEFAULTS = {
     "database_connections": 10,

@@ -3,7 +3,7 @@
 import pytest
 
 from gql_app import settings
-from gql_app.errors import CannotStart
+from gql_app.lib.faults import CannotStart
 from gql_app.resources import mailer
 
 SMTP = "must be smtp://, smtps://, smtp+starttls:// or smtp+cleartext:// and a host"

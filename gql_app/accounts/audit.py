@@ -29,7 +29,7 @@ from gql_app.lib import clock
 from gql_app.lib.database import Database, Query, Reader, Transaction, insert_row, upsert
 from gql_app.lib.fair_queue import Party
 from gql_app.lib.ids import new_id
-from gql_app.lib.network.addresses import canonical
+from gql_app.lib.network import canonical
 from gql_app.lib.pagination import MAX_SIZE, NOTHING, Condition, Listing, ListQuery, Window
 from gql_app.lib.telemetry import get_logger, is_configured
 

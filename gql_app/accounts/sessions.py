@@ -20,7 +20,7 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of, insert_row, upsert
 from gql_app.lib.ids import new_id
-from gql_app.lib.network.addresses import client_of
+from gql_app.lib.network import client_of
 from gql_app.security import refresh_secrets
 
 MAX_SESSIONS: Final = 20

@@ -13,10 +13,10 @@ from gql_app.accounts.audit import Origin
 from gql_app.accounts.customer_lists import Filter, Order
 from gql_app.accounts.validation import MAX_NAME, NewCustomer, email_keys
 from gql_app.db.tables import CustomerRow
-from gql_app.errors import CannotStart
 from gql_app.lib import clock
 from gql_app.lib.database import Transaction, insert_row
 from gql_app.lib.fair_queue import LOCAL
+from gql_app.lib.faults import CannotStart
 from gql_app.lib.ids import new_id
 from gql_app.lib.text import normalise, search_key
 from gql_app.security.passwords import Passwords

@@ -12,7 +12,7 @@ from gql_app import settings
 from gql_app.cli import samples
 from gql_app.cli.console import err, out, unless_empty
 from gql_app.cli.database import prepare, transact
-from gql_app.errors import CannotStart
+from gql_app.lib.faults import CannotStart
 from gql_app.lib.network import Networks, is_loopback
 from gql_app.lib.telemetry import configure_logging
 from gql_app.resources import key_store

@@ -8,7 +8,7 @@ from typing import Annotated, Final, get_args
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gql_app.errors import CannotStart
+from gql_app.lib.faults import CannotStart
 from gql_app.settings.environment import PREFIX, given, tidy, variable
 from gql_app.settings.values import (
     BLANKS,

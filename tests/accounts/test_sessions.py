@@ -11,8 +11,8 @@ from gql_app.accounts import sessions
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.records import CustomerRecord, SessionRecord
 from gql_app.accounts.sessions import MAX_SESSIONS, Lifetimes
-from gql_app.clock import LATEST
 from gql_app.db.tables import SessionRow
+from gql_app.lib.clock import LATEST
 from gql_app.lib.database import Database, Transaction
 from tests.accounts.rows import statements
 from tests.people import LIFETIMES, NOWHERE, add_customer

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from gql_app.accounts.validation import MAX_NAME, check_new
-from gql_app.clock import LATEST
 from gql_app.db.tables import CustomerRow, Row, SessionRow
+from gql_app.lib.clock import LATEST
 from gql_app.lib.database import Database, IntegrityViolation
 from gql_app.lib.database.types import check_metadata
 from gql_app.lib.ids import new_id

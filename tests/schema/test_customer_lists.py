@@ -7,8 +7,8 @@ from typing import Any, Final
 import pytest
 
 from gql_app.cli import samples
-from gql_app.clock import rfc3339
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.clock import rfc3339
 from tests.api import Answer, Api
 from tests.people import Person, add_customer, password_hash, sign_in
 from tests.rows import change

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from gql_app.errors import TokenReason, Unauthenticated
-from gql_app.lib.keyring.keys import KeyRing
+from gql_app.lib.keyring import KeyRing
 from gql_app.security.tokens import Issuer, decode_token
 
 SECRET = b"the forger knows this secret, for once"

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from gql_app.lib.keyring.jwk import PrivateKey, PublicKey, public_jwk
+from gql_app.lib.keyring import public_jwk
+from gql_app.lib.keyring.jwk import PrivateKey, PublicKey
 
 ALGORITHMS = ("EdDSA", "ES256", "RS256")
 

@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 
-from gql_app.clock import LATEST
 from gql_app.errors import TokenReason
-from gql_app.lib.keyring.keys import KeyRing, SigningKey
+from gql_app.lib.clock import LATEST
+from gql_app.lib.keyring import KeyRing
+from gql_app.lib.keyring.keys import SigningKey
 from gql_app.security.tokens import encode_token
 from tests.security.forging import (
     CLAIMS,

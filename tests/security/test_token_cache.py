@@ -12,11 +12,15 @@ from hypothesis import strategies as st
 
 from gql_app.errors import TokenExpired, TokenInvalid, TokenReason, Unauthenticated
 from gql_app.lib import clock
-from gql_app.lib.keyring.keyfiles import Algorithm
-from gql_app.lib.keyring.keys import KeyRing
-from gql_app.lib.keyring.keystore import KeyStore
-from gql_app.lib.keyring.reloading import ReloadingKeyRing
-from gql_app.lib.keyring.rotation import make, promote, retire
+from gql_app.lib.keyring import (
+    Algorithm,
+    KeyRing,
+    KeyStore,
+    ReloadingKeyRing,
+    make,
+    promote,
+    retire,
+)
 from gql_app.resources import Resources
 from gql_app.security.token_cache import MAX_BYTES, MAX_TOKENS, TokenCache
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims, decode_token, encode_token

@@ -12,10 +12,7 @@ from pathlib import Path
 import pytest
 
 from gql_app.errors import TokenInvalid, TokenReason
-from gql_app.lib.keyring.jwk import public_jwk
-from gql_app.lib.keyring.keyfiles import Algorithm
-from gql_app.lib.keyring.keystore import KeyStore
-from gql_app.lib.keyring.rotation import make
+from gql_app.lib.keyring import Algorithm, KeyStore, make, public_jwk
 from gql_app.security.tokens import decode_token
 from tests.security.forging import (
     CLAIMS,

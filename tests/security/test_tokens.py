@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 
-from gql_app.clock import LATEST
 from gql_app.errors import TokenExpired, TokenReason
+from gql_app.lib.clock import LATEST
 from gql_app.security.tokens import Claims, Issuer, decode_token, encode_token
 from tests.security.forging import (
     CLAIMS,

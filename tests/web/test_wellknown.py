@@ -11,8 +11,7 @@ import pytest
 from jwt import PyJWKSet
 
 from gql_app.lib import clock
-from gql_app.lib.keyring.keyfiles import Algorithm
-from gql_app.lib.keyring.rotation import make, promote, retire
+from gql_app.lib.keyring import Algorithm, make, promote, retire
 from gql_app.resources import key_store
 from gql_app.settings import Settings
 from tests.api import Api, running

@@ -72,7 +72,7 @@ class Database(Reader):
         Unavailable: whatever it is but CommitOutcomeUnknown, nothing was done.
         """
         connection = await self._write.begin()
-        transaction = Transaction(self._dialect, self._observer, self._write, connection)
+        transaction = Transaction(self.sql_dialect, self._observer, self._write, connection)
         try:
             yield transaction
             transaction.check()
@@ -129,7 +129,7 @@ class Database(Reader):
 
         So it tells a database that hangs from a busy pool. Raises Unavailable, StatementError.
         """
-        statement = compiled(query, self._dialect)
+        statement = compiled(query, self.sql_dialect)
         work = self._probe.fetch(statement.sql, statement.bind(values))
         try:
             return statement.built(await within(work, PROBE_TIMEOUT), query)

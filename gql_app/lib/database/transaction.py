@@ -24,7 +24,7 @@ class Reader:
     """What reads: the database, each query on a connection of its own, or a transaction."""
 
     def __init__(self, dialect: Dialect, fetch: Fetch, observer: Observer | None = None) -> None:
-        self._dialect: Final = dialect
+        self.sql_dialect: Final = dialect
         self._fetch: Final = fetch
         self._observer = observer
         self.dialect: Final[DialectName] = "sqlite" if dialect.name == "sqlite" else "postgresql"
@@ -39,7 +39,7 @@ class Reader:
 
         Raises Unavailable, StatementError.
         """
-        statement = compiled(query, self._dialect)
+        statement = compiled(query, self.sql_dialect)
         rows = await self._run(self._fetch, statement.sql, statement.bind(values))
         return statement.built(rows, query)
 
@@ -84,7 +84,7 @@ class Transaction(Reader):
 
         Raises Unavailable, StatementError, and so IntegrityViolation: the transaction is to end.
         """
-        statement = compiled(query, self._dialect)
+        statement = compiled(query, self.sql_dialect)
         return await self._run(self._connection.execute, statement.sql, statement.bind(values))
 
     async def execute_many(
@@ -105,7 +105,7 @@ class Transaction(Reader):
         self, query: Query[Any] | Statement, rows: Iterable[Mapping[str, object]], /
     ) -> list[Any]:
         """Execute a statement with RETURNING once for each mapping; return what all rows build."""
-        statement = compiled(query, self._dialect)
+        statement = compiled(query, self.sql_dialect)
         many = [statement.bind(values) for values in rows]
         return statement.built(
             await self._run(self._connection.fetch_many, statement.sql, many), query

@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import idna
 
 from gql_app.lib import clock
-from gql_app.lib.network.addresses import is_loopback
+from gql_app.lib.network import is_loopback
 from gql_app.lib.telemetry import get_logger
 
 if TYPE_CHECKING:  # most processes of many send no letter

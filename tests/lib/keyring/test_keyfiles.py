@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from gql_app.errors import CannotStart
+from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring.jwk import thumbprint
 from gql_app.lib.keyring.keyfiles import (
     Algorithm,

@@ -10,8 +10,8 @@ from threading import Barrier
 
 import pytest
 
-from gql_app.clock import LATEST
-from gql_app.errors import CannotStart
+from gql_app.lib.clock import LATEST
+from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring.keys import PUBLISHED, Key, KeyRing, hmac_key, stored_secret
 from tests.conftest import SetClock
 from tests.security.foundry import ALGORITHMS, SPELLINGS, pair, public_spellings

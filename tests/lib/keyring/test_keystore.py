@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
-from gql_app.errors import CannotStart
+from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring.jwk import thumbprint
 from gql_app.lib.keyring.keys import Key, KeyRing, SigningKey
 from gql_app.lib.keyring.keystore import KeyStore

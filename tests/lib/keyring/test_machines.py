@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gql_app.clock import LATEST
 from gql_app.errors import TokenInvalid
+from gql_app.lib.clock import LATEST
 from gql_app.lib.keyring.keyfiles import Algorithm
 from gql_app.lib.keyring.keystore import KeyStore
 from gql_app.lib.keyring.reloading import ReloadingKeyRing

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gql_app.errors import CannotStart
+from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring.keyfiles import Algorithm
 from gql_app.lib.keyring.keystore import KeyStore
 from gql_app.lib.keyring.reloading import ReloadingKeyRing

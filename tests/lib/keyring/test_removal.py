@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from structlog.testing import capture_logs
 
-from gql_app.clock import LATEST
 from gql_app.errors import KeysGone, TokenInvalid
+from gql_app.lib.clock import LATEST
 from gql_app.lib.keyring.keyfiles import Algorithm, drop_private_half
 from gql_app.lib.keyring.keys import KeyRing
 from gql_app.lib.keyring.keystore import KeyStore

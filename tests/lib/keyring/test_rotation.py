@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gql_app.clock import LATEST
 from gql_app.errors import TokenInvalid
+from gql_app.lib.clock import LATEST
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring import CannotRotate
 from gql_app.lib.keyring.keyfiles import Algorithm, read_key

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gql_app.errors import CannotStart
+from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring.keys import hmac_key
 from gql_app.lib.keyring.secret_strength import guessable, is_pattern
 
