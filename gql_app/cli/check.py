@@ -23,7 +23,7 @@ from gql_app.errors import CannotStart
 from gql_app.lib.database import Database, Reader, in_the_clear, sqlite_file, tls_advice
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.keyring import NEW_RSA_BITS, guessable, is_pattern, is_short
-from gql_app.lib.network.addresses import is_loopback
+from gql_app.lib.network import is_loopback
 from gql_app.lib.outbox import clear_text
 from gql_app.resources import kept_beside, key_store
 from gql_app.security.passwords import Passwords

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Final, NoReturn
 import typer
 from rich.console import Console as RichConsole
 
-from gql_app.lib.text.normalization import printable
+from gql_app.lib.text import printable
 
 
 class Console(RichConsole):

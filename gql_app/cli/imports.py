@@ -34,9 +34,8 @@ from gql_app.cli.records import (
 )
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.lib import atomic_files, clock
+from gql_app.lib import atomic_files, clock, hashes
 from gql_app.lib.database import Database, Query, Transaction, any_of, insert_or_ignore
-from gql_app.lib.hashes import formats
 from gql_app.lib.ids import new_id, parse_id
 from gql_app.lib.text import search_key
 from gql_app.security.passwords import NO_PASSWORD
@@ -236,7 +235,7 @@ class _Fields:
     def password_hash(self) -> str:
         """Return a hash that passwords can be verified by."""
         hashed = self.text("password_hash") or NO_PASSWORD
-        fault = formats.fault(hashed) if hashed else None
+        fault = hashes.fault(hashed) if hashed else None
         if fault:
             self._refuse("password_hash", fault)
         return hashed
