@@ -28,7 +28,6 @@ HOUSE: Floors = (
     ("security",),
     ("metrics", "settings"),
     ("errors",),
-    ("clock",),
 )
 """The order of imports. A new file takes the floor of its folder."""
 MACHINERY: Final = "lib"
@@ -56,7 +55,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "opentelemetry": ("lib.telemetry",),
     "orjson": ("lib.database", "lib.pagination", "lib.telemetry", "web.graphql"),
     "prometheus_client": ("lib.telemetry",),
-    "pydantic": ("settings",),
+    "pydantic": ("lib.setting_types", "settings"),
     "pydantic_settings": ("settings",),
     "rich": ("cli",),
     "sqlalchemy": (

@@ -9,8 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gql_app.lib.faults import CannotStart
-from gql_app.settings.environment import PREFIX, given, tidy, variable
-from gql_app.settings.values import (
+from gql_app.lib.setting_types import (
     BLANKS,
     MIN_SECRET_BYTES,
     POSTGRESQL,
@@ -34,6 +33,7 @@ from gql_app.settings.values import (
     Words,
     very_bytes,
 )
+from gql_app.settings.environment import PREFIX, given, tidy, variable
 
 __all__ = [
     "MIN_SECRET_BYTES",

@@ -202,7 +202,7 @@ async def test_rows_of_several_tables_and_selects_are_restored(database: Databas
 async def test_a_query_and_a_statement_are_compiled_once_while_they_exist(
     database: Database,
 ) -> None:
-    dialect = database._dialect  # noqa: SLF001 — nothing else needs it
+    dialect = database.sql_dialect
     statement = select(PersonRow.id)
     assert compiled(NAMES, dialect) is compiled(NAMES, dialect)
     assert compiled(statement, dialect) is compiled(statement, dialect)

@@ -1,4 +1,4 @@
-"""What each setting may hold, checked as it is read; a fault never repeats the value."""
+"""Types of settings, checked as they are read; a fault never repeats the value."""
 
 import os
 import re
@@ -52,7 +52,7 @@ def _known_database(url: str) -> str:
 
 
 def _check_postgresql(url: str) -> None:
-    """Refuse what can't be taken apart, in words of our own: urllib's repeat the password."""
+    """Raise ValueError for a URL of another form, without its password, which urllib repeats."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -90,15 +90,15 @@ def _known_secret(secret: SecretStr) -> SecretStr:
 
 
 def very_bytes(secret: SecretStr) -> bytes:
-    """Tell the very bytes of a secret.
+    """Return the bytes of a secret as they are in the environment.
 
-    Undo how Python decodes the environment: a secret may be any bytes, not only UTF-8.
+    Python decodes the environment; a secret may be any bytes, not only UTF-8.
     """
     return os.fsencode(secret.get_secret_value())
 
 
 def _taken_apart(url: str) -> SplitResult | None:
-    """Take a URL apart, or find that it is none; urllib's words for that repeat the password."""
+    """Return the parts of a URL, None if it is none: urllib's error would repeat the password."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -133,7 +133,7 @@ def _known_page(url: str) -> str:
 
 
 def _known_proxies(proxies: str) -> str:
-    """Take what uvicorn takes; anything else it would quietly believe of nobody."""
+    """Return addresses and networks, or *. Raise ValueError for anything else."""
     try:
         if proxies != "*":
             _ = [ip_network(proxy.strip()) for proxy in proxies.split(",")]
@@ -151,7 +151,7 @@ def _known_folder(folder: Path) -> Path:
 
 
 def _known_origins(origins: str) -> str:
-    """Take what browsers send as Origin (RFC 6454 section 6.1), exactly; all else matches none."""
+    """Return origins as browsers send them (RFC 6454 section 6.1). Raise ValueError for others."""
     if "*" in origins:
         message = "must name every origin in full: * stands for nothing here"
         raise ValueError(message)
@@ -189,7 +189,7 @@ def _known_domains(domains: str) -> str:
 
 
 def _is_host(text: str) -> bool:
-    """Tell whether this is how clients spell a host: in ASCII and small letters."""
+    """Return whether a host is spelt as clients do: in ASCII and small letters."""
     if not text.startswith("["):
         return _HOST_NAME.fullmatch(text) is not None
     try:
