@@ -7,7 +7,6 @@ at passwords and tokens are counted in memory, so that a flood of them writes li
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -32,6 +31,7 @@ from gql_app.lib.ids import new_id
 from gql_app.lib.network import canonical
 from gql_app.lib.pagination import MAX_SIZE, NOTHING, Condition, Listing, ListQuery, Window
 from gql_app.lib.telemetry import get_logger, is_configured
+from gql_app.lib.throttling import Counted, Tally
 
 _log: Final = get_logger(__name__)
 
@@ -201,23 +201,6 @@ class _Kind(NamedTuple):
     customer_id: UUID | None
 
 
-@dataclass(slots=True)
-class _Count:
-    """What was counted since the last event."""
-
-    origin: Origin
-    due: float
-    number: int = 0
-
-
-class _Event(NamedTuple):
-    """What is to be recorded."""
-
-    kind: _Kind
-    origin: Origin
-    number: int
-
-
 class Guesses:
     """The guesses of one process that are yet to be recorded.
 
@@ -225,10 +208,11 @@ class Guesses:
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self.first: Final = asyncio.Event()
+        self._tally: Final = Tally[_Kind, Origin](
+            interval=GUESS_INTERVAL, size=MAX_GUESS_COUNTS, now=now
+        )
+        self.first: Final = self._tally.first
         """Set when one was noted that is recorded at once."""
-        self._now: Final = now
-        self._counts: Final[dict[_Kind, _Count]] = {}
         self._recording: Final = asyncio.Lock()
 
     def note(self, action: Action, origin: Origin, customer_id: UUID | None = None) -> None:
@@ -237,49 +221,29 @@ class Guesses:
         Clients beyond MAX_GUESS_COUNTS are counted as one of no address.
         """
         kind = _Kind(action, origin.ip_address, customer_id)
-        if kind not in self._counts and len(self._counts) >= MAX_GUESS_COUNTS:
+        if self._tally.is_full(kind):
             kind, origin = _Kind(action, None, None), Origin()
-        count = self._counts.get(kind)
-        if count is None:
-            count = self._counts[kind] = _Count(origin, self._now())
-            self.first.set()
-        count.origin = origin
-        count.number += 1
+        self._tally.add(kind, origin)
 
     async def record(self, database: Database, *, last: bool = False) -> int:
         """Record what is due, or at last everything; return the number of events.
 
-        If that fails, it is due still. Raises Unavailable.
+        If that fails, it is due still. Raise Unavailable.
         """
         async with self._recording:
-            events = self._due(last=last)
-            if not events:
+            guesses = self._tally.take_due(last=last)
+            if not guesses:
                 return 0
             try:
-                await database.transact(_record_events, events)
+                await database.transact(_record_guesses, guesses)
             except Exception:
-                for kind, _, number in events:
-                    self._counts[kind].number += number
-                    self._counts[kind].due = self._now()
+                self._tally.put_back(guesses)
                 raise
-            return len(events)
-
-    def _due(self, *, last: bool) -> list[_Event]:
-        """Return what is to be recorded now, and drop what was not tried again."""
-        now, events = self._now(), []
-        for kind, count in list(self._counts.items()):
-            if count.due > now and not last:
-                continue
-            if count.number:
-                events.append(_Event(kind, count.origin, count.number))
-                count.number, count.due = 0, now + GUESS_INTERVAL
-            else:
-                del self._counts[kind]
-        return events
+            return len(guesses)
 
 
-async def _record_events(db: Transaction, events: Sequence[_Event]) -> None:
-    for kind, origin, number in events:
+async def _record_guesses(db: Transaction, guesses: Sequence[Counted[_Kind, Origin]]) -> None:
+    for kind, origin, number in guesses:
         await record(db, kind.action, origin, customer_id=kind.customer_id, times=number)
 
 

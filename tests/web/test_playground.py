@@ -17,9 +17,10 @@ from starlette.routing import Route
 
 from gql_app.app import build_engine
 from gql_app.cli.samples import SIGN_INS
+from gql_app.lib.static_files import CACHE_CONTROL
 from gql_app.settings import Settings
 from gql_app.web.graphql import GraphQLView
-from gql_app.web.playground import BUILT, FOR_EVER, Playground
+from gql_app.web.playground import BUILT, Playground
 from gql_app.web.responses import explain
 from tests.api import Api, running
 
@@ -95,7 +96,7 @@ async def test_file_is_named_by_its_content_and_may_be_kept_for_ever(api: Api, n
     response = await api.client.get(f"/playground/{name}", headers={"Accept-Encoding": "identity"})
     assert response.content == (BUILT / "playground" / name).read_bytes()
     assert response.headers["content-type"] == TYPES[Path(name).suffix]
-    assert response.headers["cache-control"] == FOR_EVER
+    assert response.headers["cache-control"] == CACHE_CONTROL
     assert response.headers["vary"] == "Accept-Encoding"
     assert response.headers["x-content-type-options"] == "nosniff"
     assert "content-encoding" not in response.headers

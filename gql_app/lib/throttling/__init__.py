@@ -3,14 +3,17 @@
 from gql_app.lib.throttling.counters import Counters
 from gql_app.lib.throttling.limiter import Limiter, NamedLimits, PasswordLimits
 from gql_app.lib.throttling.limits import Limit, Lockout, longest_wait, subject_hash
+from gql_app.lib.throttling.tally import Counted, Tally
 
 __all__ = [
+    "Counted",
     "Counters",
     "Limit",
     "Limiter",
     "Lockout",
     "NamedLimits",
     "PasswordLimits",
+    "Tally",
     "longest_wait",
     "subject_hash",
 ]
