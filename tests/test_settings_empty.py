@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from gql_app import settings
+from gql_app.lib.environment import tidy_environment
 from gql_app.lib.faults import CannotStart
 from gql_app.settings import PREFIX, Settings, admin_password, unknown_variables
-from gql_app.settings.environment import tidy
 from tests.commands import run_here
 from tests.conftest import SECRET
 from tests.databases import copied_sqlite
@@ -192,7 +192,7 @@ def test_libraries_read_their_variables_alike(monkeypatch: pytest.MonkeyPatch) -
         "ANOTHER_PROGRAMS": " ",
     }.items():
         monkeypatch.setenv(name, value)
-    tidy()
+    tidy_environment()
     assert {
         n: v for n, v in os.environ.items() if n.startswith(("PG", "OTEL_", "PROM", "ANO"))
     } == {

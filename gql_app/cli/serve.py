@@ -12,6 +12,7 @@ from gql_app import settings
 from gql_app.cli import samples
 from gql_app.cli.console import err, out, unless_empty
 from gql_app.cli.database import prepare, transact
+from gql_app.lib.environment import variables
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.network import Networks, is_loopback
 from gql_app.lib.telemetry import configure_logging
@@ -42,7 +43,7 @@ def serve(
         raise CannotStart(
             [f"--demo has passwords that everybody knows: it serves on loopback, not on {host}"]
         )
-    if demo and f"{PREFIX}DATABASE_URL" not in settings.given():
+    if demo and f"{PREFIX}DATABASE_URL" not in variables(PREFIX):
         os.environ[f"{PREFIX}DATABASE_URL"] = DEMO_DATABASE
     chosen = settings.load(serving=True)
     bracketed = f"[{host}]" if ":" in host else host

@@ -1,9 +1,5 @@
 """The access token: a JWT (RFC 7519) of the profile for access tokens (RFC 9068)."""
 
-import json
-import math
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +13,7 @@ from jwt.algorithms import Algorithm
 from gql_app.errors import KeysGone, TokenExpired, TokenInvalid, TokenMalformed
 from gql_app.lib import clock
 from gql_app.lib.ids import new_id, parse_id
-from gql_app.lib.keyring import Key, KeyRing
+from gql_app.lib.keyring import DuplicateMember, Key, KeyRing, MalformedToken, parse_compact
 
 MAX_TOKEN_BYTES: Final = 8 * 1024
 LONGEST_LIFE: Final = 24 * 3600
@@ -27,9 +23,7 @@ CLOCK_LEEWAY: Final = 60
 
 _TYPE: Final = "at+jwt"
 _TYPES: Final = (_TYPE, f"application/{_TYPE}")
-_PARTS: Final = re.compile(r"([\w-]+)\.([\w-]+)\.([\w-]*)", re.ASCII)
 _END_OF_TIME: Final = int(clock.LATEST.timestamp()) + 1
-_LONGEST_INTEGER: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,61 +84,21 @@ def decode_token(ring: KeyRing, issuer: Issuer, text: str) -> Claims:
     Raise TokenMalformed, TokenInvalid or TokenExpired. The checks are those of
     RFC 7519 section 7.2, RFC 8725 section 3 and RFC 9068 section 4.
     """
-    header, payload, signature = _parse(text)
-    key = _key(ring, header)
-    if not _algorithm(key.algorithm).verify(
-        text.rpartition(".")[0].encode(), key.verifier, signature
-    ):
+    try:
+        token = parse_compact(text, max_bytes=MAX_TOKEN_BYTES)
+    except MalformedToken:
+        raise TokenMalformed from None
+    except DuplicateMember:
+        raise TokenInvalid from None
+    key = _key(ring, token.header)
+    if not _algorithm(key.algorithm).verify(token.signed, key.verifier, token.signature):
         raise TokenInvalid
-    claims = _checked(payload, issuer, key)
+    claims = _checked(token.payload, issuer, key)
     if claims.expires_at <= clock.now():
         raise TokenExpired(
             issued_at=claims.issued_at, expired_at=claims.expires_at, key_id=claims.key_id
         )
     return claims
-
-
-def _parse(text: str) -> tuple[Mapping[str, object], Mapping[str, object], bytes]:
-    parts = _PARTS.fullmatch(text) if len(text) <= MAX_TOKEN_BYTES else None
-    if parts is None:
-        raise TokenMalformed
-    header, payload, signature = (_canonical(part) for part in parts.groups())
-    return _json_object(header), _json_object(payload), signature
-
-
-def _canonical(part: str) -> bytes:
-    """Return the bytes of canonical base64url (RFC 4648 section 3.5). Raise TokenMalformed."""
-    try:
-        decoded = urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    except ValueError:
-        raise TokenMalformed from None
-    if urlsafe_b64encode(decoded).rstrip(b"=") != part.encode():
-        raise TokenMalformed
-    return decoded
-
-
-def _json_object(raw: bytes) -> Mapping[str, object]:
-    try:
-        value = _STRICT.decode(raw.decode())
-    except (ValueError, RecursionError):
-        raise TokenMalformed from None
-    if not isinstance(value, dict):
-        raise TokenMalformed
-    return value
-
-
-def _without_duplicates(members: list[tuple[str, object]]) -> dict[str, object]:
-    unique = dict(members)
-    if len(unique) != len(members):
-        raise TokenInvalid
-    return unique
-
-
-def _bounded_integer(digits: str) -> float:
-    return int(digits) if len(digits) <= _LONGEST_INTEGER else math.inf
-
-
-_STRICT: Final = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_int=_bounded_integer)
 
 
 def _key(ring: KeyRing, header: Mapping[str, object]) -> Key:

@@ -8,6 +8,7 @@ from typing import Annotated, Final, get_args
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gql_app.lib.environment import variable, variables
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.setting_types import (
     BLANKS,
@@ -33,7 +34,6 @@ from gql_app.lib.setting_types import (
     Words,
     very_bytes,
 )
-from gql_app.settings.environment import PREFIX, given, tidy, variable
 
 __all__ = [
     "MIN_SECRET_BYTES",
@@ -44,13 +44,13 @@ __all__ = [
     "SQLITE",
     "Settings",
     "admin_password",
-    "given",
     "load",
     "shared_numbers",
     "unknown_variables",
     "variable",
 ]
 
+PREFIX: Final = "GQL_APP_"
 ADMIN_PASSWORD: Final = PREFIX + "ADMIN_PASSWORD"
 SHARED_NUMBERS: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Also read by prometheus_client, when it is imported."""
@@ -288,7 +288,7 @@ def load(*, serving: bool = False) -> Settings:
 def unknown_variables() -> list[str]:
     """Return the names of unknown `GQL_APP_` variables, most likely misspelt."""
     known = {PREFIX + name.upper() for name in Settings.model_fields} | {ADMIN_PASSWORD}
-    meant = given().keys() - known
+    meant = variables(PREFIX).keys() - known
     return sorted(name for name in os.environ if name.upper() in meant)
 
 
@@ -315,13 +315,10 @@ def _listed(value: str | None) -> tuple[str, ...]:
 
 def _lacks_secret() -> bool:
     """Return whether a secret is required and none is set; one of blanks is a fault of its own."""
-    on_postgresql = given().get(f"{PREFIX}DATABASE_URL", "").startswith(POSTGRESQL)
+    on_postgresql = variables(PREFIX).get(f"{PREFIX}DATABASE_URL", "").startswith(POSTGRESQL)
     secret = [value for name, value in os.environ.items() if name.upper() == f"{PREFIX}SECRET_KEY"]
     return on_postgresql and not any(secret)
 
 
 def _in_words(message: str) -> str:
     return message.removeprefix("Value error, ").replace("Input should", "should")
-
-
-tidy()  # before any library that reads its variable once, as it is imported

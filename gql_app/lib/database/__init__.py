@@ -10,6 +10,7 @@ from gql_app.lib.database.errors import (
 )
 from gql_app.lib.database.probing import SharedResult
 from gql_app.lib.database.servers import SSL_MODES, Servers, in_the_clear, tls_advice
+from gql_app.lib.database.skew import clock_skew
 from gql_app.lib.database.sqlite import sqlite_file
 from gql_app.lib.database.statements import (
     EitherDialect,
@@ -39,6 +40,7 @@ __all__ = [
     "Unavailable",
     "any_of",
     "api_text",
+    "clock_skew",
     "in_the_clear",
     "insert_or_ignore",
     "insert_row",

@@ -1,5 +1,6 @@
 """Signing keys: files, rotation and JWKS."""
 
+from gql_app.lib.keyring.compact import DuplicateMember, MalformedToken, parse_compact
 from gql_app.lib.keyring.jwk import public_jwk, thumbprint
 from gql_app.lib.keyring.keyfiles import NEW_RSA_BITS, Algorithm, is_short
 from gql_app.lib.keyring.keys import SECRET_KEY, Key, KeyRing, stored_secret
@@ -13,15 +14,18 @@ __all__ = [
     "SECRET_KEY",
     "Algorithm",
     "CannotRotate",
+    "DuplicateMember",
     "Key",
     "KeyRing",
     "KeyStore",
+    "MalformedToken",
     "ReloadingKeyRing",
     "StoredKey",
     "guessable",
     "is_pattern",
     "is_short",
     "make",
+    "parse_compact",
     "promote",
     "public_jwk",
     "retire",

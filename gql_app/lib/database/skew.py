@@ -1,4 +1,4 @@
-"""The clocks of this machine and of the database, and how far they are apart."""
+"""The clock of the database, and how far it is ahead of this machine's."""
 
 from datetime import timedelta
 from typing import Final
@@ -6,15 +6,17 @@ from typing import Final
 from sqlalchemy import func, select
 
 from gql_app.lib import clock
-from gql_app.lib.database import Database, Moment, Query
+from gql_app.lib.database.database import Database
+from gql_app.lib.database.statements import Query
+from gql_app.lib.database.types import Moment
 
 _DATABASE_TIME: Final = Query(select(func.clock_timestamp(type_=Moment)), tuple)
 
 
-async def skew(database: Database) -> timedelta:
-    """Return how far the database's clock is ahead of ours, but for the way there and back.
+async def clock_skew(database: Database) -> timedelta:
+    """Return how far the database's clock is ahead of ours, less the time of the round trip.
 
-    An SQLite file has no clock of its own. Raises Unavailable.
+    An SQLite file has no clock of its own. Raise Unavailable.
     """
     if database.dialect == "sqlite":
         return timedelta()

@@ -1,0 +1,77 @@
+"""The compact form of a signed token (RFC 7515 section 3.1), parsed strictly."""
+
+import json
+import math
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+_PARTS: Final = re.compile(r"([\w-]+)\.([\w-]+)\.([\w-]*)", re.ASCII)
+_LONGEST_INTEGER: Final = 20
+"""Digits of an integer that is read exactly; a longer one is beyond any claim."""
+
+
+class MalformedToken(ValueError):
+    """The text is no token in compact form, of canonical base64url and JSON objects."""
+
+
+class DuplicateMember(ValueError):
+    """A JSON object has a member twice, of which libraries read different ones."""
+
+
+class CompactToken(NamedTuple):
+    """The parts of a token, none of which is verified."""
+
+    header: Mapping[str, object]
+    payload: Mapping[str, object]
+    signature: bytes
+    signed: bytes
+    """What the signature is of."""
+
+
+def parse_compact(text: str, *, max_bytes: int) -> CompactToken:
+    """Return the parts of a token. Raise MalformedToken or DuplicateMember."""
+    parts = _PARTS.fullmatch(text) if len(text) <= max_bytes else None
+    if parts is None:
+        raise MalformedToken
+    header, payload, signature = (_decode(part) for part in parts.groups())
+    signed = text.rpartition(".")[0].encode()
+    return CompactToken(_json_object(header), _json_object(payload), signature, signed)
+
+
+def _decode(part: str) -> bytes:
+    """Return the bytes of canonical base64url (RFC 4648 section 3.5). Raise MalformedToken."""
+    try:
+        decoded = urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except ValueError:
+        raise MalformedToken from None
+    if urlsafe_b64encode(decoded).rstrip(b"=") != part.encode():
+        raise MalformedToken
+    return decoded
+
+
+def _json_object(raw: bytes) -> Mapping[str, object]:
+    try:
+        value = _STRICT.decode(raw.decode())
+    except DuplicateMember:
+        raise
+    except (ValueError, RecursionError):
+        raise MalformedToken from None
+    if not isinstance(value, dict):
+        raise MalformedToken
+    return value
+
+
+def _without_duplicates(members: list[tuple[str, object]]) -> dict[str, object]:
+    unique = dict(members)
+    if len(unique) != len(members):
+        raise DuplicateMember
+    return unique
+
+
+def _bounded_integer(digits: str) -> float:
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else math.inf
+
+
+_STRICT: Final = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_int=_bounded_integer)
