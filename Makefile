@@ -8,8 +8,8 @@ THROUGH := credentials customer_mutations customers lifetimes own_account profil
 	resets session_lists sessions
 MEASURED := not postgresql or races or letters or links
 # What accounts/ and security/ stand on, and what was theirs before it was machinery.
-MACHINERY := atomic_files fair_queue hashes ids keyring network outbox pagination password_policy \
-	text throttling
+MACHINERY := atomic_files fair_queue hashes ids keyring outbox pagination password_policy text \
+	throttling
 COVERING := tests/accounts tests/cli tests/security $(MACHINERY:%=tests/lib/%) \
 	$(THROUGH:%=tests/schema/test_%.py)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)

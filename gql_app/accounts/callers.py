@@ -161,11 +161,6 @@ class ProvingReader:
         self.proven = True
         return [query.build(row[:-1]) for row in rows]
 
-    async def fetch_one(self, query: Query[T], /, **values: object) -> T | None:
-        """Return what is built of the first row. Raises Unproven as fetch_all() does."""
-        rows = await self.fetch_all(query, **values)
-        return rows[0] if rows else None
-
 
 @lru_cache(MAX_PROVING_QUERIES)
 def _proving(query: Query[T], fields: tuple[str, ...]) -> Query[Sequence[Any]]:
