@@ -194,7 +194,8 @@ def circle(modules: Mapping[str, str]) -> list[str]:
 def whole_names(modules: Mapping[str, str], source: str) -> Iterator[str]:
     """Name the modules that are imported from, not what is taken out of them."""
     for name in imported(source):
-        yield from [each for each in (name, name.rpartition(".")[0]) if each in modules][:1]
+        whole = [name, name.rpartition(".")[0]] if "." in name or name == "__version__" else [name]
+        yield from [each for each in whole if each in modules][:1]
 
 
 def says_what_it_is_for(source: str) -> bool:

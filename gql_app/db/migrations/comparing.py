@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Column, Index, create_mock_engine
 from sqlalchemy.schema import CreateIndex, SchemaItem
-from sqlalchemy.types import TypeDecorator
 
 from gql_app.db.tables import Row
+from gql_app.lib.database import Moment
 
 
 @cache
@@ -40,7 +40,5 @@ def is_compared(
 
 
 def render(kind: str, item: object, _: object) -> str | Literal[False]:
-    """Return our own types as what they are stored as, for which a migration needs no import."""
-    if kind == "type" and isinstance(item, TypeDecorator):
-        return f"sa.{item.impl_instance!r}"
-    return False
+    """Return the type that a Moment is stored as, for which a migration needs no import."""
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, Moment) else False
