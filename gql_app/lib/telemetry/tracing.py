@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 from starlette.types import ASGIApp
 
+from gql_app.lib.database import StatementError, Unavailable
 from gql_app.lib.telemetry.http_tracing import TracingMiddleware
 
 SHUTDOWN_TIMEOUT: Final = 3
@@ -90,10 +91,21 @@ class Tracing:
             yield
         except BaseException as error:
             span.set_status(StatusCode.ERROR)
-            span.set_attribute("error.type", type(error).__qualname__)
+            span.set_attribute("error.type", _kind(error))
             raise
         finally:
             span.end()
+
+
+def _kind(error: BaseException) -> str:
+    """Return the name of an error's class, which is the driver's if one of them raised it."""
+    match error:
+        case StatementError():
+            return str(error).partition(":")[0]
+        case Unavailable():
+            return error.cause.partition(":")[0]
+        case _:
+            return type(error).__qualname__
 
 
 def _provider(version: str) -> TracerProvider:
