@@ -198,7 +198,11 @@ def test_list_is_what_its_script_makes() -> None:
     assert len(common_passwords.lines()) - len(long) > 3_000
 
 
-@given(st.text(string.ascii_letters + string.digits + "-_", min_size=16, max_size=40))
+# Without a letter of each word of the context, which a generator that reads the code finds.
+LETTERS = "".join(each for each in string.ascii_letters if each.casefold() not in "lps")
+
+
+@given(st.text(LETTERS + string.digits + "-_", min_size=16, max_size=40))
 def test_random_password_is_refused_for_no_more_than_what_is_repeated_in_it(password: str) -> None:
     if len(set(password.casefold())) >= 14:
         assert code(password) in {None, WEAK}
