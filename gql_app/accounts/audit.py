@@ -89,7 +89,7 @@ class Origin(NamedTuple):
 
     @property
     def party(self) -> Party:
-        """Whom passwords are hashed for."""
+        """The client and the account that passwords are hashed for."""
         return Party.of(self.ip_address, self.actor_id)
 
     @classmethod

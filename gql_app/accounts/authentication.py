@@ -243,4 +243,4 @@ _HOLD: Final = Query(
     .with_for_update(),
     CustomerRecord._make,
 )
-"""Whose password it is still; an account is locked before what counts its failures."""
+"""The account, locked, if its password is still the same. It is locked before its failures."""

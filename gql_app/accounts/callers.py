@@ -103,7 +103,7 @@ async def hold(db: Transaction, authority: Authority) -> None:
 
 
 class CallerCache:
-    """Whoever bore a session last, by the session."""
+    """The last caller of each session, by the session's id."""
 
     def __init__(self, size: int = MAX_CALLERS) -> None:
         self._size = size

@@ -281,7 +281,7 @@ _BY_EMAIL: Final = Query(
     select(*_RECORD).where(has_address()).order_by(CustomerRow.email_canonical.is_(None)),
     CustomerRecord._make,
 )
-"""Whoever has an address; with two of them, whose canonical key is stored comes first."""
+"""The customers of an address; of two, the one with a stored canonical key comes first."""
 _HOLD: Final = select(*_RECORD, *columns(CustomerRow, _KEYS)).where(_IS_IT).with_for_update()
 _HOLD_ADMINS: Final[Query[Any]] = Query(
     select(CustomerRow.id)

@@ -67,7 +67,7 @@ class Opened:
 
 
 class Caller(NamedTuple):
-    """Who is asking: all that decides on what they may see and do."""
+    """The caller of a request: all that decides on what they may see and do."""
 
     customer_id: UUID
     session_id: UUID

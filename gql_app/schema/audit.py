@@ -17,7 +17,7 @@ from gql_app.schema.customers import Customer, or_null
 from gql_app.schema.permissions import admin
 
 NOBODY: Final = UUID(int=0)
-"""Whom an id means that is none."""
+"""The customer of an id that is malformed: nobody."""
 
 
 @strawberry.type(description="Something that happened.")

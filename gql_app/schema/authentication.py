@@ -83,7 +83,7 @@ class LoginPayload(Payload):
 
 @strawberry.input
 class RegisterInput:
-    """Whoever wants to be a customer."""
+    """A new customer, who registers."""
 
     name: str = strawberry.field(description="1 to 200 characters.")
     email: str

@@ -47,7 +47,7 @@ class Context:
     document: Document
     """The document that the operation is of, once that is known."""
     caller_id: UUID | None = None
-    """Whoever was found to be asking, for the log."""
+    """The caller, once known, for the log."""
     refusals: frozenset[str] = frozenset()
     """The codes of what its payloads refuse, for the log."""
     writes = False

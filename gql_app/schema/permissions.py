@@ -1,4 +1,4 @@
-"""Who may resolve a field; schema.graphql shows it as a directive.
+"""Permissions: the callers who may resolve a field; schema.graphql shows them as directives.
 
 One permission object serves all requests at once: it raises a refusal, and never stores one.
 """

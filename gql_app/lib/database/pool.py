@@ -83,7 +83,7 @@ class Pool:
         task.add_done_callback(self._settling.discard)
 
     async def settle(self, connection: Connection) -> None:
-        """Have a connection end what it is at, and lend it."""
+        """End the transaction or statement of a connection, and lend it again."""
         try:
             await connection.settle()
         finally:

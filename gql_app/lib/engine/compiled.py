@@ -44,7 +44,7 @@ _PLAIN_TYPES: Final = frozenset({int, str, bool, type(None)})
 """Types of arguments that Strawberry hands on as they are."""
 
 Value = Any
-"""Whatever a resolver returns, and whatever JSON is made of it."""
+"""A value that a resolver returns, or JSON that is made of it."""
 Complete = Callable[["Execution", Value, ResponsePath], Value]
 """Returns the value at a path as the answer has it (GraphQL section 6.4.3)."""
 

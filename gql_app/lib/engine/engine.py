@@ -25,7 +25,7 @@ class GraphQLRequest(NamedTuple):
     query: str
     operation_name: str | None
     variables: dict[str, Any]
-    """Whatever JSON holds."""
+    """A JSON value."""
 
 
 class OperationTimeout(Exception):

@@ -71,7 +71,7 @@ class Networks:
         return cls(tuple(_unmapped(part.strip() for part in listed.split(","))))
 
     def __contains__(self, address: str) -> bool:
-        """Tell whether an address is in one of them."""
+        """Return whether an address is in one of them."""
         if self.is_all or not self.networks:
             return self.is_all
         try:

@@ -10,7 +10,7 @@ from gql_app.lib.server.limits import MAX_HEADERS, ConnectionLimits
 
 
 class Reader(Protocol):
-    """Whoever takes what the parser has read."""
+    """The receiver of what the parser reads."""
 
     def on_head(self, request: dict[str, Any], *, keep_alive: bool) -> None:
         """Take a request's head, as its part of an ASGI scope. Raise BadRequest to refuse it."""

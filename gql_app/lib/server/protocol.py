@@ -270,7 +270,7 @@ class HttpProtocol(asyncio.Protocol):
         self._due.set(self._keep_alive_timeout)
 
     def _await(self) -> None:
-        """Have what is arriving be there in time; a body shows before that how fast it comes."""
+        """Set the deadline of what is arriving, and for a body the next check of its pace."""
         self._is_idle = False
         self._due_at = monotonic() + self._timeout
         self._paced_bytes = self._parser.body_bytes

@@ -30,7 +30,7 @@ class _Render(Protocol):
 
 
 class _Named(Protocol):
-    """Whose line it is: a logger, or a record of the standard library's."""
+    """The name of the logger of a line: structlog's, or the standard library's."""
 
     name: str
 

@@ -66,7 +66,7 @@ def _add_column() -> None:
 
 
 def _exchange(index: str, columns: list[str]) -> None:
-    """Have another index take this one's place, beside which customers are written."""
+    """Build an index beside the old one, without blocking writes, and give it the old one's name."""
     _make(f"{index}_new", "INDEX", columns)
     op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")
     op.execute(f"ALTER INDEX {index}_new RENAME TO {index}")
