@@ -4,8 +4,15 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import String, column, select, table, text
 
-from gql_app.db.tables import REVISION, REVISIONS
-from gql_app.lib.database import Database, Query, SharedResult, StatementError, Unavailable
+from gql_app.db.tables import REVISION, REVISIONS, Row
+from gql_app.lib.database import (
+    Database,
+    Query,
+    SharedResult,
+    StatementError,
+    Unavailable,
+    check_metadata,
+)
 from gql_app.settings import Settings
 
 _HAS_REVISIONS: Final = {
@@ -50,7 +57,8 @@ class Readiness:
 
 
 def open_database(settings: Settings) -> Database:
-    """Open the database that is set."""
+    """Open the database that is set. Raise TypeError for a column of a type without a codec."""
+    check_metadata(Row.metadata)
     return Database(
         settings.database_url,
         connections=settings.database_connections,

@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Column, Interval, Table, text
 
-from gql_app.db.readiness import Readiness, condition, revision
-from gql_app.db.tables import REVISION, REVISIONS
+from gql_app.db.readiness import Readiness, condition, open_database, revision
+from gql_app.db.tables import REVISION, REVISIONS, Row
 from gql_app.lib.database import Database
+from gql_app.settings import Settings
 from tests.databases import Postgres
 
 
@@ -94,3 +95,15 @@ async def test_busy_pool_is_no_unreachable_database(database_url: str) -> None:
 async def test_who_asks_within_a_second_shares_the_answer(database: Database) -> None:
     readiness = Readiness(database)
     assert await readiness.latest() is await readiness.latest()
+
+
+async def test_column_of_a_type_without_a_codec_is_told_when_the_database_is_opened(
+    settings: Settings,
+) -> None:
+    odd = Table("odd", Row.metadata, Column("lasts", Interval(), primary_key=True))
+    try:
+        with pytest.raises(TypeError, match="Interval"):
+            open_database(settings)
+    finally:
+        Row.metadata.remove(odd)
+    await open_database(settings).close()

@@ -22,7 +22,7 @@ from gql_app.lib.database.statements import (
     upsert,
 )
 from gql_app.lib.database.transaction import Reader, Transaction
-from gql_app.lib.database.types import Moment
+from gql_app.lib.database.types import Moment, check_metadata
 
 __all__ = [
     "SSL_MODES",
@@ -40,6 +40,7 @@ __all__ = [
     "Unavailable",
     "any_of",
     "api_text",
+    "check_metadata",
     "clock_skew",
     "in_the_clear",
     "insert_or_ignore",

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from sqlalchemy import make_url, select, true
+from sqlalchemy import make_url
 
-from gql_app.lib.database.errors import Conflict, ConnectionLost, StatementError, Unavailable
+from gql_app.lib.database.errors import Conflict, ConnectionLost, Unavailable
 from gql_app.lib.database.pool import Connection, Pool
 from gql_app.lib.database.postgresql import PostgresConnection
 from gql_app.lib.database.probing import PROBE_TIMEOUT, within
@@ -26,7 +26,6 @@ POOL_TIMEOUT: Final = 5
 T = TypeVar("T")
 R = TypeVar("R")
 P = ParamSpec("P")
-_ONE: Final = Query(select(true()), tuple)
 
 
 class Database(Reader):
@@ -134,13 +133,6 @@ class Database(Reader):
         try:
             return statement.built(await within(work, PROBE_TIMEOUT), query)
         except TimeoutError as error:
-            raise Unavailable from error
-
-    async def ping(self) -> None:
-        """Raise Unavailable unless the database answers in two seconds."""
-        try:
-            await self.probe(_ONE)
-        except StatementError as error:
             raise Unavailable from error
 
     def observe(self, observer: Observer) -> None:

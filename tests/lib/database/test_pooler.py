@@ -9,6 +9,7 @@ from gql_app.lib.database import Database, Query, StatementError, Transaction, i
 from tests.lib.database.people import (
     INSERT,
     NAMES,
+    ONE,
     PID,
     SLEEP,
     PersonRow,
@@ -39,7 +40,7 @@ async def test_queries_and_transactions_share_servers(pooler: Pooler) -> None:
     database = Database(pooler.url, prepared=False)
     asking = asyncio.gather(*(database.fetch_one(PID) for _ in range(CROWD)))
     writing = asyncio.gather(*(database.transact(where) for _ in range(CROWD)))
-    await database.ping()
+    await database.probe(ONE)
     assert set(await asking) == set(await writing)
     task = asyncio.create_task(database.fetch_all(SLEEP, seconds=100))
     await asyncio.sleep(0)

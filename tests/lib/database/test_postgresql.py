@@ -274,7 +274,7 @@ async def test_what_was_prepared_before_a_migration_is_prepared_anew(
 
 async def test_close_ends_every_connection(postgresql: Database, postgresql_url: str) -> None:
     pids = await pids_of_reads(postgresql)
-    await postgresql.ping()
+    await postgresql.probe(ONE)
     await postgresql.close()
     await until_gone(postgresql_url, pids)
     assert await activity(postgresql_url) == {}

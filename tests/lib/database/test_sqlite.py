@@ -223,7 +223,7 @@ async def test_reader_waits_while_another_process_recovers_the_log(
             async with asyncio.timeout(0.5):
                 await sqlite.fetch_all(NAMES)
     assert await sqlite.fetch_all(NAMES) == []
-    await sqlite.ping()
+    await sqlite.probe(ONE)
 
 
 async def test_file_that_is_away_is_unavailable_until_it_is_there(tmp_path: Path) -> None:
