@@ -15,7 +15,7 @@ from gql_app.db.tables import AuditRow, CustomerRow
 from gql_app.errors import Rejected
 from gql_app.lib.database import Database
 from tests.accounts.conftest import NOON
-from tests.accounts.test_customer_checks import FAULTY
+from tests.accounts.test_validation import FAULTY
 from tests.databases import contents
 from tests.people import add_customer, password_hash
 

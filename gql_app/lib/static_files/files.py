@@ -46,7 +46,7 @@ class StaticFiles:
         unzip = name not in self._files
         stored = self._files[f"{name}.gz" if unzip else name]
         headers["Content-Length"] = str(self._sizes[name])
-        content = _pieces(b"" if request.method == "HEAD" else stored, unzip=unzip)
+        content = _pieces(stored, unzip=unzip)
         return StreamingResponse(content, headers=headers, media_type=media_type)
 
 
