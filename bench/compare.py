@@ -22,7 +22,7 @@ from bench.people import PASSWORD, People
 from bench.questions import REFUSALS, Question
 from bench.questions import chosen as question_of
 from bench.report import Cell, Report
-from bench.servers import KINDS, Kind, Server, running
+from bench.servers import KINDS, Kind, Server, add_beside, running
 from bench.stores import Store
 
 FLOOD: Final = "flood"
@@ -93,6 +93,11 @@ def _arguments() -> Namespace:
         default=list(ALWAYS),
         help=f"any page size, {', '.join(ALWAYS)}",
     )
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        help="another checkout of this program, in which make .venv/run has been called",
+    )
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=1, help="of each load")
     parser.add_argument("--connections", type=int, default=8)
@@ -103,6 +108,8 @@ def _arguments() -> Namespace:
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.rounds, chosen.seconds = 3, 0.7
+    if chosen.beside:
+        chosen.only += add_beside(chosen.beside.resolve())
     return chosen
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Final
@@ -37,6 +37,8 @@ class Kind:
     settings: Mapping[str, str] = field(default_factory=dict)
     signs_in: bool = True
     """Whether it has a login."""
+    root: Path = ROOT
+    """Where our own program lies, with its environment."""
 
     @property
     def floor(self) -> str:
@@ -46,7 +48,8 @@ class Kind:
     def command(self, port: int) -> list[str]:
         """Tell how it is started."""
         if not self.module:
-            return [sys.executable, str(ROOT / "main.py"), "serve", "--port", str(port)]
+            python = str(self.root / ".venv/bin/python")
+            return [python, str(self.root / "main.py"), "serve", "--port", str(port)]
         return [sys.executable, "-m", *self.module.format(port=port).split()]
 
 
@@ -108,6 +111,15 @@ KINDS: Final = {
 }
 
 
+def add_beside(root: Path) -> list[str]:
+    """Add our program as another checkout has it to KINDS; return the names."""
+    added = {"beside": "ours", "beside-sqlite": "ours-sqlite"}
+    for name, ours in added.items():
+        title = f"{KINDS[ours].title}, beside"
+        KINDS[name] = replace(KINDS[ours], name=name, title=title, root=root)
+    return list(added)
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A running server."""
@@ -130,7 +142,7 @@ def running(
         started = time.perf_counter()
         process = subprocess.Popen(  # noqa: S603 — the bench's own commands
             [part.format(port=port) for part in command] or kind.command(port),
-            cwd=ROOT,
+            cwd=kind.root,
             env=_environment(kind, store, people),
             stdin=subprocess.DEVNULL,
             stdout=output,
