@@ -7,20 +7,14 @@ at passwords and tokens are counted in memory, so that a flood of them writes li
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Final, NamedTuple, Self
 from uuid import UUID
 
-from sqlalchemy import (
-    Text,
-    Uuid,
-    bindparam,
-    delete,
-    select,
-    update,
-)
+from sqlalchemy import Text, Uuid, bindparam, delete, select, update
 
 from gql_app.accounts.records import AuditRecord
 from gql_app.db.tables import AuditRow, DeletedActorRow
@@ -31,7 +25,6 @@ from gql_app.lib.ids import new_id
 from gql_app.lib.network import canonical
 from gql_app.lib.pagination import MAX_SIZE, NOTHING, Condition, Listing, ListQuery, Window
 from gql_app.lib.telemetry import get_logger, is_configured
-from gql_app.lib.throttling import Counted, Tally
 
 _log: Final = get_logger(__name__)
 
@@ -120,8 +113,7 @@ async def record(
         fields = [f"{times} times"]
     elif is_configured():  # a command has no log, and says itself what it did
         db.after_commit(partial(_log_event, action, origin, customer_id))
-    event = _event(action, origin, customer_id, fields, at or clock.now())
-    await db.execute(_INSERT, **event._asdict())
+    await db.execute(_INSERT, **_event(action, origin, customer_id, fields, at or clock.now()))
 
 
 async def record_each(
@@ -129,7 +121,7 @@ async def record_each(
 ) -> None:
     """Record an event of each of many customers, of which the log has no line."""
     now = clock.now()
-    events = [_event(action, origin, each, (), now)._asdict() for each in customer_ids]
+    events = [_event(action, origin, each, (), now) for each in customer_ids]
     if events:
         await db.execute_many(_INSERT, events)
 
@@ -201,6 +193,15 @@ class _Kind(NamedTuple):
     customer_id: UUID | None
 
 
+@dataclass(slots=True)
+class _Count:
+    """How many guesses of a kind are yet to be recorded, and where the last one came from."""
+
+    origin: Origin
+    due: float
+    number: int = 0
+
+
 class Guesses:
     """The guesses of one process that are yet to be recorded.
 
@@ -208,11 +209,10 @@ class Guesses:
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._tally: Final = Tally[_Kind, Origin](
-            interval=GUESS_INTERVAL, size=MAX_GUESS_COUNTS, now=now
-        )
-        self.first: Final = self._tally.first
+        self.first: Final = asyncio.Event()
         """Set when one was noted that is recorded at once."""
+        self._now: Final = now
+        self._counts: Final[dict[_Kind, _Count]] = {}
         self._recording: Final = asyncio.Lock()
 
     def note(self, action: Action, origin: Origin, customer_id: UUID | None = None) -> None:
@@ -221,28 +221,38 @@ class Guesses:
         Clients beyond MAX_GUESS_COUNTS are counted as one of no address.
         """
         kind = _Kind(action, origin.ip_address, customer_id)
-        if self._tally.is_full(kind):
+        if kind not in self._counts and len(self._counts) >= MAX_GUESS_COUNTS:
             kind, origin = _Kind(action, None, None), Origin()
-        self._tally.add(kind, origin)
+        if kind not in self._counts:
+            self._counts[kind] = _Count(origin, self._now())
+            self.first.set()
+        self._counts[kind].origin = origin
+        self._counts[kind].number += 1
 
     async def record(self, database: Database, *, last: bool = False) -> int:
         """Record what is due, or at last everything; return the number of events.
 
-        If that fails, it is due still. Raise Unavailable.
+        If that fails, it is due still. Kinds that did not come again are forgotten. Raise
+        Unavailable.
         """
         async with self._recording:
-            guesses = self._tally.take_due(last=last)
-            if not guesses:
-                return 0
-            try:
+            now, guesses = self._now(), []
+            for kind, count in list(self._counts.items()):
+                if count.due > now and not last:
+                    continue
+                if count.number:
+                    guesses.append((kind, count.origin, count.number))
+                else:
+                    del self._counts[kind]
+            if guesses:
                 await database.transact(_record_guesses, guesses)
-            except Exception:
-                self._tally.put_back(guesses)
-                raise
+            for kind, _, number in guesses:
+                self._counts[kind].number -= number
+                self._counts[kind].due = now + GUESS_INTERVAL
             return len(guesses)
 
 
-async def _record_guesses(db: Transaction, guesses: Sequence[Counted[_Kind, Origin]]) -> None:
+async def _record_guesses(db: Transaction, guesses: Sequence[tuple[_Kind, Origin, int]]) -> None:
     for kind, origin, number in guesses:
         await record(db, kind.action, origin, customer_id=kind.customer_id, times=number)
 
@@ -253,7 +263,7 @@ def _event(
     customer_id: UUID | None,
     fields: Sequence[str],
     at: datetime,
-) -> AuditRecord:
+) -> dict[str, object]:
     return AuditRecord(
         id=new_id(),
         at=at,
@@ -263,7 +273,7 @@ def _event(
         fields=list(fields),
         ip_address=origin.ip_address,
         user_agent=origin.user_agent,
-    )
+    )._asdict()
 
 
 def _log_event(action: Action, origin: Origin, customer_id: UUID | None) -> None:
@@ -272,7 +282,7 @@ def _log_event(action: Action, origin: Origin, customer_id: UUID | None) -> None
         action=action,
         actor=origin.actor_id,
         customer=customer_id,
-        client=canonical(origin.ip_address) if origin.ip_address else None,
+        client=origin.ip_address,
     )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Integer, Text, Uuid, bindparam, select, true, update
 
 from gql_app.accounts import audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import CustomerRecord, columns
+from gql_app.accounts.records import CUSTOMER, CustomerRecord
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, KnownClientRow, SessionRow, ThrottleRow
@@ -206,7 +206,6 @@ async def _verify(
     return replace(attempt, proven=await hasher.verify(password, hashed, party))
 
 
-_RECORD: Final = columns(CustomerRow, CustomerRecord._fields)
 _OLDEST_SIGN_IN: Final = (
     select(SessionRow.created_at)
     .where(
@@ -225,7 +224,7 @@ _KNOWN_CLIENT: Final = (KnownClientRow.customer_id == CustomerRow.id) & (
 )
 _HISTORY: Final[Query[Sequence[Any]]] = Query(
     select(
-        ThrottleRow.subject, ThrottleRow.times, KnownClientRow.seen_at, _OLDEST_SIGN_IN, *_RECORD
+        ThrottleRow.subject, ThrottleRow.times, KnownClientRow.seen_at, _OLDEST_SIGN_IN, *CUSTOMER
     )
     .select_from(select(true()).subquery())
     .outerjoin(CustomerRow, customers.has_address())
@@ -234,7 +233,7 @@ _HISTORY: Final[Query[Sequence[Any]]] = Query(
     tuple,
 )
 _HOLD: Final = Query(
-    select(*_RECORD)
+    select(*CUSTOMER)
     .where(
         CustomerRow.id == bindparam("id", type_=Uuid()),
         CustomerRow.password_hash == bindparam("password_hash", type_=Text()),

@@ -1,6 +1,6 @@
 """Customers: who they are, and how they change."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
@@ -12,7 +12,7 @@ from sqlalchemy import update as sql_update
 from gql_app.accounts import audit, letters, sessions, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.customer_lists import PRIVATE, masked, visible
-from gql_app.accounts.records import CustomerRecord, columns
+from gql_app.accounts.records import CUSTOMER, CustomerRecord, columns
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.validation import Changes, NewCustomer
 from gql_app.db.tables import CustomerRow
@@ -46,9 +46,10 @@ async def seen(
     return await db.fetch_one(_BY_ID if by_admin else _SEEN, id=customer_id, caller_id=caller_id)
 
 
-async def by_ids(db: Reader, ids: Collection[UUID]) -> Mapping[UUID, CustomerRecord]:
-    """Return several customers by their ids, as many of them as there are."""
-    return {customer.id: customer for customer in await db.fetch_all(_BY_IDS, ids=ids)}
+async def by_ids(db: Reader, ids: Sequence[UUID]) -> list[CustomerRecord | None]:
+    """Return each of several customers by their ids, None where there is no such one."""
+    by_id = {customer.id: customer for customer in await db.fetch_all(_BY_IDS, ids=ids)}
+    return [by_id.get(customer_id) for customer_id in ids]
 
 
 async def by_email(db: Reader, email: str) -> CustomerRecord | None:
@@ -127,7 +128,7 @@ async def update(
     before = await db.fetch_one(_HOLD, id=customer_id)
     if before is None:
         raise not_found()
-    customer = CustomerRecord._make(before[: len(_RECORD)])
+    customer = CustomerRecord._make(before[: len(CUSTOMER)])
     new = {name: value for name, value in changes.values.items() if getattr(before, name) != value}
     if new:
         former, customer = customer, await _write(db, customer_id, new)
@@ -222,7 +223,7 @@ async def _write(
 ) -> CustomerRecord:
     """Return a customer with new values. Raises Rejected: NOT_FOUND or TAKEN."""
     statement = sql_update(CustomerRow).where(CustomerRow.id == customer_id)
-    changed = statement.values(**values, updated_at=clock.now()).returning(*_RECORD)
+    changed = statement.values(**values, updated_at=clock.now()).returning(*CUSTOMER)
     with _refusing_taken():
         customer = await db.fetch_one(Query(changed, CustomerRecord._make))
     if customer is None:
@@ -272,17 +273,16 @@ def _refusing_taken() -> Iterator[None]:
 
 
 _IS_IT: Final = CustomerRow.id == bindparam("id", type_=Uuid())
-_RECORD: Final = columns(CustomerRow, CustomerRecord._fields)
-_MASKED: Final = [masked(each.key) if each.key in PRIVATE else each for each in _RECORD]
-_BY_ID: Final = Query(select(*_RECORD).where(_IS_IT), CustomerRecord._make)
+_MASKED: Final = [masked(each.key) if each.key in PRIVATE else each for each in CUSTOMER]
+_BY_ID: Final = Query(select(*CUSTOMER).where(_IS_IT), CustomerRecord._make)
 _SEEN: Final = Query(select(*_MASKED).where(_IS_IT, visible()), CustomerRecord._make)
-_BY_IDS: Final = Query(select(*_RECORD).where(any_of(CustomerRow.id, "ids")), CustomerRecord._make)
+_BY_IDS: Final = Query(select(*CUSTOMER).where(any_of(CustomerRow.id, "ids")), CustomerRecord._make)
 _BY_EMAIL: Final = Query(
-    select(*_RECORD).where(has_address()).order_by(CustomerRow.email_canonical.is_(None)),
+    select(*CUSTOMER).where(has_address()).order_by(CustomerRow.email_canonical.is_(None)),
     CustomerRecord._make,
 )
 """The customers of an address; of two, the one with a stored canonical key comes first."""
-_HOLD: Final = select(*_RECORD, *columns(CustomerRow, _KEYS)).where(_IS_IT).with_for_update()
+_HOLD: Final = select(*CUSTOMER, *columns(CustomerRow, _KEYS)).where(_IS_IT).with_for_update()
 _HOLD_ADMINS: Final[Query[Any]] = Query(
     select(CustomerRow.id)
     .where(CustomerRow.is_admin, CustomerRow.is_active)

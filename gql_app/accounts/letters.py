@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, delete, select
 
-from gql_app.accounts.records import CustomerRecord, columns
+from gql_app.accounts.records import CUSTOMER, CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, LetterRow, PasswordResetRow
 from gql_app.errors import TooManyAttempts
@@ -194,7 +194,7 @@ _QUEUE: Final = Queue(LetterRow, owner=LetterRow.customer_id)
 _POST: Final = insert_row(LetterRow)
 _ISSUE: Final = upsert(PasswordResetRow)
 _UNLOCKED: Final = Query(
-    select(*columns(CustomerRow, CustomerRecord._fields))
+    select(*CUSTOMER)
     .where(CustomerRow.id == bindparam("id", type_=Uuid()))
     .with_for_update(read=True, key_share=True, skip_locked=True),
     CustomerRecord._make,

@@ -7,7 +7,7 @@ from sqlalchemy import Text, bindparam, delete, select
 
 from gql_app.accounts import audit, customers, letters
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import CustomerRecord, columns
+from gql_app.accounts.records import CUSTOMER, CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, PasswordResetRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
@@ -89,11 +89,7 @@ def _digest(token: str) -> str | None:
 
 _WITH_DIGEST: Final = PasswordResetRow.digest == bindparam("digest", type_=Text())
 _LINK: Final = (
-    select(
-        *columns(CustomerRow, CustomerRecord._fields),
-        PasswordResetRow.expires_at,
-        PasswordResetRow.issued_on,
-    )
+    select(*CUSTOMER, PasswordResetRow.expires_at, PasswordResetRow.issued_on)
     .join(PasswordResetRow, PasswordResetRow.customer_id == CustomerRow.id)
     .where(_WITH_DIGEST, CustomerRow.is_active)
 )

@@ -16,7 +16,7 @@ from sqlalchemy import Text, Uuid, bindparam, select, update
 
 from gql_app.accounts import audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import CustomerRecord, SessionRecord, columns
+from gql_app.accounts.records import SESSION, CustomerRecord, SessionRecord, columns
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.db.tables import RefreshTokenRow, SessionRow
 from gql_app.lib import clock
@@ -168,7 +168,7 @@ _SPEND: Final = Query(
     _Token._make,
 )
 _SESSION: Final = Query(
-    select(*columns(SessionRow, SessionRecord._fields), SessionRow.ended_at).where(
+    select(*SESSION, SessionRow.ended_at).where(
         SessionRow.id == bindparam("session_id", type_=Uuid())
     ),
     lambda row: _Session(SessionRecord._make(row[:-1]), row[-1]),

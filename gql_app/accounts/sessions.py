@@ -4,7 +4,7 @@ A client that sessions were opened or refreshed from lately is known to their ac
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Text, Uuid, bindparam, delete, select, tup
 
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import CustomerRecord, SessionRecord, columns
+from gql_app.accounts.records import SESSION, CustomerRecord, SessionRecord
 from gql_app.db.tables import CustomerRow, KnownClientRow, RefreshTokenRow, SessionRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
@@ -131,14 +131,12 @@ async def issue(
     return Opened(session, token, expires_at)
 
 
-async def living(
-    db: Reader, customer_ids: Collection[UUID]
-) -> Mapping[UUID, Sequence[SessionRecord]]:
-    """Return the living sessions of several customers, the newest first."""
+async def living(db: Reader, customer_ids: Sequence[UUID]) -> list[Sequence[SessionRecord]]:
+    """Return the living sessions of each of several customers, the newest first."""
     by_customer: dict[UUID, list[SessionRecord]] = defaultdict(list)
     for session in await db.fetch_all(_LIVING, customer_ids=customer_ids, now=clock.now()):
         by_customer[session.customer_id].append(session)
-    return by_customer
+    return [by_customer[customer_id] for customer_id in customer_ids]
 
 
 async def end(
@@ -273,7 +271,7 @@ _END_OLDEST: Final = Query(
     tuple,
 )
 _LIVING: Final = Query(
-    select(*columns(SessionRow, SessionRecord._fields))
+    select(*SESSION)
     .where(any_of(SessionRow.customer_id, "customer_ids"), lives(bindparam("now", type_=Moment())))
     .order_by(SessionRow.created_at.desc(), SessionRow.id.desc()),
     SessionRecord._make,

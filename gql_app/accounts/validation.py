@@ -2,24 +2,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Self
 
 from gql_app.accounts.records import CustomerRecord
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.lib.password_policy import PRODUCT
+from gql_app.lib.password_policy import PRODUCT, PasswordRefused, check_password
 from gql_app.lib.text import (
     InvalidLine,
     canonical_email,
-    check_visible,
     email_address,
     email_key,
-    is_below,
     phone_number,
     search_key,
-    single_line,
     special_use,
+    visible_line,
 )
-from gql_app.security.passwords import check_new_password
 from gql_app.settings import Settings
 
 MAX_NAME: Final = 200
@@ -42,14 +40,18 @@ class Rules:
     def email_address(self, text: str) -> str:
         """Return an address in its normal form. Raises InvalidLine unless it is taken here."""
         address = email_address(text)
-        special = special_use(address)
-        if special is None or any(is_below(address, each) for each in self.special_domains):
+        special = special_use(address, self.special_domains)
+        if special is None:
             return address
         message = (
             f"Addresses under .{special} are not taken here: mail does not reach them from "
             "everywhere. The operator may name their domain in GQL_APP_SPECIAL_DOMAINS."
         )
         raise InvalidLine(message)
+
+    def password(self, text: str, *, email: str, name: str) -> str:
+        """Return a new password in its normal form. Raises PasswordRefused."""
+        return check_password(text, email=email, name=name, service=self.service)
 
 
 DEFAULT_RULES: Final = Rules()
@@ -107,10 +109,10 @@ def check_new(
     rules: Rules = DEFAULT_RULES,
 ) -> NewCustomer:
     """Return a customer to be, checked. Raises Rejected, with every fault at once."""
-    fields = _Fields(rules.service)
+    fields = _Fields()
     name = fields.take("name", _name, name)
     email = fields.take("email", rules.email_address, email)
-    password = fields.password(password, email=email, name=name)
+    password = fields.take("password", partial(rules.password, email=email, name=name), password)
     phone = None if phone is None else fields.take("phone", phone_number, phone)
     fields.raise_faults()
     return NewCustomer(name=name, email=email, password=password, phone=phone, is_admin=is_admin)
@@ -125,7 +127,7 @@ def check_changes(
 
     Of nobody yet, everything changes. Raises Rejected, with every fault at once.
     """
-    fields = _Fields(rules.service)
+    fields = _Fields()
     values: dict[str, str | bool | None] = {}
     password: str | None = None
     name, email = (customer.name, customer.email) if customer else ("", "")
@@ -149,36 +151,39 @@ def check_changes(
             case _:
                 fields.refuse(field, "This can't be null. Leave it out to keep it as it is.")
     if password is not None:
-        password = fields.password(password, email=email, name=name)
+        password = fields.take(
+            "password", partial(rules.password, email=email, name=name), password
+        )
     fields.raise_faults()
     return Changes(values, password)
+
+
+def check_new_password(text: str, customer: CustomerRecord, rules: Rules) -> str:
+    """Return the normal form of a customer's new password. Raises Rejected, about new_password."""
+    fields = _Fields()
+    rule = partial(rules.password, email=customer.email, name=customer.name)
+    password = fields.take("new_password", rule, text)
+    fields.raise_faults()
+    return password
 
 
 class _Fields:
     """Several fields, of each of which is returned what is kept; all faults are raised at once."""
 
-    def __init__(self, service: str) -> None:
-        self._service: Final = service
+    def __init__(self) -> None:
         self._faults: list[Fault] = []
 
     def take(self, field: str, rule: Callable[[str], str], text: str) -> str:
-        """Return what a rule makes of a text."""
+        """Return what a rule makes of a text, and nothing if it refuses it."""
         try:
             return rule(text)
-        except InvalidLine as why:
-            return self.refuse(field, str(why), why.reason)
+        except (InvalidLine, PasswordRefused) as why:
+            self.refuse(field, why.message, why.reason)
+            return ""
 
-    def password(self, text: str, *, email: str, name: str) -> str:
-        """Return a password in its normal form, which is none of this name and address."""
-        checked = check_new_password(text, email=email, name=name, service=self._service)
-        if isinstance(checked, Fault):
-            return self.refuse("password", checked.message, checked.code)
-        return checked
-
-    def refuse(self, field: str, message: str, code: str = UserErrorCode.INVALID) -> str:
-        """Note a fault, and return nothing in a value's place."""
+    def refuse(self, field: str, message: str, code: str = UserErrorCode.INVALID) -> None:
+        """Note a fault."""
         self._faults.append(Fault(UserErrorCode(code), message, field))
-        return ""
 
     def raise_faults(self) -> None:
         """Raise Rejected if there was any fault."""
@@ -187,6 +192,4 @@ class _Fields:
 
 
 def _name(text: str) -> str:
-    name = single_line(text, "name", longest=MAX_NAME)
-    check_visible(name, "name")
-    return name
+    return visible_line(text, "name", longest=MAX_NAME)

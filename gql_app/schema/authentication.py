@@ -10,11 +10,11 @@ from gql_app.accounts.audit import Action
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened, SignedIn
-from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer, or_null
-from gql_app.schema.payloads import Payload
+from gql_app.schema.payloads import Payload, rejected_as
 from gql_app.security.tokens import encode_token
 
 _NOT_REFRESHED: Final = {
@@ -73,12 +73,14 @@ class LoginPayload(Payload):
             not_after=session.expires_at,
         )
         context.caller_id = customer.id
-        payload = cls.success(message)
-        payload.token, payload.expires_at = token, claims.expires_at
-        payload.refresh_token = opened.refresh_token
-        payload.refresh_expires_at = opened.refresh_expires_at
-        payload.customer = Customer.seen_by(SignedIn(customer, session).caller, customer)
-        return payload
+        return cls.success(
+            message,
+            token=token,
+            expires_at=claims.expires_at,
+            refresh_token=opened.refresh_token,
+            refresh_expires_at=opened.refresh_expires_at,
+            customer=Customer.seen_by(SignedIn(customer, session).caller, customer),
+        )
 
 
 @strawberry.input
@@ -100,95 +102,88 @@ class AuthenticationMutation:
     @strawberry.mutation(
         description="Signs in with an e-mail address and a password, and answers a token."
     )
+    @rejected_as(LoginPayload)
     async def login(self, info: Info, email: str, password: str) -> LoginPayload:
         """Return a session's tokens if the password is right; count how it ends."""
-        metrics, result = info.context.resources.metrics, "failed"
-        info.context.shield()
+        context, result = info.context, "failed"
+        context.shield()
         try:
-            payload = await _signed_in(info.context, email, password)
-            result = _RESULTS[payload.errors[0].code if payload.errors else None]
+            payload = await _signed_in(context, email, password)
+            result = "success"
+        except Rejected as why:
+            result = "throttled" if isinstance(why, TooManyAttempts) else "wrong"
+            raise
         finally:
-            metrics.signed_in(result)
+            context.resources.metrics.signed_in(result)
         return payload
 
     @strawberry.mutation(
         description="Trades a refresh token for a new pair of tokens. A refresh token that was "
         "used before ends its session."
     )
+    @rejected_as(LoginPayload)
     async def refresh(self, info: Info, refresh_token: str) -> LoginPayload:
         """Return the session's next tokens, once the rotation is committed."""
         context = info.context
-        try:
-            result = await _refreshed(context, refresh_token)
-        except Rejected as why:
-            return LoginPayload.rejected(context, why)
+        result = await _refreshed(context, refresh_token)
         if result is NotRefreshed.UNKNOWN:
             context.guessed(Action.REFRESH_REFUSED)
         if isinstance(result, NotRefreshed):
-            return LoginPayload.rejected(context, Rejected(_NOT_REFRESHED[result]))
+            raise Rejected(_NOT_REFRESHED[result])
         customer, opened = result
         return LoginPayload.signed_in(context, customer, opened, "The session goes on.")
 
     @strawberry.mutation(description="Adds whoever asks as a customer, and signs them in.")
+    @rejected_as(LoginPayload)
     async def register(self, info: Info, input: RegisterInput) -> LoginPayload:
         """Return the tokens of a customer who was added."""
         context, resources = info.context, info.context.resources
         if not resources.registration:
-            return LoginPayload.rejected(context, Rejected(_REGISTRATION_CLOSED))
-        try:
-            throttle, address = resources.throttle, context.origin.ip_address
-            limits = throttle.of_client("register", address)
-            await context.require_room(*limits)
-            async with context.limited(throttle.of_taken(address), code=UserErrorCode.TAKEN):
-                await context.write(throttle.count, *limits)
-                new = validation.check_new(
-                    name=input.name,
-                    email=input.email,
-                    password=input.password,
-                    phone=or_null(input.phone),
-                    rules=resources.rules,
-                )
-                hashed = await resources.passwords.hash(new.password, context.origin.party)
-                customer, opened = await context.write(
-                    customers.register,
-                    new,
-                    resources.lifetimes,
-                    password_hash=hashed,
-                    origin=context.origin,
-                )
-        except Rejected as why:
-            return LoginPayload.rejected(context, why)
+            raise Rejected(_REGISTRATION_CLOSED)
+        throttle, address = resources.throttle, context.origin.ip_address
+        limits = throttle.of_client("register", address)
+        await context.require_room(*limits)
+        async with context.limited(throttle.of_taken(address), code=UserErrorCode.TAKEN):
+            await context.write(throttle.count, *limits)
+            new = validation.check_new(
+                name=input.name,
+                email=input.email,
+                password=input.password,
+                phone=or_null(input.phone),
+                rules=resources.rules,
+            )
+            hashed = await resources.passwords.hash(new.password, context.origin.party)
+            customer, opened = await context.write(
+                customers.register,
+                new,
+                resources.lifetimes,
+                password_hash=hashed,
+                origin=context.origin,
+            )
         return LoginPayload.signed_in(context, customer, opened, f"Welcome, {customer.name}.")
 
 
 _REGISTRATION_CLOSED: Final = Fault(
     UserErrorCode.REGISTRATION_CLOSED, "Registration is closed. Ask an admin for an account."
 )
-_RESULTS: Final = {
-    None: "success",
-    UserErrorCode.INVALID_CREDENTIALS: "wrong",
-    UserErrorCode.TOO_MANY_ATTEMPTS: "throttled",
-}
 
 
 async def _signed_in(context: Context, email: str, password: str) -> LoginPayload:
+    """Return a session's tokens. Raises Rejected, TooManyAttempts among it."""
     resources, origin = context.resources, context.origin
-    try:
-        attempt = await authentication.check(
-            context.db,
-            resources.passwords,
-            resources.throttle,
-            email=email,
-            password=password,
-            origin=origin,
-        )
-        opened = await context.write(
-            authentication.sign_in, attempt, resources.throttle, resources.lifetimes, origin=origin
-        )
-        if opened is None or attempt.customer is None:
-            return LoginPayload.rejected(context, Rejected(authentication.WRONG))
-    except Rejected as why:
-        return LoginPayload.rejected(context, why)
+    attempt = await authentication.check(
+        context.db,
+        resources.passwords,
+        resources.throttle,
+        email=email,
+        password=password,
+        origin=origin,
+    )
+    opened = await context.write(
+        authentication.sign_in, attempt, resources.throttle, resources.lifetimes, origin=origin
+    )
+    if opened is None or attempt.customer is None:
+        raise Rejected(authentication.WRONG)
     message = f"Welcome, {attempt.customer.name}."
     return LoginPayload.signed_in(context, attempt.customer, opened, message)
 

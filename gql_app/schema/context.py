@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -12,12 +12,15 @@ from strawberry.dataloader import DataLoader
 
 from gql_app.accounts import callers, customers, letters, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.callers import Authority, ProvingReader, Unproven, hold
+from gql_app.accounts.authority import Authority, hold
+from gql_app.accounts.callers import ProvingReader, Unproven
 from gql_app.accounts.records import CustomerRecord, SessionRecord
 from gql_app.accounts.sessions import Caller, SignedIn
+from gql_app.accounts.throttling import REFUSED_AS
 from gql_app.errors import (
     Refusal,
     Rejected,
+    TokenMissing,
     TokenRevoked,
     TooManyAttempts,
     Unauthenticated,
@@ -59,14 +62,14 @@ class Context:
         self,
         resources: Resources,
         *,
-        presented: Claims | Unauthenticated,
+        presented: Claims | Unauthenticated | None,
         origin: Origin,
         request_id: str,
         shield: Callable[[], None] = lambda: None,
     ) -> None:
         self.resources: Final = resources
         self.presented: Final = presented
-        """What the token says, or why there is none to go by; nothing is refused yet."""
+        """What the token says, why it can't be gone by, or None if there is none."""
         self.origin: Final = origin
         """Where the request comes from; by_caller() adds whose it is."""
         self.request_id: Final = request_id
@@ -124,6 +127,8 @@ class Context:
 
         async def judged(db: Transaction) -> R:
             await hold(db, authority)
+            if authority.limit:
+                await self.resources.throttle.count(db, authority.limit)
             return await rule(db, *args, **kwargs)
 
         try:
@@ -177,13 +182,19 @@ class Context:
         self.refusals |= {fault.code for fault in why.faults}
         if isinstance(why, TooManyAttempts):
             self.resources.metrics.throttled(why.limit)
-            if action := self.resources.throttle.refused_as(why.limit):
+            if action := REFUSED_AS.get(why.limit):
                 proof = action is Action.PROOF_THROTTLED
                 self.guessed(action, self.caller_id if proof else None)
 
     def guessed(self, action: Action, customer_id: UUID | None = None) -> None:
         """Note a guess for the audit: at a password of the caller's own, or at a token."""
         self.resources.guesses.note(action, self.origin._replace(actor_id=customer_id), customer_id)
+
+    def claims(self) -> Claims:
+        """Return what the token says, whether or not its session lives. Raises Unauthenticated."""
+        if isinstance(self.presented, Claims):
+            return self.presented
+        raise self.presented or TokenMissing()
 
     async def signed_in(self) -> SignedIn:
         """Return who is signed in, asked of the database once, however many fields want to know.
@@ -208,17 +219,17 @@ class Context:
     @cached_property
     def customers(self) -> DataLoader[UUID, CustomerRecord | None]:
         """Customers by their ids, as many as are there."""
-        return DataLoader(load_fn=self._load_customers)
+        return DataLoader(load_fn=partial(customers.by_ids, self.db))
 
     @cached_property
     def sessions_of(self) -> DataLoader[UUID, Sequence[SessionRecord]]:
         """The living sessions of a customer; a page of customers costs one statement."""
-        return DataLoader(load_fn=self._load_sessions)
+        return DataLoader(load_fn=partial(sessions.living, self.db))
 
     def _remembered(self) -> Caller | None:
         """Return who bore the token last, unless it is known or being asked who bears it."""
         claims, asked = self.presented, self._signed_in is not None or self._judging.locked()
-        if asked or isinstance(claims, Unauthenticated):
+        if asked or not isinstance(claims, Claims):
             return None
         return self.resources.caller_cache.bearer(claims)
 
@@ -228,25 +239,17 @@ class Context:
             self.__dict__.pop(loader, None)
 
     async def _judge(self) -> SignedIn | Unauthenticated:
-        if isinstance(self.presented, Unauthenticated):
-            return self.presented
-        found = await callers.signed_in(self.db, self.presented)
-        if found is None:
+        if not isinstance(self.presented, Claims):
+            return self.presented or TokenMissing()
+        me = await callers.signed_in(self.db, self.presented)
+        if me is None:
             return TokenRevoked()
-        self.caller_id = found.customer.id
-        self.resources.caller_cache.remember(found.caller)
-        if not callers.used_lately(found.session):
+        self.caller_id = me.customer.id
+        self.resources.caller_cache.remember(me.caller)
+        if not callers.used_lately(me.session):
             with suppress(Unavailable):  # who may only read is not kept from it by this
-                await self.db.once(callers.touch, found.session)
-        return found
-
-    async def _load_customers(self, ids: list[UUID]) -> list[CustomerRecord | None]:
-        found = await customers.by_ids(self.db, ids)
-        return [found.get(customer_id) for customer_id in ids]
-
-    async def _load_sessions(self, customer_ids: list[UUID]) -> list[Sequence[SessionRecord]]:
-        found = await sessions.living(self.db, customer_ids)
-        return [found.get(customer_id, ()) for customer_id in customer_ids]
+                await self.db.once(callers.touch, me.session)
+        return me
 
 
 Info = strawberry.Info[Context, None]

@@ -1,14 +1,17 @@
 """Payloads: what every mutation answers, whether it worked, and what is to be mended if not."""
 
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Self
+from functools import wraps
+from typing import Any, Self, TypeVar
 
 import strawberry
 from graphql.pyutils import snake_to_camel
 
 from gql_app.errors import Rejected, TooManyAttempts, UserErrorCode
-from gql_app.schema.context import Context
+from gql_app.schema.context import Context, Info
 
+P = TypeVar("P", bound="Payload")
 strawberry.enum(UserErrorCode, description="What was wrong, for programs to tell apart.")
 
 
@@ -45,9 +48,9 @@ class Payload:
     )
 
     @classmethod
-    def success(cls, message: str) -> Self:
-        """Return a payload of what is done."""
-        return cls(status=Status.SUCCESS, message=message)
+    def success(cls, message: str, **answered: Any) -> Self:  # noqa: ANN401 — the payload's own
+        """Return a payload of what is done, and of what is answered besides."""
+        return cls(status=Status.SUCCESS, message=message, **answered)
 
     @classmethod
     def rejected(cls, context: Context, why: Rejected) -> Self:
@@ -71,3 +74,21 @@ class Payload:
 @strawberry.type(description="Whether it worked, and no more.")
 class StatusPayload(Payload):
     """Whether it worked, and no more."""
+
+
+def rejected_as(
+    payload: type[P],
+) -> Callable[[Callable[..., Awaitable[P | None]]], Callable[..., Awaitable[P | None]]]:
+    """Return the decorator of a mutation whose payload says what it was rejected for."""
+
+    def decorate(resolve: Callable[..., Awaitable[P | None]]) -> Callable[..., Awaitable[P | None]]:
+        @wraps(resolve)
+        async def answer(self: object, info: Info, **arguments: Any) -> P | None:  # noqa: ANN401 — the resolver's own
+            try:
+                return await resolve(self, info, **arguments)
+            except Rejected as why:
+                return payload.rejected(info.context, why)
+
+        return answer
+
+    return decorate

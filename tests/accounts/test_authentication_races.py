@@ -95,7 +95,7 @@ async def test_who_sign_in_at_the_same_moment_have_no_more_sessions_than_one_by_
         await until_it_waits(db, signing_in)
         assert not signing_in.done()
     second = await signing_in
-    [living] = (await sessions.living(database, [ada.id])).values()
+    [living] = await sessions.living(database, [ada.id])
     assert second
     assert latest
     assert len(living) == sessions.MAX_SESSIONS

@@ -38,7 +38,8 @@ async def open_session(
 async def living(database: Database, *rows: CustomerRecord) -> dict[UUID, list[UUID]]:
     """List the living sessions of customers."""
     found = await sessions.living(database, [row.id for row in rows])
-    return {key: [session.id for session in value] for key, value in found.items()}
+    ids = [[session.id for session in each] for each in found]
+    return {row.id: each for row, each in zip(rows, ids, strict=True) if each}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from starlette.types import Message
 
 from gql_app.app import build_engine
 from gql_app.db.tables import CustomerRow
-from gql_app.errors import TokenMissing
 from gql_app.lib import clock
 from gql_app.lib.engine import GraphQLRequest
 from gql_app.lib.text import search_key
@@ -125,7 +124,7 @@ class Paths:
 
     async def taken(self, request: GraphQLRequest) -> str:
         """Execute an operation for nobody; tell whether it was compiled, if it was valid."""
-        presented, documents = TokenMissing(), self._engine.validator.documents
+        presented, documents = None, self._engine.validator.documents
         context = Context(self._resources, presented=presented, origin=NOWHERE, request_id="none")
         await self._engine.execute(request, context)
         document = documents.get(request.query)
