@@ -23,8 +23,7 @@ from gql_app.lib.outbox import Mailer, ObservedMailer, mailer_of
 from gql_app.lib.telemetry import Metrics
 from gql_app.metrics import new_metrics
 from gql_app.security.passwords import Passwords
-from gql_app.security.token_cache import TokenCache
-from gql_app.security.tokens import Issuer
+from gql_app.security.tokens import Issuer, TokenCache
 from gql_app.settings import MIN_SECRET_BYTES, SECRET_REQUIRED, Settings
 
 

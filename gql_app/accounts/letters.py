@@ -25,7 +25,7 @@ from gql_app.lib.ids import made_at, new_id
 from gql_app.lib.outbox import Claimed, Letter, Queue
 from gql_app.lib.text import canonical_email
 from gql_app.lib.throttling import Limit
-from gql_app.security import refresh_secrets
+from gql_app.security import tokens
 
 POSTED: Final = "letters posted"
 """The key of a transaction's `info` by which somebody looks for letters after the commit."""
@@ -151,11 +151,11 @@ class Outbox:
         """Return a letter; a link is good from now on, in the place of any before."""
         if letter.customer is None or letter.kind != Kind.PASSWORD_RESET:
             return Letter(str(letter.id), letter.recipient, *_NOTICES[letter.kind])
-        token = refresh_secrets.reset_token(self.pepper, letter.id)
+        token = tokens.reset_token(self.pepper, letter.id)
         await db.execute(
             _ISSUE,
             customer_id=letter.customer.id,
-            digest=refresh_secrets.digest(refresh_secrets.RESET, token) or "",
+            digest=tokens.digest(tokens.RESET, token) or "",
             expires_at=clock.now() + RESET_LIFETIME,
             issued_on=issued_on(letter.customer),
         )

@@ -14,7 +14,7 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import Reader, Transaction
 from gql_app.lib.text import canonical_email
-from gql_app.security import refresh_secrets
+from gql_app.security import tokens
 
 SPENT_LINK: Final = Fault(
     UserErrorCode.TOKEN_INVALID, "This link is not good any more. Ask for a new one.", "token"
@@ -84,7 +84,7 @@ def _good_for(row: Sequence[Any] | None) -> CustomerRecord | None:
 
 
 def _digest(token: str) -> str | None:
-    return refresh_secrets.digest(refresh_secrets.RESET, token)
+    return tokens.digest(tokens.RESET, token)
 
 
 _WITH_DIGEST: Final = PasswordResetRow.digest == bindparam("digest", type_=Text())

@@ -21,7 +21,7 @@ from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.db.tables import RefreshTokenRow, SessionRow
 from gql_app.lib import clock
 from gql_app.lib.database import Moment, Query, Reader, Transaction
-from gql_app.security import refresh_secrets
+from gql_app.security import tokens
 
 
 class NotRefreshed(Enum):
@@ -70,7 +70,7 @@ async def rotate(
 
     A reuse is no exception, for the end of the session has to be committed first.
     """
-    digest = refresh_secrets.digest(refresh_secrets.REFRESH, token)
+    digest = tokens.digest(tokens.REFRESH, token)
     if digest is None:
         return NotRefreshed.UNKNOWN
     now = clock.now()
@@ -82,18 +82,18 @@ async def rotate(
     session = session._replace(expires_at=expires_at, last_used_at=now)
     await db.execute(_EXTEND, of_id=session.id, expires=expires_at, used=now)
     await sessions.note_client(db, session.customer_id, origin.ip_address)
-    successor = refresh_secrets.succeeding(lifetimes.pepper, token, spent.salt)
+    successor = tokens.succeeding(lifetimes.pepper, token, spent.salt)
     return await sessions.issue(db, session, successor, lifetimes)
 
 
 def may_be_token(token: str) -> bool:
     """Return whether a text has the form of a refresh token."""
-    return refresh_secrets.digest(refresh_secrets.REFRESH, token) is not None
+    return tokens.digest(tokens.REFRESH, token) is not None
 
 
 async def owner(db: Reader, token: str) -> UUID | None:
     """Return whose session a refresh token is of, None if there is no such token."""
-    digest = refresh_secrets.digest(refresh_secrets.REFRESH, token)
+    digest = tokens.digest(tokens.REFRESH, token)
     return await db.fetch_one(_OWNER, digest=digest)
 
 
@@ -113,7 +113,7 @@ async def _answer_spent(
     if age < timedelta(seconds=lifetimes.grace):
         return await _latest(db, session, row, token, lifetimes)
     if age < timedelta(seconds=lifetimes.retry):
-        token = refresh_secrets.succeeding(lifetimes.pepper, token, row.salt)
+        token = tokens.succeeding(lifetimes.pepper, token, row.salt)
         successor = await _locked(db, token)
         if successor and successor.spent_at is None:
             action = Action.REFRESH_RETRIED
@@ -128,7 +128,7 @@ async def _latest(
 ) -> Opened | NotRefreshed:
     """Follow a token that was spent just now to the successor that isn't."""
     while row.spent_at is not None:
-        token = refresh_secrets.succeeding(lifetimes.pepper, token, row.salt)
+        token = tokens.succeeding(lifetimes.pepper, token, row.salt)
         successor = await _locked(db, token)
         if successor is None:
             return NotRefreshed.UNKNOWN
@@ -144,7 +144,7 @@ async def _session(db: Transaction, token: _Token) -> _Session:
 
 async def _locked(db: Transaction, token: str) -> _Token | None:
     """Return a token that was issued, and lock it, so that nobody spends it meanwhile."""
-    digest = refresh_secrets.digest(refresh_secrets.REFRESH, token) or ""
+    digest = tokens.digest(tokens.REFRESH, token) or ""
     return await db.fetch_one(_LOCKED, digest=digest)
 
 

@@ -21,7 +21,7 @@ from gql_app.lib import clock
 from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of, insert_row, upsert
 from gql_app.lib.ids import new_id
 from gql_app.lib.network import client_of
-from gql_app.security import refresh_secrets
+from gql_app.security import tokens
 
 MAX_SESSIONS: Final = 20
 """Living sessions that one customer may have; the oldest gives way to the newest."""
@@ -109,7 +109,7 @@ async def open_session(
         user_agent=origin.user_agent,
     )
     await db.execute(_INSERT, **session._asdict(), ended_at=None)
-    opened = await issue(db, session, refresh_secrets.new_refresh_token(), lifetimes)
+    opened = await issue(db, session, tokens.new_refresh_token(), lifetimes)
     await db.execute(_END_OLDEST, whose=customer.id, newest=session.id, moment=now)
     await note_client(db, customer.id, origin.ip_address)
     return opened
@@ -122,9 +122,9 @@ async def issue(
     expires_at = lifetimes.refreshable_until(session.created_at)
     await db.execute(
         _INSERT_TOKEN,
-        digest=refresh_secrets.digest(refresh_secrets.REFRESH, token),
+        digest=tokens.digest(tokens.REFRESH, token),
         session_id=session.id,
-        salt=refresh_secrets.new_salt(),
+        salt=tokens.new_salt(),
         expires_at=expires_at,
         spent_at=None,
     )

@@ -9,7 +9,6 @@ from gql_app.accounts.letters import Kind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database
-from gql_app.security import refresh_secrets
 from tests.accounts.outbox import (
     OUTBOX,
     ask_reset,
@@ -48,7 +47,7 @@ async def test_newer_letter_voids_the_link_of_the_one_that_left(
     older, newer = tokens
     assert older != newer
     ((_, digest, _),) = await resets(noon)
-    assert digest == refresh_secrets.digest(refresh_secrets.RESET, newer)
+    assert digest == tokens.digest(tokens.RESET, newer)
 
 
 async def test_request_of_one_customer_leaves_another_alone(

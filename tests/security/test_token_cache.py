@@ -22,8 +22,15 @@ from gql_app.lib.keyring import (
     retire,
 )
 from gql_app.resources import Resources
-from gql_app.security.token_cache import MAX_BYTES, MAX_TOKENS, TokenCache
-from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims, decode_token, encode_token
+from gql_app.security.tokens import (
+    MAX_BYTES,
+    MAX_TOKEN_BYTES,
+    MAX_TOKENS,
+    Claims,
+    TokenCache,
+    decode_token,
+    encode_token,
+)
 from gql_app.settings import Settings
 from tests.conftest import SetClock
 from tests.security.forging import (
