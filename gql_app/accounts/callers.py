@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
-from gql_app.accounts.records import CUSTOMER, SESSION, CustomerRecord, SessionRecord
+from gql_app.accounts.records import CUSTOMER, SESSION, SessionRecord
 from gql_app.accounts.sessions import Caller, SignedIn, lives
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.lib import clock
@@ -180,7 +180,5 @@ _SIGNED_IN: Final = Query(
     select(*CUSTOMER, *SESSION)
     .join(SessionRow, SessionRow.customer_id == CustomerRow.id)
     .where(its_session(), CustomerRow.is_active),
-    lambda row: SignedIn(
-        CustomerRecord._make(row[: len(CUSTOMER)]), SessionRecord._make(row[len(CUSTOMER) :])
-    ),
+    SignedIn.of,
 )

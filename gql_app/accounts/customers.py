@@ -101,13 +101,13 @@ async def register(
     *,
     password_hash: str,
     origin: Origin,
-) -> tuple[CustomerRecord, Opened]:
+) -> Opened:
     """Add whoever asks to be a customer, and sign them in. Raises Rejected."""
     action = Action.CUSTOMER_REGISTERED
     customer = await create(db, new, password_hash=password_hash, origin=origin, action=action)
     by_themself = origin._replace(actor_id=customer.id)
     await audit.record(db, Action.LOGIN, by_themself, customer_id=customer.id)
-    return customer, await sessions.open_session(db, customer, origin, lifetimes)
+    return await sessions.open_session(db, customer, origin, lifetimes)
 
 
 async def update(

@@ -14,11 +14,11 @@ from uuid import UUID
 
 from sqlalchemy import Text, Uuid, bindparam, select, update
 
-from gql_app.accounts import audit, customers, sessions
+from gql_app.accounts import audit, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import SESSION, CustomerRecord, SessionRecord, columns
-from gql_app.accounts.sessions import Lifetimes, Opened
-from gql_app.db.tables import RefreshTokenRow, SessionRow
+from gql_app.accounts.records import CUSTOMER, SESSION, columns
+from gql_app.accounts.sessions import Lifetimes, Opened, SignedIn
+from gql_app.db.tables import CustomerRow, RefreshTokenRow, SessionRow
 from gql_app.lib import clock
 from gql_app.lib.database import Moment, Query, Reader, Transaction
 from gql_app.security import tokens
@@ -42,33 +42,14 @@ class _Token(NamedTuple):
     spent_at: datetime | None
 
 
-class _Session(NamedTuple):
-    """A session, and when it ended."""
-
-    record: SessionRecord
-    ended_at: datetime | None
-
-
-async def carry_on(
-    db: Transaction, token: str, origin: Origin, lifetimes: Lifetimes
-) -> tuple[CustomerRecord, Opened] | NotRefreshed:
-    """Rotate a refresh token; return all that is answered, read before the commit.
-
-    Whoever is cut off after the commit loses the answer, and the token is spent by then.
-    """
-    opened = await rotate(db, token, origin, lifetimes)
-    if isinstance(opened, NotRefreshed):
-        return opened
-    customer = await customers.by_id(db, opened.session.customer_id)
-    return (customer, opened) if customer else NotRefreshed.ENDED
-
-
 async def rotate(
     db: Transaction, token: str, origin: Origin, lifetimes: Lifetimes
 ) -> Opened | NotRefreshed:
     """Spend a refresh token and issue its successor; one of many that race spends it.
 
-    A reuse is no exception, for the end of the session has to be committed first.
+    All that is answered is read before the commit: whoever is cut off after it loses the answer,
+    and the token is spent by then. A reuse is no exception, for the end of the session has to be
+    committed first.
     """
     digest = tokens.digest(tokens.REFRESH, token)
     if digest is None:
@@ -77,13 +58,13 @@ async def rotate(
     spent = await db.fetch_one(_SPEND, of_digest=digest, now=now)
     if spent is None:
         return await _answer_spent(db, digest, token, origin, lifetimes)
-    session, _ = await _session(db, spent)
+    (customer, session), _ = await _session(db, spent)
     expires_at = lifetimes.living_until(session.created_at)
     session = session._replace(expires_at=expires_at, last_used_at=now)
     await db.execute(_EXTEND, of_id=session.id, expires=expires_at, used=now)
     await sessions.note_client(db, session.customer_id, origin.ip_address)
     successor = tokens.succeeding(lifetimes.pepper, token, spent.salt)
-    return await sessions.issue(db, session, successor, lifetimes)
+    return await sessions.issue(db, customer, session, successor, lifetimes)
 
 
 def may_be_token(token: str) -> bool:
@@ -104,27 +85,28 @@ async def _answer_spent(
     row = await db.fetch_one(_TOKEN, digest=digest)
     if row is None:
         return NotRefreshed.UNKNOWN
-    (session, ended_at), now = await _session(db, row), clock.now()
+    (me, ended_at), now = await _session(db, row), clock.now()
+    session = me.session
     if ended_at is not None:
         return NotRefreshed.ENDED
     if row.spent_at is None or session.expires_at <= now:
         return NotRefreshed.EXPIRED
     age = abs(now - row.spent_at)  # clocks are set back, too
     if age < timedelta(seconds=lifetimes.grace):
-        return await _latest(db, session, row, token, lifetimes)
+        return await _latest(db, me, row, token, lifetimes)
     if age < timedelta(seconds=lifetimes.retry):
         token = tokens.succeeding(lifetimes.pepper, token, row.salt)
         successor = await _locked(db, token)
         if successor and successor.spent_at is None:
             action = Action.REFRESH_RETRIED
             await audit.record(db, action, origin, customer_id=session.customer_id)
-            return Opened(session, token, successor.expires_at)
+            return Opened(*me, token, successor.expires_at)
     await sessions.end(db, session.id, of=None, origin=origin, action=Action.REUSE)
     return NotRefreshed.REUSED
 
 
 async def _latest(
-    db: Transaction, session: SessionRecord, row: _Token, token: str, lifetimes: Lifetimes
+    db: Transaction, me: SignedIn, row: _Token, token: str, lifetimes: Lifetimes
 ) -> Opened | NotRefreshed:
     """Follow a token that was spent just now to the successor that isn't."""
     while row.spent_at is not None:
@@ -133,11 +115,11 @@ async def _latest(
         if successor is None:
             return NotRefreshed.UNKNOWN
         row = successor
-    return Opened(session, token, row.expires_at)
+    return Opened(*me, token, row.expires_at)
 
 
-async def _session(db: Transaction, token: _Token) -> _Session:
-    """Return the session of a token, which goes with it."""
+async def _session(db: Transaction, token: _Token) -> tuple[SignedIn, datetime | None]:
+    """Return the session of a token, which goes with it, and when it ended."""
     [session] = await db.fetch_all(_SESSION, session_id=token.session_id)
     return session
 
@@ -168,10 +150,10 @@ _SPEND: Final = Query(
     _Token._make,
 )
 _SESSION: Final = Query(
-    select(*SESSION, SessionRow.ended_at).where(
-        SessionRow.id == bindparam("session_id", type_=Uuid())
-    ),
-    lambda row: _Session(SessionRecord._make(row[:-1]), row[-1]),
+    select(*CUSTOMER, *SESSION, SessionRow.ended_at)
+    .join(SessionRow, SessionRow.customer_id == CustomerRow.id)
+    .where(SessionRow.id == bindparam("session_id", type_=Uuid())),
+    lambda row: (SignedIn.of(row[:-1]), row[-1]),
 )
 _EXTEND: Final = Query(
     update(SessionRow)

@@ -7,14 +7,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Text, Uuid, bindparam, delete, select, tuple_, update
 
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import SESSION, CustomerRecord, SessionRecord
+from gql_app.accounts.records import CUSTOMER, SESSION, CustomerRecord, SessionRecord
 from gql_app.db.tables import CustomerRow, KnownClientRow, RefreshTokenRow, SessionRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
@@ -59,8 +59,9 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Opened:
-    """A session that goes on, and the refresh token to carry it further."""
+    """A customer's session that goes on, and the refresh token to carry it further."""
 
+    customer: CustomerRecord
     session: SessionRecord
     refresh_token: str
     refresh_expires_at: datetime
@@ -83,6 +84,12 @@ class SignedIn(NamedTuple):
 
     customer: CustomerRecord
     session: SessionRecord
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Self:
+        """Return what a row of both columns, CUSTOMER and SESSION, says."""
+        customer, session = row[: len(CUSTOMER)], row[len(CUSTOMER) :]
+        return cls(CustomerRecord._make(customer), SessionRecord._make(session))
 
     @property
     def caller(self) -> Caller:
@@ -109,14 +116,18 @@ async def open_session(
         user_agent=origin.user_agent,
     )
     await db.execute(_INSERT, **session._asdict(), ended_at=None)
-    opened = await issue(db, session, tokens.new_refresh_token(), lifetimes)
+    opened = await issue(db, customer, session, tokens.new_refresh_token(), lifetimes)
     await db.execute(_END_OLDEST, whose=customer.id, newest=session.id, moment=now)
     await note_client(db, customer.id, origin.ip_address)
     return opened
 
 
 async def issue(
-    db: Transaction, session: SessionRecord, token: str, lifetimes: Lifetimes
+    db: Transaction,
+    customer: CustomerRecord,
+    session: SessionRecord,
+    token: str,
+    lifetimes: Lifetimes,
 ) -> Opened:
     """Give a session a refresh token, of which only the digest is stored."""
     expires_at = lifetimes.refreshable_until(session.created_at)
@@ -128,7 +139,7 @@ async def issue(
         expires_at=expires_at,
         spent_at=None,
     )
-    return Opened(session, token, expires_at)
+    return Opened(customer, session, token, expires_at)
 
 
 async def living(db: Reader, customer_ids: Sequence[UUID]) -> list[Sequence[SessionRecord]]:

@@ -7,7 +7,6 @@ import strawberry
 
 from gql_app.accounts import authentication, customers, refresh_tokens, validation
 from gql_app.accounts.audit import Action
-from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened, SignedIn
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
@@ -60,11 +59,9 @@ class LoginPayload(Payload):
     )
 
     @classmethod
-    def signed_in(
-        cls, context: Context, customer: CustomerRecord, opened: Opened, message: str
-    ) -> Self:
+    def signed_in(cls, context: Context, opened: Opened, message: str) -> Self:
         """Return a session's tokens, which nobody is shown again."""
-        resources, session = context.resources, opened.session
+        resources, customer, session = context.resources, opened.customer, opened.session
         token, claims = encode_token(
             resources.keys.get(),
             resources.issuer,
@@ -130,8 +127,7 @@ class AuthenticationMutation:
             context.guessed(Action.REFRESH_REFUSED)
         if isinstance(result, NotRefreshed):
             raise Rejected(_NOT_REFRESHED[result])
-        customer, opened = result
-        return LoginPayload.signed_in(context, customer, opened, "The session goes on.")
+        return LoginPayload.signed_in(context, result, "The session goes on.")
 
     @strawberry.mutation(description="Adds whoever asks as a customer, and signs them in.")
     @rejected_as(LoginPayload)
@@ -153,14 +149,14 @@ class AuthenticationMutation:
                 rules=resources.rules,
             )
             hashed = await resources.passwords.hash(new.password, context.origin.party)
-            customer, opened = await context.write(
+            opened = await context.write(
                 customers.register,
                 new,
                 resources.lifetimes,
                 password_hash=hashed,
                 origin=context.origin,
             )
-        return LoginPayload.signed_in(context, customer, opened, f"Welcome, {customer.name}.")
+        return LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
 
 
 _REGISTRATION_CLOSED: Final = Fault(
@@ -182,13 +178,12 @@ async def _signed_in(context: Context, email: str, password: str) -> LoginPayloa
     opened = await context.write(
         authentication.sign_in, attempt, resources.throttle, resources.lifetimes, origin=origin
     )
-    if opened is None or attempt.customer is None:
+    if opened is None:
         raise Rejected(authentication.WRONG)
-    message = f"Welcome, {attempt.customer.name}."
-    return LoginPayload.signed_in(context, attempt.customer, opened, message)
+    return LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
 
 
-async def _refreshed(context: Context, token: str) -> tuple[CustomerRecord, Opened] | NotRefreshed:
+async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
     """Return a session that is carried on, or why it is not. Raises TooManyAttempts.
 
     Guesses are limited by client, and nobody is kept from a living session by another's. What
@@ -206,8 +201,8 @@ async def _refreshed(context: Context, token: str) -> tuple[CustomerRecord, Open
     limit = throttle.of_account("refresh", owner)
     await context.require_room(limit)
 
-    async def carry_on(db: Transaction) -> tuple[CustomerRecord, Opened] | NotRefreshed:
-        result = await refresh_tokens.carry_on(db, token, origin, context.resources.lifetimes)
+    async def carry_on(db: Transaction) -> Opened | NotRefreshed:
+        result = await refresh_tokens.rotate(db, token, origin, context.resources.lifetimes)
         if not isinstance(result, NotRefreshed):
             await throttle.count(db, limit)
         return result

@@ -98,7 +98,7 @@ class ProfileMutation:
             origin=origin,
         )
         message = context.done("Your password is changed.")
-        return LoginPayload.signed_in(context, customer, opened, message)
+        return LoginPayload.signed_in(context, opened, message)
 
     @strawberry.mutation(
         description="Removes oneself, with the password. The last active admin stays.",

@@ -231,15 +231,15 @@ async def test_link_is_the_same_at_each_try_and_good_for_30_minutes_from_it(
     noon: Database, ada: CustomerRecord, set_clock: SetClock
 ) -> None:
     await ask_reset(noon, ada)
-    tokens = set()
+    links = set()
     for seconds in (0, 15, 3600):
         now = NOON + timedelta(seconds=seconds)
         set_clock(now)
         (letter,) = await claim(noon)
-        tokens.add(token_of(letter))
+        links.add(token_of(letter))
         digest = tokens.digest(tokens.RESET, token_of(letter))
         assert await resets(noon) == [(ada.id, digest, now + timedelta(minutes=30))]
-    assert len(tokens) == 1
+    assert len(links) == 1
 
 
 async def test_database_holds_neither_a_token_nor_a_body(
