@@ -68,6 +68,7 @@ class Resources:
         keys = reloading.get()
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
         database = open_database(settings)
+        throttle, sender = throttle_of(settings, keys), mailer(settings)
         opened = cls(
             database=database,
             readiness=Readiness(database),
@@ -78,9 +79,14 @@ class Resources:
             passwords=Passwords(threads=settings.password_threads, queue=settings.password_queue),
             metrics=metrics or new_metrics(),
             lifetimes=_lifetimes(settings, keys),
-            throttle=throttle_of(settings, keys),
-            mailer=_observed(mailer(settings), tracing),
-            outbox=_outbox(settings, keys),
+            throttle=throttle,
+            mailer=ObservedMailer(sender, tracing.letter) if tracing else sender,
+            outbox=Outbox(
+                pepper=keys.derive("reset links"),
+                reset_url=settings.reset_url,
+                throttle=throttle,
+                letters_per_day=settings.letters_per_day,
+            ),
             posted=asyncio.Event(),
             registration=settings.registration,
             rules=Rules.of(settings),
@@ -126,19 +132,6 @@ def mailer(settings: Settings) -> Mailer:
     """Return what sends letters."""
     url = settings.smtp_url.get_secret_value() if settings.smtp_url else None
     return mailer_of(url, sender=settings.mail_from, console=settings.demo)
-
-
-def _observed(mailer: Mailer, tracing: "telemetry.Tracing | None") -> Mailer:
-    return ObservedMailer(mailer, tracing.letter) if tracing else mailer
-
-
-def _outbox(settings: Settings, keys: KeyRing) -> Outbox:
-    return Outbox(
-        pepper=keys.derive("reset links"),
-        reset_url=settings.reset_url,
-        throttle=throttle_of(settings, keys),
-        letters_per_day=settings.letters_per_day,
-    )
 
 
 def key_store(settings: Settings) -> KeyStore:

@@ -112,7 +112,8 @@ async def record(
     if times > 1:
         fields = [f"{times} times"]
     elif is_configured():  # a command has no log, and says itself what it did
-        db.after_commit(partial(_log_event, action, origin, customer_id))
+        who = {"actor": origin.actor_id, "customer": customer_id, "client": origin.ip_address}
+        db.after_commit(partial(_log.info, "Audit", action=action, **who))
     await db.execute(_INSERT, **_event(action, origin, customer_id, fields, at or clock.now()))
 
 
@@ -274,16 +275,6 @@ def _event(
         ip_address=origin.ip_address,
         user_agent=origin.user_agent,
     )._asdict()
-
-
-def _log_event(action: Action, origin: Origin, customer_id: UUID | None) -> None:
-    _log.info(
-        "Audit",
-        action=action,
-        actor=origin.actor_id,
-        customer=customer_id,
-        client=origin.ip_address,
-    )
 
 
 _INSERT: Final = Query(insert_row(AuditRow), tuple)

@@ -83,9 +83,7 @@ async def check(
     """
     key = mailbox_key(email)
     limits = throttle.of_password("sign-in", key or email.strip().lower(), origin.ip_address)
-    past = await history_by_key(
-        db, key, limits, origin.ip_address, sign_ins=throttle.account_writes
-    )
+    past = await history_by_key(db, throttle, key, limits, origin.ip_address)
     customer = past.customer
     party = Party.of(origin.ip_address, customer.id if customer else key)
     attempt = await _verify(hasher, throttle, limits, past, password, party)
@@ -107,8 +105,8 @@ async def prove(
 ) -> Attempt:
     """Return how the password of somebody who is signed in came out. Raises TooManyAttempts."""
     limits = throttle.of_password("proof", str(customer.id), origin.ip_address)
-    key, sign_ins = canonical_email(customer.email), throttle.account_writes
-    past = await history_by_key(db, key, limits, origin.ip_address, sign_ins=sign_ins)
+    key = canonical_email(customer.email)
+    past = await history_by_key(db, throttle, key, limits, origin.ip_address)
     party = Party.of(origin.ip_address, customer.id)
     past = past._replace(customer=customer)
     return await _verify(hasher, throttle, limits, past, password, party)
@@ -173,7 +171,7 @@ def wrong_password(field: str) -> Fault:
 
 
 async def history_by_key(
-    db: Reader, key: str | None, limits: PasswordLimits, address: str | None, *, sign_ins: int
+    db: Reader, throttle: Throttle, key: str | None, limits: PasswordLimits, address: str | None
 ) -> History:
     """Return what happened to an account by the key of its address, be there one or not."""
     now = clock.now()
@@ -183,7 +181,7 @@ async def history_by_key(
         former_key=email_key_of(key),
         hour_ago=now - _HOUR,
         hour_ahead=now + _HOUR,
-        granted=sign_ins - 1,
+        granted=throttle.account_writes - 1,
         subjects=limits.subjects,
         client=client_of(address),
     )

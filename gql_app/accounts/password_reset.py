@@ -37,17 +37,12 @@ async def request(db: Transaction, email: str, throttle: Throttle, *, origin: Or
     await audit.record(db, Action.RESET_REQUESTED, origin, customer_id=customer_id)
 
 
-def may_be_token(token: str) -> bool:
-    """Return whether a text has the form of a link's token."""
-    return _digest(token) is not None
-
-
 async def resettable(db: Reader, token: str) -> CustomerRecord | None:
     """Return whose password a link's token may reset, if the link is good for them as they are.
 
     Raises Rejected if it is too old.
     """
-    return _good_for(await db.fetch_one(_LINK, digest=_digest(token)))
+    return _good_for(await db.fetch_one(_LINK, digest=tokens.digest(tokens.RESET, token)))
 
 
 async def reset(
@@ -58,7 +53,7 @@ async def reset(
     The account is locked first, and then what counts its failures. Raises Rejected if the token has
     been spent meanwhile.
     """
-    digest = _digest(token)
+    digest = tokens.digest(tokens.RESET, token)
     customer = _good_for(await db.fetch_one(_HOLD, digest=digest))
     spent = await db.fetch_one(_SPEND, digest=digest) if customer else None
     if customer is None or spent is None or spent.issued_on != letters.issued_on(customer):
@@ -81,10 +76,6 @@ def _good_for(row: Sequence[Any] | None) -> CustomerRecord | None:
     if expires_at <= clock.now():
         raise Rejected(_OLD_LINK)
     return customer
-
-
-def _digest(token: str) -> str | None:
-    return tokens.digest(tokens.RESET, token)
 
 
 _WITH_DIGEST: Final = PasswordResetRow.digest == bindparam("digest", type_=Text())

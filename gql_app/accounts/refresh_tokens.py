@@ -8,7 +8,7 @@ each time is recorded.
 """
 
 from datetime import datetime, timedelta
-from enum import Enum, auto
+from enum import Enum
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import CUSTOMER, SESSION, columns
 from gql_app.accounts.sessions import Lifetimes, Opened, SignedIn
 from gql_app.db.tables import CustomerRow, RefreshTokenRow, SessionRow
+from gql_app.errors import Fault, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import Moment, Query, Reader, Transaction
 from gql_app.security import tokens
@@ -27,10 +28,23 @@ from gql_app.security import tokens
 class NotRefreshed(Enum):
     """Why a refresh token is no good."""
 
-    UNKNOWN = auto()
-    ENDED = auto()
-    EXPIRED = auto()
-    REUSED = auto()
+    UNKNOWN = Fault(
+        UserErrorCode.TOKEN_INVALID,
+        "This is no refresh token of this server. Sign in again.",
+        "refresh_token",
+    )
+    ENDED = Fault(
+        UserErrorCode.TOKEN_REVOKED, "The session has ended. Sign in again.", "refresh_token"
+    )
+    EXPIRED = Fault(
+        UserErrorCode.TOKEN_EXPIRED, "The session has expired. Sign in again.", "refresh_token"
+    )
+    REUSED = Fault(
+        UserErrorCode.TOKEN_REUSED,
+        "This refresh token was used before, so somebody may hold a copy: the session has "
+        "been ended. Sign in again.",
+        "refresh_token",
+    )
 
 
 class _Token(NamedTuple):
@@ -65,11 +79,6 @@ async def rotate(
     await sessions.note_client(db, session.customer_id, origin.ip_address)
     successor = tokens.succeeding(lifetimes.pepper, token, spent.salt)
     return await sessions.issue(db, customer, session, successor, lifetimes)
-
-
-def may_be_token(token: str) -> bool:
-    """Return whether a text has the form of a refresh token."""
-    return tokens.digest(tokens.REFRESH, token) is not None
 
 
 async def owner(db: Reader, token: str) -> UUID | None:

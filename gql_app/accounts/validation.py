@@ -109,12 +109,12 @@ def check_new(
     rules: Rules = DEFAULT_RULES,
 ) -> NewCustomer:
     """Return a customer to be, checked. Raises Rejected, with every fault at once."""
-    fields = _Fields()
-    name = fields.take("name", _name, name)
-    email = fields.take("email", rules.email_address, email)
-    password = fields.take("password", partial(rules.password, email=email, name=name), password)
-    phone = None if phone is None else fields.take("phone", phone_number, phone)
-    fields.raise_faults()
+    faults: list[Fault] = []
+    name = _take(faults, "name", _name, name)
+    email = _take(faults, "email", rules.email_address, email)
+    password = _take(faults, "password", partial(rules.password, email=email, name=name), password)
+    phone = None if phone is None else _take(faults, "phone", phone_number, phone)
+    _raise(faults)
     return NewCustomer(name=name, email=email, password=password, phone=phone, is_admin=is_admin)
 
 
@@ -127,7 +127,7 @@ def check_changes(
 
     Of nobody yet, everything changes. Raises Rejected, with every fault at once.
     """
-    fields = _Fields()
+    faults: list[Fault] = []
     values: dict[str, str | bool | None] = {}
     password: str | None = None
     name, email = (customer.name, customer.email) if customer else ("", "")
@@ -136,12 +136,12 @@ def check_changes(
             case "phone", None:
                 values["phone"] = None
             case "phone", str():
-                values["phone"] = fields.take("phone", phone_number, value)
+                values["phone"] = _take(faults, "phone", phone_number, value)
             case "name", str():
-                name = fields.take("name", _name, value)
+                name = _take(faults, "name", _name, value)
                 values |= {"name": name, "name_key": search_key(name)}
             case "email", str():
-                former, email = email, fields.take("email", rules.email_address, value)
+                former, email = email, _take(faults, "email", rules.email_address, value)
                 if email != former:  # what is as it was is not to be written over what follows
                     values |= {"email": email, **email_keys(email)}
             case "password", str():
@@ -149,46 +149,38 @@ def check_changes(
             case (("is_admin" | "is_active"), bool()):
                 values[field] = value
             case _:
-                fields.refuse(field, "This can't be null. Leave it out to keep it as it is.")
+                message = "This can't be null. Leave it out to keep it as it is."
+                faults.append(Fault(UserErrorCode.INVALID, message, field))
     if password is not None:
-        password = fields.take(
-            "password", partial(rules.password, email=email, name=name), password
+        password = _take(
+            faults, "password", partial(rules.password, email=email, name=name), password
         )
-    fields.raise_faults()
+    _raise(faults)
     return Changes(values, password)
 
 
 def check_new_password(text: str, customer: CustomerRecord, rules: Rules) -> str:
     """Return the normal form of a customer's new password. Raises Rejected, about new_password."""
-    fields = _Fields()
+    faults: list[Fault] = []
     rule = partial(rules.password, email=customer.email, name=customer.name)
-    password = fields.take("new_password", rule, text)
-    fields.raise_faults()
+    password = _take(faults, "new_password", rule, text)
+    _raise(faults)
     return password
 
 
-class _Fields:
-    """Several fields, of each of which is returned what is kept; all faults are raised at once."""
+def _take(faults: list[Fault], field: str, rule: Callable[[str], str], text: str) -> str:
+    """Return what a rule makes of a text; what it refuses is added to the faults."""
+    try:
+        return rule(text)
+    except (InvalidLine, PasswordRefused) as why:
+        faults.append(Fault(UserErrorCode(why.reason), why.message, field))
+        return ""
 
-    def __init__(self) -> None:
-        self._faults: list[Fault] = []
 
-    def take(self, field: str, rule: Callable[[str], str], text: str) -> str:
-        """Return what a rule makes of a text, and nothing if it refuses it."""
-        try:
-            return rule(text)
-        except (InvalidLine, PasswordRefused) as why:
-            self.refuse(field, why.message, why.reason)
-            return ""
-
-    def refuse(self, field: str, message: str, code: str = UserErrorCode.INVALID) -> None:
-        """Note a fault."""
-        self._faults.append(Fault(UserErrorCode(code), message, field))
-
-    def raise_faults(self) -> None:
-        """Raise Rejected if there was any fault."""
-        if self._faults:
-            raise Rejected(*self._faults)
+def _raise(faults: Sequence[Fault]) -> None:
+    """Raise Rejected if there is any fault."""
+    if faults:
+        raise Rejected(*faults)
 
 
 def _name(text: str) -> str:

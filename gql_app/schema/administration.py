@@ -8,7 +8,7 @@ from gql_app.accounts import customers, validation
 from gql_app.accounts.authority import Authority
 from gql_app.lib.ids import parse_id
 from gql_app.schema.context import Info
-from gql_app.schema.customers import Customer, CustomerPayload, or_null
+from gql_app.schema.customers import Customer, CustomerPayload, changed_fields, or_null
 from gql_app.schema.payloads import StatusPayload, rejected_as
 from gql_app.schema.permissions import admin
 
@@ -40,10 +40,6 @@ class UpdateCustomerInput:
     password: str | None = strawberry.field(
         description="Ends all of the customer's sessions.", default=strawberry.UNSET
     )
-
-    def changes(self) -> dict[str, str | bool | None]:
-        """Return what is to change by the field's name; null is a value, too."""
-        return {name: value for name, value in vars(self).items() if value is not strawberry.UNSET}
 
 
 @strawberry.type
@@ -90,7 +86,7 @@ class AdministrationMutation:
         """Change a customer."""
         context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
-        customer_id, new = _customer_id(id), input.changes()
+        customer_id, new = _customer_id(id), changed_fields(input)
         customers.refuse_to_change(customer_id, new, by=me.customer.id)
         current = await customers.by_id(context.db, customer_id)
         if current is None:

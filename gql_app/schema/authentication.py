@@ -14,27 +14,7 @@ from gql_app.lib.database import Transaction
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer, or_null
 from gql_app.schema.payloads import Payload, rejected_as
-from gql_app.security.tokens import encode_token
-
-_NOT_REFRESHED: Final = {
-    NotRefreshed.UNKNOWN: Fault(
-        UserErrorCode.TOKEN_INVALID,
-        "This is no refresh token of this server. Sign in again.",
-        "refresh_token",
-    ),
-    NotRefreshed.ENDED: Fault(
-        UserErrorCode.TOKEN_REVOKED, "The session has ended. Sign in again.", "refresh_token"
-    ),
-    NotRefreshed.EXPIRED: Fault(
-        UserErrorCode.TOKEN_EXPIRED, "The session has expired. Sign in again.", "refresh_token"
-    ),
-    NotRefreshed.REUSED: Fault(
-        UserErrorCode.TOKEN_REUSED,
-        "This refresh token was used before, so somebody may hold a copy: the session has "
-        "been ended. Sign in again.",
-        "refresh_token",
-    ),
-}
+from gql_app.security.tokens import REFRESH, digest, encode_token
 
 
 @strawberry.type(description="A token, if the sign-in worked.")
@@ -126,7 +106,7 @@ class AuthenticationMutation:
         if result is NotRefreshed.UNKNOWN:
             context.guessed(Action.REFRESH_REFUSED)
         if isinstance(result, NotRefreshed):
-            raise Rejected(_NOT_REFRESHED[result])
+            raise Rejected(result.value)
         return LoginPayload.signed_in(context, result, "The session goes on.")
 
     @strawberry.mutation(description="Adds whoever asks as a customer, and signs them in.")
@@ -189,7 +169,7 @@ async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
     Guesses are limited by client, and nobody is kept from a living session by another's. What
     can't be a token costs nothing.
     """
-    if not refresh_tokens.may_be_token(token):
+    if digest(REFRESH, token) is None:
         return NotRefreshed.UNKNOWN
     throttle, origin = context.resources.throttle, context.origin
     owner = await refresh_tokens.owner(context.db, token)

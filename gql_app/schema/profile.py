@@ -15,9 +15,10 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.fair_queue import Party
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
-from gql_app.schema.customers import Customer, CustomerPayload
+from gql_app.schema.customers import Customer, CustomerPayload, changed_fields
 from gql_app.schema.payloads import StatusPayload, rejected_as
 from gql_app.schema.permissions import authenticated
+from gql_app.security.tokens import RESET, digest
 
 _NO_MAIL: Final = Fault(
     UserErrorCode.MAIL_NOT_SET_UP,
@@ -36,14 +37,6 @@ class UpdateMeInput:
     )
     current_password: str | None = strawberry.UNSET
 
-    def changes(self) -> dict[str, str | bool | None]:
-        """Return what is to change by the field's name; null is a value, too."""
-        return {
-            name: value
-            for name, value in vars(self).items()
-            if value is not strawberry.UNSET and name != "current_password"
-        }
-
 
 @strawberry.type
 class ProfileMutation:
@@ -58,7 +51,8 @@ class ProfileMutation:
         """Change the caller; a new e-mail address needs the current password."""
         context, me = info.context, await info.context.signed_in()
         throttle, origin = context.resources.throttle, await context.by_caller()
-        changes = validation.check_changes(me.customer, input.changes(), context.resources.rules)
+        new, rules = changed_fields(input, but="current_password"), context.resources.rules
+        changes = validation.check_changes(me.customer, new, rules)
         authority, moves = await _room_to_change(context, me), "email" in changes.values
         answers = throttle.of_taken(origin.ip_address, me.customer.id)
         telling = context.limited(answers, code=UserErrorCode.TAKEN)
@@ -213,7 +207,7 @@ async def _prove(
 
 async def _owner(context: Context, token: str) -> CustomerRecord:
     """Return whose link it is; guesses are counted. Raises Rejected."""
-    if not password_reset.may_be_token(token):
+    if digest(RESET, token) is None:
         raise Rejected(password_reset.SPENT_LINK)
     throttle = context.resources.throttle
     limits = throttle.of_client("reset with", context.origin.ip_address)

@@ -66,28 +66,19 @@ class TokenReport:
     key_id: str | None = strawberry.field(description="Which key signed it.", default=None)
 
     @classmethod
-    def good(cls, claims: Claims) -> Self:
-        """Return the report of a token that opens every field that its customer may see."""
-        return cls(
-            valid=True,
-            message="The token is good.",
-            issued_at=claims.issued_at,
-            expires_at=claims.expires_at,
-            key_id=claims.key_id,
-        )
+    def of(cls, presented: Claims | Unauthenticated | None, why: Unauthenticated | None) -> Self:
+        """Return why a token is refused, or that it opens every field that its customer may see.
 
-    @classmethod
-    def bad(cls, why: Unauthenticated, presented: Claims | Unauthenticated | None) -> Self:
-        """Return why a token is refused; what it says is shown only if it is genuine."""
-        report = cls(valid=False, reason=why.reason, message=why.message)
-        match presented:
-            case Claims():
-                report.expires_at = presented.expires_at
-            case TokenExpired():
-                report.expires_at = presented.expired_at
-            case _:
-                return report
-        report.issued_at, report.key_id = presented.issued_at, presented.key_id
+        What it says is shown only if it is genuine.
+        """
+        report = cls(
+            valid=why is None,
+            reason=why.reason if why else None,
+            message=why.message if why else "The token is good.",
+        )
+        if isinstance(presented, Claims | TokenExpired):
+            report.issued_at, report.expires_at = presented.issued_at, presented.expires_at
+            report.key_id = presented.key_id
         return report
 
 
@@ -104,8 +95,8 @@ class TokenQuery:
         try:
             await info.context.caller()
         except Unauthenticated as why:
-            return TokenReport.bad(why, info.context.presented)
-        return TokenReport.good(info.context.claims())
+            return TokenReport.of(info.context.presented, why)
+        return TokenReport.of(info.context.presented, None)
 
 
 @strawberry.type

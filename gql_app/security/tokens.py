@@ -115,7 +115,7 @@ def decode_token(ring: KeyRing, issuer: Issuer, text: str) -> Claims:
     claims = _checked(token.payload, issuer, key)
     if claims.expires_at <= clock.now():
         raise TokenExpired(
-            issued_at=claims.issued_at, expired_at=claims.expires_at, key_id=claims.key_id
+            issued_at=claims.issued_at, expires_at=claims.expires_at, key_id=claims.key_id
         )
     return claims
 

@@ -149,7 +149,7 @@ def test_token_expires_between_two_uses(tokens: TokenCache, set_clock: SetClock)
     for _ in range(2):
         with pytest.raises(TokenExpired) as caught:
             tokens.read(RING, token)
-        assert caught.value.expired_at == claims.expires_at
+        assert caught.value.expires_at == claims.expires_at
     assert held(tokens) == []
 
 

@@ -6,6 +6,7 @@ First normal forms, then lines, then e-mail addresses, then the keys of names.
 import re
 import unicodedata
 from collections.abc import Collection
+from contextlib import suppress
 from itertools import groupby
 from typing import Final, Literal
 
@@ -255,20 +256,16 @@ def _lower(character: str) -> str:
 
 def _a_label(domain: str) -> str:
     if not domain.isascii():
-        try:
+        with suppress(idna.IDNAError):
             return idna.encode(domain, uts46=True).decode().lower()
-        except idna.IDNAError:
-            pass
     return domain.lower()
 
 
 def _u_label(domain: str) -> str:
     """Return a domain with its A-labels as the U-labels that they mean (RFC 5890)."""
     if "xn--" in domain:
-        try:
+        with suppress(idna.IDNAError):
             return idna.decode(domain)
-        except idna.IDNAError:
-            pass
     return domain
 
 
