@@ -134,8 +134,7 @@ async def update(
         former, customer = customer, await _write(db, customer_id, new)
         await _report_changes(db, former, customer, new.keys(), origin)
     if password_hash is not None:
-        action = Action.PASSWORD_CHANGED
-        customer = await set_password(db, customer, password_hash, action=action, origin=origin)
+        customer = await set_password(db, customer, password_hash, origin=origin)
     elif changes.ends_sessions:
         await sessions.end_all(db, customer_id)
     return customer
@@ -146,8 +145,8 @@ async def set_password(
     customer: CustomerRecord,
     password_hash: str,
     *,
-    action: Action,
     origin: Origin,
+    action: Action = Action.PASSWORD_CHANGED,
 ) -> CustomerRecord:
     """Set a new password, void what could reset it, end every session, and post a letter.
 
@@ -171,8 +170,7 @@ async def change_password(
     origin: Origin,
 ) -> Opened:
     """Set a new password, end every session, and open a new one. Raises Rejected."""
-    action = Action.PASSWORD_CHANGED
-    customer = await set_password(db, customer, password_hash, action=action, origin=origin)
+    customer = await set_password(db, customer, password_hash, origin=origin)
     return await sessions.open_session(db, customer, origin, lifetimes)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID
@@ -16,13 +17,11 @@ from gql_app.accounts.authority import Authority, hold
 from gql_app.accounts.callers import ProvingReader, Unproven
 from gql_app.accounts.records import CustomerRecord, SessionRecord
 from gql_app.accounts.sessions import Caller, SignedIn
-from gql_app.accounts.throttling import REFUSED_AS
 from gql_app.errors import (
     Refusal,
     Rejected,
     TokenMissing,
     TokenRevoked,
-    TooManyAttempts,
     Unauthenticated,
     UserErrorCode,
 )
@@ -39,42 +38,33 @@ MAX_NAME: Final = 100
 """Characters of an operation's name that are logged."""
 
 
+@dataclass(eq=False)
 class Context:
     """One request: never more, for the answers it keeps are true of one request only."""
 
-    operation = ""
+    resources: Resources
+    presented: Claims | Unauthenticated | None
+    """What the token says, why it can't be gone by, or None if there is none."""
+    origin: Origin
+    """Where the request comes from; by_caller() adds whose it is."""
+    request_id: str
+    shield: Callable[[], None] = lambda: None
+    """Has it go on though its client is gone: a guess is to be counted all the same."""
+    operation: str = ""
     """What the operation is called, for the log."""
-    kind = "none"
+    kind: str = "none"
     """Whether it is a query or a mutation, once that is known."""
-    document: Document
+    document: Document = field(init=False)
     """The document that the operation is of, once that is known."""
     caller_id: UUID | None = None
     """The caller, once known, for the log."""
     refusals: frozenset[str] = frozenset()
     """The codes of what its payloads refuse, for the log."""
-    writes = False
+    writes: bool = False
     """Whether a write was begun: then it may be done, however the operation ends."""
     _signed_in: SignedIn | Unauthenticated | None = None
-    _posted = False
-
-    def __init__(
-        self,
-        resources: Resources,
-        *,
-        presented: Claims | Unauthenticated | None,
-        origin: Origin,
-        request_id: str,
-        shield: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.resources: Final = resources
-        self.presented: Final = presented
-        """What the token says, why it can't be gone by, or None if there is none."""
-        self.origin: Final = origin
-        """Where the request comes from; by_caller() adds whose it is."""
-        self.request_id: Final = request_id
-        self.shield: Final = shield
-        """Has it go on though its client is gone: a guess is to be counted all the same."""
-        self._judging = asyncio.Lock()
+    _posted: bool = False
+    _judging: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def facts(self, outcome: str) -> dict[str, str | None]:
         """Return for the log what was asked, by whom, and how it came out."""
@@ -175,15 +165,6 @@ class Context:
         if not self._posted or self.resources.mailer.open:
             return message
         return f"{message} Mail is not set up on this server, so no letter was sent."
-
-    def rejected(self, why: Rejected) -> None:
-        """Note what a mutation refuses."""
-        self.refusals |= {fault.code for fault in why.faults}
-        if isinstance(why, TooManyAttempts):
-            self.resources.metrics.throttled(why.limit)
-            if action := REFUSED_AS.get(why.limit):
-                proof = action is Action.PROOF_THROTTLED
-                self.guessed(action, self.caller_id if proof else None)
 
     def guessed(self, action: Action, customer_id: UUID | None = None) -> None:
         """Note a guess for the audit: at a password of the caller's own, or at a token."""

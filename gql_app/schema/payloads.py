@@ -8,6 +8,8 @@ from typing import Any, Self, TypeVar
 import strawberry
 from graphql.pyutils import snake_to_camel
 
+from gql_app.accounts.audit import Action
+from gql_app.accounts.throttling import REFUSED_AS
 from gql_app.errors import Rejected, TooManyAttempts, UserErrorCode
 from gql_app.schema.context import Context, Info
 
@@ -54,8 +56,15 @@ class Payload:
 
     @classmethod
     def rejected(cls, context: Context, why: Rejected) -> Self:
-        """Return a payload of what was not done, and what is to be mended."""
-        context.rejected(why)
+        """Return a payload of what was not done, and what is to be mended; the request notes it."""
+        context.refusals |= {fault.code for fault in why.faults}
+        retry_after = None
+        if isinstance(why, TooManyAttempts):
+            retry_after = why.retry_after
+            context.resources.metrics.throttled(why.limit)
+            if action := REFUSED_AS.get(why.limit):
+                proof = action is Action.PROOF_THROTTLED
+                context.guessed(action, context.caller_id if proof else None)
         return cls(
             status=Status.ERROR,
             message=str(why),
@@ -67,7 +76,7 @@ class Payload:
                 )
                 for fault in why.faults
             ],
-            retry_after=why.retry_after if isinstance(why, TooManyAttempts) else None,
+            retry_after=retry_after,
         )
 
 

@@ -87,14 +87,7 @@ def encode_token(
     if ring.find(key.id) is None:
         raise KeysGone
     text = jwt.encode(payload, key.secret, key.algorithm, {"kid": key.id, "typ": _TYPE})
-    claims = Claims(
-        customer_id=customer_id,
-        session_id=session_id,
-        issued_at=_moment(issued_at),
-        expires_at=_moment(expires_at),
-        key_id=key.id,
-    )
-    return text, claims
+    return text, _checked(payload, issuer, key)
 
 
 def decode_token(ring: KeyRing, issuer: Issuer, text: str) -> Claims:
@@ -158,8 +151,8 @@ def _checked(payload: Mapping[str, object], issuer: Issuer, key: Key) -> Claims:
     return Claims(
         customer_id=_id(payload.get("sub")),
         session_id=_id(payload.get("sid")),
-        issued_at=_moment(issued_at),
-        expires_at=_moment(expires_at),
+        issued_at=datetime.fromtimestamp(issued_at, UTC),
+        expires_at=datetime.fromtimestamp(expires_at, UTC),
         key_id=key.id,
     )
 
@@ -181,10 +174,6 @@ def _time(claim: object) -> float:
     if not 0 <= claim < _END_OF_TIME:
         raise TokenInvalid
     return claim
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _id(claim: object) -> UUID:
