@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final, NamedTuple, Self
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from gql_app.accounts.records import AuditRecord
 from gql_app.db.tables import AuditRow, DeletedActorRow
@@ -281,5 +281,5 @@ _INSERT: Final = Query(insert_row(AuditRow), tuple)
 _INSERT_DELETED_ACTOR: Final = upsert(DeletedActorRow, update=())
 _NOWHERE: Final = {"ip_address": None, "user_agent": None}
 _KNOWN_FROM: Final = AuditRow.ip_address.is_not(None) | AuditRow.user_agent.is_not(None)
-_OF_CUSTOMER: Final = Condition(AuditRow.customer_id == bindparam("customer_id", type_=Uuid()))
-_OF_ACTION: Final = Condition(AuditRow.action == bindparam("action", type_=Text()))
+_OF_CUSTOMER: Final = Condition(AuditRow.customer_id == bindparam("customer_id"))
+_OF_ACTION: Final = Condition(AuditRow.action == bindparam("action"))

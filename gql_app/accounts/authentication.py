@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Self
 
-from sqlalchemy import Integer, Text, Uuid, bindparam, select, true, update
+from sqlalchemy import Integer, bindparam, select, true, update
 
 from gql_app.accounts import audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
@@ -15,7 +15,7 @@ from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, KnownClientRow, SessionRow, ThrottleRow
 from gql_app.errors import Fault, UserErrorCode
 from gql_app.lib import clock
-from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of
+from gql_app.lib.database import Query, Reader, Transaction, any_of
 from gql_app.lib.fair_queue import Party
 from gql_app.lib.network import client_of
 from gql_app.lib.text import canonical_email, email_key_of, mailbox_key
@@ -208,8 +208,8 @@ _OLDEST_SIGN_IN: Final = (
     select(SessionRow.created_at)
     .where(
         SessionRow.customer_id == CustomerRow.id,
-        SessionRow.created_at > bindparam("hour_ago", type_=Moment()),
-        SessionRow.created_at < bindparam("hour_ahead", type_=Moment()),
+        SessionRow.created_at > bindparam("hour_ago"),
+        SessionRow.created_at < bindparam("hour_ahead"),
     )
     .order_by(SessionRow.created_at.desc())
     .limit(1)
@@ -218,7 +218,7 @@ _OLDEST_SIGN_IN: Final = (
     .scalar_subquery()
 )
 _KNOWN_CLIENT: Final = (KnownClientRow.customer_id == CustomerRow.id) & (
-    KnownClientRow.client == bindparam("client", type_=Text())
+    KnownClientRow.client == bindparam("client")
 )
 _HISTORY: Final[Query[Sequence[Any]]] = Query(
     select(
@@ -233,8 +233,8 @@ _HISTORY: Final[Query[Sequence[Any]]] = Query(
 _HOLD: Final = Query(
     select(*CUSTOMER)
     .where(
-        CustomerRow.id == bindparam("id", type_=Uuid()),
-        CustomerRow.password_hash == bindparam("password_hash", type_=Text()),
+        CustomerRow.id == bindparam("id"),
+        CustomerRow.password_hash == bindparam("password_hash"),
         CustomerRow.is_active,
     )
     .with_for_update(),

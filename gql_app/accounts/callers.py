@@ -17,7 +17,6 @@ from sqlalchemy import (
     ColumnElement,
     Exists,
     Select,
-    Uuid,
     and_,
     bindparam,
     exists,
@@ -31,7 +30,7 @@ from gql_app.accounts.records import CUSTOMER, SESSION, SessionRecord
 from gql_app.accounts.sessions import Caller, SignedIn, lives
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.lib import clock
-from gql_app.lib.database import Moment, Query, Reader, Transaction
+from gql_app.lib.database import Query, Reader, Transaction
 from gql_app.security.tokens import Claims
 
 USE_PRECISION: Final = timedelta(minutes=1)
@@ -145,10 +144,7 @@ def _proof(fields: Iterable[str]) -> Exists:
     It depends on no row, so that the database finds it out once for a statement. A field that
     has no column here can't be proven, so that nobody is: KeyError.
     """
-    expected = (
-        PROVEN_BY[name] == bindparam(f"bearer_{name}", type_=PROVEN_BY[name].type)
-        for name in fields
-    )
+    expected = (PROVEN_BY[name] == bindparam(f"bearer_{name}") for name in fields)
     bearer = (
         select(true())
         .select_from(SessionRow)
@@ -165,15 +161,15 @@ def _as_it_is(row: Sequence[Any]) -> Sequence[Any]:
 def its_session() -> ColumnElement[bool]:
     """Return the condition that a session lives and is its customer's: those of a token."""
     return and_(
-        SessionRow.id == bindparam("session_id", type_=Uuid()),
-        SessionRow.customer_id == bindparam("customer_id", type_=Uuid()),
-        lives(bindparam("now", type_=Moment())),
+        SessionRow.id == bindparam("session_id"),
+        SessionRow.customer_id == bindparam("customer_id"),
+        lives(bindparam("now")),
     )
 
 
 _IN_USE: Final = (
-    SessionRow.last_used_at > bindparam("bearer_lately", type_=Moment()),
-    lives(bindparam("bearer_now", type_=Moment())),
+    SessionRow.last_used_at > bindparam("bearer_lately"),
+    lives(bindparam("bearer_now")),
     CustomerRow.is_active,
 )
 _SIGNED_IN: Final = Query(

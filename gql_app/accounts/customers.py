@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, Uuid, bindparam, or_, select
+from sqlalchemy import ColumnElement, Text, bindparam, or_, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import update as sql_update
 
@@ -270,7 +270,7 @@ def _refusing_taken() -> Iterator[None]:
         raise Rejected(Fault(UserErrorCode.TAKEN, message, "email")) from None
 
 
-_IS_IT: Final = CustomerRow.id == bindparam("id", type_=Uuid())
+_IS_IT: Final = CustomerRow.id == bindparam("id")
 _MASKED: Final = [masked(each.key) if each.key in PRIVATE else each for each in CUSTOMER]
 _BY_ID: Final = Query(select(*CUSTOMER).where(_IS_IT), CustomerRecord._make)
 _SEEN: Final = Query(select(*_MASKED).where(_IS_IT, visible()), CustomerRecord._make)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, delete, select
+from sqlalchemy import bindparam, delete, select
 
 from gql_app.accounts.records import CUSTOMER, CustomerRecord
 from gql_app.accounts.throttling import Throttle
@@ -195,7 +195,7 @@ _POST: Final = insert_row(LetterRow)
 _ISSUE: Final = upsert(PasswordResetRow)
 _UNLOCKED: Final = Query(
     select(*CUSTOMER)
-    .where(CustomerRow.id == bindparam("id", type_=Uuid()))
+    .where(CustomerRow.id == bindparam("id"))
     .with_for_update(read=True, key_share=True, skip_locked=True),
     CustomerRecord._make,
 )

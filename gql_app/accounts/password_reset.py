@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Text, bindparam, delete, select
+from sqlalchemy import bindparam, delete, select
 
 from gql_app.accounts import audit, customers, letters
 from gql_app.accounts.audit import Action, Origin
@@ -78,7 +78,7 @@ def _good_for(row: Sequence[Any] | None) -> CustomerRecord | None:
     return customer
 
 
-_WITH_DIGEST: Final = PasswordResetRow.digest == bindparam("digest", type_=Text())
+_WITH_DIGEST: Final = PasswordResetRow.digest == bindparam("digest")
 _LINK: Final = (
     select(*CUSTOMER, PasswordResetRow.expires_at, PasswordResetRow.issued_on)
     .join(PasswordResetRow, PasswordResetRow.customer_id == CustomerRow.id)

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 
 from gql_app.accounts import audit, sessions
 from gql_app.accounts.audit import Action, Origin
@@ -21,7 +21,7 @@ from gql_app.accounts.sessions import Lifetimes, Opened, SignedIn
 from gql_app.db.tables import CustomerRow, RefreshTokenRow, SessionRow
 from gql_app.errors import Fault, UserErrorCode
 from gql_app.lib import clock
-from gql_app.lib.database import Moment, Query, Reader, Transaction
+from gql_app.lib.database import Query, Reader, Transaction
 from gql_app.security import tokens
 
 
@@ -139,17 +139,15 @@ async def _locked(db: Transaction, token: str) -> _Token | None:
     return await db.fetch_one(_LOCKED, digest=digest)
 
 
-_NOW: Final = bindparam("now", type_=Moment())
+_NOW: Final = bindparam("now")
 _COLUMNS: Final = columns(RefreshTokenRow, _Token._fields)
-_BY_DIGEST: Final = select(*_COLUMNS).where(
-    RefreshTokenRow.digest == bindparam("digest", type_=Text())
-)
+_BY_DIGEST: Final = select(*_COLUMNS).where(RefreshTokenRow.digest == bindparam("digest"))
 _TOKEN: Final = Query(_BY_DIGEST, _Token._make)
 _LOCKED: Final = Query(_BY_DIGEST.with_for_update(), _Token._make)
 _SPEND: Final = Query(
     update(RefreshTokenRow)
     .where(
-        RefreshTokenRow.digest == bindparam("of_digest", type_=Text()),
+        RefreshTokenRow.digest == bindparam("of_digest"),
         RefreshTokenRow.spent_at.is_(None),
         RefreshTokenRow.expires_at > _NOW,
         RefreshTokenRow.session_id.in_(select(SessionRow.id).where(sessions.lives(_NOW))),
@@ -161,21 +159,21 @@ _SPEND: Final = Query(
 _SESSION: Final = Query(
     select(*CUSTOMER, *SESSION, SessionRow.ended_at)
     .join(SessionRow, SessionRow.customer_id == CustomerRow.id)
-    .where(SessionRow.id == bindparam("session_id", type_=Uuid())),
+    .where(SessionRow.id == bindparam("session_id")),
     lambda row: (SignedIn.of(row[:-1]), row[-1]),
 )
 _EXTEND: Final = Query(
     update(SessionRow)
-    .where(SessionRow.id == bindparam("of_id", type_=Uuid()))
+    .where(SessionRow.id == bindparam("of_id"))
     .values(
-        expires_at=bindparam("expires", type_=Moment()),
-        last_used_at=bindparam("used", type_=Moment()),
+        expires_at=bindparam("expires"),
+        last_used_at=bindparam("used"),
     ),
     tuple,
 )
 _OWNER: Final[Query[UUID]] = Query(
     select(SessionRow.customer_id)
     .join(RefreshTokenRow, RefreshTokenRow.session_id == SessionRow.id)
-    .where(RefreshTokenRow.digest == bindparam("digest", type_=Text())),
+    .where(RefreshTokenRow.digest == bindparam("digest")),
     lambda row: row[0],
 )

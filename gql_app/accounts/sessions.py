@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, Uuid, bindparam, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, delete, select, tuple_, update
 
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
@@ -18,7 +18,7 @@ from gql_app.accounts.records import CUSTOMER, SESSION, CustomerRecord, SessionR
 from gql_app.db.tables import CustomerRow, KnownClientRow, RefreshTokenRow, SessionRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
-from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of, insert_row, upsert
+from gql_app.lib.database import Query, Reader, Transaction, any_of, insert_row, upsert
 from gql_app.lib.ids import new_id
 from gql_app.lib.network import client_of
 from gql_app.security import tokens
@@ -265,12 +265,12 @@ async def _end(db: Transaction, *conditions: ColumnElement[bool]) -> Sequence[UU
 
 _INSERT: Final = Query(insert_row(SessionRow), tuple)
 _INSERT_TOKEN: Final = Query(insert_row(RefreshTokenRow), tuple)
-_MOMENT: Final = bindparam("moment", type_=Moment())
+_MOMENT: Final = bindparam("moment")
 _OTHERS: Final = (
     select(SessionRow.id)
     .where(
-        SessionRow.customer_id == bindparam("whose", type_=Uuid()),
-        SessionRow.id != bindparam("newest", type_=Uuid()),
+        SessionRow.customer_id == bindparam("whose"),
+        SessionRow.id != bindparam("newest"),
         lives(_MOMENT),
     )
     .order_by(SessionRow.created_at.desc(), SessionRow.id.desc())
@@ -283,14 +283,14 @@ _END_OLDEST: Final = Query(
 )
 _LIVING: Final = Query(
     select(*SESSION)
-    .where(any_of(SessionRow.customer_id, "customer_ids"), lives(bindparam("now", type_=Moment())))
+    .where(any_of(SessionRow.customer_id, "customer_ids"), lives(bindparam("now")))
     .order_by(SessionRow.created_at.desc(), SessionRow.id.desc()),
     SessionRecord._make,
 )
 _SEEN_AT: Final[Query[datetime]] = Query(
     select(KnownClientRow.seen_at).where(
-        KnownClientRow.customer_id == bindparam("customer_id", type_=Uuid()),
-        KnownClientRow.client == bindparam("client", type_=Text()),
+        KnownClientRow.customer_id == bindparam("customer_id"),
+        KnownClientRow.client == bindparam("client"),
     ),
     lambda row: row[0],
 )
