@@ -21,7 +21,7 @@ from gql_app.accounts.sessions import Lifetimes, Opened, SignedIn
 from gql_app.db.tables import CustomerRow, RefreshTokenRow, SessionRow
 from gql_app.errors import Fault, UserErrorCode
 from gql_app.lib import clock
-from gql_app.lib.database import Query, Reader, Transaction
+from gql_app.lib.database import Moment, Query, Reader, Transaction
 from gql_app.security import tokens
 
 
@@ -139,7 +139,7 @@ async def _locked(db: Transaction, token: str) -> _Token | None:
     return await db.fetch_one(_LOCKED, digest=digest)
 
 
-_NOW: Final = bindparam("now")
+_NOW: Final = bindparam("now", type_=Moment())
 _COLUMNS: Final = columns(RefreshTokenRow, _Token._fields)
 _BY_DIGEST: Final = select(*_COLUMNS).where(RefreshTokenRow.digest == bindparam("digest"))
 _TOKEN: Final = Query(_BY_DIGEST, _Token._make)

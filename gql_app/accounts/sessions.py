@@ -18,7 +18,7 @@ from gql_app.accounts.records import CUSTOMER, SESSION, CustomerRecord, SessionR
 from gql_app.db.tables import CustomerRow, KnownClientRow, RefreshTokenRow, SessionRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
-from gql_app.lib.database import Query, Reader, Transaction, any_of, insert_row, upsert
+from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of, insert_row, upsert
 from gql_app.lib.ids import new_id
 from gql_app.lib.network import client_of
 from gql_app.security import tokens
@@ -265,7 +265,7 @@ async def _end(db: Transaction, *conditions: ColumnElement[bool]) -> Sequence[UU
 
 _INSERT: Final = Query(insert_row(SessionRow), tuple)
 _INSERT_TOKEN: Final = Query(insert_row(RefreshTokenRow), tuple)
-_MOMENT: Final = bindparam("moment")
+_MOMENT: Final = bindparam("moment", type_=Moment())
 _OTHERS: Final = (
     select(SessionRow.id)
     .where(

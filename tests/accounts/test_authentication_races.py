@@ -23,7 +23,7 @@ THROTTLE = Throttle(key=b"key of the tests", attempts=100, client_attempts=1000,
 
 
 async def reset(database: Database, token: str, password_hash: str) -> str | None:
-    """Use a link; tell the code it is rejected with, if it is."""
+    """Use a link; return the code it is rejected with, if it is."""
     try:
         async with database.transaction() as db:
             await password_reset.reset(

@@ -1,4 +1,4 @@
-"""Letters: written down with the deed, composed when they are sent, and voided."""
+"""Letters: written down with the change, composed when they are sent, and voided."""
 
 import asyncio
 from datetime import timedelta

@@ -141,10 +141,10 @@ async def test_an_ended_session_keeps_the_moment_it_first_ended(
     set_clock(NOON)
     ada = await add_customer(database, "Ada")
     first, second = await open_session(database, ada), await open_session(database, ada)
-    for moment, deed in ((NOON + MICROSECOND, end), (NOON + HOUR, end), (NOON + HOUR, end_all)):
+    for moment, ending in ((NOON + MICROSECOND, end), (NOON + HOUR, end), (NOON + HOUR, end_all)):
         set_clock(moment)
         async with database.transaction() as db:
-            await deed(db, first)
+            await ending(db, first)
     ended = [(await get_row(database, SessionRow, row.id)).ended_at for row in (first, second)]
     assert ended == [NOON + MICROSECOND, NOON + HOUR]
 

@@ -65,7 +65,7 @@ def store(tmp_path: Path) -> KeyStore:
 
 
 def reason(read: Callable[[], Claims]) -> TokenReason | None:
-    """Tell why a token is refused, or None if it is good."""
+    """Return why a token is refused, or None if it is good."""
     try:
         read()
     except Unauthenticated as why:
@@ -87,7 +87,7 @@ def of_length(number: int, length: int) -> str:
 
 
 def held(tokens: TokenCache) -> list[str]:
-    """Tell which tokens are kept, the one that goes first at the beginning."""
+    """Return which tokens are kept, the one that goes first at the beginning."""
     kept = list(tokens._cached)  # noqa: SLF001 — what is kept shows nowhere else
     assert tokens._bytes == sum(map(len, kept))  # noqa: SLF001
     return kept

@@ -58,7 +58,7 @@ def test_key_of_what_is_typed_is_that_of_the_mailbox_if_it_can_be_one(
     assert mailbox_key(typed) == key
 
 
-def test_special_use_domains_are_told_from_others_with_all_below_them() -> None:
+def test_special_use_domains_are_recognised_with_all_below_them() -> None:
     addresses = ("a@test", "a@b.test", "a@latest.com", "a@test.com", "a@b.invalid")
     assert [special_use(each) for each in addresses] == ["test", "test", None, None, "invalid"]
     taken = ("corp.test", "invalid")
