@@ -186,12 +186,8 @@ async def stream(db: Reader) -> AsyncIterator[AuditRecord]:
         window = Window(MAX_SIZE, after=page.cursor(page.rows[-1]))
 
 
-class _Kind(NamedTuple):
-    """What is counted together."""
-
-    action: Action
-    ip_address: str | None
-    customer_id: UUID | None
+_Kind = tuple[Action, str | None, UUID | None]
+"""What is counted together: what it was, where it came from, and at whose account."""
 
 
 @dataclass(slots=True)
@@ -221,9 +217,9 @@ class Guesses:
 
         Clients beyond MAX_GUESS_COUNTS are counted as one of no address.
         """
-        kind = _Kind(action, origin.ip_address, customer_id)
+        kind: _Kind = (action, origin.ip_address, customer_id)
         if kind not in self._counts and len(self._counts) >= MAX_GUESS_COUNTS:
-            kind, origin = _Kind(action, None, None), Origin()
+            kind, origin = (action, None, None), Origin()
         if kind not in self._counts:
             self._counts[kind] = _Count(origin, self._now())
             self.first.set()
@@ -254,8 +250,8 @@ class Guesses:
 
 
 async def _record_guesses(db: Transaction, guesses: Sequence[tuple[_Kind, Origin, int]]) -> None:
-    for kind, origin, number in guesses:
-        await record(db, kind.action, origin, customer_id=kind.customer_id, times=number)
+    for (action, _, customer_id), origin, number in guesses:
+        await record(db, action, origin, customer_id=customer_id, times=number)
 
 
 def _event(

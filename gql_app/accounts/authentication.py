@@ -182,7 +182,7 @@ async def history_by_key(
         hour_ago=now - _HOUR,
         hour_ahead=now + _HOUR,
         granted=throttle.account_writes - 1,
-        subjects=limits.subjects,
+        subjects=[limit.subject for limit in limits.all],
         client=client_of(address),
     )
     return History.of(rows, key)

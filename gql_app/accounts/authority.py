@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select
 
 from gql_app.accounts.authentication import wrong_password
-from gql_app.accounts.callers import its_session
+from gql_app.accounts.callers import ITS_SESSION
 from gql_app.accounts.records import CUSTOMER, CustomerRecord
 from gql_app.accounts.sessions import SignedIn
 from gql_app.db.tables import CustomerRow, SessionRow
@@ -69,4 +69,4 @@ def _accounts(*, with_admins: bool) -> Query[CustomerRecord]:
 
 _ACCOUNTS: Final = _accounts(with_admins=False)
 _ACCOUNTS_AND_ADMINS: Final = _accounts(with_admins=True)
-_LIVING_SESSION: Final = Query(select(SessionRow.id).where(its_session()).with_for_update(), tuple)
+_LIVING_SESSION: Final = Query(select(SessionRow.id).where(ITS_SESSION).with_for_update(), tuple)

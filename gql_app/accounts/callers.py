@@ -13,17 +13,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Exists,
-    Select,
-    and_,
-    bindparam,
-    exists,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import Exists, Select, and_, bindparam, exists, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from gql_app.accounts.records import CUSTOMER, SESSION, SessionRecord
@@ -135,7 +125,7 @@ def _proving(query: Query[T], fields: tuple[str, ...]) -> Query[Sequence[Any]]:
     """Return a query on the condition that its caller is proven, with the proof as last column."""
     assert isinstance(query.statement, Select)  # noqa: S101 — for mypy
     proof = _proof(fields)
-    return Query(query.statement.where(proof).add_columns(proof.label("proof")), _as_it_is)
+    return Query(query.statement.where(proof).add_columns(proof.label("proof")), tuple)
 
 
 def _proof(fields: Iterable[str]) -> Exists:
@@ -154,19 +144,12 @@ def _proof(fields: Iterable[str]) -> Exists:
     return exists(bearer.correlate(None))
 
 
-def _as_it_is(row: Sequence[Any]) -> Sequence[Any]:
-    return row
-
-
-def its_session() -> ColumnElement[bool]:
-    """Return the condition that a session lives and is its customer's: those of a token."""
-    return and_(
-        SessionRow.id == bindparam("session_id"),
-        SessionRow.customer_id == bindparam("customer_id"),
-        lives(bindparam("now")),
-    )
-
-
+ITS_SESSION: Final = and_(
+    SessionRow.id == bindparam("session_id"),
+    SessionRow.customer_id == bindparam("customer_id"),
+    lives(bindparam("now")),
+)
+"""The condition that a session lives and is its customer's: both are those of a token."""
 _IN_USE: Final = (
     SessionRow.last_used_at > bindparam("bearer_lately"),
     lives(bindparam("bearer_now")),
@@ -175,6 +158,6 @@ _IN_USE: Final = (
 _SIGNED_IN: Final = Query(
     select(*CUSTOMER, *SESSION)
     .join(SessionRow, SessionRow.customer_id == CustomerRow.id)
-    .where(its_session(), CustomerRow.is_active),
+    .where(ITS_SESSION, CustomerRow.is_active),
     SignedIn.of,
 )

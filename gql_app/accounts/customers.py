@@ -22,7 +22,8 @@ from gql_app.lib.database import IntegrityViolation, Query, Reader, Transaction,
 from gql_app.lib.ids import new_id
 from gql_app.lib.text import canonical_email, email_key_of, mailbox_key, search_key
 
-_OWN_CREDENTIALS: Final = {
+_OWN: Final = {
+    "id": "This is your own account. Remove it with deleteMe.",
     "email": "This is your own e-mail address. Change it with updateMe.",
     "password": "This is your own password. Change it with changePassword.",
 }
@@ -192,20 +193,14 @@ def not_found() -> Rejected:
     return Rejected(Fault(UserErrorCode.NOT_FOUND, "There is no such customer.", "id"))
 
 
-def refuse_to_change(customer_id: UUID, fields: Collection[str], *, by: UUID) -> None:
-    """Raise Rejected if an admin changes of themself what takes their current password."""
-    own = [field for field in _OWN_CREDENTIALS if field in fields and customer_id == by]
+def refuse_own(customer_id: UUID, fields: Collection[str], *, by: UUID) -> None:
+    """Raise Rejected if an admin does to themself what takes their current password.
+
+    `fields` are those that are changed, or the id alone if the customer is deleted.
+    """
+    own = [field for field in _OWN if field in fields and customer_id == by]
     if own:
-        raise Rejected(
-            *(Fault(UserErrorCode.INVALID, _OWN_CREDENTIALS[each], each) for each in own)
-        )
-
-
-def refuse_to_delete(customer_id: UUID, *, by: UUID | None) -> None:
-    """Raise Rejected if an admin deletes themself, which takes their current password."""
-    if customer_id == by:
-        message = "This is your own account. Remove it with deleteMe."
-        raise Rejected(Fault(UserErrorCode.INVALID, message, "id"))
+        raise Rejected(*(Fault(UserErrorCode.INVALID, _OWN[each], each) for each in own))
 
 
 def has_address() -> ColumnElement[bool]:

@@ -161,11 +161,11 @@ def check_changes(
 
 def check_new_password(text: str, customer: CustomerRecord, rules: Rules) -> str:
     """Return the normal form of a customer's new password. Raises Rejected, about new_password."""
-    faults: list[Fault] = []
-    rule = partial(rules.password, email=customer.email, name=customer.name)
-    password = _take(faults, "new_password", rule, text)
-    _raise(faults)
-    return password
+    try:
+        return rules.password(text, email=customer.email, name=customer.name)
+    except PasswordRefused as why:
+        fault = Fault(UserErrorCode(why.reason), why.message, "new_password")
+        raise Rejected(fault) from None
 
 
 def _take(faults: list[Fault], field: str, rule: Callable[[str], str], text: str) -> str:

@@ -8,7 +8,7 @@ from gql_app.accounts import customers, validation
 from gql_app.accounts.authority import Authority
 from gql_app.lib.ids import parse_id
 from gql_app.schema.context import Info
-from gql_app.schema.customers import Customer, CustomerPayload, changed_fields, or_null
+from gql_app.schema.customers import Customer, CustomerPayload, provided
 from gql_app.schema.payloads import StatusPayload, rejected_as
 from gql_app.schema.permissions import admin
 
@@ -54,14 +54,7 @@ class AdministrationMutation:
         """Add a customer."""
         context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
-        new = validation.check_new(
-            name=input.name,
-            email=input.email,
-            password=input.password,
-            phone=or_null(input.phone),
-            is_admin=input.is_admin,
-            rules=context.resources.rules,
-        )
+        new = validation.check_new(**provided(input), rules=context.resources.rules)
         hashed = await context.resources.passwords.hash(new.password, origin.party)
         customer = await context.write_as(
             Authority(me, admin=True),
@@ -86,8 +79,8 @@ class AdministrationMutation:
         """Change a customer."""
         context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
-        customer_id, new = _customer_id(id), changed_fields(input)
-        customers.refuse_to_change(customer_id, new, by=me.customer.id)
+        customer_id, new = _customer_id(id), provided(input)
+        customers.refuse_own(customer_id, new, by=me.customer.id)
         current = await customers.by_id(context.db, customer_id)
         if current is None:
             raise customers.not_found()
@@ -116,7 +109,7 @@ class AdministrationMutation:
         """Delete a customer."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
         customer_id = _customer_id(id)
-        customers.refuse_to_delete(customer_id, by=origin.actor_id)
+        customers.refuse_own(customer_id, ["id"], by=me.customer.id)
         authority = Authority(me, admin=True, targets=(customer_id,), unseats=True)
         await info.context.write_as(authority, customers.delete, customer_id, origin=origin)
         return StatusPayload.success("The customer is gone.")

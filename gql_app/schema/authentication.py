@@ -12,7 +12,7 @@ from gql_app.accounts.sessions import Opened, SignedIn
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction
 from gql_app.schema.context import Context, Info
-from gql_app.schema.customers import Customer, or_null
+from gql_app.schema.customers import Customer, provided
 from gql_app.schema.payloads import Payload, rejected_as
 from gql_app.security.tokens import REFRESH, digest, encode_token
 
@@ -118,16 +118,10 @@ class AuthenticationMutation:
             raise Rejected(_REGISTRATION_CLOSED)
         throttle, address = resources.throttle, context.origin.ip_address
         limits = throttle.of_client("register", address)
-        await context.require_room(*limits)
+        await throttle.require_room(context.db, *limits)
         async with context.limited(throttle.of_taken(address), code=UserErrorCode.TAKEN):
             await context.write(throttle.count, *limits)
-            new = validation.check_new(
-                name=input.name,
-                email=input.email,
-                password=input.password,
-                phone=or_null(input.phone),
-                rules=resources.rules,
-            )
+            new = validation.check_new(**provided(input), rules=resources.rules)
             hashed = await resources.passwords.hash(new.password, context.origin.party)
             opened = await context.write(
                 customers.register,
@@ -175,11 +169,11 @@ async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
     owner = await refresh_tokens.owner(context.db, token)
     if owner is None:
         guesses = throttle.of_client("refresh", origin.ip_address)
-        await context.require_room(*guesses)
+        await throttle.require_room(context.db, *guesses)
         await context.write(throttle.count, *guesses)
         return NotRefreshed.UNKNOWN
     limit = throttle.of_account("refresh", owner)
-    await context.require_room(limit)
+    await throttle.require_room(context.db, limit)
 
     async def carry_on(db: Transaction) -> Opened | NotRefreshed:
         result = await refresh_tokens.rotate(db, token, origin, context.resources.lifetimes)

@@ -142,17 +142,13 @@ class Context:
                     return result
         return await work(self.db, await self.caller())
 
-    async def require_room(self, *limits: Limit) -> None:
-        """Raise TooManyAttempts unless there is room for another attempt."""
-        await self.resources.throttle.require_room(self.db, *limits)
-
     @asynccontextmanager
     async def limited(self, limits: Sequence[Limit], *, code: UserErrorCode) -> AsyncIterator[None]:
         """Count against limits what is rejected with a code within the block.
 
         Raises TooManyAttempts if there is no room for it.
         """
-        await self.require_room(*limits)
+        await self.resources.throttle.require_room(self.db, *limits)
         try:
             yield
         except Rejected as why:

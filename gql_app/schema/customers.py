@@ -158,12 +158,7 @@ class CustomerFilter:
 
     def rule(self) -> customer_lists.Filter:
         """Return the rules' filter."""
-        return customer_lists.Filter(
-            search=self.search or None,
-            is_admin=or_null(self.is_admin),
-            created_after=or_null(self.created_after),
-            created_before=or_null(self.created_before),
-        )
+        return customer_lists.Filter(**provided(self))._replace(search=self.search or None)
 
 
 @strawberry.input(description="How customers are sorted.")
@@ -253,13 +248,9 @@ def or_null(value: _T | None) -> _T | None:
     return None if value is strawberry.UNSET else value
 
 
-def changed_fields(input: object, *, but: str = "") -> dict[str, str | bool | None]:
-    """Return what an input changes by the field's name; null is a value, too."""
-    return {
-        name: value
-        for name, value in vars(input).items()
-        if value is not strawberry.UNSET and name != but
-    }
+def provided(input: object) -> dict[str, Any]:
+    """Return what an input provides by the field's name; null is a value, too."""
+    return {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
 
 
 class _Wanted(NamedTuple):

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from functools import wraps
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 import strawberry
 from graphql.pyutils import snake_to_camel
@@ -14,6 +14,8 @@ from gql_app.errors import Rejected, TooManyAttempts, UserErrorCode
 from gql_app.schema.context import Context, Info
 
 P = TypeVar("P", bound="Payload")
+Mutation: TypeAlias = Callable[..., Awaitable[P | None]]
+"""What resolves a mutation."""
 strawberry.enum(UserErrorCode, description="What was wrong, for programs to tell apart.")
 
 
@@ -85,12 +87,10 @@ class StatusPayload(Payload):
     """Whether it worked, and no more."""
 
 
-def rejected_as(
-    payload: type[P],
-) -> Callable[[Callable[..., Awaitable[P | None]]], Callable[..., Awaitable[P | None]]]:
+def rejected_as(payload: type[P]) -> Callable[[Mutation[P]], Mutation[P]]:
     """Return the decorator of a mutation whose payload says what it was rejected for."""
 
-    def decorate(resolve: Callable[..., Awaitable[P | None]]) -> Callable[..., Awaitable[P | None]]:
+    def decorate(resolve: Mutation[P]) -> Mutation[P]:
         @wraps(resolve)
         async def answer(self: object, info: Info, **arguments: Any) -> P | None:  # noqa: ANN401 — the resolver's own
             try:

@@ -15,7 +15,7 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.fair_queue import Party
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
-from gql_app.schema.customers import Customer, CustomerPayload, changed_fields
+from gql_app.schema.customers import Customer, CustomerPayload, provided
 from gql_app.schema.payloads import StatusPayload, rejected_as
 from gql_app.schema.permissions import authenticated
 from gql_app.security.tokens import RESET, digest
@@ -51,14 +51,15 @@ class ProfileMutation:
         """Change the caller; a new e-mail address needs the current password."""
         context, me = info.context, await info.context.signed_in()
         throttle, origin = context.resources.throttle, await context.by_caller()
-        new, rules = changed_fields(input, but="current_password"), context.resources.rules
+        new, rules = provided(input), context.resources.rules
+        password = new.pop("current_password", None)
         changes = validation.check_changes(me.customer, new, rules)
         authority, moves = await _room_to_change(context, me), "email" in changes.values
         answers = throttle.of_taken(origin.ip_address, me.customer.id)
         telling = context.limited(answers, code=UserErrorCode.TAKEN)
         async with telling if moves else nullcontext():
             if moves:
-                authority = await _prove(context, authority, input.current_password or None)
+                authority = await _prove(context, authority, password or None)
             customer = await context.write_as(
                 authority, customers.update, me.customer.id, changes, origin=origin
             )
@@ -126,11 +127,9 @@ class PasswordResetMutation:
         context, resources = info.context, info.context.resources
         if not resources.mailer.open:
             raise Rejected(_NO_MAIL)
-        limits = resources.throttle.of_client("reset", context.origin.ip_address)
-        await context.require_room(*limits)
-        await context.write(
-            password_reset.request, email, resources.throttle, origin=context.origin
-        )
+        throttle, origin = resources.throttle, context.origin
+        await throttle.require_room(context.db, *throttle.of_client("reset", origin.ip_address))
+        await context.write(password_reset.request, email, throttle, origin=origin)
         return StatusPayload.success(
             "If there is an account with this address, a letter with a link is on its way."
         )
@@ -162,8 +161,9 @@ async def _room_to_change(context: Context, me: SignedIn) -> Authority:
 
     Raises TooManyAttempts.
     """
-    limit = context.resources.throttle.of_account("change", me.customer.id)
-    await context.require_room(limit)
+    throttle = context.resources.throttle
+    limit = throttle.of_account("change", me.customer.id)
+    await throttle.require_room(context.db, limit)
     return Authority(me, limit=limit)
 
 
@@ -211,7 +211,7 @@ async def _owner(context: Context, token: str) -> CustomerRecord:
         raise Rejected(password_reset.SPENT_LINK)
     throttle = context.resources.throttle
     limits = throttle.of_client("reset with", context.origin.ip_address)
-    await context.require_room(*limits)
+    await throttle.require_room(context.db, *limits)
     customer = await password_reset.resettable(context.db, token)
     if customer is None:
         await context.write(throttle.count, *limits)

@@ -83,7 +83,8 @@ class Passwords:
 
     async def hash(self, password: str, party: Party) -> str:
         """Return the hash of a password that was checked. Raise TooManyAttempts."""
-        return await self._run(partial(_hash, password), party)
+        normal = normalise_password(password)
+        return await self._run(partial(_HASHER.hash, normal), party)
 
     async def verify(self, typed: str, hashed: str | None, party: Party) -> bool:
         """Return whether a password as it was typed matches a hash; False where there is none.
@@ -125,7 +126,3 @@ class Passwords:
                 return await asyncio.get_running_loop().run_in_executor(self._pool, within)
         except QueueFull:
             raise TooManyAttempts(retry_after=RETRY_AFTER, limit="passwords") from None
-
-
-def _hash(password: str) -> str:
-    return _HASHER.hash(normalise_password(password))

@@ -27,7 +27,11 @@ from gql_app.lib.keyring import DuplicateMember, Key, KeyRing, MalformedToken, p
 
 MAX_TOKEN_BYTES: Final = 8 * 1024
 LONGEST_LIFE: Final = 24 * 3600
-"""Seconds from `iat` to `exp` that are always allowed; see _lives_too_long."""
+"""Seconds from `iat` to `exp` that are allowed, or those of the settings if they are more.
+
+Tokens that were issued before the setting was lowered, or by another service that has the secret,
+need not fit it to the second. A token whose `exp` is before its `iat` has expired, or is about to.
+"""
 CLOCK_LEEWAY: Final = 60
 """Seconds that another machine's clock may be ahead; none for `exp`."""
 MAX_TOKENS: Final = 4096
@@ -145,7 +149,7 @@ def _checked(payload: Mapping[str, object], issuer: Issuer, key: Key) -> Claims:
         or not (isinstance(jwt_id, str) and jwt_id)
         or issued_at > soon
         or not_before > soon
-        or _lives_too_long(expires_at - issued_at, issuer)
+        or expires_at - issued_at > max(issuer.ttl, LONGEST_LIFE)
     ):
         raise TokenInvalid
     return Claims(
@@ -155,16 +159,6 @@ def _checked(payload: Mapping[str, object], issuer: Issuer, key: Key) -> Claims:
         expires_at=datetime.fromtimestamp(expires_at, UTC),
         key_id=key.id,
     )
-
-
-def _lives_too_long(seconds: float, issuer: Issuer) -> bool:
-    """Return whether a token lives longer than any that may be issued.
-
-    That is the lifetime of the settings, or a day if that is more: tokens that were issued before
-    the setting was lowered, or by another service that has the secret, need not fit it to the
-    second. A token whose `exp` is before its `iat` has expired, or is about to.
-    """
-    return seconds > max(issuer.ttl, LONGEST_LIFE)
 
 
 def _time(claim: object) -> float:

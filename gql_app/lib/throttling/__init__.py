@@ -72,11 +72,6 @@ class PasswordLimits(NamedTuple):
         """All of them."""
         return (self.pair, *self.clients, self.lockout)
 
-    @property
-    def subjects(self) -> list[str]:
-        """The subjects of all of them."""
-        return [limit.subject for limit in self.all]
-
     def counting(self, *, known: bool) -> tuple[Limit, ...]:
         """Return those that count: strangers' failures keep no known client out."""
         return (self.pair, *self.clients) if known else self.all
@@ -197,7 +192,8 @@ class Limiter(ABC):
         Those are the ones with failures, for to clear others is to wait for who may wait for us.
         Raises the refusal unless there is room.
         """
-        failed = dict(await db.fetch_all(self.counters.hold, subjects=limits.subjects))
+        subjects = [limit.subject for limit in limits.all]
+        failed = dict(await db.fetch_all(self.counters.hold, subjects=subjects))
         self.check(limits.counting(known=known), failed)
         return [limit for limit in (limits.pair, limits.lockout) if limit.subject in failed]
 

@@ -7,13 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gql_app.lib.text import (
-    LONGEST_DECOMPOSITION,
-    MAX_MARKS,
-    TextTooLong,
-    TooManyMarks,
-    normalise,
-)
+from gql_app.lib.text import LONGEST_DECOMPOSITION, MAX_MARKS, TextTooLong, TooManyMarks, normalise
 
 LONGEST = 10
 
