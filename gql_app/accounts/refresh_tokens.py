@@ -165,10 +165,7 @@ _SESSION: Final = Query(
 _EXTEND: Final = Query(
     update(SessionRow)
     .where(SessionRow.id == bindparam("of_id"))
-    .values(
-        expires_at=bindparam("expires"),
-        last_used_at=bindparam("used"),
-    ),
+    .values(expires_at=bindparam("expires"), last_used_at=bindparam("used")),
     tuple,
 )
 _OWNER: Final[Query[UUID]] = Query(

@@ -38,7 +38,7 @@ MAX_NAME: Final = 100
 """Characters of an operation's name that are logged."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Context:
     """One request: never more, for the answers it keeps are true of one request only."""
 

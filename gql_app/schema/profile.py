@@ -108,8 +108,8 @@ class ProfileMutation:
         authority = await _prove(context, authority, password, field="password")
         try:
             await context.write_as(authority, customers.delete, me.customer.id, origin=origin)
-        except Rejected as why:  # about no field, for the input has no id
-            raise Rejected(*(replace(fault, field=None) for fault in why.faults)) from None
+        except Rejected as why:  # the input has no id
+            raise Rejected(*(_without_id(fault) for fault in why.faults)) from None
         return StatusPayload.success("Your account is gone.")
 
 
@@ -156,11 +156,13 @@ class PasswordResetMutation:
         return StatusPayload.success(context.done("Your password is set. Sign in with it."))
 
 
-async def _room_to_change(context: Context, me: SignedIn) -> Authority:
-    """Return the authority of a change of oneself, for which there is room.
+def _without_id(fault: Fault) -> Fault:
+    """Return a fault about no field, if it is about the id."""
+    return replace(fault, field=None) if fault.field == "id" else fault
 
-    Raises TooManyAttempts.
-    """
+
+async def _room_to_change(context: Context, me: SignedIn) -> Authority:
+    """Return the authority to change oneself, if there is room. Raises TooManyAttempts."""
     throttle = context.resources.throttle
     limit = throttle.of_account("change", me.customer.id)
     await throttle.require_room(context.db, limit)
