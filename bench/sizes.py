@@ -17,7 +17,7 @@ from gql_app.accounts.audit import Action
 from gql_app.db.tables import AuditRow, CustomerRow, RefreshTokenRow, Row, SessionRow
 from gql_app.lib.database import Database, insert_row
 from gql_app.lib.ids import new_id
-from gql_app.security import refresh_secrets
+from gql_app.security import tokens
 from tests.databases import migrated_sqlite, postgres_server
 
 COUNT = 100_000
@@ -75,11 +75,9 @@ def _session(customer: Mapping[str, object]) -> dict[str, object]:
 
 def _token(session: Mapping[str, object]) -> dict[str, object]:
     return {
-        "digest": refresh_secrets.digest(
-            refresh_secrets.REFRESH, refresh_secrets.new_refresh_token()
-        ),
+        "digest": tokens.digest(tokens.REFRESH, tokens.new_refresh_token()),
         "session_id": session["id"],
-        "salt": refresh_secrets.new_salt(),
+        "salt": tokens.new_salt(),
         "expires_at": session["expires_at"],
         "spent_at": None,
     }

@@ -24,25 +24,6 @@ from typing import ClassVar, Final
 from gql_app.lib.clock import rfc3339
 from gql_app.lib.database import Unavailable
 
-__all__ = [
-    "AdminRequired",
-    "Fault",
-    "GqlAppError",
-    "KeysGone",
-    "Refusal",
-    "Rejected",
-    "TokenExpired",
-    "TokenInvalid",
-    "TokenMalformed",
-    "TokenMissing",
-    "TokenReason",
-    "TokenRevoked",
-    "TooManyAttempts",
-    "Unauthenticated",
-    "Unavailable",
-    "UserErrorCode",
-]
-
 
 class GqlAppError(Exception):
     """Any error of this program."""
@@ -137,10 +118,10 @@ class TokenExpired(Unauthenticated):
     reason = TokenReason.TOKEN_EXPIRED
     advice = "The token has expired. Sign in again to get a new one."
 
-    def __init__(self, *, issued_at: datetime, expired_at: datetime, key_id: str) -> None:
-        super().__init__(expiredAt=rfc3339(expired_at))
+    def __init__(self, *, issued_at: datetime, expires_at: datetime, key_id: str) -> None:
+        super().__init__(expiredAt=rfc3339(expires_at))
         self.issued_at: Final = issued_at
-        self.expired_at: Final = expired_at
+        self.expires_at: Final = expires_at
         self.key_id: Final = key_id
 
 

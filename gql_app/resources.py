@@ -23,8 +23,7 @@ from gql_app.lib.outbox import Mailer, ObservedMailer, mailer_of
 from gql_app.lib.telemetry import Metrics
 from gql_app.metrics import new_metrics
 from gql_app.security.passwords import Passwords
-from gql_app.security.token_cache import TokenCache
-from gql_app.security.tokens import Issuer
+from gql_app.security.tokens import Issuer, TokenCache
 from gql_app.settings import MIN_SECRET_BYTES, SECRET_REQUIRED, Settings
 
 
@@ -69,6 +68,7 @@ class Resources:
         keys = reloading.get()
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
         database = open_database(settings)
+        throttle, sender = throttle_of(settings, keys), mailer(settings)
         opened = cls(
             database=database,
             readiness=Readiness(database),
@@ -79,9 +79,14 @@ class Resources:
             passwords=Passwords(threads=settings.password_threads, queue=settings.password_queue),
             metrics=metrics or new_metrics(),
             lifetimes=_lifetimes(settings, keys),
-            throttle=throttle_of(settings, keys),
-            mailer=_observed(mailer(settings), tracing),
-            outbox=_outbox(settings, keys),
+            throttle=throttle,
+            mailer=ObservedMailer(sender, tracing.letter) if tracing else sender,
+            outbox=Outbox(
+                pepper=keys.derive("reset links"),
+                reset_url=settings.reset_url,
+                throttle=throttle,
+                letters_per_day=settings.letters_per_day,
+            ),
             posted=asyncio.Event(),
             registration=settings.registration,
             rules=Rules.of(settings),
@@ -127,19 +132,6 @@ def mailer(settings: Settings) -> Mailer:
     """Return what sends letters."""
     url = settings.smtp_url.get_secret_value() if settings.smtp_url else None
     return mailer_of(url, sender=settings.mail_from, console=settings.demo)
-
-
-def _observed(mailer: Mailer, tracing: "telemetry.Tracing | None") -> Mailer:
-    return ObservedMailer(mailer, tracing.letter) if tracing else mailer
-
-
-def _outbox(settings: Settings, keys: KeyRing) -> Outbox:
-    return Outbox(
-        pepper=keys.derive("reset links"),
-        reset_url=settings.reset_url,
-        throttle=throttle_of(settings, keys),
-        letters_per_day=settings.letters_per_day,
-    )
 
 
 def key_store(settings: Settings) -> KeyStore:

@@ -85,7 +85,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 """Where a library may be imported; one that is not named here, nowhere."""
 
 
-NORMALISING: Final = "lib.text.normalization"
+NORMALISING: Final = "lib.text"
 """The one module that normalises Unicode, whose time grows with the square of a hostile text."""
 _NORMAL_FORMS: Final = frozenset({"normalize", "is_normalized", "ucd_3_2_0"})
 

@@ -48,7 +48,7 @@ async def test_purge_tells_how_much_is_gone(
     assert [done.stdout for done in told] == ["3 rows are gone.\n", "0 rows are gone.\n"]
     assert [done.returncode for done in told] == [0, 0]
     set_clock(real)
-    assert len((await sessions.living(resources.database, [customer.id]))[customer.id]) == 1
+    assert len((await sessions.living(resources.database, [customer.id]))[0]) == 1
 
 
 async def test_everybody_is_signed_out_everywhere(

@@ -7,20 +7,14 @@ at passwords and tokens are counted in memory, so that a flood of them writes li
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Final, NamedTuple, Self
 from uuid import UUID
 
-from sqlalchemy import (
-    Text,
-    Uuid,
-    bindparam,
-    delete,
-    select,
-    update,
-)
+from sqlalchemy import bindparam, delete, select, update
 
 from gql_app.accounts.records import AuditRecord
 from gql_app.db.tables import AuditRow, DeletedActorRow
@@ -31,7 +25,6 @@ from gql_app.lib.ids import new_id
 from gql_app.lib.network import canonical
 from gql_app.lib.pagination import MAX_SIZE, NOTHING, Condition, Listing, ListQuery, Window
 from gql_app.lib.telemetry import get_logger, is_configured
-from gql_app.lib.throttling import Counted, Tally
 
 _log: Final = get_logger(__name__)
 
@@ -119,9 +112,9 @@ async def record(
     if times > 1:
         fields = [f"{times} times"]
     elif is_configured():  # a command has no log, and says itself what it did
-        db.after_commit(partial(_log_event, action, origin, customer_id))
-    event = _event(action, origin, customer_id, fields, at or clock.now())
-    await db.execute(_INSERT, **event._asdict())
+        who = {"actor": origin.actor_id, "customer": customer_id, "client": origin.ip_address}
+        db.after_commit(partial(_log.info, "Audit", action=action, **who))
+    await db.execute(_INSERT, **_event(action, origin, customer_id, fields, at or clock.now()))
 
 
 async def record_each(
@@ -129,7 +122,7 @@ async def record_each(
 ) -> None:
     """Record an event of each of many customers, of which the log has no line."""
     now = clock.now()
-    events = [_event(action, origin, each, (), now)._asdict() for each in customer_ids]
+    events = [_event(action, origin, each, (), now) for each in customer_ids]
     if events:
         await db.execute_many(_INSERT, events)
 
@@ -193,12 +186,17 @@ async def stream(db: Reader) -> AsyncIterator[AuditRecord]:
         window = Window(MAX_SIZE, after=page.cursor(page.rows[-1]))
 
 
-class _Kind(NamedTuple):
-    """What is counted together."""
+_Kind = tuple[Action, str | None, UUID | None]
+"""What is counted together: what it was, where it came from, and at whose account."""
 
-    action: Action
-    ip_address: str | None
-    customer_id: UUID | None
+
+@dataclass(slots=True)
+class _Count:
+    """How many guesses of a kind are yet to be recorded, and where the last one came from."""
+
+    origin: Origin
+    due: float
+    number: int = 0
 
 
 class Guesses:
@@ -208,11 +206,10 @@ class Guesses:
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._tally: Final = Tally[_Kind, Origin](
-            interval=GUESS_INTERVAL, size=MAX_GUESS_COUNTS, now=now
-        )
-        self.first: Final = self._tally.first
+        self.first: Final = asyncio.Event()
         """Set when one was noted that is recorded at once."""
+        self._now: Final = now
+        self._counts: Final[dict[_Kind, _Count]] = {}
         self._recording: Final = asyncio.Lock()
 
     def note(self, action: Action, origin: Origin, customer_id: UUID | None = None) -> None:
@@ -220,31 +217,41 @@ class Guesses:
 
         Clients beyond MAX_GUESS_COUNTS are counted as one of no address.
         """
-        kind = _Kind(action, origin.ip_address, customer_id)
-        if self._tally.is_full(kind):
-            kind, origin = _Kind(action, None, None), Origin()
-        self._tally.add(kind, origin)
+        kind: _Kind = (action, origin.ip_address, customer_id)
+        if kind not in self._counts and len(self._counts) >= MAX_GUESS_COUNTS:
+            kind, origin = (action, None, None), Origin()
+        if kind not in self._counts:
+            self._counts[kind] = _Count(origin, self._now())
+            self.first.set()
+        self._counts[kind].origin = origin
+        self._counts[kind].number += 1
 
     async def record(self, database: Database, *, last: bool = False) -> int:
         """Record what is due, or at last everything; return the number of events.
 
-        If that fails, it is due still. Raise Unavailable.
+        If that fails, it is due still. Kinds that did not come again are forgotten. Raise
+        Unavailable.
         """
         async with self._recording:
-            guesses = self._tally.take_due(last=last)
-            if not guesses:
-                return 0
-            try:
+            now, guesses = self._now(), []
+            for kind, count in list(self._counts.items()):
+                if count.due > now and not last:
+                    continue
+                if count.number:
+                    guesses.append((kind, count.origin, count.number))
+                else:
+                    del self._counts[kind]
+            if guesses:
                 await database.transact(_record_guesses, guesses)
-            except Exception:
-                self._tally.put_back(guesses)
-                raise
+            for kind, _, number in guesses:
+                self._counts[kind].number -= number
+                self._counts[kind].due = now + GUESS_INTERVAL
             return len(guesses)
 
 
-async def _record_guesses(db: Transaction, guesses: Sequence[Counted[_Kind, Origin]]) -> None:
-    for kind, origin, number in guesses:
-        await record(db, kind.action, origin, customer_id=kind.customer_id, times=number)
+async def _record_guesses(db: Transaction, guesses: Sequence[tuple[_Kind, Origin, int]]) -> None:
+    for (action, _, customer_id), origin, number in guesses:
+        await record(db, action, origin, customer_id=customer_id, times=number)
 
 
 def _event(
@@ -253,7 +260,7 @@ def _event(
     customer_id: UUID | None,
     fields: Sequence[str],
     at: datetime,
-) -> AuditRecord:
+) -> dict[str, object]:
     return AuditRecord(
         id=new_id(),
         at=at,
@@ -263,22 +270,12 @@ def _event(
         fields=list(fields),
         ip_address=origin.ip_address,
         user_agent=origin.user_agent,
-    )
-
-
-def _log_event(action: Action, origin: Origin, customer_id: UUID | None) -> None:
-    _log.info(
-        "Audit",
-        action=action,
-        actor=origin.actor_id,
-        customer=customer_id,
-        client=canonical(origin.ip_address) if origin.ip_address else None,
-    )
+    )._asdict()
 
 
 _INSERT: Final = Query(insert_row(AuditRow), tuple)
 _INSERT_DELETED_ACTOR: Final = upsert(DeletedActorRow, update=())
 _NOWHERE: Final = {"ip_address": None, "user_agent": None}
 _KNOWN_FROM: Final = AuditRow.ip_address.is_not(None) | AuditRow.user_agent.is_not(None)
-_OF_CUSTOMER: Final = Condition(AuditRow.customer_id == bindparam("customer_id", type_=Uuid()))
-_OF_ACTION: Final = Condition(AuditRow.action == bindparam("action", type_=Text()))
+_OF_CUSTOMER: Final = Condition(AuditRow.customer_id == bindparam("customer_id"))
+_OF_ACTION: Final = Condition(AuditRow.action == bindparam("action"))

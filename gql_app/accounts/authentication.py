@@ -5,17 +5,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Self
 
-from sqlalchemy import Integer, Text, Uuid, bindparam, select, true, update
+from sqlalchemy import Integer, bindparam, select, true, update
 
 from gql_app.accounts import audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import CustomerRecord, columns
+from gql_app.accounts.records import CUSTOMER, CustomerRecord
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, KnownClientRow, SessionRow, ThrottleRow
 from gql_app.errors import Fault, UserErrorCode
 from gql_app.lib import clock
-from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of
+from gql_app.lib.database import Query, Reader, Transaction, any_of
 from gql_app.lib.fair_queue import Party
 from gql_app.lib.network import client_of
 from gql_app.lib.text import canonical_email, email_key_of, mailbox_key
@@ -83,9 +83,7 @@ async def check(
     """
     key = mailbox_key(email)
     limits = throttle.of_password("sign-in", key or email.strip().lower(), origin.ip_address)
-    past = await history_by_key(
-        db, key, limits, origin.ip_address, sign_ins=throttle.account_writes
-    )
+    past = await history_by_key(db, throttle, key, limits, origin.ip_address)
     customer = past.customer
     party = Party.of(origin.ip_address, customer.id if customer else key)
     attempt = await _verify(hasher, throttle, limits, past, password, party)
@@ -107,8 +105,8 @@ async def prove(
 ) -> Attempt:
     """Return how the password of somebody who is signed in came out. Raises TooManyAttempts."""
     limits = throttle.of_password("proof", str(customer.id), origin.ip_address)
-    key, sign_ins = canonical_email(customer.email), throttle.account_writes
-    past = await history_by_key(db, key, limits, origin.ip_address, sign_ins=sign_ins)
+    key = canonical_email(customer.email)
+    past = await history_by_key(db, throttle, key, limits, origin.ip_address)
     party = Party.of(origin.ip_address, customer.id)
     past = past._replace(customer=customer)
     return await _verify(hasher, throttle, limits, past, password, party)
@@ -173,7 +171,7 @@ def wrong_password(field: str) -> Fault:
 
 
 async def history_by_key(
-    db: Reader, key: str | None, limits: PasswordLimits, address: str | None, *, sign_ins: int
+    db: Reader, throttle: Throttle, key: str | None, limits: PasswordLimits, address: str | None
 ) -> History:
     """Return what happened to an account by the key of its address, be there one or not."""
     now = clock.now()
@@ -183,8 +181,8 @@ async def history_by_key(
         former_key=email_key_of(key),
         hour_ago=now - _HOUR,
         hour_ahead=now + _HOUR,
-        granted=sign_ins - 1,
-        subjects=limits.subjects,
+        granted=throttle.account_writes - 1,
+        subjects=[limit.subject for limit in limits.all],
         client=client_of(address),
     )
     return History.of(rows, key)
@@ -206,13 +204,12 @@ async def _verify(
     return replace(attempt, proven=await hasher.verify(password, hashed, party))
 
 
-_RECORD: Final = columns(CustomerRow, CustomerRecord._fields)
 _OLDEST_SIGN_IN: Final = (
     select(SessionRow.created_at)
     .where(
         SessionRow.customer_id == CustomerRow.id,
-        SessionRow.created_at > bindparam("hour_ago", type_=Moment()),
-        SessionRow.created_at < bindparam("hour_ahead", type_=Moment()),
+        SessionRow.created_at > bindparam("hour_ago"),
+        SessionRow.created_at < bindparam("hour_ahead"),
     )
     .order_by(SessionRow.created_at.desc())
     .limit(1)
@@ -221,11 +218,11 @@ _OLDEST_SIGN_IN: Final = (
     .scalar_subquery()
 )
 _KNOWN_CLIENT: Final = (KnownClientRow.customer_id == CustomerRow.id) & (
-    KnownClientRow.client == bindparam("client", type_=Text())
+    KnownClientRow.client == bindparam("client")
 )
 _HISTORY: Final[Query[Sequence[Any]]] = Query(
     select(
-        ThrottleRow.subject, ThrottleRow.times, KnownClientRow.seen_at, _OLDEST_SIGN_IN, *_RECORD
+        ThrottleRow.subject, ThrottleRow.times, KnownClientRow.seen_at, _OLDEST_SIGN_IN, *CUSTOMER
     )
     .select_from(select(true()).subquery())
     .outerjoin(CustomerRow, customers.has_address())
@@ -234,10 +231,10 @@ _HISTORY: Final[Query[Sequence[Any]]] = Query(
     tuple,
 )
 _HOLD: Final = Query(
-    select(*_RECORD)
+    select(*CUSTOMER)
     .where(
-        CustomerRow.id == bindparam("id", type_=Uuid()),
-        CustomerRow.password_hash == bindparam("password_hash", type_=Text()),
+        CustomerRow.id == bindparam("id"),
+        CustomerRow.password_hash == bindparam("password_hash"),
         CustomerRow.is_active,
     )
     .with_for_update(),

@@ -1,6 +1,4 @@
-"""Callers: who is asking, by the session of the token that they bear, and what they may change.
-
-Whoever may do a thing is decided in the transaction that does it: see Authority and hold().
+"""Callers: who is asking, by the session of the token that they bear.
 
 To judge a caller and then to read is two round trips. The first says nothing new unless a session
 has ended or its customer has changed, so that one does most of the time: it reads as for the
@@ -10,22 +8,19 @@ row and no count proves anybody, only what this column says.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Exists, Select, Uuid, bindparam, exists, select, true, update
+from sqlalchemy import Exists, Select, and_, bindparam, exists, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from gql_app.accounts.authentication import wrong_password
-from gql_app.accounts.records import CustomerRecord, SessionRecord, columns
+from gql_app.accounts.records import CUSTOMER, SESSION, SessionRecord
 from gql_app.accounts.sessions import Caller, SignedIn, lives
 from gql_app.db.tables import CustomerRow, SessionRow
-from gql_app.errors import AdminRequired, Rejected, TokenRevoked
 from gql_app.lib import clock
-from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of
+from gql_app.lib.database import Query, Reader, Transaction
 from gql_app.security.tokens import Claims
 
 USE_PRECISION: Final = timedelta(minutes=1)
@@ -63,43 +58,6 @@ async def touch(db: Transaction, session: SessionRecord) -> None:
         .where(SessionRow.id == session.id, SessionRow.last_used_at < now)
         .values(last_used_at=now)
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Authority:
-    """What a caller's change stands on."""
-
-    me: SignedIn
-    admin: bool = False
-    """Whether only admins may do it."""
-    proven: str | None = None
-    """The input's field with the password that was proven, if one was."""
-    targets: Sequence[UUID] = ()
-    """The other customers that it is done to."""
-    unseats: bool = False
-    """Whether an admin may be one no longer after it."""
-
-
-async def hold(db: Transaction, authority: Authority) -> None:
-    """Lock the caller's account and session as they are until the transaction ends.
-
-    Raises TokenRevoked, AdminRequired, or Rejected if the password is not the proven one any
-    more. All accounts that the transaction may lock are locked here, in the order of their ids,
-    so that two admins who change each other don't wait for each other.
-    """
-    me = authority.me
-    query = _ACCOUNTS_AND_ADMINS if authority.unseats else _ACCOUNTS
-    accounts = await db.fetch_all(query, ids=[me.customer.id, *authority.targets])
-    account = next((each for each in accounts if each.id == me.customer.id), None)
-    if not account or not account.is_active:
-        raise TokenRevoked
-    session = {"session_id": me.session.id, "customer_id": me.customer.id, "now": clock.now()}
-    if await db.fetch_one(_LIVING_SESSION, **session) is None:
-        raise TokenRevoked
-    if authority.admin and not account.is_admin:
-        raise AdminRequired
-    if authority.proven and account.password_hash != me.customer.password_hash:
-        raise Rejected(wrong_password(authority.proven))
 
 
 class CallerCache:
@@ -167,7 +125,7 @@ def _proving(query: Query[T], fields: tuple[str, ...]) -> Query[Sequence[Any]]:
     """Return a query on the condition that its caller is proven, with the proof as last column."""
     assert isinstance(query.statement, Select)  # noqa: S101 — for mypy
     proof = _proof(fields)
-    return Query(query.statement.where(proof).add_columns(proof.label("proof")), _as_it_is)
+    return Query(query.statement.where(proof).add_columns(proof.label("proof")), tuple)
 
 
 def _proof(fields: Iterable[str]) -> Exists:
@@ -176,10 +134,7 @@ def _proof(fields: Iterable[str]) -> Exists:
     It depends on no row, so that the database finds it out once for a statement. A field that
     has no column here can't be proven, so that nobody is: KeyError.
     """
-    expected = (
-        PROVEN_BY[name] == bindparam(f"bearer_{name}", type_=PROVEN_BY[name].type)
-        for name in fields
-    )
+    expected = (PROVEN_BY[name] == bindparam(f"bearer_{name}") for name in fields)
     bearer = (
         select(true())
         .select_from(SessionRow)
@@ -189,48 +144,20 @@ def _proof(fields: Iterable[str]) -> Exists:
     return exists(bearer.correlate(None))
 
 
-def _as_it_is(row: Sequence[Any]) -> Sequence[Any]:
-    return row
-
-
-class _Account(NamedTuple):
-    """What is judged of an account."""
-
-    id: UUID
-    is_active: bool
-    is_admin: bool
-    password_hash: str
-
-
-def _accounts(*, with_admins: bool) -> Query[_Account]:
-    """Return the query that locks accounts by their ids and, if asked to, every active admin."""
-    which: ColumnElement[bool] = any_of(CustomerRow.id, "ids")
-    if with_admins:
-        admins = select(CustomerRow.id).where(CustomerRow.is_admin, CustomerRow.is_active)
-        which = CustomerRow.id.in_(admins.union_all(select(CustomerRow.id).where(which)))
-    ordered = select(*columns(CustomerRow, _Account._fields)).where(which).order_by(CustomerRow.id)
-    return Query(ordered.with_for_update(), _Account._make)
-
-
-_ACCOUNTS: Final = _accounts(with_admins=False)
-_ACCOUNTS_AND_ADMINS: Final = _accounts(with_admins=True)
+ITS_SESSION: Final = and_(
+    SessionRow.id == bindparam("session_id"),
+    SessionRow.customer_id == bindparam("customer_id"),
+    lives(bindparam("now")),
+)
+"""The condition that a session lives and is its customer's: both are those of a token."""
 _IN_USE: Final = (
-    SessionRow.last_used_at > bindparam("bearer_lately", type_=Moment()),
-    lives(bindparam("bearer_now", type_=Moment())),
+    SessionRow.last_used_at > bindparam("bearer_lately"),
+    lives(bindparam("bearer_now")),
     CustomerRow.is_active,
 )
-_ITS_SESSION: Final = (
-    SessionRow.id == bindparam("session_id", type_=Uuid()),
-    SessionRow.customer_id == bindparam("customer_id", type_=Uuid()),
-    lives(bindparam("now", type_=Moment())),
-)
-_LIVING_SESSION: Final = Query(select(SessionRow.id).where(*_ITS_SESSION).with_for_update(), tuple)
-_CUSTOMER: Final = columns(CustomerRow, CustomerRecord._fields)
 _SIGNED_IN: Final = Query(
-    select(*_CUSTOMER, *columns(SessionRow, SessionRecord._fields))
+    select(*CUSTOMER, *SESSION)
     .join(SessionRow, SessionRow.customer_id == CustomerRow.id)
-    .where(*_ITS_SESSION, CustomerRow.is_active),
-    lambda row: SignedIn(
-        CustomerRecord._make(row[: len(_CUSTOMER)]), SessionRecord._make(row[len(_CUSTOMER) :])
-    ),
+    .where(ITS_SESSION, CustomerRow.is_active),
+    SignedIn.of,
 )

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Uuid, bindparam, case, or_
+from sqlalchemy import ColumnElement, FromClause, bindparam, case, or_
 
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import AdminRequired
@@ -99,13 +99,13 @@ def visible() -> ColumnElement[bool]:
 
     Most are, so that no index is to find them: of a bare OR, PostgreSQL would look each side up.
     """
-    itself = CustomerRow.id == bindparam("caller_id", type_=Uuid())
+    itself = CustomerRow.id == bindparam("caller_id")
     return or_(CustomerRow.is_active.is_(True), itself).is_(True)
 
 
 def masked(name: str, rows: FromClause = CustomerRow.__table__) -> ColumnElement[Any]:
     """Return a column of the caller's own row, and null of any other."""
-    return case((rows.c.id == bindparam("caller_id", type_=Uuid()), rows.c[name]))
+    return case((rows.c.id == bindparam("caller_id"), rows.c[name]))
 
 
 def _column(name: str, rows: FromClause) -> ColumnElement[Any]:

@@ -1,18 +1,18 @@
 """Customers: who they are, and how they change."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, Uuid, bindparam, or_, select
+from sqlalchemy import ColumnElement, Text, bindparam, or_, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import update as sql_update
 
 from gql_app.accounts import audit, letters, sessions, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.customer_lists import PRIVATE, masked, visible
-from gql_app.accounts.records import CustomerRecord, columns
+from gql_app.accounts.records import CUSTOMER, CustomerRecord, columns
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.validation import Changes, NewCustomer
 from gql_app.db.tables import CustomerRow
@@ -22,7 +22,8 @@ from gql_app.lib.database import IntegrityViolation, Query, Reader, Transaction,
 from gql_app.lib.ids import new_id
 from gql_app.lib.text import canonical_email, email_key_of, mailbox_key, search_key
 
-_OWN_CREDENTIALS: Final = {
+_OWN: Final = {
+    "id": "This is your own account. Remove it with deleteMe.",
     "email": "This is your own e-mail address. Change it with updateMe.",
     "password": "This is your own password. Change it with changePassword.",
 }
@@ -46,9 +47,10 @@ async def seen(
     return await db.fetch_one(_BY_ID if by_admin else _SEEN, id=customer_id, caller_id=caller_id)
 
 
-async def by_ids(db: Reader, ids: Collection[UUID]) -> Mapping[UUID, CustomerRecord]:
-    """Return several customers by their ids, as many of them as there are."""
-    return {customer.id: customer for customer in await db.fetch_all(_BY_IDS, ids=ids)}
+async def by_ids(db: Reader, ids: Sequence[UUID]) -> list[CustomerRecord | None]:
+    """Return each of several customers by their ids, None where there is no such one."""
+    by_id = {customer.id: customer for customer in await db.fetch_all(_BY_IDS, ids=ids)}
+    return [by_id.get(customer_id) for customer_id in ids]
 
 
 async def by_email(db: Reader, email: str) -> CustomerRecord | None:
@@ -100,13 +102,13 @@ async def register(
     *,
     password_hash: str,
     origin: Origin,
-) -> tuple[CustomerRecord, Opened]:
+) -> Opened:
     """Add whoever asks to be a customer, and sign them in. Raises Rejected."""
     action = Action.CUSTOMER_REGISTERED
     customer = await create(db, new, password_hash=password_hash, origin=origin, action=action)
     by_themself = origin._replace(actor_id=customer.id)
     await audit.record(db, Action.LOGIN, by_themself, customer_id=customer.id)
-    return customer, await sessions.open_session(db, customer, origin, lifetimes)
+    return await sessions.open_session(db, customer, origin, lifetimes)
 
 
 async def update(
@@ -127,14 +129,13 @@ async def update(
     before = await db.fetch_one(_HOLD, id=customer_id)
     if before is None:
         raise not_found()
-    customer = CustomerRecord._make(before[: len(_RECORD)])
+    customer = CustomerRecord._make(before[: len(CUSTOMER)])
     new = {name: value for name, value in changes.values.items() if getattr(before, name) != value}
     if new:
         former, customer = customer, await _write(db, customer_id, new)
         await _report_changes(db, former, customer, new.keys(), origin)
     if password_hash is not None:
-        action = Action.PASSWORD_CHANGED
-        customer = await set_password(db, customer, password_hash, action=action, origin=origin)
+        customer = await set_password(db, customer, password_hash, origin=origin)
     elif changes.ends_sessions:
         await sessions.end_all(db, customer_id)
     return customer
@@ -145,8 +146,8 @@ async def set_password(
     customer: CustomerRecord,
     password_hash: str,
     *,
-    action: Action,
     origin: Origin,
+    action: Action = Action.PASSWORD_CHANGED,
 ) -> CustomerRecord:
     """Set a new password, void what could reset it, end every session, and post a letter.
 
@@ -170,8 +171,7 @@ async def change_password(
     origin: Origin,
 ) -> Opened:
     """Set a new password, end every session, and open a new one. Raises Rejected."""
-    action = Action.PASSWORD_CHANGED
-    customer = await set_password(db, customer, password_hash, action=action, origin=origin)
+    customer = await set_password(db, customer, password_hash, origin=origin)
     return await sessions.open_session(db, customer, origin, lifetimes)
 
 
@@ -193,20 +193,14 @@ def not_found() -> Rejected:
     return Rejected(Fault(UserErrorCode.NOT_FOUND, "There is no such customer.", "id"))
 
 
-def refuse_to_change(customer_id: UUID, fields: Collection[str], *, by: UUID) -> None:
-    """Raise Rejected if an admin changes of themself what takes their current password."""
-    own = [field for field in _OWN_CREDENTIALS if field in fields and customer_id == by]
+def refuse_own(customer_id: UUID, fields: Collection[str], *, by: UUID) -> None:
+    """Raise Rejected if an admin does to themself what takes their current password.
+
+    `fields` are those that are changed, or the id alone if the customer is deleted.
+    """
+    own = [field for field in _OWN if field in fields and customer_id == by]
     if own:
-        raise Rejected(
-            *(Fault(UserErrorCode.INVALID, _OWN_CREDENTIALS[each], each) for each in own)
-        )
-
-
-def refuse_to_delete(customer_id: UUID, *, by: UUID | None) -> None:
-    """Raise Rejected if an admin deletes themself, which takes their current password."""
-    if customer_id == by:
-        message = "This is your own account. Remove it with deleteMe."
-        raise Rejected(Fault(UserErrorCode.INVALID, message, "id"))
+        raise Rejected(*(Fault(UserErrorCode.INVALID, _OWN[each], each) for each in own))
 
 
 def has_address() -> ColumnElement[bool]:
@@ -222,7 +216,7 @@ async def _write(
 ) -> CustomerRecord:
     """Return a customer with new values. Raises Rejected: NOT_FOUND or TAKEN."""
     statement = sql_update(CustomerRow).where(CustomerRow.id == customer_id)
-    changed = statement.values(**values, updated_at=clock.now()).returning(*_RECORD)
+    changed = statement.values(**values, updated_at=clock.now()).returning(*CUSTOMER)
     with _refusing_taken():
         customer = await db.fetch_one(Query(changed, CustomerRecord._make))
     if customer is None:
@@ -271,18 +265,17 @@ def _refusing_taken() -> Iterator[None]:
         raise Rejected(Fault(UserErrorCode.TAKEN, message, "email")) from None
 
 
-_IS_IT: Final = CustomerRow.id == bindparam("id", type_=Uuid())
-_RECORD: Final = columns(CustomerRow, CustomerRecord._fields)
-_MASKED: Final = [masked(each.key) if each.key in PRIVATE else each for each in _RECORD]
-_BY_ID: Final = Query(select(*_RECORD).where(_IS_IT), CustomerRecord._make)
+_IS_IT: Final = CustomerRow.id == bindparam("id")
+_MASKED: Final = [masked(each.key) if each.key in PRIVATE else each for each in CUSTOMER]
+_BY_ID: Final = Query(select(*CUSTOMER).where(_IS_IT), CustomerRecord._make)
 _SEEN: Final = Query(select(*_MASKED).where(_IS_IT, visible()), CustomerRecord._make)
-_BY_IDS: Final = Query(select(*_RECORD).where(any_of(CustomerRow.id, "ids")), CustomerRecord._make)
+_BY_IDS: Final = Query(select(*CUSTOMER).where(any_of(CustomerRow.id, "ids")), CustomerRecord._make)
 _BY_EMAIL: Final = Query(
-    select(*_RECORD).where(has_address()).order_by(CustomerRow.email_canonical.is_(None)),
+    select(*CUSTOMER).where(has_address()).order_by(CustomerRow.email_canonical.is_(None)),
     CustomerRecord._make,
 )
 """The customers of an address; of two, the one with a stored canonical key comes first."""
-_HOLD: Final = select(*_RECORD, *columns(CustomerRow, _KEYS)).where(_IS_IT).with_for_update()
+_HOLD: Final = select(*CUSTOMER, *columns(CustomerRow, _KEYS)).where(_IS_IT).with_for_update()
 _HOLD_ADMINS: Final[Query[Any]] = Query(
     select(CustomerRow.id)
     .where(CustomerRow.is_admin, CustomerRow.is_active)

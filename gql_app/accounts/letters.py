@@ -13,9 +13,9 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, delete, select
+from sqlalchemy import bindparam, delete, select
 
-from gql_app.accounts.records import CustomerRecord, columns
+from gql_app.accounts.records import CUSTOMER, CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, LetterRow, PasswordResetRow
 from gql_app.errors import TooManyAttempts
@@ -25,7 +25,7 @@ from gql_app.lib.ids import made_at, new_id
 from gql_app.lib.outbox import Claimed, Letter, Queue
 from gql_app.lib.text import canonical_email
 from gql_app.lib.throttling import Limit
-from gql_app.security import refresh_secrets
+from gql_app.security import tokens
 
 POSTED: Final = "letters posted"
 """The key of a transaction's `info` by which somebody looks for letters after the commit."""
@@ -151,11 +151,11 @@ class Outbox:
         """Return a letter; a link is good from now on, in the place of any before."""
         if letter.customer is None or letter.kind != Kind.PASSWORD_RESET:
             return Letter(str(letter.id), letter.recipient, *_NOTICES[letter.kind])
-        token = refresh_secrets.reset_token(self.pepper, letter.id)
+        token = tokens.reset_token(self.pepper, letter.id)
         await db.execute(
             _ISSUE,
             customer_id=letter.customer.id,
-            digest=refresh_secrets.digest(refresh_secrets.RESET, token) or "",
+            digest=tokens.digest(tokens.RESET, token) or "",
             expires_at=clock.now() + RESET_LIFETIME,
             issued_on=issued_on(letter.customer),
         )
@@ -194,8 +194,8 @@ _QUEUE: Final = Queue(LetterRow, owner=LetterRow.customer_id)
 _POST: Final = insert_row(LetterRow)
 _ISSUE: Final = upsert(PasswordResetRow)
 _UNLOCKED: Final = Query(
-    select(*columns(CustomerRow, CustomerRecord._fields))
-    .where(CustomerRow.id == bindparam("id", type_=Uuid()))
+    select(*CUSTOMER)
+    .where(CustomerRow.id == bindparam("id"))
     .with_for_update(read=True, key_share=True, skip_locked=True),
     CustomerRecord._make,
 )

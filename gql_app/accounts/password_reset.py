@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Text, bindparam, delete, select
+from sqlalchemy import bindparam, delete, select
 
 from gql_app.accounts import audit, customers, letters
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import CustomerRecord, columns
+from gql_app.accounts.records import CUSTOMER, CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, PasswordResetRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import Reader, Transaction
 from gql_app.lib.text import canonical_email
-from gql_app.security import refresh_secrets
+from gql_app.security import tokens
 
 SPENT_LINK: Final = Fault(
     UserErrorCode.TOKEN_INVALID, "This link is not good any more. Ask for a new one.", "token"
@@ -37,17 +37,12 @@ async def request(db: Transaction, email: str, throttle: Throttle, *, origin: Or
     await audit.record(db, Action.RESET_REQUESTED, origin, customer_id=customer_id)
 
 
-def may_be_token(token: str) -> bool:
-    """Return whether a text has the form of a link's token."""
-    return _digest(token) is not None
-
-
 async def resettable(db: Reader, token: str) -> CustomerRecord | None:
     """Return whose password a link's token may reset, if the link is good for them as they are.
 
     Raises Rejected if it is too old.
     """
-    return _good_for(await db.fetch_one(_LINK, digest=_digest(token)))
+    return _good_for(await db.fetch_one(_LINK, digest=tokens.digest(tokens.RESET, token)))
 
 
 async def reset(
@@ -58,7 +53,7 @@ async def reset(
     The account is locked first, and then what counts its failures. Raises Rejected if the token has
     been spent meanwhile.
     """
-    digest = _digest(token)
+    digest = tokens.digest(tokens.RESET, token)
     customer = _good_for(await db.fetch_one(_HOLD, digest=digest))
     spent = await db.fetch_one(_SPEND, digest=digest) if customer else None
     if customer is None or spent is None or spent.issued_on != letters.issued_on(customer):
@@ -83,17 +78,9 @@ def _good_for(row: Sequence[Any] | None) -> CustomerRecord | None:
     return customer
 
 
-def _digest(token: str) -> str | None:
-    return refresh_secrets.digest(refresh_secrets.RESET, token)
-
-
-_WITH_DIGEST: Final = PasswordResetRow.digest == bindparam("digest", type_=Text())
+_WITH_DIGEST: Final = PasswordResetRow.digest == bindparam("digest")
 _LINK: Final = (
-    select(
-        *columns(CustomerRow, CustomerRecord._fields),
-        PasswordResetRow.expires_at,
-        PasswordResetRow.issued_on,
-    )
+    select(*CUSTOMER, PasswordResetRow.expires_at, PasswordResetRow.issued_on)
     .join(PasswordResetRow, PasswordResetRow.customer_id == CustomerRow.id)
     .where(_WITH_DIGEST, CustomerRow.is_active)
 )

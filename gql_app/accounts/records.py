@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.orm import InstrumentedAttribute
 
-from gql_app.db.tables import Row
+from gql_app.db.tables import CustomerRow, Row, SessionRow
 
 
 class CustomerRecord(NamedTuple):
@@ -56,3 +56,9 @@ class AuditRecord(NamedTuple):
 def columns(table: type[Row], names: Iterable[str]) -> list[InstrumentedAttribute[Any]]:
     """Return a table's columns of these names, in this order."""
     return [getattr(table, name) for name in names]
+
+
+CUSTOMER: Final = columns(CustomerRow, CustomerRecord._fields)
+"""The columns of a CustomerRecord."""
+SESSION: Final = columns(SessionRow, SessionRecord._fields)
+"""The columns of a SessionRecord."""

@@ -8,29 +8,43 @@ each time is recorded.
 """
 
 from datetime import datetime, timedelta
-from enum import Enum, auto
+from enum import Enum
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 
-from gql_app.accounts import audit, customers, sessions
+from gql_app.accounts import audit, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import CustomerRecord, SessionRecord, columns
-from gql_app.accounts.sessions import Lifetimes, Opened
-from gql_app.db.tables import RefreshTokenRow, SessionRow
+from gql_app.accounts.records import CUSTOMER, SESSION, columns
+from gql_app.accounts.sessions import Lifetimes, Opened, SignedIn
+from gql_app.db.tables import CustomerRow, RefreshTokenRow, SessionRow
+from gql_app.errors import Fault, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import Moment, Query, Reader, Transaction
-from gql_app.security import refresh_secrets
+from gql_app.security import tokens
 
 
 class NotRefreshed(Enum):
     """Why a refresh token is no good."""
 
-    UNKNOWN = auto()
-    ENDED = auto()
-    EXPIRED = auto()
-    REUSED = auto()
+    UNKNOWN = Fault(
+        UserErrorCode.TOKEN_INVALID,
+        "This is no refresh token of this server. Sign in again.",
+        "refresh_token",
+    )
+    ENDED = Fault(
+        UserErrorCode.TOKEN_REVOKED, "The session has ended. Sign in again.", "refresh_token"
+    )
+    EXPIRED = Fault(
+        UserErrorCode.TOKEN_EXPIRED, "The session has expired. Sign in again.", "refresh_token"
+    )
+    REUSED = Fault(
+        UserErrorCode.TOKEN_REUSED,
+        "This refresh token was used before, so somebody may hold a copy: the session has "
+        "been ended. Sign in again.",
+        "refresh_token",
+    )
 
 
 class _Token(NamedTuple):
@@ -42,58 +56,34 @@ class _Token(NamedTuple):
     spent_at: datetime | None
 
 
-class _Session(NamedTuple):
-    """A session, and when it ended."""
-
-    record: SessionRecord
-    ended_at: datetime | None
-
-
-async def carry_on(
-    db: Transaction, token: str, origin: Origin, lifetimes: Lifetimes
-) -> tuple[CustomerRecord, Opened] | NotRefreshed:
-    """Rotate a refresh token; return all that is answered, read before the commit.
-
-    Whoever is cut off after the commit loses the answer, and the token is spent by then.
-    """
-    opened = await rotate(db, token, origin, lifetimes)
-    if isinstance(opened, NotRefreshed):
-        return opened
-    customer = await customers.by_id(db, opened.session.customer_id)
-    return (customer, opened) if customer else NotRefreshed.ENDED
-
-
 async def rotate(
     db: Transaction, token: str, origin: Origin, lifetimes: Lifetimes
 ) -> Opened | NotRefreshed:
     """Spend a refresh token and issue its successor; one of many that race spends it.
 
-    A reuse is no exception, for the end of the session has to be committed first.
+    All that is answered is read before the commit: whoever is cut off after it loses the answer,
+    and the token is spent by then. A reuse is no exception, for the end of the session has to be
+    committed first.
     """
-    digest = refresh_secrets.digest(refresh_secrets.REFRESH, token)
+    digest = tokens.digest(tokens.REFRESH, token)
     if digest is None:
         return NotRefreshed.UNKNOWN
     now = clock.now()
     spent = await db.fetch_one(_SPEND, of_digest=digest, now=now)
     if spent is None:
         return await _answer_spent(db, digest, token, origin, lifetimes)
-    session, _ = await _session(db, spent)
+    (customer, session), _ = await _session(db, spent)
     expires_at = lifetimes.living_until(session.created_at)
     session = session._replace(expires_at=expires_at, last_used_at=now)
     await db.execute(_EXTEND, of_id=session.id, expires=expires_at, used=now)
     await sessions.note_client(db, session.customer_id, origin.ip_address)
-    successor = refresh_secrets.succeeding(lifetimes.pepper, token, spent.salt)
-    return await sessions.issue(db, session, successor, lifetimes)
-
-
-def may_be_token(token: str) -> bool:
-    """Return whether a text has the form of a refresh token."""
-    return refresh_secrets.digest(refresh_secrets.REFRESH, token) is not None
+    successor = tokens.succeeding(lifetimes.pepper, token, spent.salt)
+    return await sessions.issue(db, customer, session, successor, lifetimes)
 
 
 async def owner(db: Reader, token: str) -> UUID | None:
     """Return whose session a refresh token is of, None if there is no such token."""
-    digest = refresh_secrets.digest(refresh_secrets.REFRESH, token)
+    digest = tokens.digest(tokens.REFRESH, token)
     return await db.fetch_one(_OWNER, digest=digest)
 
 
@@ -104,61 +94,60 @@ async def _answer_spent(
     row = await db.fetch_one(_TOKEN, digest=digest)
     if row is None:
         return NotRefreshed.UNKNOWN
-    (session, ended_at), now = await _session(db, row), clock.now()
+    (me, ended_at), now = await _session(db, row), clock.now()
+    session = me.session
     if ended_at is not None:
         return NotRefreshed.ENDED
     if row.spent_at is None or session.expires_at <= now:
         return NotRefreshed.EXPIRED
     age = abs(now - row.spent_at)  # clocks are set back, too
     if age < timedelta(seconds=lifetimes.grace):
-        return await _latest(db, session, row, token, lifetimes)
+        return await _latest(db, me, row, token, lifetimes)
     if age < timedelta(seconds=lifetimes.retry):
-        token = refresh_secrets.succeeding(lifetimes.pepper, token, row.salt)
+        token = tokens.succeeding(lifetimes.pepper, token, row.salt)
         successor = await _locked(db, token)
         if successor and successor.spent_at is None:
             action = Action.REFRESH_RETRIED
             await audit.record(db, action, origin, customer_id=session.customer_id)
-            return Opened(session, token, successor.expires_at)
+            return Opened(*me, token, successor.expires_at)
     await sessions.end(db, session.id, of=None, origin=origin, action=Action.REUSE)
     return NotRefreshed.REUSED
 
 
 async def _latest(
-    db: Transaction, session: SessionRecord, row: _Token, token: str, lifetimes: Lifetimes
+    db: Transaction, me: SignedIn, row: _Token, token: str, lifetimes: Lifetimes
 ) -> Opened | NotRefreshed:
     """Follow a token that was spent just now to the successor that isn't."""
     while row.spent_at is not None:
-        token = refresh_secrets.succeeding(lifetimes.pepper, token, row.salt)
+        token = tokens.succeeding(lifetimes.pepper, token, row.salt)
         successor = await _locked(db, token)
         if successor is None:
             return NotRefreshed.UNKNOWN
         row = successor
-    return Opened(session, token, row.expires_at)
+    return Opened(*me, token, row.expires_at)
 
 
-async def _session(db: Transaction, token: _Token) -> _Session:
-    """Return the session of a token, which goes with it."""
+async def _session(db: Transaction, token: _Token) -> tuple[SignedIn, datetime | None]:
+    """Return the session of a token, which goes with it, and when it ended."""
     [session] = await db.fetch_all(_SESSION, session_id=token.session_id)
     return session
 
 
 async def _locked(db: Transaction, token: str) -> _Token | None:
     """Return a token that was issued, and lock it, so that nobody spends it meanwhile."""
-    digest = refresh_secrets.digest(refresh_secrets.REFRESH, token) or ""
+    digest = tokens.digest(tokens.REFRESH, token) or ""
     return await db.fetch_one(_LOCKED, digest=digest)
 
 
 _NOW: Final = bindparam("now", type_=Moment())
 _COLUMNS: Final = columns(RefreshTokenRow, _Token._fields)
-_BY_DIGEST: Final = select(*_COLUMNS).where(
-    RefreshTokenRow.digest == bindparam("digest", type_=Text())
-)
+_BY_DIGEST: Final = select(*_COLUMNS).where(RefreshTokenRow.digest == bindparam("digest"))
 _TOKEN: Final = Query(_BY_DIGEST, _Token._make)
 _LOCKED: Final = Query(_BY_DIGEST.with_for_update(), _Token._make)
 _SPEND: Final = Query(
     update(RefreshTokenRow)
     .where(
-        RefreshTokenRow.digest == bindparam("of_digest", type_=Text()),
+        RefreshTokenRow.digest == bindparam("of_digest"),
         RefreshTokenRow.spent_at.is_(None),
         RefreshTokenRow.expires_at > _NOW,
         RefreshTokenRow.session_id.in_(select(SessionRow.id).where(sessions.lives(_NOW))),
@@ -168,23 +157,20 @@ _SPEND: Final = Query(
     _Token._make,
 )
 _SESSION: Final = Query(
-    select(*columns(SessionRow, SessionRecord._fields), SessionRow.ended_at).where(
-        SessionRow.id == bindparam("session_id", type_=Uuid())
-    ),
-    lambda row: _Session(SessionRecord._make(row[:-1]), row[-1]),
+    select(*CUSTOMER, *SESSION, SessionRow.ended_at)
+    .join(SessionRow, SessionRow.customer_id == CustomerRow.id)
+    .where(SessionRow.id == bindparam("session_id")),
+    lambda row: (SignedIn.of(row[:-1]), row[-1]),
 )
 _EXTEND: Final = Query(
     update(SessionRow)
-    .where(SessionRow.id == bindparam("of_id", type_=Uuid()))
-    .values(
-        expires_at=bindparam("expires", type_=Moment()),
-        last_used_at=bindparam("used", type_=Moment()),
-    ),
+    .where(SessionRow.id == bindparam("of_id"))
+    .values(expires_at=bindparam("expires"), last_used_at=bindparam("used")),
     tuple,
 )
 _OWNER: Final[Query[UUID]] = Query(
     select(SessionRow.customer_id)
     .join(RefreshTokenRow, RefreshTokenRow.session_id == SessionRow.id)
-    .where(RefreshTokenRow.digest == bindparam("digest", type_=Text())),
+    .where(RefreshTokenRow.digest == bindparam("digest")),
     lambda row: row[0],
 )

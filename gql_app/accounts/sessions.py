@@ -4,24 +4,24 @@ A client that sessions were opened or refreshed from lately is known to their ac
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, Uuid, bindparam, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, delete, select, tuple_, update
 
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import CustomerRecord, SessionRecord, columns
+from gql_app.accounts.records import CUSTOMER, SESSION, CustomerRecord, SessionRecord
 from gql_app.db.tables import CustomerRow, KnownClientRow, RefreshTokenRow, SessionRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of, insert_row, upsert
 from gql_app.lib.ids import new_id
 from gql_app.lib.network import client_of
-from gql_app.security import refresh_secrets
+from gql_app.security import tokens
 
 MAX_SESSIONS: Final = 20
 """Living sessions that one customer may have; the oldest gives way to the newest."""
@@ -59,8 +59,9 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Opened:
-    """A session that goes on, and the refresh token to carry it further."""
+    """A customer's session that goes on, and the refresh token to carry it further."""
 
+    customer: CustomerRecord
     session: SessionRecord
     refresh_token: str
     refresh_expires_at: datetime
@@ -83,6 +84,12 @@ class SignedIn(NamedTuple):
 
     customer: CustomerRecord
     session: SessionRecord
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Self:
+        """Return what a row of both columns, CUSTOMER and SESSION, says."""
+        customer, session = row[: len(CUSTOMER)], row[len(CUSTOMER) :]
+        return cls(CustomerRecord._make(customer), SessionRecord._make(session))
 
     @property
     def caller(self) -> Caller:
@@ -109,36 +116,38 @@ async def open_session(
         user_agent=origin.user_agent,
     )
     await db.execute(_INSERT, **session._asdict(), ended_at=None)
-    opened = await issue(db, session, refresh_secrets.new_refresh_token(), lifetimes)
+    opened = await issue(db, customer, session, tokens.new_refresh_token(), lifetimes)
     await db.execute(_END_OLDEST, whose=customer.id, newest=session.id, moment=now)
     await note_client(db, customer.id, origin.ip_address)
     return opened
 
 
 async def issue(
-    db: Transaction, session: SessionRecord, token: str, lifetimes: Lifetimes
+    db: Transaction,
+    customer: CustomerRecord,
+    session: SessionRecord,
+    token: str,
+    lifetimes: Lifetimes,
 ) -> Opened:
     """Give a session a refresh token, of which only the digest is stored."""
     expires_at = lifetimes.refreshable_until(session.created_at)
     await db.execute(
         _INSERT_TOKEN,
-        digest=refresh_secrets.digest(refresh_secrets.REFRESH, token),
+        digest=tokens.digest(tokens.REFRESH, token),
         session_id=session.id,
-        salt=refresh_secrets.new_salt(),
+        salt=tokens.new_salt(),
         expires_at=expires_at,
         spent_at=None,
     )
-    return Opened(session, token, expires_at)
+    return Opened(customer, session, token, expires_at)
 
 
-async def living(
-    db: Reader, customer_ids: Collection[UUID]
-) -> Mapping[UUID, Sequence[SessionRecord]]:
-    """Return the living sessions of several customers, the newest first."""
+async def living(db: Reader, customer_ids: Sequence[UUID]) -> list[Sequence[SessionRecord]]:
+    """Return the living sessions of each of several customers, the newest first."""
     by_customer: dict[UUID, list[SessionRecord]] = defaultdict(list)
     for session in await db.fetch_all(_LIVING, customer_ids=customer_ids, now=clock.now()):
         by_customer[session.customer_id].append(session)
-    return by_customer
+    return [by_customer[customer_id] for customer_id in customer_ids]
 
 
 async def end(
@@ -260,8 +269,8 @@ _MOMENT: Final = bindparam("moment", type_=Moment())
 _OTHERS: Final = (
     select(SessionRow.id)
     .where(
-        SessionRow.customer_id == bindparam("whose", type_=Uuid()),
-        SessionRow.id != bindparam("newest", type_=Uuid()),
+        SessionRow.customer_id == bindparam("whose"),
+        SessionRow.id != bindparam("newest"),
         lives(_MOMENT),
     )
     .order_by(SessionRow.created_at.desc(), SessionRow.id.desc())
@@ -273,15 +282,15 @@ _END_OLDEST: Final = Query(
     tuple,
 )
 _LIVING: Final = Query(
-    select(*columns(SessionRow, SessionRecord._fields))
-    .where(any_of(SessionRow.customer_id, "customer_ids"), lives(bindparam("now", type_=Moment())))
+    select(*SESSION)
+    .where(any_of(SessionRow.customer_id, "customer_ids"), lives(bindparam("now")))
     .order_by(SessionRow.created_at.desc(), SessionRow.id.desc()),
     SessionRecord._make,
 )
 _SEEN_AT: Final[Query[datetime]] = Query(
     select(KnownClientRow.seen_at).where(
-        KnownClientRow.customer_id == bindparam("customer_id", type_=Uuid()),
-        KnownClientRow.client == bindparam("client", type_=Text()),
+        KnownClientRow.customer_id == bindparam("customer_id"),
+        KnownClientRow.client == bindparam("client"),
     ),
     lambda row: row[0],
 )

@@ -12,7 +12,7 @@ from uuid import UUID
 from gql_app.accounts.audit import Action
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
-from gql_app.lib.throttling import Counters, Limit, Lockout, NamedLimits, subject_hash
+from gql_app.lib.throttling import Counters, Limit, Limiter
 
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
@@ -25,7 +25,7 @@ LOCKOUT_PAUSE: Final = 15 * 60
 _LOCKED_OUT: Final = (
     "There were too many attempts. Reset the password, or sign in from where you did lately."
 )
-_REFUSED_AS: Final = {
+REFUSED_AS: Final[Mapping[str, Action]] = {
     "proof": Action.PROOF_THROTTLED,
     "proof from": Action.PROOF_THROTTLED,
     "proof anywhere": Action.PROOF_THROTTLED,
@@ -37,15 +37,10 @@ _REFUSED_AS: Final = {
 
 
 @dataclass(frozen=True, repr=False)
-class Throttle(NamedLimits):
+class Throttle(Limiter):
     """The limits that are set, and the key by which subjects are hashed."""
 
-    counters: ClassVar = Counters(
-        ThrottleRow,
-        subject=ThrottleRow.subject,
-        times=ThrottleRow.times,
-        updated_at=ThrottleRow.updated_at,
-    )
+    counters: ClassVar = Counters(ThrottleRow)
     key: bytes
     attempts: int
     client_attempts: int
@@ -67,7 +62,7 @@ class Throttle(NamedLimits):
     def limits(self) -> Mapping[str, Limit]:
         """Every limit by its name, which is the label of the metrics."""
         by_client, window, writes = self.client_attempts, self.window, self.account_writes
-        lockout = Lockout(
+        lockout = Limit(
             "",
             self.lockout_attempts,
             "",
@@ -105,10 +100,6 @@ class Throttle(NamedLimits):
         """Return the refusal of what a limit has no room for."""
         return TooManyAttempts(retry_after=seconds, limit=limit.name, advice=limit.advice)
 
-    def refused_as(self, name: str) -> Action | None:
-        """Return what the audit calls it when a limit refuses, None if it records nothing."""
-        return _REFUSED_AS.get(name)
-
     def of_taken(self, address: str | None, customer_id: UUID | None = None) -> tuple[Limit, ...]:
         """Return the limits of how often an e-mail address is said to be taken."""
         by = () if customer_id is None else (self.of_account("taken", customer_id),)
@@ -116,7 +107,7 @@ class Throttle(NamedLimits):
 
     def of_letters(self, kind: str, mailbox: str, *, a_day: int) -> Limit:
         """Return the limit of the letters of a kind that one mailbox is sent in 24 hours."""
-        return Limit(subject_hash(self.key, f"letter {kind}", mailbox), a_day, "letter", DAY)
+        return Limit(self.subject(f"letter {kind}", mailbox), a_day, "letter", DAY)
 
     def locks(self, email_key: str, customer_id: UUID, address: str | None) -> list[Limit]:
         """Return what may keep an owner out who comes from an address."""

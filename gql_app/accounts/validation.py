@@ -2,24 +2,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Self
 
 from gql_app.accounts.records import CustomerRecord
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.lib.password_policy import PRODUCT
+from gql_app.lib.password_policy import PRODUCT, PasswordRefused, check_password
 from gql_app.lib.text import (
     InvalidLine,
     canonical_email,
-    check_visible,
     email_address,
     email_key,
-    is_below,
     phone_number,
     search_key,
-    single_line,
     special_use,
+    visible_line,
 )
-from gql_app.security.passwords import check_new_password
 from gql_app.settings import Settings
 
 MAX_NAME: Final = 200
@@ -42,14 +40,18 @@ class Rules:
     def email_address(self, text: str) -> str:
         """Return an address in its normal form. Raises InvalidLine unless it is taken here."""
         address = email_address(text)
-        special = special_use(address)
-        if special is None or any(is_below(address, each) for each in self.special_domains):
+        special = special_use(address, self.special_domains)
+        if special is None:
             return address
         message = (
             f"Addresses under .{special} are not taken here: mail does not reach them from "
             "everywhere. The operator may name their domain in GQL_APP_SPECIAL_DOMAINS."
         )
         raise InvalidLine(message)
+
+    def password(self, text: str, *, email: str, name: str) -> str:
+        """Return a new password in its normal form. Raises PasswordRefused."""
+        return check_password(text, email=email, name=name, service=self.service)
 
 
 DEFAULT_RULES: Final = Rules()
@@ -107,12 +109,12 @@ def check_new(
     rules: Rules = DEFAULT_RULES,
 ) -> NewCustomer:
     """Return a customer to be, checked. Raises Rejected, with every fault at once."""
-    fields = _Fields(rules.service)
-    name = fields.take("name", _name, name)
-    email = fields.take("email", rules.email_address, email)
-    password = fields.password(password, email=email, name=name)
-    phone = None if phone is None else fields.take("phone", phone_number, phone)
-    fields.raise_faults()
+    faults: list[Fault] = []
+    name = _take(faults, "name", _name, name)
+    email = _take(faults, "email", rules.email_address, email)
+    password = _take(faults, "password", partial(rules.password, email=email, name=name), password)
+    phone = None if phone is None else _take(faults, "phone", phone_number, phone)
+    _raise(faults)
     return NewCustomer(name=name, email=email, password=password, phone=phone, is_admin=is_admin)
 
 
@@ -125,7 +127,7 @@ def check_changes(
 
     Of nobody yet, everything changes. Raises Rejected, with every fault at once.
     """
-    fields = _Fields(rules.service)
+    faults: list[Fault] = []
     values: dict[str, str | bool | None] = {}
     password: str | None = None
     name, email = (customer.name, customer.email) if customer else ("", "")
@@ -134,12 +136,12 @@ def check_changes(
             case "phone", None:
                 values["phone"] = None
             case "phone", str():
-                values["phone"] = fields.take("phone", phone_number, value)
+                values["phone"] = _take(faults, "phone", phone_number, value)
             case "name", str():
-                name = fields.take("name", _name, value)
+                name = _take(faults, "name", _name, value)
                 values |= {"name": name, "name_key": search_key(name)}
             case "email", str():
-                former, email = email, fields.take("email", rules.email_address, value)
+                former, email = email, _take(faults, "email", rules.email_address, value)
                 if email != former:  # what is as it was is not to be written over what follows
                     values |= {"email": email, **email_keys(email)}
             case "password", str():
@@ -147,46 +149,39 @@ def check_changes(
             case (("is_admin" | "is_active"), bool()):
                 values[field] = value
             case _:
-                fields.refuse(field, "This can't be null. Leave it out to keep it as it is.")
+                message = "This can't be null. Leave it out to keep it as it is."
+                faults.append(Fault(UserErrorCode.INVALID, message, field))
     if password is not None:
-        password = fields.password(password, email=email, name=name)
-    fields.raise_faults()
+        password = _take(
+            faults, "password", partial(rules.password, email=email, name=name), password
+        )
+    _raise(faults)
     return Changes(values, password)
 
 
-class _Fields:
-    """Several fields, of each of which is returned what is kept; all faults are raised at once."""
+def check_new_password(text: str, customer: CustomerRecord, rules: Rules) -> str:
+    """Return the normal form of a customer's new password. Raises Rejected, about new_password."""
+    try:
+        return rules.password(text, email=customer.email, name=customer.name)
+    except PasswordRefused as why:
+        fault = Fault(UserErrorCode(why.reason), why.message, "new_password")
+        raise Rejected(fault) from None
 
-    def __init__(self, service: str) -> None:
-        self._service: Final = service
-        self._faults: list[Fault] = []
 
-    def take(self, field: str, rule: Callable[[str], str], text: str) -> str:
-        """Return what a rule makes of a text."""
-        try:
-            return rule(text)
-        except InvalidLine as why:
-            return self.refuse(field, str(why), why.reason)
-
-    def password(self, text: str, *, email: str, name: str) -> str:
-        """Return a password in its normal form, which is none of this name and address."""
-        checked = check_new_password(text, email=email, name=name, service=self._service)
-        if isinstance(checked, Fault):
-            return self.refuse("password", checked.message, checked.code)
-        return checked
-
-    def refuse(self, field: str, message: str, code: str = UserErrorCode.INVALID) -> str:
-        """Note a fault, and return nothing in a value's place."""
-        self._faults.append(Fault(UserErrorCode(code), message, field))
+def _take(faults: list[Fault], field: str, rule: Callable[[str], str], text: str) -> str:
+    """Return what a rule makes of a text; what it refuses is added to the faults."""
+    try:
+        return rule(text)
+    except (InvalidLine, PasswordRefused) as why:
+        faults.append(Fault(UserErrorCode(why.reason), why.message, field))
         return ""
 
-    def raise_faults(self) -> None:
-        """Raise Rejected if there was any fault."""
-        if self._faults:
-            raise Rejected(*self._faults)
+
+def _raise(faults: Sequence[Fault]) -> None:
+    """Raise Rejected if there is any fault."""
+    if faults:
+        raise Rejected(*faults)
 
 
 def _name(text: str) -> str:
-    name = single_line(text, "name", longest=MAX_NAME)
-    check_visible(name, "name")
-    return name
+    return visible_line(text, "name", longest=MAX_NAME)

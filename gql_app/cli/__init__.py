@@ -8,7 +8,8 @@ import typer
 from gql_app.cli import accounts, check, database, exports, imports, keys, schema, serve
 from gql_app.cli.console import fail
 from gql_app.cli.records import Unreadable
-from gql_app.errors import Rejected, Unavailable
+from gql_app.errors import Rejected
+from gql_app.lib.database import Unavailable
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring import CannotRotate
 

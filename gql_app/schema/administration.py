@@ -5,14 +5,11 @@ from uuid import UUID
 import strawberry
 
 from gql_app.accounts import customers, validation
-from gql_app.accounts.callers import Authority
-from gql_app.accounts.records import CustomerRecord
-from gql_app.accounts.sessions import Caller
-from gql_app.errors import Rejected
+from gql_app.accounts.authority import Authority
 from gql_app.lib.ids import parse_id
 from gql_app.schema.context import Info
-from gql_app.schema.customers import Customer, CustomerPayload, or_null
-from gql_app.schema.payloads import StatusPayload
+from gql_app.schema.customers import Customer, CustomerPayload, provided
+from gql_app.schema.payloads import StatusPayload, rejected_as
 from gql_app.schema.permissions import admin
 
 
@@ -44,98 +41,78 @@ class UpdateCustomerInput:
         description="Ends all of the customer's sessions.", default=strawberry.UNSET
     )
 
-    def changes(self) -> dict[str, str | bool | None]:
-        """Return what is to change by the field's name; null is a value, too."""
-        return {name: value for name, value in vars(self).items() if value is not strawberry.UNSET}
-
 
 @strawberry.type
 class AdministrationMutation:
     """Writing customers, which admins do."""
 
     @strawberry.mutation(description="Adds a customer.", extensions=[admin()])
+    @rejected_as(CustomerPayload)
     async def create_customer(
         self, info: Info, input: CreateCustomerInput
     ) -> CustomerPayload | None:
         """Add a customer."""
         context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
-        try:
-            new = validation.check_new(
-                name=input.name,
-                email=input.email,
-                password=input.password,
-                phone=or_null(input.phone),
-                is_admin=input.is_admin,
-                rules=context.resources.rules,
-            )
-            hashed = await context.resources.passwords.hash(new.password, origin.party)
-            customer = await context.write_as(
-                Authority(me, admin=True),
-                customers.create,
-                new,
-                password_hash=hashed,
-                origin=origin,
-            )
-        except Rejected as why:
-            return CustomerPayload.rejected(context, why)
-        return _done(f"{customer.name} is now a customer.", me.caller, customer)
+        new = validation.check_new(**provided(input), rules=context.resources.rules)
+        hashed = await context.resources.passwords.hash(new.password, origin.party)
+        customer = await context.write_as(
+            Authority(me, admin=True),
+            customers.create,
+            new,
+            password_hash=hashed,
+            origin=origin,
+        )
+        return CustomerPayload.success(
+            f"{customer.name} is now a customer.", customer=Customer.seen_by(me.caller, customer)
+        )
 
     @strawberry.mutation(
         description="Changes a customer, but not one's own e-mail address or password. The last "
         "active admin stays one.",
         extensions=[admin()],
     )
+    @rejected_as(CustomerPayload)
     async def update_customer(
         self, info: Info, id: strawberry.ID, input: UpdateCustomerInput
     ) -> CustomerPayload | None:
         """Change a customer."""
         context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
-        try:
-            customer_id, new = _customer_id(id), input.changes()
-            customers.refuse_to_change(customer_id, new, by=me.customer.id)
-            current = await customers.by_id(context.db, customer_id)
-            if current is None:
-                raise customers.not_found()
-            changes = validation.check_changes(current, new, context.resources.rules)
-            hashed = changes.password and await context.resources.passwords.hash(
-                changes.password, origin.party
-            )
-            customer = await context.write_as(
-                Authority(me, admin=True, targets=(customer_id,), unseats=changes.may_remove_admin),
-                customers.update,
-                customer_id,
-                changes,
-                password_hash=hashed,
-                origin=origin,
-            )
-        except Rejected as why:
-            return CustomerPayload.rejected(context, why)
-        return _done(context.done(f"{customer.name} is up to date."), me.caller, customer)
+        customer_id, new = _customer_id(id), provided(input)
+        customers.refuse_own(customer_id, new, by=me.customer.id)
+        current = await customers.by_id(context.db, customer_id)
+        if current is None:
+            raise customers.not_found()
+        changes = validation.check_changes(current, new, context.resources.rules)
+        hashed = changes.password and await context.resources.passwords.hash(
+            changes.password, origin.party
+        )
+        customer = await context.write_as(
+            Authority(me, admin=True, targets=(customer_id,), unseats=changes.may_remove_admin),
+            customers.update,
+            customer_id,
+            changes,
+            password_hash=hashed,
+            origin=origin,
+        )
+        message = context.done(f"{customer.name} is up to date.")
+        return CustomerPayload.success(message, customer=Customer.seen_by(me.caller, customer))
 
     @strawberry.mutation(
         description="Removes a customer and ends their sessions, but not oneself. The last active "
         "admin stays.",
         extensions=[admin()],
     )
+    @rejected_as(StatusPayload)
     async def delete_customer(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """Delete a customer."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
-        try:
-            customer_id = _customer_id(id)
-            customers.refuse_to_delete(customer_id, by=origin.actor_id)
-            authority = Authority(me, admin=True, targets=(customer_id,), unseats=True)
-            await info.context.write_as(authority, customers.delete, customer_id, origin=origin)
-        except Rejected as why:
-            return StatusPayload.rejected(info.context, why)
+        customer_id = _customer_id(id)
+        customers.refuse_own(customer_id, ["id"], by=me.customer.id)
+        authority = Authority(me, admin=True, targets=(customer_id,), unseats=True)
+        await info.context.write_as(authority, customers.delete, customer_id, origin=origin)
         return StatusPayload.success("The customer is gone.")
-
-
-def _done(message: str, caller: Caller, customer: CustomerRecord) -> CustomerPayload:
-    payload = CustomerPayload.success(message)
-    payload.customer = Customer.seen_by(caller, customer)
-    return payload
 
 
 def _customer_id(text: str) -> UUID:

@@ -7,35 +7,14 @@ import strawberry
 
 from gql_app.accounts import authentication, customers, refresh_tokens, validation
 from gql_app.accounts.audit import Action
-from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened, SignedIn
-from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction
 from gql_app.schema.context import Context, Info
-from gql_app.schema.customers import Customer, or_null
-from gql_app.schema.payloads import Payload
-from gql_app.security.tokens import encode_token
-
-_NOT_REFRESHED: Final = {
-    NotRefreshed.UNKNOWN: Fault(
-        UserErrorCode.TOKEN_INVALID,
-        "This is no refresh token of this server. Sign in again.",
-        "refresh_token",
-    ),
-    NotRefreshed.ENDED: Fault(
-        UserErrorCode.TOKEN_REVOKED, "The session has ended. Sign in again.", "refresh_token"
-    ),
-    NotRefreshed.EXPIRED: Fault(
-        UserErrorCode.TOKEN_EXPIRED, "The session has expired. Sign in again.", "refresh_token"
-    ),
-    NotRefreshed.REUSED: Fault(
-        UserErrorCode.TOKEN_REUSED,
-        "This refresh token was used before, so somebody may hold a copy: the session has "
-        "been ended. Sign in again.",
-        "refresh_token",
-    ),
-}
+from gql_app.schema.customers import Customer, provided
+from gql_app.schema.payloads import Payload, rejected_as
+from gql_app.security.tokens import REFRESH, digest, encode_token
 
 
 @strawberry.type(description="A token, if the sign-in worked.")
@@ -60,11 +39,9 @@ class LoginPayload(Payload):
     )
 
     @classmethod
-    def signed_in(
-        cls, context: Context, customer: CustomerRecord, opened: Opened, message: str
-    ) -> Self:
+    def signed_in(cls, context: Context, opened: Opened, message: str) -> Self:
         """Return a session's tokens, which nobody is shown again."""
-        resources, session = context.resources, opened.session
+        resources, customer, session = context.resources, opened.customer, opened.session
         token, claims = encode_token(
             resources.keys.get(),
             resources.issuer,
@@ -73,12 +50,14 @@ class LoginPayload(Payload):
             not_after=session.expires_at,
         )
         context.caller_id = customer.id
-        payload = cls.success(message)
-        payload.token, payload.expires_at = token, claims.expires_at
-        payload.refresh_token = opened.refresh_token
-        payload.refresh_expires_at = opened.refresh_expires_at
-        payload.customer = Customer.seen_by(SignedIn(customer, session).caller, customer)
-        return payload
+        return cls.success(
+            message,
+            token=token,
+            expires_at=claims.expires_at,
+            refresh_token=opened.refresh_token,
+            refresh_expires_at=opened.refresh_expires_at,
+            customer=Customer.seen_by(SignedIn(customer, session).caller, customer),
+        )
 
 
 @strawberry.input
@@ -100,119 +79,104 @@ class AuthenticationMutation:
     @strawberry.mutation(
         description="Signs in with an e-mail address and a password, and answers a token."
     )
+    @rejected_as(LoginPayload)
     async def login(self, info: Info, email: str, password: str) -> LoginPayload:
         """Return a session's tokens if the password is right; count how it ends."""
-        metrics, result = info.context.resources.metrics, "failed"
-        info.context.shield()
+        context, result = info.context, "failed"
+        context.shield()
         try:
-            payload = await _signed_in(info.context, email, password)
-            result = _RESULTS[payload.errors[0].code if payload.errors else None]
+            payload = await _signed_in(context, email, password)
+            result = "success"
+        except Rejected as why:
+            result = "throttled" if isinstance(why, TooManyAttempts) else "wrong"
+            raise
         finally:
-            metrics.signed_in(result)
+            context.resources.metrics.signed_in(result)
         return payload
 
     @strawberry.mutation(
         description="Trades a refresh token for a new pair of tokens. A refresh token that was "
         "used before ends its session."
     )
+    @rejected_as(LoginPayload)
     async def refresh(self, info: Info, refresh_token: str) -> LoginPayload:
         """Return the session's next tokens, once the rotation is committed."""
         context = info.context
-        try:
-            result = await _refreshed(context, refresh_token)
-        except Rejected as why:
-            return LoginPayload.rejected(context, why)
+        result = await _refreshed(context, refresh_token)
         if result is NotRefreshed.UNKNOWN:
             context.guessed(Action.REFRESH_REFUSED)
         if isinstance(result, NotRefreshed):
-            return LoginPayload.rejected(context, Rejected(_NOT_REFRESHED[result]))
-        customer, opened = result
-        return LoginPayload.signed_in(context, customer, opened, "The session goes on.")
+            raise Rejected(result.value)
+        return LoginPayload.signed_in(context, result, "The session goes on.")
 
     @strawberry.mutation(description="Adds whoever asks as a customer, and signs them in.")
+    @rejected_as(LoginPayload)
     async def register(self, info: Info, input: RegisterInput) -> LoginPayload:
         """Return the tokens of a customer who was added."""
         context, resources = info.context, info.context.resources
         if not resources.registration:
-            return LoginPayload.rejected(context, Rejected(_REGISTRATION_CLOSED))
-        try:
-            throttle, address = resources.throttle, context.origin.ip_address
-            limits = throttle.of_client("register", address)
-            await context.require_room(*limits)
-            async with context.limited(throttle.of_taken(address), code=UserErrorCode.TAKEN):
-                await context.write(throttle.count, *limits)
-                new = validation.check_new(
-                    name=input.name,
-                    email=input.email,
-                    password=input.password,
-                    phone=or_null(input.phone),
-                    rules=resources.rules,
-                )
-                hashed = await resources.passwords.hash(new.password, context.origin.party)
-                customer, opened = await context.write(
-                    customers.register,
-                    new,
-                    resources.lifetimes,
-                    password_hash=hashed,
-                    origin=context.origin,
-                )
-        except Rejected as why:
-            return LoginPayload.rejected(context, why)
-        return LoginPayload.signed_in(context, customer, opened, f"Welcome, {customer.name}.")
+            raise Rejected(_REGISTRATION_CLOSED)
+        throttle, address = resources.throttle, context.origin.ip_address
+        limits = throttle.of_client("register", address)
+        await throttle.require_room(context.db, *limits)
+        async with context.limited(throttle.of_taken(address), code=UserErrorCode.TAKEN):
+            await context.write(throttle.count, *limits)
+            new = validation.check_new(**provided(input), rules=resources.rules)
+            hashed = await resources.passwords.hash(new.password, context.origin.party)
+            opened = await context.write(
+                customers.register,
+                new,
+                resources.lifetimes,
+                password_hash=hashed,
+                origin=context.origin,
+            )
+        return LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
 
 
 _REGISTRATION_CLOSED: Final = Fault(
     UserErrorCode.REGISTRATION_CLOSED, "Registration is closed. Ask an admin for an account."
 )
-_RESULTS: Final = {
-    None: "success",
-    UserErrorCode.INVALID_CREDENTIALS: "wrong",
-    UserErrorCode.TOO_MANY_ATTEMPTS: "throttled",
-}
 
 
 async def _signed_in(context: Context, email: str, password: str) -> LoginPayload:
+    """Return a session's tokens. Raises Rejected, TooManyAttempts among it."""
     resources, origin = context.resources, context.origin
-    try:
-        attempt = await authentication.check(
-            context.db,
-            resources.passwords,
-            resources.throttle,
-            email=email,
-            password=password,
-            origin=origin,
-        )
-        opened = await context.write(
-            authentication.sign_in, attempt, resources.throttle, resources.lifetimes, origin=origin
-        )
-        if opened is None or attempt.customer is None:
-            return LoginPayload.rejected(context, Rejected(authentication.WRONG))
-    except Rejected as why:
-        return LoginPayload.rejected(context, why)
-    message = f"Welcome, {attempt.customer.name}."
-    return LoginPayload.signed_in(context, attempt.customer, opened, message)
+    attempt = await authentication.check(
+        context.db,
+        resources.passwords,
+        resources.throttle,
+        email=email,
+        password=password,
+        origin=origin,
+    )
+    opened = await context.write(
+        authentication.sign_in, attempt, resources.throttle, resources.lifetimes, origin=origin
+    )
+    if opened is None:
+        raise Rejected(authentication.WRONG)
+    return LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
 
 
-async def _refreshed(context: Context, token: str) -> tuple[CustomerRecord, Opened] | NotRefreshed:
+async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
     """Return a session that is carried on, or why it is not. Raises TooManyAttempts.
 
     Guesses are limited by client, and nobody is kept from a living session by another's. What
     can't be a token costs nothing.
     """
-    if not refresh_tokens.may_be_token(token):
+    if digest(REFRESH, token) is None:
         return NotRefreshed.UNKNOWN
     throttle, origin = context.resources.throttle, context.origin
     owner = await refresh_tokens.owner(context.db, token)
     if owner is None:
         guesses = throttle.of_client("refresh", origin.ip_address)
-        await context.require_room(*guesses)
+        await throttle.require_room(context.db, *guesses)
         await context.write(throttle.count, *guesses)
         return NotRefreshed.UNKNOWN
     limit = throttle.of_account("refresh", owner)
-    await context.require_room(limit)
+    await throttle.require_room(context.db, limit)
 
-    async def carry_on(db: Transaction) -> tuple[CustomerRecord, Opened] | NotRefreshed:
-        result = await refresh_tokens.carry_on(db, token, origin, context.resources.lifetimes)
+    async def carry_on(db: Transaction) -> Opened | NotRefreshed:
+        result = await refresh_tokens.rotate(db, token, origin, context.resources.lifetimes)
         if not isinstance(result, NotRefreshed):
             await throttle.count(db, limit)
         return result

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -12,19 +13,19 @@ from strawberry.dataloader import DataLoader
 
 from gql_app.accounts import callers, customers, letters, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.callers import Authority, ProvingReader, Unproven, hold
+from gql_app.accounts.authority import Authority, hold
+from gql_app.accounts.callers import ProvingReader, Unproven
 from gql_app.accounts.records import CustomerRecord, SessionRecord
 from gql_app.accounts.sessions import Caller, SignedIn
 from gql_app.errors import (
     Refusal,
     Rejected,
+    TokenMissing,
     TokenRevoked,
-    TooManyAttempts,
     Unauthenticated,
-    Unavailable,
     UserErrorCode,
 )
-from gql_app.lib.database import Database, Transaction
+from gql_app.lib.database import Database, Transaction, Unavailable
 from gql_app.lib.engine import Document
 from gql_app.lib.pagination import InvalidArgument, QueryReader
 from gql_app.lib.throttling import Limit
@@ -37,42 +38,33 @@ MAX_NAME: Final = 100
 """Characters of an operation's name that are logged."""
 
 
+@dataclass(eq=False, repr=False)
 class Context:
     """One request: never more, for the answers it keeps are true of one request only."""
 
-    operation = ""
+    resources: Resources
+    presented: Claims | Unauthenticated | None
+    """What the token says, why it can't be gone by, or None if there is none."""
+    origin: Origin
+    """Where the request comes from; by_caller() adds whose it is."""
+    request_id: str
+    shield: Callable[[], None] = lambda: None
+    """Has it go on though its client is gone: a guess is to be counted all the same."""
+    operation: str = ""
     """What the operation is called, for the log."""
-    kind = "none"
+    kind: str = "none"
     """Whether it is a query or a mutation, once that is known."""
-    document: Document
+    document: Document = field(init=False)
     """The document that the operation is of, once that is known."""
     caller_id: UUID | None = None
     """The caller, once known, for the log."""
     refusals: frozenset[str] = frozenset()
     """The codes of what its payloads refuse, for the log."""
-    writes = False
+    writes: bool = False
     """Whether a write was begun: then it may be done, however the operation ends."""
     _signed_in: SignedIn | Unauthenticated | None = None
-    _posted = False
-
-    def __init__(
-        self,
-        resources: Resources,
-        *,
-        presented: Claims | Unauthenticated,
-        origin: Origin,
-        request_id: str,
-        shield: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.resources: Final = resources
-        self.presented: Final = presented
-        """What the token says, or why there is none to go by; nothing is refused yet."""
-        self.origin: Final = origin
-        """Where the request comes from; by_caller() adds whose it is."""
-        self.request_id: Final = request_id
-        self.shield: Final = shield
-        """Has it go on though its client is gone: a guess is to be counted all the same."""
-        self._judging = asyncio.Lock()
+    _posted: bool = False
+    _judging: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def facts(self, outcome: str) -> dict[str, str | None]:
         """Return for the log what was asked, by whom, and how it came out."""
@@ -124,6 +116,8 @@ class Context:
 
         async def judged(db: Transaction) -> R:
             await hold(db, authority)
+            if authority.limit:
+                await self.resources.throttle.count(db, authority.limit)
             return await rule(db, *args, **kwargs)
 
         try:
@@ -148,17 +142,13 @@ class Context:
                     return result
         return await work(self.db, await self.caller())
 
-    async def require_room(self, *limits: Limit) -> None:
-        """Raise TooManyAttempts unless there is room for another attempt."""
-        await self.resources.throttle.require_room(self.db, *limits)
-
     @asynccontextmanager
     async def limited(self, limits: Sequence[Limit], *, code: UserErrorCode) -> AsyncIterator[None]:
         """Count against limits what is rejected with a code within the block.
 
         Raises TooManyAttempts if there is no room for it.
         """
-        await self.require_room(*limits)
+        await self.resources.throttle.require_room(self.db, *limits)
         try:
             yield
         except Rejected as why:
@@ -172,18 +162,15 @@ class Context:
             return message
         return f"{message} Mail is not set up on this server, so no letter was sent."
 
-    def rejected(self, why: Rejected) -> None:
-        """Note what a mutation refuses."""
-        self.refusals |= {fault.code for fault in why.faults}
-        if isinstance(why, TooManyAttempts):
-            self.resources.metrics.throttled(why.limit)
-            if action := self.resources.throttle.refused_as(why.limit):
-                proof = action is Action.PROOF_THROTTLED
-                self.guessed(action, self.caller_id if proof else None)
-
     def guessed(self, action: Action, customer_id: UUID | None = None) -> None:
         """Note a guess for the audit: at a password of the caller's own, or at a token."""
         self.resources.guesses.note(action, self.origin._replace(actor_id=customer_id), customer_id)
+
+    def claims(self) -> Claims:
+        """Return what the token says, whether or not its session lives. Raises Unauthenticated."""
+        if isinstance(self.presented, Claims):
+            return self.presented
+        raise self.presented or TokenMissing()
 
     async def signed_in(self) -> SignedIn:
         """Return who is signed in, asked of the database once, however many fields want to know.
@@ -208,17 +195,17 @@ class Context:
     @cached_property
     def customers(self) -> DataLoader[UUID, CustomerRecord | None]:
         """Customers by their ids, as many as are there."""
-        return DataLoader(load_fn=self._load_customers)
+        return DataLoader(load_fn=partial(customers.by_ids, self.db))
 
     @cached_property
     def sessions_of(self) -> DataLoader[UUID, Sequence[SessionRecord]]:
         """The living sessions of a customer; a page of customers costs one statement."""
-        return DataLoader(load_fn=self._load_sessions)
+        return DataLoader(load_fn=partial(sessions.living, self.db))
 
     def _remembered(self) -> Caller | None:
         """Return who bore the token last, unless it is known or being asked who bears it."""
         claims, asked = self.presented, self._signed_in is not None or self._judging.locked()
-        if asked or isinstance(claims, Unauthenticated):
+        if asked or not isinstance(claims, Claims):
             return None
         return self.resources.caller_cache.bearer(claims)
 
@@ -228,25 +215,17 @@ class Context:
             self.__dict__.pop(loader, None)
 
     async def _judge(self) -> SignedIn | Unauthenticated:
-        if isinstance(self.presented, Unauthenticated):
-            return self.presented
-        found = await callers.signed_in(self.db, self.presented)
-        if found is None:
+        if not isinstance(self.presented, Claims):
+            return self.presented or TokenMissing()
+        me = await callers.signed_in(self.db, self.presented)
+        if me is None:
             return TokenRevoked()
-        self.caller_id = found.customer.id
-        self.resources.caller_cache.remember(found.caller)
-        if not callers.used_lately(found.session):
+        self.caller_id = me.customer.id
+        self.resources.caller_cache.remember(me.caller)
+        if not callers.used_lately(me.session):
             with suppress(Unavailable):  # who may only read is not kept from it by this
-                await self.db.once(callers.touch, found.session)
-        return found
-
-    async def _load_customers(self, ids: list[UUID]) -> list[CustomerRecord | None]:
-        found = await customers.by_ids(self.db, ids)
-        return [found.get(customer_id) for customer_id in ids]
-
-    async def _load_sessions(self, customer_ids: list[UUID]) -> list[Sequence[SessionRecord]]:
-        found = await sessions.living(self.db, customer_ids)
-        return [found.get(customer_id, ()) for customer_id in customer_ids]
+                await self.db.once(callers.touch, me.session)
+        return me
 
 
 Info = strawberry.Info[Context, None]

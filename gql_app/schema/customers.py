@@ -102,49 +102,12 @@ class CustomerPayload(Payload):
     customer: Customer | None = strawberry.field(description="null on ERROR", default=None)
 
 
-@strawberry.type
-class CustomerQuery:
-    """Reading customers."""
-
-    @strawberry.field(description="Who is signed in.", extensions=[authenticated()])
-    async def me(self, info: Info) -> Customer | None:
-        """Return the caller."""
-        found = await info.context.signed_in()
-        return Customer.seen_by(found.caller, found.customer)
-
-    @strawberry.field(
-        description="One customer; null where there is no such customer, or one who is "
-        "deactivated, but for admins.",
-        extensions=[authenticated()],
-    )
-    async def customer(self, info: Info, id: strawberry.ID) -> Customer | None:
-        """Return a customer; an id that is no UUID is nobody's."""
-        customer_id = parse_id(id)
-        if customer_id is None:
-            return None
-        caller = await info.context.caller()
-        row = await customers.seen(
-            info.context.db, customer_id, by_admin=caller.is_admin, caller_id=caller.customer_id
-        )
-        return Customer.seen_by(caller, row) if row else None
-
-
 @strawberry.type(description="A customer, and where they stand in the list.")
 class CustomerEdge:
     """A customer, and where they stand in the list."""
 
     cursor: str
     node: Customer
-
-    @classmethod
-    def of_row(
-        cls,
-        node: Callable[[Sequence[object]], Customer],
-        cursor: Callable[[Sequence[object]], str],
-        values: Sequence[object],
-    ) -> Self:
-        """Return what was read of a customer, with its cursor."""
-        return cls(cursor=cursor(values), node=node(values))
 
 
 @strawberry.type(description="One page of customers.")
@@ -162,8 +125,12 @@ class CustomerConnection:
     @classmethod
     def of(cls, caller: Caller, page: Page, cursors: Container[str], count: int) -> Self:
         """Return a page for a caller, with the cursors that are asked for."""
-        node, cursor = partial(Customer.of_row, caller, page.columns), page.cursor
-        edge = partial(CustomerEdge.of_row, node, cursor if "cursor" in cursors else str)
+        node = partial(Customer.of_row, caller, page.columns)
+        cursor: Callable[[Sequence[Any]], str] = page.cursor if "cursor" in cursors else str
+
+        def edge(row: Sequence[Any]) -> CustomerEdge:
+            return CustomerEdge(cursor=cursor(row), node=node(row))
+
         return cls(
             nodes=LazyRows(page.columns, page.rows, node),  # type: ignore[arg-type]  # it passes for a list
             edges=LazyRows(page.columns, page.rows, edge),  # type: ignore[arg-type]  # as above
@@ -191,12 +158,7 @@ class CustomerFilter:
 
     def rule(self) -> customer_lists.Filter:
         """Return the rules' filter."""
-        return customer_lists.Filter(
-            search=self.search or None,
-            is_admin=or_null(self.is_admin),
-            created_after=or_null(self.created_after),
-            created_before=or_null(self.created_before),
-        )
+        return customer_lists.Filter(**provided(self))._replace(search=self.search or None)
 
 
 @strawberry.input(description="How customers are sorted.")
@@ -212,8 +174,30 @@ class CustomerOrder:
 
 
 @strawberry.type
-class CustomerListQuery:
-    """Listing customers."""
+class CustomerQuery:
+    """Reading customers."""
+
+    @strawberry.field(description="Who is signed in.", extensions=[authenticated()])
+    async def me(self, info: Info) -> Customer | None:
+        """Return the caller."""
+        found = await info.context.signed_in()
+        return Customer.seen_by(found.caller, found.customer)
+
+    @strawberry.field(
+        description="One customer; null where there is no such customer, or one who is "
+        "deactivated, but for admins.",
+        extensions=[authenticated()],
+    )
+    async def customer(self, info: Info, id: strawberry.ID) -> Customer | None:
+        """Return a customer; an id that is no UUID is nobody's."""
+        customer_id = parse_id(id)
+        if customer_id is None:
+            return None
+        caller = await info.context.caller()
+        row = await customers.seen(
+            info.context.db, customer_id, by_admin=caller.is_admin, caller_id=caller.customer_id
+        )
+        return Customer.seen_by(caller, row) if row else None
 
     @strawberry.field(
         description="A page of customers: first or last of 1 to 500, 50 when neither is given; "
@@ -262,6 +246,11 @@ class CustomerListQuery:
 def or_null(value: _T | None) -> _T | None:
     """Return a value, None if the client left it out."""
     return None if value is strawberry.UNSET else value
+
+
+def provided(input: object) -> dict[str, Any]:
+    """Return what an input provides by the field's name; null is a value, too."""
+    return {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
 
 
 class _Wanted(NamedTuple):

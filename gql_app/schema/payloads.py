@@ -1,14 +1,21 @@
 """Payloads: what every mutation answers, whether it worked, and what is to be mended if not."""
 
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Self
+from functools import wraps
+from typing import Any, Self, TypeAlias, TypeVar
 
 import strawberry
 from graphql.pyutils import snake_to_camel
 
+from gql_app.accounts.audit import Action
+from gql_app.accounts.throttling import REFUSED_AS
 from gql_app.errors import Rejected, TooManyAttempts, UserErrorCode
-from gql_app.schema.context import Context
+from gql_app.schema.context import Context, Info
 
+P = TypeVar("P", bound="Payload")
+Mutation: TypeAlias = Callable[..., Awaitable[P | None]]
+"""What resolves a mutation."""
 strawberry.enum(UserErrorCode, description="What was wrong, for programs to tell apart.")
 
 
@@ -45,14 +52,21 @@ class Payload:
     )
 
     @classmethod
-    def success(cls, message: str) -> Self:
-        """Return a payload of what is done."""
-        return cls(status=Status.SUCCESS, message=message)
+    def success(cls, message: str, **answered: Any) -> Self:  # noqa: ANN401 — the payload's own
+        """Return a payload of what is done, and of what is answered besides."""
+        return cls(status=Status.SUCCESS, message=message, **answered)
 
     @classmethod
     def rejected(cls, context: Context, why: Rejected) -> Self:
-        """Return a payload of what was not done, and what is to be mended."""
-        context.rejected(why)
+        """Return a payload of what was not done, and what is to be mended; the request notes it."""
+        context.refusals |= {fault.code for fault in why.faults}
+        retry_after = None
+        if isinstance(why, TooManyAttempts):
+            retry_after = why.retry_after
+            context.resources.metrics.throttled(why.limit)
+            if action := REFUSED_AS.get(why.limit):
+                proof = action is Action.PROOF_THROTTLED
+                context.guessed(action, context.caller_id if proof else None)
         return cls(
             status=Status.ERROR,
             message=str(why),
@@ -64,10 +78,26 @@ class Payload:
                 )
                 for fault in why.faults
             ],
-            retry_after=why.retry_after if isinstance(why, TooManyAttempts) else None,
+            retry_after=retry_after,
         )
 
 
 @strawberry.type(description="Whether it worked, and no more.")
 class StatusPayload(Payload):
     """Whether it worked, and no more."""
+
+
+def rejected_as(payload: type[P]) -> Callable[[Mutation[P]], Mutation[P]]:
+    """Return the decorator of a mutation whose payload says what it was rejected for."""
+
+    def decorate(resolve: Mutation[P]) -> Mutation[P]:
+        @wraps(resolve)
+        async def answer(self: object, info: Info, **arguments: Any) -> P | None:  # noqa: ANN401 — the resolver's own
+            try:
+                return await resolve(self, info, **arguments)
+            except Rejected as why:
+                return payload.rejected(info.context, why)
+
+        return answer
+
+    return decorate

@@ -5,7 +5,7 @@ One permission object serves all requests at once: it raises a refusal, and neve
 
 from strawberry.permission import BasePermission, PermissionExtension
 
-from gql_app.errors import AdminRequired, Unauthenticated
+from gql_app.errors import AdminRequired
 from gql_app.schema.context import Info
 
 
@@ -21,10 +21,10 @@ class IsAuthenticated(BasePermission):
         With `by_token` the token alone is judged: a resolver that reads by read_as_caller()
         finds out by itself whether the session lives.
         """
-        if not self._by_token:
+        if self._by_token:
+            info.context.claims()
+        else:
             await info.context.caller()
-        elif isinstance(info.context.presented, Unauthenticated):
-            raise info.context.presented
         return True
 
 

@@ -9,7 +9,8 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 
-from gql_app.errors import Refusal, Unavailable
+from gql_app.errors import Refusal
+from gql_app.lib.database import Unavailable
 from gql_app.lib.engine import DATE_TIME, Schema, client_errors
 from gql_app.lib.pagination import InvalidArgument
 from gql_app.lib.telemetry import get_logger
@@ -17,7 +18,7 @@ from gql_app.schema.administration import AdministrationMutation
 from gql_app.schema.audit import AuditQuery
 from gql_app.schema.authentication import AuthenticationMutation
 from gql_app.schema.context import Context
-from gql_app.schema.customers import CustomerListQuery, CustomerQuery
+from gql_app.schema.customers import CustomerQuery
 from gql_app.schema.profile import PasswordResetMutation, ProfileMutation
 from gql_app.schema.sessions import SessionMutation, TokenQuery
 
@@ -25,7 +26,7 @@ _log: Final = get_logger(__name__)
 
 
 @strawberry.type
-class Query(AuditQuery, CustomerQuery, CustomerListQuery, TokenQuery):
+class Query(AuditQuery, CustomerQuery, TokenQuery):
     """Everything that can be asked."""
 
 

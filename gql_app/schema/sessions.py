@@ -8,7 +8,7 @@ import strawberry
 
 from gql_app.accounts import sessions
 from gql_app.accounts.audit import Action
-from gql_app.accounts.callers import Authority
+from gql_app.accounts.authority import Authority
 from gql_app.accounts.records import SessionRecord
 from gql_app.errors import (
     AdminRequired,
@@ -21,7 +21,7 @@ from gql_app.errors import (
 )
 from gql_app.lib.ids import parse_id
 from gql_app.schema.context import Info
-from gql_app.schema.payloads import StatusPayload
+from gql_app.schema.payloads import StatusPayload, rejected_as
 from gql_app.schema.permissions import authenticated
 from gql_app.security.tokens import Claims
 
@@ -66,28 +66,19 @@ class TokenReport:
     key_id: str | None = strawberry.field(description="Which key signed it.", default=None)
 
     @classmethod
-    def good(cls, claims: Claims) -> Self:
-        """Return the report of a token that opens every field that its customer may see."""
-        return cls(
-            valid=True,
-            message="The token is good.",
-            issued_at=claims.issued_at,
-            expires_at=claims.expires_at,
-            key_id=claims.key_id,
-        )
+    def of(cls, presented: Claims | Unauthenticated | None, why: Unauthenticated | None) -> Self:
+        """Return why a token is refused, or that it opens every field that its customer may see.
 
-    @classmethod
-    def bad(cls, why: Unauthenticated, presented: Claims | Unauthenticated) -> Self:
-        """Return why a token is refused; what it says is shown only if it is genuine."""
-        report = cls(valid=False, reason=why.reason, message=why.message)
-        match presented:
-            case Claims():
-                report.expires_at = presented.expires_at
-            case TokenExpired():
-                report.expires_at = presented.expired_at
-            case _:
-                return report
-        report.issued_at, report.key_id = presented.issued_at, presented.key_id
+        What it says is shown only if it is genuine.
+        """
+        report = cls(
+            valid=why is None,
+            reason=why.reason if why else None,
+            message=why.message if why else "The token is good.",
+        )
+        if isinstance(presented, Claims | TokenExpired):
+            report.issued_at, report.expires_at = presented.issued_at, presented.expires_at
+            report.key_id = presented.key_id
         return report
 
 
@@ -101,14 +92,11 @@ class TokenQuery:
     )
     async def token(self, info: Info) -> TokenReport:
         """Judge the token as every protected field would, and report."""
-        presented = info.context.presented
-        if isinstance(presented, Unauthenticated):
-            return TokenReport.bad(presented, presented)
         try:
             await info.context.caller()
         except Unauthenticated as why:
-            return TokenReport.bad(why, presented)
-        return TokenReport.good(presented)
+            return TokenReport.of(info.context.presented, why)
+        return TokenReport.of(info.context.presented, None)
 
 
 @strawberry.type
@@ -119,6 +107,7 @@ class SessionMutation:
         description="Ends this session: its token is refused from now on.",
         extensions=[authenticated()],
     )
+    @rejected_as(StatusPayload)
     async def logout(self, info: Info) -> StatusPayload | None:
         """End the caller's session."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
@@ -136,6 +125,7 @@ class SessionMutation:
         description="Ends one of the caller's sessions; admins end anybody's.",
         extensions=[authenticated()],
     )
+    @rejected_as(StatusPayload)
     async def end_session(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """End a session; another's is as unknown as one that never was."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
@@ -144,15 +134,15 @@ class SessionMutation:
         ended = session_id is not None and await info.context.write_as(
             Authority(me, admin=admin), sessions.end, session_id, of=whose, origin=origin
         )
-        if ended:
-            return StatusPayload.success("The session has ended.")
-        unknown = Fault(UserErrorCode.NOT_FOUND, "There is no such session.", "id")
-        return StatusPayload.rejected(info.context, Rejected(unknown))
+        if not ended:
+            raise Rejected(Fault(UserErrorCode.NOT_FOUND, "There is no such session.", "id"))
+        return StatusPayload.success("The session has ended.")
 
     @strawberry.mutation(
         description="Ends every session of the caller but this one.",
         extensions=[authenticated()],
     )
+    @rejected_as(StatusPayload)
     async def end_other_sessions(self, info: Info) -> StatusPayload | None:
         """End the caller's other sessions."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
@@ -165,6 +155,7 @@ class SessionMutation:
         description="Ends every session of the caller, this one too; admins end anybody's.",
         extensions=[authenticated()],
     )
+    @rejected_as(StatusPayload)
     async def end_all_sessions(
         self, info: Info, customer_id: strawberry.ID | None = strawberry.UNSET
     ) -> StatusPayload | None:
@@ -176,12 +167,7 @@ class SessionMutation:
         if others and not me.customer.is_admin:
             raise AdminRequired
         if whose is None:
-            return StatusPayload.rejected(info.context, Rejected(sessions.NO_CUSTOMER))
+            raise Rejected(sessions.NO_CUSTOMER)
         authority = Authority(me, admin=others, targets=(whose,))
-        try:
-            count = await info.context.write_as(
-                authority, sessions.end_all_of, whose, origin=origin
-            )
-        except Rejected as why:
-            return StatusPayload.rejected(info.context, why)
+        count = await info.context.write_as(authority, sessions.end_all_of, whose, origin=origin)
         return StatusPayload.success(f"{count} sessions have ended.")

@@ -1,4 +1,4 @@
-"""Passwords: the policy for new ones, and Argon2id off the event loop, in a fair queue."""
+"""Passwords: Argon2id off the event loop, in a fair queue."""
 
 import asyncio
 import os
@@ -17,10 +17,10 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION
 
-from gql_app.errors import Fault, TooManyAttempts, UserErrorCode
+from gql_app.errors import TooManyAttempts
 from gql_app.lib import hashes
 from gql_app.lib.fair_queue import FairQueue, Party, QueueFull
-from gql_app.lib.password_policy import PRODUCT, PasswordRefused, check_password, normalise_password
+from gql_app.lib.password_policy import normalise_password
 from gql_app.lib.text import TextTooLong, TooManyMarks
 
 _Answer = TypeVar("_Answer")
@@ -32,14 +32,6 @@ RETRY_AFTER: Final = 1
 NICENESS: Final = 10
 """The niceness (sched(7)) of the threads that hash, above that of the process."""
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-
-
-def check_new_password(typed: str, *, email: str, name: str, service: str = PRODUCT) -> str | Fault:
-    """Return the normal form of a new password, or what is wrong with it."""
-    try:
-        return check_password(typed, email=email, name=name, service=service)
-    except PasswordRefused as why:
-        return Fault(UserErrorCode(why.reason), why.message, "password")
 
 
 def _dummy_hash() -> str:
@@ -91,7 +83,8 @@ class Passwords:
 
     async def hash(self, password: str, party: Party) -> str:
         """Return the hash of a password that was checked. Raise TooManyAttempts."""
-        return await self._run(partial(_hash, password), party)
+        normal = normalise_password(password)
+        return await self._run(partial(_HASHER.hash, normal), party)
 
     async def verify(self, typed: str, hashed: str | None, party: Party) -> bool:
         """Return whether a password as it was typed matches a hash; False where there is none.
@@ -133,7 +126,3 @@ class Passwords:
                 return await asyncio.get_running_loop().run_in_executor(self._pool, within)
         except QueueFull:
             raise TooManyAttempts(retry_after=RETRY_AFTER, limit="passwords") from None
-
-
-def _hash(password: str) -> str:
-    return _HASHER.hash(normalise_password(password))

@@ -1,5 +1,15 @@
-"""The access token: a JWT (RFC 7519) of the profile for access tokens (RFC 9068)."""
+"""Tokens: access tokens, their cache, and the opaque ones that are good for one use.
 
+The access token is a JWT (RFC 7519) of the profile for access tokens (RFC 9068). A refresh token
+and a reset link's are 256 random bits, of which the database holds the digest.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from base64 import urlsafe_b64encode
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,10 +27,23 @@ from gql_app.lib.keyring import DuplicateMember, Key, KeyRing, MalformedToken, p
 
 MAX_TOKEN_BYTES: Final = 8 * 1024
 LONGEST_LIFE: Final = 24 * 3600
-"""Seconds from `iat` to `exp` that are always allowed; see _lives_too_long."""
+"""Seconds from `iat` to `exp` that are allowed, or those of the settings if they are more.
+
+Tokens that were issued before the setting was lowered, or by another service that has the secret,
+need not fit it to the second. A token whose `exp` is before its `iat` has expired, or is about to.
+"""
 CLOCK_LEEWAY: Final = 60
 """Seconds that another machine's clock may be ahead; none for `exp`."""
-
+MAX_TOKENS: Final = 4096
+"""Tokens in the cache; the claims of each take some 600 bytes."""
+MAX_BYTES: Final = 2 * 1024 * 1024
+"""Bytes of the tokens themselves."""
+REFRESH: Final = "gar_"
+"""The prefix of a refresh token, by which scanners recognise a leaked one."""
+RESET: Final = "gap_"
+"""The prefix of a token that resets a password."""
+SECRET_BYTES: Final = 32
+_SHAPE: Final = re.compile(r"[\w-]{43}", re.ASCII)
 _TYPE: Final = "at+jwt"
 _TYPES: Final = (_TYPE, f"application/{_TYPE}")
 _END_OF_TIME: Final = int(clock.LATEST.timestamp()) + 1
@@ -68,14 +91,7 @@ def encode_token(
     if ring.find(key.id) is None:
         raise KeysGone
     text = jwt.encode(payload, key.secret, key.algorithm, {"kid": key.id, "typ": _TYPE})
-    claims = Claims(
-        customer_id=customer_id,
-        session_id=session_id,
-        issued_at=_moment(issued_at),
-        expires_at=_moment(expires_at),
-        key_id=key.id,
-    )
-    return text, claims
+    return text, _checked(payload, issuer, key)
 
 
 def decode_token(ring: KeyRing, issuer: Issuer, text: str) -> Claims:
@@ -96,7 +112,7 @@ def decode_token(ring: KeyRing, issuer: Issuer, text: str) -> Claims:
     claims = _checked(token.payload, issuer, key)
     if claims.expires_at <= clock.now():
         raise TokenExpired(
-            issued_at=claims.issued_at, expired_at=claims.expires_at, key_id=claims.key_id
+            issued_at=claims.issued_at, expires_at=claims.expires_at, key_id=claims.key_id
         )
     return claims
 
@@ -133,26 +149,16 @@ def _checked(payload: Mapping[str, object], issuer: Issuer, key: Key) -> Claims:
         or not (isinstance(jwt_id, str) and jwt_id)
         or issued_at > soon
         or not_before > soon
-        or _lives_too_long(expires_at - issued_at, issuer)
+        or expires_at - issued_at > max(issuer.ttl, LONGEST_LIFE)
     ):
         raise TokenInvalid
     return Claims(
         customer_id=_id(payload.get("sub")),
         session_id=_id(payload.get("sid")),
-        issued_at=_moment(issued_at),
-        expires_at=_moment(expires_at),
+        issued_at=datetime.fromtimestamp(issued_at, UTC),
+        expires_at=datetime.fromtimestamp(expires_at, UTC),
         key_id=key.id,
     )
-
-
-def _lives_too_long(seconds: float, issuer: Issuer) -> bool:
-    """Return whether a token lives longer than any that may be issued.
-
-    That is the lifetime of the settings, or a day if that is more: tokens that were issued before
-    the setting was lowered, or by another service that has the secret, need not fit it to the
-    second. A token whose `exp` is before its `iat` has expired, or is about to.
-    """
-    return seconds > max(issuer.ttl, LONGEST_LIFE)
 
 
 def _time(claim: object) -> float:
@@ -164,12 +170,88 @@ def _time(claim: object) -> float:
     return claim
 
 
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
 def _id(claim: object) -> UUID:
     parsed = parse_id(claim) if isinstance(claim, str) else None
     if parsed is None:
         raise TokenInvalid
     return parsed
+
+
+class TokenCache:
+    """The genuine tokens that were used last; refused ones are never cached.
+
+    A token is genuine from the moment that it was verified until it expires or its key stops
+    verifying: both are checked each time. After the clock was set back, or with another ring, it
+    is verified again. The time of a miss reveals nothing, for tokens are found by a keyed hash.
+    Whether the session lives is for the database to say.
+    """
+
+    def __init__(
+        self, issuer: Issuer, *, max_tokens: int = MAX_TOKENS, max_bytes: int = MAX_BYTES
+    ) -> None:
+        self._issuer = issuer
+        self._max_tokens = max_tokens
+        self._max_bytes = max_bytes
+        self._ring: KeyRing | None = None
+        self._cached: OrderedDict[str, tuple[Claims, datetime, datetime]] = OrderedDict()
+        """The claims of a token, and from when until when they need no verifying."""
+        self._bytes = 0
+
+    def read(self, ring: KeyRing, text: str) -> Claims:
+        """Return a token's claims, as decode_token does, and raise what it raises."""
+        if ring is not self._ring:
+            self._cached.clear()
+            self._ring, self._bytes = ring, 0
+        if text in self._cached:
+            claims, since, until = self._cached[text]
+            if since <= clock.now() < until:
+                self._cached.move_to_end(text)
+                return claims
+            del self._cached[text]
+            self._bytes -= len(text)
+        return self._verify(ring, text)
+
+    def _verify(self, ring: KeyRing, text: str) -> Claims:
+        claims = decode_token(ring, self._issuer, text)
+        deaths = [key.not_after for key in ring.keys if key.id == claims.key_id and key.not_after]
+        self._cached[text] = claims, clock.now(), min([claims.expires_at, *deaths])
+        self._bytes += len(text)
+        while len(self._cached) > self._max_tokens or self._bytes > self._max_bytes:
+            self._bytes -= len(self._cached.popitem(last=False)[0])
+        return claims
+
+
+def new_refresh_token() -> str:
+    """Return the first refresh token of a session."""
+    return _spell(REFRESH, secrets.token_bytes(SECRET_BYTES))
+
+
+def new_salt() -> str:
+    """Return the 256 random bits that a refresh token's successor is derived from, in hex."""
+    return secrets.token_hex(SECRET_BYTES)
+
+
+def succeeding(pepper: bytes, token: str, salt: str) -> str:
+    """Return the one successor of a refresh token.
+
+    Requests that race with one token get the same successor, so that the family can't fork. It
+    takes the token, its salt from the database and the pepper to derive it.
+    """
+    message = bytes.fromhex(salt) + token.encode()
+    return _spell(REFRESH, hmac.digest(pepper, message, "sha256"))
+
+
+def reset_token(pepper: bytes, letter_id: UUID) -> str:
+    """Return the token of one letter, the same each time the letter is tried."""
+    return _spell(RESET, hmac.digest(pepper, letter_id.bytes, "sha256"))
+
+
+def digest(prefix: str, token: str) -> str | None:
+    """Return a token's digest (SHA-256), None if it has not the form of this kind."""
+    if not token.startswith(prefix) or not _SHAPE.fullmatch(token.removeprefix(prefix)):
+        return None
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _spell(prefix: str, raw: bytes) -> str:
+    return prefix + urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from gql_app.accounts.audit import Action
-from gql_app.errors import TokenInvalid, TokenMalformed, TokenMissing, Unauthenticated
+from gql_app.errors import TokenInvalid, TokenMalformed, Unauthenticated
 from gql_app.lib.engine import DEADLINE_EXCEEDED, Engine, GraphQLRequest, outcome, retry_after
 from gql_app.lib.server import Disconnect
 from gql_app.resources import Resources
@@ -104,17 +104,18 @@ class GraphQLView:
 
 def authenticate_header(
     authorization: Sequence[bytes], resources: Resources
-) -> Claims | Unauthenticated:
+) -> Claims | Unauthenticated | None:
     """Return what the bearer token says (RFC 6750 section 2.1), or why there is none to go by.
 
-    Nothing is refused here, so a stale token never gets in the way of a public field.
+    None is no token at all. Nothing is refused here, so a stale token never gets in the way of a
+    public field.
     """
     if len(authorization) > 1:
         return TokenMalformed()
     value = authorization[0] if authorization else b""
     parts = [part for part in value.replace(b"\t", b" ").split(b" ") if part]
     if not parts:
-        return TokenMissing()
+        return None
     scheme, token = parts[0].lower(), parts[-1]
     if scheme != b"bearer" or len(parts) != _SCHEME_AND_TOKEN or len(token) > MAX_TOKEN_BYTES:
         return TokenMalformed()
@@ -229,9 +230,9 @@ def _status(result: ExecutionResult) -> int:
     return 200
 
 
-def _challenge(presented: Claims | Unauthenticated) -> bytes:
+def _challenge(presented: Claims | Unauthenticated | None) -> bytes:
     """Return a challenge (RFC 6750 section 3), without an error code if no token came."""
-    return b"Bearer" if isinstance(presented, TokenMissing) else b'Bearer error="invalid_token"'
+    return b"Bearer" if presented is None else b'Bearer error="invalid_token"'
 
 
 def serialize_response(result: ExecutionResult) -> bytes:

@@ -42,18 +42,18 @@ async def claim(database: Database) -> list[Letter]:
 
 
 async def look(database: Database) -> Claimed:
-    """Tell all that was found in the outbox, in a transaction of its own."""
+    """Return all that was found in the outbox, in a transaction of its own."""
     async with database.transaction() as db:
         return await OUTBOX.claim(db)
 
 
 async def waiting(database: Database) -> list[str]:
-    """Tell the kinds of the letters that are yet to be sent."""
+    """Return the kinds of the letters that are yet to be sent."""
     return sorted(await column(database, select(LetterRow.kind)))
 
 
 async def resets(database: Database) -> list[tuple[UUID, str, datetime]]:
-    """Tell which links are good."""
+    """Return which links are good."""
     rows = await database.fetch_all(select(PasswordResetRow))
     return [(row.customer_id, row.digest, row.expires_at) for row in rows]
 

@@ -78,7 +78,7 @@ def everybody(order: Order = ORDERS[0]) -> Listing:
 
 
 def place(order: Order, row: StoredCustomer) -> tuple[object, ...]:
-    """Tell what Python sorts a row by to get an order of the list."""
+    """Return what Python sorts a row by to get an order of the list."""
     return {
         OrderField.CREATED_AT: (row.created_at, row.id),
         OrderField.NAME: (row.name_key, row.id),
@@ -97,7 +97,7 @@ def names(rows: Iterable[StoredCustomer]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PageRead:
     """What a page told of customers, of whom every column was read."""
 
     rows: list[StoredCustomer]
@@ -105,16 +105,16 @@ class Told:
     has_next: bool
 
 
-def told(page: Page) -> Told:
+def told(page: Page) -> PageRead:
     """Make rows of a page's values."""
     rows: list[dict[str, Any]] = [dict(zip(page.columns, row, strict=True)) for row in page.rows]
     for row in rows:
         row["id"] = UUID(row["id"])
         row |= {name: datetime.fromisoformat(row[name]) for name in ("created_at", "updated_at")}
-    return Told([StoredCustomer(**row) for row in rows], page.has_previous, page.has_next)
+    return PageRead([StoredCustomer(**row) for row in rows], page.has_previous, page.has_next)
 
 
-async def read(database: Database, of: Listing, window: Window) -> Told:
+async def read(database: Database, of: Listing, window: Window) -> PageRead:
     """Read one page."""
     return told(await of.page(database, window, COLUMNS))
 
@@ -126,7 +126,7 @@ def cursor(of: Listing, row: StoredCustomer) -> str:
 
 async def walk(
     database: Database, of: Listing, size: int, *, backward: bool
-) -> AsyncIterator[Told]:
+) -> AsyncIterator[PageRead]:
     """Read page after page, as far as they say that there is one more."""
     window = Window(size, backward=backward)
     while True:

@@ -26,7 +26,7 @@ BY_ADA = Origin("192.0.2.1", "a browser", ADA)
 BY_BOB = Origin("192.0.2.2", "another browser", BOB)
 
 
-class Deed(NamedTuple):
+class Event(NamedTuple):
     """What is recorded once a minute."""
 
     action: Action
@@ -34,11 +34,11 @@ class Deed(NamedTuple):
     customer_id: UUID | None
 
 
-DEEDS = (
-    Deed(Action.CUSTOMER_CREATED, BY_ADA, BOB),
-    Deed(Action.LOGIN_FAILED, Origin("192.0.2.3"), None),
-    Deed(Action.LOGIN, BY_BOB, BOB),
-    Deed(Action.LOGIN, BY_ADA, ADA),
+EVENTS = (
+    Event(Action.CUSTOMER_CREATED, BY_ADA, BOB),
+    Event(Action.LOGIN_FAILED, Origin("192.0.2.3"), None),
+    Event(Action.LOGIN, BY_BOB, BOB),
+    Event(Action.LOGIN, BY_ADA, ADA),
 )
 
 
@@ -57,11 +57,11 @@ def capture() -> Iterator[list[MutableMapping[str, Any]]]:
 
 @pytest.fixture
 async def database(resources: Resources, set_clock: SetClock) -> Database:
-    """Open a database, and record some deeds in it."""
+    """Open a database, and record some events in it."""
     async with resources.database.transaction() as db:
-        for minute, deed in enumerate(DEEDS):
+        for minute, event in enumerate(EVENTS):
             set_clock(NOON + timedelta(minutes=minute))
-            await audit.record(db, deed.action, deed.origin, customer_id=deed.customer_id)
+            await audit.record(db, event.action, event.origin, customer_id=event.customer_id)
     return resources.database
 
 
@@ -92,7 +92,7 @@ async def test_event_goes_with_the_transaction_of_its_deed(database: Database) -
 
     with pytest.raises(LookupError):
         await fail_halfway()
-    assert [row.action for row in await streamed(database)] == [deed.action for deed in DEEDS]
+    assert [row.action for row in await streamed(database)] == [event.action for event in EVENTS]
 
 
 async def test_stream_is_the_oldest_first_to_the_microsecond(
@@ -152,7 +152,7 @@ async def test_cursor_carries_on_its_own_list_and_no_other(database: Database) -
     with pytest.raises(InvalidArgument, match="another order or filter"):
         await of_bob.page(database, Window(after=cursor), FIELDS)
     assert [row.action for row in map(AuditRecord._make, rest.rows)] == [
-        deed.action for deed in reversed(DEEDS[:3])
+        event.action for event in reversed(EVENTS[:3])
     ]
 
 
@@ -169,7 +169,7 @@ async def purge(database: Database, *, batch: int = 100) -> int:
 
 
 async def known_from(database: Database) -> list[tuple[str, str | None]]:
-    """Tell of which deeds it is known where from they were done."""
+    """Return the events of which it is known where they came from."""
     rows = await streamed(database)
     return [(row.action, row.ip_address) for row in rows if row.ip_address or row.user_agent]
 
@@ -180,7 +180,7 @@ async def test_forgetting_a_customer_keeps_the_deeds_without_where_from(
     await forget(database, BOB)
     rows = await streamed(database)
     assert [(row.action, row.actor_id, row.customer_id) for row in rows] == [
-        (deed.action, deed.origin.actor_id, deed.customer_id) for deed in DEEDS
+        (event.action, event.origin.actor_id, event.customer_id) for event in EVENTS
     ]
     assert [(row.ip_address, row.user_agent) for row in rows] == [
         ("192.0.2.1", "a browser"),

@@ -180,19 +180,19 @@ async def remove(database: Database) -> None:
             await customers.delete(db, row.id, origin=NOWHERE)
 
 
-@pytest.mark.parametrize("deed", [deactivate, set_password, remove])
+@pytest.mark.parametrize("change", [deactivate, set_password, remove])
 @pytest.mark.parametrize("outdated", [False, True])
 async def test_signing_in_is_refused_if_the_account_changed_since_the_check(
     database: Database,
     hasher: Passwords,
-    deed: Callable[[Database], Awaitable[None]],
+    change: Callable[[Database], Awaitable[None]],
     *,
     outdated: bool,
 ) -> None:
     await add_customer(database, "Ada")
     await store(database, password_hash=old_hash() if outdated else password_hash())
     proof = await check(database, hasher)
-    await deed(database)
+    await change(database)
     left = await column(database, select(CustomerRow.password_hash))
     assert await sign_in(database, proof) is None
     assert await session_count(database) == 0

@@ -23,7 +23,7 @@ THROTTLE = Throttle(key=b"key of the tests", attempts=100, client_attempts=1000,
 
 
 async def reset(database: Database, token: str, password_hash: str) -> str | None:
-    """Use a link; tell the code it is rejected with, if it is."""
+    """Use a link; return the code it is rejected with, if it is."""
     try:
         async with database.transaction() as db:
             await password_reset.reset(
@@ -95,7 +95,7 @@ async def test_who_sign_in_at_the_same_moment_have_no_more_sessions_than_one_by_
         await until_it_waits(db, signing_in)
         assert not signing_in.done()
     second = await signing_in
-    [living] = (await sessions.living(database, [ada.id])).values()
+    [living] = await sessions.living(database, [ada.id])
     assert second
     assert latest
     assert len(living) == sessions.MAX_SESSIONS

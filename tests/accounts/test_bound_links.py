@@ -73,13 +73,13 @@ def event(request: pytest.FixtureRequest) -> Event:
 
 
 async def refused(database: Database, token: str) -> bool:
-    """Tell whether a link is refused where it is looked up, and where it is spent."""
+    """Return whether a link is refused where it is looked up, and where it is spent."""
     found = await password_reset.resettable(database, token)
     return await refused_in_the_end(database, token) and found is None
 
 
 async def refused_in_the_end(database: Database, token: str) -> bool:
-    """Tell whether a link is refused where it is spent."""
+    """Return whether a link is refused where it is spent."""
     try:
         async with database.transaction() as db:
             await password_reset.reset(db, token, THROTTLE, password_hash="thief's", origin=NOWHERE)

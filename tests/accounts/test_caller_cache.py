@@ -146,7 +146,7 @@ async def test_a_field_more_is_proven_as_well_and_without_a_column_nobody_is(
         await ProvingReader(noon, bob).fetch_all(query)  # type: ignore[arg-type]
 
 
-async def test_nobody_is_told_a_count_who_isnt_proven(noon: Database, caller: Caller) -> None:
+async def test_unproven_caller_gets_no_count(noon: Database, caller: Caller) -> None:
     everybody = listing(Filter(), Order(), by_admin=False)
     assert await everybody.count(ProvingReader(noon, caller)) == 1
     with pytest.raises(Unproven):
@@ -161,7 +161,7 @@ async def test_an_empty_answer_proves_nobody(noon: Database, caller: Caller) -> 
 
 
 def claims(caller: Caller) -> Claims:
-    """Say what a token of somebody says."""
+    """Return the claims of a token of somebody."""
     moment = datetime(2030, 1, 1, tzinfo=UTC)
     return Claims(caller.customer_id, caller.session_id, moment, moment, "key")
 

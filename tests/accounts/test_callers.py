@@ -78,14 +78,14 @@ async def remove(db: Transaction, session: SessionRecord) -> None:
     await customers.delete(db, session.customer_id, origin=NOWHERE)
 
 
-@pytest.mark.parametrize("deed", [deactivate, remove, end, end_all])
+@pytest.mark.parametrize("change", [deactivate, remove, end, end_all])
 async def test_nobody_asks_any_more_after(
-    database: Database, deed: Callable[[Transaction, SessionRecord], Awaitable[None]]
+    database: Database, change: Callable[[Transaction, SessionRecord], Awaitable[None]]
 ) -> None:
     ada, bob = await add_customer(database, "Ada"), await add_customer(database, "Bob")
     session, other = await open_session(database, ada), await open_session(database, bob)
     async with database.transaction() as db:
-        await deed(db, session)
+        await change(db, session)
     assert await ask(database, ada.id, session.id) is None
     assert await ask(database, bob.id, other.id) is not None
 

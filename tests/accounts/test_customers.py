@@ -31,7 +31,7 @@ async def everybody(database: Database) -> list[Any]:
 async def attempt(
     database: Database, work: Callable[[Transaction], Awaitable[object]]
 ) -> str | None:
-    """Do something in a transaction of its own; tell the code it is rejected with, if it is."""
+    """Do something in a transaction of its own; return the code it is rejected with, if it is."""
     try:
         async with database.transaction() as db:
             await work(db)

@@ -1,4 +1,4 @@
-"""Guesses: the first of a kind is told at once, a flood by its number, and none is lost."""
+"""Guesses: the first of a kind is recorded at once, a flood by its number, and none is lost."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,13 +10,12 @@ from structlog.testing import capture_logs
 from gql_app.accounts import audit
 from gql_app.accounts.audit import GUESS_INTERVAL, MAX_GUESS_COUNTS, Action, Guesses, Origin
 from gql_app.db.tables import AuditRow
-from gql_app.errors import Unavailable
-from gql_app.lib.database import Database, StatementError
+from gql_app.lib.database import Database, StatementError, Unavailable
 from gql_app.lib.ids import new_id
 
 ADA = new_id()
 HOME, AWAY = Origin("192.0.2.1", "a browser", ADA), Origin("198.51.100.1")
-Told = tuple[str, str | None, list[str]]
+Recorded = tuple[str, str | None, list[str]]
 
 
 class Watch:
@@ -26,7 +25,7 @@ class Watch:
         self.now = 0.0
 
     def __call__(self) -> float:
-        """Tell the time."""
+        """Return the time."""
         return self.now
 
 
@@ -36,8 +35,8 @@ def watch() -> Watch:
     return Watch()
 
 
-async def told(database: Database) -> Sequence[Told]:
-    """Tell what the audit knows."""
+async def recorded(database: Database) -> Sequence[Recorded]:
+    """Return what the audit knows."""
     rows = await database.fetch_all(select(AuditRow).order_by(AuditRow.at, AuditRow.id))
     return [(row.action, row.ip_address, row.fields) for row in rows]
 
@@ -48,7 +47,7 @@ async def rename(database: Database, before: str, after: str) -> None:
         await db.execute(text(f"ALTER TABLE {before} RENAME TO {after}"))
 
 
-async def test_first_is_told_at_once_and_the_others_once_a_minute(
+async def test_first_is_recorded_at_once_and_the_others_once_a_minute(
     database: Database, watch: Watch
 ) -> None:
     noted = Guesses(watch)
@@ -63,7 +62,7 @@ async def test_first_is_told_at_once_and_the_others_once_a_minute(
     watch.now = GUESS_INTERVAL
     assert await noted.record(database) == 1
     assert await noted.record(database) == 0
-    assert await told(database) == [
+    assert await recorded(database) == [
         ("token:refused", "198.51.100.1", ["3 times"]),
         ("token:refused", "198.51.100.1", ["59 times"]),
     ]
@@ -83,7 +82,7 @@ async def test_each_kind_client_and_account_has_a_count_of_its_own(
     assert all(row.fields == [] for row in rows)
 
 
-async def test_after_a_quiet_minute_the_next_is_told_at_once(
+async def test_after_a_quiet_minute_the_next_is_recorded_at_once(
     database: Database, watch: Watch
 ) -> None:
     noted = Guesses(watch)
@@ -95,12 +94,12 @@ async def test_after_a_quiet_minute_the_next_is_told_at_once(
         assert await noted.record(database) == 1
         watch.now += GUESS_INTERVAL
         assert await noted.record(database) == 0
-        if minute == 0:  # told again while it is remembered still
+        if minute == 0:  # recorded again while it is remembered still
             noted.note(Action.RESET_REFUSED, AWAY)
-    assert [fields for _, _, fields in await told(database)] == [[], ["2 times"], []]
+    assert [fields for _, _, fields in await recorded(database)] == [[], ["2 times"], []]
 
 
-async def test_clients_beyond_those_that_are_told_apart_count_as_one(
+async def test_clients_beyond_the_maximum_count_as_one(
     database: Database, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audit, "MAX_GUESS_COUNTS", 2)
@@ -109,14 +108,14 @@ async def test_clients_beyond_those_that_are_told_apart_count_as_one(
     for number in range(10):
         noted.note(Action.TOKEN_REFUSED, Origin(f"192.0.2.{number}", "a browser", ADA))
     assert await noted.record(database) == 3
-    assert await told(database) == [
+    assert await recorded(database) == [
         ("token:refused", "192.0.2.0", []),
         ("token:refused", "192.0.2.1", []),
         ("token:refused", None, ["8 times"]),
     ]
 
 
-async def test_what_the_database_could_not_be_told_is_told_later(
+async def test_what_could_not_be_recorded_is_recorded_later(
     database: Database, watch: Watch
 ) -> None:
     noted = Guesses(watch)
@@ -131,17 +130,17 @@ async def test_what_the_database_could_not_be_told_is_told_later(
     await rename(database, "mislaid", "audit_events")
     noted.note(Action.TOKEN_REFUSED, AWAY)
     assert await noted.record(database) == 1
-    assert await told(database) == [("token:refused", "198.51.100.1", ["2 times"])]
+    assert await recorded(database) == [("token:refused", "198.51.100.1", ["2 times"])]
 
 
-async def test_last_of_all_everything_is_told(database: Database, watch: Watch) -> None:
+async def test_last_of_all_everything_is_recorded(database: Database, watch: Watch) -> None:
     noted = Guesses(watch)
     for _ in range(2):
         noted.note(Action.TOKEN_REFUSED, AWAY)
         await noted.record(database)
     noted.note(Action.TOKEN_REFUSED, AWAY)
     assert await noted.record(database, last=True) == 1
-    assert [fields for _, _, fields in await told(database)] == [[], ["2 times"]]
+    assert [fields for _, _, fields in await recorded(database)] == [[], ["2 times"]]
 
 
 async def test_those_who_record_at_once_record_each_guess_once(
@@ -150,7 +149,7 @@ async def test_those_who_record_at_once_record_each_guess_once(
     noted = Guesses(watch)
     noted.note(Action.TOKEN_REFUSED, AWAY)
     assert sorted(await asyncio.gather(*(noted.record(database) for _ in range(5))))[-2:] == [0, 1]
-    assert len(await told(database)) == 1
+    assert len(await recorded(database)) == 1
 
 
 async def test_one_guess_has_a_line_in_the_log_and_many_have_none(

@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 
 
 async def clients(database: Database) -> dict[str, timedelta]:
-    """Tell which clients are known, and how long after noon each was seen."""
+    """Return which clients are known, and how long after noon each was seen."""
     rows = await database.fetch_all(select(KnownClientRow))
     return {row.client: row.seen_at - NOON for row in rows}
 

@@ -16,7 +16,7 @@ from gql_app.lib.database import Database, Transaction
 from tests.people import NOWHERE, add_customer
 from tests.rows import value
 
-Deed = Callable[[Transaction, UUID], Awaitable[object]]
+Change = Callable[[Transaction, UUID], Awaitable[object]]
 ROUNDS = 5
 
 
@@ -35,14 +35,14 @@ async def remove(db: Transaction, customer_id: UUID) -> None:
     await customers.delete(db, customer_id, origin=NOWHERE)
 
 
-DEEDS: list[Deed] = [remove, demote, deactivate]
+CHANGES: list[Change] = [remove, demote, deactivate]
 
 
-async def unseat(database: Database, deed: Deed, customer_id: UUID) -> str | None:
-    """Try a deed in a transaction of its own; tell the code it is rejected with, if it is."""
+async def unseat(database: Database, change: Change, customer_id: UUID) -> str | None:
+    """Try a change in a transaction of its own; return the code it is rejected with."""
     try:
         async with database.transaction() as db:
-            await deed(db, customer_id)
+            await change(db, customer_id)
     except Rejected as why:
         [fault] = why.faults
         assert fault.field == "id"
@@ -56,36 +56,36 @@ async def active_admins(database: Database) -> int:
     return await value(database, statement)
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-async def test_the_last_active_admin_stays_one(database: Database, deed: Deed) -> None:
+@pytest.mark.parametrize("change", CHANGES)
+async def test_the_last_active_admin_stays_one(database: Database, change: Change) -> None:
     last = await add_customer(database, "Ada", is_admin=True)
     retired = await add_customer(database, "Bob", is_admin=True)
     assert await unseat(database, deactivate, retired.id) is None
     await add_customer(database, "Carla Plain")
-    assert await unseat(database, deed, last.id) == "LAST_ADMIN"
+    assert await unseat(database, change, last.id) == "LAST_ADMIN"
     row = await customers.by_id(database, last.id)
     assert row is not None
     assert (row.is_admin, row.is_active, row.updated_at) == (True, True, last.updated_at)
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-async def test_an_admin_who_is_not_the_last_may_go(database: Database, deed: Deed) -> None:
+@pytest.mark.parametrize("change", CHANGES)
+async def test_an_admin_who_is_not_the_last_may_go(database: Database, change: Change) -> None:
     first = await add_customer(database, "Ada", is_admin=True)
     await add_customer(database, "Bob", is_admin=True)
-    assert await unseat(database, deed, first.id) is None
+    assert await unseat(database, change, first.id) is None
     assert await active_admins(database) == 1
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("change", CHANGES)
 async def test_plain_and_retired_customers_may_go_beside_the_last_admin(
-    database: Database, deed: Deed
+    database: Database, change: Change
 ) -> None:
     await add_customer(database, "Ada", is_admin=True)
     retired = await add_customer(database, "Bob", is_admin=True)
     plain = await add_customer(database, "Carla Plain")
     assert await unseat(database, deactivate, retired.id) is None
-    assert await unseat(database, deed, retired.id) is None
-    assert await unseat(database, deed, plain.id) is None
+    assert await unseat(database, change, retired.id) is None
+    assert await unseat(database, change, plain.id) is None
     assert await active_admins(database) == 1
 
 
@@ -101,9 +101,9 @@ async def test_the_last_admin_may_change_in_other_ways(
     assert await active_admins(database) == 1
 
 
-@pytest.mark.parametrize(("one", "another"), list(combinations_with_replacement(DEEDS, 2)))
+@pytest.mark.parametrize(("one", "another"), list(combinations_with_replacement(CHANGES, 2)))
 async def test_of_two_who_race_to_unseat_the_last_two_admins_one_wins(
-    database: Database, one: Deed, another: Deed
+    database: Database, one: Change, another: Change
 ) -> None:
     for _ in range(ROUNDS):
         async with database.transaction() as db:
@@ -120,7 +120,7 @@ async def test_of_two_who_race_to_unseat_the_last_two_admins_one_wins(
 async def test_of_ten_who_race_to_unseat_ten_admins_nine_win(database: Database) -> None:
     admins = [await add_customer(database, f"Admin{n}", is_admin=True) for n in range(10)]
     ends = await asyncio.gather(
-        *(unseat(database, DEEDS[n % 3], row.id) for n, row in enumerate(admins))
+        *(unseat(database, CHANGES[n % 3], row.id) for n, row in enumerate(admins))
     )
     assert sorted(map(str, ends)) == ["LAST_ADMIN"] + ["None"] * 9
     assert await active_admins(database) == 1

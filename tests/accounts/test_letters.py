@@ -1,4 +1,4 @@
-"""Letters: written down with the deed, composed when they are sent, and voided."""
+"""Letters: written down with the change, composed when they are sent, and voided."""
 
 import asyncio
 from datetime import timedelta
@@ -12,7 +12,7 @@ from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import LetterRow
 from gql_app.lib.database import Database
 from gql_app.lib.outbox import mailer
-from gql_app.security import refresh_secrets
+from gql_app.security import tokens
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import (
     LINK,
@@ -231,15 +231,15 @@ async def test_link_is_the_same_at_each_try_and_good_for_30_minutes_from_it(
     noon: Database, ada: CustomerRecord, set_clock: SetClock
 ) -> None:
     await ask_reset(noon, ada)
-    tokens = set()
+    links = set()
     for seconds in (0, 15, 3600):
         now = NOON + timedelta(seconds=seconds)
         set_clock(now)
         (letter,) = await claim(noon)
-        tokens.add(token_of(letter))
-        digest = refresh_secrets.digest(refresh_secrets.RESET, token_of(letter))
+        links.add(token_of(letter))
+        digest = tokens.digest(tokens.RESET, token_of(letter))
         assert await resets(noon) == [(ada.id, digest, now + timedelta(minutes=30))]
-    assert len(tokens) == 1
+    assert len(links) == 1
 
 
 async def test_database_holds_neither_a_token_nor_a_body(
@@ -249,6 +249,6 @@ async def test_database_holds_neither_a_token_nor_a_body(
     (letter,) = await claim(noon)
     written = await contents(noon)
     assert letter.id in written
-    token = token_of(letter).removeprefix(refresh_secrets.RESET)
-    for secret in (token, refresh_secrets.RESET, OUTBOX.reset_url, "Hello", letter.subject):
+    token = token_of(letter).removeprefix(tokens.RESET)
+    for secret in (token, tokens.RESET, OUTBOX.reset_url, "Hello", letter.subject):
         assert secret not in written

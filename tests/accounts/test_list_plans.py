@@ -63,7 +63,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 async def walks_on_sqlite(database: Database, url: str, order: Order) -> None:
-    """See that the page is one index walk, which starts and stops at its cursors."""
+    """Assert that the page is one index walk, which starts and stops at its cursors."""
     async for window, statement, values in pages(database, order):
         plan = await sent(url, f"EXPLAIN QUERY PLAN {statement}", values=values)
         assert all("INDEX" in step for _, _, _, step in plan if "customers" in step)
@@ -77,7 +77,7 @@ async def walks_on_sqlite(database: Database, url: str, order: Order) -> None:
 
 
 async def walks_on_postgresql(database: Database, url: str, order: Order) -> None:
-    """See that an index feeds the page's limit in order, from cursor to cursor."""
+    """Assert that an index feeds the page's limit in order, from cursor to cursor."""
     async for window, statement, values in pages(database, order):
         [(plan,)] = await sent(url, f"EXPLAIN (FORMAT JSON) {statement}", values=values)
         root = json.loads(plan)[0]["Plan"]

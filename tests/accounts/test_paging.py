@@ -12,8 +12,8 @@ from gql_app.lib.pagination import Window
 from tests.accounts.rows import (
     COLUMNS,
     ORDERS,
+    PageRead,
     StoredCustomer,
-    Told,
     cursor,
     customer,
     everybody,
@@ -108,7 +108,7 @@ async def test_a_page_of_nobody_has_nothing_on_either_side(
     database: Database, *, backward: bool
 ) -> None:
     page = await read(database, everybody(), Window(backward=backward))
-    assert page == Told([], has_previous=False, has_next=False)
+    assert page == PageRead([], has_previous=False, has_next=False)
     assert await everybody().count(database) == 0
 
 

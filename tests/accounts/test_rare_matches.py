@@ -45,7 +45,7 @@ async def test_rare_matches_are_found_wherever_they_stand(
 
 
 @pytest.mark.parametrize("backward", [False, True])
-async def test_what_lies_beyond_a_cursor_is_told_though_its_row_is_gone_and_the_next_far_off(
+async def test_what_lies_beyond_a_cursor_is_answered_though_its_row_is_gone_and_the_next_far_off(
     crowd: tuple[Database, list[StoredCustomer]], *, backward: bool
 ) -> None:
     database, rare = crowd

@@ -38,7 +38,8 @@ async def open_session(
 async def living(database: Database, *rows: CustomerRecord) -> dict[UUID, list[UUID]]:
     """List the living sessions of customers."""
     found = await sessions.living(database, [row.id for row in rows])
-    return {key: [session.id for session in value] for key, value in found.items()}
+    ids = [[session.id for session in each] for each in found]
+    return {row.id: each for row, each in zip(rows, ids, strict=True) if each}
 
 
 @pytest.mark.parametrize(
@@ -140,10 +141,10 @@ async def test_an_ended_session_keeps_the_moment_it_first_ended(
     set_clock(NOON)
     ada = await add_customer(database, "Ada")
     first, second = await open_session(database, ada), await open_session(database, ada)
-    for moment, deed in ((NOON + MICROSECOND, end), (NOON + HOUR, end), (NOON + HOUR, end_all)):
+    for moment, ending in ((NOON + MICROSECOND, end), (NOON + HOUR, end), (NOON + HOUR, end_all)):
         set_clock(moment)
         async with database.transaction() as db:
-            await deed(db, first)
+            await ending(db, first)
     ended = [(await get_row(database, SessionRow, row.id)).ended_at for row in (first, second)]
     assert ended == [NOON + MICROSECOND, NOON + HOUR]
 

@@ -105,7 +105,7 @@ async def test_failures_leave_the_window_one_by_one(noon: Database, set_clock: S
     assert await wait(noon, ADA) == 60
 
 
-async def test_waiting_as_long_as_told_is_enough(noon: Database, set_clock: SetClock) -> None:
+async def test_waiting_as_long_as_answered_is_enough(noon: Database, set_clock: SetClock) -> None:
     await fill(noon, ADA)
     set_clock(NOON + timedelta(seconds=100.5))
     told = await wait(noon, ADA)
@@ -114,7 +114,9 @@ async def test_waiting_as_long_as_told_is_enough(noon: Database, set_clock: SetC
     assert await wait(noon, ADA) is None
 
 
-async def test_of_two_limits_the_longer_wait_is_told(noon: Database, set_clock: SetClock) -> None:
+async def test_of_two_limits_the_longer_wait_is_answered(
+    noon: Database, set_clock: SetClock
+) -> None:
     await fill(noon, ADA)
     set_clock(NOON + timedelta(seconds=300))
     await fill(noon, BOB)
@@ -220,14 +222,14 @@ async def test_what_was_typed_is_kept_as_a_keyed_hash_only(noon: Database) -> No
 
 def limit_of(name: str, who: UUID) -> Limit:
     """Return a limit by its name, as the rules ask for it."""
-    deed, _, kind = name.rpartition(" ")
-    match kind:
+    kind, _, scope = name.rpartition(" ")
+    match scope:
         case "from":
-            return THROTTLE.of_client(deed, str(who))[0]
+            return THROTTLE.of_client(kind, str(who))[0]
         case "by":
-            return THROTTLE.of_account(deed, who)
+            return THROTTLE.of_account(kind, who)
         case "anywhere":
-            return THROTTLE.of_password(deed, str(who), None).lockout
+            return THROTTLE.of_password(kind, str(who), None).lockout
         case _:
             return THROTTLE.of_typed(name, str(who))
 
@@ -236,7 +238,7 @@ def test_every_limit_counts_subjects_of_its_own() -> None:
     who = new_id()
     limits = [limit_of(name, who) for name in THROTTLE.limits]
     assert [limit.name for limit in limits] == [*THROTTLE.limits]
-    limits += [THROTTLE.of_password(deed, str(who), None).pair for deed in ("sign-in", "proof")]
+    limits += [THROTTLE.of_password(kind, str(who), None).pair for kind in ("sign-in", "proof")]
     limits += [THROTTLE.of_letters(kind, str(who), a_day=5) for kind in Kind]
     assert len({limit.subject for limit in limits}) == len(limits) == 15 + 2 + 3
     assert ADA.attempts == 5

@@ -255,7 +255,7 @@ def test_password_holds_no_word_of_what_the_service_is_called() -> None:
     assert faults(lambda: check_changes(row(), given, rules)) == [("WEAK_PASSWORD", "password")]
 
 
-def test_all_faults_of_a_new_customer_are_told_at_once() -> None:
+def test_all_faults_of_a_new_customer_are_reported_at_once() -> None:
     bad = fields(name=" ", email="ada", password="short", phone="none")
     assert faults(lambda: check_new(**bad)) == [
         ("REQUIRED", "name"),
@@ -265,7 +265,7 @@ def test_all_faults_of_a_new_customer_are_told_at_once() -> None:
     ]
 
 
-def test_all_faults_of_a_change_are_told_at_once() -> None:
+def test_all_faults_of_a_change_are_reported_at_once() -> None:
     given = {"name": "n" * 201, "email": None, "is_admin": None, "phone": "", "password": "short"}
     assert set(faults(lambda: check_changes(row(), given))) == {
         ("TOO_LONG", "name"),

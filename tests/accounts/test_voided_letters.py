@@ -9,7 +9,7 @@ from gql_app.accounts.letters import Kind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database
-from gql_app.security import refresh_secrets
+from gql_app.security import tokens
 from tests.accounts.outbox import (
     OUTBOX,
     ask_reset,
@@ -40,15 +40,15 @@ async def test_newer_request_drops_the_older_letter(noon: Database, ada: Custome
 async def test_newer_letter_voids_the_link_of_the_one_that_left(
     noon: Database, ada: CustomerRecord
 ) -> None:
-    tokens = []
+    links = []
     for _ in range(2):
         await ask_reset(noon, ada)
         (letter,) = await claim(noon)
-        tokens.append(token_of(letter))
-    older, newer = tokens
+        links.append(token_of(letter))
+    older, newer = links
     assert older != newer
     ((_, digest, _),) = await resets(noon)
-    assert digest == refresh_secrets.digest(refresh_secrets.RESET, newer)
+    assert digest == tokens.digest(tokens.RESET, newer)
 
 
 async def test_request_of_one_customer_leaves_another_alone(

@@ -13,7 +13,7 @@ from gql_app.db.tables import CustomerRow, RefreshTokenRow
 from gql_app.lib.database import Database
 from gql_app.lib.ids import new_id
 from gql_app.resources import Resources
-from gql_app.security import refresh_secrets
+from gql_app.security import tokens
 from gql_app.settings import Settings
 from tests.conftest import SECRET
 from tests.people import PASSWORD, Person, add_customer, sign_in
@@ -120,7 +120,7 @@ class Load:
             if data:
                 assert data["refresh"]["status"] == "SUCCESS"
                 token = data["refresh"]["refreshToken"]
-                self.acknowledged.add(refresh_secrets.digest(refresh_secrets.REFRESH, token) or "")
+                self.acknowledged.add(tokens.digest(tokens.REFRESH, token) or "")
 
         return refresh
 

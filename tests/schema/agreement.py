@@ -14,7 +14,6 @@ from starlette.types import Message
 
 from gql_app.app import build_engine
 from gql_app.db.tables import CustomerRow
-from gql_app.errors import TokenMissing
 from gql_app.lib import clock
 from gql_app.lib.engine import GraphQLRequest
 from gql_app.lib.text import search_key
@@ -116,7 +115,7 @@ class Pair:
 
 
 class Paths:
-    """Tells which way an operation goes."""
+    """The way that an operation goes."""
 
     def __init__(self, resources: Resources, *, compiled: bool = True) -> None:
         self._resources = resources
@@ -124,8 +123,8 @@ class Paths:
         self._engine = build_engine(settings.model_copy(update={**WIDE, "compiled": compiled}))
 
     async def taken(self, request: GraphQLRequest) -> str:
-        """Execute an operation for nobody; tell whether it was compiled, if it was valid."""
-        presented, documents = TokenMissing(), self._engine.validator.documents
+        """Execute an operation for nobody; return whether it was compiled, if it was valid."""
+        presented, documents = None, self._engine.validator.documents
         context = Context(self._resources, presented=presented, origin=NOWHERE, request_id="none")
         await self._engine.execute(request, context)
         document = documents.get(request.query)
@@ -143,7 +142,7 @@ class Both:
         self._paths = Paths(applications.compiled.resources)
 
     def agree(self, operation: Operation) -> str:
-        """See that an operation is answered alike; tell which way it went."""
+        """Assert that an operation is answered alike; return which way it went."""
         replies = self._portal.call(self._applications.agree, operation)
         found = any(reply.tells for reply in replies.values())
         request = GraphQLRequest(operation.query, operation.name or None, operation.variables)

@@ -26,9 +26,9 @@ _MUTATIONS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "updateCustomer": (CUSTOMER, {"id": "ID!", "input": "UpdateCustomerInput!"}),
     "deleteCustomer": (STATUS, {"id": "ID!"}),
 }
-Told = tuple[str, str | None]
+CodeAndField = tuple[str, str | None]
 """The code and the field of a fault."""
-SUCCESS: Final[list[Told]] = []
+SUCCESS: Final[list[CodeAndField]] = []
 """The faults of a mutation that did what it was asked to."""
 
 
@@ -64,8 +64,8 @@ async def do(
     return payload
 
 
-def faults(payload: Mapping[str, Any]) -> list[Told]:
-    """Tell the code and the field of each fault; a payload must say one thing throughout."""
+def faults(payload: Mapping[str, Any]) -> list[CodeAndField]:
+    """Return the code and the field of each fault; a payload must say one thing throughout."""
     told = [(error["code"], error["field"]) for error in payload["errors"]]
     assert payload["status"] == ("ERROR" if told else "SUCCESS")
     assert payload["message"]
@@ -74,7 +74,7 @@ def faults(payload: Mapping[str, Any]) -> list[Told]:
 
 
 async def token_reason(api: Api, token: str) -> str | None:
-    """Tell why an access token is no good, or None if it is."""
+    """Return why an access token is no good, or None if it is."""
     report = (await api.run("{ token { valid reason } }", token=token)).data["token"]
     assert report["valid"] == (report["reason"] is None)
     reason: str | None = report["reason"]
@@ -89,7 +89,7 @@ async def refresh(api: Api, token: str) -> str:
     return successor
 
 
-async def refused(api: Api, token: str) -> list[Told]:
+async def refused(api: Api, token: str) -> list[CodeAndField]:
     """Try to refresh, and tell what was wrong; nothing but that may be answered."""
     payload = await do(api, "refresh", refreshToken=token)
     answered = ("token", "expiresAt", "refreshToken", "refreshExpiresAt", "customer")
@@ -97,7 +97,7 @@ async def refused(api: Api, token: str) -> list[Told]:
     return faults(payload)
 
 
-async def reset(api: Api, token: str, password: str) -> list[Told]:
+async def reset(api: Api, token: str, password: str) -> list[CodeAndField]:
     """Set a new password with a link's token, and tell what was wrong."""
     answer = await send(api, "resetPassword", {"token": token, "newPassword": password})
     return faults(answer.data["resetPassword"])

@@ -17,10 +17,10 @@ from tests.api import Api, running
 from tests.conftest import SetClock
 from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.rows import value
-from tests.schema.mutations import SUCCESS, Told, do, faults
+from tests.schema.mutations import SUCCESS, CodeAndField, do, faults
 from tests.throttles import fill
 
-LOCKED: Final[list[Told]] = [("TOO_MANY_ATTEMPTS", None)]
+LOCKED: Final[list[CodeAndField]] = [("TOO_MANY_ATTEMPTS", None)]
 Write = Callable[[Api, Person], Awaitable[dict[str, Any]]]
 
 
@@ -61,7 +61,7 @@ async def refresh(api: Api, who: Person) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("write", "deed"),
+    ("write", "kind"),
     [
         (rename, "change"),
         (leave_as_it_is, "change"),
@@ -70,11 +70,11 @@ async def refresh(api: Api, who: Person) -> dict[str, Any]:
     ],
 )
 async def test_account_that_wrote_as_often_as_is_granted_waits_for_an_hour_to_pass(
-    api: Api, plain: Person, other: Person, set_clock: SetClock, write: Write, deed: str
+    api: Api, plain: Person, other: Person, set_clock: SetClock, write: Write, kind: str
 ) -> None:
     start = clock.now()
     set_clock(start)
-    limit = api.resources.throttle.of_account(deed, plain.id)
+    limit = api.resources.throttle.of_account(kind, plain.id)
     assert limit.attempts == 300
     await fill(api.database, limit, but=1)
     done = await write(api, plain)

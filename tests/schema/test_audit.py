@@ -38,7 +38,7 @@ REFUSALS: Final = {
 }
 Steps = list[tuple[str, str | None, dict[str, Any]]]
 """Mutations, whose token goes with each, and what they are given."""
-Deed = Callable[[Person, Person], Steps]
+Doing = Callable[[Person, Person], Steps]
 
 
 @pytest.fixture
@@ -60,22 +60,22 @@ async def events(api: Api, admin: Person, **which: str | int | None) -> list[dic
     return nodes
 
 
-def open_to_all(name: str, *inputs: dict[str, Any]) -> Deed:
+def open_to_all(name: str, *inputs: dict[str, Any]) -> Doing:
     """Do something that takes no token."""
     return lambda _, __: [(name, None, given) for given in inputs]
 
 
-def sign_ins(*passwords: str) -> Deed:
+def sign_ins(*passwords: str) -> Doing:
     """Try to sign Ada in."""
     return lambda ada, _: [("login", None, {"email": ada.email, "password": p}) for p in passwords]
 
 
-def by_ada(name: str, **given: object) -> Deed:
+def by_ada(name: str, **given: object) -> Doing:
     """Have Ada do something."""
     return lambda ada, _: [(name, ada.token, given)]
 
 
-def to_ada(*changes: dict[str, Any]) -> Deed:
+def to_ada(*changes: dict[str, Any]) -> Doing:
     """Have Grace change Ada."""
     return lambda ada, grace: [
         ("updateCustomer", grace.token, {"id": str(ada.id), "input": change}) for change in changes
@@ -83,16 +83,16 @@ def to_ada(*changes: dict[str, Any]) -> Deed:
 
 
 async def do_all(api: Api, steps: Steps) -> None:
-    """Do what a deed is made of, with a program that is known by its name."""
+    """Send each mutation, with a program that is known by its name."""
     for name, token, given in steps:
         assert name in (await send(api, name, given, token=token, headers=AGENT)).data
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A deed, and what is told of it."""
+    """What is done, and what the audit records of it."""
 
-    deed: Deed
+    doing: Doing
     actor: str | None
     customer: str | None
     fields: tuple[str, ...] = ()
@@ -161,7 +161,7 @@ async def test_deed_is_recorded_once_with_whose_it_was(
     api: Api, plain: Person, admin: Person, action: Action
 ) -> None:
     row = ROWS[action]
-    await do_all(api, row.deed(plain, admin))
+    await do_all(api, row.doing(plain, admin))
     (event,) = [e for e in await events(api, admin, action=action) if e["userAgent"]]
     assert event == {
         "id": event["id"],

@@ -1,4 +1,4 @@
-"""What the audit doesn't keep: values, people who are gone, and deeds that were refused."""
+"""What the audit doesn't keep: values, people who are gone, and what was refused."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""A judgement is never older than the deed: what ended meanwhile changes nothing any more."""
+"""A caller is judged by the transaction that changes: what ended meanwhile changes nothing."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass

@@ -19,12 +19,12 @@ from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.conftest import SetClock
 from tests.people import PASSWORD, Person, add_customer, sign_in
-from tests.schema.mutations import SUCCESS, Told, do, faults, send
+from tests.schema.mutations import SUCCESS, CodeAndField, do, faults, send
 from tests.throttles import fill
 
 HERE, NEW_PASSWORD = "192.0.2.1", "another good one"
 SIGNED_IN: Final = frozenset({"updateMe", "changePassword", "deleteMe"})
-LOCKED: Final[list[Told]] = [("TOO_MANY_ATTEMPTS", None)]
+LOCKED: Final[list[CodeAndField]] = [("TOO_MANY_ATTEMPTS", None)]
 EVE = {"name": "Eve", "email": "eve@example.com", "password": NEW_PASSWORD}
 SIGN_IN: dict[str, Any] = {"email": "ada@example.com", "password": PASSWORD}
 CHANGE: dict[str, Any] = {"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD}
@@ -167,7 +167,7 @@ async def test_what_cannot_be_a_token_by_its_form_begins_nothing(
     monkeypatch: pytest.MonkeyPatch,
     mutation: str,
     given: dict[str, Any],
-    told: list[Told],
+    told: list[CodeAndField],
 ) -> None:
     with watched(monkeypatch) as begun:
         answer = await send(api, mutation, given)

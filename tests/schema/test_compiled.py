@@ -82,7 +82,7 @@ def test_variable_at_the_edge_of_its_type_is_answered_alike(both: Both) -> None:
 
 
 @pytest.mark.parametrize("table", ["customers", "sessions", "audit_events"])
-async def test_broken_database_is_told_alike(settings: Settings, table: str) -> None:
+async def test_broken_database_is_reported_alike(settings: Settings, table: str) -> None:
     async with pair(settings) as both:
         async with both.compiled.database.transaction() as db:
             await db.execute(text(f"ALTER TABLE {table} RENAME TO gone"))

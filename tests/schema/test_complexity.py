@@ -19,7 +19,7 @@ SESSIONS = 1 + 20 * 2
 
 
 def of_rows(number: int) -> int:
-    """Tell the cost of a connection, and of so many rows with a value each."""
+    """Return the cost of a connection, and of so many rows with a value each."""
     return 1 + number * 2
 
 

@@ -139,7 +139,7 @@ async def test_list_is_in_the_order_asked_for(
     assert [node["name"] for node in falling["nodes"]] == expected[::-1]
 
 
-async def test_list_is_by_creation_unless_told_otherwise(api: Api, reader: Person) -> None:
+async def test_list_is_by_creation_by_default(api: Api, reader: Person) -> None:
     by_creation = await page(api, reader, orderBy={"field": "CREATED_AT", "direction": "ASC"})
     assert await page(api, reader) == await page(api, reader, orderBy=None) == by_creation
 

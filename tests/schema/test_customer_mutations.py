@@ -97,7 +97,7 @@ async def test_create_answers_the_customer(api: Api, admin: Person) -> None:
     }
 
 
-async def test_create_makes_a_plain_customer_unless_told_otherwise(api: Api, admin: Person) -> None:
+async def test_create_makes_a_plain_customer_by_default(api: Api, admin: Person) -> None:
     customer = (await run(api, admin, CREATE, input={**NEW, "phone": None}))["customer"]
     assert (customer["isAdmin"], customer["phone"]) == (False, None)
 
@@ -117,7 +117,9 @@ async def test_created_customer_signs_in_however_they_type(
     assert signed_in.data["done"] == {"status": "SUCCESS"}
 
 
-async def test_faulty_field_is_told_with_its_code(api: Api, plain: Person, admin: Person) -> None:
+async def test_faulty_field_is_reported_with_its_code(
+    api: Api, plain: Person, admin: Person
+) -> None:
     for field, text, code in FAULTS:
         created = await run(api, admin, CREATE, input={**NEW, field: text})
         updated = await run(api, admin, UPDATE, id=str(plain.id), input={field: text})
@@ -153,7 +155,7 @@ async def test_longest_and_shortest_are_taken(
     assert (await run(api, admin, CREATE, input={**NEW, field: text}))["status"] == "SUCCESS"
 
 
-async def test_all_faults_are_told_at_once(api: Api, admin: Person, plain: Person) -> None:
+async def test_all_faults_are_reported_at_once(api: Api, admin: Person, plain: Person) -> None:
     bad = {"name": " ", "email": "nobody", "password": "short", "phone": "?"}
     expected = [
         ("REQUIRED", "name"),

@@ -64,7 +64,7 @@ def validator() -> DocumentValidator:
 
 @pytest.fixture
 def measured() -> Iterator[Callable[[], int]]:
-    """Tell how many bytes are held that weren't when it began."""
+    """Return how many bytes are held that weren't when it began."""
     gc.collect()
     tracemalloc.start()
 

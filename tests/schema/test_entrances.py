@@ -70,7 +70,7 @@ async def test_no_token_is_spent_at_a_wrong_entrance(api: Api, held: dict[str, s
     assert await reset(api, held["reset"], NEW_PASSWORD) == SUCCESS
 
 
-async def test_whoever_is_not_signed_in_is_told_why_and_changes_nothing(
+async def test_caller_who_is_not_signed_in_is_refused_and_changes_nothing(
     api: Api, plain: Person, tokens: dict[Kind, str | None]
 ) -> None:
     for name, given in MUTATIONS.items():

@@ -55,7 +55,7 @@ async def drop_sessions(api: Api) -> None:
 
 
 def check_masked(answer: Answer, field: str) -> str:
-    """See that an error is masked; tell the request's id."""
+    """Assert that an error is masked; return the request's id."""
     request_id = answer.headers["x-request-id"]
     error = answer.error(field)
     assert not (answer.body["data"] or {}).get(field)
@@ -75,7 +75,7 @@ def check_masked(answer: Answer, field: str) -> str:
 
 
 async def code_of(api: Api, document: str) -> str:
-    """Run a document that nothing of is executed; tell the one code of its errors."""
+    """Run a document that nothing of is executed; return the one code of its errors."""
     answer = await api.run(document, accept=GRAPHQL)
     assert answer.status == 400
     assert "data" not in answer.body
@@ -165,7 +165,7 @@ async def test_refusal_is_logged_without_a_traceback(
         assert secret not in log
 
 
-async def test_hostile_document_is_told_few_errors_of_little_length(api: Api) -> None:
+async def test_hostile_document_is_answered_by_few_short_errors(api: Api) -> None:
     for document in HOSTILE:
         assert await code_of(api, document) == "GRAPHQL_VALIDATION_FAILED"
         told = [len(error["message"]) for error in (await api.run(document)).errors]
@@ -173,7 +173,7 @@ async def test_hostile_document_is_told_few_errors_of_little_length(api: Api) ->
         assert max(told) <= 1000
 
 
-async def test_hostile_variables_are_told_few_errors_of_little_length(api: Api) -> None:
+async def test_hostile_variables_are_answered_by_few_short_errors(api: Api) -> None:
     document = "query($f: CustomerFilter) { customers(filter: $f) { totalCount } }"
     answer = await api.run(document, f={f"x{number}": "x" * 100 for number in range(500)})
     assert {error["extensions"]["code"] for error in answer.errors} == {"BAD_USER_INPUT"}

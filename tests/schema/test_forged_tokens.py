@@ -89,7 +89,9 @@ async def api(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Api]:
 
 
 @pytest.mark.parametrize("forged", FORGED)
-async def test_forged_token_is_told_its_reason(api: Api, set_clock: SetClock, forged: str) -> None:
+async def test_forged_token_is_refused_with_its_reason(
+    api: Api, set_clock: SetClock, forged: str
+) -> None:
     set_clock(NOW + timedelta(hours=2))
     token, reason = FORGED[forged]
     answer = await api.run("{ token { valid reason } }", token=token)

@@ -32,7 +32,7 @@ FROM: Final = {"User-Agent": "a program that guesses"}
 
 
 async def guesses(api: Api, admin: Person) -> list[dict[str, Any]]:
-    """Tell what the audit knows of guesses."""
+    """Return what the audit knows of guesses."""
     await background.record_guesses(api.resources)
     nodes = (await api.run(EVENTS, token=admin.token)).data["auditEvents"]["nodes"]
     found: list[dict[str, Any]] = [
@@ -42,7 +42,7 @@ async def guesses(api: Api, admin: Person) -> list[dict[str, Any]]:
 
 
 def event(action: str, person: Person | None = None) -> dict[str, Any]:
-    """Tell what an event has to say."""
+    """Return what an event has to say."""
     who = {"id": str(person.id)} if person else None
     return {
         "action": action,

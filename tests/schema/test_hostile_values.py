@@ -70,7 +70,7 @@ async def an_admin(api: Api) -> Person:
 
 
 def check_form(place: Place, body: dict[str, Any], *, by_admin: bool) -> None:
-    """See that an answer is in the contract's form, and tells no more than one of its codes."""
+    """Assert that an answer is in the contract's form, and tells no more than one of its codes."""
     codes = [error["extensions"]["code"] for error in body.get("errors", [])]
     assert set(codes) <= {"BAD_USER_INPUT"} | (set() if by_admin else {"UNAUTHENTICATED"}), place
     payload: dict[str, Any] = (body.get("data") or {}).get(place.field) or {}
@@ -114,7 +114,7 @@ def test_every_text_of_the_schema_has_its_place() -> None:
 
 @ON_SQLITE
 @pytest.mark.parametrize("number", NUMBERS)
-async def test_number_of_thousands_of_digits_is_told_in_words_of_ours(
+async def test_number_of_thousands_of_digits_is_refused_in_words_of_ours(
     api: Api, admin: Person, number: str
 ) -> None:
     assert {str(place) for place in places("Int", "Float")} >= {"customers.first"}
@@ -135,7 +135,7 @@ async def test_number_of_thousands_of_digits_is_told_in_words_of_ours(
 
 @ON_SQLITE
 @pytest.mark.parametrize("digits", [20, 300, 4_301, 100_000])
-async def test_variable_of_thousands_of_digits_is_told_in_words_of_ours(
+async def test_variable_of_thousands_of_digits_is_refused_in_words_of_ours(
     api: Api, admin: Person, digits: int
 ) -> None:
     for place in places("Int", "Float", "DateTime", "Boolean"):

@@ -52,7 +52,7 @@ async def test_introspection_can_be_closed(closed: Api, document: str) -> None:
     assert "CustomerConnection" not in json.dumps(answer.body)
 
 
-async def test_typename_is_told_even_so(closed: Api) -> None:
+async def test_typename_is_answered_even_so(closed: Api) -> None:
     assert (await closed.run("{ __typename }")).data == {"__typename": "Query"}
 
 
@@ -62,7 +62,7 @@ async def test_introspection_is_open_by_default(api: Api, document: str) -> None
 
 
 @pytest.mark.parametrize(("document", "variables"), MISTAKES)
-async def test_mistakes_are_told_without_suggestions_where_introspection_is_closed(
+async def test_errors_have_no_suggestions_where_introspection_is_closed(
     api: Api, closed: Api, document: str, variables: dict[str, Any]
 ) -> None:
     suggested = [e["message"] for e in (await api.run(document, **variables)).errors]

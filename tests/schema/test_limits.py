@@ -11,16 +11,16 @@ from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.conftest import SetClock
 from tests.people import PASSWORD, Person, add_customer, sign_in
-from tests.schema.mutations import SUCCESS, Told, do, faults, send, token_reason
+from tests.schema.mutations import SUCCESS, CodeAndField, do, faults, send, token_reason
 
 pytestmark = pytest.mark.usefixtures("letterbox")
 
 NEW_PASSWORD = "another good one"
-LOCKED: list[Told] = [("TOO_MANY_ATTEMPTS", None)]
+LOCKED: list[CodeAndField] = [("TOO_MANY_ATTEMPTS", None)]
 WINDOW = 15 * 60
 GUESSED_LINK, GUESSED_TOKEN = "gap_" + 43 * "A", "gar_" + 43 * "A"
 """Tokens by their form, which nobody was given."""
-LIMITS: list[tuple[str, Mapping[str, Any], Told | None]] = [
+LIMITS: list[tuple[str, Mapping[str, Any], CodeAndField | None]] = [
     (
         "register",
         {"input": {"name": "", "email": "e@example.com", "password": PASSWORD}},
@@ -54,7 +54,7 @@ async def test_fourth_try_waits_where_three_are_granted(
     set_clock: SetClock,
     name: str,
     given: Mapping[str, Any],
-    told: Told | None,
+    told: CodeAndField | None,
 ) -> None:
     start = clock.now()
     set_clock(start)
@@ -106,7 +106,7 @@ async def test_right_password_is_refused_during_a_lock_and_the_session_lives_on(
 
 
 async def test_right_password_clears_what_was_wrong_before(api: Api, plain: Person) -> None:
-    async def rename(password: str, email: str) -> list[Told]:
+    async def rename(password: str, email: str) -> list[CodeAndField]:
         changes = {"email": email, "currentPassword": password}
         return faults(await do(api, "updateMe", token=plain.token, input=changes))
 

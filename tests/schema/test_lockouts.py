@@ -16,11 +16,11 @@ from tests.api import Api, running
 from tests.conftest import SetClock
 from tests.letterbox import Letterbox
 from tests.people import PASSWORD, Person, add_customer, sign_in
-from tests.schema.mutations import SUCCESS, Told, do, faults, refresh, reset
+from tests.schema.mutations import SUCCESS, CodeAndField, do, faults, refresh, reset
 from tests.throttles import fill
 
-WRONG: Final[list[Told]] = [("INVALID_CREDENTIALS", None)]
-LOCKED: Final[list[Told]] = [("TOO_MANY_ATTEMPTS", None)]
+WRONG: Final[list[CodeAndField]] = [("INVALID_CREDENTIALS", None)]
+LOCKED: Final[list[CodeAndField]] = [("TOO_MANY_ATTEMPTS", None)]
 ADA, NOBODY = "ada@example.com", "nobody@example.com"
 STRANGER, HOME, AWAY = "198.51.100.66", "192.0.2.1", "203.0.113.5"
 NEW_PASSWORD = "another good one"
@@ -28,7 +28,9 @@ Way = Callable[[Api, Person], Awaitable[tuple[str, str]]]
 """Opens or carries on a session, and tells the address and the password of its account."""
 
 
-async def login(api: Api, address: str, email: str = ADA, password: str = PASSWORD) -> list[Told]:
+async def login(
+    api: Api, address: str, email: str = ADA, password: str = PASSWORD
+) -> list[CodeAndField]:
     """Try to sign in from an address, and tell what was wrong."""
     async with api.elsewhere(address) as there:
         return faults(await do(there, "login", email=email, password=password))
@@ -192,7 +194,7 @@ async def test_thief_of_a_token_keeps_no_owner_from_proving_their_password(
                 for _ in range(3):
                     wrong = await do(there, "deleteMe", token=ada.token, password="a guess")
                     told.append(faults(wrong))
-        wrong_password: list[Told] = [("WRONG_PASSWORD", "password")]
+        wrong_password: list[CodeAndField] = [("WRONG_PASSWORD", "password")]
         assert told == [*[wrong_password] * 2, LOCKED, wrong_password, LOCKED, LOCKED]
         given: dict[str, Any] = {"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD}
         assert faults(await do(api, "changePassword", token=ada.token, **given)) == SUCCESS

@@ -37,7 +37,7 @@ CHANGE: dict[str, Any] = {"email": "a@example.org", "currentPassword": PASSWORD}
         ("changePassword", {"currentPassword": PASSWORD, "newPassword": f"{PASSWORD}!"}, True),
     ],
 )
-async def test_a_letter_that_nobody_gets_is_told_of(
+async def test_answer_says_that_a_letter_reaches_nobody(
     settings: Settings, name: str, given: dict[str, Any], *, writes: bool, demo: bool
 ) -> None:
     async with running(settings.model_copy(update={"demo": demo})) as api:

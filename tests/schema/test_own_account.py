@@ -6,7 +6,7 @@ import pytest
 
 from tests.api import Api
 from tests.people import PASSWORD, Person, add_customer, sign_in
-from tests.schema.mutations import SUCCESS, Told, do, faults, token_reason
+from tests.schema.mutations import SUCCESS, CodeAndField, do, faults, token_reason
 
 NEW_PASSWORD = "another good one"
 
@@ -48,7 +48,7 @@ async def test_admin_deletes_themself_with_their_password_only(api: Api, admin: 
     await add_customer(api.database, "Second Admin", is_admin=True)
     for spelling in (str(admin.id), str(admin.id).upper()):
         refused = await do(api, "deleteCustomer", token=admin.token, id=spelling)
-        told: list[list[Told]] = [[("INVALID", "id")], [("NOT_FOUND", "id")]]
+        told: list[list[CodeAndField]] = [[("INVALID", "id")], [("NOT_FOUND", "id")]]
         assert faults(refused) in told
         assert await token_reason(api, admin.token) is None
     refused = await do(api, "deleteCustomer", token=admin.token, id=str(admin.id))

@@ -17,7 +17,7 @@ from tests.conftest import SetClock
 from tests.databases import contents
 from tests.letterbox import Letterbox
 from tests.people import PASSWORD, Person
-from tests.schema.mutations import SUCCESS, Told, do, faults, reset, token_reason
+from tests.schema.mutations import SUCCESS, CodeAndField, do, faults, reset, token_reason
 
 pytestmark = pytest.mark.usefixtures("letterbox")
 
@@ -90,7 +90,7 @@ async def test_link_is_good_for_30_minutes(
     letterbox: Letterbox,
     set_clock: SetClock,
     minutes: float,
-    told: list[Told],
+    told: list[CodeAndField],
 ) -> None:
     start = clock.now()
     set_clock(start)
@@ -164,7 +164,7 @@ async def test_link_dies_with_an_outdated_hash_that_a_sign_in_renews(
     assert await reset(api, token, NEW_PASSWORD) == SPENT
 
 
-async def test_sixth_letter_of_a_day_is_not_sent_and_nobody_is_told(
+async def test_sixth_letter_of_a_day_is_not_sent_and_nobody_learns_of_it(
     api: Api, plain: Person, letterbox: Letterbox, set_clock: SetClock
 ) -> None:
     start, told, tokens = clock.now(), [], []

@@ -7,14 +7,14 @@ import pytest
 from tests.api import Api
 from tests.letterbox import Letterbox
 from tests.people import PASSWORD, Person, add_customer, sign_in
-from tests.schema.mutations import SUCCESS, Told, do, faults, token_reason
+from tests.schema.mutations import SUCCESS, CodeAndField, do, faults, token_reason
 
 pytestmark = pytest.mark.usefixtures("letterbox")
 
 NEW_PASSWORD = "another good one"
-WRONG: list[Told] = [("WRONG_PASSWORD", "currentPassword")]
+WRONG: list[CodeAndField] = [("WRONG_PASSWORD", "currentPassword")]
 INVALID_CREDENTIALS = [("INVALID_CREDENTIALS", None)]
-REFUSED_CHANGES: Final[list[tuple[dict[str, str | None], list[Told]]]] = [
+REFUSED_CHANGES: Final[list[tuple[dict[str, str | None], list[CodeAndField]]]] = [
     ({"email": "ada@example.org"}, [("REQUIRED", "currentPassword")]),
     ({"email": "ada@example.org", "currentPassword": None}, [("REQUIRED", "currentPassword")]),
     ({"email": "ada@example.org", "currentPassword": ""}, [("REQUIRED", "currentPassword")]),
@@ -31,7 +31,7 @@ REFUSED_CHANGES: Final[list[tuple[dict[str, str | None], list[Told]]]] = [
     ({"phone": "call me"}, [("INVALID", "phone")]),
     ({"name": "\0", "phone": "\0"}, [("INVALID", "name"), ("INVALID", "phone")]),
 ]
-REFUSED_PASSWORDS: Final[list[tuple[str, str, list[Told]]]] = [
+REFUSED_PASSWORDS: Final[list[tuple[str, str, list[CodeAndField]]]] = [
     ("wrong", NEW_PASSWORD, WRONG),
     ("", NEW_PASSWORD, WRONG),
     ("x" * 10_000, NEW_PASSWORD, WRONG),

@@ -15,9 +15,9 @@ from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.letterbox import Letterbox
 from tests.people import PASSWORD, Person, add_customer, sign_in
-from tests.schema.mutations import SUCCESS, Told, do, faults, send
+from tests.schema.mutations import SUCCESS, CodeAndField, do, faults, send
 
-TURNED_AWAY: list[Told] = [("TOO_MANY_ATTEMPTS", None)]
+TURNED_AWAY: list[CodeAndField] = [("TOO_MANY_ATTEMPTS", None)]
 HERE = "192.0.2.1"
 NEW = "another good one"
 
@@ -114,7 +114,7 @@ async def test_whoever_has_a_password_hashed_has_a_share_of_their_own(
     new = {"name": "Nora", "email": "nora@example.com", "password": NEW}
     moved = {"email": "rita@example.com", "currentPassword": PASSWORD}
     change: dict[str, object] = {"id": str(bob.id), "input": {"password": "yet another one"}}
-    deeds: list[tuple[str, Person | None, object, dict[str, object]]] = [
+    operations: list[tuple[str, Person | None, object, dict[str, object]]] = [
         ("login", None, ada.id, {"email": "ADA@example.com", "password": PASSWORD}),
         ("login", None, "nobody@example.com", {"email": "nobody@example.com", "password": "x"}),
         ("login", None, None, {"email": "no address", "password": "x"}),
@@ -126,7 +126,7 @@ async def test_whoever_has_a_password_hashed_has_a_share_of_their_own(
         ("deleteMe", ada, ada.id, {"password": "a wrong one"}),
         ("changePassword", ada, ada.id, {"currentPassword": PASSWORD, "newPassword": NEW}),
     ]
-    for name, person, account, given in deeds:
+    for name, person, account, given in operations:
         parties.clear()
         await send(api, name, given, token=person.token if person else None)
         assert set(parties) == {Party.of(HERE, account)}, name

@@ -1,4 +1,4 @@
-"""Callers who are presumed: an answer is as if each had been judged first."""
+"""Callers whom the statement that reads proves: each answer is as if they had been judged first."""
 
 from datetime import timedelta
 
@@ -38,7 +38,9 @@ async def emails(api: Api, person: Person) -> set[str]:
 
 @pytest.mark.parametrize("query", [PAGE, BY_EMAIL, NO_CURSOR, NOBODY, COUNT, NOTHING])
 @BOTH_WAYS
-async def test_who_has_signed_out_since_is_told_so(api: Api, plain: Person, query: str) -> None:
+async def test_caller_who_has_signed_out_since_is_refused(
+    api: Api, plain: Person, query: str
+) -> None:
     assert (await api.run(PAGE, token=plain.token)).data["customers"]
     await sign_out(api.resources, plain)
     answer = await api.run(query, token=plain.token)

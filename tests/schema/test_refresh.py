@@ -25,7 +25,7 @@ from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.rows import value
 from tests.schema.mutations import (
     SUCCESS,
-    Told,
+    CodeAndField,
     do,
     faults,
     refresh,
@@ -36,9 +36,9 @@ from tests.schema.mutations import (
 
 RACERS = 12
 NO_AGAIN = {"refresh_grace_seconds": 0, "refresh_retry_seconds": 0}
-REUSED: list[Told] = [("TOKEN_REUSED", "refreshToken")]
-REVOKED: list[Told] = [("TOKEN_REVOKED", "refreshToken")]
-INVALID: list[Told] = [("TOKEN_INVALID", "refreshToken")]
+REUSED: list[CodeAndField] = [("TOKEN_REUSED", "refreshToken")]
+REVOKED: list[CodeAndField] = [("TOKEN_REVOKED", "refreshToken")]
+INVALID: list[CodeAndField] = [("TOKEN_INVALID", "refreshToken")]
 
 
 async def unspent(api: Api, person: Person) -> int:
@@ -86,7 +86,7 @@ async def test_every_refresh_token_has_its_shape_and_only_its_digest_is_stored(a
 
 
 async def events(api: Api, action: str) -> list[tuple[UUID | None, UUID | None]]:
-    """Tell by whom and to whom something was done."""
+    """Return by whom and to whom something was done."""
     rows = await api.database.fetch_all(select(AuditRow).where(AuditRow.action == action))
     return [(row.actor_id, row.customer_id) for row in rows]
 
@@ -293,7 +293,7 @@ async def test_refresh_token_of_an_ended_session_is_revoked(
 
 
 @pytest.mark.parametrize(
-    ("deed", "given", "told"),
+    ("mutation", "given", "told"),
     [
         ("updateCustomer", {"input": {"isActive": False}}, REVOKED),
         ("updateCustomer", {"input": {"password": "set by an admin"}}, REVOKED),
@@ -304,10 +304,10 @@ async def test_refresh_is_refused_once_the_account_is_another(
     api: Api,
     plain: Person,
     admin: Person,
-    deed: str,
+    mutation: str,
     given: dict[str, Any],
-    told: list[Told],
+    told: list[CodeAndField],
 ) -> None:
-    done = await do(api, deed, token=admin.token, id=str(plain.id), **given)
+    done = await do(api, mutation, token=admin.token, id=str(plain.id), **given)
     assert faults(done) == SUCCESS
     assert await refused(api, plain.refresh_token) == told

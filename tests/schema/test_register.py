@@ -11,10 +11,10 @@ from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.people import PASSWORD, Person
 from tests.rows import value
-from tests.schema.mutations import SUCCESS, Told, do, faults, token_reason
+from tests.schema.mutations import SUCCESS, CodeAndField, do, faults, token_reason
 
 EVE = {"name": "Eve New", "email": "eve@example.com", "password": PASSWORD}
-FAULTS: Final[list[tuple[dict[str, str], list[Told]]]] = [
+FAULTS: Final[list[tuple[dict[str, str], list[CodeAndField]]]] = [
     ({"name": " "}, [("REQUIRED", "name")]),
     ({"name": "x" * 201}, [("TOO_LONG", "name")]),
     ({"name": "Eve\r\nBcc: x"}, [("INVALID", "name")]),

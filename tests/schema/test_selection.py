@@ -67,7 +67,7 @@ async def test_page_that_nobody_asks_for_is_not_read(
     assert broken.code("customers") == "BAD_USER_INPUT"
 
 
-async def test_aliases_of_one_field_are_told_apart(api: Api, plain: Person) -> None:
+async def test_aliases_of_one_field_are_distinguished(api: Api, plain: Person) -> None:
     both = "{ a: customers { nodes { name } } b: customers { nodes { id phone } } }"
     data = (await api.run(both, token=plain.token)).data
     assert data == {

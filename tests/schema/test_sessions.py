@@ -7,7 +7,7 @@ import pytest
 from gql_app.accounts import sessions
 from tests.api import Api
 from tests.people import PASSWORD, Person, add_customer, sign_in, sign_out
-from tests.schema.mutations import SUCCESS, Told, do, faults, refused, send, token_reason
+from tests.schema.mutations import SUCCESS, CodeAndField, do, faults, refused, send, token_reason
 from tests.schema.test_permissions import NOBODY
 
 CHANGE: Final = "updateCustomer(id: $id, input: {%s}) { status customer { sessions { id } } }"
@@ -155,7 +155,7 @@ async def test_deleting_ends_nobody_elses_session(
     assert me == {"id": str(other.id)}
 
 
-async def end_all(api: Api, person: Person, whose: str | None = None) -> list[Told]:
+async def end_all(api: Api, person: Person, whose: str | None = None) -> list[CodeAndField]:
     """Sign out everywhere, and tell what was wrong."""
     return faults(await do(api, "endAllSessions", token=person.token, customerId=whose))
 
@@ -197,6 +197,8 @@ async def test_sessions_of_others_are_for_admins_to_end(
 
 
 @pytest.mark.parametrize("whose", [NOBODY, "nonsense", ""])
-async def test_admin_is_told_whom_nobody_knows(api: Api, admin: Person, whose: str) -> None:
+async def test_admin_learns_that_there_is_no_such_customer(
+    api: Api, admin: Person, whose: str
+) -> None:
     assert await end_all(api, admin, whose) == [("NOT_FOUND", "customerId")]
     assert await token_reason(api, admin.token) is None

@@ -10,11 +10,11 @@ from gql_app.lib import clock
 from tests.api import Api
 from tests.conftest import SetClock
 from tests.people import PASSWORD, Person
-from tests.schema.mutations import SUCCESS, Told, do, faults
+from tests.schema.mutations import SUCCESS, CodeAndField, do, faults
 from tests.throttles import fill
 
-TAKEN: Final[list[Told]] = [("TAKEN", "email")]
-LOCKED: Final[list[Told]] = [("TOO_MANY_ATTEMPTS", None)]
+TAKEN: Final[list[CodeAndField]] = [("TAKEN", "email")]
+LOCKED: Final[list[CodeAndField]] = [("TOO_MANY_ATTEMPTS", None)]
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.66"
 
 
@@ -30,7 +30,7 @@ async def register(api: Api, email: str) -> dict[str, Any]:
     return await do(api, "register", input=given)
 
 
-async def test_fifty_in_an_hour_are_told_and_no_more(
+async def test_fifty_in_an_hour_are_answered_and_no_more(
     api: Api, plain: Person, other: Person, set_clock: SetClock
 ) -> None:
     start = clock.now()
@@ -62,7 +62,7 @@ async def test_every_mutation_counts_against_one_limit_of_the_client(
         assert faults(await register(there, other.email)) == TAKEN
 
 
-async def test_account_that_was_told_fifty_times_is_told_nowhere(
+async def test_account_that_was_answered_fifty_times_is_limited_everywhere(
     api: Api, plain: Person, other: Person
 ) -> None:
     by_account = api.resources.throttle.of_taken(None, plain.id)[0]
@@ -73,7 +73,7 @@ async def test_account_that_was_told_fifty_times_is_told_nowhere(
     assert faults(await move(api, other, plain.email)) == TAKEN
 
 
-async def test_those_who_ask_side_by_side_are_told_no_more(api: Api, other: Person) -> None:
+async def test_those_who_ask_side_by_side_learn_no_more(api: Api, other: Person) -> None:
     await fill(api.database, *api.resources.throttle.of_taken(HERE), but=1)
     told = await asyncio.gather(*(register(api, other.email) for _ in range(4)))
     assert sorted(map(faults, told)) == sorted([TAKEN, LOCKED, LOCKED, LOCKED])
@@ -86,7 +86,7 @@ async def test_what_is_not_taken_counts_for_nothing(api: Api, email: str) -> Non
         assert faults(await register(api, f"{number}{email}")) != LOCKED
 
 
-async def test_admins_who_see_every_address_anyway_are_told_without_a_limit(
+async def test_admins_who_see_every_address_anyway_have_no_limit(
     api: Api, admin: Person, plain: Person, other: Person
 ) -> None:
     await fill(api.database, *api.resources.throttle.of_taken(HERE, admin.id))

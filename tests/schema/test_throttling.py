@@ -13,17 +13,17 @@ from tests.api import Api, running
 from tests.conftest import SetClock
 from tests.databases import contents
 from tests.people import PASSWORD, Person, add_customer
-from tests.schema.mutations import SUCCESS, Told, do, faults, refresh, token_reason
+from tests.schema.mutations import SUCCESS, CodeAndField, do, faults, refresh, token_reason
 
 pytestmark = pytest.mark.usefixtures("letterbox")
 
-WRONG: list[Told] = [("INVALID_CREDENTIALS", None)]
-LOCKED: list[Told] = [("TOO_MANY_ATTEMPTS", None)]
+WRONG: list[CodeAndField] = [("INVALID_CREDENTIALS", None)]
+LOCKED: list[CodeAndField] = [("TOO_MANY_ATTEMPTS", None)]
 WINDOW = 15 * 60
 WRONG_PASSWORD = "wrong"
 
 
-async def guess(api: Api, email: str, password: str = WRONG_PASSWORD) -> list[Told]:
+async def guess(api: Api, email: str, password: str = WRONG_PASSWORD) -> list[CodeAndField]:
     """Try to sign in, and tell what was wrong."""
     return faults(await do(api, "login", email=email, password=password))
 

@@ -71,7 +71,7 @@ def with_signature(signed: str, its_signature: bytes) -> str:
 
 
 def outcome(token: str) -> TokenReason | None:
-    """Tell why a token is refused by the ring of all four keys, or None if it is good."""
+    """Return why a token is refused by the ring of all four keys, or None if it is good."""
     try:
         assert decode_token(FULL_RING, ISSUER, token).customer_id == CUSTOMER
     except Unauthenticated as why:

@@ -33,7 +33,7 @@ asyncio.run(passwords.verify("a password", None, LOCAL))
 print(made - started, peak() - made)
 passwords.close()
 """
-"""Tells how many KiB it takes to be ready for passwords, and then to verify nobody's."""
+"""Prints how many KiB it takes to be ready for passwords, and then to verify nobody's."""
 Work = Callable[[Passwords], Coroutine[None, None, object]]
 
 
@@ -139,7 +139,7 @@ async def test_hash_of_other_parameters_matches_but_is_outdated(
 
 
 @pytest.mark.parametrize("work", [hash_it, verify_nobody])
-async def test_third_at_once_is_told_to_come_back(passwords: Passwords, work: Work) -> None:
+async def test_third_at_once_is_asked_to_come_back(passwords: Passwords, work: Work) -> None:
     first, second, third = await asyncio.gather(
         *(work(passwords) for _ in range(3)), return_exceptions=True
     )
@@ -195,7 +195,7 @@ async def test_event_loop_goes_before_the_threads_that_hash_where_threads_have_p
 
 
 def niceness(native_id: int | None) -> int:
-    """Tell how nice a thread is, or its process where the two are one."""
+    """Return how nice a thread is, or its process where the two are one."""
     which = native_id if sys.platform == "linux" else 0
     return os.getpriority(os.PRIO_PROCESS, which or 0)
 

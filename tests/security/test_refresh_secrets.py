@@ -7,20 +7,20 @@ from uuid import UUID
 
 import pytest
 
-from gql_app.security import refresh_secrets
+from gql_app.security import tokens
 
 PEPPER = b"a pepper of the tests"
 LETTER = UUID("01890000-0000-7000-8000-000000000001")
-TOKEN = refresh_secrets.REFRESH + "A" * 43
+TOKEN = tokens.REFRESH + "A" * 43
 SALT = "5a" * 32
 
 
 def made_tokens() -> dict[str, str]:
     """Make a token in each of the ways there are."""
     return {
-        "new": refresh_secrets.new_refresh_token(),
-        "succeeding": refresh_secrets.succeeding(PEPPER, TOKEN, SALT),
-        "reset": refresh_secrets.reset_token(PEPPER, LETTER),
+        "new": tokens.new_refresh_token(),
+        "succeeding": tokens.succeeding(PEPPER, TOKEN, SALT),
+        "reset": tokens.reset_token(PEPPER, LETTER),
     }
 
 
@@ -34,23 +34,23 @@ def test_token_is_a_prefix_and_256_bits_in_url_safe_letters(way: str, prefix: st
 
 
 def test_new_tokens_and_salts_are_never_the_same() -> None:
-    assert len({refresh_secrets.new_refresh_token() for _ in range(1000)}) == 1000
-    assert len({refresh_secrets.new_salt() for _ in range(1000)}) == 1000
+    assert len({tokens.new_refresh_token() for _ in range(1000)}) == 1000
+    assert len({tokens.new_salt() for _ in range(1000)}) == 1000
 
 
 def test_salt_is_256_bits_in_hexadecimal() -> None:
-    assert re.fullmatch(r"[0-9a-f]{64}", refresh_secrets.new_salt())
+    assert re.fullmatch(r"[0-9a-f]{64}", tokens.new_salt())
 
 
 def test_successor_is_the_same_for_every_caller_with_the_same_token() -> None:
-    assert len({refresh_secrets.succeeding(PEPPER, TOKEN, SALT) for _ in range(3)}) == 1
+    assert len({tokens.succeeding(PEPPER, TOKEN, SALT) for _ in range(3)}) == 1
 
 
 @pytest.mark.parametrize(
     ("pepper", "token", "salt"),
     [
         (b"another pepper", TOKEN, SALT),
-        (PEPPER, refresh_secrets.REFRESH + "B" * 43, SALT),
+        (PEPPER, tokens.REFRESH + "B" * 43, SALT),
         (PEPPER, TOKEN, "a5" * 32),
     ],
     ids=["pepper", "token", "salt"],
@@ -58,30 +58,26 @@ def test_successor_is_the_same_for_every_caller_with_the_same_token() -> None:
 def test_successor_is_another_if_anything_it_is_made_of_is(
     pepper: bytes, token: str, salt: str
 ) -> None:
-    assert refresh_secrets.succeeding(pepper, token, salt) != refresh_secrets.succeeding(
-        PEPPER, TOKEN, SALT
-    )
+    assert tokens.succeeding(pepper, token, salt) != tokens.succeeding(PEPPER, TOKEN, SALT)
 
 
 def test_successor_is_no_plain_digest_of_what_the_database_holds() -> None:
     digested = hashlib.sha256(bytes.fromhex(SALT) + TOKEN.encode()).digest()
-    successor = refresh_secrets.succeeding(PEPPER, TOKEN, SALT).removeprefix(
-        refresh_secrets.REFRESH
-    )
+    successor = tokens.succeeding(PEPPER, TOKEN, SALT).removeprefix(tokens.REFRESH)
     assert urlsafe_b64decode(successor + "=") != digested
 
 
 def test_reset_token_is_the_same_for_one_letter_and_pepper_only() -> None:
-    token = refresh_secrets.reset_token(PEPPER, LETTER)
-    assert refresh_secrets.reset_token(PEPPER, LETTER) == token
-    assert refresh_secrets.reset_token(b"another pepper", LETTER) != token
-    assert refresh_secrets.reset_token(PEPPER, UUID(int=LETTER.int + 1)) != token
+    token = tokens.reset_token(PEPPER, LETTER)
+    assert tokens.reset_token(PEPPER, LETTER) == token
+    assert tokens.reset_token(b"another pepper", LETTER) != token
+    assert tokens.reset_token(PEPPER, UUID(int=LETTER.int + 1)) != token
 
 
-@pytest.mark.parametrize("prefix", [refresh_secrets.REFRESH, refresh_secrets.RESET])
+@pytest.mark.parametrize("prefix", [tokens.REFRESH, tokens.RESET])
 def test_digest_is_the_sha_256_of_the_whole_token(prefix: str) -> None:
     token = prefix + "x-_9" * 10 + "abc"
-    assert refresh_secrets.digest(prefix, token) == hashlib.sha256(token.encode()).hexdigest()
+    assert tokens.digest(prefix, token) == hashlib.sha256(token.encode()).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -109,14 +105,9 @@ def test_digest_is_the_sha_256_of_the_whole_token(prefix: str) -> None:
     ],
 )
 def test_whatever_is_no_refresh_token_has_no_digest(token: str) -> None:
-    assert refresh_secrets.digest(refresh_secrets.REFRESH, token) is None
+    assert tokens.digest(tokens.REFRESH, token) is None
 
 
 def test_refresh_token_is_never_taken_for_a_reset_token() -> None:
-    assert (
-        refresh_secrets.digest(refresh_secrets.RESET, refresh_secrets.new_refresh_token()) is None
-    )
-    assert (
-        refresh_secrets.digest(refresh_secrets.REFRESH, refresh_secrets.reset_token(PEPPER, LETTER))
-        is None
-    )
+    assert tokens.digest(tokens.RESET, tokens.new_refresh_token()) is None
+    assert tokens.digest(tokens.REFRESH, tokens.reset_token(PEPPER, LETTER)) is None

@@ -22,8 +22,15 @@ from gql_app.lib.keyring import (
     retire,
 )
 from gql_app.resources import Resources
-from gql_app.security.token_cache import MAX_BYTES, MAX_TOKENS, TokenCache
-from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims, decode_token, encode_token
+from gql_app.security.tokens import (
+    MAX_BYTES,
+    MAX_TOKEN_BYTES,
+    MAX_TOKENS,
+    Claims,
+    TokenCache,
+    decode_token,
+    encode_token,
+)
 from gql_app.settings import Settings
 from tests.conftest import SetClock
 from tests.security.forging import (
@@ -58,7 +65,7 @@ def store(tmp_path: Path) -> KeyStore:
 
 
 def reason(read: Callable[[], Claims]) -> TokenReason | None:
-    """Tell why a token is refused, or None if it is good."""
+    """Return why a token is refused, or None if it is good."""
     try:
         read()
     except Unauthenticated as why:
@@ -80,7 +87,7 @@ def of_length(number: int, length: int) -> str:
 
 
 def held(tokens: TokenCache) -> list[str]:
-    """Tell which tokens are kept, the one that goes first at the beginning."""
+    """Return which tokens are kept, the one that goes first at the beginning."""
     kept = list(tokens._cached)  # noqa: SLF001 — what is kept shows nowhere else
     assert tokens._bytes == sum(map(len, kept))  # noqa: SLF001
     return kept
@@ -142,7 +149,7 @@ def test_token_expires_between_two_uses(tokens: TokenCache, set_clock: SetClock)
     for _ in range(2):
         with pytest.raises(TokenExpired) as caught:
             tokens.read(RING, token)
-        assert caught.value.expired_at == claims.expires_at
+        assert caught.value.expires_at == claims.expires_at
     assert held(tokens) == []
 
 

@@ -184,7 +184,7 @@ def test_token_is_good_before_its_expiry(late: float) -> None:
 def test_token_has_expired_from_its_expiry_on(early: float) -> None:
     why = refusal(forge(claims={"exp": str(NOW_SECONDS - early)}))
     assert isinstance(why, TokenExpired)
-    assert why.expired_at == NOW - timedelta(seconds=early)
+    assert why.expires_at == NOW - timedelta(seconds=early)
     assert why.issued_at == NOW
     assert why.key_id == RING.signing.id
 

@@ -27,6 +27,7 @@ def canonical(address: str) -> str:
     return _spelt(address) if len(address) <= LONGEST else address
 
 
+@lru_cache(1024)
 def client_networks(address: str | None) -> tuple[str, ...]:
     """Return what may be one client: an address, or of IPv6 its networks, the narrowest first."""
     if not address:
@@ -41,6 +42,7 @@ def client_networks(address: str | None) -> tuple[str, ...]:
     return tuple(str(IPv6Network((bits, prefix), strict=False)) for prefix in IPV6_PREFIXES)
 
 
+@lru_cache(1024)
 def client_of(address: str | None) -> str:
     """Return the client whose address it is: of IPv6 the network (/64), of none UNKNOWN."""
     return client_networks(address)[0]

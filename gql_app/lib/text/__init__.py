@@ -1,54 +1,292 @@
-"""Text of clients: its length is bounded first, then it is normalised, judged and folded."""
+"""Text of clients: its length is bounded first, then it is normalised, judged and folded.
 
-from gql_app.lib.text.emails import (
-    MAX_EMAIL,
-    canonical_email,
-    email_address,
-    email_key,
-    email_key_of,
-    is_below,
-    mailbox_key,
-    special_use,
-)
-from gql_app.lib.text.keys import MAX_KEY, search_key
-from gql_app.lib.text.lines import (
-    EmptyLine,
-    InvalidLine,
-    LineTooLong,
-    check_visible,
-    phone_number,
-    single_line,
-)
-from gql_app.lib.text.normalization import (
-    LONGEST_DECOMPOSITION,
-    MAX_MARKS,
-    TextTooLong,
-    TooManyMarks,
-    normalise,
-    printable,
-)
+First normal forms, then lines, then e-mail addresses, then the keys of names.
+"""
 
-__all__ = [
-    "LONGEST_DECOMPOSITION",
-    "MAX_EMAIL",
-    "MAX_KEY",
-    "MAX_MARKS",
-    "EmptyLine",
-    "InvalidLine",
-    "LineTooLong",
-    "TextTooLong",
-    "TooManyMarks",
-    "canonical_email",
-    "check_visible",
-    "email_address",
-    "email_key",
-    "email_key_of",
-    "is_below",
-    "mailbox_key",
-    "normalise",
-    "phone_number",
-    "printable",
-    "search_key",
-    "single_line",
-    "special_use",
-]
+import re
+import unicodedata
+from collections.abc import Collection
+from contextlib import suppress
+from itertools import groupby
+from typing import Final, Literal
+
+import idna
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
+
+MAX_MARKS: Final = 30
+"""Combining marks in a row, as in Unicode's stream-safe text format (UAX 15 section 13)."""
+LONGEST_DECOMPOSITION: Final = 4
+"""Code points that NFC makes one of at most, so that it shortens a text to a quarter at most."""
+MAX_PHONE: Final = 40
+"""Characters of a phone number."""
+_PHONE: Final = re.compile(r"\+?[0-9 ().\-/]*[0-9][ )]*((x|ext\.?) ?[0-9]+)?", re.ASCII)
+_BLANKS: Final = " \u00a0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+"""All of category Zs."""
+_CONTROLS: Final = frozenset({"Cc", "Cs"})
+_UNSEEN: Final = frozenset({"Cf", "Zl", "Zp", "Co", "Cn"})
+"""Categories of what is not seen, or seen differently everywhere (UAX 44 section 5.7.1)."""
+_FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Marks, letters and a symbol that are blank."""
+_JOINERS: Final = frozenset("\u200c\u200d")
+_JOINED: Final = frozenset({"Lo", "Mn", "Mc", "So", "Sk"})
+"""Between which joiners change what is seen: letters without case, their marks, and emoji."""
+_SELECTORS: Final = frozenset(
+    map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+)
+_SELECTED: Final = frozenset({"Lo", "Nd", "Po", "Sk", "Sm", "So"})
+"""After which variation selectors change what is seen: letters without case, and emoji."""
+_VIRAMA: Final = 9
+"""The combining class of marks after which a joiner may also end a word (UAX 31 section 2.3)."""
+MAX_EMAIL: Final = 254
+MAX_LOCAL_PART: Final = 64
+"""Octets before the @ of an address (RFC 5321 section 4.5.3.1.1)."""
+SPECIAL_USE: Final = ("arpa", "invalid", "local", "localhost", "onion", "test")
+"""Domains whose addresses are addresses, but of nobody whom mail reaches from everywhere."""
+_WHAT: Final = "e-mail address"
+MAX_KEY: Final = 1_200
+"""Bytes of UTF-8 that a name's key has at most, so that each order's index holds it."""
+_LONGEST: Final = 18 * 254
+"""Code points of the longest search in NFKC, of which one may become eighteen."""
+_DOTLESS: Final = str.maketrans({"\u0131": "i"})
+
+# The validator judges syntax; which of these domains are taken is the operator's to say.
+SPECIAL_USE_DOMAIN_NAMES.clear()
+
+
+class TextTooLong(ValueError):
+    """The text has more code points than are accepted, in whatever form."""
+
+
+class TooManyMarks(ValueError):
+    """The text has a longer run of combining marks than any language writes."""
+
+
+def normalise(text: str, *, longest: int, form: Literal["NFC", "NFKC", "NFKD"] = "NFC") -> str:
+    """Return the text in a Unicode normal form (UAX 15), at most `longest` code points of it.
+
+    Raise TextTooLong or TooManyMarks. This is the only caller of unicodedata.normalize, whose
+    time grows with the square of a run of combining marks: neither a text that is too long in
+    any form nor such a run ever reaches it.
+    """
+    if text.isascii():
+        if len(text) > longest:
+            raise TextTooLong
+        return text
+    if len(text) > LONGEST_DECOMPOSITION * longest:
+        raise TextTooLong
+    if _longest_run_of_marks(text) > MAX_MARKS:
+        raise TooManyMarks
+    normal = unicodedata.normalize(form, text)
+    if len(normal) > longest:
+        raise TextTooLong
+    return normal
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    r"""Return the text with what a terminal would obey, and whatever else can't be seen, as \xNN.
+
+    That is all but letters, marks, numbers, punctuation, symbols and the blank; of the rest
+    some may be kept.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in keep else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
+def _longest_run_of_marks(text: str) -> int:
+    # By category, for some of class 0 decompose into marks that have to be put in order.
+    runs = groupby(text, lambda character: unicodedata.category(character)[0] == "M")
+    return max((sum(1 for _ in run) for is_marks, run in runs if is_marks), default=0)
+
+
+class InvalidLine(ValueError):
+    """The text is no line that is accepted; its message is a sentence for whoever wrote it."""
+
+    def __init__(self, message: str, reason: str = "INVALID") -> None:
+        super().__init__(message)
+        self.message: Final = message
+        self.reason: Final = reason
+        """Why, in a word for programs: INVALID, REQUIRED or TOO_LONG."""
+
+
+def visible_line(text: str, what: str, *, longest: int) -> str:
+    """Return a line of text trimmed and in NFC, at most `longest` code points.
+
+    Its length is that of the normal form, which may be longer than what was typed. It shows all
+    that it holds, and a letter or a number. Raises InvalidLine, whose sentence says what the line
+    is, such as "name".
+    """
+    line = _single_line(text, what, longest=longest)
+    _check_visible(line, what)
+    return line
+
+
+def _single_line(text: str, what: str, *, longest: int) -> str:
+    """Return a line trimmed and in NFC, without control characters. Raises InvalidLine."""
+    try:
+        clean = normalise(text.strip(_BLANKS), longest=longest)
+    except TextTooLong:
+        message = f"The {what} can be {longest} characters long, and no longer."
+        raise InvalidLine(message, "TOO_LONG") from None
+    except TooManyMarks:
+        message = f"The {what} can hold {MAX_MARKS} combining marks in a row, and no more."
+        raise InvalidLine(message) from None
+    if not clean.strip():
+        message = f"Give the {what}."
+        raise InvalidLine(message, "REQUIRED")
+    if any(unicodedata.category(character) in _CONTROLS for character in clean):
+        message = f"The {what} can't hold control characters."
+        raise InvalidLine(message)
+    return clean
+
+
+def _check_visible(line: str, what: str) -> None:
+    """Raise InvalidLine unless a line shows all that it holds, and a letter or a number."""
+    if not all(_is_seen(line, place) for place in range(len(line))):
+        message = f"The {what} can't hold characters that are invisible or turn text around."
+        raise InvalidLine(message)
+    if not any(unicodedata.category(character)[0] in "LN" for character in line):
+        message = f"The {what} needs a letter or a number."
+        raise InvalidLine(message)
+
+
+def phone_number(text: str) -> str:
+    """Return a phone number as it was typed, trimmed. Raises InvalidLine unless it is one."""
+    phone = _single_line(text, "phone number", longest=MAX_PHONE)
+    if not _PHONE.fullmatch(phone):
+        message = "This is not a phone number."
+        raise InvalidLine(message)
+    return phone
+
+
+def _is_seen(text: str, place: int) -> bool:
+    character = text[place]
+    if character in _JOINERS:
+        return _joins(text[:place][-1:], text[place + 1 :][:1])
+    if character in _SELECTORS:
+        return unicodedata.category(text[:place][-1:] or " ") in _SELECTED
+    return character not in _FILLERS and unicodedata.category(character) not in _UNSEEN
+
+
+def _joins(before: str, after: str) -> bool:
+    """Return whether a joiner between these two stands within a word or an emoji."""
+    if not before or unicodedata.category(before) not in _JOINED:
+        return False
+    if unicodedata.combining(before) == _VIRAMA:
+        return True
+    return bool(after) and unicodedata.category(after) in _JOINED
+
+
+def email_address(text: str) -> str:
+    """Return an address in its normal form. Raises InvalidLine unless it is one that can be seen.
+
+    It is one by its syntax: nobody asks whether mail reaches it.
+    """
+    address = _by_syntax(text)
+    _check_visible(address, _WHAT)
+    return address
+
+
+def mailbox_key(typed: str) -> str | None:
+    """Return the key of an address, however it is typed; None if it is none by its syntax."""
+    try:
+        return canonical_email(_by_syntax(typed.strip()))
+    except InvalidLine:
+        return None
+
+
+def special_use(address: str, taken: Collection[str] = ()) -> str | None:
+    """Return the special-use domain that an address is in, None if it is in none.
+
+    Or if it is in a domain that is taken all the same, or in one below it.
+    """
+    below = f".{address.rpartition('@')[2]}"
+    if any(below.endswith(f".{domain}") for domain in taken):
+        return None
+    return next((name for name in SPECIAL_USE if below.endswith(f".{name}")), None)
+
+
+def canonical_email(email: str) -> str:
+    """Return the key of the mailbox that an address, as it is stored, belongs to.
+
+    Equal keys are one mailbox: the domain is its A-label in lower case (RFC 5890), the local
+    part is lowered letter by letter where that is one letter as well. So ss and ß, final and
+    other sigmas, ligatures and their letters stay apart.
+    """
+    local, _, domain = email.rpartition("@")
+    return f"{''.join(map(_lower, local))}@{_a_label(domain)}"
+
+
+def email_key(email: str) -> str:
+    """Return what an address is searched and sorted by: full case folding (Unicode 3.13).
+
+    Two mailboxes may have the same one, as ss and ß are folded alike.
+    """
+    return email.casefold()
+
+
+def email_key_of(canonical: str | None) -> str | None:
+    """Return the email_key of every address with a canonical_email; of none, None."""
+    if canonical is None:
+        return None
+    local, _, domain = canonical.rpartition("@")
+    return email_key(f"{local}@{_u_label(domain)}")
+
+
+def _by_syntax(text: str) -> str:
+    clean = _single_line(text, _WHAT, longest=MAX_EMAIL)
+    try:
+        address = validate_email(clean, check_deliverability=False).normalized
+    except EmailNotValidError:
+        message = "This is not an e-mail address."
+        raise InvalidLine(message) from None
+    if len(address.rpartition("@")[0].encode()) > MAX_LOCAL_PART:
+        message = f"Before its @ an e-mail address has {MAX_LOCAL_PART} bytes at most."
+        raise InvalidLine(message)
+    return address
+
+
+def _lower(character: str) -> str:
+    lower = character.lower()
+    return lower if len(lower) == 1 else character
+
+
+def _a_label(domain: str) -> str:
+    if not domain.isascii():
+        with suppress(idna.IDNAError):
+            return idna.encode(domain, uts46=True).decode().lower()
+    return domain.lower()
+
+
+def _u_label(domain: str) -> str:
+    """Return a domain with its A-labels as the U-labels that they mean (RFC 5890)."""
+    if "xn--" in domain:
+        with suppress(idna.IDNAError):
+            return idna.decode(domain)
+    return domain
+
+
+def search_key(typed: str) -> str:
+    """Return what a name is searched and sorted by, whatever its case and compatibility form.
+
+    That is NFKC (UAX 15) and full case folding (Unicode 3.13), with the dotted and the dotless
+    i of Turkish as one letter; accents are kept. It is cut to MAX_KEY bytes.
+    """
+    if typed.isascii():
+        folded = typed.casefold()
+    else:
+        try:
+            folded = _compatible(_compatible(typed).casefold())
+            folded = _compatible(folded.replace("i\u0307", "i").translate(_DOTLESS))
+        except (TextTooLong, TooManyMarks):
+            folded = typed.casefold()
+    if len(folded) <= MAX_KEY // 4:
+        return folded
+    return folded.encode(errors="ignore")[:MAX_KEY].decode(errors="ignore")
+
+
+def _compatible(typed: str) -> str:
+    return normalise(typed, longest=_LONGEST, form="NFKC")

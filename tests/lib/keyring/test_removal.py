@@ -17,8 +17,7 @@ from gql_app.lib.keyring.keystore import KeyStore
 from gql_app.lib.keyring.manifest import Manifest, read_manifest, write_manifest
 from gql_app.lib.keyring.reloading import ReloadingKeyRing
 from gql_app.lib.keyring.rotation import make, promote, retire
-from gql_app.security.token_cache import TokenCache
-from gql_app.security.tokens import encode_token
+from gql_app.security.tokens import TokenCache, encode_token
 from tests.conftest import SetClock
 from tests.security.forging import CUSTOMER, ISSUER, NOW, RING, SECRET, SESSION
 from tests.security.foundry import pair, private_pem

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gql_app.lib.text import MAX_MARKS, TextTooLong, TooManyMarks, normalise, normalization
+from gql_app.lib.text import LONGEST_DECOMPOSITION, MAX_MARKS, TextTooLong, TooManyMarks, normalise
 
 LONGEST = 10
 
@@ -58,4 +58,4 @@ def test_normal_form_is_that_of_unicode(given: str) -> None:
 
 def test_no_code_point_decomposes_into_more() -> None:
     longest = max(len(unicodedata.normalize("NFD", chr(point))) for point in range(0x110000))
-    assert longest == normalization.LONGEST_DECOMPOSITION
+    assert longest == LONGEST_DECOMPOSITION

@@ -1,13 +1,22 @@
-"""The limiter: attempts are counted while there is room."""
+"""The limiter: attempts are counted in a table while there is room, whoever counts at once."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from gql_app.db.tables import ThrottleRow
-from gql_app.lib.database import Database, Transaction
-from gql_app.lib.throttling import Limit, Limiter
-from tests.lib.throttling.test_counters import ADA, BOB, COUNTERS
-from tests.rows import value
+from gql_app.lib.database import Database
+from gql_app.lib.throttling import Counters, Limit, Limiter, PasswordLimits
+from tests.conftest import SetClock
+from tests.locks import until_it_waits
+from tests.rows import column
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+ADA = Limit("ada", attempts=3, name="tries", window=60)
+BOB = Limit("bob", attempts=3, name="tries", window=3600)
 
 
 class Refused(Exception):
@@ -17,8 +26,12 @@ class Refused(Exception):
 class Few(Limiter):
     """A limiter that refuses in its own way."""
 
-    counters = COUNTERS
+    counters = Counters(ThrottleRow)
     window = 60
+    limits: Mapping[str, Limit] = {}
+
+    def __init__(self, key: bytes = b"a key") -> None:
+        self.key = key
 
     def refusal(self, limit: Limit, seconds: int) -> Refused:
         """Return the limit's name and the seconds."""
@@ -28,36 +41,129 @@ class Few(Limiter):
 LIMITER = Few()
 
 
-async def give(db: Transaction, answer: int, *, times: int) -> int:
-    """Return a product, as a rule might."""
-    assert db.dialect
-    return answer * times
+@pytest.fixture
+def noon(database: Database, set_clock: SetClock) -> Database:
+    """Return a database at noon."""
+    set_clock(NOON)
+    return database
 
 
-async def limited(database: Database, *limits: Limit) -> int:
-    """Run a rule that counts as an attempt."""
+async def count(database: Database, *limits: Limit) -> bool:
+    """Count an attempt in a transaction of its own."""
     async with database.transaction() as db:
-        return await LIMITER.limited(db, limits, give, 21, times=2)
+        return await LIMITER.count(db, *limits)
 
 
-async def test_rule_runs_while_there_is_room_and_is_refused_then(database: Database) -> None:
-    assert [await limited(database, ADA) for _ in range(3)] == [42] * 3
-    with pytest.raises(Refused, match="tries"):
-        await limited(database, BOB, ADA)
-    with pytest.raises(Refused, match="tries"):
-        await LIMITER.require_room(database, ADA)
-    await LIMITER.require_room(database, BOB)
-    assert await COUNTERS.find(database, ["bob"]) == {}
+async def counted(database: Database) -> dict[str, list[float]]:
+    """Return when each subject tried."""
+    rows = await database.fetch_all(select(ThrottleRow.subject, ThrottleRow.times))
+    return {row.subject: row.times for row in rows}
 
 
-async def test_what_is_given_back_or_cleared_makes_room_again(database: Database) -> None:
+async def test_attempts_are_counted_for_each_subject(noon: Database) -> None:
+    assert [await count(noon, ADA) for _ in range(2)] == [False, False]
+    assert await count(noon, BOB, ADA)
+    now = NOON.timestamp()
+    assert await counted(noon) == {"ada": [now] * 3, "bob": [now]}
+
+
+async def test_attempt_is_refused_and_not_counted_where_a_limit_is_reached(noon: Database) -> None:
     for _ in range(3):
-        await limited(database, ADA)
-    async with database.transaction() as db:
+        await count(noon, ADA)
+    with pytest.raises(Refused, match="tries"):
+        await count(noon, BOB, ADA)
+    with pytest.raises(Refused, match="tries"):
+        await LIMITER.require_room(noon, ADA)
+    await LIMITER.require_room(noon, BOB)
+    assert "bob" not in await counted(noon)
+
+
+async def test_what_left_the_window_is_counted_no_more(noon: Database, set_clock: SetClock) -> None:
+    await count(noon, ADA)
+    later = NOON + timedelta(seconds=60)
+    set_clock(later)
+    await count(noon, ADA)
+    assert await counted(noon) == {"ada": [later.timestamp()]}
+
+
+async def test_attempts_at_once_wait_for_each_other_and_are_all_counted(noon: Database) -> None:
+    for limits in ([ADA, BOB], [BOB, ADA]):
+        async with noon.transaction() as db:
+            await LIMITER.count(db, *limits)
+            other = asyncio.create_task(count(noon, *reversed(limits)))
+            await until_it_waits(db, other)
+        outcome = await asyncio.gather(other, return_exceptions=True)
+    assert isinstance(outcome[0], Refused)
+    assert {who: len(times) for who, times in (await counted(noon)).items()} == {"ada": 3, "bob": 3}
+
+
+async def test_held_subject_is_counted_by_nobody_else(noon: Database) -> None:
+    await count(noon, ADA)
+    limits = PasswordLimits(pair=ADA, clients=(), lockout=BOB)
+    async with noon.transaction() as db:
+        assert await LIMITER.hold_room(db, limits, known=False) == [ADA]
+        other = asyncio.create_task(count(noon, ADA))
+        await until_it_waits(db, other)
+        await LIMITER.clear(db, ADA)
+    assert await other is False
+    assert await counted(noon) == {"ada": [NOON.timestamp()]}
+
+
+async def test_only_the_last_attempt_is_given_back(noon: Database, set_clock: SetClock) -> None:
+    for seconds in range(3):
+        set_clock(NOON + timedelta(seconds=seconds))
+        await count(noon, ADA)
+    async with noon.transaction() as db:
         await LIMITER.give_back(db, ADA)
-    assert await limited(database, ADA) == 42
-    async with database.transaction() as db:
+        await LIMITER.give_back(db, BOB)
+    assert await counted(noon) == {"ada": [NOON.timestamp(), NOON.timestamp() + 1]}
+    assert await count(noon, ADA)
+
+
+async def test_what_is_cleared_makes_room_again(noon: Database) -> None:
+    for _ in range(3):
+        await count(noon, ADA)
+    async with noon.transaction() as db:
         await LIMITER.clear(db)
         await LIMITER.clear(db, ADA, BOB)
-        assert await LIMITER.purge(db, batch=10) == 0
-    assert await value(database, select(func.count()).select_from(ThrottleRow)) == 0
+    assert await counted(noon) == {}
+    assert not await count(noon, ADA)
+
+
+@pytest.mark.parametrize("given_back", [False, True])
+async def test_purge_spares_what_a_longer_window_counts_still(
+    noon: Database, set_clock: SetClock, *, given_back: bool
+) -> None:
+    await count(noon, ADA, BOB)
+    if given_back:
+        await count(noon, BOB)
+        async with noon.transaction() as db:
+            await LIMITER.give_back(db, BOB)
+    deleted, left = [], []
+    for seconds in (60, 61, 3600, 3601):
+        set_clock(NOON + timedelta(seconds=seconds))
+        async with noon.transaction() as db:
+            deleted.append(await LIMITER.purge(db, batch=10))
+        left.append(sorted(await column(noon, select(ThrottleRow.subject))))
+    assert deleted == [0, 1, 0, 1]
+    assert left == [["ada", "bob"], ["bob"], ["bob"], []]
+
+
+async def test_purge_deletes_a_batch_at_once(noon: Database, set_clock: SetClock) -> None:
+    for number in range(3):
+        await count(noon, Limit(str(number), attempts=1, name="tries", window=60))
+    set_clock(NOON + timedelta(seconds=61))
+    async with noon.transaction() as db:
+        assert [await LIMITER.purge(db, batch=2) for _ in range(3)] == [2, 1, 0]
+
+
+def test_subject_is_a_hash_by_the_key_the_kind_and_who_it_is() -> None:
+    subjects = {
+        Few(key).subject(kind, who)
+        for key in (b"a key", b"another key")
+        for kind in ("sign-in", "proof")
+        for who in ("ada", "bob")
+    }
+    assert len(subjects) == 8
+    assert {len(subject) for subject in subjects} == {64}
+    assert LIMITER.subject("proof", "ada") in subjects

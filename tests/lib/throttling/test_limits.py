@@ -1,15 +1,17 @@
 """Limits: how long to wait, by when it happened before."""
 
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 
 import pytest
 
-from gql_app.lib.throttling import Limit, Lockout, longest_wait, subject_hash
+from gql_app.lib.throttling import Limit
+from tests.conftest import SetClock
+from tests.lib.throttling.test_limiter import LIMITER, NOON, Refused
 
-NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 NOW = NOON.timestamp()
 FEW = Limit("few", attempts=2, name="few", window=60)
-IN_A_ROW = Lockout("row", attempts=2, name="row", window=1000, pause=100)
+IN_A_ROW = Limit("row", attempts=2, name="row", window=1000, pause=100)
 
 
 @pytest.mark.parametrize(
@@ -53,20 +55,21 @@ def test_lockout_remembers_a_row_of_failures_until_its_last_one_is_forgotten() -
     assert IN_A_ROW.counted([NOW - 5000, NOW - 1000], NOW) == []
 
 
-def test_of_several_limits_the_longest_wait_is_the_answer() -> None:
-    times = {"few": [NOW, NOW], "row": [NOW, NOW]}
-    assert longest_wait([FEW, IN_A_ROW], times, NOON) == (100, IN_A_ROW)
-    assert longest_wait([IN_A_ROW, FEW], {"few": [NOW, NOW]}, NOON) == (60, FEW)
-    assert longest_wait([FEW], {}, NOON) == (0, FEW)
-
-
-def test_subject_is_a_hash_by_the_key_the_kind_and_who_it_is() -> None:
-    subjects = {
-        subject_hash(key, kind, who)
-        for key in (b"a key", b"another key")
-        for kind in ("sign-in", "proof")
-        for who in ("ada", "bob")
-    }
-    assert len(subjects) == 8
-    assert {len(subject) for subject in subjects} == {64}
-    assert subject_hash(b"a key", "proof", "ada") in subjects
+@pytest.mark.parametrize(
+    ("limits", "times", "refusal"),
+    [
+        ([FEW, IN_A_ROW], {"few": [NOW, NOW], "row": [NOW, NOW]}, ("row", 100)),
+        ([IN_A_ROW, FEW], {"few": [NOW, NOW]}, ("few", 60)),
+        ([FEW], {}, None),
+    ],
+)
+def test_of_several_limits_the_longest_wait_is_the_answer(
+    limits: Sequence[Limit],
+    times: Mapping[str, Sequence[float]],
+    refusal: tuple[str, int] | None,
+    set_clock: SetClock,
+) -> None:
+    set_clock(NOON)
+    with pytest.raises(Refused) if refusal else nullcontext() as refused:
+        LIMITER.check(limits, times)
+    assert (refused and refused.value.args) == refusal
