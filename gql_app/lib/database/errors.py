@@ -49,10 +49,6 @@ class ConnectionLost(Unavailable):
     """A connection is of no more use, or none can be opened; nothing was committed by it."""
 
 
-class ConnectionClosed(ConnectionLost):
-    """A connection was found closed, before anything was sent by it."""
-
-
 class Conflict(Unavailable):
     """A transaction was rolled back because of another that ran beside it."""
 
@@ -137,9 +133,7 @@ def unavailable(error: BaseException) -> Unavailable | None:
             kind = _BY_SQLITE_CODE.get(primary_code(error))
         case ValueError():
             pass  # a value that the driver can't send
-        case asyncpg.InterfaceError():
-            kind = ConnectionClosed
-        case asyncpg.InternalClientError() | OSError():
+        case asyncpg.InterfaceError() | asyncpg.InternalClientError() | OSError():
             kind = ConnectionLost
     return kind() if kind else None
 

@@ -1,15 +1,106 @@
-"""Pools of connections, each opened when it is needed first."""
+"""Pools of connections: each is opened when it is needed first, and what is lost is tried again."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeAlias
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
+import stamina
+from stamina.instrumentation import set_on_retry_hooks
+
+from gql_app.lib.database.errors import Busy, Conflict, ConnectionLost
 from gql_app.lib.database.postgresql import PostgresConnection
-from gql_app.lib.database.retrying import RETRYABLE, retry_lost
-from gql_app.lib.database.slots import PoolSlots
 from gql_app.lib.database.sqlite import SqliteConnection
 
 Connection: TypeAlias = PostgresConnection | SqliteConnection
+P = ParamSpec("P")
+R = TypeVar("R")
+_UNDONE: Final = (ConnectionLost, Conflict)
+"""What was surely undone, and may well work when it is tried again."""
+
+# stamina would count and log by itself, and what it logs are the arguments: customers' data.
+set_on_retry_hooks(())
+_retry_lost: Final = stamina.AsyncRetryingCaller(
+    attempts=4, timeout=1.0, wait_initial=0.05, wait_max=0.4, wait_jitter=0.2
+).on(_UNDONE)
+"""Tries after a connection was lost: a few, within a second."""
+_retry_conflict: Final = stamina.AsyncRetryingCaller(
+    attempts=None, timeout=3.0, wait_initial=0.01, wait_max=0.2, wait_jitter=0.1
+).on(_UNDONE)
+"""Tries of a transaction that collides with others: each time, one gets through."""
+
+
+async def retried(work: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Return what work returns, which is called again if what it did was surely undone."""
+    try:
+        return await work(*args, **kwargs)
+    except Conflict:
+        return await _retry_conflict(work, *args, **kwargs)
+    except ConnectionLost:
+        return await _retry_lost(work, *args, **kwargs)
+
+
+class PoolSlots:
+    """A number of slots; one that is released goes to whoever has waited longest."""
+
+    def __init__(self, count: int, timeout: float) -> None:
+        self._timeout: Final = timeout
+        """Seconds that anybody waits."""
+        self._line: Final[deque[asyncio.Future[None]]] = deque()
+        self._count: Final = count
+        self.in_use = 0
+
+    @property
+    def waiting(self) -> int:
+        """The number of those who wait for a slot."""
+        return len(self._line)
+
+    def try_acquire(self) -> bool:
+        """Return whether a slot was free, which then is taken."""
+        if self.in_use == self._count:
+            return False
+        self.in_use += 1
+        return True
+
+    async def acquire(self) -> None:
+        """Take a slot, in line if none is free. Raises Busy after the timeout."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._acquire()
+        except TimeoutError:
+            raise Busy from None
+
+    async def drain(self, seconds: float) -> None:
+        """Take every slot, as far as they are released in so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                for _ in range(self._count):
+                    await self._acquire()
+
+    def release(self) -> None:
+        """Hand a slot to the next in line, or leave it free."""
+        while self._line:
+            next_one = self._line.popleft()
+            if not next_one.done():
+                next_one.set_result(None)
+                return
+        self.in_use -= 1
+
+    async def _acquire(self) -> None:
+        if self.try_acquire():
+            return
+        mine = asyncio.get_running_loop().create_future()
+        self._line.append(mine)
+        try:
+            await mine
+        except BaseException:
+            if not mine.cancelled():  # it was handed over too late
+                self.release()
+            raise
+        finally:
+            with suppress(ValueError):
+                self._line.remove(mine)
 
 
 class Pool:
@@ -32,7 +123,7 @@ class Pool:
         self.slots: Final = PoolSlots(size, timeout)
         self._all: Final[list[Connection]] = []
         self._idle: Final[list[Connection]] = []
-        self._settling: Final[set[asyncio.Task[None]]] = set()
+        self._tasks: Final[set[asyncio.Task[None]]] = set()
 
     @property
     def use(self) -> dict[str, int]:
@@ -41,10 +132,7 @@ class Pool:
 
     async def fetch(self, sql: str, bound: Sequence[object]) -> Sequence[Sequence[Any]]:
         """Return the rows that a query answers, sent again if the connection turns out lost."""
-        try:
-            return await self.fetch_once(sql, bound)
-        except RETRYABLE:
-            return await retry_lost(self.fetch_once, sql, bound)
+        return await retried(self.fetch_once, sql, bound)
 
     async def fetch_once(self, sql: str, bound: Sequence[object]) -> Sequence[Sequence[Any]]:
         """Return the rows that a query answers."""
@@ -77,10 +165,8 @@ class Pool:
         """Lend a connection to the next in line, as soon as it is at nothing any more."""
         if connection.is_free:
             self._lend(connection)
-            return
-        task = asyncio.create_task(self.settle(connection))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
+        else:
+            self.in_background(self.settle(connection))
 
     async def settle(self, connection: Connection) -> None:
         """End the transaction or statement of a connection, and lend it again."""
@@ -89,15 +175,28 @@ class Pool:
         finally:
             self._lend(connection)
 
+    def in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Return a task that does some work, also when nobody waits for it any more."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
     async def close(self) -> None:
         """End what still runs, and close every connection."""
-        await asyncio.gather(*(each.close() for each in self._all), *self._settling)
+        closing = (each.close() for each in self._all)
+        await asyncio.gather(*closing, *self._tasks, return_exceptions=True)
 
     def _next(self) -> Connection:
         if self._idle:
             return self._idle.pop()
         self._all.append(connection := self._connect())
         return connection
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody may be there to be told
 
     def _lend(self, connection: Connection) -> None:
         self._idle.append(connection)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gql_app.lib.database import Busy
-from gql_app.lib.database.slots import PoolSlots
+from gql_app.lib.database.pool import PoolSlots
 
 
 async def test_slots_are_counted_also_of_who_gives_up() -> None:
@@ -61,3 +61,19 @@ async def test_nobody_waits_longer_than_their_patience() -> None:
     with pytest.raises(Busy):
         await slots.acquire()
     assert slots.waiting == 0
+
+
+async def test_all_slots_are_taken_when_they_are_released_or_after_a_time() -> None:
+    slots = PoolSlots(2, 0.01)
+    await slots.acquire()
+    await slots.drain(0.05)
+    assert (slots.in_use, slots.waiting) == (2, 0)
+    slots = PoolSlots(2, 0.01)
+    await slots.acquire()
+    draining = asyncio.create_task(slots.drain(60))
+    await asyncio.sleep(0.02)
+    assert not draining.done()
+    slots.release()
+    await draining
+    with pytest.raises(Busy):
+        await slots.acquire()
