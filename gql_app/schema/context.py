@@ -237,7 +237,8 @@ class Context:
         self.resources.caller_cache.remember(found.caller)
         if not callers.used_lately(found.session):
             with suppress(Unavailable):  # who may only read is not kept from it by this
-                await self.db.once(callers.touch, found.session)
+                async with self.db.transaction() as db:
+                    await callers.touch(db, found.session)
         return found
 
     async def _load_customers(self, ids: list[UUID]) -> list[CustomerRecord | None]:

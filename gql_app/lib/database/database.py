@@ -225,21 +225,12 @@ class Database(Reader):
         A rule leaves no trace but in the database, as it may run several times.
         Raises Unavailable, StatementError.
         """
-        return await retried(self.once, rule, *args, **kwargs)
 
-    async def once(
-        self,
-        rule: Callable[Concatenate[Transaction, P], Awaitable[R]],
-        /,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> R:
-        """Return what a rule returns, run in one transaction. Raises Unavailable, StatementError.
+        async def once() -> R:
+            async with self.transaction() as transaction:
+                return await rule(transaction, *args, **kwargs)
 
-        A database that hangs keeps nobody waiting who is cancelled.
-        """
-        async with self.transaction() as transaction:
-            return await rule(transaction, *args, **kwargs)
+        return await retried(once)
 
     async def probe(self, query: Query[T], /, **values: object) -> list[T]:
         """Return what is built of each row, fetched by a connection of its own in two seconds.

@@ -4,7 +4,8 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
+from functools import partial
+from typing import Any, Final, TypeAlias, TypeVar
 
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
@@ -14,7 +15,6 @@ from gql_app.lib.database.postgresql import PostgresConnection
 from gql_app.lib.database.sqlite import SqliteConnection
 
 Connection: TypeAlias = PostgresConnection | SqliteConnection
-P = ParamSpec("P")
 R = TypeVar("R")
 _UNDONE: Final = (ConnectionLost, Conflict)
 """What was surely undone, and may well work when it is tried again."""
@@ -31,14 +31,14 @@ _retry_conflict: Final = stamina.AsyncRetryingCaller(
 """Tries of a transaction that collides with others: each time, one gets through."""
 
 
-async def retried(work: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs) -> R:
+async def retried(work: Callable[[], Awaitable[R]]) -> R:
     """Return what work returns, which is called again if what it did was surely undone."""
     try:
-        return await work(*args, **kwargs)
+        return await work()
     except Conflict:
-        return await _retry_conflict(work, *args, **kwargs)
+        return await _retry_conflict(work)
     except ConnectionLost:
-        return await _retry_lost(work, *args, **kwargs)
+        return await _retry_lost(work)
 
 
 class PoolSlots:
@@ -132,7 +132,7 @@ class Pool:
 
     async def fetch(self, sql: str, bound: Sequence[object]) -> Sequence[Sequence[Any]]:
         """Return the rows that a query answers, sent again if the connection turns out lost."""
-        return await retried(self.fetch_once, sql, bound)
+        return await retried(partial(self.fetch_once, sql, bound))
 
     async def fetch_once(self, sql: str, bound: Sequence[object]) -> Sequence[Sequence[Any]]:
         """Return the rows that a query answers."""

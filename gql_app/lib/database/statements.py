@@ -115,11 +115,8 @@ class Compiled:
             for number, decode in self._decoders:
                 columns[number] = map(decode, columns[number])
             decoded = zip(*columns, strict=True)
-        build = query.build if isinstance(query, Query) else self._named_tuple()
+        build = query.build if isinstance(query, Query) else _named_tuple(self._names)
         return list(map(build, decoded))
-
-    def _named_tuple(self) -> Build[Any]:
-        return _named_tuple(self._names) if self._names else tuple
 
 
 _bare: Final[WeakKeyDictionary[Statement, dict[str, Compiled]]] = WeakKeyDictionary()
@@ -137,6 +134,8 @@ def compiled(query: Query[T] | Statement, dialect: Dialect) -> Compiled:
 
 @lru_cache(CACHED_ROWS)
 def _named_tuple(names: tuple[str, ...]) -> Build[Any]:
+    if not names:
+        return tuple
     row = namedtuple("Row", names, rename=True)  # type: ignore[misc]  # noqa: PYI024 — the names are known by then
     return row._make
 
@@ -211,15 +210,17 @@ def insert_or_ignore(table: type[DeclarativeBase]) -> Insert:
     return postgresql.insert(table).values(_parameters(table)).on_conflict_do_nothing()
 
 
-def _parameters(table: type[DeclarativeBase]) -> dict[str, Any]:
-    columns = [each for each in table.__table__.columns if isinstance(each, Column)]
-    return {each.key: _parameter(each) for each in columns}
-
-
-def _parameter(column: Column[Any]) -> BindParameter[Any]:
-    if column.default is None and not column.nullable:
-        return bindparam(column.key, type_=column.type)
-    return bindparam(column.key, default_of(column), type_=column.type)
+def _parameters(table: type[DeclarativeBase]) -> dict[str, BindParameter[Any]]:
+    return {
+        each.key: bindparam(
+            each.key,
+            default_of(each),
+            type_=each.type,
+            required=each.default is None and not each.nullable,
+        )
+        for each in table.__table__.columns
+        if isinstance(each, Column)
+    }
 
 
 class Moment(DateTime):
@@ -285,18 +286,6 @@ def check_metadata(metadata: MetaData) -> None:
                 codec(column.type, dialect)
 
 
-def _store_moment(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(" ", "microseconds")[:26]
-
-
-def _read_moment(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(f"{value}+00:00")
-
-
-def _read_uuid(digits: str | None) -> UUID | None:
-    return None if digits is None else UUID(digits)
-
-
 def _read_json(value: str | None) -> object:
     return None if value is None else orjson.loads(value)
 
@@ -330,8 +319,11 @@ _CODECS: Final[Mapping[str, Mapping[type[TypeEngine[Any]], Codec]]] = {
     "sqlite": {
         ApiUuid: Codec(decode=_api_uuid),
         ApiMoment: Codec(decode=_api_moment),
-        Uuid: Codec(lambda value: value.hex, _read_uuid),
-        Moment: Codec(_store_moment, _read_moment),
+        Uuid: Codec(lambda value: value.hex, lambda digits: digits and UUID(digits)),
+        Moment: Codec(
+            lambda value: value.astimezone(UTC).isoformat(" ", "microseconds")[:26],
+            lambda text: text and datetime.fromisoformat(f"{text}+00:00"),
+        ),
         Boolean: Codec(decode=_BOOLS.__getitem__),
         JSON: Codec(_write_json, _read_json),
         **_AS_THE_DRIVER_HAS_IT,
