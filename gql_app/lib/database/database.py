@@ -21,10 +21,10 @@ from sqlalchemy import Dialect, func, make_url, select
 
 from gql_app.lib import clock
 from gql_app.lib.database.errors import StatementError, Unavailable
-from gql_app.lib.database.pool import Connection, Pool, PoolSlots, retried
+from gql_app.lib.database.pool import Connection, Pool, retried
 from gql_app.lib.database.postgresql import CONNECT_TIMEOUT, PostgresConnection, Servers
 from gql_app.lib.database.probing import PROBE_TIMEOUT, within
-from gql_app.lib.database.sqlite import BUSY_TIMEOUT, SqliteConnection, sqlite_file
+from gql_app.lib.database.sqlite import SqliteConnection, sqlite_file
 from gql_app.lib.database.statements import Moment, Query, Statement, compiled
 
 CONNECTIONS: Final = 10
@@ -190,7 +190,7 @@ class Database(Reader):
         reading: Callable[[], Connection]
         writing: Callable[[], Connection]
         if url.startswith("sqlite:"):
-            driver, turn = "sqlite://", PoolSlots(1, BUSY_TIMEOUT)
+            driver, turn = "sqlite://", asyncio.Lock()
             file = str(sqlite_file(url).absolute())
             reading = partial(SqliteConnection, file, "query_only")
             writing = partial(SqliteConnection, file, "foreign_keys")
@@ -206,7 +206,7 @@ class Database(Reader):
     @property
     def use(self) -> dict[str, dict[str, int]]:
         """Numbers of connections in use and idle, to read with and to write with."""
-        read = {**self._read.use, "waiting": self._read.slots.waiting}
+        read = {**self._read.use, "waiting": self._read.waiting}
         return {"read": read, "write": self._write.use}
 
     def transaction(self) -> Transaction:
@@ -261,7 +261,7 @@ class Database(Reader):
 
     async def close(self) -> None:
         """Close every connection, when transactions have ended or had five seconds for it."""
-        await self._write.slots.drain(CONNECT_TIMEOUT)
+        await self._write.drain(CONNECT_TIMEOUT)
         await asyncio.gather(*(each.close() for each in (self._read, self._write, self._probe)))
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -12,7 +12,7 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from gql_app.lib.database.errors import Busy, Conflict, ConnectionLost
 from gql_app.lib.database.postgresql import PostgresConnection
-from gql_app.lib.database.sqlite import SqliteConnection
+from gql_app.lib.database.sqlite import BUSY_TIMEOUT, SqliteConnection
 
 Connection: TypeAlias = PostgresConnection | SqliteConnection
 R = TypeVar("R")
@@ -41,73 +41,11 @@ async def retried(work: Callable[[], Awaitable[R]]) -> R:
         return await _retry_lost(work)
 
 
-class PoolSlots:
-    """A number of slots; one that is released goes to whoever has waited longest."""
-
-    def __init__(self, count: int, timeout: float) -> None:
-        self._timeout: Final = timeout
-        """Seconds that anybody waits."""
-        self._line: Final[deque[asyncio.Future[None]]] = deque()
-        self._count: Final = count
-        self.in_use = 0
-
-    @property
-    def waiting(self) -> int:
-        """The number of those who wait for a slot."""
-        return len(self._line)
-
-    def try_acquire(self) -> bool:
-        """Return whether a slot was free, which then is taken."""
-        if self.in_use == self._count:
-            return False
-        self.in_use += 1
-        return True
-
-    async def acquire(self) -> None:
-        """Take a slot, in line if none is free. Raises Busy after the timeout."""
-        try:
-            async with asyncio.timeout(self._timeout):
-                await self._acquire()
-        except TimeoutError:
-            raise Busy from None
-
-    async def drain(self, seconds: float) -> None:
-        """Take every slot, as far as they are released in so many seconds."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                for _ in range(self._count):
-                    await self._acquire()
-
-    def release(self) -> None:
-        """Hand a slot to the next in line, or leave it free."""
-        while self._line:
-            next_one = self._line.popleft()
-            if not next_one.done():
-                next_one.set_result(None)
-                return
-        self.in_use -= 1
-
-    async def _acquire(self) -> None:
-        if self.try_acquire():
-            return
-        mine = asyncio.get_running_loop().create_future()
-        self._line.append(mine)
-        try:
-            await mine
-        except BaseException:
-            if not mine.cancelled():  # it was handed over too late
-                self.release()
-            raise
-        finally:
-            with suppress(ValueError):
-                self._line.remove(mine)
-
-
 class Pool:
     """Connections, of which the last that came back is the first to go out again.
 
-    Who finds all of them out waits in line. Where a transaction waits for its turn, besides, so
-    many may be in that line.
+    Who finds all of them out waits in line, and gets the next that comes back. Whoever has one to
+    write with waits for the turn besides, where transactions have to go one after the other.
     """
 
     def __init__(
@@ -116,19 +54,26 @@ class Pool:
         size: int,
         timeout: float,
         *,
-        turn: PoolSlots | None = None,
+        turn: asyncio.Lock | None = None,
     ) -> None:
-        self._connect: Final = connect
+        self._timeout: Final = timeout
+        """Seconds that anybody waits for a connection."""
         self._turn: Final = turn
-        self.slots: Final = PoolSlots(size, timeout)
-        self._all: Final[list[Connection]] = []
-        self._idle: Final[list[Connection]] = []
+        self._all: Final = [connect() for _ in range(size)]
+        self._idle: Final = self._all.copy()
+        self._line: Final[deque[asyncio.Future[Connection]]] = deque()
         self._tasks: Final[set[asyncio.Task[None]]] = set()
 
     @property
     def use(self) -> dict[str, int]:
         """Numbers of connections in use, or whose turn is waited for, and idle."""
-        return {"in_use": self.slots.in_use, "idle": sum(each.is_open for each in self._idle)}
+        idle = sum(each.is_open for each in self._idle)
+        return {"in_use": len(self._all) - len(self._idle), "idle": idle}
+
+    @property
+    def waiting(self) -> int:
+        """The number of those who wait for a connection."""
+        return len(self._line)
 
     async def fetch(self, sql: str, bound: Sequence[object]) -> Sequence[Sequence[Any]]:
         """Return the rows that a query answers, sent again if the connection turns out lost."""
@@ -136,9 +81,7 @@ class Pool:
 
     async def fetch_once(self, sql: str, bound: Sequence[object]) -> Sequence[Sequence[Any]]:
         """Return the rows that a query answers."""
-        if not self.slots.try_acquire():  # a coroutine would take longer
-            await self.slots.acquire()
-        connection = self._next()
+        connection = self._idle.pop() if self._idle else await self._next(self._timeout)
         try:
             return await connection.read(sql, bound)
         finally:
@@ -146,14 +89,14 @@ class Pool:
 
     async def begin(self) -> Connection:
         """Return a connection that has begun a transaction. Raises Busy, ConnectionLost."""
-        await self.slots.acquire()
+        connection = self._idle.pop() if self._idle else await self._next(self._timeout)
         if self._turn:
             try:
-                await self._turn.acquire()
+                async with _busy_after(BUSY_TIMEOUT):
+                    await self._turn.acquire()
             except BaseException:
-                self.slots.release()
+                self._hand_on(connection)
                 raise
-        connection = self._next()
         try:
             await connection.execute(connection.begin, ())
         except BaseException:
@@ -182,24 +125,56 @@ class Pool:
         task.add_done_callback(self._ended)
         return task
 
+    async def drain(self, seconds: float) -> None:
+        """Lend no more connections, and wait for those that are out, at most so many seconds."""
+        with suppress(Busy):
+            async with _busy_after(seconds):
+                for _ in self._all:
+                    _ = self._idle.pop() if self._idle else await self._next(seconds)
+
     async def close(self) -> None:
         """End what still runs, and close every connection."""
         closing = (each.close() for each in self._all)
         await asyncio.gather(*closing, *self._tasks, return_exceptions=True)
 
-    def _next(self) -> Connection:
-        if self._idle:
-            return self._idle.pop()
-        self._all.append(connection := self._connect())
-        return connection
+    async def _next(self, seconds: float) -> Connection:
+        mine: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+        self._line.append(mine)
+        try:
+            async with _busy_after(seconds):
+                return await mine
+        except BaseException:
+            if mine.done() and not mine.cancelled():  # it was handed over too late
+                self._hand_on(mine.result())
+            raise
+        finally:
+            with suppress(ValueError):
+                self._line.remove(mine)
+
+    def _lend(self, connection: Connection) -> None:
+        if self._turn:
+            self._turn.release()
+        self._hand_on(connection)
+
+    def _hand_on(self, connection: Connection) -> None:
+        while self._line:
+            next_one = self._line.popleft()
+            if not next_one.done():
+                next_one.set_result(connection)
+                return
+        self._idle.append(connection)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # nobody may be there to be told
 
-    def _lend(self, connection: Connection) -> None:
-        self._idle.append(connection)
-        if self._turn:
-            self._turn.release()
-        self.slots.release()
+
+@asynccontextmanager
+async def _busy_after(seconds: float) -> AsyncIterator[None]:
+    """Raise Busy if the block takes so many seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise Busy from None
