@@ -255,9 +255,11 @@ def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
     """Return how a type's values are sent and read. Raises TypeError if none knows it."""
     if isinstance(kind, JsonList):
         return Codec(_list_writer(codec(kind.item_type, dialect).encode))
-    for each, found in _CODECS[dialect].items():
+    if isinstance(kind, ARRAY) and dialect == "postgresql":
+        return Codec()
+    for each, on_sqlite in _CODECS.items():
         if isinstance(kind, each) and not isinstance(kind, Enum):
-            return found
+            return on_sqlite if dialect == "sqlite" or each is JSON else Codec()
     msg = (
         f"The type {type(kind).__name__} is not known for {dialect}. Add how its values are sent "
         "and read to _CODECS in gql_app/lib/database/statements.py, with a test on both databases."
@@ -282,7 +284,7 @@ def check_metadata(metadata: MetaData) -> None:
         for column in table.columns:
             default_of(column)
             default_of(column, updating=True)
-            for dialect in _CODECS:
+            for dialect in ("sqlite", "postgresql"):
                 codec(column.type, dialect)
 
 
@@ -307,25 +309,16 @@ def _api_moment(value: str | None) -> str | None:
 
 
 _BOOLS: Final[Mapping[int | None, bool | None]] = {0: False, 1: True, None: None}
-_AS_THE_DRIVER_HAS_IT: Final[Mapping[type[TypeEngine[Any]], Codec]] = dict.fromkeys(
-    (String, Integer, Float, LargeBinary, NullType), Codec()
-)
-_CODECS: Final[Mapping[str, Mapping[type[TypeEngine[Any]], Codec]]] = {
-    "postgresql": {
-        JSON: Codec(_write_json, _read_json),
-        **dict.fromkeys((ARRAY, Uuid, Moment, Boolean), Codec()),
-        **_AS_THE_DRIVER_HAS_IT,
-    },
-    "sqlite": {
-        ApiUuid: Codec(decode=_api_uuid),
-        ApiMoment: Codec(decode=_api_moment),
-        Uuid: Codec(lambda value: value.hex, lambda digits: digits and UUID(digits)),
-        Moment: Codec(
-            lambda value: value.astimezone(UTC).isoformat(" ", "microseconds")[:26],
-            lambda text: text and datetime.fromisoformat(f"{text}+00:00"),
-        ),
-        Boolean: Codec(decode=_BOOLS.__getitem__),
-        JSON: Codec(_write_json, _read_json),
-        **_AS_THE_DRIVER_HAS_IT,
-    },
+_CODECS: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
+    ApiUuid: Codec(decode=_api_uuid),
+    ApiMoment: Codec(decode=_api_moment),
+    Uuid: Codec(lambda value: value.hex, lambda digits: digits and UUID(digits)),
+    Moment: Codec(
+        lambda value: value.astimezone(UTC).isoformat(" ", "microseconds")[:26],
+        lambda text: text and datetime.fromisoformat(f"{text}+00:00"),
+    ),
+    Boolean: Codec(decode=_BOOLS.__getitem__),
+    JSON: Codec(_write_json, _read_json),
+    **dict.fromkeys((String, Integer, Float, LargeBinary, NullType), Codec()),
 }
+"""What SQLite's driver takes and gives; PostgreSQL's takes and gives all but JSON as they are."""
