@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -14,9 +15,9 @@ from gql_app.accounts.letters import Outbox
 from gql_app.accounts.sessions import MAX_SESSIONS, Lifetimes
 from gql_app.accounts.throttling import HOUR, Throttle
 from gql_app.accounts.validation import Rules
-from gql_app.db.readiness import Readiness, open_database
+from gql_app.db.readiness import Condition, condition, open_database
 from gql_app.lib import telemetry
-from gql_app.lib.database import Database, sqlite_file
+from gql_app.lib.database import Database, SharedResult, sqlite_file
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring import SECRET_KEY, KeyRing, KeyStore, ReloadingKeyRing, stored_secret
 from gql_app.lib.outbox import Mailer, ObservedMailer, mailer_of
@@ -32,7 +33,7 @@ class Resources:
     """The database, the keys and the hasher, as the settings have them."""
 
     database: Database
-    readiness: Readiness
+    condition: SharedResult[Condition]
     keys: ReloadingKeyRing
     issuer: Issuer
     tokens: TokenCache
@@ -71,7 +72,7 @@ class Resources:
         throttle, sender = throttle_of(settings, keys), mailer(settings)
         opened = cls(
             database=database,
-            readiness=Readiness(database),
+            condition=SharedResult(partial(condition, database)),
             keys=reloading,
             issuer=issuer,
             tokens=TokenCache(issuer),

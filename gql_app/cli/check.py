@@ -18,7 +18,7 @@ from gql_app.cli import backfill, samples
 from gql_app.cli.console import out, unless_empty
 from gql_app.cli.database import opened
 from gql_app.db import readiness
-from gql_app.lib.database import Database, Reader, clock_skew, in_the_clear, sqlite_file, tls_advice
+from gql_app.lib.database import Database, Reader, in_the_clear, sqlite_file, tls_advice
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring import NEW_RSA_BITS, guessable, is_pattern, is_short
@@ -269,7 +269,7 @@ async def _database(chosen: Settings) -> AsyncIterator[Finding]:
 
 
 async def _contents(database: Database, *, demo: bool) -> AsyncIterator[Finding]:
-    ahead = (await clock_skew(database)).total_seconds()
+    ahead = (await database.clock_skew()).total_seconds()
     if abs(ahead) > MAX_SKEW:
         direction = "ahead" if ahead > 0 else "behind"
         yield Finding(

@@ -2,29 +2,29 @@
 
 from typing import Final, NamedTuple
 
-from sqlalchemy import String, column, select, table, text
+from sqlalchemy import String, column, literal_column, select, table
 
 from gql_app.db.tables import REVISION, REVISIONS, Row
 from gql_app.lib.database import (
     Database,
+    EitherDialect,
     Query,
-    SharedResult,
     StatementError,
     Unavailable,
     check_metadata,
 )
 from gql_app.settings import Settings
 
-_HAS_REVISIONS: Final = {
-    "sqlite": Query(
-        text("SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"),
-        lambda row: bool(row[0]),
+_IS_MIGRATED: Final = Query(
+    select(
+        EitherDialect(
+            literal_column("EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'alembic_version')"),
+            literal_column("to_regclass('alembic_version') IS NOT NULL"),
+        )
     ),
-    "postgresql": Query(
-        text("SELECT to_regclass('alembic_version') IS NOT NULL"), lambda row: bool(row[0])
-    ),
-}
-"""Whether the database has seen a migration, by its dialect."""
+    lambda row: bool(row[0]),
+)
+"""Whether the database has seen a migration."""
 _REVISION: Final = Query(
     select(table("alembic_version", column("version_num", String())).c.version_num),
     lambda row: str(row[0]),
@@ -43,17 +43,6 @@ class Condition(NamedTuple):
     def ready(self) -> bool:
         """Whether this program can work with it: each version does with what the next one makes."""
         return self.migrations in {"ok", "newer"}
-
-
-class Readiness:
-    """The condition of one database, for all who ask within a second."""
-
-    def __init__(self, database: Database) -> None:
-        self._latest: Final = SharedResult(lambda: condition(database))
-
-    async def latest(self) -> Condition:
-        """Return the condition of now, or of less than a second ago."""
-        return await self._latest.get()
 
 
 def open_database(settings: Settings) -> Database:
@@ -83,6 +72,6 @@ async def condition(database: Database) -> Condition:
 
 async def revision(database: Database) -> str | None:
     """Return the migration that a database is at, None if it has seen none. Raises Unavailable."""
-    [migrated] = await database.probe(_HAS_REVISIONS[database.dialect])
+    [migrated] = await database.probe(_IS_MIGRATED)
     rows = await database.probe(_REVISION) if migrated else []
     return rows[0] if rows else None

@@ -224,7 +224,8 @@ class Context:
         self.resources.caller_cache.remember(me.caller)
         if not callers.used_lately(me.session):
             with suppress(Unavailable):  # who may only read is not kept from it by this
-                await self.db.once(callers.touch, me.session)
+                async with self.db.transaction() as db:
+                    await callers.touch(db, me.session)
         return me
 
 

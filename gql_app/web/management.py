@@ -49,7 +49,7 @@ async def livez(_: Request) -> Response:
 async def public_readyz(request: Request) -> Response:
     """Answer 200 if the database is reachable and migrated, 503 if not, and nothing else."""
     resources: Resources = request.state.resources
-    return _readiness(await resources.readiness.latest(), {})
+    return _readiness(await resources.condition.get(), {})
 
 
 async def readyz(request: Request) -> Response:
@@ -59,7 +59,7 @@ async def readyz(request: Request) -> Response:
     and a flood of sign-ins would take out one process after the other.
     """
     resources: Resources = request.state.resources
-    condition = await resources.readiness.latest()
+    condition = await resources.condition.get()
     resources.keys.get()  # which looks whether they can still be read
     parts = {
         **condition._asdict(),

@@ -32,7 +32,8 @@ async def signed_in(database: Database, name: str, *, is_admin: bool = False) ->
 async def held(database: Database, authority: Authority) -> GqlAppError | None:
     """Hold an authority in one try, and tell why it is none."""
     try:
-        await database.once(hold, authority)
+        async with database.transaction() as db:
+            await hold(db, authority)
     except (TokenRevoked, AdminRequired, Rejected) as why:
         return why
     return None
@@ -145,14 +146,12 @@ async def test_admins_who_change_each_other_wait_in_one_line(
     done: list[UUID] = []
 
     async def work(me: SignedIn, target: SignedIn) -> None:
-        async def rule(db: Transaction) -> None:
+        async with database.transaction() as db:  # one try: a deadlock would show
             await hold(db, Authority(me, targets=(target.customer.id,), unseats=unseats))
             await asyncio.sleep(0)
             for each in (me, target):
                 await get_row(db, CustomerRow, each.customer.id, for_update=True)
             done.append(me.customer.id)
-
-        await database.once(rule)  # one try: a deadlock would show
 
     await asyncio.gather(*(work(*pair) for _ in range(5) for pair in ((one, two), (two, one))))
     assert len(done) == 10

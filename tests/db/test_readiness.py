@@ -1,4 +1,4 @@
-"""Readiness: whether a database is reached, which migration it is at, and who shares the answer."""
+"""Readiness: whether a database is reached, and which migration it is at."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Interval, Table, text
 
-from gql_app.db.readiness import Readiness, condition, open_database, revision
+from gql_app.db.readiness import condition, open_database, revision
 from gql_app.db.tables import REVISION, REVISIONS, Row
 from gql_app.lib.database import Database
 from gql_app.settings import Settings
@@ -90,11 +90,6 @@ async def test_busy_pool_is_no_unreachable_database(database_url: str) -> None:
         await db.fetch_all(text("SELECT 1"))
         assert (await condition(database)).ready
     await database.close()
-
-
-async def test_who_asks_within_a_second_shares_the_answer(database: Database) -> None:
-    readiness = Readiness(database)
-    assert await readiness.latest() is await readiness.latest()
 
 
 async def test_column_of_a_type_without_a_codec_is_told_when_the_database_is_opened(

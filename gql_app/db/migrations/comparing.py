@@ -23,7 +23,7 @@ def is_compared(
     dialect: str,
     item: SchemaItem,
     name: str | None,
-    kind: str,
+    _: str,
     reflected: bool,  # noqa: FBT001 — as Alembic calls it
     other: SchemaItem | None,
 ) -> bool:
@@ -32,7 +32,7 @@ def is_compared(
     An index that this dialect has not is left out. Expressions come back from PostgreSQL in its own
     words, so an index of them is there or not, and never another one.
     """
-    if not isinstance(item, Index) or kind != "index" or reflected:
+    if not isinstance(item, Index) or reflected:
         return True
     if other is not None and not all(isinstance(each, Column) for each in item.expressions):
         return False

@@ -23,16 +23,12 @@ def run_on(url: str, work: Callable[[Connection], R]) -> R:
 
     Values are kept out of errors. Raises Unavailable if the database can't be used.
     """
-    if url.startswith(SQLITE):
-        return _on_sqlite(url, work)
-    return asyncio.run(_on_postgresql(url, work))
-
-
-def _on_sqlite(url: str, work: Callable[[Connection], R]) -> R:
+    if not url.startswith(SQLITE):
+        return asyncio.run(_on_postgresql(url, work))
     engine = create_engine(
         make_url(url).set(drivername="sqlite"),
         poolclass=NullPool,
-        connect_args={"timeout": BUSY_TIMEOUT},
+        connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None},  # transactions are ours
         hide_parameters=True,
     )
     event.listen(engine, "handle_error", _translate)
@@ -57,11 +53,7 @@ async def _on_postgresql(url: str, work: Callable[[Connection], R]) -> R:
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: object) -> None:
-    """Leave transactions to us, and references alone.
-
-    To replace a table would delete all that refers to it, if SQLite enforced foreign keys.
-    """
-    connection.isolation_level = None
+    """Leave references alone: to replace a table would delete all that refers to it."""
     connection.cursor().execute("PRAGMA journal_mode = WAL")
     connection.cursor().execute("PRAGMA foreign_keys = OFF")
 

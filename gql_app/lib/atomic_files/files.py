@@ -14,8 +14,8 @@ from gql_app.lib.faults import CannotStart
 
 def create(file: Path, content: bytes) -> None:
     """Write a new file of mode 0600. Raise FileExistsError if there is one."""
-    with _draft(file, lambda draft: os.link(draft, file)) as opened:
-        opened.write(content)
+    with creating(file) as draft:
+        draft.write_bytes(content)
 
 
 def creating(file: Path) -> AbstractContextManager[Path]:
@@ -32,9 +32,11 @@ def replace(file: Path, content: bytes) -> None:
         opened.write(content)
 
 
-def replacing(file: Path) -> AbstractContextManager[BinaryIO]:
+@contextmanager
+def replacing(file: Path) -> Iterator[BinaryIO]:
     """Open a file of mode 0600 to write to, which takes this place when the block ends."""
-    return _draft(file, lambda draft: draft.replace(file))
+    with _drafted(file, lambda draft: draft.replace(file)) as draft, draft.open("wb") as opened:
+        yield opened
 
 
 def require_private(path: Path) -> None:
@@ -49,15 +51,8 @@ def require_private(path: Path) -> None:
 
 
 @contextmanager
-def _draft(file: Path, place: Callable[[Path], object]) -> Iterator[BinaryIO]:
-    """Open a draft beside the file, and put it in its place once it is whole."""
-    with _drafted(file, place) as draft, draft.open("wb") as opened:
-        yield opened
-
-
-@contextmanager
 def _drafted(file: Path, place: Callable[[Path], object]) -> Iterator[Path]:
-    """Return the path of a draft, for a library that writes to it by itself."""
+    """Return the path of a draft beside the file, and put it in its place once it is whole."""
     if not file.name:  # an empty path, or the root
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
     draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")

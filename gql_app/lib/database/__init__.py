@@ -1,6 +1,6 @@
 """SQLite and PostgreSQL: reading, transactions and retries; SQLAlchemy Core writes the SQL."""
 
-from gql_app.lib.database.database import Database
+from gql_app.lib.database.database import Database, Reader, Transaction
 from gql_app.lib.database.errors import (
     Busy,
     IntegrityViolation,
@@ -8,21 +8,20 @@ from gql_app.lib.database.errors import (
     Unavailable,
     unavailable,
 )
+from gql_app.lib.database.postgresql import SSL_MODES, Servers, in_the_clear, tls_advice
 from gql_app.lib.database.probing import SharedResult
-from gql_app.lib.database.servers import SSL_MODES, Servers, in_the_clear, tls_advice
-from gql_app.lib.database.skew import clock_skew
 from gql_app.lib.database.sqlite import sqlite_file
 from gql_app.lib.database.statements import (
     EitherDialect,
+    Moment,
     Query,
     any_of,
     api_text,
+    check_metadata,
     insert_or_ignore,
     insert_row,
     upsert,
 )
-from gql_app.lib.database.transaction import Reader, Transaction
-from gql_app.lib.database.types import Moment, check_metadata
 
 __all__ = [
     "SSL_MODES",
@@ -41,7 +40,6 @@ __all__ = [
     "any_of",
     "api_text",
     "check_metadata",
-    "clock_skew",
     "in_the_clear",
     "insert_or_ignore",
     "insert_row",

@@ -1,31 +1,178 @@
-"""The database: its connections, transactions, and what is tried again."""
+"""The database: what reads, and transactions, which write as well and may be tried again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import (
+    Any,
+    Concatenate,
+    Final,
+    Literal,
+    ParamSpec,
+    Self,
+    TypeAlias,
+    TypeVar,
+    overload,
+)
 
-from sqlalchemy import make_url
+from sqlalchemy import Dialect, func, make_url, select
 
-from gql_app.lib.database.errors import Conflict, ConnectionLost, Unavailable
-from gql_app.lib.database.pool import Connection, Pool
-from gql_app.lib.database.postgresql import PostgresConnection
+from gql_app.lib import clock
+from gql_app.lib.database.errors import StatementError, Unavailable
+from gql_app.lib.database.pool import Connection, Pool, retried
+from gql_app.lib.database.postgresql import CONNECT_TIMEOUT, PostgresConnection, Servers
 from gql_app.lib.database.probing import PROBE_TIMEOUT, within
-from gql_app.lib.database.retrying import retry_conflict, retry_lost
-from gql_app.lib.database.servers import CONNECT_TIMEOUT, Servers
-from gql_app.lib.database.slots import PoolSlots
-from gql_app.lib.database.sqlite import BUSY_TIMEOUT, SqliteConnection, sqlite_file
-from gql_app.lib.database.statements import Query, compiled
-from gql_app.lib.database.transaction import Observer, Reader, Transaction
+from gql_app.lib.database.sqlite import SqliteConnection, sqlite_file
+from gql_app.lib.database.statements import Moment, Query, Statement, compiled
 
 CONNECTIONS: Final = 10
 """Connections that one process reads with; as many again write."""
 POOL_TIMEOUT: Final = 5
 """Seconds that anybody waits for one of them."""
-T = TypeVar("T")
-R = TypeVar("R")
+Observer: TypeAlias = Callable[[str], AbstractContextManager[object]]
+"""Makes a context manager for the SQL of a statement, within which that runs."""
+DialectName: TypeAlias = Literal["sqlite", "postgresql"]
+Fetch: TypeAlias = Callable[[str, list[object]], Awaitable[Sequence[Sequence[Any]]]]
+"""Sends SQL with the values of its parameters, and returns rows."""
+_DATABASE_TIME: Final[Query[datetime]] = Query(
+    select(func.clock_timestamp(type_=Moment)), lambda row: row[0]
+)
+B = TypeVar("B")
 P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Reader:
+    """What reads: the database, each query on a connection of its own, or a transaction."""
+
+    _fetch: Fetch
+
+    def __init__(self, dialect: Dialect, observer: Observer | None = None) -> None:
+        self.sql_dialect: Final = dialect
+        self._observer = observer
+        self.dialect: Final[DialectName] = "sqlite" if dialect.name == "sqlite" else "postgresql"
+        """The kind of database."""
+
+    @overload
+    async def fetch_all(self, query: Query[T], /, **values: object) -> list[T]: ...
+    @overload
+    async def fetch_all(self, query: Statement, /, **values: object) -> list[Any]: ...
+    async def fetch_all(self, query: Query[Any] | Statement, /, **values: object) -> list[Any]:
+        """Return what is built of each row; named tuples for a bare statement.
+
+        Raises Unavailable, StatementError.
+        """
+        statement = compiled(query, self.sql_dialect)
+        rows = await self._run(self._fetch, statement.sql, statement.bind(values))
+        return statement.built(rows, query)
+
+    @overload
+    async def fetch_one(self, query: Query[T], /, **values: object) -> T | None: ...
+    @overload
+    async def fetch_one(self, query: Statement, /, **values: object) -> Any: ...  # noqa: ANN401 — a named tuple
+    async def fetch_one(self, query: Query[Any] | Statement, /, **values: object) -> Any:
+        """Return what is built of the first row, None if there is none."""
+        found = await self.fetch_all(query, **values)
+        return found[0] if found else None
+
+    async def _run(
+        self, work: Callable[[str, list[B]], Awaitable[R]], sql: str, bound: list[B]
+    ) -> R:
+        if self._observer is None:
+            return await work(sql, bound)
+        with self._observer(sql):
+            return await work(sql, bound)
+
+
+class Transaction(Reader):
+    """What reads and writes within a block, and sees what it wrote.
+
+    All of it is committed when the block ends, and nothing if it raises. Once a commit has begun
+    it goes through, also if the block is cancelled then. To enter the block and to leave it raise
+    Unavailable: whatever it is but CommitOutcomeUnknown, nothing was done.
+    """
+
+    _connection: Connection
+
+    def __init__(self, dialect: Dialect, observer: Observer | None, pool: Pool) -> None:
+        super().__init__(dialect, observer)
+        self._pool: Final = pool
+        self.info: Final[dict[str, object]] = {}
+        """What a rule leaves for its caller."""
+        self._refusal: Exception | None = None
+        """What another statement is refused by at the moment."""
+        self._callbacks: Final[list[Callable[[], object]]] = []
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+        self._connection = await self._pool.begin()
+        self._fetch = self._connection.fetch
+        return self
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Commit or roll back; whoever is cancelled waits for neither."""
+        refusal, self._refusal = self._refusal, _refusal()
+        undone = error or refusal
+        work = self._pool.settle(self._connection) if undone else self._commit()
+        ending = self._pool.in_background(work)
+        if not isinstance(error, asyncio.CancelledError):
+            await asyncio.shield(ending)
+        if refusal and error is None:
+            raise refusal
+
+    async def execute(self, query: Query[Any] | Statement, /, **values: object) -> int:
+        """Return the number of rows that were inserted, changed or deleted.
+
+        Raises Unavailable, StatementError, and so IntegrityViolation: the transaction is to end.
+        """
+        statement = compiled(query, self.sql_dialect)
+        return await self._run(self._connection.execute, statement.sql, statement.bind(values))
+
+    async def execute_many(
+        self, query: Query[Any] | Statement, rows: Iterable[Mapping[str, object]], /
+    ) -> None:
+        """Execute a statement once for each mapping of values."""
+        await self.fetch_many(query, rows)
+
+    async def fetch_many(
+        self, query: Query[T] | Statement, rows: Iterable[Mapping[str, object]], /
+    ) -> list[T]:
+        """Execute a statement with RETURNING once for each mapping; return what all rows build."""
+        statement = compiled(query, self.sql_dialect)
+        many = [statement.bind(values) for values in rows]
+        answered = await self._run(self._connection.fetch_many, statement.sql, many)
+        return statement.built(answered, query)
+
+    def after_commit(self, callback: Callable[[], object], /) -> None:
+        """Call something once the commit is known to have gone through; never after a rollback."""
+        self._callbacks.append(callback)
+
+    async def _commit(self) -> None:
+        try:
+            await self._connection.commit()
+        finally:
+            self._pool.release(self._connection)
+        for callback in self._callbacks:
+            callback()
+
+    async def _run(
+        self, work: Callable[[str, list[B]], Awaitable[R]], sql: str, bound: list[B]
+    ) -> R:
+        if self._refusal:
+            raise self._refusal
+        self._refusal = busy = _refusal()
+        try:
+            result = await super()._run(work, sql, bound)
+        except BaseException as error:
+            cancelled = StatementError("A statement of this transaction was cancelled.")
+            self._refusal = error if isinstance(error, Exception) else cancelled
+            raise
+        if self._refusal is busy:
+            self._refusal = None
+        return result
 
 
 class Database(Reader):
@@ -43,42 +190,28 @@ class Database(Reader):
         reading: Callable[[], Connection]
         writing: Callable[[], Connection]
         if url.startswith("sqlite:"):
-            driver, turn = "sqlite://", PoolSlots(1, BUSY_TIMEOUT)
+            driver, turn = "sqlite://", asyncio.Lock()
             file = str(sqlite_file(url).absolute())
             reading = partial(SqliteConnection, file, "query_only")
             writing = partial(SqliteConnection, file, "foreign_keys")
         else:
             driver = "postgresql+asyncpg://"
             reading = writing = partial(PostgresConnection, Servers(url, prepared=prepared))
+        super().__init__(make_url(driver).get_dialect()())
         self._read: Final = Pool(reading, connections, pool_timeout)
         self._write: Final = Pool(writing, connections, pool_timeout, turn=turn)
         self._probe: Final = Pool(reading, 1, PROBE_TIMEOUT)
-        fetch = self._read.fetch_once if turn else self._read.fetch  # a file is not lost
-        super().__init__(make_url(driver).get_dialect()(), fetch)
-        self._running: Final[set[asyncio.Task[Any]]] = set()
+        self._fetch = self._read.fetch_once if turn else self._read.fetch  # a file is not lost
 
     @property
     def use(self) -> dict[str, dict[str, int]]:
         """Numbers of connections in use and idle, to read with and to write with."""
-        read = {**self._read.use, "waiting": self._read.slots.waiting}
+        read = {**self._read.use, "waiting": self._read.waiting}
         return {"read": read, "write": self._write.use}
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """Open a transaction, which commits when the block ends and rolls back if it raises.
-
-        A commit that has begun goes through, also if the block is cancelled then. Raises
-        Unavailable: whatever it is but CommitOutcomeUnknown, nothing was done.
-        """
-        connection = await self._write.begin()
-        transaction = Transaction(self.sql_dialect, self._observer, self._write, connection)
-        try:
-            yield transaction
-            transaction.check()
-        except BaseException:
-            await self._to_its_end(transaction.rollback())
-            raise
-        await self._to_its_end(transaction.commit())
+    def transaction(self) -> Transaction:
+        """Return a transaction, which begins with an `async with` block and ends with it."""
+        return Transaction(self.sql_dialect, self._observer, self._write)
 
     async def transact(
         self,
@@ -92,36 +225,12 @@ class Database(Reader):
         A rule leaves no trace but in the database, as it may run several times.
         Raises Unavailable, StatementError.
         """
-        try:
-            return await self.once(rule, *args, **kwargs)
-        except Conflict:
-            return await retry_conflict(self.once, rule, *args, **kwargs)
-        except ConnectionLost:
-            return await retry_lost(self.once, rule, *args, **kwargs)
 
-    async def once(
-        self,
-        rule: Callable[Concatenate[Transaction, P], Awaitable[R]],
-        /,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> R:
-        """Return what a rule returns, run in one transaction, which ends by itself if cancelled.
-
-        A database that hangs would keep its caller waiting: to roll back and to commit take an
-        answer, and a commit waits for the standbys. Raises Unavailable, StatementError.
-        """
-
-        async def run() -> R:
+        async def once() -> R:
             async with self.transaction() as transaction:
                 return await rule(transaction, *args, **kwargs)
 
-        task = self._started(run())
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
+        return await retried(once)
 
     async def probe(self, query: Query[T], /, **values: object) -> list[T]:
         """Return what is built of each row, fetched by a connection of its own in two seconds.
@@ -135,27 +244,26 @@ class Database(Reader):
         except TimeoutError as error:
             raise Unavailable from error
 
+    async def clock_skew(self) -> timedelta:
+        """Return how far the database's clock is ahead of ours, less the time of the round trip.
+
+        An SQLite file has no clock of its own. Raises Unavailable.
+        """
+        if self.dialect == "sqlite":
+            return timedelta()
+        asked = clock.now()
+        [theirs] = await self.fetch_all(_DATABASE_TIME)
+        return theirs - (asked + (clock.now() - asked) / 2)
+
     def observe(self, observer: Observer) -> None:
         """Run each statement within a context manager that an observer makes of its SQL."""
         self._observer = observer
 
     async def close(self) -> None:
-        """Close every connection, when what still runs has ended or had five seconds for it."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=CONNECT_TIMEOUT)
+        """Close every connection, when transactions have ended or had five seconds for it."""
+        await self._write.drain(CONNECT_TIMEOUT)
         await asyncio.gather(*(each.close() for each in (self._read, self._write, self._probe)))
 
-    async def _to_its_end(self, work: Coroutine[Any, Any, None]) -> None:
-        """Wait for work, which goes on if this is cancelled."""
-        await asyncio.shield(self._started(work))
 
-    def _started(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
-        task = asyncio.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._running.discard(task)
-        if not task.cancelled():
-            task.exception()  # nobody may be there to be told
+def _refusal() -> RuntimeError:
+    return RuntimeError("A transaction runs one statement at a time, until its block ends.")

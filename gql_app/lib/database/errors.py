@@ -49,10 +49,6 @@ class ConnectionLost(Unavailable):
     """A connection is of no more use, or none can be opened; nothing was committed by it."""
 
 
-class ConnectionClosed(ConnectionLost):
-    """A connection was found closed, before anything was sent by it."""
-
-
 class Conflict(Unavailable):
     """A transaction was rolled back because of another that ran beside it."""
 
@@ -128,19 +124,14 @@ _PRIMARY: Final = 0xFF
 def unavailable(error: BaseException) -> Unavailable | None:
     """Return what a driver's error means; None if it is no trouble of the database's."""
     kind: type[Unavailable] | None = None
-    match error:
-        case Unavailable():
-            return error
-        case asyncpg.PostgresError():
-            kind = _by_sqlstate(error)
-        case sqlite3.Error():
-            kind = _BY_SQLITE_CODE.get(primary_code(error))
-        case ValueError():
-            pass  # a value that the driver can't send
-        case asyncpg.InterfaceError():
-            kind = ConnectionClosed
-        case asyncpg.InternalClientError() | OSError():
-            kind = ConnectionLost
+    if isinstance(error, Unavailable):
+        return error
+    if isinstance(error, asyncpg.PostgresError):
+        kind = _by_sqlstate(error)
+    elif isinstance(error, sqlite3.Error):
+        kind = _BY_SQLITE_CODE.get(primary_code(error))
+    elif isinstance(error, DRIVER_ERRORS) and not isinstance(error, ValueError):
+        kind = ConnectionLost  # and a ValueError is of a value that the driver can't send
     return kind() if kind else None
 
 

@@ -1,22 +1,51 @@
-"""Pools of connections, each opened when it is needed first."""
+"""Pools of connections: each is opened when it is needed first, and what is lost is tried again."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeAlias
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any, Final, TypeAlias, TypeVar
 
+import stamina
+from stamina.instrumentation import set_on_retry_hooks
+
+from gql_app.lib.database.errors import Busy, Conflict, ConnectionLost
 from gql_app.lib.database.postgresql import PostgresConnection
-from gql_app.lib.database.retrying import RETRYABLE, retry_lost
-from gql_app.lib.database.slots import PoolSlots
-from gql_app.lib.database.sqlite import SqliteConnection
+from gql_app.lib.database.sqlite import BUSY_TIMEOUT, SqliteConnection
 
 Connection: TypeAlias = PostgresConnection | SqliteConnection
+R = TypeVar("R")
+_UNDONE: Final = (ConnectionLost, Conflict)
+"""What was surely undone, and may well work when it is tried again."""
+
+# stamina would count and log by itself, and what it logs are the arguments: customers' data.
+set_on_retry_hooks(())
+_retry_lost: Final = stamina.AsyncRetryingCaller(
+    attempts=4, timeout=1.0, wait_initial=0.05, wait_max=0.4, wait_jitter=0.2
+).on(_UNDONE)
+"""Tries after a connection was lost: a few, within a second."""
+_retry_conflict: Final = stamina.AsyncRetryingCaller(
+    attempts=None, timeout=3.0, wait_initial=0.01, wait_max=0.2, wait_jitter=0.1
+).on(_UNDONE)
+"""Tries of a transaction that collides with others: each time, one gets through."""
+
+
+async def retried(work: Callable[[], Awaitable[R]]) -> R:
+    """Return what work returns, which is called again if what it did was surely undone."""
+    try:
+        return await work()
+    except Conflict:
+        return await _retry_conflict(work)
+    except ConnectionLost:
+        return await _retry_lost(work)
 
 
 class Pool:
     """Connections, of which the last that came back is the first to go out again.
 
-    Who finds all of them out waits in line. Where a transaction waits for its turn, besides, so
-    many may be in that line.
+    Who finds all of them out waits in line, and gets the next that comes back. Whoever has one to
+    write with waits for the turn besides, where transactions have to go one after the other.
     """
 
     def __init__(
@@ -25,32 +54,34 @@ class Pool:
         size: int,
         timeout: float,
         *,
-        turn: PoolSlots | None = None,
+        turn: asyncio.Lock | None = None,
     ) -> None:
-        self._connect: Final = connect
+        self._timeout: Final = timeout
+        """Seconds that anybody waits for a connection."""
         self._turn: Final = turn
-        self.slots: Final = PoolSlots(size, timeout)
-        self._all: Final[list[Connection]] = []
-        self._idle: Final[list[Connection]] = []
-        self._settling: Final[set[asyncio.Task[None]]] = set()
+        self._all: Final = [connect() for _ in range(size)]
+        self._idle: Final = self._all.copy()
+        self._line: Final[deque[asyncio.Future[Connection]]] = deque()
+        self._tasks: Final[set[asyncio.Task[None]]] = set()
 
     @property
     def use(self) -> dict[str, int]:
         """Numbers of connections in use, or whose turn is waited for, and idle."""
-        return {"in_use": self.slots.in_use, "idle": sum(each.is_open for each in self._idle)}
+        idle = sum(each.is_open for each in self._idle)
+        return {"in_use": len(self._all) - len(self._idle), "idle": idle}
+
+    @property
+    def waiting(self) -> int:
+        """The number of those who wait for a connection."""
+        return len(self._line)
 
     async def fetch(self, sql: str, bound: Sequence[object]) -> Sequence[Sequence[Any]]:
         """Return the rows that a query answers, sent again if the connection turns out lost."""
-        try:
-            return await self.fetch_once(sql, bound)
-        except RETRYABLE:
-            return await retry_lost(self.fetch_once, sql, bound)
+        return await retried(partial(self.fetch_once, sql, bound))
 
     async def fetch_once(self, sql: str, bound: Sequence[object]) -> Sequence[Sequence[Any]]:
         """Return the rows that a query answers."""
-        if not self.slots.try_acquire():  # a coroutine would take longer
-            await self.slots.acquire()
-        connection = self._next()
+        connection = self._idle.pop() if self._idle else await self._next(self._timeout)
         try:
             return await connection.read(sql, bound)
         finally:
@@ -58,14 +89,14 @@ class Pool:
 
     async def begin(self) -> Connection:
         """Return a connection that has begun a transaction. Raises Busy, ConnectionLost."""
-        await self.slots.acquire()
+        connection = self._idle.pop() if self._idle else await self._next(self._timeout)
         if self._turn:
             try:
-                await self._turn.acquire()
+                async with _busy_after(BUSY_TIMEOUT):
+                    await self._turn.acquire()
             except BaseException:
-                self.slots.release()
+                self._hand_on(connection)
                 raise
-        connection = self._next()
         try:
             await connection.execute(connection.begin, ())
         except BaseException:
@@ -77,10 +108,8 @@ class Pool:
         """Lend a connection to the next in line, as soon as it is at nothing any more."""
         if connection.is_free:
             self._lend(connection)
-            return
-        task = asyncio.create_task(self.settle(connection))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
+        else:
+            self.in_background(self.settle(connection))
 
     async def settle(self, connection: Connection) -> None:
         """End the transaction or statement of a connection, and lend it again."""
@@ -89,18 +118,63 @@ class Pool:
         finally:
             self._lend(connection)
 
+    def in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Return a task that does some work, also when nobody waits for it any more."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def drain(self, seconds: float) -> None:
+        """Lend no more connections, and wait for those that are out, at most so many seconds."""
+        with suppress(Busy):
+            async with _busy_after(seconds):
+                for _ in self._all:
+                    _ = self._idle.pop() if self._idle else await self._next(seconds)
+
     async def close(self) -> None:
         """End what still runs, and close every connection."""
-        await asyncio.gather(*(each.close() for each in self._all), *self._settling)
+        closing = (each.close() for each in self._all)
+        await asyncio.gather(*closing, *self._tasks, return_exceptions=True)
 
-    def _next(self) -> Connection:
-        if self._idle:
-            return self._idle.pop()
-        self._all.append(connection := self._connect())
-        return connection
+    async def _next(self, seconds: float) -> Connection:
+        mine: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+        self._line.append(mine)
+        try:
+            async with _busy_after(seconds):
+                return await mine
+        except BaseException:
+            if mine.done() and not mine.cancelled():  # it was handed over too late
+                self._hand_on(mine.result())
+            raise
+        finally:
+            with suppress(ValueError):
+                self._line.remove(mine)
 
     def _lend(self, connection: Connection) -> None:
-        self._idle.append(connection)
         if self._turn:
             self._turn.release()
-        self.slots.release()
+        self._hand_on(connection)
+
+    def _hand_on(self, connection: Connection) -> None:
+        while self._line:
+            next_one = self._line.popleft()
+            if not next_one.done():
+                next_one.set_result(connection)
+                return
+        self._idle.append(connection)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody may be there to be told
+
+
+@asynccontextmanager
+async def _busy_after(seconds: float) -> AsyncIterator[None]:
+    """Raise Busy if the block takes so many seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise Busy from None

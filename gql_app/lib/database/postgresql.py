@@ -1,25 +1,77 @@
-"""A connection to PostgreSQL, opened anew when it is lost."""
+"""PostgreSQL: its servers, the TLS that is insisted on, and connections that are opened anew."""
 
+import os
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final, TypeAlias, TypeVar
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 
 from gql_app.lib.database.errors import (
     DRIVER_ERRORS,
     CommitOutcomeUnknown,
-    ConnectionClosed,
     ConnectionLost,
     Unavailable,
     translate,
     unavailable,
 )
-from gql_app.lib.database.servers import CONNECT_TIMEOUT, Servers
+from gql_app.lib.network import is_loopback
 
+SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+"""What libpq calls them, from the weakest."""
+INSISTING: Final = SSL_MODES[3:]
+"""Those that send nothing in the clear."""
+CONNECT_TIMEOUT: Final = 5
+"""Seconds that PostgreSQL has to take a connection, or to let go of one."""
+SERVER_TIMEOUT: Final = 1
+"""Seconds that each of several servers has."""
+CACHED_STATEMENTS: Final = 256
+"""Prepared statements that each connection keeps."""
+_PORT: Final = re.compile(r":\d*$")
 R = TypeVar("R")
 Rows: TypeAlias = list[asyncpg.Record]
 Bound: TypeAlias = Sequence[object]
+
+
+class Servers:
+    """The servers of a URL, of which the first is connected to that answers as it should.
+
+    Where their roles differ, one that didn't is the last to be tried again.
+    """
+
+    def __init__(self, url: str, *, prepared: bool = True) -> None:
+        self._urls: Final = servers_of(url)
+        self._alike: Final = "target_session_attrs" not in url
+        self._timeout: Final = CONNECT_TIMEOUT if len(self._urls) == 1 else SERVER_TIMEOUT
+        self._statements: Final = CACHED_STATEMENTS if prepared else 0
+        self._sslmode: Final = sslmode(url)
+        self.on_loss: Final[list[Callable[[], None]]] = []
+        """Called when a connection is lost."""
+
+    async def connect(self) -> asyncpg.Connection:
+        """Open a connection, which keeps what it prepared for as long as there is room.
+
+        Unless statements are to be prepared it names none, and each goes out with its values at
+        once, so that a pooler may have any server run it. Raises ConnectionLost.
+        """
+        cause: Exception | None = None
+        for url in tuple(self._urls):
+            try:
+                return await asyncpg.connect(
+                    url,
+                    ssl=self._sslmode,
+                    timeout=self._timeout,
+                    statement_cache_size=self._statements,
+                    max_cached_statement_lifetime=0,
+                )
+            except DRIVER_ERRORS as error:
+                cause = error
+            if not self._alike:
+                self._urls.remove(url)
+                self._urls.append(url)
+        raise ConnectionLost from cause
 
 
 class PostgresConnection:
@@ -70,9 +122,9 @@ class PostgresConnection:
         """Commit. Raises CommitOutcomeUnknown if the connection is lost while it commits."""
         try:
             await self.execute("COMMIT", ())
-        except ConnectionClosed:
-            raise
         except ConnectionLost as error:
+            if isinstance(error.__cause__, asyncpg.InterfaceError):
+                raise  # it was found closed, before anything was sent by it
             raise CommitOutcomeUnknown from error
 
     async def settle(self) -> None:
@@ -119,3 +171,61 @@ class PostgresConnection:
             raise
         self._is_known = True
         return result
+
+
+def servers_of(url: str) -> list[str]:
+    """Return each server's own URL, so that one that hangs leaves the others time."""
+    parts = urlsplit(url)
+    login, at, hosts = parts.netloc.rpartition("@")
+    if "," not in hosts or "prefer-standby" in parts.query:  # which looks at all of them first
+        return [url]
+    return [parts._replace(netloc=f"{login}{at}{host}").geturl() for host in hosts.split(",")]
+
+
+def sslmode(url: str) -> str:
+    """Return the sslmode to connect with: the one that the URL names, if it names one.
+
+    Without one it is at least `require` where a server is on another machine: by `prefer`, the
+    drivers' default, the password goes in the clear to whoever answers that there is no TLS.
+    PGSSLMODE may ask for more there, and for anything on this machine.
+    """
+    if named := _named(url):
+        return named
+    wanted = _variable("PGSSLMODE")
+    if _leaves_this_machine(url):
+        return wanted if wanted in INSISTING else "require"
+    return wanted or "prefer"
+
+
+def in_the_clear(url: str) -> bool:
+    """Return whether passwords and rows may cross a network without TLS."""
+    return _leaves_this_machine(url) and sslmode(url) not in INSISTING
+
+
+def tls_advice(url: str) -> str:
+    """Return what to look at besides if the database can't be reached, or nothing."""
+    if not url.startswith("postgresql://") or not _leaves_this_machine(url) or _named(url):
+        return ""
+    return " Beyond this machine it must offer TLS, unless the URL says sslmode=disable."
+
+
+def _leaves_this_machine(url: str) -> bool:
+    """Return whether any server of the URL is reached by other than loopback and Unix sockets."""
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    said = unquote(parts.netloc.rpartition("@")[2]) or query.get("host", [""])[-1]
+    hosts = said or _variable("PGHOST")
+    if hosts is None:
+        return "service" in query or _variable("PGSERVICE") is not None
+    return not all(
+        host.startswith("/") or is_loopback(_PORT.sub("", host)) for host in hosts.split(",")
+    )
+
+
+def _named(url: str) -> str | None:
+    return parse_qs(urlsplit(url).query).get("sslmode", [None])[-1]
+
+
+def _variable(name: str) -> str | None:
+    """Return a variable of the environment without blanks at its ends, None if that is empty."""
+    return os.environ.get(name, "").strip() or None

@@ -1,19 +1,30 @@
-"""Statements: SQLAlchemy Core, compiled once for each database."""
+"""Statements: SQLAlchemy Core, compiled once for each database, and the types of their values."""
 
 from collections import namedtuple
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final, Generic, Self, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Self, TypeAlias, TypeVar
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
+import orjson
 from sqlalchemy import (
     ARRAY,
+    JSON,
     BindParameter,
+    Boolean,
     Column,
     ColumnElement,
     CompoundSelect,
+    DateTime,
     Dialect,
+    Enum,
+    Float,
     Insert,
+    Integer,
+    LargeBinary,
+    MetaData,
     Select,
     String,
     Text,
@@ -35,17 +46,15 @@ from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.operators import OperatorType
-
-from gql_app.lib.database.types import ApiMoment, ApiUuid, JsonList, codec, default_of
+from sqlalchemy.types import NullType, TypeEngine
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+Converter: TypeAlias = Callable[[Any], object]
 Build: TypeAlias = Callable[[Sequence[Any]], T]
 CACHED_ROWS: Final = 256
 """Kinds of named tuples that are kept for statements without a Query."""
 _RFC3339: Final[ColumnElement[str]] = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
-
-
 Statement: TypeAlias = (
     Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]] | UpdateBase | TextClause
 )
@@ -68,23 +77,20 @@ class Compiled:
     def __init__(self, statement: Statement, dialect: Dialect) -> None:
         compiler = statement.compile(dialect=dialect)
         assert isinstance(compiler, SQLCompiler)  # noqa: S101 — for mypy
-        names: Sequence[str] = compiler.positiontup or ()
-        kinds = {name: compiler.binds[name].type for name in names}
-        required = {name for name in names if compiler.binds[name].required}
-        constants: Mapping[str, object] = {
-            **compiler.params,
+        required = {name for name, each in compiler.binds.items() if each.required}
+        defaults = {
             **{each.key: default_of(each) for each in compiler.insert_prefetch},
             **{each.key: default_of(each, updating=True) for each in compiler.update_prefetch},
         }
-        self.sql = compiler.string
-        if any(compiler.binds[name].expanding for name in names):  # IN with a list of values
-            expanded = compiler.construct_expanded_state(dict.fromkeys(required) | dict(constants))
-            for name, items in expanded.parameter_expansion.items():
-                kinds |= dict.fromkeys(items, kinds[name])
-            self.sql, names = expanded.statement, expanded.positiontup or ()
-            constants = expanded.parameters
-        self._constants: Final = {n: v for n, v in constants.items() if n not in required}
-        self._binds: Final = [(name, codec(kinds[name], dialect.name).encode) for name in names]
+        sent = compiler.construct_expanded_state({**compiler.params, **defaults})
+        self.sql = sent.statement
+        binds = dict(compiler.binds)
+        for name, items in sent.parameter_expansion.items():  # of IN with a list of values
+            binds |= dict.fromkeys(items, binds[name])
+        self._constants: Final = {n: v for n, v in sent.parameters.items() if n not in required}
+        self._binds: Final = [
+            (name, codec(binds[name].type, dialect.name).encode) for name in sent.positiontup or ()
+        ]
         columns = [] if isinstance(statement, TextClause) else [*statement.exported_columns.items()]
         self._names: Final = tuple(name or "" for name, _ in columns)
         decoders = [codec(column.type, dialect.name).decode for _, column in columns]
@@ -109,11 +115,8 @@ class Compiled:
             for number, decode in self._decoders:
                 columns[number] = map(decode, columns[number])
             decoded = zip(*columns, strict=True)
-        build = query.build if isinstance(query, Query) else self._named_tuple()
+        build = query.build if isinstance(query, Query) else _named_tuple(self._names)
         return list(map(build, decoded))
-
-    def _named_tuple(self) -> Build[Any]:
-        return _named_tuple(self._names) if self._names else tuple
 
 
 _bare: Final[WeakKeyDictionary[Statement, dict[str, Compiled]]] = WeakKeyDictionary()
@@ -131,6 +134,8 @@ def compiled(query: Query[T] | Statement, dialect: Dialect) -> Compiled:
 
 @lru_cache(CACHED_ROWS)
 def _named_tuple(names: tuple[str, ...]) -> Build[Any]:
+    if not names:
+        return tuple
     row = namedtuple("Row", names, rename=True)  # type: ignore[misc]  # noqa: PYI024 — the names are known by then
     return row._make
 
@@ -149,16 +154,11 @@ class EitherDialect(FunctionElement[Any]):
         return self
 
 
-@compiles(EitherDialect, "sqlite")
-def _first(element: EitherDialect, compiler: SQLCompiler, **options: object) -> str:
-    first, _ = element.clauses  # what is processed has its values sent, written or not
-    return f"({compiler.process(first, **options)})"
-
-
-@compiles(EitherDialect, "postgresql")
-def _second(element: EitherDialect, compiler: SQLCompiler, **options: object) -> str:
-    _, second = element.clauses
-    return f"({compiler.process(second, **options)})"
+@compiles(EitherDialect)
+def _spelt(element: EitherDialect, compiler: SQLCompiler, **options: object) -> str:
+    on_sqlite, on_postgresql = element.clauses  # what is processed has its values sent
+    chosen = on_sqlite if compiler.dialect.name == "sqlite" else on_postgresql
+    return f"({compiler.process(chosen, **options)})"
 
 
 def any_of(column: InstrumentedAttribute[Any], name: str) -> EitherDialect:
@@ -210,12 +210,115 @@ def insert_or_ignore(table: type[DeclarativeBase]) -> Insert:
     return postgresql.insert(table).values(_parameters(table)).on_conflict_do_nothing()
 
 
-def _parameters(table: type[DeclarativeBase]) -> dict[str, Any]:
-    columns = [each for each in table.__table__.columns if isinstance(each, Column)]
-    return {each.key: _parameter(each) for each in columns}
+def _parameters(table: type[DeclarativeBase]) -> dict[str, BindParameter[Any]]:
+    return {
+        each.key: bindparam(
+            each.key,
+            default_of(each),
+            type_=each.type,
+            required=each.default is None and not each.nullable,
+        )
+        for each in table.__table__.columns
+        if isinstance(each, Column)
+    }
 
 
-def _parameter(column: Column[Any]) -> BindParameter[Any]:
-    if column.default is None and not column.nullable:
-        return bindparam(column.key, type_=column.type)
-    return bindparam(column.key, default_of(column), type_=column.type)
+class Moment(DateTime):
+    """A moment to the microsecond, in UTC; SQLite knows no time zones."""
+
+    def __init__(self) -> None:
+        super().__init__(timezone=True)
+
+
+class JsonList(ARRAY[Any]):
+    """A list of values as one parameter, for a database that knows no arrays."""
+
+
+class ApiUuid(Text):
+    """The text that the API writes for a UUID."""
+
+
+class ApiMoment(Text):
+    """The text that the API writes for a moment, as of RFC 3339."""
+
+
+class Codec(NamedTuple):
+    """How a value is sent, and what is made of one that was read."""
+
+    encode: Converter | None = None
+    """It is given no None."""
+    decode: Converter | None = None
+    """It is given None for NULL, as a check for each row would take longer."""
+
+
+def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
+    """Return how a type's values are sent and read. Raises TypeError if none knows it."""
+    if isinstance(kind, JsonList):
+        return Codec(_list_writer(codec(kind.item_type, dialect).encode))
+    if isinstance(kind, ARRAY) and dialect == "postgresql":
+        return Codec()
+    for each, on_sqlite in _CODECS.items():
+        if isinstance(kind, each) and not isinstance(kind, Enum):
+            return on_sqlite if dialect == "sqlite" or each is JSON else Codec()
+    msg = (
+        f"The type {type(kind).__name__} is not known for {dialect}. Add how its values are sent "
+        "and read to _CODECS in gql_app/lib/database/statements.py, with a test on both databases."
+    )
+    raise TypeError(msg)
+
+
+def default_of(column: Column[Any], *, updating: bool = False) -> object:
+    """Return the value that a column takes where a statement names none. Raises TypeError."""
+    default = column.onupdate if updating else column.default
+    if default is None:
+        return None
+    if not default.is_scalar:
+        msg = f"{column} has a default that is no plain value: write it in each statement."
+        raise TypeError(msg)
+    return default.arg  # type: ignore[attr-defined]  # it is scalar
+
+
+def check_metadata(metadata: MetaData) -> None:
+    """Raise TypeError if a column is of a type that isn't known here, or has a computed default."""
+    for table in metadata.sorted_tables:
+        for column in table.columns:
+            default_of(column)
+            default_of(column, updating=True)
+            for dialect in ("sqlite", "postgresql"):
+                codec(column.type, dialect)
+
+
+def _read_json(value: str | None) -> object:
+    return None if value is None else orjson.loads(value)
+
+
+def _write_json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _list_writer(encode: Converter | None) -> Converter:
+    return lambda values: _write_json([encode(each) if encode else each for each in values])
+
+
+def _api_uuid(value: str | None) -> str | None:
+    return value and f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"
+
+
+def _api_moment(value: str | None) -> str | None:
+    return value and f"{value[:10]}T{value[11:].removesuffix('.000000')}Z"
+
+
+_BOOLS: Final[Mapping[int | None, bool | None]] = {0: False, 1: True, None: None}
+_CODECS: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
+    ApiUuid: Codec(decode=_api_uuid),
+    ApiMoment: Codec(decode=_api_moment),
+    Uuid: Codec(lambda value: value.hex, lambda digits: digits and UUID(digits)),
+    Moment: Codec(
+        lambda value: value.astimezone(UTC).isoformat(" ", "microseconds")[:26],
+        lambda text: text and datetime.fromisoformat(f"{text}+00:00"),
+    ),
+    Boolean: Codec(decode=_BOOLS.__getitem__),
+    JSON: Codec(_write_json, _read_json),
+    **dict.fromkeys((String, Integer, Float, LargeBinary, NullType), Codec()),
+}
+"""What SQLite's driver takes and gives; PostgreSQL's takes and gives all but JSON as they are."""

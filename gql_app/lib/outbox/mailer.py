@@ -1,15 +1,13 @@
 """Letters, and the ways they leave: by SMTP, to the log in the demo, or not at all."""
 
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import format_datetime
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import idna
 
@@ -85,17 +83,6 @@ class ObservedMailer:
             await self._mailer.send(letter)
 
 
-class Tls(Enum):
-    """When a connection to a mail server is encrypted."""
-
-    AT_ONCE = auto()
-    REQUIRED = auto()
-    """By STARTTLS; without it nothing is sent."""
-    OFFERED = auto()
-    """By STARTTLS, if the server offers it."""
-    NEVER = auto()
-
-
 class SmtpMailer:
     """Sends by SMTP (RFC 5321), with TLS at once or by STARTTLS (RFC 3207).
 
@@ -107,10 +94,13 @@ class SmtpMailer:
 
     def __init__(self, url: str, *, sender: str) -> None:
         parts = urlsplit(url)
+        self._scheme = parts.scheme
         self._host = parts.hostname or ""
         self._username = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password) if parts.password else ""
-        self._tls = _tls(parts)
+        self._insists_on_tls = parts.scheme != "smtp+cleartext"
+        if parts.scheme == "smtp" and parts.username is None:
+            self._insists_on_tls = not is_loopback(self._host)
         self._port = port_of(url)
         self._sender = sender
 
@@ -125,13 +115,13 @@ class SmtpMailer:
         client = aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
-            use_tls=self._tls is Tls.AT_ONCE,
-            start_tls=False if self._tls is Tls.NEVER else None,
+            use_tls=self._scheme == "smtps",
+            start_tls=False if self._scheme == "smtp+cleartext" else None,  # if it is offered
             tls_context=ssl.create_default_context(),
             timeout=SEND_TIMEOUT,
         )
         async with client:
-            if self._tls is Tls.REQUIRED and client.get_transport_info("sslcontext") is None:
+            if self._insists_on_tls and client.get_transport_info("sslcontext") is None:
                 raise Unencrypted
             if self._username is not None:
                 await client.login(self._username, self._password)
@@ -145,10 +135,11 @@ class SmtpMailer:
                 why = "the mail server takes no address beyond ASCII"
                 raise Undeliverable(why) from None
             except aiosmtplib.SMTPRecipientsRefused as refused:
-                _raise_if_permanent(refused.recipients)
+                [of_one] = refused.recipients
+                _raise_if_permanent(of_one)
                 raise
             except (aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPDataError) as refused:
-                _raise_if_permanent([refused])
+                _raise_if_permanent(refused)
                 raise
 
 
@@ -182,7 +173,7 @@ def mailer_of(url: str | None, *, sender: str, console: bool = False) -> Mailer:
 def clear_text(url: str) -> bool:
     """Return whether letters leave this machine without TLS, because the URL says so."""
     parts = urlsplit(url)
-    return _tls(parts) is Tls.NEVER and not is_loopback(parts.hostname or "")
+    return parts.scheme == "smtp+cleartext" and not is_loopback(parts.hostname or "")
 
 
 def message(letter: Letter, *, sender: str) -> EmailMessage:
@@ -192,7 +183,7 @@ def message(letter: Letter, *, sender: str) -> EmailMessage:
     written["From"] = Address(name, addr_spec=address) if name else address
     written["To"] = ascii_domain(letter.recipient)
     written["Subject"] = letter.subject
-    written["Date"] = format_datetime(clock.now())
+    written["Date"] = clock.now()
     written["Message-ID"] = f"<{letter.id}@{address.rpartition('@')[2]}>"
     written["Auto-Submitted"] = "auto-generated"
     written.set_content(letter.body)
@@ -219,18 +210,6 @@ def _split(sender: str) -> tuple[str, str]:
     return name.strip().strip('"'), ascii_domain(address.removesuffix(">"))
 
 
-def _tls(parts: SplitResult) -> Tls:
-    match parts.scheme:
-        case "smtps":
-            return Tls.AT_ONCE
-        case "smtp+cleartext":
-            return Tls.NEVER
-        case "smtp" if parts.username is None and is_loopback(parts.hostname or ""):
-            return Tls.OFFERED
-        case _:
-            return Tls.REQUIRED
-
-
 def port_of(url: str) -> int:
     """Return the port of a mail server's URL: submission's for who signs in (RFC 6409)."""
     parts = urlsplit(url)
@@ -241,8 +220,7 @@ def port_of(url: str) -> int:
     return SUBMISSION_PORT if parts.username or parts.scheme == "smtp+starttls" else SMTP_PORT
 
 
-def _raise_if_permanent(refusals: "Sequence[aiosmtplib.SMTPResponseException]") -> None:
-    """Raise Undeliverable if every refusal is of the letter, and for good."""
-    codes = [refusal.code for refusal in refusals]
-    if all(code >= _PERMANENT and code not in _OF_THE_SESSION for code in codes):
-        raise Undeliverable(", ".join(map(str, codes))) from None
+def _raise_if_permanent(refusal: "aiosmtplib.SMTPResponseException") -> None:
+    """Raise Undeliverable if a refusal is of the letter, and for good."""
+    if refusal.code >= _PERMANENT and refusal.code not in _OF_THE_SESSION:
+        raise Undeliverable(str(refusal.code)) from None

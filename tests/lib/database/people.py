@@ -2,10 +2,10 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -28,6 +28,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from gql_app.lib.database import Database, Moment, Query, Transaction, insert_row, sqlite_file
 
+R = TypeVar("R")
 PATIENCE: Final = 30
 """Seconds within which what is bounded has ended."""
 AT: Final = datetime(2030, 1, 31, 23, 59, 59, 1, tzinfo=UTC)
@@ -102,6 +103,12 @@ async def add(transaction: Transaction, *names: str) -> list[UUID]:
 async def rename(transaction: Transaction, person_id: UUID, name: str) -> None:
     """Change somebody's name."""
     await transaction.execute(_RENAME, person_id=person_id, new_name=name)
+
+
+async def once(database: Database, rule: Callable[[Transaction], Awaitable[R]]) -> R:
+    """Run a rule in one transaction."""
+    async with database.transaction() as transaction:
+        return await rule(transaction)
 
 
 async def make_table(database: Database) -> None:

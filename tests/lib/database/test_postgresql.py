@@ -17,6 +17,7 @@ from tests.lib.database.people import (
     SLEEP,
     activity,
     add,
+    once,
     past,
     terminate,
     until_at_work,
@@ -288,7 +289,7 @@ async def test_writers_that_hang_leave_connections_to_read_with(
 
     async with postgresql.transaction() as holding:
         await lock(holding)
-        tasks = [asyncio.create_task(postgresql.once(lock)) for _ in range(SIZE - 1)]
+        tasks = [asyncio.create_task(once(postgresql, lock)) for _ in range(SIZE - 1)]
         await until_it_waits(postgresql_url, postgresql, tasks[-1])
         with pytest.raises(Busy):
             await postgresql.transact(add, "Ada")

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -31,6 +32,7 @@ from tests.lib.database.people import (
     PATIENCE,
     PersonRow,
     add,
+    once,
     past,
     person,
     rename,
@@ -323,7 +325,7 @@ async def test_commit_goes_through_though_its_block_is_cancelled(
         transaction.after_commit(lambda: committed.append(name))
 
     for number in range(40):
-        task = asyncio.create_task(database.once(add_one, f"{number:02}"))
+        task = asyncio.create_task(once(database, partial(add_one, name=f"{number:02}")))
         for _ in range(number):
             await asyncio.sleep(0.0005)
         task.cancel()

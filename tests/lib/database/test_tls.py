@@ -17,7 +17,7 @@ from gql_app.lib.database import (
     in_the_clear,
     tls_advice,
 )
-from gql_app.lib.database.servers import sslmode
+from gql_app.lib.database.postgresql import sslmode
 
 PASSWORD = "s3cret-of-db"
 ELSEWHERE = "0.0.0.0"  # noqa: S104 — this machine by an address that is none of loopback's

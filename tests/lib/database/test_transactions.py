@@ -15,6 +15,7 @@ from tests.lib.database.people import (
     PersonRow,
     add,
     make_table,
+    once,
     past,
     rename,
     terminate,
@@ -36,6 +37,19 @@ COMMITTING = """
 SELECT pid FROM pg_stat_activity
 WHERE datname = current_database() AND state = 'active' AND query LIKE 'COMMIT%'
 """
+
+
+async def test_rule_that_raises_leaves_nothing_and_the_next_one_writes(database: Database) -> None:
+    async def fail(transaction: Transaction) -> None:
+        await add(transaction, "Ada")
+        raise LookupError
+
+    for _ in range(3):
+        with pytest.raises(LookupError):
+            await database.transact(fail)
+        assert await database.fetch_all(NAMES) == []
+    await database.transact(add, "Bob")
+    assert await database.fetch_all(NAMES) == ["Bob"]
 
 
 async def test_transactions_that_can_not_be_serialized_run_again(postgresql_url: str) -> None:
@@ -122,7 +136,7 @@ async def test_connection_that_died_before_is_replaced_at_the_next_try(
     assert old
     await terminate(postgresql_url, {old})
     with pytest.raises(ConnectionLost):
-        await postgresql.once(pid)
+        await once(postgresql, pid)
     assert await postgresql.transact(pid) != old
 
 

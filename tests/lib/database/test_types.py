@@ -22,8 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from gql_app.lib.database import Database, Moment
-from gql_app.lib.database.types import check_metadata
+from gql_app.lib.database import Database, Moment, check_metadata
 from tests.lib.database.people import Row
 
 
@@ -60,7 +59,7 @@ def test_tables_of_known_types_are_fine() -> None:
     ids=lambda kind: type(kind).__name__,
 )
 def test_table_of_a_type_that_is_not_known_says_what_to_add(kind: TypeEngine[object]) -> None:
-    with pytest.raises(TypeError, match=rf"{type(kind).__name__} .*Add how .*types\.py"):
+    with pytest.raises(TypeError, match=rf"{type(kind).__name__} .*Add how .*statements\.py"):
         check_metadata(table(Column("x", kind)))
 
 
