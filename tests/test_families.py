@@ -6,7 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gql_app.lib.server import CannotListen, bind
+from gql_app.lib.server import CannotListen
+from gql_app.lib.server.serving import bind
 from tests.databases import copied_sqlite
 from tests.processes import IN_CLEAR, PATIENCE, free_port, serving
 

@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from gql_app.lib.server import ConnectionLimits, HttpProtocol, Usage
+from gql_app.lib.server.connection import ConnectionLimits, Usage
+from gql_app.lib.server.protocol import HttpProtocol
 from gql_app.web.refusals import refuse
 
 LIMITS = ConnectionLimits(

@@ -11,7 +11,7 @@ from time import monotonic
 import pytest
 import uvloop
 
-from gql_app.lib.server.deadline import TICK, Deadline
+from gql_app.lib.server.connection import TICK, Deadline
 from tests.peers import ask, connected, post
 from tests.processes import MAIN, PATIENCE, free_port, running_server
 

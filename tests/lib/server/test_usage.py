@@ -14,7 +14,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from gql_app.lib.server import ConnectionLimits, HttpProtocol, Usage
+from gql_app.lib.server.connection import ConnectionLimits, Usage
+from gql_app.lib.server.protocol import HttpProtocol
 from gql_app.web.refusals import refuse
 from gql_app.web.responses import refusal
 from tests.peers import HELLO, LAST, ask, chunked, connected, head, post, statuses

@@ -11,7 +11,8 @@ from typing import cast
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from gql_app.lib.server import HttpProtocol, Usage
+from gql_app.lib.server.connection import Usage
+from gql_app.lib.server.protocol import HttpProtocol
 from gql_app.lib.server.serving import Server
 from gql_app.web.refusals import refuse
 from tests.lib.server.in_process import LIMITS, all_said, ask
