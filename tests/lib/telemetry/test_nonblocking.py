@@ -11,18 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from gql_app.lib.telemetry.nonblocking import MAX_BACKLOG, NonBlockingStream, non_blocking
+from gql_app.lib.telemetry.logs import MAX_BACKLOG, NonBlockingStream, non_blocking
 from tests.peers import connected, post
 from tests.processes import MAIN, free_port, running_server
 
 LINE = "x" * 999 + "\n"
 MANY = 2 * MAX_BACKLOG // len(LINE)
 Read = Callable[[], str]
-
-
-def note(count: int) -> str:
-    """Write what stands for lines that were dropped."""
-    return f"{count} dropped\n"
 
 
 @pytest.fixture(params=["pipe", "socket"])
@@ -36,7 +31,7 @@ def stalled(request: pytest.FixtureRequest) -> Iterator[tuple[NonBlockingStream,
             reader, writer = (each.detach() for each in ends)
         os.set_blocking(reader, False)
         opened.callback(os.close, reader)
-        sink = non_blocking(opened.enter_context(os.fdopen(writer, "w")), note)
+        sink = non_blocking(opened.enter_context(os.fdopen(writer, "w")))
         assert isinstance(sink, NonBlockingStream)
 
         def read() -> str:
@@ -65,7 +60,7 @@ def test_reader_that_stalls_is_not_waited_for_and_told_what_it_missed(
     seen += read()
     lines = seen.splitlines(keepends=True)
     [told] = [line for line in lines if line != LINE]
-    dropped = int(told.removesuffix(" dropped\n"))
+    dropped = json.loads(told)["dropped"]
     assert 0 < dropped < MANY
     assert lines.index(told) > MAX_BACKLOG // len(LINE)
 
@@ -86,7 +81,7 @@ def test_reader_has_a_last_chance_when_the_process_ends(
 
 def test_stream_that_is_neither_is_written_as_ever(tmp_path: Path) -> None:
     with (tmp_path / "log").open("w", encoding="utf-8") as file:
-        assert non_blocking(file, note) is file
+        assert non_blocking(file) is file
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
