@@ -23,7 +23,7 @@ from gql_app.schema.context import Context
 from gql_app.schema.root import build_schema, map_errors
 from gql_app.settings import Settings, load, shared_numbers
 from gql_app.web.graphql import GraphQLView
-from gql_app.web.management import ManagementMiddleware, management_routes, public_routes
+from gql_app.web.management import ManagementMiddleware, jwks, management_routes, public_routes
 from gql_app.web.middleware import (
     CrossOriginMiddleware,
     RequestLogMiddleware,
@@ -32,7 +32,6 @@ from gql_app.web.middleware import (
 )
 from gql_app.web.playground import Playground
 from gql_app.web.responses import explain
-from gql_app.web.wellknown import jwks
 
 COLLECTOR_THRESHOLD: Final = 5_000
 """Objects that are made, beyond those that are gone, before the collector looks at them."""
