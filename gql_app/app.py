@@ -3,7 +3,7 @@
 import gc
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-from typing import Final, TypedDict
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -37,13 +37,6 @@ COLLECTOR_THRESHOLD: Final = 5_000
 """Objects that are made, beyond those that are gone, before the collector looks at them."""
 
 
-class State(TypedDict):
-    """What the lifespan hands to every request."""
-
-    resources: Resources
-    metrics: telemetry.Metrics
-
-
 def create_app(
     settings: Settings | None = None, *, sign_ins: Sequence[Mapping[str, str]] = ()
 ) -> Starlette:
@@ -55,12 +48,11 @@ def create_app(
     chosen = settings or load(serving=True)
     telemetry.configure_logging(chosen.log_level)
     tracing = telemetry.Tracing(__version__) if chosen.traces else None
-    metrics = new_metrics(shared_numbers())
     app = Starlette(
         routes=_routes(chosen, sign_ins),
         middleware=_middleware(chosen, tracing),
         exception_handlers={HTTPException: explain},
-        lifespan=lambda _: _lifespan(chosen, metrics, tracing),
+        lifespan=lambda _: _lifespan(chosen, tracing),
     )
     # /graphql/ is another path: a redirect would repeat the Host header, which anybody can set.
     app.router.redirect_slashes = False
@@ -114,9 +106,7 @@ def _middleware(settings: Settings, tracing: "telemetry.Tracing | None") -> list
     if settings.trusted_proxies is not None:
         trusted = Networks.of(settings.trusted_proxies)
         layers.append(Middleware(ProxyHeadersMiddleware, trusted=trusted))
-    if tracing:
-        layers.append(Middleware(tracing.middleware))
-    layers.append(Middleware(RequestLogMiddleware))
+    layers.append(Middleware(RequestLogMiddleware, tracing=tracing))
     if settings.origins:
         layers.append(Middleware(CrossOriginMiddleware, origins=settings.origins))
     layers.append(Middleware(ServerErrorMiddleware))
@@ -129,16 +119,17 @@ def _middleware(settings: Settings, tracing: "telemetry.Tracing | None") -> list
 
 @asynccontextmanager
 async def _lifespan(
-    settings: Settings, metrics: telemetry.Metrics, tracing: "telemetry.Tracing | None"
-) -> AsyncIterator[State]:
+    settings: Settings, tracing: "telemetry.Tracing | None"
+) -> AsyncIterator[dict[str, Resources]]:
     """Open all that lives as long as the process, and run the tasks beside it."""
+    metrics = new_metrics(shared_numbers())
     async with (
         tracing.sending() if tracing else nullcontext(),
         Resources.open(settings, metrics, tracing) as resources,
         background.running(resources),
     ):
         with quiet_collector():
-            yield {"resources": resources, "metrics": metrics}
+            yield {"resources": resources}
 
 
 @contextmanager

@@ -3,6 +3,6 @@
 from gql_app.lib.server.connection import ConnectionLimits
 from gql_app.lib.server.cycle import Disconnect
 from gql_app.lib.server.proxies import ProxyHeadersMiddleware
-from gql_app.lib.server.serving import CannotListen, serve
+from gql_app.lib.server.serving import serve
 
-__all__ = ["CannotListen", "ConnectionLimits", "Disconnect", "ProxyHeadersMiddleware", "serve"]
+__all__ = ["ConnectionLimits", "Disconnect", "ProxyHeadersMiddleware", "serve"]

@@ -5,9 +5,10 @@ import resource
 import socket
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from math import inf
 from time import monotonic
 from typing import Final, Self
 
@@ -19,8 +20,9 @@ LINGER_BYTES: Final = 16 * 1024 * 1024
 """Bytes that a peer may still send after the last response, so that it gets to read that."""
 SPARE_FILES: Final = 100
 """Open files that are left for the database, the log and the rest."""
-TICK: Final = 0.001
-"""Seconds by which a loop's timer may ring too early."""
+NEVER: Final = inf
+SWEEP_INTERVAL: Final = 0.1
+"""Seconds between two looks at all deadlines; a timer for each one costs 7 µs a request."""
 _UNSENT_BYTES: Final = 64 * 1024
 """Bytes of a response that the kernel holds beyond what is on its way."""
 
@@ -66,54 +68,18 @@ class Usage:
     pending_body_bytes: int = 0
     connections: Counter[str] = field(default_factory=Counter)
     """By their clients; of those who have none there is nothing."""
+    timer: asyncio.TimerHandle | None = None
+    """What sweeps next; None while there are no connections."""
 
-
-class Deadline:
-    """A moment by which something is due; setting it again replaces the moment before.
-
-    Setting and clearing only write the moment down. One timer runs, and when it rings it is put
-    off to the moment that is due by then: a timer for each moment costs 7 µs a request.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_late: Callable[[], None]) -> None:
-        self._loop = loop
-        self._on_late = on_late
-        self.pending = False
-        """Whether anything is due."""
-        self._moment = self._rings = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-
-    def set(self, seconds: float) -> None:
-        """Make it due in so many seconds from now."""
-        self.pending = True
-        self._moment = monotonic() + seconds
-        if self._timer is None or self._moment < self._rings:
-            self._cancel()
-            self._rings = self._moment
-            self._timer = self._loop.call_later(seconds, self._ring)
-
-    def clear(self) -> None:
-        """Make nothing due."""
-        self.pending = False
-
-    def end(self) -> None:
-        """Make nothing due, and cancel the timer, which would keep this object alive."""
-        self.pending = False
-        self._cancel()
-
-    def _cancel(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _ring(self) -> None:
-        self._timer = None
-        left = self._moment - monotonic()
-        if self.pending and left > TICK:
-            self.set(left)
-        elif self.pending:
-            self.pending = False
-            self._on_late()
+    def sweep(self, connections: AbstractSet["Connection"]) -> None:
+        """Look at every deadline, again and again for as long as there are connections."""
+        self.timer = None
+        if connections:
+            again = asyncio.get_running_loop().call_later
+            self.timer = again(SWEEP_INTERVAL, self.sweep, connections)
+        now = monotonic()
+        for connection in tuple(connections):
+            connection.check(now)
 
 
 class Connection(asyncio.Protocol):
@@ -124,11 +90,11 @@ class Connection(asyncio.Protocol):
     server: tuple[str, int] | None
 
     def __init__(self, timeout: float) -> None:
-        self.loop: Final = asyncio.get_running_loop()
-        self.due: Final = Deadline(self.loop, self.on_late)
+        self.due_at = NEVER
         """When the peer has to have sent what is waited for."""
         self._timeout: Final = timeout
-        self._taken: Final = Deadline(self.loop, self._check_taken)
+        self._taken_at = NEVER
+        """When it has to have taken what is written."""
         self._unsent = self._discarded = 0
         self._writable: Final = asyncio.Event()
         """Set unless the peer has yet to take what is written."""
@@ -145,14 +111,26 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — asyncio's
         """Wait for the peer no more; whoever writes finds out that it is gone."""
-        self.due.end()
-        self._taken.end()
+        self.due_at = self._taken_at = NEVER
         self._writable.set()
 
     @property
     def is_closing(self) -> bool:
         """Whether it is closed, or about to be."""
         return self._is_closing or self.transport.is_closing()
+
+    def expect(self, seconds: float) -> None:
+        """Give the peer so many seconds to send what is waited for."""
+        self.due_at = monotonic() + seconds
+
+    def check(self, now: float) -> None:
+        """Give up what is late by now."""
+        if self._taken_at <= now:
+            self._taken_at = NEVER
+            self._check_taken()
+        if self.due_at <= now:
+            self.due_at = NEVER
+            self.on_late()
 
     def on_late(self) -> None:
         """Close what has lingered."""
@@ -162,12 +140,12 @@ class Connection(asyncio.Protocol):
         """Begin to wait for the peer, which has yet to take what is written."""
         self._writable.clear()
         self._unsent = self.transport.get_write_buffer_size()
-        self._taken.set(self._timeout)
+        self._taken_at = monotonic() + self._timeout
 
     def resume_writing(self) -> None:
         """Let writers go on; what is left is due in time, too."""
         self._writable.set()
-        self._taken.set(self._timeout)
+        self.expect_taken()
 
     async def drain(self) -> None:
         """Wait until the peer has taken enough."""
@@ -176,7 +154,7 @@ class Connection(asyncio.Protocol):
     def expect_taken(self) -> None:
         """Give the peer its time to take a whole response."""
         if self._writable.is_set():
-            self._taken.set(self._timeout)
+            self._taken_at = monotonic() + self._timeout
 
     def close(self, linger: float = 0) -> None:
         """Close it once all is sent, and take for so many seconds what the peer still sends.
@@ -191,7 +169,7 @@ class Connection(asyncio.Protocol):
         if linger and self._discarded <= LINGER_BYTES:
             self.transport.write_eof()
             self.transport.resume_reading()
-            self.due.set(linger)
+            self.expect(linger)
         else:
             self.transport.close()
 
@@ -210,7 +188,7 @@ class Connection(asyncio.Protocol):
         enough = MIN_BYTES_PER_SECOND * self._timeout
         if not self._writable.is_set() and self._unsent - unsent >= enough:
             self._unsent = unsent
-            self._taken.set(self._timeout)
+            self._taken_at = monotonic() + self._timeout
         elif unsent:  # and reset it, so that the kernel drops what it holds
             peer = self.transport.get_extra_info("socket")
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -94,7 +94,7 @@ class RequestCycle:
 
     def start(self, tasks: set[asyncio.Task[None]]) -> None:
         """Start the application on the request, in a task that is among these until it is done."""
-        self._task = self._connection.loop.create_task(self._run())
+        self._task = asyncio.create_task(self._run())
         tasks.add(self._task)
         self._task.add_done_callback(tasks.discard)
 

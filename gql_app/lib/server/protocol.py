@@ -5,7 +5,8 @@ A fault is refused in its turn among pipelined requests, and ends the connection
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from pkgutil import resolve_name
 from time import monotonic
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from uvicorn.server import ServerState
 from gql_app.lib.network import client_of
 from gql_app.lib.server.connection import (
     MIN_BYTES_PER_SECOND,
-    TICK,
+    NEVER,
     Connection,
     ConnectionLimits,
     Usage,
@@ -36,8 +37,6 @@ LINGER_TIMEOUT: Final = 5
 """Seconds that a peer may go on sending after the last response."""
 MAX_LINGERING: Final = 32
 """Connections beyond a limit that may linger; more are closed at once."""
-Refuse = Callable[[int, str, Mapping[str, str]], ASGIApp]
-"""Returns the application that writes a refusal, of its status, sentence and headers."""
 _RETRIED: Final = frozenset({429, 503})
 _NO_REQUEST: Final[Mapping[str, Any]] = {
     "method": "",
@@ -62,7 +61,7 @@ class HttpProtocol(Connection):
         *,
         limits: ConnectionLimits,
         usage: Usage,
-        refuse: Refuse,
+        refuse: str,
     ) -> None:
         super().__init__(limits.timeout)
         self._app: ASGIApp = config.loaded_app
@@ -91,6 +90,8 @@ class HttpProtocol(Connection):
         """Wait for a first request, unless there are too many connections already."""
         super().connection_made(transport)
         self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn knows its own
+        if self._usage.timer is None:
+            self._usage.sweep(self._server.connections)  # type: ignore[arg-type]  # as above
         if self.server is None or self.server[1] != self._limits.uncounted_port:
             self._count()
         if self._beyond > 0:
@@ -120,7 +121,7 @@ class HttpProtocol(Connection):
         self._read_timeout = min(SHUTDOWN_READ_TIMEOUT, self._read_timeout)
         self._idle_timeout = min(SHUTDOWN_IDLE_TIMEOUT, self._idle_timeout)
         if self.is_closing:
-            self.due.set(SHUTDOWN_IDLE_TIMEOUT)
+            self.expect(SHUTDOWN_IDLE_TIMEOUT)
         elif self._is_arriving and not self._is_refused:
             self._await()
         elif not self._queue:
@@ -135,13 +136,13 @@ class HttpProtocol(Connection):
             return
         if self._is_idle:
             self._is_idle = False
-            self.due.clear()
+            self.due_at = NEVER
         try:
             self._parser.feed(data)
         except BadRequest as why:
             self._refuse(why.status, why.message)
             return
-        is_waited_for = self.due.pending and not self._is_idle
+        is_waited_for = self.due_at < NEVER and not self._is_idle
         if (self._is_arriving or not self._parser.has_moved) and not is_waited_for:
             self._await()
 
@@ -156,20 +157,20 @@ class HttpProtocol(Connection):
             self._end_with_last()
         elif not self._is_arriving:
             self._end(may_linger=False)
-        elif left <= TICK:
+        elif left <= 0:
             self._refuse(408, f"The request did not arrive within {self._limits.timeout} seconds")
         elif self._parser.body_bytes - self._paced_bytes < MIN_BYTES_PER_SECOND * PACE_INTERVAL:
             message = f"The body came more slowly than {MIN_BYTES_PER_SECOND} bytes a second"
             self._refuse(408, message)
         else:
             self._paced_bytes = self._parser.body_bytes
-            self.due.set(min(PACE_INTERVAL, left))
+            self.expect(min(PACE_INTERVAL, left))
 
     def _on_head(self, request: dict[str, Any], keep_alive: bool) -> None:  # noqa: FBT001
         """Start the application on a request, or queue it. Raise BadRequest."""
         if len(self._queue) > MAX_PIPELINED:
             raise BadRequest(429, f"More than {MAX_PIPELINED} requests are waiting already")
-        self.due.clear()  # a body that does not come at once has as long again
+        self.due_at = NEVER  # a body that does not come at once has as long again
         self._receiving = self._enqueue(self._app, request, keep_alive=keep_alive)
         if len(self._queue) > 1:
             self.transport.pause_reading()
@@ -187,7 +188,7 @@ class HttpProtocol(Connection):
 
     def _on_end(self) -> None:
         """End the request; if it has been answered already, the next may come."""
-        self.due.clear()
+        self.due_at = NEVER
         cycle, self._receiving = self._receiving, None
         if cycle is not None:
             cycle.feed(more_body=False)
@@ -207,7 +208,7 @@ class HttpProtocol(Connection):
             return
         if self._queue:
             self._start(self._queue[0])
-        elif not self.due.pending:  # nothing is still to come
+        elif self.due_at == NEVER:  # nothing is still to come
             self._wait_idle()
         if len(self._queue) > 1:
             self.transport.pause_reading()
@@ -261,7 +262,7 @@ class HttpProtocol(Connection):
 
     def _end(self, *, may_linger: bool = True) -> None:
         """Close the connection; it lingers if the peer may still be sending."""
-        self.due.clear()
+        self.due_at = NEVER
         unread = self._is_refused or self._is_arriving or not self.transport.is_reading()
         lingers = may_linger and (unread or self._queue) and self._beyond <= MAX_LINGERING
         linger = SHUTDOWN_IDLE_TIMEOUT if self._is_stopping else LINGER_TIMEOUT
@@ -274,7 +275,7 @@ class HttpProtocol(Connection):
 
     def _wait_idle(self) -> None:
         self._is_idle = True
-        self.due.set(self._idle_timeout)
+        self.expect(self._idle_timeout)
 
     def _await(self) -> None:
         """Set the deadline of what is arriving, and for a body the next check of its pace."""
@@ -282,12 +283,12 @@ class HttpProtocol(Connection):
         self._due_at = monotonic() + self._read_timeout
         self._paced_bytes = self._parser.body_bytes
         in_body = self._receiving is not None
-        self.due.set(min(PACE_INTERVAL, self._read_timeout) if in_body else self._read_timeout)
+        self.expect(min(PACE_INTERVAL, self._read_timeout) if in_body else self._read_timeout)
 
     def _refuse(self, status: int, message: str) -> None:
         """Write a refusal in the request's stead, when its turn comes, and nothing after it."""
         self._is_refused = True
-        self.due.clear()
+        self.due_at = NEVER
         unfinished, self._receiving = self._receiving, None
         if unfinished is not None and unfinished.response_started:
             self._end(may_linger=unfinished.response_complete)
@@ -297,4 +298,5 @@ class HttpProtocol(Connection):
             unfinished.disconnect()
             self._queue.pop()
         headers = {"Retry-After": "1"} if status in _RETRIED else {}
-        self._enqueue(self._refusal(status, f"{message}.", headers), _NO_REQUEST, keep_alive=False)
+        app = resolve_name(self._refusal)(status, f"{message}.", headers)
+        self._enqueue(app, _NO_REQUEST, keep_alive=False)

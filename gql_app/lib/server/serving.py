@@ -18,8 +18,9 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
+from gql_app.lib.faults import CannotStart
 from gql_app.lib.server.connection import ConnectionLimits, Usage
-from gql_app.lib.server.protocol import HttpProtocol, Refuse
+from gql_app.lib.server.protocol import HttpProtocol
 
 _log: Final = logging.getLogger(__name__)
 GRACEFUL_TIMEOUT: Final = 20
@@ -37,13 +38,6 @@ _NO_NEWCOMERS: Final = (
 )
 """A filter (bpf(4)): code, jump if true, jump if false, operand."""
 _SO_ATTACH_FILTER: Final = 26
-
-
-class CannotListen(Exception):
-    """An address that can't be listened on, in words for the operator."""
-
-    def __init__(self, host: str, port: int, fault: OSError | None) -> None:
-        super().__init__(f"{host}, port {port}: can't be listened on: {fault and fault.strerror}")
 
 
 class Server(uvicorn.Server):
@@ -81,15 +75,16 @@ def serve(  # noqa: PLR0913 — each is a decision of the operator's, given by n
     port: int,
     management: tuple[str, int] | None = None,
     limits: ConnectionLimits,
-    refuse: Refuse,
+    refuse: str,
     workers: int = 1,
     reload: bool = False,
 ) -> None:
     """Serve until told to stop, on the host and port of those who watch as well.
 
-    The application is made by a factory, named as module:function, in each process. A refusal
-    that never reaches it is written by what refuse returns, a function of a module, too.
-    Raise CannotListen, and SystemExit if the application does not start.
+    The application is made by a factory, in each process. What is refused before it reaches the
+    application is answered by the one that `refuse` returns of a status, a sentence and headers.
+    Both are named as module:function, and imported where they are needed.
+    Raise CannotStart, and SystemExit if the application does not start.
     """
     within = limits.within_open_files()
     protocol = partial(HttpProtocol, limits=within, usage=Usage(), refuse=refuse)
@@ -132,7 +127,7 @@ def _log_address(sockets: Sequence[socket.socket]) -> None:
 def bind(host: str, port: int) -> list[socket.socket]:
     """Return a socket for each address of a host; :: is every address, of IPv4 as well.
 
-    Raise CannotListen.
+    Raise CannotStart.
     """
     sockets: list[socket.socket] = []
     missing: OSError | None = None
@@ -149,9 +144,10 @@ def bind(host: str, port: int) -> list[socket.socket]:
     except OSError as why:
         for each in sockets:
             each.close()
-        raise CannotListen(host, port, why) from None
+        sockets, missing = [], why
     if not sockets:
-        raise CannotListen(host, port, missing)
+        reason = missing and missing.strerror
+        raise CannotStart([f"{host}, port {port}: can't be listened on: {reason}"])
     return sockets
 
 

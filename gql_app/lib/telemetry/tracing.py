@@ -7,7 +7,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from http import HTTPMethod
 from typing import Any, Final
@@ -17,9 +17,9 @@ from opentelemetry.exporter.otlp.proto.http import trace_exporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, get_current_span, use_span
+from opentelemetry.trace import Span, SpanKind, StatusCode, get_current_span, use_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from gql_app.lib.database import StatementError, Unavailable
 from gql_app.lib.telemetry.logs import bind_log_context
@@ -34,59 +34,6 @@ _SERVER_ERROR: Final = 500
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
-class TracingMiddleware:
-    """Makes each request a span, which every line of its log names."""
-
-    def __init__(self, app: ASGIApp, *, tracer: Tracer) -> None:
-        self._app = app
-        self._tracer = tracer
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Trace one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        span = self._start(scope)
-        ids = span.get_span_context()
-        if not ids.is_valid:  # OpenTelemetry's own variables have it off
-            await self._app(scope, receive, send)
-            return
-        trace_id, span_id = f"{ids.trace_id:032x}", f"{ids.span_id:016x}"
-        response = f"00-{trace_id}-{span_id}-{ids.trace_flags:02x}".encode()
-
-        async def send_named(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    (b"traceresponse", response),
-                ]
-            await send(message)
-
-        bind_log_context(trace_id=trace_id, span_id=span_id)
-        try:
-            with use_span(span, record_exception=False, set_status_on_exception=False):
-                await self._app(scope, receive, send_named)
-        finally:
-            _describe(span, scope["state"])
-            span.end()
-
-    def _start(self, scope: Scope) -> Span:
-        """Return a new span, below the client's if there is one."""
-        known = scope["method"] in HTTPMethod.__members__
-        method = scope["method"] if known else "_OTHER"
-        return self._tracer.start_span(
-            method if known else "HTTP",
-            context=_client_context(scope),
-            kind=SpanKind.SERVER,
-            attributes={
-                "http.request.method": method,
-                "url.path": scope["path"],
-                "url.scheme": scope["scheme"],
-                "network.protocol.version": scope["http_version"],
-            },
-        )
-
-
 class Tracing:
     """What makes spans, and sends them while it is open."""
 
@@ -98,7 +45,7 @@ class Tracing:
     async def sending(self) -> AsyncIterator[None]:
         """Send spans as long as the block lasts; a collector that takes none holds up nothing."""
         log = logging.getLogger(trace_exporter.__name__)
-        log.addFilter(rate := _OncePerMinute())
+        log.addFilter(rate := _once_per_minute())
         self._provider.add_span_processor(BatchSpanProcessor(trace_exporter.OTLPSpanExporter()))
         try:
             yield
@@ -110,9 +57,38 @@ class Tracing:
                 log.warning("Some spans are lost: the collector did not take them in time")
             log.removeFilter(rate)
 
-    def middleware(self, app: ASGIApp) -> TracingMiddleware:
-        """Return the application with a span of each request."""
-        return TracingMiddleware(app, tracer=self.tracer)
+    @contextmanager
+    def request(self, scope: Scope) -> Iterator[Sequence[tuple[bytes, bytes]]]:
+        """Make a span of the block, which answers a request; each line of its log names it.
+
+        Give the headers of the response, by which the client finds it (W3C Trace Context).
+        """
+        known = scope["method"] in HTTPMethod.__members__
+        method = scope["method"] if known else "_OTHER"
+        span = self.tracer.start_span(
+            method if known else "HTTP",
+            context=_client_context(scope),
+            kind=SpanKind.SERVER,
+            attributes={
+                "http.request.method": method,
+                "url.path": scope["path"],
+                "url.scheme": scope["scheme"],
+                "network.protocol.version": scope["http_version"],
+            },
+        )
+        ids = span.get_span_context()
+        if not ids.is_valid:  # OpenTelemetry's own variables have it off
+            yield ()
+            return
+        trace_id, span_id = f"{ids.trace_id:032x}", f"{ids.span_id:016x}"
+        bind_log_context(trace_id=trace_id, span_id=span_id)
+        try:
+            with use_span(span, record_exception=False, set_status_on_exception=False):
+                response = f"00-{trace_id}-{span_id}-{ids.trace_flags:02x}"
+                yield ((b"traceresponse", response.encode()),)
+        finally:
+            _describe(span, scope["state"])
+            span.end()
 
     def statements(self, dialect: str) -> Callable[[str], AbstractContextManager[None]]:
         """Return what makes a span of each statement of a request, below the request's.
@@ -203,17 +179,15 @@ def _provider(version: str) -> TracerProvider:
     return TracerProvider(resource=named, shutdown_on_exit=False)
 
 
-class _OncePerMinute(logging.Filter):
-    """Passes each kind of line once a minute, for a collector may be away for days."""
+def _once_per_minute() -> Callable[[logging.LogRecord], bool]:
+    """Return a filter that passes each kind of line once a minute: a collector may be away long."""
+    logged: dict[str, float] = {}
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._logged: dict[str, float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether this line is to be written."""
+    def passes(record: logging.LogRecord) -> bool:
         now = time.monotonic()
-        if now - self._logged.get(record.msg, -REPEAT_AFTER) < REPEAT_AFTER:
+        if now - logged.get(record.msg, -REPEAT_AFTER) < REPEAT_AFTER:
             return False
-        self._logged[record.msg] = now
+        logged[record.msg] = now
         return True
+
+    return passes
