@@ -31,8 +31,6 @@ MAX_BACKLOG: Final = 1024 * 1024
 """Bytes that are kept for a reader that is behind; what comes on top is dropped."""
 LAST_WAIT: Final = 1
 """Seconds that the reader has for each piece of them when the process ends."""
-_PIECE: Final = 64 * 1024
-"""Bytes that are offered at once."""
 _Render = Callable[[object, str, EventDict], str]
 """Returns a line as it is written, without its end, by its logger and level."""
 _bound: Final[ContextVar[Mapping[str, str]]] = ContextVar("bound", default=MappingProxyType({}))
@@ -99,11 +97,15 @@ class NonBlockingStream:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is taken at once."""
+        """Write what is taken at once: whole lines, so that none of another process cuts one.
+
+        Of a larger piece a pipe may take the beginning alone (pipe(7), PIPE_BUF).
+        """
         with self._lock:
             try:
                 while self._backlog:
-                    sent = self._send(bytes(self._backlog[:_PIECE]))
+                    end = self._backlog.rfind(b"\n", 0, select.PIPE_BUF) + 1
+                    sent = self._send(bytes(self._backlog[: end or select.PIPE_BUF]))
                     del self._backlog[:sent]
             except BlockingIOError:
                 return
@@ -129,6 +131,7 @@ def non_blocking(stream: TextIO) -> TextIO | NonBlockingStream:
             return NonBlockingStream(own, partial(os.write, own))
         if S_ISSOCK(mode):
             peer = socket.socket(fileno=os.dup(descriptor))
+            atexit.register(peer.close)
             return NonBlockingStream(
                 peer.fileno(), lambda data: peer.send(data, socket.MSG_DONTWAIT)
             )

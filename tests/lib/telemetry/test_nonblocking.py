@@ -5,6 +5,7 @@ import os
 import shlex
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -77,6 +78,43 @@ def test_reader_has_a_last_chance_when_the_process_ends(
         seen += read()
         sink.end()
     assert seen == LINE * count
+
+
+def test_lines_of_processes_that_share_a_stalled_pipe_are_whole() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    with os.fdopen(writer, "w") as shared, os.fdopen(reader, "rb") as pipe:
+        sinks = [non_blocking(shared) for _ in range(2)]
+        written = [f"{number} {'x' * (number % 300)}\n" for number in range(2_000)]
+        for number, line in enumerate(written):
+            sinks[number % 2].write(line)
+        seen = b""
+        while some := pipe.read():
+            seen += some
+            for sink in sinks:
+                sink.flush()
+    assert sorted(seen.decode().splitlines(keepends=True)) == sorted(written)
+
+
+def test_lines_of_threads_are_written_once_each(stalled: tuple[NonBlockingStream, Read]) -> None:
+    sink, read = stalled
+
+    def write(name: int) -> None:
+        for number in range(2_000):
+            sink.write(f"{name} {number} {'x' * 100}\n")
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    seen = ""
+    while any(thread.is_alive() for thread in threads):
+        seen += read()
+    sink.flush()
+    while some := read():
+        seen += some
+        sink.flush()
+    lines = seen.splitlines()
+    assert len(lines) == len(set(lines)) == 8_000
 
 
 def test_stream_that_is_neither_is_written_as_ever(tmp_path: Path) -> None:
