@@ -16,7 +16,6 @@ from gql_app.lib import telemetry
 from gql_app.lib.engine import Engine, Limits, ListSizes
 from gql_app.lib.network import Networks
 from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE
-from gql_app.lib.server import ProxyHeadersMiddleware
 from gql_app.metrics import new_metrics
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
@@ -102,11 +101,9 @@ def _routes(settings: Settings, sign_ins: Sequence[Mapping[str, str]]) -> list[R
 
 def _middleware(settings: Settings, tracing: "telemetry.Tracing | None") -> list[Middleware]:
     """Return what every request passes, from the outside in."""
-    layers: list[Middleware] = []
-    if settings.trusted_proxies is not None:
-        trusted = Networks.of(settings.trusted_proxies)
-        layers.append(Middleware(ProxyHeadersMiddleware, trusted=trusted))
-    layers.append(Middleware(RequestLogMiddleware, tracing=tracing))
+    listed = settings.trusted_proxies
+    trusted = None if listed is None else Networks.of(listed)
+    layers = [Middleware(RequestLogMiddleware, trusted=trusted, tracing=tracing)]
     if settings.origins:
         layers.append(Middleware(CrossOriginMiddleware, origins=settings.origins))
     layers.append(Middleware(ServerErrorMiddleware))

@@ -4,7 +4,6 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gql_app.accounts.audit import MAX_USER_AGENT, Origin
 from gql_app.lib.ids import new_request_id
+from gql_app.lib.network import Networks, apply_forwarded
 from gql_app.lib.server import Disconnect
 from gql_app.lib.telemetry import NO_ANSWER, NO_OPERATION, bind_log_context, get_logger
 from gql_app.web.responses import refusal
@@ -23,7 +23,6 @@ from gql_app.web.responses import refusal
 if TYPE_CHECKING:  # OpenTelemetry may not be installed
     from gql_app.lib.telemetry import Tracing
 
-Header = tuple[bytes, bytes]
 _log: Final = get_logger(__name__)
 _HEADERS: Final = (
     (b"cache-control", b"no-store"),
@@ -45,13 +44,17 @@ _PROBED: Final = frozenset({"/livez", "/readyz", "/metrics"})
 class RequestLogMiddleware:
     """Gives each request an id, an origin and a line in the log, and each response its headers.
 
-    The line never holds the query string, a variable's value or a header. Whatever handles
-    the request adds to it: what is put into the state as `facts`. It is counted, too.
+    The client and the scheme are those that trusted proxies report. The line never holds the
+    query string, a variable's value or a header. Whatever handles the request adds to it: what
+    is put into the state as `facts`. It is counted, too.
     """
 
-    def __init__(self, app: ASGIApp, *, tracing: "Tracing | None" = None) -> None:
+    def __init__(
+        self, app: ASGIApp, *, trusted: Networks | None = None, tracing: "Tracing | None" = None
+    ) -> None:
         self._app = app
         self._log = _log.bind()
+        self._trusted = trusted
         self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,11 +63,20 @@ class RequestLogMiddleware:
             await self._app(scope, receive, send)
             return
         scope.setdefault("state", {})
-        with self._tracing.request(scope) if self._tracing else nullcontext(()) as trace_headers:
-            await self._answer(scope, receive, send, trace_headers)
+        if self._trusted is not None:
+            apply_forwarded(scope, self._trusted)
+        if self._tracing is None:
+            await self._answer(scope, receive, send)
+        else:
+            with self._tracing.request(scope) as trace_headers:
+                await self._answer(scope, receive, send, trace_headers)
 
     async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, trace_headers: Sequence[Header]
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        trace_headers: Sequence[tuple[bytes, bytes]] = (),
     ) -> None:
         request_id, origin, state = new_request_id(), _origin(scope), scope["state"]
         state |= {"request_id": request_id, "origin": origin, "status": 0}
@@ -76,11 +88,9 @@ class RequestLogMiddleware:
                 headers = list(message.get("headers", ()))
                 own = dict(headers)
                 headers += [header for header in security_headers if header[0] not in own]
-                message["headers"] = [
-                    *headers,
-                    (b"x-request-id", request_id.encode()),
-                    *trace_headers,
-                ]
+                headers.append((b"x-request-id", request_id.encode()))
+                headers += trace_headers
+                message["headers"] = headers
             await send(message)
 
         started = time.perf_counter()

@@ -1,12 +1,19 @@
 """Addresses of clients, each in its one spelling, and the networks that they are in."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Final, Self
+from typing import Any, Final, Self
 
-__all__ = ["Networks", "canonical", "client_networks", "client_of", "is_loopback"]
+__all__ = [
+    "Networks",
+    "apply_forwarded",
+    "canonical",
+    "client_networks",
+    "client_of",
+    "is_loopback",
+]
 
 _LONGEST: Final = 64
 """Characters of an address with its zone; whatever is longer is none."""
@@ -14,6 +21,7 @@ _UNKNOWN: Final = "unknown"
 """The client that requests without an address share."""
 IPV6_PREFIXES: Final = (64, 56, 48)
 """Bits of an IPv6 address that one client has: of its network, its home, and its site."""
+_SCHEMES: Final = frozenset({b"http", b"https"})
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 
 Network = IPv4Network | IPv6Network
@@ -81,6 +89,35 @@ class Networks:
         except ValueError:
             return False
         return any(parsed in network for network in self.networks)
+
+
+def apply_forwarded(scope: MutableMapping[str, Any], trusted: Networks) -> None:
+    """Set the client and the scheme of an ASGI request to what trusted proxies report.
+
+    X-Forwarded-For is read from its end, for each proxy appends whom it has seen: the client is
+    the last one that is no trusted proxy. Where all are trusted it is the first.
+    """
+    if (scope.get("client") or ("",))[0] not in trusted:
+        return
+    forwarded: list[str] = []
+    for name, value in scope["headers"]:
+        if name == b"x-forwarded-proto" and value.strip() in _SCHEMES:
+            scope["scheme"] = value.strip().decode()
+        elif name == b"x-forwarded-for":
+            forwarded += value.decode("latin-1").split(",")
+    for each in reversed(forwarded):
+        if host := _without_port(each.strip()):
+            scope["client"] = (canonical(host), 0)
+            if scope["client"][0] not in trusted:
+                break
+
+
+def _without_port(text: str) -> str:
+    """Return 192.0.2.1 for 192.0.2.1:80, and 2001:db8::1 for [2001:db8::1]:80."""
+    if text.startswith("[") and "]" in text:
+        return text[1:].partition("]")[0]
+    host, colon, port = text.rpartition(":")
+    return host if colon and ":" not in host and port.isdigit() else text
 
 
 @lru_cache(1024)

@@ -2,7 +2,6 @@
 
 from gql_app.lib.server.connection import ConnectionLimits
 from gql_app.lib.server.cycle import Disconnect
-from gql_app.lib.server.proxies import ProxyHeadersMiddleware
 from gql_app.lib.server.serving import serve
 
-__all__ = ["ConnectionLimits", "Disconnect", "ProxyHeadersMiddleware", "serve"]
+__all__ = ["ConnectionLimits", "Disconnect", "serve"]

@@ -11,6 +11,7 @@ import select
 import socket
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
@@ -30,7 +31,7 @@ from gql_app.lib.text import printable
 MAX_BACKLOG: Final = 1024 * 1024
 """Bytes that are kept for a reader that is behind; what comes on top is dropped."""
 LAST_WAIT: Final = 1
-"""Seconds that the reader has for each piece of them when the process ends."""
+"""Seconds that the reader has to take more of them when the process ends."""
 _Render = Callable[[object, str, EventDict], str]
 """Returns a line as it is written, without its end, by its logger and level."""
 _bound: Final[ContextVar[Mapping[str, str]]] = ContextVar("bound", default=MappingProxyType({}))
@@ -76,46 +77,54 @@ class NonBlockingStream:
     def __init__(self, descriptor: int, send: Callable[[bytes], int]) -> None:
         self._descriptor = descriptor
         self._send = send
-        self._backlog = bytearray()
-        self._dropped = 0
-        self._lock = threading.RLock()
-        """Held by the one thread that writes: what was sent goes only then."""
+        self._lines: deque[bytes] = deque()
+        """What the reader has yet to take, the first line perhaps in part."""
+        self._size = self._dropped = 0
+        self._lock = threading.Lock()
+        """Held by the thread that writes, so that nothing is sent twice."""
         atexit.register(self.end)
 
     def write(self, text: str) -> None:
         """Write a line, or drop it if too many wait; how many is written in their place."""
         with self._lock:
-            if len(self._backlog) > MAX_BACKLOG:
-                self.flush()
-            if len(self._backlog) > MAX_BACKLOG:
+            if self._size > MAX_BACKLOG:
+                self._send_lines()
+            if self._size > MAX_BACKLOG:
                 self._dropped += 1
                 return
             if self._dropped:
-                self._backlog += _dropped_line(self._dropped).encode()
+                text = _dropped_line(self._dropped) + text
                 self._dropped = 0
-            self._backlog += text.encode(errors="backslashreplace")
-            self.flush()
+            line = text.encode(errors="backslashreplace")
+            self._lines.append(line)
+            self._size += len(line)
+            self._send_lines()
 
     def flush(self) -> None:
-        """Write what is taken at once: whole lines, so that none of another process cuts one.
-
-        Of a larger piece a pipe may take the beginning alone (pipe(7), PIPE_BUF).
-        """
-        with self._lock:
-            try:
-                while self._backlog:
-                    end = self._backlog.rfind(b"\n", 0, select.PIPE_BUF) + 1
-                    sent = self._send(bytes(self._backlog[: end or select.PIPE_BUF]))
-                    del self._backlog[:sent]
-            except BlockingIOError:
-                return
-            except OSError:  # nobody reads it any more
-                self._backlog.clear()
+        """Do nothing: all is written that can be."""
 
     def end(self) -> None:
         """Wait a last time for the reader to take the rest."""
-        while self._backlog and select.select([], [self._descriptor], [], LAST_WAIT)[1]:
-            self.flush()
+        while self._lines and select.select([], [self._descriptor], [], LAST_WAIT)[1]:
+            with self._lock:
+                self._send_lines()
+
+    def _send_lines(self) -> None:
+        """Send what is taken at once, line by line: no other process's comes between (pipe(7))."""
+        try:
+            while self._lines:
+                line = self._lines[0]
+                sent = self._send(line)
+                self._size -= sent
+                if sent < len(line):
+                    self._lines[0] = line[sent:]
+                else:
+                    self._lines.popleft()
+        except BlockingIOError:
+            return
+        except OSError:  # nobody reads it any more
+            self._lines.clear()
+            self._size = 0
 
 
 def non_blocking(stream: TextIO) -> TextIO | NonBlockingStream:

@@ -80,7 +80,10 @@ def test_reader_has_a_last_chance_when_the_process_ends(
     assert seen == LINE * count
 
 
-def test_lines_of_processes_that_share_a_stalled_pipe_are_whole() -> None:
+def test_lines_of_processes_that_share_a_stalled_pipe_are_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gql_app.lib.telemetry.logs.LAST_WAIT", 0)
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     with os.fdopen(writer, "w") as shared, os.fdopen(reader, "rb") as pipe:
@@ -92,11 +95,15 @@ def test_lines_of_processes_that_share_a_stalled_pipe_are_whole() -> None:
         while some := pipe.read():
             seen += some
             for sink in sinks:
-                sink.flush()
+                assert isinstance(sink, NonBlockingStream)
+                sink.end()
     assert sorted(seen.decode().splitlines(keepends=True)) == sorted(written)
 
 
-def test_lines_of_threads_are_written_once_each(stalled: tuple[NonBlockingStream, Read]) -> None:
+def test_lines_of_threads_are_written_once_each(
+    stalled: tuple[NonBlockingStream, Read], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gql_app.lib.telemetry.logs.LAST_WAIT", 0)
     sink, read = stalled
 
     def write(name: int) -> None:
@@ -109,10 +116,10 @@ def test_lines_of_threads_are_written_once_each(stalled: tuple[NonBlockingStream
     seen = ""
     while any(thread.is_alive() for thread in threads):
         seen += read()
-    sink.flush()
+    sink.end()
     while some := read():
         seen += some
-        sink.flush()
+        sink.end()
     lines = seen.splitlines()
     assert len(lines) == len(set(lines)) == 8_000
 
