@@ -3,7 +3,7 @@
 import gc
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-from typing import Final, TypedDict
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,14 +16,13 @@ from gql_app.lib import telemetry
 from gql_app.lib.engine import Engine, Limits, ListSizes
 from gql_app.lib.network import Networks
 from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE
-from gql_app.lib.server import ProxyHeadersMiddleware
 from gql_app.metrics import new_metrics
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
 from gql_app.schema.root import build_schema, map_errors
 from gql_app.settings import Settings, load, shared_numbers
 from gql_app.web.graphql import GraphQLView
-from gql_app.web.management import ManagementMiddleware, management_routes, public_routes
+from gql_app.web.management import ManagementMiddleware, jwks, management_routes, public_routes
 from gql_app.web.middleware import (
     CrossOriginMiddleware,
     RequestLogMiddleware,
@@ -32,17 +31,9 @@ from gql_app.web.middleware import (
 )
 from gql_app.web.playground import Playground
 from gql_app.web.responses import explain
-from gql_app.web.wellknown import jwks
 
 COLLECTOR_THRESHOLD: Final = 5_000
 """Objects that are made, beyond those that are gone, before the collector looks at them."""
-
-
-class State(TypedDict):
-    """What the lifespan hands to every request."""
-
-    resources: Resources
-    metrics: telemetry.Metrics
 
 
 def create_app(
@@ -56,12 +47,11 @@ def create_app(
     chosen = settings or load(serving=True)
     telemetry.configure_logging(chosen.log_level)
     tracing = telemetry.Tracing(__version__) if chosen.traces else None
-    metrics = new_metrics(shared_numbers())
     app = Starlette(
         routes=_routes(chosen, sign_ins),
         middleware=_middleware(chosen, tracing),
         exception_handlers={HTTPException: explain},
-        lifespan=lambda _: _lifespan(chosen, metrics, tracing),
+        lifespan=lambda _: _lifespan(chosen, tracing),
     )
     # /graphql/ is another path: a redirect would repeat the Host header, which anybody can set.
     app.router.redirect_slashes = False
@@ -111,13 +101,9 @@ def _routes(settings: Settings, sign_ins: Sequence[Mapping[str, str]]) -> list[R
 
 def _middleware(settings: Settings, tracing: "telemetry.Tracing | None") -> list[Middleware]:
     """Return what every request passes, from the outside in."""
-    layers: list[Middleware] = []
-    if settings.trusted_proxies is not None:
-        trusted = Networks.of(settings.trusted_proxies)
-        layers.append(Middleware(ProxyHeadersMiddleware, trusted=trusted))
-    if tracing:
-        layers.append(Middleware(tracing.middleware))
-    layers.append(Middleware(RequestLogMiddleware))
+    listed = settings.trusted_proxies
+    trusted = None if listed is None else Networks.of(listed)
+    layers = [Middleware(RequestLogMiddleware, trusted=trusted, tracing=tracing)]
     if settings.origins:
         layers.append(Middleware(CrossOriginMiddleware, origins=settings.origins))
     layers.append(Middleware(ServerErrorMiddleware))
@@ -130,16 +116,17 @@ def _middleware(settings: Settings, tracing: "telemetry.Tracing | None") -> list
 
 @asynccontextmanager
 async def _lifespan(
-    settings: Settings, metrics: telemetry.Metrics, tracing: "telemetry.Tracing | None"
-) -> AsyncIterator[State]:
+    settings: Settings, tracing: "telemetry.Tracing | None"
+) -> AsyncIterator[dict[str, Resources]]:
     """Open all that lives as long as the process, and run the tasks beside it."""
+    metrics = new_metrics(shared_numbers())
     async with (
         tracing.sending() if tracing else nullcontext(),
         Resources.open(settings, metrics, tracing) as resources,
         background.running(resources),
     ):
         with quiet_collector():
-            yield {"resources": resources, "metrics": metrics}
+            yield {"resources": resources}
 
 
 @contextmanager

@@ -1,14 +1,13 @@
 """Background tasks of a server: sending letters, purging, recording guesses, sampling metrics."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from gql_app.accounts import audit, sessions
 from gql_app.lib import outbox, periodic
-from gql_app.lib.database import Transaction
 from gql_app.lib.periodic import PeriodicTask
 from gql_app.lib.telemetry import get_logger
 from gql_app.resources import Resources
@@ -25,16 +24,9 @@ LAST_RECORD_TIMEOUT: Final = 2
 """Seconds that a process which stops has to record the guesses it has counted."""
 PURGE_BATCH: Final = 500
 """Rows that one transaction deletes, so that nobody waits long for it."""
-
-
+_Purge = Callable[..., Awaitable[int]]
+"""Deletes at most a batch of what expired long ago; returns how many rows it was."""
 _log: Final = get_logger(__name__)
-
-
-class _Purge(Protocol):
-    """A rule that deletes what expired long ago."""
-
-    async def __call__(self, db: Transaction, *, batch: int) -> int:
-        """Delete at most a batch, and return how many rows it was."""
 
 
 @asynccontextmanager

@@ -234,7 +234,7 @@ ALLOWED: Final[Mapping[tuple[str, str], Row]] = {
         "0.54.0",
         "lib/server/test_uvicorn.py::test_connections_and_tasks_are_where_uvicorn_waits_for_them",
     ),
-    ("lib.telemetry.multiprocess", "prometheus_client.mmap_dict.MmapedDict"): Row(
+    ("lib.telemetry.metrics", "prometheus_client.mmap_dict.MmapedDict"): Row(
         "prometheus_client never merges the files of processes that are gone",
         "prometheus-client",
         "0.26",

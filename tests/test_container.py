@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gql_app.lib.server import GRACEFUL_TIMEOUT
+from gql_app.lib.server.serving import GRACEFUL_TIMEOUT
 from gql_app.settings import PREFIX, Settings
 from tests.commands import run_here
 from tests.containers import composition, context, pairs, replay, stages

@@ -6,7 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gql_app.lib.server import CannotListen, bind
+from gql_app.lib.faults import CannotStart
+from gql_app.lib.server.serving import bind
 from tests.databases import copied_sqlite
 from tests.processes import IN_CLEAR, PATIENCE, free_port, serving
 
@@ -93,7 +94,7 @@ def test_one_address_is_of_one_family() -> None:
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "2001:db8::1"])
 def test_address_that_is_not_here_is_told(host: str) -> None:
-    with pytest.raises(CannotListen) as stopped:
+    with pytest.raises(CannotStart) as stopped:
         bind(host, 0)
     assert str(stopped.value).startswith(f"{host}, port 0: can't be listened on: ")
 
@@ -103,6 +104,6 @@ def test_port_that_is_taken_is_told() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(CannotListen) as stopped:
+        with pytest.raises(CannotStart) as stopped:
             bind("127.0.0.1", port)
     assert "Address already in use" in str(stopped.value)

@@ -164,7 +164,7 @@ def test_only_main_reads_the_settings_at_import(
     [
         ("import gql_app.app", SELDOM | {"typer"}),
         (
-            "import gql_app.cli.serve, gql_app.lib.server, gql_app.web.refusals, gql_app.app",
+            "import gql_app.cli.serve, gql_app.lib.server, gql_app.app",
             SELDOM | {"rich.progress"},
         ),
         ("import gql_app.cli", HEAVY | SELDOM),

@@ -6,7 +6,7 @@ import pytest
 
 from gql_app.accounts.throttling import Throttle
 from gql_app.errors import TokenReason, UserErrorCode
-from gql_app.lib.telemetry import OPERATIONS
+from gql_app.lib.telemetry.metrics import OPERATIONS
 from gql_app.metrics import LIMITS, REASONS, SIGN_INS, new_metrics
 from tests.laws import ROOT
 from tests.scraping import told

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gql_app.lib.server import GRACEFUL_TIMEOUT
+from gql_app.lib.server.serving import GRACEFUL_TIMEOUT
 from gql_app.settings import ADMIN_PASSWORD, PREFIX, Settings
 from tests.containers import composition
 from tests.databases import Postgres

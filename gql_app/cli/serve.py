@@ -78,7 +78,6 @@ def create_demo_app() -> "Starlette":
 def _listen(chosen: Settings, host: str, port: int, workers: int, *, reload: bool) -> None:
     """Serve until told to stop, on the port of those who watch as well. Raise CannotStart."""
     from gql_app.lib import server  # noqa: PLC0415 — as above
-    from gql_app.web.refusals import refuse  # noqa: PLC0415 — as above
 
     watched = chosen.management_port
     if watched == port:
@@ -94,19 +93,16 @@ def _listen(chosen: Settings, host: str, port: int, workers: int, *, reload: boo
         uncounted_port=watched,
     )
     with _numbers_shared(several=workers > 1 and not reload):
-        try:
-            server.serve(
-                "gql_app.cli.serve:create_demo_app" if chosen.demo else "gql_app.app:create_app",
-                host=host,
-                port=port,
-                management=None if watched is None else (chosen.management_host, watched),
-                limits=limits,
-                refuse=refuse,
-                workers=workers,
-                reload=reload,
-            )
-        except server.CannotListen as why:
-            raise CannotStart([str(why)]) from why
+        server.serve(
+            "gql_app.cli.serve:create_demo_app" if chosen.demo else "gql_app.app:create_app",
+            host=host,
+            port=port,
+            management=None if watched is None else (chosen.management_host, watched),
+            limits=limits,
+            refuse="gql_app.web.middleware:refuse",
+            workers=workers,
+            reload=reload,
+        )
 
 
 @contextmanager

@@ -1,6 +1,9 @@
-"""What operators watch: whether the process lives, whether it can serve, and its metrics."""
+"""What others ask of a process: whether it lives and can serve, its metrics, its public keys."""
 
 import asyncio
+import hashlib
+import json
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,6 +15,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gql_app.db.readiness import Condition
 from gql_app.resources import Resources
 from gql_app.web.responses import JsonResponse, explain
+
+MAX_AGE: Final = 300
+"""Seconds that others may keep our keys; a new key should be as old before it is promoted."""
 
 
 class ManagementMiddleware:
@@ -81,3 +87,19 @@ async def metrics(request: Request) -> Response:
 def _readiness(condition: Condition, parts: dict[str, str]) -> Response:
     status, code = ("ready", 200) if condition.ready else ("not ready", 503)
     return JsonResponse({"status": status, **parts}, status_code=code)
+
+
+async def jwks(request: Request) -> Response:
+    """Answer the keys that verify our tokens now (RFC 7517), or 304 if the client has them."""
+    resources: Resources = request.state.resources
+    body = json.dumps({"keys": resources.keys.get().published()}, separators=(",", ":")).encode()
+    tag = f'"{hashlib.sha256(body).hexdigest()}"'
+    headers = {"ETag": tag, "Cache-Control": f"public, max-age={MAX_AGE}"}
+    if _matches(request.headers.getlist("if-none-match"), tag):
+        return Response(None, 304, headers)
+    return Response(body, 200, headers, "application/jwk-set+json")
+
+
+def _matches(tags: list[str], tag: str) -> bool:
+    """Return whether an entity tag is among others, compared weakly (RFC 9110 section 13.1.2)."""
+    return any(value.strip() == "*" or tag in value for value in tags)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
@@ -15,12 +15,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gql_app.accounts.audit import MAX_USER_AGENT, Origin
 from gql_app.lib.ids import new_request_id
+from gql_app.lib.network import Networks, apply_forwarded
 from gql_app.lib.server import Disconnect
 from gql_app.lib.telemetry import NO_ANSWER, NO_OPERATION, bind_log_context, get_logger
 from gql_app.web.responses import refusal
 
-_log: Final = get_logger(__name__)
+if TYPE_CHECKING:  # OpenTelemetry may not be installed
+    from gql_app.lib.telemetry import Tracing
 
+_log: Final = get_logger(__name__)
 _HEADERS: Final = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -29,9 +32,8 @@ _HEADERS: Final = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-_ONLY_TLS: Final = (b"strict-transport-security", f"max-age={2 * 365 * 24 * 3600}".encode())
-"""Two years of HTTPS for this very host (RFC 6797); what is below it isn't ours to bind."""
-_OVER_TLS: Final = (*_HEADERS, _ONLY_TLS)
+_OVER_TLS: Final = (*_HEADERS, (b"strict-transport-security", b"max-age=63072000"))
+"""With two years of HTTPS for this very host (RFC 6797); what is below it isn't ours to bind."""
 _PORT: Final = re.compile(r":[0-9]*$")
 CLIENT_CLOSED_REQUEST: Final = 499
 """The status in the log if nobody was left to be given one; no standard has it."""
@@ -42,21 +44,41 @@ _PROBED: Final = frozenset({"/livez", "/readyz", "/metrics"})
 class RequestLogMiddleware:
     """Gives each request an id, an origin and a line in the log, and each response its headers.
 
-    The line never holds the query string, a variable's value or a header. Whatever handles
-    the request adds to it: what is put into the state as `facts`. It is counted, too.
+    The client and the scheme are those that trusted proxies report. The line never holds the
+    query string, a variable's value or a header. Whatever handles the request adds to it: what
+    is put into the state as `facts`. It is counted, too.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self, app: ASGIApp, *, trusted: Networks | None = None, tracing: "Tracing | None" = None
+    ) -> None:
         self._app = app
         self._log = _log.bind()
+        self._trusted = trusted
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Log one request."""
+        """Log one request, and trace it if that is on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id, origin = new_request_id(), _origin(scope)
-        state = scope.setdefault("state", {})
+        scope.setdefault("state", {})
+        if self._trusted is not None:
+            apply_forwarded(scope, self._trusted)
+        if self._tracing is None:
+            await self._answer(scope, receive, send)
+        else:
+            with self._tracing.request(scope) as trace_headers:
+                await self._answer(scope, receive, send, trace_headers)
+
+    async def _answer(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        trace_headers: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
+        request_id, origin, state = new_request_id(), _origin(scope), scope["state"]
         state |= {"request_id": request_id, "origin": origin, "status": 0}
         security_headers = _OVER_TLS if scope["scheme"] == "https" else _HEADERS
 
@@ -67,6 +89,7 @@ class RequestLogMiddleware:
                 own = dict(headers)
                 headers += [header for header in security_headers if header[0] not in own]
                 headers.append((b"x-request-id", request_id.encode()))
+                headers += trace_headers
                 message["headers"] = headers
             await send(message)
 
@@ -97,10 +120,9 @@ class RequestLogMiddleware:
             duration_ms=round(seconds * 1000, 2),
             **facts,
         )
-        if metrics := state.get("metrics"):
-            metrics.request(
-                state.get("kind", NO_OPERATION), facts.get("outcome", NO_ANSWER), seconds
-            )
+        if resources := state.get("resources"):
+            kind, outcome = state.get("kind", NO_OPERATION), facts.get("outcome", NO_ANSWER)
+            resources.metrics.request(kind, outcome, seconds)
 
 
 class ServerErrorMiddleware:
@@ -166,6 +188,11 @@ class TrustedHostMiddleware:
         hosts = Headers(scope=scope).getlist("host")
         name = _PORT.sub("", hosts[0].lower()) if len(hosts) == 1 else ""
         return name in self._names or name.endswith(self._endings)
+
+
+def refuse(status: int, message: str, headers: Mapping[str, str]) -> ASGIApp:
+    """Return the application that refuses, and logs, what never reaches the API's own."""
+    return RequestLogMiddleware(refusal(status, message, headers=headers))
 
 
 def _origin(scope: Scope) -> Origin:

@@ -21,7 +21,7 @@ async def test_request_that_a_fault_ends_says_nothing_of_it() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise LookupError(PASSWORD)
 
-    transport = httpx.ASGITransport(Tracing("1", provider).middleware(RequestLogMiddleware(app)))
+    transport = httpx.ASGITransport(RequestLogMiddleware(app, tracing=Tracing("1", provider)))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         with pytest.raises(LookupError):
             await client.get("/")
@@ -36,6 +36,6 @@ async def test_what_is_off_by_its_own_variable_is_off(monkeypatch: pytest.Monkey
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    transport = httpx.ASGITransport(Tracing("1").middleware(RequestLogMiddleware(app)))
+    transport = httpx.ASGITransport(RequestLogMiddleware(app, tracing=Tracing("1")))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         assert "traceresponse" not in (await client.get("/")).headers

@@ -1,21 +1,139 @@
-"""Addresses of clients, and the networks that they are in."""
+"""Addresses of clients, each in its one spelling, and the networks that they are in."""
 
-from gql_app.lib.network.addresses import (
-    LONGEST,
-    UNKNOWN,
-    Networks,
-    canonical,
-    client_networks,
-    client_of,
-    is_loopback,
-)
+from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any, Final, Self
 
 __all__ = [
-    "LONGEST",
-    "UNKNOWN",
     "Networks",
+    "apply_forwarded",
     "canonical",
     "client_networks",
     "client_of",
     "is_loopback",
 ]
+
+_LONGEST: Final = 64
+"""Characters of an address with its zone; whatever is longer is none."""
+_UNKNOWN: Final = "unknown"
+"""The client that requests without an address share."""
+IPV6_PREFIXES: Final = (64, 56, 48)
+"""Bits of an IPv6 address that one client has: of its network, its home, and its site."""
+_SCHEMES: Final = frozenset({b"http", b"https"})
+_MAPPED: Final = IPv6Network("::ffff:0:0/96")
+
+Network = IPv4Network | IPv6Network
+
+
+def canonical(address: str) -> str:
+    """Return an IP address in its one spelling, and anything else as it is.
+
+    An IPv4 address that a dual-stack socket writes as ::ffff:192.0.2.1 (RFC 4291 section
+    2.5.5.2) is the IPv4 address; IPv6 is written as RFC 5952 has it, without its zone. Trust,
+    throttles, sessions, the audit and the log all compare what this returns.
+    """
+    return _spelt(address) if len(address) <= _LONGEST else address
+
+
+def client_networks(address: str | None) -> tuple[str, ...]:
+    """Return what may be one client: an address, or of IPv6 its networks, the narrowest first."""
+    if not address:
+        return (_UNKNOWN,)
+    spelt = canonical(address)
+    try:
+        bits = int(IPv6Address(spelt)) if ":" in spelt else None
+    except ValueError:
+        bits = None
+    if bits is None:
+        return (spelt,)
+    return tuple(str(IPv6Network((bits, prefix), strict=False)) for prefix in IPV6_PREFIXES)
+
+
+def client_of(address: str | None) -> str:
+    """Return the client whose address it is: of IPv6 the network (/64), of none "unknown"."""
+    return client_networks(address)[0]
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this very machine and no other can reach it."""
+    try:
+        return host == "localhost" or ip_address(canonical(host.strip("[]"))).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """A set of networks, which knows an address however it and they are spelt."""
+
+    networks: tuple[Network, ...] = ()
+    is_all: bool = False
+
+    @classmethod
+    def of(cls, listed: str | None) -> Self:
+        """Read addresses and networks, comma-separated; * is all. Raises ValueError."""
+        if listed is None:
+            return cls()
+        if listed == "*":
+            return cls(is_all=True)
+        return cls(tuple(_unmapped(part.strip() for part in listed.split(","))))
+
+    def __contains__(self, address: str) -> bool:
+        """Return whether an address is in one of them."""
+        if self.is_all or not self.networks:
+            return self.is_all
+        try:
+            parsed = ip_address(canonical(address))
+        except ValueError:
+            return False
+        return any(parsed in network for network in self.networks)
+
+
+def apply_forwarded(scope: MutableMapping[str, Any], trusted: Networks) -> None:
+    """Set the client and the scheme of an ASGI request to what trusted proxies report.
+
+    X-Forwarded-For is read from its end, for each proxy appends whom it has seen: the client is
+    the last one that is no trusted proxy. Where all are trusted it is the first.
+    """
+    if (scope.get("client") or ("",))[0] not in trusted:
+        return
+    forwarded: list[str] = []
+    for name, value in scope["headers"]:
+        if name == b"x-forwarded-proto" and value.strip() in _SCHEMES:
+            scope["scheme"] = value.strip().decode()
+        elif name == b"x-forwarded-for":
+            forwarded += value.decode("latin-1").split(",")
+    for each in reversed(forwarded):
+        if host := _without_port(each.strip()):
+            scope["client"] = (canonical(host), 0)
+            if scope["client"][0] not in trusted:
+                break
+
+
+def _without_port(text: str) -> str:
+    """Return 192.0.2.1 for 192.0.2.1:80, and 2001:db8::1 for [2001:db8::1]:80."""
+    if text.startswith("[") and "]" in text:
+        return text[1:].partition("]")[0]
+    host, colon, port = text.rpartition(":")
+    return host if colon and ":" not in host and port.isdigit() else text
+
+
+@lru_cache(1024)
+def _spelt(address: str) -> str:
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(getattr(parsed, "ipv4_mapped", None) or parsed)
+
+
+def _unmapped(listed: Iterable[str]) -> Iterable[Network]:
+    """Read networks; those of IPv4 addresses in IPv6's spelling are IPv4's."""
+    for network in map(ip_network, listed):
+        if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+            bits = network.prefixlen - _MAPPED.prefixlen
+            yield IPv4Network((int(network.network_address) & 0xFFFFFFFF, bits))
+        else:
+            yield network

@@ -10,7 +10,6 @@ from typing import Final, Self
 from starlette.types import ASGIApp, Message, Scope
 
 from gql_app.lib.server.connection import Connection
-from gql_app.lib.server.framing import Header
 
 _log: Final = logging.getLogger(__name__)
 _STATUS_LINES: Final = {
@@ -63,7 +62,7 @@ class RequestCycle:
         connection: Connection,
         app: ASGIApp,
         scope: Scope,
-        default_headers: Sequence[Header],
+        default_headers: Sequence[tuple[bytes, bytes]],
         on_complete: Callable[["RequestCycle"], None],
         *,
         keep_alive: bool,
@@ -93,21 +92,18 @@ class RequestCycle:
         self._bytes_left = 0
         """Bytes of the response's body that its content-length announces."""
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
-        """Start the application on the request, and return its task."""
-        self._task = loop.create_task(self._run())
-        return self._task
+    def start(self, tasks: set[asyncio.Task[None]]) -> None:
+        """Start the application on the request, in a task that is among these until it is done."""
+        self._task = asyncio.create_task(self._run())
+        tasks.add(self._task)
+        self._task.add_done_callback(tasks.discard)
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes = b"", *, more_body: bool) -> None:
         """Take a piece of the body."""
+        self.more_body = more_body
         self._body += data
         if len(self._body) > _PAUSE_BYTES:
-            self._connection.pause_reading()
-        self._news.set()
-
-    def feed_end(self) -> None:
-        """End the body."""
-        self.more_body = False
+            self._connection.transport.pause_reading()
         self._news.set()
 
     def disconnect(self) -> None:
@@ -127,9 +123,9 @@ class RequestCycle:
         if self.more_body and not self._has_continued:
             self._has_continued = True
             if self._expects_continue():
-                self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if not self._is_over:
-            self._connection.resume_reading()
+            self._connection.transport.resume_reading()
             await self._news.wait()
             self._news.clear()
         if self._is_over:
@@ -154,7 +150,7 @@ class RequestCycle:
         head = b"" if self.response_started else self._begin()
         more_body = message.get("more_body", False)
         body = self._frame(message.get("body", b""), more_body=more_body)
-        self._connection.write(head + body)
+        self._connection.transport.write(head + body)
         if self._bytes_left < 0 or (self._bytes_left and not more_body):
             raise RuntimeError(_WRONG_LENGTH)
         if not more_body:
@@ -170,7 +166,7 @@ class RequestCycle:
     def _expects_continue(self) -> bool:
         """Return whether the client waits to be asked for the body (RFC 9110 section 10.1.1)."""
         expected = (b"expect", b"100-continue")
-        headers: Sequence[Header] = self._scope["headers"]
+        headers: Sequence[tuple[bytes, bytes]] = self._scope["headers"]
         return not (self._body or self._is_over or self._connection.is_closing) and any(
             (name, value.lower()) == expected for name, value in headers
         )

@@ -1,38 +1,51 @@
 """Requests read from bytes: strictly, and no more of a head or a body than may come."""
 
-from typing import Any, Final, Protocol
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 from urllib.parse import unquote
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 
-from gql_app.lib.server.framing import BadRequest, Header, check_framing
-from gql_app.lib.server.limits import MAX_HEADERS, ConnectionLimits
+from gql_app.lib.server.connection import ConnectionLimits
+
+MAX_HEADERS: Final = 100
+Header = tuple[bytes, bytes]
+"""A name in lower case, and a value."""
+_HOST: Final = re.compile(
+    rb"([A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?"  # RFC 3986 section 3.2.2
+)
+_ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)/", re.IGNORECASE)
 
 
-class Reader(Protocol):
-    """The receiver of what the parser reads."""
+class BadRequest(Exception):
+    """A request that is refused before the application sees it."""
 
-    def on_head(self, request: dict[str, Any], *, keep_alive: bool) -> None:
-        """Take a request's head, as its part of an ASGI scope. Raise BadRequest to refuse it."""
-
-    def on_body(self, body: bytes) -> None:
-        """Take a piece of its body. Raise BadRequest to refuse it."""
-
-    def on_end(self) -> None:
-        """Take that it has ended."""
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status: Final = status
+        self.message: Final = message
 
 
 class RequestParser:
     """httptools' parser for one connection; what is ambiguous or too large raises BadRequest."""
 
-    def __init__(self, reader: Reader, limits: ConnectionLimits) -> None:
+    def __init__(
+        self,
+        limits: ConnectionLimits,
+        on_head: Callable[[dict[str, Any], bool], None],
+        on_body: Callable[[bytes], None],
+        on_end: Callable[[], None],
+    ) -> None:
         self.in_head = False
         """Whether a head has begun, and not ended."""
         self.has_moved = False
         """Whether of the bytes fed last a head or a request ended, or some were of a body."""
         self.body_bytes = 0
-        self._reader: Final = reader
         self._limits: Final = limits
+        self._on_head: Final = on_head  # takes a head's part of an ASGI scope, and keep_alive
+        self._on_body: Final = on_body
+        self._on_end: Final = on_end
         self._parser: Final = HttpRequestParser(self)
         # What follows a request that asks to be the last is parsed, and waits for nothing.
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
@@ -43,9 +56,30 @@ class RequestParser:
         """Bytes of a body that are yet to come past httptools."""
 
     def feed(self, data: bytes) -> None:
-        """Read some bytes. Raise BadRequest."""
+        """Read some bytes. Raise BadRequest.
+
+        Who asks for an upgrade gets none (RFC 9110 section 7.8): httptools takes what follows
+        its head for another protocol, though a body comes first.
+        """
         self.has_moved = False
-        self._feed(data)
+        rest = memoryview(data)
+        while rest:
+            if self._aside:
+                body, rest = rest[: self._aside], rest[self._aside :]
+                self._aside -= len(body)
+                self.on_body(bytes(body))
+                if not self._aside:
+                    self.on_message_complete()
+                continue
+            try:
+                self._parser.feed_data(rest)
+                break
+            except HttpParserUpgrade as upgrade:
+                rest = rest[upgrade.args[0] :]
+            except HttpParserError as error:
+                if isinstance(error.__context__, BadRequest):
+                    raise error.__context__ from None
+                raise BadRequest(400, "This is not HTTP/1.1, or not clearly so") from None
         if not self.has_moved:  # httptools may keep them all
             self._unparsed_bytes += len(data)
             self._check_size(self._unparsed_bytes)
@@ -91,7 +125,7 @@ class RequestParser:
             "headers": self._headers,
         }
         keep_alive = version != "1.0" and self._parser.should_keep_alive()
-        self._reader.on_head(request, keep_alive=keep_alive)
+        self._on_head(request, keep_alive)
         self.in_head, self.has_moved = False, True
 
     def on_body(self, body: bytes) -> None:
@@ -100,39 +134,36 @@ class RequestParser:
         self.body_bytes += len(body)
         if self.body_bytes > 2 * self._limits.body_bytes:
             raise BadRequest(413, f"The body is larger than {self._limits.body_bytes} bytes")
-        self._reader.on_body(body)
+        self._on_body(body)
 
     def on_message_complete(self) -> None:
         """End the request, once all of its body has come."""
         if not self._aside:
             self.has_moved = True
-            self._reader.on_end()
-
-    def _feed(self, data: bytes) -> None:
-        """Read some bytes; who asks for an upgrade gets none (RFC 9110 section 7.8).
-
-        httptools takes what follows its head for another protocol, though a body comes first.
-        """
-        rest = memoryview(data)
-        while rest:
-            if self._aside:
-                body, rest = rest[: self._aside], rest[self._aside :]
-                self._aside -= len(body)
-                self.on_body(bytes(body))
-                if not self._aside:
-                    self.on_message_complete()
-                continue
-            try:
-                self._parser.feed_data(rest)
-            except HttpParserUpgrade as upgrade:
-                rest = rest[upgrade.args[0] :]
-            except HttpParserError as error:
-                if isinstance(error.__context__, BadRequest):
-                    raise error.__context__ from None
-                raise BadRequest(400, "This is not HTTP/1.1, or not clearly so") from None
-            else:
-                return
+            self._on_end()
 
     def _check_size(self, size: int) -> None:
         if size > self._limits.header_bytes:
             raise BadRequest(431, f"The headers are larger than {self._limits.header_bytes} bytes")
+
+
+def check_framing(version: str, target: bytes, headers: Sequence[Header]) -> None:
+    """Raise BadRequest if a head is ambiguous."""
+    if version not in {"1.0", "1.1"}:
+        raise BadRequest(400, "Speak HTTP/1.1")
+    codings = [value for name, value in headers if name == b"transfer-encoding"]
+    if codings and version == "1.0":
+        raise BadRequest(400, "HTTP/1.0 has no Transfer-Encoding")
+    if codings and [coding.strip().lower() for coding in codings] != [b"chunked"]:
+        raise BadRequest(400, "The only Transfer-Encoding is chunked")  # RFC 9112 section 6.1
+    hosts = [value for name, value in headers if name == b"host"]
+    if len(hosts) > 1 or (not hosts and version == "1.1"):
+        raise BadRequest(400, "A request has exactly one Host header")
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        raise BadRequest(400, "The Host header names no host")
+    if not target.startswith(b"/"):
+        url = _ABSOLUTE.match(target)  # RFC 9112 section 3.2.2
+        if url is None:
+            raise BadRequest(400, "The target is no path")
+        if hosts and url[1].lower() != hosts[0].lower():
+            raise BadRequest(400, "The target is on another host than the Host header says")

@@ -1,23 +1,26 @@
-"""Serving: one process or several, until they are told to stop."""
+"""Serving: one process or several, on sockets that are closed to newcomers at the end."""
 
 import asyncio
+import ctypes
 import logging
+import socket
+import struct
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from errno import EADDRNOTAVAIL, EAFNOSUPPORT
 from functools import partial
 from multiprocessing import parent_process
-from socket import socket
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
-from gql_app.lib.server.limits import ConnectionLimits, Usage
-from gql_app.lib.server.protocol import HttpProtocol, Refuse
-from gql_app.lib.server.sockets import bind, keep_newcomers_out
+from gql_app.lib.faults import CannotStart
+from gql_app.lib.server.connection import ConnectionLimits, Usage
+from gql_app.lib.server.protocol import HttpProtocol
 
 _log: Final = logging.getLogger(__name__)
 GRACEFUL_TIMEOUT: Final = 20
@@ -27,20 +30,29 @@ _ACCEPT_TIME: Final = 0.25
 _ACCEPT_TURNS: Final = 5
 """How often it does, however late its turns come on a busy machine."""
 
+_NO_NEWCOMERS: Final = (
+    (0x30, 0, 0, 13),  # load the flags of the TCP header
+    (0x45, 0, 1, 0x02),  # is SYN among them?
+    (0x06, 0, 0, 0),  # then drop it
+    (0x06, 0, 0, 0xFFFF),  # or else take it
+)
+"""A filter (bpf(4)): code, jump if true, jump if false, operand."""
+_SO_ATTACH_FILTER: Final = 26
+
 
 class Server(uvicorn.Server):
     """One process that serves."""
 
-    async def startup(self, sockets: list[socket] | None = None) -> None:
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve, and log where."""
         await super().startup(sockets)
         if self.started and sockets and parent_process() is None:
             _log_address(sockets)
 
-    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept for a moment more, then finish what has arrived."""
         if parent_process() is None:  # sockets that are shared are the parent's to close
-            keep_newcomers_out(sockets or [])
+            _keep_newcomers_out(sockets or [])
             for _ in range(_ACCEPT_TURNS):  # each accepts all that are in the queue by then
                 await asyncio.sleep(_ACCEPT_TIME / _ACCEPT_TURNS)
         await super().shutdown(sockets)
@@ -51,7 +63,7 @@ class Workers(Multiprocess):
 
     def terminate_all(self) -> None:
         """Let the workers accept for a moment more, then have them finish."""
-        keep_newcomers_out(self.sockets)
+        _keep_newcomers_out(self.sockets)
         time.sleep(_ACCEPT_TIME)
         super().terminate_all()
 
@@ -63,15 +75,16 @@ def serve(  # noqa: PLR0913 — each is a decision of the operator's, given by n
     port: int,
     management: tuple[str, int] | None = None,
     limits: ConnectionLimits,
-    refuse: Refuse,
+    refuse: str,
     workers: int = 1,
     reload: bool = False,
 ) -> None:
     """Serve until told to stop, on the host and port of those who watch as well.
 
-    The application is made by a factory, named as module:function, in each process. A refusal
-    that never reaches it is written by what refuse returns, a function of a module, too.
-    Raise CannotListen, and SystemExit if the application does not start.
+    The application is made by a factory, in each process. What is refused before it reaches the
+    application is answered by the one that `refuse` returns of a status, a sentence and headers.
+    Both are named as module:function, and imported where they are needed.
+    Raise CannotStart, and SystemExit if the application does not start.
     """
     within = limits.within_open_files()
     protocol = partial(HttpProtocol, limits=within, usage=Usage(), refuse=refuse)
@@ -106,6 +119,63 @@ def serve(  # noqa: PLR0913 — each is a decision of the operator's, given by n
         sys.exit(STARTUP_FAILURE)
 
 
-def _log_address(sockets: Sequence[socket]) -> None:
+def _log_address(sockets: Sequence[socket.socket]) -> None:
     host, port, *_ = sockets[0].getsockname()
     _log.info("Serving on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Return a socket for each address of a host; :: is every address, of IPv4 as well.
+
+    Raise CannotStart.
+    """
+    sockets: list[socket.socket] = []
+    missing: OSError | None = None
+    kind, flags = socket.SOCK_STREAM, socket.AI_PASSIVE
+    try:
+        for family, *_, address in socket.getaddrinfo(host or None, port, type=kind, flags=flags):
+            free = sockets[0].getsockname()[1] if sockets else port
+            try:
+                sockets.append(_bind(family, (str(address[0]), free, *address[2:])))
+            except OSError as why:
+                if why.errno not in {EADDRNOTAVAIL, EAFNOSUPPORT}:  # a name may be IPv6's, too
+                    raise
+                missing = why
+    except OSError as why:
+        for each in sockets:
+            each.close()
+        sockets, missing = [], why
+    if not sockets:
+        reason = missing and missing.strerror
+        raise CannotStart([f"{host}, port {port}: can't be listened on: {reason}"])
+    return sockets
+
+
+def _bind(family: int, address: tuple[Any, ...]) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
+    try:
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    bound.set_inheritable(True)
+    return bound
+
+
+def _keep_newcomers_out(sockets: Sequence[socket.socket]) -> None:
+    """Drop what newcomers send first, so that what is in the queue can be accepted to its end.
+
+    Whom the kernel has let in, but nobody accepted, is reset with the request that they have
+    sent when the socket is closed. A newcomer sends again, to whoever listens then. Where there
+    are no such filters, as outside Linux, some are reset.
+    """
+    program = ctypes.create_string_buffer(
+        b"".join(struct.pack("HBBI", *one) for one in _NO_NEWCOMERS)
+    )
+    attached = struct.pack("@HP", len(_NO_NEWCOMERS), ctypes.addressof(program))
+    for each in sockets:
+        with suppress(OSError):  # a sandbox may know of none either
+            each.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, attached)

@@ -1,5 +1,68 @@
 """Static files, compressed when they were built, and answered from memory."""
 
-from gql_app.lib.static_files.files import CACHE_CONTROL, StaticFiles
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
 __all__ = ["CACHE_CONTROL", "StaticFiles"]
+
+CACHE_CONTROL: Final = "public, max-age=31536000, immutable"
+"""A file's name changes with its content."""
+_CODINGS: Final = {"br": ".br", "gzip": ".gz"}
+_PIECE: Final = 32 * 1024
+"""Bytes of a file that are written at once, and then waited for until they are taken."""
+_GZIP: Final = 16 + zlib.MAX_WBITS
+"""The window size by which zlib expects gzip's header and trailer (RFC 1952)."""
+
+
+class StaticFiles:
+    """The files of a folder, read once: they are answered as they were at the start.
+
+    A file that has a `.gz` beside it is kept compressed alone.
+    """
+
+    def __init__(self, folder: Path, media_types: Mapping[str, str]) -> None:
+        files = {file.name: file for file in folder.iterdir()}
+        self._media_types: Final = media_types
+        self._sizes: Final = {name: file.stat().st_size for name, file in files.items()}
+        self._files: Final = {
+            name: file.read_bytes() for name, file in files.items() if f"{name}.gz" not in files
+        }
+
+    def response(self, name: str, request: Request) -> Response | None:
+        """Return a file in a coding that the client takes, None if there is no such file."""
+        media_type = self._media_types.get(Path(name).suffix)
+        if media_type is None or name not in self._sizes:
+            return None
+        headers = {"Cache-Control": CACHE_CONTROL, "Vary": "Accept-Encoding"}
+        accepted = _codings(request.headers.get("accept-encoding", ""))
+        for coding, ending in _CODINGS.items():
+            if coding in accepted and name + ending in self._files:
+                name += ending
+                headers["Content-Encoding"] = coding
+                break
+        unzip = name not in self._files
+        stored = self._files[f"{name}.gz" if unzip else name]
+        headers["Content-Length"] = str(self._sizes[name])
+        content = _pieces(stored, unzip=unzip)
+        return StreamingResponse(content, headers=headers, media_type=media_type)
+
+
+async def _pieces(stored: bytes, *, unzip: bool) -> AsyncIterator[bytes]:
+    """Return a file piece by piece, so that no connection has a copy of all of it."""
+    gzip = zlib.decompressobj(_GZIP)
+    for start in range(0, len(stored), _PIECE):
+        piece = stored[start : start + _PIECE]
+        yield gzip.decompress(piece) if unzip else piece
+
+
+def _codings(accepted: str) -> set[str]:
+    """Return the content codings that a client takes (RFC 9110 section 12.5.3)."""
+    parts = (part.lower().replace(" ", "").partition(";") for part in accepted.split(","))
+    return {
+        name for name, _, weight in parts if weight not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    }

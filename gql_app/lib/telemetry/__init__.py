@@ -8,7 +8,7 @@ from gql_app.lib.telemetry.logs import (
     get_logger,
     is_configured,
 )
-from gql_app.lib.telemetry.metrics import NO_ANSWER, NO_OPERATION, OPERATIONS, Labels, Metrics
+from gql_app.lib.telemetry.metrics import NO_ANSWER, NO_OPERATION, Labels, Metrics
 
 if TYPE_CHECKING:
     from gql_app.lib.telemetry.tracing import Tracing
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = [
     "NO_ANSWER",
     "NO_OPERATION",
-    "OPERATIONS",
     "Labels",
     "Metrics",
     "Tracing",

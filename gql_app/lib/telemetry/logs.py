@@ -1,38 +1,40 @@
-"""The log: lines of text on a terminal, one JSON object a line anywhere else."""
+"""The log: lines of text on a terminal, one JSON object a line anywhere else.
 
+Nothing waits for whoever reads it: what a pipe or a socket does not take at once is kept.
+"""
+
+import atexit
 import json
 import logging
+import os
+import select
+import socket
 import sys
-from collections.abc import Mapping
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from io import StringIO
+from stat import S_ISFIFO, S_ISSOCK
 from types import MappingProxyType
-from typing import Final, Protocol, TextIO
+from typing import Final, TextIO
 
 import orjson
 import structlog
 from structlog.typing import EventDict, ExcInfo, FilteringBoundLogger
 
 from gql_app.lib.clock import now, rfc3339
-from gql_app.lib.telemetry.nonblocking import NonBlockingStream, non_blocking
 from gql_app.lib.text import printable
 
+MAX_BACKLOG: Final = 1024 * 1024
+"""Bytes that are kept for a reader that is behind; what comes on top is dropped."""
+LAST_WAIT: Final = 1
+"""Seconds that the reader has to take more of them when the process ends."""
+_Render = Callable[[object, str, EventDict], str]
+"""Returns a line as it is written, without its end, by its logger and level."""
 _bound: Final[ContextVar[Mapping[str, str]]] = ContextVar("bound", default=MappingProxyType({}))
-
-
-class _Render(Protocol):
-    """Writes a line, without its end."""
-
-    def __call__(self, logger: object, level: str, line: EventDict, /) -> str:
-        """Return the line as it is written."""
-
-
-class _Named(Protocol):
-    """The name of the logger of a line: structlog's, or the standard library's."""
-
-    name: str
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
@@ -54,9 +56,10 @@ def bind_log_context(**facts: str) -> None:
 def configure_logging(level: str) -> None:
     """Send every library's log lines, and our own, to standard error in one form."""
     render: _Render = _text_renderer() if sys.stderr.isatty() else _render_json
-    stream = non_blocking(sys.stderr, partial(_render_dropped, render))
+    stream = non_blocking(sys.stderr)
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_LibraryFormatter(render))
+    of_libraries = structlog.stdlib.ProcessorFormatter(processors=[_complete_record, render])
+    handler.setFormatter(of_libraries)
     logging.basicConfig(handlers=[handler], level=level, force=True)
     # Its lines hold query strings, and every request has its line already.
     logging.getLogger("uvicorn.access").disabled = True
@@ -66,6 +69,82 @@ def configure_logging(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=False,
     )
+
+
+class NonBlockingStream:
+    """A pipe or a socket that is written what it takes at once, and the rest with what follows."""
+
+    def __init__(self, descriptor: int, send: Callable[[bytes], int]) -> None:
+        self._descriptor = descriptor
+        self._send = send
+        self._lines: deque[bytes] = deque()
+        """What the reader has yet to take, the first line perhaps in part."""
+        self._size = self._dropped = 0
+        self._lock = threading.Lock()
+        """Held by the thread that writes, so that nothing is sent twice."""
+        atexit.register(self.end)
+
+    def write(self, text: str) -> None:
+        """Write a line, or drop it if too many wait; how many is written in their place."""
+        with self._lock:
+            if self._size > MAX_BACKLOG:
+                self._send_lines()
+            if self._size > MAX_BACKLOG:
+                self._dropped += 1
+                return
+            if self._dropped:
+                text = _dropped_line(self._dropped) + text
+                self._dropped = 0
+            line = text.encode(errors="backslashreplace")
+            self._lines.append(line)
+            self._size += len(line)
+            self._send_lines()
+
+    def flush(self) -> None:
+        """Do nothing: all is written that can be."""
+
+    def end(self) -> None:
+        """Wait a last time for the reader to take the rest."""
+        while self._lines and select.select([], [self._descriptor], [], LAST_WAIT)[1]:
+            with self._lock:
+                self._send_lines()
+
+    def _send_lines(self) -> None:
+        """Send what is taken at once, line by line: no other process's comes between (pipe(7))."""
+        try:
+            while self._lines:
+                line = self._lines[0]
+                sent = self._send(line)
+                self._size -= sent
+                if sent < len(line):
+                    self._lines[0] = line[sent:]
+                else:
+                    self._lines.popleft()
+        except BlockingIOError:
+            return
+        except OSError:  # nobody reads it any more
+            self._lines.clear()
+            self._size = 0
+
+
+def non_blocking(stream: TextIO) -> TextIO | NonBlockingStream:
+    """Return a stream to the same pipe or socket that never waits, and any other stream as it is.
+
+    It stays open until the process ends.
+    """
+    with suppress(OSError, ValueError):  # it has no descriptor, or the system has no way to it
+        descriptor = stream.fileno()
+        mode = os.fstat(descriptor).st_mode
+        if S_ISFIFO(mode):  # opened anew, for the way it is open is shared with other processes
+            own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK)
+            return NonBlockingStream(own, partial(os.write, own))
+        if S_ISSOCK(mode):
+            peer = socket.socket(fileno=os.dup(descriptor))
+            atexit.register(peer.close)
+            return NonBlockingStream(
+                peer.fileno(), lambda data: peer.send(data, socket.MSG_DONTWAIT)
+            )
+    return stream
 
 
 class _Output:
@@ -83,25 +162,9 @@ class _Output:
     debug = info = warning = error = critical = msg
 
 
-class _LibraryFormatter(logging.Formatter):
-    """Writes the lines of the standard library's loggers as our own are written."""
-
-    def __init__(self, render: _Render) -> None:
-        super().__init__()
-        self._render = render
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line of a record."""
-        line: EventDict = {"event": record.getMessage()}
-        if record.exc_info:
-            line["exc_info"] = record.exc_info
-        if record.stack_info:
-            line["stack"] = record.stack_info
-        level = record.levelname.lower()
-        return self._render(record, level, _complete(record, level, line))
-
-
-def _complete(logger: _Named, level: str, line: EventDict) -> EventDict:
+def _complete(
+    logger: _Output | logging.Logger | logging.LogRecord, level: str, line: EventDict
+) -> EventDict:
     """Return a line with what every line has."""
     return {
         **_bound.get(),
@@ -112,14 +175,23 @@ def _complete(logger: _Named, level: str, line: EventDict) -> EventDict:
     }
 
 
-def _render_dropped(render: _Render, count: int) -> str:
+def _complete_record(_: object, level: str, line: EventDict) -> EventDict:
+    """Return the line of a record of the standard library's, by structlog's facts of it."""
+    record: logging.LogRecord = line.pop("_record")
+    del line["_from_structlog"]
+    if "stack_info" in line:
+        line["stack"] = line.pop("stack_info")
+    return _complete(record, level, line)
+
+
+def _dropped_line(count: int) -> str:
     """Return the line that stands for those that nobody was there to read."""
-    logger = _Output(sys.stderr, __name__)
     facts: EventDict = {"event": "Lines were dropped, for nobody read them", "dropped": count}
-    return f"{render(logger, 'warning', _complete(logger, 'warning', facts))}\n"
+    logger = logging.getLogger(__name__)
+    return f"{_render_json(logger, 'warning', _complete(logger, 'warning', facts))}\n"
 
 
-def _render_json(_logger: object, _level: str, line: EventDict, /) -> str:
+def _render_json(_logger: object, _level: str, line: EventDict) -> str:
     """Return a line as JSON, and as ASCII, so that nothing in it ends the line."""
     if "exc_info" in line:
         line = structlog.processors.format_exc_info(None, "", line)
@@ -132,7 +204,7 @@ def _text_renderer() -> _Render:
     """Return what writes for the eye; what a terminal would obey is escaped in any value."""
     console = structlog.dev.ConsoleRenderer(exception_formatter=_traceback, repr_native_str=True)
 
-    def render(logger: object, level: str, line: EventDict, /) -> str:
+    def render(logger: object, level: str, line: EventDict) -> str:
         shown = {"timestamp": rfc3339(line["timestamp"]), "event": printable(str(line["event"]))}
         return console(logger, level, {**line, **shown})
 

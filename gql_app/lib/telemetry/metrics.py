@@ -1,17 +1,28 @@
 """Metrics: what is counted, and how a scraper reads it."""
 
+import fcntl
+import os
 import platform
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import IO, Final, Literal
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Metric,
+    ProcessCollector,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.openmetrics import exposition as openmetrics
-
-from gql_app.lib.telemetry.multiprocess import MultiprocessRegistry
 
 NO_OPERATION: Final = "none"
 """What a request asks for that never became a GraphQL operation."""
@@ -23,8 +34,6 @@ OTHER: Final = "other"
 """What a request comes to if no outcome is known by that name."""
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 """Seconds: from what a small answer takes to what an operation may take at most."""
-_Mode = Literal["livesum", "livemax"]
-"""How the gauges of several processes are put together."""
 _CPU: Final = "process_cpu_seconds"
 _PROCESS_GAUGES: Final = ("process_resident_memory_bytes", "process_open_fds")
 
@@ -53,30 +62,23 @@ class Metrics:
         self._version: Final = version
         prometheus_client.disable_created_metrics()
         self._registry: Final = CollectorRegistry()
-        self._shared: Final = MultiprocessRegistry(folder) if folder else None
+        self._shared: Final = _SharedFolder(folder) if folder else None
         self._process: Final = ProcessCollector(registry=None)
         self._cpu_seconds = 0.0
-        self._counted: Final[dict[tuple[str, str], Counter]] = {}
-        if self._shared:
-            with self._shared.registering():
-                self._make()
-        else:
+        self._counter: Final = lru_cache(128)(self._new_counter)
+        with self._shared.registering() if self._shared else nullcontext():
             self._make()
 
     def request(self, operation: str, outcome: str, seconds: float) -> None:
         """Count a request, by its operation and the outcome that the log has of it."""
-        counter = self._counted.get((operation, outcome)) or self._counter(operation, outcome)
-        counter.inc()
+        self._counter(operation, outcome).inc()
         self._seconds[operation].observe(seconds)
         if outcome != "OK":
             labels = self._labels  # a path that is not there is NOT_FOUND, too, and no refusal
             known = labels.early_refusals if operation == NO_OPERATION else labels.refusals
-            self.refused(code for code in outcome.split() if code in known)
-
-    def refused(self, reasons: Iterable[str]) -> None:
-        """Count what was refused, once for each reason."""
-        for reason in reasons:
-            self._refusals[reason].inc()
+            for code in outcome.split():
+                if code in known:
+                    self._refusals[code].inc()
 
     def signed_in(self, result: str) -> None:
         """Count an attempt to sign in, by how it ended."""
@@ -111,17 +113,11 @@ class Metrics:
             return text, openmetrics.CONTENT_TYPE_LATEST
         return generate_latest(numbers), CONTENT_TYPE_PLAIN_0_0_4
 
-    def _counter(self, operation: str, outcome: str) -> Counter:
-        """Return the counter of what is seldom, or the first of its kind."""
-        key = operation, self._most_severe(outcome)
-        if key not in self._counted:
-            self._counted[key] = self._requests.labels(*key)
-        return self._counted[key]
-
-    def _most_severe(self, outcome: str) -> str:
-        """Return the one part of an outcome that counts."""
+    def _new_counter(self, operation: str, outcome: str) -> Counter:
+        """Return the counter of requests; of an outcome's parts the most severe one counts."""
         parts = outcome.split()
-        return next((each for each in self._labels.outcomes if each in parts), OTHER)
+        severe = next((each for each in self._labels.outcomes if each in parts), OTHER)
+        return self._requests.labels(operation, severe)
 
     def _make(self) -> None:
         labels = self._labels
@@ -158,5 +154,60 @@ class Metrics:
         counter = Counter(f"gql_app_{noun}", words, [label], registry=self._registry)
         return {value: counter.labels(value) for value in values}
 
-    def _gauge(self, name: str, words: str, *labels: str, mode: _Mode = "livesum") -> Gauge:
+    def _gauge(
+        self, name: str, words: str, *labels: str, mode: Literal["livesum", "livemax"] = "livesum"
+    ) -> Gauge:
         return Gauge(name, words, labels, registry=self._registry, multiprocess_mode=mode)
+
+
+class _SharedFolder:
+    """A folder of metrics, in which each process holds a lock for as long as it lives.
+
+    What a process has counted stays when it is gone, be it killed, and is put together with what
+    others had that are gone; its gauges go with it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder: Final = folder
+        self._alive: IO[bytes] | None = None
+
+    @contextmanager
+    def registering(self) -> Iterator[None]:
+        """Make this process's files within the block, in which no other process reads any."""
+        with self._locked():
+            self._alive = (self._folder / f"{os.getpid()}.lock").open("wb")
+            fcntl.flock(self._alive, fcntl.LOCK_EX)
+            yield
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the sums of what all processes have counted."""
+        with self._locked():
+            for lock in self._folder.glob("[0-9]*.lock"):
+                # An id alone may be another process's by now, but not its lock.
+                with lock.open("rb") as file, suppress(BlockingIOError):
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    self._fold_dead_process(lock)
+            collector = MultiProcessCollector(None, str(self._folder))
+            metrics: Iterable[Metric] = collector.collect()
+            return metrics
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self._folder / "all.lock").open("wb") as guard:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            yield
+
+    def _fold_dead_process(self, lock: Path) -> None:
+        """Add up the files of the processes that are gone, so that their number doesn't grow."""
+        for kind in ("counter", "histogram"):
+            left = self._folder / f"{kind}_{lock.stem}.db"
+            if not left.exists():  # it was killed before it could begin
+                continue
+            gone = MmapedDict(str(self._folder / f"{kind}_gone.db"))
+            for key, value, *_ in MmapedDict.read_all_values_from_file(str(left)):
+                gone.write_value(key, gone.read_value(key)[0] + value, 0)
+            gone.close()
+            left.unlink()
+        for gauges in self._folder.glob(f"gauge_*_{lock.stem}.db"):
+            gauges.unlink()
+        lock.unlink()

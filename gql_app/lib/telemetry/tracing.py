@@ -7,25 +7,31 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
-from typing import Final
+from http import HTTPMethod
+from typing import Any, Final
 
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http import trace_exporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import SpanKind, StatusCode, get_current_span
-from starlette.types import ASGIApp
+from opentelemetry.trace import Span, SpanKind, StatusCode, get_current_span, use_span
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from starlette.types import Scope
 
 from gql_app.lib.database import StatementError, Unavailable
-from gql_app.lib.telemetry.http_tracing import TracingMiddleware
+from gql_app.lib.telemetry.logs import bind_log_context
+from gql_app.lib.telemetry.metrics import NO_ANSWER, NO_OPERATION
 
 SHUTDOWN_TIMEOUT: Final = 3
 """Seconds that a collector has to take what is left when the server stops."""
 REPEAT_AFTER: Final = 60
 """Seconds after which a fault of a collector is logged again."""
 _NAME: Final = "gql_app"
+_SERVER_ERROR: Final = 500
+_PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
 class Tracing:
@@ -39,7 +45,7 @@ class Tracing:
     async def sending(self) -> AsyncIterator[None]:
         """Send spans as long as the block lasts; a collector that takes none holds up nothing."""
         log = logging.getLogger(trace_exporter.__name__)
-        log.addFilter(rate := _OncePerMinute())
+        log.addFilter(rate := _once_per_minute())
         self._provider.add_span_processor(BatchSpanProcessor(trace_exporter.OTLPSpanExporter()))
         try:
             yield
@@ -51,9 +57,38 @@ class Tracing:
                 log.warning("Some spans are lost: the collector did not take them in time")
             log.removeFilter(rate)
 
-    def middleware(self, app: ASGIApp) -> TracingMiddleware:
-        """Return the application with a span of each request."""
-        return TracingMiddleware(app, tracer=self.tracer)
+    @contextmanager
+    def request(self, scope: Scope) -> Iterator[Sequence[tuple[bytes, bytes]]]:
+        """Make a span of the block, which answers a request; each line of its log names it.
+
+        Give the headers of the response, by which the client finds it (W3C Trace Context).
+        """
+        known = scope["method"] in HTTPMethod.__members__
+        method = scope["method"] if known else "_OTHER"
+        span = self.tracer.start_span(
+            method if known else "HTTP",
+            context=_client_context(scope),
+            kind=SpanKind.SERVER,
+            attributes={
+                "http.request.method": method,
+                "url.path": scope["path"],
+                "url.scheme": scope["scheme"],
+                "network.protocol.version": scope["http_version"],
+            },
+        )
+        ids = span.get_span_context()
+        if not ids.is_valid:  # OpenTelemetry's own variables have it off
+            yield ()
+            return
+        trace_id, span_id = f"{ids.trace_id:032x}", f"{ids.span_id:016x}"
+        bind_log_context(trace_id=trace_id, span_id=span_id)
+        try:
+            with use_span(span, record_exception=False, set_status_on_exception=False):
+                response = f"00-{trace_id}-{span_id}-{ids.trace_flags:02x}"
+                yield ((b"traceresponse", response.encode()),)
+        finally:
+            _describe(span, scope["state"])
+            span.end()
 
     def statements(self, dialect: str) -> Callable[[str], AbstractContextManager[None]]:
         """Return what makes a span of each statement of a request, below the request's.
@@ -97,6 +132,35 @@ class Tracing:
             span.end()
 
 
+def _client_context(scope: Scope) -> Context:
+    """Return the client's context; of several parents none counts."""
+    headers = scope["headers"]
+    parents = [value for name, value in headers if name == b"traceparent"]
+    states = [value for name, value in headers if name == b"tracestate"]
+    carrier = {"tracestate": b",".join(states).decode("latin-1")} if states else {}
+    if len(parents) == 1:
+        carrier["traceparent"] = parents[0].decode("latin-1")
+    return _PROPAGATOR.extract(carrier, Context())
+
+
+def _describe(span: Span, state: Mapping[str, Any]) -> None:
+    """Set how it came out, as OpenTelemetry's conventions for HTTP and GraphQL have it."""
+    status, kind, facts = state["status"], state.get("kind", NO_OPERATION), state.get("facts", {})
+    if kind != NO_OPERATION:
+        span.update_name(kind)
+        span.set_attribute("graphql.operation.type", kind)
+        if facts.get("operation"):
+            span.set_attribute("graphql.operation.name", facts["operation"])
+    if "outcome" in facts:
+        span.set_attribute("gql_app.outcome", facts["outcome"])
+    span.set_attribute("gql_app.request_id", state["request_id"])
+    if status:
+        span.set_attribute("http.response.status_code", status)
+    if not status or status >= _SERVER_ERROR:
+        span.set_attribute("error.type", str(status) if status else NO_ANSWER)
+        span.set_status(StatusCode.ERROR)
+
+
 def _error_type(error: BaseException) -> str:
     """Return the name of an error's class: the driver's own, where the database raised it."""
     match error:
@@ -115,17 +179,15 @@ def _provider(version: str) -> TracerProvider:
     return TracerProvider(resource=named, shutdown_on_exit=False)
 
 
-class _OncePerMinute(logging.Filter):
-    """Passes each kind of line once a minute, for a collector may be away for days."""
+def _once_per_minute() -> Callable[[logging.LogRecord], bool]:
+    """Return a filter that passes each kind of line once a minute: a collector may be away long."""
+    logged: dict[str, float] = {}
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._logged: dict[str, float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether this line is to be written."""
+    def passes(record: logging.LogRecord) -> bool:
         now = time.monotonic()
-        if now - self._logged.get(record.msg, -REPEAT_AFTER) < REPEAT_AFTER:
+        if now - logged.get(record.msg, -REPEAT_AFTER) < REPEAT_AFTER:
             return False
-        self._logged[record.msg] = now
+        logged[record.msg] = now
         return True
+
+    return passes

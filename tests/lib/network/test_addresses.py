@@ -4,7 +4,7 @@ import pytest
 
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.throttling import Throttle
-from gql_app.lib.network.addresses import Networks, canonical, client_networks, client_of
+from gql_app.lib.network import Networks, canonical, client_networks, client_of
 from tests.laws import MODULES, imported
 
 
@@ -74,7 +74,7 @@ def test_nobody_else_takes_an_address_of_a_client_apart() -> None:
         for name, source in MODULES.items()
         if any(each.startswith("ipaddress.") for each in imported(source))
     }
-    assert takes_apart == {"lib.network.addresses", "lib.setting_types.types", "settings"}
+    assert takes_apart == {"lib.network", "lib.setting_types.types", "settings"}
 
 
 @pytest.mark.parametrize(("given", "kept"), [("::ffff:192.0.2.1", "192.0.2.1"), (None, None)])

@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from gql_app.lib.server import ConnectionLimits, HttpProtocol, Usage
-from gql_app.web.refusals import refuse
+from gql_app.lib.server.connection import ConnectionLimits, Usage
+from gql_app.lib.server.protocol import HttpProtocol
 
 LIMITS = ConnectionLimits(
     connections=10,
@@ -46,7 +46,13 @@ async def connected(app: ASGIApp) -> AsyncIterator[socket.socket]:
     )
     config.load()
     serve = partial(
-        HttpProtocol, config, ServerState(), {}, limits=LIMITS, usage=Usage(), refuse=refuse
+        HttpProtocol,
+        config,
+        ServerState(),
+        {},
+        limits=LIMITS,
+        usage=Usage(),
+        refuse="gql_app.web.middleware:refuse",
     )
     loop = asyncio.get_running_loop()
     async with await loop.create_server(serve, "127.0.0.1", 0) as server:

@@ -2,7 +2,6 @@
 
 import asyncio
 import shlex
-import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +10,7 @@ from time import monotonic
 import pytest
 import uvloop
 
-from gql_app.lib.server.deadline import TICK, Deadline
+from gql_app.lib.server.connection import NEVER, SWEEP_INTERVAL, Connection, Usage
 from tests.peers import ask, connected, post
 from tests.processes import MAIN, PATIENCE, free_port, running_server
 
@@ -38,49 +37,69 @@ def runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
         yield runner
 
 
-@pytest.mark.parametrize("moments", [[0.01], [3600, 0.01], [0.01, 0.05], [0.05, 3600, 0.01]])
+class Waiting(Connection):
+    """A connection that says when it is late."""
+
+    def __init__(self, *moments: float) -> None:
+        super().__init__(timeout=PATIENCE)
+        self.late = asyncio.Event()
+        for moment in moments:
+            self.expect(moment)
+
+    def on_late(self) -> None:
+        """Say so."""
+        self.late.set()
+
+
+class Faulty(Waiting):
+    """A connection that fails when it is late."""
+
+    def on_late(self) -> None:
+        """Fail."""
+        super().on_late()
+        raise LookupError
+
+
+@pytest.mark.parametrize("moments", [[0.01], [3600, 0.01], [0.01, 0.3], [0.3, 3600, 0.01]])
 def test_the_last_moment_that_was_set_counts(runner: asyncio.Runner, moments: list[float]) -> None:
     async def check() -> None:
-        late = asyncio.Event()
-        deadline = Deadline(asyncio.get_running_loop(), late.set)
         started = monotonic()
-        for moment in moments:
-            deadline.set(moment)
-        assert deadline.pending
+        connection = Waiting(*moments)
+        Usage().sweep({connection})
         async with asyncio.timeout(PATIENCE):
-            await late.wait()
-        assert monotonic() - started >= moments[-1] - TICK
-        assert not deadline.pending
+            await connection.late.wait()
+        assert monotonic() - started >= moments[-1]
+        assert connection.due_at == NEVER
 
     runner.run(check())
 
 
 def test_what_was_cleared_is_not_due(runner: asyncio.Runner) -> None:
     async def check() -> None:
-        late, done = asyncio.Event(), asyncio.Event()
-        cleared = Deadline(asyncio.get_running_loop(), late.set)
-        other = Deadline(asyncio.get_running_loop(), done.set)
-        cleared.set(0.01)
-        other.set(0.05)
-        cleared.clear()
-        assert (cleared.pending, other.pending) == (False, True)
+        cleared, other = Waiting(0.01), Waiting(0.05)
+        cleared.due_at = NEVER
+        Usage().sweep({cleared, other})
         async with asyncio.timeout(PATIENCE):
-            await done.wait()
-            assert not late.is_set()
-            cleared.set(0.01)
-            await late.wait()
+            await other.late.wait()
+            assert not cleared.late.is_set()
+            cleared.expect(0.01)
+            await cleared.late.wait()
 
     runner.run(check())
 
 
-def test_what_has_ended_is_held_by_no_timer(runner: asyncio.Runner) -> None:
+def test_deadlines_are_looked_at_as_long_as_there_are_connections(runner: asyncio.Runner) -> None:
     async def check() -> None:
-        deadline = Deadline(asyncio.get_running_loop(), lambda: None)
-        deadline.set(3600)
-        deadline.end()
-        assert not deadline.pending
-        gone = weakref.ref(deadline)
-        del deadline
-        assert gone() is None
+        usage = Usage()
+        connections: set[Waiting] = {Faulty(0.01)}
+        usage.sweep(connections)
+        async with asyncio.timeout(PATIENCE):
+            for connection in (*connections, Waiting(0.01), Waiting(0.01)):
+                connections.add(connection)
+                await connection.late.wait()  # the fault of another ends no sweep
+        assert usage.timer
+        connections.clear()
+        await asyncio.sleep(2 * SWEEP_INTERVAL)
+        assert usage.timer is None
 
     runner.run(check())

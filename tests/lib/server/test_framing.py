@@ -2,7 +2,7 @@
 
 import pytest
 
-from gql_app.lib.server.framing import BadRequest, check_framing
+from gql_app.lib.server.parser import BadRequest, check_framing
 from tests.peers import ANSWER, HELLO, LAST, ask, chunked, head, post
 from tests.processes import Server
 

@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from gql_app.lib.server import ConnectionLimits, HttpProtocol, Usage
-from gql_app.web.refusals import refuse
+from gql_app.lib.server.connection import ConnectionLimits, Usage
+from gql_app.lib.server.protocol import HttpProtocol
 from gql_app.web.responses import refusal
 from tests.peers import HELLO, LAST, ask, chunked, connected, head, post, statuses
 from tests.processes import PATIENCE, Server, free_port, serving
@@ -87,7 +87,13 @@ async def _listening(app: object) -> AsyncIterator[Served]:
         connections_per_address=100,
     )
     make = partial(
-        HttpProtocol, config, ServerState(), {}, limits=limits, usage=usage, refuse=refuse
+        HttpProtocol,
+        config,
+        ServerState(),
+        {},
+        limits=limits,
+        usage=usage,
+        refuse="gql_app.web.middleware:refuse",
     )
     loop = asyncio.get_running_loop()
     async with await loop.create_server(make, "127.0.0.1", 0) as server:

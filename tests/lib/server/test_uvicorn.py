@@ -11,9 +11,9 @@ from typing import cast
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from gql_app.lib.server import HttpProtocol, Usage
+from gql_app.lib.server.connection import Usage
+from gql_app.lib.server.protocol import HttpProtocol
 from gql_app.lib.server.serving import Server
-from gql_app.web.refusals import refuse
 from tests.lib.server.in_process import LIMITS, all_said, ask
 from tests.processes import PATIENCE
 
@@ -45,7 +45,9 @@ class App:
 @asynccontextmanager
 async def running(app: App) -> AsyncIterator[tuple[Server, tuple[str, int]]]:
     """Run uvicorn with the protocol, and stop it as a signal does."""
-    protocol = partial(HttpProtocol, limits=LIMITS, usage=Usage(), refuse=refuse)
+    protocol = partial(
+        HttpProtocol, limits=LIMITS, usage=Usage(), refuse="gql_app.web.middleware:refuse"
+    )
     config = uvicorn.Config(
         app,
         http=cast("type[asyncio.Protocol]", protocol),

@@ -5,24 +5,20 @@ import os
 import shlex
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from gql_app.lib.telemetry.nonblocking import MAX_BACKLOG, NonBlockingStream, non_blocking
+from gql_app.lib.telemetry.logs import MAX_BACKLOG, NonBlockingStream, non_blocking
 from tests.peers import connected, post
 from tests.processes import MAIN, free_port, running_server
 
 LINE = "x" * 999 + "\n"
 MANY = 2 * MAX_BACKLOG // len(LINE)
 Read = Callable[[], str]
-
-
-def note(count: int) -> str:
-    """Write what stands for lines that were dropped."""
-    return f"{count} dropped\n"
 
 
 @pytest.fixture(params=["pipe", "socket"])
@@ -36,7 +32,7 @@ def stalled(request: pytest.FixtureRequest) -> Iterator[tuple[NonBlockingStream,
             reader, writer = (each.detach() for each in ends)
         os.set_blocking(reader, False)
         opened.callback(os.close, reader)
-        sink = non_blocking(opened.enter_context(os.fdopen(writer, "w")), note)
+        sink = non_blocking(opened.enter_context(os.fdopen(writer, "w")))
         assert isinstance(sink, NonBlockingStream)
 
         def read() -> str:
@@ -65,7 +61,7 @@ def test_reader_that_stalls_is_not_waited_for_and_told_what_it_missed(
     seen += read()
     lines = seen.splitlines(keepends=True)
     [told] = [line for line in lines if line != LINE]
-    dropped = int(told.removesuffix(" dropped\n"))
+    dropped = json.loads(told)["dropped"]
     assert 0 < dropped < MANY
     assert lines.index(told) > MAX_BACKLOG // len(LINE)
 
@@ -84,9 +80,53 @@ def test_reader_has_a_last_chance_when_the_process_ends(
     assert seen == LINE * count
 
 
+def test_lines_of_processes_that_share_a_stalled_pipe_are_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gql_app.lib.telemetry.logs.LAST_WAIT", 0)
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    with os.fdopen(writer, "w") as shared, os.fdopen(reader, "rb") as pipe:
+        sinks = [non_blocking(shared) for _ in range(2)]
+        written = [f"{number} {'x' * (number % 300)}\n" for number in range(2_000)]
+        for number, line in enumerate(written):
+            sinks[number % 2].write(line)
+        seen = b""
+        while some := pipe.read():
+            seen += some
+            for sink in sinks:
+                assert isinstance(sink, NonBlockingStream)
+                sink.end()
+    assert sorted(seen.decode().splitlines(keepends=True)) == sorted(written)
+
+
+def test_lines_of_threads_are_written_once_each(
+    stalled: tuple[NonBlockingStream, Read], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gql_app.lib.telemetry.logs.LAST_WAIT", 0)
+    sink, read = stalled
+
+    def write(name: int) -> None:
+        for number in range(2_000):
+            sink.write(f"{name} {number} {'x' * 100}\n")
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    seen = ""
+    while any(thread.is_alive() for thread in threads):
+        seen += read()
+    sink.end()
+    while some := read():
+        seen += some
+        sink.end()
+    lines = seen.splitlines()
+    assert len(lines) == len(set(lines)) == 8_000
+
+
 def test_stream_that_is_neither_is_written_as_ever(tmp_path: Path) -> None:
     with (tmp_path / "log").open("w", encoding="utf-8") as file:
-        assert non_blocking(file, note) is file
+        assert non_blocking(file) is file
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -7,8 +7,7 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from gql_app.lib.network import Networks
-from gql_app.lib.server import ProxyHeadersMiddleware
+from gql_app.lib.network import Networks, apply_forwarded
 from gql_app.settings import Settings
 from tests.api import running
 
@@ -16,17 +15,15 @@ PEER, CLIENT, OTHER = "192.0.2.1", "203.0.113.9", "198.51.100.7"
 LOGIN = 'mutation { login(email: "ada@example.com", password: "wrong") { errors { code } } }'
 
 
-async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer who the client is, and by which scheme it came."""
-    client = scope["client"] and scope["client"][0]
-    await JSONResponse([client, scope["scheme"]])(scope, receive, send)
-
-
 async def seen(
     trusted: str, *forwarded: str, peer: str = PEER, proto: Sequence[str] = ()
 ) -> list[str]:
-    """Tell what is seen of a client."""
-    app = ProxyHeadersMiddleware(echo, trusted=Networks.of(trusted))
+    """Tell what is seen of a client, and the scheme by which it came."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        apply_forwarded(scope, Networks.of(trusted))
+        await JSONResponse([scope["client"][0], scope["scheme"]])(scope, receive, send)
+
     transport = httpx.ASGITransport(app, client=(peer, 1234))
     headers = [("x-forwarded-for", each) for each in forwarded]
     headers += [("x-forwarded-proto", each) for each in proto]
