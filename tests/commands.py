@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from gql_app.cli import run
+from gql_app.cli import command_line, run
 from tests.processes import environment
 
 
@@ -26,7 +26,7 @@ def run_here(*arguments: str, folder: Path, **settings: str) -> CompletedProcess
 
     def command() -> None:
         try:
-            run()
+            run(command_line(arguments))
         except SystemExit as end:
             done.returncode = int(end.code or 0)
         except BaseException as error:  # noqa: BLE001 — told to the test below

@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gql_app.db import tables
 from gql_app.db.migrations.comparing import indexes_of
 from gql_app.db.tables import REVISION
-from gql_app.errors import Unavailable
+from gql_app.lib.database import Unavailable
 from tests.databases import alembic_config, migrated_sqlite, postgres_server
 
 USAGE: Final = 'What does it do? make migration NAME="What it does"'

@@ -8,8 +8,7 @@ from sqlalchemy import select
 
 from gql_app.accounts import audit, sessions
 from gql_app.db.tables import AuditRow
-from gql_app.errors import Unavailable
-from gql_app.lib.database import Database
+from gql_app.lib.database import Database, Unavailable
 from tests.commands import output_here, run_here
 from tests.conftest import SECRET, SetClock
 from tests.people import LIFETIMES, NOWHERE, add_customer

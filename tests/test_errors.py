@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from gql_app import errors
-from gql_app.errors import Fault, GqlAppError, Unavailable, UserErrorCode
-from gql_app.lib.database import Busy
+from gql_app.errors import Fault, GqlAppError, UserErrorCode
+from gql_app.lib.database import Busy, Unavailable
 from gql_app.lib.database.errors import CommitOutcomeUnknown, Conflict, Full
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -57,7 +57,7 @@ def test_docstring_draws_the_family_as_it_is() -> None:
             errors.AdminRequired(),
             {"code": "FORBIDDEN", "reason": "ADMIN_REQUIRED", "required": "admin"},
         ),
-        (errors.Unavailable(), {"code": "SERVICE_UNAVAILABLE", "retryAfter": 1}),
+        (Unavailable(), {"code": "SERVICE_UNAVAILABLE", "retryAfter": 1}),
         (
             CommitOutcomeUnknown(),
             {"code": "SERVICE_UNAVAILABLE", "retryAfter": 1, "mayBeDone": True},
@@ -84,7 +84,7 @@ def test_message_tells_what_happened_and_what_to_do_next(message: str) -> None:
 
 
 async def test_log_is_told_what_made_the_database_unavailable() -> None:
-    why = errors.Unavailable()
+    why = Unavailable()
     try:
         async with asyncio.timeout(0):
             await asyncio.sleep(1)
@@ -93,7 +93,7 @@ async def test_log_is_told_what_made_the_database_unavailable() -> None:
     assert why.cause == "TimeoutError: "
     why.__cause__ = OSError("nobody there")
     assert why.cause == "OSError: nobody there"
-    assert errors.Unavailable().cause.startswith("Unavailable: The database")
+    assert Unavailable().cause.startswith("Unavailable: The database")
 
 
 def test_rejection_says_all_that_is_to_be_mended() -> None:

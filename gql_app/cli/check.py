@@ -18,13 +18,13 @@ from gql_app.cli import backfill, samples
 from gql_app.cli.console import out, unless_empty
 from gql_app.cli.database import opened
 from gql_app.db import readiness
-from gql_app.lib.database import Database, Reader, clock_skew, in_the_clear, sqlite_file, tls_advice
+from gql_app.lib.database import Database, Reader, clock_skew, in_the_clear, tls_advice
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring import NEW_RSA_BITS, guessable, is_pattern, is_short
 from gql_app.lib.network import is_loopback
 from gql_app.lib.outbox import clear_text
-from gql_app.resources import kept_beside, key_store
+from gql_app.security.key_store import kept_beside, key_store
 from gql_app.security.passwords import Passwords
 from gql_app.settings import NO_CLIENT_LIMIT, PREFIX, Settings, unknown_variables
 
@@ -81,8 +81,8 @@ def check(
         sys.stdout.write(json.dumps({"findings": [asdict(each) for each in to_mend]}) + "\n")
     else:
         for each in to_mend:
-            out.print(f"{each.code}: {each.message} {each.remedy}")
-        out.print("Nothing to mend." if not to_mend else f"To mend: {len(to_mend)}.")
+            out(f"{each.code}: {each.message} {each.remedy}")
+        out("Nothing to mend." if not to_mend else f"To mend: {len(to_mend)}.")
     if to_mend:
         sys.exit(1)
 
@@ -119,7 +119,7 @@ def _keys(chosen: Settings) -> Iterator[Finding]:
                 f"{PREFIX}{name} reads like something that can be guessed.",
                 "Make one with: openssl rand -base64 48",
             )
-    if not chosen.secret_bytes and not kept_beside(sqlite_file(chosen.database_url)).exists():
+    if not chosen.secret_bytes and not kept_beside(chosen.sqlite_file).exists():
         return  # an SQLite file that was never served has no key yet
     try:
         store = key_store(chosen)
@@ -143,7 +143,7 @@ def _faults(why: CannotStart) -> Iterator[Finding]:
 def _files(chosen: Settings) -> Iterator[Finding]:
     files: list[tuple[str, Path]] = []
     if chosen.on_sqlite:
-        file = sqlite_file(chosen.database_url)
+        file = chosen.sqlite_file
         files.append(("exposed-database", file))
         if chosen.secret_bytes is None:
             files.append(("exposed-key", kept_beside(file)))
@@ -243,7 +243,7 @@ def _operation(deployment: Deployment) -> Iterator[Finding]:
 
 async def _database(chosen: Settings) -> AsyncIterator[Finding]:
     migrate = Finding("pending-migrations", "The database is not up to date.", "Run: migrate")
-    if chosen.on_sqlite and not sqlite_file(chosen.database_url).exists():
+    if chosen.on_sqlite and not chosen.sqlite_file.exists():
         yield migrate
         return
     if not chosen.on_sqlite and in_the_clear(chosen.database_url):

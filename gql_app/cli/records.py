@@ -18,6 +18,7 @@ import typer
 from gql_app.cli.console import fail
 from gql_app.errors import Fault, UserErrorCode
 from gql_app.lib.clock import rfc3339
+from gql_app.lib.faults import OperatorError
 
 FIELDS: Final = (
     "id",
@@ -69,10 +70,6 @@ Named = Annotated[Format | None, typer.Option("--format", help="Unless the file'
 """The option that names a format."""
 
 
-class Unreadable(Exception):
-    """A file that can't be parted into lines of customers."""
-
-
 class Source:
     """A file that is read line by line, and how far that is."""
 
@@ -84,12 +81,12 @@ class Source:
         """Bytes that were read."""
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the lines. Raises Unreadable at one without end."""
+        """Yield the lines. Raises OperatorError at one without end."""
         number = 0
         while line := self._file.readline(LONGEST_LINE + 1):
             number += 1
             if len(line) > LONGEST_LINE:
-                raise Unreadable(f"Line {number} is longer than {LONGEST_LINE} bytes.")  # noqa: EM102, TRY003
+                raise OperatorError([f"Line {number} is longer than {LONGEST_LINE} bytes."])
             self.done += len(line)
             yield line.removeprefix(_BOM) if number == 1 else line
 
@@ -106,16 +103,15 @@ def file_errors() -> Iterator[None]:
 
 
 def format_of(file: str, named: Format | None) -> Format:
-    """Return the format that is named, or that of the file's ending. Raises Unreadable."""
+    """Return the format that is named, or that of the file's ending. Raises OperatorError."""
     ending = _ENDINGS.get(PurePath(file).suffix.lower())
     if named is None and ending is None:
-        message = "Name the format: --format csv, or --format jsonl."
-        raise Unreadable(message)
+        raise OperatorError(["Name the format: --format csv, or --format jsonl."])
     return named or Format(str(ending))
 
 
 def read(source: Source, form: Format) -> Iterator[Record | Refused]:
-    """Yield the records of a file, and the lines that are none. Raises Unreadable."""
+    """Yield the records of a file, and the lines that are none. Raises OperatorError."""
     return _read_csv(source) if form is Format.CSV else _read_json(source)
 
 
@@ -133,29 +129,28 @@ def _read_csv(source: Source) -> Iterator[Record | Refused]:
     """Yield the lines under a header, which names the columns in any order."""
     lines = (line.decode(errors="surrogateescape") for line in source.lines())
     rows = csv.reader(lines, strict=True)
-    try:
-        header = _header(next(rows))
-    except StopIteration:
-        message = "There is no header."
-        raise Unreadable(message) from None
-    except csv.Error as why:
-        message = f"The header is no CSV: {why}."
-        raise Unreadable(message) from None
+    header: list[str] = []
     while True:
-        first = rows.line_num + 1
+        line = rows.line_num + 1
         try:
             cells = next(rows)
         except StopIteration:
-            return
+            break
         except csv.Error as why:
-            yield _refuse(first, f"This is no CSV: {why}.")
-        else:
-            if cells:
-                yield _record(first, header, cells)
+            if not header:
+                raise OperatorError([f"The header is no CSV: {why}."]) from None
+            yield _refuse(line, f"This is no CSV: {why}.")
+            continue
+        if not header:
+            header = _header(cells)
+        elif cells:
+            yield _record(line, header, cells)
+    if not header:
+        raise OperatorError(["There is no header."])
 
 
 def _header(cells: Sequence[str]) -> list[str]:
-    """Return the names of a header. Raises Unreadable."""
+    """Return the names of a header. Raises OperatorError."""
     names = [cell.strip() for cell in cells]
     faults = [
         _unknown(name, f"column {at}") for at, name in enumerate(names, 1) if name not in FIELDS
@@ -163,7 +158,7 @@ def _header(cells: Sequence[str]) -> list[str]:
     faults += [f"{name} is there twice." for name in FIELDS if names.count(name) > 1]
     faults += [f"{name} is missing." for name in FIELDS if name in REQUIRED - set(names)]
     if faults:
-        raise Unreadable(" ".join(["The header won't do.", *faults, _KNOWN]))
+        raise OperatorError([" ".join(["The header won't do.", *faults, _KNOWN])])
     return names
 
 

@@ -21,10 +21,9 @@ from gql_app.errors import (
     TokenRevoked,
     TooManyAttempts,
     Unauthenticated,
-    Unavailable,
     UserErrorCode,
 )
-from gql_app.lib.database import Database, Transaction
+from gql_app.lib.database import Database, Transaction, Unavailable
 from gql_app.lib.engine import Document
 from gql_app.lib.pagination import InvalidArgument, QueryReader
 from gql_app.lib.throttling import Limit

@@ -9,7 +9,8 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 
-from gql_app.errors import Refusal, Unavailable
+from gql_app.errors import Refusal
+from gql_app.lib.database import Unavailable
 from gql_app.lib.engine import DATE_TIME, Schema, client_errors
 from gql_app.lib.pagination import InvalidArgument
 from gql_app.lib.telemetry import get_logger

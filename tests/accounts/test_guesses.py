@@ -10,8 +10,7 @@ from structlog.testing import capture_logs
 from gql_app.accounts import audit
 from gql_app.accounts.audit import GUESS_INTERVAL, MAX_GUESS_COUNTS, Action, Guesses, Origin
 from gql_app.db.tables import AuditRow
-from gql_app.errors import Unavailable
-from gql_app.lib.database import Database, StatementError
+from gql_app.lib.database import Database, StatementError, Unavailable
 from gql_app.lib.ids import new_id
 
 ADA = new_id()

@@ -5,7 +5,6 @@ from gql_app.lib.database.errors import (
     Busy,
     IntegrityViolation,
     StatementError,
-    Unavailable,
     unavailable,
 )
 from gql_app.lib.database.probing import SharedResult
@@ -23,6 +22,7 @@ from gql_app.lib.database.statements import (
 )
 from gql_app.lib.database.transaction import Reader, Transaction
 from gql_app.lib.database.types import Moment, check_metadata
+from gql_app.lib.faults import Unavailable
 
 __all__ = [
     "SSL_MODES",

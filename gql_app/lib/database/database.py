@@ -8,7 +8,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import make_url
 
-from gql_app.lib.database.errors import Conflict, ConnectionLost, Unavailable
+from gql_app.lib.database.errors import Conflict, ConnectionLost
 from gql_app.lib.database.pool import Connection, Pool
 from gql_app.lib.database.postgresql import PostgresConnection
 from gql_app.lib.database.probing import PROBE_TIMEOUT, within
@@ -18,6 +18,7 @@ from gql_app.lib.database.slots import PoolSlots
 from gql_app.lib.database.sqlite import BUSY_TIMEOUT, SqliteConnection, sqlite_file
 from gql_app.lib.database.statements import Query, compiled
 from gql_app.lib.database.transaction import Observer, Reader, Transaction
+from gql_app.lib.faults import Unavailable
 
 CONNECTIONS: Final = 10
 """Connections that one process reads with; as many again write."""

@@ -11,11 +11,11 @@ from gql_app.lib.database.errors import (
     CommitOutcomeUnknown,
     ConnectionClosed,
     ConnectionLost,
-    Unavailable,
     translate,
     unavailable,
 )
 from gql_app.lib.database.servers import CONNECT_TIMEOUT, Servers
+from gql_app.lib.faults import Unavailable
 
 R = TypeVar("R")
 Rows: TypeAlias = list[asyncpg.Record]
