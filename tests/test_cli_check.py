@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy import update
 
 from gql_app.cli import samples
-from gql_app.cli.check import Deployment, findings
+from gql_app.cli.check import findings
 from gql_app.db.tables import CustomerRow
 from gql_app.lib import clock
 from gql_app.lib.database import Database
@@ -114,7 +114,7 @@ def test_looking_makes_nothing(tmp_path: Path, good: dict[str, str]) -> None:
 async def found(given: dict[str, str], host: str = "127.0.0.1", machines: int = 1) -> list[str]:
     """Look a deployment over in this process, and tell the codes of what is found."""
     settings = Settings.model_validate(given)
-    return [each.code for each in await findings(Deployment(settings, host, machines))]
+    return [each.code for each in await findings(settings, host, machines)]
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ async def test_clock_that_is_not_the_databases(
 ) -> None:
     set_clock(clock.later(clock.now(), hours * 3600))
     settings = Settings(database_url=postgresql_url, secret_key=RANDOM, smtp_url="smtp://mail")
-    (finding,) = await findings(Deployment(settings, "127.0.0.1", 1))
+    (finding,) = await findings(settings, "127.0.0.1", 1)
     assert finding.code == "clock-skew"
     assert words in finding.message
     assert "36" in finding.message

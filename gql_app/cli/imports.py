@@ -59,13 +59,12 @@ class _Tally:
         self.lines += lines
         self.refused += len({each.line for each in refused})
         self.reasons += len(refused)
-        for each in refused[: SHOWN - len(self.shown)]:
-            field = f", {each.fault.field}" if each.fault.field else ""
-            self.shown.append(f"line {each.line}{field}: {each.fault.message}")
-        for each in refused:
-            fault = {"field": each.fault.field, "code": each.fault.code, "why": each.fault.message}
-            line = json.dumps({"line": each.line, **fault}, ensure_ascii=False)
-            self._report.write(line.encode() + b"\n")
+        for line, fault in refused:
+            if len(self.shown) < SHOWN:
+                field = f", {fault.field}" if fault.field else ""
+                self.shown.append(f"line {line}{field}: {fault.message}")
+            told = {"line": line, "field": fault.field, "code": fault.code, "why": fault.message}
+            self._report.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")
 
     def fail(self) -> NoReturn:
         """Print that nothing is imported, and why, and exit."""

@@ -6,12 +6,11 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from io import StringIO
 from pathlib import PurePath
-from typing import Annotated, BinaryIO, Final
+from typing import Annotated, BinaryIO, Final, NamedTuple, TypeAlias
 
 import typer
 
@@ -50,22 +49,22 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """The values of a line: text, or true and false; None and empty say nothing."""
 
     line: int
     values: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """A line that is not taken, and one reason of it."""
 
     line: int
     fault: Fault
 
 
+_Found: TypeAlias = Mapping[str, object] | str
+"""The values of a line, or why it has none."""
 Named = Annotated[Format | None, typer.Option("--format", help="Unless the file's ending tells.")]
 """The option that names a format."""
 
@@ -112,7 +111,11 @@ def format_of(file: str, named: Format | None) -> Format:
 
 def read(source: Source, form: Format) -> Iterator[Record | Refused]:
     """Yield the records of a file, and the lines that are none. Raises OperatorError."""
-    return _read_csv(source) if form is Format.CSV else _read_json(source)
+    for line, found in _read_csv(source) if form is Format.CSV else _read_json(source):
+        if isinstance(found, str):
+            yield Refused(line, Fault(UserErrorCode.INVALID, found))
+        else:
+            yield Record(line, found)
 
 
 def writer(
@@ -125,7 +128,7 @@ def writer(
     return lambda values: write(_json_line(dict(zip(fields, values, strict=True))))
 
 
-def _read_csv(source: Source) -> Iterator[Record | Refused]:
+def _read_csv(source: Source) -> Iterator[tuple[int, _Found]]:
     """Yield the lines under a header, which names the columns in any order."""
     lines = (line.decode(errors="surrogateescape") for line in source.lines())
     rows = csv.reader(lines, strict=True)
@@ -139,12 +142,12 @@ def _read_csv(source: Source) -> Iterator[Record | Refused]:
         except csv.Error as why:
             if not header:
                 raise OperatorError([f"The header is no CSV: {why}."]) from None
-            yield _refuse(line, f"This is no CSV: {why}.")
+            yield line, f"This is no CSV: {why}."
             continue
         if not header:
             header = _header(cells)
         elif cells:
-            yield _record(line, header, cells)
+            yield line, _record(header, cells)
     if not header:
         raise OperatorError(["There is no header."])
 
@@ -162,45 +165,40 @@ def _header(cells: Sequence[str]) -> list[str]:
     return names
 
 
-def _record(line: int, header: Sequence[str], cells: Sequence[str]) -> Record | Refused:
+def _record(header: Sequence[str], cells: Sequence[str]) -> _Found:
     if len(cells) != len(header):
-        return _refuse(line, f"There are {len(cells)} values, where the header has {len(header)}.")
+        return f"There are {len(cells)} values, where the header has {len(header)}."
     try:
         "".join(cells).encode()
     except UnicodeEncodeError:
-        return _refuse(line, "This is not UTF-8.")
-    return Record(line, dict(zip(header, cells, strict=True)))
+        return "This is not UTF-8."
+    return dict(zip(header, cells, strict=True))
 
 
-def _read_json(source: Source) -> Iterator[Record | Refused]:
+def _read_json(source: Source) -> Iterator[tuple[int, _Found]]:
     """Yield the object of each line that isn't empty."""
-    for number, line in enumerate(source.lines(), 1):
-        if line.isspace():
-            continue
-        try:
-            pairs = json.loads(line.decode(), object_pairs_hook=_Pairs)
-        except UnicodeDecodeError:
-            yield _refuse(number, "This is not UTF-8.")
-        except (ValueError, RecursionError):
-            yield _refuse(number, "This is no JSON.")
-        else:
-            yield _object(number, pairs)
+    lines = enumerate(source.lines(), 1)
+    return ((number, _object(line)) for number, line in lines if not line.isspace())
 
 
 class _Pairs(list[tuple[str, object]]):
     """A JSON object as it was written, where a name may be there twice."""
 
 
-def _object(line: int, pairs: object) -> Record | Refused:
+def _object(line: bytes) -> _Found:
+    try:
+        pairs = json.loads(line.decode(), object_pairs_hook=_Pairs)
+    except UnicodeDecodeError:
+        return "This is not UTF-8."
+    except (ValueError, RecursionError):
+        return "This is no JSON."
     if not isinstance(pairs, _Pairs):
-        return _refuse(line, "This is no JSON object.")
+        return "This is no JSON object."
     values = dict(pairs)
     unknown = [_unknown(name, "a name") for name in values if name not in FIELDS]
     if unknown:
-        return _refuse(line, f"{unknown[0]} {_KNOWN}")
-    if len(values) < len(pairs):
-        return _refuse(line, "A name is there twice.")
-    return Record(line, values)
+        return f"{unknown[0]} {_KNOWN}"
+    return "A name is there twice." if len(values) < len(pairs) else values
 
 
 _KNOWN: Final = f"Known are {', '.join(FIELDS)}."
@@ -209,10 +207,6 @@ _KNOWN: Final = f"Known are {', '.join(FIELDS)}."
 def _unknown(name: str, place: str) -> str:
     """Return what is unknown, but its place alone if it might be a secret in the wrong place."""
     return f"{name if _HARMLESS.fullmatch(name) else place} is unknown."
-
-
-def _refuse(line: int, message: str) -> Refused:
-    return Refused(line, Fault(UserErrorCode.INVALID, message))
 
 
 def _csv_line(cells: Iterable[object]) -> bytes:
