@@ -14,7 +14,7 @@ from tests.commands import output_here, run_here
 from tests.conftest import SECRET
 from tests.databases import Postgres, copied_sqlite
 from tests.people import PASSWORD, add_customer
-from tests.processes import MAIN, ROOT, free_port, output_of, run, run_main, typing
+from tests.processes import MAIN, ROOT, free_port, output_of, run, typing
 from tests.rows import value
 
 LOGIN = """
@@ -70,7 +70,7 @@ def test_a_schema_that_differs_is_noticed(tmp_path: Path) -> None:
     file.write_bytes((ROOT / "schema.graphql").read_bytes())
     assert output_of("export-schema", "--check", folder=tmp_path) == ""
     file.write_bytes(file.read_bytes() + b"\n")
-    done = run_main("export-schema", "--check", folder=tmp_path)
+    done = run_here("export-schema", "--check", folder=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert "make schema" in done.stderr
 
@@ -140,7 +140,7 @@ async def test_seed_adds_as_many_customers_as_asked_for(database_url: str, tmp_p
 @pytest.mark.parametrize("command", [["migrate"], ["serve"]])
 def test_an_unreachable_database_is_told_in_words(tmp_path: Path, command: list[str]) -> None:
     url = f"postgresql://nobody:hunter2@127.0.0.1:{free_port()}/nothing"
-    done = run_main(*command, folder=tmp_path, database_url=url, secret_key=SECRET)
+    done = run_here(*command, folder=tmp_path, database_url=url, secret_key=SECRET)
     assert (done.returncode, done.stdout) == (1, "")
     assert "GQL_APP_DATABASE_URL" in done.stderr
     assert "hunter2" not in done.stderr
@@ -150,7 +150,7 @@ def test_an_unmigrated_postgresql_is_told_how_to_migrate(
     postgres: Postgres, tmp_path: Path
 ) -> None:
     with postgres.copied("template1") as url:
-        done = run_main("serve", folder=tmp_path, database_url=url, secret_key=SECRET)
+        done = run_here("serve", folder=tmp_path, database_url=url, secret_key=SECRET)
     assert (done.returncode, done.stdout) == (1, "")
     assert "Run: gql-app migrate" in done.stderr
 
@@ -196,7 +196,7 @@ async def test_the_demo_keeps_off_customers_who_are_not_its_own(
     database = Database(sqlite_url)
     await add_customer(database, "Ada Plain")
     await database.close()
-    done = run_main("serve", "--demo", folder=tmp_path, database_url=sqlite_url)
+    done = run_here("serve", "--demo", folder=tmp_path, database_url=sqlite_url)
     assert (done.returncode, done.stdout) == (2, "")
     assert "--demo" in done.stderr
     assert await count(sqlite_url, "*") == 1

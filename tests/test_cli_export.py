@@ -80,20 +80,18 @@ async def test_export_is_written_as_the_standards_have_it(
 ) -> None:
     row = customer('Ada "=1+1", of Zürich', "ada@example.com")
     await store(database, [row])
-    told = [
-        subprocess.check_output(  # noqa: S603, ASYNC221 — our own program, with nothing beside it
-            [*MAIN, "export", "-", "--format", named],
-            cwd=tmp_path,
-            env=environment(database_url=database_url) | {"LC_ALL": "C", "PYTHONUTF8": "0"},
-        ).decode()
-        for named in ("csv", "jsonl")
-    ]
+    told = subprocess.check_output(  # noqa: S603, ASYNC221 — our own program, with nothing beside it
+        [*MAIN, "export", "-", "--format", "csv"],
+        cwd=tmp_path,
+        env=environment(database_url=database_url) | {"LC_ALL": "C", "PYTHONUTF8": "0"},
+    ).decode()
     moment = "2030-01-31T12:00:00.123456Z"
-    assert told[0] == (
+    assert told == (
         "id,name,email,phone,is_admin,is_active,created_at,updated_at\r\n"
         f'{row.id},"Ada ""=1+1"", of Zürich",ada@example.com,,false,true,{moment},{moment}\r\n'
     )
-    assert json.loads(told[1]) == {
+    lines = ("export", "-", "--format", "jsonl")
+    assert json.loads(output_here(*lines, folder=tmp_path, database_url=database_url)) == {
         "id": str(row.id),
         "name": 'Ada "=1+1", of Zürich',
         "email": "ada@example.com",
