@@ -73,7 +73,7 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
         module, _, function = place.partition(".")
         if name != asked:
             told = None if asked in COMMANDS else _docstring(module, function)
-            cli.command(name, help=told)(_not_asked_for)
+            cli.command(name, help=told)(lambda: None)  # which stands for it in the list of all
             continue
         command = getattr(import_module(f"{__name__}.{module}"), function)
         if isinstance(command, typer.Typer):
@@ -89,7 +89,3 @@ def _docstring(module: str, function: str) -> str | None:
     tree = ast.parse(source)
     functions = (each for each in tree.body if isinstance(each, ast.FunctionDef))
     return ast.get_docstring(next((each for each in functions if each.name == function), tree))
-
-
-def _not_asked_for() -> None:
-    """Stand for a command in the list of all."""

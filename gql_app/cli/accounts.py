@@ -117,7 +117,7 @@ async def _seed(database: Database, count: int, password_hash: str) -> None:
     with bar("Customers", count) as advance:
         for rows in samples.batches(count, password_hash=password_hash):
             async with database.transaction() as db:
-                await samples.insert_samples(db, rows)
+                await db.execute_many(samples.INSERT, rows)
                 if not done:
                     await audit.record(db, Action.CUSTOMERS_SEEDED, Origin(), times=count)
             done += len(rows)
