@@ -12,7 +12,7 @@
     └── Rejected                a mutation is refused: the payload's `errors`
         └── TooManyAttempts     with the seconds to wait
 
-Unavailable is lib.faults': SERVICE_UNAVAILABLE, with the seconds to wait. It and each
+Unavailable is of lib.faults: SERVICE_UNAVAILABLE, with the seconds to wait. It and each
 refusal carry an `extensions` dictionary, which graphql-core lifts into the GraphQL error unaided.
 """
 

@@ -1,11 +1,13 @@
 """The command line: what each command does, and its exit status."""
 
+import re
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from gql_app import __version__
+from gql_app.cli import COMMANDS
 from gql_app.db.readiness import revision
 from gql_app.lib.database import Database
 from gql_app.settings import Settings
@@ -58,6 +60,18 @@ def test_version_is_printed_by_a_program_that_keeps_what_it_imports(tmp_path: Pa
     done = run([MAIN[0], "-c", f"{told}; {program}", "version"], tmp_path)
     assert done.stdout == f"{__version__}\nTrue\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_list_of_commands_says_of_each_what_it_says_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    listed = re.findall(
+        r"^│ (\S+) +(.+?) +│$", output_here("--help", folder=tmp_path), re.MULTILINE
+    )
+    for name in COMMANDS:
+        assert dict(listed)[name] in output_here(name, "--help", folder=tmp_path)
+    assert [name for name, _ in listed] == ["--help", *COMMANDS]
 
 
 def test_the_printed_schema_is_the_one_kept(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, bindparam, exists, select, update
+from sqlalchemy import Integer, Text, Uuid, bindparam, exists, select, update
 from sqlalchemy.orm import aliased
 
 from gql_app.accounts.records import columns
@@ -40,11 +40,9 @@ class _Keys(NamedTuple):
         return canonical_email(self.email)
 
     def outdated(self) -> bool:
-        """Return whether a key is another's than the name's or the address's."""
-        return self.name_key != search_key(self.name) or self.email_canonical not in {
-            None,
-            self.canonical,
-        }
+        """Return whether there are keys, and one is of another name or address."""
+        keys = (self.name_key, self.email_canonical)
+        return None not in keys and keys != (search_key(self.name), self.canonical)
 
     def renewed(self, canonical: str | None) -> dict[str, object]:
         """Return the values that the statements below are given."""
@@ -60,9 +58,9 @@ class _Keys(NamedTuple):
 async def fill(database: Database) -> list[Collision]:
     """Write the keys that are missing or outdated, and return the customers who collide.
 
-    Each is first taken an address' key that is not theirs, so that it is free for its own
-    customer; then those without one get their own, unless another customer has it. So of two who
-    collide, the later one stays without a key. The customers are read by their ids, batch by
+    First an address' key that is not their own is taken from each who has one, so that it is free
+    for whose it is; then all without one get their own, unless another customer has it. So of two
+    who collide, the later one stays without a key. The customers are read by their ids, batch by
     batch, each in a short transaction, so that it may be broken off and run again at any time;
     what is changed meanwhile is left alone. Of 10^6 customers it takes up to a minute if few are
     written, and up to ten if all are. Raises Unavailable.
@@ -78,9 +76,7 @@ async def fill(database: Database) -> list[Collision]:
 
 async def collisions(db: Reader) -> list[Collision]:
     """Return who collide among the first CHECKED customers without a key."""
-    async for batch in by_id(db, _WITHOUT, _Keys._make, CHECKED):
-        return await _collisions(db, batch)
-    return []
+    return await _collisions(db, await db.fetch_all(_SOME_WITHOUT, size=CHECKED))
 
 
 async def _renew(db: Transaction, outdated: Iterable[_Keys]) -> None:
@@ -90,9 +86,12 @@ async def _renew(db: Transaction, outdated: Iterable[_Keys]) -> None:
 
 
 async def _complete(db: Transaction, without: Sequence[_Keys]) -> list[Collision]:
-    """Write the keys of these customers' addresses, but for those that are another's."""
-    await db.execute_many(_COMPLETE, [row.renewed(row.canonical) for row in without])
-    return await _collisions(db, without)
+    """Write the keys of these customers, but for those of addresses that are another's."""
+    collided = await _collisions(db, without)
+    others = {each.other for each in collided}
+    values = [row.renewed(None if row.id in others else row.canonical) for row in without]
+    await db.execute_many(_COMPLETE, values)
+    return collided
 
 
 async def _collisions(db: Reader, rows: Sequence[_Keys]) -> list[Collision]:
@@ -105,6 +104,9 @@ async def _collisions(db: Reader, rows: Sequence[_Keys]) -> list[Collision]:
 
 _KEYS: Final = select(*columns(CustomerRow, _Keys._fields))
 _WITHOUT: Final = _KEYS.where(CustomerRow.email_canonical.is_(None))
+_SOME_WITHOUT: Final = Query(
+    _WITHOUT.order_by(CustomerRow.id).limit(bindparam("size", type_=Integer())), _Keys._make
+)
 _HOLDING: Final = Query(_KEYS.where(any_of(CustomerRow.email_canonical, "keys")), _Keys._make)
 _HOLDER: Final = aliased(CustomerRow)
 _RENEW: Final = (
