@@ -77,7 +77,7 @@ class People:
         async with database.transaction() as db:
             for start in range(0, len(self.customers), samples.BATCH):
                 batch = self.customers[start : start + samples.BATCH]
-                await samples.insert_samples(db, [dict(row) for row in batch])
+                await db.execute_many(samples.INSERT, [dict(row) for row in batch])
             await db.execute(insert(SessionRow).values(self.session))
 
     def _token(self, not_after: datetime) -> str:

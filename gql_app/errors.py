@@ -12,7 +12,7 @@
     └── Rejected                a mutation is refused: the payload's `errors`
         └── TooManyAttempts     with the seconds to wait
 
-Unavailable is lib.database's: SERVICE_UNAVAILABLE, with the seconds to wait. It and each
+Unavailable is of lib.faults: SERVICE_UNAVAILABLE, with the seconds to wait. It and each
 refusal carry an `extensions` dictionary, which graphql-core lifts into the GraphQL error unaided.
 """
 
@@ -22,7 +22,7 @@ from enum import StrEnum
 from typing import ClassVar, Final
 
 from gql_app.lib.clock import rfc3339
-from gql_app.lib.database import Unavailable
+from gql_app.lib.faults import Unavailable
 
 
 class GqlAppError(Exception):

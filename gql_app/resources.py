@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Self
 
 from gql_app.accounts.audit import Guesses
@@ -17,15 +16,15 @@ from gql_app.accounts.throttling import HOUR, Throttle
 from gql_app.accounts.validation import Rules
 from gql_app.db.readiness import Condition, condition, open_database
 from gql_app.lib import telemetry
-from gql_app.lib.database import Database, SharedResult, sqlite_file
-from gql_app.lib.faults import CannotStart
-from gql_app.lib.keyring import SECRET_KEY, KeyRing, KeyStore, ReloadingKeyRing, stored_secret
+from gql_app.lib.database import Database, SharedResult
+from gql_app.lib.keyring import KeyRing, ReloadingKeyRing
 from gql_app.lib.outbox import Mailer, ObservedMailer, mailer_of
 from gql_app.lib.telemetry import Metrics
 from gql_app.metrics import new_metrics
+from gql_app.security.key_store import key_store
 from gql_app.security.passwords import Passwords
 from gql_app.security.tokens import Issuer, TokenCache
-from gql_app.settings import MIN_SECRET_BYTES, SECRET_REQUIRED, Settings
+from gql_app.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,24 +134,3 @@ def mailer(settings: Settings) -> Mailer:
     return mailer_of(url, sender=settings.mail_from, console=settings.demo)
 
 
-def key_store(settings: Settings) -> KeyStore:
-    """Return the store of the keys; the secret is the one that is set, or beside the SQLite file.
-
-    Raises CannotStart.
-    """
-    secret, origin = settings.secret_bytes, SECRET_KEY
-    if secret is None:
-        if not settings.on_sqlite:
-            raise CannotStart([SECRET_REQUIRED])
-        kept = kept_beside(sqlite_file(settings.database_url))
-        secret, origin = stored_secret(kept), str(kept)
-        if len(secret) < MIN_SECRET_BYTES:
-            raise CannotStart(
-                [f"{kept}: holds no secret key; delete it, and a new one is made at the next start"]
-            )
-    return KeyStore(secret, origin, settings.fallback_bytes, settings.keys_dir)
-
-
-def kept_beside(file: Path) -> Path:
-    """Return where the secret key of an SQLite file is kept if none is set."""
-    return file.with_name(f"{file.name}.key")

@@ -1,6 +1,7 @@
 """The command line, run in this process: what a command does, without what a start takes."""
 
 import io
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -8,14 +9,18 @@ from contextlib import chdir, contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
 from threading import Thread
+from typing import TextIO
 
 import pytest
+import structlog
 
-from gql_app.cli import run
+from gql_app.cli import command_line, run
 from tests.processes import environment
 
 
-def run_here(*arguments: str, folder: Path, **settings: str) -> CompletedProcess[str]:
+def run_here(
+    *arguments: str, folder: Path, stdin: str = os.devnull, **settings: str
+) -> CompletedProcess[str]:
     """Run a command as a process would, in a folder that is not the program's.
 
     What needs a process is none of it: terminals, pipes, signals and what is loaded when.
@@ -26,13 +31,17 @@ def run_here(*arguments: str, folder: Path, **settings: str) -> CompletedProcess
 
     def command() -> None:
         try:
-            run()
+            run(command_line(arguments))
         except SystemExit as end:
             done.returncode = int(end.code or 0)
         except BaseException as error:  # noqa: BLE001 — told to the test below
             raised.append(error)
 
-    with _stage(folder, settings, arguments) as (stdout, stderr):
+    with (
+        Path(stdin).open() as read,
+        _logging_as_it_is(),
+        _stage(folder, settings, arguments, read) as (stdout, stderr),
+    ):
         thread = Thread(target=command)  # the test may have a loop of its own in this one
         thread.start()
         thread.join()
@@ -50,8 +59,22 @@ def output_here(*arguments: str, folder: Path, **settings: str) -> str:
 
 
 @contextmanager
+def _logging_as_it_is() -> Iterator[None]:
+    """Put back what `serve` changes about logging, which is a process's own."""
+    root, access = logging.getLogger(), logging.getLogger("uvicorn.access")
+    before = (root.handlers[:], root.level, access.disabled)
+    configured, config = structlog.is_configured(), structlog.get_config()
+    yield
+    root.handlers[:], level, access.disabled = before
+    root.setLevel(level)
+    structlog.reset_defaults()
+    if configured:
+        structlog.configure(**config)
+
+
+@contextmanager
 def _stage(
-    folder: Path, settings: dict[str, str], arguments: tuple[str, ...]
+    folder: Path, settings: dict[str, str], arguments: tuple[str, ...], stdin: TextIO
 ) -> Iterator[tuple[io.BytesIO, io.BytesIO]]:
     """Make this process look like one that was started for a command, until the block ends."""
     stdout, stderr = io.BytesIO(), io.BytesIO()
@@ -59,7 +82,7 @@ def _stage(
     with pytest.MonkeyPatch.context() as patch, chdir(folder):
         patch.setattr(os, "environ", environment(**settings))
         patch.setattr(sys, "argv", ["gql-app", *arguments])
-        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+        patch.setattr(sys, "stdin", stdin)
         patch.setattr(sys, "stdout", streams[0])
         patch.setattr(sys, "stderr", streams[1])
         yield stdout, stderr

@@ -11,6 +11,7 @@ import sysconfig
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 from tests.processes import PATIENCE, ROOT
@@ -67,23 +68,23 @@ def pairs(steps: list[Step], word: str) -> dict[str, str]:
     return dict(each.split("=", 1) for each in said)
 
 
+@cache
 def context(ignore: Path = ROOT / ".dockerignore") -> set[str]:
     """Name the files that are sent to the engine: the last pattern that fits a path decides."""
     lines = [line for line in ignore.read_text().splitlines() if line and not line.startswith("#")]
-    return {
-        str(file)
-        for place in ROOT.iterdir()
-        if not _is_ignored(place.relative_to(ROOT), lines)
-        for file in _files(place)
-        if not _is_ignored(file, lines)
-    }
+    return {str(file) for file in _sent(ROOT, lines)}
 
 
-def _files(place: Path) -> Iterator[Path]:
-    """Name a file, or those in a folder."""
-    for each in place.rglob("*") if place.is_dir() else [place]:
-        if each.is_file():
-            yield each.relative_to(ROOT)
+def _sent(folder: Path, patterns: list[str]) -> Iterator[Path]:
+    """Name the files in a folder; nothing in one that is ignored is looked at."""
+    for each in folder.iterdir():
+        path = each.relative_to(ROOT)
+        if _is_ignored(path, patterns):
+            continue
+        if each.is_dir():
+            yield from _sent(each, patterns)
+        elif each.is_file():
+            yield path
 
 
 def _is_ignored(path: Path, patterns: list[str]) -> bool:
@@ -149,12 +150,15 @@ def composition(variables: Mapping[str, str]) -> dict[str, object]:
 
     text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
     said = re.sub(r"\$\{(\w+)(?::-([^}]*)|:\?[^}]*)\}", put, text)
-    read: dict[str, object] = json.loads(
-        subprocess.check_output(  # noqa: S603 — npm's YAML, for Python has none
-            [str(Path(sys.executable).parent / "node"), "-e", READER],
-            input=said,
-            cwd=ROOT / "examples/typescript",
-            encoding="utf-8",
-        )
-    )
+    read: dict[str, object] = json.loads(_json_of(said))
     return read
+
+
+@cache
+def _json_of(yaml: str) -> str:
+    return subprocess.check_output(  # noqa: S603 — npm's YAML, for Python has none
+        [str(Path(sys.executable).parent / "node"), "-e", READER],
+        input=yaml,
+        cwd=ROOT / "examples/typescript",
+        encoding="utf-8",
+    )

@@ -1,11 +1,13 @@
 """The command line: what each command does, and its exit status."""
 
+import re
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from gql_app import __version__
+from gql_app.cli import COMMANDS
 from gql_app.db.readiness import revision
 from gql_app.lib.database import Database
 from gql_app.settings import Settings
@@ -14,7 +16,7 @@ from tests.commands import output_here, run_here
 from tests.conftest import SECRET
 from tests.databases import Postgres, copied_sqlite
 from tests.people import PASSWORD, add_customer
-from tests.processes import MAIN, ROOT, free_port, output_of, run, run_main, typing
+from tests.processes import MAIN, ROOT, free_port, output_of, run, typing
 from tests.rows import value
 
 LOGIN = """
@@ -60,6 +62,18 @@ def test_version_is_printed_by_a_program_that_keeps_what_it_imports(tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_list_of_commands_says_of_each_what_it_says_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    listed = re.findall(
+        r"^│ (\S+) +(.+?) +│$", output_here("--help", folder=tmp_path), re.MULTILINE
+    )
+    for name in COMMANDS:
+        assert dict(listed)[name] in output_here(name, "--help", folder=tmp_path)
+    assert [name for name, _ in listed] == ["--help", *COMMANDS]
+
+
 def test_the_printed_schema_is_the_one_kept(tmp_path: Path) -> None:
     kept = (ROOT / "schema.graphql").read_text(encoding="utf-8")
     assert output_here("export-schema", folder=tmp_path) == kept
@@ -70,7 +84,7 @@ def test_a_schema_that_differs_is_noticed(tmp_path: Path) -> None:
     file.write_bytes((ROOT / "schema.graphql").read_bytes())
     assert output_of("export-schema", "--check", folder=tmp_path) == ""
     file.write_bytes(file.read_bytes() + b"\n")
-    done = run_main("export-schema", "--check", folder=tmp_path)
+    done = run_here("export-schema", "--check", folder=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert "make schema" in done.stderr
 
@@ -140,7 +154,7 @@ async def test_seed_adds_as_many_customers_as_asked_for(database_url: str, tmp_p
 @pytest.mark.parametrize("command", [["migrate"], ["serve"]])
 def test_an_unreachable_database_is_told_in_words(tmp_path: Path, command: list[str]) -> None:
     url = f"postgresql://nobody:hunter2@127.0.0.1:{free_port()}/nothing"
-    done = run_main(*command, folder=tmp_path, database_url=url, secret_key=SECRET)
+    done = run_here(*command, folder=tmp_path, database_url=url, secret_key=SECRET)
     assert (done.returncode, done.stdout) == (1, "")
     assert "GQL_APP_DATABASE_URL" in done.stderr
     assert "hunter2" not in done.stderr
@@ -150,7 +164,7 @@ def test_an_unmigrated_postgresql_is_told_how_to_migrate(
     postgres: Postgres, tmp_path: Path
 ) -> None:
     with postgres.copied("template1") as url:
-        done = run_main("serve", folder=tmp_path, database_url=url, secret_key=SECRET)
+        done = run_here("serve", folder=tmp_path, database_url=url, secret_key=SECRET)
     assert (done.returncode, done.stdout) == (1, "")
     assert "Run: gql-app migrate" in done.stderr
 
@@ -196,7 +210,7 @@ async def test_the_demo_keeps_off_customers_who_are_not_its_own(
     database = Database(sqlite_url)
     await add_customer(database, "Ada Plain")
     await database.close()
-    done = run_main("serve", "--demo", folder=tmp_path, database_url=sqlite_url)
+    done = run_here("serve", "--demo", folder=tmp_path, database_url=sqlite_url)
     assert (done.returncode, done.stdout) == (2, "")
     assert "--demo" in done.stderr
     assert await count(sqlite_url, "*") == 1

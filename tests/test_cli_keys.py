@@ -123,7 +123,8 @@ def test_faulty_folder_is_told_in_words_and_nothing_else_is_done(
     (folder / "a.pem").write_text("hush")
     (folder / "ring.json").write_text("hush")
     arguments = ("keys", *command) if command else ("serve", "--port", "0")
-    done = run_main(*arguments, folder=tmp_path, **kept)
+    run = run_here if command else run_main
+    done = run(*arguments, folder=tmp_path, **kept)
     assert (done.returncode, done.stdout) == (2, "")
     assert [line.partition(": ")[0] for line in done.stderr.splitlines()] == [
         str(folder / "ring.json"),

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gql_app.cli.records import Format, Record, Refused, Source, Unreadable, read
+from gql_app.cli.records import Format, Record, Refused, Source, read
+from gql_app.lib.faults import OperatorError
 from tests.transfer import HASHES
 
 EVE = {"name": "Eve", "email": "eve@example.com"}
@@ -81,6 +82,6 @@ def test_line_that_is_no_customer_is_told_and_those_after_it_are_read(
 def test_file_that_is_no_list_of_customers_is_told_in_words(
     tmp_path: Path, header: bytes, told: str
 ) -> None:
-    with pytest.raises(Unreadable, match=told) as why:
+    with pytest.raises(OperatorError, match=told) as why:
         read_all(tmp_path, "csv", header)
     assert HASHES[0] not in str(why.value)

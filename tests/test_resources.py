@@ -9,7 +9,8 @@ from gql_app.db.readiness import condition
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring import Algorithm, KeyRing, make
-from gql_app.resources import Resources, key_store
+from gql_app.resources import Resources
+from gql_app.security.key_store import key_store
 from gql_app.security.tokens import Issuer
 from gql_app.settings import Settings
 from tests.conftest import SECRET

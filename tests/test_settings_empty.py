@@ -11,6 +11,7 @@ import pytest
 from gql_app import settings
 from gql_app.lib.environment import tidy_environment
 from gql_app.lib.faults import CannotStart
+from gql_app.security.key_store import key_store
 from gql_app.settings import PREFIX, Settings, admin_password, unknown_variables
 from tests.commands import run_here
 from tests.conftest import SECRET
@@ -156,15 +157,15 @@ def test_misspelt_variable_that_is_empty_is_not_set(monkeypatch: pytest.MonkeyPa
     assert unknown_variables() == [f"{PREFIX}ISSUERR"]
 
 
-@pytest.mark.parametrize("empty", ["", " "], ids=repr)
-def test_no_key_of_the_working_folder_is_taken(
-    tmp_path: Path, sqlite_template: Path, empty: str
-) -> None:
+def test_no_key_of_the_working_folder_is_taken(tmp_path: Path, sqlite_template: Path) -> None:
     (tmp_path / "server-tls.pem").write_bytes(private_pem(pair("EdDSA")))
     kept = {"database_url": copied_sqlite(sqlite_template, tmp_path), "secret_key": SECRET}
-    done = run_here("keys", "list", folder=tmp_path, **kept, keys_dir=empty)
-    assert done.stderr.startswith("GQL_APP_KEYS_DIR: is not set")
-    with serving(folder=tmp_path, **kept, keys_dir=empty) as server, server.client() as client:
+    for empty in ("", " "):
+        done = run_here("keys", "list", folder=tmp_path, **kept, keys_dir=empty)
+        assert done.stderr.startswith("GQL_APP_KEYS_DIR: is not set")
+        store = key_store(Settings.model_validate(kept | {"keys_dir": empty}))
+        assert [key.place for key in store.read_all()[0]] == ["GQL_APP_SECRET_KEY"]
+    with serving(folder=tmp_path, **kept, keys_dir=" ") as server, server.client() as client:
         assert client.get("/.well-known/jwks.json").json() == {"keys": []}
 
 
@@ -175,8 +176,11 @@ def test_file_of_a_url_with_a_line_break_is_the_one_that_is_meant(tmp_path: Path
 
 
 def test_demo_keeps_to_its_own_database_where_the_url_is_empty(tmp_path: Path) -> None:
-    with serving("--demo", folder=tmp_path, database_url=""):
-        assert {"demo.db"} <= {file.name for file in tmp_path.iterdir()}
+    ports = ("--port", "9000")  # which is taken by itself, so that it ends before it listens
+    given = {"database_url": "", "management_port": "9000"}
+    done = run_here("serve", "--demo", *ports, folder=tmp_path, **given)
+    assert "GQL_APP_MANAGEMENT_PORT: is the port that is served already" in done.stderr
+    assert {file.name for file in tmp_path.iterdir()} >= {"demo.db"}
     assert not (tmp_path / "gql_app.db").exists()
 
 
@@ -203,7 +207,7 @@ def test_libraries_read_their_variables_alike(monkeypatch: pytest.MonkeyPatch) -
     }
 
 
-@pytest.mark.parametrize("module", ["gql_app.app", "gql_app.cli", "gql_app.cli.serve"])
+@pytest.mark.parametrize("module", ["gql_app.app", "gql_app.cli.serve"])
 def test_numbers_are_not_kept_in_the_working_folder(tmp_path: Path, module: str) -> None:
     count = f"import {module}; from gql_app.metrics import new_metrics; new_metrics()"
     named = {
@@ -218,13 +222,15 @@ def test_numbers_are_not_kept_in_the_working_folder(tmp_path: Path, module: str)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("empty", ["", " "], ids=repr)
-def test_empty_host_is_loopback_and_not_the_world(tmp_path: Path, empty: str) -> None:
-    with serving("--host", empty, folder=tmp_path) as server:
+def test_empty_host_is_loopback_and_not_the_world(tmp_path: Path) -> None:
+    with serving("--host", " ", folder=tmp_path) as server:
         listening = Path("/proc/net/tcp").read_text(encoding="ascii")
         assert re.search(rf" 0100007F:{server.port:04X} 00000000:0000 0A", listening)
-    done = run_here("check", "--host", empty, "--accept", "no-mail", folder=tmp_path)
-    assert "open-playground" not in done.stdout
+    for empty in ("", " "):
+        done = run_here("check", "--host", empty, "--accept", "no-mail", folder=tmp_path)
+        assert "open-playground" not in done.stdout
+        demo = run_here("serve", "--demo", "--host", empty, folder=tmp_path, log_level="LOUD")
+        assert "loopback" not in demo.stderr
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
 from importlib.metadata import packages_distributions, requires
@@ -72,6 +72,14 @@ def checkout(folder: Path, *, moment: int, umask: int) -> Path:
     return folder
 
 
+def files_of(folder: Path) -> Iterator[Path]:
+    """Name the files in a folder but for what a machine made, which is many times as much."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = set(folders) - set(MACHINE_MADE)
+        for name in set(files) - set(MACHINE_MADE):
+            yield (Path(place) / name).relative_to(ROOT)
+
+
 def build(tree: Path, umask: int, **environment: str) -> Built:
     """Build both, as `python -m build` has hatchling do it."""
     inherited = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
@@ -126,12 +134,7 @@ def test_wheel_of_the_sdist_is_the_same_wheel(built: Built, tmp_path: Path) -> N
 
 
 def test_sdist_holds_what_builds_and_tests_and_nothing_that_lies_about(built: Built) -> None:
-    ours = {
-        str(file.relative_to(ROOT))
-        for name in FOLDERS
-        for file in (ROOT / name).rglob("*")
-        if file.is_file() and not set(file.relative_to(ROOT).parts) & set(MACHINE_MADE)
-    }
+    ours = {str(file) for name in FOLDERS for file in files_of(ROOT / name)}
     assert built.files() == ours | set(FILES) | {"PKG-INFO"}
 
 

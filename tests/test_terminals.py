@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gql_app.cli import console
-from gql_app.cli.console import Console, ascii_json, shown
+from gql_app.cli.console import ascii_json, shown
 from tests.databases import copied_sqlite
 from tests.processes import free_port, typing
 
@@ -33,13 +33,11 @@ def test_path_of_a_request_is_shown_and_not_obeyed(sqlite_template: Path, tmp_pa
     assert not [each for each in ("\x1b]", "\x07", "\x1b[2J", "\x9b") if each in terminal.seen]
 
 
-@pytest.mark.parametrize("which", ["out", "err"])
-def test_every_command_prints_by_what_escapes(which: str) -> None:
-    printer: Console = getattr(console, which)
-    with printer.capture() as captured:
-        printer.print(HOSTILE, markup=False)
-        printer.print("two\nlines", markup=False)
-    assert captured.get() == f"{ESCAPED}\ntwo\nlines\n"
+def test_every_command_prints_by_what_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    for prints in (console.out, console.err):
+        prints(HOSTILE)
+        prints("two\nlines")
+    assert capsys.readouterr() == (f"{ESCAPED}\ntwo\nlines\n",) * 2
 
 
 def test_json_for_a_terminal_is_ascii() -> None:

@@ -293,7 +293,7 @@ async def test_collectors_fault_is_told_once_in_a_while(caplog: pytest.LogCaptur
 def test_traces_without_what_they_need_are_told_in_words(tmp_path: Path) -> None:
     missing = "import sys; sys.modules['opentelemetry.exporter'] = None"
     start = f"sys.path.insert(0, {str(ROOT)!r}); sys.argv[1:] = ['serve']"
-    code = f"{missing}; {start}; from gql_app.cli import run; run()"
+    code = f"{missing}; {start}; from gql_app.cli import main; main()"
     command = [sys.executable, "-c", code]
     done = run(command, tmp_path, traces="true")
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)

@@ -1,25 +1,25 @@
-"""Commands for accounts: admins, samples, sessions and the audit."""
+"""Commands for accounts: admins, samples, sessions, and what is over."""
 
 import asyncio
 import secrets
-import sys
 from contextlib import closing
 from typing import Annotated
 
 import typer
 
-from gql_app import settings
+from gql_app import background, settings
 from gql_app.accounts import audit, authentication, customers, letters, sessions, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.cli import samples
-from gql_app.cli.console import ascii_json, bar, fail, out
+from gql_app.cli.console import bar, fail, out
 from gql_app.cli.database import load_ready, prepare, run_on_database, transact
-from gql_app.lib.clock import rfc3339
 from gql_app.lib.database import Database, Transaction
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.ids import parse_id
-from gql_app.resources import key_store, throttle_of
+from gql_app.resources import Resources, throttle_of
+from gql_app.security.key_store import key_store
 from gql_app.security.passwords import Passwords
+from gql_app.settings import Settings
 
 
 def create_admin(
@@ -38,7 +38,7 @@ def create_admin(
     )
     hashed = _hash(new.password)
     transact(chosen, customers.create, new, password_hash=hashed, origin=Origin())
-    out.print(f"{new.email} is now an admin.")
+    out(f"{new.email} is now an admin.")
 
 
 def change_email(
@@ -47,7 +47,7 @@ def change_email(
 ) -> None:
     """Give a customer another address; their sessions end, and links to reset the password."""
     email = transact(load_ready(), _change_email, customer_id, address)
-    out.print(f"The customer has the address {email} now.")
+    out(f"The customer has the address {email} now.")
 
 
 def seed(
@@ -58,13 +58,19 @@ def seed(
     password = secrets.token_urlsafe()
     hashed = _hash(password)
     run_on_database(chosen, lambda database: _seed(database, count, hashed))
-    out.print(f"There are {count} more customers. Those who are active sign in with {password}")
+    out(f"There are {count} more customers. Those who are active sign in with {password}")
+
+
+def purge() -> None:
+    """Delete what is long over: old sessions and forgotten failures."""
+    count = asyncio.run(_purge(load_ready(serving=True)))
+    out(f"{count} rows are gone.")
 
 
 def end_sessions() -> None:
     """End every session, so that everybody signs in anew: after a restore, or a leak."""
     count = transact(load_ready(), sessions.end_everybodys)
-    out.print(f"{count} sessions are ended.")
+    out(f"{count} sessions are ended.")
 
 
 def unlock(
@@ -75,12 +81,7 @@ def unlock(
     throttle = throttle_of(chosen, key_store(chosen).read())
     if not transact(chosen, authentication.unlock, email, throttle):
         fail("Nobody has this e-mail address.")
-    out.print(f"{email} can be signed in to again.")
-
-
-def export_audit() -> None:
-    """Print every audit event as a line of JSON, the oldest first."""
-    run_on_database(load_ready(), _print_audit)
+    out(f"{email} can be signed in to again.")
 
 
 def _hash(password: str) -> str:
@@ -101,19 +102,14 @@ async def _change_email(db: Transaction, customer_id: str, address: str) -> str:
     return changed.email
 
 
-async def _print_audit(database: Database) -> None:
-    async for record in audit.stream(database):
-        event = {
-            "id": str(record.id),
-            "at": rfc3339(record.at),
-            "action": record.action,
-            "actorId": record.actor_id and str(record.actor_id),
-            "customerId": record.customer_id and str(record.customer_id),
-            "fields": record.fields,
-            "ipAddress": record.ip_address,
-            "userAgent": record.user_agent,
-        }
-        sys.stdout.write(ascii_json(event) + "\n")
+async def _purge(chosen: Settings) -> int:
+    async with Resources.open(chosen) as resources:
+        count = await background.purge(resources)
+        if count:
+            await resources.database.transact(
+                audit.record, Action.SESSIONS_PURGED, Origin(), times=count
+            )
+        return count
 
 
 async def _seed(database: Database, count: int, password_hash: str) -> None:
@@ -121,7 +117,7 @@ async def _seed(database: Database, count: int, password_hash: str) -> None:
     with bar("Customers", count) as advance:
         for rows in samples.batches(count, password_hash=password_hash):
             async with database.transaction() as db:
-                await samples.insert_samples(db, rows)
+                await db.execute_many(samples.INSERT, rows)
                 if not done:
                     await audit.record(db, Action.CUSTOMERS_SEEDED, Origin(), times=count)
             done += len(rows)

@@ -1,12 +1,14 @@
 """Backfill: the keys of customers whom a server of the version before has written, or changed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Integer, Text, Uuid, bindparam, select, update
+from sqlalchemy import Integer, Text, Uuid, bindparam, exists, select, update
+from sqlalchemy.orm import aliased
 
 from gql_app.accounts.records import columns
+from gql_app.cli.batches import by_id
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database, Query, Reader, Transaction, any_of
 from gql_app.lib.text import canonical_email, search_key
@@ -33,88 +35,81 @@ class _Keys(NamedTuple):
     email: str
     email_canonical: str | None
 
-    def outdated(self) -> bool:
-        return self.name_key != search_key(self.name) or self.email_canonical != self.canonical
-
     @property
     def canonical(self) -> str:
         return canonical_email(self.email)
+
+    def outdated(self) -> bool:
+        """Return whether there are keys, and one is of another name or address."""
+        keys = (self.name_key, self.email_canonical)
+        return None not in keys and keys != (search_key(self.name), self.canonical)
+
+    def renewed(self, canonical: str | None) -> dict[str, object]:
+        """Return the values that the statements below are given."""
+        return {
+            "its_id": self.id,
+            "its_name": self.name,
+            "its_email": self.email,
+            "key": search_key(self.name),
+            "canonical": canonical,
+        }
 
 
 async def fill(database: Database) -> list[Collision]:
     """Write the keys that are missing or outdated, and return the customers who collide.
 
-    The customers are read by their ids, batch by batch, each in a short transaction, so that it
-    may be broken off and run again at any time; what is changed meanwhile is left alone. Of two
-    who collide, the later one stays without a key. Of 10^6 customers it takes up to a minute if
-    few are written, and up to ten if all are. Raises Unavailable.
+    First an address' key that is not their own is taken from each who has one, so that it is free
+    for whose it is; then all without one get their own, unless another customer has it. So of two
+    who collide, the later one stays without a key. The customers are read by their ids, batch by
+    batch, each in a short transaction, so that it may be broken off and run again at any time;
+    what is changed meanwhile is left alone. Of 10^6 customers it takes up to a minute if few are
+    written, and up to ten if all are. Raises Unavailable.
     """
     collisions: list[Collision] = []
-    batch = await database.fetch_all(_FIRST, size=BATCH)
-    while batch:
-        outdated = [row for row in batch if row.outdated()]
-        if outdated:
-            collisions += await database.transact(_write, outdated)
-        batch = await database.fetch_all(_BEYOND, size=BATCH, after=batch[-1].id)
+    async for batch in by_id(database, _KEYS, _Keys._make, BATCH):
+        if outdated := [row for row in batch if row.outdated()]:
+            await database.transact(_renew, outdated)
+    async for batch in by_id(database, _WITHOUT, _Keys._make, BATCH):
+        collisions += await database.transact(_complete, batch)
     return collisions
 
 
 async def collisions(db: Reader) -> list[Collision]:
     """Return who collide among the first CHECKED customers without a key."""
-    return (await _holders(db, await db.fetch_all(_WITHOUT, size=CHECKED)))[0]
+    return await _collisions(db, await db.fetch_all(_SOME_WITHOUT, size=CHECKED))
 
 
-async def _write(db: Transaction, outdated: Sequence[_Keys]) -> list[Collision]:
-    """Write the keys of these customers, but for a key that is another's."""
-    collided, stale = await _holders(db, outdated)
+async def _renew(db: Transaction, outdated: Iterable[_Keys]) -> None:
+    """Write these customers' keys, but none of an address that another customer may have."""
+    own = ((row, row.email_canonical == row.canonical) for row in outdated)
+    await db.execute_many(_RENEW, [row.renewed(row.canonical if has else None) for row, has in own])
+
+
+async def _complete(db: Transaction, without: Sequence[_Keys]) -> list[Collision]:
+    """Write the keys of these customers, but for those of addresses that are another's."""
+    collided = await _collisions(db, without)
     others = {each.other for each in collided}
-    stale |= {row.id for row in outdated if row.email_canonical is not None}
-    await db.execute(_CLEAR, ids=stale)
-    values = [
-        {
-            "its_id": row.id,
-            "its_name": row.name,
-            "its_email": row.email,
-            "key": search_key(row.name),
-            "canonical": None if row.id in others else row.canonical,
-        }
-        for row in outdated
-    ]
-    await db.execute_many(_WRITE, values)
+    values = [row.renewed(None if row.id in others else row.canonical) for row in without]
+    await db.execute_many(_COMPLETE, values)
     return collided
 
 
-async def _holders(db: Reader, rows: Sequence[_Keys]) -> tuple[list[Collision], set[UUID]]:
-    """Return who of these collide, and who else has a key of theirs that is not their own.
-
-    The latter have another address since, which a server of the version before wrote.
-    """
-    keys = {row.canonical for row in rows}
-    holders: dict[str, UUID] = {}
-    stale: set[UUID] = set()
-    for holder in await db.fetch_all(_HOLDING, keys=keys):
-        if holder.canonical == holder.email_canonical:
-            holders[holder.canonical] = holder.id
-        else:
-            stale.add(holder.id)
-    collided = []
-    for row in rows:
-        holder_id = holders.setdefault(row.canonical, row.id)
-        if holder_id != row.id:
-            collided.append(Collision(holder_id, row.id))
-    return collided, stale
+async def _collisions(db: Reader, rows: Sequence[_Keys]) -> list[Collision]:
+    """Return who of these have the mailbox of another, of these or of those with a key."""
+    found = await db.fetch_all(_HOLDING, keys={row.canonical for row in rows})
+    holders = {row.canonical: row.id for row in found if row.canonical == row.email_canonical}
+    pairs = (Collision(holders.setdefault(row.canonical, row.id), row.id) for row in rows)
+    return [pair for pair in pairs if pair.holder != pair.other]
 
 
 _KEYS: Final = select(*columns(CustomerRow, _Keys._fields))
-_BY_ID: Final = _KEYS.order_by(CustomerRow.id).limit(bindparam("size", type_=Integer()))
-_FIRST: Final = Query(_BY_ID, _Keys._make)
-_BEYOND: Final = Query(_BY_ID.where(CustomerRow.id > bindparam("after", type_=Uuid())), _Keys._make)
-_WITHOUT: Final = Query(_BY_ID.where(CustomerRow.email_canonical.is_(None)), _Keys._make)
-_HOLDING: Final = Query(_KEYS.where(any_of(CustomerRow.email_canonical, "keys")), _Keys._make)
-_CLEAR: Final = (
-    update(CustomerRow).where(any_of(CustomerRow.id, "ids")).values(email_canonical=None)
+_WITHOUT: Final = _KEYS.where(CustomerRow.email_canonical.is_(None))
+_SOME_WITHOUT: Final = Query(
+    _WITHOUT.order_by(CustomerRow.id).limit(bindparam("size", type_=Integer())), _Keys._make
 )
-_WRITE: Final = (
+_HOLDING: Final = Query(_KEYS.where(any_of(CustomerRow.email_canonical, "keys")), _Keys._make)
+_HOLDER: Final = aliased(CustomerRow)
+_RENEW: Final = (
     update(CustomerRow)
     .where(
         CustomerRow.id == bindparam("its_id", type_=Uuid()),
@@ -125,4 +120,7 @@ _WRITE: Final = (
         name_key=bindparam("key", type_=Text()),
         email_canonical=bindparam("canonical", type_=Text()),
     )
+)
+_COMPLETE: Final = _RENEW.where(
+    ~exists().where(_HOLDER.email_canonical == bindparam("canonical", type_=Text()))
 )

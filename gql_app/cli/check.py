@@ -5,10 +5,9 @@ import json
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from stat import S_IRWXG, S_IRWXO
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import typer
 
@@ -18,13 +17,13 @@ from gql_app.cli import backfill, samples
 from gql_app.cli.console import out, unless_empty
 from gql_app.cli.database import opened
 from gql_app.db import readiness
-from gql_app.lib.database import Database, Reader, in_the_clear, sqlite_file, tls_advice
+from gql_app.lib.database import Database, Reader, in_the_clear, tls_advice
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring import NEW_RSA_BITS, guessable, is_pattern, is_short
 from gql_app.lib.network import is_loopback
 from gql_app.lib.outbox import clear_text
-from gql_app.resources import kept_beside, key_store
+from gql_app.security.key_store import kept_beside, key_store
 from gql_app.security.passwords import Passwords
 from gql_app.settings import NO_CLIENT_LIMIT, PREFIX, Settings, unknown_variables
 
@@ -34,24 +33,7 @@ MAX_PAIRS: Final = 20
 """Pairs of customers of one mailbox that are named."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """The settings of a deployment, and where it is served."""
-
-    settings: Settings
-    host: str
-    """The address that `serve` listens on."""
-    machines: int
-
-    @property
-    def is_public(self) -> bool:
-        """Whether others than this machine can reach it: directly, by a name or by a proxy."""
-        names = (self.host, *self.settings.hosts)
-        return self.settings.trusted_proxies is not None or not all(map(is_loopback, names))
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing to mend, and how."""
 
     code: str
@@ -72,31 +54,34 @@ def check(
 ) -> None:
     """Look a deployment over; exit with status 1 if there is something to mend."""
     try:
-        deployment = Deployment(settings.load(serving=True), host, machines)
-        found = asyncio.run(findings(deployment))
+        found = asyncio.run(findings(settings.load(serving=True), host, machines))
     except CannotStart as why:
-        found = [*_faults(why)]
+        found = _faults(why)
     to_mend = [each for each in found if each.code not in (accept or ())]
     if as_json:
-        sys.stdout.write(json.dumps({"findings": [asdict(each) for each in to_mend]}) + "\n")
+        sys.stdout.write(json.dumps({"findings": [each._asdict() for each in to_mend]}) + "\n")
     else:
         for each in to_mend:
-            out.print(f"{each.code}: {each.message} {each.remedy}")
-        out.print("Nothing to mend." if not to_mend else f"To mend: {len(to_mend)}.")
+            out(f"{each.code}: {each.message} {each.remedy}")
+        out("Nothing to mend." if not to_mend else f"To mend: {len(to_mend)}.")
     if to_mend:
         sys.exit(1)
 
 
-async def findings(deployment: Deployment) -> list[Finding]:
-    """Return what is to be mended; nothing is made or changed by looking."""
-    chosen = deployment.settings
+async def findings(chosen: Settings, host: str, machines: int) -> list[Finding]:
+    """Return what is to be mended; nothing is made or changed by looking.
+
+    It is public if others than this machine can reach it: directly, by a name or by a proxy.
+    """
+    names = (host, *chosen.hosts)
+    is_public = chosen.trusted_proxies is not None or not all(map(is_loopback, names))
     return [
         *_variables(),
         *_keys(chosen),
         *_files(chosen),
-        *_reach(deployment),
-        *_mail(deployment),
-        *_operation(deployment),
+        *_reach(chosen, is_public=is_public),
+        *_mail(chosen, is_public=is_public),
+        *_operation(chosen, machines),
         *[finding async for finding in _database(chosen)],
     ]
 
@@ -119,7 +104,7 @@ def _keys(chosen: Settings) -> Iterator[Finding]:
                 f"{PREFIX}{name} reads like something that can be guessed.",
                 "Make one with: openssl rand -base64 48",
             )
-    if not chosen.secret_bytes and not kept_beside(sqlite_file(chosen.database_url)).exists():
+    if not chosen.secret_bytes and not kept_beside(chosen.sqlite_file).exists():
         return  # an SQLite file that was never served has no key yet
     try:
         store = key_store(chosen)
@@ -136,14 +121,14 @@ def _keys(chosen: Settings) -> Iterator[Finding]:
             )
 
 
-def _faults(why: CannotStart) -> Iterator[Finding]:
-    return (Finding("cannot-start", fault, "Mend it first.") for fault in why.faults)
+def _faults(why: CannotStart) -> list[Finding]:
+    return [Finding("cannot-start", fault, "Mend it first.") for fault in why.faults]
 
 
 def _files(chosen: Settings) -> Iterator[Finding]:
     files: list[tuple[str, Path]] = []
     if chosen.on_sqlite:
-        file = sqlite_file(chosen.database_url)
+        file = chosen.sqlite_file
         files.append(("exposed-database", file))
         if chosen.secret_bytes is None:
             files.append(("exposed-key", kept_beside(file)))
@@ -159,15 +144,14 @@ def _files(chosen: Settings) -> Iterator[Finding]:
             )
 
 
-def _reach(deployment: Deployment) -> Iterator[Finding]:
-    chosen = deployment.settings
+def _reach(chosen: Settings, *, is_public: bool) -> Iterator[Finding]:
     if chosen.trusts_anybody:
         yield Finding(
             "any-proxy",
             f"X-Forwarded-For is believed of anybody: {NO_CLIENT_LIMIT}.",
             f"Set {PREFIX}TRUSTED_PROXIES to your proxy's address.",
         )
-    if not deployment.is_public:
+    if not is_public:
         return
     if chosen.playground:
         yield Finding(
@@ -201,8 +185,7 @@ def _reach(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
-def _mail(deployment: Deployment) -> Iterator[Finding]:
-    chosen = deployment.settings
+def _mail(chosen: Settings, *, is_public: bool) -> Iterator[Finding]:
     if chosen.smtp_url is None:
         yield Finding(
             "no-mail",
@@ -216,7 +199,7 @@ def _mail(deployment: Deployment) -> Iterator[Finding]:
             "Letters, and the links in them, go to the mail server in the clear.",
             f"Begin {PREFIX}SMTP_URL with smtps:// or smtp+starttls://.",
         )
-    if deployment.is_public and chosen.reset_url.startswith("http://"):
+    if is_public and chosen.reset_url.startswith("http://"):
         yield Finding(
             "reset-in-the-clear",
             "Links to reset a password lead to a page without TLS.",
@@ -224,8 +207,7 @@ def _mail(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
-def _operation(deployment: Deployment) -> Iterator[Finding]:
-    chosen = deployment.settings
+def _operation(chosen: Settings, machines: int) -> Iterator[Finding]:
     if chosen.refresh_retry_seconds <= chosen.operation_timeout:
         yield Finding(
             "short-refresh-retry",
@@ -233,7 +215,7 @@ def _operation(deployment: Deployment) -> Iterator[Finding]:
             "it, and is signed out.",
             f"Set {PREFIX}REFRESH_RETRY_SECONDS to some times {PREFIX}OPERATION_TIMEOUT.",
         )
-    if chosen.on_sqlite and deployment.machines > 1:
+    if chosen.on_sqlite and machines > 1:
         yield Finding(
             "sqlite-on-several-machines",
             "An SQLite file serves one machine: each would have customers of its own.",
@@ -243,7 +225,7 @@ def _operation(deployment: Deployment) -> Iterator[Finding]:
 
 async def _database(chosen: Settings) -> AsyncIterator[Finding]:
     migrate = Finding("pending-migrations", "The database is not up to date.", "Run: migrate")
-    if chosen.on_sqlite and not sqlite_file(chosen.database_url).exists():
+    if chosen.on_sqlite and not chosen.sqlite_file.exists():
         yield migrate
         return
     if not chosen.on_sqlite and in_the_clear(chosen.database_url):

@@ -4,25 +4,21 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Final, NoReturn
+from typing import BinaryIO, NoReturn
 
 import typer
-from rich.console import Console as RichConsole
 
 from gql_app.lib.text import printable
 
 
-class Console(RichConsole):
-    """A terminal that is sent nothing but text, no matter who wrote it."""
-
-    def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 — rich's own
-        """Print texts, in which what a terminal would obey is escaped."""
-        texts = (printable(each, keep="\n") if isinstance(each, str) else each for each in objects)
-        super().print(*texts, **options)
+def out(text: str) -> None:
+    """Print a text, in which what a terminal would obey is escaped."""
+    typer.echo(printable(text, keep="\n"))
 
 
-out: Final = Console(soft_wrap=True, highlight=False, markup=False)
-err: Final = Console(soft_wrap=True, highlight=False, markup=False, stderr=True)
+def err(text: str) -> None:
+    """Print a text likewise, beside what was asked for."""
+    typer.echo(printable(text, keep="\n"), err=True)
 
 
 def ascii_json(value: object) -> str:
@@ -40,7 +36,7 @@ def shown(to: BinaryIO) -> Callable[[bytes], object]:
 def fail(*messages: str, status: int = 1) -> NoReturn:
     """Print what went wrong, each message on a line, and exit."""
     for message in messages:
-        err.print(message)
+        err(message)
     sys.exit(status)
 
 
@@ -52,8 +48,12 @@ def unless_empty(param: typer.CallbackParam, value: str) -> str:
 @contextmanager
 def bar(what: str, total: int | None, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on a terminal, and yield what moves it to a number."""
-    from rich.progress import Progress  # noqa: PLC0415 — no server has one
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console  # noqa: PLC0415 — only terminals have one
+    from rich.progress import Progress  # noqa: PLC0415 — as above
 
-    with Progress(console=err, disable=quiet or not err.is_terminal) as progress:
+    with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.update(task, completed=done)

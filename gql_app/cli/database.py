@@ -1,4 +1,4 @@
-"""`migrate`, `purge` and `backup`, and the database as every command opens it."""
+"""`migrate` and `backup`, and the database as every command opens it."""
 
 import asyncio
 import sqlite3
@@ -9,16 +9,13 @@ from typing import Annotated, Concatenate, Final, ParamSpec, TypeVar
 
 import typer
 
-from gql_app import background, settings
-from gql_app.accounts import audit
-from gql_app.accounts.audit import Action, Origin
+from gql_app import settings
 from gql_app.cli import backfill
 from gql_app.cli.console import fail, out
 from gql_app.db import migrations, readiness
 from gql_app.db.readiness import Condition, open_database
 from gql_app.lib import atomic_files
-from gql_app.lib.database import Database, Transaction, sqlite_file, tls_advice
-from gql_app.resources import Resources
+from gql_app.lib.database import Database, Transaction, tls_advice
 from gql_app.settings import Settings
 
 P = ParamSpec("P")
@@ -31,16 +28,10 @@ def migrate() -> None:
     """Bring the database up to date; this is also how it begins."""
     chosen = settings.load()
     if reach(chosen).migrations == "newer":
-        out.print("The database is of a newer version already.")
+        out("The database is of a newer version already.")
         return
     upgrade(chosen)  # and keys that servers of the version before have written since
-    out.print("The database is up to date.")
-
-
-def purge() -> None:
-    """Delete what is long over: old sessions and forgotten failures."""
-    count = asyncio.run(_purge(load_ready(serving=True)))
-    out.print(f"{count} rows are gone.")
+    out("The database is up to date.")
 
 
 def backup(
@@ -50,7 +41,7 @@ def backup(
     chosen = settings.load()
     if not chosen.on_sqlite:
         fail("This copies SQLite files. For PostgreSQL there is pg_dump.")
-    source = sqlite_file(chosen.database_url)
+    source = chosen.sqlite_file
     try:
         copy(source, file)
     except FileExistsError:
@@ -59,7 +50,7 @@ def backup(
         fail(f"{file}: {why.strerror}")
     except sqlite3.Error as why:
         fail(f"{source} can't be copied: {why}.")
-    out.print(f"{source} is copied to {file}.")
+    out(f"{source} is copied to {file}.")
 
 
 def copy(file: Path, to: Path) -> None:
@@ -93,7 +84,7 @@ def reach(chosen: Settings) -> Condition:
     """Return the condition of the database; fail if it can't be reached."""
     if chosen.on_sqlite:
         with suppress(OSError):  # what can't be made can't be reached, which is reported below
-            sqlite_file(chosen.database_url).touch(mode=0o600)
+            chosen.sqlite_file.touch(mode=0o600)
     condition = run_on_database(chosen, readiness.condition)
     if condition.database != "ok":
         hint = tls_advice(chosen.database_url)
@@ -150,12 +141,3 @@ def transact(
 ) -> R:
     """Return what a rule returns, run in a transaction, which may be tried several times."""
     return run_on_database(chosen, lambda database: database.transact(rule, *args, **kwargs))
-
-
-async def _purge(chosen: Settings) -> int:
-    async with Resources.open(chosen) as resources:
-        count = await background.purge(resources)
-        if count:
-            async with resources.database.transaction() as db:
-                await audit.record(db, Action.SESSIONS_PURGED, Origin(), times=count)
-        return count

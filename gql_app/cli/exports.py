@@ -5,25 +5,24 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final
-from uuid import UUID
 
 import typer
-from sqlalchemy import Integer, Uuid, bindparam, func, select
+from sqlalchemy import func, select
 
 from gql_app import settings
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import columns
+from gql_app.cli.batches import by_id
 from gql_app.cli.console import bar, out, shown
 from gql_app.cli.database import prepare, run_on_database
 from gql_app.cli.records import FIELDS, STDIO, Format, Named, file_errors, format_of, writer
 from gql_app.db.tables import CustomerRow
 from gql_app.lib import atomic_files
-from gql_app.lib.database import Database, Query, Reader, Transaction
+from gql_app.lib.database import Database, Reader
 
 PAGE: Final = 1_000
 """Customers that are read at a time."""
-_COUNT: Final = Query(select(func.count()).select_from(CustomerRow), lambda row: int(row[0]))
 
 
 def export_customers(
@@ -47,33 +46,17 @@ def export_customers(
                 chosen, lambda database: _export(database, output_file, form, fields, quiet=quiet)
             )
     if not quiet:
-        out.print(f"{count} customers are exported to {file}.")
+        out(f"{count} customers are exported to {file}.")
 
 
-async def count(db: Reader) -> int:
-    """Return the number of customers."""
-    [number] = await db.fetch_all(_COUNT)
-    return number
-
-
-async def pages(db: Reader, fields: Sequence[str]) -> AsyncIterator[Sequence[Sequence[object]]]:
+async def pages(db: Reader, fields: Sequence[str]) -> AsyncIterator[list[Sequence[object]]]:
     """Yield these columns of every customer, page by page, by id: that is the oldest first.
 
     No column that is not asked for leaves the database.
     """
-    read = columns(CustomerRow, ["id", *fields])
-    page = select(*read).order_by(CustomerRow.id).limit(bindparam("size", type_=Integer()))
-    beyond = Query(page.where(CustomerRow.id > bindparam("after", type_=Uuid())), tuple)
-    rows = await db.fetch_all(Query(page, tuple), size=PAGE)
-    while rows:
-        yield [row[1:] for row in rows]
-        after: UUID = rows[-1][0]
-        rows = await db.fetch_all(beyond, size=PAGE, after=after)
-
-
-async def record(db: Transaction, fields: Sequence[str]) -> None:
-    """Record in the audit that all customers are read, and which of their fields."""
-    await audit.record(db, Action.CUSTOMERS_EXPORTED, Origin(), fields=fields)
+    statement = select(*columns(CustomerRow, ["id", *fields]))
+    async for page in by_id(db, statement, tuple, PAGE):
+        yield [row[1:] for row in page]
 
 
 async def _export(
@@ -81,8 +64,8 @@ async def _export(
 ) -> int:
     """Write every customer, and return how many there are; the audit knows of it before."""
     done = 0
-    await database.transact(record, fields)
-    total = await count(database)
+    await database.transact(audit.record, Action.CUSTOMERS_EXPORTED, Origin(), fields=fields)
+    [[total]] = await database.fetch_all(select(func.count()).select_from(CustomerRow))
     write = writer(shown(to), form, fields)
     with bar("Exporting", total, quiet=quiet) as advance:
         async for page in pages(database, fields):

@@ -3,12 +3,12 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final, NoReturn, TypeVar
+from typing import Annotated, Any, BinaryIO, Final, NoReturn
 from uuid import UUID
 
 import typer
@@ -18,28 +18,17 @@ from gql_app import settings
 from gql_app.accounts import audit, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.validation import DEFAULT_RULES, Rules
+from gql_app.cli import records
 from gql_app.cli.console import bar, fail, out
 from gql_app.cli.database import prepare, run_on_database
-from gql_app.cli.records import (
-    STDIO,
-    Format,
-    Named,
-    Record,
-    Refused,
-    Source,
-    Unreadable,
-    file_errors,
-    format_of,
-    read,
-)
+from gql_app.cli.records import FIELDS, STDIO, Format, Named, Record, Refused, Source
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import atomic_files, clock, hashes
 from gql_app.lib.database import Database, Query, Transaction, any_of, insert_or_ignore
+from gql_app.lib.faults import OperatorError
 from gql_app.lib.ids import new_id, parse_id
 from gql_app.security.passwords import NO_PASSWORD
-
-_Parsed = TypeVar("_Parsed")
 
 BATCH: Final = 1_000
 """Records that are checked and inserted at a time."""
@@ -48,6 +37,7 @@ SHOWN: Final = 20
 
 _FLAGS: Final = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 _NIL: Final = UUID(int=0)
+_NO_MOMENT: Final = "This is not a moment with its offset from UTC, such as 2026-01-31T12:00:00Z."
 
 
 class _Undone(Exception):
@@ -69,13 +59,12 @@ class _Tally:
         self.lines += lines
         self.refused += len({each.line for each in refused})
         self.reasons += len(refused)
-        for each in refused[: SHOWN - len(self.shown)]:
-            field = f", {each.fault.field}" if each.fault.field else ""
-            self.shown.append(f"line {each.line}{field}: {each.fault.message}")
-        for each in refused:
-            fault = {"field": each.fault.field, "code": each.fault.code, "why": each.fault.message}
-            line = json.dumps({"line": each.line, **fault}, ensure_ascii=False)
-            self._report.write(line.encode() + b"\n")
+        for line, fault in refused:
+            if len(self.shown) < SHOWN:
+                field = f", {fault.field}" if fault.field else ""
+                self.shown.append(f"line {line}{field}: {fault.message}")
+            told = {"line": line, "field": fault.field, "code": fault.code, "why": fault.message}
+            self._report.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")
 
     def fail(self) -> NoReturn:
         """Print that nothing is imported, and why, and exit."""
@@ -96,8 +85,12 @@ def import_customers(
 ) -> None:
     """Import customers with their passwords' hashes: all of them, or none."""
     chosen = settings.load()
-    with file_errors(), _source(file) as input_file, _report_to(report, file) as report_file:
-        form = format_of(file, named)
+    with (
+        records.file_errors(),
+        _source(file) as input_file,
+        _report_to(report, file) as report_file,
+    ):
+        form = records.format_of(file, named)
         prepare(chosen)
         tally, source = _Tally(report_file), Source(input_file)
         rules = Rules.of(chosen)
@@ -107,7 +100,7 @@ def import_customers(
     if tally.refused:
         tally.fail()
     done = "could be" if dry_run else "are"
-    out.print(f"{tally.lines} customers {done} imported.")
+    out(f"{tally.lines} customers {done} imported.")
 
 
 def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[str, object]:
@@ -115,26 +108,31 @@ def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[st
 
     Raises Rejected, with every fault at once.
     """
-    fields, now = _Fields(values), clock.now()
-    customer_id = fields.read("id", _id, "This is not a UUID.")
-    created_at = fields.read("created_at", _moment, _NO_MOMENT) or now
-    row: dict[str, object] = {
-        "id": customer_id or new_id(),
-        "is_admin": fields.flag("is_admin", otherwise=False),
-        "is_active": fields.flag("is_active", otherwise=True),
+    read: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for field in FIELDS:
+        if values.get(field) not in (None, ""):
+            read[field], wrong = _parse(field, values[field])
+            if wrong:
+                faults.append(Fault(UserErrorCode.INVALID, wrong, field))
+    created_at = read.get("created_at") or clock.now()
+    row = {
+        "id": read.get("id") or new_id(),
+        "is_admin": read.get("is_admin", False),
+        "is_active": read.get("is_active", True),
         "created_at": created_at,
-        "updated_at": fields.read("updated_at", _moment, _NO_MOMENT) or created_at,
-        "password_hash": fields.password_hash(),
+        "updated_at": read.get("updated_at") or created_at,
+        "password_hash": read.get("password_hash", NO_PASSWORD),
     }
-    name, email, phone = fields.text("name"), fields.text("email"), fields.text("phone")
-    person = {"name": name or "", "email": email or "", "phone": phone}
+    person = {"name": "", "email": "", "phone": None}
+    person |= {field: value for field, value in read.items() if field in person}
     try:
         row |= validation.check_changes(None, person, rules).values
     except Rejected as why:
-        faulty = {fault.field for fault in fields.faults}
-        fields.faults += [fault for fault in why.faults if fault.field not in faulty]
-    if fields.faults:
-        raise Rejected(*fields.faults)
+        faulty = {fault.field for fault in faults}
+        faults += [fault for fault in why.faults if fault.field not in faulty]
+    if faults:
+        raise Rejected(*faults)
     return row
 
 
@@ -170,7 +168,7 @@ async def _import(
     database: Database, source: Source, form: Format, tally: _Tally, rules: Rules, *, keep: bool
 ) -> None:
     """Check and add every record in one transaction, which is kept if none is refused."""
-    lines = read(source, form)
+    lines = records.read(source, form)
     with bar("Importing", source.size) as advance, suppress(_Undone):
         async with database.transaction() as db:
             while batch := list(islice(lines, BATCH)):
@@ -189,59 +187,31 @@ def _report_to(report: Path | None, file: str) -> AbstractContextManager[BinaryI
     if report is None:
         return Path(os.devnull).open("wb")
     if file != STDIO and report.exists() and report.samefile(file):
-        message = "The report would replace what is imported."
-        raise Unreadable(message)
+        raise OperatorError(["The report would replace what is imported."])
     return atomic_files.replacing(report)
 
 
-class _Fields:
-    """The fields of a record, read one by one; faults are gathered so that all are reported."""
-
-    def __init__(self, values: Mapping[str, object]) -> None:
-        self._values = values
-        self.faults: list[Fault] = []
-
-    def text(self, field: str) -> str | None:
-        """Return a text, or None if it is empty or absent."""
-        value = self._values.get(field)
-        if value is None or isinstance(value, str):
-            return value or None
-        self._refuse(field, "This has to be text.")
-        return None
-
-    def read(
-        self, field: str, parse: Callable[[str], _Parsed | None], wrong: str
-    ) -> _Parsed | None:
-        """Return what a text stands for, or None if it is absent or wrong."""
-        text = self.text(field)
-        parsed = parse(text) if text else None
-        if text and parsed is None:
-            self._refuse(field, wrong)
-        return parsed
-
-    def flag(self, field: str, *, otherwise: bool) -> bool:
-        """Return true or false, as JSON or any of the databases writes it."""
-        value = self._values.get(field)
-        if value is None or value == "":
-            return otherwise
-        flag = _FLAGS.get(str(value).lower())
-        if flag is None:
-            self._refuse(field, "This has to be true or false.")
-        return bool(flag)
-
-    def password_hash(self) -> str:
-        """Return a hash that passwords can be verified by."""
-        hashed = self.text("password_hash") or NO_PASSWORD
-        fault = hashes.fault(hashed) if hashed else None
-        if fault:
-            self._refuse("password_hash", fault)
-        return hashed
-
-    def _refuse(self, field: str, message: str) -> None:
-        self.faults.append(Fault(UserErrorCode.INVALID, message, field))
+def _parse(field: str, value: object) -> tuple[object, str | None]:
+    """Return what a value stands for, as JSON or a database writes it, or what is wrong with it."""
+    parsed: object
+    if field in {"is_admin", "is_active"}:
+        parsed, wrong = _FLAGS.get(str(value).lower()), "This has to be true or false."
+    elif not isinstance(value, str):
+        parsed, wrong = None, "This has to be text."
+    elif field == "password_hash":
+        return value, hashes.fault(value)
+    elif field == "id":
+        parsed, wrong = _id(value), "This is not a UUID."
+    elif field in {"created_at", "updated_at"}:
+        parsed, wrong = _moment(value), _NO_MOMENT
+    else:
+        return value, None
+    return parsed, wrong if parsed is None else None
 
 
-_NO_MOMENT: Final = "This is not a moment with its offset from UTC, such as 2026-01-31T12:00:00Z."
+def _id(text: str) -> UUID | None:
+    parsed = parse_id(text.lower())
+    return None if parsed == _NIL else parsed
 
 
 def _moment(text: str) -> datetime | None:
@@ -250,11 +220,6 @@ def _moment(text: str) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else None
     except (ValueError, OverflowError):
         return None
-
-
-def _id(text: str) -> UUID | None:
-    parsed = parse_id(text.lower())
-    return None if parsed == _NIL else parsed
 
 
 def _remove_duplicates(rows: dict[int, dict[str, object]]) -> list[Refused]:

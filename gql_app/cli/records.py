@@ -6,18 +6,18 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from io import StringIO
 from pathlib import PurePath
-from typing import Annotated, BinaryIO, Final
+from typing import Annotated, BinaryIO, Final, NamedTuple, TypeAlias
 
 import typer
 
 from gql_app.cli.console import fail
 from gql_app.errors import Fault, UserErrorCode
 from gql_app.lib.clock import rfc3339
+from gql_app.lib.faults import OperatorError
 
 FIELDS: Final = (
     "id",
@@ -49,28 +49,24 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """The values of a line: text, or true and false; None and empty say nothing."""
 
     line: int
     values: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """A line that is not taken, and one reason of it."""
 
     line: int
     fault: Fault
 
 
+_Found: TypeAlias = Mapping[str, object] | str
+"""The values of a line, or why it has none."""
 Named = Annotated[Format | None, typer.Option("--format", help="Unless the file's ending tells.")]
 """The option that names a format."""
-
-
-class Unreadable(Exception):
-    """A file that can't be parted into lines of customers."""
 
 
 class Source:
@@ -84,12 +80,12 @@ class Source:
         """Bytes that were read."""
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the lines. Raises Unreadable at one without end."""
+        """Yield the lines. Raises OperatorError at one without end."""
         number = 0
         while line := self._file.readline(LONGEST_LINE + 1):
             number += 1
             if len(line) > LONGEST_LINE:
-                raise Unreadable(f"Line {number} is longer than {LONGEST_LINE} bytes.")  # noqa: EM102, TRY003
+                raise OperatorError([f"Line {number} is longer than {LONGEST_LINE} bytes."])
             self.done += len(line)
             yield line.removeprefix(_BOM) if number == 1 else line
 
@@ -106,17 +102,20 @@ def file_errors() -> Iterator[None]:
 
 
 def format_of(file: str, named: Format | None) -> Format:
-    """Return the format that is named, or that of the file's ending. Raises Unreadable."""
+    """Return the format that is named, or that of the file's ending. Raises OperatorError."""
     ending = _ENDINGS.get(PurePath(file).suffix.lower())
     if named is None and ending is None:
-        message = "Name the format: --format csv, or --format jsonl."
-        raise Unreadable(message)
+        raise OperatorError(["Name the format: --format csv, or --format jsonl."])
     return named or Format(str(ending))
 
 
 def read(source: Source, form: Format) -> Iterator[Record | Refused]:
-    """Yield the records of a file, and the lines that are none. Raises Unreadable."""
-    return _read_csv(source) if form is Format.CSV else _read_json(source)
+    """Yield the records of a file, and the lines that are none. Raises OperatorError."""
+    for line, found in _read_csv(source) if form is Format.CSV else _read_json(source):
+        if isinstance(found, str):
+            yield Refused(line, Fault(UserErrorCode.INVALID, found))
+        else:
+            yield Record(line, found)
 
 
 def writer(
@@ -129,33 +128,32 @@ def writer(
     return lambda values: write(_json_line(dict(zip(fields, values, strict=True))))
 
 
-def _read_csv(source: Source) -> Iterator[Record | Refused]:
+def _read_csv(source: Source) -> Iterator[tuple[int, _Found]]:
     """Yield the lines under a header, which names the columns in any order."""
     lines = (line.decode(errors="surrogateescape") for line in source.lines())
     rows = csv.reader(lines, strict=True)
-    try:
-        header = _header(next(rows))
-    except StopIteration:
-        message = "There is no header."
-        raise Unreadable(message) from None
-    except csv.Error as why:
-        message = f"The header is no CSV: {why}."
-        raise Unreadable(message) from None
+    header: list[str] = []
     while True:
-        first = rows.line_num + 1
+        line = rows.line_num + 1
         try:
             cells = next(rows)
         except StopIteration:
-            return
+            break
         except csv.Error as why:
-            yield _refuse(first, f"This is no CSV: {why}.")
-        else:
-            if cells:
-                yield _record(first, header, cells)
+            if not header:
+                raise OperatorError([f"The header is no CSV: {why}."]) from None
+            yield line, f"This is no CSV: {why}."
+            continue
+        if not header:
+            header = _header(cells)
+        elif cells:
+            yield line, _record(header, cells)
+    if not header:
+        raise OperatorError(["There is no header."])
 
 
 def _header(cells: Sequence[str]) -> list[str]:
-    """Return the names of a header. Raises Unreadable."""
+    """Return the names of a header. Raises OperatorError."""
     names = [cell.strip() for cell in cells]
     faults = [
         _unknown(name, f"column {at}") for at, name in enumerate(names, 1) if name not in FIELDS
@@ -163,49 +161,44 @@ def _header(cells: Sequence[str]) -> list[str]:
     faults += [f"{name} is there twice." for name in FIELDS if names.count(name) > 1]
     faults += [f"{name} is missing." for name in FIELDS if name in REQUIRED - set(names)]
     if faults:
-        raise Unreadable(" ".join(["The header won't do.", *faults, _KNOWN]))
+        raise OperatorError([" ".join(["The header won't do.", *faults, _KNOWN])])
     return names
 
 
-def _record(line: int, header: Sequence[str], cells: Sequence[str]) -> Record | Refused:
+def _record(header: Sequence[str], cells: Sequence[str]) -> _Found:
     if len(cells) != len(header):
-        return _refuse(line, f"There are {len(cells)} values, where the header has {len(header)}.")
+        return f"There are {len(cells)} values, where the header has {len(header)}."
     try:
         "".join(cells).encode()
     except UnicodeEncodeError:
-        return _refuse(line, "This is not UTF-8.")
-    return Record(line, dict(zip(header, cells, strict=True)))
+        return "This is not UTF-8."
+    return dict(zip(header, cells, strict=True))
 
 
-def _read_json(source: Source) -> Iterator[Record | Refused]:
+def _read_json(source: Source) -> Iterator[tuple[int, _Found]]:
     """Yield the object of each line that isn't empty."""
-    for number, line in enumerate(source.lines(), 1):
-        if line.isspace():
-            continue
-        try:
-            pairs = json.loads(line.decode(), object_pairs_hook=_Pairs)
-        except UnicodeDecodeError:
-            yield _refuse(number, "This is not UTF-8.")
-        except (ValueError, RecursionError):
-            yield _refuse(number, "This is no JSON.")
-        else:
-            yield _object(number, pairs)
+    lines = enumerate(source.lines(), 1)
+    return ((number, _object(line)) for number, line in lines if not line.isspace())
 
 
 class _Pairs(list[tuple[str, object]]):
     """A JSON object as it was written, where a name may be there twice."""
 
 
-def _object(line: int, pairs: object) -> Record | Refused:
+def _object(line: bytes) -> _Found:
+    try:
+        pairs = json.loads(line.decode(), object_pairs_hook=_Pairs)
+    except UnicodeDecodeError:
+        return "This is not UTF-8."
+    except (ValueError, RecursionError):
+        return "This is no JSON."
     if not isinstance(pairs, _Pairs):
-        return _refuse(line, "This is no JSON object.")
+        return "This is no JSON object."
     values = dict(pairs)
     unknown = [_unknown(name, "a name") for name in values if name not in FIELDS]
     if unknown:
-        return _refuse(line, f"{unknown[0]} {_KNOWN}")
-    if len(values) < len(pairs):
-        return _refuse(line, "A name is there twice.")
-    return Record(line, values)
+        return f"{unknown[0]} {_KNOWN}"
+    return "A name is there twice." if len(values) < len(pairs) else values
 
 
 _KNOWN: Final = f"Known are {', '.join(FIELDS)}."
@@ -214,10 +207,6 @@ _KNOWN: Final = f"Known are {', '.join(FIELDS)}."
 def _unknown(name: str, place: str) -> str:
     """Return what is unknown, but its place alone if it might be a secret in the wrong place."""
     return f"{name if _HARMLESS.fullmatch(name) else place} is unknown."
-
-
-def _refuse(line: int, message: str) -> Refused:
-    return Refused(line, Fault(UserErrorCode.INVALID, message))
 
 
 def _csv_line(cells: Iterable[object]) -> bytes:

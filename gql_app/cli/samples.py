@@ -59,12 +59,8 @@ Moreau Müller Nakamura Ndlovu Nguyễn Novák O'Brien Okafor Olsen Osei Papadop
 Peeters Pereira Petrov Popescu Reyes Ricci Romero Rossi Sato Schmidt Silva Singh Smith Söderberg
 Tanaka Torres Traoré Vargas Virtanen Wang Weber Williams Yılmaz Zhang Zieliński
 """.split()
-_INSERT: Final = insert_row(CustomerRow)
-
-
-async def insert_samples(db: Transaction, rows: list[dict[str, object]]) -> None:
-    """Insert a batch of made-up customers."""
-    await db.execute_many(_INSERT, rows)
+INSERT: Final = insert_row(CustomerRow)
+"""Adds each row of a batch."""
 
 
 def batches(
@@ -97,7 +93,7 @@ async def fill_demo(db: Transaction) -> None:
             await customers.create(db, new, password_hash=hashed, origin=Origin())
         nobody = await passwords.hash(secrets.token_urlsafe(), LOCAL)
     for rows in batches(DEMO_CUSTOMERS - len(SIGN_INS), password_hash=nobody, seed=DEMO_SEED):
-        await insert_samples(db, rows)
+        await db.execute_many(INSERT, rows)
 
 
 def _sample(chance: random.Random, tag: str, password_hash: str) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""`export-schema` and `version`: what this program is, in its own words."""
+"""`export-schema`: the API in GraphQL's own language."""
 
 import sys
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from gql_app import __version__
-from gql_app.cli.console import fail, out
+from gql_app.cli.console import fail
+from gql_app.schema.root import build_schema
 
 
 def export_schema(
@@ -20,15 +20,8 @@ def export_schema(
     ),
 ) -> None:
     """Print the schema in GraphQL's language."""
-    from gql_app.schema.root import build_schema  # noqa: PLC0415 — other commands need no GraphQL
-
     printed = build_schema().as_str() + "\n"
     if not check:
         sys.stdout.write(printed)
     elif not file.exists() or file.read_text(encoding="utf-8") != printed:
         fail(f"{file} is not what the code says. Run: make schema")
-
-
-def version() -> None:
-    """Print the version."""
-    out.print(__version__)

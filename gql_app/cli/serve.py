@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -12,14 +12,15 @@ from gql_app import settings
 from gql_app.cli import samples
 from gql_app.cli.console import err, out, unless_empty
 from gql_app.cli.database import prepare, transact
+from gql_app.lib import server
 from gql_app.lib.environment import variables
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.network import Networks, is_loopback
 from gql_app.lib.telemetry import configure_logging
-from gql_app.resources import key_store
+from gql_app.security.key_store import key_store
 from gql_app.settings import PREFIX, Settings
 
-if TYPE_CHECKING:  # other commands need no HTTP
+if TYPE_CHECKING:  # several workers load the application, and not who starts them
     from starlette.applications import Starlette
 
 DEMO_DATABASE: Final = "sqlite:///demo.db"
@@ -55,16 +56,16 @@ def serve(
         os.environ[f"{PREFIX}ALLOWED_HOSTS"] = ",".join(names)
     configure_logging(chosen.log_level)
     for name in settings.unknown_variables():
-        err.print(f"{name} is no setting of this program; it is ignored.")
+        err(f"{name} is no setting of this program; it is ignored.")
     if chosen.trusts_anybody:
-        err.print(f"{PREFIX}TRUSTED_PROXIES: {settings.NO_CLIENT_LIMIT}.")
+        err(f"{PREFIX}TRUSTED_PROXIES: {settings.NO_CLIENT_LIMIT}.")
     key_store(chosen).read()
     prepare(chosen)
     if demo:
         transact(chosen, samples.fill_demo)
-        out.print(f"Playground: http://{bracketed}:{port}/graphql")
+        out(f"Playground: http://{bracketed}:{port}/graphql")
         for role, _, email, password in samples.SIGN_INS:
-            out.print(f"Sign in as {role}: {email} with {password}")
+            out(f"Sign in as {role}: {email} with {password}")
     _listen(chosen, host, port, workers, reload=reload)
 
 
@@ -77,8 +78,6 @@ def create_demo_app() -> "Starlette":
 
 def _listen(chosen: Settings, host: str, port: int, workers: int, *, reload: bool) -> None:
     """Serve until told to stop, on the port of those who watch as well. Raise CannotStart."""
-    from gql_app.lib import server  # noqa: PLC0415 — as above
-
     watched = chosen.management_port
     if watched == port:
         raise CannotStart([f"{PREFIX}MANAGEMENT_PORT: is the port that is served already"])
@@ -92,7 +91,8 @@ def _listen(chosen: Settings, host: str, port: int, workers: int, *, reload: boo
         proxies=Networks.of(chosen.trusted_proxies),
         uncounted_port=watched,
     )
-    with _numbers_shared(several=workers > 1 and not reload):
+    several = workers > 1 and not reload
+    with _shared_numbers() if several else nullcontext():
         server.serve(
             "gql_app.cli.serve:create_demo_app" if chosen.demo else "gql_app.app:create_app",
             host=host,
@@ -106,11 +106,8 @@ def _listen(chosen: Settings, host: str, port: int, workers: int, *, reload: boo
 
 
 @contextmanager
-def _numbers_shared(*, several: bool) -> Iterator[None]:
+def _shared_numbers() -> Iterator[None]:
     """Keep the numbers that several processes count in one private folder."""
-    if not several:
-        yield
-        return
     with TemporaryDirectory(prefix="gql_app-numbers-", ignore_cleanup_errors=True) as folder:
         os.environ[settings.SHARED_NUMBERS] = folder
         yield

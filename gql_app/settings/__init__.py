@@ -8,47 +8,9 @@ from typing import Annotated, Final, get_args
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gql_app.lib import setting_types as types
 from gql_app.lib.environment import variable, variables
 from gql_app.lib.faults import CannotStart
-from gql_app.lib.setting_types import (
-    BLANKS,
-    MIN_SECRET_BYTES,
-    POSTGRESQL,
-    SQLITE,
-    DatabaseUrl,
-    Days,
-    Domains,
-    Folder,
-    Hosts,
-    Level,
-    MailUrl,
-    Natural,
-    Origins,
-    Page,
-    Port,
-    Positive,
-    Proxies,
-    SecretKey,
-    Sender,
-    Traces,
-    Words,
-    very_bytes,
-)
-
-__all__ = [
-    "MIN_SECRET_BYTES",
-    "NO_CLIENT_LIMIT",
-    "PREFIX",
-    "SECRET_REQUIRED",
-    "SHARED_NUMBERS",
-    "SQLITE",
-    "Settings",
-    "admin_password",
-    "load",
-    "shared_numbers",
-    "unknown_variables",
-    "variable",
-]
 
 PREFIX: Final = "GQL_APP_"
 ADMIN_PASSWORD: Final = PREFIX + "ADMIN_PASSWORD"
@@ -58,8 +20,6 @@ SECRET_REQUIRED: Final = (
     f"{PREFIX}SECRET_KEY: is required with PostgreSQL, so that every process signs alike; "
     "make one with: openssl rand -base64 48"
 )
-
-
 NO_CLIENT_LIMIT: Final = "anybody may be any client, so that no limit of one client holds"
 """The consequence of trusting X-Forwarded-For of every peer."""
 
@@ -77,110 +37,110 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     # Database
-    database_url: DatabaseUrl = Field(default="sqlite:///gql_app.db", repr=False)
+    database_url: types.DatabaseUrl = Field(default="sqlite:///gql_app.db", repr=False)
     """`sqlite:///file.db` or `postgresql://user:password@host/database`, with several hosts."""
-    database_connections: Positive = 10
+    database_connections: types.Positive = 10
     """Read connections of one process; as many write, and one more is for health checks."""
-    database_pool_timeout: Positive = 5
+    database_pool_timeout: types.Positive = 5
     """Longest wait for one of them, in seconds."""
     database_prepared_statements: bool = True
     """Whether statements are prepared; false behind a pooler in transaction mode."""
 
     # Keys and tokens
-    secret_key: SecretKey | None = None
+    secret_key: types.SecretKey | None = None
     """The secret that signs tokens (HS256), 32 bytes or more; created beside an SQLite file."""
-    secret_key_fallback: SecretKey | None = None
+    secret_key_fallback: types.SecretKey | None = None
     """A second secret that verifies tokens (HS256) and signs none: the previous or the next one."""
-    keys_dir: Folder | None = None
+    keys_dir: types.Folder | None = None
     """The folder of the key files, created by `keys new`; without it there is HS256 only."""
-    access_token_ttl: Positive = 3600
+    access_token_ttl: types.Positive = 3600
     """Lifetime of an access token in seconds."""
-    issuer: Words = "gql_app"
+    issuer: types.Words = "gql_app"
     """The tokens' `iss` (RFC 7519 section 4.1.1)."""
-    audience: Words = "gql_app"
+    audience: types.Words = "gql_app"
     """The tokens' `aud` (RFC 7519 section 4.1.3)."""
 
     # Sessions and accounts
-    refresh_token_ttl: Positive = 30 * 24 * 3600
+    refresh_token_ttl: types.Positive = 30 * 24 * 3600
     """Seconds by which each refresh extends a session."""
-    session_max_age: Positive = 90 * 24 * 3600
+    session_max_age: types.Positive = 90 * 24 * 3600
     """Longest life of a session in seconds, counted from sign-in."""
-    refresh_grace_seconds: Natural = 10
+    refresh_grace_seconds: types.Natural = 10
     """Seconds in which a spent refresh token still returns its successor, for racing requests."""
-    refresh_retry_seconds: Natural = 15 * 60
+    refresh_retry_seconds: types.Natural = 15 * 60
     """The same while its successor was never used, for answers that were lost."""
     registration: bool = True
     """Whether registration is open."""
-    special_domains: Domains | None = None
+    special_domains: types.Domains | None = None
     """Special-use domains whose e-mail addresses are accepted, with their subdomains."""
-    audit_origin_days: Days = 90
+    audit_origin_days: types.Days = 90
     """Days for which the audit keeps the address of a deleted customer who acted on others."""
 
     # Sign-in limits
-    login_attempts: Positive = 5
+    login_attempts: types.Positive = 5
     """Failed sign-ins of one account by one client within the window."""
-    login_client_attempts: Positive = 50
+    login_client_attempts: types.Positive = 50
     """Failed sign-ins of one client within the window, over all accounts."""
-    login_window_seconds: Positive = 15 * 60
+    login_window_seconds: types.Positive = 15 * 60
     """Length of the window in seconds."""
-    login_lockout_attempts: Positive = 100
+    login_lockout_attempts: types.Positive = 100
     """Consecutive failed sign-ins of one account before its lockout."""
-    account_writes_per_hour: Positive = 300
+    account_writes_per_hour: types.Positive = 300
     """Sign-ins of one account in an hour, and as many refreshes and changes of one's own."""
 
     # Mail
-    smtp_url: MailUrl | None = None
+    smtp_url: types.MailUrl | None = None
     """`smtp://user:password@host:port` requires STARTTLS except on loopback; smtps:// uses TLS from
     the start, smtp+starttls:// requires STARTTLS everywhere, smtp+cleartext:// uses none."""
-    mail_from: Sender = "no-reply@localhost"
+    mail_from: types.Sender = "no-reply@localhost"
     """Sender of letters: an address, or a name and an address."""
-    letters_per_day: Positive = 5
+    letters_per_day: types.Positive = 5
     """Letters of one kind to one mailbox in 24 hours."""
-    reset_url: Page = "http://127.0.0.1:8000/graphql"
+    reset_url: types.Page = "http://127.0.0.1:8000/graphql"
     """Page for resetting a password; the link adds #token= and the token."""
 
     # HTTP and limits of requests
-    trusted_proxies: Proxies | None = None
+    trusted_proxies: types.Proxies | None = None
     """Proxies whose X-Forwarded-For is trusted: addresses or networks, comma-separated, or *."""
-    allowed_hosts: Hosts | None = None
+    allowed_hosts: types.Hosts | None = None
     """Accepted Host headers, comma-separated; any if not set."""
-    allowed_origins: Origins | None = None
+    allowed_origins: types.Origins | None = None
     """Origins whose pages may read answers (CORS), comma-separated; none if not set."""
-    max_connections: Positive = 10_000
+    max_connections: types.Positive = 10_000
     """Connections of one process; further ones get 503."""
-    max_connections_per_address: Positive = 256
+    max_connections_per_address: types.Positive = 256
     """Connections of one process from one address (IPv6: one /64), except trusted proxies."""
-    receive_timeout: Positive = 20
+    receive_timeout: types.Positive = 20
     """Seconds for the headers of a request, again for its body and for reading the answer."""
-    max_header_bytes: Positive = 16 * 1024
+    max_header_bytes: types.Positive = 16 * 1024
     """Bytes of the request line and headers."""
-    max_body_bytes: Positive = 256 * 1024
+    max_body_bytes: types.Positive = 256 * 1024
     """Bytes of a request body."""
-    max_pending_body_bytes: Positive = 64 * 1024 * 1024
+    max_pending_body_bytes: types.Positive = 64 * 1024 * 1024
     """Bytes of all incomplete bodies of one process; the request that exceeds it gets 503."""
-    operation_timeout: Positive = 10
+    operation_timeout: types.Positive = 10
     """Seconds after which an operation is cancelled, with its SQL."""
 
     # Documents
-    max_document_length: Positive = 64 * 1024
+    max_document_length: types.Positive = 64 * 1024
     """Characters of a document."""
-    max_tokens: Positive = 2_000
+    max_tokens: types.Positive = 2_000
     """Lexical tokens of a document."""
-    max_operations: Positive = 20
+    max_operations: types.Positive = 20
     """Operations in a document."""
-    max_depth: Positive = 12
+    max_depth: types.Positive = 12
     """Nesting of fields."""
-    max_aliases: Positive = 15
+    max_aliases: types.Positive = 15
     """Aliases in a document."""
-    max_root_fields: Positive = 20
+    max_root_fields: types.Positive = 20
     """Root fields of an operation."""
-    max_directives: Positive = 50
+    max_directives: types.Positive = 50
     """Directives in a document."""
-    max_spreads: Positive = 200
+    max_spreads: types.Positive = 200
     """Fragment spreads, with those inside fragments counted at each spread."""
-    max_cost: Positive = 20_000
+    max_cost: types.Positive = 20_000
     """Objects and values that the answer may hold, computed from the requested page sizes."""
-    max_comparisons: Positive = 20_000
+    max_comparisons: types.Positive = 20_000
     """Steps of comparing fields of one response name with each other."""
 
     # Playground and schema
@@ -192,19 +152,19 @@ class Settings(BaseSettings):
     """Whether the compiled path is taken; without it the answers are the same, but slower."""
 
     # Logs, metrics and traces
-    log_level: Level = "INFO"
+    log_level: types.Level = "INFO"
     """The least severe log line that is written."""
-    management_port: Port | None = None
+    management_port: types.Port | None = None
     """A second port, the only one with /metrics and the parts of /readyz."""
-    management_host: Words = "127.0.0.1"
+    management_host: types.Words = "127.0.0.1"
     """The address of that port."""
-    traces: Traces = False
+    traces: types.Traces = False
     """Whether traces are sent, configured by OpenTelemetry's OTEL_ variables."""
 
     # Passwords
     password_threads: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=_some_cores)
     """Passwords hashed at the same time, 19 MiB each."""
-    password_queue: Natural = 256
+    password_queue: types.Natural = 256
     """Passwords that may wait for a thread; further ones are refused."""
 
     # The demo
@@ -218,7 +178,7 @@ class Settings(BaseSettings):
 
         A key's blanks stay, for its type to refuse: to take them away would change the key.
         """
-        keys = {n for n, f in cls.model_fields.items() if SecretKey in get_args(f.annotation)}
+        keys = {n for n, f in cls.model_fields.items() if types.SecretKey in get_args(f.annotation)}
         trimmed = {
             name: value.strip() if isinstance(value, str) and name not in keys else value
             for name, value in values.items()
@@ -228,17 +188,22 @@ class Settings(BaseSettings):
     @property
     def on_sqlite(self) -> bool:
         """Whether the database is an SQLite file."""
-        return self.database_url.startswith(SQLITE)
+        return self.database_url.startswith(types.SQLITE)
+
+    @property
+    def sqlite_file(self) -> Path:
+        """The file of an SQLite database."""
+        return Path(self.database_url.removeprefix(types.SQLITE))
 
     @property
     def secret_bytes(self) -> bytes | None:
         """The very bytes of the secret key, or None if there is none."""
-        return very_bytes(self.secret_key) if self.secret_key else None
+        return types.very_bytes(self.secret_key) if self.secret_key else None
 
     @property
     def fallback_bytes(self) -> bytes | None:
         """The very bytes of the other secret key, or None if there is none."""
-        return very_bytes(self.secret_key_fallback) if self.secret_key_fallback else None
+        return types.very_bytes(self.secret_key_fallback) if self.secret_key_fallback else None
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -299,7 +264,7 @@ def admin_password() -> str | None:
     """
     password = os.environ.get(ADMIN_PASSWORD)
     if password and password != password.strip():
-        raise CannotStart([f"{ADMIN_PASSWORD}: {BLANKS}"])
+        raise CannotStart([f"{ADMIN_PASSWORD}: {types.BLANKS}"])
     return password or None
 
 
@@ -315,7 +280,7 @@ def _listed(value: str | None) -> tuple[str, ...]:
 
 def _lacks_secret() -> bool:
     """Return whether a secret is required and none is set; one of blanks is a fault of its own."""
-    on_postgresql = variables(PREFIX).get(f"{PREFIX}DATABASE_URL", "").startswith(POSTGRESQL)
+    on_postgresql = variables(PREFIX).get(f"{PREFIX}DATABASE_URL", "").startswith(types.POSTGRESQL)
     secret = [value for name, value in os.environ.items() if name.upper() == f"{PREFIX}SECRET_KEY"]
     return on_postgresql and not any(secret)
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from gql_app.accounts.customer_lists import Order, OrderField
-from gql_app.cli.samples import batches, insert_samples
+from gql_app.cli.samples import INSERT, batches
 from gql_app.lib.database import Database
 from gql_app.lib.pagination import Window
 from tests.accounts.rows import ORDERS, cursor, everybody, read, statements
@@ -30,7 +30,7 @@ async def crowd(database: Database) -> Database:
     """Fill a database with so many that an index pays."""
     async with database.transaction() as db:
         for rows in batches(2000, password_hash="", seed=1):
-            await insert_samples(db, rows)
+            await db.execute_many(INSERT, rows)
         await db.execute(text("ANALYZE"))
     return database
 

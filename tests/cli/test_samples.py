@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from gql_app.accounts.validation import check_new
-from gql_app.cli.samples import BATCH, batches, insert_samples
+from gql_app.cli.samples import BATCH, INSERT, batches
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database
 from gql_app.lib.text import email_key, search_key
@@ -69,7 +69,7 @@ def test_a_seed_makes_the_same_people_again(set_clock: Callable[[datetime], None
 async def test_they_can_be_stored(database: Database) -> None:
     rows = make(500)
     async with database.transaction() as db:
-        await insert_samples(db, rows)
+        await db.execute_many(INSERT, rows)
     assert await value(database, select(func.count()).select_from(CustomerRow)) == 500
     row = await get_row(database, CustomerRow, rows[7]["id"])
     assert {key: getattr(row, key) for key in rows[7]} == rows[7]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.examples.driving import EXAMPLES, ORIGIN, SECRET
+from tests.examples.driving import EXAMPLES, ORIGIN, SECRET, drivers
 from tests.processes import Server, serving
 
 
@@ -15,5 +15,5 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert types.exists(), "make test installs what the examples need, and generates their types"
     folder = tmp_path_factory.mktemp("examples")
     settings = {"secret_key": SECRET, "allowed_origins": ORIGIN}
-    with serving("--demo", folder=folder, **settings) as server:
+    with serving("--demo", folder=folder, **settings) as server, drivers(folder):
         yield server

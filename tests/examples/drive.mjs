@@ -1,56 +1,61 @@
-// Drives a TypeScript client as its argument says; prints what came of it as JSON.
-const { client: name, url, sign_in, held: before, times, ahead, last } = JSON.parse(process.argv[2]);
+// Drives a TypeScript client as each line of its input says; prints what came of it as JSON.
+import { createInterface } from "node:readline";
+
 const sources = "../../examples/typescript/src";
-const { createApi } = await import(`${sources}/${name}.ts`);
 const { CustomersDocument: query } = await import(`${sources}/generated.ts`);
 const { reasonOf } = await import(`${sources}/session.ts`);
 
 const { now } = Date;
-Date.now = () => now() + ahead;
-
-const sent = new Set();
 const send = globalThis.fetch;
-globalThis.fetch = (address, options) => {
-  for (const header of new Headers(options.headers).keys()) sent.add(header);
-  return send(address, options);
-};
 
-let held = before;
-let told = 0;
-const { client, session } = createApi(url, {
-  load: () => held,
-  save: (tokens) => (held = tokens),
-  onSignedOut: () => (told += 1),
-});
+for await (const line of createInterface({ input: process.stdin })) await drive(JSON.parse(line));
 
-async function list(first) {
-  if (name === "apollo") return (await client.query({ query, variables: { first } })).data;
-  const { data, error } = await client.query(query, { first });
-  if (error) throw error.networkError ?? error;
-  return data;
-}
+async function drive({ client: name, url, sign_in, held: before, times, ahead, last }) {
+  const { createApi } = await import(`${sources}/${name}.ts`);
+  Date.now = () => now() + ahead;
+  const sent = new Set();
+  globalThis.fetch = (address, options) => {
+    for (const header of new Headers(options.headers).keys()) sent.add(header);
+    return send(address, options);
+  };
 
-const failures = [];
-async function outcome(work) {
-  try {
-    return await work();
-  } catch (error) {
-    const errors = error.graphQLErrors ?? error.errors ?? [];
-    failures.push(reasonOf(errors) ?? errors[0]?.code ?? error.name);
+  let held = before;
+  let told = 0;
+  const { client, session } = createApi(url, {
+    load: () => held,
+    save: (tokens) => (held = tokens),
+    onSignedOut: () => (told += 1),
+  });
+
+  async function list(first) {
+    if (name === "apollo") return (await client.query({ query, variables: { first } })).data;
+    const { data, error } = await client.query(query, { first });
+    if (error) throw error.networkError ?? error;
+    return data;
   }
-}
 
-if (sign_in) await outcome(() => session.signIn(...sign_in));
-const asked = Array.from({ length: times }, (_, index) => outcome(() => list(index + 1)));
-const listed = (await Promise.all(asked)).map((found) => found?.customers.nodes.length ?? null);
-const again =
-  before && held && before.token !== held.token
-    ? (await session.renew(before.token)) === held.token
-    : null;
-if (last === "sign out") await outcome(() => session.signOut());
-if (last === "forget") {
-  const renewing = session.renew(before.token);
-  held = null;
-  await outcome(() => renewing);
+  const failures = [];
+  async function outcome(work) {
+    try {
+      return await work();
+    } catch (error) {
+      const errors = error.graphQLErrors ?? error.errors ?? [];
+      failures.push(reasonOf(errors) ?? errors[0]?.code ?? error.name);
+    }
+  }
+
+  if (sign_in) await outcome(() => session.signIn(...sign_in));
+  const asked = Array.from({ length: times }, (_, index) => outcome(() => list(index + 1)));
+  const listed = (await Promise.all(asked)).map((found) => found?.customers.nodes.length ?? null);
+  const again =
+    before && held && before.token !== held.token
+      ? (await session.renew(before.token)) === held.token
+      : null;
+  if (last === "sign out") await outcome(() => session.signOut());
+  if (last === "forget") {
+    const renewing = session.renew(before.token);
+    held = null;
+    await outcome(() => renewing);
+  }
+  console.log(JSON.stringify({ listed, failures, held, told, again, sent: [...sent] }));
 }
-console.log(JSON.stringify({ listed, failures, held, told, again, sent: [...sent] }));

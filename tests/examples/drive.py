@@ -1,4 +1,4 @@
-"""Drives the Python client as its argument says; prints what came of it as JSON."""
+"""Drives the Python client as each line of its input says; prints what came of it as JSON."""
 
 import asyncio
 import json
@@ -39,6 +39,7 @@ async def forget(api: Api) -> None:
 
 async def drive(script: dict[str, Any]) -> None:
     """Sign in if it is asked for, list as many times as is asked for, all at once, and end so."""
+    FAILURES.clear()
     before = script["held"] and Tokens(script["held"]["token"], script["held"]["refreshToken"])
     async with connected(script["url"], before) as api:
         if script["sign_in"]:
@@ -54,8 +55,10 @@ async def drive(script: dict[str, Any]) -> None:
             await forget(api)
         after = api.tokens
     held = after and {"token": after.access, "refreshToken": after.refresh}
-    print(json.dumps({"listed": listed, "failures": FAILURES, "held": held}))  # noqa: T201  what it is for
+    told = {"listed": listed, "failures": FAILURES, "held": held}
+    print(json.dumps(told), flush=True)  # noqa: T201  what it is for
 
 
 logging.basicConfig(level=logging.DEBUG)
-asyncio.run(drive(json.loads(sys.argv[1])))
+for line in sys.stdin:
+    asyncio.run(drive(json.loads(line)))

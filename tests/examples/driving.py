@@ -1,11 +1,12 @@
-"""Clients of examples/ as processes of their own, and what the server saw of them."""
+"""Clients of examples/ in processes of their own, and what the server saw of them."""
 
 import json
 import resource
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, NotRequired, TypedDict, Unpack
@@ -14,7 +15,7 @@ from uuid import uuid4
 import jwt
 
 from gql_app.cli.samples import SIGN_INS
-from tests.processes import ROOT, Server, run
+from tests.processes import ROOT, Server, environment
 
 EXAMPLES: Final = ROOT / "examples"
 NODE: Final = Path(sys.executable).with_name("node")
@@ -72,13 +73,55 @@ class Script(TypedDict, total=False):
     """Milliseconds that its clock is wrong by; for those in TypeScript."""
 
 
-def drive(client: str, server: Server, folder: Path, **script: Unpack[Script]) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A process that does what is said with its client, line by line."""
+
+    process: subprocess.Popen[str]
+    stderr: Path
+
+    def do(self, script: Mapping[str, object]) -> Outcome:
+        """Have it do what is said, and tell what came of it."""
+        assert self.process.stdin and self.process.stdout  # noqa: PT018 — both are pipes
+        before = self.stderr.stat().st_size
+        self.process.stdin.write(f"{json.dumps(script)}\n")
+        self.process.stdin.flush()
+        told = self.process.stdout.readline()
+        printed = self.stderr.read_bytes()[before:].decode()
+        assert told, printed
+        return Outcome(**json.loads(told), printed=printed)
+
+
+_running: Final[dict[str, Driver]] = {}
+"""The driver of each client that was started."""
+
+
+@contextmanager
+def drivers(folder: Path) -> Iterator[None]:
+    """Have each client run in one process for as long as the block lasts."""
+    with ExitStack() as stack:
+        for client, command in DRIVERS.items():
+            stderr = folder / f"{client}.err"
+            process = subprocess.Popen(  # noqa: S603 — ours
+                command,
+                cwd=folder,
+                env=environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stack.enter_context(stderr.open("wb")),
+                encoding="utf-8",
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            _running[client] = Driver(process, stderr)
+        yield
+
+
+def drive(client: str, server: Server, **script: Unpack[Script]) -> Outcome:
     """Have a client do what is said."""
     nothing = {"held": None, "sign_in": None, "times": 0, "last": None, "ahead": 0}
-    whole = {"client": client, "url": f"{server.url}/graphql", **nothing, **script}
-    done = run([*DRIVERS[client], json.dumps(whole)], folder)
-    assert done.returncode == 0, done.stderr
-    return Outcome(**json.loads(done.stdout), printed=done.stderr)
+    url = f"{server.url}/graphql"
+    return _running[client].do({"client": client, "url": url, **nothing, **script})
 
 
 def signed_in(server: Server) -> Held:

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -28,26 +27,24 @@ TYPESCRIPT = ("apollo", "urql")
 TIMES = 10
 
 
-def test_client_signs_in_and_lists(client: str, server: Server, tmp_path: Path) -> None:
+def test_client_signs_in_and_lists(client: str, server: Server) -> None:
     since = len(server.logged())
-    came = drive(client, server, tmp_path, sign_in=WHO, times=TIMES)
+    came = drive(client, server, sign_in=WHO, times=TIMES)
     assert came.failures == []
     assert came.listed == list(range(1, TIMES + 1))
     assert seen(server, since) == {"SignIn": 1, "Customers": TIMES}
 
 
-def test_wrong_password_is_refused_by_its_code(client: str, server: Server, tmp_path: Path) -> None:
-    came = drive(client, server, tmp_path, sign_in=("nobody@example.com", PERSON.password))
+def test_wrong_password_is_refused_by_its_code(client: str, server: Server) -> None:
+    came = drive(client, server, sign_in=("nobody@example.com", PERSON.password))
     assert came.failures == ["INVALID_CREDENTIALS"]
     assert came.held is None
 
 
-def test_expired_token_is_refreshed_once_for_all_who_wait(
-    client: str, server: Server, tmp_path: Path
-) -> None:
+def test_expired_token_is_refreshed_once_for_all_who_wait(client: str, server: Server) -> None:
     before = expired(signed_in(server))
     since = len(server.logged())
-    came = drive(client, server, tmp_path, held=before, times=TIMES)
+    came = drive(client, server, held=before, times=TIMES)
     assert came.failures == []
     assert came.listed == list(range(1, TIMES + 1))
     assert seen(server, since) == {"Customers": 2 * TIMES, "Refresh": 1}
@@ -57,13 +54,11 @@ def test_expired_token_is_refreshed_once_for_all_who_wait(
     assert came.told in {None, 0}
 
 
-def test_revoked_token_signs_out_and_nothing_is_refreshed(
-    client: str, server: Server, tmp_path: Path
-) -> None:
+def test_revoked_token_signs_out_and_nothing_is_refreshed(client: str, server: Server) -> None:
     before = signed_in(server)
     sign_out(server, before)
     since = len(server.logged())
-    came = drive(client, server, tmp_path, held=before, times=TIMES)
+    came = drive(client, server, held=before, times=TIMES)
     assert came.listed == [None] * TIMES
     assert came.failures == ["TOKEN_REVOKED" if client in TYPESCRIPT else "SignedOut"] * TIMES
     assert came.held is None
@@ -71,25 +66,21 @@ def test_revoked_token_signs_out_and_nothing_is_refreshed(
     assert seen(server, since) == {"Customers": TIMES}
 
 
-def test_refused_refresh_signs_out_all_who_wait(
-    client: str, server: Server, tmp_path: Path
-) -> None:
+def test_refused_refresh_signs_out_all_who_wait(client: str, server: Server) -> None:
     alive = signed_in(server)
     sign_out(server, alive)
     since = len(server.logged())
-    came = drive(client, server, tmp_path, held=expired(alive), times=TIMES)
+    came = drive(client, server, held=expired(alive), times=TIMES)
     assert came.failures == ["SignedOut"] * TIMES
     assert came.held is None
     assert came.told == (1 if client in TYPESCRIPT else None)
     assert seen(server, since) == {"Customers": TIMES, "Refresh": 1}
 
 
-def test_server_that_cannot_be_reached_signs_nobody_out(
-    client: str, server: Server, tmp_path: Path
-) -> None:
+def test_server_that_cannot_be_reached_signs_nobody_out(client: str, server: Server) -> None:
     before = signed_in(server)
     before["expiresAt"] = time.time() * 1000 - 1
-    came = drive(client, replace(server, port=free_port()), tmp_path, held=before, times=TIMES)
+    came = drive(client, replace(server, port=free_port()), held=before, times=TIMES)
     assert came.listed == [None] * TIMES
     assert not {"SignedOut", "TOKEN_REVOKED"} & set(came.failures)
     assert came.held is not None
@@ -97,27 +88,25 @@ def test_server_that_cannot_be_reached_signs_nobody_out(
     assert came.told in {None, 0}
 
 
-def test_server_that_is_unavailable_signs_nobody_out(
-    client: str, server: Server, tmp_path: Path
-) -> None:
+def test_server_that_is_unavailable_signs_nobody_out(client: str, server: Server) -> None:
     alive = signed_in(server)
     with full_disk(server):
-        came = drive(client, server, tmp_path, held=expired(alive), times=TIMES)
+        came = drive(client, server, held=expired(alive), times=TIMES)
     assert came.listed == [None] * TIMES
     assert not {"SignedOut", "TOKEN_REVOKED"} & set(came.failures)
     assert came.held is not None
     assert came.held["refreshToken"] == alive["refreshToken"]
     assert came.told in {None, 0}
-    again = drive(client, server, tmp_path, held=expired(alive), times=TIMES)
+    again = drive(client, server, held=expired(alive), times=TIMES)
     assert again.listed == list(range(1, TIMES + 1))
 
 
 def test_signing_out_with_an_expired_token_ends_the_session_all_the_same(
-    client: str, server: Server, tmp_path: Path
+    client: str, server: Server
 ) -> None:
     before = signed_in(server)
     since = len(server.logged())
-    came = drive(client, server, tmp_path, held=expired(before), last="sign out")
+    came = drive(client, server, held=expired(before), last="sign out")
     assert came.failures == []
     assert came.held is None
     assert came.told == (1 if client in TYPESCRIPT else None)
@@ -125,11 +114,9 @@ def test_signing_out_with_an_expired_token_ends_the_session_all_the_same(
     assert refresh(server, before) == "TOKEN_REVOKED"
 
 
-def test_refresh_under_way_brings_back_nobody_who_signed_out(
-    client: str, server: Server, tmp_path: Path
-) -> None:
+def test_refresh_under_way_brings_back_nobody_who_signed_out(client: str, server: Server) -> None:
     since = len(server.logged())
-    came = drive(client, server, tmp_path, held=signed_in(server), last="forget")
+    came = drive(client, server, held=signed_in(server), last="forget")
     assert came.failures == ["SignedOut"]
     assert came.held is None
     assert seen(server, since) == {"Refresh": 1}

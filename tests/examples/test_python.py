@@ -1,7 +1,5 @@
 """What the Python client of examples/ tells of itself."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.examples.driving import PERSON, WHO, drive, expired, signed_in
@@ -10,11 +8,11 @@ from tests.processes import Server
 pytestmark = pytest.mark.xdist_group("examples")
 
 
-def test_no_log_holds_a_secret_however_much_is_logged(server: Server, tmp_path: Path) -> None:
+def test_no_log_holds_a_secret_however_much_is_logged(server: Server) -> None:
     before = expired(signed_in(server))
     for came in (
-        drive("python", server, tmp_path, sign_in=WHO, times=1),
-        drive("python", server, tmp_path, held=before, times=1),
+        drive("python", server, sign_in=WHO, times=1),
+        drive("python", server, held=before, times=1),
     ):
         assert came.listed == [1]
         assert came.held is not None

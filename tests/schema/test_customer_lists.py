@@ -57,7 +57,7 @@ async def add_many(api: Api, count: int) -> None:
     """Add made-up customers."""
     for rows in samples.batches(count, password_hash=password_hash(), seed=1):
         async with api.database.transaction() as db:
-            await samples.insert_samples(db, rows)
+            await db.execute_many(samples.INSERT, rows)
 
 
 async def ask(api: Api, person: Person, **arguments: object) -> Answer:

@@ -12,7 +12,7 @@ from jwt import PyJWKSet
 
 from gql_app.lib import clock
 from gql_app.lib.keyring import Algorithm, make, promote, retire
-from gql_app.resources import key_store
+from gql_app.security.key_store import key_store
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.conftest import SECRET, SetClock

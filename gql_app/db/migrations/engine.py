@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from gql_app.lib.database import Servers, Unavailable, unavailable
-from gql_app.settings import SQLITE
+from gql_app.lib.setting_types import SQLITE
 
 BUSY_TIMEOUT: Final = 30
 """Seconds that a locked SQLite file is waited for."""

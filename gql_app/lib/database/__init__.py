@@ -5,7 +5,6 @@ from gql_app.lib.database.errors import (
     Busy,
     IntegrityViolation,
     StatementError,
-    Unavailable,
     unavailable,
 )
 from gql_app.lib.database.postgresql import SSL_MODES, Servers, in_the_clear, tls_advice
@@ -22,6 +21,7 @@ from gql_app.lib.database.statements import (
     insert_row,
     upsert,
 )
+from gql_app.lib.faults import Unavailable
 
 __all__ = [
     "SSL_MODES",

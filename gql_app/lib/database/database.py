@@ -20,12 +20,13 @@ from typing import (
 from sqlalchemy import Dialect, func, make_url, select
 
 from gql_app.lib import clock
-from gql_app.lib.database.errors import StatementError, Unavailable
+from gql_app.lib.database.errors import StatementError
 from gql_app.lib.database.pool import Connection, Pool, retried
 from gql_app.lib.database.postgresql import CONNECT_TIMEOUT, PostgresConnection, Servers
 from gql_app.lib.database.probing import PROBE_TIMEOUT, within
 from gql_app.lib.database.sqlite import SqliteConnection, sqlite_file
 from gql_app.lib.database.statements import Moment, Query, Statement, compiled
+from gql_app.lib.faults import Unavailable
 
 CONNECTIONS: Final = 10
 """Connections that one process reads with; as many again write."""

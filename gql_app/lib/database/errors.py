@@ -2,9 +2,11 @@
 
 import sqlite3
 from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import Final
 
 import asyncpg
+
+from gql_app.lib.faults import Unavailable
 
 DRIVER_ERRORS: Final = (
     asyncpg.PostgresError,
@@ -14,35 +16,6 @@ DRIVER_ERRORS: Final = (
     OSError,
 )
 """What the drivers raise."""
-
-
-class Unavailable(Exception):
-    """The database can't be used at this moment.
-
-    graphql-core lifts the dictionary `extensions` into the GraphQL error.
-    """
-
-    code: ClassVar = "SERVICE_UNAVAILABLE"
-    advice: ClassVar = "The database can't be reached at this moment. Try again shortly."
-    wait: ClassVar = 1
-    """Seconds after which to try again is worth it."""
-
-    def __init__(self, **details: bool) -> None:
-        super().__init__(self.advice)
-        self.message: Final[str] = self.advice
-        self.extensions: Final[dict[str, str | int]] = {
-            "code": self.code,
-            "retryAfter": self.wait,
-            **details,
-        }
-
-    @property
-    def cause(self) -> str:
-        """The driver's error that this comes from, in a line for the log."""
-        error: Exception = self
-        while isinstance(error.__cause__, Exception):  # a time-out ends by being cancelled
-            error = error.__cause__
-        return f"{type(error).__name__}: {error}"
 
 
 class ConnectionLost(Unavailable):

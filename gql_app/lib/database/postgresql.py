@@ -13,10 +13,10 @@ from gql_app.lib.database.errors import (
     DRIVER_ERRORS,
     CommitOutcomeUnknown,
     ConnectionLost,
-    Unavailable,
     translate,
     unavailable,
 )
+from gql_app.lib.faults import Unavailable
 from gql_app.lib.network import is_loopback
 
 SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")

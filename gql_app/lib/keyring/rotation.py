@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from gql_app.lib import clock
+from gql_app.lib.faults import OperatorError
 from gql_app.lib.keyring.keyfiles import Algorithm, add_key, drop_private_half, read_key
 from gql_app.lib.keyring.keys import Key, SigningKey
 from gql_app.lib.keyring.keystore import KeyStore, by_id
@@ -16,11 +17,11 @@ LEEWAY: Final = 60
 """Seconds that clocks may differ by, and in which every process reads the new manifest."""
 
 
-class CannotRotate(Exception):
+class CannotRotate(OperatorError):
     """A change of keys that can't be made, or that would sign somebody out."""
 
     def __init__(self, what: str, why: str) -> None:
-        super().__init__(f"{what} {why}")
+        super().__init__([f"{what} {why}"])
 
 
 def make(store: KeyStore, algorithm: Algorithm) -> tuple[Key, Path]:

@@ -1,51 +1,228 @@
-"""Types of settings: URLs, hosts, secrets and numbers, checked as they are read."""
+"""Types of settings: URLs, hosts, secrets and numbers, checked as they are read.
 
-from gql_app.lib.setting_types.types import (
-    BLANKS,
-    MIN_SECRET_BYTES,
-    POSTGRESQL,
-    SQLITE,
-    DatabaseUrl,
-    Days,
-    Domains,
-    Folder,
-    Hosts,
-    Level,
-    MailUrl,
-    Natural,
-    Origins,
-    Page,
-    Port,
-    Positive,
-    Proxies,
-    SecretKey,
-    Sender,
-    Traces,
-    Words,
-    very_bytes,
+A fault says what the value must be and never repeats it, for it may be a secret.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.util import find_spec
+from ipaddress import IPv6Address, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import SplitResult, parse_qs, urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
+
+T = TypeVar("T")
+SQLITE: Final = "sqlite:///"
+POSTGRESQL: Final = "postgresql://"
+MAX_PORT: Final = 65_535
+MIN_SECRET_BYTES: Final = 32
+BLANKS: Final = (
+    "begins or ends with a blank or a line break, which would be part of it; set it without"
 )
 
-__all__ = [
-    "BLANKS",
-    "MIN_SECRET_BYTES",
-    "POSTGRESQL",
-    "SQLITE",
-    "DatabaseUrl",
-    "Days",
-    "Domains",
-    "Folder",
-    "Hosts",
-    "Level",
-    "MailUrl",
-    "Natural",
-    "Origins",
-    "Page",
-    "Port",
-    "Positive",
-    "Proxies",
-    "SecretKey",
-    "Sender",
-    "Traces",
-    "Words",
-    "very_bytes",
+_POSTGRESQL_URL: Final = (
+    "must read postgresql://user:password@host:port/database, "
+    "with every special character of the password written as %XX"
+)
+_SERVERS: Final = ("any", "prefer-standby", "primary", "read-only", "read-write", "standby")
+"""Which of several servers will do."""
+_MAIL_SCHEMES: Final = frozenset({"smtp", "smtps", "smtp+starttls", "smtp+cleartext"})
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_HOST: Final = re.compile(r"([^:\[\]]*|\[[^\[\]]+\])(:(?P<port>[0-9]{1,5}))?")
+_HOST_NAME: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
+_DOMAIN: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
+_SENDER: Final = re.compile(
+    r"[^\s@<>]+@[^\s@<>]+|[^\x00-\x1f\x7f-\x9f\u2028\u2029@<>]+ <[^\s@<>]+@[^\s@<>]+>"
+)
+
+
+def very_bytes(secret: SecretStr) -> bytes:
+    """Return the bytes of a secret as they are in the environment.
+
+    Python decodes the environment; a secret may be any bytes, not only UTF-8.
+    """
+    return os.fsencode(secret.get_secret_value())
+
+
+def _must(sentence: str, fits: Callable[[Any], object]) -> AfterValidator:
+    """Return a validator that refuses a value which doesn't fit, or can't even be parsed."""
+
+    def check(value: T) -> T:
+        fitting: object = False
+        with suppress(ValueError):  # whose text may repeat the value
+            fitting = fits(value)
+        _require(fitting, sentence)
+        return value
+
+    return AfterValidator(check)
+
+
+def _require(fitting: object, sentence: str) -> None:
+    if not fitting:
+        raise ValueError(sentence)
+
+
+def _each(fits: Callable[[str], object]) -> Callable[[str], bool]:
+    """Return what tells whether every part of a comma-separated text fits."""
+    return lambda text: all(fits(part.strip()) for part in text.split(","))
+
+
+def _parts(url: str) -> SplitResult:
+    """Return the parts of a URL, whose port is a number. Raises ValueError."""
+    parts = urlsplit(url)
+    _ = parts.port
+    return parts
+
+
+def _check_database(url: str) -> str:
+    if url.startswith(SQLITE):
+        file, parameters, _ = url.removeprefix(SQLITE).partition("?")
+        named = file not in {"", ":memory:"}
+        _require(named, "must name a file: sqlite:///file.db, or sqlite:////absolute/file.db")
+        _require(not parameters, "must end with the file's name: SQLite takes no parameters here")
+    else:
+        _require(url.startswith(POSTGRESQL), "must start with sqlite:/// or postgresql://")
+        _check_postgresql(url)
+    return url
+
+
+def _check_postgresql(url: str) -> None:
+    """Raise ValueError for a URL of another form, without its password, which urllib repeats."""
+    from gql_app.lib.database import SSL_MODES  # noqa: PLC0415 — an SQLite file needs no drivers
+
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(_POSTGRESQL_URL) from None
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    _require(all(map(_names_host, hosts)), _POSTGRESQL_URL)
+    _require(
+        parts.path.strip("/"), "must name a database: postgresql://user:password@host/database"
+    )
+    query = parse_qs(parts.query)
+    for name, known in (("target_session_attrs", _SERVERS), ("sslmode", SSL_MODES)):
+        valid = set(query.get(name, ())) <= set(known)
+        _require(valid, f"{name} must be one of {', '.join(known)}")
+    _require(
+        "service" not in query or "sslmode" in query,
+        "must say the sslmode as well, where it names a service",
+    )
+
+
+def _names_host(text: str) -> bool:
+    found = _HOST.fullmatch(text)
+    return found is not None and int(found["port"] or 0) <= MAX_PORT
+
+
+def _check_length(secret: SecretStr) -> SecretStr:
+    size = len(very_bytes(secret))
+    _require(
+        size >= MIN_SECRET_BYTES, f"must be at least {MIN_SECRET_BYTES} bytes long, not {size}"
+    )
+    return secret
+
+
+def _has_no_blanks(secret: SecretStr) -> bool:
+    text = secret.get_secret_value()
+    return text == text.strip()
+
+
+def _is_mail_server(url: SecretStr) -> bool:
+    parts = _parts(url.get_secret_value())
+    return parts.scheme in _MAIL_SCHEMES and bool(parts.hostname)
+
+
+def _is_page(url: str) -> bool:
+    parts = _parts(url)
+    return parts.scheme in _DEFAULT_PORTS and bool(parts.hostname) and not parts.fragment
+
+
+def _is_origin(text: str) -> bool:
+    """Return whether an origin is spelt as browsers send it (RFC 6454 section 6.1)."""
+    parts = _parts(text)
+    return (
+        parts.scheme in _DEFAULT_PORTS
+        and parts.port != _DEFAULT_PORTS[parts.scheme]
+        and _is_host(parts.netloc.removesuffix(f":{parts.port}"))
+        and text == f"{parts.scheme}://{parts.netloc}"
+    )
+
+
+def _is_host(text: str) -> bool:
+    """Return whether a host is spelt as clients do: in ASCII and small letters."""
+    if text.startswith("["):
+        return text == f"[{IPv6Address(text[1:-1])}]"
+    return _HOST_NAME.fullmatch(text) is not None
+
+
+def _can_trace(traces: bool) -> bool:  # noqa: FBT001 — the setting's value
+    try:
+        return not traces or find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Level = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+    BeforeValidator(lambda value: str(value).upper()),
 ]
+Positive = Annotated[int, Field(ge=1)]
+Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
+Natural = Annotated[int, Field(ge=0)]
+Days = Annotated[int, Field(ge=0, le=36_500)]
+DatabaseUrl = Annotated[str, AfterValidator(_check_database)]
+SecretKey = Annotated[SecretStr, _must(BLANKS, _has_no_blanks), AfterValidator(_check_length)]
+MailUrl = Annotated[
+    SecretStr,
+    _must(
+        "must be smtp://, smtps://, smtp+starttls:// or smtp+cleartext:// and a host",
+        _is_mail_server,
+    ),
+]
+Sender = Annotated[
+    str,
+    _must(
+        "must be an e-mail address, or a name and one: Name <name@example.com>",
+        _SENDER.fullmatch,
+    ),
+]
+Page = Annotated[str, _must("must be an http:// or https:// address without a fragment", _is_page)]
+Proxies = Annotated[
+    str,
+    _must(
+        "must be addresses or networks, comma-separated, or *",
+        lambda text: text == "*" or _each(ip_network)(text),
+    ),
+]
+Folder = Annotated[Path, _must("must be a folder that is there", Path.is_dir)]
+Origins = Annotated[
+    str,
+    _must(
+        "must name every origin in full: * stands for nothing here", lambda text: "*" not in text
+    ),
+    _must(
+        "must be origins as browsers send them, comma-separated: "
+        "https://app.example.com, in small letters, with a port only if it is another",
+        _each(_is_origin),
+    ),
+]
+Hosts = Annotated[
+    str,
+    _must(
+        "must be host names without ports, comma-separated; *. stands for any below",
+        _each(lambda host: _is_host(host.removeprefix("*."))),
+    ),
+]
+Domains = Annotated[
+    str,
+    StringConstraints(to_lower=True),
+    _must(
+        "must be domains like local, test or home.arpa, comma-separated", _each(_DOMAIN.fullmatch)
+    ),
+]
+Traces = Annotated[bool, _must("needs what gql-app[otel] installs besides", _can_trace)]

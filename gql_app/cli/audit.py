@@ -1,0 +1,47 @@
+"""`export-audit`, and what operators do, in the audit."""
+
+import sys
+from contextlib import suppress
+
+from gql_app.accounts import audit
+from gql_app.accounts.audit import Action, Origin
+from gql_app.cli.console import ascii_json
+from gql_app.cli.database import load_ready, run_on_database
+from gql_app.db import readiness
+from gql_app.lib.clock import rfc3339
+from gql_app.lib.database import Database, Unavailable
+from gql_app.settings import Settings
+
+
+def export_audit() -> None:
+    """Print every audit event as a line of JSON, the oldest first."""
+    run_on_database(load_ready(), _print_audit)
+
+
+def record(chosen: Settings, action: str) -> bool:
+    """Return whether a change of an operator's is recorded: not where no database is ready."""
+
+    async def attempt(database: Database) -> bool:
+        if not (await readiness.condition(database)).ready:
+            return False
+        await database.transact(audit.record, Action(action), Origin())
+        return True
+
+    with suppress(Unavailable):
+        return run_on_database(chosen, attempt)
+    return False
+
+
+async def _print_audit(database: Database) -> None:
+    async for record in audit.stream(database):
+        event = {
+            "id": str(record.id),
+            "at": rfc3339(record.at),
+            "action": record.action,
+            "actorId": record.actor_id and str(record.actor_id),
+            "customerId": record.customer_id and str(record.customer_id),
+            "fields": record.fields,
+            "ipAddress": record.ip_address,
+            "userAgent": record.user_agent,
+        }
+        sys.stdout.write(ascii_json(event) + "\n")
