@@ -235,18 +235,15 @@ def without_removed(
     there |= {place: key for place, key in scan.stored.items() if key.id in ids}
     now = _by_id(there.values())
     left = {key.id: _restricted(key, now[key.id], scan) for key in ring.keys if key.id in now}
-    signing = _signing(ring, scan, left)
-    if all(left.get(key.id) is key for key in ring.keys) and signing is ring.signing:
-        return ring, there
-    return KeyRing(signing, tuple(left.values()), ring.pepper), there
+    after = KeyRing(_signing(ring, scan, left), tuple(left.values()), ring.pepper)
+    return (ring if after == ring else after), there
 
 
 def _restricted(key: Key, now: Key, scan: Scan) -> Key:
     """Return a key without a private half that is gone, and with the date of its retirement."""
     left = now if isinstance(key, SigningKey) and not isinstance(now, SigningKey) else key
     dates = [date for date in (key.not_after, scan.manifest.retired.get(key.id)) if date]
-    until = min(dates, default=None)
-    return left if left.not_after == until else replace(left, not_after=until)
+    return replace(left, not_after=min(dates, default=None))
 
 
 def _signing(ring: KeyRing, scan: Scan, left: Mapping[str, Key]) -> SigningKey:
