@@ -246,7 +246,8 @@ def digest(identity: Hashable) -> str:
 def _restore(kind: type[Any], plain: Any) -> Key:  # noqa: ANN401 — any JSON
     """Return a key as its column holds it. Raises ValueError, TypeError or OverflowError."""
     if kind is datetime:
-        return _EPOCH + _MICROSECOND * plain
+        moment: datetime = _EPOCH + plain * _MICROSECOND
+        return moment
     if b"\0" in str.encode(plain):  # which raises for what is no string, and a lone surrogate
         raise ValueError
     if kind is int and not -_INT32 <= int(plain) < _INT32:
