@@ -147,15 +147,15 @@ class Listing:
             values |= {f"page_{name}_{n}": key for n, key in enumerate(of_cursor)}
         read = tuple(dict.fromkeys((*columns, *self.key_types)) if cursors else columns)
         read = read or self.query.keys
-        statement = PageStatement(self.query, read, window.backward, tuple(keys))
-        plan = PageStatement.bounded_scan if self.query.filters else PageStatement.index_scan
+        query = self.query.reversed() if window.backward else self.query
+        statement = PageStatement(query, read, tuple(sorted(keys)))
+        plan = PageStatement.bounded_scan if query.filters else PageStatement.index_scan
         values["page_reach"] = REACH * (window.size + 1)
         rows = await db.fetch_all(page_query(plan, statement), **values)
         page = self._page(window, statement, rows)
-        if not self.query.filters or _is_complete(page, window, statement.edges(rows)):
+        if not query.filters or _is_complete(page, window, statement.edges(rows)):
             return page
-        towards = self.query._replace(descending=self.query.descending != window.backward)
-        [is_frequent] = await db.fetch_all(frequency_query(towards), **values)
+        [is_frequent] = await db.fetch_all(frequency_query(query), **values)
         if is_frequent:
             values["page_reach"] = EVERYTHING
         else:
@@ -210,8 +210,12 @@ class Listing:
         raise InvalidArgument(why)
 
     def _keys(self, window: Window) -> dict[str, tuple[Key, ...]]:
-        """Return the keys of a window's cursors, by their names. Raises InvalidArgument."""
-        cursors = zip(CURSORS, (window.after, window.before), strict=True)
+        """Return the keys of a window's cursors, by their names in the direction of paging.
+
+        Raises InvalidArgument.
+        """
+        names = CURSORS[::-1] if window.backward else CURSORS
+        cursors = zip(names, (window.after, window.before), strict=True)
         return {name: self.read(cursor) for name, cursor in cursors if cursor is not None}
 
     def _page(
@@ -221,11 +225,11 @@ class Listing:
         columns, edges = statement.columns, statement.edges(rows)
         if edges is not NO_EDGES:
             rows = [row[: len(columns)] for row in rows] if edges.has_row else []
-        more = len(rows) > window.size
+        goes_on = len(rows) > window.size or edges.has_next
         rows = rows[: window.size]
         if window.backward:
-            return Page(self, columns, rows[::-1], more or edges.has_previous, edges.has_next)
-        return Page(self, columns, rows, edges.has_previous, more or edges.has_next)
+            return Page(self, columns, rows[::-1], goes_on, edges.has_previous)
+        return Page(self, columns, rows, edges.has_previous, goes_on)
 
 
 def _is_complete(page: Page, window: Window, edges: Edges) -> bool:

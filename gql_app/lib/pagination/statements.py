@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
 from sqlalchemy import (
@@ -120,15 +120,17 @@ class ListQuery(NamedTuple):
         """Whether a row that is at hand meets the filters, as a column of that name."""
         return and_(*(each.row_condition for each in self.filters)).label("matches")
 
-    def order(self, rows: FromClause, *, backward: bool = False) -> list[UnaryExpression[Any]]:
-        """Return the list's ORDER BY for some rows, or the reverse."""
-        return self.directed((rows.c[key] for key in self.keys), backward=backward)
+    def reversed(self) -> Self:
+        """Return the same list from its end."""
+        return self._replace(descending=not self.descending)
 
-    def directed(
-        self, columns: Iterable[ColumnElement[Any]], *, backward: bool
-    ) -> list[UnaryExpression[Any]]:
-        """Return an ORDER BY of columns in the list's direction, or in the other."""
-        return [each.desc() if self.descending != backward else each.asc() for each in columns]
+    def order(self, rows: FromClause) -> list[UnaryExpression[Any]]:
+        """Return the list's ORDER BY for some rows."""
+        return self.directed(rows.c[key] for key in self.keys)
+
+    def directed(self, columns: Iterable[ColumnElement[Any]]) -> list[UnaryExpression[Any]]:
+        """Return an ORDER BY of columns in the list's direction."""
+        return [each.desc() if self.descending else each.asc() for each in columns]
 
 
 class Edges(NamedTuple):
@@ -147,11 +149,10 @@ NO_EDGES: Final = Edges(has_row=True, has_previous=False, has_next=False, ends_e
 
 
 class PageStatement(NamedTuple):
-    """The three statements of a page."""
+    """The three statements of a page, read forward: one backward is of the reversed list."""
 
     query: ListQuery
     columns: tuple[str, ...]
-    backward: bool
     cursors: tuple[str, ...]
     """Which of CURSORS there are."""
 
@@ -166,9 +167,8 @@ class PageStatement(NamedTuple):
         columns = [self.query.table.c[name] for name in self._places]
         matching = select(*columns).where(*self.query.conditions).cte("matching")
         matching = matching.prefix_with("MATERIALIZED")
-        ordered = self.query.order(matching, backward=self.backward)
-        near = select(*matching.c).where(*self._between_cursors(matching)).order_by(*ordered)
-        places = near.limit(_SIZE).subquery()
+        near = select(*matching.c).where(*self._between_cursors(matching))
+        places = near.order_by(*self.query.order(matching)).limit(_SIZE).subquery()
         return self._with_edges(self._rows_at(places), places, self._beyond(matching))
 
     def bounded_scan(self) -> Select[Any]:
@@ -178,13 +178,12 @@ class PageStatement(NamedTuple):
         """
         table = self.query.table
         bounds = [*self.query.bounds, *self._between_cursors(table)]
-        near = self._near(self._places, bounds, backward=self.backward).subquery()
+        near = _near(self.query, self._places, bounds).subquery()
         places = select(*(near.c[name] for name in self._places)).where(near.c.matches)
         nearest = places.limit(_SIZE).cte("nearest")
         is_full = select(func.count() >= _SIZE).select_from(nearest).scalar_subquery()
-        ordered = self.query.order(table, backward=self.backward)
-        beyond = select(true()).select_from(table).where(*bounds).order_by(*ordered)
-        goes_on = beyond.offset(_REACH).limit(1).exists()
+        beyond = select(true()).select_from(table).where(*bounds)
+        goes_on = beyond.order_by(*self.query.order(table)).offset(_REACH).limit(1).exists()
         edges = self._matches_beyond() | {"ends_early": case((is_full, false()), else_=goes_on)}
         return self._with_edges(self._rows_at(nearest), nearest, edges)
 
@@ -199,7 +198,7 @@ class PageStatement(NamedTuple):
         The keys have names of their own, beside columns that may show them otherwise.
         """
         if "ends_early" not in edges:
-            page = page.order_by(*self.query.order(places, backward=self.backward))
+            page = page.order_by(*self.query.order(places))
         if not edges:
             return page
         names = [f"key_{n}" for n in range(len(self.query.keys))]
@@ -211,7 +210,7 @@ class PageStatement(NamedTuple):
             select(*(rows.c[n] for n in self.columns), rows.c[names[0]].is_not(None), *beside.c)
             .select_from(beside)
             .join(rows, true(), isouter=True)
-            .order_by(*self.query.directed((rows.c[n] for n in names), backward=self.backward))
+            .order_by(*self.query.directed(rows.c[n] for n in names))
         )
 
     def _visible(self) -> Select[Any]:
@@ -230,20 +229,12 @@ class PageStatement(NamedTuple):
         """The names of the order's columns, and of those by which a row is found again."""
         return list(dict.fromkeys((*self.query.keys, *self.query.ids)))
 
-    def _near(
-        self, columns: Iterable[str], bounds: Iterable[Clause], *, backward: bool
-    ) -> Select[Any]:
-        """Return so many rows as are looked at, and of each whether it matches."""
-        table, ordered = self.query.table, self.query.order(self.query.table, backward=backward)
-        near = select(*(table.c[name] for name in columns), self.query.matches).select_from(table)
-        return near.where(*bounds).order_by(*ordered).limit(_REACH)
-
     def _matches_beyond(self) -> _Sides:
         """Return by cursor whether any row near it matches, there or away from the page."""
         found: _Sides = {}
         for cursor in self.cursors:
             bounds = [*self.query.bounds, ~self._page_side(self.query.table, cursor)]
-            near = self._near((), bounds, backward=cursor == "after").subquery()
+            near = _near(self._away_from(cursor), (), bounds).subquery()
             found[cursor] = select(true()).select_from(near).where(near.c.matches).exists()
         return found
 
@@ -255,9 +246,13 @@ class PageStatement(NamedTuple):
         found: _Sides = {}
         for cursor in self.cursors:
             beyond = select(true()).where(*bounds, ~self._page_side(rows, cursor))
-            nearest = beyond.order_by(*self.query.order(rows, backward=cursor == "after")).limit(1)
+            nearest = beyond.order_by(*self._away_from(cursor).order(rows)).limit(1)
             found[cursor] = nearest.scalar_subquery().is_not(None)
         return found
+
+    def _away_from(self, cursor: str) -> ListQuery:
+        """Return the list in the direction that leads from a cursor away from the page."""
+        return self.query.reversed() if cursor == "after" else self.query
 
     def _between_cursors(self, rows: FromClause) -> list[Clause]:
         return [self._page_side(rows, each) for each in self.cursors]
@@ -303,12 +298,19 @@ def frequency_query(query: ListQuery) -> Query[bool]:
     return Query(select(_is_frequent(query)), lambda row: bool(row[0]))
 
 
+def _near(query: ListQuery, columns: Iterable[str], bounds: Iterable[Clause]) -> Select[Any]:
+    """Return so many rows as are looked at, and of each whether it matches."""
+    table = query.table
+    near = select(*(table.c[name] for name in columns), query.matches).select_from(table)
+    return near.where(*bounds).order_by(*query.order(table)).limit(_REACH)
+
+
 def _is_frequent(query: ListQuery) -> Clause:
     """Return whether many of a sample match, taken far from where the list begins.
 
     For a list of the oldest rows these are the latest by primary key, and the other way round.
     """
-    ids = query.directed((query.table.c[name] for name in query.ids), backward=True)
+    ids = query.reversed().directed(query.table.c[name] for name in query.ids)
     sample = select(query.matches).select_from(query.table).order_by(*ids).limit(_SAMPLE)
     return _count_matches(sample, _MANY) >= _MANY
 
