@@ -66,6 +66,8 @@ _ZXCVBN_READS: Final = 72
 """Characters that zxcvbn takes."""
 _LEAST_PACKED: Final = 28
 """Bytes that a secret packs into at least: 32 random digits need 32 or more, repeats some 20."""
+_REQUIRED: Final = ("kty", "crv", "x", "y", "n", "e")
+"""The members of JWKs that thumbprints are of (RFC 7638 section 3.2)."""
 _BEGIN: Final = b"-----BEGIN "
 _PARAMETERS: Final = b"-----BEGIN EC PARAMETERS-----"
 
@@ -165,7 +167,7 @@ def is_short(key: Key) -> bool:
 def public_jwk(key: PublicKey) -> dict[str, str]:
     """Return a public key as a JWK of its required members (RFC 7518 section 6, RFC 8037)."""
     jwk = jwt.get_algorithm_by_name(_algorithm(key)).to_jwk(key, as_dict=True)
-    return {name: value for name, value in jwk.items() if name != "key_ops"}
+    return {name: jwk[name] for name in _REQUIRED if name in jwk}
 
 
 def thumbprint(key: PublicKey) -> str:

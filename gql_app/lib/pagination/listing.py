@@ -17,7 +17,6 @@ import orjson
 
 from gql_app.lib.database import Query
 from gql_app.lib.pagination.statements import (
-    CURSORS,
     NO_EDGES,
     Edges,
     ListQuery,
@@ -214,9 +213,12 @@ class Listing:
 
         Raises InvalidArgument.
         """
-        names = CURSORS[::-1] if window.backward else CURSORS
-        cursors = zip(names, (window.after, window.before), strict=True)
-        return {name: self.read(cursor) for name, cursor in cursors if cursor is not None}
+        keys = {}
+        if window.after is not None:
+            keys["before" if window.backward else "after"] = self.read(window.after)
+        if window.before is not None:
+            keys["after" if window.backward else "before"] = self.read(window.before)
+        return keys
 
     def _page(
         self, window: Window, statement: PageStatement, rows: Sequence[Sequence[object]]
