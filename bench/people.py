@@ -17,7 +17,7 @@ from gql_app.lib import clock
 from gql_app.lib.database import Database
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.ids import new_id
-from gql_app.lib.keyring import KeyRing
+from gql_app.lib.keyring import KeyStore
 from gql_app.security.passwords import Passwords
 from gql_app.security.tokens import Issuer, encode_token
 
@@ -81,7 +81,7 @@ class People:
             await db.execute(insert(SessionRow).values(self.session))
 
     def _token(self, not_after: datetime) -> str:
-        ring = KeyRing.of_secret(self.secret.encode())
+        ring = KeyStore(self.secret.encode()).read()
         customer_id, session_id = self.session["customer_id"], self.session["id"]
         assert isinstance(customer_id, UUID)
         assert isinstance(session_id, UUID)

@@ -132,5 +132,3 @@ def mailer(settings: Settings) -> Mailer:
     """Return what sends letters."""
     url = settings.smtp_url.get_secret_value() if settings.smtp_url else None
     return mailer_of(url, sender=settings.mail_from, console=settings.demo)
-
-

@@ -14,7 +14,7 @@ from gql_app.db.tables import CustomerRow
 from gql_app.lib import clock
 from gql_app.lib.database import Database
 from gql_app.lib.fair_queue import LOCAL
-from gql_app.lib.keyring import thumbprint
+from gql_app.lib.keyring.keys import thumbprint
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
 from tests.commands import output_here, run_here

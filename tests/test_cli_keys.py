@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt import PyJWKClient
 
 from gql_app.lib.database import Database
-from gql_app.lib.keyring import thumbprint
+from gql_app.lib.keyring.keys import thumbprint
 from tests.commands import output_here, run_here
 from tests.conftest import SECRET
 from tests.databases import copied_sqlite

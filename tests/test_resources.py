@@ -8,7 +8,7 @@ import pytest
 from gql_app.db.readiness import condition
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.faults import CannotStart
-from gql_app.lib.keyring import Algorithm, KeyRing, make
+from gql_app.lib.keyring import Algorithm, KeyStore, make
 from gql_app.resources import Resources
 from gql_app.security.key_store import key_store
 from gql_app.security.tokens import Issuer
@@ -88,7 +88,7 @@ async def test_running_process_goes_by_the_fallback_and_the_files_as_well(tmp_pa
     )
     key, _ = make(key_store(chosen), Algorithm.EDDSA)
     async with Resources.open(chosen) as resources:
-        before = KeyRing.of_secret(other.encode()).signing.id
+        before = KeyStore(other.encode()).read().signing.id
         found = [resources.keys.get().find(key_id) for key_id in (before, key.id)]
         assert [each and each.algorithm for each in found] == ["HS256", "EdDSA"]
         assert resources.keys.get().signing.secret == SECRET.encode()

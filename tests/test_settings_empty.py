@@ -164,7 +164,7 @@ def test_no_key_of_the_working_folder_is_taken(tmp_path: Path, sqlite_template: 
         done = run_here("keys", "list", folder=tmp_path, **kept, keys_dir=empty)
         assert done.stderr.startswith("GQL_APP_KEYS_DIR: is not set")
         store = key_store(Settings.model_validate(kept | {"keys_dir": empty}))
-        assert [key.place for key in store.read_all()[0]] == ["GQL_APP_SECRET_KEY"]
+        assert list(store.scan().stored) == ["GQL_APP_SECRET_KEY"]
     with serving(folder=tmp_path, **kept, keys_dir=" ") as server, server.client() as client:
         assert client.get("/.well-known/jwks.json").json() == {"keys": []}
 

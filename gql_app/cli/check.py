@@ -108,15 +108,16 @@ def _keys(chosen: Settings) -> Iterator[Finding]:
         return  # an SQLite file that was never served has no key yet
     try:
         store = key_store(chosen)
-        store.read()
+        scan = store.scan()
+        ring = store.ring(scan)
     except CannotStart as why:
         yield from _faults(why)
         return
-    for each in store.read_all()[0]:
-        if is_short(each.key) and each.key.alive:
+    for place, key in scan.stored.items():
+        if is_short(key) and ring.find(key.id):
             yield Finding(
                 "weak-rsa-key",
-                f"{each.place} has fewer than {NEW_RSA_BITS} bits, too few after 2030.",
+                f"{place} has fewer than {NEW_RSA_BITS} bits, too few after 2030.",
                 "Change to a new key: keys new",
             )
 

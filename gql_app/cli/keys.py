@@ -37,11 +37,10 @@ def show() -> None:
     """Tell each key's id, algorithm, state and place."""
     store = key_store(settings.load(serving=True))
     store.require_folder()
-    ring = store.read()
-    stored, _ = store.read_all()
-    for each in stored:
-        key = each.key
-        out(f"{key.id:43}  {key.algorithm:5}  {_state(key, ring)}  {each.place}")
+    scan = store.scan()
+    ring = store.ring(scan)
+    for place, key in scan.stored.items():
+        out(f"{key.id:43}  {key.algorithm:5}  {_state(key, ring)}  {place}")
 
 
 @keys.command(context_settings=_TAKES_ID)
@@ -76,7 +75,7 @@ def _record(chosen: Settings, action: str) -> None:
 def _state(key: Key, ring: KeyRing) -> str:
     if key.id == ring.signing.id:
         return "signing"
-    return "dead" if key.not_after and not key.alive else _until(key)
+    return _until(key) if ring.find(key.id) else "dead"
 
 
 def _until(key: Key) -> str:

@@ -12,7 +12,7 @@ import pytest
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.lib.database import Database
 from gql_app.lib.pagination import InvalidArgument, Listing, Window
-from gql_app.lib.pagination.cursors import digest
+from gql_app.lib.pagination.listing import digest
 from tests.accounts.rows import (
     EVERYBODY,
     ORDERS,

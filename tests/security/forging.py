@@ -10,11 +10,11 @@ from uuid import UUID
 import pytest
 
 from gql_app.errors import TokenReason, Unauthenticated
-from gql_app.lib.keyring import KeyRing
+from gql_app.lib.keyring import KeyStore
 from gql_app.security.tokens import Issuer, decode_token
 
 SECRET = b"the forger knows this secret, for once"
-RING = KeyRing.of_secret(SECRET)
+RING = KeyStore(SECRET).read()
 ISSUER = Issuer(issuer="https://issuer.example", audience="the-api", ttl=3600)
 
 NOW = datetime(2026, 7, 1, 12, 0, 0, tzinfo=UTC)

@@ -12,8 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from gql_app.lib.keyring import public_jwk
-from gql_app.lib.keyring.jwk import PrivateKey, PublicKey
+from gql_app.lib.keyring.keys import PrivateKey, PublicKey, public_jwk
 
 ALGORITHMS = ("EdDSA", "ES256", "RS256")
 

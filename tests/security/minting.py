@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from gql_app.errors import TokenReason, Unauthenticated
-from gql_app.lib.keyring import Key, KeyRing, thumbprint
-from gql_app.lib.keyring.jwk import PrivateKey
+from gql_app.lib.keyring import Key, KeyRing
+from gql_app.lib.keyring.keys import PrivateKey, thumbprint
 from gql_app.security.tokens import decode_token
 from tests.security.forging import (
     CLAIMS,

@@ -232,7 +232,7 @@ def test_removed_key_takes_its_tokens_along_at_once(tokens: TokenCache, store: K
 @pytest.mark.parametrize(
     "ring",
     [
-        KeyRing.of_secret(OTHER.encode()),
+        KeyStore(OTHER.encode()).read(),
         KeyRing(
             RING.signing,
             [replace(RING.signing, verifier=b"another secret under the very same key id")],
@@ -303,7 +303,7 @@ def test_no_history_makes_a_token_better_or_worse_than_it_is(
     history: Sequence[tuple[str, int]],
 ) -> None:
     dying = replace(RING.signing, not_after=NOW + timedelta(seconds=50))
-    rings = (RING, KeyRing(RING.signing, [dying], SECRET), KeyRing.of_secret(OTHER.encode()))
+    rings = (RING, KeyRing(RING.signing, [dying], SECRET), KeyStore(OTHER.encode()).read())
     made = [
         *(forge(claims={"exp": str(NOW_SECONDS + late)}) for late in (-1, 30, 60)),
         *(forge(claims={"iat": str(NOW_SECONDS + late)}) for late in (30, 61, 120)),

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from gql_app.errors import TokenInvalid, TokenReason
-from gql_app.lib.keyring import Algorithm, KeyStore, make, public_jwk
+from gql_app.lib.keyring import Algorithm, KeyStore, make
+from gql_app.lib.keyring.keys import public_jwk
 from gql_app.security.tokens import decode_token
 from tests.security.forging import (
     CLAIMS,

@@ -12,11 +12,11 @@ _LONGEST_INTEGER: Final = 20
 """Digits of an integer that is read exactly; a longer one is beyond any claim."""
 
 
-class MalformedToken(ValueError):
+class MalformedToken(Exception):
     """The text is no token in compact form, of canonical base64url and JSON objects."""
 
 
-class DuplicateMember(ValueError):
+class DuplicateMember(Exception):
     """A JSON object has a member twice, of which libraries read different ones."""
 
 
@@ -35,35 +35,31 @@ def parse_compact(text: str, *, max_bytes: int) -> CompactToken:
     parts = _PARTS.fullmatch(text) if len(text) <= max_bytes else None
     if parts is None:
         raise MalformedToken
-    header, payload, signature = (_decode(part) for part in parts.groups())
-    signed = text.rpartition(".")[0].encode()
-    return CompactToken(_json_object(header), _json_object(payload), signature, signed)
+    try:
+        header, payload, signature = map(_decode, parts.groups())
+        signed = text.rpartition(".")[0].encode()
+        return CompactToken(_json_object(header), _json_object(payload), signature, signed)
+    except (ValueError, RecursionError):
+        raise MalformedToken from None
 
 
 def _decode(part: str) -> bytes:
-    """Return the bytes of canonical base64url (RFC 4648 section 3.5). Raise MalformedToken."""
-    try:
-        decoded = urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    except ValueError:
-        raise MalformedToken from None
+    """Return the bytes of base64url. Raise ValueError unless canonical (RFC 4648 section 3.5)."""
+    decoded = urlsafe_b64decode(part + "=" * (-len(part) % 4))
     if urlsafe_b64encode(decoded).rstrip(b"=") != part.encode():
-        raise MalformedToken
+        raise ValueError
     return decoded
 
 
 def _json_object(raw: bytes) -> Mapping[str, object]:
-    try:
-        value = _STRICT.decode(raw.decode())
-    except DuplicateMember:
-        raise
-    except (ValueError, RecursionError):
-        raise MalformedToken from None
+    value = _STRICT.decode(raw.decode())
     if not isinstance(value, dict):
-        raise MalformedToken
+        raise ValueError  # noqa: TRY004 — as of any other text that is no object
     return value
 
 
-def _without_duplicates(members: list[tuple[str, object]]) -> dict[str, object]:
+def unique_members(members: list[tuple[str, object]]) -> dict[str, object]:
+    """Return the members of a JSON object. Raise DuplicateMember."""
     unique = dict(members)
     if len(unique) != len(members):
         raise DuplicateMember
@@ -74,4 +70,4 @@ def _bounded_integer(digits: str) -> float:
     return int(digits) if len(digits) <= _LONGEST_INTEGER else math.inf
 
 
-_STRICT: Final = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_int=_bounded_integer)
+_STRICT: Final = json.JSONDecoder(object_pairs_hook=unique_members, parse_int=_bounded_integer)

@@ -1,27 +1,42 @@
-"""The key ring: the key that signs, and the key that a token's `kid` names."""
+"""Keys of a secret or a PEM file, each with the one algorithm that it may be used with."""
 
 import hashlib
 import hmac
+import json
 import secrets
+import zlib
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, TypeAlias
 
-from jwt.algorithms import HMACAlgorithm
-from jwt.exceptions import InvalidKeyError
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 
-from gql_app.lib import atomic_files, clock
+from gql_app.lib import atomic_files
 from gql_app.lib.faults import CannotStart
-from gql_app.lib.keyring.jwk import PrivateKey, PublicKey, public_jwk
-from gql_app.lib.keyring.secret_strength import is_pattern
 
-HS256: Final = "HS256"
-KEY_ID_BYTES: Final = 9
+PublicKey: TypeAlias = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+PrivateKey: TypeAlias = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
 SECRET_KEY: Final = "GQL_APP_SECRET_KEY"  # noqa: S105 — the variable's name
+KEY_ID_BYTES: Final = 9
+HS256: Final = "HS256"
 PUBLISHED: Final = frozenset(
     {
         b"a-string-secret-at-least-256-bits-long",
@@ -41,6 +56,28 @@ PUBLISHED: Final = frozenset(
     }
 )
 """Secrets long enough to pass that stand in manuals and tutorials, where any forger looks."""
+ENOUGH: Final = 30
+"""Decimal digits of guesses: a hundred bits, which nobody gets through."""
+MIN_RSA_BITS: Final = 2048
+NEW_RSA_BITS: Final = 3072
+"""What NIST SP 800-57 has for the years after 2030."""
+
+_ZXCVBN_READS: Final = 72
+"""Characters that zxcvbn takes."""
+_LEAST_PACKED: Final = 28
+"""Bytes that a secret packs into at least: 32 random digits need 32 or more, repeats some 20."""
+_REQUIRED: Final = ("kty", "crv", "x", "y", "n", "e")
+"""The members of JWKs that thumbprints are of (RFC 7638 section 3.2)."""
+_BEGIN: Final = b"-----BEGIN "
+_PARAMETERS: Final = b"-----BEGIN EC PARAMETERS-----"
+
+
+class Algorithm(StrEnum):
+    """What keys in files are used with (RFC 7518 section 3.1, RFC 8037 section 3.1)."""
+
+    EDDSA = "EdDSA"
+    ES256 = "ES256"
+    RS256 = "RS256"
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
@@ -53,11 +90,6 @@ class Key:
     not_after: datetime | None = None
     """When a retired key stops verifying."""
 
-    @property
-    def alive(self) -> bool:
-        """Whether it verifies anything now."""
-        return self.not_after is None or clock.now() < self.not_after
-
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class SigningKey(Key):
@@ -66,60 +98,32 @@ class SigningKey(Key):
     secret: bytes | PrivateKey
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class KeyRing:
-    """The keys in use: one signs, and a token is verified by the one it names."""
-
-    signing: SigningKey
-    keys: Sequence[Key]
-    """All that verify, the signing one among them; no two have one id."""
-    pepper: bytes
-    """What other secrets are derived from; it stays when the signing key changes."""
-
-    @classmethod
-    def of_secret(cls, secret: bytes) -> Self:
-        """Return the ring of one HS256 key. Raise CannotStart."""
-        key = hmac_key(secret)
-        return cls(key, [key], secret)
-
-    def find(self, key_id: str) -> Key | None:
-        """Return the key that a token's header names, None unless it is on this ring and lives."""
-        return next((key for key in self.keys if key.id == key_id and key.alive), None)
-
-    def published(self) -> list[dict[str, str]]:
-        """Return the public halves of all keys that verify now, in an order all machines share.
-
-        An HS256 key has no public half (RFC 7517 section 5).
-        """
-        return [
-            {**public_jwk(key.verifier), "use": "sig", "alg": key.algorithm, "kid": key.id}
-            for key in sorted(self.keys, key=lambda key: key.id)
-            if not isinstance(key.verifier, bytes) and key.alive
-        ]
-
-    def derive(self, purpose: str) -> bytes:
-        """Return a secret for one purpose, which every process with this pepper shares."""
-        label = f"gql_app {purpose}".encode()
-        return hmac.new(self.pepper, label, hashlib.sha256).digest()
-
-
 def hmac_key(secret: bytes, origin: str = SECRET_KEY) -> SigningKey:
     """Return an HS256 key of the very bytes of a secret.
 
+    Its id changes with the secret and reveals nothing of it (HMAC is one-way).
     Raise CannotStart, naming where the secret is from, if the bytes are a PEM, SSH or JWK
     key, which HMAC must not use (RFC 8725 section 2.1), an example that everybody knows, or a
     mere pattern.
     """
     try:
-        HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
-    except InvalidKeyError:
+        jwt.get_algorithm_by_name(HS256).prepare_key(secret)
+    except jwt.InvalidKeyError:
         raise CannotStart([f"{origin}: must be random bytes, not a PEM or SSH key"]) from None
     advice = "make one with: openssl rand -base64 48"
     if secret in PUBLISHED:
         raise CannotStart([f"{origin}: is an example that everybody knows; {advice}"])
     if is_pattern(secret):
         raise CannotStart([f"{origin}: repeats itself so much that it can be guessed; {advice}"])
-    return SigningKey(id=_key_id(secret), algorithm=HS256, verifier=secret, secret=secret)
+    digest = hmac.digest(secret, b"gql_app key id", "sha256")
+    key_id = urlsafe_b64encode(digest[:KEY_ID_BYTES]).decode()
+    return SigningKey(id=key_id, algorithm=HS256, verifier=secret, secret=secret)
+
+
+def verifying_key(secret: bytes, origin: str) -> Key:
+    """Return the HS256 key of a secret that signs nothing. Raise CannotStart."""
+    key = hmac_key(secret, origin)
+    return Key(id=key.id, algorithm=key.algorithm, verifier=key.verifier)
 
 
 def stored_secret(file: Path) -> bytes:
@@ -131,18 +135,124 @@ def stored_secret(file: Path) -> bytes:
     atomic_files.require_private(file)
     try:
         if not file.exists():
-            _store_new_secret(file)
+            with suppress(FileExistsError):
+                atomic_files.create(file, f"{secrets.token_urlsafe(48)}\n".encode())
         return file.read_bytes().strip()
     except OSError as error:
         raise CannotStart([f"{file}: cannot keep the secret key here: {error.strerror}"]) from None
 
 
-def _store_new_secret(file: Path) -> None:
-    with suppress(FileExistsError):
-        atomic_files.create(file, f"{secrets.token_urlsafe(48)}\n".encode())
+def is_pattern(secret: bytes) -> bool:
+    """Return whether a secret is a repetition or a run, which zlib packs into few bytes.
+
+    It takes microseconds, and knows no words: guessable() does.
+    """
+    steps = bytes((after - before) % 256 for before, after in pairwise(secret))
+    return min(len(zlib.compress(each, 9)) for each in (secret, steps)) < _LEAST_PACKED
 
 
-def _key_id(secret: bytes) -> str:
-    """Return a name that changes with the key and reveals nothing of it (HMAC is one-way)."""
-    digest = hmac.new(secret, b"gql_app key id", hashlib.sha256).digest()
-    return urlsafe_b64encode(digest[:KEY_ID_BYTES]).decode()
+def guessable(secret: bytes) -> bool:
+    """Return whether a secret reads like words, dates or a pattern rather than chance."""
+    from zxcvbn import zxcvbn  # noqa: PLC0415 — a dozen MiB, which no server is to carry
+
+    estimate = zxcvbn(secret.decode("latin-1")[:_ZXCVBN_READS])
+    return float(estimate["guesses_log10"]) < ENOUGH
+
+
+def is_short(key: Key) -> bool:
+    """Return whether a key is an RSA key of fewer bits than new ones have."""
+    return isinstance(key.verifier, rsa.RSAPublicKey) and key.verifier.key_size < NEW_RSA_BITS
+
+
+def public_jwk(key: PublicKey) -> dict[str, str]:
+    """Return a public key as a JWK of its required members (RFC 7518 section 6, RFC 8037)."""
+    jwk = jwt.get_algorithm_by_name(_algorithm(key)).to_jwk(key, as_dict=True)
+    return {name: jwk[name] for name in _REQUIRED if name in jwk}
+
+
+def thumbprint(key: PublicKey) -> str:
+    """Return a public key's thumbprint (RFC 7638), which others derive as well."""
+    members = json.dumps(public_jwk(key), sort_keys=True, separators=(",", ":"))
+    return urlsafe_b64encode(hashlib.sha256(members.encode()).digest()).rstrip(b"=").decode()
+
+
+class _Unfit(Exception):
+    """A key that is none of ours, and why."""
+
+
+def read_key(file: Path) -> Key:
+    """Return a PEM file's key, with its private half if it is there. Raise CannotStart."""
+    atomic_files.require_private(file)
+    try:
+        return _key(_loaded(file.read_bytes()))
+    except OSError as error:
+        why = f"cannot be read: {error.strerror}"
+    except TypeError:
+        why = "is encrypted; keep it unencrypted, for the server alone"
+    except (ValueError, UnsupportedAlgorithm):
+        why = "is no EdDSA, ES256 or RS256 key in PEM"
+    except _Unfit as unfit:
+        why = str(unfit)
+    raise CannotStart([f"{file}: {why}"])
+
+
+def add_key(folder: Path, algorithm: Algorithm) -> Path:
+    """Write a new key to a file of its own (PKCS#8), and return the file. Raise OSError."""
+    private = _NEW[algorithm]()
+    file = folder / f"{algorithm}-{thumbprint(private.public_key())}.pem"
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    atomic_files.create(file, pem)
+    return file
+
+
+def drop_private_half(file: Path) -> None:
+    """Replace a key file by its public half. Raise CannotStart or OSError."""
+    key = read_key(file)
+    if isinstance(key, SigningKey) and not isinstance(key.verifier, bytes):
+        pem = key.verifier.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        atomic_files.replace(file, pem)
+
+
+def _loaded(pem: bytes) -> object:
+    """Return a private key, or else a public one. Raise ValueError, or TypeError if encrypted."""
+    if pem.count(_BEGIN) - pem.count(_PARAMETERS) > 1:
+        what = "holds more than one key"
+        raise _Unfit(what)
+    try:
+        return load_pem_private_key(pem, password=None)
+    except ValueError:
+        return load_pem_public_key(pem)
+
+
+def _key(loaded: object) -> Key:
+    """Return a key with the algorithm of its type. Raise ValueError or _Unfit."""
+    if isinstance(loaded, PrivateKey):
+        public = _key(loaded.public_key())
+        return SigningKey(
+            id=public.id, algorithm=public.algorithm, verifier=public.verifier, secret=loaded
+        )
+    if isinstance(loaded, PublicKey):
+        return Key(id=thumbprint(loaded), algorithm=_algorithm(loaded), verifier=loaded)
+    raise ValueError
+
+
+def _algorithm(key: PublicKey) -> Algorithm:
+    """Return the one algorithm of a key's type (RFC 8725 section 3.1). Raise _Unfit."""
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return Algorithm.EDDSA
+    if isinstance(key, rsa.RSAPublicKey):
+        if key.key_size < MIN_RSA_BITS:
+            short = f"has {key.key_size} bits; RS256 takes {MIN_RSA_BITS} at least"
+            raise _Unfit(short)
+        return Algorithm.RS256
+    if not isinstance(key.curve, ec.SECP256R1):
+        other = f"is on the curve {key.curve.name}; ES256 takes P-256 only"
+        raise _Unfit(other)
+    return Algorithm.ES256
+
+
+_NEW: Final[Mapping[Algorithm, Callable[[], PrivateKey]]] = {
+    Algorithm.EDDSA: ed25519.Ed25519PrivateKey.generate,
+    Algorithm.ES256: partial(ec.generate_private_key, ec.SECP256R1()),
+    Algorithm.RS256: partial(rsa.generate_private_key, 65537, NEW_RSA_BITS),
+}

@@ -10,6 +10,7 @@ from typing import Final
 from gql_app.lib import atomic_files
 from gql_app.lib.clock import rfc3339
 from gql_app.lib.faults import CannotStart
+from gql_app.lib.keyring.compact import DuplicateMember, unique_members
 
 NAME: Final = "ring.json"
 
@@ -34,12 +35,12 @@ def read_manifest(folder: Path) -> Manifest:
     file = folder / NAME
     atomic_files.require_private(file)
     try:
-        return _parsed(json.loads(file.read_bytes(), object_pairs_hook=_once))
+        return _parsed(json.loads(file.read_bytes(), object_pairs_hook=unique_members))
     except FileNotFoundError:
         return Manifest()
     except OSError as error:
         raise CannotStart([f"{file}: cannot be read: {error.strerror}"]) from None
-    except (ValueError, OverflowError, RecursionError):
+    except (DuplicateMember, ValueError, OverflowError, RecursionError):
         raise CannotStart([f"{file}: {_SHAPE}"]) from None
 
 
@@ -64,10 +65,3 @@ def _moment(text: object) -> datetime:
     if moment is None or moment.tzinfo is None:
         raise ValueError
     return moment.astimezone(UTC)
-
-
-def _once(members: list[tuple[str, object]]) -> dict[str, object]:
-    unique = dict(members)
-    if len(unique) != len(members):
-        raise ValueError
-    return unique

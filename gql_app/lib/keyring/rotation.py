@@ -1,6 +1,6 @@
 """Rotation of signing keys in an order that signs nobody out: make, promote, retire."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +8,16 @@ from typing import Final
 
 from gql_app.lib import clock
 from gql_app.lib.faults import OperatorError
-from gql_app.lib.keyring.keyfiles import Algorithm, add_key, drop_private_half, read_key
-from gql_app.lib.keyring.keys import Key, SigningKey
-from gql_app.lib.keyring.keystore import KeyStore, by_id
+from gql_app.lib.keyring.keys import (
+    Algorithm,
+    Key,
+    SigningKey,
+    add_key,
+    drop_private_half,
+    read_key,
+)
 from gql_app.lib.keyring.manifest import write_manifest
+from gql_app.lib.keyring.ring import KeyStore, Scan
 
 LEEWAY: Final = 60
 """Seconds that clocks may differ by, and in which every process reads the new manifest."""
@@ -41,15 +47,14 @@ def promote(store: KeyStore, name: str) -> Key:
 
     Raise CannotStart or CannotRotate.
     """
-    folder = store.require_folder()
-    stored, manifest = store.read_all()
-    key = _named(list(by_id(stored).values()), name)
+    folder, scan = store.require_folder(), store.scan()
+    key = _named(scan, name)
     if key.not_after is not None:
         raise CannotRotate(key.id, "is retired. Make a new key instead.")
     if not isinstance(key, SigningKey):
         raise CannotRotate(key.id, "can only verify: its private half is not here.")
     with _writing(folder):
-        write_manifest(folder, replace(manifest, signing=key.id))
+        write_manifest(folder, replace(scan.manifest, signing=key.id))
     return key
 
 
@@ -59,24 +64,27 @@ def retire(store: KeyStore, name: str, *, ttl: int) -> Key:
     Its private half is deleted at once. A second call changes no date, and finishes what was
     interrupted. Raise CannotStart or CannotRotate.
     """
-    folder = store.require_folder()
-    ring = store.read()
-    key = _named(ring.keys, name)
-    if key.id == ring.signing.id:
+    folder, scan = store.require_folder(), store.scan()
+    signing = store.ring(scan).signing
+    key = _named(scan, name)
+    if key.id == signing.id:
         raise CannotRotate(key.id, "signs the tokens. Promote another key first.")
-    stored, manifest = store.read_all()
     until = key.not_after or clock.later(clock.now().replace(microsecond=0), ttl + LEEWAY)
+    retired = {**scan.manifest.retired, key.id: until}
     with _writing(folder):
-        write_manifest(folder, replace(manifest, retired={**manifest.retired, key.id: until}))
-        for each in stored:
-            if isinstance(each.place, Path) and each.key.id == key.id:
-                drop_private_half(each.place)
+        write_manifest(folder, replace(scan.manifest, retired=retired))
+        for place, stored in scan.stored.items():
+            if isinstance(place, Path) and stored.id == key.id:
+                drop_private_half(place)
     return replace(key, not_after=until)
 
 
-def _named(keys: Sequence[Key], name: str) -> Key:
-    """Return the one key whose id is, or begins with, what was typed. Raise CannotRotate."""
-    found = [key for key in keys if key.id.startswith(name)]
+def _named(scan: Scan, name: str) -> Key:
+    """Return the one key whose id is, or begins with, what was typed.
+
+    Raise CannotStart or CannotRotate.
+    """
+    found = [key for key_id, key in scan.keys().items() if key_id.startswith(name)]
     if len(found) == 1 and name:
         return found[0]
     how_many = "More than one key" if len(found) > 1 else "No key"

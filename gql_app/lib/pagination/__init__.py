@@ -1,16 +1,16 @@
 """Keyset connections over any table."""
 
-from gql_app.lib.pagination.cursors import InvalidArgument
-from gql_app.lib.pagination.list_query import NOTHING, Condition, ListQuery
 from gql_app.lib.pagination.listing import (
     DEFAULT_SIZE,
     MAX_COUNT,
     MAX_SIZE,
+    InvalidArgument,
     Listing,
     Page,
     QueryReader,
     Window,
 )
+from gql_app.lib.pagination.statements import NOTHING, Condition, ListQuery
 from gql_app.lib.pagination.text_search import NGRAM_ARRAY, TextSearch
 
 __all__ = [

@@ -4,16 +4,22 @@ It follows the GraphQL Cursor Connections Specification, save that `hasNextPage`
 `hasPreviousPage` are both right whichever way one pages.
 """
 
+import hashlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from functools import cached_property
-from typing import Final, NamedTuple, Protocol, Self, TypeVar
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, Protocol, Self, TypeVar
+from uuid import UUID
+
+import orjson
 
 from gql_app.lib.database import Query
-from gql_app.lib.pagination.cursors import InvalidArgument, Key, decode, encode
-from gql_app.lib.pagination.list_query import ListQuery
 from gql_app.lib.pagination.statements import (
     NO_EDGES,
     Edges,
+    ListQuery,
     PageStatement,
     count_query,
     frequency_query,
@@ -34,9 +40,29 @@ EVERYTHING: Final = 2**31 - 1
 SAMPLE: Final = 400
 FREQUENT: Final = 20
 """Filters are frequent if one row of so many in a sample meets them."""
+MAX_CURSOR_LENGTH: Final = 4096
+DIGESTS: Final = 512
+"""Digests of lists that are kept; the least recently used go."""
+
+Key = datetime | UUID | str | int
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_INT32: Final = 2**31
 _SAMPLED: Final = {"page_sample": SAMPLE, "page_many": SAMPLE // FREQUENT}
 
 _T = TypeVar("_T")
+
+
+class InvalidArgument(Exception):
+    """An argument of a connection that no page can be answered to.
+
+    graphql-core lifts the dictionary `extensions` into the GraphQL error.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message: Final = message
+        self.extensions: Final = {"code": "BAD_USER_INPUT"}
 
 
 class QueryReader(Protocol):
@@ -104,11 +130,7 @@ class Listing:
         self.query: Final = query
         self.values: Final = values
         self.identity: Final = identity
-
-    @cached_property
-    def key_types(self) -> Mapping[str, type]:
-        """The Python types of the order's keys, by their columns."""
-        return self.query.key_types
+        self.key_types: Final = query.key_types
 
     async def page(
         self, db: QueryReader, window: Window, columns: Iterable[str], *, cursors: bool = False
@@ -118,36 +140,31 @@ class Listing:
         It takes one statement, and two more where few rows near match the filters.
         Raises InvalidArgument for a cursor not of this list, KeyError for an unknown column.
         """
-        after, before = self.read(window.after), self.read(window.before)
+        keys = self._keys(window)
         values: dict[str, object] = {**self.values, **_SAMPLED, "page_size": window.size + 1}
-        values |= {f"page_after_{n}": key for n, key in enumerate(after)} if after else {}
-        values |= {f"page_before_{n}": key for n, key in enumerate(before)} if before else {}
+        for name, of_cursor in keys.items():
+            values |= {f"page_{name}_{n}": key for n, key in enumerate(of_cursor)}
         read = tuple(dict.fromkeys((*columns, *self.key_types)) if cursors else columns)
         read = read or self.query.keys
-        statement = PageStatement(self.query, read, window.backward, bool(after), bool(before))
-        if not self.query.filters:
-            rows = await db.fetch_all(page_query(PageStatement.index_scan, statement), **values)
-            return self._page(window, statement, rows)
+        query = self.query.reversed() if window.backward else self.query
+        statement = PageStatement(query, read, tuple(sorted(keys)))
+        plan = PageStatement.bounded_scan if query.filters else PageStatement.index_scan
         values["page_reach"] = REACH * (window.size + 1)
-        bounded_scan = page_query(PageStatement.bounded_scan, statement)
-        rows = await db.fetch_all(bounded_scan, **values)
+        rows = await db.fetch_all(page_query(plan, statement), **values)
         page = self._page(window, statement, rows)
-        if _is_complete(page, window, statement.edges(rows)):
+        if not query.filters or _is_complete(page, window, statement.edges(rows)):
             return page
-        towards = self.query._replace(descending=self.query.descending != window.backward)
-        [is_frequent] = await db.fetch_all(frequency_query(towards), **values)
+        [is_frequent] = await db.fetch_all(frequency_query(query), **values)
         if is_frequent:
             values["page_reach"] = EVERYTHING
-            rows = await db.fetch_all(bounded_scan, **values)
         else:
-            sort = page_query(PageStatement.filter_then_sort, statement)
-            rows = await db.fetch_all(sort, **values)
+            plan = PageStatement.filter_then_sort
+        rows = await db.fetch_all(page_query(plan, statement), **values)
         return self._page(window, statement, rows)
 
     def unread(self, window: Window) -> Page:
         """Return a page that nobody looks at. Raises InvalidArgument as page() does."""
-        self.read(window.after)
-        self.read(window.before)
+        self._keys(window)
         return Page(self, (), (), has_previous=False, has_next=False)
 
     async def count(self, db: QueryReader, limit: int = MAX_COUNT) -> int:
@@ -157,13 +174,51 @@ class Listing:
         [count] = await db.fetch_all(count_query(self.query), **values)
         return count
 
-    def cursor(self, keys: Sequence[object]) -> str:
-        """Return the cursor of a row, by the values of the order's keys."""
-        return encode(self.identity, self.key_types, keys)
+    def cursor(self, keys: Sequence[Any]) -> str:
+        """Return the cursor of a row, by the order's keys, as they are or as the API writes them.
 
-    def read(self, cursor: str | None) -> tuple[Key, ...]:
-        """Return a cursor's keys, none if it is absent. Raises InvalidArgument."""
-        return () if cursor is None else decode(self.identity, self.key_types, cursor)
+        It has the keys and the digest of their list, as text of one spelling.
+        """
+        plain = [
+            _microseconds(key) if kind is datetime else str(key)
+            for kind, key in zip(self.key_types.values(), keys, strict=True)
+        ]
+        content = orjson.dumps([digest(self.identity), *plain])
+        return urlsafe_b64encode(content).rstrip(b"=").decode()
+
+    def read(self, cursor: str) -> tuple[Key, ...]:
+        """Return a cursor's keys. Raises InvalidArgument.
+
+        base64 and JSON have many spellings of the same keys: only that of cursor() is taken.
+        """
+        why = "The cursor is broken. Send one unchanged as a page answered it."
+        with suppress(ValueError, TypeError, OverflowError, RecursionError):
+            if len(cursor) > MAX_CURSOR_LENGTH:
+                raise ValueError
+            content = urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4))
+            name, *plain = orjson.loads(content)
+            if name == digest(self.identity):
+                keys = tuple(map(_restore, self.key_types.values(), plain))
+                if self.cursor(keys) == cursor:
+                    return keys
+            else:
+                why = (
+                    "The cursor belongs to a list of another order or filter. "
+                    "Start that list without a cursor."
+                )
+        raise InvalidArgument(why)
+
+    def _keys(self, window: Window) -> dict[str, tuple[Key, ...]]:
+        """Return the keys of a window's cursors, by their names in the direction of paging.
+
+        Raises InvalidArgument.
+        """
+        keys = {}
+        if window.after is not None:
+            keys["before" if window.backward else "after"] = self.read(window.after)
+        if window.before is not None:
+            keys["after" if window.backward else "before"] = self.read(window.before)
+        return keys
 
     def _page(
         self, window: Window, statement: PageStatement, rows: Sequence[Sequence[object]]
@@ -172,11 +227,11 @@ class Listing:
         columns, edges = statement.columns, statement.edges(rows)
         if edges is not NO_EDGES:
             rows = [row[: len(columns)] for row in rows] if edges.has_row else []
-        more = len(rows) > window.size
+        goes_on = len(rows) > window.size or edges.has_next
         rows = rows[: window.size]
         if window.backward:
-            return Page(self, columns, rows[::-1], more or edges.has_previous, edges.has_next)
-        return Page(self, columns, rows, edges.has_previous, more or edges.has_next)
+            return Page(self, columns, rows[::-1], goes_on, edges.has_previous)
+        return Page(self, columns, rows, edges.has_previous, goes_on)
 
 
 def _is_complete(page: Page, window: Window, edges: Edges) -> bool:
@@ -186,3 +241,28 @@ def _is_complete(page: Page, window: Window, edges: Edges) -> bool:
         and (page.has_previous or window.after is None)
         and (page.has_next or window.before is None)
     )
+
+
+@lru_cache(DIGESTS)
+def digest(identity: Hashable) -> str:
+    """Return what a cursor begins with: it tells its list from any other."""
+    return hashlib.blake2s(repr(identity).encode(), digest_size=6).hexdigest()
+
+
+def _restore(kind: type[Any], plain: Any) -> Key:  # noqa: ANN401 — any JSON
+    """Return a key as its column holds it. Raises ValueError, TypeError or OverflowError."""
+    if kind is datetime:
+        moment: datetime = _EPOCH + plain * _MICROSECOND
+        return moment
+    if b"\0" in str.encode(plain):  # which raises for what is no string, and a lone surrogate
+        raise ValueError
+    if kind is int and not -_INT32 <= int(plain) < _INT32:
+        raise OverflowError
+    key: Key = kind(plain)
+    return key
+
+
+def _microseconds(moment: Any) -> int:  # noqa: ANN401 — a column's value
+    """Return the microseconds since 1970 of a moment, or of its text as in RFC 3339."""
+    moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return int((moment - _EPOCH) // _MICROSECOND)

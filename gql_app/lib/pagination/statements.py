@@ -1,14 +1,18 @@
-"""The statements of lists, each written once for a ListQuery; README.md shows them as SQL."""
+"""What a list is made of, and its statements; README.md shows them as SQL."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
+from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     FromClause,
     Integer,
     Select,
+    UnaryExpression,
+    and_,
     bindparam,
     case,
     false,
@@ -17,10 +21,15 @@ from sqlalchemy import (
     true,
     tuple_,
 )
+from sqlalchemy.orm import DeclarativeBase
 
 from gql_app.lib.database import Query
-from gql_app.lib.pagination.list_query import Clause, ListQuery
 
+KEY_TYPES: Final = frozenset({datetime, UUID, str, int})
+"""Types of columns that a list may be sorted by."""
+Clause = ColumnElement[bool]
+VisibleColumn = Callable[[str, FromClause], ColumnElement[Any]]
+"""Returns what a page shows of a column, by its name and the rows that it is read from."""
 STATEMENTS: Final = 256
 """Statements that are kept of each kind; the least recently used go."""
 CURSORS: Final = ("after", "before")
@@ -30,6 +39,98 @@ _SIZE, _REACH, _LIMIT, _SAMPLE, _MANY = (
     bindparam(f"page_{name}", type_=Integer())
     for name in ("size", "reach", "limit", "sample", "many")
 )
+
+
+class Condition:
+    """A condition of a list, made once: what it compares with are bind parameters.
+
+    It equals itself alone, so that the statements of a list are compiled once.
+    """
+
+    def __init__(self, row_condition: Clause, index_condition: Clause | None = None) -> None:
+        """Take it as it is fastest for a row at hand, and as an index answers it."""
+        self.row_condition: Final = row_condition
+        self.index_condition: Final = row_condition if index_condition is None else index_condition
+
+
+NOTHING: Final = Condition(false())
+"""The condition that no row meets."""
+
+
+@lru_cache(256)
+def _key_types(
+    entity: type[DeclarativeBase], order_by: tuple[str, ...], *, unique: bool
+) -> Mapping[str, type]:
+    table = entity.__table__
+    ids = () if unique else tuple(column.key for column in table.primary_key)
+    types = {key: table.c[key].type.python_type for key in (*order_by, *ids)}
+    if any(table.c[key].nullable or kind not in KEY_TYPES for key, kind in types.items()):
+        message = f"{table} can't be sorted by {order_by}: one may be null, or is of another type."
+        raise TypeError(message)
+    return types
+
+
+class ListQuery(NamedTuple):
+    """All of a list that its statements depend on: everything but the values."""
+
+    entity: type[DeclarativeBase]
+    order_by: tuple[str, ...]
+    """Columns that are never null, of KEY_TYPES; an index should have the keys in this order."""
+    unique: bool = False
+    """Whether no two rows have the same in these columns."""
+    descending: bool = False
+    indexed: tuple[Condition, ...] = ()
+    """Conditions that the order's index answers on its way, or that most rows meet."""
+    filters: tuple[Condition, ...] = ()
+    """Conditions that few rows may meet, wherever these stand in the order."""
+    visible_column: VisibleColumn = lambda name, rows: rows.c[name]
+
+    @property
+    def table(self) -> FromClause:
+        """The table."""
+        return self.entity.__table__
+
+    @property
+    def ids(self) -> list[str]:
+        """The names of the primary key's columns."""
+        return [column.key for column in self.table.primary_key]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns of the order, and of the primary key where these alone are not unique."""
+        return tuple(_key_types(self.entity, self.order_by, unique=self.unique))
+
+    @property
+    def key_types(self) -> Mapping[str, type]:
+        """The Python types of the keys. Raises TypeError unless cursors can be made of them."""
+        return _key_types(self.entity, self.order_by, unique=self.unique)
+
+    @property
+    def bounds(self) -> list[Clause]:
+        """The indexed conditions."""
+        return [each.index_condition for each in self.indexed]
+
+    @property
+    def conditions(self) -> list[Clause]:
+        """All conditions, as indexes answer them."""
+        return [*self.bounds, *(each.index_condition for each in self.filters)]
+
+    @property
+    def matches(self) -> Clause:
+        """Whether a row that is at hand meets the filters, as a column of that name."""
+        return and_(*(each.row_condition for each in self.filters)).label("matches")
+
+    def reversed(self) -> Self:
+        """Return the same list from its end."""
+        return self._replace(descending=not self.descending)
+
+    def order(self, rows: FromClause) -> list[UnaryExpression[Any]]:
+        """Return the list's ORDER BY for some rows."""
+        return self.directed(rows.c[key] for key in self.keys)
+
+    def directed(self, columns: Iterable[ColumnElement[Any]]) -> list[UnaryExpression[Any]]:
+        """Return an ORDER BY of columns in the list's direction."""
+        return [each.desc() if self.descending else each.asc() for each in columns]
 
 
 class Edges(NamedTuple):
@@ -48,19 +149,17 @@ NO_EDGES: Final = Edges(has_row=True, has_previous=False, has_next=False, ends_e
 
 
 class PageStatement(NamedTuple):
-    """The three statements of a page."""
+    """The three statements of a page, read forward: one backward is of the reversed list."""
 
     query: ListQuery
     columns: tuple[str, ...]
-    backward: bool
-    after: bool
-    """Whether there is such a cursor."""
-    before: bool
+    cursors: tuple[str, ...]
+    """Which of CURSORS there are."""
 
     def index_scan(self) -> Select[Any]:
         """Return the page of the table, in the list's order."""
         table, bounds = self.query.table, self.query.bounds
-        page = self._visible(table).where(*bounds, *self._between_cursors(table)).limit(_SIZE)
+        page = self._visible().where(*bounds, *self._between_cursors(table)).limit(_SIZE)
         return self._with_edges(page, table, self._beyond(table, bounds))
 
     def filter_then_sort(self) -> Select[Any]:
@@ -68,9 +167,8 @@ class PageStatement(NamedTuple):
         columns = [self.query.table.c[name] for name in self._places]
         matching = select(*columns).where(*self.query.conditions).cte("matching")
         matching = matching.prefix_with("MATERIALIZED")
-        ordered = self.query.order(matching, backward=self.backward)
-        near = select(*matching.c).where(*self._between_cursors(matching)).order_by(*ordered)
-        places = near.limit(_SIZE).subquery()
+        near = select(*matching.c).where(*self._between_cursors(matching))
+        places = near.order_by(*self.query.order(matching)).limit(_SIZE).subquery()
         return self._with_edges(self._rows_at(places), places, self._beyond(matching))
 
     def bounded_scan(self) -> Select[Any]:
@@ -80,13 +178,12 @@ class PageStatement(NamedTuple):
         """
         table = self.query.table
         bounds = [*self.query.bounds, *self._between_cursors(table)]
-        near = self._near(self._places, bounds, backward=self.backward).subquery()
+        near = _near(self.query, self._places, bounds).subquery()
         places = select(*(near.c[name] for name in self._places)).where(near.c.matches)
         nearest = places.limit(_SIZE).cte("nearest")
         is_full = select(func.count() >= _SIZE).select_from(nearest).scalar_subquery()
-        ordered = self.query.order(table, backward=self.backward)
-        beyond = select(true()).select_from(table).where(*bounds).order_by(*ordered)
-        goes_on = beyond.offset(_REACH).limit(1).exists()
+        beyond = select(true()).select_from(table).where(*bounds)
+        goes_on = beyond.order_by(*self.query.order(table)).offset(_REACH).limit(1).exists()
         edges = self._matches_beyond() | {"ends_early": case((is_full, false()), else_=goes_on)}
         return self._with_edges(self._rows_at(nearest), nearest, edges)
 
@@ -101,7 +198,7 @@ class PageStatement(NamedTuple):
         The keys have names of their own, beside columns that may show them otherwise.
         """
         if "ends_early" not in edges:
-            page = page.order_by(*self.query.order(places, backward=self.backward))
+            page = page.order_by(*self.query.order(places))
         if not edges:
             return page
         names = [f"key_{n}" for n in range(len(self.query.keys))]
@@ -113,43 +210,31 @@ class PageStatement(NamedTuple):
             select(*(rows.c[n] for n in self.columns), rows.c[names[0]].is_not(None), *beside.c)
             .select_from(beside)
             .join(rows, true(), isouter=True)
-            .order_by(*self.query.directed((rows.c[n] for n in names), backward=self.backward))
+            .order_by(*self.query.directed(rows.c[n] for n in names))
         )
 
-    @property
-    def _cursors(self) -> list[str]:
-        given = zip(CURSORS, (self.after, self.before), strict=True)
-        return [name for name, is_given in given if is_given]
-
-    def _visible(self, rows: FromClause) -> Select[Any]:
-        show = self.query.visible_column
-        return select(*(show(name, rows).label(name) for name in self.columns))
+    def _visible(self) -> Select[Any]:
+        """Return the page's columns of the table."""
+        table, show = self.query.table, self.query.visible_column
+        return select(*(show(name, table).label(name) for name in self.columns))
 
     def _rows_at(self, places: FromClause) -> Select[Any]:
         """Return the page's columns of the rows at some places: of others, an index has all."""
         table = self.query.table
         is_there = [table.c[name] == places.c[name] for name in self.query.ids]
-        return self._visible(table).where(*is_there)
+        return self._visible().where(*is_there)
 
     @property
     def _places(self) -> list[str]:
         """The names of the order's columns, and of those by which a row is found again."""
         return list(dict.fromkeys((*self.query.keys, *self.query.ids)))
 
-    def _near(
-        self, columns: Iterable[str], bounds: Iterable[Clause], *, backward: bool
-    ) -> Select[Any]:
-        """Return so many rows as are looked at, and of each whether it matches."""
-        table, ordered = self.query.table, self.query.order(self.query.table, backward=backward)
-        near = select(*(table.c[name] for name in columns), self.query.matches).select_from(table)
-        return near.where(*bounds).order_by(*ordered).limit(_REACH)
-
     def _matches_beyond(self) -> _Sides:
         """Return by cursor whether any row near it matches, there or away from the page."""
         found: _Sides = {}
-        for cursor in self._cursors:
+        for cursor in self.cursors:
             bounds = [*self.query.bounds, ~self._page_side(self.query.table, cursor)]
-            near = self._near((), bounds, backward=cursor == "after").subquery()
+            near = _near(self._away_from(cursor), (), bounds).subquery()
             found[cursor] = select(true()).select_from(near).where(near.c.matches).exists()
         return found
 
@@ -159,14 +244,18 @@ class PageStatement(NamedTuple):
         Whether any exists, PostgreSQL may find out by reading all.
         """
         found: _Sides = {}
-        for cursor in self._cursors:
+        for cursor in self.cursors:
             beyond = select(true()).where(*bounds, ~self._page_side(rows, cursor))
-            nearest = beyond.order_by(*self.query.order(rows, backward=cursor == "after")).limit(1)
+            nearest = beyond.order_by(*self._away_from(cursor).order(rows)).limit(1)
             found[cursor] = nearest.scalar_subquery().is_not(None)
         return found
 
+    def _away_from(self, cursor: str) -> ListQuery:
+        """Return the list in the direction that leads from a cursor away from the page."""
+        return self.query.reversed() if cursor == "after" else self.query
+
     def _between_cursors(self, rows: FromClause) -> list[Clause]:
-        return [self._page_side(rows, each) for each in self._cursors]
+        return [self._page_side(rows, each) for each in self.cursors]
 
     def _page_side(self, rows: FromClause, cursor: str) -> Clause:
         """Return the condition that rows stand on the page's side of a cursor, and not at it."""
@@ -209,12 +298,19 @@ def frequency_query(query: ListQuery) -> Query[bool]:
     return Query(select(_is_frequent(query)), lambda row: bool(row[0]))
 
 
+def _near(query: ListQuery, columns: Iterable[str], bounds: Iterable[Clause]) -> Select[Any]:
+    """Return so many rows as are looked at, and of each whether it matches."""
+    table = query.table
+    near = select(*(table.c[name] for name in columns), query.matches).select_from(table)
+    return near.where(*bounds).order_by(*query.order(table)).limit(_REACH)
+
+
 def _is_frequent(query: ListQuery) -> Clause:
     """Return whether many of a sample match, taken far from where the list begins.
 
     For a list of the oldest rows these are the latest by primary key, and the other way round.
     """
-    ids = query.directed((query.table.c[name] for name in query.ids), backward=True)
+    ids = query.reversed().directed(query.table.c[name] for name in query.ids)
     sample = select(query.matches).select_from(query.table).order_by(*ids).limit(_SAMPLE)
     return _count_matches(sample, _MANY) >= _MANY
 

@@ -23,8 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 
 from gql_app.lib.database import EitherDialect
-from gql_app.lib.pagination.cursors import InvalidArgument
-from gql_app.lib.pagination.list_query import NOTHING, Condition
+from gql_app.lib.pagination.listing import InvalidArgument
+from gql_app.lib.pagination.statements import NOTHING, Condition
 from gql_app.lib.text import LONGEST_DECOMPOSITION, MAX_MARKS, TooManyMarks, normalise
 
 NGRAM_ARRAY: Final = (

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from jwt import PyJWK
 
-from gql_app.lib.keyring.jwk import public_jwk, thumbprint
+from gql_app.lib.keyring.keys import public_jwk, thumbprint
 from tests.security.foundry import ALGORITHMS, pair, public_pem
 
 RFC_7638_N = (

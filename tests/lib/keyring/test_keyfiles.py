@@ -13,15 +13,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gql_app.lib.faults import CannotStart
-from gql_app.lib.keyring.jwk import thumbprint
-from gql_app.lib.keyring.keyfiles import (
-    Algorithm,
-    add_key,
-    drop_private_half,
-    is_short,
-    read_key,
-)
-from gql_app.lib.keyring.keys import Key, SigningKey
+from gql_app.lib.keyring import Algorithm, Key, is_short
+from gql_app.lib.keyring.keys import SigningKey, add_key, drop_private_half, read_key, thumbprint
 from tests.security.foundry import ALGORITHMS, pair, private_pem, public_pem
 
 LOCK = BestAvailableEncryption(b"nobody types this at a server")

@@ -12,7 +12,8 @@ import pytest
 
 from gql_app.lib.clock import LATEST
 from gql_app.lib.faults import CannotStart
-from gql_app.lib.keyring.keys import PUBLISHED, Key, KeyRing, hmac_key, stored_secret
+from gql_app.lib.keyring import Key, KeyRing, KeyStore, stored_secret
+from gql_app.lib.keyring.keys import PUBLISHED, hmac_key
 from tests.conftest import SetClock
 from tests.security.foundry import ALGORITHMS, SPELLINGS, pair, public_spellings
 
@@ -27,16 +28,16 @@ JWK = b'{"kty": "oct", "k": "Zm9ydHkgYnl0ZXMgb2YgYSBrZXkgaW4gYSBKV0ssIG9yIG1vcmU
 
 
 def test_ring_signs_with_the_very_bytes_of_the_secret() -> None:
-    key = KeyRing.of_secret(SECRET).signing
+    key = KeyStore(SECRET).read().signing
     assert (key.secret, key.algorithm) == (SECRET, "HS256")
 
 
 def test_equal_secrets_have_equal_key_ids() -> None:
-    assert KeyRing.of_secret(SECRET).signing.id == KeyRing.of_secret(bytes(SECRET)).signing.id
+    assert KeyStore(SECRET).read().signing.id == KeyStore(bytes(SECRET)).read().signing.id
 
 
 def test_different_secrets_have_different_key_ids() -> None:
-    ids = {KeyRing.of_secret(secrets.token_bytes(32)).signing.id for _ in range(100)}
+    ids = {KeyStore(secrets.token_bytes(32)).read().signing.id for _ in range(100)}
     assert len(ids) == 100
 
 
@@ -44,20 +45,20 @@ def test_different_secrets_have_different_key_ids() -> None:
     "spelling", [SECRET.decode(), SECRET.hex(), b64encode(SECRET).decode()], ids=len
 )
 def test_no_part_of_the_secret_is_in_its_key_id(spelling: str) -> None:
-    key_id = KeyRing.of_secret(SECRET).signing.id
+    key_id = KeyStore(SECRET).read().signing.id
     parts = {spelling[at : at + 3] for at in range(len(spelling) - 2)}
     assert not any(part in key_id for part in parts)
 
 
 def test_ring_finds_the_key_that_a_token_names_and_no_other() -> None:
-    ring = KeyRing.of_secret(SECRET)
+    ring = KeyStore(SECRET).read()
     assert ring.find(ring.signing.id) is ring.signing
     assert ring.find("") is None
     assert ring.find(ring.signing.id.swapcase()) is None
 
 
 def test_secret_is_in_nobody_s_repr() -> None:
-    ring = KeyRing.of_secret(SECRET)
+    ring = KeyStore(SECRET).read()
     spellings = [SECRET, SECRET.hex(), b64encode(SECRET), urlsafe_b64encode(SECRET)]
     for shown in (repr(ring), str(ring), repr(ring.signing), str(ring.signing), f"{[ring]}"):
         assert not any(str(spelling).strip("b'") in shown for spelling in spellings)
@@ -66,7 +67,7 @@ def test_secret_is_in_nobody_s_repr() -> None:
 @pytest.mark.parametrize("secret", [PEM, SSH, JWK, b""], ids=["PEM", "SSH", "JWK", "empty"])
 def test_key_of_another_kind_is_refused_in_words(secret: bytes) -> None:
     with pytest.raises(CannotStart) as caught:
-        KeyRing.of_secret(secret)
+        KeyStore(secret).read()
     assert caught.value.faults == (
         "GQL_APP_SECRET_KEY: must be random bytes, not a PEM or SSH key",
     )
@@ -77,7 +78,7 @@ def test_key_of_another_kind_is_refused_in_words(secret: bytes) -> None:
 def test_public_key_is_never_taken_for_a_secret(algorithm: str, spelling: str) -> None:
     """RFC 8725 section 2.1: whoever has the public key could sign."""
     with pytest.raises(CannotStart):
-        KeyRing.of_secret(public_spellings(algorithm)[spelling])
+        KeyStore(public_spellings(algorithm)[spelling]).read()
 
 
 @pytest.mark.parametrize("secret", sorted(PUBLISHED))
@@ -89,7 +90,7 @@ def test_example_that_everybody_knows_is_refused_and_not_repeated(secret: bytes)
     (fault,) = caught.value.faults
     assert fault.startswith("WHERE_IT_IS: is an example that everybody knows")
     assert secret.decode() not in fault
-    assert KeyRing.of_secret(secret + b"x").signing.secret == secret + b"x"
+    assert KeyStore(secret + b"x").read().signing.secret == secret + b"x"
 
 
 def test_secret_is_in_no_published_set(set_clock: SetClock) -> None:

@@ -9,9 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from gql_app.lib.faults import CannotStart
-from gql_app.lib.keyring.jwk import thumbprint
-from gql_app.lib.keyring.keys import Key, KeyRing, SigningKey
-from gql_app.lib.keyring.keystore import KeyStore
+from gql_app.lib.keyring import Key, KeyRing, KeyStore
+from gql_app.lib.keyring.keys import SigningKey, thumbprint
 from tests.conftest import SetClock
 from tests.security.forging import NOW, RING, SECRET
 from tests.security.foundry import ALGORITHMS, pair, private_pem, public_pem

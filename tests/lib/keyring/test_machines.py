@@ -10,10 +10,7 @@ import pytest
 
 from gql_app.errors import TokenInvalid
 from gql_app.lib.clock import LATEST
-from gql_app.lib.keyring.keyfiles import Algorithm
-from gql_app.lib.keyring.keystore import KeyStore
-from gql_app.lib.keyring.reloading import ReloadingKeyRing
-from gql_app.lib.keyring.rotation import make, promote, retire
+from gql_app.lib.keyring import Algorithm, KeyStore, ReloadingKeyRing, make, promote, retire
 from gql_app.security.tokens import decode_token, encode_token
 from tests.conftest import SetClock
 from tests.security.forging import CUSTOMER, ISSUER, NOW, SECRET, SESSION

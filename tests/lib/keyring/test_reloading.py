@@ -8,10 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gql_app.lib.faults import CannotStart
-from gql_app.lib.keyring.keyfiles import Algorithm
-from gql_app.lib.keyring.keystore import KeyStore
-from gql_app.lib.keyring.reloading import ReloadingKeyRing
-from gql_app.lib.keyring.rotation import make, promote, retire
+from gql_app.lib.keyring import Algorithm, KeyStore, ReloadingKeyRing, make, promote, retire
 from tests.security.forging import ISSUER, RING, SECRET
 
 HS256 = RING.signing.id

@@ -11,12 +11,17 @@ from structlog.testing import capture_logs
 
 from gql_app.errors import KeysGone, TokenInvalid
 from gql_app.lib.clock import LATEST
-from gql_app.lib.keyring.keyfiles import Algorithm, drop_private_half
-from gql_app.lib.keyring.keys import KeyRing
-from gql_app.lib.keyring.keystore import KeyStore
+from gql_app.lib.keyring import (
+    Algorithm,
+    KeyRing,
+    KeyStore,
+    ReloadingKeyRing,
+    make,
+    promote,
+    retire,
+)
+from gql_app.lib.keyring.keys import drop_private_half
 from gql_app.lib.keyring.manifest import Manifest, read_manifest, write_manifest
-from gql_app.lib.keyring.reloading import ReloadingKeyRing
-from gql_app.lib.keyring.rotation import make, promote, retire
 from gql_app.security.tokens import TokenCache, encode_token
 from tests.conftest import SetClock
 from tests.security.forging import CUSTOMER, ISSUER, NOW, RING, SECRET, SESSION

@@ -11,11 +11,8 @@ import pytest
 from gql_app.errors import TokenInvalid
 from gql_app.lib.clock import LATEST
 from gql_app.lib.faults import CannotStart
-from gql_app.lib.keyring import CannotRotate
-from gql_app.lib.keyring.keyfiles import Algorithm, read_key
-from gql_app.lib.keyring.keys import Key, SigningKey
-from gql_app.lib.keyring.keystore import KeyStore
-from gql_app.lib.keyring.rotation import make, promote, retire
+from gql_app.lib.keyring import Algorithm, CannotRotate, Key, KeyStore, make, promote, retire
+from gql_app.lib.keyring.keys import SigningKey, read_key
 from gql_app.security.tokens import decode_token, encode_token
 from tests.conftest import SetClock
 from tests.security.forging import CUSTOMER, ISSUER, NOW, RING, SECRET, SESSION

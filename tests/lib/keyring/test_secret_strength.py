@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from gql_app.lib.faults import CannotStart
+from gql_app.lib.keyring import guessable, is_pattern
 from gql_app.lib.keyring.keys import hmac_key
-from gql_app.lib.keyring.secret_strength import guessable, is_pattern
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,8 @@ from hashlib import pbkdf2_hmac
 import bcrypt
 import pytest
 
+from gql_app.lib import hashes
 from gql_app.lib.fair_queue import LOCAL
-from gql_app.lib.hashes import formats
-from gql_app.lib.hashes.formats import UNKNOWN
 from gql_app.lib.password_policy import normalise_password
 from gql_app.security.passwords import NO_PASSWORD, Passwords
 from tests.lib.hashes.examples import VECTORS, Vector
@@ -31,7 +30,7 @@ def passwords() -> Iterator[Passwords]:
 async def test_hash_of_another_system_matches_its_password_alone_and_is_outdated(
     passwords: Passwords, vector: Vector
 ) -> None:
-    assert formats.fault(vector.hashed) is None
+    assert hashes.fault(vector.hashed) is None
     assert await passwords.verify(vector.password, vector.hashed, LOCAL) is True
     assert await passwords.verify("!" + vector.password, vector.hashed, LOCAL) is False
     assert passwords.outdated(vector.hashed) is True
@@ -71,10 +70,10 @@ async def test_hash_that_was_damaged_matches_nothing(passwords: Passwords, vecto
     ],
 )
 def test_hash_that_costs_too_much_or_proves_too_little_is_refused(hashed: str, limit: str) -> None:
-    fault = formats.fault(hashed)
+    fault = hashes.fault(hashed)
     assert fault is not None
     assert limit in fault
-    assert not formats.matches(hashed, ["salt", ""])
+    assert not hashes.matches(hashed, ["salt", ""])
 
 
 @pytest.mark.parametrize(
@@ -90,7 +89,7 @@ def test_hash_that_costs_too_much_or_proves_too_little_is_refused(hashed: str, l
     ],
 )
 def test_hash_at_its_limit_is_taken(hashed: str) -> None:
-    assert formats.fault(hashed) is None
+    assert hashes.fault(hashed) is None
 
 
 @pytest.mark.parametrize(
@@ -128,7 +127,7 @@ def test_hash_at_its_limit_is_taken(hashed: str) -> None:
 async def test_anything_else_is_no_hash_and_matches_nothing(
     passwords: Passwords, garbage: str
 ) -> None:
-    assert formats.fault(garbage) == UNKNOWN
+    assert hashes.fault(garbage) == hashes.UNKNOWN
     assert await passwords.verify("", garbage, LOCAL) is False
     assert await passwords.verify("salt", garbage, LOCAL) is False
 
@@ -175,6 +174,6 @@ async def test_no_password_is_matched_by_none(passwords: Passwords) -> None:
 
 def test_no_reason_repeats_any_of_the_hash() -> None:
     for hashed in (f"$2b$31${'u' * 53}", f"pbkdf2:sha1:9999999$salty${HEX}", "$secret$"):
-        fault = formats.fault(hashed)
+        fault = hashes.fault(hashed)
         assert fault is not None
         assert not {"secret", "salty", HEX, "u" * 53} & set(fault.replace("$", " ").split())

@@ -1,0 +1,293 @@
+"""The key ring: where its keys are stored, which one signs, and how it changes while in use."""
+
+import hmac
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from stat import S_ISDIR, S_ISREG
+from typing import Final, TypeAlias, TypeVar
+
+from gql_app.lib import atomic_files, clock
+from gql_app.lib.faults import CannotStart
+from gql_app.lib.keyring.keys import (
+    SECRET_KEY,
+    Key,
+    SigningKey,
+    hmac_key,
+    public_jwk,
+    read_key,
+    verifying_key,
+)
+from gql_app.lib.keyring.manifest import NAME, Manifest, read_manifest
+from gql_app.lib.telemetry import get_logger
+
+INTERVAL: Final = 1.0
+"""Seconds between two looks at the folder, at least."""
+FALLBACK: Final = f"{SECRET_KEY}_FALLBACK"
+NO_FOLDER: Final = (
+    "GQL_APP_KEYS_DIR: is not set; make a folder that only the server's account may read, "
+    "and set it for every process"
+)
+
+Fingerprint: TypeAlias = frozenset[tuple[str, int, int, int, int]]
+Place: TypeAlias = Path | str
+"""The file, or else the variable, that holds a key."""
+_Read = TypeVar("_Read")
+_log: Final = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class KeyRing:
+    """The keys in use: one signs, and a token is verified by the one it names."""
+
+    signing: SigningKey
+    keys: Sequence[Key]
+    """All that verify, the signing one among them; no two have one id."""
+    pepper: bytes
+    """What other secrets are derived from; it stays when the signing key changes."""
+
+    def find(self, key_id: str) -> Key | None:
+        """Return the key that a token's header names, None unless it is on this ring and lives."""
+        return next((key for key in self.keys if key.id == key_id and _is_alive(key)), None)
+
+    def published(self) -> list[dict[str, str]]:
+        """Return the public halves of all keys that verify now, in an order all machines share.
+
+        An HS256 key has no public half (RFC 7517 section 5).
+        """
+        return [
+            {**public_jwk(key.verifier), "use": "sig", "alg": key.algorithm, "kid": key.id}
+            for key in sorted(self.keys, key=lambda key: key.id)
+            if not isinstance(key.verifier, bytes) and _is_alive(key)
+        ]
+
+    def derive(self, purpose: str) -> bytes:
+        """Return a secret for one purpose, which every process with this pepper shares."""
+        return hmac.digest(self.pepper, f"gql_app {purpose}".encode(), "sha256")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Scan:
+    """The keys and faults of every place, as one look found them."""
+
+    stored: Mapping[Place, Key]
+    """Every key that could be read, the secret's first."""
+    manifest: Manifest
+    """The folder's manifest; an empty one, if it can't be read."""
+    unread: frozenset[Place] | None
+    """The places whose key can't be read; None, if the folder itself can't."""
+    faults: Sequence[str]
+
+    def keys(self) -> dict[str, Key]:
+        """Return the keys by their ids. Raise CannotStart, with every fault."""
+        if self.faults:
+            raise CannotStart(self.faults)
+        return _by_id(self.stored.values())
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class KeyStore:
+    """The places where keys are stored; each call reads them anew."""
+
+    secret: bytes
+    """Signs with HS256, unless the folder's manifest says otherwise."""
+    origin: str = SECRET_KEY
+    """Where the secret is from."""
+    fallback: bytes | None = None
+    """Another secret, which verifies only."""
+    folder: Path | None = None
+
+    def require_folder(self) -> Path:
+        """Return the folder. Raise CannotStart, which says what to set."""
+        if self.folder is None:
+            raise CannotStart([NO_FOLDER])
+        return self.folder
+
+    def read(self) -> KeyRing:
+        """Return the ring of the keys that are there now. Raise CannotStart, with every fault."""
+        return self.ring(self.scan())
+
+    def ring(self, scan: Scan) -> KeyRing:
+        """Return the ring of a scan. Raise CannotStart, with every fault."""
+        keys = scan.keys()
+        signing = keys.get(scan.manifest.signing or scan.stored[self.origin].id)
+        if isinstance(signing, SigningKey) and signing.not_after is None:
+            return KeyRing(signing, tuple(keys.values()), self.secret)
+        fault = "is not here" if signing is None else "is retired, or only its public half is here"
+        raise CannotStart([f"{self.require_folder() / NAME}: the signing key {fault}"])
+
+    def scan(self) -> Scan:
+        """Return the keys of every place, and the faults of each."""
+        faults: list[str] = []
+
+        def attempt(read: Callable[..., _Read], *arguments: object) -> _Read | None:
+            try:
+                return read(*arguments)
+            except CannotStart as why:
+                faults.extend(why.faults)
+                return None
+
+        manifest = None
+        if self.folder:
+            manifest = attempt(read_manifest, self.folder)
+            attempt(atomic_files.require_private, self.folder)  # or anybody could add a key
+        manifest = manifest or Manifest()
+        files = attempt(self._files)
+        found: dict[Place, Key | None] = {self.origin: attempt(hmac_key, self.secret, self.origin)}
+        if self.fallback:
+            found[FALLBACK] = attempt(verifying_key, self.fallback, FALLBACK)
+        found |= {file: attempt(read_key, file) for file in files or ()}
+        stored = {
+            place: replace(key, not_after=manifest.retired.get(key.id))
+            for place, key in found.items()
+            if key
+        }
+        unread = frozenset(place for place in found if place not in stored and _is_there(place))
+        return Scan(stored, manifest, None if files is None else unread, faults)
+
+    def fingerprint(self) -> Fingerprint:
+        """Return what changes with every file of the folder, and with who may write to it.
+
+        Raise CannotStart.
+        """
+        folder = [self.folder] if self.folder else []
+        return frozenset(map(_fingerprint_of, self._files(NAME) + folder))
+
+    def _files(self, *besides: str) -> list[Path]:
+        """Return the key files, by name. Raise CannotStart if the folder is gone."""
+        if self.folder is None:
+            return []
+        try:
+            files = sorted(self.folder.iterdir())
+        except OSError as error:
+            raise CannotStart([f"{self.folder}: cannot be read: {error.strerror}"]) from None
+        return [file for file in files if file.suffix == ".pem" or file.name in besides]
+
+
+class ReloadingKeyRing:
+    """The ring as the files have it; they are looked at only when it is asked for."""
+
+    def __init__(self, store: KeyStore, *, interval: float = INTERVAL) -> None:
+        """Read the ring for the first time. Raise CannotStart."""
+        self._store = store
+        self._interval = interval
+        self._fingerprint = store.fingerprint()
+        scan = store.scan()
+        self._ring, self._stored = store.ring(scan), scan.stored
+        self._checked_at = time.monotonic()
+        self._faults: tuple[str, ...] = ()
+
+    @property
+    def stale(self) -> bool:
+        """Whether the files could not be read the last time."""
+        return bool(self._faults)
+
+    def get(self) -> KeyRing:
+        """Return the ring. While the files are faulty, keys may leave it, and none is added."""
+        if time.monotonic() - self._checked_at >= self._interval:
+            self._reload_if_changed()
+            self._checked_at = time.monotonic()
+        return self._ring
+
+    def _reload_if_changed(self) -> None:
+        try:
+            # Taken before reading: a change during it is seen the next time.
+            fingerprint = self._store.fingerprint()
+            if fingerprint != self._fingerprint:
+                self._read()
+                self._fingerprint = fingerprint
+                _log.info("The keys were read anew", signing=self._ring.signing.id)
+        except CannotStart as why:
+            if why.faults != self._faults:
+                _log.warning("The keys can't be read; none is added", faults=why.faults)
+            self._faults = why.faults
+        else:
+            self._faults = ()
+
+    def _read(self) -> None:
+        """Read the ring, or without what was removed if the files are faulty. Raise CannotStart."""
+        scan = self._store.scan()
+        try:
+            self._ring, self._stored = self._store.ring(scan), scan.stored
+        except CannotStart:
+            before = self._ring
+            self._ring, self._stored = without_removed(before, self._stored, scan)
+            if self._ring is not before:
+                left = [key.id for key in self._ring.keys]
+                signing = self._ring.signing.id
+                _log.warning("Keys were taken away", verifying=left, signing=signing)
+            raise
+
+
+def without_removed(
+    ring: KeyRing, stored: Mapping[Place, Key], scan: Scan
+) -> tuple[KeyRing, Mapping[Place, Key]]:
+    """Return the ring without what was removed since, and the places of its keys.
+
+    A key is removed when its last file is gone or holds another one; a file that can't be read
+    still counts. A key that was retired meanwhile expires when the manifest says, and one without
+    its private half signs no more. Nothing is added: no key, no private half, no time.
+    """
+    unread = stored if scan.unread is None else scan.unread
+    there = {place: key for place, key in stored.items() if place in unread}
+    ids = {key.id for key in ring.keys}
+    there |= {place: key for place, key in scan.stored.items() if key.id in ids}
+    now = _by_id(there.values())
+    left = {key.id: _restricted(key, now[key.id], scan) for key in ring.keys if key.id in now}
+    after = KeyRing(_signing(ring, scan, left), tuple(left.values()), ring.pepper)
+    return (ring if after == ring else after), there
+
+
+def _restricted(key: Key, now: Key, scan: Scan) -> Key:
+    """Return a key without a private half that is gone, and with the date of its retirement."""
+    left = now if isinstance(key, SigningKey) and not isinstance(now, SigningKey) else key
+    dates = [date for date in (key.not_after, scan.manifest.retired.get(key.id)) if date]
+    return replace(left, not_after=min(dates, default=None))
+
+
+def _signing(ring: KeyRing, scan: Scan, left: Mapping[str, Key]) -> SigningKey:
+    """Return the key that signs: the manifest's, the one that signed before, or the secret.
+
+    If none of these can, it is any that can; if none can, the one that signed before, which
+    verifies nothing once it is off the ring.
+    """
+    for key_id in (scan.manifest.signing, ring.signing.id, *left):
+        key = left.get(key_id or "")
+        if isinstance(key, SigningKey) and key.not_after is None:
+            return key
+    return ring.signing
+
+
+def _is_alive(key: Key) -> bool:
+    """Return whether a key verifies anything now."""
+    return key.not_after is None or clock.now() < key.not_after
+
+
+def _by_id(keys: Iterable[Key]) -> dict[str, Key]:
+    """Return keys by their ids, and of several of one id the one that can sign."""
+    found: dict[str, Key] = {}
+    for key in keys:
+        if not isinstance(found.get(key.id), SigningKey):
+            found[key.id] = key
+    return found
+
+
+def _is_there(place: Place) -> bool:
+    """Return whether a file is still there, also if it can't be looked at; a variable always is."""
+    try:
+        return isinstance(place, str) or S_ISREG(place.stat().st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _fingerprint_of(file: Path) -> tuple[str, int, int, int, int]:
+    try:
+        now = file.stat()
+    except OSError as error:
+        return file.name, -(error.errno or 0), 0, 0, 0
+    if S_ISDIR(now.st_mode):
+        return file.name, now.st_ino, now.st_mode, 0, 0
+    return file.name, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
