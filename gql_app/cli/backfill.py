@@ -5,7 +5,6 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Integer, Text, Uuid, bindparam, exists, select, update
-from sqlalchemy.orm import aliased
 
 from gql_app.accounts.records import columns
 from gql_app.cli.batches import by_id
@@ -108,7 +107,7 @@ _SOME_WITHOUT: Final = Query(
     _WITHOUT.order_by(CustomerRow.id).limit(bindparam("size", type_=Integer())), _Keys._make
 )
 _HOLDING: Final = Query(_KEYS.where(any_of(CustomerRow.email_canonical, "keys")), _Keys._make)
-_HOLDER: Final = aliased(CustomerRow)
+_HOLDER: Final = CustomerRow.__table__.alias()
 _RENEW: Final = (
     update(CustomerRow)
     .where(
@@ -122,5 +121,5 @@ _RENEW: Final = (
     )
 )
 _COMPLETE: Final = _RENEW.where(
-    ~exists().where(_HOLDER.email_canonical == bindparam("canonical", type_=Text()))
+    ~exists().where(_HOLDER.c.email_canonical == bindparam("canonical", type_=Text()))
 )
