@@ -14,7 +14,7 @@ PATIENCE: Final = 30
 
 
 def asked(server: Server, question: Question, tokens: Mapping[str, str | None]) -> object:
-    """Ask once, and tell what is said, in words that all servers share."""
+    """Ask once, and return what is said, in words that all servers share."""
     request = question.put(server.kind.style, tokens)
     head, _, body = request.partition("\r\n\r\n")
     line, *headers = head.split("\r\n")

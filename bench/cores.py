@@ -22,7 +22,7 @@ def pin_rest(pid: int = 0) -> None:
 
 
 def cpu_times(pid: int) -> dict[int, float]:
-    """Tell the processor's time that a process and its children have taken, threads and all.
+    """Return the processor's time that a process and its children have taken, threads and all.
 
     It is in seconds, exact to the nanosecond, and Linux's own: /proc counts in hundredths of a
     second.
@@ -35,18 +35,18 @@ def cpu_times(pid: int) -> dict[int, float]:
 
 
 def first_thread(pid: int) -> float:
-    """Tell the processor's time that a process's first thread has taken, in seconds."""
+    """Return the processor's time that a process's first thread has taken, in seconds."""
     told = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text(encoding="ascii")
     return int(told.split()[0]) / 1e9
 
 
 def taken(before: Mapping[int, float], after: Mapping[int, float]) -> float:
-    """Tell the seconds between two looks; what has ended in between takes its time with it."""
+    """Return the seconds between two looks; what has ended in between takes its time with it."""
     return sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
 
 
 def peak_memory(pid: int) -> float:
-    """Tell the most memory that the largest process of a family has held, in MiB."""
+    """Return the most memory that the largest process of a family has held, in MiB."""
     return max(_peak(each) for each in family(pid))
 
 

@@ -111,7 +111,7 @@ class Connection(asyncio.Protocol):
             self._next()
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Tell that no more comes of this connection."""
+        """Note that no more comes of this connection."""
         self._done.set()
 
     def _next(self) -> None:
@@ -128,7 +128,7 @@ class Connection(asyncio.Protocol):
 
 
 def run(task: Task) -> Outcome:
-    """Put a load on a server, from another process, and tell what came of it."""
+    """Put a load on a server, from another process, and return what came of it."""
     return finish(start(task))
 
 
@@ -147,7 +147,7 @@ def start(task: Task) -> "subprocess.Popen[str]":
 
 
 def finish(process: "subprocess.Popen[str]") -> Outcome:
-    """Wait for a load to end, and tell what came of it."""
+    """Wait for a load to end, and return what came of it."""
     printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, printed
     return Outcome(**json.loads(printed))

@@ -46,7 +46,7 @@ class Kind:
         return "floor" if self.database == POSTGRESQL else "floor-sqlite"
 
     def command(self, port: int) -> list[str]:
-        """Tell how it is started."""
+        """Return the command that starts it, with its arguments."""
         if not self.module:
             python = str(self.root / ".venv/bin/python")
             return [python, str(self.root / "main.py"), "serve", "--port", str(port)]

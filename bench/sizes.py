@@ -90,7 +90,7 @@ def _events(session: Mapping[str, object]) -> Iterator[dict[str, object]]:
 
 
 async def _size(database: Database, table: str) -> int:
-    """Tell what a table takes on the disk, with its indexes."""
+    """Return what a table takes on the disk, with its indexes."""
     sizes = {
         "postgresql": "SELECT pg_total_relation_size(:table)",
         "sqlite": "SELECT sum(pgsize) FROM dbstat WHERE name IN "

@@ -20,7 +20,7 @@ OLDEST: Final = (20, 19)
 
 
 def suits(version: str) -> bool:
-    """Tell whether a version of node, as it prints it, can build the page."""
+    """Return whether a version of node, as it prints it, can build the page."""
     found = re.match(r"v(\d+)\.(\d+)", version)
     number = tuple(int(part) for part in found.groups()) if found else (0, 0)
     return number >= OLDEST and not (21, 0) <= number < (22, 12)
@@ -66,14 +66,14 @@ def run(script: str) -> None:
 
 
 def is_built() -> bool:
-    """Tell whether the page is there, and as new as what it is built from."""
+    """Return whether the page is there, and as new as what it is built from."""
     sources = (file for file in HERE.rglob("*") if "node_modules" not in file.parts)
     files = [file for file in sources if file.is_file() and file.suffix != ".pyc"]
     return PAGE.exists() and not any(is_older(PAGE, file) for file in files)
 
 
 def is_older(file: Path, other: Path) -> bool:
-    """Tell which of two files was written first."""
+    """Return which of two files was written first."""
     return file.stat().st_mtime < other.stat().st_mtime
 
 

@@ -44,13 +44,13 @@ class Answer:
         return found[0]
 
     def reason(self, field: str) -> str:
-        """Tell why a root field was refused; the field itself must be null."""
+        """Return why a root field was refused; the field itself must be null."""
         assert self.body["data"][field] is None
         reason: str = self.error(field)["extensions"]["reason"]
         return reason
 
     def code(self, field: str | None = None) -> str:
-        """Tell an error's code."""
+        """Return an error's code."""
         code: str = self.error(field)["extensions"]["code"]
         return code
 

@@ -35,12 +35,12 @@ class Cluster:
 
     @property
     def host(self) -> str:
-        """Tell where it listens."""
+        """Return where it listens."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:
-        """Tell the URL of its database."""
+        """Return the URL of its database."""
         return f"postgresql://postgres@{self.host}/postgres"
 
     def create(self) -> None:
@@ -97,7 +97,7 @@ class Cluster:
         assert self.run("SELECT pg_promote()") == "t"
 
     def run(self, sql: str) -> str:
-        """Run a statement, and tell what it answers."""
+        """Run a statement, and return what it answers."""
         return _run("psql", "-qAt", self.url, "-c", sql).strip()
 
     def until(self, sql: str, answer: str) -> None:

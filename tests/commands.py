@@ -52,7 +52,7 @@ def run_here(
 
 
 def output_here(*arguments: str, folder: Path, **settings: str) -> str:
-    """Run a command, which must succeed, and tell what it prints."""
+    """Run a command, which must succeed, and return what it prints."""
     done = run_here(*arguments, folder=folder, **settings)
     assert done.returncode == 0, done.stderr
     return done.stdout

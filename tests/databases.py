@@ -82,7 +82,7 @@ class Postgres:
         self._empty: list[str] = []
 
     def url(self, database: str) -> str:
-        """Tell a database's URL."""
+        """Return a database's URL."""
         uri = urlsplit(self._server.get_uri())
         return uri._replace(path=f"/{database}").geturl()
 
@@ -110,7 +110,7 @@ class Postgres:
         return name
 
     def _run(self, name: str, statements: str) -> str:
-        """Run statements, of which those that fail print nothing, and tell what the others do."""
+        """Run statements, of which those that fail print nothing, and return what the others do."""
         psql = [str(POSTGRES_BIN_PATH / "psql"), "-qAt", self.url(name)]
         done = subprocess.run(  # noqa: S603 — our own server's own client
             psql, input=statements, capture_output=True, encoding="utf-8", check=True

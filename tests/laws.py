@@ -165,7 +165,7 @@ FLOOR: Final[Mapping[str, int]] = {
 
 
 def normalises(source: str) -> bool:
-    """Tell whether a module brings text to a normal form itself, by whatever name."""
+    """Return whether a module brings text to a normal form itself, by whatever name."""
     return any(
         (isinstance(node, ast.Attribute) and node.attr in _NORMAL_FORMS)
         or (
@@ -199,7 +199,7 @@ def whole_names(modules: Mapping[str, str], source: str) -> Iterator[str]:
 
 
 def says_what_it_is_for(source: str) -> bool:
-    """Tell whether a module begins with one line, and more only after an empty one."""
+    """Return whether a module begins with one line, and more only after an empty one."""
     first, *rest = (ast.get_docstring(parsed(source)) or "").splitlines() or [""]
     return first.endswith(".") and (not rest or not rest[0])
 

@@ -102,7 +102,7 @@ def reserved_port() -> socket.socket:
 
 
 def port_of(reserved: socket.socket) -> int:
-    """Tell a reserved port's number."""
+    """Return a reserved port's number."""
     port: int = reserved.getsockname()[1]
     return port
 

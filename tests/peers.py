@@ -104,7 +104,7 @@ def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
 
 
 def statuses(answers: list[Answer]) -> list[int]:
-    """Tell the statuses of answers; a refusal by the wire is in the contract's form."""
+    """Return the statuses of answers; a refusal by the wire is in the contract's form."""
     assert all(answer.code for answer in answers if answer.status >= 400)
     return [answer.status for answer in answers]
 

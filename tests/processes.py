@@ -54,7 +54,7 @@ def run_main(*arguments: str, folder: Path, **settings: str) -> subprocess.Compl
 
 
 def output_of(*arguments: str, folder: Path, **settings: str) -> str:
-    """Run the program's command line, which must succeed, and tell what it prints."""
+    """Run the program's command line, which must succeed, and return what it prints."""
     done = run_main(*arguments, folder=folder, **settings)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -79,7 +79,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Tell where it listens."""
+        """Return where it listens."""
         return f"http://127.0.0.1:{self.port}"
 
     @contextmanager
@@ -99,7 +99,7 @@ class Server:
         return self.stderr.read_text(encoding="utf-8")
 
     def await_log(self, pattern: str, times: int = 1) -> list[str]:
-        """Wait until the log holds something this many times, and tell what it is."""
+        """Wait until the log holds something this many times, and return what it is."""
         deadline = time.monotonic() + PATIENCE
         while len(found := re.findall(pattern, self.logged())) < times:
             assert time.monotonic() < deadline, self.logged()
@@ -107,7 +107,7 @@ class Server:
         return found
 
     def stop(self) -> int:
-        """Tell it to stop, and tell the status that it ends with."""
+        """Stop it, and return the status that it ends with."""
         self.process.terminate()
         return self.process.wait(timeout=PATIENCE)
 

@@ -20,7 +20,7 @@ class Numbers:
         return {name for name, _ in self.series}
 
     def of(self, name: str, **labels: str) -> float:
-        """Tell one number; of what never happened there may be none."""
+        """Return one number; of what never happened there may be none."""
         return self.series.get((name, frozenset(labels.items())), 0)
 
     def labels(self, label: str) -> set[str]:

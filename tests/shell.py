@@ -35,7 +35,7 @@ class Operator:
         }
 
     def type(self, block: str) -> str:
-        """Run a block, and tell what it prints; the next one goes on where and as it ends."""
+        """Run a block, and return what it prints; the next one goes on where and as it ends."""
         state = self.folder / "state"
         said = block.replace("@db.internal/", "@/").replace(":8000", f":{self.port}")
         done = subprocess.run(  # noqa: S603 — the handbook's own words

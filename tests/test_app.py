@@ -17,7 +17,7 @@ from tests.processes import Server, free_port, sign_ins, signed_in
 
 
 def names(folder: Path) -> list[str]:
-    """Tell which files a folder holds."""
+    """Return which files a folder holds."""
     return [file.name for file in folder.iterdir()]
 
 

@@ -26,7 +26,7 @@ def settings(database_url: str, tmp_path: Path) -> dict[str, str]:
 
 
 async def told(database: Database) -> list[tuple[str, list[str]]]:
-    """Tell what the audit knows, which nobody was signed in for."""
+    """Return what the audit knows, which nobody was signed in for."""
     rows = await database.fetch_all(select(AuditRow).order_by(AuditRow.at, AuditRow.id))
     assert {(row.actor_id, row.ip_address, row.user_agent) for row in rows} <= {(None,) * 3}
     return [(row.action, row.fields) for row in rows]

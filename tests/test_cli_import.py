@@ -254,7 +254,7 @@ print(status, used.ru_maxrss)
 
 
 def memory_of(folder: Path, url: str, file: Path) -> int:
-    """Import a file, and tell how many KiB that took at most."""
+    """Import a file, and return how many KiB that took at most."""
     command = [*MAIN, "import", str(file), "--report", str(folder / "report")]
     told = run([sys.executable, "-c", MEASURE, *command], folder, database_url=url).stdout
     status, used = told.splitlines()[-1].split()

@@ -142,7 +142,7 @@ def until(outcome: Callable[[], bool]) -> None:
 
 
 def is_published(server: Server, kid: str) -> bool:
-    """Tell whether a server publishes a key."""
+    """Return whether a server publishes a key."""
     with server.client() as client:
         keys = client.get("/.well-known/jwks.json").json()["keys"]
         return kid in {key["kid"] for key in keys}
@@ -155,7 +155,7 @@ def signs_with(server: Server, kid: str) -> bool:
 
 
 def is_good(server: Server, token: str) -> bool:
-    """Tell whether a server takes a token."""
+    """Return whether a server takes a token."""
     headers = {"Authorization": f"Bearer {token}"}
     with server.client() as client:
         answer = client.post("/graphql", json={"query": "{ me { email } }"}, headers=headers)

@@ -15,7 +15,7 @@ LOGIN = 'mutation { login(email: "ada@example.com", password: "wrong") { errors 
 
 
 def has_ipv6() -> bool:
-    """Tell whether this machine has addresses of IPv6."""
+    """Return whether this machine has addresses of IPv6."""
     try:
         with socket.socket(socket.AF_INET6) as tried:
             tried.bind(("::1", 0))
@@ -67,7 +67,7 @@ def test_every_address_is_listened_on_and_its_clients_are_told_apart(
 
 
 def families(host: str) -> list[tuple[socket.AddressFamily, bool]]:
-    """Tell which families are listened on, and of those of IPv6 whether they take IPv4 as well."""
+    """Return the families that are listened on, and whether those of IPv6 take IPv4 as well."""
     bound = bind(host, 0)
     found = [
         (

@@ -109,7 +109,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 async def outbox(database: Database) -> list[str]:
-    """Tell the kinds of the letters that are yet to be sent."""
+    """Return the kinds of the letters that are yet to be sent."""
     return await column(database, select(LetterRow.kind))
 
 

@@ -165,7 +165,7 @@ def test_all_that_is_imported_is_required_and_locked(built: Built) -> None:
 
 
 def plain(requirements: Iterable[str]) -> set[str]:
-    """Tell what is required without any extra, in the form that compares."""
+    """Return what is required without any extra, in the form that compares."""
     names = {each for each in requirements if "extra ==" not in each}
     found = {re.split(r"[^\w.-]", each)[0] for each in names}
     return {re.sub(r"[-_.]+", "-", each).lower() for each in found if each}

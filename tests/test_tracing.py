@@ -49,7 +49,7 @@ class Story:
     system: str
 
     def trace(self, name: str) -> str:
-        """Tell which trace an answer belongs to, by what it says itself."""
+        """Return which trace an answer belongs to, by what it says itself."""
         version, trace, _, flags = self.answers[name].headers["traceresponse"].split("-")
         assert (version, int(flags, 16) & 1) == ("00", 1)  # it is sampled
         return str(trace)

@@ -43,20 +43,20 @@ class Watched:
         return parsed(self.get("/metrics").text)
 
     def workers(self, count: int) -> list[int]:
-        """Tell the processes that have served since the start, once there are as many."""
+        """Return the processes that have served since the start, once there are as many."""
         self.server.await_log("Application startup complete", count)
         return [int(pid) for pid in self.server.await_log(r"server process \[(\d+)\]", count)]
 
 
 def folder_of(process_id: int) -> Path:
-    """Tell where a process keeps its numbers."""
+    """Return where a process keeps its numbers."""
     environment = Path(f"/proc/{process_id}/environ").read_bytes().decode()
     (found,) = re.findall("PROMETHEUS_MULTIPROC_DIR=([^\0]+)", environment)
     return Path(found)
 
 
 def memory_of(process_id: int) -> int:
-    """Tell how many bytes a process holds."""
+    """Return how many bytes a process holds."""
     pages = Path(f"/proc/{process_id}/statm").read_text(encoding="ascii").split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 

@@ -132,7 +132,7 @@ class Api:
 
 
 def reason_of(error: TransportQueryError) -> str | None:
-    """Tell why the token was refused; None if no error is about the token."""
+    """Return why the token was refused; None if no error is about the token."""
     for each in error.errors or ():
         extensions = each.get("extensions", {})
         if extensions.get("code") == "UNAUTHENTICATED":

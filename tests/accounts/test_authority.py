@@ -30,7 +30,7 @@ async def signed_in(database: Database, name: str, *, is_admin: bool = False) ->
 
 
 async def held(database: Database, authority: Authority) -> GqlAppError | None:
-    """Hold an authority in one try, and tell why it is none."""
+    """Hold an authority in one try, and return why it is none."""
     try:
         async with database.transaction() as db:
             await hold(db, authority)

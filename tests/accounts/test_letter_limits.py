@@ -39,7 +39,7 @@ async def flood(database: Database, customer: CustomerRecord, recipients: Sequen
 
 
 async def leave(database: Database) -> list[Letter]:
-    """Have every letter leave, and tell in which order they were claimed."""
+    """Have every letter leave, and return in which order they were claimed."""
     left: list[Letter] = []
     while (found := await look(database)).any:
         left.extend(found.letters)

@@ -21,7 +21,7 @@ def before(name: str, email: str, *, canonical: str | None = None) -> StoredCust
 
 
 async def keys(database: Database) -> list[tuple[str, str | None]]:
-    """Tell every customer's keys, by their ids."""
+    """Return every customer's keys, by their ids."""
     rows = await database.fetch_all(select(CustomerRow).order_by(CustomerRow.id))
     return [(row.name_key, row.email_canonical) for row in rows]
 
@@ -34,7 +34,7 @@ async def stored(database: Database, rows: Sequence[StoredCustomer]) -> Sequence
 
 
 def right(rows: Sequence[StoredCustomer]) -> list[tuple[str, str | None]]:
-    """Tell what their keys are to be."""
+    """Return what their keys are to be."""
     return [(search_key(row.name), canonical_email(row.email)) for row in rows]
 
 

@@ -34,7 +34,7 @@ def given(**values: object) -> dict[str, object]:
 
 
 def faults(values: Mapping[str, object]) -> list[tuple[str, str | None]]:
-    """Tell each fault's code and field; there must be some."""
+    """Return each fault's code and field; there must be some."""
     with pytest.raises(Rejected) as why:
         imports.check(values)
     assert all(fault.message for fault in why.value.faults)
@@ -49,7 +49,7 @@ async def bring(database: Database, *all_values: Mapping[str, object]) -> list[R
 
 
 def told(refused: list[Refused]) -> list[tuple[int, str, str | None]]:
-    """Tell each refusal's line, code and field."""
+    """Return each refusal's line, code and field."""
     return [(each.line, each.fault.code, each.fault.field) for each in refused]
 
 

@@ -69,7 +69,7 @@ def empty_url(empty_urls: tuple[str, str]) -> str:
 
 
 def revision(url: str) -> str | None:
-    """Tell which migration a database is at."""
+    """Return which migration a database is at."""
     return run_on(
         url, lambda connection: MigrationContext.configure(connection).get_current_revision()
     )

@@ -17,7 +17,7 @@ FAILURES: list[str] = []
 
 
 async def list_some(api: Api, first: int) -> int | None:
-    """List as many customers as are asked for, and tell how many came."""
+    """List as many customers as are asked for, and return how many came."""
     try:
         return len((await api.run(CUSTOMERS, first=first))["customers"]["nodes"])
     except (SignedOut, TransportError) as failure:

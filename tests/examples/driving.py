@@ -81,7 +81,7 @@ class Driver:
     stderr: Path
 
     def do(self, script: Mapping[str, object]) -> Outcome:
-        """Have it do what is said, and tell what came of it."""
+        """Have it do what is said, and return what came of it."""
         assert self.process.stdin and self.process.stdout  # noqa: PT018 — both are pipes
         before = self.stderr.stat().st_size
         self.process.stdin.write(f"{json.dumps(script)}\n")

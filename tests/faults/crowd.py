@@ -38,7 +38,7 @@ def asked(query: str, person: Person | None = None, **variables: str) -> bytes:
 
 
 def renamed(times: int) -> str:
-    """Tell what somebody is called who was renamed so often."""
+    """Return what somebody is called who was renamed so often."""
     return f"Name {times}"
 
 
@@ -58,7 +58,7 @@ class Tally:
 
 
 async def rename(server: Server, person: Person, tally: Tally, *, times: int) -> int:
-    """Rename somebody so many times, or until the server is gone; tell how often it said so."""
+    """Rename somebody so many times, or until the server is gone; return how often it said so."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     count = 0
     try:
@@ -78,7 +78,7 @@ async def rename(server: Server, person: Person, tally: Tally, *, times: int) ->
 
 
 async def names_and_deeds(database: Database, people: Sequence[Person]) -> list[tuple[str, int]]:
-    """Tell what each is called, and how many changes of theirs are on record."""
+    """Return what each is called, and how many changes of theirs are on record."""
     deeds = (
         select(AuditRow.customer_id, func.count())
         .where(AuditRow.action == Action.CUSTOMER_CHANGED)

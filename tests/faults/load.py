@@ -49,7 +49,7 @@ class Load:
 
     @property
     def codes(self) -> set[str]:
-        """Tell every way that it came out."""
+        """Return every way that it came out."""
         return set().union(*self.outcomes.values())
 
     @property
@@ -154,7 +154,7 @@ async def load_on(server: Server, people: list[Person]) -> AsyncIterator[Load]:
 
 
 async def kept(url: str) -> set[str]:
-    """Tell every address and every refresh token's digest that the database holds."""
+    """Return every address and every refresh token's digest that the database holds."""
     database = Database(url)
     try:
         found = [

@@ -67,7 +67,7 @@ def run(server: Server, query: str, person: Person, **variables: str) -> object:
 
 
 def computed(server: Server) -> int:
-    """Tell for how many hundredths of a second a server has computed."""
+    """Return for how many hundredths of a second a server has computed."""
     fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
 

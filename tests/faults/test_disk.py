@@ -32,7 +32,7 @@ class Served:
 
 
 def may_mount() -> bool:
-    """Tell whether this machine lets its people mount file systems of their own."""
+    """Return whether this machine lets its people mount file systems of their own."""
     trying = [*OURS, "mount", "-t", "tmpfs", "tmpfs", "/tmp"]  # noqa: S108 — seen by nobody else
     return (
         shutil.which(OURS[0]) is not None

@@ -31,14 +31,14 @@ def files() -> Iterator[None]:
 
 
 def resident(server: Server) -> int:
-    """Tell how many KiB of memory a server has."""
+    """Return how many KiB of memory a server has."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmRSS"))
     return int(line.split()[1])
 
 
 def sockets(server: Server) -> int:
-    """Tell how many files a server has open, which are sockets but for a few."""
+    """Return how many files a server has open, which are sockets but for a few."""
     return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
 
 

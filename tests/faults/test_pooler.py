@@ -38,7 +38,7 @@ def pooler(database_url: str) -> Iterator[Pooler]:
 
 
 async def where(db: Transaction) -> int:
-    """Tell which server one is at."""
+    """Return which server one is at."""
     [found] = await db.fetch_all(WHERE)
     return found
 

@@ -45,7 +45,7 @@ class Fleet:
     def done(
         self, number: int, query: str, *, token: str | None = None, **variables: object
     ) -> Any:  # noqa: ANN401 — an answer has whatever shape was asked for
-        """Run one operation without an error, and tell what its one field answers."""
+        """Run one operation without an error, and return what its one field answers."""
         body = self.run(number, query, token=token, **variables)
         assert "errors" not in body, body
         (answer,) = body["data"].values()

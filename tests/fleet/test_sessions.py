@@ -33,7 +33,7 @@ def sign_in(fleet: Fleet, number: int, email: str) -> dict[str, str]:
 
 
 def reasons(fleet: Fleet, token: str) -> list[str | None]:
-    """Tell why each server refuses a token; None of one that takes it."""
+    """Return why each server refuses a token; None of one that takes it."""
     bodies = [fleet.run(number, ME, token=token) for number in range(SIZE)]
     return [
         body["errors"][0]["extensions"]["reason"] if "errors" in body else None for body in bodies

@@ -19,7 +19,7 @@ mutation ($email: String!, $password: String!) {
 
 
 def guess(fleet: Fleet, number: int, email: str, typed: str = "a mere guess") -> str:
-    """Try a password at one of the servers, and tell what is wrong."""
+    """Try a password at one of the servers, and return what is wrong."""
     answer = fleet.done(number % SIZE, GUESS, email=email, password=typed)
     (error,) = answer["errors"]
     code: str = error["code"]

@@ -68,7 +68,7 @@ def bring() -> None:
 
 
 def is_new() -> bool:
-    """Tell whether the lock's Chromium is unpacked, and of this lock."""
+    """Return whether the lock's Chromium is unpacked, and of this lock."""
     lock = LOCKED / "package-lock.json"
     return UNPACKED.exists() and UNPACKED.stat().st_mtime >= lock.stat().st_mtime
 

@@ -31,7 +31,7 @@ class Tab:
 
     @property
     def bar(self) -> Locator:
-        """Tell where the bar is."""
+        """Return where the bar is."""
         return self.page.get_by_role("banner", name="Signing in")
 
     @classmethod
@@ -112,7 +112,7 @@ class Tab:
         return text
 
     async def run(self, operation: str | None = None) -> str:
-        """Run what the editor holds, or one operation of it, and tell what is answered."""
+        """Run what the editor holds, or one operation of it, and return what is answered."""
         execute = self.page.get_by_role("button", name="Execute query")
         if operation is None:  # the button is a menu until the editor has read what was written
             await expect(execute).not_to_have_attribute("aria-haspopup", "menu")
@@ -129,7 +129,7 @@ class Tab:
         return text
 
     def sent(self) -> list[dict[str, Any]]:
-        """Tell what was posted so far."""
+        """Return what was posted so far."""
         posted = [request for request in self.requests if request.method == "POST"]
         return [json.loads(request.post_data or "{}") for request in posted]
 

@@ -90,7 +90,7 @@ async def refresh(api: Api, token: str) -> str:
 
 
 async def refused(api: Api, token: str) -> list[CodeAndField]:
-    """Try to refresh, and tell what was wrong; nothing but that may be answered."""
+    """Try to refresh, and return what was wrong; nothing but that may be answered."""
     payload = await do(api, "refresh", refreshToken=token)
     answered = ("token", "expiresAt", "refreshToken", "refreshExpiresAt", "customer")
     assert [payload[name] for name in answered] == [None] * 5
@@ -98,6 +98,6 @@ async def refused(api: Api, token: str) -> list[CodeAndField]:
 
 
 async def reset(api: Api, token: str, password: str) -> list[CodeAndField]:
-    """Set a new password with a link's token, and tell what was wrong."""
+    """Set a new password with a link's token, and return what was wrong."""
     answer = await send(api, "resetPassword", {"token": token, "newPassword": password})
     return faults(answer.data["resetPassword"])

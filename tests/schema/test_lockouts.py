@@ -31,7 +31,7 @@ Way = Callable[[Api, Person], Awaitable[tuple[str, str]]]
 async def login(
     api: Api, address: str, email: str = ADA, password: str = PASSWORD
 ) -> list[CodeAndField]:
-    """Try to sign in from an address, and tell what was wrong."""
+    """Try to sign in from an address, and return what was wrong."""
     async with api.elsewhere(address) as there:
         return faults(await do(there, "login", email=email, password=password))
 

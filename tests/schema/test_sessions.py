@@ -156,7 +156,7 @@ async def test_deleting_ends_nobody_elses_session(
 
 
 async def end_all(api: Api, person: Person, whose: str | None = None) -> list[CodeAndField]:
-    """Sign out everywhere, and tell what was wrong."""
+    """Sign out everywhere, and return what was wrong."""
     return faults(await do(api, "endAllSessions", token=person.token, customerId=whose))
 
 

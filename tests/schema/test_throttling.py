@@ -24,12 +24,12 @@ WRONG_PASSWORD = "wrong"
 
 
 async def guess(api: Api, email: str, password: str = WRONG_PASSWORD) -> list[CodeAndField]:
-    """Try to sign in, and tell what was wrong."""
+    """Try to sign in, and return what was wrong."""
     return faults(await do(api, "login", email=email, password=password))
 
 
 async def wait(api: Api, email: str, password: str = PASSWORD) -> int:
-    """Try to sign in during a lock, and tell how long to wait."""
+    """Try to sign in during a lock, and return how long to wait."""
     refused = await do(api, "login", email=email, password=password)
     assert faults(refused) == LOCKED
     assert refused["token"] is None

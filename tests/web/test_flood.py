@@ -53,14 +53,14 @@ def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def held(server: Server, which: str = "VmRSS") -> int:
-    """Tell the KiB of memory that a process holds, or has held at most."""
+    """Return the KiB of memory that a process holds, or has held at most."""
     status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
     [line] = [line for line in status.splitlines() if line.startswith(f"{which}:")]
     return int(line.split()[1])
 
 
 def page_of_500(peer: Peer, token: str) -> int:
-    """Read a long list, and tell how many are in it."""
+    """Read a long list, and return how many are in it."""
     peer.send(post(PAGE, f"Authorization: Bearer {token}".encode()))
     return len(json.loads(peer.answer().body)["data"]["customers"]["nodes"])
 

@@ -24,7 +24,7 @@ async def send(api: Api, headers: list[tuple[str, str]]) -> httpx.Response:
 
 
 def refused(response: httpx.Response) -> str:
-    """Tell the code of a request that was refused; it bears one error and no data."""
+    """Return the code of a request that was refused; it bears one error and no data."""
     body = response.json()
     assert list(body) == ["errors"]
     (error,) = body["errors"]

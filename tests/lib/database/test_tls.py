@@ -50,7 +50,7 @@ async def impostor(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[int
 
 
 async def first_message(reader: asyncio.StreamReader) -> int:
-    """Read a message without a type, and tell what it begins with."""
+    """Read a message without a type, and return what it begins with."""
     (length,) = struct.unpack("!I", await reader.readexactly(4))
     (code,) = struct.unpack_from("!I", await reader.readexactly(length - 4))
     return int(code)

@@ -26,7 +26,7 @@ ENCRYPTED = "is encrypted; keep it unencrypted, for the server alone"
 
 
 def faulty_files() -> dict[str, tuple[bytes, str]]:
-    """Write what is no key for us, and tell in which words it is refused."""
+    """Write what is no key for us, and return in which words it is refused."""
     edwards, curve = pair("EdDSA"), pair("ES256")
     weak = rsa.generate_private_key(65537, 2047)  # noqa: S505 — this is to be refused
     other_curve = ec.generate_private_key(ec.SECP384R1())

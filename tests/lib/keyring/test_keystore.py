@@ -34,7 +34,7 @@ def decide(store: KeyStore, **decided: object) -> None:
 
 
 def faults(store: KeyStore) -> tuple[str, ...]:
-    """Have a store refused, and tell in which words; none of them is of a file's content."""
+    """Have a store refused, and return in which words; none of them is of a file's content."""
     with pytest.raises(CannotStart) as caught:
         store.read()
     assert "hush" not in str(caught.value)

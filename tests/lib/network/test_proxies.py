@@ -18,7 +18,7 @@ LOGIN = 'mutation { login(email: "ada@example.com", password: "wrong") { errors 
 async def seen(
     trusted: str, *forwarded: str, peer: str = PEER, proto: Sequence[str] = ()
 ) -> list[str]:
-    """Tell what is seen of a client, and the scheme by which it came."""
+    """Return what is seen of a client, and the scheme by which it came."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         apply_forwarded(scope, Networks.of(trusted))

@@ -13,7 +13,7 @@ CHUNKED = head(b"Transfer-Encoding: chunked")
 
 
 def closes(server: Server, data: bytes) -> tuple[int, str]:
-    """Tell the one answer to what is no request; the good one after it is not read."""
+    """Return the one answer to what is no request; the good one after it is not read."""
     (answer,) = ask(server, data + post())
     assert answer.headers["connection"] == "close"
     assert answer.headers["content-type"] == "application/json; charset=utf-8"

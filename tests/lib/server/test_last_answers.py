@@ -91,7 +91,7 @@ def test_peer_that_stays_after_its_last_answer_is_closed(narrow: Server) -> None
 
 
 def _written_until_closed(peer: Peer) -> int:
-    """Write until it fails, and tell how many bytes that took."""
+    """Write until it fails, and return how many bytes that took."""
     written = 0
     while written < 100_000_000:
         try:

@@ -193,7 +193,7 @@ def fail_with(message: str) -> None:
 
 
 def shows(text: str, specimen: str) -> bool:
-    """Tell whether a text holds something between the marks that the tests put around it."""
+    """Return whether a text holds something between the marks that the tests put around it."""
     return f"<{specimen}>" in text
 
 
