@@ -15,7 +15,6 @@ from gql_app import settings
 from gql_app.accounts import customers
 from gql_app.cli import backfill, samples
 from gql_app.cli.console import out, unless_empty
-from gql_app.cli.database import opened
 from gql_app.db import readiness
 from gql_app.lib.database import Database, Reader, in_the_clear, tls_advice
 from gql_app.lib.fair_queue import LOCAL
@@ -76,7 +75,10 @@ async def findings(chosen: Settings, host: str, machines: int) -> list[Finding]:
     names = (host, *chosen.hosts)
     is_public = chosen.trusted_proxies is not None or not all(map(is_loopback, names))
     return [
-        *_variables(),
+        *(
+            Finding("unknown-variable", f"{name} is no setting of this program.", "Mend its name.")
+            for name in unknown_variables()
+        ),
         *_keys(chosen),
         *_files(chosen),
         *_reach(chosen, is_public=is_public),
@@ -84,13 +86,6 @@ async def findings(chosen: Settings, host: str, machines: int) -> list[Finding]:
         *_operation(chosen, machines),
         *[finding async for finding in _database(chosen)],
     ]
-
-
-def _variables() -> Iterator[Finding]:
-    for name in unknown_variables():
-        yield Finding(
-            "unknown-variable", f"{name} is no setting of this program.", "Mend its name."
-        )
 
 
 def _keys(chosen: Settings) -> Iterator[Finding]:
@@ -235,7 +230,7 @@ async def _database(chosen: Settings) -> AsyncIterator[Finding]:
             f"{PREFIX}DATABASE_URL lets the password and all data go over a network without TLS.",
             "Say sslmode=verify-full there, or require, or keep it to a network of its own.",
         )
-    async with opened(chosen) as database:
+    async with readiness.open_database(chosen) as database:
         condition = await readiness.condition(database)
         if condition.database != "ok":
             yield Finding(

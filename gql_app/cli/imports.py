@@ -87,7 +87,7 @@ def import_customers(
     chosen = settings.load()
     with (
         records.file_errors(),
-        _source(file) as input_file,
+        nullcontext(sys.stdin.buffer) if file == STDIO else Path(file).open("rb") as input_file,
         _report_to(report, file) as report_file,
     ):
         form = records.format_of(file, named)
@@ -146,16 +146,23 @@ async def add(
     """
     refused: list[Refused] = []
     rows: dict[int, dict[str, object]] = {}
+    taken: set[object] = set()
     for each in lines:
         if isinstance(each, Refused):
             refused.append(each)
             continue
         try:
-            rows[each.line] = check(each.values, rules)
+            row = check(each.values, rules)
         except Rejected as why:
             refused += [Refused(each.line, fault) for fault in why.faults]
-    refused += _remove_duplicates(rows)
-    added = dict(await db.fetch_many(_INSERT, list(rows.values())))
+            continue
+        keys = {"id": row["id"], "email": row["email_key"]}
+        doubled = [_taken_fault(field) for field, key in keys.items() if key in taken]
+        refused += [Refused(each.line, fault) for fault in doubled]
+        if not doubled:
+            taken |= set(keys.values())
+            rows[each.line] = row
+    added = dict(await db.execute_many(_INSERT, list(rows.values())))
     left = {line: row for line, row in rows.items() if row["id"] not in added}
     refused += await _taken(db, left)
     admins = [customer_id for customer_id, is_admin in added.items() if is_admin]
@@ -176,10 +183,6 @@ async def _import(
                 advance(source.done)
             if tally.refused or not keep:
                 raise _Undone
-
-
-def _source(file: str) -> AbstractContextManager[BinaryIO]:
-    return nullcontext(sys.stdin.buffer) if file == STDIO else Path(file).open("rb")
 
 
 def _report_to(report: Path | None, file: str) -> AbstractContextManager[BinaryIO]:
@@ -220,21 +223,6 @@ def _moment(text: str) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else None
     except (ValueError, OverflowError):
         return None
-
-
-def _remove_duplicates(rows: dict[int, dict[str, object]]) -> list[Refused]:
-    """Remove the rows with the id or the address of one before them, and return their lines."""
-    refused: list[Refused] = []
-    taken: set[object] = set()
-    for line, row in list(rows.items()):
-        keys = {"id": row["id"], "email": row["email_key"]}
-        doubled = [field for field, key in keys.items() if key in taken]
-        if doubled:
-            del rows[line]
-            refused += [Refused(line, _taken_fault(field)) for field in doubled]
-        else:
-            taken |= set(keys.values())
-    return refused
 
 
 async def _taken(db: Transaction, left: Mapping[int, dict[str, object]]) -> list[Refused]:
