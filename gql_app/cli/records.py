@@ -174,18 +174,15 @@ def _read_json(source: Source) -> Iterator[tuple[int, _Found]]:
     return ((number, _object(line)) for number, line in lines if not line.isspace())
 
 
-class _Pairs(list[tuple[str, object]]):
-    """A JSON object as it was written, where a name may be there twice."""
-
-
 def _object(line: bytes) -> _Found:
     try:
-        pairs = json.loads(line.decode(), object_pairs_hook=_Pairs)
+        # An object comes as a tuple of its members, for a name may be there twice.
+        pairs = json.loads(line.decode(), object_pairs_hook=tuple)
     except UnicodeDecodeError:
         return "This is not UTF-8."
     except (ValueError, RecursionError):
         return "This is no JSON."
-    if not isinstance(pairs, _Pairs):
+    if not isinstance(pairs, tuple):
         return "This is no JSON object."
     values = dict(pairs)
     unknown = [_unknown(name, "a name") for name in values if name not in FIELDS]

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import (
     Any,
@@ -37,9 +37,6 @@ Observer: TypeAlias = Callable[[str], AbstractContextManager[object]]
 DialectName: TypeAlias = Literal["sqlite", "postgresql"]
 Fetch: TypeAlias = Callable[[str, list[object]], Awaitable[Sequence[Sequence[Any]]]]
 """Sends SQL with the values of its parameters, and returns rows."""
-_DATABASE_TIME: Final[Query[datetime]] = Query(
-    select(func.clock_timestamp(type_=Moment)), lambda row: row[0]
-)
 B = TypeVar("B")
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -247,8 +244,9 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
         if self.dialect == "sqlite":
             return timedelta()
         asked = clock.now()
-        [theirs] = await self.fetch_all(_DATABASE_TIME)
-        return theirs - (asked + (clock.now() - asked) / 2)
+        [theirs] = await self.fetch_one(select(func.clock_timestamp(type_=Moment)))
+        ahead: timedelta = theirs - (asked + (clock.now() - asked) / 2)
+        return ahead
 
     def observe(self, observer: Observer) -> None:
         """Run each statement within a context manager that an observer makes of its SQL."""

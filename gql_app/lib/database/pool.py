@@ -127,6 +127,7 @@ class Pool:
             async with asyncio.timeout(seconds):
                 for _ in self._all:
                     await self._line.acquire()
+                    self._idle.pop()
 
     async def close(self) -> None:
         """End what still runs, and close every connection."""
@@ -135,7 +136,7 @@ class Pool:
 
     async def _take(self) -> Connection:
         """Return a connection as soon as there is one. Raises Busy."""
-        if not self._line.locked():
+        if self._idle and not self.waiting:
             await self._line.acquire()  # at once
             return self._idle.pop()
         self.waiting += 1

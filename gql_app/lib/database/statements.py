@@ -252,7 +252,8 @@ class Codec(NamedTuple):
 def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
     """Return how a type's values are sent and read. Raises TypeError if none knows it."""
     if isinstance(kind, JsonList):
-        return Codec(_list_writer(codec(kind.item_type, dialect).encode))
+        encode = codec(kind.item_type, dialect).encode or (lambda value: value)
+        return Codec(lambda values: _write_json(list(map(encode, values))))
     if isinstance(kind, ARRAY) and dialect == "postgresql":
         return Codec()
     for each, on_sqlite in _CODECS.items():
@@ -287,10 +288,6 @@ def check_metadata(metadata: MetaData) -> None:
 
 def _write_json(value: object) -> str:
     return orjson.dumps(value).decode()
-
-
-def _list_writer(encode: Converter | None) -> Converter:
-    return lambda values: _write_json([encode(each) if encode else each for each in values])
 
 
 def _api_uuid(value: str | None) -> str | None:
