@@ -15,13 +15,13 @@ AFTER = {
 }
 
 
-def read_all(folder: Path, ending: str, content: bytes) -> list[Record | Refused]:
+def read_all(folder: Path, ending: Format, content: bytes) -> list[Record | Refused]:
     """Read a file to its end."""
     file = folder / "file"
     file.write_bytes(content)
     with file.open("rb") as opened:
         source = Source(opened)
-        found = list(read(source, Format(ending)))
+        found = list(read(source, ending))
     assert (source.size, source.done) == (len(content), len(content))
     return found
 
@@ -50,7 +50,7 @@ def read_all(folder: Path, ending: str, content: bytes) -> list[Record | Refused
     ids=lambda value: str(value)[:40],
 )
 def test_line_that_is_no_customer_is_told_and_those_after_it_are_read(
-    tmp_path: Path, ending: str, content: bytes, line: int
+    tmp_path: Path, ending: Format, content: bytes, line: int
 ) -> None:
     unclosed = content.count(b'"') % 2
     found = read_all(tmp_path, ending, content + (b"" if unclosed else AFTER[ending]))

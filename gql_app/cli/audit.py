@@ -22,13 +22,14 @@ def record(chosen: Settings, action: str) -> bool:
     """Return whether a change of an operator's is recorded: not where no database is ready."""
 
     async def attempt(database: Database) -> bool:
-        if not (await readiness.condition(database)).ready:
-            return False
-        await database.transact(audit.record, Action(action), Origin())
-        return True
+        is_ready = (await readiness.condition(database)).ready
+        if is_ready:
+            await database.transact(audit.record, Action(action), Origin())
+        return is_ready
 
+    is_there = not chosen.on_sqlite or chosen.sqlite_file.exists()
     with suppress(Unavailable):
-        return run_on_database(chosen, attempt)
+        return is_there and run_on_database(chosen, attempt)
     return False
 
 

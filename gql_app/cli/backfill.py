@@ -12,8 +12,6 @@ from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database, Query, Reader, Transaction, any_of
 from gql_app.lib.text import canonical_email, search_key
 
-BATCH: Final = 1_000
-"""Customers who are read by one query, and those that one transaction writes at most."""
 CHECKED: Final = 1_000
 """Customers without a key among whom `check` looks for two of one mailbox."""
 
@@ -65,10 +63,10 @@ async def fill(database: Database) -> list[Collision]:
     written, and up to ten if all are. Raises Unavailable.
     """
     collisions: list[Collision] = []
-    async for batch in by_id(database, _KEYS, _Keys._make, BATCH):
+    async for batch in by_id(database, _KEYS, _Keys._make):
         if outdated := [row for row in batch if row.outdated()]:
             await database.transact(_renew, outdated)
-    async for batch in by_id(database, _WITHOUT, _Keys._make, BATCH):
+    async for batch in by_id(database, _WITHOUT, _Keys._make):
         collisions += await database.transact(_complete, batch)
     return collisions
 

@@ -10,17 +10,19 @@ from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Query, Reader
 
 R = TypeVar("R", bound=Sequence[Any])
+BATCH: Final = 1_000
+"""Customers who are read by one query."""
 _FIRST: Final = UUID(int=0)
 """Sorts before the id of every customer, for it is nobody's: an import refuses it."""
 
 
 async def by_id(
-    db: Reader, customers: Select[*tuple[Any, ...]], build: Callable[[Sequence[Any]], R], size: int
+    db: Reader, customers: Select[*tuple[Any, ...]], build: Callable[[Sequence[Any]], R]
 ) -> AsyncIterator[list[R]]:
     """Yield what is built of the rows of customers, whose ids stand first, in the ids' order."""
     beyond = customers.where(CustomerRow.id > bindparam("after", type_=Uuid()))
     page = beyond.order_by(CustomerRow.id).limit(bindparam("size", type_=Integer()))
     query, after = Query(page, build), _FIRST
-    while rows := await db.fetch_all(query, size=size, after=after):
+    while rows := await db.fetch_all(query, size=BATCH, after=after):
         yield rows
         after = rows[-1][0]

@@ -15,7 +15,6 @@ from gql_app import settings
 from gql_app.accounts import customers
 from gql_app.cli import backfill, samples
 from gql_app.cli.console import out, unless_empty
-from gql_app.cli.database import opened
 from gql_app.db import readiness
 from gql_app.lib.database import Database, Reader, in_the_clear, tls_advice
 from gql_app.lib.fair_queue import LOCAL
@@ -76,21 +75,15 @@ async def findings(chosen: Settings, host: str, machines: int) -> list[Finding]:
     names = (host, *chosen.hosts)
     is_public = chosen.trusted_proxies is not None or not all(map(is_loopback, names))
     return [
-        *_variables(),
+        *(
+            Finding("unknown-variable", f"{name} is no setting of this program.", "Mend its name.")
+            for name in unknown_variables()
+        ),
         *_keys(chosen),
         *_files(chosen),
-        *_reach(chosen, is_public=is_public),
-        *_mail(chosen, is_public=is_public),
-        *_operation(chosen, machines),
+        *_settings(chosen, machines, is_public=is_public),
         *[finding async for finding in _database(chosen)],
     ]
-
-
-def _variables() -> Iterator[Finding]:
-    for name in unknown_variables():
-        yield Finding(
-            "unknown-variable", f"{name} is no setting of this program.", "Mend its name."
-        )
 
 
 def _keys(chosen: Settings) -> Iterator[Finding]:
@@ -145,83 +138,81 @@ def _files(chosen: Settings) -> Iterator[Finding]:
             )
 
 
-def _reach(chosen: Settings, *, is_public: bool) -> Iterator[Finding]:
-    if chosen.trusts_anybody:
-        yield Finding(
+def _settings(chosen: Settings, machines: int, *, is_public: bool) -> Iterator[Finding]:
+    smtp_url = chosen.smtp_url and chosen.smtp_url.get_secret_value()
+    for is_so, *words in (
+        (
+            chosen.trusts_anybody,
             "any-proxy",
             f"X-Forwarded-For is believed of anybody: {NO_CLIENT_LIMIT}.",
             f"Set {PREFIX}TRUSTED_PROXIES to your proxy's address.",
-        )
-    if not is_public:
-        return
-    if chosen.playground:
-        yield Finding(
+        ),
+        (
+            is_public and chosen.playground,
             "open-playground",
             "Everybody is shown the playground.",
             f"Set {PREFIX}PLAYGROUND=false, or keep it on purpose.",
-        )
-    if chosen.introspection:
-        yield Finding(
+        ),
+        (
+            is_public and chosen.introspection,
             "open-introspection",
             "Everybody may ask for the schema.",
             f"Set {PREFIX}INTROSPECTION=false, or keep it on purpose.",
-        )
-    if chosen.management_port is None:
-        yield Finding(
+        ),
+        (
+            is_public and chosen.management_port is None,
             "open-metrics",
             "Everybody is shown the numbers at /metrics, and how each part is at /readyz.",
             f"Set {PREFIX}MANAGEMENT_PORT, or see that your proxy lets nobody at them.",
-        )
-    if chosen.allowed_hosts is None:
-        yield Finding(
+        ),
+        (
+            is_public and chosen.allowed_hosts is None,
             "any-host",
             "Every Host header is answered.",
             f"Set {PREFIX}ALLOWED_HOSTS to the names that clients use.",
-        )
-    if chosen.trusted_proxies is None:
-        yield Finding(
+        ),
+        (
+            is_public and chosen.trusted_proxies is None,
             "no-tls",
             "Nothing in front ends TLS: passwords and tokens travel in the clear.",
             f"Put a proxy in front, and set {PREFIX}TRUSTED_PROXIES to its address.",
-        )
-
-
-def _mail(chosen: Settings, *, is_public: bool) -> Iterator[Finding]:
-    if chosen.smtp_url is None:
-        yield Finding(
+        ),
+        (
+            smtp_url is None,
             "no-mail",
             "No letter is sent: nobody can reset a password, or is told of a change.",
             f"Set {PREFIX}SMTP_URL and {PREFIX}MAIL_FROM.",
-        )
-        return
-    if clear_text(chosen.smtp_url.get_secret_value()):
-        yield Finding(
+        ),
+        (
+            smtp_url and clear_text(smtp_url),
             "mail-in-the-clear",
             "Letters, and the links in them, go to the mail server in the clear.",
             f"Begin {PREFIX}SMTP_URL with smtps:// or smtp+starttls://.",
-        )
-    if is_public and chosen.reset_url.startswith("http://"):
-        yield Finding(
+        ),
+        (
+            smtp_url and is_public and chosen.reset_url.startswith("http://"),
             "reset-in-the-clear",
             "Links to reset a password lead to a page without TLS.",
             f"Set {PREFIX}RESET_URL to an https:// page.",
-        )
-
-
-def _operation(chosen: Settings, machines: int) -> Iterator[Finding]:
-    if chosen.refresh_retry_seconds <= chosen.operation_timeout:
-        yield Finding(
+        ),
+        (
+            chosen.refresh_retry_seconds <= chosen.operation_timeout,
             "short-refresh-retry",
-            "Whoever waits for a refresh until the operation's timeout comes too late to repeat "
-            "it, and is signed out.",
+            (
+                "Whoever waits for a refresh until the operation's timeout comes too late to "
+                "repeat it, and is signed out."
+            ),
             f"Set {PREFIX}REFRESH_RETRY_SECONDS to some times {PREFIX}OPERATION_TIMEOUT.",
-        )
-    if chosen.on_sqlite and machines > 1:
-        yield Finding(
+        ),
+        (
+            chosen.on_sqlite and machines > 1,
             "sqlite-on-several-machines",
             "An SQLite file serves one machine: each would have customers of its own.",
             f"Set {PREFIX}DATABASE_URL to a PostgreSQL.",
-        )
+        ),
+    ):
+        if is_so:
+            yield Finding(*words)
 
 
 async def _database(chosen: Settings) -> AsyncIterator[Finding]:
@@ -235,7 +226,7 @@ async def _database(chosen: Settings) -> AsyncIterator[Finding]:
             f"{PREFIX}DATABASE_URL lets the password and all data go over a network without TLS.",
             "Say sslmode=verify-full there, or require, or keep it to a network of its own.",
         )
-    async with opened(chosen) as database:
+    async with readiness.open_database(chosen) as database:
         condition = await readiness.condition(database)
         if condition.database != "ok":
             yield Finding(

@@ -2,8 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Annotated, Concatenate, Final, ParamSpec, TypeVar
 
@@ -112,21 +112,11 @@ def upgrade(chosen: Settings) -> None:
         )
 
 
-@asynccontextmanager
-async def opened(chosen: Settings) -> AsyncIterator[Database]:
-    """Open the database, and close it when the block ends."""
-    database = open_database(chosen)
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
 def run_on_database(chosen: Settings, work: Callable[[Database], Awaitable[R]]) -> R:
     """Return what some work with the database returns; the database is closed after it."""
 
     async def run() -> R:
-        async with opened(chosen) as database:
+        async with open_database(chosen) as database:
             return await work(database)
 
     return asyncio.run(run())

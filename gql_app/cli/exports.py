@@ -1,10 +1,9 @@
 """`export`: all customers, page by page, as an import takes them."""
 
 import sys
-from collections.abc import AsyncIterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final
+from typing import Annotated, BinaryIO
 
 import typer
 from sqlalchemy import func, select
@@ -19,10 +18,7 @@ from gql_app.cli.database import prepare, run_on_database
 from gql_app.cli.records import FIELDS, STDIO, Format, Named, file_errors, format_of, writer
 from gql_app.db.tables import CustomerRow
 from gql_app.lib import atomic_files
-from gql_app.lib.database import Database, Reader
-
-PAGE: Final = 1_000
-"""Customers that are read at a time."""
+from gql_app.lib.database import Database
 
 
 def export_customers(
@@ -43,33 +39,27 @@ def export_customers(
         to = nullcontext(sys.stdout.buffer) if quiet else atomic_files.replacing(Path(file))
         with to as output_file:
             count = run_on_database(
-                chosen, lambda database: _export(database, output_file, form, fields, quiet=quiet)
+                chosen, lambda database: export(database, output_file, form, fields, quiet=quiet)
             )
     if not quiet:
         out(f"{count} customers are exported to {file}.")
 
 
-async def pages(db: Reader, fields: Sequence[str]) -> AsyncIterator[list[Sequence[object]]]:
-    """Yield these columns of every customer, page by page, by id: that is the oldest first.
-
-    No column that is not asked for leaves the database.
-    """
-    statement = select(*columns(CustomerRow, ["id", *fields]))
-    async for page in by_id(db, statement, tuple, PAGE):
-        yield [row[1:] for row in page]
-
-
-async def _export(
+async def export(
     database: Database, to: BinaryIO, form: Format, fields: list[str], *, quiet: bool
 ) -> int:
-    """Write every customer, and return how many there are; the audit knows of it before."""
+    """Write every customer, and return how many there are; the audit knows of it before.
+
+    They come by id: that is the oldest first. No other column leaves the database.
+    """
     done = 0
     await database.transact(audit.record, Action.CUSTOMERS_EXPORTED, Origin(), fields=fields)
     [[total]] = await database.fetch_all(select(func.count()).select_from(CustomerRow))
     write = writer(shown(to), form, fields)
+    statement = select(*columns(CustomerRow, ["id", *fields]))
     with bar("Exporting", total, quiet=quiet) as advance:
-        async for page in pages(database, fields):
-            for values in page:
+        async for page in by_id(database, statement, tuple):
+            for _, *values in page:
                 write(values)
             done += len(page)
             advance(done)

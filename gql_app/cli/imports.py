@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final, NoReturn
+from typing import Annotated, Any, BinaryIO, Final
 from uuid import UUID
 
 import typer
@@ -66,13 +66,6 @@ class _Tally:
             told = {"line": line, "field": fault.field, "code": fault.code, "why": fault.message}
             self._report.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")
 
-    def fail(self) -> NoReturn:
-        """Print that nothing is imported, and why, and exit."""
-        more = self.reasons - len(self.shown)
-        if more:
-            self.shown.append(f"… and {more} more; --report FILE has them all.")
-        fail(*self.shown, f"Nothing is imported: {self.refused} of {self.lines} lines are refused.")
-
 
 def import_customers(
     file: Annotated[str, typer.Argument(help="CSV or JSON lines; - is standard input.")],
@@ -87,7 +80,7 @@ def import_customers(
     chosen = settings.load()
     with (
         records.file_errors(),
-        _source(file) as input_file,
+        nullcontext(sys.stdin.buffer) if file == STDIO else Path(file).open("rb") as input_file,
         _report_to(report, file) as report_file,
     ):
         form = records.format_of(file, named)
@@ -97,8 +90,11 @@ def import_customers(
         run_on_database(
             chosen, lambda database: _import(database, source, form, tally, rules, keep=not dry_run)
         )
+    if more := tally.reasons - len(tally.shown):
+        tally.shown.append(f"… and {more} more; --report FILE has them all.")
     if tally.refused:
-        tally.fail()
+        told = f"Nothing is imported: {tally.refused} of {tally.lines} lines are refused."
+        fail(*tally.shown, told)
     done = "could be" if dry_run else "are"
     out(f"{tally.lines} customers {done} imported.")
 
@@ -146,16 +142,23 @@ async def add(
     """
     refused: list[Refused] = []
     rows: dict[int, dict[str, object]] = {}
+    taken: set[object] = set()
     for each in lines:
         if isinstance(each, Refused):
             refused.append(each)
             continue
         try:
-            rows[each.line] = check(each.values, rules)
+            row = check(each.values, rules)
         except Rejected as why:
             refused += [Refused(each.line, fault) for fault in why.faults]
-    refused += _remove_duplicates(rows)
-    added = dict(await db.fetch_many(_INSERT, list(rows.values())))
+            continue
+        keys = {"id": row["id"], "email": row["email_key"]}
+        doubled = [_taken_fault(field) for field, key in keys.items() if key in taken]
+        refused += [Refused(each.line, fault) for fault in doubled]
+        if not doubled:
+            taken |= set(keys.values())
+            rows[each.line] = row
+    added: dict[UUID, bool] = dict(await db.execute_many(_INSERT, list(rows.values())))
     left = {line: row for line, row in rows.items() if row["id"] not in added}
     refused += await _taken(db, left)
     admins = [customer_id for customer_id, is_admin in added.items() if is_admin]
@@ -176,10 +179,6 @@ async def _import(
                 advance(source.done)
             if tally.refused or not keep:
                 raise _Undone
-
-
-def _source(file: str) -> AbstractContextManager[BinaryIO]:
-    return nullcontext(sys.stdin.buffer) if file == STDIO else Path(file).open("rb")
 
 
 def _report_to(report: Path | None, file: str) -> AbstractContextManager[BinaryIO]:
@@ -222,21 +221,6 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-def _remove_duplicates(rows: dict[int, dict[str, object]]) -> list[Refused]:
-    """Remove the rows with the id or the address of one before them, and return their lines."""
-    refused: list[Refused] = []
-    taken: set[object] = set()
-    for line, row in list(rows.items()):
-        keys = {"id": row["id"], "email": row["email_key"]}
-        doubled = [field for field, key in keys.items() if key in taken]
-        if doubled:
-            del rows[line]
-            refused += [Refused(line, _taken_fault(field)) for field in doubled]
-        else:
-            taken |= set(keys.values())
-    return refused
-
-
 async def _taken(db: Transaction, left: Mapping[int, dict[str, object]]) -> list[Refused]:
     """Return the lines that were not added, and which of two fields is taken."""
     if not left:
@@ -244,12 +228,9 @@ async def _taken(db: Transaction, left: Mapping[int, dict[str, object]]) -> list
     emails: set[object] = set()
     for field, query in _TAKEN.items():
         emails |= set(await db.fetch_all(query, keys=[row[field] for row in left.values()]))
+    keys = {line: {row["email_key"], row["email_canonical"]} for line, row in left.items()}
     return [
-        Refused(
-            line,
-            _taken_fault("email" if {row["email_key"], row["email_canonical"]} & emails else "id"),
-        )
-        for line, row in left.items()
+        Refused(line, _taken_fault("email" if its & emails else "id")) for line, its in keys.items()
     ]
 
 
@@ -259,10 +240,7 @@ def _taken_fault(field: str) -> Fault:
     return Fault(UserErrorCode.TAKEN, message, field)
 
 
-_INSERT: Final[Query[tuple[UUID, bool]]] = Query(
-    insert_or_ignore(CustomerRow).returning(CustomerRow.id, CustomerRow.is_admin),
-    lambda row: (row[0], row[1]),
-)
+_INSERT: Final = insert_or_ignore(CustomerRow).returning(CustomerRow.id, CustomerRow.is_admin)
 """Adds a customer but where the id or the address is taken, for which a race is waited out."""
 _TAKEN: Final[Mapping[str, Query[object]]] = {
     column.key: Query(select(column).where(any_of(column, "keys")), lambda row: row[0])

@@ -63,12 +63,9 @@ def retire(kid: _Id) -> None:
 
 def _record(chosen: Settings, action: str) -> None:
     """Record a change in the audit, or print that the database is not ready for that."""
-    recorded = False
-    if not chosen.on_sqlite or chosen.sqlite_file.exists():
-        from gql_app.cli import audit  # noqa: PLC0415 — to list keys takes no database
+    from gql_app.cli import audit  # noqa: PLC0415 — to list keys takes no database
 
-        recorded = audit.record(chosen, action)
-    if not recorded:
+    if not audit.record(chosen, action):
         err("The audit does not know of it, for the database is not ready.")
 
 

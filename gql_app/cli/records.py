@@ -7,10 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from enum import StrEnum
 from io import StringIO
 from pathlib import PurePath
-from typing import Annotated, BinaryIO, Final, NamedTuple, TypeAlias
+from typing import Annotated, BinaryIO, Final, Literal, NamedTuple, TypeAlias
 
 import typer
 
@@ -36,17 +35,11 @@ LONGEST_LINE: Final = 65_536
 """Bytes; whatever is longer is no customer, and is not to fill the memory."""
 STDIO: Final = "-"
 
-_ENDINGS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+Format: TypeAlias = Literal["csv", "jsonl"]
+_ENDINGS: Final[Mapping[str, Format]] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _BOM: Final = b"\xef\xbb\xbf"
 _HARMLESS: Final = re.compile(r"[A-Za-z][\w .-]{0,39}", re.ASCII)
 """The names of columns that may be repeated in errors; no hash and no address looks like that."""
-
-
-class Format(StrEnum):
-    """The formats of customers."""
-
-    CSV = "csv"
-    JSONL = "jsonl"
 
 
 class Record(NamedTuple):
@@ -103,15 +96,15 @@ def file_errors() -> Iterator[None]:
 
 def format_of(file: str, named: Format | None) -> Format:
     """Return the format that is named, or that of the file's ending. Raises OperatorError."""
-    ending = _ENDINGS.get(PurePath(file).suffix.lower())
-    if named is None and ending is None:
+    form = named or _ENDINGS.get(PurePath(file).suffix.lower())
+    if form is None:
         raise OperatorError(["Name the format: --format csv, or --format jsonl."])
-    return named or Format(str(ending))
+    return form
 
 
 def read(source: Source, form: Format) -> Iterator[Record | Refused]:
     """Yield the records of a file, and the lines that are none. Raises OperatorError."""
-    for line, found in _read_csv(source) if form is Format.CSV else _read_json(source):
+    for line, found in _read_csv(source) if form == "csv" else _read_json(source):
         if isinstance(found, str):
             yield Refused(line, Fault(UserErrorCode.INVALID, found))
         else:
@@ -122,7 +115,7 @@ def writer(
     write: Callable[[bytes], object], form: Format, fields: Sequence[str]
 ) -> Callable[[Sequence[object]], object]:
     """Return a function that writes a customer, after the header where there is one."""
-    if form is Format.CSV:
+    if form == "csv":
         write(_csv_line(fields))
         return lambda values: write(_csv_line(map(_cell, values)))
     return lambda values: write(_json_line(dict(zip(fields, values, strict=True))))
@@ -181,18 +174,15 @@ def _read_json(source: Source) -> Iterator[tuple[int, _Found]]:
     return ((number, _object(line)) for number, line in lines if not line.isspace())
 
 
-class _Pairs(list[tuple[str, object]]):
-    """A JSON object as it was written, where a name may be there twice."""
-
-
 def _object(line: bytes) -> _Found:
     try:
-        pairs = json.loads(line.decode(), object_pairs_hook=_Pairs)
+        # An object comes as a tuple of its members, for a name may be there twice.
+        pairs = json.loads(line.decode(), object_pairs_hook=tuple)
     except UnicodeDecodeError:
         return "This is not UTF-8."
     except (ValueError, RecursionError):
         return "This is no JSON."
-    if not isinstance(pairs, _Pairs):
+    if not isinstance(pairs, tuple):
         return "This is no JSON object."
     values = dict(pairs)
     unknown = [_unknown(name, "a name") for name in values if name not in FIELDS]

@@ -1,8 +1,7 @@
 """`serve`: the API, with or without made-up customers."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -91,8 +90,10 @@ def _listen(chosen: Settings, host: str, port: int, workers: int, *, reload: boo
         proxies=Networks.of(chosen.trusted_proxies),
         uncounted_port=watched,
     )
-    several = workers > 1 and not reload
-    with _shared_numbers() if several else nullcontext():
+    with ExitStack() as stack:
+        if workers > 1 and not reload:  # these count in one private folder
+            shared = TemporaryDirectory(prefix="gql_app-numbers-", ignore_cleanup_errors=True)
+            os.environ[settings.SHARED_NUMBERS] = stack.enter_context(shared)
         server.serve(
             "gql_app.cli.serve:create_demo_app" if chosen.demo else "gql_app.app:create_app",
             host=host,
@@ -103,11 +104,3 @@ def _listen(chosen: Settings, host: str, port: int, workers: int, *, reload: boo
             workers=workers,
             reload=reload,
         )
-
-
-@contextmanager
-def _shared_numbers() -> Iterator[None]:
-    """Keep the numbers that several processes count in one private folder."""
-    with TemporaryDirectory(prefix="gql_app-numbers-", ignore_cleanup_errors=True) as folder:
-        os.environ[settings.SHARED_NUMBERS] = folder
-        yield

@@ -198,12 +198,12 @@ class Settings(BaseSettings):
     @property
     def secret_bytes(self) -> bytes | None:
         """The very bytes of the secret key, or None if there is none."""
-        return types.very_bytes(self.secret_key) if self.secret_key else None
+        return self.secret_key.get_secret_value() if self.secret_key else None
 
     @property
     def fallback_bytes(self) -> bytes | None:
         """The very bytes of the other secret key, or None if there is none."""
-        return types.very_bytes(self.secret_key_fallback) if self.secret_key_fallback else None
+        return self.secret_key_fallback.get_secret_value() if self.secret_key_fallback else None
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import select, update
 
-from gql_app.cli import backfill
+from gql_app.cli import backfill, batches
 from gql_app.cli.backfill import Collision
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Database, Query
@@ -41,7 +41,7 @@ def right(rows: Sequence[StoredCustomer]) -> list[tuple[str, str | None]]:
 @pytest.fixture(params=[1, 2, 1_000])
 def batch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fill in batches of several sizes."""
-    monkeypatch.setattr(backfill, "BATCH", request.param)
+    monkeypatch.setattr(batches, "BATCH", request.param)
 
 
 @pytest.mark.usefixtures("batch")

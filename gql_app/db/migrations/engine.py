@@ -33,7 +33,8 @@ def run_on(url: str, work: Callable[[Connection], R]) -> R:
     )
     event.listen(engine, "handle_error", _translate)
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    # It takes the writer's lock first: one that starts by reading may not get it later.
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     with engine.begin() as connection:
         return work(connection)
 
@@ -56,11 +57,6 @@ def _prepare_sqlite(connection: DBAPIConnection, _: object) -> None:
     """Leave references alone: to replace a table would delete all that refers to it."""
     connection.cursor().execute("PRAGMA journal_mode = WAL")
     connection.cursor().execute("PRAGMA foreign_keys = OFF")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    """Take the writer's lock first: one that starts by reading may not get it later."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _translate(context: ExceptionContext) -> Unavailable | None:

@@ -37,15 +37,11 @@ def _migrate(connection: Connection) -> None:
         before = context.get_context().get_current_heads()
         context.run_migrations()
         if dialect == "sqlite" and context.get_context().get_current_heads() != before:
-            _check_references(connection)
-
-
-def _check_references(connection: Connection) -> None:
-    """Raise CommandError if a row refers to one that is not there."""
-    dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
-    if dangling is not None:
-        msg = f"rows of {dangling[0]} would refer to rows of {dangling[2]} that are not there"
-        raise CommandError(msg)
+            dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+            if dangling is not None:
+                table, _, other, _ = dangling
+                msg = f"rows of {table} would refer to rows of {other} that are not there"
+                raise CommandError(msg)
 
 
 @contextmanager

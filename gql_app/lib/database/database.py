@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from datetime import timedelta
 from functools import partial
 from typing import (
     Any,
@@ -37,9 +37,6 @@ Observer: TypeAlias = Callable[[str], AbstractContextManager[object]]
 DialectName: TypeAlias = Literal["sqlite", "postgresql"]
 Fetch: TypeAlias = Callable[[str, list[object]], Awaitable[Sequence[Sequence[Any]]]]
 """Sends SQL with the values of its parameters, and returns rows."""
-_DATABASE_TIME: Final[Query[datetime]] = Query(
-    select(func.clock_timestamp(type_=Moment)), lambda row: row[0]
-)
 B = TypeVar("B")
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -133,15 +130,9 @@ class Transaction(Reader):
         return await self._run(self._connection.execute, statement.sql, statement.bind(values))
 
     async def execute_many(
-        self, query: Query[Any] | Statement, rows: Iterable[Mapping[str, object]], /
-    ) -> None:
-        """Execute a statement once for each mapping of values."""
-        await self.fetch_many(query, rows)
-
-    async def fetch_many(
         self, query: Query[T] | Statement, rows: Iterable[Mapping[str, object]], /
     ) -> list[T]:
-        """Execute a statement with RETURNING once for each mapping; return what all rows build."""
+        """Execute a statement once for each mapping of values; return what all rows build."""
         statement = compiled(query, self.sql_dialect)
         many = [statement.bind(values) for values in rows]
         answered = await self._run(self._connection.fetch_many, statement.sql, many)
@@ -176,7 +167,7 @@ class Transaction(Reader):
         return result
 
 
-class Database(Reader):
+class Database(Reader, AbstractAsyncContextManager["Database"]):
     """One database, opened for the life of the process: `sqlite:///` or `postgresql://`."""
 
     def __init__(
@@ -253,12 +244,17 @@ class Database(Reader):
         if self.dialect == "sqlite":
             return timedelta()
         asked = clock.now()
-        [theirs] = await self.fetch_all(_DATABASE_TIME)
-        return theirs - (asked + (clock.now() - asked) / 2)
+        [theirs] = await self.fetch_one(select(func.clock_timestamp(type_=Moment)))
+        ahead: timedelta = theirs - (asked + (clock.now() - asked) / 2)
+        return ahead
 
     def observe(self, observer: Observer) -> None:
         """Run each statement within a context manager that an observer makes of its SQL."""
         self._observer = observer
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close every connection."""
+        await self.close()
 
     async def close(self) -> None:
         """Close every connection, when transactions have ended or had five seconds for it."""

@@ -99,8 +99,11 @@ def unavailable(error: BaseException) -> Unavailable | None:
     kind: type[Unavailable] | None = None
     if isinstance(error, Unavailable):
         return error
-    if isinstance(error, asyncpg.PostgresError):
-        kind = _by_sqlstate(error)
+    if isinstance(error, asyncpg.InvalidCachedStatementError):
+        kind = ConnectionLost  # a new connection has no old statements
+    elif isinstance(error, asyncpg.PostgresError):
+        code = error.sqlstate or ""
+        kind = _BY_SQLSTATE.get(code) or _BY_SQLSTATE.get(code[:3]) or _BY_SQLSTATE.get(code[:2])
     elif isinstance(error, sqlite3.Error):
         kind = _BY_SQLITE_CODE.get(primary_code(error))
     elif isinstance(error, DRIVER_ERRORS) and not isinstance(error, ValueError):
@@ -134,10 +137,3 @@ def primary_code(error: sqlite3.Error) -> int:
     """Return SQLite's result code without its details, 0 if there is none."""
     code: int = getattr(error, "sqlite_errorcode", 0)
     return code & _PRIMARY
-
-
-def _by_sqlstate(error: asyncpg.PostgresError) -> type[Unavailable] | None:
-    if isinstance(error, asyncpg.InvalidCachedStatementError):
-        return ConnectionLost  # a new connection has no old statements
-    state = error.sqlstate or ""
-    return _BY_SQLSTATE.get(state) or _BY_SQLSTATE.get(state[:3]) or _BY_SQLSTATE.get(state[:2])

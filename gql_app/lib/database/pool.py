@@ -1,7 +1,6 @@
 """Pools of connections: each is opened when it is needed first, and what is lost is tried again."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -61,8 +60,10 @@ class Pool:
         self._turn: Final = turn
         self._all: Final = [connect() for _ in range(size)]
         self._idle: Final = self._all.copy()
-        self._line: Final[deque[asyncio.Future[Connection]]] = deque()
+        self._line: Final = asyncio.Semaphore(size)
         self._tasks: Final[set[asyncio.Task[None]]] = set()
+        self.waiting = 0
+        """The number of those who wait for a connection."""
 
     @property
     def use(self) -> dict[str, int]:
@@ -70,18 +71,13 @@ class Pool:
         idle = sum(each.is_open for each in self._idle)
         return {"in_use": len(self._all) - len(self._idle), "idle": idle}
 
-    @property
-    def waiting(self) -> int:
-        """The number of those who wait for a connection."""
-        return len(self._line)
-
     async def fetch(self, sql: str, bound: Sequence[object]) -> Sequence[Sequence[Any]]:
         """Return the rows that a query answers, sent again if the connection turns out lost."""
         return await retried(partial(self.fetch_once, sql, bound))
 
     async def fetch_once(self, sql: str, bound: Sequence[object]) -> Sequence[Sequence[Any]]:
         """Return the rows that a query answers."""
-        connection = self._idle.pop() if self._idle else await self._next(self._timeout)
+        connection = await self._take()
         try:
             return await connection.read(sql, bound)
         finally:
@@ -89,7 +85,7 @@ class Pool:
 
     async def begin(self) -> Connection:
         """Return a connection that has begun a transaction. Raises Busy, ConnectionLost."""
-        connection = self._idle.pop() if self._idle else await self._next(self._timeout)
+        connection = await self._take()
         if self._turn:
             try:
                 async with _busy_after(BUSY_TIMEOUT):
@@ -127,29 +123,29 @@ class Pool:
 
     async def drain(self, seconds: float) -> None:
         """Lend no more connections, and wait for those that are out, at most so many seconds."""
-        with suppress(Busy):
-            async with _busy_after(seconds):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
                 for _ in self._all:
-                    _ = self._idle.pop() if self._idle else await self._next(seconds)
+                    await self._line.acquire()
+                    self._idle.pop()
 
     async def close(self) -> None:
         """End what still runs, and close every connection."""
         closing = (each.close() for each in self._all)
         await asyncio.gather(*closing, *self._tasks, return_exceptions=True)
 
-    async def _next(self, seconds: float) -> Connection:
-        mine: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
-        self._line.append(mine)
+    async def _take(self) -> Connection:
+        """Return a connection as soon as there is one. Raises Busy."""
+        if self._idle and not self.waiting:
+            await self._line.acquire()  # at once
+            return self._idle.pop()
+        self.waiting += 1
         try:
-            async with _busy_after(seconds):
-                return await mine
-        except BaseException:
-            if mine.done() and not mine.cancelled():  # it was handed over too late
-                self._hand_on(mine.result())
-            raise
+            async with _busy_after(self._timeout):
+                await self._line.acquire()
         finally:
-            with suppress(ValueError):
-                self._line.remove(mine)
+            self.waiting -= 1
+        return self._idle.pop()
 
     def _lend(self, connection: Connection) -> None:
         if self._turn:
@@ -157,12 +153,8 @@ class Pool:
         self._hand_on(connection)
 
     def _hand_on(self, connection: Connection) -> None:
-        while self._line:
-            next_one = self._line.popleft()
-            if not next_one.done():
-                next_one.set_result(connection)
-                return
         self._idle.append(connection)
+        self._line.release()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
@@ -44,9 +44,12 @@ class Servers:
     def __init__(self, url: str, *, prepared: bool = True) -> None:
         self._urls: Final = servers_of(url)
         self._alike: Final = "target_session_attrs" not in url
-        self._timeout: Final = CONNECT_TIMEOUT if len(self._urls) == 1 else SERVER_TIMEOUT
-        self._statements: Final = CACHED_STATEMENTS if prepared else 0
-        self._sslmode: Final = sslmode(url)
+        self._options: Final[dict[str, Any]] = {
+            "ssl": sslmode(url),
+            "timeout": CONNECT_TIMEOUT if len(self._urls) == 1 else SERVER_TIMEOUT,
+            "statement_cache_size": CACHED_STATEMENTS if prepared else 0,
+            "max_cached_statement_lifetime": 0,
+        }
         self.on_loss: Final[list[Callable[[], None]]] = []
         """Called when a connection is lost."""
 
@@ -59,13 +62,7 @@ class Servers:
         cause: Exception | None = None
         for url in tuple(self._urls):
             try:
-                return await asyncpg.connect(
-                    url,
-                    ssl=self._sslmode,
-                    timeout=self._timeout,
-                    statement_cache_size=self._statements,
-                    max_cached_statement_lifetime=0,
-                )
+                return await asyncpg.connect(url, **self._options)
             except DRIVER_ERRORS as error:
                 cause = error
             if not self._alike:

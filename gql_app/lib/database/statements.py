@@ -78,10 +78,8 @@ class Compiled:
         compiler = statement.compile(dialect=dialect)
         assert isinstance(compiler, SQLCompiler)  # noqa: S101 — for mypy
         required = {name for name, each in compiler.binds.items() if each.required}
-        defaults = {
-            **{each.key: default_of(each) for each in compiler.insert_prefetch},
-            **{each.key: default_of(each, updating=True) for each in compiler.update_prefetch},
-        }
+        prefetched = (*compiler.insert_prefetch, *compiler.update_prefetch)
+        defaults = {each.key: default_of(each) for each in prefetched}
         sent = compiler.construct_expanded_state({**compiler.params, **defaults})
         self.sql = sent.statement
         binds = dict(compiler.binds)
@@ -254,7 +252,8 @@ class Codec(NamedTuple):
 def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
     """Return how a type's values are sent and read. Raises TypeError if none knows it."""
     if isinstance(kind, JsonList):
-        return Codec(_list_writer(codec(kind.item_type, dialect).encode))
+        encode = codec(kind.item_type, dialect).encode or (lambda value: value)
+        return Codec(lambda values: _write_json(list(map(encode, values))))
     if isinstance(kind, ARRAY) and dialect == "postgresql":
         return Codec()
     for each, on_sqlite in _CODECS.items():
@@ -267,12 +266,12 @@ def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
     raise TypeError(msg)
 
 
-def default_of(column: Column[Any], *, updating: bool = False) -> object:
-    """Return the value that a column takes where a statement names none. Raises TypeError."""
-    default = column.onupdate if updating else column.default
+def default_of(column: Column[Any]) -> object:
+    """Return the value that a column takes where an INSERT names none. Raises TypeError."""
+    default = column.onupdate or column.default
     if default is None:
         return None
-    if not default.is_scalar:
+    if column.onupdate or not default.is_scalar:
         msg = f"{column} has a default that is no plain value: write it in each statement."
         raise TypeError(msg)
     return default.arg  # type: ignore[attr-defined]  # it is scalar
@@ -283,21 +282,12 @@ def check_metadata(metadata: MetaData) -> None:
     for table in metadata.sorted_tables:
         for column in table.columns:
             default_of(column)
-            default_of(column, updating=True)
             for dialect in ("sqlite", "postgresql"):
                 codec(column.type, dialect)
 
 
-def _read_json(value: str | None) -> object:
-    return None if value is None else orjson.loads(value)
-
-
 def _write_json(value: object) -> str:
     return orjson.dumps(value).decode()
-
-
-def _list_writer(encode: Converter | None) -> Converter:
-    return lambda values: _write_json([encode(each) if encode else each for each in values])
 
 
 def _api_uuid(value: str | None) -> str | None:
@@ -318,7 +308,7 @@ _CODECS: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
         lambda text: text and datetime.fromisoformat(f"{text}+00:00"),
     ),
     Boolean: Codec(decode=_BOOLS.__getitem__),
-    JSON: Codec(_write_json, _read_json),
+    JSON: Codec(_write_json, lambda text: text and orjson.loads(text)),
     **dict.fromkeys((String, Integer, Float, LargeBinary, NullType), Codec()),
 }
 """What SQLite's driver takes and gives; PostgreSQL's takes and gives all but JSON as they are."""

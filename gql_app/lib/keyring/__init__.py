@@ -12,13 +12,12 @@ from gql_app.lib.keyring.keys import (
     stored_secret,
 )
 from gql_app.lib.keyring.ring import KeyRing, KeyStore, ReloadingKeyRing
-from gql_app.lib.keyring.rotation import CannotRotate, make, promote, retire
+from gql_app.lib.keyring.rotation import make, promote, retire
 
 __all__ = [
     "NEW_RSA_BITS",
     "SECRET_KEY",
     "Algorithm",
-    "CannotRotate",
     "DuplicateMember",
     "Key",
     "KeyRing",

@@ -66,8 +66,7 @@ def unique_members(members: list[tuple[str, object]]) -> dict[str, object]:
     return unique
 
 
-def _bounded_integer(digits: str) -> float:
-    return int(digits) if len(digits) <= _LONGEST_INTEGER else math.inf
-
-
-_STRICT: Final = json.JSONDecoder(object_pairs_hook=unique_members, parse_int=_bounded_integer)
+_STRICT: Final = json.JSONDecoder(
+    object_pairs_hook=unique_members,
+    parse_int=lambda digits: int(digits) if len(digits) <= _LONGEST_INTEGER else math.inf,
+)

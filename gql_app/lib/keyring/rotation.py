@@ -23,17 +23,10 @@ LEEWAY: Final = 60
 """Seconds that clocks may differ by, and in which every process reads the new manifest."""
 
 
-class CannotRotate(OperatorError):
-    """A change of keys that can't be made, or that would sign somebody out."""
-
-    def __init__(self, what: str, why: str) -> None:
-        super().__init__([f"{what} {why}"])
-
-
 def make(store: KeyStore, algorithm: Algorithm) -> tuple[Key, Path]:
     """Write a new key, which verifies and is published, and signs nothing yet.
 
-    Raise CannotStart or CannotRotate.
+    Raise OperatorError.
     """
     folder = store.require_folder()
     store.read()
@@ -45,14 +38,14 @@ def make(store: KeyStore, algorithm: Algorithm) -> tuple[Key, Path]:
 def promote(store: KeyStore, name: str) -> Key:
     """Make a key the one that signs; the one before goes on verifying, if it is there.
 
-    Raise CannotStart or CannotRotate.
+    Raise OperatorError.
     """
     folder, scan = store.require_folder(), store.scan()
     key = _named(scan, name)
     if key.not_after is not None:
-        raise CannotRotate(key.id, "is retired. Make a new key instead.")
+        raise OperatorError([f"{key.id} is retired. Make a new key instead."])
     if not isinstance(key, SigningKey):
-        raise CannotRotate(key.id, "can only verify: its private half is not here.")
+        raise OperatorError([f"{key.id} can only verify: its private half is not here."])
     with _writing(folder):
         write_manifest(folder, replace(scan.manifest, signing=key.id))
     return key
@@ -62,13 +55,13 @@ def retire(store: KeyStore, name: str, *, ttl: int) -> Key:
     """Retire a key: it verifies until the last token that it may have signed has expired.
 
     Its private half is deleted at once. A second call changes no date, and finishes what was
-    interrupted. Raise CannotStart or CannotRotate.
+    interrupted. Raise OperatorError.
     """
     folder, scan = store.require_folder(), store.scan()
     signing = store.ring(scan).signing
     key = _named(scan, name)
     if key.id == signing.id:
-        raise CannotRotate(key.id, "signs the tokens. Promote another key first.")
+        raise OperatorError([f"{key.id} signs the tokens. Promote another key first."])
     until = key.not_after or clock.later(clock.now().replace(microsecond=0), ttl + LEEWAY)
     retired = {**scan.manifest.retired, key.id: until}
     with _writing(folder):
@@ -82,13 +75,13 @@ def retire(store: KeyStore, name: str, *, ttl: int) -> Key:
 def _named(scan: Scan, name: str) -> Key:
     """Return the one key whose id is, or begins with, what was typed.
 
-    Raise CannotStart or CannotRotate.
+    Raise OperatorError.
     """
     found = [key for key_id, key in scan.keys().items() if key_id.startswith(name)]
     if len(found) == 1 and name:
         return found[0]
     how_many = "More than one key" if len(found) > 1 else "No key"
-    raise CannotRotate(how_many, f'has an id that begins with "{name}". See: keys list')
+    raise OperatorError([f'{how_many} has an id that begins with "{name}". See: keys list'])
 
 
 @contextmanager
@@ -96,4 +89,4 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CannotRotate(str(folder), f"cannot be written: {error.strerror}") from None
+        raise OperatorError([f"{folder} cannot be written: {error.strerror}"]) from None

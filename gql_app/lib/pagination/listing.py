@@ -18,7 +18,6 @@ import orjson
 from gql_app.lib.database import Query
 from gql_app.lib.pagination.statements import (
     NO_EDGES,
-    Edges,
     ListQuery,
     PageStatement,
     count_query,
@@ -152,7 +151,10 @@ class Listing:
         values["page_reach"] = REACH * (window.size + 1)
         rows = await db.fetch_all(page_query(plan, statement), **values)
         page = self._page(window, statement, rows)
-        if not query.filters or _is_complete(page, window, statement.edges(rows)):
+        found_beyond = (page.has_previous or window.after is None) and (
+            page.has_next or window.before is None
+        )
+        if not query.filters or (found_beyond and not statement.edges(rows).ends_early):
             return page
         [is_frequent] = await db.fetch_all(frequency_query(query), **values)
         if is_frequent:
@@ -232,15 +234,6 @@ class Listing:
         if window.backward:
             return Page(self, columns, rows[::-1], goes_on, edges.has_previous)
         return Page(self, columns, rows, edges.has_previous, goes_on)
-
-
-def _is_complete(page: Page, window: Window, edges: Edges) -> bool:
-    """Return whether a bounded scan found all of a page, and what lies beyond it."""
-    return (
-        not edges.ends_early
-        and (page.has_previous or window.after is None)
-        and (page.has_next or window.before is None)
-    )
 
 
 @lru_cache(DIGESTS)

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretBytes,
+    SecretStr,
+    StringConstraints,
+)
 
 T = TypeVar("T")
 SQLITE: Final = "sqlite:///"
@@ -40,20 +47,12 @@ _SENDER: Final = re.compile(
 )
 
 
-def very_bytes(secret: SecretStr) -> bytes:
-    """Return the bytes of a secret as they are in the environment.
-
-    Python decodes the environment; a secret may be any bytes, not only UTF-8.
-    """
-    return os.fsencode(secret.get_secret_value())
-
-
 def _must(sentence: str, fits: Callable[[Any], object]) -> AfterValidator:
     """Return a validator that refuses a value which doesn't fit, or can't even be parsed."""
 
     def check(value: T) -> T:
         fitting: object = False
-        with suppress(ValueError):  # whose text may repeat the value
+        with suppress(ValueError, ModuleNotFoundError):  # whose text may repeat the value
             fitting = fits(value)
         _require(fitting, sentence)
         return value
@@ -118,17 +117,12 @@ def _names_host(text: str) -> bool:
     return found is not None and int(found["port"] or 0) <= MAX_PORT
 
 
-def _check_length(secret: SecretStr) -> SecretStr:
-    size = len(very_bytes(secret))
-    _require(
-        size >= MIN_SECRET_BYTES, f"must be at least {MIN_SECRET_BYTES} bytes long, not {size}"
-    )
+def _check_secret(text: str) -> bytes:
+    """Return the bytes of a secret as they are in the environment, which may be no UTF-8."""
+    _require(text == text.strip(), BLANKS)
+    secret, least = os.fsencode(text), MIN_SECRET_BYTES
+    _require(len(secret) >= least, f"must be at least {least} bytes long, not {len(secret)}")
     return secret
-
-
-def _has_no_blanks(secret: SecretStr) -> bool:
-    text = secret.get_secret_value()
-    return text == text.strip()
 
 
 def _is_mail_server(url: SecretStr) -> bool:
@@ -159,13 +153,6 @@ def _is_host(text: str) -> bool:
     return _HOST_NAME.fullmatch(text) is not None
 
 
-def _can_trace(traces: bool) -> bool:  # noqa: FBT001 — the setting's value
-    try:
-        return not traces or find_spec("opentelemetry.exporter.otlp.proto.http") is not None
-    except ModuleNotFoundError:
-        return False
-
-
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Level = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
@@ -176,7 +163,7 @@ Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
 Natural = Annotated[int, Field(ge=0)]
 Days = Annotated[int, Field(ge=0, le=36_500)]
 DatabaseUrl = Annotated[str, AfterValidator(_check_database)]
-SecretKey = Annotated[SecretStr, _must(BLANKS, _has_no_blanks), AfterValidator(_check_length)]
+SecretKey = Annotated[SecretBytes, BeforeValidator(_check_secret)]
 MailUrl = Annotated[
     SecretStr,
     _must(
@@ -225,4 +212,10 @@ Domains = Annotated[
         "must be domains like local, test or home.arpa, comma-separated", _each(_DOMAIN.fullmatch)
     ),
 ]
-Traces = Annotated[bool, _must("needs what gql-app[otel] installs besides", _can_trace)]
+Traces = Annotated[
+    bool,
+    _must(
+        "needs what gql-app[otel] installs besides",
+        lambda traces: not traces or find_spec("opentelemetry.exporter.otlp.proto.http"),
+    ),
+]

@@ -205,8 +205,8 @@ class Limiter(ABC):
         """
         now = clock.now().timestamp()
         in_order = sorted(limits, key=lambda limit: limit.subject)
-        held = await db.fetch_many(self.counters.begin, [self._row(each, []) for each in in_order])
-        times = dict(held)
+        begun = [self._row(each, []) for each in in_order]
+        times = dict(await db.execute_many(self.counters.begin, begun))
         self.check(limits, times)
         reached, rows = False, []
         for limit in limits:

@@ -59,7 +59,7 @@ async def test_many_rows_are_written_without_named_statements(pooler: Pooler) ->
     async def write(transaction: Transaction, number: int) -> list[str]:
         await transaction.execute(INSERT, **person(f"Ada {number}"))
         await transaction.execute_many(INSERT, [person(f"{name} {number}") for name in "BCD"])
-        return await transaction.fetch_many(names, [person(f"{name} {number}") for name in "EF"])
+        return await transaction.execute_many(names, [person(f"{name} {number}") for name in "EF"])
 
     written = await asyncio.gather(*(database.transact(write, number) for number in range(CROWD)))
     assert written == [[f"E {number}", f"F {number}"] for number in range(CROWD)]

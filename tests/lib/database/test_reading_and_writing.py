@@ -241,9 +241,9 @@ async def test_many_rows_are_inserted_and_those_that_were_are_returned(
     rows = [person(name, email=f"{name[0]}@x") for name in ("Ada", "Adam", "Bob")]
     query = Query(insert_or_ignore(PersonRow).returning(PersonRow.name), lambda row: row[0])
     async with database.transaction() as transaction:
-        assert await transaction.fetch_many(query, rows) == ["Ada", "Bob"]
-        assert await transaction.fetch_many(query, rows) == []
-        assert await transaction.fetch_many(query, []) == []
+        assert await transaction.execute_many(query, rows) == ["Ada", "Bob"]
+        assert await transaction.execute_many(query, rows) == []
+        assert await transaction.execute_many(query, []) == []
 
 
 async def test_nobody_waits_for_a_connection_for_ever(database_url: str) -> None:

@@ -35,18 +35,14 @@ def upgrade() -> None:
     op.create_table(
         "sessions",
         sa.Column("id", sa.Uuid(), primary_key=True),
-        sa.Column(
-            "customer_id",
-            sa.Uuid(),
-            sa.ForeignKey("customers.id", ondelete="CASCADE"),
-            nullable=False,
-        ),
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("last_used_at", MOMENT, nullable=False),
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.Column("ended_at", MOMENT),
         sa.Column("ip_address", sa.String(45)),
         sa.Column("user_agent", sa.String(300)),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], ondelete="CASCADE"),
     )
     op.create_index("ix_sessions_customer_id", "sessions", ["customer_id", "created_at"])
 

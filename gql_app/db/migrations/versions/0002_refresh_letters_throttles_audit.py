@@ -7,7 +7,6 @@ revision = "0002"
 down_revision = "0001"
 
 MOMENT = sa.DateTime(timezone=True)
-CUSTOMER = "customers.id"
 
 
 def upgrade() -> None:
@@ -16,38 +15,28 @@ def upgrade() -> None:
     op.create_table(
         "refresh_tokens",
         sa.Column("digest", sa.String(64), primary_key=True),
-        sa.Column(
-            "session_id",
-            sa.Uuid(),
-            sa.ForeignKey("sessions.id", ondelete="CASCADE"),
-            nullable=False,
-            index=True,
-        ),
+        sa.Column("session_id", sa.Uuid(), nullable=False, index=True),
         sa.Column("salt", sa.String(64), nullable=False),
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.Column("spent_at", MOMENT),
+        sa.ForeignKeyConstraint(["session_id"], ["sessions.id"], ondelete="CASCADE"),
     )
     op.create_table(
         "password_resets",
-        sa.Column(
-            "customer_id",
-            sa.Uuid(),
-            sa.ForeignKey(CUSTOMER, ondelete="CASCADE"),
-            primary_key=True,
-        ),
+        sa.Column("customer_id", sa.Uuid(), primary_key=True),
         sa.Column("digest", sa.String(64), nullable=False, unique=True),
         sa.Column("expires_at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], ondelete="CASCADE"),
     )
     op.create_table(
         "letters",
         sa.Column("id", sa.Uuid(), primary_key=True),
         sa.Column("kind", sa.String(40), nullable=False),
-        sa.Column(
-            "customer_id", sa.Uuid(), sa.ForeignKey(CUSTOMER, ondelete="SET NULL"), index=True
-        ),
+        sa.Column("customer_id", sa.Uuid(), index=True),
         sa.Column("recipient", sa.Text()),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("due_at", MOMENT, nullable=False, index=True),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], ondelete="SET NULL"),
     )
     op.create_table(
         "throttles",
@@ -55,10 +44,6 @@ def upgrade() -> None:
         sa.Column("times", sa.JSON(), nullable=False),
         sa.Column("updated_at", MOMENT, nullable=False, index=True),
     )
-    _create_audit()
-
-
-def _create_audit() -> None:
     op.create_table(
         "audit_events",
         sa.Column("id", sa.Uuid(), primary_key=True),
