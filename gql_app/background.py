@@ -36,11 +36,12 @@ async def running(resources: Resources) -> AsyncIterator[None]:
     A letter that the mail server has taken would be sent again if that were not recorded.
     """
     posted, guessed = resources.posted, resources.guesses.first
+    record = partial(resources.guesses.record, resources.database)
     tasks = [
         PeriodicTask("deliver", partial(deliver, resources), LETTER_INTERVAL, posted),
         PeriodicTask("purge", partial(purge, resources), PURGE_INTERVAL),
-        PeriodicTask("sample", partial(sample, resources), SAMPLE_INTERVAL),
-        PeriodicTask("record_guesses", partial(record_guesses, resources), GUESS_INTERVAL, guessed),
+        PeriodicTask("sample", resources.sample, SAMPLE_INTERVAL),
+        PeriodicTask("record_guesses", record, GUESS_INTERVAL, guessed),
     ]
     try:
         async with periodic.running(tasks, grace=outbox.SEND_TIMEOUT):
@@ -51,11 +52,7 @@ async def running(resources: Resources) -> AsyncIterator[None]:
 
 async def deliver(resources: Resources) -> int:
     """Send every letter that is due; return how many left."""
-
-    def count(withheld: int) -> None:
-        for _ in range(withheld):
-            resources.metrics.throttled("letter")
-
+    count = partial(resources.metrics.throttled, "letter")
     return await outbox.deliver(
         resources.database, resources.outbox, resources.mailer, on_withheld=count
     )
@@ -66,16 +63,6 @@ async def purge(resources: Resources) -> int:
     origins = partial(audit.purge, kept=resources.origins_kept)
     rules = (sessions.purge, resources.throttle.purge, sessions.purge_clients, origins)
     return sum([await _purge(resources, rule) for rule in rules])
-
-
-async def record_guesses(resources: Resources) -> int:
-    """Record the guesses that are due in the audit; return how many events they are."""
-    return await resources.guesses.record(resources.database)
-
-
-async def sample(resources: Resources) -> None:
-    """Set the gauges of what is in use at the moment."""
-    resources.sample()
 
 
 async def _record_last_guesses(resources: Resources) -> None:

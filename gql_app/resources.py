@@ -51,7 +51,7 @@ class Resources:
     origins_kept: timedelta
     """How long the audit keeps where from somebody did something who is gone."""
 
-    def sample(self) -> None:
+    async def sample(self) -> None:
         """Set the metrics of what is in use at the moment."""
         self.metrics.sample(self.passwords.use, self.database.use)
 

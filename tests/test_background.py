@@ -224,7 +224,7 @@ async def guessed(settings: Settings, *, audited: bool) -> list[str]:
         async with background.running(resources):
             for _ in range(3):
                 resources.guesses.note(Action.TOKEN_REFUSED, NOWHERE)
-                await background.record_guesses(resources)
+                await resources.guesses.record(resources.database)
             if not audited:
                 await rename(resources.database, "audit_events", "mislaid")
         if not audited:

@@ -71,7 +71,9 @@ class GraphQLView:
             (b"content-length", str(len(body)).encode()),
         ]
         if status == UNAUTHORIZED:
-            response_headers.append((b"www-authenticate", _challenge(context.presented)))
+            # RFC 6750 section 3: where no token came there is no error
+            why = b"" if context.presented is None else b' error="invalid_token"'
+            response_headers.append((b"www-authenticate", b"Bearer" + why))
         if wait:
             response_headers.append((b"retry-after", str(wait).encode()))
         await send({"type": "http.response.start", "status": status, "headers": response_headers})
@@ -88,18 +90,16 @@ class GraphQLView:
         """Return a body. Raises HTTPException if it is, or says that it is, larger than allowed."""
         length = headers[b"content-length"][:1]
         size = int(length[0][:_LENGTH_DIGITS]) if length and length[0].isdigit() else 0
-        chunks: list[bytes] = []
-        received, more = 0, True
-        while more and max(size, received) <= self._max_body_bytes:
+        body, more = bytearray(), True
+        while more and max(size, len(body)) <= self._max_body_bytes:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise HTTPException(400, "The body ended too soon")
-            chunks.append(message.get("body", b""))
-            received += len(chunks[-1])
+            body += message.get("body", b"")
             more = message.get("more_body", False)
-        if max(size, received) > self._max_body_bytes:
+        if max(size, len(body)) > self._max_body_bytes:
             raise HTTPException(413, f"The body is larger than {self._max_body_bytes} bytes")
-        return b"".join(chunks)
+        return bytes(body)
 
 
 def authenticate_header(
@@ -228,11 +228,6 @@ def _status(result: ExecutionResult) -> int:
         if codes == {"FORBIDDEN"}:
             return 403
     return 200
-
-
-def _challenge(presented: Claims | Unauthenticated | None) -> bytes:
-    """Return a challenge (RFC 6750 section 3), without an error code if no token came."""
-    return b"Bearer" if presented is None else b'Bearer error="invalid_token"'
 
 
 def serialize_response(result: ExecutionResult) -> bytes:

@@ -78,7 +78,7 @@ async def readyz(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Answer the metrics of all processes; a thread writes them, for that takes a while."""
     resources: Resources = request.state.resources
-    resources.sample()
+    await resources.sample()
     accept = ",".join(request.headers.getlist("accept"))
     text, media_type = await asyncio.to_thread(resources.metrics.exposition, accept)
     return Response(text, headers={"content-type": media_type})
@@ -95,11 +95,8 @@ async def jwks(request: Request) -> Response:
     body = json.dumps({"keys": resources.keys.get().published()}, separators=(",", ":")).encode()
     tag = f'"{hashlib.sha256(body).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": f"public, max-age={MAX_AGE}"}
-    if _matches(request.headers.getlist("if-none-match"), tag):
+    # compared weakly (RFC 9110 section 13.1.2)
+    tags = request.headers.getlist("if-none-match")
+    if any(each.strip() == "*" or tag in each for each in tags):
         return Response(None, 304, headers)
     return Response(body, 200, headers, "application/jwk-set+json")
-
-
-def _matches(tags: list[str], tag: str) -> bool:
-    """Return whether an entity tag is among others, compared weakly (RFC 9110 section 13.1.2)."""
-    return any(value.strip() == "*" or tag in value for value in tags)

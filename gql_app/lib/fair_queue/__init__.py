@@ -91,7 +91,9 @@ class FairQueue:
             await turn
         except asyncio.CancelledError:
             if turn in line:
-                self._leave(party.client, turn)
+                del line[turn]
+                if not line:
+                    del self._lines[party.client]
             elif not turn.cancelled():
                 self._pass_on()
             raise
@@ -99,18 +101,12 @@ class FairQueue:
     def _pass_on(self) -> None:
         """Hand the place to the first of the next client's line, or free it."""
         while self._lines:
-            client, line = next(iter(self._lines.items()))
+            client, line = self._lines.popitem(last=False)
             turn = next(iter(line))
-            self._leave(client, turn)
+            del line[turn]
             if line:
-                self._lines.move_to_end(client)
+                self._lines[client] = line
             if not turn.done():
                 turn.set_result(None)
                 return
         self._free += 1
-
-    def _leave(self, client: str, turn: asyncio.Future[None]) -> None:
-        line = self._lines[client]
-        del line[turn]
-        if not line:
-            del self._lines[client]

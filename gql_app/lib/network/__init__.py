@@ -1,6 +1,7 @@
 """Addresses of clients, each in its one spelling, and the networks that they are in."""
 
 from collections.abc import Iterable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -42,13 +43,11 @@ def client_networks(address: str | None) -> tuple[str, ...]:
     if not address:
         return (_UNKNOWN,)
     spelt = canonical(address)
-    try:
-        bits = int(IPv6Address(spelt)) if ":" in spelt else None
-    except ValueError:
-        bits = None
-    if bits is None:
-        return (spelt,)
-    return tuple(str(IPv6Network((bits, prefix), strict=False)) for prefix in IPV6_PREFIXES)
+    if ":" in spelt:
+        with suppress(ValueError):
+            bits = int(IPv6Address(spelt))
+            return tuple(str(IPv6Network((bits, n), strict=False)) for n in IPV6_PREFIXES)
+    return (spelt,)
 
 
 def client_of(address: str | None) -> str:

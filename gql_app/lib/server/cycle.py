@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Self
 
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Scope
 
 from gql_app.lib.server.connection import Connection
@@ -20,12 +21,7 @@ _CONTROLS: Final = bytes([*range(9), *range(10, 32), 127])
 _NO_BODY: Final = frozenset({204, 304})
 _PAUSE_BYTES: Final = 64 * 1024
 """Bytes of a body that may come before the application takes them."""
-_FAILED: Final = b"Internal Server Error"
-_FAILED_HEADERS: Final = (
-    (b"content-type", b"text/plain; charset=utf-8"),
-    (b"content-length", b"%d" % len(_FAILED)),
-    (b"connection", b"close"),
-)
+_FAILED: Final = PlainTextResponse("Internal Server Error", 500, {"connection": "close"})
 
 _NO_START: Final = "The body comes before the head"
 _WRONG_LENGTH: Final = "The body is longer or shorter than its content-length"
@@ -186,10 +182,7 @@ class RequestCycle:
         if self.response_started:
             self._connection.close()
         else:
-            await self.send(
-                {"type": "http.response.start", "status": 500, "headers": _FAILED_HEADERS}
-            )
-            await self.send({"type": "http.response.body", "body": _FAILED})
+            await _FAILED(self._scope, self.receive, self.send)
 
     def _begin(self) -> bytes:
         """Begin the response, and return its head. Raise RuntimeError."""

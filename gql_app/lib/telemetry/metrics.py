@@ -59,7 +59,6 @@ class Metrics:
 
     def __init__(self, labels: Labels, version: str, folder: Path | None = None) -> None:
         self._labels: Final = labels
-        self._version: Final = version
         prometheus_client.disable_created_metrics()
         self._registry: Final = CollectorRegistry()
         self._shared: Final = _SharedFolder(folder) if folder else None
@@ -67,7 +66,7 @@ class Metrics:
         self._cpu_seconds = 0.0
         self._counter: Final = lru_cache(128)(self._new_counter)
         with self._shared.registering() if self._shared else nullcontext():
-            self._make()
+            self._make(version)
 
     def request(self, operation: str, outcome: str, seconds: float) -> None:
         """Count a request, by its operation and the outcome that the log has of it."""
@@ -84,9 +83,9 @@ class Metrics:
         """Count an attempt to sign in, by how it ended."""
         self._sign_ins[result].inc()
 
-    def throttled(self, limit: str) -> None:
-        """Count an attempt that ran into a limit."""
-        self._throttled[self._labels.limits[limit]].inc()
+    def throttled(self, limit: str, attempts: int = 1) -> None:
+        """Count attempts that ran into a limit."""
+        self._throttled[self._labels.limits[limit]].inc(attempts)
 
     def sample(self, passwords: Mapping[str, int], pools: Mapping[str, Mapping[str, int]]) -> None:
         """Set the gauges of what this process has in use, by its state."""
@@ -119,7 +118,7 @@ class Metrics:
         severe = next((each for each in self._labels.outcomes if each in parts), OTHER)
         return self._requests.labels(operation, severe)
 
-    def _make(self) -> None:
+    def _make(self, version: str) -> None:
         labels = self._labels
         self._requests = Counter(
             "gql_app_requests", "Requests.", ["operation", "outcome"], registry=self._registry
@@ -147,7 +146,7 @@ class Metrics:
         }
         self._cpu = Counter(_CPU, "Processor time.", registry=self._registry)
         build = self._gauge("gql_app_build_info", "What runs.", "version", "python", mode="livemax")
-        build.labels(self._version, platform.python_version()).set(1)
+        build.labels(version, platform.python_version()).set(1)
 
     def _each(self, noun: str, words: str, label: str, values: Iterable[str]) -> dict[str, Counter]:
         """Return a counter for each value of one label; all are exposed before they happen."""

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from http import HTTPMethod
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, StatusCode, get_current_span, use_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from gql_app.lib.database import StatementError, Unavailable
@@ -98,19 +99,16 @@ class Tracing:
         server does by itself.
         """
 
-        @contextmanager
-        def span_of(sql: str) -> Iterator[None]:
+        def span_of(sql: str) -> AbstractContextManager[None]:
             if not get_current_span().is_recording():
-                yield
-                return
+                return nullcontext()
             operation = sql.split(maxsplit=1)[0].upper()
             attributes = {
                 "db.system.name": dialect,
                 "db.operation.name": operation,
                 "db.query.text": sql,
             }
-            with self._span(operation, attributes):
-                yield
+            return self._span(operation, attributes)
 
         return span_of
 
@@ -134,12 +132,10 @@ class Tracing:
 
 def _client_context(scope: Scope) -> Context:
     """Return the client's context; of several parents none counts."""
-    headers = scope["headers"]
-    parents = [value for name, value in headers if name == b"traceparent"]
-    states = [value for name, value in headers if name == b"tracestate"]
-    carrier = {"tracestate": b",".join(states).decode("latin-1")} if states else {}
-    if len(parents) == 1:
-        carrier["traceparent"] = parents[0].decode("latin-1")
+    headers = Headers(scope=scope)
+    carrier = {name: headers.getlist(name) for name in _PROPAGATOR.fields}
+    if len(carrier["traceparent"]) > 1:
+        carrier = {}
     return _PROPAGATOR.extract(carrier, Context())
 
 
