@@ -102,7 +102,7 @@ def _routes(settings: Settings, sign_ins: Sequence[Mapping[str, str]]) -> list[R
 def _middleware(settings: Settings, tracing: "telemetry.Tracing | None") -> list[Middleware]:
     """Return what every request passes, from the outside in."""
     listed = settings.trusted_proxies
-    trusted = None if listed is None else Networks.of(listed)
+    trusted = None if listed is None else Networks(listed)
     layers = [Middleware(RequestLogMiddleware, trusted=trusted, tracing=tracing)]
     if settings.origins:
         layers.append(Middleware(CrossOriginMiddleware, origins=settings.origins))

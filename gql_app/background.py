@@ -60,9 +60,15 @@ async def deliver(resources: Resources) -> int:
 
 async def purge(resources: Resources) -> int:
     """Delete what expired long ago, in small batches; return how many rows it was."""
-    origins = partial(audit.purge, kept=resources.origins_kept)
-    rules = (sessions.purge, resources.throttle.purge, sessions.purge_clients, origins)
-    return sum([await _purge(resources, rule) for rule in rules])
+    rules: list[_Purge] = [sessions.purge, resources.throttle.purge, sessions.purge_clients]
+    rules.append(partial(audit.purge, kept=resources.origins_kept))
+    total = 0
+    for rule in rules:
+        count = PURGE_BATCH
+        while count >= PURGE_BATCH:
+            count = await resources.database.transact(rule, batch=PURGE_BATCH)
+            total += count
+    return total
 
 
 async def _record_last_guesses(resources: Resources) -> None:
@@ -72,13 +78,3 @@ async def _record_last_guesses(resources: Resources) -> None:
             await resources.guesses.record(resources.database, last=True)
     except Exception as error:  # noqa: BLE001 — a server stops all the same
         _log.warning("The audit was not told of the last guesses", why=type(error).__name__)
-
-
-async def _purge(resources: Resources, rule: _Purge) -> int:
-    """Run a rule until it has nothing left to delete; return how many rows it was."""
-    total = 0
-    while True:
-        count = await resources.database.transact(rule, batch=PURGE_BATCH)
-        total += count
-        if count < PURGE_BATCH:
-            return total

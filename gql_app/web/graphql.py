@@ -28,7 +28,6 @@ from gql_app.web.playground import Playground, wants_page
 JSON: Final = "application/json"
 GRAPHQL: Final = "application/graphql-response+json"
 UNAUTHORIZED: Final = 401
-_SCHEME_AND_TOKEN: Final = 2
 _LENGTH_DIGITS: Final = 19
 """Digits of Content-Length that are read: more of them are too large, whatever they say."""
 _Headers = dict[bytes, list[bytes]]
@@ -56,9 +55,16 @@ class GraphQLView:
         except HTTPException as error:
             error.headers = {"Content-Type": f"{media_type}; charset=utf-8"}
             raise
-        context = _context(scope, headers)
-        state["context"] = context
-        if isinstance(context.presented, TokenInvalid | TokenMalformed):
+        resources: Resources = state["resources"]
+        presented = authenticate_header(headers[b"authorization"], resources)
+        context = state["context"] = Context(
+            resources,
+            presented=presented,
+            origin=state["origin"],
+            request_id=state["request_id"],
+            shield=Disconnect.of(scope).shield,
+        )
+        if isinstance(presented, TokenInvalid | TokenMalformed):
             context.guessed(Action.TOKEN_REFUSED)
         result = await self._engine.execute(request, context)
         state["kind"] = context.kind
@@ -72,7 +78,7 @@ class GraphQLView:
         ]
         if status == UNAUTHORIZED:
             # RFC 6750 section 3: where no token came there is no error
-            why = b"" if context.presented is None else b' error="invalid_token"'
+            why = b"" if presented is None else b' error="invalid_token"'
             response_headers.append((b"www-authenticate", b"Bearer" + why))
         if wait:
             response_headers.append((b"retry-after", str(wait).encode()))
@@ -113,16 +119,16 @@ def authenticate_header(
     if len(authorization) > 1:
         return TokenMalformed()
     value = authorization[0] if authorization else b""
-    parts = [part for part in value.replace(b"\t", b" ").split(b" ") if part]
-    if not parts:
-        return None
-    scheme, token = parts[0].lower(), parts[-1]
-    if scheme != b"bearer" or len(parts) != _SCHEME_AND_TOKEN or len(token) > MAX_TOKEN_BYTES:
-        return TokenMalformed()
-    try:
-        return resources.tokens.read(resources.keys.get(), token.decode("latin-1"))
-    except Unauthenticated as error:
-        return error
+    match [part for part in value.replace(b"\t", b" ").split(b" ") if part]:
+        case []:
+            return None
+        case [scheme, token] if scheme.lower() == b"bearer" and len(token) <= MAX_TOKEN_BYTES:
+            try:
+                return resources.tokens.read(resources.keys.get(), token.decode("latin-1"))
+            except Unauthenticated as error:
+                return error
+        case _:
+            return TokenMalformed()
 
 
 @lru_cache(64)
@@ -163,17 +169,6 @@ def _headers(scope: Scope) -> _Headers:
     for name, value in scope["headers"]:
         headers[name].append(value)
     return headers
-
-
-def _context(scope: Scope, headers: _Headers) -> Context:
-    resources: Resources = scope["state"]["resources"]
-    return Context(
-        resources,
-        presented=authenticate_header(headers[b"authorization"], resources),
-        origin=scope["state"]["origin"],
-        request_id=scope["state"]["request_id"],
-        shield=Disconnect.of(scope).shield,
-    )
 
 
 def parse_request(headers: _Headers, body: bytes) -> GraphQLRequest:

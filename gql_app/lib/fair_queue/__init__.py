@@ -15,10 +15,6 @@ ACCOUNT_SHARE: Final = 2
 """An account, over all clients, has at most half of it: one client can't use that up."""
 
 
-class QueueFull(Exception):
-    """There is no room to wait in."""
-
-
 @dataclass(frozen=True, slots=True)
 class Party:
     """The client that waits, and the account that it works for."""
@@ -80,11 +76,11 @@ class FairQueue:
     async def _wait(self, party: Party) -> None:
         line = self._lines.get(party.client, {})
         if self.full or len(line) >= max(1, self._most // CLIENT_SHARE):
-            raise QueueFull
+            raise asyncio.QueueFull
         if party.account is not None:
             accounts = [account for each in self._lines.values() for account in each.values()]
             if accounts.count(party.account) >= max(1, self._most // ACCOUNT_SHARE):
-                raise QueueFull
+                raise asyncio.QueueFull
         turn = asyncio.get_running_loop().create_future()
         self._lines.setdefault(party.client, line)[turn] = party.account
         try:

@@ -18,7 +18,6 @@ _STATUS_LINES: Final = {
 }
 _CONTROLS: Final = bytes([*range(9), *range(10, 32), 127])
 """Every control character but the tab: none is part of a header."""
-_NO_BODY: Final = frozenset({204, 304})
 _PAUSE_BYTES: Final = 64 * 1024
 """Bytes of a body that may come before the application takes them."""
 _FAILED: Final = PlainTextResponse("Internal Server Error", 500, {"connection": "close"})
@@ -140,7 +139,7 @@ class RequestCycle:
             return
         if kind != "http.response.body" or self.response_complete:
             raise RuntimeError(kind)
-        await self._connection.drain()
+        await self._connection.writable.wait()
         if self._is_disconnected:
             return
         head = b"" if self.response_started else self._begin()
@@ -196,7 +195,7 @@ class RequestCycle:
             self.keep_alive = False
         elif not self.keep_alive:
             headers.append((b"connection", b"close"))
-        self._has_body = self._scope["method"] != "HEAD" and status not in _NO_BODY
+        self._has_body = self._scope["method"] != "HEAD" and status not in {204, 304}
         if length is None and self._has_body:
             self._is_chunked = True
             headers.append((b"transfer-encoding", b"chunked"))

@@ -21,7 +21,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.mmap_dict import MmapedDict
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.openmetrics import exposition as openmetrics
 
 NO_OPERATION: Final = "none"
@@ -30,8 +30,6 @@ OPERATIONS: Final = ("query", "mutation", NO_OPERATION)
 """What a request asks for."""
 NO_ANSWER: Final = "CLIENT_CLOSED_REQUEST"
 """What a request comes to whose client is gone."""
-OTHER: Final = "other"
-"""What a request comes to if no outcome is known by that name."""
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 """Seconds: from what a small answer takes to what an operation may take at most."""
 _CPU: Final = "process_cpu_seconds"
@@ -115,7 +113,7 @@ class Metrics:
     def _new_counter(self, operation: str, outcome: str) -> Counter:
         """Return the counter of requests; of an outcome's parts the most severe one counts."""
         parts = outcome.split()
-        severe = next((each for each in self._labels.outcomes if each in parts), OTHER)
+        severe = next((each for each in self._labels.outcomes if each in parts), "other")
         return self._requests.labels(operation, severe)
 
     def _make(self, version: str) -> None:
@@ -207,6 +205,5 @@ class _SharedFolder:
                 gone.write_value(key, gone.read_value(key)[0] + value, 0)
             gone.close()
             left.unlink()
-        for gauges in self._folder.glob(f"gauge_*_{lock.stem}.db"):
-            gauges.unlink()
+        mark_process_dead(lock.stem, str(self._folder))  # whose gauges go
         lock.unlink()

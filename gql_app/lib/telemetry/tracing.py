@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
-from http import HTTPMethod
+from http import HTTPMethod, HTTPStatus
 from typing import Any, Final
 
 from opentelemetry.context import Context
@@ -31,7 +31,6 @@ SHUTDOWN_TIMEOUT: Final = 3
 REPEAT_AFTER: Final = 60
 """Seconds after which a fault of a collector is logged again."""
 _NAME: Final = "gql_app"
-_SERVER_ERROR: Final = 500
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
@@ -152,7 +151,7 @@ def _describe(span: Span, state: Mapping[str, Any]) -> None:
     span.set_attribute("gql_app.request_id", state["request_id"])
     if status:
         span.set_attribute("http.response.status_code", status)
-    if not status or status >= _SERVER_ERROR:
+    if not status or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         span.set_attribute("error.type", str(status) if status else NO_ANSWER)
         span.set_status(StatusCode.ERROR)
 
