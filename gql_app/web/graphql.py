@@ -23,7 +23,7 @@ from gql_app.lib.server import Disconnect
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims
-from gql_app.web.playground import Playground, wants_page
+from gql_app.web.playground import Playground
 
 JSON: Final = "application/json"
 GRAPHQL: Final = "application/graphql-response+json"
@@ -88,7 +88,8 @@ class GraphQLView:
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the playground's page to a browser. Raises HTTPException for any other client."""
         request = Request(scope, receive)
-        if not self._playground or not wants_page(request):
+        # No other client accepts HTML.
+        if not self._playground or "text/html" not in request.headers.get("accept", ""):
             raise HTTPException(405, "Send GraphQL requests by POST", {"Allow": "POST"})
         await self._playground.page(request)(scope, receive, send)
 

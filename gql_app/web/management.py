@@ -27,7 +27,7 @@ class ManagementMiddleware:
         self._app = app
         self._port = port
         self._management = Starlette(
-            routes=management_routes(), exception_handlers={HTTPException: explain}
+            routes=MANAGEMENT_ROUTES, exception_handlers={HTTPException: explain}
         )
         self._management.router.redirect_slashes = False
 
@@ -35,16 +35,6 @@ class ManagementMiddleware:
         """Answer by the connection's own port, which no header can say anything about."""
         to = self._management if (scope.get("server") or ())[1:] == (self._port,) else self._app
         await to(scope, receive, send)
-
-
-def management_routes() -> list[Route]:
-    """Return the routes of all that there is to watch."""
-    return [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
-
-
-def public_routes() -> list[Route]:
-    """Return what is left of them for the other port, where a balancer asks."""
-    return [Route("/livez", livez), Route("/readyz", public_readyz)]
 
 
 async def livez(_: Request) -> Response:
@@ -100,3 +90,13 @@ async def jwks(request: Request) -> Response:
     if any(each.strip() == "*" or tag in each for each in tags):
         return Response(None, 304, headers)
     return Response(body, 200, headers, "application/jwk-set+json")
+
+
+MANAGEMENT_ROUTES: Final = (
+    Route("/livez", livez),
+    Route("/readyz", readyz),
+    Route("/metrics", metrics),
+)
+"""All that there is to watch."""
+PUBLIC_ROUTES: Final = (Route("/livez", livez), Route("/readyz", public_readyz))
+"""What is left of them for the other port, where a balancer asks."""

@@ -156,13 +156,6 @@ class ClosedMailer:
         _log.debug("Mail is not set up; a letter was dropped", subject=letter.subject)
 
 
-def mailer_of(url: str | None, *, sender: str, console: bool = False) -> Mailer:
-    """Return what sends by a mail server's URL; without one, what logs letters or drops them."""
-    if url is not None:
-        return SmtpMailer(url, sender=sender)
-    return ConsoleMailer() if console else ClosedMailer()
-
-
 def clear_text(url: str) -> bool:
     """Return whether letters leave this machine without TLS, because the URL says so."""
     parts = urlsplit(url)

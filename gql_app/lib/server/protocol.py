@@ -42,7 +42,6 @@ _NO_REQUEST: Final[Mapping[str, Any]] = {
     "method": "",
     "http_version": "1.1",
     "path": "",
-    "raw_path": b"",
     "query_string": b"",
     "headers": (),
 }

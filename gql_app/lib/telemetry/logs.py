@@ -99,9 +99,6 @@ class NonBlockingStream:
             self._size += len(line)
             self._send_lines()
 
-    def flush(self) -> None:
-        """Do nothing: all is written that can be."""
-
     def end(self) -> None:
         """Wait a last time for the reader to take the rest."""
         while self._lines and select.select([], [self._descriptor], [], LAST_WAIT)[1]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Final, Literal
+from typing import Final, Literal
 
 import prometheus_client
 from prometheus_client import (
@@ -166,7 +166,6 @@ class _SharedFolder:
 
     def __init__(self, folder: Path) -> None:
         self._folder: Final = folder
-        self._alive: IO[bytes] | None = None
 
     @contextmanager
     def registering(self) -> Iterator[None]:
