@@ -22,7 +22,7 @@ from gql_app.schema.context import Context
 from gql_app.schema.root import build_schema, map_errors
 from gql_app.settings import Settings, load, shared_numbers
 from gql_app.web.graphql import GraphQLView
-from gql_app.web.management import ManagementMiddleware, jwks, management_routes, public_routes
+from gql_app.web.management import MANAGEMENT_ROUTES, PUBLIC_ROUTES, ManagementMiddleware, jwks
 from gql_app.web.middleware import (
     CrossOriginMiddleware,
     RequestLogMiddleware,
@@ -88,7 +88,7 @@ def _routes(settings: Settings, sign_ins: Sequence[Mapping[str, str]]) -> list[R
     playground = Playground(sign_ins=sign_ins) if settings.playground else None
     engine = build_engine(settings)
     view = GraphQLView(engine, playground, max_body_bytes=settings.max_body_bytes)
-    watched = management_routes() if settings.management_port is None else public_routes()
+    watched = MANAGEMENT_ROUTES if settings.management_port is None else PUBLIC_ROUTES
     routes = [
         Route("/graphql", view, methods=["GET", "POST"]),
         *watched,
@@ -102,7 +102,7 @@ def _routes(settings: Settings, sign_ins: Sequence[Mapping[str, str]]) -> list[R
 def _middleware(settings: Settings, tracing: "telemetry.Tracing | None") -> list[Middleware]:
     """Return what every request passes, from the outside in."""
     listed = settings.trusted_proxies
-    trusted = None if listed is None else Networks.of(listed)
+    trusted = None if listed is None else Networks(listed)
     layers = [Middleware(RequestLogMiddleware, trusted=trusted, tracing=tracing)]
     if settings.origins:
         layers.append(Middleware(CrossOriginMiddleware, origins=settings.origins))

@@ -36,11 +36,12 @@ async def running(resources: Resources) -> AsyncIterator[None]:
     A letter that the mail server has taken would be sent again if that were not recorded.
     """
     posted, guessed = resources.posted, resources.guesses.first
+    record = partial(resources.guesses.record, resources.database)
     tasks = [
         PeriodicTask("deliver", partial(deliver, resources), LETTER_INTERVAL, posted),
         PeriodicTask("purge", partial(purge, resources), PURGE_INTERVAL),
-        PeriodicTask("sample", partial(sample, resources), SAMPLE_INTERVAL),
-        PeriodicTask("record_guesses", partial(record_guesses, resources), GUESS_INTERVAL, guessed),
+        PeriodicTask("sample", resources.sample, SAMPLE_INTERVAL),
+        PeriodicTask("record_guesses", record, GUESS_INTERVAL, guessed),
     ]
     try:
         async with periodic.running(tasks, grace=outbox.SEND_TIMEOUT):
@@ -51,11 +52,7 @@ async def running(resources: Resources) -> AsyncIterator[None]:
 
 async def deliver(resources: Resources) -> int:
     """Send every letter that is due; return how many left."""
-
-    def count(withheld: int) -> None:
-        for _ in range(withheld):
-            resources.metrics.throttled("letter")
-
+    count = partial(resources.metrics.throttled, "letter")
     return await outbox.deliver(
         resources.database, resources.outbox, resources.mailer, on_withheld=count
     )
@@ -63,19 +60,15 @@ async def deliver(resources: Resources) -> int:
 
 async def purge(resources: Resources) -> int:
     """Delete what expired long ago, in small batches; return how many rows it was."""
-    origins = partial(audit.purge, kept=resources.origins_kept)
-    rules = (sessions.purge, resources.throttle.purge, sessions.purge_clients, origins)
-    return sum([await _purge(resources, rule) for rule in rules])
-
-
-async def record_guesses(resources: Resources) -> int:
-    """Record the guesses that are due in the audit; return how many events they are."""
-    return await resources.guesses.record(resources.database)
-
-
-async def sample(resources: Resources) -> None:
-    """Set the gauges of what is in use at the moment."""
-    resources.sample()
+    rules: list[_Purge] = [sessions.purge, resources.throttle.purge, sessions.purge_clients]
+    rules.append(partial(audit.purge, kept=resources.origins_kept))
+    total = 0
+    for rule in rules:
+        count = PURGE_BATCH
+        while count >= PURGE_BATCH:
+            count = await resources.database.transact(rule, batch=PURGE_BATCH)
+            total += count
+    return total
 
 
 async def _record_last_guesses(resources: Resources) -> None:
@@ -85,13 +78,3 @@ async def _record_last_guesses(resources: Resources) -> None:
             await resources.guesses.record(resources.database, last=True)
     except Exception as error:  # noqa: BLE001 — a server stops all the same
         _log.warning("The audit was not told of the last guesses", why=type(error).__name__)
-
-
-async def _purge(resources: Resources, rule: _Purge) -> int:
-    """Run a rule until it has nothing left to delete; return how many rows it was."""
-    total = 0
-    while True:
-        count = await resources.database.transact(rule, batch=PURGE_BATCH)
-        total += count
-        if count < PURGE_BATCH:
-            return total

@@ -19,19 +19,15 @@ _CODES: Final = (
     "BAD_USER_INPUT",
 )
 OUTCOMES: Final = (
-    *dict.fromkeys(
-        (
-            "INTERNAL_SERVER_ERROR",
-            "SERVICE_UNAVAILABLE",
-            *_CODES,
-            *UserErrorCode,
-            *(status.name for status in HTTPStatus),
-            NO_ANSWER,
-        )
-    ),
+    "INTERNAL_SERVER_ERROR",
+    "SERVICE_UNAVAILABLE",
+    *_CODES,
+    *UserErrorCode,
+    *(status.name for status in HTTPStatus),
+    NO_ANSWER,
 )
 """What a request may come to, the most severe first."""
-REASONS: Final = (*dict.fromkeys((*_CODES, *UserErrorCode)),)
+REASONS: Final = (*_CODES, *UserErrorCode)
 """Why something is refused; a fault of our own is no refusal."""
 SIGN_INS: Final = ("success", "wrong", "throttled", "failed")
 """How a sign-in ends; it failed if a fault of the server's ended it."""

@@ -18,7 +18,7 @@ from gql_app.db.readiness import Condition, condition, open_database
 from gql_app.lib import telemetry
 from gql_app.lib.database import Database, SharedResult
 from gql_app.lib.keyring import KeyRing, ReloadingKeyRing
-from gql_app.lib.outbox import Mailer, ObservedMailer, mailer_of
+from gql_app.lib.outbox import ClosedMailer, ConsoleMailer, Mailer, ObservedMailer, SmtpMailer
 from gql_app.lib.telemetry import Metrics
 from gql_app.metrics import new_metrics
 from gql_app.security.key_store import key_store
@@ -51,7 +51,7 @@ class Resources:
     origins_kept: timedelta
     """How long the audit keeps where from somebody did something who is gone."""
 
-    def sample(self) -> None:
+    async def sample(self) -> None:
         """Set the metrics of what is in use at the moment."""
         self.metrics.sample(self.passwords.use, self.database.use)
 
@@ -130,5 +130,6 @@ def throttle_of(settings: Settings, keys: KeyRing) -> Throttle:
 
 def mailer(settings: Settings) -> Mailer:
     """Return what sends letters."""
-    url = settings.smtp_url.get_secret_value() if settings.smtp_url else None
-    return mailer_of(url, sender=settings.mail_from, console=settings.demo)
+    if settings.smtp_url:
+        return SmtpMailer(settings.smtp_url.get_secret_value(), sender=settings.mail_from)
+    return ConsoleMailer() if settings.demo else ClosedMailer()

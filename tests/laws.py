@@ -50,7 +50,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "email_validator": ("lib.text",),
     "graphql": ("lib.engine", "schema", "web.graphql"),
     "httptools": ("lib.server",),
-    "idna": ("lib.outbox", "lib.text"),
+    "idna": ("lib.text",),
     "jwt": ("lib.keyring", "security.tokens"),
     "opentelemetry": ("lib.telemetry",),
     "orjson": ("lib.database", "lib.pagination", "lib.telemetry", "web.graphql"),

@@ -19,7 +19,7 @@ from gql_app.accounts.sessions import Opened
 from gql_app.db.tables import AuditRow, LetterRow, RefreshTokenRow, Row, SessionRow
 from gql_app.lib.database import Database
 from gql_app.lib.ids import new_id
-from gql_app.lib.outbox import BATCH
+from gql_app.lib.outbox.delivery import BATCH
 from gql_app.lib.telemetry import configure_logging
 from gql_app.resources import Resources
 from gql_app.settings import Settings
@@ -224,7 +224,7 @@ async def guessed(settings: Settings, *, audited: bool) -> list[str]:
         async with background.running(resources):
             for _ in range(3):
                 resources.guesses.note(Action.TOKEN_REFUSED, NOWHERE)
-                await background.record_guesses(resources)
+                await resources.guesses.record(resources.database)
             if not audited:
                 await rename(resources.database, "audit_events", "mislaid")
         if not audited:

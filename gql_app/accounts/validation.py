@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from gql_app.accounts.records import CustomerRecord
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.lib.password_policy import PRODUCT, PasswordRefused, check_password
+from gql_app.lib.password_policy import PRODUCT, check_password
 from gql_app.lib.text import (
     InvalidLine,
     canonical_email,
@@ -50,7 +50,7 @@ class Rules:
         raise InvalidLine(message)
 
     def password(self, text: str, *, email: str, name: str) -> str:
-        """Return a new password in its normal form. Raises PasswordRefused."""
+        """Return a new password in its normal form. Raises InvalidLine."""
         return check_password(text, email=email, name=name, service=self.service)
 
 
@@ -163,7 +163,7 @@ def check_new_password(text: str, customer: CustomerRecord, rules: Rules) -> str
     """Return the normal form of a customer's new password. Raises Rejected, about new_password."""
     try:
         return rules.password(text, email=customer.email, name=customer.name)
-    except PasswordRefused as why:
+    except InvalidLine as why:
         fault = Fault(UserErrorCode(why.reason), why.message, "new_password")
         raise Rejected(fault) from None
 
@@ -172,7 +172,7 @@ def _take(faults: list[Fault], field: str, rule: Callable[[str], str], text: str
     """Return what a rule makes of a text; what it refuses is added to the faults."""
     try:
         return rule(text)
-    except (InvalidLine, PasswordRefused) as why:
+    except InvalidLine as why:
         faults.append(Fault(UserErrorCode(why.reason), why.message, field))
         return ""
 

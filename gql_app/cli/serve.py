@@ -87,7 +87,7 @@ def _listen(chosen: Settings, host: str, port: int, workers: int, *, reload: boo
         header_bytes=chosen.max_header_bytes,
         body_bytes=chosen.max_body_bytes,
         pending_body_bytes=max(chosen.max_pending_body_bytes, chosen.max_body_bytes),
-        proxies=Networks.of(chosen.trusted_proxies),
+        proxies=Networks(chosen.trusted_proxies),
         uncounted_port=watched,
     )
     with ExitStack() as stack:

@@ -19,7 +19,7 @@ from argon2.low_level import ARGON2_VERSION
 
 from gql_app.errors import TooManyAttempts
 from gql_app.lib import hashes
-from gql_app.lib.fair_queue import FairQueue, Party, QueueFull
+from gql_app.lib.fair_queue import FairQueue, Party
 from gql_app.lib.password_policy import normalise_password
 from gql_app.lib.text import TextTooLong, TooManyMarks
 
@@ -124,5 +124,5 @@ class Passwords:
             async with self._queue.place(party):
                 within = partial(copy_context().run, work)  # for the request id of log lines
                 return await asyncio.get_running_loop().run_in_executor(self._pool, within)
-        except QueueFull:
+        except asyncio.QueueFull:
             raise TooManyAttempts(retry_after=RETRY_AFTER, limit="passwords") from None

@@ -23,12 +23,11 @@ from gql_app.lib.server import Disconnect
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims
-from gql_app.web.playground import Playground, wants_page
+from gql_app.web.playground import Playground
 
 JSON: Final = "application/json"
 GRAPHQL: Final = "application/graphql-response+json"
 UNAUTHORIZED: Final = 401
-_SCHEME_AND_TOKEN: Final = 2
 _LENGTH_DIGITS: Final = 19
 """Digits of Content-Length that are read: more of them are too large, whatever they say."""
 _Headers = dict[bytes, list[bytes]]
@@ -56,9 +55,16 @@ class GraphQLView:
         except HTTPException as error:
             error.headers = {"Content-Type": f"{media_type}; charset=utf-8"}
             raise
-        context = _context(scope, headers)
-        state["context"] = context
-        if isinstance(context.presented, TokenInvalid | TokenMalformed):
+        resources: Resources = state["resources"]
+        presented = authenticate_header(headers[b"authorization"], resources)
+        context = state["context"] = Context(
+            resources,
+            presented=presented,
+            origin=state["origin"],
+            request_id=state["request_id"],
+            shield=Disconnect.of(scope).shield,
+        )
+        if isinstance(presented, TokenInvalid | TokenMalformed):
             context.guessed(Action.TOKEN_REFUSED)
         result = await self._engine.execute(request, context)
         state["kind"] = context.kind
@@ -71,7 +77,9 @@ class GraphQLView:
             (b"content-length", str(len(body)).encode()),
         ]
         if status == UNAUTHORIZED:
-            response_headers.append((b"www-authenticate", _challenge(context.presented)))
+            # RFC 6750 section 3: where no token came there is no error
+            why = b"" if presented is None else b' error="invalid_token"'
+            response_headers.append((b"www-authenticate", b"Bearer" + why))
         if wait:
             response_headers.append((b"retry-after", str(wait).encode()))
         await send({"type": "http.response.start", "status": status, "headers": response_headers})
@@ -80,7 +88,8 @@ class GraphQLView:
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the playground's page to a browser. Raises HTTPException for any other client."""
         request = Request(scope, receive)
-        if not self._playground or not wants_page(request):
+        # No other client accepts HTML.
+        if not self._playground or "text/html" not in request.headers.get("accept", ""):
             raise HTTPException(405, "Send GraphQL requests by POST", {"Allow": "POST"})
         await self._playground.page(request)(scope, receive, send)
 
@@ -88,18 +97,16 @@ class GraphQLView:
         """Return a body. Raises HTTPException if it is, or says that it is, larger than allowed."""
         length = headers[b"content-length"][:1]
         size = int(length[0][:_LENGTH_DIGITS]) if length and length[0].isdigit() else 0
-        chunks: list[bytes] = []
-        received, more = 0, True
-        while more and max(size, received) <= self._max_body_bytes:
+        body, more = bytearray(), True
+        while more and max(size, len(body)) <= self._max_body_bytes:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise HTTPException(400, "The body ended too soon")
-            chunks.append(message.get("body", b""))
-            received += len(chunks[-1])
+            body += message.get("body", b"")
             more = message.get("more_body", False)
-        if max(size, received) > self._max_body_bytes:
+        if max(size, len(body)) > self._max_body_bytes:
             raise HTTPException(413, f"The body is larger than {self._max_body_bytes} bytes")
-        return b"".join(chunks)
+        return bytes(body)
 
 
 def authenticate_header(
@@ -113,16 +120,16 @@ def authenticate_header(
     if len(authorization) > 1:
         return TokenMalformed()
     value = authorization[0] if authorization else b""
-    parts = [part for part in value.replace(b"\t", b" ").split(b" ") if part]
-    if not parts:
-        return None
-    scheme, token = parts[0].lower(), parts[-1]
-    if scheme != b"bearer" or len(parts) != _SCHEME_AND_TOKEN or len(token) > MAX_TOKEN_BYTES:
-        return TokenMalformed()
-    try:
-        return resources.tokens.read(resources.keys.get(), token.decode("latin-1"))
-    except Unauthenticated as error:
-        return error
+    match [part for part in value.replace(b"\t", b" ").split(b" ") if part]:
+        case []:
+            return None
+        case [scheme, token] if scheme.lower() == b"bearer" and len(token) <= MAX_TOKEN_BYTES:
+            try:
+                return resources.tokens.read(resources.keys.get(), token.decode("latin-1"))
+            except Unauthenticated as error:
+                return error
+        case _:
+            return TokenMalformed()
 
 
 @lru_cache(64)
@@ -163,17 +170,6 @@ def _headers(scope: Scope) -> _Headers:
     for name, value in scope["headers"]:
         headers[name].append(value)
     return headers
-
-
-def _context(scope: Scope, headers: _Headers) -> Context:
-    resources: Resources = scope["state"]["resources"]
-    return Context(
-        resources,
-        presented=authenticate_header(headers[b"authorization"], resources),
-        origin=scope["state"]["origin"],
-        request_id=scope["state"]["request_id"],
-        shield=Disconnect.of(scope).shield,
-    )
 
 
 def parse_request(headers: _Headers, body: bytes) -> GraphQLRequest:
@@ -228,11 +224,6 @@ def _status(result: ExecutionResult) -> int:
         if codes == {"FORBIDDEN"}:
             return 403
     return 200
-
-
-def _challenge(presented: Claims | Unauthenticated | None) -> bytes:
-    """Return a challenge (RFC 6750 section 3), without an error code if no token came."""
-    return b"Bearer" if presented is None else b'Bearer error="invalid_token"'
 
 
 def serialize_response(result: ExecutionResult) -> bytes:

@@ -27,7 +27,7 @@ class ManagementMiddleware:
         self._app = app
         self._port = port
         self._management = Starlette(
-            routes=management_routes(), exception_handlers={HTTPException: explain}
+            routes=MANAGEMENT_ROUTES, exception_handlers={HTTPException: explain}
         )
         self._management.router.redirect_slashes = False
 
@@ -35,16 +35,6 @@ class ManagementMiddleware:
         """Answer by the connection's own port, which no header can say anything about."""
         to = self._management if (scope.get("server") or ())[1:] == (self._port,) else self._app
         await to(scope, receive, send)
-
-
-def management_routes() -> list[Route]:
-    """Return the routes of all that there is to watch."""
-    return [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
-
-
-def public_routes() -> list[Route]:
-    """Return what is left of them for the other port, where a balancer asks."""
-    return [Route("/livez", livez), Route("/readyz", public_readyz)]
 
 
 async def livez(_: Request) -> Response:
@@ -78,7 +68,7 @@ async def readyz(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Answer the metrics of all processes; a thread writes them, for that takes a while."""
     resources: Resources = request.state.resources
-    resources.sample()
+    await resources.sample()
     accept = ",".join(request.headers.getlist("accept"))
     text, media_type = await asyncio.to_thread(resources.metrics.exposition, accept)
     return Response(text, headers={"content-type": media_type})
@@ -95,11 +85,18 @@ async def jwks(request: Request) -> Response:
     body = json.dumps({"keys": resources.keys.get().published()}, separators=(",", ":")).encode()
     tag = f'"{hashlib.sha256(body).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": f"public, max-age={MAX_AGE}"}
-    if _matches(request.headers.getlist("if-none-match"), tag):
+    # compared weakly (RFC 9110 section 13.1.2)
+    tags = request.headers.getlist("if-none-match")
+    if any(each.strip() == "*" or tag in each for each in tags):
         return Response(None, 304, headers)
     return Response(body, 200, headers, "application/jwk-set+json")
 
 
-def _matches(tags: list[str], tag: str) -> bool:
-    """Return whether an entity tag is among others, compared weakly (RFC 9110 section 13.1.2)."""
-    return any(value.strip() == "*" or tag in value for value in tags)
+MANAGEMENT_ROUTES: Final = (
+    Route("/livez", livez),
+    Route("/readyz", readyz),
+    Route("/metrics", metrics),
+)
+"""All that there is to watch."""
+PUBLIC_ROUTES: Final = (Route("/livez", livez), Route("/readyz", public_readyz))
+"""What is left of them for the other port, where a balancer asks."""

@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -65,18 +66,11 @@ class RequestLogMiddleware:
         scope.setdefault("state", {})
         if self._trusted is not None:
             apply_forwarded(scope, self._trusted)
-        if self._tracing is None:
-            await self._answer(scope, receive, send)
-        else:
-            with self._tracing.request(scope) as trace_headers:
-                await self._answer(scope, receive, send, trace_headers)
+        with self._tracing.request(scope) if self._tracing else nullcontext(()) as headers:
+            await self._answer(scope, receive, send, headers)
 
     async def _answer(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        trace_headers: Sequence[tuple[bytes, bytes]] = (),
+        self, scope: Scope, receive: Receive, send: Send, added: Sequence[tuple[bytes, bytes]]
     ) -> None:
         request_id, origin, state = new_request_id(), _origin(scope), scope["state"]
         state |= {"request_id": request_id, "origin": origin, "status": 0}
@@ -89,7 +83,7 @@ class RequestLogMiddleware:
                 own = dict(headers)
                 headers += [header for header in security_headers if header[0] not in own]
                 headers.append((b"x-request-id", request_id.encode()))
-                headers += trace_headers
+                headers += added
                 message["headers"] = headers
             await send(message)
 
@@ -101,7 +95,7 @@ class RequestLogMiddleware:
         except asyncio.CancelledError:
             if not Disconnect.of(scope).is_cancelled:
                 raise
-            state["status"] = CLIENT_CLOSED_REQUEST
+            state |= {"status": CLIENT_CLOSED_REQUEST, "facts": {"outcome": NO_ANSWER}}
             if context := state.get("context"):
                 state |= {"kind": context.kind, "facts": context.facts(NO_ANSWER)}
         finally:
@@ -111,12 +105,14 @@ class RequestLogMiddleware:
 
     def _record(self, scope: Scope, state: Mapping[str, Any], seconds: float) -> None:
         """Write the line of a request, and count it."""
-        facts = state.get("facts") or _outcome(state["status"])
+        status = state["status"]
+        # By the status, for what never was an operation.
+        facts = state.get("facts") or ({"outcome": HTTPStatus(status).name} if status else {})
         self._log.info(
             "Request",
             method=scope["method"],
             path=scope["path"],
-            status=state["status"],
+            status=status,
             duration_ms=round(seconds * 1000, 2),
             **facts,
         )
@@ -206,10 +202,3 @@ def _origin(scope: Scope) -> Origin:
 def _origin_of(address: str | None, user_agent: bytes) -> Origin:
     """Return an origin; those of the last clients are kept, for an address is parsed slowly."""
     return Origin.of(address, user_agent.decode("latin-1"))
-
-
-def _outcome(status: int) -> dict[str, str]:
-    """Return the outcome by the status, for what never was an operation."""
-    if status == CLIENT_CLOSED_REQUEST:
-        return {"outcome": NO_ANSWER}
-    return {"outcome": HTTPStatus(status).name} if status else {}

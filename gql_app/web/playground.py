@@ -79,12 +79,6 @@ class Playground:
         return response
 
 
-def wants_page(request: Request) -> bool:
-    """Return whether a browser asks: no other client accepts HTML."""
-    accepted = request.headers.get("accept", "")
-    return any(part.partition(";")[0].strip() == "text/html" for part in accepted.split(","))
-
-
 def _expired_token(resources: Resources) -> str:
     """Return a token of nobody's that expired an hour ago, to see what the API makes of it."""
     token, _ = encode_token(

@@ -10,7 +10,8 @@ from gql_app.accounts import letters
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.lib.database import Database
-from gql_app.lib.outbox import BATCH, Letter
+from gql_app.lib.outbox import Letter
+from gql_app.lib.outbox.delivery import BATCH
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import (
     OUTBOX,

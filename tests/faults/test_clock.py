@@ -9,7 +9,7 @@ import pytest
 from gql_app import background
 from gql_app.accounts import letters
 from gql_app.accounts.letters import Kind
-from gql_app.lib.outbox import LEASE, LONGEST_PAUSE
+from gql_app.lib.outbox.delivery import LEASE, LONGEST_PAUSE
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.api import Api, running

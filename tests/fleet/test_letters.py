@@ -12,7 +12,7 @@ from gql_app.accounts.letters import Kind
 from gql_app.db.tables import LetterRow
 from gql_app.lib import clock
 from gql_app.lib.database import Database
-from gql_app.lib.outbox import BATCH
+from gql_app.lib.outbox.delivery import BATCH
 from tests.conftest import SECRET
 from tests.databases import Postgres
 from tests.fleet.conftest import Fleet

@@ -5,7 +5,6 @@ from typing import Any, Final
 
 import pytest
 
-from gql_app import background
 from tests.api import Api
 from tests.people import PASSWORD, Person
 from tests.schema.agreement import BOTH_WAYS
@@ -33,7 +32,7 @@ FROM: Final = {"User-Agent": "a program that guesses"}
 
 async def guesses(api: Api, admin: Person) -> list[dict[str, Any]]:
     """Return what the audit knows of guesses."""
-    await background.record_guesses(api.resources)
+    await api.resources.guesses.record(api.resources.database)
     nodes = (await api.run(EVENTS, token=admin.token)).data["auditEvents"]["nodes"]
     found: list[dict[str, Any]] = [
         each for each in nodes if each["userAgent"] == FROM["User-Agent"]

@@ -1,5 +1,79 @@
 """Files that hold secrets: for their owner only, and never seen half-written."""
 
-from gql_app.lib.atomic_files.files import create, creating, replace, replacing, require_private
+import errno
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from stat import S_IWOTH
+from typing import BinaryIO
+
+from gql_app.lib.faults import CannotStart
 
 __all__ = ["create", "creating", "replace", "replacing", "require_private"]
+
+
+def create(file: Path, content: bytes) -> None:
+    """Write a new file of mode 0600. Raise FileExistsError if there is one."""
+    with creating(file) as draft:
+        draft.write_bytes(content)
+
+
+def creating(file: Path) -> AbstractContextManager[Path]:
+    """Return the path of an empty file of mode 0600, which takes this name when the block ends.
+
+    Raise FileExistsError if something has that name by then.
+    """
+    return _drafted(file, lambda draft: os.link(draft, file))
+
+
+def replace(file: Path, content: bytes) -> None:
+    """Write a file of mode 0600, in the place of one that is there."""
+    with replacing(file) as opened:
+        opened.write(content)
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[BinaryIO]:
+    """Open a file of mode 0600 to write to, which takes this place when the block ends."""
+    with _drafted(file, lambda draft: draft.replace(file)) as draft, draft.open("wb") as opened:
+        yield opened
+
+
+def require_private(path: Path) -> None:
+    """Raise CannotStart if every account of this machine may write to a file or folder.
+
+    On a read-only file system the modes mean nothing. A path that is not there, or can't be
+    looked at, passes: reading it fails with the cause.
+    """
+    with suppress(OSError):
+        if path.stat().st_mode & S_IWOTH and not os.statvfs(path).f_flag & os.ST_RDONLY:
+            raise CannotStart([f"{path}: everybody on this machine may write to it; chmod o-w it"])
+
+
+@contextmanager
+def _drafted(file: Path, place: Callable[[Path], object]) -> Iterator[Path]:
+    """Return the path of a draft beside the file, and put it in its place once it is whole."""
+    if not file.name:  # an empty path, or the root
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        yield draft
+        os.fsync(descriptor)
+        place(draft)
+        _sync_folder(file.parent)
+    finally:
+        os.close(descriptor)
+        draft.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Write a folder's new entries to disk, where a folder can be opened."""
+    with suppress(PermissionError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

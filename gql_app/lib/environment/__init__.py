@@ -7,8 +7,6 @@ __all__ = ["tidy_environment", "variable", "variables"]
 
 _OF_LIBRARIES: Final = ("OTEL_", "PG", "PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
 """Beginnings of the variables that libraries read by themselves."""
-_EXACT: Final = frozenset({"PGPASSWORD"})
-"""Variables whose blanks may be part of the value."""
 
 
 def variable(name: str) -> str | None:
@@ -34,5 +32,5 @@ def tidy_environment() -> None:
         value = variable(name)
         if value is None:
             del os.environ[name]
-        elif name not in _EXACT:
+        elif name != "PGPASSWORD":  # whose blanks may be part of it
             os.environ[name] = value

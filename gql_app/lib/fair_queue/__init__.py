@@ -15,10 +15,6 @@ ACCOUNT_SHARE: Final = 2
 """An account, over all clients, has at most half of it: one client can't use that up."""
 
 
-class QueueFull(Exception):
-    """There is no room to wait in."""
-
-
 @dataclass(frozen=True, slots=True)
 class Party:
     """The client that waits, and the account that it works for."""
@@ -80,18 +76,20 @@ class FairQueue:
     async def _wait(self, party: Party) -> None:
         line = self._lines.get(party.client, {})
         if self.full or len(line) >= max(1, self._most // CLIENT_SHARE):
-            raise QueueFull
+            raise asyncio.QueueFull
         if party.account is not None:
             accounts = [account for each in self._lines.values() for account in each.values()]
             if accounts.count(party.account) >= max(1, self._most // ACCOUNT_SHARE):
-                raise QueueFull
+                raise asyncio.QueueFull
         turn = asyncio.get_running_loop().create_future()
         self._lines.setdefault(party.client, line)[turn] = party.account
         try:
             await turn
         except asyncio.CancelledError:
             if turn in line:
-                self._leave(party.client, turn)
+                del line[turn]
+                if not line:
+                    del self._lines[party.client]
             elif not turn.cancelled():
                 self._pass_on()
             raise
@@ -99,18 +97,12 @@ class FairQueue:
     def _pass_on(self) -> None:
         """Hand the place to the first of the next client's line, or free it."""
         while self._lines:
-            client, line = next(iter(self._lines.items()))
+            client, line = self._lines.popitem(last=False)
             turn = next(iter(line))
-            self._leave(client, turn)
+            del line[turn]
             if line:
-                self._lines.move_to_end(client)
+                self._lines[client] = line
             if not turn.done():
                 turn.set_result(None)
                 return
         self._free += 1
-
-    def _leave(self, client: str, turn: asyncio.Future[None]) -> None:
-        line = self._lines[client]
-        del line[turn]
-        if not line:
-            del self._lines[client]

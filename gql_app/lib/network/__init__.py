@@ -1,10 +1,10 @@
 """Addresses of clients, each in its one spelling, and the networks that they are in."""
 
-from collections.abc import Iterable, MutableMapping
-from dataclasses import dataclass
+from collections.abc import MutableMapping
+from contextlib import suppress
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any, Final, Self
+from typing import Any, Final
 
 __all__ = [
     "Networks",
@@ -17,14 +17,9 @@ __all__ = [
 
 _LONGEST: Final = 64
 """Characters of an address with its zone; whatever is longer is none."""
-_UNKNOWN: Final = "unknown"
-"""The client that requests without an address share."""
 IPV6_PREFIXES: Final = (64, 56, 48)
 """Bits of an IPv6 address that one client has: of its network, its home, and its site."""
-_SCHEMES: Final = frozenset({b"http", b"https"})
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
-
-Network = IPv4Network | IPv6Network
 
 
 def canonical(address: str) -> str:
@@ -40,15 +35,13 @@ def canonical(address: str) -> str:
 def client_networks(address: str | None) -> tuple[str, ...]:
     """Return what may be one client: an address, or of IPv6 its networks, the narrowest first."""
     if not address:
-        return (_UNKNOWN,)
+        return ("unknown",)
     spelt = canonical(address)
-    try:
-        bits = int(IPv6Address(spelt)) if ":" in spelt else None
-    except ValueError:
-        bits = None
-    if bits is None:
-        return (spelt,)
-    return tuple(str(IPv6Network((bits, prefix), strict=False)) for prefix in IPV6_PREFIXES)
+    if ":" in spelt:
+        with suppress(ValueError):
+            bits = int(IPv6Address(spelt))
+            return tuple(str(IPv6Network((bits, n), strict=False)) for n in IPV6_PREFIXES)
+    return (spelt,)
 
 
 def client_of(address: str | None) -> str:
@@ -64,31 +57,26 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-@dataclass(frozen=True, slots=True)
 class Networks:
-    """A set of networks, which knows an address however it and they are spelt."""
+    """A set of networks, which knows an address however it and they are spelt.
 
-    networks: tuple[Network, ...] = ()
-    is_all: bool = False
+    They are given as addresses and networks, comma-separated; * is all. Raise ValueError.
+    """
 
-    @classmethod
-    def of(cls, listed: str | None) -> Self:
-        """Read addresses and networks, comma-separated; * is all. Raises ValueError."""
-        if listed is None:
-            return cls()
-        if listed == "*":
-            return cls(is_all=True)
-        return cls(tuple(_unmapped(part.strip() for part in listed.split(","))))
+    def __init__(self, listed: str | None = None) -> None:
+        self._is_all: Final = listed == "*"
+        parts = [] if listed is None or self._is_all else listed.split(",")
+        self._networks: Final = tuple(map(_network, parts))
 
     def __contains__(self, address: str) -> bool:
         """Return whether an address is in one of them."""
-        if self.is_all or not self.networks:
-            return self.is_all
+        if self._is_all or not self._networks:
+            return self._is_all
         try:
             parsed = ip_address(canonical(address))
         except ValueError:
             return False
-        return any(parsed in network for network in self.networks)
+        return any(parsed in network for network in self._networks)
 
 
 def apply_forwarded(scope: MutableMapping[str, Any], trusted: Networks) -> None:
@@ -101,7 +89,7 @@ def apply_forwarded(scope: MutableMapping[str, Any], trusted: Networks) -> None:
         return
     forwarded: list[str] = []
     for name, value in scope["headers"]:
-        if name == b"x-forwarded-proto" and value.strip() in _SCHEMES:
+        if name == b"x-forwarded-proto" and value.strip() in {b"http", b"https"}:
             scope["scheme"] = value.strip().decode()
         elif name == b"x-forwarded-for":
             forwarded += value.decode("latin-1").split(",")
@@ -129,11 +117,10 @@ def _spelt(address: str) -> str:
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)
 
 
-def _unmapped(listed: Iterable[str]) -> Iterable[Network]:
-    """Read networks; those of IPv4 addresses in IPv6's spelling are IPv4's."""
-    for network in map(ip_network, listed):
-        if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
-            bits = network.prefixlen - _MAPPED.prefixlen
-            yield IPv4Network((int(network.network_address) & 0xFFFFFFFF, bits))
-        else:
-            yield network
+def _network(text: str) -> IPv4Network | IPv6Network:
+    """Read a network; one of IPv4 addresses in IPv6's spelling is IPv4's."""
+    network = ip_network(text.strip())
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        bits = network.prefixlen - _MAPPED.prefixlen
+        return IPv4Network((int(network.network_address) & 0xFFFFFFFF, bits))
+    return network

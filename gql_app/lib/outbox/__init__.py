@@ -1,30 +1,30 @@
 """Letters that leave after the commit, and are tried again."""
 
-from gql_app.lib.outbox.delivery import Claimed, Outbox, deliver
+from gql_app.lib.outbox.delivery import Claimed, Outbox, Queue, deliver
 from gql_app.lib.outbox.mailer import (
     SEND_TIMEOUT,
+    ClosedMailer,
+    ConsoleMailer,
     Letter,
     Mailer,
     ObservedMailer,
+    SmtpMailer,
     Undeliverable,
     clear_text,
-    mailer_of,
 )
-from gql_app.lib.outbox.queue import BATCH, LEASE, LONGEST_PAUSE, Queue
 
 __all__ = [
-    "BATCH",
-    "LEASE",
-    "LONGEST_PAUSE",
     "SEND_TIMEOUT",
     "Claimed",
+    "ClosedMailer",
+    "ConsoleMailer",
     "Letter",
     "Mailer",
     "ObservedMailer",
     "Outbox",
     "Queue",
+    "SmtpMailer",
     "Undeliverable",
     "clear_text",
     "deliver",
-    "mailer_of",
 ]

@@ -1,15 +1,112 @@
-"""Delivery: the letters that are due are claimed, sent side by side, and forgotten or postponed."""
+"""Letters of a table: leased, sent side by side, and forgotten, or postponed and tried again."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from datetime import datetime
+from typing import Any, Final, Protocol
+from uuid import UUID
 
-from gql_app.lib.database import Database, Reader, Transaction
+from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
+
+from gql_app.lib import clock
+from gql_app.lib.database import Database, Moment, Query, Reader, Transaction
 from gql_app.lib.outbox.mailer import SEND_TIMEOUT, Letter, Mailer, Undeliverable, Unencrypted
 from gql_app.lib.telemetry import get_logger
 
+BATCH: Final = 10
+"""Letters that one process leases at once."""
+LEASE: Final = 15
+"""Seconds that a leased letter is left alone, more than a try takes."""
+LONGEST_PAUSE: Final = 3600
+"""Seconds that a letter waits at most to be tried again; the pauses double up to it."""
 _log: Final = get_logger(__name__)
+
+
+class Queue:
+    """Letters of a table: which are due, and when each is tried again.
+
+    Whoever has many letters delays nobody else's: each `owner` has a turn, and then each a second.
+    """
+
+    def __init__(self, table: type[DeclarativeBase], *, owner: InstrumentedAttribute[Any]) -> None:
+        self._table: Final = table
+        columns = table.__table__.c
+        self._columns: Final = columns
+        due = (columns.due_at <= bindparam("now", type_=Moment())) | (
+            columns.due_at > bindparam("latest", type_=Moment())
+        )
+        turns = select(
+            columns.id,
+            func.row_number()
+            .over(partition_by=owner, order_by=(columns.due_at, columns.id))
+            .label("turn"),
+        )
+        turn = turns.where(due).subquery("turns")
+        self._any_due: Final = Query(select(columns.id).where(due).limit(1), tuple)
+        self._next: Final = (
+            select(*columns)
+            .join(turn, turn.c.id == columns.id)
+            .where(due)
+            .order_by(turn.c.turn, columns.due_at)
+            .limit(BATCH)
+            .with_for_update(skip_locked=True, of=table)
+        )
+        self._locked: Final = (
+            select(*columns)
+            .where(columns.id == bindparam("id", type_=columns.id.type))
+            .with_for_update()
+        )
+
+    async def any_due(self, db: Reader) -> bool:
+        """Return whether any letter is to be sent by now."""
+        return await db.fetch_one(self._any_due, **_range()) is not None
+
+    async def next_due(self, db: Transaction) -> list[Any]:
+        """Return the rows of the letters to send next, locked; none that another has locked."""
+        return await db.fetch_all(self._next, **_range())
+
+    async def locked(self, db: Transaction, letter_id: UUID) -> Any | None:  # noqa: ANN401 — a named tuple
+        """Return the row of a letter, locked, or None if it is gone."""
+        return await db.fetch_one(self._locked, id=letter_id)
+
+    async def lease(self, db: Transaction, ids: Collection[UUID]) -> None:
+        """Count a try of these letters, and leave them alone for as long as it may take."""
+        if ids:
+            await db.execute(
+                update(self._table)
+                .where(self._columns.id.in_(ids))
+                .values(attempts=self._columns.attempts + 1, due_at=clock.later(clock.now(), LEASE))
+            )
+
+    async def postpone(self, db: Transaction, row: Any, *, last_try: datetime) -> bool:  # noqa: ANN401 — a row of locked()
+        """Return whether a letter waits for another try, each time after a longer pause.
+
+        If that would be after its last one, it is forgotten.
+        """
+        due_at = clock.later(clock.now(), min(2**row.attempts, LONGEST_PAUSE))
+        if due_at > last_try:
+            await self.forget(db, [row.id])
+            return False
+        await db.execute(
+            update(self._table).where(self._columns.id == row.id).values(due_at=due_at)
+        )
+        return True
+
+    async def forget(self, db: Transaction, ids: Collection[UUID]) -> None:
+        """Delete letters that were sent, or never will be."""
+        if ids:
+            await db.execute(delete(self._table).where(self._columns.id.in_(ids)))
+
+
+def _range() -> dict[str, datetime]:
+    """Return the moments up to which a letter is due, and after which it is as well.
+
+    Beyond the latter there is none but from before the clock was set back.
+    """
+    now = clock.now()
+    return {"now": now, "latest": clock.later(now, LONGEST_PAUSE + LEASE)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,23 +6,16 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
-
-import idna
 
 from gql_app.lib import clock
 from gql_app.lib.network import is_loopback
 from gql_app.lib.telemetry import get_logger
-
-if TYPE_CHECKING:  # most processes of many send no letter
-    import aiosmtplib
+from gql_app.lib.text import a_label
 
 SEND_TIMEOUT: Final = 10
 """Seconds that a mail server has to take a letter."""
-SMTPS_PORT: Final = 465
-SUBMISSION_PORT: Final = 587
-SMTP_PORT: Final = 25
 
 _PERMANENT: Final = 500
 """The least code of a refusal that trying again won't change (RFC 5321 section 4.2.1)."""
@@ -55,9 +48,8 @@ class Unencrypted(Exception):
 class Mailer(Protocol):
     """A way to send letters."""
 
-    @property
-    def open(self) -> bool:
-        """Whether letters arrive anywhere."""
+    open: bool
+    """Whether letters arrive anywhere."""
 
     async def send(self, letter: Letter) -> None:
         """Send a letter. Raises Undeliverable; anything else is worth another try."""
@@ -69,13 +61,9 @@ class ObservedMailer:
     def __init__(
         self, mailer: Mailer, observe: Callable[[str], AbstractContextManager[None]]
     ) -> None:
+        self.open = mailer.open
         self._mailer = mailer
         self._observe = observe
-
-    @property
-    def open(self) -> bool:
-        """Whether letters arrive anywhere."""
-        return self._mailer.open
 
     async def send(self, letter: Letter) -> None:
         """Send a letter. Raises Undeliverable; anything else is worth another try."""
@@ -134,13 +122,18 @@ class SmtpMailer:
             except aiosmtplib.SMTPNotSupported:
                 why = "the mail server takes no address beyond ASCII"
                 raise Undeliverable(why) from None
-            except aiosmtplib.SMTPRecipientsRefused as refused:
-                [of_one] = refused.recipients
-                _raise_if_permanent(of_one)
-                raise
-            except (aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPDataError) as refused:
-                _raise_if_permanent(refused)
-                raise
+            except (
+                aiosmtplib.SMTPRecipientsRefused,
+                aiosmtplib.SMTPSenderRefused,
+                aiosmtplib.SMTPDataError,
+            ) as refused:
+                if isinstance(refused, aiosmtplib.SMTPRecipientsRefused):
+                    code = refused.recipients[0].code
+                else:
+                    code = refused.code
+                if code < _PERMANENT or code in _OF_THE_SESSION:
+                    raise
+                raise Undeliverable(str(code)) from None
 
 
 class ConsoleMailer:
@@ -161,13 +154,6 @@ class ClosedMailer:
     async def send(self, letter: Letter) -> None:
         """Drop the letter, and log that without its recipient."""
         _log.debug("Mail is not set up; a letter was dropped", subject=letter.subject)
-
-
-def mailer_of(url: str | None, *, sender: str, console: bool = False) -> Mailer:
-    """Return what sends by a mail server's URL; without one, what logs letters or drops them."""
-    if url is not None:
-        return SmtpMailer(url, sender=sender)
-    return ConsoleMailer() if console else ClosedMailer()
 
 
 def clear_text(url: str) -> bool:
@@ -191,17 +177,9 @@ def message(letter: Letter, *, sender: str) -> EmailMessage:
 
 
 def ascii_domain(address: str) -> str:
-    """Return an address with its domain as A-labels (RFC 5891), which every server takes.
-
-    A domain that has no such form stays as it is.
-    """
+    """Return an address with its domain as A-labels, which every server takes."""
     local, _, domain = address.rpartition("@")
-    if domain.isascii():
-        return address
-    try:
-        return f"{local}@{idna.encode(domain, uts46=True).decode()}"
-    except idna.IDNAError:
-        return address
+    return f"{local}@{a_label(domain)}"
 
 
 def _split(sender: str) -> tuple[str, str]:
@@ -216,11 +194,5 @@ def port_of(url: str) -> int:
     if parts.port:
         return parts.port
     if parts.scheme == "smtps":
-        return SMTPS_PORT
-    return SUBMISSION_PORT if parts.username or parts.scheme == "smtp+starttls" else SMTP_PORT
-
-
-def _raise_if_permanent(refusal: "aiosmtplib.SMTPResponseException") -> None:
-    """Raise Undeliverable if a refusal is of the letter, and for good."""
-    if refusal.code >= _PERMANENT and refusal.code not in _OF_THE_SESSION:
-        raise Undeliverable(str(refusal.code)) from None
+        return 465
+    return 587 if parts.username or parts.scheme == "smtp+starttls" else 25

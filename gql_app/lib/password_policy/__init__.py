@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-from gql_app.lib.text import MAX_MARKS, TextTooLong, TooManyMarks, normalise
+from gql_app.lib.text import MAX_MARKS, InvalidLine, TextTooLong, TooManyMarks, normalise
 
 MIN_LENGTH: Final = 10
 MAX_LENGTH: Final = 200
@@ -47,21 +47,8 @@ def normalise_password(password: str) -> str:
     return normalise(password, longest=MAX_LENGTH)
 
 
-Reason: TypeAlias = Literal["REQUIRED", "TOO_LONG", "INVALID", "WEAK_PASSWORD"]
-"""Why a new password is not accepted."""
-
-
-class PasswordRefused(Exception):
-    """A new password that is not accepted: the reason, and a sentence."""
-
-    def __init__(self, *, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.reason: Final = reason
-        self.message: Final = message
-
-
 def check_password(typed: str, *, email: str, name: str, service: str = PRODUCT) -> str:
-    """Return the normal form of a new password. Raise PasswordRefused.
+    """Return the normal form of a new password. Raise InvalidLine.
 
     It has to be 10 to 200 characters long, and neither common, nor a repeat or a run, nor hold a
     word of the name, the address or what the service is called. There are no rules of composition.
@@ -70,18 +57,18 @@ def check_password(typed: str, *, email: str, name: str, service: str = PRODUCT)
         password = normalise_password(typed)
     except TextTooLong:
         message = f"Choose a password of at most {MAX_LENGTH} characters."
-        raise PasswordRefused(reason="TOO_LONG", message=message) from None
+        raise InvalidLine(message, "TOO_LONG") from None
     except TooManyMarks:
         message = f"A password can hold {MAX_MARKS} combining marks in a row, and no more."
-        raise PasswordRefused(reason="INVALID", message=message) from None
+        raise InvalidLine(message) from None
     if not password:
-        raise PasswordRefused(reason="REQUIRED", message="Choose a password.")
+        message = "Choose a password."
+        raise InvalidLine(message, "REQUIRED")
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in password):
-        raise PasswordRefused(
-            reason="INVALID", message="A password cannot hold control characters."
-        )
+        message = "A password cannot hold control characters."
+        raise InvalidLine(message)
     if weakness := _weakness(password, context=(email, name, service)):
-        raise PasswordRefused(reason="WEAK_PASSWORD", message=weakness)
+        raise InvalidLine(weakness, "WEAK_PASSWORD")
     return password
 
 

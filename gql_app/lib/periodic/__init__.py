@@ -61,15 +61,14 @@ async def _run(task: PeriodicTask, stopping: asyncio.Event) -> None:
     pause = task.interval
     while not stopping.is_set():
         task.wake.clear()
+        pause = longer(pause, interval=task.interval)  # unless it goes well
         try:
             await task.work()
             pause = task.interval
         except Unavailable as error:
             _log.warning("A chore has to wait", chore=task.name, why=error.cause)
-            pause = longer(pause, interval=task.interval)
         except Exception:  # noqa: BLE001 — a task goes on whatever befell it
             _log.exception("A chore failed", chore=task.name)
-            pause = longer(pause, interval=task.interval)
         with suppress(TimeoutError):
             async with asyncio.timeout(pause):  # 3.11's wait_for may lose a cancellation
                 await task.wake.wait()

@@ -96,9 +96,9 @@ class Connection(asyncio.Protocol):
         self._taken_at = NEVER
         """When it has to have taken what is written."""
         self._unsent = self._discarded = 0
-        self._writable: Final = asyncio.Event()
+        self.writable: Final = asyncio.Event()
         """Set unless the peer has yet to take what is written."""
-        self._writable.set()
+        self.writable.set()
         self._is_closing = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -112,7 +112,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — asyncio's
         """Wait for the peer no more; whoever writes finds out that it is gone."""
         self.due_at = self._taken_at = NEVER
-        self._writable.set()
+        self.writable.set()
 
     @property
     def is_closing(self) -> bool:
@@ -138,22 +138,18 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Begin to wait for the peer, which has yet to take what is written."""
-        self._writable.clear()
+        self.writable.clear()
         self._unsent = self.transport.get_write_buffer_size()
         self._taken_at = monotonic() + self._timeout
 
     def resume_writing(self) -> None:
         """Let writers go on; what is left is due in time, too."""
-        self._writable.set()
+        self.writable.set()
         self.expect_taken()
-
-    async def drain(self) -> None:
-        """Wait until the peer has taken enough."""
-        await self._writable.wait()
 
     def expect_taken(self) -> None:
         """Give the peer its time to take a whole response."""
-        if self._writable.is_set():
+        if self.writable.is_set():
             self._taken_at = monotonic() + self._timeout
 
     def close(self, linger: float = 0) -> None:
@@ -186,7 +182,7 @@ class Connection(asyncio.Protocol):
         """Cut the peer off, unless it takes a long response at no less than the least pace."""
         unsent = self.transport.get_write_buffer_size()
         enough = MIN_BYTES_PER_SECOND * self._timeout
-        if not self._writable.is_set() and self._unsent - unsent >= enough:
+        if not self.writable.is_set() and self._unsent - unsent >= enough:
             self._unsent = unsent
             self._taken_at = monotonic() + self._timeout
         elif unsent:  # and reset it, so that the kernel drops what it holds

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Self
 
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Scope
 
 from gql_app.lib.server.connection import Connection
@@ -17,15 +18,9 @@ _STATUS_LINES: Final = {
 }
 _CONTROLS: Final = bytes([*range(9), *range(10, 32), 127])
 """Every control character but the tab: none is part of a header."""
-_NO_BODY: Final = frozenset({204, 304})
 _PAUSE_BYTES: Final = 64 * 1024
 """Bytes of a body that may come before the application takes them."""
-_FAILED: Final = b"Internal Server Error"
-_FAILED_HEADERS: Final = (
-    (b"content-type", b"text/plain; charset=utf-8"),
-    (b"content-length", b"%d" % len(_FAILED)),
-    (b"connection", b"close"),
-)
+_FAILED: Final = PlainTextResponse("Internal Server Error", 500, {"connection": "close"})
 
 _NO_START: Final = "The body comes before the head"
 _WRONG_LENGTH: Final = "The body is longer or shorter than its content-length"
@@ -144,7 +139,7 @@ class RequestCycle:
             return
         if kind != "http.response.body" or self.response_complete:
             raise RuntimeError(kind)
-        await self._connection.drain()
+        await self._connection.writable.wait()
         if self._is_disconnected:
             return
         head = b"" if self.response_started else self._begin()
@@ -186,10 +181,7 @@ class RequestCycle:
         if self.response_started:
             self._connection.close()
         else:
-            await self.send(
-                {"type": "http.response.start", "status": 500, "headers": _FAILED_HEADERS}
-            )
-            await self.send({"type": "http.response.body", "body": _FAILED})
+            await _FAILED(self._scope, self.receive, self.send)
 
     def _begin(self) -> bytes:
         """Begin the response, and return its head. Raise RuntimeError."""
@@ -203,7 +195,7 @@ class RequestCycle:
             self.keep_alive = False
         elif not self.keep_alive:
             headers.append((b"connection", b"close"))
-        self._has_body = self._scope["method"] != "HEAD" and status not in _NO_BODY
+        self._has_body = self._scope["method"] != "HEAD" and status not in {204, 304}
         if length is None and self._has_body:
             self._is_chunked = True
             headers.append((b"transfer-encoding", b"chunked"))

@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
+from starlette.exceptions import HTTPException
 
 from gql_app.lib.server.connection import ConnectionLimits
 
@@ -18,17 +19,8 @@ _HOST: Final = re.compile(
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)/", re.IGNORECASE)
 
 
-class BadRequest(Exception):
-    """A request that is refused before the application sees it."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status: Final = status
-        self.message: Final = message
-
-
 class RequestParser:
-    """httptools' parser for one connection; what is ambiguous or too large raises BadRequest."""
+    """httptools' parser for one connection; what is ambiguous or too large raises HTTPException."""
 
     def __init__(
         self,
@@ -56,7 +48,7 @@ class RequestParser:
         """Bytes of a body that are yet to come past httptools."""
 
     def feed(self, data: bytes) -> None:
-        """Read some bytes. Raise BadRequest.
+        """Read some bytes. Raise HTTPException.
 
         Who asks for an upgrade gets none (RFC 9110 section 7.8): httptools takes what follows
         its head for another protocol, though a body comes first.
@@ -77,9 +69,9 @@ class RequestParser:
             except HttpParserUpgrade as upgrade:
                 rest = rest[upgrade.args[0] :]
             except HttpParserError as error:
-                if isinstance(error.__context__, BadRequest):
+                if isinstance(error.__context__, HTTPException):
                     raise error.__context__ from None
-                raise BadRequest(400, "This is not HTTP/1.1, or not clearly so") from None
+                raise HTTPException(400, "This is not HTTP/1.1, or not clearly so") from None
         if not self.has_moved:  # httptools may keep them all
             self._unparsed_bytes += len(data)
             self._check_size(self._unparsed_bytes)
@@ -104,7 +96,7 @@ class RequestParser:
         if self.in_head:
             self._headers.append((name.lower(), value))
             if len(self._headers) > MAX_HEADERS:
-                raise BadRequest(431, f"There are more than {MAX_HEADERS} headers")
+                raise HTTPException(431, f"There are more than {MAX_HEADERS} headers")
 
     def on_headers_complete(self) -> None:
         """End the head."""
@@ -113,7 +105,7 @@ class RequestParser:
         if self._parser.should_upgrade():
             by_name = dict(self._headers)
             if b"transfer-encoding" in by_name:
-                raise BadRequest(400, "Who asks for an upgrade announces the body's length")
+                raise HTTPException(400, "Who asks for an upgrade announces the body's length")
             self._aside = int(by_name.get(b"content-length", 0))
         url = parse_url(self._target)
         request = {
@@ -133,7 +125,7 @@ class RequestParser:
         self.has_moved = True
         self.body_bytes += len(body)
         if self.body_bytes > 2 * self._limits.body_bytes:
-            raise BadRequest(413, f"The body is larger than {self._limits.body_bytes} bytes")
+            raise HTTPException(413, f"The body is larger than {self._limits.body_bytes} bytes")
         self._on_body(body)
 
     def on_message_complete(self) -> None:
@@ -144,26 +136,28 @@ class RequestParser:
 
     def _check_size(self, size: int) -> None:
         if size > self._limits.header_bytes:
-            raise BadRequest(431, f"The headers are larger than {self._limits.header_bytes} bytes")
+            raise HTTPException(
+                431, f"The headers are larger than {self._limits.header_bytes} bytes"
+            )
 
 
 def check_framing(version: str, target: bytes, headers: Sequence[Header]) -> None:
-    """Raise BadRequest if a head is ambiguous."""
+    """Raise HTTPException if a head is ambiguous."""
     if version not in {"1.0", "1.1"}:
-        raise BadRequest(400, "Speak HTTP/1.1")
+        raise HTTPException(400, "Speak HTTP/1.1")
     codings = [value for name, value in headers if name == b"transfer-encoding"]
     if codings and version == "1.0":
-        raise BadRequest(400, "HTTP/1.0 has no Transfer-Encoding")
+        raise HTTPException(400, "HTTP/1.0 has no Transfer-Encoding")
     if codings and [coding.strip().lower() for coding in codings] != [b"chunked"]:
-        raise BadRequest(400, "The only Transfer-Encoding is chunked")  # RFC 9112 section 6.1
+        raise HTTPException(400, "The only Transfer-Encoding is chunked")  # RFC 9112 section 6.1
     hosts = [value for name, value in headers if name == b"host"]
     if len(hosts) > 1 or (not hosts and version == "1.1"):
-        raise BadRequest(400, "A request has exactly one Host header")
+        raise HTTPException(400, "A request has exactly one Host header")
     if hosts and not _HOST.fullmatch(hosts[0]):
-        raise BadRequest(400, "The Host header names no host")
+        raise HTTPException(400, "The Host header names no host")
     if not target.startswith(b"/"):
         url = _ABSOLUTE.match(target)  # RFC 9112 section 3.2.2
         if url is None:
-            raise BadRequest(400, "The target is no path")
+            raise HTTPException(400, "The target is no path")
         if hosts and url[1].lower() != hosts[0].lower():
-            raise BadRequest(400, "The target is on another host than the Host header says")
+            raise HTTPException(400, "The target is on another host than the Host header says")

@@ -10,6 +10,7 @@ from pkgutil import resolve_name
 from time import monotonic
 from typing import Any, Final
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 from uvicorn import Config
 from uvicorn.server import ServerState
@@ -23,7 +24,7 @@ from gql_app.lib.server.connection import (
     Usage,
 )
 from gql_app.lib.server.cycle import RequestCycle
-from gql_app.lib.server.parser import BadRequest, RequestParser
+from gql_app.lib.server.parser import RequestParser
 
 MAX_PIPELINED: Final = 100
 """Requests of one connection that may wait for the answers to those before them."""
@@ -37,12 +38,10 @@ LINGER_TIMEOUT: Final = 5
 """Seconds that a peer may go on sending after the last response."""
 MAX_LINGERING: Final = 32
 """Connections beyond a limit that may linger; more are closed at once."""
-_RETRIED: Final = frozenset({429, 503})
 _NO_REQUEST: Final[Mapping[str, Any]] = {
     "method": "",
     "http_version": "1.1",
     "path": "",
-    "raw_path": b"",
     "query_string": b"",
     "headers": (),
 }
@@ -139,8 +138,8 @@ class HttpProtocol(Connection):
             self.due_at = NEVER
         try:
             self._parser.feed(data)
-        except BadRequest as why:
-            self._refuse(why.status, why.message)
+        except HTTPException as why:
+            self._refuse(why.status_code, why.detail)
             return
         is_waited_for = self.due_at < NEVER and not self._is_idle
         if (self._is_arriving or not self._parser.has_moved) and not is_waited_for:
@@ -167,23 +166,23 @@ class HttpProtocol(Connection):
             self.expect(min(PACE_INTERVAL, left))
 
     def _on_head(self, request: dict[str, Any], keep_alive: bool) -> None:  # noqa: FBT001
-        """Start the application on a request, or queue it. Raise BadRequest."""
+        """Start the application on a request, or queue it. Raise HTTPException."""
         if len(self._queue) > MAX_PIPELINED:
-            raise BadRequest(429, f"More than {MAX_PIPELINED} requests are waiting already")
+            raise HTTPException(429, f"More than {MAX_PIPELINED} requests are waiting already")
         self.due_at = NEVER  # a body that does not come at once has as long again
         self._receiving = self._enqueue(self._app, request, keep_alive=keep_alive)
         if len(self._queue) > 1:
             self.transport.pause_reading()
 
     def _on_body(self, body: bytes) -> None:
-        """Take a piece of a body, unless nobody wants it any more. Raise BadRequest."""
+        """Take a piece of a body, unless nobody wants it any more. Raise HTTPException."""
         cycle = self._receiving
         if cycle is None or cycle.response_complete:
             return
         cycle.pending_bytes += len(body)
         self._usage.pending_body_bytes += len(body)
         if self._usage.pending_body_bytes > self._limits.pending_body_bytes:
-            raise BadRequest(503, "Too many bodies are arriving at once; try again")
+            raise HTTPException(503, "Too many bodies are arriving at once; try again")
         cycle.feed(body, more_body=True)
 
     def _on_end(self) -> None:
@@ -297,6 +296,6 @@ class HttpProtocol(Connection):
             self._release(unfinished)
             unfinished.disconnect()
             self._queue.pop()
-        headers = {"Retry-After": "1"} if status in _RETRIED else {}
+        headers = {"Retry-After": "1"} if status in {429, 503} else {}
         app = resolve_name(self._refusal)(status, f"{message}.", headers)
         self._enqueue(app, _NO_REQUEST, keep_alive=False)

@@ -130,7 +130,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
     Raise CannotStart.
     """
     sockets: list[socket.socket] = []
-    missing: OSError | None = None
+    reason: str | None = None
     kind, flags = socket.SOCK_STREAM, socket.AI_PASSIVE
     try:
         for family, *_, address in socket.getaddrinfo(host or None, port, type=kind, flags=flags):
@@ -140,13 +140,12 @@ def bind(host: str, port: int) -> list[socket.socket]:
             except OSError as why:
                 if why.errno not in {EADDRNOTAVAIL, EAFNOSUPPORT}:  # a name may be IPv6's, too
                     raise
-                missing = why
+                reason = why.strerror
     except OSError as why:
         for each in sockets:
             each.close()
-        sockets, missing = [], why
+        sockets, reason = [], why.strerror
     if not sockets:
-        reason = missing and missing.strerror
         raise CannotStart([f"{host}, port {port}: can't be listened on: {reason}"])
     return sockets
 

@@ -15,8 +15,6 @@ CACHE_CONTROL: Final = "public, max-age=31536000, immutable"
 _CODINGS: Final = {"br": ".br", "gzip": ".gz"}
 _PIECE: Final = 32 * 1024
 """Bytes of a file that are written at once, and then waited for until they are taken."""
-_GZIP: Final = 16 + zlib.MAX_WBITS
-"""The window size by which zlib expects gzip's header and trailer (RFC 1952)."""
 
 
 class StaticFiles:
@@ -54,7 +52,7 @@ class StaticFiles:
 
 async def _pieces(stored: bytes, *, unzip: bool) -> AsyncIterator[bytes]:
     """Return a file piece by piece, so that no connection has a copy of all of it."""
-    gzip = zlib.decompressobj(_GZIP)
+    gzip = zlib.decompressobj(16 + zlib.MAX_WBITS)  # with a header and a trailer (RFC 1952)
     for start in range(0, len(stored), _PIECE):
         piece = stored[start : start + _PIECE]
         yield gzip.decompress(piece) if unzip else piece

@@ -32,8 +32,6 @@ MAX_BACKLOG: Final = 1024 * 1024
 """Bytes that are kept for a reader that is behind; what comes on top is dropped."""
 LAST_WAIT: Final = 1
 """Seconds that the reader has to take more of them when the process ends."""
-_Render = Callable[[object, str, EventDict], str]
-"""Returns a line as it is written, without its end, by its logger and level."""
 _bound: Final[ContextVar[Mapping[str, str]]] = ContextVar("bound", default=MappingProxyType({}))
 
 
@@ -55,16 +53,17 @@ def bind_log_context(**facts: str) -> None:
 
 def configure_logging(level: str) -> None:
     """Send every library's log lines, and our own, to standard error in one form."""
-    render: _Render = _text_renderer() if sys.stderr.isatty() else _render_json
+    console = structlog.dev.ConsoleRenderer(exception_formatter=_traceback, repr_native_str=True)
+    render = [_printable, console] if sys.stderr.isatty() else [_render_json]
     stream = non_blocking(sys.stderr)
     handler = logging.StreamHandler(stream)
-    of_libraries = structlog.stdlib.ProcessorFormatter(processors=[_complete_record, render])
+    of_libraries = structlog.stdlib.ProcessorFormatter(processors=[_complete_record, *render])
     handler.setFormatter(of_libraries)
     logging.basicConfig(handlers=[handler], level=level, force=True)
     # Its lines hold query strings, and every request has its line already.
     logging.getLogger("uvicorn.access").disabled = True
     structlog.configure(
-        processors=[_complete, render],
+        processors=[_complete, *render],
         logger_factory=partial(_Output, stream),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=False,
@@ -99,9 +98,6 @@ class NonBlockingStream:
             self._lines.append(line)
             self._size += len(line)
             self._send_lines()
-
-    def flush(self) -> None:
-        """Do nothing: all is written that can be."""
 
     def end(self) -> None:
         """Wait a last time for the reader to take the rest."""
@@ -200,15 +196,10 @@ def _render_json(_logger: object, _level: str, line: EventDict) -> str:
     return ascii_alone.decode().replace("\x7f", "\\u007f")  # the one control that JSON leaves
 
 
-def _text_renderer() -> _Render:
-    """Return what writes for the eye; what a terminal would obey is escaped in any value."""
-    console = structlog.dev.ConsoleRenderer(exception_formatter=_traceback, repr_native_str=True)
-
-    def render(logger: object, level: str, line: EventDict) -> str:
-        shown = {"timestamp": rfc3339(line["timestamp"]), "event": printable(str(line["event"]))}
-        return console(logger, level, {**line, **shown})
-
-    return render
+def _printable(_logger: object, _level: str, line: EventDict) -> EventDict:
+    """Return a line for the eye: what a terminal would obey is escaped, in other values by repr."""
+    shown = {"timestamp": rfc3339(line["timestamp"]), "event": printable(str(line["event"]))}
+    return {**line, **shown}
 
 
 def _traceback(to: TextIO, fault: ExcInfo) -> None:

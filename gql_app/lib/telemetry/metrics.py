@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Final, Literal
+from typing import Final, Literal
 
 import prometheus_client
 from prometheus_client import (
@@ -21,7 +21,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.mmap_dict import MmapedDict
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.openmetrics import exposition as openmetrics
 
 NO_OPERATION: Final = "none"
@@ -30,8 +30,6 @@ OPERATIONS: Final = ("query", "mutation", NO_OPERATION)
 """What a request asks for."""
 NO_ANSWER: Final = "CLIENT_CLOSED_REQUEST"
 """What a request comes to whose client is gone."""
-OTHER: Final = "other"
-"""What a request comes to if no outcome is known by that name."""
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 """Seconds: from what a small answer takes to what an operation may take at most."""
 _CPU: Final = "process_cpu_seconds"
@@ -59,7 +57,6 @@ class Metrics:
 
     def __init__(self, labels: Labels, version: str, folder: Path | None = None) -> None:
         self._labels: Final = labels
-        self._version: Final = version
         prometheus_client.disable_created_metrics()
         self._registry: Final = CollectorRegistry()
         self._shared: Final = _SharedFolder(folder) if folder else None
@@ -67,7 +64,7 @@ class Metrics:
         self._cpu_seconds = 0.0
         self._counter: Final = lru_cache(128)(self._new_counter)
         with self._shared.registering() if self._shared else nullcontext():
-            self._make()
+            self._make(version)
 
     def request(self, operation: str, outcome: str, seconds: float) -> None:
         """Count a request, by its operation and the outcome that the log has of it."""
@@ -84,9 +81,9 @@ class Metrics:
         """Count an attempt to sign in, by how it ended."""
         self._sign_ins[result].inc()
 
-    def throttled(self, limit: str) -> None:
-        """Count an attempt that ran into a limit."""
-        self._throttled[self._labels.limits[limit]].inc()
+    def throttled(self, limit: str, attempts: int = 1) -> None:
+        """Count attempts that ran into a limit."""
+        self._throttled[self._labels.limits[limit]].inc(attempts)
 
     def sample(self, passwords: Mapping[str, int], pools: Mapping[str, Mapping[str, int]]) -> None:
         """Set the gauges of what this process has in use, by its state."""
@@ -116,10 +113,10 @@ class Metrics:
     def _new_counter(self, operation: str, outcome: str) -> Counter:
         """Return the counter of requests; of an outcome's parts the most severe one counts."""
         parts = outcome.split()
-        severe = next((each for each in self._labels.outcomes if each in parts), OTHER)
+        severe = next((each for each in self._labels.outcomes if each in parts), "other")
         return self._requests.labels(operation, severe)
 
-    def _make(self) -> None:
+    def _make(self, version: str) -> None:
         labels = self._labels
         self._requests = Counter(
             "gql_app_requests", "Requests.", ["operation", "outcome"], registry=self._registry
@@ -147,7 +144,7 @@ class Metrics:
         }
         self._cpu = Counter(_CPU, "Processor time.", registry=self._registry)
         build = self._gauge("gql_app_build_info", "What runs.", "version", "python", mode="livemax")
-        build.labels(self._version, platform.python_version()).set(1)
+        build.labels(version, platform.python_version()).set(1)
 
     def _each(self, noun: str, words: str, label: str, values: Iterable[str]) -> dict[str, Counter]:
         """Return a counter for each value of one label; all are exposed before they happen."""
@@ -169,7 +166,6 @@ class _SharedFolder:
 
     def __init__(self, folder: Path) -> None:
         self._folder: Final = folder
-        self._alive: IO[bytes] | None = None
 
     @contextmanager
     def registering(self) -> Iterator[None]:
@@ -208,6 +204,5 @@ class _SharedFolder:
                 gone.write_value(key, gone.read_value(key)[0] + value, 0)
             gone.close()
             left.unlink()
-        for gauges in self._folder.glob(f"gauge_*_{lock.stem}.db"):
-            gauges.unlink()
+        mark_process_dead(lock.stem, str(self._folder))  # whose gauges go
         lock.unlink()

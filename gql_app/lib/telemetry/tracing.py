@@ -8,8 +8,8 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
-from http import HTTPMethod
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from http import HTTPMethod, HTTPStatus
 from typing import Any, Final
 
 from opentelemetry.context import Context
@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, StatusCode, get_current_span, use_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from gql_app.lib.database import StatementError, Unavailable
@@ -30,7 +31,6 @@ SHUTDOWN_TIMEOUT: Final = 3
 REPEAT_AFTER: Final = 60
 """Seconds after which a fault of a collector is logged again."""
 _NAME: Final = "gql_app"
-_SERVER_ERROR: Final = 500
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
@@ -98,19 +98,16 @@ class Tracing:
         server does by itself.
         """
 
-        @contextmanager
-        def span_of(sql: str) -> Iterator[None]:
+        def span_of(sql: str) -> AbstractContextManager[None]:
             if not get_current_span().is_recording():
-                yield
-                return
+                return nullcontext()
             operation = sql.split(maxsplit=1)[0].upper()
             attributes = {
                 "db.system.name": dialect,
                 "db.operation.name": operation,
                 "db.query.text": sql,
             }
-            with self._span(operation, attributes):
-                yield
+            return self._span(operation, attributes)
 
         return span_of
 
@@ -134,12 +131,10 @@ class Tracing:
 
 def _client_context(scope: Scope) -> Context:
     """Return the client's context; of several parents none counts."""
-    headers = scope["headers"]
-    parents = [value for name, value in headers if name == b"traceparent"]
-    states = [value for name, value in headers if name == b"tracestate"]
-    carrier = {"tracestate": b",".join(states).decode("latin-1")} if states else {}
-    if len(parents) == 1:
-        carrier["traceparent"] = parents[0].decode("latin-1")
+    headers = Headers(scope=scope)
+    carrier = {name: headers.getlist(name) for name in _PROPAGATOR.fields}
+    if len(carrier["traceparent"]) > 1:
+        carrier = {}
     return _PROPAGATOR.extract(carrier, Context())
 
 
@@ -156,7 +151,7 @@ def _describe(span: Span, state: Mapping[str, Any]) -> None:
     span.set_attribute("gql_app.request_id", state["request_id"])
     if status:
         span.set_attribute("http.response.status_code", status)
-    if not status or status >= _SERVER_ERROR:
+    if not status or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         span.set_attribute("error.type", str(status) if status else NO_ANSWER)
         span.set_status(StatusCode.ERROR)
 

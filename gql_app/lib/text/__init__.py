@@ -109,7 +109,7 @@ class InvalidLine(ValueError):
         super().__init__(message)
         self.message: Final = message
         self.reason: Final = reason
-        """Why, in a word for programs: INVALID, REQUIRED or TOO_LONG."""
+        """Why, in a word for programs: INVALID, REQUIRED, TOO_LONG or WEAK_PASSWORD."""
 
 
 def visible_line(text: str, what: str, *, longest: int) -> str:
@@ -217,7 +217,7 @@ def canonical_email(email: str) -> str:
     other sigmas, ligatures and their letters stay apart.
     """
     local, _, domain = email.rpartition("@")
-    return f"{''.join(map(_lower, local))}@{_a_label(domain)}"
+    return f"{''.join(map(_lower, local))}@{a_label(domain).lower()}"
 
 
 def email_key(email: str) -> str:
@@ -254,11 +254,12 @@ def _lower(character: str) -> str:
     return lower if len(lower) == 1 else character
 
 
-def _a_label(domain: str) -> str:
+def a_label(domain: str) -> str:
+    """Return a domain as its A-labels (RFC 5891), or as it is if it has none."""
     if not domain.isascii():
         with suppress(idna.IDNAError):
-            return idna.encode(domain, uts46=True).decode().lower()
-    return domain.lower()
+            return idna.encode(domain, uts46=True).decode()
+    return domain
 
 
 def _u_label(domain: str) -> str:

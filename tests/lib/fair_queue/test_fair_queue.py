@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from gql_app.lib.fair_queue import FairQueue, Party, QueueFull
+from gql_app.lib.fair_queue import FairQueue, Party
 
 FLOOD = Party.of("198.51.100.66", "flood")
 VICTIM = Party.of("203.0.113.5", "victim")
@@ -27,7 +27,7 @@ async def served(queue: FairQueue, parties: Iterable[Party]) -> tuple[list[Party
             async with queue.place(party):
                 came.append(party)
                 await asyncio.sleep(0)
-        except QueueFull:
+        except asyncio.QueueFull:
             refused.append(party)
 
     async with AsyncExitStack() as taken:
@@ -59,7 +59,7 @@ async def test_every_try_of_a_victim_is_granted_beside_a_flood_that_never_ends()
                 async with queue.place(FLOOD):
                     turns[FLOOD] += 1
                     await asyncio.sleep(0)
-            except QueueFull:
+            except asyncio.QueueFull:
                 await asyncio.sleep(0)
 
     flooding = [asyncio.create_task(flood()) for _ in range(320)]

@@ -62,7 +62,7 @@ def test_networks_of_an_address_are_told_the_narrowest_first(
 def test_networks_know_an_address_in_every_spelling(
     listed: str | None, inside: list[str], outside: list[str]
 ) -> None:
-    networks = Networks.of(listed)
+    networks = Networks(listed)
     assert [address in networks for address in inside] == [True] * len(inside)
     assert [address in networks for address in outside] == [False] * len(outside)
 

@@ -21,7 +21,7 @@ async def seen(
     """Return what is seen of a client, and the scheme by which it came."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        apply_forwarded(scope, Networks.of(trusted))
+        apply_forwarded(scope, Networks(trusted))
         await JSONResponse([scope["client"][0], scope["scheme"]])(scope, receive, send)
 
     transport = httpx.ASGITransport(app, client=(peer, 1234))

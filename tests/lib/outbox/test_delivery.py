@@ -6,7 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from gql_app.lib.database import Database
-from gql_app.lib.outbox import BATCH, Letter, Undeliverable, deliver
+from gql_app.lib.outbox import Letter, Undeliverable, deliver
+from gql_app.lib.outbox.delivery import BATCH
 from tests.conftest import SetClock
 from tests.lib.outbox.post import NOON, PlainOutbox, left, post
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from gql_app.lib.database import Database
-from gql_app.lib.outbox import BATCH, LEASE, LONGEST_PAUSE
+from gql_app.lib.outbox.delivery import BATCH, LEASE, LONGEST_PAUSE
 from tests.conftest import SetClock
 from tests.lib.outbox.post import NOON, QUEUE, left, post
 

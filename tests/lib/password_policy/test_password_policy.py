@@ -12,10 +12,10 @@ from bench import common_passwords
 from gql_app.errors import UserErrorCode
 from gql_app.lib.password_policy import (
     COMMON_PASSWORDS,
-    PasswordRefused,
     check_password,
     normalise_password,
 )
+from gql_app.lib.text import InvalidLine
 
 EMAIL = "Ada.Lovelace@example.com"
 NAME = "Zoë Straße-Ångström"
@@ -30,7 +30,7 @@ def code(password: str, *, email: str = EMAIL, name: str = NAME) -> UserErrorCod
     """Return the code of what is wrong with a password as it was typed, or None if it is good."""
     try:
         checked = check_password(password, email=email, name=name)
-    except PasswordRefused as why:
+    except InvalidLine as why:
         return UserErrorCode(why.reason) if why.message else None
     assert checked == normalise_password(password)
     return None
@@ -142,7 +142,7 @@ LIKE = ("victim.person@mail.acme-tools.example", "Victim Person")
 )
 def test_password_with_a_word_of_its_context_is_refused(password: str) -> None:
     email, name = LIKE
-    with pytest.raises(PasswordRefused, match="your name") as refused:
+    with pytest.raises(InvalidLine, match="your name") as refused:
         check_password(password, email=email, name=name, service="https://shopkeeper.example/")
     assert refused.value.reason == WEAK
 
