@@ -46,6 +46,8 @@ _BUILTIN: Final[frozenset[type]] = frozenset(
 )
 _HOOKS: Final = ("__getattr__", "__getattribute__", "__class__", "__await__", "__call__")
 """What makes a type answer otherwise than by its attributes."""
+MANY: Final = 32
+"""Objects of a selection after which a function is generated for it."""
 _MAX_TYPES: Final = 4096
 TOO_DEEP: Final = "Selections are nested too deeply. Execution aborted."
 PLAIN: Final[set[type]] = set(_BUILTIN)
@@ -518,9 +520,9 @@ class Selection:
         self.nodes = nodes
         self.fields: list[Field] | None = None
         self.count = 0
-        self.by_attribute: Complete = self.interpret
+        self.by_attribute: Complete = self._by_attribute
         """Returns the answer of an object whose type is among ATTRIBUTES."""
-        self.by_key: Complete = self.interpret
+        self.by_key: Complete = self._by_key
         """Returns the answer of a dictionary."""
 
     def begun(self, execution: Execution) -> list[Field]:
@@ -539,6 +541,18 @@ class Selection:
                 value.container, value.key = answer, field.name
         return answer
 
+    def _by_attribute(self, execution: Execution, source: Value, path: Path) -> dict[str, Value]:
+        self.count += 1
+        if self.count > MANY:
+            self.by_attribute = self.plan.generate(self.begun(execution), keyed=False)
+        return self.interpret(execution, source, path)
+
+    def _by_key(self, execution: Execution, source: Value, path: Path) -> dict[str, Value]:
+        self.count += 1
+        if self.count > MANY:
+            self.by_key = self.plan.generate(self.begun(execution), keyed=True)
+        return self.interpret(execution, source, path)
+
     def run(self, execution: Execution, source: Value, path: Path) -> dict[str, Value]:
         """Return the answer of any object."""
         kind = type(source)
@@ -554,6 +568,10 @@ class Planner:
 
     def fields(self, selection: Selection, execution: Execution) -> list[Field]:
         """Return the fields that are selected of an object type."""
+        raise NotImplementedError
+
+    def generate(self, fields: Sequence[Field], *, keyed: bool) -> Complete:
+        """Return what makes the answer of an object with attributes, or of a dictionary."""
         raise NotImplementedError
 
 

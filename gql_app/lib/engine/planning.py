@@ -1,6 +1,6 @@
 """Planning: what an operation selects of each type, worked out once and kept."""
 
-from collections.abc import Callable, Coroutine, Hashable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from graphql import (
@@ -49,6 +49,7 @@ from gql_app.lib.engine.execution import (
     Value,
     execute,
 )
+from gql_app.lib.engine.generated import object_function
 
 MAX_COMBINATIONS: Final = 8
 """Combinations of what @skip and @include depend on for which an operation has plans."""
@@ -192,6 +193,10 @@ class Plan(Planner):
         fields = [field for field in planned if field]
         self.size += len(fields)
         return fields
+
+    def generate(self, fields: Sequence[Field], *, keyed: bool) -> Complete:
+        """Return what makes the answer of an object with attributes, or of a dictionary."""
+        return object_function(fields, keyed=keyed)
 
     def _field(self, parent: GraphQLObjectType, name: str, nodes: list[FieldNode]) -> Field | None:
         """Plan a field; None if the type has none of this name."""
