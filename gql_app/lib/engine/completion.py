@@ -30,6 +30,7 @@ from gql_app.lib.engine.execution import (
     Position,
     Selection,
     Value,
+    fill,
     keys_of,
     real_path,
     settle,
@@ -296,9 +297,9 @@ def list_of(item: Position, selection: Selection | None, name: str) -> Complete:
                 with suppress(Exception):
                     await close()
             if waiting := [*waiting, *execution.taken()]:
-                settle([each.coroutine for each in waiting])
+                settle([each.fill() for each in waiting])
             raise
-        await execution.fill(waiting)
+        await fill(waiting)
         return answer
 
     return complete

@@ -62,15 +62,57 @@ _new = tuple.__new__
 
 
 class Pending:
-    """A value that is awaited: where it will be, and what puts it there."""
+    """A value that is awaited, and the place in the answer where it will be."""
 
-    __slots__ = ("container", "coroutine", "key", "raises")
+    __slots__ = (
+        "awaitable", "completed", "container", "execution", "group", "key", "path", "position",
+    )  # fmt: skip
 
     container: Any
     key: Any
-    coroutine: Coroutine[Any, Any, None]
-    raises: bool
-    """Whether an error is the parent's."""
+
+    def __init__(
+        self,
+        execution: "Execution",
+        position: "Position",
+        awaitable: Awaitable[Value],
+        path: Path,
+        *,
+        completed: bool,
+    ) -> None:
+        self.execution = execution
+        self.position = position
+        self.awaitable = awaitable
+        self.path = real_path(path)
+        self.completed = completed
+        """Whether what is awaited is complete by then."""
+        self.group: Group | None = None
+
+    async def fill(self) -> None:
+        """Put the value in its place; null where it fails, if it may be null."""
+        execution, group = self.execution, self.group
+        try:
+            try:
+                value = await self.awaitable
+                if not self.completed:
+                    value = self.position.complete(execution, value, self.path)
+                    if type(value) is Later:
+                        value = await value.awaitable
+                    elif execution.pending:
+                        await fill(execution.taken())
+            except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+                execution.abandon(0)
+                value = self.position.fail(execution, error, self.path)
+        except BaseException as error:
+            if group is None:
+                raise
+            group.end(error)
+        else:
+            self.container[self.key] = value
+            if group is not None:
+                group.left -= 1
+                if not group.left:
+                    group.end()
 
 
 class Later:
@@ -228,35 +270,9 @@ class Execution:
         self, position: "Position", awaitable: Awaitable[Value], path: Path, *, completed: bool
     ) -> Pending:
         """Return what stands for a value until it is there; it may be `completed` by then."""
-        pending = Pending()
-        pending.raises = not position.nullable and self.propagates
-        pending.coroutine = self._finish(
-            pending, position, awaitable, real_path(path), completed=completed
-        )
+        pending = Pending(self, position, awaitable, path, completed=completed)
         self.pending.append(pending)
         return pending
-
-    async def _finish(
-        self,
-        pending: Pending,
-        position: "Position",
-        awaitable: Awaitable[Value],
-        path: Path,
-        *,
-        completed: bool,
-    ) -> None:
-        try:
-            value = await awaitable
-            if not completed:
-                value = position.complete(self, value, path)
-                if type(value) is Later:
-                    value = await value.awaitable
-                elif self.pending:
-                    await self.gather()
-        except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
-            self.abandon(0)
-            value = position.fail(self, error, path)
-        pending.container[pending.key] = value
 
     def enclose(self, position: "Position", value: Value, path: Path, mark: int) -> Value:
         """Return a value that is complete but for what waits below it.
@@ -264,14 +280,14 @@ class Execution:
         Where that may fail, the value is null with it: then it waits itself.
         """
         below = self.pending[mark:]
-        if not any(each.raises for each in below):
+        if not any(not each.position.nullable for each in below):
             return value
         del self.pending[mark:]
         return self.wait(position, self.filled(value, below), path, completed=True)
 
     async def filled(self, value: Value, below: list[Pending]) -> Value:
         """Return a value when all that waits below it is there."""
-        await self.fill(below)
+        await fill(below)
         return value
 
     async def complete_later(self, complete: Complete, value: Value, path: Path) -> Value:
@@ -284,7 +300,7 @@ class Execution:
         if type(done) is Later:
             return await done.awaitable
         if self.pending:
-            await self.gather()
+            await fill(self.taken())
         return done
 
     def taken(self) -> list[Pending]:
@@ -293,21 +309,10 @@ class Execution:
         self.pending.clear()
         return taken
 
-    async def gather(self) -> None:
-        """Wait for all that this section began."""
-        await self.fill(self.taken())
-
-    async def fill(self, waiting: Sequence[Pending]) -> None:
-        """Wait side by side until all have their values; one alone needs no task of its own."""
-        if len(waiting) == 1:
-            await waiting[0].coroutine
-        elif waiting:
-            await gather_with_cancel(*[each.coroutine for each in waiting])
-
     def abandon(self, mark: int) -> None:
         """Let what began since a mark go on where nobody waits for it: its parent is null."""
         if len(self.pending) > mark:
-            settle([each.coroutine for each in self.pending[mark:]])
+            settle([each.fill() for each in self.pending[mark:]])
             del self.pending[mark:]
 
     def info(self, field: "Field", path: Path) -> GraphQLResolveInfo[Any]:
@@ -322,6 +327,55 @@ class Execution:
             field.definition, field.nodes, field.parent, real_path(here)
         )
         return self.seen_info  # type: ignore[no-any-return]
+
+
+class Group:
+    """What is awaited side by side: asyncio.gather in half the time."""
+
+    __slots__ = ("ended", "left")
+
+    async def run(self, waiting: Sequence[Pending]) -> None:
+        """Return when all are filled; if one raises, the others are cancelled and awaited."""
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+        self.left = len(waiting)
+        self.ended: asyncio.Future[None] | None = ended
+        for each in waiting:
+            each.group = self
+        tasks = [loop.create_task(each.fill(), name="field") for each in waiting]
+        try:
+            await ended
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            raise
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Go on, or raise the first error where all are awaited: in the loop's next turn.
+
+        asyncio.gather takes that turn as well, and so errors of several groups keep their order.
+        """
+        if self.ended is not None:
+            ended, self.ended = self.ended, None
+            asyncio.get_running_loop().call_soon(_end, ended, error)
+
+
+def _end(ended: asyncio.Future[None], error: BaseException | None) -> None:
+    if ended.done():  # for who waits was cancelled
+        return
+    if error is None:
+        ended.set_result(None)
+    else:
+        ended.set_exception(error)
+
+
+async def fill(waiting: Sequence[Pending]) -> None:
+    """Wait side by side until all have their values; one alone needs no task of its own."""
+    if len(waiting) == 1:
+        await waiting[0].fill()
+    elif waiting:
+        await Group().run(waiting)
 
 
 def settle(awaitables: Sequence[Awaitable[Value]]) -> None:
@@ -615,7 +669,7 @@ async def _finish(
 ) -> ExecutionResult:
     try:
         while execution.pending:
-            await execution.gather()
+            await fill(execution.taken())
             _advance(execution, left, data)
     except GraphQLError as error:
         return failed(execution, error)
