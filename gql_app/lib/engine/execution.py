@@ -6,6 +6,8 @@ gathered at once, and each fills its place, and goes on below it, as soon as its
 """
 
 import asyncio
+from asyncio import Task
+from functools import partial
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from contextvars import copy_context
 from types import CoroutineType, GeneratorType, NoneType, coroutine
@@ -129,8 +131,6 @@ class Later:
 
 def learn(kind: type) -> None:
     """Note whether a type is plain, which is looked up for each value."""
-    if kind in _ODD:
-        return
     if len(PLAIN) + len(_ODD) > _MAX_TYPES:
         PLAIN.clear()
         ATTRIBUTES.clear()
@@ -266,7 +266,9 @@ class Execution:
 
     def awaits(self, value: Value) -> bool:
         """Return whether a value of a type that isn't known is to be awaited."""
-        learn(type(value))
+        kind = type(value)
+        if kind not in _ODD:
+            learn(kind)
         return self.is_awaitable(value)
 
     def wait(
@@ -348,7 +350,8 @@ class Group:
         if all(each.position.suspends is False for each in waiting):
             self.tasks = [loop.create_task(self._in_turn(iter(waiting)))]
         else:
-            self.tasks = [loop.create_task(each.fill(), name="field") for each in waiting]
+            create = loop.create_task if loop.get_task_factory() else partial(Task, loop=loop)
+            self.tasks = [create(each.fill(), name="field") for each in waiting]
             if any(each.position.suspends is None for each in waiting):
                 loop.call_soon(_learn_suspending, waiting)
         try:

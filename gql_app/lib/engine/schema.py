@@ -87,10 +87,12 @@ class StrawberryExecutor(CompiledExecutor, StrawberryGraphQLCoreExecutionContext
 CompiledExecutor.of_strawberry = StrawberryExecutor
 
 
-def attribute(definition: GraphQLField) -> tuple[str | None, None]:
-    """Return the attribute that a field of Strawberry's is, if it is nothing else."""
+def attribute(definition: GraphQLField) -> tuple[str | None, Resolver | None]:
+    """Return the attribute that a field of Strawberry's is, or a resolver that asks for nothing."""
     field = _field(definition)
-    return (field.python_name if field and _is_attribute(field) else None), None
+    if field and _is_attribute(field):
+        return field.python_name, None
+    return None, field and _bare_resolver(field)
 
 
 def _field(definition: GraphQLField) -> StrawberryField | None:
@@ -111,6 +113,24 @@ def _field(definition: GraphQLField) -> StrawberryField | None:
 
 def _is_attribute(field: StrawberryField) -> bool:
     return field.is_basic_field and field.default_resolver is getattr
+
+
+def _bare_resolver(field: StrawberryField) -> Resolver | None:
+    """Return the resolver of a field; None if it is given more than its object."""
+    resolver = field.base_resolver
+    if (
+        resolver is None
+        or field.extensions
+        or field.arguments
+        or resolver.info_parameter
+        or resolver.parent_parameter
+        or resolver.root_parameter
+    ):
+        return None
+    function: Any = resolver.wrapped_func
+    if resolver.self_parameter:
+        return lambda source, _info: function(source)
+    return lambda _source, _info: function()
 
 
 def _direct_resolver(field: StrawberryField, definition: GraphQLField) -> Resolver | None:
