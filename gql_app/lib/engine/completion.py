@@ -13,6 +13,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLString,
     Undefined,
+    default_type_resolver,
     is_object_type,
     located_error,
 )
@@ -138,8 +139,10 @@ def abstract_of(
             return None
         if isinstance(value, Exception):
             raise value
-        info = execution.info(field, path)
-        name = (kind.resolve_type or execution.type_resolver)(value, info, kind)
+        resolve = kind.resolve_type or execution.type_resolver
+        name = value.get("__typename") if type(value) is dict else None
+        if type(name) is not str or resolve is not default_type_resolver:
+            name = resolve(value, execution.info(field, path), kind)
         if type(name) is str and name in known:
             return known[name](execution, value, path)
         if execution.is_awaitable(name):
