@@ -237,22 +237,22 @@ class Lists:
         add, nullable = answer.append, item.nullable
         assert selection is not None  # noqa: S101 — for mypy: it is called for no other
         for value in items:
-            kind, mark = type(value), len(pending)
+            mark = len(pending)
             try:
-                if kind in ATTRIBUTES:
+                if type(value) in ATTRIBUTES:
                     done = selection.by_attribute(execution, value, here)
-                elif kind is dict:
+                elif type(value) is dict:
                     done = selection.by_key(execution, value, here)
                 else:
                     done = item.settle(execution, value, here)
             except Exception as error:  # noqa: BLE001 — whatever it is, it is this item's
                 execution.abandon(mark)
                 done = item.fail(execution, error, here)
-            else:
-                if nullable and len(pending) > mark:
+            if len(pending) > mark:
+                if nullable:
                     done = execution.enclose(item, done, here, mark)
-            if type(done) is Pending:
-                done.container, done.key = answer, len(answer)
+                if type(done) is Pending:
+                    done.container, done.key = answer, len(answer)
             add(done)
 
     async def _complete_later(
