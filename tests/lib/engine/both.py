@@ -137,7 +137,7 @@ def schema() -> GraphQLSchema:
     return made
 
 
-def _type_of(value: object, info: GraphQLResolveInfo[Any], _kind: object) -> object:
+def _type_of(value: object, info: GraphQLResolveInfo[Any], _kind: object) -> Value:
     found = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", "Book")
     return found(info) if callable(found) else found
 
@@ -186,6 +186,11 @@ async def said(
     given = options.pop("schema", SCHEMA)
     result = execute(given, document, root(did), variable_values=variables, **options)
     return Said.of(result if isinstance(result, ExecutionResult) else await result, did)
+
+
+def returning(name: str, value: Callable[[], object]) -> Root:
+    """Return what makes a root value with one field, anew each time."""
+    return lambda _: {name: value()}
 
 
 def later(value: object, turns: int = 0) -> Callable[..., Awaitable[object]]:

@@ -1,7 +1,8 @@
 """CompiledExecutor as graphql-core and Strawberry take it, and what it leaves to them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -53,13 +54,18 @@ def test_synchronous_operation_needs_no_event_loop(planned: list[str]) -> None:
 
 
 def test_coroutine_is_not_awaited_where_everything_is_synchronous(planned: list[str]) -> None:
-    async def text(_info: object) -> str:
-        return "t"
+    begun: list[Coroutine[Any, Any, None]] = []
+
+    def text(_info: object) -> object:
+        begun.append(asyncio.sleep(0))
+        return begun[-1]
 
     results = [
-        execute_sync(SCHEMA, parse("{ text }"), {"text": text}, **options)
-        for options in ({}, {"executor_class": CompiledExecutor})
+        execute_sync(SCHEMA, parse("{ text }"), {"text": text}, executor_class=kind)
+        for kind in (None, CompiledExecutor)
     ]
+    for each in begun:
+        each.close()
     first, second = [result.errors or () for result in results]
     assert [e.message.partition(" at 0x")[0] for e in first] == [
         e.message.partition(" at 0x")[0] for e in second
@@ -70,11 +76,12 @@ def test_coroutine_is_not_awaited_where_everything_is_synchronous(planned: list[
 def test_hooks_and_predicates_of_the_caller_are_graphql_cores(planned: list[str]) -> None:
     done: list[object] = []
     document, root = parse("{ text }"), {"text": "t"}
-    for options in (
+    given: list[dict[str, Any]] = [
         {"hooks": ExecutionHooks(async_work_finished=done.append)},
-        {"is_awaitable": lambda value: is_awaitable(value)},
+        {"is_awaitable": partial(is_awaitable)},
         {"abort_signal": AbortController().signal},
-    ):
+    ]
+    for options in given:
         assert execute(SCHEMA, document, root, executor_class=CompiledExecutor, **options) == (
             {"text": "t"},
             None,
@@ -138,7 +145,7 @@ def test_document_that_spreads_fragments_in_fragments_is_planned_once_for_each_f
     assert executor._operations.size < 1_000  # noqa: SLF001 — of which two to the sixtieth are left out
 
 
-async def load(keys: list[str], seen: list[list[str]]) -> list[list[dict[str, object]]]:
+async def load(seen: list[list[str]], keys: list[str]) -> list[list[dict[str, object]]]:
     """Note a batch, and return two books for each key."""
     seen.append(list(keys))
     await asyncio.sleep(0)
@@ -161,10 +168,10 @@ async def test_loaders_see_whole_levels(nullable: str) -> None:
     root = {"books": [{"title": "a"}, {"title": "b"}]}
     for _ in range(3):
         answers = []
-        for options in ({}, {"executor_class": CompiledExecutor}):
+        for kind in (None, CompiledExecutor):
             seen: list[list[str]] = []
-            loader = DataLoader(lambda keys, seen=seen: load(keys, seen))
-            result = execute(schema, document, root, loader, **options)
+            loader = DataLoader(load_fn=partial(load, seen))
+            result = execute(schema, document, root, loader, executor_class=kind)
             assert not isinstance(result, ExecutionResult)
             answers.append((await result, seen))
         assert answers[0][0] == answers[1][0]
@@ -269,8 +276,8 @@ QUERY: Final = """query Q($n: Int = 2) {
 async def test_strawberry_answers_alike(extensions: list[type[SchemaExtension]]) -> None:
     config = strawberry.schema.config.StrawberryConfig(info_class=Info)
     schemas = [
-        strawberry.Schema(Query, extensions=extensions, config=config, **options)
-        for options in ({}, {"execution_context_class": CompiledExecutor})
+        strawberry.Schema(Query, extensions=extensions, config=config, execution_context_class=kind)
+        for kind in (None, CompiledExecutor)
     ]
     Counting.fields.clear()
     for query in (QUERY, "{ missing { number } }", "{ missing { word double } }"):
