@@ -283,7 +283,9 @@ class Unwrapped(NamedTuple):
 
     def call(self, source: Value, info: Value, **arguments: Value) -> Value:
         """Return what the function returns."""
-        if any(value is not None and name not in self.plain for name, value in arguments.items()):
+        if arguments and any(
+            value is not None and name not in self.plain for name, value in arguments.items()
+        ):
             return self.otherwise(source, info, **arguments)
         named = {self.names[name]: value for name, value in arguments.items()}
         named[self.info_name] = self.info_class(info, self.field)
@@ -291,7 +293,9 @@ class Unwrapped(NamedTuple):
 
     async def call_if_checked(self, source: Value, info: Value, **arguments: Value) -> Value:
         """Return what the function returns, once all checks agree."""
-        if all(value is None or name in self.plain for name, value in arguments.items()):
+        if not arguments or all(
+            value is None or name in self.plain for name, value in arguments.items()
+        ):
             ours = self.info_class(info, self.field)
             named = {self.names[name]: value for name, value in arguments.items()}
             for check in self.checks:

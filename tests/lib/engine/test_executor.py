@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
+from enum import StrEnum
 from functools import partial
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from graphql.execution import experimental_execute_incrementally
 from graphql.pyutils import AbortController, is_awaitable
 from strawberry.dataloader import DataLoader
 from strawberry.extensions import FieldExtension, SchemaExtension
+from strawberry.permission import BasePermission, PermissionExtension
 
 from gql_app.lib.engine import CompiledExecutor, executor
 from gql_app.lib.engine.planning import PlannedOperation
@@ -205,6 +207,31 @@ class Info(strawberry.Info[Any, Any]):
     """An info of one's own."""
 
 
+@strawberry.enum
+class Shade(StrEnum):
+    """How dark something is."""
+
+    DARK = "dark"
+    LIGHT = "light"
+
+
+@strawberry.input
+class Spot:
+    """A place on a page."""
+
+    line: int
+
+
+class Odd(BasePermission):
+    """Refuses what has an even line."""
+
+    message = "even"
+
+    def has_permission(self, _source: object, _info: object, **given: Any) -> bool:  # type: ignore[override]  # noqa: ANN401 — Strawberry's
+        """Return whether the line is odd."""
+        return bool(given["spot"].line % 2) if given.get("spot") else True
+
+
 @strawberry.type
 class Page:
     """A page."""
@@ -226,6 +253,31 @@ class Page:
     def kind(self, info: Info, times: int = 1) -> str:
         """Return the class of what resolvers are given, and the variables."""
         return f"{type(info).__name__ * times} {sorted(info.variable_values)} {info.path.key}"
+
+    @strawberry.field
+    def told(
+        self,
+        word: str,
+        info: Info,
+        key: strawberry.ID | None = None,
+        shade: Shade = Shade.DARK,
+        spot: Spot | None = None,
+        ids: list[int] | None = None,
+    ) -> str:
+        """Return what Python is given."""
+        return f"{word} {key!r} {shade!r} {spot} {ids} {info.field_name}"
+
+    @strawberry.field
+    def perhaps(self, info: Info, word: strawberry.Maybe[str | None]) -> str:
+        """Return what Python is given."""
+        return f"{word} {info.field_name}"
+
+    @strawberry.field(extensions=[PermissionExtension(permissions=[Odd()])])
+    async def checked(
+        self, info: Info, spot: Spot | None = None, shade: Shade | None = None
+    ) -> str:
+        """Return what Python is given."""
+        return f"{spot} {shade!r} {info.field_name}"
 
     @strawberry.field(extensions=[Loud()])
     def loud(self) -> str:
@@ -272,6 +324,22 @@ QUERY: Final = """query Q($n: Int = 2) {
 }"""
 
 
+GIVEN: Final = [
+    f"{{ pages {{ {field} }} }}"
+    for field in (
+        'told(word: "a")',
+        'told(word: "a", key: 7, shade: LIGHT)',
+        'told(word: "a", spot: {line: 1}, ids: [1, 2])',
+        'told(word: "a", key: null, spot: null, ids: null)',
+        'told(word: "a", ids: 3)',
+        'perhaps perhaps2: perhaps(word: null) perhaps3: perhaps(word: "a")',
+        "checked",
+        "checked(spot: {line: 1}, shade: LIGHT)",
+        "checked(spot: {line: 2})",
+    )
+]
+
+
 @pytest.mark.parametrize("extensions", [[], [Counting]])
 async def test_strawberry_answers_alike(extensions: list[type[SchemaExtension]]) -> None:
     config = strawberry.schema.config.StrawberryConfig(info_class=Info)
@@ -280,7 +348,7 @@ async def test_strawberry_answers_alike(extensions: list[type[SchemaExtension]])
         for kind in (None, CompiledExecutor)
     ]
     Counting.fields.clear()
-    for query in (QUERY, "{ missing { number } }", "{ missing { word double } }"):
+    for query in (QUERY, *GIVEN, "{ missing { number } }", "{ missing { word double } }"):
         theirs, ours = [
             await schema.execute(query, operation_extensions={"x": 1}) for schema in schemas
         ]
