@@ -26,8 +26,9 @@ class CompiledExecutor(IncrementalExecutor):
     """Executes operations as graphql-core does, several times as fast.
 
     It is an `executor_class` of graphql-core's `execute`, and Strawberry's
-    `execution_context_class`. graphql-core itself runs what has execution hooks, or a predicate of
-    the caller's for what is awaitable, and subscriptions and incremental delivery.
+    `execution_context_class`. graphql-core itself runs what has execution hooks, an abort signal
+    or a predicate of the caller's for what is awaitable, subscriptions, and what is delivered
+    incrementally. A schema and a document must not be changed once they are executed.
     """
 
     awaitables: ClassVar[frozenset[Callable[[Any], bool]]] = frozenset(
