@@ -139,19 +139,16 @@ class Position:
         return None
 
 
-class Call:
+class Call(NamedTuple):
     """How a field's resolver is called, the same for all objects of one execution."""
 
-    __slots__ = ("after", "arguments", "before", "info", "resolve")
-
-    def __init__(
-        self, resolve: Callable[..., Value], info: GraphQLResolveInfo[Any], arguments: Value
-    ) -> None:
-        self.resolve = resolve
-        self.info = type(info)
-        self.before, self.after = info[:4], info[5:]
-        self.arguments = arguments
-        """None where they are coerced anew for each call."""
+    resolve: Callable[..., Value]
+    info_class: type
+    before: tuple[Value, ...]
+    """What its info has before the path."""
+    after: tuple[Value, ...]
+    arguments: dict[str, Value] | None
+    """None where they are coerced anew for each call."""
 
 
 class Field(Position):
@@ -228,11 +225,11 @@ class Field(Position):
                 resolve, info, arguments = self._prepare(execution, here)
                 value = resolve(source, info, **arguments)
             else:
-                arguments = call.arguments
+                resolve, info_class, before, after, arguments = call
                 if arguments is None:
                     arguments = self._coerced(execution)
-                info = _new(call.info, (*call.before, here, *call.after))
-                value = call.resolve(source, info, **arguments)
+                info = _new(info_class, (*before, here, *after))
+                value = resolve(source, info, **arguments)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
             return self.fail(execution, error, here)
         return value if type(value) is self.exact else self.settle(execution, value, here)
@@ -252,7 +249,7 @@ class Field(Position):
                 execution.arguments[self] = arguments
         if path.prev is not None:
             again = execution.arguments.get(self)
-            execution.calls[self] = Call(resolve, info, again)
+            execution.calls[self] = Call(resolve, type(info), info[:4], info[5:], again)
         return resolve, info, arguments
 
     def _coerced(self, execution: Execution) -> dict[str, Value]:
