@@ -1,176 +1,296 @@
-"""Value completion (GraphQL section 6.4.3): how each field's values become JSON.
+"""Completion: how each type's values become JSON (GraphQL section 6.4.3)."""
 
-Rows that come straight from the database become JSON without an object or a call for each.
-"""
-
-import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Final
 
 from graphql import (
-    FieldNode,
+    GraphQLAbstractType,
+    GraphQLBoolean,
     GraphQLError,
+    GraphQLID,
     GraphQLLeafType,
-    GraphQLOutputType,
-    ResponsePath,
+    GraphQLObjectType,
+    GraphQLString,
     Undefined,
-    get_named_type,
+    default_type_resolver,
+    is_object_type,
+    located_error,
 )
+from graphql.pyutils import inspect, is_iterable
 
-from gql_app.lib.engine.compiled import Complete, Execution, SelectedField, Value
+from gql_app.lib.engine.execution import (
+    Complete,
+    Execution,
+    Later,
+    Path,
+    Pending,
+    Value,
+    fill,
+    keys_of,
+    real_path,
+)
+from gql_app.lib.engine.fields import (
+    ATTRIBUTES,
+    PLAIN,
+    Field,
+    LazyRows,
+    Position,
+    Selection,
+    is_awaited,
+)
+from gql_app.lib.engine.waiting import settle
 
-T = TypeVar("T")
-Row = Sequence[Any]
-"""The values of one row, in the order of its columns."""
-_JSON_TYPES: Final = {"String": str, "ID": str, "Boolean": bool}
-"""Types of which a value is JSON already, if it is of this very Python type."""
-_NO_LISTS: Final = (str, bytes, bytearray, memoryview, Mapping)
-"""What is iterable, and yet no list (GraphQL section 3.11)."""
-_COLUMN_TYPES: Final = frozenset({"String", "ID", "Boolean", "DateTime"})
-"""Types whose values are read from the database as JSON has them."""
-MAX_CACHED_COLUMNS: Final = 8
-"""Kinds of rows for which a list's function is kept: an application reads one or two."""
-
-
-class LazyRows(Iterable[T]):
-    """A list of GraphQL objects that are built only when they are looked at.
-
-    To graphql-core it is a list. The compiled path writes the answer of the rows themselves,
-    and builds no object at all.
-    """
-
-    def __init__(
-        self, columns: Sequence[str], values: Sequence[Row], build: Callable[[Row], T]
-    ) -> None:
-        self.columns: Final = columns
-        """Python's names of the fields that were read; no others of an object are looked at."""
-        self.values: Final = values
-        self._build = build
-
-    def __iter__(self) -> Iterator[T]:
-        """Return the objects, each built when its turn comes."""
-        return map(self._build, self.values)
+EXACT: Final[dict[Callable[[Value], Value], type]] = {
+    GraphQLString.coerce_output_value: str,
+    GraphQLID.coerce_output_value: str,
+    GraphQLBoolean.coerce_output_value: bool,
+}
+"""Types whose values are returned as they are, by what coerces them."""
 
 
-@dataclass(slots=True, eq=False)
-class AttributeField(SelectedField):
-    """A field whose value is an attribute of its object."""
-
-    attribute: str | None
-    """None for __typename."""
-
-    def read(self, execution: Execution, source: Value, parent_path: ResponsePath) -> Value:
-        """Return the attribute, completed; null where that fails, if it may be null."""
-        path = ResponsePath(parent_path, self.response_name, self.parent.name)
-        try:
-            value = getattr(source, self.attribute) if self.attribute else self.parent.name
-            return self.complete(execution, value, path)
-        except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
-            return execution.fail(error, self.nodes, self.definition.type, path)
+def is_null(value: Value) -> bool:
+    """Return whether a resolver's value is null; an exception that it returned is raised."""
+    if isinstance(value, Exception):
+        raise value
+    return value is None or value is Undefined
 
 
-def leaf(kind: GraphQLLeafType) -> Complete:
-    """Return what completes scalars and enums."""
-    json_type = _JSON_TYPES.get(kind.name)
+class Leaf:
+    """Completes scalars and enums."""
 
-    def complete(_execution: Execution, value: Value, _path: ResponsePath) -> Value:
-        if type(value) is json_type or value is None:
-            return value
-        coerced = kind.coerce_output_value(value)
+    def __init__(self, kind: GraphQLLeafType) -> None:
+        self._kind = kind
+        self._coerce: Callable[[Value], Value] = kind.coerce_output_value
+        self.exact = EXACT.get(self._coerce)
+
+    def complete(self, execution: Execution, value: Value, _path: Path) -> Value:
+        """Return a value as its type has it."""
+        if value is None or is_null(value):
+            return None
+        coerced = self._coerce(value)
         if coerced is None or coerced is Undefined:
-            message = f"{kind.name} makes null of {value!r}."
+            message = (
+                f"Expected `{inspect(self._kind)}.coerce_output_value({inspect(value)})`"
+                f" to return non-nullable value, returned: {inspect(coerced)}"
+            )
             raise TypeError(message)
+        if type(coerced) not in PLAIN and is_awaited(execution, coerced):
+            return Later(coerced)
         return coerced
 
-    return complete
 
+class Objects:
+    """Completes objects of one type."""
 
-def non_null(inner: Complete, name: str) -> Complete:
-    """Return what completes a value that may not be null, of a field of this name."""
+    def __init__(self, selection: Selection, field: Field) -> None:
+        self._kind = selection.kind
+        self._selection = selection
+        self._run = selection.run
+        self._field = field
 
-    def complete(execution: Execution, value: Value, path: ResponsePath) -> Value:
-        completed = inner(execution, value, path)
-        if completed is None:
-            message = f"Cannot return null for non-nullable field {name}."
-            raise TypeError(message)
-        return completed
-
-    return complete
-
-
-def list_of(
-    inner: Complete,
-    item: GraphQLOutputType,
-    nodes: list[FieldNode],
-    fields: Sequence[AttributeField],
-) -> Complete:
-    """Return what completes lists of items, of which these fields are selected."""
-    writer = lru_cache(MAX_CACHED_COLUMNS)(partial(_row_writer, fields))
-
-    def complete_item(execution: Execution, value: Value, path: ResponsePath) -> Value:
-        try:
-            return inner(execution, value, path)
-        except Exception as error:  # noqa: BLE001 — whatever it is, it is this item's
-            return execution.fail(error, nodes, item, path)
-
-    def complete(execution: Execution, values: Value, path: ResponsePath) -> Value:
-        if values is None:
+    def complete(self, execution: Execution, value: Value, path: Path) -> Value:
+        """Return the answer of an object, if it is of its type."""
+        if self._kind.is_type_of is None and type(value) in ATTRIBUTES:
+            return self._selection.by_attribute(execution, value, path)
+        if value is None or (type(value) not in PLAIN and is_null(value)):
             return None
-        if type(values) is LazyRows and (write := writer(values.columns)):
-            return write(values.values)
-        if not isinstance(values, Iterable) or isinstance(values, _NO_LISTS):
-            name = f"{path.typename}.{nodes[0].name.value}"
-            message = f"Expected Iterable, but did not find one for field '{name}'."
-            raise GraphQLError(message)
-        return [
-            complete_item(execution, value, path.add_key(index))
-            for index, value in enumerate(values)
-        ]
+        if self._kind.is_type_of is None:
+            return self._run(execution, value, path)
+        is_of = self._kind.is_type_of(value, execution.info(self._field, path))
+        if type(is_of) is not bool and execution.is_awaitable(is_of):
+            return Later(self._complete_later(execution, is_of, value, real_path(path)))
+        return self._complete_if(execution, is_of, value, path)
 
-    return complete
+    async def _complete_later(
+        self, execution: Execution, is_of: Awaitable[bool], value: Value, path: Path
+    ) -> Value:
+        complete = self._run if await is_of else self._complete_none
+        return await complete_later(execution, complete, value, path)
 
+    def _complete_if(self, execution: Execution, is_of: Value, value: Value, path: Path) -> Value:
+        complete = self._run if is_of else self._complete_none
+        return complete(execution, value, path)
 
-def object_of(fields: Sequence[AttributeField]) -> Complete:
-    """Return what completes objects of which these fields are selected."""
-
-    def complete(execution: Execution, source: Value, path: ResponsePath) -> Value:
-        return source and {
-            each.response_name: each.read(execution, source, path) for each in fields
-        }
-
-    return complete
+    def _complete_none(self, _execution: Execution, value: Value, _path: Path) -> Value:
+        message = f"Expected value of type '{self._kind}' but got: {inspect(value)}."
+        raise GraphQLError(message, self._field.nodes)
 
 
-def _row_writer(
-    fields: Sequence[AttributeField], columns: Sequence[str]
-) -> Callable[[Sequence[Row]], list[Value]] | None:
-    """Return `lambda rows: [{"id": c0, "name": c1} for c0, c1 in rows]` for rows of columns.
+class Abstract:
+    """Completes values of an interface or a union, once their types are known."""
 
-    There is none unless each field is a column that was read. Nothing else that Python has is
-    as fast: without it a page of 50 takes 2.7 times as long, and one of 500 seven times. Keys go
-    into it as constants, not as text.
-    """
-    types = {get_named_type(each.definition.type).name for each in fields}
-    read = {each.attribute for each in fields if each.attribute}
-    if not (fields and types <= _COLUMN_TYPES and read <= set(columns)):
-        return None
-    names = [f"c{index}" for index in range(len(columns))]
-    values: list[ast.expr] = [
-        ast.Name(names[columns.index(each.attribute)], ast.Load())
-        if each.attribute
-        else ast.Constant(each.parent.name)
-        for each in fields
-    ]
-    row = ast.Tuple([ast.Name(name, ast.Store()) for name in names], ast.Store())
-    objects = ast.ListComp(
-        ast.Dict([ast.Constant(each.response_name) for each in fields], values),
-        [ast.comprehension(row, ast.Name("rows", ast.Load()), [], 0)],
-    )
-    only = ast.arguments([], [ast.arg("rows")], None, [], [], None, [])
-    tree = ast.fix_missing_locations(ast.Expression(ast.Lambda(only, objects)))
-    function: Callable[[Sequence[Row]], list[Value]] = eval(  # noqa: S307 — of the tree above
-        compile(tree, "<rows>", "eval"), {}
-    )
-    return function
+    def __init__(
+        self,
+        kind: GraphQLAbstractType,
+        field: Field,
+        objects: Callable[[GraphQLObjectType], Objects],
+    ) -> None:
+        self._kind = kind
+        self._field = field
+        self._objects = objects
+        self._known: dict[str, Complete] = {}
+
+    def complete(self, execution: Execution, value: Value, path: Path) -> Value:
+        """Return the answer of an object of any of the types."""
+        if value is None or is_null(value):
+            return None
+        resolve = self._kind.resolve_type or execution.type_resolver
+        name = value.get("__typename") if type(value) is dict else None
+        if type(name) is not str or resolve is not default_type_resolver:
+            name = resolve(value, execution.info(self._field, path), self._kind)
+        if type(name) is str and name in self._known:
+            return self._known[name](execution, value, path)
+        if execution.is_awaitable(name):
+            return Later(self._complete_later(execution, name, value, real_path(path)))
+        return self._of(execution, name, value)(execution, value, path)
+
+    async def _complete_later(
+        self, execution: Execution, name: Awaitable[str | None], value: Value, path: Path
+    ) -> Value:
+        complete = self._of(execution, await name, value)
+        return await complete_later(execution, complete, value, path)
+
+    def _of(self, execution: Execution, name: object, value: Value) -> Complete:
+        """Return what completes objects of the type of a name. Raises GraphQLError."""
+        kind, schema, message = self._kind, execution.schema, ""
+        field = self._field.label
+        found = schema.get_type(name) if isinstance(name, str) else None
+        must = f"Abstract type '{kind}' must resolve to an Object type at runtime for field "
+        if name is None:
+            message = (
+                f"{must}'{field}'. Either the '{kind}' type should provide a 'resolve_type' "
+                "function or each possible type should provide an 'is_type_of' function."
+            )
+        elif not isinstance(name, str):
+            message = (
+                f"{must}'{field}' with value {inspect(value)}, received '{inspect(name)}', "
+                "which is not a valid Object type name."
+            )
+        elif found is None:
+            message = (
+                f"Abstract type '{kind}' was resolved to a type '{name}' "
+                "that does not exist inside the schema."
+            )
+        elif not is_object_type(found):
+            message = f"Abstract type '{kind}' was resolved to a non-object type '{name}'."
+        elif not schema.is_sub_type(kind, found):
+            message = f"Runtime Object type '{found}' is not a possible type for '{kind}'."
+        else:
+            complete = self._known[name] = self._objects(found).complete
+            return complete
+        raise GraphQLError(message, self._field.nodes)
+
+
+class Lists:
+    """Completes lists; `selection` is that of items which are objects of their type for sure."""
+
+    def __init__(self, item: Position, selection: Selection | None, field: Field) -> None:
+        self._item = item
+        self._selection = selection
+        self._field = field
+
+    def complete(self, execution: Execution, values: Value, path: Path) -> Value:
+        """Return the answer of a list."""
+        if type(values) is not list:
+            if values is None or is_null(values):
+                return None
+            if type(values) is LazyRows and self._selection:
+                written = self._selection.write(execution, values)
+                if written is not None:
+                    return written
+            if execution.is_async_iterable(values):
+                return Later(self._complete_later(execution, values, real_path(path)))
+            if not is_iterable(values):
+                message = (
+                    f"Expected Iterable, but did not find one for field '{self._field.label}'."
+                )
+                raise GraphQLError(message)
+        answer: list[Value] = []
+        items = iter(values)
+        add = self._add_objects if self._selection else self._add_values
+        try:
+            add(execution, items, answer, (path, answer, None))
+        except Exception:
+            with suppress(Exception):  # as graphql-core does: what is left may raise, too
+                settle([each for each in items if execution.is_awaitable(each)])
+            raise
+        return answer
+
+    def _add_values(
+        self, execution: Execution, items: Iterable[Value], answer: list[Value], here: Path
+    ) -> None:
+        settle_item, exact = self._item.settle, self._item.exact
+        for value in items:
+            if type(value) is exact:
+                answer.append(value)
+                continue
+            done = settle_item(execution, value, here)
+            if type(done) is Pending:
+                done.container, done.key = answer, len(answer)
+            answer.append(done)
+
+    def _add_objects(
+        self, execution: Execution, items: Iterator[Value], answer: list[Value], here: Path
+    ) -> None:
+        selection, item, pending = self._selection, self._item, execution.pending
+        add, nullable = answer.append, item.nullable
+        assert selection is not None  # noqa: S101 — for mypy: it is called for no other
+        for value in items:
+            mark = len(pending)
+            try:
+                if type(value) in ATTRIBUTES:
+                    done = selection.by_attribute(execution, value, here)
+                elif type(value) is dict:
+                    done = selection.by_key(execution, value, here)
+                else:
+                    done = item.settle(execution, value, here)
+            except Exception as error:  # noqa: BLE001 — whatever it is, it is this item's
+                execution.abandon(mark)
+                done = item.fail(execution, error, here)
+            if len(pending) > mark:
+                if nullable:
+                    done = execution.enclose(item, done, here, mark)
+                if type(done) is Pending:
+                    done.container, done.key = answer, len(answer)
+            add(done)
+
+    async def _complete_later(
+        self, execution: Execution, values: AsyncIterable[Value], path: Path
+    ) -> list[Value]:
+        items = aiter(values)
+        answer: list[Value] = []
+        waiting: list[Pending] = []
+        try:
+            while True:
+                try:
+                    value = await anext(items)
+                except StopAsyncIteration:
+                    break
+                except Exception as error:
+                    raise located_error(error, self._item.nodes, keys_of(path)) from error
+                self._add_values(execution, (value,), answer, (path, answer, None))
+                waiting += execution.taken()
+        except Exception:
+            waiting += execution.taken()
+            with suppress(Exception):
+                await items.aclose()  # type: ignore[attr-defined]  # if it has one
+            settle([each.fill() for each in waiting])
+            raise
+        await fill(waiting)
+        return answer
+
+
+async def complete_later(
+    execution: Execution, complete: Complete, value: Value, path: Path
+) -> Value:
+    """Complete a value, and wait for all that it begins."""
+    try:
+        done = complete(execution, value, path)
+    except Exception:
+        execution.abandon(0)
+        raise
+    if type(done) is Later:
+        return await done.awaitable
+    await fill(execution.taken())
+    return done

@@ -1,0 +1,73 @@
+"""Generated functions: what a client sends goes into them as constants, never as code."""
+
+from types import SimpleNamespace
+from typing import Final
+
+import pytest
+from graphql import (
+    FieldNode,
+    GraphQLField,
+    GraphQLInt,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLString,
+    NameNode,
+)
+
+from gql_app.lib.engine.completion import Leaf
+from gql_app.lib.engine.fields import Field
+from gql_app.lib.engine.generated import object_function, row_writer
+
+HOSTILE: Final = (
+    '"',
+    "'}; raise SystemExit",
+    "N0",
+    "source",
+    "{source}",
+    "\\",
+    "\n x",
+    "a\0b",
+    "é",
+)
+"""Names that the parser refuses, and that a function is made of all the same."""
+KIND: Final = GraphQLObjectType("Book", {"title": GraphQLField(GraphQLString)})
+
+NODES: Final = [FieldNode(name=NameNode(value="title"))]
+
+
+def field(name: str, attribute: str, *, strict: bool = False) -> Field:
+    """Return a text that is an attribute."""
+    made = Field(name, NODES, KIND.fields["title"], KIND)
+    leaf = Leaf(GraphQLString)
+    made.complete, made.exact, made.nullable = leaf.complete, leaf.exact, True
+    made.attribute, made.strict, made.run = attribute, strict, made.read
+    return made
+
+
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("attribute", ["title", "class", "not an identifier", "execution", "__x"])
+def test_whatever_a_field_is_called_is_a_constant(attribute: str, *, strict: bool) -> None:
+    fields = [field(name, attribute, strict=strict) for name in HOSTILE]
+    source = {attribute: "text"}
+    run = object_function(fields, keyed=False)
+    assert run(None, SimpleNamespace(**source), None) == dict.fromkeys(HOSTILE, "text")  # type: ignore[arg-type]
+    if not strict:
+        keyed = object_function(fields, keyed=True)
+        assert keyed(None, source, None) == dict.fromkeys(HOSTILE, "text")  # type: ignore[arg-type]
+
+
+def test_whatever_a_column_is_called_is_a_constant() -> None:
+    fields = [field(name, "title") for name in HOSTILE]
+    write = row_writer(fields, ["id", "title"])
+    assert write is not None
+    assert write([(1, "a"), (2, "b")]) == [dict.fromkeys(HOSTILE, text) for text in ("a", "b")]
+
+
+def test_rows_are_written_only_of_columns_that_were_read_as_json_has_them() -> None:
+    assert row_writer([], ["title"]) is None
+    assert row_writer([field("a", "title")], ["id"]) is None
+    number = Field("n", NODES, GraphQLField(GraphQLNonNull(GraphQLInt)), KIND)
+    number.attribute, number.run = "title", number.read
+    assert row_writer([number], ["title"]) is None
+    number.run = number.call
+    assert row_writer([field("a", "title"), number], ["title"]) is None
