@@ -9,7 +9,7 @@ from graphql.pyutils import snake_to_camel
 
 from gql_app.accounts import audit
 from gql_app.accounts.records import AuditRecord
-from gql_app.lib.engine import PageInfo
+from gql_app.lib.engine import CURSORS, PageInfo
 from gql_app.lib.ids import parse_id
 from gql_app.lib.pagination import Window
 from gql_app.schema.context import Info
@@ -96,7 +96,7 @@ class AuditQuery:
         page = await listing.page(info.context.db, window, AuditRecord._fields)
         return AuditEventConnection(
             nodes=[AuditEvent.of(AuditRecord._make(row)) for row in page.rows],
-            page_info=PageInfo.of(page),
+            page_info=PageInfo(**page.info(CURSORS)),
         )
 
 

@@ -134,7 +134,7 @@ class CustomerConnection:
         return cls(
             nodes=LazyRows(page.columns, page.rows, node),  # type: ignore[arg-type]  # it passes for a list
             edges=LazyRows(page.columns, page.rows, edge),  # type: ignore[arg-type]  # as above
-            page_info=PageInfo.of(page, cursors),
+            page_info=PageInfo(**page.info(cursors)),
             total_count=count,
         )
 

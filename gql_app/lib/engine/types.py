@@ -1,16 +1,14 @@
 """GraphQL types that any schema may use: moments, and how a list is paged through."""
 
 import re
-from collections.abc import Container
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final, Self
+from typing import Final
 
 import strawberry
 
 from gql_app.lib.clock import rfc3339
 from gql_app.lib.engine.engine import UnreadableValue
-from gql_app.lib.pagination import Page
 
 CURSORS: Final = frozenset({"cursor", "start_cursor", "end_cursor"})
 """Fields of an edge and of PageInfo for which a page is read with its keys."""
@@ -60,14 +58,3 @@ class PageInfo:
     )
     start_cursor: str | None = strawberry.field(description="Send it as before to page back.")
     end_cursor: str | None = strawberry.field(description="Send it as after to page forward.")
-
-    @classmethod
-    def of(cls, page: Page, cursors: Container[str] = CURSORS) -> Self:
-        """Return where a page stands in its list, with the cursors that are asked for."""
-        rows = page.rows
-        return cls(
-            has_next_page=page.has_next,
-            has_previous_page=page.has_previous,
-            start_cursor=page.cursor(rows[0]) if rows and "start_cursor" in cursors else None,
-            end_cursor=page.cursor(rows[-1]) if rows and "end_cursor" in cursors else None,
-        )

@@ -6,7 +6,7 @@ It follows the GraphQL Cursor Connections Specification, save that `hasNextPage`
 
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -113,6 +113,19 @@ class Page(NamedTuple):
         """Return the cursor of a row, in a page whose keys were read."""
         columns, keys = self.columns, self.listing.key_types
         return self.listing.cursor([row[columns.index(key)] for key in keys])
+
+    def info(self, cursors: Container[str]) -> dict[str, Any]:
+        """Return the fields of PageInfo (Relay's connections), with the cursors that are asked for.
+
+        Those are named start_cursor and end_cursor; any other is null, as are those of no rows.
+        """
+        rows = self.rows
+        return {
+            "has_next_page": self.has_next,
+            "has_previous_page": self.has_previous,
+            "start_cursor": self.cursor(rows[0]) if rows and "start_cursor" in cursors else None,
+            "end_cursor": self.cursor(rows[-1]) if rows and "end_cursor" in cursors else None,
+        }
 
 
 class Listing:
