@@ -137,12 +137,7 @@ def _proving(query: Query[T], fields: tuple[str, ...]) -> Query[Sequence[Any]]:
         select(true())
         .select_from(SessionRow)
         .join(CustomerRow, SessionRow.customer_id == CustomerRow.id)
-        .where(
-            *expected,
-            SessionRow.last_used_at > bindparam("bearer_lately"),
-            lives(bindparam("bearer_now")),
-            CustomerRow.is_active,
-        )
+        .where(*expected, *_IN_USE)
     )
     proof = exists(bearer.correlate(None))
     return Query(query.statement.where(proof).add_columns(proof.label("proof")), tuple)
@@ -203,6 +198,11 @@ ITS_SESSION: Final = and_(
     lives(bindparam("now")),
 )
 """The condition that a session lives and is its customer's: both are those of a token."""
+_IN_USE: Final = (
+    SessionRow.last_used_at > bindparam("bearer_lately"),
+    lives(bindparam("bearer_now")),
+    CustomerRow.is_active,
+)
 _SIGNED_IN: Final = Query(
     select(*CUSTOMER, *SESSION)
     .join(SessionRow, SessionRow.customer_id == CustomerRow.id)
