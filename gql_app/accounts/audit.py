@@ -130,14 +130,12 @@ async def record_each(
 
 def listing(*, customer_id: UUID | None, action: str | None) -> Listing:
     """Return the list of events, the newest first, of one customer and of one action if given."""
-    values: dict[str, object] = {}
     conditions: list[Condition] = []
     if customer_id is not None:
         conditions.append(_OF_CUSTOMER)
-        values["customer_id"] = customer_id
     if action is not None:
         conditions.append(_OF_ACTION if action in set(Action) else NOTHING)
-        values["action"] = action
+    values = {"customer_id": customer_id, "action": action}
     query = ListQuery(AuditRow, ("at",), descending=True, indexed=tuple(conditions))
     return Listing(query, values, identity=("audit", customer_id, action))
 

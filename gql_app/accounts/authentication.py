@@ -35,10 +35,10 @@ class History(NamedTuple):
     the subjects that failed.
     """
 
+    limits: PasswordLimits
+    """What the try counts against, now that it is clear whether the account knows the client."""
     times: Mapping[str, Sequence[float]]
     """When each subject failed."""
-    seen_at: datetime | None = None
-    """When the client was last noted as one of the account's."""
     oldest_sign_in: datetime | None = None
     """When the oldest of as many sign-ins was as are granted in an hour, if they are that many."""
     customer: CustomerRecord | None = None
@@ -66,7 +66,7 @@ async def check(
     past = await history_by_key(db, throttle, key, limits, origin.ip_address)
     customer = past.customer
     party = Party.of(origin.ip_address, customer.id if customer else key)
-    attempt = await _verify(hasher, throttle, limits, past, password, party)
+    attempt = await _verify(hasher, throttle, past, password, party)
     if customer is None or not attempt.proven or not customer.is_active:
         return replace(attempt, proven=False)
     throttle.check_oldest("sign-in by", past.oldest_sign_in)
@@ -89,7 +89,7 @@ async def prove(
     past = await history_by_key(db, throttle, key, limits, origin.ip_address)
     party = Party.of(origin.ip_address, customer.id)
     past = past._replace(customer=customer)
-    return await _verify(hasher, throttle, limits, past, password, party)
+    return await _verify(hasher, throttle, past, password, party)
 
 
 async def sign_in(
@@ -172,23 +172,18 @@ async def history_by_key(
     for _, _, seen_at, oldest_sign_in, *values in rows:
         customer = CustomerRecord._make(values) if any(values) else None
         if customer is None or canonical_email(customer.email) == key:
-            return History(times, seen_at, oldest_sign_in, customer)
-    return History(times)
+            limits = limits._replace(known=sessions.is_known_client(seen_at))
+            return History(limits, times, oldest_sign_in, customer)
+    return History(limits, times)
 
 
 async def _verify(
-    hasher: Passwords,
-    throttle: Throttle,
-    limits: PasswordLimits,
-    past: History,
-    password: str,
-    party: Party,
+    hasher: Passwords, throttle: Throttle, past: History, password: str, party: Party
 ) -> Attempt:
     """Return how a password came out. Raises TooManyAttempts, before any hashing."""
-    limits = limits._replace(known=sessions.is_known_client(past.seen_at))
-    throttle.check(limits.counting, past.times)
+    throttle.check(past.limits.counting, past.times)
     hashed = past.customer.password_hash if past.customer else None
-    return Attempt(limits, past.customer, await hasher.verify(password, hashed, party))
+    return Attempt(past.limits, past.customer, await hasher.verify(password, hashed, party))
 
 
 _OLDEST_SIGN_IN: Final = (
