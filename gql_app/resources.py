@@ -78,7 +78,14 @@ class Resources:
             caller_cache=CallerCache(),
             passwords=Passwords(threads=settings.password_threads, queue=settings.password_queue),
             metrics=metrics or new_metrics(),
-            lifetimes=_lifetimes(settings, keys),
+            lifetimes=Lifetimes(
+                pepper=keys.derive("refresh tokens"),
+                access=settings.access_token_ttl,
+                refresh=settings.refresh_token_ttl,
+                longest=settings.session_max_age,
+                grace=settings.refresh_grace_seconds,
+                retry=settings.refresh_retry_seconds,
+            ),
             throttle=throttle,
             mailer=ObservedMailer(sender, tracing.letter) if tracing else sender,
             outbox=Outbox(
@@ -100,17 +107,6 @@ class Resources:
         finally:
             opened.passwords.close()
             await database.close()
-
-
-def _lifetimes(settings: Settings, keys: KeyRing) -> Lifetimes:
-    return Lifetimes(
-        pepper=keys.derive("refresh tokens"),
-        access=settings.access_token_ttl,
-        refresh=settings.refresh_token_ttl,
-        longest=settings.session_max_age,
-        grace=settings.refresh_grace_seconds,
-        retry=settings.refresh_retry_seconds,
-    )
 
 
 def throttle_of(settings: Settings, keys: KeyRing) -> Throttle:

@@ -114,29 +114,28 @@ async def record(
     elif is_configured():  # a command has no log, and says itself what it did
         who = {"actor": origin.actor_id, "customer": customer_id, "client": origin.ip_address}
         db.after_commit(partial(_log.info, "Audit", action=action, **who))
-    await db.execute(_INSERT, **_event(action, origin, customer_id, fields, at or clock.now()))
+    event = {"id": new_id(), "at": at or clock.now(), "action": action, "fields": fields}
+    await db.execute(_INSERT, **event, customer_id=customer_id, **origin._asdict())
 
 
 async def record_each(
     db: Transaction, action: Action, origin: Origin, customer_ids: Iterable[UUID]
 ) -> None:
     """Record an event of each of many customers, of which the log has no line."""
-    now = clock.now()
-    events = [_event(action, origin, each, (), now) for each in customer_ids]
+    event = {"at": clock.now(), "action": action, "fields": (), **origin._asdict()}
+    events = [{**event, "id": new_id(), "customer_id": each} for each in customer_ids]
     if events:
         await db.execute_many(_INSERT, events)
 
 
 def listing(*, customer_id: UUID | None, action: str | None) -> Listing:
     """Return the list of events, the newest first, of one customer and of one action if given."""
-    values: dict[str, object] = {}
     conditions: list[Condition] = []
     if customer_id is not None:
         conditions.append(_OF_CUSTOMER)
-        values["customer_id"] = customer_id
     if action is not None:
         conditions.append(_OF_ACTION if action in set(Action) else NOTHING)
-        values["action"] = action
+    values = {"customer_id": customer_id, "action": action}
     query = ListQuery(AuditRow, ("at",), descending=True, indexed=tuple(conditions))
     return Listing(query, values, identity=("audit", customer_id, action))
 
@@ -252,25 +251,6 @@ class Guesses:
 async def _record_guesses(db: Transaction, guesses: Sequence[tuple[_Kind, Origin, int]]) -> None:
     for (action, _, customer_id), origin, number in guesses:
         await record(db, action, origin, customer_id=customer_id, times=number)
-
-
-def _event(
-    action: Action,
-    origin: Origin,
-    customer_id: UUID | None,
-    fields: Sequence[str],
-    at: datetime,
-) -> dict[str, object]:
-    return AuditRecord(
-        id=new_id(),
-        at=at,
-        action=action,
-        actor_id=origin.actor_id,
-        customer_id=customer_id,
-        fields=list(fields),
-        ip_address=origin.ip_address,
-        user_agent=origin.user_agent,
-    )._asdict()
 
 
 _INSERT: Final = Query(insert_row(AuditRow), tuple)

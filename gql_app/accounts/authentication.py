@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Integer, bindparam, select, true, update
 
@@ -19,7 +19,7 @@ from gql_app.lib.database import Query, Reader, Transaction, any_of
 from gql_app.lib.fair_queue import Party
 from gql_app.lib.network import client_of
 from gql_app.lib.text import canonical_email, email_key_of, mailbox_key
-from gql_app.lib.throttling import Limit, PasswordLimits
+from gql_app.lib.throttling import PasswordLimits
 from gql_app.security.passwords import Passwords
 
 WRONG: Final = Fault(
@@ -35,26 +35,13 @@ class History(NamedTuple):
     the subjects that failed.
     """
 
+    limits: PasswordLimits
+    """What the try counts against, now that it is clear whether the account knows the client."""
     times: Mapping[str, Sequence[float]]
     """When each subject failed."""
-    seen_at: datetime | None = None
-    """When the client was last noted as one of the account's."""
     oldest_sign_in: datetime | None = None
     """When the oldest of as many sign-ins was as are granted in an hour, if they are that many."""
     customer: CustomerRecord | None = None
-
-    @classmethod
-    def of(cls, rows: Sequence[Sequence[Any]], key: str | None) -> Self:
-        """Return what the rows of an answer say, of which there is one at least.
-
-        Its customer is whose address has the key, among those whom either key found.
-        """
-        times = {subject: times for subject, times, *_ in rows if subject}
-        for _, _, seen_at, oldest_sign_in, *values in rows:
-            customer = CustomerRecord._make(values) if any(values) else None
-            if customer is None or canonical_email(customer.email) == key:
-                return cls(times, seen_at, oldest_sign_in, customer)
-        return cls(times)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -64,14 +51,7 @@ class Attempt:
     limits: PasswordLimits
     customer: CustomerRecord | None
     proven: bool
-    known: bool = False
-    """Whether it comes from a client that is known to the account."""
     renewed_hash: str | None = None
-
-    @property
-    def counting(self) -> tuple[Limit, ...]:
-        """The limits that a failure counts against."""
-        return self.limits.counting(known=self.known)
 
 
 async def check(
@@ -86,7 +66,7 @@ async def check(
     past = await history_by_key(db, throttle, key, limits, origin.ip_address)
     customer = past.customer
     party = Party.of(origin.ip_address, customer.id if customer else key)
-    attempt = await _verify(hasher, throttle, limits, past, password, party)
+    attempt = await _verify(hasher, throttle, past, password, party)
     if customer is None or not attempt.proven or not customer.is_active:
         return replace(attempt, proven=False)
     throttle.check_oldest("sign-in by", past.oldest_sign_in)
@@ -109,7 +89,7 @@ async def prove(
     past = await history_by_key(db, throttle, key, limits, origin.ip_address)
     party = Party.of(origin.ip_address, customer.id)
     past = past._replace(customer=customer)
-    return await _verify(hasher, throttle, limits, past, password, party)
+    return await _verify(hasher, throttle, past, password, party)
 
 
 async def sign_in(
@@ -121,7 +101,7 @@ async def sign_in(
     Raises TooManyAttempts if others failed too often while this one was checked.
     """
     if attempt.customer is None or not attempt.proven:
-        reached = await throttle.count(db, *attempt.counting)
+        reached = await throttle.count(db, *attempt.limits.counting)
         whose = attempt.customer and attempt.customer.id
         await audit.record(db, Action.LOGIN_FAILED, origin, customer_id=whose)
         if reached:
@@ -129,7 +109,7 @@ async def sign_in(
         return None
     password_hash = attempt.customer.password_hash
     customer = await db.fetch_one(_HOLD, id=attempt.customer.id, password_hash=password_hash)
-    failed = await throttle.hold_room(db, attempt.limits, known=attempt.known)
+    failed = await throttle.hold_room(db, attempt.limits)
     if customer is None:
         return None
     await throttle.clear(db, *failed)
@@ -149,10 +129,10 @@ async def sign_in(
 async def settle(db: Transaction, throttle: Throttle, attempt: Attempt) -> None:
     """Count a failure, or forget them all after a success. Raises TooManyAttempts."""
     if attempt.proven:
-        failed = await throttle.hold_room(db, attempt.limits, known=attempt.known)
+        failed = await throttle.hold_room(db, attempt.limits)
         await throttle.clear(db, *failed)
     else:
-        await throttle.count(db, *attempt.counting)
+        await throttle.count(db, *attempt.limits.counting)
 
 
 async def unlock(db: Transaction, email: str, throttle: Throttle) -> bool:
@@ -173,7 +153,10 @@ def wrong_password(field: str) -> Fault:
 async def history_by_key(
     db: Reader, throttle: Throttle, key: str | None, limits: PasswordLimits, address: str | None
 ) -> History:
-    """Return what happened to an account by the key of its address, be there one or not."""
+    """Return what happened to an account by the key of its address, be there one or not.
+
+    Its customer is whose address has the key, among those whom either key found.
+    """
     now = clock.now()
     rows = await db.fetch_all(
         _HISTORY,
@@ -185,23 +168,22 @@ async def history_by_key(
         subjects=[limit.subject for limit in limits.all],
         client=client_of(address),
     )
-    return History.of(rows, key)
+    times = {subject: times for subject, times, *_ in rows if subject}
+    for _, _, seen_at, oldest_sign_in, *values in rows:
+        customer = CustomerRecord._make(values) if any(values) else None
+        if customer is None or canonical_email(customer.email) == key:
+            limits = limits._replace(known=sessions.is_known_client(seen_at))
+            return History(limits, times, oldest_sign_in, customer)
+    return History(limits, times)
 
 
 async def _verify(
-    hasher: Passwords,
-    throttle: Throttle,
-    limits: PasswordLimits,
-    past: History,
-    password: str,
-    party: Party,
+    hasher: Passwords, throttle: Throttle, past: History, password: str, party: Party
 ) -> Attempt:
     """Return how a password came out. Raises TooManyAttempts, before any hashing."""
-    known = sessions.is_known_client(past.seen_at)
-    attempt = Attempt(limits, past.customer, proven=False, known=known)
-    throttle.check(attempt.counting, past.times)
+    throttle.check(past.limits.counting, past.times)
     hashed = past.customer.password_hash if past.customer else None
-    return replace(attempt, proven=await hasher.verify(password, hashed, party))
+    return Attempt(past.limits, past.customer, await hasher.verify(password, hashed, party))
 
 
 _OLDEST_SIGN_IN: Final = (

@@ -1,26 +1,31 @@
-"""Callers: who is asking, by the session of the token that they bear.
+"""Callers: who is asking, by the session of the token that they bear, and what they may change.
 
 To judge a caller and then to read is two round trips. The first says nothing new unless a session
 has ended or its customer has changed, so that one does most of the time: it reads as for the
 caller who bore the token last, and proves by a column of its own that this is still who it is. No
-row and no count proves anybody, only what this column says.
+row and no count proves anybody, only what this column says. What a caller may change is decided
+in the transaction that changes it.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Exists, Select, and_, bindparam, exists, select, true, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from gql_app.accounts.records import CUSTOMER, SESSION, SessionRecord
+from gql_app.accounts.authentication import wrong_password
+from gql_app.accounts.records import CUSTOMER, SESSION, CustomerRecord, SessionRecord
 from gql_app.accounts.sessions import Caller, SignedIn, lives
 from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.errors import AdminRequired, Rejected, TokenRevoked
 from gql_app.lib import clock
-from gql_app.lib.database import Query, Reader, Transaction
+from gql_app.lib.database import Query, Reader, Transaction, any_of
+from gql_app.lib.throttling import Limit
 from gql_app.security.tokens import Claims
 
 USE_PRECISION: Final = timedelta(minutes=1)
@@ -69,8 +74,6 @@ class CallerCache:
 
     def remember(self, caller: Caller) -> None:
         """Remember a caller who was judged."""
-        if self._callers.get(caller.session_id) == caller:
-            return
         self._callers[caller.session_id] = caller
         if len(self._callers) > self._size:
             self._callers.popitem(last=False)
@@ -122,18 +125,13 @@ class ProvingReader:
 
 @lru_cache(MAX_PROVING_QUERIES)
 def _proving(query: Query[T], fields: tuple[str, ...]) -> Query[Sequence[Any]]:
-    """Return a query on the condition that its caller is proven, with the proof as last column."""
-    assert isinstance(query.statement, Select)  # noqa: S101 — for mypy
-    proof = _proof(fields)
-    return Query(query.statement.where(proof).add_columns(proof.label("proof")), tuple)
+    """Return a query on the condition that its caller is proven, with the proof as last column.
 
-
-def _proof(fields: Iterable[str]) -> Exists:
-    """Return the condition that a session lives and is in use, and each field is as expected.
-
-    It depends on no row, so that the database finds it out once for a statement. A field that
-    has no column here can't be proven, so that nobody is: KeyError.
+    The proof is that a session lives and is in use, and each field is as expected. It depends on no
+    row, so that the database finds it out once for a statement. A field that has no column here
+    can't be proven, so that nobody is: KeyError.
     """
+    assert isinstance(query.statement, Select)  # noqa: S101 — for mypy
     expected = (PROVEN_BY[name] == bindparam(f"bearer_{name}") for name in fields)
     bearer = (
         select(true())
@@ -141,7 +139,57 @@ def _proof(fields: Iterable[str]) -> Exists:
         .join(CustomerRow, SessionRow.customer_id == CustomerRow.id)
         .where(*expected, *_IN_USE)
     )
-    return exists(bearer.correlate(None))
+    proof = exists(bearer.correlate(None))
+    return Query(query.statement.where(proof).add_columns(proof.label("proof")), tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """What a caller's change stands on."""
+
+    me: SignedIn
+    admin: bool = False
+    """Whether only admins may do it."""
+    proven: str | None = None
+    """The input's field with the password that was proven, if one was."""
+    targets: Sequence[UUID] = ()
+    """The other customers that it is done to."""
+    unseats: bool = False
+    """Whether an admin may be one no longer after it."""
+    limit: Limit | None = None
+    """What it counts against."""
+
+
+async def hold(db: Transaction, authority: Authority) -> None:
+    """Lock the caller's account and session as they are until the transaction ends.
+
+    Raises TokenRevoked, AdminRequired, or Rejected if the password is not the proven one any
+    more. All accounts that the transaction may lock are locked here, in the order of their ids,
+    so that two admins who change each other don't wait for each other.
+    """
+    me = authority.me
+    query = _ACCOUNTS_AND_ADMINS if authority.unseats else _ACCOUNTS
+    accounts = await db.fetch_all(query, ids=[me.customer.id, *authority.targets])
+    account = next((each for each in accounts if each.id == me.customer.id), None)
+    if not account or not account.is_active:
+        raise TokenRevoked
+    session = {"session_id": me.session.id, "customer_id": me.customer.id, "now": clock.now()}
+    if await db.fetch_one(_LIVING_SESSION, **session) is None:
+        raise TokenRevoked
+    if authority.admin and not account.is_admin:
+        raise AdminRequired
+    if authority.proven and account.password_hash != me.customer.password_hash:
+        raise Rejected(wrong_password(authority.proven))
+
+
+def _accounts(*, with_admins: bool) -> Query[CustomerRecord]:
+    """Return the query that locks accounts by their ids and, if asked to, every active admin."""
+    which: ColumnElement[bool] = any_of(CustomerRow.id, "ids")
+    if with_admins:
+        admins = select(CustomerRow.id).where(CustomerRow.is_admin, CustomerRow.is_active)
+        which = CustomerRow.id.in_(admins.union_all(select(CustomerRow.id).where(which)))
+    ordered = select(*CUSTOMER).where(which).order_by(CustomerRow.id)
+    return Query(ordered.with_for_update(), CustomerRecord._make)
 
 
 ITS_SESSION: Final = and_(
@@ -161,3 +209,6 @@ _SIGNED_IN: Final = Query(
     .where(ITS_SESSION, CustomerRow.is_active),
     SignedIn.of,
 )
+_ACCOUNTS: Final = _accounts(with_admins=False)
+_ACCOUNTS_AND_ADMINS: Final = _accounts(with_admins=True)
+_LIVING_SESSION: Final = Query(select(SessionRow.id).where(ITS_SESSION).with_for_update(), tuple)

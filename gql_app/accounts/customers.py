@@ -136,7 +136,7 @@ async def update(
         await _report_changes(db, former, customer, new.keys(), origin)
     if password_hash is not None:
         customer = await set_password(db, customer, password_hash, origin=origin)
-    elif changes.ends_sessions:
+    elif changes.values.get("is_active") is False:
         await sessions.end_all(db, customer_id)
     return customer
 

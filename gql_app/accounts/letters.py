@@ -23,7 +23,6 @@ from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, insert_row, upsert
 from gql_app.lib.ids import made_at, new_id
 from gql_app.lib.outbox import Claimed, Letter, Queue
-from gql_app.lib.text import canonical_email
 from gql_app.lib.throttling import Limit
 from gql_app.security import tokens
 
@@ -114,7 +113,7 @@ class Outbox:
             if recipient is None:
                 dropped.append(row.id)
             else:
-                limit = self._limit(row.kind, recipient)
+                limit = self.throttle.of_letters(row.kind, recipient, a_day=self.letters_per_day)
                 letters.append(_Addressed(row.id, row.kind, recipient, customer, limit))
         withheld: set[UUID] = set()
         for each in sorted(letters, key=lambda each: each.limit.subject):  # all in one order
@@ -139,13 +138,9 @@ class Outbox:
             return True
         if not await _QUEUE.postpone(db, row, last_try=made_at(row.id) + LAST_TRY):
             return False
-        await self.throttle.give_back(db, self._limit(row.kind, letter.recipient))
+        limit = self.throttle.of_letters(row.kind, letter.recipient, a_day=self.letters_per_day)
+        await self.throttle.give_back(db, limit)
         return True
-
-    def _limit(self, kind: str, recipient: str) -> Limit:
-        """Return the limit of a kind of letters to one mailbox, however its address is spelt."""
-        mailbox = canonical_email(recipient)
-        return self.throttle.of_letters(kind, mailbox, a_day=self.letters_per_day)
 
     async def _write(self, db: Transaction, letter: "_Addressed") -> Letter:
         """Return a letter; a link is good from now on, in the place of any before."""

@@ -1,7 +1,6 @@
 """Password resets: a link in a letter, good for one new password."""
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import bindparam, delete, select
 
@@ -37,36 +36,13 @@ async def request(db: Transaction, email: str, throttle: Throttle, *, origin: Or
     await audit.record(db, Action.RESET_REQUESTED, origin, customer_id=customer_id)
 
 
-async def resettable(db: Reader, token: str) -> CustomerRecord | None:
+async def resettable(db: Reader, token: str, *, hold: bool = False) -> CustomerRecord | None:
     """Return whose password a link's token may reset, if the link is good for them as they are.
 
-    Raises Rejected if it is too old.
-    """
-    return _good_for(await db.fetch_one(_LINK, digest=tokens.digest(tokens.RESET, token)))
-
-
-async def reset(
-    db: Transaction, token: str, throttle: Throttle, *, password_hash: str, origin: Origin
-) -> None:
-    """Spend a link's token: set the password, end every session, lift what locked the owner out.
-
-    The account is locked first, and then what counts its failures. Raises Rejected if the token has
-    been spent meanwhile.
+    Their account is locked if asked to. Raises Rejected if the link is too old.
     """
     digest = tokens.digest(tokens.RESET, token)
-    customer = _good_for(await db.fetch_one(_HOLD, digest=digest))
-    spent = await db.fetch_one(_SPEND, digest=digest) if customer else None
-    if customer is None or spent is None or spent.issued_on != letters.issued_on(customer):
-        raise Rejected(SPENT_LINK)
-    account = canonical_email(customer.email)
-    await throttle.clear(db, *throttle.locks(account, customer.id, origin.ip_address))
-    by_owner = origin._replace(actor_id=customer.id)
-    action = Action.PASSWORD_RESET
-    await customers.set_password(db, customer, password_hash, action=action, origin=by_owner)
-
-
-def _good_for(row: Sequence[Any] | None) -> CustomerRecord | None:
-    """Return whom a link is good for as they are. Raises Rejected if it is too old."""
+    row = await db.fetch_one(_HELD_LINK if hold else _LINK, digest=digest)
     if row is None:
         return None
     *values, expires_at, issued_on = row
@@ -78,11 +54,31 @@ def _good_for(row: Sequence[Any] | None) -> CustomerRecord | None:
     return customer
 
 
+async def reset(
+    db: Transaction, token: str, throttle: Throttle, *, password_hash: str, origin: Origin
+) -> None:
+    """Spend a link's token: set the password, end every session, lift what locked the owner out.
+
+    The account is locked first, and then what counts its failures. Raises Rejected if the token has
+    been spent meanwhile.
+    """
+    digest = tokens.digest(tokens.RESET, token)
+    customer = await resettable(db, token, hold=True)
+    spent = await db.fetch_one(_SPEND, digest=digest) if customer else None
+    if customer is None or spent is None or spent.issued_on != letters.issued_on(customer):
+        raise Rejected(SPENT_LINK)
+    account = canonical_email(customer.email)
+    await throttle.clear(db, *throttle.locks(account, customer.id, origin.ip_address))
+    by_owner = origin._replace(actor_id=customer.id)
+    action = Action.PASSWORD_RESET
+    await customers.set_password(db, customer, password_hash, action=action, origin=by_owner)
+
+
 _WITH_DIGEST: Final = PasswordResetRow.digest == bindparam("digest")
 _LINK: Final = (
     select(*CUSTOMER, PasswordResetRow.expires_at, PasswordResetRow.issued_on)
     .join(PasswordResetRow, PasswordResetRow.customer_id == CustomerRow.id)
     .where(_WITH_DIGEST, CustomerRow.is_active)
 )
-_HOLD: Final = _LINK.with_for_update(of=CustomerRow)
+_HELD_LINK: Final = _LINK.with_for_update(of=CustomerRow)
 _SPEND: Final = delete(PasswordResetRow).where(_WITH_DIGEST).returning(PasswordResetRow.issued_on)

@@ -65,30 +65,26 @@ async def rotate(
     and the token is spent by then. A reuse is no exception, for the end of the session has to be
     committed first.
     """
-    digest = tokens.digest(tokens.REFRESH, token)
-    if digest is None:
-        return NotRefreshed.UNKNOWN
-    now = clock.now()
+    digest, now = tokens.digest(tokens.REFRESH, token), clock.now()
     spent = await db.fetch_one(_SPEND, of_digest=digest, now=now)
     if spent is None:
         return await _answer_spent(db, digest, token, origin, lifetimes)
-    (customer, session), _ = await _session(db, spent)
-    expires_at = lifetimes.living_until(session.created_at)
-    session = session._replace(expires_at=expires_at, last_used_at=now)
-    await db.execute(_EXTEND, of_id=session.id, expires=expires_at, used=now)
-    await sessions.note_client(db, session.customer_id, origin.ip_address)
+    me, _ = await _session(db, spent)
+    expires_at = lifetimes.living_until(me.session.created_at)
+    me = me._replace(session=me.session._replace(expires_at=expires_at, last_used_at=now))
+    await db.execute(_EXTEND, of_id=me.session.id, expires=expires_at, used=now)
+    await sessions.note_client(db, me.customer.id, origin.ip_address)
     successor = tokens.succeeding(lifetimes.pepper, token, spent.salt)
-    return await sessions.issue(db, customer, session, successor, lifetimes)
+    return await sessions.issue(db, me, successor, lifetimes)
 
 
 async def owner(db: Reader, token: str) -> UUID | None:
     """Return whose session a refresh token is of, None if there is no such token."""
-    digest = tokens.digest(tokens.REFRESH, token)
-    return await db.fetch_one(_OWNER, digest=digest)
+    return await db.fetch_one(_OWNER, digest=tokens.digest(tokens.REFRESH, token))
 
 
 async def _answer_spent(
-    db: Transaction, digest: str, token: str, origin: Origin, lifetimes: Lifetimes
+    db: Transaction, digest: str | None, token: str, origin: Origin, lifetimes: Lifetimes
 ) -> Opened | NotRefreshed:
     """Answer a token that can't be spent; end its session if it was used before."""
     row = await db.fetch_one(_TOKEN, digest=digest)
@@ -135,8 +131,7 @@ async def _session(db: Transaction, token: _Token) -> tuple[SignedIn, datetime |
 
 async def _locked(db: Transaction, token: str) -> _Token | None:
     """Return a token that was issued, and lock it, so that nobody spends it meanwhile."""
-    digest = tokens.digest(tokens.REFRESH, token) or ""
-    return await db.fetch_one(_LOCKED, digest=digest)
+    return await db.fetch_one(_LOCKED, digest=tokens.digest(tokens.REFRESH, token))
 
 
 _NOW: Final = bindparam("now", type_=Moment())

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, delete, select, true, tuple_, update
 
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
@@ -116,30 +116,25 @@ async def open_session(
         user_agent=origin.user_agent,
     )
     await db.execute(_INSERT, **session._asdict(), ended_at=None)
-    opened = await issue(db, customer, session, tokens.new_refresh_token(), lifetimes)
+    me = SignedIn(customer, session)
+    opened = await issue(db, me, tokens.new_refresh_token(), lifetimes)
     await db.execute(_END_OLDEST, whose=customer.id, newest=session.id, moment=now)
     await note_client(db, customer.id, origin.ip_address)
     return opened
 
 
-async def issue(
-    db: Transaction,
-    customer: CustomerRecord,
-    session: SessionRecord,
-    token: str,
-    lifetimes: Lifetimes,
-) -> Opened:
+async def issue(db: Transaction, me: SignedIn, token: str, lifetimes: Lifetimes) -> Opened:
     """Give a session a refresh token, of which only the digest is stored."""
-    expires_at = lifetimes.refreshable_until(session.created_at)
+    expires_at = lifetimes.refreshable_until(me.session.created_at)
     await db.execute(
         _INSERT_TOKEN,
         digest=tokens.digest(tokens.REFRESH, token),
-        session_id=session.id,
+        session_id=me.session.id,
         salt=tokens.new_salt(),
         expires_at=expires_at,
         spent_at=None,
     )
-    return Opened(customer, session, token, expires_at)
+    return Opened(*me, token, expires_at)
 
 
 async def living(db: Reader, customer_ids: Sequence[UUID]) -> list[Sequence[SessionRecord]]:
@@ -159,10 +154,8 @@ async def end(
     action: Action = Action.SESSION_ENDED,
 ) -> bool:
     """End a living session, of one customer or of anybody; return whether there was one."""
-    conditions = [SessionRow.id == session_id, lives()]
-    if of is not None:
-        conditions.append(SessionRow.customer_id == of)
-    ended = await _end(db, *conditions)
+    whose = true() if of is None else SessionRow.customer_id == of
+    ended = await _end(db, SessionRow.id == session_id, whose, lives())
     for customer_id in ended:
         await audit.record(db, action, origin, customer_id=customer_id)
     return bool(ended)

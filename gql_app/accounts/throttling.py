@@ -12,6 +12,7 @@ from uuid import UUID
 from gql_app.accounts.audit import Action
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
+from gql_app.lib.text import canonical_email
 from gql_app.lib.throttling import Counters, Limit, Limiter
 
 HOUR: Final = 3600
@@ -62,14 +63,8 @@ class Throttle(Limiter):
     def limits(self) -> Mapping[str, Limit]:
         """Every limit by its name, which is the label of the metrics."""
         by_client, window, writes = self.client_attempts, self.window, self.account_writes
-        lockout = Limit(
-            "",
-            self.lockout_attempts,
-            "",
-            LOCKOUT_MEMORY,
-            advice=_LOCKED_OUT if self.mail else None,
-            pause=LOCKOUT_MEMORY if self.mail else LOCKOUT_PAUSE,
-        )
+        advice, pause = (_LOCKED_OUT, LOCKOUT_MEMORY) if self.mail else (None, LOCKOUT_PAUSE)
+        lockout = Limit("", self.lockout_attempts, "", LOCKOUT_MEMORY, advice, pause)
         limits = (
             # Wrong passwords at login, and the sessions that one account opens.
             Limit("", self.attempts, "sign-in", window),
@@ -105,8 +100,9 @@ class Throttle(Limiter):
         by = () if customer_id is None else (self.of_account("taken", customer_id),)
         return (*by, *self.of_client("taken", address))
 
-    def of_letters(self, kind: str, mailbox: str, *, a_day: int) -> Limit:
-        """Return the limit of the letters of a kind that one mailbox is sent in 24 hours."""
+    def of_letters(self, kind: str, address: str, *, a_day: int) -> Limit:
+        """Return the limit of the letters of a kind that go to a mailbox in 24 hours."""
+        mailbox = canonical_email(address)
         return Limit(self.subject(f"letter {kind}", mailbox), a_day, "letter", DAY)
 
     def locks(self, email_key: str, customer_id: UUID, address: str | None) -> list[Limit]:

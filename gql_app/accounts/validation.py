@@ -76,11 +76,6 @@ class Changes:
     password: str | None = None
 
     @property
-    def ends_sessions(self) -> bool:
-        """Whether the customer's sessions end with this."""
-        return self.password is not None or self.values.get("is_active") is False
-
-    @property
     def may_remove_admin(self) -> bool:
         """Whether an admin may be one no longer after this."""
         return False in (self.values.get("is_admin"), self.values.get("is_active"))
@@ -183,5 +178,4 @@ def _raise(faults: Sequence[Fault]) -> None:
         raise Rejected(*faults)
 
 
-def _name(text: str) -> str:
-    return visible_line(text, "name", longest=MAX_NAME)
+_name: Final = partial(visible_line, what="name", longest=MAX_NAME)

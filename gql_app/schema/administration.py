@@ -1,16 +1,13 @@
 """Administration: what admins do to customers."""
 
-from uuid import UUID
-
 import strawberry
 
 from gql_app.accounts import customers, validation
-from gql_app.accounts.authority import Authority
+from gql_app.accounts.callers import Authority
 from gql_app.lib.ids import parse_id
-from gql_app.schema.context import Info
+from gql_app.schema.context import NOBODY, Info, admin
 from gql_app.schema.customers import Customer, CustomerPayload, provided
-from gql_app.schema.payloads import StatusPayload, rejected_as
-from gql_app.schema.permissions import admin
+from gql_app.schema.payloads import StatusPayload, mutation
 
 
 @strawberry.input
@@ -46,8 +43,7 @@ class UpdateCustomerInput:
 class AdministrationMutation:
     """Writing customers, which admins do."""
 
-    @strawberry.mutation(description="Adds a customer.", extensions=[admin()])
-    @rejected_as(CustomerPayload)
+    @mutation(CustomerPayload, "Adds a customer.", admin())
     async def create_customer(
         self, info: Info, input: CreateCustomerInput
     ) -> CustomerPayload | None:
@@ -67,19 +63,19 @@ class AdministrationMutation:
             f"{customer.name} is now a customer.", customer=Customer.seen_by(me.caller, customer)
         )
 
-    @strawberry.mutation(
-        description="Changes a customer, but not one's own e-mail address or password. The last "
+    @mutation(
+        CustomerPayload,
+        "Changes a customer, but not one's own e-mail address or password. The last "
         "active admin stays one.",
-        extensions=[admin()],
+        admin(),
     )
-    @rejected_as(CustomerPayload)
     async def update_customer(
         self, info: Info, id: strawberry.ID, input: UpdateCustomerInput
     ) -> CustomerPayload | None:
         """Change a customer."""
         context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
-        customer_id, new = _customer_id(id), provided(input)
+        customer_id, new = parse_id(id) or NOBODY, provided(input)
         customers.refuse_own(customer_id, new, by=me.customer.id)
         current = await customers.by_id(context.db, customer_id)
         if current is None:
@@ -99,25 +95,16 @@ class AdministrationMutation:
         message = context.done(f"{customer.name} is up to date.")
         return CustomerPayload.success(message, customer=Customer.seen_by(me.caller, customer))
 
-    @strawberry.mutation(
-        description="Removes a customer and ends their sessions, but not oneself. The last active "
-        "admin stays.",
-        extensions=[admin()],
+    @mutation(
+        StatusPayload,
+        "Removes a customer and ends their sessions, but not oneself. The last active admin stays.",
+        admin(),
     )
-    @rejected_as(StatusPayload)
     async def delete_customer(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """Delete a customer."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
-        customer_id = _customer_id(id)
+        customer_id = parse_id(id) or NOBODY
         customers.refuse_own(customer_id, ["id"], by=me.customer.id)
         authority = Authority(me, admin=True, targets=(customer_id,), unseats=True)
         await info.context.write_as(authority, customers.delete, customer_id, origin=origin)
         return StatusPayload.success("The customer is gone.")
-
-
-def _customer_id(text: str) -> UUID:
-    """Return an id that a client wrote. Raises Rejected if it can be nobody's."""
-    customer_id = parse_id(text)
-    if customer_id is None:
-        raise customers.not_found()
-    return customer_id

@@ -1,7 +1,7 @@
 """The audit: what happened, for admins to read."""
 
 from datetime import datetime
-from typing import Final, Self
+from typing import Self
 from uuid import UUID
 
 import strawberry
@@ -12,12 +12,8 @@ from gql_app.accounts.records import AuditRecord
 from gql_app.lib.engine import CURSORS, PageInfo
 from gql_app.lib.ids import parse_id
 from gql_app.lib.pagination import Window
-from gql_app.schema.context import Info
+from gql_app.schema.context import NOBODY, Info, admin
 from gql_app.schema.customers import Customer, or_null
-from gql_app.schema.permissions import admin
-
-NOBODY: Final = UUID(int=0)
-"""The customer of an id that is malformed: nobody."""
 
 
 @strawberry.type(description="Something that happened.")

@@ -13,7 +13,7 @@ from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer, provided
-from gql_app.schema.payloads import Payload, rejected_as
+from gql_app.schema.payloads import Payload, mutation
 from gql_app.security.tokens import REFRESH, digest, encode_token
 
 
@@ -76,10 +76,7 @@ class RegisterInput:
 class AuthenticationMutation:
     """Signing in and up, and carrying a session on."""
 
-    @strawberry.mutation(
-        description="Signs in with an e-mail address and a password, and answers a token."
-    )
-    @rejected_as(LoginPayload)
+    @mutation(LoginPayload, "Signs in with an e-mail address and a password, and answers a token.")
     async def login(self, info: Info, email: str, password: str) -> LoginPayload:
         """Return a session's tokens if the password is right; count how it ends."""
         context, result = info.context, "failed"
@@ -94,11 +91,11 @@ class AuthenticationMutation:
             context.resources.metrics.signed_in(result)
         return payload
 
-    @strawberry.mutation(
-        description="Trades a refresh token for a new pair of tokens. A refresh token that was "
-        "used before ends its session."
+    @mutation(
+        LoginPayload,
+        "Trades a refresh token for a new pair of tokens. A refresh token that was "
+        "used before ends its session.",
     )
-    @rejected_as(LoginPayload)
     async def refresh(self, info: Info, refresh_token: str) -> LoginPayload:
         """Return the session's next tokens, once the rotation is committed."""
         context = info.context
@@ -109,17 +106,16 @@ class AuthenticationMutation:
             raise Rejected(result.value)
         return LoginPayload.signed_in(context, result, "The session goes on.")
 
-    @strawberry.mutation(description="Adds whoever asks as a customer, and signs them in.")
-    @rejected_as(LoginPayload)
+    @mutation(LoginPayload, "Adds whoever asks as a customer, and signs them in.")
     async def register(self, info: Info, input: RegisterInput) -> LoginPayload:
         """Return the tokens of a customer who was added."""
         context, resources = info.context, info.context.resources
         if not resources.registration:
             raise Rejected(_REGISTRATION_CLOSED)
-        throttle, address = resources.throttle, context.origin.ip_address
-        limits = throttle.of_client("register", address)
+        throttle = resources.throttle
+        limits = throttle.of_client("register", context.origin.ip_address)
         await throttle.require_room(context.db, *limits)
-        async with context.limited(throttle.of_taken(address), code=UserErrorCode.TAKEN):
+        async with context.telling_taken():
             await context.write(throttle.count, *limits)
             new = validation.check_new(**provided(input), rules=resources.rules)
             hashed = await resources.passwords.hash(new.password, context.origin.party)

@@ -1,4 +1,8 @@
-"""What every resolver is given: the database, the resources, and who is asking."""
+"""What every resolver is given: the database, the resources, and who is asking, and who may ask.
+
+Permissions say which callers may resolve a field; schema.graphql shows them as directives. One
+permission object serves all requests at once: it raises a refusal, and never stores one.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -10,14 +14,15 @@ from uuid import UUID
 
 import strawberry
 from strawberry.dataloader import DataLoader
+from strawberry.permission import BasePermission, PermissionExtension
 
 from gql_app.accounts import callers, customers, letters, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.authority import Authority, hold
-from gql_app.accounts.callers import ProvingReader, Unproven
+from gql_app.accounts.callers import Authority, ProvingReader, Unproven
 from gql_app.accounts.records import CustomerRecord, SessionRecord
 from gql_app.accounts.sessions import Caller, SignedIn
 from gql_app.errors import (
+    AdminRequired,
     Refusal,
     Rejected,
     TokenMissing,
@@ -28,12 +33,13 @@ from gql_app.errors import (
 from gql_app.lib.database import Database, Transaction, Unavailable
 from gql_app.lib.engine import Document
 from gql_app.lib.pagination import InvalidArgument, QueryReader
-from gql_app.lib.throttling import Limit
 from gql_app.resources import Resources
 from gql_app.security.tokens import Claims
 
 P = ParamSpec("P")
 R = TypeVar("R")
+NOBODY: Final = UUID(int=0)
+"""The id that is meant by one that is malformed: nobody has it."""
 MAX_NAME: Final = 100
 """Characters of an operation's name that are logged."""
 
@@ -62,7 +68,7 @@ class Context:
     """The codes of what its payloads refuse, for the log."""
     writes: bool = False
     """Whether a write was begun: then it may be done, however the operation ends."""
-    _signed_in: SignedIn | Unauthenticated | None = None
+    _signed_in: SignedIn | TokenRevoked | None = None
     _posted: bool = False
     _judging: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -93,11 +99,13 @@ class Context:
             return result, letters.POSTED in db.info
 
         self.writes = True
-        result, posted = await self.db.transact(run)
+        try:
+            result, posted = await self.db.transact(run)
+        finally:
+            self._judge_anew()
         if posted:
             self._posted = True
             self.resources.posted.set()
-        self._judge_anew()
         return result
 
     async def write_as(
@@ -115,16 +123,12 @@ class Context:
         """
 
         async def judged(db: Transaction) -> R:
-            await hold(db, authority)
+            await callers.hold(db, authority)
             if authority.limit:
                 await self.resources.throttle.count(db, authority.limit)
             return await rule(db, *args, **kwargs)
 
-        try:
-            return await self.write(judged)
-        except (Refusal, Unavailable):
-            self._judge_anew()
-            raise
+        return await self.write(judged)
 
     async def read_as_caller(self, work: Callable[[QueryReader, Caller], Awaitable[R]]) -> R:
         """Return what is read for the caller, who is proven by the statement that reads.
@@ -132,7 +136,10 @@ class Context:
         That saves the question who is calling, if the same caller asked before. Whatever else the
         work is refused for waits until it is known who is refused. Raises Unauthenticated.
         """
-        caller = self._remembered()
+        claims, asked = self.presented, self._signed_in is not None or self._judging.locked()
+        caller = None
+        if isinstance(claims, Claims) and not asked:
+            caller = self.resources.caller_cache.bearer(claims)
         if caller:
             reader = ProvingReader(self.db, caller)
             with suppress(Unproven, Refusal, InvalidArgument):
@@ -143,17 +150,19 @@ class Context:
         return await work(self.db, await self.caller())
 
     @asynccontextmanager
-    async def limited(self, limits: Sequence[Limit], *, code: UserErrorCode) -> AsyncIterator[None]:
-        """Count against limits what is rejected with a code within the block.
+    async def telling_taken(self, customer_id: UUID | None = None) -> AsyncIterator[None]:
+        """Count, for client and customer, that the block is rejected because an address is taken.
 
         Raises TooManyAttempts if there is no room for it.
         """
-        await self.resources.throttle.require_room(self.db, *limits)
+        throttle = self.resources.throttle
+        limits = throttle.of_taken(self.origin.ip_address, customer_id)
+        await throttle.require_room(self.db, *limits)
         try:
             yield
         except Rejected as why:
-            if any(fault.code is code for fault in why.faults):
-                await self.write(self.resources.throttle.count, *limits)
+            if any(fault.code is UserErrorCode.TAKEN for fault in why.faults):
+                await self.write(throttle.count, *limits)
             raise
 
     def done(self, message: str) -> str:
@@ -177,10 +186,11 @@ class Context:
 
         Raises Unauthenticated, or Unavailable: then nobody knows.
         """
+        claims = self.claims()
         if self._signed_in is None:
             async with self._judging:
-                self._signed_in = self._signed_in or await self._judge()
-        if isinstance(self._signed_in, Unauthenticated):
+                self._signed_in = self._signed_in or await self._judge(claims)
+        if isinstance(self._signed_in, TokenRevoked):
             raise self._signed_in
         return self._signed_in
 
@@ -202,22 +212,13 @@ class Context:
         """The living sessions of a customer; a page of customers costs one statement."""
         return DataLoader(load_fn=partial(sessions.living, self.db))
 
-    def _remembered(self) -> Caller | None:
-        """Return who bore the token last, unless it is known or being asked who bears it."""
-        claims, asked = self.presented, self._signed_in is not None or self._judging.locked()
-        if asked or not isinstance(claims, Claims):
-            return None
-        return self.resources.caller_cache.bearer(claims)
-
     def _judge_anew(self) -> None:
         self._signed_in = None
         for loader in ("sessions_of", "customers"):  # which are made when they are needed
             self.__dict__.pop(loader, None)
 
-    async def _judge(self) -> SignedIn | Unauthenticated:
-        if not isinstance(self.presented, Claims):
-            return self.presented or TokenMissing()
-        me = await callers.signed_in(self.db, self.presented)
+    async def _judge(self, claims: Claims) -> SignedIn | TokenRevoked:
+        me = await callers.signed_in(self.db, claims)
         if me is None:
             return TokenRevoked()
         self.caller_id = me.customer.id
@@ -230,3 +231,43 @@ class Context:
 
 
 Info = strawberry.Info[Context, None]
+
+
+class IsAuthenticated(BasePermission):
+    """Somebody is signed in, and their session lives."""
+
+    def __init__(self, *, by_token: bool = False) -> None:
+        self._by_token = by_token
+
+    async def has_permission(self, source: object, info: Info, **_: object) -> bool:
+        """Return True, or raise Unauthenticated with the reason.
+
+        With `by_token` the token alone is judged: a resolver that reads by read_as_caller()
+        finds out by itself whether the session lives.
+        """
+        if self._by_token:
+            info.context.claims()
+        else:
+            await info.context.caller()
+        return True
+
+
+class IsAdmin(BasePermission):
+    """An admin is signed in, and is one still."""
+
+    async def has_permission(self, source: object, info: Info, **_: object) -> bool:
+        """Return True, or raise Unauthenticated or AdminRequired."""
+        caller = await info.context.caller()
+        if not caller.is_admin:
+            raise AdminRequired
+        return True
+
+
+def authenticated(*, by_token: bool = False) -> PermissionExtension:
+    """Return the extension that lets in whoever is signed in."""
+    return PermissionExtension(permissions=[IsAuthenticated(by_token=by_token)])
+
+
+def admin() -> PermissionExtension:
+    """Return the extension that lets in admins."""
+    return PermissionExtension(permissions=[IsAdmin()])

@@ -21,9 +21,8 @@ from gql_app.lib.engine import (
 )
 from gql_app.lib.ids import parse_id
 from gql_app.lib.pagination import MAX_COUNT, Page, QueryReader, Window
-from gql_app.schema.context import Info
+from gql_app.schema.context import Info, authenticated
 from gql_app.schema.payloads import Payload
-from gql_app.schema.permissions import authenticated
 from gql_app.schema.sessions import Session
 
 _T = TypeVar("_T")
@@ -87,9 +86,7 @@ class Customer:
         return [Session.of(row, current_id=self.caller.session_id) for row in rows]
 
 
-COLUMNS: Final = frozenset(
-    {"id", "name", "email", "phone", "is_active", "is_admin", "created_at", "updated_at"}
-)
+COLUMNS: Final = frozenset(CustomerRecord._fields) - {"password_hash"}
 """Fields of a customer that are columns of the same name."""
 MOMENTS: Final = frozenset({"created_at", "updated_at"})
 """Those of them that a page has as text."""

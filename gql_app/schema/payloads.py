@@ -7,6 +7,7 @@ from typing import Any, Self, TypeAlias, TypeVar
 
 import strawberry
 from graphql.pyutils import snake_to_camel
+from strawberry.permission import PermissionExtension
 
 from gql_app.accounts.audit import Action
 from gql_app.accounts.throttling import REFUSED_AS
@@ -87,10 +88,12 @@ class StatusPayload(Payload):
     """Whether it worked, and no more."""
 
 
-def rejected_as(payload: type[P]) -> Callable[[Mutation[P]], Mutation[P]]:
-    """Return the decorator of a mutation whose payload says what it was rejected for."""
+def mutation(
+    payload: type[P], description: str, *permissions: PermissionExtension
+) -> Callable[[Mutation[P]], Any]:
+    """Return the decorator of a mutation, whose payload says what it was rejected for."""
 
-    def decorate(resolve: Mutation[P]) -> Mutation[P]:
+    def decorate(resolve: Mutation[P]) -> Any:  # noqa: ANN401 — as Strawberry has it
         @wraps(resolve)
         async def answer(self: object, info: Info, **arguments: Any) -> P | None:  # noqa: ANN401 — the resolver's own
             try:
@@ -98,6 +101,6 @@ def rejected_as(payload: type[P]) -> Callable[[Mutation[P]], Mutation[P]]:
             except Rejected as why:
                 return payload.rejected(info.context, why)
 
-        return answer
+        return strawberry.mutation(answer, description=description, extensions=[*permissions])
 
     return decorate

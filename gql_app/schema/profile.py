@@ -8,16 +8,15 @@ import strawberry
 
 from gql_app.accounts import authentication, customers, password_reset, validation
 from gql_app.accounts.audit import Action
-from gql_app.accounts.authority import Authority
+from gql_app.accounts.callers import Authority
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import SignedIn
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.fair_queue import Party
 from gql_app.schema.authentication import LoginPayload
-from gql_app.schema.context import Context, Info
+from gql_app.schema.context import Context, Info, authenticated
 from gql_app.schema.customers import Customer, CustomerPayload, provided
-from gql_app.schema.payloads import StatusPayload, rejected_as
-from gql_app.schema.permissions import authenticated
+from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.security.tokens import RESET, digest
 
 _NO_MAIL: Final = Fault(
@@ -42,22 +41,15 @@ class UpdateMeInput:
 class ProfileMutation:
     """What signed-in customers change about themselves."""
 
-    @strawberry.mutation(
-        description="Changes one's own name, phone or e-mail address.",
-        extensions=[authenticated()],
-    )
-    @rejected_as(CustomerPayload)
+    @mutation(CustomerPayload, "Changes one's own name, phone or e-mail address.", authenticated())
     async def update_me(self, info: Info, input: UpdateMeInput) -> CustomerPayload | None:
         """Change the caller; a new e-mail address needs the current password."""
         context, me = info.context, await info.context.signed_in()
-        throttle, origin = context.resources.throttle, await context.by_caller()
-        new, rules = provided(input), context.resources.rules
+        origin, new = await context.by_caller(), provided(input)
         password = new.pop("current_password", None)
-        changes = validation.check_changes(me.customer, new, rules)
+        changes = validation.check_changes(me.customer, new, context.resources.rules)
         authority, moves = await _room_to_change(context, me), "email" in changes.values
-        answers = throttle.of_taken(origin.ip_address, me.customer.id)
-        telling = context.limited(answers, code=UserErrorCode.TAKEN)
-        async with telling if moves else nullcontext():
+        async with context.telling_taken(me.customer.id) if moves else nullcontext():
             if moves:
                 authority = await _prove(context, authority, password or None)
             customer = await context.write_as(
@@ -65,15 +57,14 @@ class ProfileMutation:
             )
         return CustomerPayload.success(
             context.done("Your profile is up to date."),
-            customer=Customer.seen_by(SignedIn(customer, me.session).caller, customer),
+            customer=Customer.seen_by(me.caller, customer),
         )
 
-    @strawberry.mutation(
-        description="Ends every session, this one too, and opens a new one: its tokens are "
-        "answered.",
-        extensions=[authenticated()],
+    @mutation(
+        LoginPayload,
+        "Ends every session, this one too, and opens a new one: its tokens are answered.",
+        authenticated(),
     )
-    @rejected_as(LoginPayload)
     async def change_password(
         self, info: Info, current_password: str, new_password: str
     ) -> LoginPayload | None:
@@ -95,11 +86,11 @@ class ProfileMutation:
         message = context.done("Your password is changed.")
         return LoginPayload.signed_in(context, opened, message)
 
-    @strawberry.mutation(
-        description="Removes oneself, with the password. The last active admin stays.",
-        extensions=[authenticated()],
+    @mutation(
+        StatusPayload,
+        "Removes oneself, with the password. The last active admin stays.",
+        authenticated(),
     )
-    @rejected_as(StatusPayload)
     async def delete_me(self, info: Info, password: str) -> StatusPayload | None:
         """Delete the caller."""
         context, me = info.context, await info.context.signed_in()
@@ -109,7 +100,10 @@ class ProfileMutation:
         try:
             await context.write_as(authority, customers.delete, me.customer.id, origin=origin)
         except Rejected as why:  # the input has no id
-            raise Rejected(*(_without_id(fault) for fault in why.faults)) from None
+            of_none = (
+                replace(each, field=None) if each.field == "id" else each for each in why.faults
+            )
+            raise Rejected(*of_none) from None
         return StatusPayload.success("Your account is gone.")
 
 
@@ -117,11 +111,11 @@ class ProfileMutation:
 class PasswordResetMutation:
     """Asking for a link, and using it."""
 
-    @strawberry.mutation(
-        description="Sends a link to reset a password, good for one use within 30 minutes. The "
-        "same answer, in the same time, whether or not the address is known."
+    @mutation(
+        StatusPayload,
+        "Sends a link to reset a password, good for one use within 30 minutes. The "
+        "same answer, in the same time, whether or not the address is known.",
     )
-    @rejected_as(StatusPayload)
     async def request_password_reset(self, info: Info, email: str) -> StatusPayload:
         """Post a letter, which leaves after the commit."""
         context, resources = info.context, info.context.resources
@@ -134,11 +128,11 @@ class PasswordResetMutation:
             "If there is an account with this address, a letter with a link is on its way."
         )
 
-    @strawberry.mutation(
-        description="Sets a new password with the token of a letter's link, which works once, "
-        "and ends every session."
+    @mutation(
+        StatusPayload,
+        "Sets a new password with the token of a letter's link, which works once, "
+        "and ends every session.",
     )
-    @rejected_as(StatusPayload)
     async def reset_password(self, info: Info, token: str, new_password: str) -> StatusPayload:
         """Set a new password of whose link it is."""
         context, resources = info.context, info.context.resources
@@ -154,11 +148,6 @@ class PasswordResetMutation:
             origin=context.origin,
         )
         return StatusPayload.success(context.done("Your password is set. Sign in with it."))
-
-
-def _without_id(fault: Fault) -> Fault:
-    """Return a fault about no field, if it is about the id."""
-    return replace(fault, field=None) if fault.field == "id" else fault
 
 
 async def _room_to_change(context: Context, me: SignedIn) -> Authority:

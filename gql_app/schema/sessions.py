@@ -8,7 +8,7 @@ import strawberry
 
 from gql_app.accounts import sessions
 from gql_app.accounts.audit import Action
-from gql_app.accounts.authority import Authority
+from gql_app.accounts.callers import Authority
 from gql_app.accounts.records import SessionRecord
 from gql_app.errors import (
     AdminRequired,
@@ -20,9 +20,8 @@ from gql_app.errors import (
     UserErrorCode,
 )
 from gql_app.lib.ids import parse_id
-from gql_app.schema.context import Info
-from gql_app.schema.payloads import StatusPayload, rejected_as
-from gql_app.schema.permissions import authenticated
+from gql_app.schema.context import NOBODY, Info, authenticated
+from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.security.tokens import Claims
 
 strawberry.enum(TokenReason, description="Why a token is no good.")
@@ -103,11 +102,9 @@ class TokenQuery:
 class SessionMutation:
     """Ending sessions."""
 
-    @strawberry.mutation(
-        description="Ends this session: its token is refused from now on.",
-        extensions=[authenticated()],
+    @mutation(
+        StatusPayload, "Ends this session: its token is refused from now on.", authenticated()
     )
-    @rejected_as(StatusPayload)
     async def logout(self, info: Info) -> StatusPayload | None:
         """End the caller's session."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
@@ -121,28 +118,22 @@ class SessionMutation:
         )
         return StatusPayload.success("You are signed out.")
 
-    @strawberry.mutation(
-        description="Ends one of the caller's sessions; admins end anybody's.",
-        extensions=[authenticated()],
+    @mutation(
+        StatusPayload, "Ends one of the caller's sessions; admins end anybody's.", authenticated()
     )
-    @rejected_as(StatusPayload)
     async def end_session(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """End a session; another's is as unknown as one that never was."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
-        session_id, admin = parse_id(id), me.customer.is_admin
+        session_id, admin = parse_id(id) or NOBODY, me.customer.is_admin
         whose = None if admin else me.customer.id
-        ended = session_id is not None and await info.context.write_as(
+        ended = await info.context.write_as(
             Authority(me, admin=admin), sessions.end, session_id, of=whose, origin=origin
         )
         if not ended:
             raise Rejected(Fault(UserErrorCode.NOT_FOUND, "There is no such session.", "id"))
         return StatusPayload.success("The session has ended.")
 
-    @strawberry.mutation(
-        description="Ends every session of the caller but this one.",
-        extensions=[authenticated()],
-    )
-    @rejected_as(StatusPayload)
+    @mutation(StatusPayload, "Ends every session of the caller but this one.", authenticated())
     async def end_other_sessions(self, info: Info) -> StatusPayload | None:
         """End the caller's other sessions."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
@@ -151,23 +142,21 @@ class SessionMutation:
         )
         return StatusPayload.success(f"{count} other sessions have ended.")
 
-    @strawberry.mutation(
-        description="Ends every session of the caller, this one too; admins end anybody's.",
-        extensions=[authenticated()],
+    @mutation(
+        StatusPayload,
+        "Ends every session of the caller, this one too; admins end anybody's.",
+        authenticated(),
     )
-    @rejected_as(StatusPayload)
     async def end_all_sessions(
         self, info: Info, customer_id: strawberry.ID | None = strawberry.UNSET
     ) -> StatusPayload | None:
         """End all sessions of the caller or, for admins, of another customer."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
         oneself = customer_id is None or customer_id is strawberry.UNSET
-        whose = me.customer.id if oneself else parse_id(str(customer_id))
+        whose = me.customer.id if oneself else parse_id(str(customer_id)) or NOBODY
         others = whose != me.customer.id
         if others and not me.customer.is_admin:
             raise AdminRequired
-        if whose is None:
-            raise Rejected(sessions.NO_CUSTOMER)
         authority = Authority(me, admin=others, targets=(whose,))
         count = await info.context.write_as(authority, sessions.end_all_of, whose, origin=origin)
         return StatusPayload.success(f"{count} sessions have ended.")

@@ -139,6 +139,7 @@ def _algorithm(name: str) -> Algorithm:
 
 
 def _checked(payload: Mapping[str, object], issuer: Issuer, key: Key) -> Claims:
+    customer_id, session_id = _id(payload.get("sub")), _id(payload.get("sid"))
     issued_at, expires_at = _time(payload.get("iat")), _time(payload.get("exp"))
     not_before = _time(payload["nbf"]) if "nbf" in payload else issued_at
     jwt_id = payload.get("jti")
@@ -147,14 +148,16 @@ def _checked(payload: Mapping[str, object], issuer: Issuer, key: Key) -> Claims:
         payload.get("iss") != issuer.issuer
         or payload.get("aud") != issuer.audience
         or not (isinstance(jwt_id, str) and jwt_id)
+        or customer_id is None
+        or session_id is None
         or issued_at > soon
         or not_before > soon
         or expires_at - issued_at > max(issuer.ttl, LONGEST_LIFE)
     ):
         raise TokenInvalid
     return Claims(
-        customer_id=_id(payload.get("sub")),
-        session_id=_id(payload.get("sid")),
+        customer_id=customer_id,
+        session_id=session_id,
         issued_at=datetime.fromtimestamp(issued_at, UTC),
         expires_at=datetime.fromtimestamp(expires_at, UTC),
         key_id=key.id,
@@ -170,11 +173,8 @@ def _time(claim: object) -> float:
     return claim
 
 
-def _id(claim: object) -> UUID:
-    parsed = parse_id(claim) if isinstance(claim, str) else None
-    if parsed is None:
-        raise TokenInvalid
-    return parsed
+def _id(claim: object) -> UUID | None:
+    return parse_id(claim) if isinstance(claim, str) else None
 
 
 class TokenCache:
@@ -186,12 +186,9 @@ class TokenCache:
     Whether the session lives is for the database to say.
     """
 
-    def __init__(
-        self, issuer: Issuer, *, max_tokens: int = MAX_TOKENS, max_bytes: int = MAX_BYTES
-    ) -> None:
+    def __init__(self, issuer: Issuer, *, max_tokens: int = MAX_TOKENS) -> None:
         self._issuer = issuer
         self._max_tokens = max_tokens
-        self._max_bytes = max_bytes
         self._ring: KeyRing | None = None
         self._cached: OrderedDict[str, tuple[Claims, datetime, datetime]] = OrderedDict()
         """The claims of a token, and from when until when they need no verifying."""
@@ -209,14 +206,11 @@ class TokenCache:
                 return claims
             del self._cached[text]
             self._bytes -= len(text)
-        return self._verify(ring, text)
-
-    def _verify(self, ring: KeyRing, text: str) -> Claims:
         claims = decode_token(ring, self._issuer, text)
         deaths = [key.not_after for key in ring.keys if key.id == claims.key_id and key.not_after]
         self._cached[text] = claims, clock.now(), min([claims.expires_at, *deaths])
         self._bytes += len(text)
-        while len(self._cached) > self._max_tokens or self._bytes > self._max_bytes:
+        while len(self._cached) > self._max_tokens or self._bytes > MAX_BYTES:
             self._bytes -= len(self._cached.popitem(last=False)[0])
         return claims
 

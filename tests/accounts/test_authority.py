@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from gql_app.accounts import sessions
-from gql_app.accounts.authority import Authority, hold
+from gql_app.accounts.callers import Authority, hold
 from gql_app.accounts.sessions import SignedIn
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import AdminRequired, GqlAppError, Rejected, TokenRevoked

@@ -74,7 +74,9 @@ def normalise(text: str, *, longest: int, form: Literal["NFC", "NFKC", "NFKD"] =
         return text
     if len(text) > LONGEST_DECOMPOSITION * longest:
         raise TextTooLong
-    if _longest_run_of_marks(text) > MAX_MARKS:
+    # By category, for some of class 0 decompose into marks that have to be put in order.
+    runs = groupby(text, lambda character: unicodedata.category(character)[0] == "M")
+    if max((sum(1 for _ in run) for is_marks, run in runs if is_marks), default=0) > MAX_MARKS:
         raise TooManyMarks
     normal = unicodedata.normalize(form, text)
     if len(normal) > longest:
@@ -96,12 +98,6 @@ def printable(text: str, *, keep: str = "") -> str:
     )
 
 
-def _longest_run_of_marks(text: str) -> int:
-    # By category, for some of class 0 decompose into marks that have to be put in order.
-    runs = groupby(text, lambda character: unicodedata.category(character)[0] == "M")
-    return max((sum(1 for _ in run) for is_marks, run in runs if is_marks), default=0)
-
-
 class InvalidLine(ValueError):
     """The text is no line that is accepted; its message is a sentence for whoever wrote it."""
 
@@ -119,9 +115,7 @@ def visible_line(text: str, what: str, *, longest: int) -> str:
     that it holds, and a letter or a number. Raises InvalidLine, whose sentence says what the line
     is, such as "name".
     """
-    line = _single_line(text, what, longest=longest)
-    _check_visible(line, what)
-    return line
+    return _visible(_single_line(text, what, longest=longest), what)
 
 
 def _single_line(text: str, what: str, *, longest: int) -> str:
@@ -143,14 +137,15 @@ def _single_line(text: str, what: str, *, longest: int) -> str:
     return clean
 
 
-def _check_visible(line: str, what: str) -> None:
-    """Raise InvalidLine unless a line shows all that it holds, and a letter or a number."""
+def _visible(line: str, what: str) -> str:
+    """Return a line. Raises InvalidLine unless it shows all it holds, and a letter or a number."""
     if not all(_is_seen(line, place) for place in range(len(line))):
         message = f"The {what} can't hold characters that are invisible or turn text around."
         raise InvalidLine(message)
     if not any(unicodedata.category(character)[0] in "LN" for character in line):
         message = f"The {what} needs a letter or a number."
         raise InvalidLine(message)
+    return line
 
 
 def phone_number(text: str) -> str:
@@ -185,9 +180,7 @@ def email_address(text: str) -> str:
 
     It is one by its syntax: nobody asks whether mail reaches it.
     """
-    address = _by_syntax(text)
-    _check_visible(address, _WHAT)
-    return address
+    return _visible(_by_syntax(text), _WHAT)
 
 
 def mailbox_key(typed: str) -> str | None:

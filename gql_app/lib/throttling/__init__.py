@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, NamedTuple
 
-from sqlalchemy import delete, select
+from sqlalchemy import Integer, bindparam, delete, select
 from sqlalchemy.orm import DeclarativeBase
 
 from gql_app.lib import clock
@@ -66,15 +66,18 @@ class PasswordLimits(NamedTuple):
     """The client, whatever accounts it tries."""
     lockout: Limit
     """The account, over all clients that are not known to it."""
+    known: bool = False
+    """Whether the client is known to the account."""
 
     @property
     def all(self) -> tuple[Limit, ...]:
         """All of them."""
         return (self.pair, *self.clients, self.lockout)
 
-    def counting(self, *, known: bool) -> tuple[Limit, ...]:
-        """Return those that count: strangers' failures keep no known client out."""
-        return (self.pair, *self.clients) if known else self.all
+    @property
+    def counting(self) -> tuple[Limit, ...]:
+        """Those that a failure counts against: strangers' failures keep no known client out."""
+        return (self.pair, *self.clients) if self.known else self.all
 
 
 class Counters:
@@ -87,14 +90,14 @@ class Counters:
         names = ("subject", "times", "updated_at")
         subject, times, updated_at = (getattr(table, name) for name in names)
         some = select(subject, times).where(any_of(subject, "subjects"))
-        self.table: Final = table
-        self.subject: Final = subject
-        self.updated_at: Final = updated_at
         self.find: Final = Query(some, _pair)
         self.hold: Final = Query(some.order_by(subject).with_for_update(), _pair)
         self.begin: Final = Query(upsert(table, update=()).returning(subject, times), _pair)
         self.save: Final = upsert(table)
         self.clear: Final = delete(table).where(any_of(subject, "subjects"))
+        old = select(subject).where(updated_at < bindparam("before"))
+        batch = old.limit(bindparam("batch", type_=Integer())).with_for_update(skip_locked=True)
+        self.purge: Final = delete(table).where(subject.in_(batch))
 
 
 class Limiter(ABC):
@@ -184,9 +187,7 @@ class Limiter(ABC):
         subjects = [limit.subject for limit in limits]
         self.check(limits, dict(await db.fetch_all(self.counters.find, subjects=subjects)))
 
-    async def hold_room(
-        self, db: Transaction, limits: PasswordLimits, *, known: bool
-    ) -> Sequence[Limit]:
+    async def hold_room(self, db: Transaction, limits: PasswordLimits) -> Sequence[Limit]:
         """Return the limits that a password which was right clears, and hold them.
 
         Those are the ones with failures, for to clear others is to wait for who may wait for us.
@@ -194,7 +195,7 @@ class Limiter(ABC):
         """
         subjects = [limit.subject for limit in limits.all]
         failed = dict(await db.fetch_all(self.counters.hold, subjects=subjects))
-        self.check(limits.counting(known=known), failed)
+        self.check(limits.counting, failed)
         return [limit for limit in (limits.pair, limits.lockout) if limit.subject in failed]
 
     async def count(self, db: Transaction, *limits: Limit) -> bool:
@@ -229,14 +230,8 @@ class Limiter(ABC):
 
     async def purge(self, db: Transaction, *, batch: int) -> int:
         """Delete at most a batch of rows whose attempts are forgotten; return how many."""
-        counters, before = self.counters, clock.now() - timedelta(seconds=self.window)
-        some = (
-            select(counters.subject)
-            .where(counters.updated_at < before)
-            .limit(batch)
-            .with_for_update(skip_locked=True)
-        )
-        return await db.execute(delete(counters.table).where(counters.subject.in_(some)))
+        before = clock.now() - timedelta(seconds=self.window)
+        return await db.execute(self.counters.purge, before=before, batch=batch)
 
     def _row(self, limit: Limit, times: Sequence[float]) -> dict[str, object]:
         """Return the row of a limit that was counted at these times.
