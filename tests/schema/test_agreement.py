@@ -21,7 +21,7 @@ GENERATED = st.builds(
 CASES = {
     "generated": (GENERATED, "compiled", 20),
     "composed": (operations(directives=False), "compiled", 5),
-    "composed with directives": (operations(directives=True), "executed", 5),
+    "composed with directives": (operations(directives=True), "compiled", 5),
 }
 """What is tried, and the way that one of so many at least has to go and find something."""
 TRIED = [

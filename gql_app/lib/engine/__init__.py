@@ -1,6 +1,5 @@
 """GraphQL documents: parsed, limited, validated, compiled and executed."""
 
-from gql_app.lib.engine.completion import LazyRows
 from gql_app.lib.engine.complexity import ListSizes
 from gql_app.lib.engine.documents import Document, InvalidDocument
 from gql_app.lib.engine.engine import Engine, GraphQLRequest, OperationTimeout
@@ -11,7 +10,9 @@ from gql_app.lib.engine.errors import (
     outcome,
     retry_after,
 )
+from gql_app.lib.engine.executor import CompiledExecutor
 from gql_app.lib.engine.limits import Limits
+from gql_app.lib.engine.rows import LazyRows
 from gql_app.lib.engine.schema import Schema
 from gql_app.lib.engine.selection import ExecutionContext, cached_per_document, selected_fields
 from gql_app.lib.engine.types import CURSORS, DATE_TIME, OrderDirection, PageInfo
@@ -20,6 +21,7 @@ __all__ = [
     "CURSORS",
     "DATE_TIME",
     "DEADLINE_EXCEEDED",
+    "CompiledExecutor",
     "Document",
     "Engine",
     "ExecutionContext",

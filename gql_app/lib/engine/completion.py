@@ -1,87 +1,71 @@
-"""Value completion (GraphQL section 6.4.3): how each field's values become JSON.
+"""Value completion (GraphQL section 6.4.3): how each type's values become JSON."""
 
-Rows that come straight from the database become JSON without an object or a call for each.
-"""
-
-import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, Final
 
 from graphql import (
-    FieldNode,
+    GraphQLAbstractType,
+    GraphQLBoolean,
     GraphQLError,
+    GraphQLID,
     GraphQLLeafType,
-    GraphQLOutputType,
-    ResponsePath,
+    GraphQLObjectType,
+    GraphQLString,
     Undefined,
-    get_named_type,
+    is_object_type,
+    located_error,
 )
+from graphql.pyutils import inspect, is_iterable
 
-from gql_app.lib.engine.compiled import Complete, Execution, SelectedField, Value
+from gql_app.lib.engine.execution import (
+    ATTRIBUTES,
+    PLAIN,
+    Complete,
+    Execution,
+    Field,
+    Later,
+    Path,
+    Pending,
+    Position,
+    Selection,
+    Value,
+    fill,
+    keys_of,
+    real_path,
+    settle,
+)
+from gql_app.lib.engine.rows import MAX_CACHED_COLUMNS, LazyRows, Row, row_writer
 
-T = TypeVar("T")
-Row = Sequence[Any]
-"""The values of one row, in the order of its columns."""
-_JSON_TYPES: Final = {"String": str, "ID": str, "Boolean": bool}
-"""Types of which a value is JSON already, if it is of this very Python type."""
-_NO_LISTS: Final = (str, bytes, bytearray, memoryview, Mapping)
-"""What is iterable, and yet no list (GraphQL section 3.11)."""
-_COLUMN_TYPES: Final = frozenset({"String", "ID", "Boolean", "DateTime"})
-"""Types whose values are read from the database as JSON has them."""
-MAX_CACHED_COLUMNS: Final = 8
-"""Kinds of rows for which a list's function is kept: an application reads one or two."""
-
-
-class LazyRows(Iterable[T]):
-    """A list of GraphQL objects that are built only when they are looked at.
-
-    To graphql-core it is a list. The compiled path writes the answer of the rows themselves,
-    and builds no object at all.
-    """
-
-    def __init__(
-        self, columns: Sequence[str], values: Sequence[Row], build: Callable[[Row], T]
-    ) -> None:
-        self.columns: Final = columns
-        """Python's names of the fields that were read; no others of an object are looked at."""
-        self.values: Final = values
-        self._build = build
-
-    def __iter__(self) -> Iterator[T]:
-        """Return the objects, each built when its turn comes."""
-        return map(self._build, self.values)
-
-
-@dataclass(slots=True, eq=False)
-class AttributeField(SelectedField):
-    """A field whose value is an attribute of its object."""
-
-    attribute: str | None
-    """None for __typename."""
-
-    def read(self, execution: Execution, source: Value, parent_path: ResponsePath) -> Value:
-        """Return the attribute, completed; null where that fails, if it may be null."""
-        path = ResponsePath(parent_path, self.response_name, self.parent.name)
-        try:
-            value = getattr(source, self.attribute) if self.attribute else self.parent.name
-            return self.complete(execution, value, path)
-        except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
-            return execution.fail(error, self.nodes, self.definition.type, path)
+EXACT: Final[dict[Callable[[Value], Value], type]] = {
+    GraphQLString.coerce_output_value: str,
+    GraphQLID.coerce_output_value: str,
+    GraphQLBoolean.coerce_output_value: bool,
+}
+"""Types whose values are returned as they are, by what coerces them."""
 
 
 def leaf(kind: GraphQLLeafType) -> Complete:
     """Return what completes scalars and enums."""
-    json_type = _JSON_TYPES.get(kind.name)
+    coerce = kind.coerce_output_value
+    exact = EXACT.get(coerce)
 
-    def complete(_execution: Execution, value: Value, _path: ResponsePath) -> Value:
-        if type(value) is json_type or value is None:
+    def complete(execution: Execution, value: Value, _path: Path) -> Value:
+        if type(value) is exact:
             return value
-        coerced = kind.coerce_output_value(value)
+        if value is None or value is Undefined:
+            return None
+        if isinstance(value, Exception):
+            raise value
+        coerced: Value = coerce(value)
         if coerced is None or coerced is Undefined:
-            message = f"{kind.name} makes null of {value!r}."
+            message = (
+                f"Expected `{inspect(kind)}.coerce_output_value({inspect(value)})`"
+                f" to return non-nullable value, returned: {inspect(coerced)}"
+            )
             raise TypeError(message)
+        if type(coerced) not in PLAIN and execution.awaits(coerced):
+            return Later(coerced)
         return coerced
 
     return complete
@@ -90,7 +74,7 @@ def leaf(kind: GraphQLLeafType) -> Complete:
 def non_null(inner: Complete, name: str) -> Complete:
     """Return what completes a value that may not be null, of a field of this name."""
 
-    def complete(execution: Execution, value: Value, path: ResponsePath) -> Value:
+    def complete(execution: Execution, value: Value, path: Path) -> Value:
         completed = inner(execution, value, path)
         if completed is None:
             message = f"Cannot return null for non-nullable field {name}."
@@ -100,77 +84,222 @@ def non_null(inner: Complete, name: str) -> Complete:
     return complete
 
 
-def list_of(
-    inner: Complete,
-    item: GraphQLOutputType,
-    nodes: list[FieldNode],
-    fields: Sequence[AttributeField],
-) -> Complete:
-    """Return what completes lists of items, of which these fields are selected."""
-    writer = lru_cache(MAX_CACHED_COLUMNS)(partial(_row_writer, fields))
+def object_of(selection: Selection, field: Field) -> Complete:
+    """Return what completes objects of which this is selected."""
+    kind, run = selection.kind, selection.run
 
-    def complete_item(execution: Execution, value: Value, path: ResponsePath) -> Value:
-        try:
-            return inner(execution, value, path)
-        except Exception as error:  # noqa: BLE001 — whatever it is, it is this item's
-            return execution.fail(error, nodes, item, path)
-
-    def complete(execution: Execution, values: Value, path: ResponsePath) -> Value:
-        if values is None:
+    def complete(execution: Execution, value: Value, path: Path) -> Value:
+        if type(value) not in PLAIN:
+            if value is Undefined:
+                return None
+            if isinstance(value, Exception):
+                raise value
+        elif value is None:
             return None
-        if type(values) is LazyRows and (write := writer(values.columns)):
-            return write(values.values)
-        if not isinstance(values, Iterable) or isinstance(values, _NO_LISTS):
-            name = f"{path.typename}.{nodes[0].name.value}"
-            message = f"Expected Iterable, but did not find one for field '{name}'."
-            raise GraphQLError(message)
-        return [
-            complete_item(execution, value, path.add_key(index))
-            for index, value in enumerate(values)
-        ]
+        return run(execution, value, path)
+
+    def complete_if_of(execution: Execution, value: Value, path: Path) -> Value:
+        if value is None or value is Undefined:
+            return None
+        if isinstance(value, Exception):
+            raise value
+        assert kind.is_type_of is not None
+        is_of = kind.is_type_of(value, execution.info(field, path))
+        if type(is_of) is not bool and execution.is_awaitable(is_of):
+            return Later(complete_when_known(execution, is_of, value, real_path(path)))
+        if not is_of:
+            raise wrong(value)
+        return run(execution, value, path)
+
+    async def complete_when_known(
+        execution: Execution, is_of: Any, value: Value, path: Path
+    ) -> Value:
+        if not await is_of:
+            raise wrong(value)
+        return await execution.complete_later(run, value, path)
+
+    def wrong(value: Value) -> GraphQLError:
+        message = f"Expected value of type '{kind}' but got: {inspect(value)}."
+        return GraphQLError(message, field.nodes)
+
+    return complete_if_of if kind.is_type_of else complete
+
+
+def abstract_of(
+    kind: GraphQLAbstractType,
+    field: Field,
+    object_complete: Callable[[GraphQLObjectType], Complete],
+) -> Complete:
+    """Return what completes values of an interface or a union, once their types are known."""
+    known: dict[str, Complete] = {}
+
+    def complete(execution: Execution, value: Value, path: Path) -> Value:
+        if value is None or value is Undefined:
+            return None
+        if isinstance(value, Exception):
+            raise value
+        info = execution.info(field, path)
+        name = (kind.resolve_type or execution.type_resolver)(value, info, kind)
+        if type(name) is str and name in known:
+            return known[name](execution, value, path)
+        if execution.is_awaitable(name):
+            return Later(complete_when_known(execution, name, value, real_path(path)))
+        return of(execution, name, value)(execution, value, path)
+
+    async def complete_when_known(
+        execution: Execution, name: Any, value: Value, path: Path
+    ) -> Value:
+        complete = of(execution, await name, value)
+        return await execution.complete_later(complete, value, path)
+
+    def of(execution: Execution, name: Value, value: Value) -> Complete:
+        found = known.get(name) if isinstance(name, str) else None
+        if found is None:
+            found = known[name] = object_complete(runtime_type(execution, name, value))
+        return found
+
+    def runtime_type(execution: Execution, name: Value, value: Value) -> GraphQLObjectType:
+        where = f"{field.parent}.{field.nodes[0].name.value}"
+        if name is None:
+            message = (
+                f"Abstract type '{kind}' must resolve to an Object type at runtime for field "
+                f"'{where}'. Either the '{kind}' type should provide a 'resolve_type' function "
+                "or each possible type should provide an 'is_type_of' function."
+            )
+            raise GraphQLError(message, field.nodes)
+        if not isinstance(name, str):
+            message = (
+                f"Abstract type '{kind}' must resolve to an Object type at runtime for field "
+                f"'{where}' with value {inspect(value)}, received '{inspect(name)}', which is not "
+                "a valid Object type name."
+            )
+            raise GraphQLError(message, field.nodes)
+        found = execution.schema.get_type(name)
+        if found is None:
+            message = (
+                f"Abstract type '{kind}' was resolved to a type '{name}' "
+                "that does not exist inside the schema."
+            )
+            raise GraphQLError(message, field.nodes)
+        if not is_object_type(found):
+            message = f"Abstract type '{kind}' was resolved to a non-object type '{name}'."
+            raise GraphQLError(message, field.nodes)
+        if not execution.schema.is_sub_type(kind, found):
+            message = f"Runtime Object type '{found}' is not a possible type for '{kind}'."
+            raise GraphQLError(message, field.nodes)
+        return found
 
     return complete
 
 
-def object_of(fields: Sequence[AttributeField]) -> Complete:
-    """Return what completes objects of which these fields are selected."""
+def list_of(item: Position, selection: Selection | None, name: str) -> Complete:
+    """Return what completes lists of items of a field of this name.
 
-    def complete(execution: Execution, source: Value, path: ResponsePath) -> Value:
-        return source and {
-            each.response_name: each.read(execution, source, path) for each in fields
-        }
-
-    return complete
-
-
-def _row_writer(
-    fields: Sequence[AttributeField], columns: Sequence[str]
-) -> Callable[[Sequence[Row]], list[Value]] | None:
-    """Return `lambda rows: [{"id": c0, "name": c1} for c0, c1 in rows]` for rows of columns.
-
-    There is none unless each field is a column that was read. Nothing else that Python has is
-    as fast: without it a page of 50 takes 2.7 times as long, and one of 500 seven times. Keys go
-    into it as constants, not as text.
+    A `selection` is that of objects which are of their type for sure.
     """
-    types = {get_named_type(each.definition.type).name for each in fields}
-    read = {each.attribute for each in fields if each.attribute}
-    if not (fields and types <= _COLUMN_TYPES and read <= set(columns)):
-        return None
-    names = [f"c{index}" for index in range(len(columns))]
-    values: list[ast.expr] = [
-        ast.Name(names[columns.index(each.attribute)], ast.Load())
-        if each.attribute
-        else ast.Constant(each.parent.name)
-        for each in fields
-    ]
-    row = ast.Tuple([ast.Name(name, ast.Store()) for name in names], ast.Store())
-    objects = ast.ListComp(
-        ast.Dict([ast.Constant(each.response_name) for each in fields], values),
-        [ast.comprehension(row, ast.Name("rows", ast.Load()), [], 0)],
-    )
-    only = ast.arguments([], [ast.arg("rows")], None, [], [], None, [])
-    tree = ast.fix_missing_locations(ast.Expression(ast.Lambda(only, objects)))
-    function: Callable[[Sequence[Row]], list[Value]] = eval(  # noqa: S307 — of the tree above
-        compile(tree, "<rows>", "eval"), {}
-    )
-    return function
+    settle_item, exact = item.settle, item.exact
+    writers: dict[tuple[str, ...], Callable[[Sequence[Row]], list[Value]] | None] = {}
+
+    def writer(
+        fields: Sequence[Field], columns: Sequence[str]
+    ) -> Callable[[Sequence[Row]], list[Value]] | None:
+        key = tuple(columns)
+        if key not in writers:
+            if len(writers) >= MAX_CACHED_COLUMNS:
+                writers.clear()
+            writers[key] = row_writer(fields, columns)
+        return writers[key]
+
+    def complete(execution: Execution, values: Value, path: Path) -> Value:
+        if type(values) is not list:
+            if values is None or values is Undefined:
+                return None
+            if isinstance(values, Exception):
+                raise values
+            if type(values) is LazyRows and selection:
+                write = writer(selection.begun(execution), values.columns)
+                if write:
+                    return write(values.values)
+            if execution.is_async_iterable(values):
+                return Later(complete_async(execution, values, real_path(path)))
+            if not is_iterable(values):
+                message = f"Expected Iterable, but did not find one for field '{name}'."
+                raise GraphQLError(message)
+        iterator = iter(values)
+        answer: list[Value] = []
+        try:
+            if selection is None:
+                add_values(execution, iterator, answer, path)
+            else:
+                add_objects(execution, iterator, answer, path)
+        except Exception:
+            with suppress(Exception):
+                if left := [each for each in iterator if execution.is_awaitable(each)]:
+                    settle(left)
+            raise
+        return answer
+
+    def add_values(
+        execution: Execution, values: Iterable[Value], answer: list[Value], path: Path
+    ) -> None:
+        here = (path, answer, None)
+        for value in values:
+            if type(value) is exact:
+                answer.append(value)
+                continue
+            done = settle_item(execution, value, here)
+            if type(done) is Pending:
+                done.container, done.key = answer, len(answer)
+            answer.append(done)
+
+    def add_objects(
+        execution: Execution, values: Iterator[Value], answer: list[Value], path: Path
+    ) -> None:
+        assert selection is not None
+        add, here, pending = answer.append, (path, answer, None), execution.pending
+        nullable = item.nullable
+        for value in values:
+            kind = type(value)
+            mark = len(pending)
+            try:
+                if kind in ATTRIBUTES:
+                    done = selection.by_attribute(execution, value, here)
+                elif kind is dict:
+                    done = selection.by_key(execution, value, here)
+                else:
+                    done = settle_item(execution, value, here)
+            except Exception as error:  # noqa: BLE001 — whatever it is, it is this item's
+                execution.abandon(mark)
+                done = item.fail(execution, error, here)
+            else:
+                if nullable and len(pending) > mark:
+                    done = execution.enclose(item, done, here, mark)
+            if type(done) is Pending:
+                done.container, done.key = answer, len(answer)
+            add(done)
+
+    async def complete_async(execution: Execution, values: Any, path: Path) -> list[Value]:
+        iterator: AsyncIterator[Value] = values.__aiter__()
+        answer: list[Value] = []
+        waiting: list[Pending] = []
+        try:
+            while True:
+                try:
+                    value = await anext(iterator)
+                except StopAsyncIteration:
+                    break
+                except Exception as error:
+                    raise located_error(error, item.nodes, keys_of(path)) from error
+                add_values(execution, (value,), answer, path)
+                waiting += execution.taken()
+        except Exception:
+            if close := getattr(iterator, "aclose", None):
+                with suppress(Exception):
+                    await close()
+            if waiting := [*waiting, *execution.taken()]:
+                settle([each.fill() for each in waiting])
+            raise
+        await fill(waiting)
+        return answer
+
+    return complete

@@ -17,9 +17,9 @@ from graphql import (
     TokenKind,
 )
 
-from gql_app.lib.engine.compiled import Plan
 from gql_app.lib.engine.complexity import ComplexityCalculator, ListSizes
 from gql_app.lib.engine.limits import Limits
+from gql_app.lib.engine.planning import Operation
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 """What all the documents of a cache may take together."""
@@ -43,9 +43,8 @@ class Document:
     """Directives, wherever they stand."""
     bytes: int
     """What it takes to keep it."""
-    plans: dict[int, Plan | None] = field(default_factory=dict)
-    """Plans of operations by their nodes' ids; None where there can't be one. There are no more
-    than operations, which are limited."""
+    plans: dict[int, Operation] = field(default_factory=dict)
+    """Operations with their plans, by their nodes' ids. They are limited."""
     selections: dict[Hashable, object] = field(default_factory=dict)
     """What cached_per_document() keeps, and bounds."""
     size_variables: tuple[str, ...] = ()

@@ -7,11 +7,10 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, execute
 
-from gql_app.lib.engine.compiled import Plan
 from gql_app.lib.engine.complexity import ListSizes
 from gql_app.lib.engine.documents import Document, DocumentValidator, InvalidDocument
 from gql_app.lib.engine.limits import Limits
-from gql_app.lib.engine.planning import compile_plan
+from gql_app.lib.engine.planning import Operation
 from gql_app.lib.engine.schema import Schema
 from gql_app.lib.engine.selection import ExecutionContext
 
@@ -144,28 +143,22 @@ class Engine(Generic[C]):
         request: GraphQLRequest,
         context: C,
     ) -> ExecutionResult:
-        if plan := self._plan(document, operation):
-            return await plan.run(context, request.variables)
+        hidden = not self._introspection
+        if self._compiled:
+            plans, key = document.plans, id(operation)
+            plan = plans.get(key)
+            if plan is None:
+                plan = plans[key] = Operation(
+                    self._schema.core, operation, document.fragments, self._schema.simplify
+                )
+            done = plan.execute(request.variables, context, hide_suggestions=hidden)
+            return done if isinstance(done, ExecutionResult) else await done
         result = execute(
             self._schema.core,
             document.node,
             context_value=context,
             variable_values=request.variables,
             operation_name=request.operation_name,
-            hide_suggestions=not self._introspection,
+            hide_suggestions=hidden,
         )
         return await result if isawaitable(result) else result
-
-    def _plan(self, document: Document, operation: OperationDefinitionNode) -> Plan | None:
-        """Return the plan of an operation, made when it is first executed."""
-        if not self._compiled or document.directives:
-            return None
-        plans, key = document.plans, id(operation)
-        if key not in plans:
-            plans[key] = compile_plan(
-                self._schema,
-                operation,
-                document.fragments,
-                hide_suggestions=not self._introspection,
-            )
-        return plans[key]

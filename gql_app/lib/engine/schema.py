@@ -1,9 +1,30 @@
-"""Strawberry's schema, with what the engine reads of it."""
+"""Strawberry: its schema, and how its fields are resolved without its wrapping."""
+
+from collections.abc import Mapping, Sequence
+from inspect import isawaitable
+from typing import Any, Final
 
 import strawberry
-from graphql import GraphQLSchema, introspection_types, is_object_type
+from graphql import (
+    GraphQLField,
+    GraphQLSchema,
+    get_nullable_type,
+    introspection_types,
+    is_object_type,
+    is_union_type,
+)
+from strawberry.execution import optimized_is_awaitable
+from strawberry.permission import BasePermission, PermissionExtension
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
+
+from gql_app.lib.engine.execution import Value
+from gql_app.lib.engine.executor import CompiledExecutor
+from gql_app.lib.engine.planning import Resolver
+
+_PLAIN_TYPES: Final = frozenset({int, str, bool, type(None)})
+"""Types of arguments that Strawberry hands on as they are."""
 
 
 class Schema(strawberry.Schema):
@@ -40,3 +61,95 @@ class Schema(strawberry.Schema):
         if key not in known:
             known[key] = self.get_field_for_type(name, type_name)
         return known[key]
+
+    def simplify(self, definition: GraphQLField) -> tuple[str | None, Resolver | None]:
+        """Return the attribute that a field is, or a resolver without Strawberry's wrapping.
+
+        Without it a page of 50 takes 1.15 times as long.
+        """
+        field = _field(definition)
+        if field is None or _is_attribute(field) or self.config.info_class is not strawberry.Info:
+            return attribute(definition)
+        return None, _direct_resolver(field, definition)
+
+
+class StrawberryExecutor(CompiledExecutor, StrawberryGraphQLCoreExecutionContext):
+    """Executes operations of any of Strawberry's schemas."""
+
+    awaitables = CompiledExecutor.awaitables | {optimized_is_awaitable}
+
+    @staticmethod
+    def simplify(definition: GraphQLField) -> tuple[str | None, Resolver | None]:
+        """Return the attribute that a field of Strawberry's is."""
+        return attribute(definition)
+
+
+CompiledExecutor.of_strawberry = StrawberryExecutor
+
+
+def attribute(definition: GraphQLField) -> tuple[str | None, None]:
+    """Return the attribute that a field of Strawberry's is, if it is nothing else."""
+    field = _field(definition)
+    return (field.python_name if field and _is_attribute(field) else None), None
+
+
+def _field(definition: GraphQLField) -> StrawberryField | None:
+    """Return Strawberry's definition of a field that it resolves, but for unions.
+
+    Where exceptions become members of a union, Strawberry must see them.
+    """
+    resolved_by = getattr(definition.resolve, "__module__", "")
+    if not resolved_by.startswith("strawberry.") or is_union_type(
+        get_nullable_type(definition.type)
+    ):
+        return None
+    for each in definition.extensions.values():
+        if isinstance(each, StrawberryField):
+            return each if type(each).get_result is StrawberryField.get_result else None
+    return None
+
+
+def _is_attribute(field: StrawberryField) -> bool:
+    return field.is_basic_field and field.default_resolver is getattr
+
+
+def _direct_resolver(field: StrawberryField, definition: GraphQLField) -> Resolver | None:
+    """Return a field's resolver; None if Strawberry does more than ask its permissions.
+
+    It goes through Strawberry where Strawberry makes something else of an argument, and where a
+    permission refuses without raising, which few do.
+    """
+    extensions, resolver, wrapped = field.extensions, field.base_resolver, definition.resolve
+    if (
+        not all(type(e) is PermissionExtension and not e.fail_silently for e in extensions)
+        or resolver is None
+        or wrapped is None
+        or not (resolver.is_async and resolver.self_parameter and resolver.info_parameter)
+        or resolver.parent_parameter
+        or resolver.root_parameter
+    ):
+        return None
+    names: Mapping[str, str] = dict(
+        zip(definition.args, [str(each.python_name) for each in field.arguments], strict=True)
+    )
+    permissions: Sequence[BasePermission] = [
+        p
+        for e in extensions
+        for p in e.permissions  # type: ignore[attr-defined]
+    ]
+    function: Any = resolver.wrapped_func
+
+    async def resolve(source: Value, info: Any, **arguments: Value) -> Value:
+        if _PLAIN_TYPES.issuperset(map(type, arguments.values())):
+            ours: strawberry.Info[Any, None] = strawberry.Info(info, field)
+            named = {names[name]: value for name, value in arguments.items()}
+            for permission in permissions:
+                answer: Value = permission.has_permission(source, ours, **named)
+                if (await answer if isawaitable(answer) else answer) is not True:
+                    break
+            else:
+                return await function(source, ours, **named)
+        value = wrapped(source, info, **arguments)
+        return await value if isawaitable(value) else value
+
+    return resolve
