@@ -1,20 +1,27 @@
 """GraphQL documents: parsed, limited, validated, compiled and executed."""
 
 from gql_app.lib.engine.complexity import ListSizes
-from gql_app.lib.engine.documents import Document, InvalidDocument
-from gql_app.lib.engine.engine import Engine, GraphQLRequest, OperationTimeout
-from gql_app.lib.engine.errors import (
+from gql_app.lib.engine.documents import (
+    Document,
+    ExecutionContext,
+    InvalidDocument,
+    cached_per_document,
+)
+from gql_app.lib.engine.engine import (
     DEADLINE_EXCEEDED,
+    Engine,
+    GraphQLRequest,
+    OperationTimeout,
     UnreadableValue,
     client_errors,
     outcome,
     retry_after,
 )
 from gql_app.lib.engine.executor import CompiledExecutor
+from gql_app.lib.engine.fields import LazyRows
 from gql_app.lib.engine.limits import Limits
-from gql_app.lib.engine.rows import LazyRows
 from gql_app.lib.engine.schema import Schema
-from gql_app.lib.engine.selection import ExecutionContext, cached_per_document, selected_fields
+from gql_app.lib.engine.selection import selected_fields
 from gql_app.lib.engine.types import CURSORS, DATE_TIME, OrderDirection, PageInfo
 
 __all__ = [

@@ -1,8 +1,8 @@
-"""Value completion (GraphQL section 6.4.3): how each type's values become JSON."""
+"""Completion: how each type's values become JSON (GraphQL section 6.4.3)."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from graphql import (
     GraphQLAbstractType,
@@ -13,29 +13,33 @@ from graphql import (
     GraphQLObjectType,
     GraphQLString,
     Undefined,
+    default_type_resolver,
     is_object_type,
     located_error,
 )
 from graphql.pyutils import inspect, is_iterable
 
 from gql_app.lib.engine.execution import (
-    ATTRIBUTES,
-    PLAIN,
     Complete,
     Execution,
-    Field,
     Later,
     Path,
     Pending,
-    Position,
-    Selection,
     Value,
     fill,
     keys_of,
     real_path,
-    settle,
 )
-from gql_app.lib.engine.rows import MAX_CACHED_COLUMNS, LazyRows, Row, row_writer
+from gql_app.lib.engine.fields import (
+    ATTRIBUTES,
+    PLAIN,
+    Field,
+    LazyRows,
+    Position,
+    Selection,
+    is_awaited,
+)
+from gql_app.lib.engine.waiting import settle
 
 EXACT: Final[dict[Callable[[Value], Value], type]] = {
     GraphQLString.coerce_output_value: str,
@@ -45,205 +49,189 @@ EXACT: Final[dict[Callable[[Value], Value], type]] = {
 """Types whose values are returned as they are, by what coerces them."""
 
 
-def leaf(kind: GraphQLLeafType) -> Complete:
-    """Return what completes scalars and enums."""
-    coerce = kind.coerce_output_value
-    exact = EXACT.get(coerce)
+def is_null(value: Value) -> bool:
+    """Return whether a resolver's value is null; an exception that it returned is raised."""
+    if isinstance(value, Exception):
+        raise value
+    return value is None or value is Undefined
 
-    def complete(execution: Execution, value: Value, _path: Path) -> Value:
-        if type(value) is exact:
-            return value
-        if value is None or value is Undefined:
+
+class Leaf:
+    """Completes scalars and enums."""
+
+    def __init__(self, kind: GraphQLLeafType) -> None:
+        self._kind = kind
+        self._coerce: Callable[[Value], Value] = kind.coerce_output_value
+        self.exact = EXACT.get(self._coerce)
+
+    def complete(self, execution: Execution, value: Value, _path: Path) -> Value:
+        """Return a value as its type has it."""
+        if value is None or is_null(value):
             return None
-        if isinstance(value, Exception):
-            raise value
-        coerced: Value = coerce(value)
+        coerced = self._coerce(value)
         if coerced is None or coerced is Undefined:
             message = (
-                f"Expected `{inspect(kind)}.coerce_output_value({inspect(value)})`"
+                f"Expected `{inspect(self._kind)}.coerce_output_value({inspect(value)})`"
                 f" to return non-nullable value, returned: {inspect(coerced)}"
             )
             raise TypeError(message)
-        if type(coerced) not in PLAIN and execution.awaits(coerced):
+        if type(coerced) not in PLAIN and is_awaited(execution, coerced):
             return Later(coerced)
         return coerced
 
-    return complete
 
+class NonNull:
+    """Completes values that may not be null."""
 
-def non_null(inner: Complete, name: str) -> Complete:
-    """Return what completes a value that may not be null, of a field of this name."""
+    def __init__(self, inner: Complete, field: Field) -> None:
+        self._inner = inner
+        self._field = field
 
-    def complete(execution: Execution, value: Value, path: Path) -> Value:
-        completed = inner(execution, value, path)
+    def complete(self, execution: Execution, value: Value, path: Path) -> Value:
+        """Return a value complete. Raises TypeError if it is null."""
+        completed = self._inner(execution, value, path)
         if completed is None:
-            message = f"Cannot return null for non-nullable field {name}."
+            message = f"Cannot return null for non-nullable field {self._field}."
             raise TypeError(message)
         return completed
 
-    return complete
 
+class Objects:
+    """Completes objects of one type."""
 
-def object_of(selection: Selection, field: Field) -> Complete:
-    """Return what completes objects of which this is selected."""
-    kind, run = selection.kind, selection.run
+    def __init__(self, selection: Selection, field: Field) -> None:
+        self._kind = selection.kind
+        self._run = selection.run
+        self._field = field
 
-    def complete(execution: Execution, value: Value, path: Path) -> Value:
-        if type(value) not in PLAIN:
-            if value is Undefined:
-                return None
-            if isinstance(value, Exception):
-                raise value
-        elif value is None:
+    def complete(self, execution: Execution, value: Value, path: Path) -> Value:
+        """Return the answer of an object, if it is of its type."""
+        if value is None or (type(value) not in PLAIN and is_null(value)):
             return None
-        return run(execution, value, path)
-
-    def complete_if_of(execution: Execution, value: Value, path: Path) -> Value:
-        if value is None or value is Undefined:
-            return None
-        if isinstance(value, Exception):
-            raise value
-        assert kind.is_type_of is not None
-        is_of = kind.is_type_of(value, execution.info(field, path))
+        if self._kind.is_type_of is None:
+            return self._run(execution, value, path)
+        is_of = self._kind.is_type_of(value, execution.info(self._field, path))
         if type(is_of) is not bool and execution.is_awaitable(is_of):
-            return Later(complete_when_known(execution, is_of, value, real_path(path)))
-        if not is_of:
-            raise wrong(value)
-        return run(execution, value, path)
+            return Later(self._complete_later(execution, is_of, value, real_path(path)))
+        return self._complete_if(execution, is_of, value, path)
 
-    async def complete_when_known(
-        execution: Execution, is_of: Any, value: Value, path: Path
+    async def _complete_later(
+        self, execution: Execution, is_of: Awaitable[bool], value: Value, path: Path
     ) -> Value:
-        if not await is_of:
-            raise wrong(value)
-        return await execution.complete_later(run, value, path)
+        complete = self._run if await is_of else self._complete_none
+        return await complete_later(execution, complete, value, path)
 
-    def wrong(value: Value) -> GraphQLError:
-        message = f"Expected value of type '{kind}' but got: {inspect(value)}."
-        return GraphQLError(message, field.nodes)
+    def _complete_if(self, execution: Execution, is_of: Value, value: Value, path: Path) -> Value:
+        complete = self._run if is_of else self._complete_none
+        return complete(execution, value, path)
 
-    return complete_if_of if kind.is_type_of else complete
+    def _complete_none(self, _execution: Execution, value: Value, _path: Path) -> Value:
+        message = f"Expected value of type '{self._kind}' but got: {inspect(value)}."
+        raise GraphQLError(message, self._field.nodes)
 
 
-def abstract_of(
-    kind: GraphQLAbstractType,
-    field: Field,
-    object_complete: Callable[[GraphQLObjectType], Complete],
-) -> Complete:
-    """Return what completes values of an interface or a union, once their types are known."""
-    known: dict[str, Complete] = {}
+class Abstract:
+    """Completes values of an interface or a union, once their types are known."""
 
-    def complete(execution: Execution, value: Value, path: Path) -> Value:
-        if value is None or value is Undefined:
+    def __init__(
+        self,
+        kind: GraphQLAbstractType,
+        field: Field,
+        objects: Callable[[GraphQLObjectType], Objects],
+    ) -> None:
+        self._kind = kind
+        self._field = field
+        self._objects = objects
+        self._known: dict[str, Complete] = {}
+
+    def complete(self, execution: Execution, value: Value, path: Path) -> Value:
+        """Return the answer of an object of any of the types."""
+        if value is None or is_null(value):
             return None
-        if isinstance(value, Exception):
-            raise value
-        info = execution.info(field, path)
-        name = (kind.resolve_type or execution.type_resolver)(value, info, kind)
-        if type(name) is str and name in known:
-            return known[name](execution, value, path)
+        resolve = self._kind.resolve_type or execution.type_resolver
+        name = value.get("__typename") if type(value) is dict else None
+        if type(name) is not str or resolve is not default_type_resolver:
+            name = resolve(value, execution.info(self._field, path), self._kind)
+        if type(name) is str and name in self._known:
+            return self._known[name](execution, value, path)
         if execution.is_awaitable(name):
-            return Later(complete_when_known(execution, name, value, real_path(path)))
-        return of(execution, name, value)(execution, value, path)
+            return Later(self._complete_later(execution, name, value, real_path(path)))
+        return self._of(execution, name, value)(execution, value, path)
 
-    async def complete_when_known(
-        execution: Execution, name: Any, value: Value, path: Path
+    async def _complete_later(
+        self, execution: Execution, name: Awaitable[str | None], value: Value, path: Path
     ) -> Value:
-        complete = of(execution, await name, value)
-        return await execution.complete_later(complete, value, path)
+        complete = self._of(execution, await name, value)
+        return await complete_later(execution, complete, value, path)
 
-    def of(execution: Execution, name: Value, value: Value) -> Complete:
-        found = known.get(name) if isinstance(name, str) else None
-        if found is None:
-            found = known[name] = object_complete(runtime_type(execution, name, value))
-        return found
-
-    def runtime_type(execution: Execution, name: Value, value: Value) -> GraphQLObjectType:
-        where = f"{field.parent}.{field.nodes[0].name.value}"
+    def _of(self, execution: Execution, name: object, value: Value) -> Complete:
+        """Return what completes objects of the type of a name. Raises GraphQLError."""
+        kind, schema, message = self._kind, execution.schema, ""
+        found = schema.get_type(name) if isinstance(name, str) else None
+        must = f"Abstract type '{kind}' must resolve to an Object type at runtime for field "
         if name is None:
             message = (
-                f"Abstract type '{kind}' must resolve to an Object type at runtime for field "
-                f"'{where}'. Either the '{kind}' type should provide a 'resolve_type' function "
-                "or each possible type should provide an 'is_type_of' function."
+                f"{must}'{self._field}'. Either the '{kind}' type should provide a 'resolve_type' "
+                "function or each possible type should provide an 'is_type_of' function."
             )
-            raise GraphQLError(message, field.nodes)
-        if not isinstance(name, str):
+        elif not isinstance(name, str):
             message = (
-                f"Abstract type '{kind}' must resolve to an Object type at runtime for field "
-                f"'{where}' with value {inspect(value)}, received '{inspect(name)}', which is not "
-                "a valid Object type name."
+                f"{must}'{self._field}' with value {inspect(value)}, received '{inspect(name)}', "
+                "which is not a valid Object type name."
             )
-            raise GraphQLError(message, field.nodes)
-        found = execution.schema.get_type(name)
-        if found is None:
+        elif found is None:
             message = (
                 f"Abstract type '{kind}' was resolved to a type '{name}' "
                 "that does not exist inside the schema."
             )
-            raise GraphQLError(message, field.nodes)
-        if not is_object_type(found):
+        elif not is_object_type(found):
             message = f"Abstract type '{kind}' was resolved to a non-object type '{name}'."
-            raise GraphQLError(message, field.nodes)
-        if not execution.schema.is_sub_type(kind, found):
+        elif not schema.is_sub_type(kind, found):
             message = f"Runtime Object type '{found}' is not a possible type for '{kind}'."
-            raise GraphQLError(message, field.nodes)
-        return found
+        else:
+            complete = self._known[name] = self._objects(found).complete
+            return complete
+        raise GraphQLError(message, self._field.nodes)
 
-    return complete
 
+class Lists:
+    """Completes lists; `selection` is that of items which are objects of their type for sure."""
 
-def list_of(item: Position, selection: Selection | None, name: str) -> Complete:
-    """Return what completes lists of items of a field of this name.
+    def __init__(self, item: Position, selection: Selection | None, field: Field) -> None:
+        self._item = item
+        self._selection = selection
+        self._field = field
 
-    A `selection` is that of objects which are of their type for sure.
-    """
-    settle_item, exact = item.settle, item.exact
-    writers: dict[tuple[str, ...], Callable[[Sequence[Row]], list[Value]] | None] = {}
-
-    def writer(
-        fields: Sequence[Field], columns: Sequence[str]
-    ) -> Callable[[Sequence[Row]], list[Value]] | None:
-        key = tuple(columns)
-        if key not in writers:
-            if len(writers) >= MAX_CACHED_COLUMNS:
-                writers.clear()
-            writers[key] = row_writer(fields, columns)
-        return writers[key]
-
-    def complete(execution: Execution, values: Value, path: Path) -> Value:
+    def complete(self, execution: Execution, values: Value, path: Path) -> Value:
+        """Return the answer of a list."""
         if type(values) is not list:
-            if values is None or values is Undefined:
+            if values is None or is_null(values):
                 return None
-            if isinstance(values, Exception):
-                raise values
-            if type(values) is LazyRows and selection:
-                write = writer(selection.begun(execution), values.columns)
-                if write:
-                    return write(values.values)
+            if type(values) is LazyRows and self._selection:
+                written = self._selection.write(execution, values)
+                if written is not None:
+                    return written
             if execution.is_async_iterable(values):
-                return Later(complete_async(execution, values, real_path(path)))
+                return Later(self._complete_later(execution, values, real_path(path)))
             if not is_iterable(values):
-                message = f"Expected Iterable, but did not find one for field '{name}'."
+                message = f"Expected Iterable, but did not find one for field '{self._field}'."
                 raise GraphQLError(message)
-        iterator = iter(values)
         answer: list[Value] = []
+        items = iter(values)
+        add = self._add_objects if self._selection else self._add_values
         try:
-            if selection is None:
-                add_values(execution, iterator, answer, path)
-            else:
-                add_objects(execution, iterator, answer, path)
+            add(execution, items, answer, (path, answer, None))
         except Exception:
-            with suppress(Exception):
-                if left := [each for each in iterator if execution.is_awaitable(each)]:
-                    settle(left)
+            with suppress(Exception):  # as graphql-core does: what is left may raise, too
+                settle([each for each in items if execution.is_awaitable(each)])
             raise
         return answer
 
-    def add_values(
-        execution: Execution, values: Iterable[Value], answer: list[Value], path: Path
+    def _add_values(
+        self, execution: Execution, items: Iterable[Value], answer: list[Value], here: Path
     ) -> None:
-        here = (path, answer, None)
-        for value in values:
+        settle_item, exact = self._item.settle, self._item.exact
+        for value in items:
             if type(value) is exact:
                 answer.append(value)
                 continue
@@ -252,22 +240,21 @@ def list_of(item: Position, selection: Selection | None, name: str) -> Complete:
                 done.container, done.key = answer, len(answer)
             answer.append(done)
 
-    def add_objects(
-        execution: Execution, values: Iterator[Value], answer: list[Value], path: Path
+    def _add_objects(
+        self, execution: Execution, items: Iterator[Value], answer: list[Value], here: Path
     ) -> None:
-        assert selection is not None
-        add, here, pending = answer.append, (path, answer, None), execution.pending
-        nullable = item.nullable
-        for value in values:
-            kind = type(value)
-            mark = len(pending)
+        selection, item, pending = self._selection, self._item, execution.pending
+        add, nullable = answer.append, item.nullable
+        assert selection is not None  # noqa: S101 — for mypy: it is called for no other
+        for value in items:
+            kind, mark = type(value), len(pending)
             try:
                 if kind in ATTRIBUTES:
                     done = selection.by_attribute(execution, value, here)
                 elif kind is dict:
                     done = selection.by_key(execution, value, here)
                 else:
-                    done = settle_item(execution, value, here)
+                    done = item.settle(execution, value, here)
             except Exception as error:  # noqa: BLE001 — whatever it is, it is this item's
                 execution.abandon(mark)
                 done = item.fail(execution, error, here)
@@ -278,28 +265,42 @@ def list_of(item: Position, selection: Selection | None, name: str) -> Complete:
                 done.container, done.key = answer, len(answer)
             add(done)
 
-    async def complete_async(execution: Execution, values: Any, path: Path) -> list[Value]:
-        iterator: AsyncIterator[Value] = values.__aiter__()
+    async def _complete_later(
+        self, execution: Execution, values: AsyncIterable[Value], path: Path
+    ) -> list[Value]:
+        items = aiter(values)
         answer: list[Value] = []
         waiting: list[Pending] = []
         try:
             while True:
                 try:
-                    value = await anext(iterator)
+                    value = await anext(items)
                 except StopAsyncIteration:
                     break
                 except Exception as error:
-                    raise located_error(error, item.nodes, keys_of(path)) from error
-                add_values(execution, (value,), answer, path)
+                    raise located_error(error, self._item.nodes, keys_of(path)) from error
+                self._add_values(execution, (value,), answer, (path, answer, None))
                 waiting += execution.taken()
         except Exception:
-            if close := getattr(iterator, "aclose", None):
-                with suppress(Exception):
-                    await close()
-            if waiting := [*waiting, *execution.taken()]:
-                settle([each.fill() for each in waiting])
+            waiting += execution.taken()
+            with suppress(Exception):
+                await items.aclose()  # type: ignore[attr-defined]  # if it has one
+            settle([each.fill() for each in waiting])
             raise
         await fill(waiting)
         return answer
 
-    return complete
+
+async def complete_later(
+    execution: Execution, complete: Complete, value: Value, path: Path
+) -> Value:
+    """Complete a value, and wait for all that it begins."""
+    try:
+        done = complete(execution, value, path)
+    except Exception:
+        execution.abandon(0)
+        raise
+    if type(done) is Later:
+        return await done.awaitable
+    await fill(execution.taken())
+    return done

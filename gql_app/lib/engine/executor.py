@@ -6,7 +6,6 @@ from threading import Lock
 from typing import Any, ClassVar, Final
 
 from graphql import (
-    GraphQLError,
     GraphQLField,
     OperationType,
 )
@@ -14,8 +13,8 @@ from graphql.execution.execute import assume_not_awaitable
 from graphql.execution.incremental import IncrementalExecutor
 from graphql.pyutils import is_awaitable
 
-from gql_app.lib.engine.execution import Execution, execute, failed
-from gql_app.lib.engine.planning import Operation, Resolver
+from gql_app.lib.engine.execution import Execution, Value
+from gql_app.lib.engine.planning import PlannedOperation, Resolver
 
 MAX_OPERATIONS: Final = 256
 """Operations that are kept with their plans."""
@@ -45,27 +44,22 @@ class CompiledExecutor(IncrementalExecutor):
         return None, None
 
     @classmethod
-    def build(cls, *args: Any, **options: Any) -> Any:
+    def build(cls, *args: Value, **options: Value) -> Value:
         """Build an executor, or return what is wrong with the request."""
         if cls is CompiledExecutor and cls.of_strawberry and "operation_extensions" in options:
             return cls.of_strawberry.build(*args, **options)
         return super().build(*args, **options)
 
-    def execute_operation(self, serially: bool | None = None) -> Any:  # noqa: FBT001 — it is graphql-core's signature
+    def execute_operation(self, serially: bool | None = None) -> Value:  # noqa: FBT001 — it is graphql-core's signature
         """Return the result of the operation, or what is to be awaited for it."""
         operation = self._compiled()
         if operation is None:
             return super().execute_operation(serially)
         if serially is None:
             serially = self.operation.operation is OperationType.MUTATION
-        execution = self._execution()
-        try:
-            root = operation.root(execution)
-        except GraphQLError as error:
-            return failed(execution, error)
-        return execute(execution, root, serially=serially)
+        return operation.run(self._execution(), serially=serially)
 
-    def _compiled(self) -> Operation | None:
+    def _compiled(self) -> PlannedOperation | None:
         """Return the operation; None if something asks for graphql-core's own execution."""
         if (
             self.hooks is not None
@@ -83,11 +77,11 @@ class CompiledExecutor(IncrementalExecutor):
             self.schema,
             self.operation,
             self.fragment_definitions,
-            self.variable_values,
+            (self.variable_values, {}),
             self.context_value,
-            root_value=self.root_value,
             hide_suggestions=self.hide_suggestions,
         )
+        execution.root_value = self.root_value
         execution.field_resolver = self.field_resolver
         execution.type_resolver = self.type_resolver
         execution.is_awaitable = self.is_awaitable
@@ -105,10 +99,10 @@ class _Operations:
     """The operations that were executed lately, with their plans; the others give way."""
 
     def __init__(self) -> None:
-        self._operations: OrderedDict[tuple[int, int, type], Operation] = OrderedDict()
+        self._operations: OrderedDict[tuple[int, int, type], PlannedOperation] = OrderedDict()
         self._lock = Lock()
 
-    def of(self, executor: CompiledExecutor) -> Operation:
+    def of(self, executor: CompiledExecutor) -> PlannedOperation:
         """Return an operation; it is known by its node and by those of its fragments."""
         key = (id(executor.operation), id(executor.schema), type(executor))
         with self._lock:
@@ -116,7 +110,7 @@ class _Operations:
             if known and known.fragments == executor.fragment_definitions:
                 self._operations.move_to_end(key)
                 return known
-            operation = self._operations[key] = Operation(
+            operation = self._operations[key] = PlannedOperation(
                 executor.schema,
                 executor.operation,
                 executor.fragment_definitions,

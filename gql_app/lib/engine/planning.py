@@ -1,11 +1,10 @@
 """Planning: what an operation selects of each type, worked out once and kept."""
 
-from collections.abc import Callable, Coroutine, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from graphql import (
     DirectiveNode,
-    ExecutionResult,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -21,16 +20,13 @@ from graphql import (
     InlineFragmentNode,
     NamedTypeNode,
     OperationDefinitionNode,
-    OperationType,
     SelectionNode,
     SelectionSetNode,
     TypeNameMetaFieldDef,
-    Undefined,
     VariableNode,
-    VariableValues,
     default_field_resolver,
     get_directive_values,
-    get_variable_values,
+    get_nullable_type,
     is_abstract_type,
     is_leaf_type,
     is_list_type,
@@ -38,28 +34,11 @@ from graphql import (
     is_object_type,
 )
 
-from gql_app.lib.engine.completion import EXACT, abstract_of, leaf, list_of, non_null, object_of
-from gql_app.lib.engine.execution import (
-    Complete,
-    Execution,
-    Field,
-    Planner,
-    Position,
-    Selection,
-    Value,
-    execute,
-)
-from gql_app.lib.engine.generated import object_function
+from gql_app.lib.engine.completion import Abstract, Leaf, Lists, NonNull, Objects
+from gql_app.lib.engine.execution import Complete, Execution, Operation, Value
+from gql_app.lib.engine.fields import Field, Position, Selection, WriteRows
+from gql_app.lib.engine.generated import object_function, row_writer
 
-MAX_COMBINATIONS: Final = 8
-"""Combinations of what @skip and @include depend on for which an operation has plans."""
-MAX_VARIABLE_ERRORS: Final = 50
-"""Errors of variables that are answered, as graphql-core has it."""
-MAX_CACHED_VARIABLES: Final = 8
-"""Coerced variables that are kept of an operation."""
-_SMALL_TYPES: Final = frozenset({int, bool, type(None), type(Undefined)})
-"""Types of variables that take next to no memory."""
-_ABSENT: Final = object()
 _CONDITIONAL: Final = {GraphQLSkipDirective.name, GraphQLIncludeDirective.name}
 _INCREMENTAL: Final = {GraphQLDeferDirective.name, GraphQLStreamDirective.name}
 
@@ -67,116 +46,45 @@ Resolver = Callable[..., Value]
 Simplify = Callable[[GraphQLField], tuple[str | None, Resolver | None]]
 """Returns the attribute that a field's resolver does nothing but read, or a resolver that does
 the same in less time; None for neither."""
-Variables = tuple[VariableValues, dict[Field, dict[str, Value]]]
-"""Variables as their types have them, and the arguments made of them so far."""
 Fragments = dict[str, FragmentDefinitionNode]
 
 
-class Operation:
-    """An operation of a document, and its plans for whatever its directives depend on."""
+class PlannedOperation(Operation):
+    """An operation that is planned when it is first executed."""
 
     def __init__(
         self,
         schema: GraphQLSchema,
         node: OperationDefinitionNode,
-        fragments: Fragments,
+        fragments: dict[str, FragmentDefinitionNode],
         simplify: Simplify,
     ) -> None:
-        self.schema: Final = schema
-        self.node: Final = node
-        self.fragments: Final = fragments
-        self.simplify: Final = simplify
         directives = list(_directives([node, *fragments.values()]))
+        super().__init__(schema, node, fragments, sorted(set(_variables(directives))))
+        self.simplify: Final = simplify
         self.is_incremental: Final = any(each.name.value in _INCREMENTAL for each in directives)
         """Whether anything is to be delivered later than the rest."""
-        self._conditions = sorted(set(_variables(directives)))
-        self._plans: dict[Hashable, Plan] = {}
-        self._variables: dict[Hashable, Variables] = {}
+        self.size = 0
+        """The fields that were planned so far."""
 
-    @property
-    def size(self) -> int:
-        """The fields that are planned so far."""
-        return sum(plan.size for plan in self._plans.values())
-
-    def execute(
-        self, variables: dict[str, Value], context: object, *, hide_suggestions: bool
-    ) -> ExecutionResult | Coroutine[Any, Any, ExecutionResult]:
-        """Return the result of the operation, or what is to be awaited for it."""
-        coerced = self._coerced(variables, hide_suggestions=hide_suggestions)
-        if isinstance(coerced, list):
-            return ExecutionResult(None, coerced)
-        values, arguments = coerced
-        execution = Execution(
-            self.schema,
-            self.node,
-            self.fragments,
-            values,
-            context,
-            arguments=arguments,
-            hide_suggestions=hide_suggestions,
-        )
-        serially = self.node.operation is OperationType.MUTATION
-        return execute(execution, self.root(execution), serially=serially)
-
-    def _coerced(
-        self, variables: dict[str, Value], *, hide_suggestions: bool
-    ) -> Variables | list[GraphQLError]:
-        """Return the variables coerced, or what is wrong with them (GraphQL section 6.1.2).
-
-        The same small values are coerced once. Without that a page of 50 takes 1.06 to 1.10 times
-        as long.
-        """
-        definitions = self.node.variable_definitions or ()
-        values = [variables.get(each.variable.name.value, Undefined) for each in definitions]
-        types = list(map(type, values))
-        key = (*values, *types) if _SMALL_TYPES.issuperset(types) else None  # for True is 1
-        if key in self._variables:
-            return self._variables[key]
-        coerced = get_variable_values(
-            self.schema, definitions, variables, MAX_VARIABLE_ERRORS, hide_suggestions
-        )
-        if isinstance(coerced, list):
-            return coerced
-        if key is None:
-            return coerced, {}
-        if len(self._variables) >= MAX_CACHED_VARIABLES:
-            self._variables.clear()
-        self._variables[key] = coerced, {}
-        return self._variables[key]
-
-    def root(self, execution: Execution) -> Selection:
+    def plan(self, *, as_written: bool) -> Selection:
         """Return what is selected at the root. Raises GraphQLError if there is no such root."""
-        coerced = execution.variables.coerced
-        as_written = (
-            execution.middleware is None and execution.field_resolver is default_field_resolver
-        )
-        key = (as_written, *[coerced.get(name, _ABSENT) for name in self._conditions])
-        try:
-            plan = self._plans.get(key)
-        except TypeError:  # no condition is a list, but the document may not be valid
-            return Plan(self, as_written=as_written).root
-        if plan is None:
-            if len(self._plans) >= MAX_COMBINATIONS:
-                self._plans.clear()
-            plan = self._plans[key] = Plan(self, as_written=as_written)
-        return plan.root
+        return Plan(self, as_written=as_written).root
 
 
-class Plan(Planner):
+class Plan:
     """How an operation is executed with one combination of its conditions.
 
     What is selected of an object is planned when the first one is there, and once for each type
     and the nodes that select it: no document makes a plan that is larger than its data.
     """
 
-    def __init__(self, operation: Operation, *, as_written: bool) -> None:
+    def __init__(self, operation: PlannedOperation, *, as_written: bool) -> None:
         """Plan the root alone; `as_written` says that no resolver of the caller's is called."""
         node, schema = operation.node, operation.schema
         self._operation = operation
         self._as_written = as_written
         self._selections: dict[Hashable, Selection] = {}
-        self.size = 0
-        """The fields that are planned so far."""
         root = schema.get_root_type(node.operation)
         if root is None:
             message = f"Schema is not configured to execute {node.operation.value} operation."
@@ -191,12 +99,16 @@ class Plan(Planner):
                 collector.visit(node.selection_set)
         planned = [self._field(selection.kind, *each) for each in collector.fields.items()]
         fields = [field for field in planned if field]
-        self.size += len(fields)
+        self._operation.size += len(fields)
         return fields
 
     def generate(self, fields: Sequence[Field], *, keyed: bool) -> Complete:
         """Return what makes the answer of an object with attributes, or of a dictionary."""
         return object_function(fields, keyed=keyed)
+
+    def generate_rows(self, fields: Sequence[Field], columns: Sequence[str]) -> WriteRows | None:
+        """Return what makes the answer of rows of these columns, if they are all that it takes."""
+        return row_writer(fields, columns)
 
     def _field(self, parent: GraphQLObjectType, name: str, nodes: list[FieldNode]) -> Field | None:
         """Plan a field; None if the type has none of this name."""
@@ -204,9 +116,7 @@ class Plan(Planner):
         if definition is None:
             return None
         field = Field(name, nodes, definition, parent)
-        position = self._position(definition.type, field)
-        field.complete, field.exact = position.complete, position.exact
-        field.nullable = position.nullable
+        self._complete_as(definition.type, field, field)
         field.run = field.call
         if self._as_written:
             self._simplify(field)
@@ -223,36 +133,36 @@ class Plan(Planner):
             field.attribute = field.nodes[0].name.value
             field.run = field.read
         else:
-            field.attribute, field.resolve = self._operation.simplify(definition)
-            if field.attribute is not None:
-                field.strict = True
-                field.run = field.read
+            attribute, field.resolve = self._operation.simplify(definition)
+            if attribute is not None:
+                field.attribute, field.strict, field.run = attribute, True, field.read
 
-    def _position(self, kind: GraphQLOutputType, field: Field) -> Position:
-        """Plan how values of a type are completed, from the outside in."""
-        nullable = not is_non_null_type(kind)
+    def _complete_as(self, kind: GraphQLOutputType, position: Position, field: Field) -> None:
+        """Plan how a position's values are completed, from the outside in."""
+        position.nullable = not is_non_null_type(kind)
         inner = kind.of_type if is_non_null_type(kind) else kind
-        complete, exact = self._complete(inner, field)
-        if not nullable:
-            complete = non_null(complete, _name(field))
-        return Position(field.nodes, complete, exact=exact, nullable=nullable)
+        position.complete, position.exact = self._complete(inner, field)
+        if not position.nullable:
+            position.complete = NonNull(position.complete, field).complete
 
-    def _complete(self, kind: Any, field: Field) -> tuple[Complete, type | None]:
+    def _complete(self, kind: Value, field: Field) -> tuple[Complete, type | None]:
         """Return what completes a nullable type, and what is complete as it is."""
         if is_leaf_type(kind):
-            return leaf(kind), EXACT.get(kind.coerce_output_value)
+            leaf = Leaf(kind)
+            return leaf.complete, leaf.exact
         if is_list_type(kind):
-            item = self._position(kind.of_type, field)
-            named = kind.of_type.of_type if is_non_null_type(kind.of_type) else kind.of_type
+            item = Position(field.nodes)
+            self._complete_as(kind.of_type, item, field)
+            named = get_nullable_type(kind.of_type)
             certain = is_object_type(named) and not named.is_type_of
             selection = self.selection(named, field.nodes) if certain else None
-            return list_of(item, selection, _name(field)), None
+            return Lists(item, selection, field).complete, None
         if is_abstract_type(kind):
-            return abstract_of(kind, field, lambda kind: self._object(kind, field)), None
-        return self._object(kind, field), None
+            return Abstract(kind, field, lambda kind: self._objects(kind, field)).complete, None
+        return self._objects(kind, field).complete, None
 
-    def _object(self, kind: GraphQLObjectType, field: Field) -> Complete:
-        return object_of(self.selection(kind, field.nodes), field)
+    def _objects(self, kind: GraphQLObjectType, field: Field) -> Objects:
+        return Objects(self.selection(kind, field.nodes), field)
 
     def selection(self, kind: GraphQLObjectType, nodes: list[FieldNode]) -> Selection:
         """Return what some nodes select of a type."""
@@ -326,7 +236,3 @@ def _variables(directives: Iterable[DirectiveNode]) -> Iterator[str]:
             for argument in directive.arguments or ():
                 if isinstance(argument.value, VariableNode):
                     yield argument.value.name.value
-
-
-def _name(field: Field) -> str:
-    return f"{field.parent}.{field.nodes[0].name.value}"

@@ -1,8 +1,7 @@
 """Strawberry: its schema, and how its fields are resolved without its wrapping."""
 
 from collections.abc import Mapping, Sequence
-from inspect import isawaitable
-from typing import Any, Final
+from typing import Any
 
 import strawberry
 from graphql import (
@@ -19,12 +18,9 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
-from gql_app.lib.engine.execution import Value
 from gql_app.lib.engine.executor import CompiledExecutor
+from gql_app.lib.engine.fields import guarded
 from gql_app.lib.engine.planning import Resolver
-
-_PLAIN_TYPES: Final = frozenset({int, str, bool, type(None)})
-"""Types of arguments that Strawberry hands on as they are."""
 
 
 class Schema(strawberry.Schema):
@@ -87,10 +83,12 @@ class StrawberryExecutor(CompiledExecutor, StrawberryGraphQLCoreExecutionContext
 CompiledExecutor.of_strawberry = StrawberryExecutor
 
 
-def attribute(definition: GraphQLField) -> tuple[str | None, None]:
-    """Return the attribute that a field of Strawberry's is, if it is nothing else."""
+def attribute(definition: GraphQLField) -> tuple[str | None, Resolver | None]:
+    """Return the attribute that a field of Strawberry's is, or a resolver that asks for nothing."""
     field = _field(definition)
-    return (field.python_name if field and _is_attribute(field) else None), None
+    if field and _is_attribute(field):
+        return field.python_name, None
+    return None, field and _bare_resolver(field)
 
 
 def _field(definition: GraphQLField) -> StrawberryField | None:
@@ -111,6 +109,24 @@ def _field(definition: GraphQLField) -> StrawberryField | None:
 
 def _is_attribute(field: StrawberryField) -> bool:
     return field.is_basic_field and field.default_resolver is getattr
+
+
+def _bare_resolver(field: StrawberryField) -> Resolver | None:
+    """Return the resolver of a field; None if it is given more than its object."""
+    resolver = field.base_resolver
+    if (
+        resolver is None
+        or field.extensions
+        or field.arguments
+        or resolver.info_parameter
+        or resolver.parent_parameter
+        or resolver.root_parameter
+    ):
+        return None
+    function: Any = resolver.wrapped_func
+    if resolver.self_parameter:
+        return lambda source, _info: function(source)
+    return lambda _source, _info: function()
 
 
 def _direct_resolver(field: StrawberryField, definition: GraphQLField) -> Resolver | None:
@@ -139,17 +155,5 @@ def _direct_resolver(field: StrawberryField, definition: GraphQLField) -> Resolv
     ]
     function: Any = resolver.wrapped_func
 
-    async def resolve(source: Value, info: Any, **arguments: Value) -> Value:
-        if _PLAIN_TYPES.issuperset(map(type, arguments.values())):
-            ours: strawberry.Info[Any, None] = strawberry.Info(info, field)
-            named = {names[name]: value for name, value in arguments.items()}
-            for permission in permissions:
-                answer: Value = permission.has_permission(source, ours, **named)
-                if (await answer if isawaitable(answer) else answer) is not True:
-                    break
-            else:
-                return await function(source, ours, **named)
-        value = wrapped(source, info, **arguments)
-        return await value if isawaitable(value) else value
-
-    return resolve
+    checks = [permission.has_permission for permission in permissions]
+    return guarded(function, checks, names, strawberry.Info, field, wrapped)

@@ -1,7 +1,7 @@
 """Selection: what an operation selects below a field, so that nothing else is read."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol, TypeVar, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import strawberry
 from graphql import (
@@ -16,46 +16,10 @@ from graphql import (
 )
 
 from gql_app.lib.engine.complexity import Fragments
-from gql_app.lib.engine.documents import Document
+from gql_app.lib.engine.documents import ExecutionContext
 from gql_app.lib.engine.schema import Schema
 
-MAX_CACHED: Final = 32
-"""Results that are kept of one document, which may have more fields than that."""
-
-
-class ExecutionContext(Protocol):
-    """What the engine asks of an application's context, which every resolver is given.
-
-    The engine sets these before anything of a request is executed.
-    """
-
-    operation: str
-    """The operation's name; empty if it has none."""
-    kind: str
-    """Whether it is a query or a mutation."""
-    document: Document
-    """The document that the operation is of."""
-
-
 C = TypeVar("C", bound=ExecutionContext)
-T = TypeVar("T")
-
-
-def cached_per_document(
-    info: strawberry.Info[C, Any], work: Callable[[strawberry.Info[C, Any]], T]
-) -> T:
-    """Return what `work` makes of a root field's selections, worked out once for each document.
-
-    It may depend on nothing else: the result is kept with the document, whoever sends it.
-    Without it a page of 50 takes 1.09 to 1.13 times as long.
-    """
-    key = (work, id(info.operation), info.path)
-    cache = info.context.document.selections
-    if key not in cache:
-        if len(cache) >= MAX_CACHED:
-            cache.clear()
-        cache[key] = work(info)
-    return cast("T", cache[key])
 
 
 def selected_fields(info: strawberry.Info[C, Any], *path: str) -> frozenset[str]:

@@ -9,7 +9,7 @@ from typing import Final, Self
 import strawberry
 
 from gql_app.lib.clock import rfc3339
-from gql_app.lib.engine.errors import UnreadableValue
+from gql_app.lib.engine.engine import UnreadableValue
 from gql_app.lib.pagination import Page
 
 CURSORS: Final = frozenset({"cursor", "start_cursor", "end_cursor"})

@@ -3,8 +3,8 @@
 import pytest
 
 from gql_app.lib.engine import OperationTimeout
-from gql_app.lib.engine.planning import MAX_CACHED_VARIABLES
-from gql_app.lib.engine.selection import MAX_CACHED
+from gql_app.lib.engine.documents import MAX_CACHED
+from gql_app.lib.engine.execution import MAX_CACHED_VARIABLES
 from tests.lib.engine.library import SOON, Context, ErrorMap, engine, run
 
 BOOKS = "{ shelf { books { title } } }"
