@@ -1,134 +1,127 @@
-"""A plugin of pytest: graphql-core's tests get the compiled executor, and some are left out.
+"""A plugin of pytest: graphql-core's tests get the compiled executor, and who executes is noted.
 
-A name is a file's, with or without that of a test or of a group of tests. One that fits no test
-fails the run, and so does a test that is listed as failing and passes.
+A name is a folder's, a file's, or a file's with that of a test or of a group of tests. The run
+fails with a failure that isn't listed, a listed one that passes, a test that is not listed and
+whose operations graphql-core's own executor runs, and a name of no such test.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from importlib import import_module
-from pkgutil import resolve_name
 from typing import Any, Final
 
 import graphql
 import pytest
 
-OURS: Final = "gql_app.lib.engine:CompiledExecutor"
-"""The executor that is tried, as pkgutil.resolve_name has it."""
-PLACES: Final = (
-    ("graphql.execution.execute", "IncrementalExecutor"),
-    ("graphql.execution", "Executor"),
-)
-"""Where graphql-core looks for an executor, if it is given none, and where its tests do."""
-FOLDER: Final = "tests/execution"
-INCREMENTAL: Final = (
-    "incremental",
-    "test_cancellation.py::does_not_wrap_aborts_after_the_initial_result",
-    "test_cancellation.py::raises_the_aborted_execution_error_while_incremental_result_is_pending",
-    "test_executor_throwing_on_incremental.py",
-    "test_hooks.py::fires_async_work_finished_after_all_incremental_payloads_are_delivered",
-    "test_mutations.py::mutation_fields_with_defer_do_not_block_next_mutation",
-    "test_mutations.py::mutation_with_defer_is_not_executed_serially",
-    "test_sync.py::throws_if_encountering_async_iterable_execution_with_check_sync",
-    "test_sync.py::throws_if_encountering_async_iterable_execution_without_check_sync",
-)
-"""What is delivered bit by bit, which graphql-core's own executor does."""
-SUBSCRIPTIONS: Final = (
-    "test_cancellation.py::stops_the_execution_when_aborted_during_async_returned_subscription",
-    "test_cancellation.py::stops_the_execution_when_aborted_during_subscription",
-    "test_cancellation.py::stops_the_execution_when_aborted_prior_to_return_of_subscription",
-    "test_cancellation.py::successfully_wraps_the_subscription",
-    "test_customize.py::describe_customize_subscription",
-    "test_executor.py::uses_the_subscription_schema_for_subscriptions",
-    "test_map_async_iterable.py",
-    "test_middleware.py::subscription_simple",
-    "test_subscribe.py",
-    "test_too_deeply_nested_selections.py::create_source_event_stream_returns_a_result_with_the_error",
-    "test_too_deeply_nested_selections.py::subscribe_returns_a_result_with_the_error",
-)
-"""Subscriptions, which graphql-core executes as well."""
-COMPONENTS: Final = (
-    "test_aborted_graphql_execution_error.py",
-    "test_cancellation.py::describe_abort_controller",
-    "test_collect_fields.py",
-    "test_execution_result.py",
-    "test_executor.py::deduplicates_errors_at_nulled_positions",
-    "test_executor.py::memoizes_collect_subfields_results",
-    "test_executor.py::retains_memoization_keys_until_execution_finishes",
-    "test_variables.py::describe_get_variable_values_explicit_undefined_values",
-    "test_variables.py::describe_get_variable_values_limit_maximum_number_of_coercion_errors",
-)
-"""Parts of graphql-core that are tried alone, with no executor, or with one of the test's own."""
-LEFT_OUT: Final = (*INCREMENTAL, *SUBSCRIPTIONS, *COMPONENTS)
-FAILING: Final[Mapping[str, str]] = {}
+from gql_app.lib.engine import CompiledExecutor
+
+PLACE: Final = ("graphql.execution.execute", "IncrementalExecutor")
+"""Where graphql-core looks for an executor, if it is given none."""
+FOLDER: Final = "tests/execution/"
+FAILING: Final[Mapping[str, str]] = {
+    "test_too_deeply_nested_selections.py::does_not_keep_the_frames_of_the_recursion_alive": (
+        "it counts the calls of an internal function of graphql-core, which a plan doesn't call"
+    ),
+}
 """Tests that fail with the compiled executor, and the reason why each may."""
-_counts: Final[Counter[str]] = Counter()
+DELEGATED: Final[Mapping[str, str]] = {
+    "incremental": "incremental delivery",
+    "test_cancellation.py::describe_execute_cancellation": "abort signals",
+    "test_executor.py::uses_the_subscription_schema_for_subscriptions": "a subscription",
+    "test_hooks.py": "hooks",
+    "test_mutations.py::mutation_fields_with_defer_do_not_block_next_mutation": "@defer",
+    "test_mutations.py::mutation_with_defer_is_not_executed_serially": "@defer",
+    "test_sync.py::throws_if_encountering_async_iterable_execution_with_check_sync": "@defer",
+    "test_sync.py::throws_if_encountering_async_iterable_execution_without_check_sync": "@defer",
+    "test_variables.py::allows_custom_scalars_with_embedded_fragment_variables": "their arguments",
+    "test_variables.py::allows_custom_scalars_with_embedded_nested_fragment_variables": "the same",
+    "test_variables.py::describe_using_fragment_arguments": "fragments with arguments: a proposal",
+}
+"""Tests in which graphql-core's own executor runs an operation, and what it is needed for."""
+COMPILED: Final = "compiled"
+BY_GRAPHQL_CORE: Final = "run by graphql-core's executor"
+NOT_EXECUTED: Final = "without an operation"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let another executor be tried: graphql-core's own shows what its tests say of it."""
-    parser.addoption("--executor", default=OURS, help="module:name of the class to try")
+class Conformance:
+    """Counts who executes what."""
+
+    def __init__(self) -> None:
+        self.operations: Counter[str] = Counter()
+        """Operations of the test that runs."""
+        self.tests: Counter[str] = Counter()
+        self.unneeded = set(DELEGATED)
+        """Names that no test so far has needed."""
+        self.whole = True
+        """Whether no test is deselected."""
+
+    def count(self, method: str, what: str) -> None:
+        """Count the calls of a method of the executor's."""
+        inner = getattr(CompiledExecutor, method)
+
+        def counted(executor: object, *arguments: object, **named: object) -> object:
+            self.operations[what] += 1
+            return inner(executor, *arguments, **named)
+
+        setattr(CompiledExecutor, method, counted)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Note who executed a test's operations. Raise AssertionError if it isn't as listed."""
+        self.operations.clear()
+        result = yield
+        if self.operations[BY_GRAPHQL_CORE]:
+            self.tests[BY_GRAPHQL_CORE] += 1
+            names = {name for name in DELEGATED if _fits(item, name)}
+            assert names, "graphql-core's own executor ran an operation: see DELEGATED."
+            self.unneeded -= names
+        else:
+            self.tests[COMPILED if self.operations[COMPILED] else NOT_EXECUTED] += 1
+        return result
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Expect the failures that are listed. Raise UsageError if one is of no test."""
+        for name, reason in FAILING.items():
+            found = [item for item in items if _fits(item, name)]
+            if not found:
+                message = f"FAILING names no test: {name}"
+                raise pytest.UsageError(message)
+            for item in found:
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+
+    def pytest_deselected(self) -> None:
+        """Note that this is not the whole run."""
+        self.whole = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail the whole run if a name is of no test that graphql-core's executor is needed for."""
+        if self.whole and self.unneeded and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print how many passed, and how many of the operations were compiled."""
+        if self.whole and self.unneeded:
+            terminalreporter.write_line(f"DELEGATED without need: {', '.join(self.unneeded)}")
+        told = ("passed", "failed", "xfailed")
+        results = ", ".join(f"{len(terminalreporter.stats.get(key, ()))} {key}" for key in told)
+        ways = ", ".join(f"{count} {way}" for way, count in self.tests.most_common())
+        terminalreporter.write_line(f"graphql-core {graphql.version}: {results}; {ways}.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Put the executor where it is looked for, and count what it executes."""
-    executor: Any = resolve_name(config.getoption("executor"))
-    if executor is graphql.Executor:
-        executor = type("BaseExecutor", (executor,), {})  # which others don't inherit from
-    for module, name in PLACES:
-        place = import_module(module)
-        assert issubclass(getattr(place, name), graphql.Executor)
-        setattr(place, name, executor)
-    _count(executor, "execute_operation", "executed")
-    _count(executor, "execute_collected_root_fields", "by graphql-core")
-
-
-def _count(executor: type[Any], method: str, what: str) -> None:
-    """Count the calls of an executor's method."""
-    inner = getattr(executor, method)
-
-    def counted(self: object, *arguments: object, **named: object) -> object:
-        _counts[what] += 1
-        return inner(self, *arguments, **named)
-
-    setattr(executor, method, counted)
-
-
-@pytest.hookimpl(tryfirst=True)  # before -k leaves out more
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is named, and expect failures that are listed. Raise UsageError for a typo."""
-    out = [item for item in items if any(_fits(item, name) for name in LEFT_OUT)]
-    names = (*LEFT_OUT, *FAILING)
-    if stray := [name for name in names if not any(_fits(item, name) for item in items)]:
-        message = f"No test has these names: {', '.join(stray)}"
-        raise pytest.UsageError(message)
-    config.hook.pytest_deselected(items=out)
-    items[:] = [item for item in items if item not in out]
-    for name, reason in FAILING.items():
-        for item in items:
-            if _fits(item, name):
-                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+    """Put the executor where it is looked for."""
+    module, name = import_module(PLACE[0]), PLACE[1]
+    assert issubclass(CompiledExecutor, getattr(module, name))
+    setattr(module, name, CompiledExecutor)
+    conformance = Conformance()
+    conformance.count("execute_operation", COMPILED)
+    conformance.count("execute_collected_root_fields", BY_GRAPHQL_CORE)
+    config.pluginmanager.register(conformance)
 
 
 def _fits(item: pytest.Item, name: str) -> bool:
     """Return whether a test has a name, or is of what has it."""
-    file, *parts = item.nodeid.removeprefix(f"{FOLDER}/").split("::")
+    file, *parts = item.nodeid.removeprefix(FOLDER).split("::")
     place, _, part = name.partition("::")
     return (file == place or file.startswith(f"{place}/")) and (not part or part in parts)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how much was tried, and by whom it was executed."""
-    stats = terminalreporter.stats
-    told = {
-        "pass": "passed",
-        "fail": "failed",
-        "fail as listed": "xfailed",
-        "are left out": "deselected",
-    }
-    lines = [f"{len(stats.get(key, ()))} {what}" for what, key in told.items()]
-    terminalreporter.write_line(
-        f"graphql-core {graphql.version}: of its tests of execution {', '.join(lines)}; "
-        f"{_counts['executed']} operations, of which graphql-core's executor ran "
-        f"{_counts['by graphql-core']}"
-    )
