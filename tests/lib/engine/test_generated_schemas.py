@@ -1,0 +1,143 @@
+"""The compiled executor and graphql-core's agree to the byte, whatever a schema's resolvers do.
+
+The seeds are fixed, so that a run is a run; `make fuzz` tries others, and as many as one likes.
+"""
+
+import gc
+import json
+from collections import Counter
+from collections.abc import Mapping
+from inspect import isawaitable
+from typing import Any, Final
+from zlib import crc32
+
+import hypothesis.strategies as st
+import pytest
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    Executor,
+    GraphQLError,
+    OperationDefinitionNode,
+    execute,
+    parse,
+    validate,
+)
+from hypothesis import given
+
+from gql_app.lib.engine import CompiledExecutor
+from tests.fuzz.test_fuzz import tries
+from tests.lib.engine.operations import operations
+from tests.lib.engine.schemas import schemas
+from tests.lib.engine.virtual_time import run
+from tests.lib.engine.worlds import Habits, Path, World, noted_default, noting
+
+TRIED: Final = {
+    "synchronous": (Habits(fail=4, wait=0, nothing=6, misfit=2, at_once=0), 50, 1.0),
+    "waiting": (Habits(fail=4, wait=30, nothing=6, misfit=2, at_once=0), 50, 0.9),
+    "awaited at once": (Habits(fail=4, wait=30, nothing=6, misfit=2, at_once=60), 30, 0.6),
+    "flawless": (Habits(fail=0, wait=20, nothing=3, misfit=0, at_once=30), 30, 0.7),
+}
+"""What resolvers do, how many operations they are tried with, and in how many of these, at least,
+they end in one order."""
+OPTIONS: Final[tuple[Mapping[str, Any], ...]] = (
+    {},
+    {},
+    {},
+    {"middleware": [noting]},
+    {"field_resolver": noted_default},
+)
+"""What is given to `execute` besides."""
+
+
+def executed(
+    executor: type[Executor[Any]],
+    world: World,
+    document: DocumentNode,
+    variables: dict[str, object],
+    options: Mapping[str, Any],
+) -> ExecutionResult:
+    """Return what an executor answers, once all that it has begun has ended."""
+    (operation, *_) = document.definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    root = world.root(operation)
+
+    async def executing() -> ExecutionResult:
+        result = execute(
+            world.schema,
+            document,
+            root,
+            world,
+            variables,
+            executor_class=executor,
+            **options,
+        )
+        if not isawaitable(result):
+            return result
+        assert world.habits.wait, "It is awaited, and nothing waits."
+        return await result
+
+    result: ExecutionResult = run(executing())
+    return result
+
+
+def written(result: ExecutionResult) -> str:
+    """Return the data to the byte."""
+    return json.dumps(result.data, default=repr)
+
+
+def told(result: ExecutionResult) -> list[list[object]]:
+    """Return all that the errors tell, in their order."""
+    causes = [(error, error.original_error) for error in result.errors or ()]
+    return [
+        [error.formatted, type(cause).__name__, repr(getattr(cause, "args", None))]
+        for error, cause in causes
+    ]
+
+
+def explained(result: ExecutionResult) -> set[Path]:
+    """Return the nulls of the data that errors explain, which several may do of one."""
+    return {_visible(error, result.data) for error in result.errors or ()}
+
+
+def _visible(error: GraphQLError, data: Any) -> Path:  # noqa: ANN401 — JSON
+    """Return what the data have of an error's path."""
+    place: Path = ()
+    for key in error.path or ():
+        if data is None:
+            break
+        data, place = data[key], (*place, key)
+    return place
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")  # of what graphql-core cancels
+@pytest.mark.parametrize("kind", TRIED)
+def test_generated_operation_is_executed_alike(kind: str) -> None:
+    habits, count, alike = TRIED[kind]
+    seen: Counter[str] = Counter()
+
+    @tries(count)
+    @given(st.data(), st.integers(0, 2**32), st.sampled_from(OPTIONS))
+    def executed_alike(data: st.DataObject, seed: int, options: Mapping[str, Any]) -> None:
+        schema = data.draw(schemas())
+        operation = data.draw(operations(schema))
+        document = parse(operation.text)
+        assert validate(schema, document) == []
+        for number, variables in enumerate(operation.variables):
+            dice = crc32(f"{seed} {number} {operation.text}".encode())
+            theirs, ours = (World(dice, habits, schema) for _ in range(2))
+            expected = executed(Executor, theirs, document, variables, options)
+            answered = executed(CompiledExecutor, ours, document, variables, options)
+            assert written(answered) == written(expected)
+            assert explained(answered) == explained(expected)
+            seen.update(all=1, data=expected.data is not None, errors=bool(expected.errors))
+            if ours.ends == theirs.ends:
+                assert told(answered) == told(expected)
+                assert Counter(map(str, ours.calls)) == Counter(map(str, theirs.calls))
+                seen["in one order"] += 1
+
+    executed_alike()
+    gc.collect()
+    assert seen["in one order"] >= alike * seen["all"]
+    assert seen["data"] > seen["all"] / 2
+    assert seen["errors"] > seen["all"] / 10
