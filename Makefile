@@ -109,7 +109,8 @@ lock: .venv/dev
 # The fuzzing of the suite with other seeds, as many times over as is wished.
 TIMES ?= 20
 fuzz: .venv/dev
-	FUZZ_TIMES=$(TIMES) $(PYTEST) tests/fuzz tests/schema/test_agreement.py
+	FUZZ_TIMES=$(TIMES) $(PYTEST) tests/fuzz tests/schema/test_agreement.py \
+		tests/lib/engine/test_generated_schemas.py
 
 # Chromium: the system's, or that of a lock.
 browser: .venv/dev
@@ -124,6 +125,11 @@ screenshot: .venv/dev $(PAGE) browser
 bench: ARGS ?= --picture --markdown
 bench: .venv/bench
 	$(BIN)/python -m bench.compare $(ARGS)
+	$(BIN)/python -m bench.execution
+
+# How fast operations are executed, beside graphql-core's executor; ARGS="--only page-50,union".
+bench-execution: .venv/dev
+	$(BIN)/python -m bench.execution $(ARGS)
 
 # Where a request's time goes; ARGS="--question me --calls".
 bench-profile: .venv/dev
