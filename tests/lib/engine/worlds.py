@@ -6,7 +6,7 @@ They return, raise, wait, return nothing, or return what their type doesn't take
 import asyncio
 import inspect
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -106,6 +106,8 @@ class World:
     calls: list[tuple[Value, ...]] = field(default_factory=list)
     ends: list[tuple[str, Path]] = field(default_factory=list)
     """Resolvers that returned, raised or were cancelled, in order."""
+    asked: Counter[Value] = field(default_factory=Counter)
+    """Questions for the type of a field's objects, of which a list has several."""
 
     def root(self, operation: OperationDefinitionNode) -> Value:
         """Return the object that an operation's root fields are resolved of."""
@@ -254,7 +256,8 @@ class World:
             value.get("typename") if isinstance(value, dict) else getattr(value, "typename", None)
         )
         self.calls.append((path, asked, name))
-        dice = self.dice(path, f"type {name}")
+        self.asked[path, asked, name] += 1
+        dice = self.dice(path, f"{asked} {name} {self.asked[path, asked, name]}")
 
         def answer() -> Value:
             if dice.randrange(100) < self.habits.fail:
