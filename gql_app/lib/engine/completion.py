@@ -80,32 +80,19 @@ class Leaf:
         return coerced
 
 
-class NonNull:
-    """Completes values that may not be null."""
-
-    def __init__(self, inner: Complete, field: Field) -> None:
-        self._inner = inner
-        self._field = field
-
-    def complete(self, execution: Execution, value: Value, path: Path) -> Value:
-        """Return a value complete. Raises TypeError if it is null."""
-        completed = self._inner(execution, value, path)
-        if completed is None:
-            message = f"Cannot return null for non-nullable field {self._field}."
-            raise TypeError(message)
-        return completed
-
-
 class Objects:
     """Completes objects of one type."""
 
     def __init__(self, selection: Selection, field: Field) -> None:
         self._kind = selection.kind
+        self._selection = selection
         self._run = selection.run
         self._field = field
 
     def complete(self, execution: Execution, value: Value, path: Path) -> Value:
         """Return the answer of an object, if it is of its type."""
+        if self._kind.is_type_of is None and type(value) in ATTRIBUTES:
+            return self._selection.by_attribute(execution, value, path)
         if value is None or (type(value) not in PLAIN and is_null(value)):
             return None
         if self._kind.is_type_of is None:
@@ -167,16 +154,17 @@ class Abstract:
     def _of(self, execution: Execution, name: object, value: Value) -> Complete:
         """Return what completes objects of the type of a name. Raises GraphQLError."""
         kind, schema, message = self._kind, execution.schema, ""
+        field = self._field.label
         found = schema.get_type(name) if isinstance(name, str) else None
         must = f"Abstract type '{kind}' must resolve to an Object type at runtime for field "
         if name is None:
             message = (
-                f"{must}'{self._field}'. Either the '{kind}' type should provide a 'resolve_type' "
+                f"{must}'{field}'. Either the '{kind}' type should provide a 'resolve_type' "
                 "function or each possible type should provide an 'is_type_of' function."
             )
         elif not isinstance(name, str):
             message = (
-                f"{must}'{self._field}' with value {inspect(value)}, received '{inspect(name)}', "
+                f"{must}'{field}' with value {inspect(value)}, received '{inspect(name)}', "
                 "which is not a valid Object type name."
             )
         elif found is None:
@@ -214,7 +202,9 @@ class Lists:
             if execution.is_async_iterable(values):
                 return Later(self._complete_later(execution, values, real_path(path)))
             if not is_iterable(values):
-                message = f"Expected Iterable, but did not find one for field '{self._field}'."
+                message = (
+                    f"Expected Iterable, but did not find one for field '{self._field.label}'."
+                )
                 raise GraphQLError(message)
         answer: list[Value] = []
         items = iter(values)
@@ -247,22 +237,22 @@ class Lists:
         add, nullable = answer.append, item.nullable
         assert selection is not None  # noqa: S101 — for mypy: it is called for no other
         for value in items:
-            kind, mark = type(value), len(pending)
+            mark = len(pending)
             try:
-                if kind in ATTRIBUTES:
+                if type(value) in ATTRIBUTES:
                     done = selection.by_attribute(execution, value, here)
-                elif kind is dict:
+                elif type(value) is dict:
                     done = selection.by_key(execution, value, here)
                 else:
                     done = item.settle(execution, value, here)
             except Exception as error:  # noqa: BLE001 — whatever it is, it is this item's
                 execution.abandon(mark)
                 done = item.fail(execution, error, here)
-            else:
-                if nullable and len(pending) > mark:
+            if len(pending) > mark:
+                if nullable:
                     done = execution.enclose(item, done, here, mark)
-            if type(done) is Pending:
-                done.container, done.key = answer, len(answer)
+                if type(done) is Pending:
+                    done.container, done.key = answer, len(answer)
             add(done)
 
     async def _complete_later(

@@ -61,6 +61,9 @@ class Position(Protocol):
     nullable: bool
     suspends: bool | None
 
+    def refuse_null(self) -> None:
+        """Raise TypeError, for null may not be here."""
+
     def fail(self, execution: "Execution", error: Exception, path: Path) -> Value:
         """Add an error where null may be; raise it, located, where it is the parent's."""
 
@@ -103,6 +106,8 @@ class Pending:
                 value = await self.awaitable  # type: ignore[misc]
                 if not self.completed:
                     value = self.position.complete(execution, value, self.path)
+                    if value is None and not self.position.nullable:
+                        self.position.refuse_null()
                     if type(value) is Later:
                         value = await value.awaitable
                     elif execution.pending:
@@ -126,12 +131,17 @@ class Pending:
 class Execution:
     """One execution of an operation: what it is given, its errors, and what it waits for."""
 
-    __slots__ = (
-        "abort_signal", "arguments", "async_helpers", "build_info", "calls", "context", "errors",
-        "field_resolver", "fragments", "hide_suggestions", "is_async_iterable", "is_awaitable",
-        "middleware", "nulled", "operation", "pending", "propagates", "root_value", "schema",
-        "seen_info", "seen_path", "type_resolver", "variables",
-    )  # fmt: skip
+    root_value: object = None
+    field_resolver: Callable[..., Value] = staticmethod(default_field_resolver)
+    type_resolver: Callable[..., Value] = staticmethod(default_type_resolver)
+    middleware: Callable[..., Callable[..., Value]] | None = None
+    is_awaitable: Callable[[Value], TypeGuard[Awaitable[Value]]]
+    is_async_iterable: Callable[..., bool] = staticmethod(is_async_iterable)
+    async_helpers = HELPERS
+    propagates = True
+    """Whether an error is the parent's where null may not be."""
+    seen_path: Path = None
+    seen_info: Any = None
 
     def __init__(
         self,
@@ -149,25 +159,14 @@ class Execution:
         self.variables, self.arguments = variables
         self.context = context
         self.hide_suggestions = hide_suggestions
-        self.root_value: object = None
-        self.field_resolver: Callable[..., Value] = default_field_resolver
-        self.type_resolver: Callable[..., Value] = default_type_resolver
-        self.middleware: Callable[..., Callable[..., Value]] | None = None
-        self.is_awaitable: Callable[[Value], TypeGuard[Awaitable[Value]]] = is_awaitable
-        self.is_async_iterable: Callable[[Value], bool] = is_async_iterable
-        self.async_helpers = HELPERS
-        self.build_info: Callable[..., GraphQLResolveInfo[Any]] = self.resolve_info
-        self.propagates = True
-        """Whether an error is the parent's where null may not be."""
+        self.is_awaitable = is_awaitable
         self.errors: list[GraphQLError] = []
         self.nulled: set[tuple[str | int, ...]] = set()
         self.pending: list[Pending] = []
         """What this synchronous section began, and nobody waits for yet."""
         self.calls: dict[Hashable, Any] = {}
-        self.seen_path: Path = None
-        self.seen_info: Any = None
 
-    def resolve_info(
+    def build_info(
         self,
         definition: GraphQLField,
         nodes: list[FieldNode],
@@ -189,7 +188,10 @@ class Execution:
                 here = here[0]
             self.seen_path = path
             self.seen_info = self.build_info(
-                field.definition, field.nodes, field.parent, real_path(here)
+                field.definition,
+                field.nodes,
+                field.parent,
+                real_path(here),  # type: ignore[arg-type]
             )
         return self.seen_info  # type: ignore[no-any-return]
 
@@ -296,11 +298,13 @@ class Operation:
         return ExecutionResult(data, execution.errors or None)
 
     def _root(self, execution: Execution) -> Value:
-        coerced = execution.variables.coerced
         as_written = (
             execution.middleware is None and execution.field_resolver is default_field_resolver
         )
-        key = (as_written, *[coerced.get(name, _ABSENT) for name in self._conditions])
+        key: Hashable = as_written
+        if self._conditions:
+            coerced = execution.variables.coerced
+            key = (as_written, *[coerced.get(name, _ABSENT) for name in self._conditions])
         try:
             root = self._roots.get(key)
         except TypeError:  # no condition is a list, but the document may not be valid
@@ -384,8 +388,8 @@ async def _finish(
     execution: Execution, data: dict[str, Value], left: Iterator[Value]
 ) -> ExecutionResult:
     try:
-        while execution.pending:
-            await fill(execution.taken())
+        while waiting := execution.taken():
+            await fill(waiting)
             _advance(execution, left, data)
     except GraphQLError as error:
         return _failed(execution, error)

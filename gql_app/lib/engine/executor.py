@@ -57,7 +57,7 @@ class CompiledExecutor(IncrementalExecutor):
             return super().execute_operation(serially)
         if serially is None:
             serially = self.operation.operation is OperationType.MUTATION
-        return operation.run(self._execution(), serially=serially)
+        return operation.run(_Execution(self), serially=serially)
 
     def _compiled(self) -> PlannedOperation | None:
         """Return the operation; None if something asks for graphql-core's own execution."""
@@ -72,27 +72,30 @@ class CompiledExecutor(IncrementalExecutor):
         operation = _operations.of(self)
         return None if operation.is_incremental else operation
 
-    def _execution(self) -> Execution:
-        execution = Execution(
-            self.schema,
-            self.operation,
-            self.fragment_definitions,
-            (self.variable_values, {}),
-            self.context_value,
-            hide_suggestions=self.hide_suggestions,
+
+class _Execution(Execution):
+    """An execution that is given what an executor is."""
+
+    def __init__(self, executor: CompiledExecutor) -> None:
+        super().__init__(
+            executor.schema,
+            executor.operation,
+            executor.fragment_definitions,
+            (executor.variable_values, {}),
+            executor.context_value,
+            hide_suggestions=executor.hide_suggestions,
         )
-        execution.root_value = self.root_value
-        execution.field_resolver = self.field_resolver
-        execution.type_resolver = self.type_resolver
-        execution.is_awaitable = self.is_awaitable
-        execution.is_async_iterable = self.is_async_iterable
-        execution.async_helpers = self.async_helpers
-        execution.build_info = self.build_resolve_info
-        execution.propagates = self.error_propagation
-        manager = self.middleware_manager
+        self.build_info = executor.build_resolve_info  # type: ignore[assignment, method-assign]
+        self.root_value = executor.root_value
+        self.field_resolver = executor.field_resolver
+        self.type_resolver = executor.type_resolver
+        self.is_awaitable = executor.is_awaitable
+        self.is_async_iterable = executor.is_async_iterable
+        self.async_helpers = executor.async_helpers
+        self.propagates = executor.error_propagation
+        manager = executor.middleware_manager
         if manager is not None and manager.middlewares:
-            execution.middleware = manager.get_field_resolver
-        return execution
+            self.middleware = manager.get_field_resolver
 
 
 class _Operations:

@@ -93,15 +93,17 @@ def is_awaited(execution: Execution, value: Value) -> bool:
 class Position:
     """A place in the answer that may fail by itself: a field, or an item of a list."""
 
-    __slots__ = ("complete", "exact", "nodes", "nullable", "suspends")
+    __slots__ = ("complete", "exact", "label", "nodes", "nullable", "suspends")
 
     complete: Complete
     exact: type | None
     """The type whose values are complete as they are."""
     nullable: bool
 
-    def __init__(self, nodes: list[FieldNode]) -> None:
+    def __init__(self, nodes: list[FieldNode], label: str) -> None:
+        """Take what selects it, and the name of its field with its type's."""
         self.nodes = nodes
+        self.label = label
         self.suspends: bool | None = None
         """Whether what is awaited here was ever not there at once; None if nobody knows yet."""
 
@@ -112,6 +114,8 @@ class Position:
             if type(value) not in PLAIN and is_awaited(execution, value):
                 return execution.wait(self, value, path)
             done = self.complete(execution, value, path)
+            if done is None and not self.nullable:
+                self.refuse_null()
             if type(done) is Later:
                 return execution.wait_for(self, done.awaitable, path)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
@@ -120,6 +124,11 @@ class Position:
         if self.nullable and len(execution.pending) > mark:
             return execution.enclose(self, done, path, mark)
         return done
+
+    def refuse_null(self) -> None:
+        """Raise TypeError, for null may not be here."""
+        message = f"Cannot return null for non-nullable field {self.label}."
+        raise TypeError(message)
 
     def fail(self, execution: Execution, error: Exception, path: Path) -> Value:
         """Add an error where null may be; raise it, located, where it is the parent's."""
@@ -166,7 +175,7 @@ class Field(Position):
     def __init__(
         self, name: str, nodes: list[FieldNode], definition: GraphQLField, parent: GraphQLObjectType
     ) -> None:
-        super().__init__(nodes)
+        super().__init__(nodes, f"{parent.name}.{nodes[0].name.value}")
         self.name = name
         self.definition = definition
         self.parent = parent
@@ -177,10 +186,6 @@ class Field(Position):
         """The attribute, or the key, that the field is, if no resolver is called."""
         self.strict = False
         """Whether it is nothing but an attribute, which must be there."""
-
-    def __str__(self) -> str:
-        """Return the field's name with its type's, as errors have it."""
-        return f"{self.typename}.{self.nodes[0].name.value}"
 
     def constant(self, _execution: Execution, _source: Value, _path: Path) -> Value:
         """Return the type's name."""
@@ -221,19 +226,22 @@ class Field(Position):
         try:
             call = execution.calls.get(self)
             if call is None:
-                call, arguments = self._prepare(execution, here)
+                resolve, info, arguments = self._prepare(execution, here)
+                value = resolve(source, info, **arguments)
             else:
                 arguments = call.arguments
                 if arguments is None:
                     arguments = self._coerced(execution)
-            info = _new(call.info, (*call.before, here, *call.after))
-            value = call.resolve(source, info, **arguments)
+                info = _new(call.info, (*call.before, here, *call.after))
+                value = call.resolve(source, info, **arguments)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
             return self.fail(execution, error, here)
         return value if type(value) is self.exact else self.settle(execution, value, here)
 
-    def _prepare(self, execution: Execution, path: ResponsePath) -> tuple[Call, dict[str, Value]]:
-        """Return how the resolver is called, and the first call's arguments."""
+    def _prepare(
+        self, execution: Execution, path: ResponsePath
+    ) -> tuple[Callable[..., Value], GraphQLResolveInfo[Any], dict[str, Value]]:
+        """Return the resolver and what it is given first; keep that for the other objects."""
         resolve = self.resolve or self.definition.resolve or execution.field_resolver
         if execution.middleware:
             resolve = execution.middleware(resolve)
@@ -241,11 +249,12 @@ class Field(Position):
         arguments = execution.arguments.get(self)
         if arguments is None:
             arguments = self._coerced(execution)
-        same = IMMUTABLE.issuperset(map(type, arguments.values()))
-        if same:
-            execution.arguments[self] = arguments
-        call = execution.calls[self] = Call(resolve, info, arguments if same else None)
-        return call, arguments
+            if IMMUTABLE.issuperset(map(type, arguments.values())):
+                execution.arguments[self] = arguments
+        if path.prev is not None:
+            again = execution.arguments.get(self)
+            execution.calls[self] = Call(resolve, info, again)
+        return resolve, info, arguments
 
     def _coerced(self, execution: Execution) -> dict[str, Value]:
         """Return the arguments as their types have them."""
@@ -272,7 +281,7 @@ def guarded(
     """
 
     async def resolve(source: Value, info: Value, **arguments: Value) -> Value:
-        if PASSED_ON.issuperset(map(type, arguments.values())):
+        if not arguments or PASSED_ON.issuperset(map(type, arguments.values())):
             ours = info_class(info, field)
             named = {names[name]: value for name, value in arguments.items()}
             for check in checks:

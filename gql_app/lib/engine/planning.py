@@ -34,7 +34,7 @@ from graphql import (
     is_object_type,
 )
 
-from gql_app.lib.engine.completion import Abstract, Leaf, Lists, NonNull, Objects
+from gql_app.lib.engine.completion import Abstract, Leaf, Lists, Objects
 from gql_app.lib.engine.execution import Complete, Execution, Operation, Value
 from gql_app.lib.engine.fields import Field, Position, Selection, WriteRows
 from gql_app.lib.engine.generated import object_function, row_writer
@@ -142,8 +142,6 @@ class Plan:
         position.nullable = not is_non_null_type(kind)
         inner = kind.of_type if is_non_null_type(kind) else kind
         position.complete, position.exact = self._complete(inner, field)
-        if not position.nullable:
-            position.complete = NonNull(position.complete, field).complete
 
     def _complete(self, kind: Value, field: Field) -> tuple[Complete, type | None]:
         """Return what completes a nullable type, and what is complete as it is."""
@@ -151,7 +149,7 @@ class Plan:
             leaf = Leaf(kind)
             return leaf.complete, leaf.exact
         if is_list_type(kind):
-            item = Position(field.nodes)
+            item = Position(field.nodes, field.label)
             self._complete_as(kind.of_type, item, field)
             named = get_nullable_type(kind.of_type)
             certain = is_object_type(named) and not named.is_type_of
