@@ -105,6 +105,15 @@ class _Operations:
         self._operations: OrderedDict[tuple[int, int, type], PlannedOperation] = OrderedDict()
         self._lock = Lock()
 
+    def __len__(self) -> int:
+        """Return the number of operations."""
+        return len(self._operations)
+
+    @property
+    def size(self) -> int:
+        """The fields that they plan together."""
+        return sum(each.size for each in self._operations.values())
+
     def of(self, executor: CompiledExecutor) -> PlannedOperation:
         """Return an operation; it is known by its node and by those of its fragments."""
         key = (id(executor.operation), id(executor.schema), type(executor))
@@ -119,10 +128,8 @@ class _Operations:
                 executor.fragment_definitions,
                 executor.simplify,
             )
-            fields = sum(each.size for each in self._operations.values())
-            while len(self._operations) > MAX_OPERATIONS or fields > MAX_FIELDS:
-                _, oldest = self._operations.popitem(last=False)
-                fields -= oldest.size
+            while len(self) > MAX_OPERATIONS or self.size > MAX_FIELDS:
+                self._operations.popitem(last=False)
             return operation
 
 

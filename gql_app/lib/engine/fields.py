@@ -11,6 +11,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLResolveInfo,
     ResponsePath,
+    Undefined,
     get_argument_values,
     located_error,
 )
@@ -42,7 +43,7 @@ PASSED_ON: Final = IMMUTABLE - {float}
 _BUILTIN: Final = IMMUTABLE | {bytes, list, tuple, dict, set, frozenset}
 _HOOKS: Final = ("__getattr__", "__getattribute__", "__class__", "__await__", "__call__")
 """What makes a type answer otherwise than by its attributes."""
-_ODD_BASES: Final = (BaseException, Mapping, CoroutineType, GeneratorType)
+_ODD_BASES: Final = (BaseException, Mapping, CoroutineType, GeneratorType, type(Undefined))
 _MAX_TYPES: Final = 4096
 PLAIN: Final[set[type]] = set(_BUILTIN)
 """Types met so far whose values are no exceptions, and neither callable nor awaitable."""

@@ -1,0 +1,286 @@
+"""CompiledExecutor answers as graphql-core does, whatever resolvers return."""
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+import pytest
+from graphql import GraphQLError, GraphQLResolveInfo, parse
+from graphql.execution import MiddlewareManager
+
+from gql_app.lib.engine import CompiledExecutor
+from tests.lib.engine.both import SEEN, VALUES, Plain, Value, both, later, returning, said
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:coroutine .* was never awaited:RuntimeWarning",  # as in graphql-core: it is abandoned
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+)
+FIELDS: Final = (
+    "text",
+    "book { name pages id }",
+    "book { need name }",
+    "bookNeed { name pages }",
+    "books { name pages id }",
+    "booksNeed { id name }",
+    "thing { __typename ... on Book { name } ... on Lamp { id watts } }",
+    "things { __typename ... on Named { name } ... on Lamp { id watts } }",
+    "named { name __typename }",
+)
+BELOW: Final = (
+    "color", "even", "class", "rating", "isNew", "need", "tags", "grid", "self { name }",
+    "selfNeed { name }", "things { __typename }", "pages", "id", "greet",
+)  # fmt: skip
+FRAGMENTS: Final = """query Q($a: Boolean!) { ...F @include(if: $a) ... @skip(if: $a) { text } }
+fragment F on Query { book { ... on Named @include(if: $a) { name } id } }"""
+ROWS: Final = 40
+"""Objects enough that a function is generated for them."""
+
+
+@pytest.mark.parametrize("value", VALUES)
+async def test_whatever_the_root_returns_is_answered_alike(value: str) -> None:
+    for selected in FIELDS:
+        name = selected.split()[0]
+        theirs, ours = await both(f"{{ {selected} }}", returning(name, VALUES[value]))
+        assert ours == theirs, selected
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("keyed", [True, False])
+async def test_whatever_an_attribute_is_is_answered_alike(value: str, *, keyed: bool) -> None:
+    def rows(field: str) -> list[object]:
+        made: list[object] = []
+        for number in range(ROWS):
+            values = {"name": f"{number}", "type": "Book"}
+            values[field] = VALUES[value]() if number > ROWS - 4 else None  # type: ignore[assignment]
+            made.append(values if keyed else Plain(**values))
+        return made
+
+    for selected in BELOW:
+        field = selected.split()[0]
+        for place in ("books", "named")[: 1 + keyed]:
+            query = f"{{ {place} {{ name ... on Book {{ {selected} x: name echo }} }} }}"
+            theirs, ours = await both(query, returning(place, partial(rows, field)))
+            assert ours == theirs, query
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        ("query Q($a: Boolean!) { text @include(if: $a) book { name @skip(if: $a) id } }", {}),
+        ("query Q($a: Boolean = true) { text @include(if: $a) }", {}),
+        (FRAGMENTS, {}),
+        ("query Q($a: Boolean!, $b: Boolean!) { text @include(if: $a) @skip(if: $b) }",
+         {"b": False}),
+        ("query Q($a: [Int!]!) { text @include(if: $a) book { id @skip(if: $a) } }", {"a": [1]}),
+    ],
+)  # fmt: skip
+async def test_directives_are_decided_for_each_value(query: str, variables: dict[str, Any]) -> None:
+    document = parse(query)
+    for value in (True, False, True, None):
+        given = {"a": value, **variables}
+        theirs, ours = await both(
+            query, lambda _: {"text": "t", "book": {"name": "n", "id": "i"}}, given,
+            document=document,
+        )  # fmt: skip
+        assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables"),
+    [
+        ('(filter: {title: "x"}, even: 2, list: [1, 2])', {}),
+        ('(filter: {title: "x", size: 1})', {}),
+        ("(filter: {title: $t})", {"t": None}),
+        ("(filter: {title: $t}, list: $l)", {"t": "y", "l": [3]}),
+        ("(list: $l)", {"l": 5}),
+        ("(list: $l)", {}),
+        ("(unknown: 1)", {}),
+        ("(list: [$i])", {"i": None}),
+        ("(list: [$i])", {"i": "x"}),
+    ],
+)
+async def test_arguments_are_coerced_alike(arguments: str, variables: dict[str, Any]) -> None:
+    query = f"query Q($t: String, $l: [Int!], $i: Int) {{ echo{arguments} text }}"
+    given: list[dict[str, Any]] = [{}, {"hide_suggestions": True}, {"max_coercion_errors": 0}]
+    for options in given:
+        theirs, ours = await both(query, lambda _: {"text": "t"}, variables, **options)
+        assert ours == theirs
+
+
+def nested(did: list[str]) -> object:
+    """Return a root with resolvers of every kind, which note that they began and ended."""
+
+    def noted(name: str, value: object, turns: int) -> Value:
+        async def resolve(_info: GraphQLResolveInfo[Any]) -> object:
+            did.append(f"{name} begins")
+            try:
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                did.append(f"{name} is cancelled")
+                raise
+            did.append(f"{name} ends")
+            if isinstance(value, Exception):
+                raise value
+            return value
+
+        return resolve
+
+    book: dict[str, object] = {
+        "name": "n",
+        "late": noted("late", "l", 3),
+        "lateNeed": noted("lateNeed", ValueError("late"), 1),
+        "need": None,
+    }
+    book |= {"self": noted("self", dict(book), 1), "selfNeed": noted("selfNeed", dict(book), 2)}
+    return {
+        "book": book,
+        "books": [book, None, later(book)()],
+        "booksNeed": [book],
+        "slow": noted("slow", "s", 9),
+    }
+
+
+def _same(root: object, _did: list[str]) -> object:
+    return root
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ book { lateNeed } }",
+        "{ book { late lateNeed name } slow }",
+        "{ book { late need } slow }",
+        "{ book { self { lateNeed } name } }",
+        "{ book { selfNeed { lateNeed late } late } slow }",
+        "{ books { late name } }",
+        "{ books { lateNeed } slow }",
+        "{ booksNeed { late lateNeed } slow }",
+        "{ book { self { self { late } } } }",
+        "query @experimental_disableErrorPropagation { book { lateNeed need late } }",
+    ],
+)
+async def test_null_goes_up_and_cancels_alike(query: str) -> None:
+    theirs, ours = await both(query, nested)
+    await asyncio.sleep(0)
+    assert (ours.data, ours.errors) == (theirs.data, theirs.errors)
+    assert sorted(ours.did) == sorted(theirs.did)
+
+
+async def test_mutations_are_executed_one_after_the_other() -> None:
+    def root(did: list[str]) -> Mapping[str, object]:
+        def noted(name: str, value: object, turns: int) -> Value:
+            async def resolve(_info: object) -> object:
+                did.append(f"{name} begins")
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                did.append(f"{name} ends")
+                if isinstance(value, Exception):
+                    raise value
+                return value
+
+            return resolve
+
+        return {
+            "first": noted("first", {"name": noted("below", "n", 2)}, 3),
+            "second": noted("second", "s", 0),
+            "third": noted("third", ValueError("third"), 1),
+            "fourth": noted("fourth", "f", 0),
+        }
+
+    for query in (
+        "mutation { first { name } second fourth }",
+        "mutation { second first { name } a: second third fourth }",
+        "mutation { second a: second }",
+        "mutation { second @skip(if: true) }",
+    ):
+        theirs, ours = await both(query, root)
+        assert ours == theirs
+
+
+async def test_middleware_and_resolvers_of_the_caller_are_called() -> None:
+    def upper(
+        resolve: Value, source: object, info: GraphQLResolveInfo[Any], **given: object
+    ) -> Value:
+        value = resolve(source, info, **given)
+        return value.upper() if isinstance(value, str) else value
+
+    def by_name(_source: object, info: GraphQLResolveInfo[Any], **_given: object) -> object:
+        return {"name": "x"} if info.field_name == "book" else info.field_name
+
+    query, root = "{ __typename text book { name echo } }", {"text": "t", "book": {"name": "n"}}
+    given: list[dict[str, Any]] = [
+        {"middleware": [upper]},
+        {"middleware": MiddlewareManager()},
+        {"field_resolver": by_name},
+        {"middleware": [upper], "field_resolver": by_name},
+    ]
+    for options in given:
+        theirs, ours = await both(query, lambda _: root, **options)
+        assert ours == theirs
+    query, thing = "{ thing { __typename } }", {"thing": {"name": "x"}}
+    theirs, ours = await both(query, lambda _: thing, type_resolver=lambda *_: "Book")
+    assert ours == theirs
+
+
+async def test_unknown_operation_and_root_are_told_alike() -> None:
+    for query, name in (
+        ("query A { text } query B { text }", None),
+        ("query A { text }", "B"),
+        ("subscription { text }", None),
+        ("fragment F on Query { text }", None),
+        ("{ nothing text }", None),
+        ("{ ...Unknown text }", None),
+    ):
+        theirs, ours = await both(query, lambda _: {"text": "t"}, operation_name=name)
+        assert ours == theirs
+
+
+async def test_resolvers_of_siblings_do_not_see_each_others_context() -> None:
+    async def name(info: GraphQLResolveInfo[Any]) -> str:
+        before = SEEN.get()
+        SEEN.set(str(info.path.as_list()))
+        return before
+
+    query = "{ books { name } }"
+    document = parse(query)
+    for _ in range(4):
+        theirs, ours = await both(
+            query, lambda _: {"books": [{"name": name} for _ in range(5)]}, document=document
+        )
+        assert ours == theirs
+
+
+async def test_awaitables_that_are_there_at_once_may_suspend_the_next_time() -> None:
+    query = "{ books { name late } }"
+    document = parse(query)
+    for turns in ((0, 0, 0), (0, 0, 0), (0, 2, 0), (1, 0, 3), (0, 0, 0)):
+        books = [{"name": later(f"{each}", each), "late": "l"} for each in turns]
+        theirs, ours = await both(
+            query, returning("books", partial(list, books)), document=document
+        )
+        assert ours == theirs
+
+
+async def test_operation_that_is_cancelled_cancels_its_resolvers() -> None:
+    for query in ("{ slow }", "{ slow book { late } }", "{ books { late } }"):
+        did: list[str] = []
+        root = nested(did)
+        answer = said(query, partial(_same, root), executor_class=CompiledExecutor)
+        task = asyncio.ensure_future(answer)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        ended = [line for line in did if not line.endswith("begins")]
+        assert len(ended) == len(did) - len(ended) > 0
+        assert all(line.endswith("is cancelled") for line in ended)
+
+
+async def test_error_keeps_its_extensions_and_its_cause() -> None:
+    cause = GraphQLError("ours", extensions={"code": "X"})
+    theirs, ours = await both("{ a: text b: text }", lambda _: {"text": cause})
+    assert ours == theirs
+    assert [error["extensions"] for error in ours.errors] == [{"code": "X"}] * 2
