@@ -50,6 +50,10 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "attributes": Operation(f"{ITEMS:,} objects, three attributes", "{ items { id name size } }"),
     "resolver": Operation(f"{ITEMS:,} objects, a resolver on each", "{ items { id name label } }"),
+    "info": Operation(
+        f"{ITEMS:,} objects, a resolver on each that asks for its info",
+        "{ items { id name told } }",
+    ),
     "coroutine": Operation(
         f"{ITEMS:,} objects, an async resolver on each", "{ items { id name later } }"
     ),

@@ -102,6 +102,11 @@ class Item:
         return f"{self.name}, {self.size}"
 
     @strawberry.field
+    def told(self, info: strawberry.Info["Context", None]) -> str:
+        """Return what a resolver makes of the object and of what it is told."""
+        return f"{self.name}, {info.field_name}"
+
+    @strawberry.field
     async def later(self) -> str:
         """Return the same as a coroutine."""
         return f"{self.name}, {self.size}"
@@ -220,7 +225,11 @@ def _plain_schema(sdl: str) -> GraphQLSchema:
         },
         "Customer": {"orders": lambda source, info: info.context.orders.load(source.id)},
         "Order": {"lines": lambda source, info: info.context.lines.load(source.id)},
-        "Item": {"label": lambda source, _info: f"{source.name}, {source.size}", "later": _later},
+        "Item": {
+            "label": lambda source, _info: f"{source.name}, {source.size}",
+            "told": lambda source, info: f"{source.name}, {info.field_name}",
+            "later": _later,
+        },
     }
     for name, fields in resolvers.items():
         kind = schema.get_type(name)
