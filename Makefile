@@ -110,7 +110,7 @@ lock: .venv/dev
 TIMES ?= 20
 fuzz: .venv/dev
 	FUZZ_TIMES=$(TIMES) $(PYTEST) tests/fuzz tests/schema/test_agreement.py \
-		tests/lib/engine/test_generated_schemas.py
+		tests/lib/engine/test_generated_schemas.py tests/lib/engine/test_strawberry_operations.py
 
 # Chromium: the system's, or that of a lock.
 browser: .venv/dev

@@ -19,6 +19,7 @@ from graphql.type.directives import GraphQLDisableErrorPropagationDirective
 T = TypeVar("T")
 Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
 DEPTH: Final = 4
+PROPAGATION: Final = GraphQLDisableErrorPropagationDirective.name
 LITERALS: Final[Mapping[str, Sequence[str]]] = {
     "size": ("7", "null", "-2147483648"),
     "level": ("LOW", "HIGH", "null"),
@@ -188,8 +189,8 @@ def operations(draw: st.DrawFn, schema: GraphQLSchema) -> Operation:
     selected = draft.selections(root, 0)
     declared = ", ".join(f"{name}: {kind}" for name, kind in draft.declared.items())
     head = f"{'mutation' if mutation else 'query'} Q{f'({declared})' if declared else ''}"
-    if draft.chance(8):
-        head += f" @{GraphQLDisableErrorPropagationDirective.name}"
+    if schema.get_directive(PROPAGATION) and draft.chance(8):
+        head += f" @{PROPAGATION}"
     text = f"{head} {selected} {' '.join(draft.fragments)}"
     first, second = draft.sent(), draft.sent()
     return Operation(text, (first, second, first))

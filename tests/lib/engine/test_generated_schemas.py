@@ -4,7 +4,6 @@ The seeds are fixed, so that a run is a run; `make fuzz` tries others, and as ma
 """
 
 import gc
-import json
 from collections import Counter
 from collections.abc import Mapping
 from inspect import isawaitable
@@ -17,7 +16,6 @@ from graphql import (
     DocumentNode,
     ExecutionResult,
     Executor,
-    GraphQLError,
     OperationDefinitionNode,
     execute,
     parse,
@@ -27,10 +25,11 @@ from hypothesis import given
 
 from gql_app.lib.engine import CompiledExecutor
 from tests.fuzz.test_fuzz import tries
+from tests.lib.engine.agreement import explained, told, written
 from tests.lib.engine.operations import operations
 from tests.lib.engine.schemas import schemas
 from tests.lib.engine.virtual_time import run
-from tests.lib.engine.worlds import Habits, Path, World, noted_default, noting
+from tests.lib.engine.worlds import Habits, World, noted_default, noting
 
 TRIED: Final = {
     "synchronous": (Habits(fail=4, wait=0, nothing=6, misfit=2, at_once=0), 50, 1.0),
@@ -79,42 +78,6 @@ def executed(
 
     result: ExecutionResult = run(executing())
     return result
-
-
-def written(result: ExecutionResult) -> str:
-    """Return the data to the byte."""
-    return json.dumps(result.data, default=repr)
-
-
-def told(result: ExecutionResult, *, at_once: bool) -> list[str]:
-    """Return all that the errors tell, in their order.
-
-    With what is awaited and doesn't wait, their order is left out, and so are errors below a null
-    that another explains: at one moment, either may come first.
-    """
-    errors = [
-        error
-        for error in result.errors or ()
-        if not at_once or list(_visible(error, result.data)) == (error.path or [])
-    ]
-    causes = [(error.formatted, error.original_error) for error in errors]
-    texts = [f"{told} {type(cause)} {getattr(cause, 'args', None)}" for told, cause in causes]
-    return sorted(texts) if at_once else texts
-
-
-def explained(result: ExecutionResult) -> set[Path]:
-    """Return the nulls of the data that errors explain, which several may do of one."""
-    return {_visible(error, result.data) for error in result.errors or ()}
-
-
-def _visible(error: GraphQLError, data: Any) -> Path:  # noqa: ANN401 — JSON
-    """Return what the data have of an error's path."""
-    place: Path = ()
-    for key in error.path or ():
-        if data is None:
-            break
-        data, place = data[key], (*place, key)
-    return place
 
 
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")  # of what graphql-core cancels
