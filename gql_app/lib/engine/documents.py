@@ -26,8 +26,9 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 """What all the documents of a cache may take together."""
 DOCUMENT_BYTES: Final = 16 * 1024
 """What any document takes, with its plans and its other caches, rounded up."""
-TOKEN_BYTES: Final = 1600
-"""What a token takes with its node and its share of the plan, measured and rounded up."""
+TOKEN_BYTES: Final = 2400
+"""What a token takes with its node and its share of the plan and of what is generated for it,
+measured and rounded up."""
 MAX_WITHIN_LIMITS: Final = 100
 """Operations with page sizes that are remembered of one document as within the limits."""
 MAX_CACHED: Final = 32

@@ -116,7 +116,7 @@ class Pending:
                 execution.abandon(0)
                 value = self.position.fail(execution, error, self.path)
         except BaseException as error:
-            if group is None:
+            if group is None or isinstance(error, GeneratorExit):
                 raise
             group.end(error)
             return
