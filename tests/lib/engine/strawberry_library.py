@@ -59,8 +59,10 @@ class Even(BasePermission):
         return getattr(source, "number", 0) % 2 == 0
 
 
-class EvenLater(Even):
+class EvenLater(BasePermission):
     """The same, once it is awaited."""
+
+    message = "odd, later"
 
     async def has_permission(self, source: Any, info: Info, **_: object) -> bool:
         """Return whether the number is even, later."""
@@ -250,7 +252,7 @@ def of(number: int) -> Node | Leaf | None:
         name=None if number % 11 == 10 else f"node {number}",  # type: ignore[arg-type]  # on purpose
         first_level=level,
         tags=["a", None, str(number)][: number % 4],
-        anything={"number": number},
+        anything={"number": number},  # type: ignore[arg-type]  # which is JSON
     )
 
 
