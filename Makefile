@@ -68,7 +68,7 @@ upgrade-check:
 	$(PYTHON) -m tests.upgrade_check
 
 # The compiled executor in graphql-core's own tests of execution, of the release that is locked.
-# ARGS="--executor graphql:Executor" shows what they say of graphql-core itself.
+# ARGS="-k test_lists -vv" shows more of less.
 conformance: $(CONFORMANCE)/installed
 	$(CONFORMANCE)/bin/python -m tests.conformance $(ARGS)
 

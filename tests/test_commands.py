@@ -25,6 +25,7 @@ ELSEWHERE: Final = {
     r"make migration .*": "db/test_migration_command.py runs it in a copy with other tables",
     r"make bench(-\w+)?": "they measure: minutes, on a machine that does nothing else",
     r"make common-passwords": "security/test_password_policy.py makes the list anew and compares",
+    r"make conformance": "it asks the registry for the tests of graphql-core",
     r"make upgrade-check": "it asks the registry for what is newest, and runs the suite",
     r"make lock": "it asks the registry for what is newest",
     r"make screenshot": "it draws a picture anew, in a way that the tests of the playground go",
