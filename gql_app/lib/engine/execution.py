@@ -352,12 +352,8 @@ def real_path(path: Path) -> ResponsePath | None:
 
 def keys_of(path: Path) -> list[str | int]:
     """Return a path as the answer has it."""
-    keys: list[str | int] = []
-    while path is not None:
-        path, key, _ = path
-        keys.append(len(key) if type(key) is list else key)
-    keys.reverse()
-    return keys
+    real = real_path(path)
+    return real.as_list() if real else []
 
 
 async def fill(waiting: Sequence[Pending]) -> None:

@@ -73,12 +73,13 @@ def object_function(fields: Sequence[Field], *, keyed: bool) -> Complete:
             f" if type({value}) is Pending: waits = True",
         ]
     body = "\n ".join(lines)
-    return _function(
+    run: Complete = _function(
         f"def run(execution, source, path):\n waits = False\n {body}\n"
         f" answer = {{{', '.join(items)}}}\n if waits: bind(answer)\n return answer",
         names,
         constants,
     )
+    return run
 
 
 def _fetch(field: Field, number: int, value: str, *, keyed: bool) -> list[str]:
@@ -126,41 +127,32 @@ class _Constants(ast.NodeTransformer):
         return node
 
 
-def _function(source: str, names: dict[str, Any], constants: Mapping[str, str]) -> Complete:
+def _function(source: str, names: dict[str, Any], constants: Mapping[str, str]) -> Value:
     tree = _Constants(constants).visit(ast.parse(source))
     exec(compile(tree, "<selection>", "exec"), names)  # noqa: S102 — of the tree above
-    run: Complete = names["run"]
-    return run
+    return names["run"]
 
 
 def row_writer(fields: Sequence[Field], columns: Sequence[str]) -> WriteRows | None:
     """Return `lambda rows: [{"id": c0, "name": c1} for c0, c1 in rows]` for rows of columns.
 
     There is none unless each field is a column that was read. Nothing else that Python has is
-    as fast: without it a page of 50 takes 2.7 times as long, and one of 500 seven times. Keys go
-    into it as constants, not as text.
+    as fast: without it a page of 50 takes 2.7 times as long, and one of 500 seven times.
     """
-    if any(each.run == each.call for each in fields):
-        return None
     types = {get_named_type(each.definition.type).name for each in fields}
-    read = {each.attribute for each in fields if each.attribute}
-    if not (fields and types <= _COLUMN_TYPES and read <= set(columns)):
+    read = {each.attribute for each in fields if each.run == each.read}
+    if (
+        any(each.run == each.call for each in fields)
+        or not (fields and types <= _COLUMN_TYPES and read <= set(columns))
+    ):  # fmt: skip
         return None
-    names = [f"c{index}" for index in range(len(columns))]
-    values: list[ast.expr] = [
-        ast.Name(names[columns.index(each.attribute)], ast.Load())
-        if each.attribute
-        else ast.Constant(each.typename)
-        for each in fields
-    ]
-    row = ast.Tuple([ast.Name(name, ast.Store()) for name in names], ast.Store())
-    objects = ast.ListComp(
-        ast.Dict([ast.Constant(each.name) for each in fields], values),
-        [ast.comprehension(row, ast.Name("rows", ast.Load()), [], 0)],
-    )
-    only = ast.arguments([], [ast.arg("rows")], None, [], [], None, [])
-    tree = ast.fix_missing_locations(ast.Expression(ast.Lambda(only, objects)))
-    function: WriteRows = eval(  # noqa: S307 — of the tree above
-        compile(tree, "<rows>", "eval"), {}
-    )
-    return function
+    constants = {f"N{number}": each.name for number, each in enumerate(fields)}
+    items = []
+    for number, each in enumerate(fields):
+        constants[f"T{number}"] = each.typename
+        column = f"c{columns.index(each.attribute)}" if each.attribute else f"T{number}"
+        items.append(f"N{number}: {column}")
+    names = "".join(f"c{number}, " for number in range(len(columns)))
+    source = f"def run(rows):\n return [{{{', '.join(items)}}} for {names}in rows]"
+    write: WriteRows = _function(source, {}, constants)
+    return write
