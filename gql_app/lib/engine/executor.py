@@ -6,7 +6,7 @@ from threading import Lock
 from typing import Any, ClassVar, Final
 
 from graphql import (
-    GraphQLField,
+    GraphQLSchema,
     OperationType,
 )
 from graphql.execution.execute import assume_not_awaitable
@@ -14,7 +14,7 @@ from graphql.execution.incremental import IncrementalExecutor
 from graphql.pyutils import is_awaitable
 
 from gql_app.lib.engine.execution import Execution, Value
-from gql_app.lib.engine.planning import PlannedOperation, Resolver
+from gql_app.lib.engine.planning import PlannedOperation, Simplify
 
 MAX_OPERATIONS: Final = 256
 """Operations that are kept with their plans."""
@@ -38,10 +38,10 @@ class CompiledExecutor(IncrementalExecutor):
     of_strawberry: ClassVar["type[CompiledExecutor] | None"] = None
     """The class that is built where Strawberry executes."""
 
-    @staticmethod
-    def simplify(_definition: GraphQLField) -> tuple[str | None, Resolver | None]:
-        """Return how a field does without its resolver: here each is called."""
-        return None, None
+    @classmethod
+    def simplify(cls, _schema: GraphQLSchema) -> Simplify:
+        """Return what tells how a field does without its resolver: here each is called."""
+        return lambda _definition: (None, None)
 
     @classmethod
     def build(cls, *args: Value, **options: Value) -> Value:
@@ -126,7 +126,7 @@ class _Operations:
                 executor.schema,
                 executor.operation,
                 executor.fragment_definitions,
-                executor.simplify,
+                executor.simplify(executor.schema),
             )
             while len(self) > MAX_OPERATIONS or self.size > MAX_FIELDS:
                 self._operations.popitem(last=False)

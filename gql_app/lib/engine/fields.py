@@ -1,9 +1,9 @@
 """Fields: how an object's fields are resolved (GraphQL section 6.4), and what is met on the way."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import isawaitable
 from types import CoroutineType, GeneratorType, NoneType
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from graphql import (
     FieldNode,
@@ -38,8 +38,6 @@ MAX_CACHED_COLUMNS: Final = 8
 """Kinds of rows for which a list's function is kept: an application reads one or two."""
 IMMUTABLE: Final[frozenset[type]] = frozenset({str, int, float, bool, NoneType})
 """Types of arguments that may be handed to a resolver more than once."""
-PASSED_ON: Final = IMMUTABLE - {float}
-"""Types of arguments that Strawberry hands on as they are."""
 _BUILTIN: Final = IMMUTABLE | {bytes, list, tuple, dict, set, frozenset}
 _HOOKS: Final = ("__getattr__", "__getattribute__", "__class__", "__await__", "__call__")
 """What makes a type answer otherwise than by its attributes."""
@@ -266,35 +264,45 @@ class Field(Position):
         return get_argument_values(definition, node, execution.variables, None, hidden)
 
 
-def guarded(
-    function: Callable[..., Awaitable[Value]],
-    checks: Sequence[Callable[..., Value]],
-    names: Mapping[str, str],
-    info_class: Callable[..., Value],
-    field: Value,
-    otherwise: Callable[..., Value],
-) -> Callable[..., Awaitable[Value]]:
-    """Return a resolver that calls a function once all checks agree.
+class Unwrapped(NamedTuple):
+    """A resolver of a library that hands it an info of its own, called without its wrapping."""
 
-    It hands them a library's info of its own, and the arguments by Python's names. What resolves
-    `otherwise` does so where that library makes something else of an argument, and where a check
-    refuses without raising, which few do.
-    """
+    function: Callable[..., Value]
+    checks: Sequence[Callable[..., Value]]
+    """What must agree beforehand."""
+    names: Mapping[str, str]
+    """Python's names of the arguments, by GraphQL's."""
+    plain: frozenset[str]
+    """The arguments that the library hands on as they are; of the others it does so with null."""
+    info_name: str
+    info_class: Callable[..., Value]
+    field: Value
+    otherwise: Callable[..., Value]
+    """Resolves the field through the library: where that makes something else of an argument, and
+    where a check refuses without raising, which few do."""
 
-    async def resolve(source: Value, info: Value, **arguments: Value) -> Value:
-        if not arguments or PASSED_ON.issuperset(map(type, arguments.values())):
-            ours = info_class(info, field)
-            named = {names[name]: value for name, value in arguments.items()}
-            for check in checks:
+    def call(self, source: Value, info: Value, **arguments: Value) -> Value:
+        """Return what the function returns."""
+        if any(value is not None and name not in self.plain for name, value in arguments.items()):
+            return self.otherwise(source, info, **arguments)
+        named = {self.names[name]: value for name, value in arguments.items()}
+        named[self.info_name] = self.info_class(info, self.field)
+        return self.function(source, **named)
+
+    async def call_if_checked(self, source: Value, info: Value, **arguments: Value) -> Value:
+        """Return what the function returns, once all checks agree."""
+        if all(value is None or name in self.plain for name, value in arguments.items()):
+            ours = self.info_class(info, self.field)
+            named = {self.names[name]: value for name, value in arguments.items()}
+            for check in self.checks:
                 answer: Value = check(source, ours, **named)
                 if (await answer if isawaitable(answer) else answer) is not True:
                     break
             else:
-                return await function(source, ours, **named)
-        value = otherwise(source, info, **arguments)
+                named[self.info_name] = ours
+                return await self.function(source, **named)
+        value = self.otherwise(source, info, **arguments)
         return await value if isawaitable(value) else value
-
-    return resolve
 
 
 class Planner(Protocol):

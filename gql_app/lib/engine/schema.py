@@ -1,6 +1,6 @@
 """Strawberry: its schema, and how its fields are resolved without its wrapping."""
 
-from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import strawberry
@@ -13,14 +13,15 @@ from graphql import (
     is_union_type,
 )
 from strawberry.execution import optimized_is_awaitable
-from strawberry.permission import BasePermission, PermissionExtension
+from strawberry.permission import PermissionExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 from strawberry.types.field import StrawberryField
 
 from gql_app.lib.engine.executor import CompiledExecutor
-from gql_app.lib.engine.fields import guarded
-from gql_app.lib.engine.planning import Resolver
+from gql_app.lib.engine.fields import Unwrapped
+from gql_app.lib.engine.planning import Resolver, Simplify
 
 
 class Schema(strawberry.Schema):
@@ -66,10 +67,7 @@ class Schema(strawberry.Schema):
         """
         known, key = self._simplified, id(definition)  # which the schema holds
         if key not in known:
-            known[key] = attribute(definition)
-            field = _field(definition)
-            if known[key] == (None, None) and field and self.config.info_class is strawberry.Info:
-                known[key] = None, _direct_resolver(field, definition)
+            known[key] = _simplified(self, definition)
         return known[key]
 
 
@@ -78,21 +76,55 @@ class StrawberryExecutor(CompiledExecutor, StrawberryGraphQLCoreExecutionContext
 
     awaitables = CompiledExecutor.awaitables | {optimized_is_awaitable}
 
-    @staticmethod
-    def simplify(definition: GraphQLField) -> tuple[str | None, Resolver | None]:
-        """Return the attribute that a field of Strawberry's is."""
-        return attribute(definition)
+    @classmethod
+    def simplify(cls, schema: GraphQLSchema) -> Simplify:
+        """Return what tells which attribute a field is, or a resolver without wrapping."""
+        for each in schema.extensions.values():
+            if isinstance(each, strawberry.Schema):
+                return partial(_simplified, each)
+        return super().simplify(schema)
 
 
 CompiledExecutor.of_strawberry = StrawberryExecutor
 
 
-def attribute(definition: GraphQLField) -> tuple[str | None, Resolver | None]:
-    """Return the attribute that a field of Strawberry's is, or a resolver that asks for nothing."""
-    field = _field(definition)
-    if field and _is_attribute(field):
-        return field.python_name, None
-    return None, field and _bare_resolver(field)
+def _simplified(
+    schema: strawberry.Schema, definition: GraphQLField
+) -> tuple[str | None, Resolver | None]:
+    """Return the attribute that a field is; or a resolver, if Strawberry only asks permissions."""
+    field, otherwise = _field(definition), definition.resolve
+    if field is None or otherwise is None:
+        return None, None
+    if field.is_basic_field:
+        return (field.python_name if field.default_resolver is getattr else None), None
+    resolver, extensions = field.base_resolver, field.extensions
+    if (
+        resolver is None
+        or not resolver.self_parameter
+        or resolver.parent_parameter
+        or resolver.root_parameter
+        or any(isinstance(each.type, StrawberryMaybe) for each in field.arguments)
+        or not all(type(e) is PermissionExtension and not e.fail_silently for e in extensions)
+        or (extensions and not (resolver.is_async and resolver.info_parameter))
+    ):
+        return None, None
+    function: Any = resolver.wrapped_func
+    if resolver.info_parameter is None:
+        if field.arguments:
+            return None, None
+        return None, lambda source, _info: function(source)
+    arguments = list(zip(definition.args, field.arguments, strict=True))
+    unwrapped = Unwrapped(
+        function,
+        [p.has_permission for e in extensions for p in e.permissions],  # type: ignore[attr-defined]
+        {name: str(each.python_name) for name, each in arguments},
+        frozenset(name for name, each in arguments if _is_plain(each.type)),
+        resolver.info_parameter.name,
+        schema.config.info_class,
+        field,
+        otherwise,
+    )
+    return None, unwrapped.call_if_checked if extensions else unwrapped.call
 
 
 def _field(definition: GraphQLField) -> StrawberryField | None:
@@ -111,53 +143,7 @@ def _field(definition: GraphQLField) -> StrawberryField | None:
     return None
 
 
-def _is_attribute(field: StrawberryField) -> bool:
-    return field.is_basic_field and field.default_resolver is getattr
-
-
-def _bare_resolver(field: StrawberryField) -> Resolver | None:
-    """Return the resolver of a field; None if it is given more than its object."""
-    resolver = field.base_resolver
-    if (
-        resolver is None
-        or field.extensions
-        or field.arguments
-        or resolver.info_parameter
-        or resolver.parent_parameter
-        or resolver.root_parameter
-    ):
-        return None
-    function: Any = resolver.wrapped_func
-    if resolver.self_parameter:
-        return lambda source, _info: function(source)
-    return lambda _source, _info: function()
-
-
-def _direct_resolver(field: StrawberryField, definition: GraphQLField) -> Resolver | None:
-    """Return a field's resolver; None if Strawberry does more than ask its permissions.
-
-    It goes through Strawberry where Strawberry makes something else of an argument, and where a
-    permission refuses without raising, which few do.
-    """
-    extensions, resolver, wrapped = field.extensions, field.base_resolver, definition.resolve
-    if (
-        not all(type(e) is PermissionExtension and not e.fail_silently for e in extensions)
-        or resolver is None
-        or wrapped is None
-        or not (resolver.is_async and resolver.self_parameter and resolver.info_parameter)
-        or resolver.parent_parameter
-        or resolver.root_parameter
-    ):
-        return None
-    names: Mapping[str, str] = dict(
-        zip(definition.args, [str(each.python_name) for each in field.arguments], strict=True)
-    )
-    permissions: Sequence[BasePermission] = [
-        p
-        for e in extensions
-        for p in e.permissions  # type: ignore[attr-defined]
-    ]
-    function: Any = resolver.wrapped_func
-
-    checks = [permission.has_permission for permission in permissions]
-    return guarded(function, checks, names, strawberry.Info, field, wrapped)
+def _is_plain(kind: object) -> bool:
+    """Return whether Strawberry hands an argument of a type on as it is."""
+    inner = kind.of_type if isinstance(kind, StrawberryOptional) else kind
+    return any(inner is each for each in (str, int, bool, float, strawberry.ID))
