@@ -110,6 +110,15 @@ class _Draft:
         arguments = {name: ARGUMENTS[name] for name in sorted(names)} if self.chance(3) else None
         return f"f{self.fields}", GraphQLField(kind, arguments, resolve if self.chance(2) else None)
 
+    def attributes(self) -> dict[str, GraphQLField]:
+        """Make fields of leaves that are attributes, which most fields of most schemas are."""
+        kinds: list[Any] = [self.pick(LEAVES) for _ in range(4)]
+        self.fields += len(kinds)
+        return {
+            f"f{self.fields - number}": GraphQLField(kind if number else GraphQLNonNull(kind))
+            for number, kind in enumerate(kinds)
+        }
+
     def some(self, least: int, most: int) -> dict[str, GraphQLField]:
         """Make some fields."""
         return dict(self.field() for _ in range(self.draw(st.integers(least, most))))
@@ -169,7 +178,7 @@ def schemas(draw: st.DrawFn) -> GraphQLSchema:
     for interface in interfaces:
         fields[interface.name] = draft.some(1, 2)
     for each, theirs in zip(objects, implemented, strict=True):
-        fields[each.name] = {**_inherited(draft, theirs), **draft.some(2, 4)}
+        fields[each.name] = {**_inherited(draft, theirs), **draft.attributes(), **draft.some(1, 3)}
     query, mutation = (GraphQLObjectType(name, draft.some(4, 6)) for name in ("Query", "Mutation"))
     directives = (*specified_directives, GraphQLDisableErrorPropagationDirective)
     return GraphQLSchema(query, mutation, types=objects, directives=directives)

@@ -7,7 +7,9 @@ schedules it.
 import asyncio
 import selectors
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class _Selector(selectors.DefaultSelector):
@@ -38,14 +40,15 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self._virtual.now
 
 
-def run(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 — what the coroutine returns
-    """Return what a coroutine returns, once all else that it has started has ended, too."""
+def run(work: Coroutine[Any, Any, T]) -> tuple[T, float]:
+    """Return what a coroutine returns, and when; once all else that it began has ended, too."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(_settled(work))
 
 
-async def _settled(work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 — as above
+async def _settled(work: Coroutine[Any, Any, T]) -> tuple[T, float]:
     result = await work
+    moment = asyncio.get_running_loop().time()
     while others := asyncio.all_tasks() - {asyncio.current_task()}:
         await asyncio.wait(others)
-    return result
+    return result, moment

@@ -33,7 +33,7 @@ Value = Any
 Info = GraphQLResolveInfo[Any]
 Path = tuple[str | int, ...]
 LEAVES: Final[dict[str, tuple[Value, ...]]] = {
-    "Int": (0, -1, 7, True, 2.0, 2**31 - 1),
+    "Int": (0, -1, 7, True, 2.0, 2**31 - 1, 8, 9, 2**31),
     "Float": (0.5, 1, -0.0, 1e300, False),
     "String": ("", 'ü\u2028"\\', "x", 7, True, 0.5),
     "Boolean": (True, False, 0, 1),
@@ -41,7 +41,7 @@ LEAVES: Final[dict[str, tuple[Value, ...]]] = {
     "Json": ({"a": [1, None]}, [], {"b": {"c": True}}, 1, [[]], {}, True, "x", 0),
     "Level": ("low", 2, (3, "three")),
 }
-"""Values that a type takes."""
+"""Values that a type takes, but for a whole number that is too large."""
 MISFITS: Final[tuple[Value, ...]] = (
     *(2**31, float("nan"), "7", "x", b"bytes", [], [1], {}, (), object, 1.5, "unknown", -1),
 )
@@ -106,6 +106,8 @@ class World:
     calls: list[tuple[Value, ...]] = field(default_factory=list)
     ends: list[tuple[str, Path]] = field(default_factory=list)
     """Resolvers that returned, raised or were cancelled, in order."""
+    moment: float = 0
+    """When the answer was there."""
     asked: Counter[Value] = field(default_factory=Counter)
     """Questions for the type of a field's objects, of which a list has several."""
 
@@ -182,7 +184,7 @@ class World:
 
     def items(self, kind: GraphQLOutputType, path: Path, dice: random.Random) -> Value:
         """Return something that is iterable."""
-        count, way = dice.randrange(4), dice.randrange(10)
+        count, way = dice.randrange(5), dice.randrange(10)
         waits = self.habits.wait > 0
         if way == 0 and waits:
             return self.async_items(kind, path, count)
