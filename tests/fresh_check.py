@@ -27,7 +27,7 @@ OURS: Final = re.compile(
     r"GQL_APP_|MAKE|MFLAGS|XDG_|VIRTUAL_ENV|PYTHONPATH|PYTHONHOME|COVERAGE|PYTEST"
 )
 """Beginnings of the variables that belong to who runs this, or to what runs in this folder."""
-LOCKS: Final = ("bench", "build", "node")
+LOCKS: Final = ("bench", "build", "conformance", "node")
 """Locks that hold, all together, whatever there is to install; the newest pip does it in one go."""
 
 

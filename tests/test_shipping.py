@@ -30,7 +30,7 @@ FILES = (
     *("main.py", "pyproject.toml", "schema.graphql"),
     *(
         f"requirements{which}.txt"
-        for which in ("", "-bench", "-build", "-dev", "-node", "-oldest-pip")
+        for which in ("", "-bench", "-build", "-conformance", "-dev", "-node", "-oldest-pip")
     ),
 )
 MACHINE_MADE = ("__pycache__", "generated.ts", "node_modules")

@@ -16,8 +16,10 @@ from tests.fresh_check import ROOT, Machine, say
 
 BOUND: Final = re.compile(r",<[\d.]+(?=[\";])")
 """An upper bound of a requirement."""
-FAILED: Final = re.compile(r"^(?:FAILED|ERROR) (\S+?\.py(?:::.*?)?)(?: - .*)?$", re.MULTILINE)
-"""pytest's summary line of a test that fails."""
+FAILED: Final = re.compile(
+    r"^(?:FAILED|ERROR) (\S+?\.py(?:::.*?)?)(?:@[^@\]\n]*)?(?: - .*)?$", re.MULTILINE
+)
+"""pytest's summary line of a test that fails, without the group that xdist names behind it."""
 NEWEST: Final = "newest"
 """The environment of the newest releases, beside .venv with the locked ones."""
 BROKEN: Final = 1
