@@ -157,7 +157,6 @@ class Objects:
     def __init__(self, selection: Selection, field: Field) -> None:
         self._kind = selection.kind
         self._selection = selection
-        self._run = selection.run
         self._field = field
 
     def complete(self, execution: Execution, value: Value, path: Path) -> Value:
@@ -166,24 +165,22 @@ class Objects:
             return self._selection.by_attribute(execution, value, path)
         if value is None or (type(value) not in PLAIN and is_null(value)):
             return None
-        if self._kind.is_type_of is None:
-            return self._run(execution, value, path)
-        is_of = self._kind.is_type_of(value, execution.info(self._field, path))
-        if type(is_of) is not bool and execution.is_awaitable(is_of):
-            return Later(self._complete_later(execution, is_of, value, real_path(path)))
-        return self._complete_if(execution, is_of, value, path)
+        is_of: Value = True
+        if self._kind.is_type_of:
+            is_of = self._kind.is_type_of(value, execution.info(self._field, path))
+            if type(is_of) is not bool and execution.is_awaitable(is_of):
+                return Later(self._complete_later(execution, is_of, value, real_path(path)))
+        return self._if(is_of, value)(execution, value, path)
 
     async def _complete_later(
         self, execution: Execution, is_of: Awaitable[bool], value: Value, path: Path
     ) -> Value:
-        complete = self._run if await is_of else self._complete_none
-        return await complete_later(execution, complete, value, path)
+        return await complete_later(execution, self._if(await is_of, value), value, path)
 
-    def _complete_if(self, execution: Execution, is_of: Value, value: Value, path: Path) -> Value:
-        complete = self._run if is_of else self._complete_none
-        return complete(execution, value, path)
-
-    def _complete_none(self, _execution: Execution, value: Value, _path: Path) -> Value:
+    def _if(self, is_of: Value, value: Value) -> Complete:
+        """Return what completes an object. Raises GraphQLError if it is of another type."""
+        if is_of:
+            return self._selection.run
         message = f"Expected value of type '{self._kind}' but got: {inspect(value)}."
         raise GraphQLError(message, self._field.nodes)
 
@@ -284,7 +281,7 @@ class Lists:
             add(execution, items, answer, (path, answer, None))
         except Exception:
             with suppress(Exception):  # as graphql-core does: what is left may raise, too
-                settle([each for each in items if execution.is_awaitable(each)])
+                settle(items)
             raise
         return answer
 

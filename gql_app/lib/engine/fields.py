@@ -275,21 +275,17 @@ class Unwrapped(NamedTuple):
 
     def call(self, source: Value, info: Value, **arguments: Value) -> Value:
         """Return what the function returns."""
-        if arguments and any(
-            value is not None and name not in self.plain for name, value in arguments.items()
-        ):
+        named = self._named(arguments) if arguments else {}
+        if named is None:
             return self.otherwise(source, info, **arguments)
-        named = {self.names[name]: value for name, value in arguments.items()}
         named[self.info_name] = self.info_class(info, self.field)
         return self.function(source, **named)
 
     async def call_if_checked(self, source: Value, info: Value, **arguments: Value) -> Value:
         """Return what the function returns, once all checks agree."""
-        if not arguments or all(
-            value is None or name in self.plain for name, value in arguments.items()
-        ):
+        named = self._named(arguments)
+        if named is not None:
             ours = self.info_class(info, self.field)
-            named = {self.names[name]: value for name, value in arguments.items()}
             for check in self.checks:
                 answer: Value = check(source, ours, **named)
                 if (await answer if isawaitable(answer) else answer) is not True:
@@ -299,3 +295,10 @@ class Unwrapped(NamedTuple):
                 return await self.function(source, **named)
         value = self.otherwise(source, info, **arguments)
         return await value if isawaitable(value) else value
+
+    def _named(self, arguments: dict[str, Value]) -> dict[str, Value] | None:
+        """Return arguments by Python's names; None if the library makes something else of one."""
+        for name, value in arguments.items():
+            if value is not None and name not in self.plain:
+                return None
+        return {self.names[name]: value for name, value in arguments.items()}
