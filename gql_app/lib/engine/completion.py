@@ -330,21 +330,15 @@ class Lists:
         answer: list[Value] = []
         waiting: list[Pending] = []
         try:
-            while True:
-                try:
-                    value = await anext(items)
-                except StopAsyncIteration:
-                    break
-                except Exception as error:
-                    raise located_error(error, self._item.nodes, keys_of(path)) from error
+            async for value in items:
                 self._add_values(execution, (value,), answer, (path, answer, None))
                 waiting += execution.taken()
-        except Exception:
+        except Exception as error:  # noqa: BLE001 — whatever it is, it is the list's
             waiting += execution.taken()
             with suppress(Exception):
                 await items.aclose()  # type: ignore[attr-defined]  # if it has one
             settle([each.fill() for each in waiting])
-            raise
+            raise located_error(error, self._item.nodes, keys_of(path)) from None
         await fill(waiting)
         return answer
 

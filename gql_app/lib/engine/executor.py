@@ -20,6 +20,9 @@ MAX_OPERATIONS: Final = 256
 """Operations that are kept with their plans."""
 MAX_FIELDS: Final = 20_000
 """Fields that all of them plan together, of some two kilobytes each."""
+operations: Final[OrderedDict[tuple[int, int, type], PlannedOperation]] = OrderedDict()
+"""The operations that were executed lately, with their plans; the others give way."""
+_lock: Final = Lock()
 
 
 class CompiledExecutor(IncrementalExecutor):
@@ -70,7 +73,7 @@ class CompiledExecutor(IncrementalExecutor):
             or any(each.variable_signatures for each in self.fragments.values())
         ):
             return None
-        operation = _operations.of(self)
+        operation = _operation(self)
         return None if operation.is_incremental else operation
 
 
@@ -99,39 +102,25 @@ class _Execution(Execution):
             self.middleware = manager.get_field_resolver
 
 
-class _Operations:
-    """The operations that were executed lately, with their plans; the others give way."""
-
-    def __init__(self) -> None:
-        self._operations: OrderedDict[tuple[int, int, type], PlannedOperation] = OrderedDict()
-        self._lock = Lock()
-
-    def __len__(self) -> int:
-        """Return the number of operations."""
-        return len(self._operations)
-
-    @property
-    def size(self) -> int:
-        """The fields that they plan together."""
-        return sum(each.size for each in self._operations.values())
-
-    def of(self, executor: CompiledExecutor) -> PlannedOperation:
-        """Return an operation; it is known by its node and by those of its fragments."""
-        key = (id(executor.operation), id(executor.schema), type(executor))
-        with self._lock:
-            known = self._operations.get(key)
-            if known and known.fragments == executor.fragment_definitions:
-                self._operations.move_to_end(key)
-                return known
-            operation = self._operations[key] = PlannedOperation(
-                executor.schema,
-                executor.operation,
-                executor.fragment_definitions,
-                executor.simplify(executor.schema),
-            )
-            while len(self) > MAX_OPERATIONS or self.size > MAX_FIELDS:
-                self._operations.popitem(last=False)
-            return operation
+def planned_fields() -> int:
+    """Return the fields that all operations that are kept plan together."""
+    return sum(each.size for each in operations.values())
 
 
-_operations: Final = _Operations()
+def _operation(executor: CompiledExecutor) -> PlannedOperation:
+    """Return an operation; it is known by its node and by those of its fragments."""
+    key = (id(executor.operation), id(executor.schema), type(executor))
+    with _lock:
+        known = operations.get(key)
+        if known and known.fragments == executor.fragment_definitions:
+            operations.move_to_end(key)
+            return known
+        operation = operations[key] = PlannedOperation(
+            executor.schema,
+            executor.operation,
+            executor.fragment_definitions,
+            executor.simplify(executor.schema),
+        )
+        while len(operations) > MAX_OPERATIONS or planned_fields() > MAX_FIELDS:
+            operations.popitem(last=False)
+        return operation

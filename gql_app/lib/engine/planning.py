@@ -64,7 +64,14 @@ class PlannedOperation(Operation):
         simplify: Simplify,
     ) -> None:
         directives = list(_directives([node, *fragments.values()]))
-        super().__init__(schema, node, fragments, sorted(set(_variables(directives))))
+        conditions = {
+            argument.value.name.value
+            for directive in directives
+            if directive.name.value in _CONDITIONAL
+            for argument in directive.arguments or ()
+            if isinstance(argument.value, VariableNode)
+        }
+        super().__init__(schema, node, fragments, sorted(conditions))
         self.simplify: Final = simplify
         self.is_incremental: Final = any(each.name.value in _INCREMENTAL for each in directives)
         """Whether anything is to be delivered later than the rest."""
@@ -224,12 +231,3 @@ def _directives(nodes: Iterable[Any]) -> Iterator[DirectiveNode]:
         yield from node.directives or ()
         if selections := getattr(node, "selection_set", None):
             waiting += selections.selections
-
-
-def _variables(directives: Iterable[DirectiveNode]) -> Iterator[str]:
-    """Return the variables that any @skip or @include asks for."""
-    for directive in directives:
-        if directive.name.value in _CONDITIONAL:
-            for argument in directive.arguments or ():
-                if isinstance(argument.value, VariableNode):
-                    yield argument.value.name.value
