@@ -136,7 +136,6 @@ class Execution:
     middleware: Callable[..., Callable[..., Value]] | None = None
     is_awaitable: Callable[[Value], TypeGuard[Awaitable[Value]]]
     is_async_iterable: Callable[..., bool] = staticmethod(is_async_iterable)
-    async_helpers = HELPERS
     propagates = True
     """Whether an error is the parent's where null may not be."""
     seen_path: Path = None
@@ -144,17 +143,14 @@ class Execution:
 
     def __init__(
         self,
-        schema: GraphQLSchema,
-        operation: OperationDefinitionNode,
-        fragments: dict[str, FragmentDefinitionNode],
+        operation: "Operation",
         variables: Variables,
         context: object,
         *,
         hide_suggestions: bool,
     ) -> None:
-        self.schema = schema
         self.operation = operation
-        self.fragments = fragments
+        self.schema = operation.schema
         self.variables, self.arguments = variables
         self.context = context
         self.hide_suggestions = hide_suggestions
@@ -173,10 +169,11 @@ class Execution:
         path: ResponsePath,
     ) -> GraphQLResolveInfo[Any]:
         """Return what graphql-core gives a resolver."""
-        name, kind, helpers = nodes[0].name.value, definition.type, self.async_helpers
+        name, operation = nodes[0].name.value, self.operation
         return GraphQLResolveInfo(
-            name, nodes, kind, parent, path, self.schema, self.fragments, self.root_value,
-            self.operation, self.variables, self.context, self.is_awaitable, None, helpers,
+            name, nodes, definition.type, parent, path, self.schema, operation.fragments,
+            self.root_value, operation.node, self.variables, self.context, self.is_awaitable,
+            None, HELPERS,
         )  # fmt: skip
 
     def info(self, field: Value, path: Path) -> GraphQLResolveInfo[Any]:
@@ -270,8 +267,7 @@ class Operation:
         coerced = self._coerced(variables, hide_suggestions=hide_suggestions)
         if isinstance(coerced, list):
             return ExecutionResult(None, coerced)
-        given = (self.schema, self.node, self.fragments, coerced, context)
-        execution = Execution(*given, hide_suggestions=hide_suggestions)
+        execution = Execution(self, coerced, context, hide_suggestions=hide_suggestions)
         return self.run(execution, serially=self.node.operation is OperationType.MUTATION)
 
     def run(

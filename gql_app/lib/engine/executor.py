@@ -61,7 +61,7 @@ class CompiledExecutor(IncrementalExecutor):
             return super().execute_operation(serially)
         if serially is None:
             serially = self.operation.operation is OperationType.MUTATION
-        return operation.run(_Execution(self), serially=serially)
+        return operation.run(_Execution(operation, self), serially=serially)
 
     def _compiled(self) -> PlannedOperation | None:
         """Return the operation; None if something asks for graphql-core's own execution."""
@@ -80,11 +80,9 @@ class CompiledExecutor(IncrementalExecutor):
 class _Execution(Execution):
     """An execution that is given what an executor is."""
 
-    def __init__(self, executor: CompiledExecutor) -> None:
+    def __init__(self, operation: PlannedOperation, executor: CompiledExecutor) -> None:
         super().__init__(
-            executor.schema,
-            executor.operation,
-            executor.fragment_definitions,
+            operation,
             (executor.variable_values, {}),
             executor.context_value,
             hide_suggestions=executor.hide_suggestions,
@@ -95,7 +93,6 @@ class _Execution(Execution):
         self.type_resolver = executor.type_resolver
         self.is_awaitable = executor.is_awaitable
         self.is_async_iterable = executor.is_async_iterable
-        self.async_helpers = executor.async_helpers
         self.propagates = executor.error_propagation
         manager = executor.middleware_manager
         if manager is not None and manager.middlewares:
