@@ -50,6 +50,6 @@ def _by_python_name(
     """Return fields by Python's names; __typename has none."""
     named: dict[str, list[FieldNode]] = {}
     for nodes in fields.values():
-        if field := schema.get_field_for_type(nodes[0].name.value, type_name):
+        if field := schema.field(type_name, nodes[0].name.value):
             named.setdefault(field.python_name, []).extend(nodes)
     return named
