@@ -1,8 +1,8 @@
 """Completion: how each type's values become JSON (GraphQL section 6.4.3)."""
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from graphql import (
     GraphQLAbstractType,
@@ -36,9 +36,10 @@ from gql_app.lib.engine.fields import (
     Field,
     LazyRows,
     Position,
-    Selection,
+    WriteRows,
     is_awaited,
 )
+from gql_app.lib.engine.generated import object_function, row_writer
 from gql_app.lib.engine.waiting import settle
 
 EXACT: Final[dict[Callable[[Value], Value], type]] = {
@@ -47,6 +48,12 @@ EXACT: Final[dict[Callable[[Value], Value], type]] = {
     GraphQLBoolean.coerce_output_value: bool,
 }
 """Types whose values are returned as they are, by what coerces them."""
+MANY: Final = 32
+"""Objects of a selection after which a function is generated for it."""
+MAX_CACHED_COLUMNS: Final = 8
+"""Kinds of rows for which a list's function is kept: an application reads one or two."""
+Plan: TypeAlias = Callable[["Selection", Execution], list[Field]]
+"""Returns the fields that are selected of an object type. Raises GraphQLError."""
 
 
 def is_null(value: Value) -> bool:
@@ -54,6 +61,70 @@ def is_null(value: Value) -> bool:
     if isinstance(value, Exception):
         raise value
     return value is None or value is Undefined
+
+
+class Selection:
+    """What is selected of an object type; planned when the first object is there."""
+
+    __slots__ = ("by_attribute", "by_key", "count", "fields", "kind", "nodes", "plan", "writers")
+
+    def __init__(self, plan: Plan, kind: GraphQLObjectType, nodes: Sequence[Any]) -> None:
+        self.plan = plan
+        self.kind = kind
+        self.nodes = nodes
+        self.fields: list[Field] | None = None
+        self.count = 0
+        self.by_attribute: Complete = self._by_attribute
+        """Returns the answer of an object whose type is among ATTRIBUTES."""
+        self.by_key: Complete = self._by_key
+        """Returns the answer of a dictionary."""
+        self.writers: dict[tuple[str, ...], WriteRows | None] = {}
+
+    def begun(self, execution: Execution) -> list[Field]:
+        """Return the fields. Raises GraphQLError where a directive can't be read."""
+        if self.fields is None:
+            self.fields = self.plan(self, execution)
+        return self.fields
+
+    def interpret(self, execution: Execution, source: Value, path: Path) -> dict[str, Value]:
+        """Return the answer of any object, field by field."""
+        answer: dict[str, Value] = {}
+        for field in self.begun(execution):
+            value = answer[field.name] = field.run(execution, source, path)
+            if type(value) is Pending:
+                value.container, value.key = answer, field.name
+        return answer
+
+    def run(self, execution: Execution, source: Value, path: Path) -> Value:
+        """Return the answer of any object, by a function of its own once there were many."""
+        kind = type(source)
+        if kind in ATTRIBUTES:
+            return self.by_attribute(execution, source, path)
+        if kind is dict:
+            return self.by_key(execution, source, path)
+        return self.interpret(execution, source, path)
+
+    def write(self, execution: Execution, rows: LazyRows[Any]) -> list[Value] | None:
+        """Return the answer of rows; None if objects must be built of them."""
+        columns = tuple(rows.columns)
+        if columns not in self.writers:
+            if len(self.writers) >= MAX_CACHED_COLUMNS:
+                self.writers.clear()
+            self.writers[columns] = row_writer(self.begun(execution), columns)
+        write = self.writers[columns]
+        return write(rows.values) if write else None
+
+    def _by_attribute(self, execution: Execution, source: Value, path: Path) -> Value:
+        self.count += 1
+        if self.count > MANY:
+            self.by_attribute = object_function(self.begun(execution), keyed=False)
+        return self.interpret(execution, source, path)
+
+    def _by_key(self, execution: Execution, source: Value, path: Path) -> Value:
+        self.count += 1
+        if self.count > MANY:
+            self.by_key = object_function(self.begun(execution), keyed=True)
+        return self.interpret(execution, source, path)
 
 
 class Leaf:
@@ -86,7 +157,6 @@ class Objects:
     def __init__(self, selection: Selection, field: Field) -> None:
         self._kind = selection.kind
         self._selection = selection
-        self._run = selection.run
         self._field = field
 
     def complete(self, execution: Execution, value: Value, path: Path) -> Value:
@@ -95,24 +165,22 @@ class Objects:
             return self._selection.by_attribute(execution, value, path)
         if value is None or (type(value) not in PLAIN and is_null(value)):
             return None
-        if self._kind.is_type_of is None:
-            return self._run(execution, value, path)
-        is_of = self._kind.is_type_of(value, execution.info(self._field, path))
-        if type(is_of) is not bool and execution.is_awaitable(is_of):
-            return Later(self._complete_later(execution, is_of, value, real_path(path)))
-        return self._complete_if(execution, is_of, value, path)
+        is_of: Value = True
+        if self._kind.is_type_of:
+            is_of = self._kind.is_type_of(value, execution.info(self._field, path))
+            if type(is_of) is not bool and execution.is_awaitable(is_of):
+                return Later(self._complete_later(execution, is_of, value, real_path(path)))
+        return self._if(is_of, value)(execution, value, path)
 
     async def _complete_later(
         self, execution: Execution, is_of: Awaitable[bool], value: Value, path: Path
     ) -> Value:
-        complete = self._run if await is_of else self._complete_none
-        return await complete_later(execution, complete, value, path)
+        return await complete_later(execution, self._if(await is_of, value), value, path)
 
-    def _complete_if(self, execution: Execution, is_of: Value, value: Value, path: Path) -> Value:
-        complete = self._run if is_of else self._complete_none
-        return complete(execution, value, path)
-
-    def _complete_none(self, _execution: Execution, value: Value, _path: Path) -> Value:
+    def _if(self, is_of: Value, value: Value) -> Complete:
+        """Return what completes an object. Raises GraphQLError if it is of another type."""
+        if is_of:
+            return self._selection.run
         message = f"Expected value of type '{self._kind}' but got: {inspect(value)}."
         raise GraphQLError(message, self._field.nodes)
 
@@ -213,7 +281,7 @@ class Lists:
             add(execution, items, answer, (path, answer, None))
         except Exception:
             with suppress(Exception):  # as graphql-core does: what is left may raise, too
-                settle([each for each in items if execution.is_awaitable(each)])
+                settle(items)
             raise
         return answer
 
@@ -262,21 +330,15 @@ class Lists:
         answer: list[Value] = []
         waiting: list[Pending] = []
         try:
-            while True:
-                try:
-                    value = await anext(items)
-                except StopAsyncIteration:
-                    break
-                except Exception as error:
-                    raise located_error(error, self._item.nodes, keys_of(path)) from error
+            async for value in items:
                 self._add_values(execution, (value,), answer, (path, answer, None))
                 waiting += execution.taken()
-        except Exception:
+        except Exception as error:  # noqa: BLE001 — whatever it is, it is the list's
             waiting += execution.taken()
             with suppress(Exception):
                 await items.aclose()  # type: ignore[attr-defined]  # if it has one
             settle([each.fill() for each in waiting])
-            raise
+            raise located_error(error, self._item.nodes, keys_of(path)) from None
         await fill(waiting)
         return answer
 

@@ -25,7 +25,7 @@ from gql_app.lib.engine.documents import (
 )
 from gql_app.lib.engine.limits import MAX_ERRORS, Limits
 from gql_app.lib.engine.planning import PlannedOperation
-from gql_app.lib.engine.schema import Schema
+from gql_app.lib.engine.schema import Schema, StrawberryExecutor
 from gql_app.lib.telemetry import get_logger
 
 DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
@@ -127,7 +127,7 @@ class Engine(Generic[C]):
         `compiled` graphql-core executes everything, and answers the same.
         """
         self._core = schema.core
-        self._simplify = schema.simplify
+        self._simplify = StrawberryExecutor.simplify(schema.core)
         self._map_errors = map_errors
         self._introspection = introspection
         self._timeout = timeout
@@ -228,11 +228,6 @@ def client_errors(
         return [timeout_error(timeout.seconds, may_be_done=may_be_done)]
     if executed:
         return executed_errors(errors, request_id, shown)
-    return request_errors(errors, request_id)
-
-
-def request_errors(errors: Sequence[GraphQLError], request_id: str) -> list[GraphQLError]:
-    """Return why nothing is executed; a document can be made of nothing but errors."""
     return [_request_error(error, request_id) for error in errors[:MAX_ERRORS]]
 
 

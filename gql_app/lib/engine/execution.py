@@ -47,7 +47,6 @@ MAX_VARIABLE_ERRORS: Final = 50
 """Errors of variables that are answered, as graphql-core has it."""
 MAX_CACHED_VARIABLES: Final = 8
 """Coerced variables that are kept of an operation."""
-TOO_DEEP: Final = "Selections are nested too deeply. Execution aborted."
 _SMALL_TYPES: Final = frozenset({int, bool, type(None), type(Undefined)})
 """Types of variables that take next to no memory."""
 _ABSENT: Final = object()
@@ -137,7 +136,6 @@ class Execution:
     middleware: Callable[..., Callable[..., Value]] | None = None
     is_awaitable: Callable[[Value], TypeGuard[Awaitable[Value]]]
     is_async_iterable: Callable[..., bool] = staticmethod(is_async_iterable)
-    async_helpers = HELPERS
     propagates = True
     """Whether an error is the parent's where null may not be."""
     seen_path: Path = None
@@ -145,17 +143,14 @@ class Execution:
 
     def __init__(
         self,
-        schema: GraphQLSchema,
-        operation: OperationDefinitionNode,
-        fragments: dict[str, FragmentDefinitionNode],
+        operation: "Operation",
         variables: Variables,
         context: object,
         *,
         hide_suggestions: bool,
     ) -> None:
-        self.schema = schema
         self.operation = operation
-        self.fragments = fragments
+        self.schema = operation.schema
         self.variables, self.arguments = variables
         self.context = context
         self.hide_suggestions = hide_suggestions
@@ -174,10 +169,11 @@ class Execution:
         path: ResponsePath,
     ) -> GraphQLResolveInfo[Any]:
         """Return what graphql-core gives a resolver."""
-        name, kind, helpers = nodes[0].name.value, definition.type, self.async_helpers
+        name, operation = nodes[0].name.value, self.operation
         return GraphQLResolveInfo(
-            name, nodes, kind, parent, path, self.schema, self.fragments, self.root_value,
-            self.operation, self.variables, self.context, self.is_awaitable, None, helpers,
+            name, nodes, definition.type, parent, path, self.schema, operation.fragments,
+            self.root_value, operation.node, self.variables, self.context, self.is_awaitable,
+            None, HELPERS,
         )  # fmt: skip
 
     def info(self, field: Value, path: Path) -> GraphQLResolveInfo[Any]:
@@ -254,11 +250,14 @@ class Operation:
         self.node: Final = node
         self.fragments: Final = fragments
         self._conditions = conditions
-        self._roots: dict[Hashable, Value] = {}
+        self._roots: dict[Hashable, Sequence[Value]] = {}
         self._variables: dict[Hashable, Variables] = {}
 
-    def plan(self, *, as_written: bool) -> Value:
-        """Return what is selected at the root; `as_written` if no resolver is the caller's."""
+    def plan(self, execution: Execution, *, as_written: bool) -> Sequence[Value]:
+        """Return the root's fields; `as_written` if no resolver is the caller's.
+
+        Raises GraphQLError.
+        """
         raise NotImplementedError
 
     def execute(
@@ -268,8 +267,7 @@ class Operation:
         coerced = self._coerced(variables, hide_suggestions=hide_suggestions)
         if isinstance(coerced, list):
             return ExecutionResult(None, coerced)
-        given = (self.schema, self.node, self.fragments, coerced, context)
-        execution = Execution(*given, hide_suggestions=hide_suggestions)
+        execution = Execution(self, coerced, context, hide_suggestions=hide_suggestions)
         return self.run(execution, serially=self.node.operation is OperationType.MUTATION)
 
     def run(
@@ -277,27 +275,16 @@ class Operation:
     ) -> ExecutionResult | Coroutine[Any, Any, ExecutionResult]:
         """Return the result of an execution, or what is to be awaited for it (section 6.2)."""
         data: dict[str, Value] = {}
-        left: Iterator[Value] = iter(())
         try:
-            root = self._root(execution)
-            try:
-                fields = root.begun(execution)
-            except RecursionError:
-                fields = None
-            if fields is None:  # the error's context would keep all frames of the recursion
-                raise GraphQLError(TOO_DEEP, self.node)  # noqa: TRY301
-            if serially:
-                left = iter(fields)
-                _advance(execution, left, data)
-            else:
-                data = root.interpret(execution, execution.root_value, None)
+            left = iter(self._fields(execution))
+            _advance(execution, left, data, serially=serially)
         except GraphQLError as error:
             return _failed(execution, error)
         if execution.pending:
             return _finish(execution, data, left)
         return ExecutionResult(data, execution.errors or None)
 
-    def _root(self, execution: Execution) -> Value:
+    def _fields(self, execution: Execution) -> Sequence[Value]:
         as_written = (
             execution.middleware is None and execution.field_resolver is default_field_resolver
         )
@@ -306,14 +293,14 @@ class Operation:
             coerced = execution.variables.coerced
             key = (as_written, *[coerced.get(name, _ABSENT) for name in self._conditions])
         try:
-            root = self._roots.get(key)
+            fields = self._roots.get(key)
         except TypeError:  # no condition is a list, but the document may not be valid
-            return self.plan(as_written=as_written)
-        if root is None:
+            return self.plan(execution, as_written=as_written)
+        if fields is None:
             if len(self._roots) >= MAX_COMBINATIONS:
                 self._roots.clear()
-            root = self._roots[key] = self.plan(as_written=as_written)
-        return root
+            fields = self._roots[key] = self.plan(execution, as_written=as_written)
+        return fields
 
     def _coerced(
         self, variables: dict[str, Value], *, hide_suggestions: bool
@@ -370,13 +357,15 @@ async def _filled(value: Value, below: Sequence[Pending]) -> Value:
     return value
 
 
-def _advance(execution: Execution, left: Iterator[Value], data: dict[str, Value]) -> None:
-    """Execute the next fields of a mutation up to one that waits."""
+def _advance(
+    execution: Execution, left: Iterator[Value], data: dict[str, Value], *, serially: bool
+) -> None:
+    """Execute the root's next fields: all of them, or those up to one that waits."""
     for field in left:
         value = data[field.name] = field.run(execution, execution.root_value, None)
         if type(value) is Pending:
             value.container, value.key = data, field.name
-        if execution.pending:
+        if serially and execution.pending:
             break
 
 
@@ -386,7 +375,7 @@ async def _finish(
     try:
         while waiting := execution.taken():
             await fill(waiting)
-            _advance(execution, left, data)
+            _advance(execution, left, data, serially=True)
     except GraphQLError as error:
         return _failed(execution, error)
     return ExecutionResult(data, execution.errors or None)

@@ -20,6 +20,9 @@ MAX_OPERATIONS: Final = 256
 """Operations that are kept with their plans."""
 MAX_FIELDS: Final = 20_000
 """Fields that all of them plan together, of some two kilobytes each."""
+operations: Final[OrderedDict[tuple[int, int, type], PlannedOperation]] = OrderedDict()
+"""The operations that were executed lately, with their plans; the others give way."""
+_lock: Final = Lock()
 
 
 class CompiledExecutor(IncrementalExecutor):
@@ -58,7 +61,7 @@ class CompiledExecutor(IncrementalExecutor):
             return super().execute_operation(serially)
         if serially is None:
             serially = self.operation.operation is OperationType.MUTATION
-        return operation.run(_Execution(self), serially=serially)
+        return operation.run(_Execution(operation, self), serially=serially)
 
     def _compiled(self) -> PlannedOperation | None:
         """Return the operation; None if something asks for graphql-core's own execution."""
@@ -70,18 +73,16 @@ class CompiledExecutor(IncrementalExecutor):
             or any(each.variable_signatures for each in self.fragments.values())
         ):
             return None
-        operation = _operations.of(self)
+        operation = _operation(self)
         return None if operation.is_incremental else operation
 
 
 class _Execution(Execution):
     """An execution that is given what an executor is."""
 
-    def __init__(self, executor: CompiledExecutor) -> None:
+    def __init__(self, operation: PlannedOperation, executor: CompiledExecutor) -> None:
         super().__init__(
-            executor.schema,
-            executor.operation,
-            executor.fragment_definitions,
+            operation,
             (executor.variable_values, {}),
             executor.context_value,
             hide_suggestions=executor.hide_suggestions,
@@ -92,46 +93,31 @@ class _Execution(Execution):
         self.type_resolver = executor.type_resolver
         self.is_awaitable = executor.is_awaitable
         self.is_async_iterable = executor.is_async_iterable
-        self.async_helpers = executor.async_helpers
         self.propagates = executor.error_propagation
         manager = executor.middleware_manager
         if manager is not None and manager.middlewares:
             self.middleware = manager.get_field_resolver
 
 
-class _Operations:
-    """The operations that were executed lately, with their plans; the others give way."""
-
-    def __init__(self) -> None:
-        self._operations: OrderedDict[tuple[int, int, type], PlannedOperation] = OrderedDict()
-        self._lock = Lock()
-
-    def __len__(self) -> int:
-        """Return the number of operations."""
-        return len(self._operations)
-
-    @property
-    def size(self) -> int:
-        """The fields that they plan together."""
-        return sum(each.size for each in self._operations.values())
-
-    def of(self, executor: CompiledExecutor) -> PlannedOperation:
-        """Return an operation; it is known by its node and by those of its fragments."""
-        key = (id(executor.operation), id(executor.schema), type(executor))
-        with self._lock:
-            known = self._operations.get(key)
-            if known and known.fragments == executor.fragment_definitions:
-                self._operations.move_to_end(key)
-                return known
-            operation = self._operations[key] = PlannedOperation(
-                executor.schema,
-                executor.operation,
-                executor.fragment_definitions,
-                executor.simplify(executor.schema),
-            )
-            while len(self) > MAX_OPERATIONS or self.size > MAX_FIELDS:
-                self._operations.popitem(last=False)
-            return operation
+def planned_fields() -> int:
+    """Return the fields that all operations that are kept plan together."""
+    return sum(each.size for each in operations.values())
 
 
-_operations: Final = _Operations()
+def _operation(executor: CompiledExecutor) -> PlannedOperation:
+    """Return an operation; it is known by its node and by those of its fragments."""
+    key = (id(executor.operation), id(executor.schema), type(executor))
+    with _lock:
+        known = operations.get(key)
+        if known and known.fragments == executor.fragment_definitions:
+            operations.move_to_end(key)
+            return known
+        operation = operations[key] = PlannedOperation(
+            executor.schema,
+            executor.operation,
+            executor.fragment_definitions,
+            executor.simplify(executor.schema),
+        )
+        while len(operations) > MAX_OPERATIONS or planned_fields() > MAX_FIELDS:
+            operations.popitem(last=False)
+        return operation

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import isawaitable
 from types import CoroutineType, GeneratorType, NoneType
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from graphql import (
     FieldNode,
@@ -21,7 +21,6 @@ from gql_app.lib.engine.execution import (
     Execution,
     Later,
     Path,
-    Pending,
     Value,
     keys_of,
     real_path,
@@ -32,10 +31,6 @@ Row = Sequence[Any]
 """The values of one row, in the order of its columns."""
 WriteRows = Callable[[Sequence[Row]], list[Value]]
 """Returns a list's answer of its rows."""
-MANY: Final = 32
-"""Objects of a selection after which a function is generated for it."""
-MAX_CACHED_COLUMNS: Final = 8
-"""Kinds of rows for which a list's function is kept: an application reads one or two."""
 IMMUTABLE: Final[frozenset[type]] = frozenset({str, int, float, bool, NoneType})
 """Types of arguments that may be handed to a resolver more than once."""
 _BUILTIN: Final = IMMUTABLE | {bytes, list, tuple, dict, set, frozenset}
@@ -280,21 +275,17 @@ class Unwrapped(NamedTuple):
 
     def call(self, source: Value, info: Value, **arguments: Value) -> Value:
         """Return what the function returns."""
-        if arguments and any(
-            value is not None and name not in self.plain for name, value in arguments.items()
-        ):
+        named = self._named(arguments) if arguments else {}
+        if named is None:
             return self.otherwise(source, info, **arguments)
-        named = {self.names[name]: value for name, value in arguments.items()}
         named[self.info_name] = self.info_class(info, self.field)
         return self.function(source, **named)
 
     async def call_if_checked(self, source: Value, info: Value, **arguments: Value) -> Value:
         """Return what the function returns, once all checks agree."""
-        if not arguments or all(
-            value is None or name in self.plain for name, value in arguments.items()
-        ):
+        named = self._named(arguments)
+        if named is not None:
             ours = self.info_class(info, self.field)
-            named = {self.names[name]: value for name, value in arguments.items()}
             for check in self.checks:
                 answer: Value = check(source, ours, **named)
                 if (await answer if isawaitable(answer) else answer) is not True:
@@ -305,79 +296,9 @@ class Unwrapped(NamedTuple):
         value = self.otherwise(source, info, **arguments)
         return await value if isawaitable(value) else value
 
-
-class Planner(Protocol):
-    """What a selection is planned by."""
-
-    def fields(self, selection: "Selection", execution: Execution) -> list[Field]:
-        """Return the fields that are selected of an object type. Raises GraphQLError."""
-
-    def generate(self, fields: Sequence[Field], *, keyed: bool) -> Complete:
-        """Return what makes the answer of an object with attributes, or of a dictionary."""
-
-    def generate_rows(self, fields: Sequence[Field], columns: Sequence[str]) -> WriteRows | None:
-        """Return what makes the answer of rows of these columns, if they are all that it takes."""
-
-
-class Selection:
-    """What is selected of an object type; planned when the first object is there."""
-
-    __slots__ = ("by_attribute", "by_key", "count", "fields", "kind", "nodes", "plan", "writers")
-
-    def __init__(self, plan: Planner, kind: GraphQLObjectType, nodes: Sequence[Any]) -> None:
-        self.plan = plan
-        self.kind = kind
-        self.nodes = nodes
-        self.fields: list[Field] | None = None
-        self.count = 0
-        self.by_attribute: Complete = self._by_attribute
-        """Returns the answer of an object whose type is among ATTRIBUTES."""
-        self.by_key: Complete = self._by_key
-        """Returns the answer of a dictionary."""
-        self.writers: dict[tuple[str, ...], WriteRows | None] = {}
-
-    def begun(self, execution: Execution) -> list[Field]:
-        """Return the fields. Raises GraphQLError where a directive can't be read."""
-        if self.fields is None:
-            self.fields = self.plan.fields(self, execution)
-        return self.fields
-
-    def interpret(self, execution: Execution, source: Value, path: Path) -> dict[str, Value]:
-        """Return the answer of any object, field by field."""
-        answer: dict[str, Value] = {}
-        for field in self.begun(execution):
-            value = answer[field.name] = field.run(execution, source, path)
-            if type(value) is Pending:
-                value.container, value.key = answer, field.name
-        return answer
-
-    def run(self, execution: Execution, source: Value, path: Path) -> Value:
-        """Return the answer of any object, by a function of its own once there were many."""
-        kind = type(source)
-        if kind in ATTRIBUTES:
-            return self.by_attribute(execution, source, path)
-        if kind is dict:
-            return self.by_key(execution, source, path)
-        return self.interpret(execution, source, path)
-
-    def write(self, execution: Execution, rows: "LazyRows[Any]") -> list[Value] | None:
-        """Return the answer of rows; None if objects must be built of them."""
-        columns = tuple(rows.columns)
-        if columns not in self.writers:
-            if len(self.writers) >= MAX_CACHED_COLUMNS:
-                self.writers.clear()
-            self.writers[columns] = self.plan.generate_rows(self.begun(execution), columns)
-        write = self.writers[columns]
-        return write(rows.values) if write else None
-
-    def _by_attribute(self, execution: Execution, source: Value, path: Path) -> Value:
-        self.count += 1
-        if self.count > MANY:
-            self.by_attribute = self.plan.generate(self.begun(execution), keyed=False)
-        return self.interpret(execution, source, path)
-
-    def _by_key(self, execution: Execution, source: Value, path: Path) -> Value:
-        self.count += 1
-        if self.count > MANY:
-            self.by_key = self.plan.generate(self.begun(execution), keyed=True)
-        return self.interpret(execution, source, path)
+    def _named(self, arguments: dict[str, Value]) -> dict[str, Value] | None:
+        """Return arguments by Python's names; None if the library makes something else of one."""
+        for name, value in arguments.items():
+            if value is not None and name not in self.plain:
+                return None
+        return {self.names[name]: value for name, value in arguments.items()}

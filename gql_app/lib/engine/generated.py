@@ -12,12 +12,8 @@ from typing import Any, Final
 from graphql import (
     GRAPHQL_MAX_INT,
     GRAPHQL_MIN_INT,
-    GraphQLBoolean,
     GraphQLFloat,
-    GraphQLID,
     GraphQLInt,
-    GraphQLOutputType,
-    GraphQLString,
     get_named_type,
     get_nullable_type,
     is_leaf_type,
@@ -29,18 +25,11 @@ from gql_app.lib.engine.fields import Field, WriteRows
 _COLUMN_TYPES: Final = frozenset({"String", "ID", "Boolean", "DateTime"})
 """Types whose values are read from the database as JSON has them."""
 MAX_FLOAT: Final = 1.7976931348623157e308
-_GUARDS: Final[Mapping[Callable[[Value], Value], str]] = {
-    GraphQLString.coerce_output_value: "type({v}) is not str",
-    GraphQLID.coerce_output_value: "type({v}) is not str",
-    GraphQLBoolean.coerce_output_value: "type({v}) is not bool",
-    GraphQLInt.coerce_output_value: (
-        f"type({{v}}) is not int or not {GRAPHQL_MIN_INT} <= {{v}} <= {GRAPHQL_MAX_INT}"
-    ),
-    GraphQLFloat.coerce_output_value: (
-        f"type({{v}}) is not float or not -{MAX_FLOAT!r} <= {{v}} <= {MAX_FLOAT!r}"
-    ),
+_BOUNDS: Final[Mapping[Callable[[Value], Value], tuple[type, float, float]]] = {
+    GraphQLInt.coerce_output_value: (int, GRAPHQL_MIN_INT, GRAPHQL_MAX_INT),
+    GraphQLFloat.coerce_output_value: (float, -MAX_FLOAT, MAX_FLOAT),
 }
-"""What is true of a value that isn't returned as it is, by what coerces it."""
+"""The type and the bounds of values that are returned as they are, by what coerces them."""
 
 
 def object_function(fields: Sequence[Field], *, keyed: bool) -> Complete:
@@ -61,7 +50,7 @@ def object_function(fields: Sequence[Field], *, keyed: bool) -> Complete:
         if fetch:
             names[f"lost{number}"], names[f"done{number}"] = field.lost, field.fetched
             constants[f"K{number}"] = field.attribute
-            condition = _unless_complete(field.definition.type, value, nullable=field.nullable)
+            condition = _unless_complete(field, value)
             lines += fetch
             call = f"done{number}(execution, {value}, path)"
         else:
@@ -97,13 +86,17 @@ def _fetch(field: Field, number: int, value: str, *, keyed: bool) -> list[str]:
     ]
 
 
-def _unless_complete(kind: GraphQLOutputType, value: str, *, nullable: bool) -> str:
+def _unless_complete(field: Field, value: str) -> str:
     """Return what is true of a value that isn't returned as it is."""
-    inner = get_nullable_type(kind)
-    guard = _GUARDS.get(inner.coerce_output_value) if is_leaf_type(inner) else None
-    conditions = [f"{value} is not None"] if nullable else []
-    if guard:
-        conditions.append(f"({guard.format(v=value)})")
+    kind = get_nullable_type(field.definition.type)
+    conditions = [f"{value} is not None"] if field.nullable else []
+    if field.exact:
+        conditions.append(f"type({value}) is not {field.exact.__name__}")
+    elif is_leaf_type(kind) and kind.coerce_output_value in _BOUNDS:
+        exact, least, most = _BOUNDS[kind.coerce_output_value]
+        conditions.append(
+            f"(type({value}) is not {exact.__name__} or not {least!r} <= {value} <= {most!r})"
+        )
     return " and ".join(conditions) or "True"
 
 

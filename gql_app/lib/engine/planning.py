@@ -1,6 +1,8 @@
 """Planning: what an operation selects of each type, worked out once and kept."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from graphql import (
@@ -18,7 +20,6 @@ from graphql import (
     GraphQLSkipDirective,
     GraphQLStreamDirective,
     InlineFragmentNode,
-    NamedTypeNode,
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
@@ -34,11 +35,12 @@ from graphql import (
     is_object_type,
 )
 
-from gql_app.lib.engine.completion import Abstract, Leaf, Lists, Objects
+from gql_app.lib.engine.completion import Abstract, Leaf, Lists, Objects, Selection
+from gql_app.lib.engine.complexity import Fragments
 from gql_app.lib.engine.execution import Complete, Execution, Operation, Value
-from gql_app.lib.engine.fields import Field, Position, Selection, WriteRows
-from gql_app.lib.engine.generated import object_function, row_writer
+from gql_app.lib.engine.fields import Field, Position
 
+TOO_DEEP: Final = "Selections are nested too deeply. Execution aborted."
 _CONDITIONAL: Final = {GraphQLSkipDirective.name, GraphQLIncludeDirective.name}
 _INCREMENTAL: Final = {GraphQLDeferDirective.name, GraphQLStreamDirective.name}
 
@@ -46,7 +48,9 @@ Resolver = Callable[..., Value]
 Simplify = Callable[[GraphQLField], tuple[str | None, Resolver | None]]
 """Returns the attribute that a field's resolver does nothing but read, or a resolver that does
 the same in less time; None for neither."""
-Fragments = dict[str, FragmentDefinitionNode]
+Selected = SelectionNode | FragmentDefinitionNode
+IsSelected = Callable[[Selected], bool]
+"""Returns whether a selection, or a fragment that is spread, is part of the answer."""
 
 
 class PlannedOperation(Operation):
@@ -60,16 +64,33 @@ class PlannedOperation(Operation):
         simplify: Simplify,
     ) -> None:
         directives = list(_directives([node, *fragments.values()]))
-        super().__init__(schema, node, fragments, sorted(set(_variables(directives))))
+        conditions = {
+            argument.value.name.value
+            for directive in directives
+            if directive.name.value in _CONDITIONAL
+            for argument in directive.arguments or ()
+            if isinstance(argument.value, VariableNode)
+        }
+        super().__init__(schema, node, fragments, sorted(conditions))
         self.simplify: Final = simplify
         self.is_incremental: Final = any(each.name.value in _INCREMENTAL for each in directives)
         """Whether anything is to be delivered later than the rest."""
         self.size = 0
         """The fields that were planned so far."""
 
-    def plan(self, *, as_written: bool) -> Selection:
-        """Return what is selected at the root. Raises GraphQLError if there is no such root."""
-        return Plan(self, as_written=as_written).root
+    def plan(self, execution: Execution, *, as_written: bool) -> list[Field]:
+        """Return the root's fields; `as_written` if no resolver is the caller's.
+
+        Raises GraphQLError.
+        """
+        schema, node = self.schema, self.node
+        root = schema.get_root_type(node.operation)
+        if root is None:
+            message = f"Schema is not configured to execute {node.operation.value} operation."
+            raise GraphQLError(message, node)
+        with suppress(RecursionError):  # as an error's context it would keep all of its frames
+            return Plan(self, as_written=as_written).selection(root, [node]).begun(execution)
+        raise GraphQLError(TOO_DEEP, node)
 
 
 class Plan:
@@ -80,35 +101,18 @@ class Plan:
     """
 
     def __init__(self, operation: PlannedOperation, *, as_written: bool) -> None:
-        """Plan the root alone; `as_written` says that no resolver of the caller's is called."""
-        node, schema = operation.node, operation.schema
         self._operation = operation
         self._as_written = as_written
         self._selections: dict[Hashable, Selection] = {}
-        root = schema.get_root_type(node.operation)
-        if root is None:
-            message = f"Schema is not configured to execute {node.operation.value} operation."
-            raise GraphQLError(message, node)
-        self.root: Final = Selection(self, root, [node])
 
     def fields(self, selection: Selection, execution: Execution) -> list[Field]:
         """Return the fields that are selected of an object type. Raises GraphQLError."""
-        collector = _Collector(execution, self._operation.fragments, selection.kind)
-        for node in selection.nodes:
-            if node.selection_set:
-                collector.visit(node.selection_set)
-        planned = [self._field(selection.kind, *each) for each in collector.fields.items()]
-        fields = [field for field in planned if field]
-        self._operation.size += len(fields)
-        return fields
-
-    def generate(self, fields: Sequence[Field], *, keyed: bool) -> Complete:
-        """Return what makes the answer of an object with attributes, or of a dictionary."""
-        return object_function(fields, keyed=keyed)
-
-    def generate_rows(self, fields: Sequence[Field], columns: Sequence[str]) -> WriteRows | None:
-        """Return what makes the answer of rows of these columns, if they are all that it takes."""
-        return row_writer(fields, columns)
+        is_selected = partial(_is_selected, selection.kind, execution)
+        fields = collect_fields(selection.nodes, self._operation.fragments, is_selected)
+        planned = [self._field(selection.kind, *each) for each in fields.items()]
+        known = [field for field in planned if field]
+        self._operation.size += len(known)
+        return known
 
     def _field(self, parent: GraphQLObjectType, name: str, nodes: list[FieldNode]) -> Field | None:
         """Plan a field; None if the type has none of this name."""
@@ -162,59 +166,61 @@ class Plan:
     def _objects(self, kind: GraphQLObjectType, field: Field) -> Objects:
         return Objects(self.selection(kind, field.nodes), field)
 
-    def selection(self, kind: GraphQLObjectType, nodes: list[FieldNode]) -> Selection:
+    def selection(
+        self, kind: GraphQLObjectType, nodes: Sequence[OperationDefinitionNode | FieldNode]
+    ) -> Selection:
         """Return what some nodes select of a type."""
         key = (kind.name, *map(id, nodes))
         if key not in self._selections:
-            self._selections[key] = Selection(self, kind, nodes)
+            self._selections[key] = Selection(self.fields, kind, nodes)
         return self._selections[key]
 
 
-class _Collector:
-    """Collects the fields that are selected of a type (GraphQL section 6.3.2, CollectFields)."""
+def collect_fields(
+    nodes: Iterable[Any], fragments: Fragments, is_selected: IsSelected
+) -> dict[str, list[FieldNode]]:
+    """Return the fields that are selected of any of the nodes, by their names in the answer.
 
-    def __init__(self, execution: Execution, fragments: Fragments, kind: GraphQLObjectType) -> None:
-        self.fields: dict[str, list[FieldNode]] = {}
-        self._execution = execution
-        self._fragments = fragments
-        self._kind = kind
-        self._visited: set[str] = set()
+    It is GraphQL section 6.3.2, CollectFields, with each selection and each fragment that is
+    spread judged by `is_selected`.
+    """
+    fields: dict[str, list[FieldNode]] = {}
+    spread: set[str] = set()
 
-    def visit(self, selections: SelectionSetNode) -> None:
-        """Add what a selection set selects."""
-        for node in selections.selections:
-            if node.directives and not self._is_included(node):
+    def visit(selections: SelectionSetNode | None) -> None:
+        for node in selections.selections if selections else ():
+            if not is_selected(node):
                 continue
             if isinstance(node, FieldNode):
-                name = (node.alias or node.name).value
-                self.fields.setdefault(name, []).append(node)
+                fields.setdefault((node.alias or node.name).value, []).append(node)
             elif isinstance(node, InlineFragmentNode):
-                if self._is_of(node.type_condition):
-                    self.visit(node.selection_set)
-            elif isinstance(node, FragmentSpreadNode):
-                fragment = self._fragments.get(node.name.value)
-                if (
-                    fragment
-                    and node.name.value not in self._visited
-                    and self._is_of(fragment.type_condition)
-                ):
-                    self._visited.add(node.name.value)
-                    self.visit(fragment.selection_set)
+                visit(node.selection_set)
+            elif isinstance(node, FragmentSpreadNode) and node.name.value not in spread:
+                fragment = fragments.get(node.name.value)
+                if fragment and is_selected(fragment):
+                    spread.add(node.name.value)
+                    visit(fragment.selection_set)
 
-    def _is_included(self, node: SelectionNode) -> bool:
-        variables, hidden = self._execution.variables, self._execution.hide_suggestions
+    for node in nodes:
+        visit(node.selection_set)
+    return fields
+
+
+def _is_selected(kind: GraphQLObjectType, execution: Execution, node: Selected) -> bool:
+    """Return whether directives and a type condition let a node be selected of a type."""
+    if node.directives and not isinstance(node, FragmentDefinitionNode):
+        variables, hidden = execution.variables, execution.hide_suggestions
         skip = get_directive_values(GraphQLSkipDirective, node, variables, None, hidden)
         if skip and skip["if"]:
             return False
         include = get_directive_values(GraphQLIncludeDirective, node, variables, None, hidden)
-        return not include or bool(include["if"])
-
-    def _is_of(self, condition: NamedTypeNode | None) -> bool:
-        if condition is None:
-            return True
-        schema, kind = self._execution.schema, self._kind
-        named = schema.get_type(condition.name.value)
-        return named is kind or (is_abstract_type(named) and schema.is_sub_type(named, kind))
+        if include and not include["if"]:
+            return False
+    condition = getattr(node, "type_condition", None)
+    if condition is None:
+        return True
+    named = execution.schema.get_type(condition.name.value)
+    return named is kind or (is_abstract_type(named) and execution.schema.is_sub_type(named, kind))
 
 
 def _directives(nodes: Iterable[Any]) -> Iterator[DirectiveNode]:
@@ -225,12 +231,3 @@ def _directives(nodes: Iterable[Any]) -> Iterator[DirectiveNode]:
         yield from node.directives or ()
         if selections := getattr(node, "selection_set", None):
             waiting += selections.selections
-
-
-def _variables(directives: Iterable[DirectiveNode]) -> Iterator[str]:
-    """Return the variables that any @skip or @include asks for."""
-    for directive in directives:
-        if directive.name.value in _CONDITIONAL:
-            for argument in directive.arguments or ():
-                if isinstance(argument.value, VariableNode):
-                    yield argument.value.name.value

@@ -6,17 +6,14 @@ from typing import Any, TypeVar
 import strawberry
 from graphql import (
     FieldNode,
-    FragmentSpreadNode,
     GraphQLNamedType,
-    InlineFragmentNode,
     OperationDefinitionNode,
-    SelectionNode,
     get_named_type,
     is_object_type,
 )
 
-from gql_app.lib.engine.complexity import Fragments
 from gql_app.lib.engine.documents import ExecutionContext
+from gql_app.lib.engine.planning import collect_fields
 from gql_app.lib.engine.schema import Schema
 
 C = TypeVar("C", bound=ExecutionContext)
@@ -35,7 +32,8 @@ def selected_fields(info: strawberry.Info[C, Any], *path: str) -> frozenset[str]
     for depth, step in enumerate((*answered, *path, None)):
         if not is_object_type(kind):
             break
-        fields = collect_fields(nodes, fragments)
+        # A valid document has no type condition on an object type that doesn't hold.
+        fields = collect_fields(nodes, fragments, lambda _: True)
         if depth >= len(answered):
             fields = _by_python_name(schema, kind.name, fields)
         if step is None:
@@ -44,33 +42,6 @@ def selected_fields(info: strawberry.Info[C, Any], *path: str) -> frozenset[str]
         definition = schema.core.get_field(kind, selected[0].name.value) if selected else None
         kind = get_named_type(definition.type) if definition else None
     return frozenset()
-
-
-def collect_fields(
-    nodes: Sequence[OperationDefinitionNode | FieldNode], fragments: Fragments
-) -> dict[str, list[FieldNode]]:
-    """Return the fields that are selected of any of the nodes, by their names in the answer.
-
-    The order is that of GraphQL section 6.3.2, CollectFields. Two things differ. Directives are
-    not read: what they may leave out is there. Type conditions are not, either, for a valid
-    document has none on an object type that doesn't hold.
-    """
-    fields: dict[str, list[FieldNode]] = {}
-    spread: set[str] = set()
-    waiting: list[SelectionNode] = []
-    for node in nodes:
-        waiting += reversed(node.selection_set.selections if node.selection_set else ())
-        while waiting:
-            selection = waiting.pop()
-            if isinstance(selection, FieldNode):
-                name = (selection.alias or selection.name).value
-                fields.setdefault(name, []).append(selection)
-            elif isinstance(selection, InlineFragmentNode):
-                waiting += reversed(selection.selection_set.selections)
-            elif isinstance(selection, FragmentSpreadNode) and selection.name.value not in spread:
-                spread.add(selection.name.value)
-                waiting += reversed(fragments[selection.name.value].selection_set.selections)
-    return fields
 
 
 def _by_python_name(

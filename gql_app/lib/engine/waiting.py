@@ -6,7 +6,7 @@ as most coroutines are that only read what was loaded.
 
 import asyncio
 from asyncio import Future, Task
-from collections.abc import Awaitable, Coroutine, Generator, Iterator, Sequence
+from collections.abc import Awaitable, Coroutine, Generator, Iterable, Iterator, Sequence
 from contextvars import copy_context
 from functools import partial
 from types import coroutine
@@ -99,8 +99,12 @@ class Group:
             asyncio.get_running_loop().call_soon(_end, ended, error)
 
 
-def settle(awaitables: Sequence[Awaitable[Any]]) -> None:
-    """Await what nobody waits for, so that it ends; without an event loop it never begins."""
+def settle(values: Iterable[Any]) -> None:
+    """Await what nobody waits for, so that it ends; without an event loop it never begins.
+
+    Values that are no awaitables are left out.
+    """
+    awaitables = [each for each in values if is_awaitable(each)]
     if not awaitables:
         return
     try:
@@ -115,15 +119,7 @@ def settle(awaitables: Sequence[Awaitable[Any]]) -> None:
     future.add_done_callback(_background.discard)
 
 
-def _gather(values: Sequence[Awaitable[Any]]) -> Awaitable[list[Any]]:
-    return gather_with_cancel(*values)
-
-
-def _track(values: Sequence[Any]) -> None:
-    settle([each for each in values if is_awaitable(each)])
-
-
-HELPERS: Final = GraphQLResolveInfoHelpers(_gather, _track)
+HELPERS: Final = GraphQLResolveInfoHelpers(lambda values: gather_with_cancel(*values), settle)
 """What resolvers are given to await several things."""
 
 
