@@ -1,14 +1,16 @@
 """Strawberry: its schema, and how its fields are resolved without its wrapping."""
 
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import strawberry
 from graphql import (
+    GraphQLBoolean,
     GraphQLField,
     GraphQLSchema,
     get_nullable_type,
     introspection_types,
+    is_input_object_type,
     is_object_type,
     is_union_type,
 )
@@ -23,6 +25,11 @@ from gql_app.lib.engine.executor import CompiledExecutor
 from gql_app.lib.engine.fields import Unwrapped
 from gql_app.lib.engine.planning import Resolver, Simplify
 
+_IS_ONE_OF: Final = GraphQLField(
+    GraphQLBoolean, resolve=lambda kind, _: kind.is_one_of if is_input_object_type(kind) else None
+)
+"""The field of __Type (GraphQL section 4.2)."""
+
 
 class Schema(strawberry.Schema):
     """A schema that the engine executes documents by."""
@@ -35,13 +42,11 @@ class Schema(strawberry.Schema):
         config: StrawberryConfig | None = None,
     ) -> None:
         """Build a schema of its root types."""
-        # Strawberry replaces the resolver of isOneOf, and its own fails on lists and non-null
-        # types (0.341). graphql-core's is right.
+        super().__init__(query=query, mutation=mutation, config=config)
+        # Strawberry's own resolver of isOneOf fails on lists and non-null types (0.341).
         introspected = introspection_types["__Type"]
         assert is_object_type(introspected)  # noqa: S101 — for mypy: GraphQL section 4.2
-        is_one_of = introspected.fields["isOneOf"]
-        super().__init__(query=query, mutation=mutation, config=config)
-        introspected.fields["isOneOf"] = is_one_of
+        introspected.fields["isOneOf"] = _IS_ONE_OF
         self._known_fields: dict[tuple[str, str], StrawberryField | None] = {}
 
     @property

@@ -1,11 +1,13 @@
 """The engine by a schema of its own: both paths answer alike, and errors go through the map."""
 
 import pytest
+import strawberry
+from graphql import execute_sync, parse
 
-from gql_app.lib.engine import OperationTimeout
+from gql_app.lib.engine import OperationTimeout, Schema
 from gql_app.lib.engine.documents import MAX_CACHED
 from gql_app.lib.engine.execution import MAX_CACHED_VARIABLES
-from tests.lib.engine.library import SOON, Context, ErrorMap, engine, run
+from tests.lib.engine.library import SOON, Context, ErrorMap, Query, engine, run
 
 BOOKS = "{ shelf { books { title } } }"
 ALIKE = (
@@ -109,3 +111,11 @@ async def test_caches_of_a_document_are_bounded() -> None:
         assert len((result.data or {})["a1"]["books"]) == size
         assert context.selected == [{"title"}] * number
         assert len(context.document.selections) <= MAX_CACHED
+
+
+def test_schema_tells_what_takes_one_of_after_strawberry_has_made_its_own() -> None:
+    strawberry.Schema(query=Query)  # whose resolver fails on a list
+    schema = Schema(query=Query)
+    asked = parse("{ __schema { types { fields { type { isOneOf } } } } }")
+    result = execute_sync(schema.core, asked)
+    assert result.errors is None
