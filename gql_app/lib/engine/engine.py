@@ -126,14 +126,14 @@ class Engine(Generic[C]):
         Without `introspection` neither it nor any error tells what the schema has. Without
         `compiled` graphql-core executes everything, and answers the same.
         """
-        self._core = schema.core
+        self._schema = schema
         self._simplify = StrawberryExecutor.simplify(schema.core)
         self._map_errors = map_errors
         self._introspection = introspection
         self._timeout = timeout
         self._compiled = compiled
         self.validator: Final = DocumentValidator(
-            self._core, limits, list_sizes, introspection=introspection
+            schema.core, limits, list_sizes, introspection=introspection
         )
 
     async def execute(self, request: GraphQLRequest, context: C) -> ExecutionResult:
@@ -178,12 +178,12 @@ class Engine(Generic[C]):
             plan = plans.get(key)
             if plan is None:
                 plan = plans[key] = PlannedOperation(
-                    self._core, operation, document.fragments, self._simplify
+                    self._schema.core, operation, document.fragments, self._simplify
                 )
             done = plan.execute(request.variables, context, hide_suggestions=hidden)
             return done if isinstance(done, ExecutionResult) else await done
         result = execute(
-            self._core,
+            self._schema.core,
             document.node,
             context_value=context,
             variable_values=request.variables,

@@ -43,15 +43,18 @@ class Schema(strawberry.Schema):
     ) -> None:
         """Build a schema of its root types."""
         super().__init__(query=query, mutation=mutation, config=config)
-        # Strawberry's own resolver of isOneOf fails on lists and non-null types (0.341).
-        introspected = introspection_types["__Type"]
-        assert is_object_type(introspected)  # noqa: S101 — for mypy: GraphQL section 4.2
-        introspected.fields["isOneOf"] = _IS_ONE_OF
         self._known_fields: dict[tuple[str, str], StrawberryField | None] = {}
 
     @property
     def core(self) -> GraphQLSchema:
-        """The schema that graphql-core validates and executes by."""
+        """The schema that graphql-core validates and executes by.
+
+        Whoever makes a schema of Strawberry's gives isOneOf another resolver in all of a process,
+        and that one fails on lists and non-null types (0.341). Here it has its own again.
+        """
+        introspected = introspection_types["__Type"]
+        assert is_object_type(introspected)  # noqa: S101 — for mypy: GraphQL section 4.2
+        introspected.fields["isOneOf"] = _IS_ONE_OF
         return self._schema
 
     def field(self, type_name: str, name: str) -> StrawberryField | None:

@@ -2,9 +2,8 @@
 
 import pytest
 import strawberry
-from graphql import execute_sync, parse
 
-from gql_app.lib.engine import OperationTimeout, Schema
+from gql_app.lib.engine import OperationTimeout
 from gql_app.lib.engine.documents import MAX_CACHED
 from gql_app.lib.engine.execution import MAX_CACHED_VARIABLES
 from tests.lib.engine.library import SOON, Context, ErrorMap, Query, engine, run
@@ -113,9 +112,10 @@ async def test_caches_of_a_document_are_bounded() -> None:
         assert len(context.document.selections) <= MAX_CACHED
 
 
-def test_schema_tells_what_takes_one_of_after_strawberry_has_made_its_own() -> None:
+@pytest.mark.parametrize("compiled", [True, False])
+async def test_what_takes_one_of_is_told_beside_strawberry(*, compiled: bool) -> None:
+    ours = engine(compiled=compiled)
     strawberry.Schema(query=Query)  # whose resolver fails on a list
-    schema = Schema(query=Query)
-    asked = parse("{ __schema { types { fields { type { isOneOf } } } } }")
-    result = execute_sync(schema.core, asked)
+    asked = "{ __schema { types { fields { type { isOneOf } } } } }"
+    result, _ = await run(ours, asked)
     assert result.errors is None

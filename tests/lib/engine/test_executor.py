@@ -138,6 +138,7 @@ def test_document_that_spreads_fragments_in_fragments_is_planned_once_for_each_f
         for n in range(depth)
     )
     document = parse(f"{{ books {{ ...F0 }} }} {fragments} fragment F{depth} on Book {{ title }}")
+    executor.operations.clear()
     result = execute(SCHEMA, document, {"books": [{}]}, executor_class=CompiledExecutor)
     assert result == ({"books": [{"a": None, "b": None}]}, None)
     book: dict[str, object] = {"title": "t"}
