@@ -88,8 +88,10 @@ class GraphQLView:
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the playground's page to a browser. Raises HTTPException for any other client."""
         request = Request(scope, receive)
-        # No other client accepts HTML.
-        if not self._playground or "text/html" not in request.headers.get("accept", ""):
+        accepted = request.headers.get("accept", "").split(",")
+        # No client but a browser accepts HTML.
+        is_browser = any(each.partition(";")[0].strip() == "text/html" for each in accepted)
+        if not self._playground or not is_browser:
             raise HTTPException(405, "Send GraphQL requests by POST", {"Allow": "POST"})
         await self._playground.page(request)(scope, receive, send)
 

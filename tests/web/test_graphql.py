@@ -54,6 +54,12 @@ async def test_a_browser_is_shown_the_playground(api: Api, accept: str) -> None:
     assert "graphiql" in response.text.lower()
 
 
+@pytest.mark.parametrize("accept", ["text/html5", "application/text/html", "x-text/html", "*/*"])
+async def test_what_only_looks_like_html_is_no_browser(api: Api, accept: str) -> None:
+    response = await api.client.get("/graphql", headers={"Accept": accept})
+    assert response.status_code == 405
+
+
 async def test_the_playground_can_be_closed(settings: Settings) -> None:
     async with running(settings.model_copy(update={"playground": False})) as api:
         response = await api.client.get("/graphql", headers={"Accept": "text/html"})

@@ -5,6 +5,7 @@ its value will be. All of them are gathered at once, and each fills its place, a
 as soon as its own value is there.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Sequence
 from typing import Any, Final, Protocol, TypeAlias, TypeGuard
 
@@ -235,7 +236,7 @@ class Execution:
             del self.pending[mark:]
 
 
-class Operation:
+class Operation(ABC):
     """An operation of a document, and its plans for whatever its directives depend on."""
 
     def __init__(
@@ -253,12 +254,12 @@ class Operation:
         self._roots: dict[Hashable, Sequence[Value]] = {}
         self._variables: dict[Hashable, Variables] = {}
 
+    @abstractmethod
     def plan(self, execution: Execution, *, as_written: bool) -> Sequence[Value]:
         """Return the root's fields; `as_written` if no resolver is the caller's.
 
         Raises GraphQLError.
         """
-        raise NotImplementedError
 
     def execute(
         self, variables: dict[str, Value], context: object, *, hide_suggestions: bool

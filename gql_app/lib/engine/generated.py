@@ -101,7 +101,7 @@ def _unless_complete(field: Field, value: str) -> str:
 
 
 def _bind(answer: dict[str, Value]) -> None:
-    """Tell what waits where its value will be."""
+    """Set of what waits in an answer where its value will be."""
     for name, value in answer.items():
         if type(value) is Pending:
             value.container, value.key = answer, name
