@@ -38,6 +38,7 @@ class SessionRecord(NamedTuple):
     expires_at: datetime
     ip_address: str | None
     user_agent: str | None
+    audience: str | None
 
 
 class AuditRecord(NamedTuple):

@@ -114,6 +114,7 @@ async def open_session(
         expires_at=lifetimes.living_until(now),
         ip_address=origin.ip_address,
         user_agent=origin.user_agent,
+        audience=None,
     )
     await db.execute(_INSERT, **session._asdict(), ended_at=None)
     me = SignedIn(customer, session)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from gql_app.lib.database import Moment
 from gql_app.lib.pagination import NGRAM_ARRAY
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 """Every migration there is, the oldest first."""
 REVISION: Final = REVISIONS[-1]
 """The migration that these tables are as of."""
@@ -98,6 +98,17 @@ class CustomerRow(Row):
     )
 
 
+class CustomerRoleRow(Row):
+    """A role that a customer has, besides that of an admin, which is a column of theirs."""
+
+    __tablename__ = "customer_roles"
+
+    customer_id: Mapped[UUID] = mapped_column(
+        ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True
+    )
+    role: Mapped[str] = mapped_column(String(40), primary_key=True)
+
+
 class SessionRow(Row):
     """A sign-in, which lives until it ends or expires."""
 
@@ -111,6 +122,8 @@ class SessionRow(Row):
     ended_at: Mapped[datetime | None]
     ip_address: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None] = mapped_column(String(300))
+    audience: Mapped[str | None]
+    """The service that its access tokens are for, if not this API."""
 
     __table_args__ = (
         Index("ix_sessions_customer_id", "customer_id", "created_at"),

@@ -1,0 +1,28 @@
+"""Which roles a customer has, and which service a session's tokens are for."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0008"
+
+
+def upgrade() -> None:
+    """Make a table and add a column; servers of the version before know neither."""
+    op.create_table(
+        "customer_roles",
+        sa.Column(
+            "customer_id",
+            sa.Uuid(),
+            sa.ForeignKey("customers.id", ondelete="CASCADE"),
+            primary_key=True,
+        ),
+        sa.Column("role", sa.String(40), primary_key=True),
+    )
+    op.add_column("sessions", sa.Column("audience", sa.Text()))
+
+
+def downgrade() -> None:
+    """Forget roles; every token is for this API."""
+    op.drop_column("sessions", "audience")
+    op.drop_table("customer_roles")
