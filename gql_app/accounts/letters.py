@@ -55,6 +55,7 @@ async def post(
         recipient=recipient,
         attempts=0,
         due_at=clock.now(),
+        data=None,
     )
     db.info[POSTED] = True
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, text
@@ -174,6 +174,8 @@ class LetterRow(Row):
     """The address that it goes to, if not to the customer's of the day."""
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime] = mapped_column(index=True)
+    data: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """What a feature's letter is written with."""
 
 
 class ThrottleRow(Row):

@@ -1,4 +1,4 @@
-"""Which roles a customer has, and which service a session's tokens are for."""
+"""What customers may do, which service a token is for, and what a letter is written with."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    """Make a table and add a column; servers of the version before know neither."""
+    """Make a table and add columns; servers of the version before know none of them."""
     op.create_table(
         "customer_roles",
         sa.Column(
@@ -20,9 +20,11 @@ def upgrade() -> None:
         sa.Column("role", sa.String(40), primary_key=True),
     )
     op.add_column("sessions", sa.Column("audience", sa.Text()))
+    op.add_column("letters", sa.Column("data", sa.JSON()))
 
 
 def downgrade() -> None:
     """Forget roles; every token is for this API."""
+    op.drop_column("letters", "data")
     op.drop_column("sessions", "audience")
     op.drop_table("customer_roles")

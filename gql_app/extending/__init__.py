@@ -1,0 +1,1 @@
+"""What stands behind the public API: features, and what they add."""

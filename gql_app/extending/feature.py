@@ -1,0 +1,54 @@
+"""Features: what a builder adds to the application, in one place."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.routing import BaseRoute
+
+from gql_app.accounts.permissions import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A part of an application: its types, tables, rules and whatever else it adds.
+
+    What is wrong with it is told when the application is made, all at once.
+    """
+
+    name: str
+    """The beginning of its settings' and permissions' names: lower case letters and digits."""
+    queries: Sequence[type] = ()
+    """Strawberry types whose fields are added to Query."""
+    mutations: Sequence[type] = ()
+    """Strawberry types whose fields are added to Mutation."""
+    types: Sequence[type] = ()
+    """Types that no field names, such as those of an interface."""
+    roles: Sequence[Role] = ()
+    """Roles of its own, and more permissions for others' by Role.extend()."""
+    error_codes: Sequence[str] = ()
+    """Codes of its own that Refused may have; they join UserErrorCode."""
+    actions: Sequence[str] = ()
+    """What it records in the audit, as noun:verb."""
+    on: Mapping[str, Callable[..., Awaitable[None]]] = field(default_factory=dict)
+    """What runs after the commit of an event, by the event's name."""
+    within: Mapping[str, Callable[..., Awaitable[None]]] = field(default_factory=dict)
+    """What runs in an event's own transaction, and may refuse it."""
+    claims: Callable[..., Any] | None = None
+    """Returns further claims for a customer's access tokens."""
+    password_rules: Sequence[Callable[..., Any]] = ()
+    """Each raises Refused for a new password that it doesn't accept."""
+    authenticators: Sequence[Any] = ()
+    """What proves by other credentials than our tokens who is calling."""
+    signer: Any = None
+    """What signs access tokens, instead of the keys that are set."""
+    letters: Sequence[Any] = ()
+    """Letters of its own."""
+    routes: Sequence[BaseRoute] = ()
+    """Further paths that are served."""
+    migrations: str | None = None
+    """Where its migrations are, as package:folder."""
+    settings: type[Any] | None = None
+    """Its settings, read from variables that begin with GQL_APP_ and its name."""
+    commands: Sequence[Callable[..., None]] = ()
+    """Commands of its own."""
