@@ -71,7 +71,7 @@ def test_list_of_commands_says_of_each_what_it_says_itself(
     )
     for name in COMMANDS:
         assert dict(listed)[name] in output_here(name, "--help", folder=tmp_path)
-    assert [name for name, _ in listed] == ["--help", *COMMANDS]
+    assert [name for name, _ in listed] == ["--app", "--help", *COMMANDS]
 
 
 def test_the_printed_schema_is_the_one_kept(tmp_path: Path) -> None:

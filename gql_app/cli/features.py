@@ -1,7 +1,7 @@
 """What a builder's application has besides: `make-migration`, and how its commands work."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Concatenate, ParamSpec, TypeVar
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
 
@@ -31,16 +31,26 @@ def make_migration(
     from alembic import command, util  # noqa: PLC0415 — most commands migrate nothing
 
     branch = known[feature]
-    config = alembic_config(load_ready().database_url, branch)
-    number = f"{len(branch.revisions) + 1:04}"
-    folder = str(branch.folder)
     try:
-        made = command.revision(
-            config, message, autogenerate=True, rev_id=number, version_path=folder
+        made: Any = command.revision(
+            alembic_config(load_ready().database_url, branch),
+            message,
+            autogenerate=True,
+            rev_id=f"{len(branch.revisions) + 1:04}",
+            version_path=str(branch.folder),
+            process_revision_directives=_drop_empty,
         )
     except util.CommandError as error:
         fail(f"No migration can be written: {error}")
-    out(f"Read and mend {getattr(made, 'path', folder)}, then run: gql-app --app … migrate")
+    if not made:
+        fail("There is nothing to migrate: the tables are as the database has them.")
+    out(f"Look {made.path} over, mend it by hand where need be, and run: migrate")
+
+
+def _drop_empty(_: object, __: object, scripts: list[Any]) -> None:
+    """Leave out a migration that would do nothing."""
+    if scripts[0].upgrade_ops.is_empty():
+        scripts.clear()
 
 
 def run(

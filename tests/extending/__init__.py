@@ -1,0 +1,1 @@
+"""The public API, and applications that are made with it."""

@@ -1,0 +1,1 @@
+"""A market: the application that these tests build on the public API alone."""

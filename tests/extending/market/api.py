@@ -1,0 +1,61 @@
+"""The market's API."""
+
+import strawberry
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from gql_app import (
+    Feature,
+    Info,
+    IsAuthenticated,
+    Role,
+    context_of,
+    create_app,
+)
+from tests.extending.market import rules
+
+
+@strawberry.type
+class Market:
+    """What can be asked of the market."""
+
+    @strawberry.field
+    def currency(self, info: Info) -> str:
+        """Return what is paid with."""
+        return info.context.settings_of(rules.MarketSettings).currency
+
+
+@strawberry.type
+class Trading:
+    """What can be done at the market."""
+
+    @strawberry.mutation(permission_classes=[IsAuthenticated])
+    async def open_stall(self, info: Info, name: str) -> strawberry.ID | None:
+        """Open a stall of one's own."""
+        caller = await info.context.caller()
+        stall = await info.context.write(rules.open_stall, caller.customer_id, name)
+        return strawberry.ID(str(stall))
+
+
+async def whoami(request: Request) -> JSONResponse:
+    """Answer who is calling."""
+    context = await context_of(request)
+    caller = await context.caller()
+    currency = context.settings_of(rules.MarketSettings).currency
+    return JSONResponse({"id": str(caller.customer_id), "currency": currency})
+
+
+market = Feature(
+    "market",
+    queries=[Market],
+    mutations=[Trading],
+    roles=[Role("warden", {"customers:read_private", "stalls:close"})],
+    error_codes=["STALL_CLOSED"],
+    actions=["stall:open"],
+    migrations="tests.extending.market:migrations",
+    settings=rules.MarketSettings,
+    commands=[rules.count_stalls],
+    routes=[Route("/market/whoami", whoami)],
+)
+app = create_app(features=[market])

@@ -1,0 +1,44 @@
+"""What the market does: its settings, commands and rules."""
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from pydantic import Field
+from sqlalchemy import func, insert, select
+
+import gql_app
+from gql_app import FeatureSettings, Transaction
+from tests.extending.market.tables import StallRow
+
+
+class MarketSettings(FeatureSettings):
+    """What an operator says about the market."""
+
+    currency: str = "EUR"
+    max_stalls: int = Field(default=3, ge=1)
+
+
+async def open_stall(db: Transaction, customer_id: UUID, name: str) -> UUID:
+    """Open a stall."""
+    stall = uuid4()
+    await db.execute(
+        insert(StallRow).values(
+            id=stall, customer_id=customer_id, name=name, opened_at=datetime.now(UTC)
+        )
+    )
+    return stall
+
+
+async def count(db: Transaction, at_least: int) -> int:
+    """Return how many stalls cost so much."""
+    [[number]] = await db.fetch_all(
+        select(func.count()).select_from(StallRow).where(StallRow.rent_cents >= at_least)
+    )
+    return int(number)
+
+
+def count_stalls(rent: int = 0) -> None:
+    """Count the stalls."""
+    chosen = gql_app.settings_of(MarketSettings)
+    number = gql_app.run(count, rent)
+    print(f"{number} stalls of {chosen.max_stalls}, in {chosen.currency}")  # noqa: T201

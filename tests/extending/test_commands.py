@@ -1,0 +1,80 @@
+"""Commands for an application: its own, and what ours do for it."""
+
+from pathlib import Path
+
+import graphql
+import pytest
+
+from tests.commands import output_here, run_here
+
+MARKET = "tests.extending.market.api:app"
+
+
+def test_command_of_a_feature_has_its_settings_and_the_database(
+    database_url: str, tmp_path: Path
+) -> None:
+    chosen = {"database_url": database_url, "app": MARKET, "secret_key": 48 * "ab"}
+    done = run_here("count-stalls", folder=tmp_path, **chosen)
+    if database_url.startswith("postgresql"):  # which nobody migrates by the way
+        assert (done.returncode, done.stderr) == (
+            1,
+            "The database is not migrated. Run: gql-app migrate\n",
+        )
+        output_here("migrate", folder=tmp_path, **chosen)
+    told = output_here(
+        "count-stalls", "--rent", "5", folder=tmp_path, **chosen, market_currency="CHF"
+    )
+    assert told == "0 stalls of 3, in CHF\n"
+
+
+@pytest.mark.parametrize("command", ["migrate", "serve", "count-stalls", "purge", "export"])
+def test_faults_of_all_settings_are_told_at_once(tmp_path: Path, command: str) -> None:
+    done = run_here(command, folder=tmp_path, app=MARKET, log_level="x", market_max_stalls="none")
+    assert (done.returncode, [line.partition(":")[0] for line in done.stderr.splitlines()]) == (
+        2,
+        ["GQL_APP_LOG_LEVEL", "GQL_APP_MARKET_MAX_STALLS"],
+    )
+    assert "none" not in done.stderr
+
+
+def test_check_finds_what_is_wrong_with_a_feature_too(tmp_path: Path) -> None:
+    found = run_here("check", folder=tmp_path, app=MARKET, market_max_stalls="0").stdout
+    assert "cannot-start: GQL_APP_MARKET_MAX_STALLS: should be greater than or equal to 1" in found
+    found = run_here("check", folder=tmp_path, app=MARKET, market_curency="CHF").stdout
+    assert "unknown-variable: GQL_APP_MARKET_CURENCY is no setting of this program." in found
+    assert "GQL_APP_APP" not in found
+    output_here("migrate", folder=tmp_path)
+    found = run_here("check", folder=tmp_path, app=MARKET, market_currency="CHF").stdout
+    assert "pending-migrations" in found
+    assert "unknown-variable" not in found
+    output_here("migrate", folder=tmp_path, app=MARKET)
+    assert "pending-migrations" not in run_here("check", folder=tmp_path, app=MARKET).stdout
+
+
+def test_schema_of_the_whole_is_exported_and_compared(tmp_path: Path) -> None:
+    printed = output_here("--app", MARKET, "export-schema", folder=tmp_path)
+    query = graphql.build_schema(printed).query_type
+    assert query
+    assert {"currency", "customers"} <= query.fields.keys()
+    (tmp_path / "schema.graphql").write_text(printed, encoding="utf-8")
+    output_here("--app", MARKET, "export-schema", "--check", folder=tmp_path)
+    assert run_here("export-schema", "--check", folder=tmp_path).returncode == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["keys", "list"],
+        ["backup", "copy.db"],
+        ["export", "--format", "csv"],
+        ["purge"],
+        ["end-sessions"],
+        ["version"],
+    ],
+)
+def test_every_command_takes_an_application(tmp_path: Path, command: list[str]) -> None:
+    output_here("migrate", folder=tmp_path)
+    output_here("--app", MARKET, "migrate", folder=tmp_path)
+    keys = tmp_path / "keys"
+    keys.mkdir(mode=0o700)
+    output_here("--app", MARKET, *command, folder=tmp_path, keys_dir=str(keys))

@@ -1,0 +1,237 @@
+"""Faults of features: told in sentences when the application is made, all at once."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+import typer
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+
+from gql_app import Feature, FeatureSettings, Role, create_app
+from gql_app.cli import COMMANDS, ONLY_WITH_FEATURES
+from gql_app.extending import faults
+from gql_app.lib.faults import CannotStart
+from gql_app.settings import Settings
+from tests.extending.odd import LastingRow
+
+
+class OfMail(FeatureSettings):
+    """Settings whose variables are there already."""
+
+    from_: str = "x"
+    origin_days: int = 1
+
+
+async def happen(*_: object) -> None:
+    """Do nothing."""
+
+
+async def page(*_: object) -> Response:
+    """Answer nothing."""
+    return Response()
+
+
+def end_sessions() -> None:
+    """Have the name of a command of ours."""
+
+
+class Signer:
+    """Sign nothing."""
+
+
+def told(*features: Feature) -> tuple[str, ...]:
+    """Return what is said of features."""
+    with pytest.raises(CannotStart) as caught:
+        create_app(Settings(playground=False), features=features)
+    return caught.value.faults
+
+
+@pytest.mark.parametrize(
+    ("parts", "sentence"),
+    [
+        ({"name": "Shop"}, "its name must be 1 to 20 small letters and digits, a letter first"),
+        ({"name": "2nd"}, "its name must be 1 to 20 small letters and digits, a letter first"),
+        ({"name": "a_b"}, "its name must be 1 to 20 small letters and digits, a letter first"),
+        ({"name": ""}, "its name must be 1 to 20 small letters and digits, a letter first"),
+        ({"error_codes": ["sold out"]}, "the error code sold out must be written LIKE_THIS"),
+        (
+            {"error_codes": ["TAKEN"]},
+            "the error code TAKEN is there already: use it without naming it",
+        ),
+        ({"actions": ["sold"]}, "the action sold must be written noun:verb, in small letters"),
+        ({"actions": ["session:login"]}, "the action session:login is there already"),
+        (
+            {"actions": ["order:" + 35 * "x"]},
+            f"the action order:{35 * 'x'} is longer than 40 characters",
+        ),
+        (
+            {"on": {"customer:borne": happen}},
+            "on: there is no event customer:borne; there are customer:registered",
+        ),
+        (
+            {"within": {"order:placed": happen}},
+            "within: there is no event order:placed; there are customer:registered",
+        ),
+        ({"routes": [Route("/graphql", page)]}, "the path /graphql is served already"),
+        ({"routes": [Route("/metrics", page)]}, "the path /metrics is served already"),
+        ({"routes": [Mount("/playground", Starlette())]}, "the path /playground is served already"),
+        ({"routes": [Route("/playground/x", page)]}, "the path /playground/x is served already"),
+        ({"routes": ["/x"]}, "'/x' is neither a Route nor a Mount of Starlette's"),
+        ({"migrations": "shop"}, "migrations must be package:folder, not shop"),
+        (
+            {"migrations": "no_such_shop:migrations"},
+            "there is no folder migrations in a package no_such_shop for its migrations",
+        ),
+        (
+            {"migrations": "tests.extending.market:nowhere"},
+            "there is no folder nowhere in a package tests.extending.market for its migrations",
+        ),
+        ({"settings": dict}, "settings must be a subclass of gql_app.FeatureSettings"),
+        (
+            {"name": "audit", "settings": OfMail},
+            "the variable GQL_APP_AUDIT_ORIGIN_DAYS is read already; rename the field",
+        ),
+        ({"commands": [end_sessions]}, "there is a command end-sessions already"),
+        ({"commands": [typer.Typer(name="keys")]}, "there is a command keys already"),
+    ],
+)
+def test_fault_of_a_feature_is_told(parts: Mapping[str, Any], sentence: str) -> None:
+    feature = Feature(**{"name": "shop", **parts})
+    assert told(feature) == (f"Feature {feature.name}: {sentence}",)
+
+
+@pytest.mark.parametrize("command", [typer.Typer(), lambda: None])
+def test_command_without_a_name_is_a_fault(command: Callable[[], None]) -> None:
+    [fault] = told(Feature("shop", commands=[command]))
+    assert fault.endswith("has no name as a command: make it a function, or name the Typer")
+
+
+@pytest.mark.parametrize(
+    ("role", "sentence"),
+    [
+        (Role("admin", set()), "admin is there already; add to it with Role.extend()"),
+        (Role("support", set()), "support is there already; add to it with Role.extend()"),
+        (Role.extend("admin", permissions={"x:y"}), "admin has every permission already"),
+        (Role.extend("clerk", permissions={"x:y"}), "clerk is nowhere to be extended"),
+        (
+            Role("a clerk", set()),
+            "a clerk must have a name of small letters, digits and _, 40 at most",
+        ),
+        (
+            Role(41 * "x", set()),
+            f"{41 * 'x'} must have a name of small letters, digits and _, 40 at most",
+        ),
+        (
+            Role("clerk", {"refund"}),
+            "clerk has a permission refund, which must be written noun:verb, in small letters",
+        ),
+        (
+            Role("clerk", {"customers:read"}),
+            (
+                "clerk has a permission customers:read, which is none of ours: "
+                "audit:read, customers:read_private, customers:write, sessions:end"
+            ),
+        ),
+    ],
+)
+def test_role_that_can_not_be_is_told(role: Role, sentence: str) -> None:
+    assert told(Feature("shop", roles=[role])) == (f"Feature shop: the role {sentence}",)
+
+
+def test_what_two_features_name_alike_is_told() -> None:
+    def stock() -> None:
+        """Count."""
+
+    both: dict[str, Any] = {
+        "roles": [Role("clerk", {"stock:count"})],
+        "error_codes": ["SOLD_OUT"],
+        "actions": ["stock:count"],
+        "commands": [stock],
+        "routes": [Route("/stock", page, methods=["GET", "POST"])],
+        "signer": Signer(),
+    }
+    assert told(Feature("one", **both), Feature("other", **both)) == (
+        "Feature one: the role clerk is there twice; add to it with Role.extend()",
+        "Feature other: the role clerk is there twice; add to it with Role.extend()",
+        "2 error codes are SOLD_OUT.",
+        "2 actions are stock:count.",
+        "2 commands are named stock.",
+        "2 routes answer GET /stock.",
+        "2 routes answer POST /stock.",
+        "Several features have a signer; one key signs.",
+    )
+    assert told(Feature("one"), Feature("one")) == ("2 features are named one.",)
+
+
+def test_role_of_one_feature_is_extended_by_another() -> None:
+    clerk = Role("clerk", {"stock:count"})
+    more = Role.extend("clerk", permissions={"stock:burn", "customers:read_private"})
+    features = [Feature("other", roles=[more]), Feature("one", roles=[clerk])]
+    app = create_app(Settings(playground=False), features=features)
+    permissions = app.merged.roles.permissions("clerk")
+    assert permissions.names == {"stock:count", "stock:burn", "customers:read_private"}
+
+
+def test_faults_of_features_and_settings_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Limits(FeatureSettings):
+        most: int
+
+    monkeypatch.setenv("GQL_APP_LOG_LEVEL", "LOUD")
+    with pytest.raises(CannotStart) as caught:
+        create_app(features=[Feature("shop", actions=["x"], error_codes=["y"])])
+    assert caught.value.faults == (
+        "Feature shop: the error code y must be written LIKE_THIS",
+        "Feature shop: the action x must be written noun:verb, in small letters",
+        "GQL_APP_LOG_LEVEL: should be 'DEBUG', 'INFO', 'WARNING', 'ERROR' or 'CRITICAL'",
+    )
+    with pytest.raises(CannotStart) as caught:
+        create_app(features=[Feature("shop", settings=Limits)])
+    assert caught.value.faults == (
+        "GQL_APP_LOG_LEVEL: should be 'DEBUG', 'INFO', 'WARNING', 'ERROR' or 'CRITICAL'",
+        "GQL_APP_SHOP_MOST: is required",
+    )
+
+
+def test_settings_as_a_whole_may_be_at_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pydantic import model_validator  # noqa: PLC0415 — this test's own
+
+    class Range(FeatureSettings):
+        low: int = 0
+        high: int = 0
+
+        @model_validator(mode="after")
+        def _ordered(self) -> "Range":
+            if self.low > self.high:
+                message = "LOW must not be above HIGH"
+                raise ValueError(message)
+            return self
+
+    monkeypatch.setenv("GQL_APP_SHOP_LOW", "7")
+    assert told(Feature("shop", settings=Range)) == ("GQL_APP_SHOP_: LOW must not be above HIGH",)
+
+
+def test_tables_that_can_not_be_are_told() -> None:
+    assert LastingRow.__module__ == "tests.extending.odd"
+    missing, *told_of = told(Feature("odd", migrations="tests.extending.odd:migrations"))
+    assert missing.startswith("Feature odd: there is no folder migrations")
+    for fault, sentence in zip(
+        told_of,
+        [
+            "the table letters is there already; give yours another name",
+            "the table odd_computed: odd_computed.id has a default that is no plain value",
+            "the table odd_lasting: The type Interval is not known for sqlite. ",
+        ],
+        strict=True,
+    ):
+        assert fault.startswith(f"Feature odd: {sentence}")
+
+
+def test_every_command_of_ours_is_known_as_taken() -> None:
+    assert {*COMMANDS, *ONLY_WITH_FEATURES} == faults.COMMANDS
+
+
+def test_every_path_of_ours_is_known_as_taken() -> None:
+    served = {route.path for route in create_app(Settings()).routes if isinstance(route, Route)}
+    assert served == {*faults.PATHS, "/playground/{name}"}

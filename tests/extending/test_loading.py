@@ -1,0 +1,158 @@
+"""Applications by name: --app and GQL_APP_APP, and what is said where there is none."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gql_app import Application
+from gql_app.cli.application import APP
+from gql_app.extending.loading import load_application
+from gql_app.lib.faults import CannotStart
+from gql_app.settings import APP as IN_SETTINGS
+from tests.commands import output_here, run_here
+from tests.processes import run_main
+
+MARKET = "tests.extending.market.api:app"
+WHAT = "it must be what gql_app.create_app() returns"
+
+
+@pytest.fixture(autouse=True)
+def modules(tmp_path: Path) -> Iterator[None]:
+    """Forget what was imported of the test's own folder."""
+    before = {*sys.modules}
+    yield
+    for name in {*sys.modules} - before:
+        if str(tmp_path) in (getattr(sys.modules[name], "__file__", None) or ""):
+            del sys.modules[name]
+    if str(tmp_path) in sys.path:
+        sys.path.remove(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("place", "fault"),
+    [
+        ("market", "must be module:name, as in shop.api:app, not market"),
+        (":app", "must be module:name, as in shop.api:app, not :app"),
+        ("nowhere:app", "nowhere:app can't be imported: there is no module nowhere in "),
+        ("os.nowhere:app", "os.nowhere:app can't be imported: there is no module os.nowhere in "),
+        ("os:nothing", f"os:nothing is not there; {WHAT}"),
+        ("os:sep", f"os:sep is of the type str; {WHAT}"),
+        ("gql_app:create_app", f"gql_app:create_app is of the type function; {WHAT}"),
+        ("broken:app", "broken:app can't be imported: SyntaxError: "),
+        (
+            "needy:app",
+            "needy:app can't be imported: ModuleNotFoundError: No module named 'lacking'",
+        ),
+        ("failing:app", "failing:app can't be imported: ZeroDivisionError: division by zero ("),
+    ],
+)
+def test_application_that_is_none_is_told_by_its_cause(
+    tmp_path: Path, place: str, fault: str
+) -> None:
+    for name, source in (
+        ("broken", "def"),
+        ("needy", "import lacking"),
+        ("failing", "x = 1\ny = x / 0"),
+    ):
+        (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
+    for done in (
+        run_here("--app", place, "migrate", folder=tmp_path),
+        run_here("migrate", folder=tmp_path, app=place),
+    ):
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"{APP}: {fault}")
+        assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.glob("*.db"))
+
+
+def test_fault_names_the_file_and_line_that_it_comes_from(tmp_path: Path) -> None:
+    (tmp_path / "failing.py").write_text("x = 1\ny = x / 0", encoding="utf-8")
+    done = run_main("--app", "failing:app", "serve", folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"({tmp_path / 'failing.py'}, line 2)\n")
+
+
+def test_faults_of_its_features_are_told(tmp_path: Path) -> None:
+    (tmp_path / "faulty.py").write_text(
+        "from gql_app import Feature, create_app\n"
+        "app = create_app(features=[Feature('A'), Feature('b', actions=['x'])])",
+        encoding="utf-8",
+    )
+    done = run_main("--app=faulty:app", "migrate", folder=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        2,
+        [
+            "Feature A: its name must be 1 to 20 small letters and digits, a letter first",
+            "Feature b: the action x must be written noun:verb, in small letters",
+        ],
+    )
+
+
+def test_application_is_imported_from_the_working_folder(tmp_path: Path) -> None:
+    (tmp_path / "corner.py").write_text(
+        "from gql_app import Feature, create_app\n"
+        "def greet(): 'Say hello.'; print('hello')\n"
+        "app = create_app(features=[Feature('corner', commands=[greet])])",
+        encoding="utf-8",
+    )
+    for told in (["--app", "corner:app"], ["--app=corner:app"]):
+        done = run_main(*told, "greet", folder=tmp_path)
+        assert (done.returncode, done.stdout) == (0, "hello\n")
+    assert run_main("greet", folder=tmp_path, app="corner:app").stdout == "hello\n"
+    assert run_main("greet", folder=tmp_path).returncode == 2
+
+
+def test_option_says_more_than_the_variable(tmp_path: Path) -> None:
+    done = run_here("--app", MARKET, "count-stalls", folder=tmp_path, app="nowhere:app")
+    assert done.returncode == 0, done.stderr
+
+
+def test_loading_reads_no_settings_and_opens_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GQL_APP_LOG_LEVEL", "LOUD")
+    (tmp_path / "quiet.py").write_text(
+        "from gql_app import create_app\napp = create_app()", encoding="utf-8"
+    )
+    app = load_application("quiet:app", Application)
+    assert [each.name for each in tmp_path.iterdir() if each.suffix == ".db"] == []
+    with pytest.raises(CannotStart, match="GQL_APP_LOG_LEVEL"):
+        app.complete()
+    monkeypatch.delenv("GQL_APP_LOG_LEVEL")
+    assert app.complete().complete() is app
+    assert [route for route in app.routes if getattr(route, "path", "") == "/graphql"]
+
+
+def test_application_that_was_given_settings_keeps_them(tmp_path: Path) -> None:
+    (tmp_path / "set.py").write_text("", encoding="utf-8")
+    (tmp_path / "given.py").write_text(
+        "from gql_app import Settings, create_app\n"
+        "app = create_app(Settings(playground=False, introspection=False))",
+        encoding="utf-8",
+    )
+    before = os.getcwd()  # noqa: PTH109 — to go back
+    os.chdir(tmp_path)
+    try:
+        app = load_application("given:app", Application).complete()
+    finally:
+        os.chdir(before)
+    assert not [each for each in app.routes if getattr(each, "path", "").startswith("/playground")]
+
+
+def test_the_variable_has_one_name() -> None:
+    assert APP == IN_SETTINGS
+
+
+def test_its_commands_are_listed_with_ours(tmp_path: Path) -> None:
+    listed = output_here("--app", MARKET, "--help", folder=tmp_path)
+    assert "count-stalls" in listed
+    assert "make-migration" in listed
+    assert "Count the stalls." in listed
+    alone = output_here("--help", folder=tmp_path)
+    assert "count-stalls" not in alone
+    assert "make-migration" not in alone
+    assert "--rent" in output_here("--app", MARKET, "count-stalls", "--help", folder=tmp_path)

@@ -1,0 +1,197 @@
+"""Migrations of features: they run after ours in one `migrate`, each with a table of its own."""
+
+import asyncio
+import shutil
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+from alembic import command
+from alembic.util import CommandError
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import SAWarning
+
+from gql_app.db.migrations.branches import VERSION_TABLE, Branch, alembic_config, revisions
+from gql_app.db.migrations.engine import run_on
+from gql_app.db.readiness import condition
+from gql_app.db.tables import REVISION, Row
+from gql_app.extending.tables import Table
+from gql_app.lib.database import Database
+from gql_app.lib.faults import CannotStart
+from tests.commands import run_here
+from tests.conftest import SECRET
+from tests.databases import alembic_config as core_config
+from tests.databases import sent
+
+APP = "tests.extending.market.api:app"
+SHOP = '''
+"""A shop in the working folder."""
+
+from uuid import UUID
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gql_app import Feature, Table, create_app
+
+
+class OrderRow(Table):
+    """An order."""
+
+    __tablename__ = "{name}_orders"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    cents: Mapped[int]
+
+
+shop = Feature("{name}", migrations="{name}:migrations")
+app = create_app(features=[shop])
+'''
+
+
+def migrate(url: str, folder: Path, app: str = APP) -> CompletedProcess[str]:
+    """Run `migrate` for an application, by our migrations alone if it is named nothing."""
+    return run_here("migrate", folder=folder, database_url=url, secret_key=SECRET, app=app)
+
+
+def tables(url: str) -> set[str]:
+    """Return the names of all tables that are there."""
+    return set(run_on(url, lambda connection: inspect(connection).get_table_names()))
+
+
+async def versions(url: str) -> tuple[list[str], list[str]]:
+    """Return what the version tables say, ours and the market's."""
+    ours = await sent(url, "SELECT version_num FROM alembic_version")
+    theirs = await sent(url, "SELECT version_num FROM alembic_version_market")
+    return [row[0] for row in ours], [row[0] for row in theirs]
+
+
+async def state(url: str, *branches: Branch) -> str:
+    """Return how far the migrations are."""
+    async with Database(url) as database:
+        return (await condition(database, branches)).migrations
+
+
+@pytest.fixture
+def shop(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Write an application into a folder, under a name of its own."""
+    name = f"shop{abs(hash(request.node.name)) % 10**6}"
+    (tmp_path / name / "migrations").mkdir(parents=True)
+    (tmp_path / name / "__init__.py").write_text(SHOP.format(name=name), encoding="utf-8")
+    yield name
+    sys.path.remove(str(tmp_path))
+    Table.metadata.remove(Table.metadata.tables[f"{name}_orders"])
+    del sys.modules[name]
+
+
+async def test_one_command_migrates_ours_and_then_theirs(
+    unmigrated_url: str, tmp_path: Path, branch: Branch
+) -> None:
+    for _ in range(2):
+        done = await asyncio.to_thread(migrate, unmigrated_url, tmp_path)
+        assert (done.returncode, done.stdout) == (0, "The database is up to date.\n")
+    assert await versions(unmigrated_url) == ([REVISION], ["0002"])
+    there = await asyncio.to_thread(tables, unmigrated_url)
+    assert there - set(Row.metadata.tables) == {
+        "market_stalls",
+        VERSION_TABLE,
+        branch.version_table,
+    }
+    assert await state(unmigrated_url, branch) == "ok"
+
+
+async def test_version_table_of_ours_has_one_row_as_older_servers_expect(
+    database_url: str, tmp_path: Path, branch: Branch
+) -> None:
+    assert await state(database_url, branch) == "pending"
+    assert await state(database_url) == "ok"
+    await asyncio.to_thread(migrate, database_url, tmp_path)
+    assert await state(database_url) == "ok"
+    assert await state(database_url, branch) == "ok"
+    older = replace(branch, revisions=("0001",))
+    assert await state(database_url, older) == "newer"
+    newer = replace(branch, revisions=("0001", "0002", "0003"))
+    assert await state(database_url, newer) == "pending"
+
+
+async def test_feature_is_migrated_though_ours_are_newer_already(
+    database_url: str, tmp_path: Path, branch: Branch
+) -> None:
+    async with Database(database_url) as database, database.transaction() as db:
+        await db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    done = await asyncio.to_thread(migrate, database_url, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert await state(database_url, branch) == "newer"
+
+
+def test_feature_goes_down_without_ours(database_url: str, branch: Branch) -> None:
+    before = tables(database_url)
+    config = alembic_config(database_url, branch)
+    command.upgrade(config, "head")
+    command.downgrade(config, "base")
+    assert tables(database_url) == before | {branch.version_table}
+
+
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based")
+def test_neither_sees_the_tables_of_the_other(database_url: str, branch: Branch) -> None:
+    config = alembic_config(database_url, branch)
+    command.upgrade(config, "0001")
+    command.check(core_config(database_url))
+    with pytest.raises(CommandError, match="database is not up to date"):
+        command.check(config)
+    command.upgrade(config, "head")
+    command.check(config)
+    command.check(core_config(database_url))
+
+
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based")
+def test_table_of_ours_that_no_class_describes_is_still_found(database_url: str) -> None:
+    def add(connection: Connection) -> None:
+        connection.exec_driver_sql("CREATE TABLE forgotten (id INTEGER PRIMARY KEY)")
+
+    run_on(database_url, add)
+    with pytest.raises(CommandError, match="forgotten"):
+        command.check(core_config(database_url))
+
+
+def test_migration_is_written_from_the_tables(database_url: str, tmp_path: Path, shop: str) -> None:
+    def run(*arguments: str) -> CompletedProcess[str]:
+        app = f"{shop}:app"
+        return run_here(
+            "--app", app, *arguments, folder=tmp_path, database_url=database_url, secret_key=SECRET
+        )
+
+    done = run("make-migration", "Take orders")
+    assert done.returncode == 0, done.stderr
+    [file] = (tmp_path / shop / "migrations").glob("*.py")
+    written = file.read_text(encoding="utf-8")
+    assert file.name == "0001_take_orders.py"
+    assert f"op.create_table('{shop}_orders'," in written
+    assert "customers" not in written
+    del sys.modules[shop]  # as the next command is another process
+    Table.metadata.remove(Table.metadata.tables[f"{shop}_orders"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # the class is there twice
+        assert run("migrate").returncode == 0
+    done = run("make-migration", "More")
+    assert done.stderr == "There is nothing to migrate: the tables are as the database has them.\n"
+    done = run("make-migration", "More", "--feature", "market")
+    assert done.stderr.startswith("Say whose migration it is, by --feature.")
+
+
+def test_folder_of_migrations_that_fork_is_told(tmp_path: Path) -> None:
+    market = Path(__file__).with_name("market") / "migrations"
+    folder = shutil.copytree(market, tmp_path / "migrations")
+    text = (folder / "0002_rent.py").read_text(encoding="utf-8")
+    (folder / "0003_fork.py").write_text(text.replace('"0002"', '"0003"'), encoding="utf-8")
+    with pytest.raises(CannotStart, match="0002 and 0003 follow nothing common; join them"):
+        revisions(folder)
+
+
+def test_migration_that_can_not_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "0001.py").write_text("import no_such_thing", encoding="utf-8")
+    with pytest.raises(CannotStart, match="No module named 'no_such_thing'"):
+        revisions(tmp_path)
