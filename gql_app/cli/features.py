@@ -77,4 +77,5 @@ def settings_of(kind: type[S]) -> S:
 
     A resolver has them as info.context.settings_of(kind).
     """
+    application.load()  # whose faults are told with those of features
     return application.extensions().settings_of(kind)
