@@ -58,9 +58,9 @@ async def condition(database: Database, branches: Sequence[Branch] = ()) -> Cond
 
 async def states(database: Database, branches: Sequence[Branch]) -> list[str]:
     """Return how far our migrations are, and those of each branch: ok, newer or pending."""
-    lines: list[tuple[str, Sequence[str]]] = [(VERSION_TABLE, REVISIONS)]
-    lines += [(each.version_table, each.revisions) for each in branches]
-    return [_state(await revision(database, name), known) for name, known in lines]
+    ours = _state(await revision(database), REVISIONS)
+    theirs = [_state(await revision(database, b.version_table), b.revisions) for b in branches]
+    return [ours, *theirs]
 
 
 async def revision(database: Database, version_table: str = VERSION_TABLE) -> str | None:
