@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Self
@@ -11,6 +11,7 @@ from typing import Self
 from gql_app.accounts.audit import Guesses
 from gql_app.accounts.callers import CallerCache
 from gql_app.accounts.letters import Outbox
+from gql_app.accounts.permissions import Roles
 from gql_app.accounts.sessions import MAX_SESSIONS, Lifetimes
 from gql_app.accounts.throttling import HOUR, Throttle
 from gql_app.accounts.validation import Rules
@@ -25,6 +26,13 @@ from gql_app.security.key_store import key_store
 from gql_app.security.passwords import Passwords
 from gql_app.security.tokens import Issuer, TokenCache
 from gql_app.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """What features add to the rules."""
+
+    roles: Roles = field(default_factory=Roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ class Resources:
     registration: bool
     rules: Rules
     guesses: Guesses
+    extensions: Extensions
     origins_kept: timedelta
     """How long the audit keeps where from somebody did something who is gone."""
 
@@ -62,8 +71,10 @@ class Resources:
         settings: Settings,
         metrics: Metrics | None = None,
         tracing: "telemetry.Tracing | None" = None,
+        extensions: Extensions | None = None,
     ) -> AsyncIterator[Self]:
         """Open everything, and close it when the block ends. Raises CannotStart."""
+        extensions = extensions or Extensions()
         reloading = ReloadingKeyRing(key_store(settings))
         keys = reloading.get()
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
@@ -96,7 +107,8 @@ class Resources:
             ),
             posted=asyncio.Event(),
             registration=settings.registration,
-            rules=Rules.of(settings),
+            rules=Rules.of(settings, extensions.roles),
+            extensions=extensions,
             guesses=Guesses(),
             origins_kept=timedelta(days=settings.audit_origin_days),
         )
