@@ -3,24 +3,30 @@
 import gc
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-from typing import Final
+from typing import Final, Self
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from gql_app import __version__, background
 from gql_app.accounts.sessions import MAX_SESSIONS
+from gql_app.extending.feature import Feature
+from gql_app.extending.loading import load_application, postponed
+from gql_app.extending.merging import NOTHING, Merged, merge
 from gql_app.lib import telemetry
 from gql_app.lib.engine import Engine, Limits, ListSizes
+from gql_app.lib.environment import variable
+from gql_app.lib.faults import CannotStart
 from gql_app.lib.network import Networks
 from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE
 from gql_app.metrics import new_metrics
-from gql_app.resources import Resources
+from gql_app.resources import Extensions, Resources
 from gql_app.schema.context import Context
-from gql_app.schema.root import build_schema, map_errors
-from gql_app.settings import Settings, load, shared_numbers
+from gql_app.schema.root import Additions, build_schema, map_errors
+from gql_app.settings import APP, Settings, load, load_features, shared_numbers
 from gql_app.web.graphql import GraphQLView
 from gql_app.web.management import MANAGEMENT_ROUTES, PUBLIC_ROUTES, ManagementMiddleware, jwks
 from gql_app.web.middleware import (
@@ -30,36 +36,120 @@ from gql_app.web.middleware import (
     TrustedHostMiddleware,
 )
 from gql_app.web.playground import Playground
-from gql_app.web.responses import explain
+from gql_app.web.responses import REFUSALS, explain, explain_refusal
 
 COLLECTOR_THRESHOLD: Final = 5_000
 """Objects that are made, beyond those that are gone, before the collector looks at them."""
 
 
+class Application(Starlette):
+    """The API with its features, as an ASGI application. Nothing is open before it starts."""
+
+    def __init__(
+        self, merged: Merged, settings: Settings | None, sign_ins: Sequence[Mapping[str, str]]
+    ) -> None:
+        """Take the settings, which are read of the environment otherwise; create_app() does so."""
+        refusals = dict.fromkeys(REFUSALS, explain_refusal)
+        super().__init__(
+            exception_handlers={HTTPException: explain, **refusals},
+            lifespan=lambda _: self._lifespan(),
+        )
+        # /graphql/ is another path: a redirect would repeat the Host header, which anybody can set.
+        self.router.redirect_slashes = False
+        self.merged: Final = merged
+        self.sign_ins = sign_ins
+        self._given: Final = settings
+        self._extensions: Extensions | None = None
+
+    @property
+    def features(self) -> Sequence[Feature]:
+        """The features that it has."""
+        return self.merged.features
+
+    def complete(self) -> Self:
+        """Read the settings and make what depends on them, unless that is done. Raises CannotStart.
+
+        What was added to the application before comes after what is ours.
+        """
+        if self._extensions is None:
+            chosen = self._given or load(serving=True, features=self.merged.settings)
+            self._extensions = self.extensions()
+            telemetry.configure_logging(chosen.log_level)
+            self._tracing = telemetry.Tracing(__version__) if chosen.traces else None
+            self._settings = chosen
+            self.router.routes[:0] = _routes(chosen, self.sign_ins, self.merged)
+            self.user_middleware.extend(_middleware(chosen, self._tracing))
+        return self
+
+    def extensions(self) -> Extensions:
+        """Return what the features add to the resources; it reads their settings.
+
+        Raises CannotStart.
+        """
+        return self.merged.extensions(load_features(self.merged.settings))
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return what every request passes, when the first message comes."""
+        self.complete()
+        return super().build_middleware_stack()
+
+    @asynccontextmanager
+    async def _lifespan(self) -> AsyncIterator[dict[str, Resources]]:
+        """Open all that lives as long as the process, and run the tasks beside it."""
+        metrics, tracing = new_metrics(shared_numbers()), self._tracing
+        async with (
+            tracing.sending() if tracing else nullcontext(),
+            Resources.open(self._settings, metrics, tracing, self._extensions) as resources,
+            background.running(resources),
+        ):
+            with quiet_collector():
+                yield {"resources": resources}
+
+
 def create_app(
-    settings: Settings | None = None, *, sign_ins: Sequence[Mapping[str, str]] = ()
-) -> Starlette:
-    """Return the application, by the environment if no settings are given.
+    settings: Settings | None = None,
+    *,
+    features: Sequence[Feature] = (),
+    sign_ins: Sequence[Mapping[str, str]] = (),
+) -> Application:
+    """Return the application with these features, by the environment if no settings are given.
 
     The playground offers the sign-ins, each a role, name, email and password: the demo's.
-    Nothing is opened before the application starts. Raises CannotStart.
+    Nothing is opened before the application starts. Raises CannotStart, which names everything
+    that is wrong with the features and the settings.
     """
-    chosen = settings or load(serving=True)
-    telemetry.configure_logging(chosen.log_level)
-    tracing = telemetry.Tracing(__version__) if chosen.traces else None
-    app = Starlette(
-        routes=_routes(chosen, sign_ins),
-        middleware=_middleware(chosen, tracing),
-        exception_handlers={HTTPException: explain},
-        lifespan=lambda _: _lifespan(chosen, tracing),
-    )
-    # /graphql/ is another path: a redirect would repeat the Host header, which anybody can set.
-    app.router.redirect_slashes = False
+    faults: list[str] = []
+    merged = NOTHING
+    try:
+        merged = merge(features)
+    except CannotStart as why:
+        faults += why.faults
+    app = Application(merged, settings, sign_ins)
+    if not postponed.get():
+        try:
+            app.complete()
+        except CannotStart as why:
+            faults += why.faults
+    if faults:
+        raise CannotStart(faults)
     return app
 
 
-def build_engine(settings: Settings) -> Engine[Context]:
-    """Return what executes documents, by the settings."""
+def served(sign_ins: Sequence[Mapping[str, str]] = ()) -> Application:
+    """Return the application that a server's process serves: that of GQL_APP_APP, or ours alone.
+
+    Raises CannotStart.
+    """
+    place = variable(APP)
+    if place is None:
+        return create_app(sign_ins=sign_ins)
+    app = load_application(place, Application)
+    app.sign_ins = sign_ins
+    return app.complete()
+
+
+def build_engine(settings: Settings, additions: Additions = NOTHING.additions) -> Engine[Context]:
+    """Return what executes documents, by the settings and what features add to the schema."""
     limits = Limits(
         length=settings.max_document_length,
         tokens=settings.max_tokens,
@@ -73,7 +163,7 @@ def build_engine(settings: Settings) -> Engine[Context]:
         comparisons=settings.max_comparisons,
     )
     return Engine(
-        build_schema(),
+        build_schema(additions),
         limits,
         ListSizes(default_page=DEFAULT_SIZE, max_page=MAX_SIZE, unpaged=MAX_SESSIONS),
         map_errors,
@@ -83,20 +173,22 @@ def build_engine(settings: Settings) -> Engine[Context]:
     )
 
 
-def _routes(settings: Settings, sign_ins: Sequence[Mapping[str, str]]) -> list[Route]:
-    """Return what is served, by path."""
+def _routes(
+    settings: Settings, sign_ins: Sequence[Mapping[str, str]], merged: Merged
+) -> list[BaseRoute]:
+    """Return what is served, by path: what is ours comes first."""
     playground = Playground(sign_ins=sign_ins) if settings.playground else None
-    engine = build_engine(settings)
+    engine = build_engine(settings, merged.additions)
     view = GraphQLView(engine, playground, max_body_bytes=settings.max_body_bytes)
     watched = MANAGEMENT_ROUTES if settings.management_port is None else PUBLIC_ROUTES
-    routes = [
+    routes: list[BaseRoute] = [
         Route("/graphql", view, methods=["GET", "POST"]),
         *watched,
         Route("/.well-known/jwks.json", jwks),
     ]
     if playground:
         routes.append(Route("/playground/{name}", playground.file))
-    return routes
+    return [*routes, *merged.routes]
 
 
 def _middleware(settings: Settings, tracing: "telemetry.Tracing | None") -> list[Middleware]:
@@ -112,21 +204,6 @@ def _middleware(settings: Settings, tracing: "telemetry.Tracing | None") -> list
     if settings.hosts:
         layers.append(Middleware(TrustedHostMiddleware, hosts=settings.hosts))
     return layers
-
-
-@asynccontextmanager
-async def _lifespan(
-    settings: Settings, tracing: "telemetry.Tracing | None"
-) -> AsyncIterator[dict[str, Resources]]:
-    """Open all that lives as long as the process, and run the tasks beside it."""
-    metrics = new_metrics(shared_numbers())
-    async with (
-        tracing.sending() if tracing else nullcontext(),
-        Resources.open(settings, metrics, tracing) as resources,
-        background.running(resources),
-    ):
-        with quiet_collector():
-            yield {"resources": resources}
 
 
 @contextmanager

@@ -1,12 +1,12 @@
 """What lives as long as the process: opened once, closed once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Self
+from typing import Self, TypeVar
 
 from gql_app.accounts.audit import Guesses
 from gql_app.accounts.callers import CallerCache
@@ -15,6 +15,7 @@ from gql_app.accounts.permissions import Roles
 from gql_app.accounts.sessions import MAX_SESSIONS, Lifetimes
 from gql_app.accounts.throttling import HOUR, Throttle
 from gql_app.accounts.validation import Rules
+from gql_app.db.migrations.branches import Branch
 from gql_app.db.readiness import Condition, condition, open_database
 from gql_app.lib import telemetry
 from gql_app.lib.database import Database, SharedResult
@@ -25,14 +26,28 @@ from gql_app.metrics import new_metrics
 from gql_app.security.key_store import key_store
 from gql_app.security.passwords import Passwords
 from gql_app.security.tokens import Issuer, TokenCache
-from gql_app.settings import Settings
+from gql_app.settings import FeatureSettings, Settings
+
+S = TypeVar("S", bound=FeatureSettings)
 
 
 @dataclass(frozen=True, slots=True)
 class Extensions:
-    """What features add to the rules."""
+    """What features add to what lives as long as the process, all of them together."""
 
     roles: Roles = field(default_factory=Roles)
+    settings: Mapping[type[FeatureSettings], FeatureSettings] = field(default_factory=dict)
+    """The settings that were read, by their classes."""
+    branches: Sequence[Branch] = ()
+    """The migrations that a database has to have seen besides ours."""
+
+    def settings_of(self, kind: type[S]) -> S:
+        """Return the settings of a feature. Raises LookupError if no feature has such ones."""
+        found = self.settings.get(kind)
+        if isinstance(found, kind):
+            return found
+        message = f"{kind.__name__} are the settings of no feature of this application"
+        raise LookupError(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +89,14 @@ class Resources:
         extensions: Extensions | None = None,
     ) -> AsyncIterator[Self]:
         """Open everything, and close it when the block ends. Raises CannotStart."""
-        extensions = extensions or Extensions()
         reloading = ReloadingKeyRing(key_store(settings))
         keys = reloading.get()
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
-        database = open_database(settings)
+        database, extensions = open_database(settings), extensions or Extensions()
         throttle, sender = throttle_of(settings, keys), mailer(settings)
         opened = cls(
             database=database,
-            condition=SharedResult(partial(condition, database)),
+            condition=SharedResult(partial(condition, database, extensions.branches)),
             keys=reloading,
             issuer=issuer,
             tokens=TokenCache(issuer),

@@ -9,6 +9,7 @@ import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gql_app.app import create_app
+from gql_app.extending.feature import Feature
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 
@@ -91,10 +92,13 @@ class Api:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, *, sign_ins: Sequence[Mapping[str, str]] = ()
+    settings: Settings,
+    *,
+    features: Sequence[Feature] = (),
+    sign_ins: Sequence[Mapping[str, str]] = (),
 ) -> AsyncIterator[Api]:
     """Run the application for as long as the block lasts."""
-    app = create_app(settings, sign_ins=sign_ins)
+    app = create_app(settings, features=features, sign_ins=sign_ins)
     async with app.router.lifespan_context(app) as state:
         assert state is not None
 

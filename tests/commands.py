@@ -14,7 +14,7 @@ from typing import TextIO
 import pytest
 import structlog
 
-from gql_app.cli import command_line, run
+from gql_app.cli import command_line, faults_told
 from tests.processes import environment
 
 
@@ -31,7 +31,8 @@ def run_here(
 
     def command() -> None:
         try:
-            run(command_line(arguments))
+            with faults_told():
+                command_line(arguments)()
         except SystemExit as end:
             done.returncode = int(end.code or 0)
         except BaseException as error:  # noqa: BLE001 — told to the test below

@@ -18,8 +18,10 @@ Floors = Sequence[tuple[str, ...]]
 
 HOUSE: Floors = (
     ("main",),
+    ("",),
     ("cli",),
     ("app",),
+    ("extending",),
     ("background", "web"),
     ("schema",),
     ("resources",),
@@ -29,7 +31,7 @@ HOUSE: Floors = (
     ("metrics", "settings"),
     ("errors",),
 )
-"""The order of imports. A new file takes the floor of its folder."""
+"""The order of imports. A new file takes the floor of its folder; the package's own is empty."""
 MACHINERY: Final = "lib"
 """What everything may import, and what imports nothing of ours but itself."""
 
@@ -62,6 +64,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "accounts",
         "cli",
         "db",
+        "extending",
         "lib.database",
         "lib.outbox",
         "lib.pagination",
@@ -71,12 +74,13 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "starlette": (
         "app",
         "cli.serve",
+        "extending",
         "lib.server",
         "lib.static_files",
         "lib.telemetry",
         "web",
     ),
-    "strawberry": ("lib.engine", "schema", "web.playground"),
+    "strawberry": ("extending", "lib.engine", "schema", "web.playground"),
     "structlog": ("lib.telemetry",),
     "typer": ("cli",),
     "uvicorn": ("lib.server",),
@@ -134,6 +138,8 @@ def climbing(module: str, name: str) -> str | None:
     mine, its = folder(module), folder(name)
     if its in {mine, MACHINERY} or its not in FLOOR:
         return None
+    if mine not in {MACHINERY, *FLOOR}:
+        return f"{module} stands on no floor: give {mine} one in HOUSE."
     if mine != MACHINERY and FLOOR[its] < FLOOR[mine]:
         return None
     return f"{module} may not import {name}: imports go down. Move what both need further down."
@@ -192,9 +198,13 @@ def circle(modules: Mapping[str, str]) -> list[str]:
 
 
 def whole_names(modules: Mapping[str, str], source: str) -> Iterator[str]:
-    """Name the modules that are imported from, not what is taken out of them."""
+    """Name the modules that are imported from, not what is taken out of them.
+
+    The version is of the package's own module, which imports nothing by itself: what it names is
+    imported when somebody takes it.
+    """
     for name in imported(source):
-        whole = [name, name.rpartition(".")[0]] if "." in name or name == "__version__" else [name]
+        whole = [name, name.rpartition(".")[0]] if "." in name else [name]
         yield from [each for each in whole if each in modules][:1]
 
 

@@ -129,7 +129,7 @@ def test_module_says_in_one_line_what_it_is_for(module: str) -> None:
 
 
 def test_every_room_has_its_floor_and_every_floor_its_rooms() -> None:
-    rooms = {folder(module) for module in MODULES if module}
+    rooms = {folder(module) for module in MODULES}
     assert rooms == {room for floor in HOUSE for room in floor} | {MACHINERY}
 
 
@@ -216,6 +216,7 @@ def test_nothing_is_loaded_that_this_start_does_without(
         ("accounts.customers", "import aiosmtplib", "aiosmtplib"),
         ("accounts.customers", "import requests", "requests"),
         ("accounts.customers", "from . import paging", "..paging"),
+        ("schema.root", "from gql_app.extending import feature", "extending.feature"),
         ("cli", "from gql_app import __version__, app", None),
         ("cli", "from gql_app.lib.telemetry import get_logger", None),
         ("lib.engine.documents", "from gql_app.lib.text import normalise", None),
@@ -231,6 +232,11 @@ def test_made_up_breach_is_found_and_nothing_else(
     sentences = breaches(module, f'"""A module."""\nimport os\n{line}\n')
     assert len(sentences) == (breach is not None)
     assert all(f" {breach}" in sentence for sentence in sentences)
+
+
+def test_file_in_a_folder_without_a_floor_is_told_so() -> None:
+    (sentence,) = breaches("cellar.wine", '"""Wine."""\nfrom gql_app.errors import Refusal\n')
+    assert sentence == "cellar.wine stands on no floor: give cellar one in HOUSE."
 
 
 @pytest.mark.parametrize(

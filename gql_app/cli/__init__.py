@@ -2,16 +2,21 @@
 
 import ast
 import gc
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Any, Final
 
 import typer
 
+from gql_app.cli import application
+from gql_app.cli.application import APP
 from gql_app.cli.console import fail
 from gql_app.errors import Rejected
+from gql_app.lib.environment import variable
 from gql_app.lib.faults import OperatorError, Unavailable
 
 COMMANDS: Final[Mapping[str, str]] = {
@@ -35,23 +40,29 @@ COMMANDS: Final[Mapping[str, str]] = {
 """The commands, and the functions of this package's modules that they are."""
 
 
+ONLY_WITH_FEATURES: Final[Mapping[str, str]] = {"make-migration": "features.make_migration"}
+"""The commands that there are for a builder's application alone."""
+
+
 def main() -> None:
     """Run the program, whose modules stay for as long as it runs.
 
     So the garbage collector need not look through them, again and again, while they and the
     server's own modules are imported: that is a tenth of the time that it takes to start.
     """
-    gc.disable()
-    cli = command_line(sys.argv[1:])
-    gc.freeze()
-    gc.enable()
-    run(cli)
-
-
-def run(cli: typer.Typer) -> None:
-    """Run the command line, and print why a command fails: status 2 if it can't start, else 1."""
-    try:
+    with faults_told():
+        gc.disable()
+        cli = command_line(sys.argv[1:])
+        gc.freeze()
+        gc.enable()
         cli()
+
+
+@contextmanager
+def faults_told() -> Iterator[None]:
+    """Print why a command fails, and exit: with status 2 if it can't start, else 1."""
+    try:
+        yield
     except OperatorError as why:
         fail(*why.faults, status=why.status)
     except Unavailable as why:
@@ -61,26 +72,62 @@ def run(cli: typer.Typer) -> None:
 
 
 def command_line(arguments: Sequence[str]) -> typer.Typer:
-    """Return the command line, for which no command is imported but the one that is asked for."""
-    asked = next((each for each in arguments if not each.startswith("-")), None)
+    """Return the command line, for which no command is imported but the one that is asked for.
+
+    A builder's application has commands of its own. Raises CannotStart if it can't be loaded.
+    """
+    place, asked = _parted(arguments)
+    if place is not None:
+        os.environ[APP] = place  # for the workers of serve as well
     cli = typer.Typer(
         help="Sign-in and a customer directory behind GraphQL.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for name, place in COMMANDS.items():
-        module, _, function = place.partition(".")
+    cli.callback()(_options)
+    own = application.commands()
+    commands = {**COMMANDS, **ONLY_WITH_FEATURES} if variable(APP) else COMMANDS
+    for name, where in commands.items():
+        module, _, function = where.partition(".")
         if name != asked:
-            told = None if asked in COMMANDS else _docstring(module, function)
+            told = None if asked in commands else _docstring(module, function)
             cli.command(name, help=told)(lambda: None)  # which stands for it in the list of all
             continue
-        command = getattr(import_module(f"{__name__}.{module}"), function)
-        if isinstance(command, typer.Typer):
-            cli.add_typer(command, name=name)
-        else:
-            cli.command(name)(command)
+        _add(cli, name, getattr(import_module(f"{__name__}.{module}"), function))
+    for command in own:
+        _add(cli, None, command)
     return cli
+
+
+def _options(
+    app: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:NAME", help=f"An application of your own; {APP} says it as well."
+        ),
+    ] = None,
+) -> None:
+    """Take the options of every command, which command_line() has read before."""
+
+
+def _parted(arguments: Sequence[str]) -> tuple[str | None, str | None]:
+    """Return which application is named, and which command is asked for."""
+    place, rest = None, iter(arguments)
+    for each in rest:
+        name, _, value = each.partition("=")
+        if name == "--app":
+            place = value or next(rest, None)
+        elif not each.startswith("-"):
+            return place, each
+    return place, None
+
+
+def _add(cli: typer.Typer, name: str | None, command: Callable[..., Any]) -> None:
+    if isinstance(command, typer.Typer):
+        cli.add_typer(command, name=name)
+    else:
+        cli.command(name)(command)
 
 
 def _docstring(module: str, function: str) -> str | None:

@@ -10,13 +10,13 @@ import typer
 from gql_app import background, settings
 from gql_app.accounts import audit, authentication, customers, letters, sessions, validation
 from gql_app.accounts.audit import Action, Origin
-from gql_app.cli import samples
+from gql_app.cli import application, samples
 from gql_app.cli.console import bar, fail, out
 from gql_app.cli.database import load_ready, prepare, run_on_database, transact
 from gql_app.lib.database import Database, Transaction
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.ids import parse_id
-from gql_app.resources import Resources, throttle_of
+from gql_app.resources import Extensions, Resources, throttle_of
 from gql_app.security.key_store import key_store
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
@@ -27,12 +27,12 @@ def create_admin(
     name: Annotated[str, typer.Option(help="The admin's name.")],
 ) -> None:
     """Add an admin; the password is asked for, or read from GQL_APP_ADMIN_PASSWORD."""
-    chosen = settings.load()
+    chosen = application.load()
     password = settings.admin_password()
     if password is None:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     prepare(chosen)
-    rules = validation.Rules.of(chosen)
+    rules = validation.Rules.of(chosen, application.extensions().roles)
     new = validation.check_new(
         name=name, email=email, password=password, is_admin=True, rules=rules
     )
@@ -63,7 +63,7 @@ def seed(
 
 def purge() -> None:
     """Delete what is long over: old sessions and forgotten failures."""
-    count = asyncio.run(_purge(load_ready(serving=True)))
+    count = asyncio.run(_purge(load_ready(serving=True), application.extensions()))
     out(f"{count} rows are gone.")
 
 
@@ -102,8 +102,8 @@ async def _change_email(db: Transaction, customer_id: str, address: str) -> str:
     return changed.email
 
 
-async def _purge(chosen: Settings) -> int:
-    async with Resources.open(chosen) as resources:
+async def _purge(chosen: Settings, extensions: Extensions) -> int:
+    async with Resources.open(chosen, extensions=extensions) as resources:
         count = await background.purge(resources)
         if count:
             await resources.database.transact(

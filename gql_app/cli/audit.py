@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
+from gql_app.cli import application
 from gql_app.cli.console import ascii_json
 from gql_app.cli.database import load_ready, run_on_database
 from gql_app.db import readiness
@@ -22,11 +23,12 @@ def record(chosen: Settings, action: str) -> bool:
     """Return whether a change of an operator's is recorded: not where no database is ready."""
 
     async def attempt(database: Database) -> bool:
-        is_ready = (await readiness.condition(database)).ready
+        is_ready = (await readiness.condition(database, branches)).ready
         if is_ready:
             await database.transact(audit.record, Action(action), Origin())
         return is_ready
 
+    branches = application.branches()
     is_there = not chosen.on_sqlite or chosen.sqlite_file.exists()
     with suppress(Unavailable):
         return is_there and run_on_database(chosen, attempt)

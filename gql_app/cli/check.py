@@ -11,9 +11,8 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 
-from gql_app import settings
 from gql_app.accounts import customers
-from gql_app.cli import backfill, samples
+from gql_app.cli import application, backfill, samples
 from gql_app.cli.console import out, unless_empty
 from gql_app.db import readiness
 from gql_app.lib.database import Database, Reader, in_the_clear, tls_advice
@@ -24,7 +23,7 @@ from gql_app.lib.network import is_loopback
 from gql_app.lib.outbox import clear_text
 from gql_app.security.key_store import kept_beside, key_store
 from gql_app.security.passwords import Passwords
-from gql_app.settings import NO_CLIENT_LIMIT, PREFIX, Settings, unknown_variables
+from gql_app.settings import NO_CLIENT_LIMIT, PREFIX, Settings
 
 MAX_SKEW: Final = 5
 """Seconds."""
@@ -53,7 +52,7 @@ def check(
 ) -> None:
     """Look a deployment over; exit with status 1 if there is something to mend."""
     try:
-        found = asyncio.run(findings(settings.load(serving=True), host, machines))
+        found = asyncio.run(findings(application.load(serving=True), host, machines))
     except CannotStart as why:
         found = _faults(why)
     to_mend = [each for each in found if each.code not in (accept or ())]
@@ -77,7 +76,7 @@ async def findings(chosen: Settings, host: str, machines: int) -> list[Finding]:
     return [
         *(
             Finding("unknown-variable", f"{name} is no setting of this program.", "Mend its name.")
-            for name in unknown_variables()
+            for name in application.unknown_variables()
         ),
         *_keys(chosen),
         *_files(chosen),
@@ -227,7 +226,7 @@ async def _database(chosen: Settings) -> AsyncIterator[Finding]:
             "Say sslmode=verify-full there, or require, or keep it to a network of its own.",
         )
     async with readiness.open_database(chosen) as database:
-        condition = await readiness.condition(database)
+        condition = await readiness.condition(database, application.branches())
         if condition.database != "ok":
             yield Finding(
                 "no-database",

@@ -10,9 +10,10 @@ from typing import Annotated, Concatenate, Final, ParamSpec, TypeVar
 import typer
 
 from gql_app import settings
-from gql_app.cli import backfill
+from gql_app.cli import application, backfill
 from gql_app.cli.console import fail, out
-from gql_app.db import migrations, readiness
+from gql_app.db import readiness
+from gql_app.db.migrations.branches import alembic_config
 from gql_app.db.readiness import Condition, open_database
 from gql_app.lib import atomic_files
 from gql_app.lib.database import Database, Transaction, tls_advice
@@ -26,7 +27,7 @@ SHOWN: Final = 100
 
 def migrate() -> None:
     """Bring the database up to date; this is also how it begins."""
-    chosen = settings.load()
+    chosen = application.load()
     if reach(chosen).migrations == "newer":
         out("The database is of a newer version already.")
         return
@@ -38,7 +39,7 @@ def backup(
     file: Annotated[Path, typer.Argument(help="Where to; nothing may be there yet.")],
 ) -> None:
     """Copy an SQLite database to a file while it is in use; PostgreSQL has pg_dump."""
-    chosen = settings.load()
+    chosen = application.load()
     if not chosen.on_sqlite:
         fail("This copies SQLite files. For PostgreSQL there is pg_dump.")
     source = chosen.sqlite_file
@@ -66,7 +67,7 @@ def copy(file: Path, to: Path) -> None:
 
 def load_ready(*, serving: bool = False) -> Settings:
     """Return the settings, by which the database is ready."""
-    chosen = settings.load(serving=serving)
+    chosen = application.load(serving=serving)
     prepare(chosen)
     return chosen
 
@@ -85,7 +86,8 @@ def reach(chosen: Settings) -> Condition:
     if chosen.on_sqlite:
         with suppress(OSError):  # what can't be made can't be reached, which is reported below
             chosen.sqlite_file.touch(mode=0o600)
-    condition = run_on_database(chosen, readiness.condition)
+    known = application.branches()
+    condition = run_on_database(chosen, lambda each: readiness.condition(each, known))
     if condition.database != "ok":
         hint = tls_advice(chosen.database_url)
         fail(f"The database of {settings.PREFIX}DATABASE_URL can't be reached.{hint}")
@@ -93,17 +95,21 @@ def reach(chosen: Settings) -> Condition:
 
 
 def upgrade(chosen: Settings) -> None:
-    """Bring a database up to date, and fail if that leaves two customers with one mailbox."""
-    from alembic import command, config, util  # noqa: PLC0415 — most starts find it up to date
+    """Bring a database up to date, and fail if that leaves two customers with one mailbox.
 
-    alembic = config.Config()
-    alembic.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    alembic.attributes["url"] = chosen.database_url
+    Our migrations come first, then those of each feature; what is newer already is left alone.
+    """
+    from alembic import command, util  # noqa: PLC0415 — most starts find it up to date
+
+    branches = application.branches()
+    states = run_on_database(chosen, lambda each: readiness.states(each, branches))
     try:
-        command.upgrade(alembic, "head")
+        for branch, state in zip((None, *branches), states, strict=True):
+            if state != "newer":
+                command.upgrade(alembic_config(chosen.database_url, branch), "head")
     except util.CommandError as error:
         fail(f"The database can't be migrated: {error}")
-    collided = run_on_database(chosen, backfill.fill)
+    collided = run_on_database(chosen, backfill.fill) if states[0] != "newer" else ()
     if collided:
         fail(
             *(f"{each.holder} and {each.other}" for each in collided[:SHOWN]),

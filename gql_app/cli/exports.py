@@ -8,9 +8,9 @@ from typing import Annotated, BinaryIO
 import typer
 from sqlalchemy import func, select
 
-from gql_app import settings
 from gql_app.accounts import audit, visibility
 from gql_app.accounts.audit import Action, Origin
+from gql_app.cli import application
 from gql_app.cli.batches import by_id
 from gql_app.cli.console import bar, out, shown
 from gql_app.cli.database import prepare, run_on_database
@@ -29,7 +29,7 @@ def export_customers(
     ] = False,
 ) -> None:
     """Export all customers, the oldest first, as import takes them."""
-    chosen = settings.load()
+    chosen = application.load()
     fields = [each for each in FIELDS if with_password_hashes or each != "password_hash"]
     with file_errors():
         form = format_of(file, named)

@@ -14,11 +14,10 @@ from uuid import UUID
 import typer
 from sqlalchemy import select
 
-from gql_app import settings
 from gql_app.accounts import audit, customers, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.validation import DEFAULT_RULES, Rules
-from gql_app.cli import records
+from gql_app.cli import application, records
 from gql_app.cli.console import bar, fail, out
 from gql_app.cli.database import prepare, run_on_database
 from gql_app.cli.records import FIELDS, STDIO, Format, Named, Record, Refused, Source
@@ -77,7 +76,7 @@ def import_customers(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge all, keep nothing.")] = False,
 ) -> None:
     """Import customers with their passwords' hashes: all of them, or none."""
-    chosen = settings.load()
+    chosen = application.load()
     with (
         records.file_errors(),
         nullcontext(sys.stdin.buffer) if file == STDIO else Path(file).open("rb") as input_file,
@@ -86,7 +85,7 @@ def import_customers(
         form = records.format_of(file, named)
         prepare(chosen)
         tally, source = _Tally(report_file), Source(input_file)
-        rules = Rules.of(chosen)
+        rules = Rules.of(chosen, application.extensions().roles)
         run_on_database(
             chosen, lambda database: _import(database, source, form, tally, rules, keep=not dry_run)
         )

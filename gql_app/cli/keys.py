@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
-from gql_app import settings
+from gql_app.cli import application
 from gql_app.cli.console import err, out
 from gql_app.lib import keyring
 from gql_app.lib.clock import rfc3339
@@ -26,7 +26,7 @@ def new(
     ] = Algorithm.EDDSA,
 ) -> None:
     """Make a key, which verifies and is published, and signs nothing until it is promoted."""
-    chosen = settings.load(serving=True)
+    chosen = application.load(serving=True)
     key, file = keyring.make(key_store(chosen), algorithm)
     _record(chosen, "key:create")
     out(f"{key.id} is in {file}. It signs nothing until: keys promote {key.id}")
@@ -35,7 +35,7 @@ def new(
 @keys.command("list")
 def show() -> None:
     """Tell each key's id, algorithm, state and place."""
-    store = key_store(settings.load(serving=True))
+    store = key_store(application.load(serving=True))
     store.require_folder()
     scan = store.scan()
     ring = store.ring(scan)
@@ -46,7 +46,7 @@ def show() -> None:
 @keys.command(context_settings=_TAKES_ID)
 def promote(kid: _Id) -> None:
     """Let a key sign from now on; nobody is signed out."""
-    chosen = settings.load(serving=True)
+    chosen = application.load(serving=True)
     key = keyring.promote(key_store(chosen), kid)
     _record(chosen, "key:promote")
     out(f"{key.id} signs from now on.")
@@ -55,7 +55,7 @@ def promote(kid: _Id) -> None:
 @keys.command(context_settings=_TAKES_ID)
 def retire(kid: _Id) -> None:
     """Delete a key's private half; it verifies until the last of its tokens has expired."""
-    chosen = settings.load(serving=True)
+    chosen = application.load(serving=True)
     key = keyring.retire(key_store(chosen), kid, ttl=chosen.access_token_ttl)
     _record(chosen, "key:retire")
     out(f"{key.id} is {_until(key)}.")

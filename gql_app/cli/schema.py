@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gql_app.cli import application
 from gql_app.cli.console import fail
 from gql_app.schema.root import build_schema
 
@@ -20,7 +21,7 @@ def export_schema(
     ),
 ) -> None:
     """Print the schema in GraphQL's language."""
-    printed = build_schema().as_str() + "\n"
+    printed = build_schema(application.additions()).as_str() + "\n"
     if not check:
         sys.stdout.write(printed)
     elif not file.exists() or file.read_text(encoding="utf-8") != printed:

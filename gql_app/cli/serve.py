@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from gql_app import settings
-from gql_app.cli import samples
+from gql_app.cli import application, samples
 from gql_app.cli.console import err, out, unless_empty
 from gql_app.cli.database import prepare, transact
 from gql_app.lib import server
@@ -45,7 +45,7 @@ def serve(
         )
     if demo and f"{PREFIX}DATABASE_URL" not in variables(PREFIX):
         os.environ[f"{PREFIX}DATABASE_URL"] = DEMO_DATABASE
-    chosen = settings.load(serving=True)
+    chosen = application.load(serving=True)
     bracketed = f"[{host}]" if ":" in host else host
     behind_proxy = chosen.trusted_proxies is not None and not demo
     if not chosen.hosts and not behind_proxy and is_loopback(host):
@@ -54,7 +54,7 @@ def serve(
         names = dict.fromkeys(["localhost", "127.0.0.1", "[::1]", bracketed.lower()])
         os.environ[f"{PREFIX}ALLOWED_HOSTS"] = ",".join(names)
     configure_logging(chosen.log_level)
-    for name in settings.unknown_variables():
+    for name in application.unknown_variables():
         err(f"{name} is no setting of this program; it is ignored.")
     if chosen.trusts_anybody:
         err(f"{PREFIX}TRUSTED_PROXIES: {settings.NO_CLIENT_LIMIT}.")
@@ -72,7 +72,7 @@ def create_demo_app() -> "Starlette":
     """Return the application, whose playground offers the demo's sign-ins."""
     from gql_app import app  # noqa: PLC0415 — as above
 
-    return app.create_app(sign_ins=[person._asdict() for person in samples.SIGN_INS])
+    return app.served(sign_ins=[person._asdict() for person in samples.SIGN_INS])
 
 
 def _listen(chosen: Settings, host: str, port: int, workers: int, *, reload: bool) -> None:
@@ -95,7 +95,7 @@ def _listen(chosen: Settings, host: str, port: int, workers: int, *, reload: boo
             shared = TemporaryDirectory(prefix="gql_app-numbers-", ignore_cleanup_errors=True)
             os.environ[settings.SHARED_NUMBERS] = stack.enter_context(shared)
         server.serve(
-            "gql_app.cli.serve:create_demo_app" if chosen.demo else "gql_app.app:create_app",
+            "gql_app.cli.serve:create_demo_app" if chosen.demo else "gql_app.app:served",
             host=host,
             port=port,
             management=None if watched is None else (chosen.management_host, watched),

@@ -1,10 +1,13 @@
 """Readiness: whether the database is reached, and which migration it is at."""
 
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
 
 from sqlalchemy import String, column, literal_column, select, table
 
-from gql_app.db.tables import REVISION, REVISIONS, Row
+from gql_app.db.migrations.branches import VERSION_TABLE, Branch
+from gql_app.db.tables import REVISIONS, Row
 from gql_app.lib.database import (
     Database,
     EitherDialect,
@@ -14,21 +17,6 @@ from gql_app.lib.database import (
     check_metadata,
 )
 from gql_app.settings import Settings
-
-_IS_MIGRATED: Final = Query(
-    select(
-        EitherDialect(
-            literal_column("EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'alembic_version')"),
-            literal_column("to_regclass('alembic_version') IS NOT NULL"),
-        )
-    ),
-    lambda row: bool(row[0]),
-)
-"""Whether the database has seen a migration."""
-_REVISION: Final = Query(
-    select(table("alembic_version", column("version_num", String())).c.version_num),
-    lambda row: str(row[0]),
-)
 
 
 class Condition(NamedTuple):
@@ -56,22 +44,50 @@ def open_database(settings: Settings) -> Database:
     )
 
 
-async def condition(database: Database) -> Condition:
-    """Return the state that a database is in.
+async def condition(database: Database, branches: Sequence[Branch] = ()) -> Condition:
+    """Return the state that a database is in, by our migrations and those of branches.
 
     It is asked by a connection of its own, which tells a hung database from a busy pool.
     """
     try:
-        at = await revision(database)
+        found = await states(database, branches)
     except (Unavailable, StatementError):
         return Condition("unreachable", "unknown")
-    if at is None or at in REVISIONS[:-1]:
-        return Condition("ok", "pending")
-    return Condition("ok", "ok" if at == REVISION else "newer")
+    return Condition("ok", next(each for each in ("pending", "newer", "ok") if each in found))
 
 
-async def revision(database: Database) -> str | None:
+async def states(database: Database, branches: Sequence[Branch]) -> list[str]:
+    """Return how far our migrations are, and those of each branch: ok, newer or pending."""
+    lines: list[tuple[str, Sequence[str]]] = [(VERSION_TABLE, REVISIONS)]
+    lines += [(each.version_table, each.revisions) for each in branches]
+    return [_state(await revision(database, name), known) for name, known in lines]
+
+
+async def revision(database: Database, version_table: str = VERSION_TABLE) -> str | None:
     """Return the migration that a database is at, None if it has seen none. Raises Unavailable."""
-    [migrated] = await database.probe(_IS_MIGRATED)
-    rows = await database.probe(_REVISION) if migrated else []
+    is_migrated, at = _queries(version_table)
+    [migrated] = await database.probe(is_migrated)
+    rows = await database.probe(at) if migrated else []
     return rows[0] if rows else None
+
+
+def _state(at: str | None, revisions: Sequence[str]) -> str:
+    """Return how the migration that a database is at stands to those that are known."""
+    if revisions and (at is None or at in revisions[:-1]):
+        return "pending"
+    return "ok" if at in revisions[-1:] or at is None else "newer"
+
+
+@cache
+def _queries(version_table: str) -> tuple[Query[bool], Query[str]]:
+    """Return what asks whether a database has seen a migration, and which was the last."""
+    listed = f"SELECT 1 FROM sqlite_master WHERE name = '{version_table}'"  # noqa: S608 — a feature's name has letters and digits only
+    exists = EitherDialect(
+        literal_column(f"EXISTS ({listed})"),
+        literal_column(f"to_regclass('{version_table}') IS NOT NULL"),
+    )
+    at = table(version_table, column("version_num", String())).c.version_num
+    return (
+        Query(select(exists), lambda row: bool(row[0])),
+        Query(select(at), lambda row: str(row[0])),
+    )

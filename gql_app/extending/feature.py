@@ -7,9 +7,10 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from gql_app.accounts.permissions import Role
+from gql_app.settings import FeatureSettings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Feature:
     """A part of an application: its types, tables, rules and whatever else it adds.
 
@@ -47,8 +48,11 @@ class Feature:
     routes: Sequence[BaseRoute] = ()
     """Further paths that are served."""
     migrations: str | None = None
-    """Where its migrations are, as package:folder."""
-    settings: type[Any] | None = None
+    """Where its migrations are, as package:folder; they run after ours.
+
+    The tables of that package are the feature's.
+    """
+    settings: type[FeatureSettings] | None = None
     """Its settings, read from variables that begin with GQL_APP_ and its name."""
-    commands: Sequence[Callable[..., None]] = ()
-    """Commands of its own."""
+    commands: Sequence[Callable[..., Any]] = ()
+    """Commands of its own: functions as Typer takes them, or a Typer that has a name."""

@@ -1,6 +1,7 @@
 """The schema: Query and Mutation, and the errors that are shown."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Final
@@ -41,14 +42,34 @@ class Mutation(
     """Everything that can be done."""
 
 
+@dataclass(frozen=True, slots=True)
+class Additions:
+    """What features add to the schema."""
+
+    queries: tuple[type, ...] = ()
+    """Strawberry types whose fields Query has besides its own."""
+    mutations: tuple[type, ...] = ()
+    """Strawberry types whose fields Mutation has besides its own."""
+    types: tuple[type, ...] = ()
+    """Types that no field names, such as those of an interface."""
+
+
 @cache
-def build_schema() -> Schema:
-    """Return the schema, built once, as nothing changes it."""
+def build_schema(additions: Additions = Additions()) -> Schema:
+    """Return the schema with what features add to it, built once, as nothing changes it."""
     return Schema(
-        query=Query,
-        mutation=Mutation,
+        query=_with(Query, additions.queries),
+        mutation=_with(Mutation, additions.mutations),
+        types=additions.types,
         config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
     )
+
+
+def _with(root: type, added: tuple[type, ...]) -> type:
+    """Return a root type that has the fields of other types as well."""
+    if not added:
+        return root
+    return strawberry.type(type(root.__name__, (root, *added), {"__doc__": root.__doc__}))
 
 
 def map_errors(

@@ -55,17 +55,7 @@ class GraphQLView:
         except HTTPException as error:
             error.headers = {"Content-Type": f"{media_type}; charset=utf-8"}
             raise
-        resources: Resources = state["resources"]
-        presented = authenticate_header(headers[b"authorization"], resources)
-        context = state["context"] = Context(
-            resources,
-            presented=presented,
-            origin=state["origin"],
-            request_id=state["request_id"],
-            shield=Disconnect.of(scope).shield,
-        )
-        if isinstance(presented, TokenInvalid | TokenMalformed):
-            context.guessed(Action.TOKEN_REFUSED)
+        context = state["context"] = open_context(scope, headers[b"authorization"])
         result = await self._engine.execute(request, context)
         state["kind"] = context.kind
         state["facts"] = context.facts(outcome(result.errors, context.refusals))
@@ -78,7 +68,7 @@ class GraphQLView:
         ]
         if status == UNAUTHORIZED:
             # RFC 6750 section 3: where no token came there is no error
-            why = b"" if presented is None else b' error="invalid_token"'
+            why = b"" if context.presented is None else b' error="invalid_token"'
             response_headers.append((b"www-authenticate", b"Bearer" + why))
         if wait:
             response_headers.append((b"retry-after", str(wait).encode()))
@@ -109,6 +99,35 @@ class GraphQLView:
         if max(size, len(body)) > self._max_body_bytes:
             raise HTTPException(413, f"The body is larger than {self._max_body_bytes} bytes")
         return bytes(body)
+
+
+def open_context(scope: Scope, authorization: Sequence[bytes]) -> Context:
+    """Return the context of a request, by what its Authorization header presents."""
+    resources: Resources = scope["state"]["resources"]
+    presented = authenticate_header(authorization, resources)
+    context = Context(
+        resources,
+        presented=presented,
+        origin=scope["state"]["origin"],
+        request_id=scope["state"]["request_id"],
+        shield=Disconnect.of(scope).shield,
+    )
+    if isinstance(presented, TokenInvalid | TokenMalformed):
+        context.guessed(Action.TOKEN_REFUSED)
+    return context
+
+
+async def context_of(request: Request) -> Context:
+    """Return the context of a request to a feature's route: what a resolver has as info.context.
+
+    It reads and writes as a resolver does, and `await context.caller()` returns who is calling,
+    or raises Unauthenticated, which is answered with 401 and the reason if the route lets it.
+    """
+    headers = _headers(request.scope)
+    context: Context = request.scope["state"].setdefault(
+        "context", open_context(request.scope, headers[b"authorization"])
+    )
+    return context
 
 
 def authenticate_header(

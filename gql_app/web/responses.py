@@ -7,6 +7,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from gql_app.errors import Refusal, Rejected, TokenMissing, Unauthenticated
+from gql_app.lib.faults import Unavailable
+
 _CODES: Final = {
     413: "BAD_USER_INPUT",
     431: "BAD_USER_INPUT",
@@ -26,7 +29,7 @@ def refusal(
     message: str,
     *,
     headers: Mapping[str, str] | None = None,
-    **extensions: str,
+    **extensions: object,
 ) -> JsonResponse:
     """Return a response of one error (GraphQL section 7.1.2), the form of every refusal here."""
     code = _CODES.get(status, "BAD_REQUEST")
@@ -39,3 +42,26 @@ async def explain(_: Request, error: Exception) -> JsonResponse:
     if not isinstance(error, HTTPException):
         raise error
     return refusal(error.status_code, f"{error.detail}.", headers=error.headers)
+
+
+async def explain_refusal(_: Request, error: Exception) -> JsonResponse:
+    """Return the response to what a feature's route refuses, as a field would be refused."""
+    match error:
+        case Unauthenticated():
+            # RFC 6750 section 3: where no token came there is no error
+            why = "" if isinstance(error, TokenMissing) else ' error="invalid_token"'
+            headers = {"WWW-Authenticate": f"Bearer{why}"}
+            return refusal(401, error.message, headers=headers, **error.extensions)
+        case Refusal():
+            return refusal(403, error.message, headers=None, **error.extensions)
+        case Unavailable():
+            headers = {"Retry-After": str(error.wait)}
+            return refusal(503, error.message, headers=headers, **error.extensions)
+        case Rejected():
+            return refusal(400, str(error), code=error.faults[0].code)
+        case _:
+            raise error
+
+
+REFUSALS: Final = (Refusal, Unavailable, Rejected)
+"""What a route may raise that is no fault of the server's."""

@@ -3,24 +3,26 @@
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import Column, Index, create_mock_engine
+from sqlalchemy import Column, Connection, Index, MetaData, Table, create_mock_engine, inspect
 from sqlalchemy.schema import CreateIndex, SchemaItem
 
+from gql_app.db.migrations.branches import VERSION_TABLE, Branch
 from gql_app.db.tables import Row
 from gql_app.lib.database import Moment
 
 
 @cache
-def indexes_of(dialect: str) -> frozenset[str]:
-    """Return the names of the indexes that the tables have on a database of this dialect."""
+def indexes_of(dialect: str, metadata: MetaData = Row.metadata) -> frozenset[str]:
+    """Return the names of the indexes that tables have on a database of this dialect."""
     made: list[Any] = []
     engine = create_mock_engine(f"{dialect}://", lambda each, *_, **__: made.append(each))
-    Row.metadata.create_all(engine, checkfirst=False)
+    metadata.create_all(engine, checkfirst=False)
     return frozenset(str(each.element.name) for each in made if isinstance(each, CreateIndex))
 
 
 def is_compared(
-    dialect: str,
+    connection: Connection,
+    branch: Branch | None,
     item: SchemaItem,
     name: str | None,
     _: str,
@@ -32,11 +34,25 @@ def is_compared(
     An index that this dialect has not is left out. Expressions come back from PostgreSQL in its own
     words, so an index of them is there or not, and never another one.
     """
+    if isinstance(item, Table):
+        return name in branch.tables if branch else _is_ours(connection, name)
     if not isinstance(item, Index) or reflected:
         return True
     if other is not None and not all(isinstance(each, Column) for each in item.expressions):
         return False
-    return name in indexes_of(dialect)
+    metadata = branch.metadata if branch else Row.metadata
+    return name in indexes_of(connection.dialect.name, metadata)
+
+
+def _is_ours(connection: Connection, name: str | None) -> bool:
+    """Return whether a table is of the core: one that no class describes is if no branch is there.
+
+    Then it is a table that the core has given up, and no feature's.
+    """
+    if name in Row.metadata.tables:
+        return True
+    tables = inspect(connection).get_table_names()
+    return not any(each.startswith(f"{VERSION_TABLE}_") for each in tables)
 
 
 def render(kind: str, item: object, _: object) -> str | Literal[False]:

@@ -1,4 +1,4 @@
-"""Runs the migrations: in one transaction, one process at a time."""
+"""Runs the migrations, ours or a branch's: in one transaction, one process at a time."""
 
 import time
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 
 from gql_app import settings
+from gql_app.db.migrations.branches import VERSION_TABLE, Branch
 from gql_app.db.migrations.comparing import is_compared, render
 from gql_app.db.migrations.engine import run_on
 from gql_app.db.tables import Row
@@ -23,14 +24,16 @@ PAUSE: Final = 0.2
 
 def _migrate(connection: Connection) -> None:
     dialect = connection.dialect.name
+    branch: Branch | None = context.config.attributes.get("branch")
     context.configure(
         connection=connection,
-        target_metadata=Row.metadata,
+        target_metadata=branch.metadata if branch else Row.metadata,
+        version_table=branch.version_table if branch else VERSION_TABLE,
         render_as_batch=True,  # SQLite changes a table by copying it
         transactional_ddl=True,
         compare_type=True,
         compare_server_default=True,
-        include_object=partial(is_compared, dialect),
+        include_object=partial(is_compared, connection, branch),
         render_item=render,
     )
     with _alone(connection.engine), context.begin_transaction():

@@ -27,6 +27,7 @@ from sqlalchemy import (
     MetaData,
     Select,
     String,
+    Table,
     Text,
     TextClause,
     UpdateBase,
@@ -280,10 +281,15 @@ def default_of(column: Column[Any]) -> object:
 def check_metadata(metadata: MetaData) -> None:
     """Raise TypeError if a column is of a type that isn't known here, or has a computed default."""
     for table in metadata.sorted_tables:
-        for column in table.columns:
-            default_of(column)
-            for dialect in ("sqlite", "postgresql"):
-                codec(column.type, dialect)
+        check_table(table)
+
+
+def check_table(table: Table) -> None:
+    """Raise TypeError if a column is of a type that isn't known here, or has a computed default."""
+    for column in table.columns:
+        default_of(column)
+        for dialect in ("sqlite", "postgresql"):
+            codec(column.type, dialect)
 
 
 def _write_json(value: object) -> str:

@@ -1,5 +1,6 @@
 """Strawberry: its schema, and how its fields are resolved without its wrapping."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -39,10 +40,11 @@ class Schema(strawberry.Schema):
         *,
         query: type,
         mutation: type | None = None,
+        types: Sequence[type] = (),
         config: StrawberryConfig | None = None,
     ) -> None:
-        """Build a schema of its root types."""
-        super().__init__(query=query, mutation=mutation, config=config)
+        """Build a schema of its root types, and of types that no field names."""
+        super().__init__(query=query, mutation=mutation, types=types, config=config)
         self._known_fields: dict[tuple[str, str], StrawberryField | None] = {}
 
     @property

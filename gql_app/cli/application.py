@@ -1,0 +1,74 @@
+"""The application that a command is for: the builder's of --app or GQL_APP_APP, or ours alone."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from gql_app.lib.environment import variable
+
+if TYPE_CHECKING:  # `version` needs none of it, nor does any command need all
+    from gql_app.app import Application
+    from gql_app.db.migrations.branches import Branch
+    from gql_app.resources import Extensions
+    from gql_app.schema.root import Additions
+    from gql_app.settings import Kinds, Settings
+
+APP: Final = "GQL_APP_APP"
+"""The application to take, as module:name: settings.APP, which would bring pydantic with it."""
+
+
+def application() -> "Application | None":
+    """Return the builder's application, None if there is none. Raises CannotStart."""
+    place = variable(APP)
+    if place is None:
+        return None
+    from gql_app.app import Application  # noqa: PLC0415 — as above
+    from gql_app.extending.loading import load_application  # noqa: PLC0415 — as above
+
+    return load_application(place, Application)
+
+
+def load(*, serving: bool = False) -> "Settings":
+    """Return the settings, as settings.load() does; those of features are read as well."""
+    from gql_app import settings  # noqa: PLC0415 — as above
+
+    return settings.load(serving=serving, features=_kinds())
+
+
+def unknown_variables() -> list[str]:
+    """Return the names of `GQL_APP_` variables that neither we nor a feature reads."""
+    from gql_app import settings  # noqa: PLC0415 — as above
+
+    return settings.unknown_variables(_kinds())
+
+
+def branches() -> "Sequence[Branch]":
+    """Return the migrations of features."""
+    app = application()
+    return app.merged.branches if app else ()
+
+
+def commands() -> Sequence[Callable[..., Any]]:
+    """Return the commands of features."""
+    app = application()
+    return app.merged.commands if app else ()
+
+
+def additions() -> "Additions":
+    """Return what features add to the schema."""
+    from gql_app.schema.root import Additions  # noqa: PLC0415 — as above
+
+    app = application()
+    return app.merged.additions if app else Additions()
+
+
+def extensions() -> "Extensions":
+    """Return what features add to the resources. Raises CannotStart."""
+    from gql_app.resources import Extensions  # noqa: PLC0415 — as above
+
+    app = application()
+    return app.extensions() if app else Extensions()
+
+
+def _kinds() -> "Kinds":
+    app = application()
+    return app.merged.settings if app else {}

@@ -1,0 +1,71 @@
+"""Branches: the migrations of features, each with a version table of its own, after ours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import MetaData
+
+from gql_app.lib.faults import CannotStart
+
+if TYPE_CHECKING:  # most starts migrate nothing
+    from alembic.config import Config
+
+VERSION_TABLE: Final = "alembic_version"
+"""Where a database says which of our migrations it is at; a branch's table begins like it.
+
+A server of the version before expects one row there, so that no branch may add another.
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Branch:
+    """The migrations of one feature, and the tables that they make."""
+
+    name: str
+    folder: Path
+    tables: frozenset[str]
+    """The names of the feature's tables: no other is compared with the database."""
+    metadata: MetaData = field(repr=False)
+    """Where these tables are, with those that they refer to."""
+    revisions: Sequence[str]
+    """Every migration there is, the oldest first."""
+
+    @property
+    def version_table(self) -> str:
+        """The table in which a database says which of them it is at."""
+        return f"{VERSION_TABLE}_{self.name}"
+
+
+def alembic_config(url: str, branch: Branch | None = None) -> "Config":
+    """Return Alembic's configuration for a database, and our migrations or those of a branch."""
+    config = _config(branch.folder if branch else None)
+    config.attributes.update(url=url, branch=branch)
+    return config
+
+
+def _config(folder: Path | None) -> "Config":
+    from alembic.config import Config  # noqa: PLC0415 — as above
+
+    config = Config()
+    for name, place in (("script_location", Path(__file__).parent), ("version_locations", folder)):
+        if place is not None:
+            config.set_main_option(name, str(place).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    return config
+
+
+def revisions(folder: Path) -> tuple[str, ...]:
+    """Return the migrations of a folder, the oldest first. Raises CannotStart."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 — as above
+
+    try:
+        scripts = ScriptDirectory.from_config(_config(folder))
+        heads = scripts.get_heads()
+        found = [each.revision for each in scripts.walk_revisions()]
+    except Exception as why:  # a migration may fail in any way as it is imported
+        raise CannotStart([f"{folder}: {type(why).__name__}: {why}"]) from why
+    if len(heads) > 1:
+        raise CannotStart([f"{folder}: {' and '.join(heads)} follow nothing common; join them"])
+    return tuple(reversed(found))

@@ -1,0 +1,52 @@
+"""Loading: an application by its name, module:name, as commands and workers are given it."""
+
+import sys
+import traceback
+from contextvars import ContextVar
+from importlib import import_module
+from pathlib import Path
+from typing import Final, TypeVar
+
+from gql_app.lib.faults import CannotStart
+from gql_app.settings import APP
+
+T = TypeVar("T")
+postponed: Final[ContextVar[bool]] = ContextVar("postponed", default=False)
+"""Whether an application is loaded, so that the settings are read when they are needed.
+
+A command may set variables first, and most need less of them than a server does.
+"""
+
+
+def load_application(place: str, kind: type[T]) -> T:
+    """Return what module:name stands for; the module may be in the working folder.
+
+    Raises CannotStart, which says why there is no such module or why it isn't of the kind.
+    """
+    module, _, name = place.partition(":")
+    if not module or not name:
+        raise CannotStart([f"{APP}: must be module:name, as in shop.api:app, not {place}"])
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    token = postponed.set(True)
+    try:
+        found = getattr(import_module(module), name, None)
+    except CannotStart:
+        raise
+    except Exception as why:
+        raise CannotStart([f"{APP}: {place} can't be imported: {_cause(module, why)}"]) from why
+    finally:
+        postponed.reset(token)
+    if isinstance(found, kind):
+        return found
+    what = "is not there" if found is None else f"is of the type {type(found).__name__}"
+    raise CannotStart([f"{APP}: {place} {what}; it must be what gql_app.create_app() returns"])
+
+
+def _cause(module: str, error: Exception) -> str:
+    """Return why a module can't be imported, and where that is, in one line."""
+    if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+        return f"there is no module {error.name} in {Path.cwd()} nor among what is installed"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})"

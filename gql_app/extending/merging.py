@@ -1,0 +1,76 @@
+"""Merging: many features into the plain parts that the application takes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, Final
+
+from starlette.routing import BaseRoute
+
+from gql_app.accounts.permissions import Roles
+from gql_app.db.migrations.branches import Branch, revisions
+from gql_app.extending.faults import faults, place_of
+from gql_app.extending.feature import Feature
+from gql_app.extending.tables import Table, tables_of
+from gql_app.lib.faults import CannotStart
+from gql_app.resources import Extensions
+from gql_app.schema.root import Additions
+from gql_app.settings import FeatureSettings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Merged:
+    """What some features add together, by who takes it."""
+
+    features: tuple[Feature, ...] = ()
+    additions: Additions = field(default_factory=Additions)
+    roles: Roles = field(default_factory=Roles)
+    branches: tuple[Branch, ...] = ()
+    settings: Mapping[str, type[FeatureSettings]] = field(default_factory=dict)
+    """The classes of their settings, by the features' names."""
+    routes: tuple[BaseRoute, ...] = ()
+    commands: tuple[Callable[..., Any], ...] = ()
+
+    def extensions(
+        self, settings: Mapping[type[FeatureSettings], FeatureSettings] | None = None
+    ) -> Extensions:
+        """Return what goes to the resources, given the settings that were read."""
+        return Extensions(roles=self.roles, settings=settings or {}, branches=self.branches)
+
+
+NOTHING: Final = Merged()
+
+
+def merge(features: Sequence[Feature]) -> Merged:
+    """Return the parts of features. Raises CannotStart with everything that is wrong with them."""
+    found = faults(features)
+    branches: list[Branch] = []
+    for feature in features:
+        try:
+            branches += _branches(feature)
+        except CannotStart as why:
+            found += [f"Feature {feature.name}: {fault}" for fault in why.faults]
+    if found:
+        raise CannotStart(found)
+    return Merged(
+        features=tuple(features),
+        additions=Additions(
+            queries=tuple(chain.from_iterable(each.queries for each in features)),
+            mutations=tuple(chain.from_iterable(each.mutations for each in features)),
+            types=tuple(chain.from_iterable(each.types for each in features)),
+        ),
+        roles=Roles(chain.from_iterable(each.roles for each in features)),
+        branches=tuple(branches),
+        settings={each.name: each.settings for each in features if each.settings is not None},
+        routes=tuple(chain.from_iterable(each.routes for each in features)),
+        commands=tuple(chain.from_iterable(each.commands for each in features)),
+    )
+
+
+def _branches(feature: Feature) -> list[Branch]:
+    """Return the migrations of a feature, if it has any that are there. Raises CannotStart."""
+    folder = place_of(feature.migrations) if feature.migrations else None
+    if not feature.migrations or folder is None:
+        return []
+    tables = tables_of(feature.migrations.partition(":")[0])
+    return [Branch(feature.name, folder, tables, Table.metadata, revisions(folder))]

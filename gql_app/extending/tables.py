@@ -1,0 +1,68 @@
+"""Tables of features: their base, which of them are whose, and what is wrong with them."""
+
+from collections.abc import Iterator
+from typing import ClassVar, Final
+
+import sqlalchemy
+from sqlalchemy import Column, MetaData
+
+from gql_app.db.tables import CustomerRow, Row
+from gql_app.lib.database import check_table
+
+_REFERRED: Final = (CustomerRow,)
+"""What a feature's table may refer to by name, as in ForeignKey("customers.id")."""
+
+
+class Table(Row):
+    """The base of a feature's tables, which are declared as SQLAlchemy has it.
+
+    class OrderRow(Table):
+        __tablename__ = "shop_orders"
+        id: Mapped[UUID] = mapped_column(primary_key=True)
+        customer_id: Mapped[UUID] = mapped_column(
+            ForeignKey("customers.id", ondelete="CASCADE"), index=True
+        )
+        placed_at: Mapped[datetime]
+
+    Text has no length unless it is given one, and a datetime is in UTC. Statements are made of the
+    class, and no row is an instance of it. A feature's tables are those of the package that its
+    migrations are in. What is stored must be text, numbers, booleans, UUIDs, moments, JSON or
+    bytes: a column of another type is told when the application is made.
+    """
+
+    __abstract__ = True
+    metadata: ClassVar[MetaData] = MetaData()
+
+
+for _row in _REFERRED:
+    sqlalchemy.Table(
+        _row.__tablename__, Table.metadata, Column("id", _row.id.type, primary_key=True)
+    )
+
+
+def tables_of(package: str) -> frozenset[str]:
+    """Return the names of the tables that a package declares, in whichever of its modules."""
+    return frozenset(
+        kind.__tablename__
+        for kind in _kinds(Table)
+        if f"{kind.__module__}.".startswith(f"{package}.")
+    )
+
+
+def faults_of(package: str) -> Iterator[str]:
+    """Yield a sentence on each table of a package that can't be used."""
+    for name in sorted(tables_of(package)):
+        if name in Row.metadata.tables:
+            yield f"the table {name} is there already; give yours another name"
+            continue
+        try:
+            check_table(Table.metadata.tables[name])
+        except TypeError as why:
+            yield f"the table {name}: {why}"
+
+
+def _kinds(base: type[Table]) -> Iterator[type[Table]]:
+    for kind in base.__subclasses__():
+        if "__tablename__" in vars(kind):
+            yield kind
+        yield from _kinds(kind)
