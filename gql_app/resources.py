@@ -121,7 +121,7 @@ class Resources:
             ),
             posted=asyncio.Event(),
             registration=settings.registration,
-            rules=Rules.of(settings, extensions.roles),
+            rules=Rules.of(settings, extensions.roles.names),
             extensions=extensions,
             guesses=Guesses(),
             origins_kept=timedelta(days=settings.audit_origin_days),

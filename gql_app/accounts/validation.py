@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Self
 
-from gql_app.accounts.permissions import ADMIN, Roles
+from gql_app.accounts.permissions import ADMIN, SUPPORT
 from gql_app.accounts.records import CustomerRecord
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.password_policy import PRODUCT, check_password
@@ -22,6 +22,8 @@ from gql_app.lib.text import (
 from gql_app.settings import Settings
 
 MAX_NAME: Final = 200
+OUR_ROLES: Final = (ADMIN, SUPPORT.name)
+"""The names of the roles that there are without any feature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,13 @@ class Rules:
     """Special-use domains whose addresses are taken, with all below them."""
     service: str = PRODUCT
     """What the service is called, which no password may hold."""
-    roles: Collection[str] = Roles().names
+    roles: Collection[str] = OUR_ROLES
     """The names of the roles that there are."""
 
     @classmethod
-    def of(cls, settings: Settings, roles: Roles | None = None) -> Self:
-        """Return the rules that are set, with the roles of features if there are any."""
-        return cls(settings.special, settings.issuer, (roles or Roles()).names)
+    def of(cls, settings: Settings, roles: Collection[str] = OUR_ROLES) -> Self:
+        """Return the rules that are set, with the names of the roles that there are."""
+        return cls(settings.special, settings.issuer, roles)
 
     def email_address(self, text: str) -> str:
         """Return an address in its normal form. Raises InvalidLine unless it is taken here."""

@@ -85,7 +85,7 @@ def import_customers(
         form = records.format_of(file, named)
         prepare(chosen)
         tally, source = _Tally(report_file), Source(input_file)
-        rules = Rules.of(chosen, application.extensions().roles)
+        rules = Rules.of(chosen, application.extensions().roles.names)
         run_on_database(
             chosen, lambda database: _import(database, source, form, tally, rules, keep=not dry_run)
         )
