@@ -107,7 +107,7 @@ async def _crowd(url: str, count: int) -> Crowd:
     await _look_over(database, url)
     places: dict[tuple[Order, str], Window] = {}
     for order in ORDERS:
-        of = listing(Filter(), order, by_admin=True)
+        of = listing(Filter(), order, reads_private=True)
         columns = [getattr(CustomerRow, key) for key in of.query.keys]
         by = [column.desc() if order.descending else column for column in columns]
         for place, offset in (("front", 0), ("middle", count // 2), ("end", count - 60)):
@@ -186,7 +186,7 @@ async def _tell_filters(name: str, crowd: Crowd) -> None:
 
 def _paging(crowd: Crowd, which: Filter, order: Order, window: Window) -> Work:
     async def page() -> None:
-        await listing(which, order, by_admin=True).page(
+        await listing(which, order, reads_private=True).page(
             crowd.database, window, COLUMNS, cursors=True
         )
 
@@ -195,7 +195,7 @@ def _paging(crowd: Crowd, which: Filter, order: Order, window: Window) -> Work:
 
 def _counting(crowd: Crowd, which: Filter) -> Work:
     async def count() -> None:
-        await listing(which, Order(), by_admin=True).count(crowd.database)
+        await listing(which, Order(), reads_private=True).count(crowd.database)
 
     return count
 

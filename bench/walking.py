@@ -185,7 +185,7 @@ async def _pages(store: Store, rows: int) -> list[tuple[str, str, Question]]:
 
 
 async def _cursor(database: Database, order: Order, offset: int) -> str:
-    listing = customer_lists.listing(Filter(), order, by_admin=True)
+    listing = customer_lists.listing(Filter(), order, reads_private=True)
     keys = [getattr(CustomerRow, key) for key in listing.query.keys]
     ordered = [key.desc() if order.descending else key.asc() for key in keys]
     row = await database.fetch_one(select(*keys).order_by(*ordered).offset(offset).limit(1))

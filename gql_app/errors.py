@@ -8,7 +8,8 @@
     │   │   ├── TokenInvalid
     │   │   ├── TokenExpired
     │   │   └── TokenRevoked
-    │   └── AdminRequired       FORBIDDEN
+    │   └── PermissionRequired  FORBIDDEN, with the permission
+    │       └── AdminRequired   what was for admins alone, before there were permissions
     └── Rejected                a mutation is refused: the payload's `errors`
         └── TooManyAttempts     with the seconds to wait
 
@@ -135,17 +136,29 @@ class TokenRevoked(Unauthenticated):
     )
 
 
-class AdminRequired(Refusal):
-    """Somebody is signed in, but is no admin."""
+class PermissionRequired(Refusal):
+    """Somebody is signed in, but lacks a permission."""
 
     code = "FORBIDDEN"
+    reason: ClassVar[str] = "PERMISSION_REQUIRED"
+    advice: ClassVar[str] = (
+        "{what} takes a permission that you don't have. Sign in as somebody who has it, or ask an "
+        "admin for it."
+    )
 
-    def __init__(self, what: str = "This") -> None:
-        super().__init__(
-            f"{what} is for admins only. Sign in as an admin, or ask one to do it.",
-            reason="ADMIN_REQUIRED",
-            required="admin",
-        )
+    def __init__(self, permission: str, what: str = "This", **details: str) -> None:
+        message = self.advice.format(what=what)
+        super().__init__(message, reason=self.reason, permission=permission, **details)
+
+
+class AdminRequired(PermissionRequired):
+    """Somebody lacks a permission for what was for admins alone, as clients know it."""
+
+    reason = "ADMIN_REQUIRED"
+    advice = "{what} is for admins only. Sign in as an admin, or ask one to do it."
+
+    def __init__(self, permission: str, what: str = "This") -> None:
+        super().__init__(permission, what, required="admin")
 
 
 class KeysGone(Unavailable):

@@ -71,9 +71,9 @@ class Resources:
     registration: bool
     rules: Rules
     guesses: Guesses
+    extensions: Extensions
     origins_kept: timedelta
     """How long the audit keeps where from somebody did something who is gone."""
-    extensions: Extensions = field(default_factory=Extensions)
 
     async def sample(self) -> None:
         """Set the metrics of what is in use at the moment."""
@@ -121,10 +121,10 @@ class Resources:
             ),
             posted=asyncio.Event(),
             registration=settings.registration,
-            rules=Rules.of(settings),
+            rules=Rules.of(settings, extensions.roles.names),
+            extensions=extensions,
             guesses=Guesses(),
             origins_kept=timedelta(days=settings.audit_origin_days),
-            extensions=extensions,
         )
         if tracing:
             database.observe(tracing.statements(database.dialect))

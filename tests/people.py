@@ -1,5 +1,6 @@
 """The people of the tests, and what they hold in their hands."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -10,13 +11,17 @@ from argon2 import PasswordHasher
 
 from gql_app.accounts import customers, sessions, validation
 from gql_app.accounts.audit import Origin
+from gql_app.accounts.permissions import Roles
 from gql_app.accounts.records import CustomerRecord
-from gql_app.accounts.sessions import Lifetimes
+from gql_app.accounts.sessions import Caller, Lifetimes
+from gql_app.accounts.validation import Rules
 from gql_app.lib import clock
 from gql_app.lib.database import Database, Reader
+from gql_app.lib.ids import new_id
 from gql_app.resources import Resources
 from gql_app.security.tokens import encode_token
 
+ROLES = Roles()
 PASSWORD = "a password for tests"
 NOWHERE = Origin()
 LIFETIMES = Lifetimes(
@@ -53,6 +58,11 @@ def password_hash() -> str:
     return PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1).hash(PASSWORD)
 
 
+def caller_of(customer_id: UUID, roles: str = "") -> Caller:
+    """Return somebody who calls, with roles of their names, in a session that there isn't."""
+    return Caller(customer_id, new_id(), roles, ROLES[roles])
+
+
 async def add_customer(
     database: Database,
     name: str,
@@ -60,6 +70,7 @@ async def add_customer(
     *,
     phone: str | None = None,
     is_admin: bool = False,
+    roles: Sequence[str] = (),
 ) -> CustomerRecord:
     """Add a customer, whose password is PASSWORD."""
     new = validation.check_new(
@@ -68,6 +79,8 @@ async def add_customer(
         password=PASSWORD,
         phone=phone,
         is_admin=is_admin,
+        roles=roles,
+        rules=Rules(roles=roles),
     )
     async with database.transaction() as db:
         return await customers.create(db, new, password_hash=password_hash(), origin=NOWHERE)

@@ -20,7 +20,8 @@ MESSAGES = [
     errors.TokenInvalid().message,
     errors.TokenExpired(issued_at=NOON, expires_at=NOON, key_id="k").message,
     errors.TokenRevoked().message,
-    errors.AdminRequired().message,
+    errors.AdminRequired("audit:read").message,
+    errors.PermissionRequired("audit:read").message,
     *(kind().message for kind in (Unavailable, *UNAVAILABLE)),
 ]
 
@@ -54,8 +55,21 @@ def test_docstring_draws_the_family_as_it_is() -> None:
         ),
         (errors.TokenRevoked(), {"code": "UNAUTHENTICATED", "reason": "TOKEN_REVOKED"}),
         (
-            errors.AdminRequired(),
-            {"code": "FORBIDDEN", "reason": "ADMIN_REQUIRED", "required": "admin"},
+            errors.AdminRequired("audit:read"),
+            {
+                "code": "FORBIDDEN",
+                "reason": "ADMIN_REQUIRED",
+                "required": "admin",
+                "permission": "audit:read",
+            },
+        ),
+        (
+            errors.PermissionRequired("sessions:end"),
+            {
+                "code": "FORBIDDEN",
+                "reason": "PERMISSION_REQUIRED",
+                "permission": "sessions:end",
+            },
         ),
         (Unavailable(), {"code": "SERVICE_UNAVAILABLE", "retryAfter": 1}),
         (

@@ -71,6 +71,8 @@ class Action(StrEnum):
     KEY_RETIRED = "key:retire"
     ADMIN_GRANTED = "admin:grant"
     ADMIN_REVOKED = "admin:revoke"
+    ROLE_GRANTED = "role:grant"
+    ROLE_REVOKED = "role:revoke"
 
 
 class Origin(NamedTuple):

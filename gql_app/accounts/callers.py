@@ -8,7 +8,7 @@ in the transaction that changes it.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -16,13 +16,19 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, select, true, update
-from sqlalchemy.orm import InstrumentedAttribute
 
 from gql_app.accounts.authentication import wrong_password
-from gql_app.accounts.records import CUSTOMER, SESSION, CustomerRecord, SessionRecord
+from gql_app.accounts.permissions import Roles, lacking
+from gql_app.accounts.records import (
+    CUSTOMER,
+    SESSION,
+    CustomerRecord,
+    SessionRecord,
+    roles_of,
+)
 from gql_app.accounts.sessions import Caller, SignedIn, lives
 from gql_app.db.tables import CustomerRow, SessionRow
-from gql_app.errors import AdminRequired, Rejected, TokenRevoked
+from gql_app.errors import AdminRequired, PermissionRequired, Rejected, TokenRevoked
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, any_of
 from gql_app.lib.throttling import Limit
@@ -34,12 +40,14 @@ MAX_CALLERS: Final = 2_048
 """Callers that are remembered; those who were heard of longest ago go."""
 MAX_PROVING_QUERIES: Final = 512
 """Queries whose proving form is kept."""
-PROVEN_BY: Final[Mapping[str, InstrumentedAttribute[Any]]] = {
-    "customer_id": CustomerRow.id,
-    "session_id": SessionRow.id,
-    "is_admin": CustomerRow.is_admin,
+PROVEN_BY: Final[Mapping[str, ColumnElement[Any]]] = {
+    "customer_id": CustomerRow.id.expression,
+    "session_id": SessionRow.id.expression,
+    "roles": roles_of(),
 }
 """The column that proves each field of a caller; another field needs another one."""
+DERIVED: Final = frozenset({"permissions"})
+"""Fields that follow from others, and so need no proof."""
 T = TypeVar("T")
 
 
@@ -98,7 +106,7 @@ class ProvingReader:
         self._db: Final = db
         self._caller: Final = caller
         self.proven = False
-        """Whether the session lives and is in use, and its customer is an admin still, or none."""
+        """Whether the session lives and is in use, and its customer has the same roles still."""
 
     async def fetch_all(self, query: Query[T], /, **values: object) -> list[T]:
         """Return what is built of each row of a SELECT.
@@ -109,9 +117,10 @@ class ProvingReader:
         if self.proven:
             return await self._db.fetch_all(query, **values)
         now = clock.now()
-        expected = {f"bearer_{name}": value for name, value in self._caller._asdict().items()}
+        fields = tuple(name for name in self._caller._fields if name not in DERIVED)
+        expected = {f"bearer_{name}": getattr(self._caller, name) for name in fields}
         rows = await self._db.fetch_all(
-            _proving(query, self._caller._fields),
+            _proving(query, fields),
             **values,
             **expected,
             bearer_now=now,
@@ -148,8 +157,14 @@ class Authority:
     """What a caller's change stands on."""
 
     me: SignedIn
-    admin: bool = False
-    """Whether only admins may do it."""
+    permissions: Collection[str] = ()
+    """What it takes, if it is not about oneself."""
+    as_admin: bool = False
+    """Whether who lacks one is told that they are no admin, as clients know it."""
+    changes_access: bool = False
+    """Whether the targets' address, password, state or roles change, or they are deleted."""
+    grants: str = ""
+    """The names of roles that somebody is given."""
     proven: str | None = None
     """The input's field with the password that was proven, if one was."""
     targets: Sequence[UUID] = ()
@@ -160,10 +175,10 @@ class Authority:
     """What it counts against."""
 
 
-async def hold(db: Transaction, authority: Authority) -> None:
-    """Lock the caller's account and session as they are until the transaction ends.
+async def hold(db: Transaction, authority: Authority, roles: Roles) -> Caller:
+    """Return the caller, whose account and session are locked until the transaction ends.
 
-    Raises TokenRevoked, AdminRequired, or Rejected if the password is not the proven one any
+    Raises TokenRevoked, PermissionRequired, or Rejected if the password is not the proven one any
     more. All accounts that the transaction may lock are locked here, in the order of their ids,
     so that two admins who change each other don't wait for each other.
     """
@@ -176,10 +191,30 @@ async def hold(db: Transaction, authority: Authority) -> None:
     session = {"session_id": me.session.id, "customer_id": me.customer.id, "now": clock.now()}
     if await db.fetch_one(_LIVING_SESSION, **session) is None:
         raise TokenRevoked
-    if authority.admin and not account.is_admin:
-        raise AdminRequired
+    names = account.roles
+    if authority.permissions:
+        names = await _check_permissions(db, authority, roles)
     if authority.proven and account.password_hash != me.customer.password_hash:
         raise Rejected(wrong_password(authority.proven))
+    return Caller(account.id, me.session.id, names, roles[names])
+
+
+async def _check_permissions(db: Transaction, authority: Authority, roles: Roles) -> str:
+    """Return the caller's roles, if they may do what they are about to. Raises PermissionRequired.
+
+    Nobody grants a permission that they lack, or changes the access of an account that holds one.
+    The roles are read once more: if a lock was waited for, what came with it is older.
+    """
+    rows = await db.fetch_all(_ROLES, ids=[authority.me.customer.id, *authority.targets])
+    held: dict[UUID, str] = dict(rows)
+    mine = roles[held[authority.me.customer.id]]
+    needed = [frozenset(authority.permissions), roles[authority.grants]]
+    if authority.changes_access:
+        needed += [roles[held[each]] for each in authority.targets if each in held]
+    for each in needed:
+        if missing := lacking(mine, each):
+            raise (AdminRequired if authority.as_admin else PermissionRequired)(missing)
+    return held[authority.me.customer.id]
 
 
 def _accounts(*, with_admins: bool) -> Query[CustomerRecord]:
@@ -211,4 +246,7 @@ _SIGNED_IN: Final = Query(
 )
 _ACCOUNTS: Final = _accounts(with_admins=False)
 _ACCOUNTS_AND_ADMINS: Final = _accounts(with_admins=True)
+_ROLES: Final[Query[Any]] = Query(
+    select(CustomerRow.id, roles_of()).where(any_of(CustomerRow.id, "ids")), tuple
+)
 _LIVING_SESSION: Final = Query(select(SessionRow.id).where(ITS_SESSION).with_for_update(), tuple)

@@ -6,8 +6,10 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, bindparam, case, or_
+from sqlalchemy import ColumnElement, FromClause, bindparam
 
+from gql_app.accounts import visibility
+from gql_app.accounts.permissions import READ_PRIVATE
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import AdminRequired
 from gql_app.lib.database import api_text
@@ -26,10 +28,6 @@ class OrderField(StrEnum):
     EMAIL = "EMAIL"
 
 
-PRIVATE: Final = frozenset(
-    {"email", "email_key", "email_canonical", "phone", "password_hash", "is_active"}
-)
-"""Columns that are for the customer themself and for admins."""
 API_TEXT: Final = frozenset({"id", "created_at", "updated_at"})
 """Columns that a page has as the API writes them, not as what they are."""
 
@@ -51,18 +49,17 @@ class Filter(NamedTuple):
 
 
 def listing(
-    which: Filter, order: Order, *, by_admin: bool, caller_id: UUID | None = None
+    which: Filter, order: Order, *, reads_private: bool, caller_id: UUID | None = None
 ) -> Listing:
     """Return a list of customers, to be paged through or counted.
 
-    Unless it is for an admin, private columns are null but for the caller's own, and who is
+    Unless they are read as well, private columns are null but for the caller's own, and who is
     deactivated is left out.
     Raises AdminRequired if anybody else sorts by e-mail, and InvalidArgument.
     """
-    if order.field is OrderField.EMAIL and not by_admin:
-        what = "Sorting by e-mail"
-        raise AdminRequired(what)
-    conditions = _SEARCHES[by_admin].filters(which.search) if which.search else {}
+    if order.field is OrderField.EMAIL and not reads_private:
+        raise AdminRequired(READ_PRIVATE, "Sorting by e-mail")
+    conditions = _SEARCHES[reads_private].filters(which.search) if which.search else {}
     if which.is_admin is not None:
         conditions[_IS_ADMIN if which.is_admin else _IS_NO_ADMIN] = {}
     if which.created_after is not None:
@@ -72,7 +69,7 @@ def listing(
     values: dict[str, object] = {"caller_id": caller_id}
     for compared in conditions.values():
         values |= compared
-    query = _query(tuple(conditions), order.field, order.descending, by_admin)
+    query = _query(tuple(conditions), order.field, order.descending, reads_private)
     return Listing(query, values, identity=(which, order))
 
 
@@ -81,42 +78,28 @@ def _query(
     conditions: tuple[Condition, ...],
     field: OrderField,
     descending: bool,  # noqa: FBT001 — part of the key
-    by_admin: bool,  # noqa: FBT001
+    reads_private: bool,  # noqa: FBT001
 ) -> ListQuery:
     """Return the list of an order, whose own index answers some of the conditions."""
     order, by_index = _ORDERS[field]
     indexed = tuple(each for each in conditions if each in by_index)
     return order._replace(
         descending=descending,
-        indexed=indexed if by_admin else (_VISIBLE, *indexed),
+        indexed=indexed if reads_private else (_VISIBLE, *indexed),
         filters=tuple(each for each in conditions if each not in indexed),
-        visible_column=_column if by_admin else _masked_column,
+        visible_column=_column if reads_private else _masked_column,
     )
 
 
-def visible() -> ColumnElement[bool]:
-    """Return the condition that anybody may see a customer: active ones, and the caller.
-
-    Most are, so that no index is to find them: of a bare OR, PostgreSQL would look each side up.
-    """
-    itself = CustomerRow.id == bindparam("caller_id")
-    return or_(CustomerRow.is_active.is_(True), itself).is_(True)
-
-
-def masked(name: str, rows: FromClause = CustomerRow.__table__) -> ColumnElement[Any]:
-    """Return a column of the caller's own row, and null of any other."""
-    return case((rows.c.id == bindparam("caller_id"), rows.c[name]))
-
-
 def _column(name: str, rows: FromClause) -> ColumnElement[Any]:
-    return api_text(rows.c[name]) if name in API_TEXT else rows.c[name]
+    return api_text(rows.c[name]) if name in API_TEXT else visibility.column(name, rows)
 
 
 def _masked_column(name: str, rows: FromClause) -> ColumnElement[Any]:
-    return masked(name, rows) if name in PRIVATE else _column(name, rows)
+    return _column(name, rows) if name in API_TEXT else visibility.masked(name, rows)
 
 
-_VISIBLE: Final = Condition(visible())
+_VISIBLE: Final = Condition(visibility.visible())
 _IS_ADMIN: Final = Condition(CustomerRow.is_admin.is_(True))
 _IS_NO_ADMIN: Final = Condition(CustomerRow.is_admin.is_(False))
 _CREATED_AFTER: Final = Condition(CustomerRow.created_at > bindparam("created_after"))
@@ -135,4 +118,4 @@ _SEARCHES: Final = {
     False: TextSearch(_NAME),
     True: TextSearch(_NAME, (CustomerRow.email_key, email_key)),
 }
-"""For admins each word is searched in addresses, too."""
+"""For who reads what is private, each word is searched in addresses, too."""

@@ -9,13 +9,13 @@ from sqlalchemy import ColumnElement, Text, bindparam, or_, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import update as sql_update
 
-from gql_app.accounts import audit, letters, sessions, validation
+from gql_app.accounts import audit, letters, sessions, validation, visibility
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.customer_lists import PRIVATE, masked, visible
+from gql_app.accounts.permissions import ADMIN, READ_PRIVATE, role_text
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, columns
-from gql_app.accounts.sessions import Lifetimes, Opened
+from gql_app.accounts.sessions import Caller, Lifetimes, Opened
 from gql_app.accounts.validation import Changes, NewCustomer
-from gql_app.db.tables import CustomerRow
+from gql_app.db.tables import CustomerRoleRow, CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import IntegrityViolation, Query, Reader, Transaction, any_of, insert_row
@@ -37,14 +37,13 @@ async def by_id(db: Reader, customer_id: UUID) -> CustomerRecord | None:
     return await db.fetch_one(_BY_ID, id=customer_id)
 
 
-async def seen(
-    db: Reader, customer_id: UUID, *, by_admin: bool, caller_id: UUID
-) -> CustomerRecord | None:
+async def seen(db: Reader, customer_id: UUID, *, by: Caller) -> CustomerRecord | None:
     """Return a customer, whose private columns are None for whom they don't concern.
 
     Whoever is deactivated is nobody to these.
     """
-    return await db.fetch_one(_BY_ID if by_admin else _SEEN, id=customer_id, caller_id=caller_id)
+    query = _BY_ID if READ_PRIVATE in by.permissions else _SEEN
+    return await db.fetch_one(query, id=customer_id, caller_id=by.customer_id)
 
 
 async def by_ids(db: Reader, ids: Sequence[UUID]) -> list[CustomerRecord | None]:
@@ -79,10 +78,11 @@ async def create(
         email=new.email,
         phone=new.phone,
         password_hash=password_hash,
-        is_admin=new.is_admin,
+        is_admin=ADMIN in new.roles,
         is_active=True,
         created_at=now,
         updated_at=now,
+        roles=role_text(new.roles),
     )
     keys = {"name_key": search_key(new.name), **validation.email_keys(new.email)}
     with _refusing_taken():
@@ -90,8 +90,7 @@ async def create(
     if action is Action.CUSTOMER_REGISTERED:
         origin = origin._replace(actor_id=customer.id)
     await audit.record(db, action, origin, customer_id=customer.id)
-    if customer.is_admin:
-        await audit.record(db, Action.ADMIN_GRANTED, origin, customer_id=customer.id)
+    await grant(db, customer.id, new.roles, origin=origin)
     return customer
 
 
@@ -131,7 +130,10 @@ async def update(
         raise not_found()
     customer = CustomerRecord._make(before[: len(CUSTOMER)])
     new = {name: value for name, value in changes.values.items() if getattr(before, name) != value}
-    if new:
+    had = frozenset(before.roles.split())
+    roles = changes.roles_after(had)
+    if new or roles != had:
+        await _set_roles(db, customer_id, had, roles)
         former, customer = customer, await _write(db, customer_id, new)
         await _report_changes(db, former, customer, new.keys(), origin)
     if password_hash is not None:
@@ -232,17 +234,59 @@ async def _report_changes(
     origin: Origin,
 ) -> None:
     """Record which columns changed, void links, and tell a mailbox that letters no longer go to."""
-    fields = sorted({*changed} - {*_KEYS})
+    had, roles = (frozenset(each.roles.split()) for each in (before, customer))
+    changed = {*changed, *(["roles"] if (had ^ roles) - {ADMIN} else [])}
+    fields = sorted(changed - {*_KEYS})
     await audit.record(db, Action.CUSTOMER_CHANGED, origin, customer_id=customer.id, fields=fields)
-    granted = Action.ADMIN_GRANTED if customer.is_admin else Action.ADMIN_REVOKED
-    for column, action in (("is_admin", granted), ("email", Action.EMAIL_CHANGED)):
-        if column in changed:
-            await audit.record(db, action, origin, customer_id=customer.id)
+    await _report_roles(db, customer.id, had, roles, origin)
+    if "email" in changed:
+        await audit.record(db, Action.EMAIL_CHANGED, origin, customer_id=customer.id)
     if canonical_email(before.email) != canonical_email(customer.email):
         kind, old = letters.Kind.EMAIL_CHANGED, before.email
         await letters.post(db, kind, customer_id=customer.id, recipient=old)
-    if not {*changed}.isdisjoint(letters.BOUND):
+    if not changed.isdisjoint({*letters.BOUND, "roles"}):
         await letters.void_resets(db, customer.id)
+
+
+async def grant(
+    db: Transaction, customer_id: UUID, roles: frozenset[str], *, origin: Origin
+) -> None:
+    """Give roles to a customer who has none of them, that of an admin but in the audit."""
+    await _set_roles(db, customer_id, frozenset(), roles)
+    await _report_roles(db, customer_id, frozenset(), roles, origin)
+
+
+async def _set_roles(
+    db: Transaction, customer_id: UUID, had: frozenset[str], roles: frozenset[str]
+) -> None:
+    """Write which roles a customer has; whether they are an admin is a column of theirs."""
+    gone, new = had - roles - {ADMIN}, roles - had - {ADMIN}
+    if gone:
+        of_theirs = CustomerRoleRow.customer_id == customer_id
+        await db.execute(
+            sql_delete(CustomerRoleRow).where(of_theirs, CustomerRoleRow.role.in_(gone))
+        )
+    if new:
+        rows = [{"customer_id": customer_id, "role": role} for role in sorted(new)]
+        await db.execute_many(_INSERT_ROLE, rows)
+
+
+async def _report_roles(
+    db: Transaction,
+    customer_id: UUID,
+    had: frozenset[str],
+    roles: frozenset[str],
+    origin: Origin,
+) -> None:
+    """Record each role that was granted or withdrawn."""
+    for role in sorted(had ^ roles):
+        granted = role in roles
+        if role == ADMIN:
+            action = Action.ADMIN_GRANTED if granted else Action.ADMIN_REVOKED
+            await audit.record(db, action, origin, customer_id=customer_id)
+        else:
+            action = Action.ROLE_GRANTED if granted else Action.ROLE_REVOKED
+            await audit.record(db, action, origin, customer_id=customer_id, fields=[role])
 
 
 async def _spare_last_admin(db: Transaction, customer_id: UUID) -> None:
@@ -266,9 +310,9 @@ def _refusing_taken() -> Iterator[None]:
 
 
 _IS_IT: Final = CustomerRow.id == bindparam("id")
-_MASKED: Final = [masked(each.key) if each.key in PRIVATE else each for each in CUSTOMER]
+_MASKED: Final = [visibility.masked(name) for name in CustomerRecord._fields]
 _BY_ID: Final = Query(select(*CUSTOMER).where(_IS_IT), CustomerRecord._make)
-_SEEN: Final = Query(select(*_MASKED).where(_IS_IT, visible()), CustomerRecord._make)
+_SEEN: Final = Query(select(*_MASKED).where(_IS_IT, visibility.visible()), CustomerRecord._make)
 _BY_IDS: Final = Query(select(*CUSTOMER).where(any_of(CustomerRow.id, "ids")), CustomerRecord._make)
 _BY_EMAIL: Final = Query(
     select(*CUSTOMER).where(has_address()).order_by(CustomerRow.email_canonical.is_(None)),
@@ -284,4 +328,5 @@ _HOLD_ADMINS: Final[Query[Any]] = Query(
     lambda row: row[0],
 )
 _INSERT: Final = insert_row(CustomerRow)
+_INSERT_ROLE: Final = insert_row(CustomerRoleRow)
 _DELETE: Final = sql_delete(CustomerRow).where(_IS_IT)

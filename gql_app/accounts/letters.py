@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select
 
+from gql_app.accounts.permissions import ADMIN
 from gql_app.accounts.records import CUSTOMER, CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, LetterRow, PasswordResetRow
@@ -77,13 +78,16 @@ async def void_resets(db: Transaction, customer_id: UUID) -> None:
 
 
 def issued_on(customer: CustomerRecord) -> str:
-    """Return a digest (SHA-256) of the address, password and state that a link is issued on.
+    """Return a digest (SHA-256) of the address, password, state and roles that a link is issued on.
 
     A link whose digest is another by now is void, whatever changed the customer. A sign-in
     that renews an outdated hash changes it as well: it has proven the password.
     """
-    state = json.dumps([getattr(customer, column) for column in BOUND])
-    return hashlib.sha256(state.encode()).hexdigest()
+    state = [getattr(customer, column) for column in BOUND]
+    others = customer.roles.removeprefix(ADMIN).lstrip()
+    if others:  # without them it is the digest of the version before, which knows no roles
+        state.append(others)
+    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -1,6 +1,6 @@
 """Permissions: what a caller may do, and the roles that give them."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -9,6 +9,7 @@ READ_PRIVATE: Final = "customers:read_private"
 WRITE_CUSTOMERS: Final = "customers:write"
 """To add, change and delete customers."""
 READ_AUDIT: Final = "audit:read"
+"""To see what happened, and to whom."""
 END_SESSIONS: Final = "sessions:end"
 """To end anybody's sessions."""
 OURS: Final = frozenset({READ_PRIVATE, WRITE_CUSTOMERS, READ_AUDIT, END_SESSIONS})
@@ -32,62 +33,59 @@ class Role:
         return cls(name, permissions, extends=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Permissions:
-    """What a caller may do: some permissions by their names, or all that there are."""
+class Everything(frozenset[str]):
+    """The permissions of an admin: all that there are, whoever has named them."""
 
-    names: frozenset[str] = frozenset()
-    everything: bool = False
-
-    def __contains__(self, permission: str) -> bool:
-        """Return whether a permission is among them."""
-        return self.everything or permission in self.names
-
-    def lacking(self, other: Self) -> str | None:
-        """Return a permission that another set has and this one lacks; None if there is none."""
-        if self.everything:
-            return None
-        if other.everything:
-            return ADMIN
-        return min(other.names - self.names, default=None)
+    def __contains__(self, permission: object) -> bool:
+        """Return True."""
+        return True
 
 
 SUPPORT: Final = Role("support", {READ_PRIVATE, END_SESSIONS})
 
 
-class Roles:
-    """The roles there are, and what each may do."""
+class Roles(dict[str, frozenset[str]]):
+    """What roles may do together, by their names as CustomerRecord has them."""
 
     def __init__(self, roles: Iterable[Role] = ()) -> None:
         """Take the roles of features, those that extend another as well. Raises ValueError."""
-        self._by_name: dict[str, frozenset[str]] = {SUPPORT.name: frozenset(SUPPORT.permissions)}
-        roles = sorted(roles, key=lambda role: role.extends)  # so that all are there by then
-        for role in roles:
-            known = role.name in self._by_name or role.name == ADMIN
-            if known and not role.extends:
-                message = f"the role {role.name} is there already; add to it with Role.extend()"
-                raise ValueError(message)
+        super().__init__()
+        self._by_name: dict[str, frozenset[str]] = {
+            ADMIN: Everything(OURS),
+            SUPPORT.name: frozenset(SUPPORT.permissions),
+        }
+        for role in sorted(roles, key=lambda role: role.extends):  # when all of them are there
             if role.extends and role.name not in self._by_name:
                 message = f"there is no role {role.name} to extend"
                 raise ValueError(message)
-            had = self._by_name.get(role.name, frozenset())
-            self._by_name[role.name] = had | frozenset(role.permissions)
-        self._permissions: dict[str, Permissions] = {}
+            if not role.extends and role.name in self._by_name:
+                message = f"the role {role.name} is there already; add to it with Role.extend()"
+                raise ValueError(message)
+            if role.name != ADMIN:
+                had = self._by_name.get(role.name, frozenset())
+                self._by_name[role.name] = had | frozenset(role.permissions)
 
     @property
-    def names(self) -> Collection[str]:
+    def names(self) -> tuple[str, ...]:
         """The names of all roles."""
-        return {ADMIN, *self._by_name}
+        return tuple(self._by_name)
 
-    def permissions(self, roles: str) -> Permissions:
-        """Return what some roles may do together: their names, with blanks between them.
+    def __missing__(self, roles: str) -> frozenset[str]:
+        """Return what roles may do that were not asked for yet; one that is gone may nothing."""
+        sets = [self._by_name[name] for name in roles.split() if name in self._by_name]
+        everything = next((each for each in sets if isinstance(each, Everything)), None)
+        permissions = frozenset[str]().union(*sets) if everything is None else everything
+        self[roles] = permissions
+        return permissions
 
-        A role that is no longer there may nothing.
-        """
-        known = self._permissions.get(roles)
-        if known is None:
-            names = roles.split()
-            each: Mapping[str, frozenset[str]] = self._by_name
-            granted = frozenset().union(*(each.get(name, frozenset()) for name in names))
-            known = self._permissions[roles] = Permissions(granted, everything=ADMIN in names)
-        return known
+
+def role_text(names: Collection[str]) -> str:
+    """Return the names of roles as one text: that of an admin first, with blanks between them."""
+    return " ".join(sorted(names, key=lambda name: (name != ADMIN, name)))
+
+
+def lacking(mine: frozenset[str], other: frozenset[str]) -> str | None:
+    """Return a permission of others that is not among one's own; None if there is none."""
+    return min((each for each in other if each not in mine), default=None) or (
+        ADMIN if isinstance(other, Everything) and not isinstance(mine, Everything) else None
+    )

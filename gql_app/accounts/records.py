@@ -5,9 +5,13 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from sqlalchemy import ColumnElement, FromClause, Text, case, func, literal_column, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute
 
-from gql_app.db.tables import CustomerRow, Row, SessionRow
+from gql_app.accounts.permissions import ADMIN
+from gql_app.db.tables import CustomerRoleRow, CustomerRow, Row, SessionRow
+from gql_app.lib.database import EitherDialect
 
 
 class CustomerRecord(NamedTuple):
@@ -22,6 +26,8 @@ class CustomerRecord(NamedTuple):
     is_active: bool
     created_at: datetime
     updated_at: datetime
+    roles: str = ""
+    """The names of the roles, that of an admin first, with blanks between them."""
 
     def __repr__(self) -> str:
         """Return the id alone: logs hold no hash."""
@@ -59,7 +65,27 @@ def columns(table: type[Row], names: Iterable[str]) -> list[InstrumentedAttribut
     return [getattr(table, name) for name in names]
 
 
-CUSTOMER: Final = columns(CustomerRow, CustomerRecord._fields)
+def roles_of(customers: FromClause = CustomerRow.__table__) -> ColumnElement[str]:
+    """Return the names of a customer's roles, as CustomerRecord has them."""
+    theirs = select(CustomerRoleRow.role).where(CustomerRoleRow.customer_id == customers.c.id)
+    ordered = theirs.order_by(CustomerRoleRow.role).correlate(customers).subquery()
+    by_role = aggregate_order_by(_BLANK, CustomerRoleRow.role)
+    others = EitherDialect(
+        select(func.group_concat(ordered.c.role, _BLANK)).scalar_subquery(),
+        theirs.with_only_columns(func.string_agg(CustomerRoleRow.role, by_role))
+        .correlate(customers)
+        .scalar_subquery(),
+    )
+    admin = case((customers.c.is_admin, literal_column(f"'{ADMIN} '", Text())), else_=_NOTHING)
+    return func.rtrim(admin + func.coalesce(others, _NOTHING)).label("roles")
+
+
+_BLANK: Final[ColumnElement[str]] = literal_column("' '", Text())
+_NOTHING: Final[ColumnElement[str]] = literal_column("''", Text())
+CUSTOMER: Final = [
+    *columns(CustomerRow, [name for name in CustomerRecord._fields if name != "roles"]),
+    roles_of(),
+]
 """The columns of a CustomerRecord."""
 SESSION: Final = columns(SessionRow, SessionRecord._fields)
 """The columns of a SessionRecord."""

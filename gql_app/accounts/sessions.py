@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, select, true, tuple_, u
 
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.permissions import READ_PRIVATE, Roles
 from gql_app.accounts.records import CUSTOMER, SESSION, CustomerRecord, SessionRecord
 from gql_app.db.tables import CustomerRow, KnownClientRow, RefreshTokenRow, SessionRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
@@ -72,11 +73,14 @@ class Caller(NamedTuple):
 
     customer_id: UUID
     session_id: UUID
-    is_admin: bool
+    roles: str
+    """The names of their roles, as CustomerRecord has them."""
+    permissions: frozenset[str]
+    """What these roles may do."""
 
     def may_see(self, customer_id: UUID) -> bool:
         """Return whether the private fields of a customer are for the caller's eyes."""
-        return self.is_admin or self.customer_id == customer_id
+        return self.customer_id == customer_id or READ_PRIVATE in self.permissions
 
 
 class SignedIn(NamedTuple):
@@ -91,10 +95,10 @@ class SignedIn(NamedTuple):
         customer, session = row[: len(CUSTOMER)], row[len(CUSTOMER) :]
         return cls(CustomerRecord._make(customer), SessionRecord._make(session))
 
-    @property
-    def caller(self) -> Caller:
-        """The caller in this session."""
-        return Caller(self.customer.id, self.session.id, self.customer.is_admin)
+    def caller(self, roles: Roles) -> Caller:
+        """Return the caller in this session, by the roles that there are."""
+        names = self.customer.roles
+        return Caller(self.customer.id, self.session.id, names, roles[names])
 
 
 async def open_session(

@@ -1,10 +1,11 @@
 """Validation: what is accepted of a customer's fields, and in which form it is kept."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Self
 
+from gql_app.accounts.permissions import ADMIN, SUPPORT
 from gql_app.accounts.records import CustomerRecord
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.password_policy import PRODUCT, check_password
@@ -21,6 +22,8 @@ from gql_app.lib.text import (
 from gql_app.settings import Settings
 
 MAX_NAME: Final = 200
+OUR_ROLES: Final = (ADMIN, SUPPORT.name)
+"""The names of the roles that there are without any feature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,13 @@ class Rules:
     """Special-use domains whose addresses are taken, with all below them."""
     service: str = PRODUCT
     """What the service is called, which no password may hold."""
+    roles: Collection[str] = OUR_ROLES
+    """The names of the roles that there are."""
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """Return the rules that are set."""
-        return cls(settings.special, settings.issuer)
+    def of(cls, settings: Settings, roles: Collection[str] = OUR_ROLES) -> Self:
+        """Return the rules that are set, with the names of the roles that there are."""
+        return cls(settings.special, settings.issuer, roles)
 
     def email_address(self, text: str) -> str:
         """Return an address in its normal form. Raises InvalidLine unless it is taken here."""
@@ -65,7 +70,7 @@ class NewCustomer:
     email: str
     password: str
     phone: str | None = None
-    is_admin: bool = False
+    roles: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,24 @@ class Changes:
 
     values: Mapping[str, str | bool | None]
     password: str | None = None
+    roles: frozenset[str] | None = None
+    """All roles to be, if they change; `is_admin` is among the values then."""
+
+    @property
+    def access(self) -> bool:
+        """Whether the address, the password, the state or the roles are among it."""
+        return (
+            not _ACCESS.isdisjoint(self.values)
+            or self.password is not None
+            or self.roles is not None
+        )
+
+    def roles_after(self, had: frozenset[str]) -> frozenset[str]:
+        """Return the roles of a customer who had some before."""
+        if self.roles is not None:
+            return self.roles
+        is_admin = self.values.get("is_admin", ADMIN in had)
+        return had | {ADMIN} if is_admin else had - {ADMIN}
 
     @property
     def may_remove_admin(self) -> bool:
@@ -101,6 +124,7 @@ def check_new(
     password: str,
     phone: str | None = None,
     is_admin: bool = False,
+    roles: Sequence[str] | None = None,
     rules: Rules = DEFAULT_RULES,
 ) -> NewCustomer:
     """Return a customer to be, checked. Raises Rejected, with every fault at once."""
@@ -108,14 +132,15 @@ def check_new(
     name = _take(faults, "name", _name, name)
     email = _take(faults, "email", rules.email_address, email)
     password = _take(faults, "password", partial(rules.password, email=email, name=name), password)
-    phone = None if phone is None else _take(faults, "phone", phone_number, phone)
+    phone = _take_phone(faults, phone)
+    granted = _take_roles(faults, roles or (), rules) | ({ADMIN} if is_admin else set())
     _raise(faults)
-    return NewCustomer(name=name, email=email, password=password, phone=phone, is_admin=is_admin)
+    return NewCustomer(name=name, email=email, password=password, phone=phone, roles=granted)
 
 
 def check_changes(
     customer: CustomerRecord | None,
-    new: Mapping[str, str | bool | None],
+    new: Mapping[str, str | bool | Sequence[str] | None],
     rules: Rules = DEFAULT_RULES,
 ) -> Changes:
     """Return what is to change about a customer, checked; None clears a phone and nothing else.
@@ -125,13 +150,12 @@ def check_changes(
     faults: list[Fault] = []
     values: dict[str, str | bool | None] = {}
     password: str | None = None
+    roles: frozenset[str] | None = None
     name, email = (customer.name, customer.email) if customer else ("", "")
     for field, value in new.items():
         match field, value:
-            case "phone", None:
-                values["phone"] = None
-            case "phone", str():
-                values["phone"] = _take(faults, "phone", phone_number, value)
+            case "phone", str() | None:
+                values["phone"] = _take_phone(faults, value)
             case "name", str():
                 name = _take(faults, "name", _name, value)
                 values |= {"name": name, "name_key": search_key(name)}
@@ -143,6 +167,8 @@ def check_changes(
                 password = value
             case (("is_admin" | "is_active"), bool()):
                 values[field] = value
+            case "roles", list():
+                roles = _take_roles(faults, value, rules)
             case _:
                 message = "This can't be null. Leave it out to keep it as it is."
                 faults.append(Fault(UserErrorCode.INVALID, message, field))
@@ -150,8 +176,9 @@ def check_changes(
         password = _take(
             faults, "password", partial(rules.password, email=email, name=name), password
         )
+    _agree(faults, values, roles)
     _raise(faults)
-    return Changes(values, password)
+    return Changes(values, password, roles)
 
 
 def check_new_password(text: str, customer: CustomerRecord, rules: Rules) -> str:
@@ -172,10 +199,34 @@ def _take(faults: list[Fault], field: str, rule: Callable[[str], str], text: str
         return ""
 
 
+def _take_phone(faults: list[Fault], text: str | None) -> str | None:
+    return None if text is None else _take(faults, "phone", phone_number, text)
+
+
+def _take_roles(faults: list[Fault], names: Sequence[str], rules: Rules) -> frozenset[str]:
+    """Return the roles of these names; those that there are not are added to the faults."""
+    unknown = sorted({*names} - {*rules.roles})
+    if unknown:
+        message = f"There is no such role. There are: {', '.join(sorted(rules.roles))}."
+        faults.append(Fault(UserErrorCode.INVALID, message, "roles"))
+    return frozenset(names)
+
+
+def _agree(
+    faults: list[Fault], values: dict[str, str | bool | None], roles: frozenset[str] | None
+) -> None:
+    """Say among the values whether somebody is an admin, if their roles change."""
+    is_admin = ADMIN in (roles or ())
+    if roles is not None and values.setdefault("is_admin", is_admin) != is_admin:
+        faults.append(Fault(UserErrorCode.INVALID, _CONTRADICTION, "roles"))
+
+
 def _raise(faults: Sequence[Fault]) -> None:
     """Raise Rejected if there is any fault."""
     if faults:
         raise Rejected(*faults)
 
 
+_ACCESS: Final = frozenset({"email", "is_active", "is_admin"})
+_CONTRADICTION: Final = "Whether this is an admin is said twice, and not alike."
 _name: Final = partial(visible_line, what="name", longest=MAX_NAME)

@@ -8,9 +8,8 @@ from typing import Annotated, BinaryIO
 import typer
 from sqlalchemy import func, select
 
-from gql_app.accounts import audit
+from gql_app.accounts import audit, visibility
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import columns
 from gql_app.cli import application
 from gql_app.cli.batches import by_id
 from gql_app.cli.console import bar, out, shown
@@ -56,7 +55,7 @@ async def export(
     await database.transact(audit.record, Action.CUSTOMERS_EXPORTED, Origin(), fields=fields)
     [[total]] = await database.fetch_all(select(func.count()).select_from(CustomerRow))
     write = writer(shown(to), form, fields)
-    statement = select(*columns(CustomerRow, ["id", *fields]))
+    statement = select(*map(visibility.column, ["id", *fields]))
     with bar("Exporting", total, quiet=quiet) as advance:
         async for page in by_id(database, statement, tuple):
             for _, *values in page:

@@ -14,7 +14,7 @@ from uuid import UUID
 import typer
 from sqlalchemy import select
 
-from gql_app.accounts import audit, validation
+from gql_app.accounts import audit, customers, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.validation import DEFAULT_RULES, Rules
 from gql_app.cli import application, records
@@ -85,7 +85,7 @@ def import_customers(
         form = records.format_of(file, named)
         prepare(chosen)
         tally, source = _Tally(report_file), Source(input_file)
-        rules = Rules.of(chosen)
+        rules = Rules.of(chosen, application.extensions().roles.names)
         run_on_database(
             chosen, lambda database: _import(database, source, form, tally, rules, keep=not dry_run)
         )
@@ -98,7 +98,7 @@ def import_customers(
     out(f"{tally.lines} customers {done} imported.")
 
 
-def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[str, object]:
+def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[str, Any]:
     """Return the row of a customer, checked as if they were created here.
 
     Raises Rejected, with every fault at once.
@@ -113,16 +113,17 @@ def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[st
     created_at = read.get("created_at") or clock.now()
     row = {
         "id": read.get("id") or new_id(),
-        "is_admin": read.get("is_admin", False),
+        "is_admin": False,
         "is_active": read.get("is_active", True),
         "created_at": created_at,
         "updated_at": read.get("updated_at") or created_at,
         "password_hash": read.get("password_hash", NO_PASSWORD),
     }
-    person = {"name": "", "email": "", "phone": None}
-    person |= {field: value for field, value in read.items() if field in person}
+    person: dict[str, Any] = {"name": "", "email": "", "phone": None}
+    person |= {field: value for field, value in read.items() if field in _JUDGED}
     try:
-        row |= validation.check_changes(None, person, rules).values
+        changes = validation.check_changes(None, person, rules)
+        row |= {**changes.values, "roles": changes.roles_after(frozenset())}
     except Rejected as why:
         faulty = {fault.field for fault in faults}
         faults += [fault for fault in why.faults if fault.field not in faulty]
@@ -140,7 +141,7 @@ async def add(
     need remember the file.
     """
     refused: list[Refused] = []
-    rows: dict[int, dict[str, object]] = {}
+    rows: dict[int, dict[str, Any]] = {}
     taken: set[object] = set()
     for each in lines:
         if isinstance(each, Refused):
@@ -157,12 +158,14 @@ async def add(
         if not doubled:
             taken |= set(keys.values())
             rows[each.line] = row
-    added: dict[UUID, bool] = dict(await db.execute_many(_INSERT, list(rows.values())))
+    inserted: list[Any] = await db.execute_many(_INSERT, list(rows.values()))
+    added: dict[UUID, None] = dict.fromkeys(row[0] for row in inserted)
     left = {line: row for line, row in rows.items() if row["id"] not in added}
     refused += await _taken(db, left)
-    admins = [customer_id for customer_id, is_admin in added.items() if is_admin]
     await audit.record_each(db, Action.CUSTOMER_IMPORTED, Origin(), added)
-    await audit.record_each(db, Action.ADMIN_GRANTED, Origin(), admins)
+    for customer in rows.values():
+        if customer["id"] in added and customer["roles"]:
+            await customers.grant(db, customer["id"], customer["roles"], origin=Origin())
     return sorted(refused, key=lambda each: each.line)
 
 
@@ -194,6 +197,10 @@ def _parse(field: str, value: object) -> tuple[object, str | None]:
     parsed: object
     if field in {"is_admin", "is_active"}:
         parsed, wrong = _FLAGS.get(str(value).lower()), "This has to be true or false."
+    elif field == "roles":
+        listed = value.split() if isinstance(value, str) else value
+        words = isinstance(listed, list) and all(isinstance(each, str) for each in listed)
+        parsed, wrong = listed if words else None, "This has to be a list of names."
     elif not isinstance(value, str):
         parsed, wrong = None, "This has to be text."
     elif field == "password_hash":
@@ -220,7 +227,7 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-async def _taken(db: Transaction, left: Mapping[int, dict[str, object]]) -> list[Refused]:
+async def _taken(db: Transaction, left: Mapping[int, dict[str, Any]]) -> list[Refused]:
     """Return the lines that were not added, and which of two fields is taken."""
     if not left:
         return []
@@ -239,7 +246,9 @@ def _taken_fault(field: str) -> Fault:
     return Fault(UserErrorCode.TAKEN, message, field)
 
 
-_INSERT: Final = insert_or_ignore(CustomerRow).returning(CustomerRow.id, CustomerRow.is_admin)
+_JUDGED: Final = frozenset({"name", "email", "phone", "is_admin", "roles"})
+"""Fields that are checked as those of a customer who is changed."""
+_INSERT: Final = insert_or_ignore(CustomerRow).returning(CustomerRow.id)
 """Adds a customer but where the id or the address is taken, for which a race is waited out."""
 _TAKEN: Final[Mapping[str, Query[object]]] = {
     column.key: Query(select(column).where(any_of(column, "keys")), lambda row: row[0])

@@ -27,6 +27,7 @@ FIELDS: Final = (
     "is_active",
     "created_at",
     "updated_at",
+    "roles",
     "password_hash",
 )
 """The fields of a customer, in this order."""

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from gql_app.accounts import customer_lists, customers
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.customer_lists import Filter, Order
+from gql_app.accounts.permissions import ADMIN
 from gql_app.accounts.validation import MAX_NAME, NewCustomer, email_keys
 from gql_app.db.tables import CustomerRow
 from gql_app.lib import clock
@@ -81,14 +82,14 @@ async def fill_demo(db: Transaction) -> None:
     """Fill an empty database; reuse one that was filled before. Raises CannotStart."""
     if await customers.by_email(db, SIGN_INS[0].email):
         return
-    everyone = customer_lists.listing(Filter(), Order(), by_admin=True)
+    everyone = customer_lists.listing(Filter(), Order(), reads_private=True)
     if await everyone.count(db):
         raise CannotStart(["--demo wants an empty database: this one has customers already"])
     with closing(Passwords(threads=1, queue=0)) as passwords:
         for role, name, email, password in SIGN_INS:
-            new = NewCustomer(
-                name=name, email=email, password=password, is_admin=role == "admin"
-            )  # unchecked, for such a password is refused
+            roles = frozenset({role} & {ADMIN})
+            # Unchecked, for such a password is refused.
+            new = NewCustomer(name=name, email=email, password=password, roles=roles)
             hashed = await passwords.hash(password, LOCAL)
             await customers.create(db, new, password_hash=hashed, origin=Origin())
         nobody = await passwords.hash(secrets.token_urlsafe(), LOCAL)

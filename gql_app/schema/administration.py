@@ -4,6 +4,7 @@ import strawberry
 
 from gql_app.accounts import customers, validation
 from gql_app.accounts.callers import Authority
+from gql_app.accounts.permissions import WRITE_CUSTOMERS, role_text
 from gql_app.lib.ids import parse_id
 from gql_app.schema.context import NOBODY, Info, admin
 from gql_app.schema.customers import Customer, CustomerPayload, provided
@@ -21,6 +22,9 @@ class CreateCustomerInput:
     )
     phone: str | None = strawberry.UNSET
     is_admin: bool = False
+    roles: list[str] | None = strawberry.field(
+        description="The names of roles, besides that of an admin.", default=strawberry.UNSET
+    )
 
 
 @strawberry.input(description="What is left out stays as it is.")
@@ -37,13 +41,17 @@ class UpdateCustomerInput:
     password: str | None = strawberry.field(
         description="Ends all of the customer's sessions.", default=strawberry.UNSET
     )
+    roles: list[str] | None = strawberry.field(
+        description="The names of all roles to be; that of an admin is among them, or goes.",
+        default=strawberry.UNSET,
+    )
 
 
 @strawberry.type
 class AdministrationMutation:
     """Writing customers, which admins do."""
 
-    @mutation(CustomerPayload, "Adds a customer.", admin())
+    @mutation(CustomerPayload, "Adds a customer.", admin(WRITE_CUSTOMERS))
     async def create_customer(
         self, info: Info, input: CreateCustomerInput
     ) -> CustomerPayload | None:
@@ -53,21 +61,24 @@ class AdministrationMutation:
         new = validation.check_new(**provided(input), rules=context.resources.rules)
         hashed = await context.resources.passwords.hash(new.password, origin.party)
         customer = await context.write_as(
-            Authority(me, admin=True),
+            Authority(
+                me, permissions=(WRITE_CUSTOMERS,), as_admin=True, grants=role_text(new.roles)
+            ),
             customers.create,
             new,
             password_hash=hashed,
             origin=origin,
         )
         return CustomerPayload.success(
-            f"{customer.name} is now a customer.", customer=Customer.seen_by(me.caller, customer)
+            f"{customer.name} is now a customer.",
+            customer=Customer.seen_by(me.caller(context.roles), customer),
         )
 
     @mutation(
         CustomerPayload,
         "Changes a customer, but not one's own e-mail address or password. The last "
         "active admin stays one.",
-        admin(),
+        admin(WRITE_CUSTOMERS),
     )
     async def update_customer(
         self, info: Info, id: strawberry.ID, input: UpdateCustomerInput
@@ -84,8 +95,17 @@ class AdministrationMutation:
         hashed = changes.password and await context.resources.passwords.hash(
             changes.password, origin.party
         )
+        authority = Authority(
+            me,
+            permissions=(WRITE_CUSTOMERS,),
+            as_admin=True,
+            targets=(customer_id,),
+            changes_access=changes.access,
+            grants=role_text(changes.roles_after(frozenset())),
+            unseats=changes.may_remove_admin,
+        )
         customer = await context.write_as(
-            Authority(me, admin=True, targets=(customer_id,), unseats=changes.may_remove_admin),
+            authority,
             customers.update,
             customer_id,
             changes,
@@ -93,18 +113,26 @@ class AdministrationMutation:
             origin=origin,
         )
         message = context.done(f"{customer.name} is up to date.")
-        return CustomerPayload.success(message, customer=Customer.seen_by(me.caller, customer))
+        seen = Customer.seen_by(me.caller(context.roles), customer)
+        return CustomerPayload.success(message, customer=seen)
 
     @mutation(
         StatusPayload,
         "Removes a customer and ends their sessions, but not oneself. The last active admin stays.",
-        admin(),
+        admin(WRITE_CUSTOMERS),
     )
     async def delete_customer(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """Delete a customer."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
         customer_id = parse_id(id) or NOBODY
         customers.refuse_own(customer_id, ["id"], by=me.customer.id)
-        authority = Authority(me, admin=True, targets=(customer_id,), unseats=True)
+        authority = Authority(
+            me,
+            permissions=(WRITE_CUSTOMERS,),
+            as_admin=True,
+            targets=(customer_id,),
+            changes_access=True,
+            unseats=True,
+        )
         await info.context.write_as(authority, customers.delete, customer_id, origin=origin)
         return StatusPayload.success("The customer is gone.")

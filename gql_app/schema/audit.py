@@ -8,6 +8,7 @@ import strawberry
 from graphql.pyutils import snake_to_camel
 
 from gql_app.accounts import audit
+from gql_app.accounts.permissions import READ_AUDIT
 from gql_app.accounts.records import AuditRecord
 from gql_app.lib.engine import CURSORS, PageInfo
 from gql_app.lib.ids import parse_id
@@ -28,7 +29,7 @@ class AuditEvent:
         "customer:create, password:change."
     )
     fields: list[str] = strawberry.field(
-        description="Which fields were changed; never their values. "
+        description="Which fields were changed, never their values; or which role was granted. "
         "Of what was counted how often it happened: 12 times."
     )
     ip_address: str | None
@@ -52,7 +53,9 @@ class AuditEvent:
             id=strawberry.ID(str(row.id)),
             at=row.at,
             action=row.action,
-            fields=[snake_to_camel(field, upper=False) for field in row.fields],
+            fields=row.fields
+            if row.action.startswith("role:")
+            else [snake_to_camel(field, upper=False) for field in row.fields],
             ip_address=row.ip_address,
             user_agent=row.user_agent,
         )
@@ -72,7 +75,7 @@ class AuditQuery:
 
     @strawberry.field(
         description="What happened, the newest first: 1 to 500 at a time, 50 by default.",
-        extensions=[admin()],
+        extensions=[admin(READ_AUDIT)],
     )
     async def audit_events(
         self,

@@ -50,13 +50,14 @@ class LoginPayload(Payload):
             not_after=session.expires_at,
         )
         context.caller_id = customer.id
+        caller = SignedIn(customer, session).caller(context.roles)
         return cls.success(
             message,
             token=token,
             expires_at=claims.expires_at,
             refresh_token=opened.refresh_token,
             refresh_expires_at=opened.refresh_expires_at,
-            customer=Customer.seen_by(SignedIn(customer, session).caller, customer),
+            customer=Customer.seen_by(caller, customer),
         )
 
 

@@ -8,21 +8,24 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID
 
 import strawberry
 from strawberry.dataloader import DataLoader
 from strawberry.permission import BasePermission, PermissionExtension
+from strawberry.schema_directive import Location
 
 from gql_app.accounts import callers, customers, letters, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.callers import Authority, ProvingReader, Unproven
+from gql_app.accounts.permissions import Roles
 from gql_app.accounts.records import CustomerRecord, SessionRecord
 from gql_app.accounts.sessions import Caller, SignedIn
 from gql_app.errors import (
     AdminRequired,
+    PermissionRequired,
     Refusal,
     Rejected,
     TokenMissing,
@@ -68,6 +71,8 @@ class Context:
     """The caller, once known, for the log."""
     refusals: frozenset[str] = frozenset()
     """The codes of what its payloads refuse, for the log."""
+    permitted: set[str] = field(default_factory=set)
+    """The permissions by which the caller was let in so far."""
     writes: bool = False
     """Whether a write was begun: then it may be done, however the operation ends."""
     _signed_in: SignedIn | TokenRevoked | None = None
@@ -78,6 +83,11 @@ class Context:
         """Return for the log what was asked, by whom, and how it came out."""
         caller = str(self.caller_id) if self.caller_id else None
         return {"operation": self.operation[:MAX_NAME], "caller": caller, "outcome": outcome}
+
+    @property
+    def roles(self) -> Roles:
+        """The roles that there are."""
+        return self.resources.extensions.roles
 
     @property
     def db(self) -> Database:
@@ -129,7 +139,7 @@ class Context:
         """
 
         async def judged(db: Transaction) -> R:
-            await callers.hold(db, authority)
+            await callers.hold(db, authority, self.roles)
             if authority.limit:
                 await self.resources.throttle.count(db, authority.limit)
             return await rule(db, *args, **kwargs)
@@ -202,7 +212,7 @@ class Context:
 
     async def caller(self) -> Caller:
         """Return who is asking. Raises Unauthenticated."""
-        return (await self.signed_in()).caller
+        return (await self.signed_in()).caller(self.roles)
 
     async def by_caller(self) -> Origin:
         """Return where the request comes from and whose it is. Raises Unauthenticated."""
@@ -228,7 +238,7 @@ class Context:
         if me is None:
             return TokenRevoked()
         self.caller_id = me.customer.id
-        self.resources.caller_cache.remember(me.caller)
+        self.resources.caller_cache.remember(me.caller(self.roles))
         if not callers.used_lately(me.session):
             with suppress(Unavailable):  # who may only read is not kept from it by this
                 async with self.db.transaction() as db:
@@ -237,6 +247,15 @@ class Context:
 
 
 Info = strawberry.Info[Context, None]
+
+
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION], description="For who has a permission."
+)
+class Requires:
+    """For who has a permission."""
+
+    permission: str
 
 
 class IsAuthenticated(BasePermission):
@@ -258,15 +277,44 @@ class IsAuthenticated(BasePermission):
         return True
 
 
-class IsAdmin(BasePermission):
-    """An admin is signed in, and is one still."""
+class Permitted(BasePermission):
+    """Somebody is signed in, and has a permission."""
+
+    refusal: type[PermissionRequired] = PermissionRequired
+
+    def __init__(self, permission: str) -> None:
+        self.permission: Final = permission
 
     async def has_permission(self, source: object, info: Info, **_: object) -> bool:
-        """Return True, or raise Unauthenticated or AdminRequired."""
+        """Return True, or raise Unauthenticated or PermissionRequired."""
         caller = await info.context.caller()
-        if not caller.is_admin:
-            raise AdminRequired
+        if self.permission not in caller.permissions:
+            raise self.refusal(self.permission)
+        info.context.permitted.add(self.permission)
         return True
+
+    @property
+    def schema_directive(self) -> object:
+        """What the schema prints beside the field."""
+        return Requires(permission=self.permission)
+
+
+class IsAdmin(Permitted):
+    """Somebody may do what was for admins alone, before there were permissions."""
+
+    refusal = AdminRequired
+    schema_directive = BasePermission.schema_directive
+
+
+@cache
+def HasPermission(permission: str) -> type[BasePermission]:  # noqa: N802 — it stands for a class
+    """Return what lets in who has a permission, as one of a field's `permission_classes`."""
+
+    class Named(Permitted):
+        def __init__(self) -> None:
+            super().__init__(permission)
+
+    return Named
 
 
 def authenticated(*, by_token: bool = False) -> PermissionExtension:
@@ -274,6 +322,6 @@ def authenticated(*, by_token: bool = False) -> PermissionExtension:
     return PermissionExtension(permissions=[IsAuthenticated(by_token=by_token)])
 
 
-def admin() -> PermissionExtension:
-    """Return the extension that lets in admins."""
-    return PermissionExtension(permissions=[IsAdmin()])
+def admin(permission: str) -> PermissionExtension:
+    """Return the extension of what was for admins, and is for who has a permission."""
+    return PermissionExtension(permissions=[IsAdmin(permission)])

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import strawberry
 
-from gql_app.accounts import customer_lists, customers
+from gql_app.accounts import customer_lists, customers, visibility
+from gql_app.accounts.permissions import READ_PRIVATE
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Caller
 from gql_app.lib.engine import (
@@ -26,12 +27,12 @@ from gql_app.schema.payloads import Payload
 from gql_app.schema.sessions import Session
 
 _T = TypeVar("_T")
-PRIVATE: Final = "For the customer themself and for admins; null for anyone else."
+PRIVATE: Final = f"For the customer themself, and for who has {READ_PRIVATE}; null for anyone else."
 
 strawberry.enum(
     customer_lists.OrderField,
     name="CustomerOrderField",
-    description="What customers are sorted by; EMAIL is for admins.",
+    description=f"What customers are sorted by; EMAIL takes {READ_PRIVATE}.",
 )
 
 
@@ -48,21 +49,25 @@ class Customer:
     is_admin: bool
     created_at: datetime
     updated_at: datetime
+    roles: list[str] | None = strawberry.field(
+        description=f"The names of the customer's roles. {PRIVATE}"
+    )
 
     @classmethod
     def seen_by(cls, caller: Caller, row: CustomerRecord) -> Self:
         """Return a customer, whose private fields are null for whom they don't concern."""
-        private = caller.may_see(row.id)
+        shown = row if caller.may_see(row.id) else row._replace(**visibility.MASK)
         return cls(
             caller=caller,
             id=strawberry.ID(str(row.id)),
             name=row.name,
-            email=row.email if private else None,
-            phone=row.phone if private else None,
-            is_active=row.is_active if private else None,
+            email=shown.email,
+            phone=shown.phone,
+            is_active=shown.is_active,
             is_admin=row.is_admin,
             created_at=row.created_at,
             updated_at=row.updated_at,
+            roles=_names(shown.roles),
         )
 
     @classmethod
@@ -71,6 +76,7 @@ class Customer:
         read: dict[str, Any] = dict(zip(columns, values, strict=True))
         for name in read.keys() & MOMENTS:
             read[name] = datetime.fromisoformat(read[name])
+        read["roles"] = _names(read.get("roles"))
         return cls(
             caller=caller,
             **{name: read.get(name) for name in COLUMNS},  # type: ignore[arg-type]
@@ -141,8 +147,8 @@ class CustomerFilter:
     """Which customers to list."""
 
     search: str | None = strawberry.field(
-        description="Each word anywhere in the name, in any case and order; for admins also in "
-        "the e-mail address.",
+        description="Each word anywhere in the name, in any case and order; for who has "
+        f"{READ_PRIVATE} also in the e-mail address.",
         default=strawberry.UNSET,
     )
     is_admin: bool | None = strawberry.UNSET
@@ -178,11 +184,11 @@ class CustomerQuery:
     async def me(self, info: Info) -> Customer | None:
         """Return the caller."""
         found = await info.context.signed_in()
-        return Customer.seen_by(found.caller, found.customer)
+        return Customer.seen_by(found.caller(info.context.roles), found.customer)
 
     @strawberry.field(
         description="One customer; null where there is no such customer, or one who is "
-        "deactivated, but for admins.",
+        f"deactivated, but for who has {READ_PRIVATE}.",
         extensions=[authenticated()],
     )
     async def customer(self, info: Info, id: strawberry.ID) -> Customer | None:
@@ -191,15 +197,13 @@ class CustomerQuery:
         if customer_id is None:
             return None
         caller = await info.context.caller()
-        row = await customers.seen(
-            info.context.db, customer_id, by_admin=caller.is_admin, caller_id=caller.customer_id
-        )
+        row = await customers.seen(info.context.db, customer_id, by=caller)
         return Customer.seen_by(caller, row) if row else None
 
     @strawberry.field(
         description="A page of customers: first or last of 1 to 500, 50 when neither is given; "
-        "by CREATED_AT ASC unless orderBy says otherwise. Who is deactivated is there for admins "
-        "and for themselves.",
+        "by CREATED_AT ASC unless orderBy says otherwise. Who is deactivated is there for "
+        f"themselves, and for who has {READ_PRIVATE}.",
         extensions=[authenticated(by_token=True)],
     )
     async def customers(
@@ -219,7 +223,7 @@ class CustomerQuery:
             listing = customer_lists.listing(
                 filter.rule() if filter else customer_lists.Filter(),
                 order_by.rule() if order_by else customer_lists.Order(),
-                by_admin=caller.is_admin,
+                reads_private=READ_PRIVATE in caller.permissions,
                 caller_id=caller.customer_id,
             )
             window = Window.of(
@@ -238,6 +242,11 @@ class CustomerQuery:
             return CustomerConnection.of(caller, rows, wanted.cursors, count)
 
         return await info.context.read_as_caller(page)
+
+
+def _names(roles: str | None) -> list[str] | None:
+    """Return the names of roles one by one; None if they are not shown."""
+    return None if roles is None else roles.split()
 
 
 def or_null(value: _T | None) -> _T | None:

@@ -57,7 +57,7 @@ class ProfileMutation:
             )
         return CustomerPayload.success(
             context.done("Your profile is up to date."),
-            customer=Customer.seen_by(me.caller, customer),
+            customer=Customer.seen_by(me.caller(context.roles), customer),
         )
 
     @mutation(

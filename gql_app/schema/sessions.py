@@ -9,6 +9,7 @@ import strawberry
 from gql_app.accounts import sessions
 from gql_app.accounts.audit import Action
 from gql_app.accounts.callers import Authority
+from gql_app.accounts.permissions import END_SESSIONS
 from gql_app.accounts.records import SessionRecord
 from gql_app.errors import (
     AdminRequired,
@@ -119,15 +120,19 @@ class SessionMutation:
         return StatusPayload.success("You are signed out.")
 
     @mutation(
-        StatusPayload, "Ends one of the caller's sessions; admins end anybody's.", authenticated()
+        StatusPayload,
+        f"Ends one of the caller's sessions; with {END_SESSIONS} anybody's.",
+        authenticated(),
     )
     async def end_session(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """End a session; another's is as unknown as one that never was."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
-        session_id, admin = parse_id(id) or NOBODY, me.customer.is_admin
-        whose = None if admin else me.customer.id
+        session_id, caller = parse_id(id) or NOBODY, await info.context.caller()
+        anybodys = [each for each in (END_SESSIONS,) if each in caller.permissions]
+        whose = None if anybodys else me.customer.id
+        authority = Authority(me, permissions=anybodys, as_admin=True)
         ended = await info.context.write_as(
-            Authority(me, admin=admin), sessions.end, session_id, of=whose, origin=origin
+            authority, sessions.end, session_id, of=whose, origin=origin
         )
         if not ended:
             raise Rejected(Fault(UserErrorCode.NOT_FOUND, "There is no such session.", "id"))
@@ -144,19 +149,19 @@ class SessionMutation:
 
     @mutation(
         StatusPayload,
-        "Ends every session of the caller, this one too; admins end anybody's.",
+        f"Ends every session of the caller, this one too; with {END_SESSIONS} anybody's.",
         authenticated(),
     )
     async def end_all_sessions(
         self, info: Info, customer_id: strawberry.ID | None = strawberry.UNSET
     ) -> StatusPayload | None:
-        """End all sessions of the caller or, for admins, of another customer."""
+        """End all sessions of the caller or, with the permission, of another customer."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
         oneself = customer_id is None or customer_id is strawberry.UNSET
         whose = me.customer.id if oneself else parse_id(str(customer_id)) or NOBODY
-        others = whose != me.customer.id
-        if others and not me.customer.is_admin:
-            raise AdminRequired
-        authority = Authority(me, admin=others, targets=(whose,))
+        needed = (END_SESSIONS,) if whose != me.customer.id else ()
+        if needed and END_SESSIONS not in (await info.context.caller()).permissions:
+            raise AdminRequired(END_SESSIONS)
+        authority = Authority(me, permissions=needed, as_admin=True, targets=(whose,))
         count = await info.context.write_as(authority, sessions.end_all_of, whose, origin=origin)
         return StatusPayload.success(f"{count} sessions have ended.")

@@ -23,6 +23,7 @@ const MEANINGS: Record<string, string> = {
   TOKEN_EXPIRED: "The token has expired.",
   TOKEN_REVOKED: "The session has ended: signed out, or the account is no longer active.",
   ADMIN_REQUIRED: "This is for admins, and whoever is signed in is none.",
+  PERMISSION_REQUIRED: "Whoever is signed in lacks the permission for this.",
 };
 
 /** Put the first refusal for want of a token or of rights into words; null if there is none. */

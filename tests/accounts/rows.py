@@ -74,7 +74,7 @@ async def store(database: Database, rows: Iterable[StoredCustomer]) -> list[Stor
 
 def everybody(order: Order = ORDERS[0]) -> Listing:
     """List all customers as an admin may."""
-    return listing(EVERYBODY, order, by_admin=True)
+    return listing(EVERYBODY, order, reads_private=True)
 
 
 def place(order: Order, row: StoredCustomer) -> tuple[object, ...]:

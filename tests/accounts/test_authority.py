@@ -15,7 +15,7 @@ from gql_app.errors import AdminRequired, GqlAppError, Rejected, TokenRevoked
 from gql_app.lib import clock
 from gql_app.lib.database import Database, Transaction
 from tests.locks import until_it_waits
-from tests.people import LIFETIMES, NOWHERE, add_customer
+from tests.people import LIFETIMES, NOWHERE, ROLES, add_customer
 from tests.rows import get_row
 
 Change = Callable[[Transaction, SignedIn], Awaitable[object]]
@@ -33,7 +33,7 @@ async def held(database: Database, authority: Authority) -> GqlAppError | None:
     """Hold an authority in one try, and return why it is none."""
     try:
         async with database.transaction() as db:
-            await hold(db, authority)
+            await hold(db, authority, ROLES)
     except (TokenRevoked, AdminRequired, Rejected) as why:
         return why
     return None
@@ -90,7 +90,7 @@ async def test_whatever_takes_an_authority_is_waited_for_and_seen(
     database: Database, other: Change, refusal: type[GqlAppError]
 ) -> None:
     me = await signed_in(database, "Grace", is_admin=True)
-    authority = Authority(me, admin=True, proven="password")
+    authority = Authority(me, permissions=["customers:write"], as_admin=True, proven="password")
     assert await held(database, authority) is None
     async with database.transaction() as db:
         await other(db, me)
@@ -115,7 +115,7 @@ async def test_whatever_takes_an_authority_waits_for_what_is_done_by_it(
             await other(db, me)
 
     async with database.transaction() as db:
-        await hold(db, Authority(me))
+        await hold(db, Authority(me), ROLES)
         taking = asyncio.create_task(take())
         await until_it_waits(db, taking)
         assert not taking.done()
@@ -147,7 +147,8 @@ async def test_admins_who_change_each_other_wait_in_one_line(
 
     async def work(me: SignedIn, target: SignedIn) -> None:
         async with database.transaction() as db:  # one try: a deadlock would show
-            await hold(db, Authority(me, targets=(target.customer.id,), unseats=unseats))
+            authority = Authority(me, targets=(target.customer.id,), unseats=unseats)
+            await hold(db, authority, ROLES)
             await asyncio.sleep(0)
             for each in (me, target):
                 await get_row(db, CustomerRow, each.customer.id, for_update=True)

@@ -19,7 +19,7 @@ from gql_app.lib.ids import new_id
 from gql_app.resources import Resources
 from gql_app.security.tokens import Claims
 from tests.accounts.conftest import NOON
-from tests.people import sign_in
+from tests.people import caller_of, sign_in
 from tests.rows import add
 
 NAMES = Query(select(CustomerRow.name), lambda row: str(row[0]))
@@ -38,7 +38,7 @@ SINCE: Mapping[str, tuple[type[CustomerRow | SessionRow], Mapping[str, object]]]
 async def caller(resources: Resources, ada: CustomerRecord) -> Caller:
     """Sign Ada in."""
     person = await sign_in(resources, ada)
-    return Caller(ada.id, person.session_id, is_admin=False)
+    return caller_of(ada.id)._replace(session_id=person.session_id)
 
 
 async def names(database: Database, caller: Caller) -> list[str]:
@@ -72,7 +72,7 @@ async def test_a_moment_before_that_they_are_answered_still(noon: Database, call
 
 @pytest.mark.parametrize(
     "other",
-    [{"customer_id": new_id()}, {"session_id": new_id()}, {"is_admin": True}],
+    [{"customer_id": new_id()}, {"session_id": new_id()}, {"roles": "admin"}],
     ids=["another customer", "another session", "an admin"],
 )
 async def test_nobody_else_is_answered(
@@ -112,8 +112,8 @@ async def test_no_row_proves_but_by_what_it_says(
     noon: Database, caller: Caller, query: Query[Any]
 ) -> None:
     assert await ProvingReader(noon, caller).fetch_all(query) == await noon.fetch_all(query)
-    for field in Caller._fields:
-        other: Any = True if field == "is_admin" else new_id()
+    for field in callers.PROVEN_BY:
+        other: Any = "admin" if field == "roles" else new_id()
         proving = ProvingReader(noon, caller._replace(**{field: other}))
         with pytest.raises(Unproven):
             await proving.fetch_all(query)
@@ -125,12 +125,13 @@ class Wider(NamedTuple):
 
     customer_id: UUID
     session_id: UUID
-    is_admin: bool
+    roles: str
+    permissions: frozenset[str]
     name: str
 
 
 def test_each_field_of_a_caller_has_what_proves_it() -> None:
-    assert set(Caller._fields) == callers.PROVEN_BY.keys()
+    assert set(Caller._fields) - callers.DERIVED == callers.PROVEN_BY.keys()
 
 
 async def test_a_field_more_is_proven_as_well_and_without_a_column_nobody_is(
@@ -147,10 +148,10 @@ async def test_a_field_more_is_proven_as_well_and_without_a_column_nobody_is(
 
 
 async def test_unproven_caller_gets_no_count(noon: Database, caller: Caller) -> None:
-    everybody = listing(Filter(), Order(), by_admin=False)
+    everybody = listing(Filter(), Order(), reads_private=False)
     assert await everybody.count(ProvingReader(noon, caller)) == 1
     with pytest.raises(Unproven):
-        await everybody.count(ProvingReader(noon, caller._replace(is_admin=True)))
+        await everybody.count(ProvingReader(noon, caller._replace(roles="admin")))
 
 
 async def test_an_empty_answer_proves_nobody(noon: Database, caller: Caller) -> None:
@@ -168,7 +169,7 @@ def claims(caller: Caller) -> Claims:
 
 def test_who_was_heard_of_last_is_remembered() -> None:
     cache = CallerCache(2)
-    first, second, third = (Caller(new_id(), new_id(), is_admin=False) for _ in range(3))
+    first, second, third = (caller_of(new_id()) for _ in range(3))
     for each in (first, second):
         cache.remember(each)
     assert cache.bearer(claims(first)) == first
@@ -181,13 +182,13 @@ def test_who_was_heard_of_last_is_remembered() -> None:
 
 
 def test_what_is_known_of_somebody_is_what_was_judged_last() -> None:
-    cache, caller = CallerCache(), Caller(new_id(), new_id(), is_admin=False)
+    cache, caller = CallerCache(), caller_of(new_id())
     cache.remember(caller)
-    cache.remember(caller._replace(is_admin=True))
-    assert cache.bearer(claims(caller)) == caller._replace(is_admin=True)
+    cache.remember(caller._replace(roles="admin"))
+    assert cache.bearer(claims(caller)) == caller._replace(roles="admin")
 
 
 def test_a_session_is_nobodys_but_its_customers() -> None:
-    cache, caller = CallerCache(), Caller(new_id(), new_id(), is_admin=False)
+    cache, caller = CallerCache(), caller_of(new_id())
     cache.remember(caller)
     assert cache.bearer(claims(caller._replace(customer_id=new_id()))) is None

@@ -25,7 +25,7 @@ from tests.accounts.test_sessions import (
     living,
     open_session,
 )
-from tests.people import NOWHERE, add_customer
+from tests.people import NOWHERE, ROLES, add_customer
 from tests.rows import get_row
 
 
@@ -104,8 +104,8 @@ async def test_callers_see_what_is_private_of_themselves_and_admins_of_everybody
 ) -> None:
     ada = await add_customer(database, "Ada", is_admin=True)
     bob = await add_customer(database, "Bob")
-    admin = SignedIn(ada, await open_session(database, ada)).caller
-    plain = SignedIn(bob, await open_session(database, bob)).caller
+    admin = SignedIn(ada, await open_session(database, ada)).caller(ROLES)
+    plain = SignedIn(bob, await open_session(database, bob)).caller(ROLES)
     assert (admin.may_see(ada.id), admin.may_see(bob.id)) == (True, True)
     assert (plain.may_see(ada.id), plain.may_see(bob.id)) == (False, True)
 

@@ -192,15 +192,15 @@ async def test_a_cursor_of_another_order_or_direction_is_refused(
 
 @pytest.mark.parametrize(("one", "another"), list(permutations(FILTERS, 2)))
 async def test_a_cursor_of_another_filter_is_refused(one: Filter, another: Filter) -> None:
-    written = cursor(listing(one, BY_TIME, by_admin=True), customer("Ada"))
-    await refuse(listing(another, BY_TIME, by_admin=True), written)
+    written = cursor(listing(one, BY_TIME, reads_private=True), customer("Ada"))
+    await refuse(listing(another, BY_TIME, reads_private=True), written)
 
 
 @pytest.mark.parametrize(("which", "order", "written"), WRITTEN)
 def test_cursor_is_spelt_as_it_always_was(which: Filter, order: Order, written: str) -> None:
     row = customer("Ada", "ada@example.com")
     row.id, row.name_key = UUID(ID), 'é"\\\n🦊\x7f\u2028'
-    of = listing(which, order, by_admin=True)
+    of = listing(which, order, reads_private=True)
     assert cursor(of, row) == written
     assert of.read(written) == tuple(getattr(row, key) for key in of.query.keys)
 

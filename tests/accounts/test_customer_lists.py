@@ -15,17 +15,17 @@ from tests.accounts.rows import ORDERS, START, customer, everybody, names, read,
 MICROSECOND = timedelta(microseconds=1)
 
 
-async def found(database: Database, which: Filter, *, by_admin: bool = True) -> set[str]:
+async def found(database: Database, which: Filter, *, reads_private: bool = True) -> set[str]:
     """Name those who match, and see that as many are counted."""
-    of = listing(which, Order(), by_admin=by_admin)
+    of = listing(which, Order(), reads_private=reads_private)
     page = await read(database, of, Window(500))
     assert await of.count(database) == len(page.rows)
     return set(names(page.rows))
 
 
-async def search(database: Database, text: str, *, by_admin: bool = True) -> set[str]:
+async def search(database: Database, text: str, *, reads_private: bool = True) -> set[str]:
     """Name those whom a search finds."""
-    return await found(database, Filter(search=text), by_admin=by_admin)
+    return await found(database, Filter(search=text), reads_private=reads_private)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ async def test_search_looks_anywhere_in_the_name(
 ) -> None:
     await store(database, map(customer, ["Ada Lovelace", "Adaeze Obi", "Bob"]))
     assert await search(database, text) == expected
-    assert await search(database, text, by_admin=False) == expected
+    assert await search(database, text, reads_private=False) == expected
 
 
 LITERAL = ["100% sure", "100 sure", "under_score", "underscore", "back\\slash", "a/b", "a*b?[c]"]
@@ -80,7 +80,7 @@ async def test_search_takes_every_character_literally(
 ) -> None:
     await store(database, map(customer, LITERAL))
     assert await search(database, text) == expected
-    assert await search(database, text, by_admin=False) == expected
+    assert await search(database, text, reads_private=False) == expected
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ async def test_every_word_is_found_anywhere_in_any_order(
         database, map(customer, [name, "Alicia Wong", "Bob Kowal", "Zebr", "istanbul", "小"])
     )
     assert await search(database, text) == {name}
-    assert await search(database, text, by_admin=False) == {name}
+    assert await search(database, text, reads_private=False) == {name}
 
 
 @pytest.mark.parametrize("text", ["ada hidden", "hidden ada", "com ada love", "ADA@hid LOVELACE"])
@@ -149,7 +149,7 @@ async def test_for_admins_each_word_is_in_the_name_or_in_the_address(
         [customer("Ada Lovelace", "Ada@hidden.example.com"), customer("Ada", "ada@example.org")],
     )
     assert await search(database, text) == {"Ada Lovelace"}
-    assert await search(database, text, by_admin=False) == set()
+    assert await search(database, text, reads_private=False) == set()
 
 
 @pytest.mark.parametrize("text", ["straße@", "STRASSE@", "ﬁn", "i\u0307@", "e\u0301lod"])
@@ -168,18 +168,21 @@ async def test_nothing_but_blanks_is_no_search(database: Database, text: str) ->
 
 def test_words_are_bounded_and_those_within_others_are_not_counted() -> None:
     most = " ".join(f"{number}x" for number in range(MAX_WORDS))
-    assert len(listing(Filter(search=f"{most} x 1x 1X"), Order(), by_admin=True).query.filters) == 8
+    assert (
+        len(listing(Filter(search=f"{most} x 1x 1X"), Order(), reads_private=True).query.filters)
+        == 8
+    )
     with pytest.raises(
         InvalidArgument, match=r"search has 9 words\. Search for at most 8\."
     ) as why:
-        listing(Filter(search=f"{most} another"), Order(), by_admin=True)
+        listing(Filter(search=f"{most} another"), Order(), reads_private=True)
     assert why.value.extensions == {"code": "BAD_USER_INPUT"}
 
 
 @pytest.mark.parametrize("text", ["\u0301\u0327" * 127, "a" + "\u0301" * 253])
 def test_a_search_of_more_marks_than_a_name_may_have_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument, match="more than 30 combining marks") as why:
-        listing(Filter(search=text), Order(), by_admin=True)
+        listing(Filter(search=text), Order(), reads_private=True)
     assert why.value.extensions == {"code": "BAD_USER_INPUT"}
 
 
@@ -192,14 +195,14 @@ async def test_search_does_not_drop_accents(database: Database) -> None:
 async def test_only_admins_search_in_addresses(database: Database, text: str) -> None:
     await store(database, [customer("Ada", "Ada@hidden.example.com")])
     assert await search(database, text) == {"Ada"}
-    assert await search(database, text, by_admin=False) == set()
+    assert await search(database, text, reads_private=False) == set()
 
 
-@pytest.mark.parametrize("by_admin", [True, False])
+@pytest.mark.parametrize("reads_private", [True, False])
 @pytest.mark.parametrize("text", ["x" * 255, "%" * 100_000, "\0" * 255, "x" + "\u0301" * 31])
-def test_too_long_a_search_is_refused(text: str, *, by_admin: bool) -> None:
+def test_too_long_a_search_is_refused(text: str, *, reads_private: bool) -> None:
     with pytest.raises(InvalidArgument, match="search") as why:
-        listing(Filter(search=text), Order(), by_admin=by_admin)
+        listing(Filter(search=text), Order(), reads_private=reads_private)
     assert why.value.extensions == {"code": "BAD_USER_INPUT"}
 
 
@@ -207,10 +210,10 @@ def test_too_long_a_search_is_refused(text: str, *, by_admin: bool) -> None:
 def test_only_admins_sort_by_address(*, descending: bool) -> None:
     order = Order(OrderField.EMAIL, descending=descending)
     with pytest.raises(AdminRequired) as why:
-        listing(Filter(), order, by_admin=False)
+        listing(Filter(), order, reads_private=False)
     assert why.value.extensions["code"] == "FORBIDDEN"
     assert why.value.extensions["reason"] == "ADMIN_REQUIRED"
-    assert listing(Filter(), order, by_admin=True)
+    assert listing(Filter(), order, reads_private=True)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +221,7 @@ def test_only_admins_sort_by_address(*, descending: bool) -> None:
 )
 async def test_anybody_sorts_by_what_they_can_see(database: Database, order: Order) -> None:
     await store(database, [customer("Ada"), customer("Bob", seconds=1)])
-    page = await read(database, listing(Filter(), order, by_admin=False), Window())
+    page = await read(database, listing(Filter(), order, reads_private=False), Window())
     assert names(page.rows) == (["Bob", "Ada"] if order.descending else ["Ada", "Bob"])
 
 
@@ -257,7 +260,7 @@ async def test_admins_can_be_told_from_others(
     carla.is_active = False
     await store(database, [ada, bob, carla])
     visible = expected - {"Carla"}
-    assert await found(database, Filter(is_admin=is_admin), by_admin=False) == visible
+    assert await found(database, Filter(is_admin=is_admin), reads_private=False) == visible
     assert await found(database, Filter(is_admin=is_admin)) == expected
 
 

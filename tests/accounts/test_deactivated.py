@@ -9,6 +9,7 @@ from gql_app.lib.database import Database
 from gql_app.lib.pagination import Window
 from tests.accounts.rows import CROWD, FREQUENT, RARE, SHORT, StoredCustomer, names, store, walk
 from tests.accounts.rows import customer as made
+from tests.people import caller_of
 from tests.rows import change
 
 ANYBODYS = [
@@ -34,7 +35,7 @@ async def test_no_page_shows_them_and_every_other_one_once(
     half: tuple[Database, list[StoredCustomer]], order: Order, which: Filter, *, backward: bool
 ) -> None:
     database, rows = half
-    of = listing(which, order, by_admin=False, caller_id=rows[1].id)
+    of = listing(which, order, reads_private=False, caller_id=rows[1].id)
     pages = [names(page.rows) async for page in walk(database, of, 3, backward=backward)]
     seen = [name for page in (pages[::-1] if backward else pages) for name in page]
     active = [row.name for row in rows[1::2]]
@@ -47,12 +48,12 @@ async def test_no_count_counts_them(
     half: tuple[Database, list[StoredCustomer]], which: Filter
 ) -> None:
     database, rows = half
-    for by_admin, caller, count in (
+    for reads_private, caller, count in (
         (True, rows[1], 20),
         (False, rows[1], 10),
         (False, rows[0], 11),  # oneself one always sees
     ):
-        of = listing(which, Order(), by_admin=by_admin, caller_id=caller.id)
+        of = listing(which, Order(), reads_private=reads_private, caller_id=caller.id)
         assert await of.count(database) == count
 
 
@@ -60,14 +61,15 @@ async def test_by_id_they_are_nobody_but_to_admins_and_themselves(
     half: tuple[Database, list[StoredCustomer]],
 ) -> None:
     database, [gone, active, *_] = half
-    for by_admin, caller, seen in (
+    for reads_private, caller, seen in (
         (True, active, True),
         (False, active, False),
         (False, gone, True),
     ):
-        found = await customers.seen(database, gone.id, by_admin=by_admin, caller_id=caller.id)
+        by = caller_of(caller.id, "admin" if reads_private else "")
+        found = await customers.seen(database, gone.id, by=by)
         assert (found is not None) == seen
-    assert await customers.seen(database, active.id, by_admin=False, caller_id=gone.id)
+    assert await customers.seen(database, active.id, by=caller_of(gone.id))
 
 
 async def test_rare_matches_are_found_among_many_of_them(
@@ -76,9 +78,9 @@ async def test_rare_matches_are_found_among_many_of_them(
     database, rare = crowd
     async with database.transaction() as db:
         await change(db, CustomerRow, rare[1].id, is_active=False)
-    of = listing(RARE, Order(), by_admin=False, caller_id=None)
+    of = listing(RARE, Order(), reads_private=False, caller_id=None)
     pages = [names(page.rows) async for page in walk(database, of, 1, backward=False)]
     assert pages == [[rare[0].name], [rare[2].name]]
-    everybody = listing(FREQUENT, Order(), by_admin=False, caller_id=None)
+    everybody = listing(FREQUENT, Order(), reads_private=False, caller_id=None)
     assert await everybody.count(database) == CROWD
     assert len((await everybody.page(database, Window(500), ["id"])).rows) == 500

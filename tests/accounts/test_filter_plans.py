@@ -64,7 +64,7 @@ def used(plan: list[dict[str, Any]]) -> set[str]:
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize(
-    ("which", "by_admin", "indexes"),
+    ("which", "reads_private", "indexes"),
     [
         (RARE, False, {"ix_customers_name_key_trgm"}),
         (RARE, True, {"ix_customers_name_key_trgm", "ix_customers_email_key_trgm"}),
@@ -93,10 +93,10 @@ async def test_postgresql_walks_the_order_first_and_gathers_by_the_filters_index
     which: Filter,
     indexes: set[str],
     *,
-    by_admin: bool,
+    reads_private: bool,
 ) -> None:
     database, [caller, *_] = crowd
-    of = listing(which, Order(OrderField.NAME), by_admin=by_admin, caller_id=caller.id)
+    of = listing(which, Order(OrderField.NAME), reads_private=reads_private, caller_id=caller.id)
     with statements() as seen:
         await read(database, of, Window(1))
     scouting = await plan_of(database_url, *seen[0])
@@ -114,10 +114,10 @@ async def test_postgresql_walks_an_orders_index_and_reads_rows_of_a_page_alone(
     database, rare = crowd
     all_at_once = Filter("ze", is_admin=False, created_before=START + timedelta(days=1))
     words = Filter(search="bedee ze x")
-    for which, by_admin in product(
+    for which, reads_private in product(
         (RARE, words, Filter(is_admin=True), all_at_once), (True, order.field is OrderField.EMAIL)
     ):
-        of = listing(which, order, by_admin=by_admin, caller_id=rare[0].id)
+        of = listing(which, order, reads_private=reads_private, caller_id=rare[0].id)
         middle = cursor(of, rare[1])
         for window in (Window(1, after=middle), Window(1, before=middle, backward=True)):
             with statements() as seen:
@@ -137,19 +137,19 @@ async def plan_on_sqlite(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("by_admin", [True, False])
+@pytest.mark.parametrize("reads_private", [True, False])
 @pytest.mark.parametrize("field", [OrderField.CREATED_AT, OrderField.NAME])
 async def test_sqlite_walks_an_orders_index_and_reads_rows_of_a_page_alone(
     crowd: tuple[Database, list[StoredCustomer]],
     database_url: str,
     field: OrderField,
     *,
-    by_admin: bool,
+    reads_private: bool,
 ) -> None:
     """The index of addresses is part of SQLite's table, so that it holds nothing else."""
     database, [caller, *_] = crowd
     order = Order(field)
-    of = listing(RARE, order, by_admin=by_admin, caller_id=caller.id)
+    of = listing(RARE, order, reads_private=reads_private, caller_id=caller.id)
     with statements() as seen:
         await read(database, of, Window(1))
     scouting, _, gathering = [await plan_on_sqlite(database_url, *each) for each in seen]
@@ -168,7 +168,7 @@ async def test_sqlite_walks_the_order_without_sorting_the_table(
 ) -> None:
     database, _ = crowd
     with statements() as seen:
-        await read(database, listing(FREQUENT, order, by_admin=True), Window(1))
+        await read(database, listing(FREQUENT, order, reads_private=True), Window(1))
     [scouting] = seen
     plan = await plan_on_sqlite(database_url, *scouting)
     tables = [step for _, step in plan if "customers" in step]
@@ -184,7 +184,7 @@ async def test_a_count_reads_no_more_rows_than_it_may_answer(
 ) -> None:
     database, _ = crowd
     with statements() as seen:
-        await listing(Filter(), Order(), by_admin=True).count(database, 7)
+        await listing(Filter(), Order(), reads_private=True).count(database, 7)
     plan = await plan_of(database_url, *seen[0], analyze=True)
     [scan] = [node for node in plan if "Scan" in node["Node Type"]]
     assert scan["Actual Rows"] == 7
@@ -198,7 +198,7 @@ async def test_postgresql_counts_what_a_sample_says_is_frequent_without_its_inde
     database, rare = crowd
     for which, looks in ((FREQUENT, [1, 1, 0]), (RARE, [1, 0, 1])):
         with statements() as seen:
-            await listing(which, order, by_admin=True).count(database, 200)
+            await listing(which, order, reads_private=True).count(database, 200)
         plan = await plan_of(database_url, *seen[0], analyze=True)
         parts = [node for node in plan if node.get("Parent Relationship") == "InitPlan"]
         assert [node["Actual Loops"] for node in parts] == looks, "a sample, the nearest, all"

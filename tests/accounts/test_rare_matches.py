@@ -36,7 +36,7 @@ async def test_rare_matches_are_found_wherever_they_stand(
     crowd: tuple[Database, list[StoredCustomer]], order: Order, which: Filter, *, backward: bool
 ) -> None:
     database, rare = crowd
-    of = listing(which, order, by_admin=True)
+    of = listing(which, order, reads_private=True)
     pages = [page async for page in pages_of(database, of, 1, backward=backward)]
     seen = [row.id for page in (pages[::-1] if backward else pages) for row in page.rows]
     assert seen == [row.id for row in in_order(order, rare)]
@@ -49,7 +49,7 @@ async def test_what_lies_beyond_a_cursor_is_answered_though_its_row_is_gone_and_
     crowd: tuple[Database, list[StoredCustomer]], *, backward: bool
 ) -> None:
     database, rare = crowd
-    of = listing(RARE, Order(), by_admin=True)
+    of = listing(RARE, Order(), reads_private=True)
     there = cursor(of, rare[1])
     async with database.transaction() as db:
         await delete(db, rare[1].id, origin=NOWHERE)
@@ -66,7 +66,7 @@ async def test_a_full_page_tells_of_what_is_far_behind_it(
     database, rare = crowd
     near = [customer(f"Zebedee {n}", seconds=3 * REACH + n) for n in (8, 9, 11, 12)]
     await store(database, near)
-    of = listing(RARE, Order(), by_admin=True)
+    of = listing(RARE, Order(), reads_private=True)
     there = cursor(of, rare[1])
     async with database.transaction() as db:
         for row in (rare[1], *(near[2:] if backward else near[:2])):
@@ -96,7 +96,7 @@ async def test_only_a_page_of_rare_matches_takes_more_than_one_statement(
 ) -> None:
     database, _ = crowd
     with statements() as seen:
-        await read(database, listing(which, order, by_admin=True), Window(1))
+        await read(database, listing(which, order, reads_private=True), Window(1))
     assert len(seen) == asked
 
 
@@ -106,7 +106,7 @@ async def test_private_columns_stay_hidden_however_a_page_is_found(
     crowd: tuple[Database, list[StoredCustomer]], which: Filter, size: int, asked: int
 ) -> None:
     database, [first, own, _] = crowd
-    of = listing(which, Order(), by_admin=False, caller_id=own.id)
+    of = listing(which, Order(), reads_private=False, caller_id=own.id)
     with statements() as seen:
         page = await read(database, of, Window(size, after=cursor(of, first)))
     assert len(seen) == asked
@@ -117,7 +117,7 @@ async def test_the_end_of_a_list_takes_no_more_than_one_statement(
     crowd: tuple[Database, list[StoredCustomer]],
 ) -> None:
     database, _ = crowd
-    of = listing(FREQUENT, Order(), by_admin=True)
+    of = listing(FREQUENT, Order(), reads_private=True)
     last = await read(database, of, Window(2, backward=True))
     with statements() as seen:
         page = await read(database, of, Window(5, after=cursor(of, last.rows[0])))
@@ -129,7 +129,7 @@ async def test_what_many_match_but_nobody_near_is_walked_to(
     crowd: tuple[Database, list[StoredCustomer]], search: str
 ) -> None:
     database, rare = crowd
-    of = listing(Filter(search=search), Order(), by_admin=True)
+    of = listing(Filter(search=search), Order(), reads_private=True)
     with statements() as seen:
         page = await read(database, of, Window(1, after=cursor(of, rare[1])))
     (near, _), _, (far, reaches) = seen
@@ -144,14 +144,14 @@ async def test_what_many_match_is_found_wherever_they_stand(
     crowd: tuple[Database, list[StoredCustomer]], order: Order, *, backward: bool
 ) -> None:
     database, _ = crowd
-    everybody = listing(Filter(), order, by_admin=True)
+    everybody = listing(Filter(), order, reads_private=True)
     expected = [
         name
         async for page in pages_of(database, everybody, 500, backward=False)
         for name in names(page.rows)
         if "r-8" in name
     ]
-    of = listing(Filter(search="r-8"), order, by_admin=True)
+    of = listing(Filter(search="r-8"), order, reads_private=True)
     pages = [names(page.rows) async for page in pages_of(database, of, 3, backward=backward)]
     assert [name for page in (pages[::-1] if backward else pages) for name in page] == expected
 
@@ -160,11 +160,11 @@ async def test_a_list_is_counted_so_far_and_no_further(
     crowd: tuple[Database, list[StoredCustomer]],
 ) -> None:
     database, rare = crowd
-    everybody = listing(Filter(), Order(), by_admin=True)
+    everybody = listing(Filter(), Order(), reads_private=True)
     total = CROWD + len(rare)
     for most, counted in ((total + 1, total), (total, total), (total - 1, total - 1), (1, 1)):
         assert await everybody.count(database, most) == counted
-    assert await listing(RARE, Order(), by_admin=True).count(database) == len(rare)
+    assert await listing(RARE, Order(), reads_private=True).count(database) == len(rare)
     with statements() as seen:
         await everybody.count(database)
     [(_, values)] = seen
@@ -186,5 +186,7 @@ async def test_a_count_is_right_however_frequent_a_text_seems(
         ("ze", 200, 3),
         ("nobody", 200, 0),
     ):
-        found = await listing(Filter(search=search), order, by_admin=True).count(database, most)
+        found = await listing(Filter(search=search), order, reads_private=True).count(
+            database, most
+        )
         assert found == counted, search

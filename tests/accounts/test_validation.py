@@ -360,9 +360,9 @@ def test_phone_numbers_are_taken_as_people_write_them(phone: str) -> None:
 
 def test_a_new_customer_needs_no_phone_and_is_no_admin() -> None:
     new = check_new(name="Ada", email="ada@example.com", password=GOOD)
-    assert (new.phone, new.is_admin) == (None, False)
+    assert (new.phone, new.roles) == (None, frozenset())
     new = check_new(name="Ada", email="ada@example.com", password=GOOD, is_admin=True)
-    assert new.is_admin
+    assert new.roles == {"admin"}
 
 
 @pytest.mark.parametrize("kept", ["éàüñôçïåýř", "é seven horses drink, " * 9 + "ř!"])

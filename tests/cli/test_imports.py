@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
+from gql_app.accounts import customers
 from gql_app.cli import imports
 from gql_app.cli.records import FIELDS, Record, Refused
 from gql_app.db.tables import AuditRow, CustomerRow
@@ -76,6 +77,7 @@ async def test_everything_that_is_said_is_kept(noon: Database) -> None:
         created_at="2001-02-03 05:05:06.789+01",
         updated_at="2001-02-03T04:05:07Z",
         password_hash=HASH,
+        roles="support admin",
     )
     assert set(said) == set(FIELDS)
     assert await bring(noon, said) == []
@@ -88,7 +90,14 @@ async def test_everything_that_is_said_is_kept(noon: Database) -> None:
     )
     assert (row.is_admin, row.is_active, row.password_hash) == (True, False, HASH)
     assert (row.created_at, row.updated_at) == (EARLY, EARLY.replace(second=7, microsecond=0))
-    assert await deeds(noon) == [("admin:grant", row.id), ("customer:import", row.id)]
+    [kept] = await customers.by_ids(noon, [row.id])
+    assert kept is not None
+    assert kept.roles == "admin support"
+    assert await deeds(noon) == [
+        ("admin:grant", row.id),
+        ("customer:import", row.id),
+        ("role:grant", row.id),
+    ]
 
 
 @pytest.mark.parametrize("nothing", [None, ""])

@@ -14,6 +14,8 @@ from graphql import (
     GraphQLNamedType,
     GraphQLObjectType,
     get_named_type,
+    get_nullable_type,
+    is_list_type,
     is_required_argument,
     is_required_input_field,
 )
@@ -81,7 +83,8 @@ class Place:
             if _is_sent(key, each, others)
         }
         if name == self.argument and self.inner is not None:
-            inner[self.inner] = value
+            listed = is_list_type(get_nullable_type(kind.fields[self.inner].type))
+            inner[self.inner] = f"[{value}]" if listed else value
         return "{" + ", ".join(f"{key}: {each}" for key, each in inner.items()) + "}"
 
 

@@ -131,6 +131,10 @@ ROWS: Final[Mapping[Action, Row]] = {
         open_to_all("requestPasswordReset", {"email": "ada@example.com"}), None, ADA
     ),
     Action.ADMIN_GRANTED: Row(to_ada({"isAdmin": True}), GRACE, ADA),
+    Action.ROLE_GRANTED: Row(to_ada({"roles": ["support"]}), GRACE, ADA, ("support",)),
+    Action.ROLE_REVOKED: Row(
+        to_ada({"roles": ["support"]}, {"roles": []}), GRACE, ADA, ("support",)
+    ),
     Action.ADMIN_REVOKED: Row(to_ada({"isAdmin": True}, {"isAdmin": False}), GRACE, ADA),
 }
 

@@ -141,6 +141,7 @@ async def test_forbidden_field_says_what_is_required(api: Api, plain: Person) ->
         "code": "FORBIDDEN",
         "reason": "ADMIN_REQUIRED",
         "required": "admin",
+        "permission": "customers:write",
     }
     assert "admin" in error["message"]
 

@@ -1,0 +1,122 @@
+"""Privacy: every way to a customer's private fields, for who lacks the permission to see them."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+
+import pytest
+from graphql import get_named_type, is_object_type
+
+from gql_app.accounts.permissions import Role
+from gql_app.extending.feature import Feature
+from gql_app.schema.customers import PRIVATE
+from gql_app.schema.root import build_schema
+from gql_app.settings import Settings
+from tests.api import Api, running
+from tests.people import PASSWORD, Person, add_customer, sign_in
+
+CURIOUS: Final = Role("curious", {"audit:read", "customers:write", "sessions:end"})
+"""Every permission but the one to see what is private."""
+FEATURE: Final = Feature("desk", roles=[CURIOUS])
+FIELDS: Final = "name email phone isActive roles sessions { id }"
+HIDDEN: Final = dict.fromkeys(("email", "phone", "isActive", "roles", "sessions"))
+WAYS: Final[Mapping[str, str]] = {
+    "Query.customer": "{ customer(id: $id) { FIELDS } }",
+    "CustomerConnection.nodes": "{ customers { nodes { FIELDS } } }",
+    "CustomerEdge.node": "{ customers(last: 50) { edges { node { FIELDS } } } }",
+    "AuditEvent.actor": "{ auditEvents(customerId: $id) { nodes { actor { FIELDS } } } }",
+    "AuditEvent.customer": "{ auditEvents(customerId: $id) { nodes { customer { FIELDS } } } }",
+    "CustomerPayload.customer": (
+        "mutation { updateCustomer(id: $id, input: {phone: null}) { customer { FIELDS } } }"
+    ),
+}
+"""A document for each field that answers a customer, who may be another than the caller."""
+ONESELF: Final = {"Query.me", "LoginPayload.customer"}
+"""Those that answer the caller alone."""
+
+
+@pytest.fixture
+async def api(settings: Settings) -> AsyncIterator[Api]:
+    """Run the API with a role that lacks one permission."""
+    async with running(settings, features=[FEATURE]) as api:
+        yield api
+
+
+@pytest.fixture
+async def curious(api: Api) -> Person:
+    """Sign in who may do everything but see what is private."""
+    row = await add_customer(api.database, "Carl Curious", roles=["curious"])
+    return await sign_in(api.resources, row)
+
+
+def customers_in(value: object) -> list[dict[str, Any]]:
+    """Find every customer in an answer."""
+    if isinstance(value, list):
+        return [found for each in value for found in customers_in(each)]
+    if not isinstance(value, dict):
+        return []
+    if "name" in value:
+        return [value]
+    return [found for each in value.values() for found in customers_in(each)]
+
+
+def test_every_field_that_answers_a_customer_is_tried() -> None:
+    types = build_schema().core.type_map.values()
+    fields = {
+        f"{kind}.{name}"
+        for kind in types
+        if is_object_type(kind)
+        for name, field in kind.fields.items()
+        if get_named_type(field.type).name == "Customer"
+    }
+    assert fields == {*WAYS, *ONESELF}
+
+
+def test_every_field_that_is_said_to_be_private_is_asked_for() -> None:
+    customer = build_schema().core.type_map["Customer"]
+    assert is_object_type(customer)
+    told = {name for name, each in customer.fields.items() if PRIVATE in (each.description or "")}
+    assert told == HIDDEN.keys()
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_is_private_is_null_whichever_way_it_is_asked_for(
+    api: Api, curious: Person, plain: Person, way: str
+) -> None:
+    registered = "mutation { login(email: %s, password: %s) { status } }"
+    await api.run(registered % (f'"{plain.email}"', f'"{PASSWORD}"'))
+    document = WAYS[way].replace("FIELDS", FIELDS).replace("$id", f'"{plain.id}"')
+    answer = await api.run(document, token=curious.token)
+    [hidden] = [
+        each
+        for each in {str(c): c for c in customers_in(answer.data)}.values()
+        if each["name"] == plain.name
+    ]
+    assert hidden == {"name": plain.name, **HIDDEN}
+    as_owner = await api.run(f"{{ me {{ {FIELDS} }} }}", token=plain.token)
+    assert None not in {**as_owner.data["me"], "phone": ""}.values()
+
+
+async def test_nothing_private_can_be_sorted_filtered_or_counted_by(
+    api: Api, curious: Person, plain: Person, admin: Person
+) -> None:
+    sorting = "{ customers(orderBy: {field: EMAIL}) { nodes { id } } }"
+    refusal = (await api.run(sorting, token=curious.token)).error("customers")["extensions"]
+    assert refusal["permission"] == "customers:read_private"
+    searching = '{ customers(filter: {search: "ada@example"}) { totalCount nodes { id } } }'
+    assert (await api.run(searching, token=curious.token)).data["customers"] == {
+        "totalCount": 0,
+        "nodes": [],
+    }
+    assert (await api.run(searching, token=admin.token)).data["customers"]["totalCount"] == 1
+    closing = (
+        f'mutation {{ updateCustomer(id: "{plain.id}", input: {{isActive: false}}) {{ status }} }}'
+    )
+    assert (await api.run(closing, token=admin.token)).data["updateCustomer"]["status"] == "SUCCESS"
+    counting = "{ customers { totalCount nodes { name } } }"
+    counts = [
+        (await api.run(counting, token=each.token)).data["customers"]["totalCount"]
+        for each in (curious, admin)
+    ]
+    assert counts == [2, 3]
+    one = f'{{ customer(id: "{plain.id}") {{ name }} }}'
+    assert (await api.run(one, token=curious.token)).data["customer"] is None
