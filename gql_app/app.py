@@ -17,11 +17,12 @@ from gql_app.lib.engine import Engine, Limits, ListSizes
 from gql_app.lib.network import Networks
 from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE
 from gql_app.metrics import new_metrics
-from gql_app.resources import Resources
+from gql_app.resources import Extensions, Resources
 from gql_app.schema.context import Context
 from gql_app.schema.root import build_schema, map_errors
 from gql_app.settings import Settings, load, shared_numbers
 from gql_app.web.graphql import GraphQLView
+from gql_app.web.introspection import introspect
 from gql_app.web.management import MANAGEMENT_ROUTES, PUBLIC_ROUTES, ManagementMiddleware, jwks
 from gql_app.web.middleware import (
     CrossOriginMiddleware,
@@ -37,7 +38,10 @@ COLLECTOR_THRESHOLD: Final = 5_000
 
 
 def create_app(
-    settings: Settings | None = None, *, sign_ins: Sequence[Mapping[str, str]] = ()
+    settings: Settings | None = None,
+    *,
+    sign_ins: Sequence[Mapping[str, str]] = (),
+    extensions: Extensions | None = None,
 ) -> Starlette:
     """Return the application, by the environment if no settings are given.
 
@@ -51,7 +55,7 @@ def create_app(
         routes=_routes(chosen, sign_ins),
         middleware=_middleware(chosen, tracing),
         exception_handlers={HTTPException: explain},
-        lifespan=lambda _: _lifespan(chosen, tracing),
+        lifespan=lambda _: _lifespan(chosen, tracing, extensions),
     )
     # /graphql/ is another path: a redirect would repeat the Host header, which anybody can set.
     app.router.redirect_slashes = False
@@ -93,6 +97,7 @@ def _routes(settings: Settings, sign_ins: Sequence[Mapping[str, str]]) -> list[R
         Route("/graphql", view, methods=["GET", "POST"]),
         *watched,
         Route("/.well-known/jwks.json", jwks),
+        Route("/introspect", introspect, methods=["POST"]),
     ]
     if playground:
         routes.append(Route("/playground/{name}", playground.file))
@@ -116,13 +121,13 @@ def _middleware(settings: Settings, tracing: "telemetry.Tracing | None") -> list
 
 @asynccontextmanager
 async def _lifespan(
-    settings: Settings, tracing: "telemetry.Tracing | None"
+    settings: Settings, tracing: "telemetry.Tracing | None", extensions: Extensions | None
 ) -> AsyncIterator[dict[str, Resources]]:
     """Open all that lives as long as the process, and run the tasks beside it."""
     metrics = new_metrics(shared_numbers())
     async with (
         tracing.sending() if tracing else nullcontext(),
-        Resources.open(settings, metrics, tracing) as resources,
+        Resources.open(settings, metrics, tracing, extensions) as resources,
         background.running(resources),
     ):
         with quiet_collector():

@@ -1,23 +1,25 @@
 """What lives as long as the process: opened once, closed once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import Self
+from typing import Self, TypeAlias
 
 from gql_app.accounts.audit import Guesses
+from gql_app.accounts.authenticators import Authenticator
 from gql_app.accounts.callers import CallerCache
 from gql_app.accounts.letters import Outbox
+from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import MAX_SESSIONS, Lifetimes
 from gql_app.accounts.throttling import HOUR, Throttle
 from gql_app.accounts.validation import Rules
 from gql_app.db.readiness import Condition, condition, open_database
 from gql_app.lib import telemetry
-from gql_app.lib.database import Database, SharedResult
-from gql_app.lib.keyring import KeyRing, ReloadingKeyRing
+from gql_app.lib.database import Database, Reader, SharedResult
+from gql_app.lib.keyring import KeyRing, ReloadingKeyRing, Signer, signer_key
 from gql_app.lib.outbox import ClosedMailer, ConsoleMailer, Mailer, ObservedMailer, SmtpMailer
 from gql_app.lib.telemetry import Metrics
 from gql_app.metrics import new_metrics
@@ -25,6 +27,26 @@ from gql_app.security.key_store import key_store
 from gql_app.security.passwords import Passwords
 from gql_app.security.tokens import Issuer, TokenCache
 from gql_app.settings import Settings
+
+_Claims: TypeAlias = Mapping[str, object]
+ClaimsOf: TypeAlias = Callable[[Reader, CustomerRecord], _Claims | Awaitable[_Claims]]
+"""Returns further claims for the access tokens of a customer, given the database and them.
+
+They are JSON values, of few bytes, and of no reserved name. Other services read them; nothing here
+goes by them. What it raises fails the sign-in or the refresh, and is logged.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """What features add to a process."""
+
+    claims: Sequence[ClaimsOf] = ()
+    """Each returns further claims of a customer's access tokens."""
+    signer: Signer | None = None
+    """What signs access tokens, instead of a key of this process."""
+    authenticators: Sequence[Authenticator] = ()
+    """What proves by other credentials than access tokens who is calling, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +72,9 @@ class Resources:
     guesses: Guesses
     origins_kept: timedelta
     """How long the audit keeps where from somebody did something who is gone."""
+    audiences: frozenset[str]
+    """Other services that access tokens may be for."""
+    extensions: Extensions
 
     async def sample(self) -> None:
         """Set the metrics of what is in use at the moment."""
@@ -62,9 +87,12 @@ class Resources:
         settings: Settings,
         metrics: Metrics | None = None,
         tracing: "telemetry.Tracing | None" = None,
+        extensions: Extensions | None = None,
     ) -> AsyncIterator[Self]:
         """Open everything, and close it when the block ends. Raises CannotStart."""
-        reloading = ReloadingKeyRing(key_store(settings))
+        added = extensions or Extensions()
+        signing = [signer_key(added.signer)] if added.signer else []
+        reloading = ReloadingKeyRing(replace(key_store(settings), elsewhere=signing))
         keys = reloading.get()
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
         database = open_database(settings)
@@ -99,6 +127,8 @@ class Resources:
             rules=Rules.of(settings),
             guesses=Guesses(),
             origins_kept=timedelta(days=settings.audit_origin_days),
+            audiences=frozenset(settings.services) - {settings.audience},
+            extensions=added,
         )
         if tracing:
             database.observe(tracing.statements(database.dialect))

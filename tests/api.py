@@ -9,7 +9,7 @@ import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gql_app.app import create_app
-from gql_app.resources import Resources
+from gql_app.resources import Extensions, Resources
 from gql_app.settings import Settings
 
 GRAPHQL = "application/graphql-response+json"
@@ -91,10 +91,13 @@ class Api:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, *, sign_ins: Sequence[Mapping[str, str]] = ()
+    settings: Settings,
+    *,
+    sign_ins: Sequence[Mapping[str, str]] = (),
+    extensions: Extensions | None = None,
 ) -> AsyncIterator[Api]:
     """Run the application for as long as the block lasts."""
-    app = create_app(settings, sign_ins=sign_ins)
+    app = create_app(settings, sign_ins=sign_ins, extensions=extensions)
     async with app.router.lifespan_context(app) as state:
         assert state is not None
 

@@ -17,12 +17,13 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from gql_app.accounts.audit import Action
+from gql_app.accounts.authenticators import identify
 from gql_app.errors import TokenInvalid, TokenMalformed, Unauthenticated
 from gql_app.lib.engine import DEADLINE_EXCEEDED, Engine, GraphQLRequest, outcome, retry_after
 from gql_app.lib.server import Disconnect
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
-from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims
+from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims, Identity
 from gql_app.web.playground import Playground
 
 JSON: Final = "application/json"
@@ -56,7 +57,11 @@ class GraphQLView:
             error.headers = {"Content-Type": f"{media_type}; charset=utf-8"}
             raise
         resources: Resources = state["resources"]
-        presented = authenticate_header(headers[b"authorization"], resources)
+        authorization = headers[b"authorization"]
+        presented: Identity | Exception | None = authenticate_header(authorization, resources)
+        others = resources.extensions.authenticators
+        if others and isinstance(presented, TokenInvalid | TokenMalformed):
+            presented = await identify(others, resources.database, authorization, presented)
         context = state["context"] = Context(
             resources,
             presented=presented,
