@@ -16,6 +16,7 @@ from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened, SignedIn
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction
+from gql_app.lib.faults import DependencyFailed
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer, provided
 from gql_app.schema.payloads import Payload, mutation
@@ -48,15 +49,18 @@ class LoginPayload(Payload):
         """Return a session's tokens, which nobody is shown again. Raises Unavailable."""
         resources, customer, session = context.resources, opened.customer, opened.session
         issuer = resources.issuer
-        token, claims = await issue_token(
-            resources.extensions.signer,
-            resources.keys.get(),
-            replace(issuer, audience=session.audience) if session.audience else issuer,
-            customer_id=customer.id,
-            session_id=session.id,
-            not_after=session.expires_at,
-            hints=await _hints(context, customer),
-        )
+        try:
+            token, claims = await issue_token(
+                resources.extensions.signer,
+                resources.keys.get(),
+                replace(issuer, audience=session.audience) if session.audience else issuer,
+                customer_id=customer.id,
+                session_id=session.id,
+                not_after=session.expires_at,
+                hints=await _hints(context, customer),
+            )
+        except DependencyFailed as why:
+            raise DependencyFailed(mayBeDone=True) from why  # what was done is committed
         context.caller_id = customer.id
         return cls.success(
             message,
