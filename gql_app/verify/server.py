@@ -218,8 +218,11 @@ class Sessions:
         asked_at = time.monotonic()
         try:
             answer, _ = self._server.ask("/introspect", token=token)
-            lives = isinstance(answer, dict) and answer["active"] is True
-        except (*_FAILURES, KeyError) as why:
+            lives = answer.get("active") if isinstance(answer, dict) else None
+            if not isinstance(lives, bool):
+                message = "the answer says nothing of it"
+                raise ValueError(message)  # noqa: TRY004 — as of any answer of no use
+        except _FAILURES as why:
             _log.warning("Whether a session lives could not be asked: %s", why)
             self._silent_until = time.monotonic() + SILENCE
             return

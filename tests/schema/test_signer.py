@@ -76,11 +76,10 @@ async def test_failing_signer_answers_unavailable_and_refresh_goes_on_after_it(
         await add_customer(api.database, "Ada")
         spent = (await login(api, "Ada"))["refreshToken"]
         service.error = RuntimeError("no credit left")
-        for query, variables in (
-            (REFRESH, {"spent": spent}),
-            (LOGIN, {"email": "ada@example.com", "password": PASSWORD}),
+        for answer in (
+            await api.run(REFRESH, spent=spent),
+            await api.run(LOGIN, email="ada@example.com", password=PASSWORD),
         ):
-            answer = await api.run(query, **variables)
             assert answer.status == 503
             assert answer.headers["retry-after"] == "5"
             (error,) = answer.errors

@@ -191,7 +191,7 @@ def test_key_set_of_another_is_read_without_what_is_of_no_use() -> None:
     assert sorted(keys) == sorted(ALGORITHMS)
     assert all(key.algorithm == key_id == key.id for key_id, key in keys.items())
     (first, *_) = document["keys"]
-    unusable = [
+    unusable: list[object] = [
         *(None, 1, "key", [], {}),
         {**first, "kid": 1},
         {**first, "kid": "for encryption", "use": "enc"},
