@@ -21,6 +21,7 @@ from gql_app.lib.keyring import (
     verifies,
 )
 from gql_app.lib.keyring.keys import public_jwk
+from gql_app.lib.telemetry import configure_logging
 from tests.security.forging import SECRET
 from tests.security.foundry import ALGORITHMS, pair, private_pem, public_pem
 from tests.signers import KeyService
@@ -82,11 +83,12 @@ class Raw(KeyService):
 async def test_signature_that_does_not_verify_is_no_signature(
     answer: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    configure_logging("INFO")  # to standard error as it is within this test
     service = Raw()
     service.answer = answer
     with pytest.raises(DependencyFailed):
         await sign_elsewhere(service, signer_key(service), DATA)
-    assert "does not verify" in capsys.readouterr().out
+    assert "does not verify" in capsys.readouterr().err
 
 
 async def test_signature_of_the_form_of_a_jws_is_taken_as_it_is() -> None:
@@ -103,11 +105,12 @@ async def test_signature_of_the_form_of_a_jws_is_taken_as_it_is() -> None:
 async def test_failing_signer_is_told_apart_and_logged(
     error: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    configure_logging("INFO")
     service = KeyService(error=error)
     with pytest.raises(DependencyFailed) as caught:
         await sign_elsewhere(service, signer_key(service), DATA)
     assert caught.value.extensions == {"code": "SERVICE_UNAVAILABLE", "retryAfter": 5}
-    logged = capsys.readouterr().out
+    logged = capsys.readouterr().err
     assert type(error).__name__ in logged
     assert "key-of-the-service" in logged
 
