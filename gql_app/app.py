@@ -28,6 +28,7 @@ from gql_app.schema.context import Context
 from gql_app.schema.root import Additions, build_schema, map_errors
 from gql_app.settings import APP, Settings, load, load_features, shared_numbers
 from gql_app.web.graphql import GraphQLView
+from gql_app.web.introspection import introspect
 from gql_app.web.management import MANAGEMENT_ROUTES, PUBLIC_ROUTES, ManagementMiddleware, jwks
 from gql_app.web.middleware import (
     CrossOriginMiddleware,
@@ -185,6 +186,7 @@ def _routes(
         Route("/graphql", view, methods=["GET", "POST"]),
         *watched,
         Route("/.well-known/jwks.json", jwks),
+        Route("/introspect", introspect, methods=["POST"]),
     ]
     if playground:
         routes.append(Route("/playground/{name}", playground.file))

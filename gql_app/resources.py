@@ -1,25 +1,27 @@
 """What lives as long as the process: opened once, closed once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from typing import Self, TypeVar
+from typing import Self, TypeAlias, TypeVar
 
 from gql_app.accounts.audit import Guesses
+from gql_app.accounts.authenticators import Authenticator
 from gql_app.accounts.callers import CallerCache
 from gql_app.accounts.letters import Outbox
 from gql_app.accounts.permissions import Roles
+from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import MAX_SESSIONS, Lifetimes
 from gql_app.accounts.throttling import HOUR, Throttle
 from gql_app.accounts.validation import Rules
 from gql_app.db.migrations.branches import Branch
 from gql_app.db.readiness import Condition, condition, open_database
 from gql_app.lib import telemetry
-from gql_app.lib.database import Database, SharedResult
-from gql_app.lib.keyring import KeyRing, ReloadingKeyRing
+from gql_app.lib.database import Database, Reader, SharedResult
+from gql_app.lib.keyring import KeyRing, ReloadingKeyRing, Signer, signer_key
 from gql_app.lib.outbox import ClosedMailer, ConsoleMailer, Mailer, ObservedMailer, SmtpMailer
 from gql_app.lib.telemetry import Metrics
 from gql_app.metrics import new_metrics
@@ -31,6 +33,15 @@ from gql_app.settings import FeatureSettings, Settings
 S = TypeVar("S", bound=FeatureSettings)
 
 
+_Claims: TypeAlias = Mapping[str, object]
+ClaimsOf: TypeAlias = Callable[[Reader, CustomerRecord], _Claims | Awaitable[_Claims]]
+"""Returns further claims for the access tokens of a customer, given the database and them.
+
+They are JSON values, of few bytes, and of no reserved name. Other services read them; nothing here
+goes by them. What it raises fails the sign-in or the refresh, and is logged.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Extensions:
     """What features add to what lives as long as the process, all of them together."""
@@ -40,6 +51,12 @@ class Extensions:
     """The settings that were read, by their classes."""
     branches: Sequence[Branch] = ()
     """The migrations that a database has to have seen besides ours."""
+    claims: Sequence[ClaimsOf] = ()
+    """Each returns further claims of a customer's access tokens."""
+    signer: Signer | None = None
+    """What signs access tokens, instead of a key of this process."""
+    authenticators: Sequence[Authenticator] = ()
+    """What proves by other credentials than access tokens who is calling, in this order."""
 
     def settings_of(self, kind: type[S]) -> S:
         """Return the settings of a feature. Raises LookupError if no feature has such ones."""
@@ -71,9 +88,11 @@ class Resources:
     registration: bool
     rules: Rules
     guesses: Guesses
-    extensions: Extensions
     origins_kept: timedelta
     """How long the audit keeps where from somebody did something who is gone."""
+    audiences: frozenset[str]
+    """Other services that access tokens may be for."""
+    extensions: Extensions
 
     async def sample(self) -> None:
         """Set the metrics of what is in use at the moment."""
@@ -89,10 +108,12 @@ class Resources:
         extensions: Extensions | None = None,
     ) -> AsyncIterator[Self]:
         """Open everything, and close it when the block ends. Raises CannotStart."""
-        reloading = ReloadingKeyRing(key_store(settings))
+        extensions = extensions or Extensions()
+        signing = [signer_key(extensions.signer)] if extensions.signer else []
+        reloading = ReloadingKeyRing(replace(key_store(settings), elsewhere=signing))
         keys = reloading.get()
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
-        database, extensions = open_database(settings), extensions or Extensions()
+        database = open_database(settings)
         throttle, sender = throttle_of(settings, keys), mailer(settings)
         opened = cls(
             database=database,
@@ -122,9 +143,10 @@ class Resources:
             posted=asyncio.Event(),
             registration=settings.registration,
             rules=Rules.of(settings, extensions.roles.names),
-            extensions=extensions,
             guesses=Guesses(),
             origins_kept=timedelta(days=settings.audit_origin_days),
+            audiences=frozenset(settings.services) - {settings.audience},
+            extensions=extensions,
         )
         if tracing:
             database.observe(tracing.statements(database.dialect))

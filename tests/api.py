@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gql_app.app import create_app
 from gql_app.extending.feature import Feature
-from gql_app.resources import Resources
+from gql_app.resources import Extensions, Resources
 from gql_app.settings import Settings
 
 GRAPHQL = "application/graphql-response+json"
@@ -96,8 +96,10 @@ async def running(
     *,
     features: Sequence[Feature] = (),
     sign_ins: Sequence[Mapping[str, str]] = (),
+    extensions: Extensions | None = None,
 ) -> AsyncIterator[Api]:
     """Run the application for as long as the block lasts."""
+    features = [*features, *_features(extensions)] if extensions else features
     app = create_app(settings, features=features, sign_ins=sign_ins)
     async with app.router.lifespan_context(app) as state:
         assert state is not None
@@ -108,6 +110,13 @@ async def running(
 
         async with _client(with_state, "192.0.2.1") as client:
             yield Api(with_state, client, state["resources"])
+
+
+def _features(extensions: Extensions) -> Sequence[Feature]:
+    """Return features that add the same to access tokens and to who is calling."""
+    claims = [Feature(f"claims{n}", claims=each) for n, each in enumerate(extensions.claims)]
+    others = Feature("others", signer=extensions.signer, authenticators=extensions.authenticators)
+    return [*claims, others]
 
 
 def _client(app: ASGIApp, address: str) -> httpx.AsyncClient:

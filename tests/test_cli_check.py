@@ -146,6 +146,7 @@ def test_faults_of_the_environment_are_findings(
         ({k: v for k, v in PUBLIC.items() if k != "management_port"}, "open-metrics"),
         (PUBLIC | {"reset_url": "http://example.com/"}, "reset-in-the-clear"),
         ({"smtp_url": "smtp+cleartext://mail.example.com"}, "mail-in-the-clear"),
+        ({"audiences": "orders"}, "no-public-key"),
         ({"smtp_url": "smtp+cleartext://ada:secret@192.0.2.1:25"}, "mail-in-the-clear"),
         (PUBLIC | {"trusted_proxies": "*"}, "any-proxy"),
         (PUBLIC | {"trusted_proxies": "10.0.0.1, 0.0.0.0/0"}, "any-proxy"),

@@ -170,6 +170,7 @@ def test_only_main_reads_the_settings_at_import(
             SELDOM | {"rich.progress"},
         ),
         ("import gql_app.cli", HEAVY | SELDOM | DRIVERS),
+        ("import gql_app.verify", HEAVY | SELDOM | DRIVERS | {"typer"}),
         (COMMAND.format(["--help"]), HEAVY | SELDOM | DRIVERS),
         (COMMAND.format(["version"]), HEAVY | SELDOM | DRIVERS),
         ("import gql_app.cli.keys", HEAVY | SELDOM | DRIVERS - {"pydantic_settings"}),
@@ -177,7 +178,8 @@ def test_only_main_reads_the_settings_at_import(
         (f"import runpy; runpy.run_path({MAIN[1]!r}, run_name='__mp_main__')", {"gql_app"}),
     ],
     ids=[
-        *("application", "serve", "command line", "help", "version", "keys", "export"),
+        *("application", "serve", "command line", "verifier"),
+        *("help", "version", "keys", "export"),
         "worker's look at main.py",
     ],
 )

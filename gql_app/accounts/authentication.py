@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import Integer, bindparam, select, true, update
 
@@ -13,7 +14,7 @@ from gql_app.accounts.records import CUSTOMER, CustomerRecord
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, KnownClientRow, SessionRow, ThrottleRow
-from gql_app.errors import Fault, UserErrorCode
+from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, any_of
 from gql_app.lib.fair_queue import Party
@@ -24,6 +25,9 @@ from gql_app.security.passwords import Passwords
 
 WRONG: Final = Fault(
     UserErrorCode.INVALID_CREDENTIALS, "The e-mail address or the password is wrong."
+)
+NO_ACCOUNT: Final = Fault(
+    UserErrorCode.INVALID_CREDENTIALS, "There is no open account to sign in to."
 )
 _HOUR: Final = timedelta(hours=1)
 
@@ -93,7 +97,13 @@ async def prove(
 
 
 async def sign_in(
-    db: Transaction, attempt: Attempt, throttle: Throttle, lifetimes: Lifetimes, *, origin: Origin
+    db: Transaction,
+    attempt: Attempt,
+    throttle: Throttle,
+    lifetimes: Lifetimes,
+    *,
+    origin: Origin,
+    audience: str | None = None,
 ) -> Opened | None:
     """Open a session if the attempt was good, and the account hasn't changed meanwhile.
 
@@ -119,11 +129,30 @@ async def sign_in(
             .where(CustomerRow.id == customer.id)
             .values(password_hash=attempt.renewed_hash)
         )
-    opened = await sessions.open_session(db, customer, origin, lifetimes)
-    by_owner = origin._replace(actor_id=customer.id)
-    moment = opened.session.created_at
-    await audit.record(db, Action.LOGIN, by_owner, customer_id=customer.id, at=moment)
-    return opened
+    return await _open(db, customer, lifetimes, origin, audience)
+
+
+async def sign_in_by_other_means(
+    db: Transaction,
+    customer_id: UUID,
+    throttle: Throttle,
+    lifetimes: Lifetimes,
+    *,
+    origin: Origin,
+    audience: str | None = None,
+) -> Opened:
+    """Open a session of a customer whom a feature has proven, such as by another provider.
+
+    Raises Rejected if there is no such customer or their account is closed, and TooManyAttempts.
+    """
+    customer = await db.fetch_one(_HOLD_ACTIVE, id=customer_id)
+    if customer is None:
+        raise Rejected(NO_ACCOUNT)
+    now, granted = clock.now(), throttle.account_writes - 1
+    hour = {"hour_ago": now - _HOUR, "hour_ahead": now + _HOUR}
+    oldest = await db.fetch_one(_OLDEST_OF, id=customer_id, granted=granted, **hour)
+    throttle.check_oldest("sign-in by", oldest)
+    return await _open(db, customer, lifetimes, origin, audience)
 
 
 async def settle(db: Transaction, throttle: Throttle, attempt: Attempt) -> None:
@@ -177,6 +206,21 @@ async def history_by_key(
     return History(limits, times)
 
 
+async def _open(
+    db: Transaction,
+    customer: CustomerRecord,
+    lifetimes: Lifetimes,
+    origin: Origin,
+    audience: str | None,
+) -> Opened:
+    """Open a session, and record that."""
+    opened = await sessions.open_session(db, customer, origin, lifetimes, audience=audience)
+    by_owner = origin._replace(actor_id=customer.id)
+    moment = opened.session.created_at
+    await audit.record(db, Action.LOGIN, by_owner, customer_id=customer.id, at=moment)
+    return opened
+
+
 async def _verify(
     hasher: Passwords, throttle: Throttle, past: History, password: str, party: Party
 ) -> Attempt:
@@ -186,18 +230,23 @@ async def _verify(
     return Attempt(past.limits, past.customer, await hasher.verify(password, hashed, party))
 
 
-_OLDEST_SIGN_IN: Final = (
+_IN_THIS_HOUR: Final = (
     select(SessionRow.created_at)
     .where(
-        SessionRow.customer_id == CustomerRow.id,
         SessionRow.created_at > bindparam("hour_ago"),
         SessionRow.created_at < bindparam("hour_ahead"),
     )
     .order_by(SessionRow.created_at.desc())
     .limit(1)
     .offset(bindparam("granted", type_=Integer()))
+)
+_OLDEST_SIGN_IN: Final = (
+    _IN_THIS_HOUR.where(SessionRow.customer_id == CustomerRow.id)
     .correlate(CustomerRow)
     .scalar_subquery()
+)
+_OLDEST_OF: Final[Query[datetime]] = Query(
+    _IN_THIS_HOUR.where(SessionRow.customer_id == bindparam("id")), lambda row: row[0]
 )
 _KNOWN_CLIENT: Final = (KnownClientRow.customer_id == CustomerRow.id) & (
     KnownClientRow.client == bindparam("client")
@@ -223,3 +272,9 @@ _HOLD: Final = Query(
     CustomerRecord._make,
 )
 """The account, locked, if its password is still the same. It is locked before its failures."""
+_HOLD_ACTIVE: Final = Query(
+    select(*CUSTOMER)
+    .where(CustomerRow.id == bindparam("id"), CustomerRow.is_active)
+    .with_for_update(),
+    CustomerRecord._make,
+)

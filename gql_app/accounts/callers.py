@@ -32,7 +32,7 @@ from gql_app.errors import AdminRequired, PermissionRequired, Rejected, TokenRev
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, any_of
 from gql_app.lib.throttling import Limit
-from gql_app.security.tokens import Claims
+from gql_app.security.tokens import Identity
 
 USE_PRECISION: Final = timedelta(minutes=1)
 """How exactly a session's last use is known, so that reading need not always write."""
@@ -51,10 +51,11 @@ DERIVED: Final = frozenset({"permissions"})
 T = TypeVar("T")
 
 
-async def signed_in(db: Reader, claims: Claims) -> SignedIn | None:
-    """Return who bears a token, if its session lives and its customer is there and active."""
+async def signed_in(db: Reader, identity: Identity) -> SignedIn | None:
+    """Return who is calling, if the session lives and its customer is there and active."""
+    session_id, customer_id = identity.session_id, identity.customer_id
     return await db.fetch_one(
-        _SIGNED_IN, session_id=claims.session_id, customer_id=claims.customer_id, now=clock.now()
+        _SIGNED_IN, session_id=session_id, customer_id=customer_id, now=clock.now()
     )
 
 
@@ -86,10 +87,10 @@ class CallerCache:
         if len(self._callers) > self._size:
             self._callers.popitem(last=False)
 
-    def bearer(self, claims: Claims) -> Caller | None:
-        """Return who bore a token last, if anybody did."""
-        caller = self._callers.get(claims.session_id)
-        if caller is None or caller.customer_id != claims.customer_id:
+    def bearer(self, identity: Identity) -> Caller | None:
+        """Return who was the last caller in a session, if anybody was."""
+        caller = self._callers.get(identity.session_id)
+        if caller is None or caller.customer_id != identity.customer_id:
             return None
         self._callers.move_to_end(caller.session_id)
         return caller

@@ -78,7 +78,14 @@ async def rotate(
     return await sessions.issue(db, me, successor, lifetimes)
 
 
-async def owner(db: Reader, token: str) -> UUID | None:
+class Owner(NamedTuple):
+    """Whose session a refresh token is of, and the service that it is for, if not this API."""
+
+    customer_id: UUID
+    audience: str | None
+
+
+async def owner(db: Reader, token: str) -> Owner | None:
     """Return whose session a refresh token is of, None if there is no such token."""
     return await db.fetch_one(_OWNER, digest=tokens.digest(tokens.REFRESH, token))
 
@@ -163,9 +170,9 @@ _EXTEND: Final = Query(
     .values(expires_at=bindparam("expires"), last_used_at=bindparam("used")),
     tuple,
 )
-_OWNER: Final[Query[UUID]] = Query(
-    select(SessionRow.customer_id)
+_OWNER: Final = Query(
+    select(SessionRow.customer_id, SessionRow.audience)
     .join(RefreshTokenRow, RefreshTokenRow.session_id == SessionRow.id)
     .where(RefreshTokenRow.digest == bindparam("digest")),
-    lambda row: row[0],
+    Owner._make,
 )

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, delete, select, true, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, delete, exists, select, true, tuple_, update
 
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
@@ -102,30 +102,37 @@ class SignedIn(NamedTuple):
 
 
 async def open_session(
-    db: Transaction, customer: CustomerRecord, origin: Origin, lifetimes: Lifetimes
+    db: Transaction,
+    customer: CustomerRecord,
+    origin: Origin,
+    lifetimes: Lifetimes,
+    *,
+    audience: str | None = None,
 ) -> Opened:
     """Open a session, whatever proved who it is; the oldest beyond MAX_SESSIONS end.
 
-    The transaction holds the customer's row already, so that those who sign in at once wait for
-    each other.
+    Its access tokens are for another service if an audience is given. The transaction holds the
+    customer's row already, so that those who sign in at once wait for each other.
     """
-    now = clock.now()
-    session = SessionRecord(
-        id=new_id(),
-        customer_id=customer.id,
-        created_at=now,
-        last_used_at=now,
-        expires_at=lifetimes.living_until(now),
-        ip_address=origin.ip_address,
-        user_agent=origin.user_agent,
-        audience=None,
-    )
-    await db.execute(_INSERT, **session._asdict(), ended_at=None)
+    until = lifetimes.living_until(clock.now())
+    session = await _insert(db, customer.id, origin, until, audience)
     me = SignedIn(customer, session)
     opened = await issue(db, me, tokens.new_refresh_token(), lifetimes)
-    await db.execute(_END_OLDEST, whose=customer.id, newest=session.id, moment=now)
+    moment = session.created_at
+    await db.execute(_END_OLDEST, whose=customer.id, newest=session.id, moment=moment)
     await note_client(db, customer.id, origin.ip_address)
     return opened
+
+
+async def open_lasting_session(
+    db: Transaction, customer_id: UUID, origin: Origin, expires_at: datetime
+) -> SessionRecord:
+    """Open a session of credentials that a feature keeps, such as an API key.
+
+    It has no refresh token, lives until it expires or is ended, and is not among the sessions that
+    give way to newer ones: how many of them a customer may have is for the feature to say.
+    """
+    return await _insert(db, customer_id, origin, expires_at, None)
 
 
 async def issue(db: Transaction, me: SignedIn, token: str, lifetimes: Lifetimes) -> Opened:
@@ -250,6 +257,25 @@ def lives(now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
     )
 
 
+async def _insert(
+    db: Transaction, customer_id: UUID, origin: Origin, expires_at: datetime, audience: str | None
+) -> SessionRecord:
+    """Add a session that begins now."""
+    now = clock.now()
+    session = SessionRecord(
+        id=new_id(),
+        customer_id=customer_id,
+        created_at=now,
+        last_used_at=now,
+        expires_at=expires_at,
+        ip_address=origin.ip_address,
+        user_agent=origin.user_agent,
+        audience=audience,
+    )
+    await db.execute(_INSERT, **session._asdict(), ended_at=None)
+    return session
+
+
 async def _end(db: Transaction, *conditions: ColumnElement[bool]) -> Sequence[UUID]:
     """End sessions; return whose they were."""
     ending = (
@@ -270,6 +296,8 @@ _OTHERS: Final = (
         SessionRow.customer_id == bindparam("whose"),
         SessionRow.id != bindparam("newest"),
         lives(_MOMENT),
+        # which one of open_lasting_session() has not
+        exists().where(RefreshTokenRow.session_id == SessionRow.id),
     )
     .order_by(SessionRow.created_at.desc(), SessionRow.id.desc())
 )

@@ -105,6 +105,12 @@ def _keys(chosen: Settings) -> Iterator[Finding]:
     except CannotStart as why:
         yield from _faults(why)
         return
+    if chosen.services and isinstance(ring.signing.verifier, bytes):
+        yield Finding(
+            "no-public-key",
+            "Tokens for other services are signed with the secret, by which they can be forged.",
+            "Make a key, and sign with it: keys new, keys promote",
+        )
     for place, key in scan.stored.items():
         if is_short(key) and ring.find(key.id):
             yield Finding(

@@ -26,7 +26,9 @@ COMMANDS: Final = frozenset(
     }
 )
 """The commands that there are without any feature."""
-PATHS: Final = ("/graphql", "/livez", "/readyz", "/metrics", "/.well-known/jwks.json")
+PATHS: Final = (
+    *("/graphql", "/introspect", "/livez", "/readyz", "/metrics", "/.well-known/jwks.json"),
+)
 FOLDERS: Final = ("/playground",)
 """What is served already: paths, and whatever is below some."""
 MAX_NAME: Final = 40

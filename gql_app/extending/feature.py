@@ -6,7 +6,10 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
+from gql_app.accounts.authenticators import Authenticator
 from gql_app.accounts.permissions import Role
+from gql_app.lib.keyring import Signer
+from gql_app.resources import ClaimsOf
 from gql_app.settings import FeatureSettings
 
 
@@ -35,13 +38,13 @@ class Feature:
     """What runs after the commit of an event, by the event's name."""
     within: Mapping[str, Callable[..., Awaitable[None]]] = field(default_factory=dict)
     """What runs in an event's own transaction, and may refuse it."""
-    claims: Callable[..., Any] | None = None
+    claims: ClaimsOf | None = None
     """Returns further claims for a customer's access tokens."""
     password_rules: Sequence[Callable[..., Any]] = ()
     """Each raises Refused for a new password that it doesn't accept."""
-    authenticators: Sequence[Any] = ()
+    authenticators: Sequence[Authenticator] = ()
     """What proves by other credentials than our tokens who is calling."""
-    signer: Any = None
+    signer: Signer | None = None
     """What signs access tokens, instead of the keys that are set."""
     letters: Sequence[Any] = ()
     """Letters of its own."""

@@ -1,9 +1,9 @@
 """Merging: many features into the plain parts that the application takes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from starlette.routing import BaseRoute
 
@@ -16,6 +16,8 @@ from gql_app.lib.faults import CannotStart
 from gql_app.resources import Extensions
 from gql_app.schema.root import Additions
 from gql_app.settings import FeatureSettings
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +37,15 @@ class Merged:
         self, settings: Mapping[type[FeatureSettings], FeatureSettings] | None = None
     ) -> Extensions:
         """Return what goes to the resources, given the settings that were read."""
-        return Extensions(roles=self.roles, settings=settings or {}, branches=self.branches)
+        signers = [each.signer for each in self.features if each.signer is not None]
+        return Extensions(
+            roles=self.roles,
+            settings=settings or {},
+            branches=self.branches,
+            claims=[each.claims for each in self.features if each.claims is not None],
+            signer=signers[0] if signers else None,
+            authenticators=_all(each.authenticators for each in self.features),
+        )
 
 
 NOTHING: Final = Merged()
@@ -55,16 +65,21 @@ def merge(features: Sequence[Feature]) -> Merged:
     return Merged(
         features=tuple(features),
         additions=Additions(
-            queries=tuple(chain.from_iterable(each.queries for each in features)),
-            mutations=tuple(chain.from_iterable(each.mutations for each in features)),
-            types=tuple(chain.from_iterable(each.types for each in features)),
+            queries=_all(each.queries for each in features),
+            mutations=_all(each.mutations for each in features),
+            types=_all(each.types for each in features),
         ),
-        roles=Roles(chain.from_iterable(each.roles for each in features)),
+        roles=Roles(_all(each.roles for each in features)),
         branches=tuple(branches),
         settings={each.name: each.settings for each in features if each.settings is not None},
-        routes=tuple(chain.from_iterable(each.routes for each in features)),
-        commands=tuple(chain.from_iterable(each.commands for each in features)),
+        routes=_all(each.routes for each in features),
+        commands=_all(each.commands for each in features),
     )
+
+
+def _all(parts: Iterable[Sequence[T]]) -> tuple[T, ...]:
+    """Return a part of all features, in their order."""
+    return tuple(chain.from_iterable(parts))
 
 
 def _branches(feature: Feature) -> list[Branch]:

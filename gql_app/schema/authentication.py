@@ -1,20 +1,26 @@
 """Authentication: signing in and up, and carrying a session on."""
 
+from dataclasses import replace
 from datetime import datetime
+from inspect import isawaitable
 from typing import Final, Self
+from uuid import UUID
 
 import strawberry
 
 from gql_app.accounts import authentication, customers, refresh_tokens, validation
 from gql_app.accounts.audit import Action
+from gql_app.accounts.permissions import ADMIN
+from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened, SignedIn
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction
+from gql_app.lib.faults import DependencyFailed
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer, provided
 from gql_app.schema.payloads import Payload, mutation
-from gql_app.security.tokens import REFRESH, digest, encode_token
+from gql_app.security.tokens import REFRESH, check_claims, digest, issue_token
 
 
 @strawberry.type(description="A token, if the sign-in worked.")
@@ -39,16 +45,22 @@ class LoginPayload(Payload):
     )
 
     @classmethod
-    def signed_in(cls, context: Context, opened: Opened, message: str) -> Self:
-        """Return a session's tokens, which nobody is shown again."""
+    async def signed_in(cls, context: Context, opened: Opened, message: str) -> Self:
+        """Return a session's tokens, which nobody is shown again. Raises Unavailable."""
         resources, customer, session = context.resources, opened.customer, opened.session
-        token, claims = encode_token(
-            resources.keys.get(),
-            resources.issuer,
-            customer_id=customer.id,
-            session_id=session.id,
-            not_after=session.expires_at,
-        )
+        issuer = resources.issuer
+        try:
+            token, claims = await issue_token(
+                resources.extensions.signer,
+                resources.keys.get(),
+                replace(issuer, audience=session.audience) if session.audience else issuer,
+                customer_id=customer.id,
+                session_id=session.id,
+                not_after=session.expires_at,
+                hints=await _hints(context, customer),
+            )
+        except DependencyFailed as why:
+            raise DependencyFailed(mayBeDone=True) from why  # what was done is committed
         context.caller_id = customer.id
         caller = SignedIn(customer, session).caller(context.roles)
         return cls.success(
@@ -77,13 +89,24 @@ class RegisterInput:
 class AuthenticationMutation:
     """Signing in and up, and carrying a session on."""
 
-    @mutation(LoginPayload, "Signs in with an e-mail address and a password, and answers a token.")
-    async def login(self, info: Info, email: str, password: str) -> LoginPayload:
+    @mutation(
+        LoginPayload,
+        "Signs in with an e-mail address and a password, and answers a token: for this API, or "
+        "for another service by its audience.",
+    )
+    async def login(
+        self,
+        info: Info,
+        email: str,
+        password: str,
+        audience: str | None = strawberry.UNSET,
+    ) -> LoginPayload:
         """Return a session's tokens if the password is right; count how it ends."""
         context, result = info.context, "failed"
+        service = _service(context, None if audience is strawberry.UNSET else audience)
         context.shield()
         try:
-            payload = await _signed_in(context, email, password)
+            payload = await _signed_in(context, email, password, service)
             result = "success"
         except Rejected as why:
             result = "throttled" if isinstance(why, TooManyAttempts) else "wrong"
@@ -105,7 +128,7 @@ class AuthenticationMutation:
             context.guessed(Action.REFRESH_REFUSED)
         if isinstance(result, NotRefreshed):
             raise Rejected(result.value)
-        return LoginPayload.signed_in(context, result, "The session goes on.")
+        return await LoginPayload.signed_in(context, result, "The session goes on.")
 
     @mutation(LoginPayload, "Adds whoever asks as a customer, and signs them in.")
     async def register(self, info: Info, input: RegisterInput) -> LoginPayload:
@@ -127,7 +150,28 @@ class AuthenticationMutation:
                 password_hash=hashed,
                 origin=context.origin,
             )
-        return LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
+        return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
+
+
+async def sign_in(
+    context: Context, customer_id: UUID, *, audience: str | None = None
+) -> LoginPayload:
+    """Return the tokens of a customer whom a feature has proven, such as by another provider.
+
+    It opens a session as `login` does, with its limits and its event of the audit. Raises Rejected
+    if there is no such customer or their account is closed, or for an unknown audience,
+    TooManyAttempts, and Unavailable.
+    """
+    service, resources = _service(context, audience), context.resources
+    opened = await context.write(
+        authentication.sign_in_by_other_means,
+        customer_id,
+        resources.throttle,
+        resources.lifetimes,
+        origin=context.origin,
+        audience=service,
+    )
+    return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
 
 
 _REGISTRATION_CLOSED: Final = Fault(
@@ -135,7 +179,36 @@ _REGISTRATION_CLOSED: Final = Fault(
 )
 
 
-async def _signed_in(context: Context, email: str, password: str) -> LoginPayload:
+def _service(context: Context, audience: str | None) -> str | None:
+    """Return the service that a token shall be for, None for this API. Raises Rejected."""
+    resources = context.resources
+    if audience is None or audience == resources.issuer.audience:
+        return None
+    if audience not in resources.audiences:
+        message = "This server issues no tokens for this audience."
+        raise Rejected(Fault(UserErrorCode.INVALID, message, "audience"))
+    return audience
+
+
+async def _hints(context: Context, customer: CustomerRecord) -> dict[str, object]:
+    """Return what a token says for other services: roles, and what features add.
+
+    Raises ValueError for claims that no token may have.
+    """
+    added: dict[str, object] = {}
+    for claims_of in context.resources.extensions.claims:
+        claims = claims_of(context.db, customer)
+        more = check_claims(await claims if isawaitable(claims) else claims)
+        if twice := sorted(added.keys() & more):
+            message = f"{', '.join(twice)}: another feature has a claim of this name"
+            raise ValueError(message)
+        added = check_claims(added | more)
+    return {**added, "roles": [ADMIN] if customer.is_admin else []}
+
+
+async def _signed_in(
+    context: Context, email: str, password: str, audience: str | None
+) -> LoginPayload:
     """Return a session's tokens. Raises Rejected, TooManyAttempts among it."""
     resources, origin = context.resources, context.origin
     attempt = await authentication.check(
@@ -147,11 +220,16 @@ async def _signed_in(context: Context, email: str, password: str) -> LoginPayloa
         origin=origin,
     )
     opened = await context.write(
-        authentication.sign_in, attempt, resources.throttle, resources.lifetimes, origin=origin
+        authentication.sign_in,
+        attempt,
+        resources.throttle,
+        resources.lifetimes,
+        origin=origin,
+        audience=audience,
     )
     if opened is None:
         raise Rejected(authentication.WRONG)
-    return LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
+    return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
 
 
 async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
@@ -169,7 +247,9 @@ async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
         await throttle.require_room(context.db, *guesses)
         await context.write(throttle.count, *guesses)
         return NotRefreshed.UNKNOWN
-    limit = throttle.of_account("refresh", owner)
+    if owner.audience and owner.audience not in context.resources.audiences:
+        return NotRefreshed.ENDED  # the service is known no longer
+    limit = throttle.of_account("refresh", owner.customer_id)
     await throttle.require_room(context.db, limit)
 
     async def carry_on(db: Transaction) -> Opened | NotRefreshed:

@@ -30,14 +30,13 @@ from gql_app.errors import (
     Rejected,
     TokenMissing,
     TokenRevoked,
-    Unauthenticated,
     UserErrorCode,
 )
 from gql_app.lib.database import Database, Transaction, Unavailable
 from gql_app.lib.engine import Document
 from gql_app.lib.pagination import InvalidArgument, QueryReader
 from gql_app.resources import Resources
-from gql_app.security.tokens import Claims
+from gql_app.security.tokens import Identity
 from gql_app.settings import FeatureSettings
 
 P = ParamSpec("P")
@@ -54,8 +53,8 @@ class Context:
     """One request: never more, for the answers it keeps are true of one request only."""
 
     resources: Resources
-    presented: Claims | Unauthenticated | None
-    """What the token says, why it can't be gone by, or None if there is none."""
+    presented: Identity | Exception | None
+    """Whose session the request is of, why its token can't be gone by, or None if there is none."""
     origin: Origin
     """Where the request comes from; by_caller() adds whose it is."""
     request_id: str
@@ -152,10 +151,10 @@ class Context:
         That saves the question who is calling, if the same caller asked before. Whatever else the
         work is refused for waits until it is known who is refused. Raises Unauthenticated.
         """
-        claims, asked = self.presented, self._signed_in is not None or self._judging.locked()
+        identity, asked = self.presented, self._signed_in is not None or self._judging.locked()
         caller = None
-        if isinstance(claims, Claims) and not asked:
-            caller = self.resources.caller_cache.bearer(claims)
+        if isinstance(identity, Identity) and not asked:
+            caller = self.resources.caller_cache.bearer(identity)
         if caller:
             reader = ProvingReader(self.db, caller)
             with suppress(Unproven, Refusal, InvalidArgument):
@@ -191,9 +190,9 @@ class Context:
         """Note a guess for the audit: at a password of the caller's own, or at a token."""
         self.resources.guesses.note(action, self.origin._replace(actor_id=customer_id), customer_id)
 
-    def claims(self) -> Claims:
-        """Return what the token says, whether or not its session lives. Raises Unauthenticated."""
-        if isinstance(self.presented, Claims):
+    def identity(self) -> Identity:
+        """Return whose session it is, whether or not it lives. Raises Unauthenticated."""
+        if isinstance(self.presented, Identity):
             return self.presented
         raise self.presented or TokenMissing()
 
@@ -202,10 +201,10 @@ class Context:
 
         Raises Unauthenticated, or Unavailable: then nobody knows.
         """
-        claims = self.claims()
+        identity = self.identity()
         if self._signed_in is None:
             async with self._judging:
-                self._signed_in = self._signed_in or await self._judge(claims)
+                self._signed_in = self._signed_in or await self._judge(identity)
         if isinstance(self._signed_in, TokenRevoked):
             raise self._signed_in
         return self._signed_in
@@ -233,8 +232,8 @@ class Context:
         for loader in ("sessions_of", "customers"):  # which are made when they are needed
             self.__dict__.pop(loader, None)
 
-    async def _judge(self, claims: Claims) -> SignedIn | TokenRevoked:
-        me = await callers.signed_in(self.db, claims)
+    async def _judge(self, identity: Identity) -> SignedIn | TokenRevoked:
+        me = await callers.signed_in(self.db, identity)
         if me is None:
             return TokenRevoked()
         self.caller_id = me.customer.id
@@ -271,7 +270,7 @@ class IsAuthenticated(BasePermission):
         finds out by itself whether the session lives.
         """
         if self._by_token:
-            info.context.claims()
+            info.context.identity()
         else:
             await info.context.caller()
         return True

@@ -84,7 +84,7 @@ class ProfileMutation:
             origin=origin,
         )
         message = context.done("Your password is changed.")
-        return LoginPayload.signed_in(context, opened, message)
+        return await LoginPayload.signed_in(context, opened, message)
 
     @mutation(
         StatusPayload,

@@ -13,6 +13,7 @@ from strawberry.schema.config import StrawberryConfig
 from gql_app.errors import Refusal
 from gql_app.lib.database import Unavailable
 from gql_app.lib.engine import DATE_TIME, Schema, client_errors
+from gql_app.lib.faults import DependencyFailed
 from gql_app.lib.pagination import InvalidArgument
 from gql_app.lib.telemetry import get_logger
 from gql_app.schema.administration import AdministrationMutation
@@ -77,7 +78,8 @@ def map_errors(
 ) -> list[GraphQLError]:
     """Return the errors that a client is shown; why the database is unavailable is logged."""
     whys = [error.original_error for error in errors]
-    causes = dict.fromkeys(why.cause for why in whys if isinstance(why, Unavailable))
+    database = [why for why in whys if isinstance(why, Unavailable)]
+    causes = dict.fromkeys(why.cause for why in database if not isinstance(why, DependencyFailed))
     if causes:
         _log.warning("The database is unavailable", causes=list(causes))
     return client_errors(

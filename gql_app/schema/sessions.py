@@ -23,7 +23,7 @@ from gql_app.errors import (
 from gql_app.lib.ids import parse_id
 from gql_app.schema.context import NOBODY, Info, authenticated
 from gql_app.schema.payloads import StatusPayload, mutation
-from gql_app.security.tokens import Claims
+from gql_app.security.tokens import Claims, Identity
 
 strawberry.enum(TokenReason, description="Why a token is no good.")
 
@@ -66,7 +66,7 @@ class TokenReport:
     key_id: str | None = strawberry.field(description="Which key signed it.", default=None)
 
     @classmethod
-    def of(cls, presented: Claims | Unauthenticated | None, why: Unauthenticated | None) -> Self:
+    def of(cls, presented: Identity | Exception | None, why: Unauthenticated | None) -> Self:
         """Return why a token is refused, or that it opens every field that its customer may see.
 
         What it says is shown only if it is genuine.

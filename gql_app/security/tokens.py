@@ -6,24 +6,32 @@ and a reset link's are 256 random bits, of which the database holds the digest.
 
 import hashlib
 import hmac
+import json
 import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
-
-import jwt
-from jwt.algorithms import Algorithm
 
 from gql_app.errors import KeysGone, TokenExpired, TokenInvalid, TokenMalformed
 from gql_app.lib import clock
 from gql_app.lib.ids import new_id, parse_id
-from gql_app.lib.keyring import DuplicateMember, Key, KeyRing, MalformedToken, parse_compact
+from gql_app.lib.keyring import (
+    DuplicateMember,
+    Key,
+    KeyRing,
+    MalformedToken,
+    Signer,
+    parse_compact,
+    sign,
+    sign_elsewhere,
+    unsigned_token,
+    verifies,
+)
 
 MAX_TOKEN_BYTES: Final = 8 * 1024
 LONGEST_LIFE: Final = 24 * 3600
@@ -43,6 +51,15 @@ REFRESH: Final = "gar_"
 RESET: Final = "gap_"
 """The prefix of a token that resets a password."""
 SECRET_BYTES: Final = 32
+MAX_CLAIMS_BYTES: Final = 2 * 1024
+"""Bytes of JSON that the claims of all features may take together."""
+OUR_CLAIMS: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "roles"})
+"""The claims of every token (RFC 9068 section 2.2)."""
+RESERVED_CLAIMS: Final = OUR_CLAIMS | {
+    *("typ", "alg", "kid", "crit"),
+    *("act", "acr", "amr", "auth_time", "azp", "client_id", "cnf", "nonce"),
+}
+"""The names that no feature's claim may have: ours, of headers, and what tells of a sign-in."""
 _SHAPE: Final = re.compile(r"[\w-]{43}", re.ASCII)
 _TYPE: Final = "at+jwt"
 _TYPES: Final = (_TYPE, f"application/{_TYPE}")
@@ -59,46 +76,112 @@ class Issuer:
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
-    """The claims of a genuine token."""
+class Identity:
+    """Whose session a request is of, whatever credentials said so."""
 
     customer_id: UUID
     session_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Claims(Identity):
+    """The claims of a genuine token."""
+
     issued_at: datetime
     expires_at: datetime
     key_id: str
 
 
-def encode_token(
-    ring: KeyRing, issuer: Issuer, *, customer_id: UUID, session_id: UUID, not_after: datetime
-) -> tuple[str, Claims]:
-    """Return a signed token and its claims; it can't outlive its session (RFC 9068 section 2).
+class Keys(Protocol):
+    """The keys that verify, such as those of a KeyRing."""
 
-    Raise KeysGone if the key that signs was removed, and no other can.
+    def find(self, key_id: str) -> Key | None:
+        """Return the key that a token's header names, None if there is none."""
+
+
+def encode_token(
+    ring: KeyRing,
+    issuer: Issuer,
+    *,
+    customer_id: UUID,
+    session_id: UUID,
+    not_after: datetime,
+    hints: Mapping[str, object] | None = None,
+) -> tuple[str, Claims]:
+    """Return a token that the ring signs, and its claims; it can't outlive its session.
+
+    The hints are further claims, for other services; nothing here goes by them. Raise KeysGone if
+    the key that signs was removed, and no other can.
     """
-    issued_at = int(clock.now().timestamp())
-    expires_at = min(issued_at + issuer.ttl, int(not_after.timestamp()))
-    payload = {
-        "iss": issuer.issuer,
-        "aud": issuer.audience,
-        "sub": str(customer_id),
-        "sid": str(session_id),
-        "iat": issued_at,
-        "exp": expires_at,
-        "jti": str(new_id()),
-    }
     key = ring.signing
     if ring.find(key.id) is None:
         raise KeysGone
-    text = jwt.encode(payload, key.secret, key.algorithm, {"kid": key.id, "typ": _TYPE})
-    return text, _checked(payload, issuer, key)
+    payload = _payload(issuer, customer_id, session_id, not_after, hints)
+    token = sign(key, unsigned_token(key, payload, typ=_TYPE))
+    return token, _checked(payload, issuer, key)
 
 
-def decode_token(ring: KeyRing, issuer: Issuer, text: str) -> Claims:
-    """Return the claims of a genuine token; expiry is checked last.
+async def issue_token(
+    signer: Signer | None,
+    ring: KeyRing,
+    issuer: Issuer,
+    *,
+    customer_id: UUID,
+    session_id: UUID,
+    not_after: datetime,
+    hints: Mapping[str, object],
+) -> tuple[str, Claims]:
+    """Return a token that the signer signs, or the ring if there is none, as encode_token does.
 
-    Raise TokenMalformed, TokenInvalid or TokenExpired. The checks are those of
-    RFC 7519 section 7.2, RFC 8725 section 3 and RFC 9068 section 4.
+    Raise KeysGone or DependencyFailed.
+    """
+    if signer is None:
+        who = {"customer_id": customer_id, "session_id": session_id}
+        return encode_token(ring, issuer, **who, not_after=not_after, hints=hints)
+    key = ring.find(signer.key_id)
+    if key is None:
+        raise KeysGone
+    payload = _payload(issuer, customer_id, session_id, not_after, hints)
+    token = await sign_elsewhere(signer, key, unsigned_token(key, payload, typ=_TYPE))
+    return token, _checked(payload, issuer, key)
+
+
+def check_claims(claims: object) -> dict[str, object]:
+    """Return further claims if a token may have them. Raise ValueError, in words."""
+    if not isinstance(claims, Mapping):
+        message = "claims are a mapping of names to JSON values"
+        raise ValueError(message)  # noqa: TRY004 — as of any other fault of theirs
+    if reserved := sorted(RESERVED_CLAIMS.intersection(claims)):
+        message = f"{', '.join(reserved)}: no feature's claim may have this name"
+        raise ValueError(message)
+    try:
+        text = json.dumps(dict(claims), allow_nan=False)
+        is_json = json.loads(text) == claims
+    except (TypeError, ValueError, RecursionError):
+        is_json = False
+    if not is_json:
+        message = "claims hold JSON values only: no tuples, dates or ids, and text as names"
+        raise ValueError(message)
+    if len(text) > MAX_CLAIMS_BYTES:
+        message = f"claims take {len(text)} bytes of JSON, and {MAX_CLAIMS_BYTES} are allowed"
+        raise ValueError(message)
+    return dict(claims)
+
+
+def decode_token(keys: Keys, issuer: Issuer, text: str) -> Claims:
+    """Return the claims of a genuine token for the issuer's audience, as read_token does."""
+    claims, _ = read_token(keys, issuer, text)
+    return claims
+
+
+def read_token(
+    keys: Keys, issuer: Issuer, text: str, audiences: Collection[str] = ()
+) -> tuple[Claims, Mapping[str, object]]:
+    """Return the claims of a genuine token, and its whole payload; expiry is checked last.
+
+    It is for the issuer's audience, or one of the others if they are given. Raise TokenMalformed,
+    TokenInvalid or TokenExpired. The checks are those of RFC 7519 section 7.2, RFC 8725 section 3
+    and RFC 9068 section 4.
     """
     try:
         token = parse_compact(text, max_bytes=MAX_TOKEN_BYTES)
@@ -106,21 +189,21 @@ def decode_token(ring: KeyRing, issuer: Issuer, text: str) -> Claims:
         raise TokenMalformed from None
     except DuplicateMember:
         raise TokenInvalid from None
-    key = _key(ring, token.header)
-    if not _algorithm(key.algorithm).verify(token.signed, key.verifier, token.signature):
+    key = _key(keys, token.header)
+    if not verifies(key, token.signed, token.signature):
         raise TokenInvalid
-    claims = _checked(token.payload, issuer, key)
+    claims = _checked(token.payload, issuer, key, audiences)
     if claims.expires_at <= clock.now():
         raise TokenExpired(
             issued_at=claims.issued_at, expires_at=claims.expires_at, key_id=claims.key_id
         )
-    return claims
+    return claims, token.payload
 
 
-def _key(ring: KeyRing, header: Mapping[str, object]) -> Key:
+def _key(keys: Keys, header: Mapping[str, object]) -> Key:
     """Return the key that a header names, with that key's algorithm. Raise TokenInvalid."""
     key_id = header.get("kid")
-    key = ring.find(key_id) if isinstance(key_id, str) else None
+    key = keys.find(key_id) if isinstance(key_id, str) else None
     if (
         key is None
         or header.get("alg") != key.algorithm
@@ -132,13 +215,30 @@ def _key(ring: KeyRing, header: Mapping[str, object]) -> Key:
     return key
 
 
-@cache
-def _algorithm(name: str) -> Algorithm:
-    """Return what verifies by one algorithm."""
-    return jwt.PyJWS(algorithms=[name]).get_algorithm_by_name(name)
+def _payload(
+    issuer: Issuer,
+    customer_id: UUID,
+    session_id: UUID,
+    not_after: datetime,
+    hints: Mapping[str, object] | None,
+) -> dict[str, object]:
+    """Return the claims of a new token (RFC 9068 section 2.2)."""
+    issued_at = int(clock.now().timestamp())
+    return {
+        **(hints or {}),
+        "iss": issuer.issuer,
+        "aud": issuer.audience,
+        "sub": str(customer_id),
+        "sid": str(session_id),
+        "iat": issued_at,
+        "exp": min(issued_at + issuer.ttl, int(not_after.timestamp())),
+        "jti": str(new_id()),
+    }
 
 
-def _checked(payload: Mapping[str, object], issuer: Issuer, key: Key) -> Claims:
+def _checked(
+    payload: Mapping[str, object], issuer: Issuer, key: Key, audiences: Collection[str] = ()
+) -> Claims:
     customer_id, session_id = _id(payload.get("sub")), _id(payload.get("sid"))
     issued_at, expires_at = _time(payload.get("iat")), _time(payload.get("exp"))
     not_before = _time(payload["nbf"]) if "nbf" in payload else issued_at
@@ -146,7 +246,7 @@ def _checked(payload: Mapping[str, object], issuer: Issuer, key: Key) -> Claims:
     soon = clock.now().timestamp() + CLOCK_LEEWAY
     if (
         payload.get("iss") != issuer.issuer
-        or payload.get("aud") != issuer.audience
+        or payload.get("aud") not in (issuer.audience, *audiences)
         or not (isinstance(jwt_id, str) and jwt_id)
         or customer_id is None
         or session_id is None

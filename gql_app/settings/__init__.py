@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     """The tokens' `iss` (RFC 7519 section 4.1.1)."""
     audience: types.Words = "gql_app"
     """The tokens' `aud` (RFC 7519 section 4.1.3)."""
+    audiences: types.Names | None = None
+    """Other services that tokens may be for, comma-separated; each token is for one."""
 
     # Sessions and accounts
     refresh_token_ttl: types.Positive = 30 * 24 * 3600
@@ -212,6 +214,11 @@ class Settings(BaseSettings):
     def hosts(self) -> tuple[str, ...]:
         """The accepted hosts, empty if any host is."""
         return _listed(self.allowed_hosts)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The audiences of other services that tokens may be for."""
+        return _listed(self.audiences)
 
     @property
     def special(self) -> tuple[str, ...]:

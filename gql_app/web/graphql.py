@@ -17,12 +17,13 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from gql_app.accounts.audit import Action
+from gql_app.accounts.authenticators import identify
 from gql_app.errors import TokenInvalid, TokenMalformed, Unauthenticated
 from gql_app.lib.engine import DEADLINE_EXCEEDED, Engine, GraphQLRequest, outcome, retry_after
 from gql_app.lib.server import Disconnect
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
-from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims
+from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims, Identity
 from gql_app.web.playground import Playground
 
 JSON: Final = "application/json"
@@ -55,7 +56,7 @@ class GraphQLView:
         except HTTPException as error:
             error.headers = {"Content-Type": f"{media_type}; charset=utf-8"}
             raise
-        context = state["context"] = open_context(scope, headers[b"authorization"])
+        context = state["context"] = await open_context(scope, headers[b"authorization"])
         result = await self._engine.execute(request, context)
         state["kind"] = context.kind
         state["facts"] = context.facts(outcome(result.errors, context.refusals))
@@ -101,10 +102,13 @@ class GraphQLView:
         return bytes(body)
 
 
-def open_context(scope: Scope, authorization: Sequence[bytes]) -> Context:
+async def open_context(scope: Scope, authorization: Sequence[bytes]) -> Context:
     """Return the context of a request, by what its Authorization header presents."""
     resources: Resources = scope["state"]["resources"]
-    presented = authenticate_header(authorization, resources)
+    presented: Identity | Exception | None = authenticate_header(authorization, resources)
+    others = resources.extensions.authenticators
+    if others and isinstance(presented, TokenInvalid | TokenMalformed):
+        presented = await identify(others, resources.database, authorization, presented)
     context = Context(
         resources,
         presented=presented,
@@ -123,10 +127,11 @@ async def context_of(request: Request) -> Context:
     It reads and writes as a resolver does, and `await context.caller()` returns who is calling,
     or raises Unauthenticated, which is answered with 401 and the reason if the route lets it.
     """
-    headers = _headers(request.scope)
-    context: Context = request.scope["state"].setdefault(
-        "context", open_context(request.scope, headers[b"authorization"])
-    )
+    state = request.scope["state"]
+    if "context" not in state:
+        authorization = _headers(request.scope)[b"authorization"]
+        state["context"] = await open_context(request.scope, authorization)
+    context: Context = state["context"]
     return context
 
 

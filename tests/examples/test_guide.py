@@ -2,30 +2,36 @@
 
 import re
 
+import pytest
+
 from tests.processes import ROOT
 
-GUIDE = ROOT / "docs/clients.md"
-WORDS = GUIDE.read_text(encoding="utf-8")
+GUIDES = {"clients": {"python", "sh", "ts"}, "services": {"python"}}
+"""The guides, and the languages that each quotes."""
+WORDS = {guide: (ROOT / f"docs/{guide}.md").read_text(encoding="utf-8") for guide in GUIDES}
 FENCE = re.compile(r"^```(python|sh|ts)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((\.\./[^)]+)\)")
 
 
-def test_every_quotation_is_in_the_file_that_was_named_last() -> None:
-    quoted = list(FENCE.finditer(WORDS))
-    assert {found[1] for found in quoted} == {"python", "sh", "ts"}
+@pytest.mark.parametrize("guide", GUIDES)
+def test_every_quotation_is_in_the_file_that_was_named_last(guide: str) -> None:
+    words = WORDS[guide]
+    quoted = list(FENCE.finditer(words))
+    assert {found[1] for found in quoted} == GUIDES[guide]
     for found in quoted:
-        file = GUIDE.parent / LINK.findall(WORDS[: found.start()])[-1]
+        file = ROOT / "docs" / LINK.findall(words[: found.start()])[-1]
         assert found[2] in file.read_text(encoding="utf-8"), f"{file} has changed"
 
 
-def test_every_file_that_is_linked_is_there() -> None:
-    linked = LINK.findall(WORDS)
+@pytest.mark.parametrize("guide", GUIDES)
+def test_every_file_that_is_linked_is_there(guide: str) -> None:
+    linked = LINK.findall(WORDS[guide])
     assert len(linked) > 5
-    assert not [each for each in linked if not (GUIDE.parent / each).exists()]
+    assert not [each for each in linked if not (ROOT / "docs" / each).exists()]
 
 
 def test_every_reason_of_the_schema_is_told() -> None:
     schema = (ROOT / "schema.graphql").read_text(encoding="utf-8")
     found = re.search(r"enum TokenReason \{(.*?)\}", schema, re.DOTALL)
     assert found is not None
-    assert not [reason for reason in found[1].split() if f"| `{reason}` |" not in WORDS]
+    assert not [reason for reason in found[1].split() if f"| `{reason}` |" not in WORDS["clients"]]

@@ -94,7 +94,7 @@ async def test_route_that_wants_a_caller_refuses_as_a_field_does(
 @pytest.mark.parametrize(
     ("raised", "status", "code"),
     [
-        (AdminRequired(), 403, "FORBIDDEN"),
+        (AdminRequired("x:y"), 403, "FORBIDDEN"),
         (Unavailable(), 503, "SERVICE_UNAVAILABLE"),
         (Rejected(Fault(UserErrorCode.TAKEN, "It is taken.")), 400, "TAKEN"),
         (ZeroDivisionError(), 500, "INTERNAL_SERVER_ERROR"),

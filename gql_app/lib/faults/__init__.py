@@ -48,3 +48,10 @@ class Unavailable(Exception):
         while isinstance(error.__cause__, Exception):  # a time-out ends by being cancelled
             error = error.__cause__
         return f"{type(error).__name__}: {error}"
+
+
+class DependencyFailed(Unavailable):
+    """Another service that the program depends on failed, or took too long."""
+
+    advice = "A service that this server depends on does not answer at this moment. Try again."
+    wait = 5

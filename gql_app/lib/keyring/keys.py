@@ -176,6 +176,45 @@ def thumbprint(key: PublicKey) -> str:
     return urlsafe_b64encode(hashlib.sha256(members.encode()).digest()).rstrip(b"=").decode()
 
 
+def public_key(source: str | Mapping[str, object], key_id: str) -> Key:
+    """Return the key of a PEM text or a JWK (RFC 7517), which verifies only, by an id of its own.
+
+    Raise ValueError, in words, for any key that is none of ours or that names another algorithm.
+    """
+    message = "is no public key of EdDSA, ES256 or RS256, in PEM or as a JWK"
+    try:
+        if isinstance(source, str):
+            key, named = _key(load_pem_public_key(source.encode())), None
+        else:
+            key, named = _key(jwt.PyJWK(dict(source)).key), source.get("alg")
+    except _Unfit as unfit:
+        message = str(unfit)
+    except (ValueError, TypeError, AttributeError, jwt.PyJWTError, UnsupportedAlgorithm):
+        pass
+    else:
+        if named in (None, key.algorithm):
+            return Key(id=key_id, algorithm=key.algorithm, verifier=key.verifier)
+    raise ValueError(message)
+
+
+def published_keys(document: object) -> dict[str, Key]:
+    """Return the keys of a JWK Set (RFC 7517 section 5) by their ids, without those of no use here.
+
+    Raise ValueError if it is no JWK Set.
+    """
+    listed = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(listed, list):
+        message = "is no JWK Set"
+        raise ValueError(message)  # noqa: TRY004 — as of any other text that is none
+    keys = {}
+    for jwk in listed:
+        key_id = jwk.get("kid") if isinstance(jwk, dict) else None
+        if isinstance(key_id, str) and jwk.get("use", "sig") == "sig":
+            with suppress(ValueError):
+                keys[key_id] = public_key(jwk, key_id)
+    return keys
+
+
 class _Unfit(Exception):
     """A key that is none of ours, and why."""
 

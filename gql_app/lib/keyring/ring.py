@@ -97,6 +97,8 @@ class KeyStore:
     fallback: bytes | None = None
     """Another secret, which verifies only."""
     folder: Path | None = None
+    elsewhere: Sequence[Key] = ()
+    """The public halves of keys that sign elsewhere: here they verify and are published."""
 
     def require_folder(self) -> Path:
         """Return the folder. Raise CannotStart, which says what to set."""
@@ -138,6 +140,7 @@ class KeyStore:
         if self.fallback:
             found[FALLBACK] = attempt(verifying_key, self.fallback, FALLBACK)
         found |= {file: attempt(read_key, file) for file in files or ()}
+        found |= {f"the signer's {key.id}": key for key in self.elsewhere}
         stored = {
             place: replace(key, not_after=manifest.retired.get(key.id))
             for place, key in found.items()

@@ -26,6 +26,8 @@ T = TypeVar("T")
 SQLITE: Final = "sqlite:///"
 POSTGRESQL: Final = "postgresql://"
 MAX_PORT: Final = 65_535
+MAX_WORDS: Final = 200
+"""Characters of a name."""
 MIN_SECRET_BYTES: Final = 32
 BLANKS: Final = (
     "begins or ends with a blank or a line break, which would be part of it; set it without"
@@ -153,7 +155,14 @@ def _is_host(text: str) -> bool:
     return _HOST_NAME.fullmatch(text) is not None
 
 
-Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=MAX_WORDS)]
+Names = Annotated[
+    str,
+    _must(
+        f"must be names of at most {MAX_WORDS} characters, comma-separated",
+        _each(lambda name: 0 < len(name) <= MAX_WORDS),
+    ),
+]
 Level = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
     BeforeValidator(lambda value: str(value).upper()),

@@ -1,0 +1,43 @@
+"""A FastAPI service that lets in whoever has a living token for "orders".
+
+ACCOUNTS_URL=https://accounts.example.com uvicorn orders_fastapi:app
+"""
+
+import os
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Header, HTTPException
+
+from gql_app.verify import (
+    TokenMissing,
+    TokenVerifier,
+    Unauthenticated,
+    Unavailable,
+    VerifiedToken,
+    bearer_token,
+)
+
+verifier = TokenVerifier(
+    os.environ["ACCOUNTS_URL"],
+    issuer="gql_app",
+    audience="orders",
+    liveness=5,  # seconds after which a sign-out is noticed at the latest
+)
+app = FastAPI()
+
+
+async def signed_in(authorization: Annotated[str | None, Header()] = None) -> VerifiedToken:
+    """Return what the caller's token says; answer 401 if it is no good, 503 if nobody knows."""
+    try:
+        return await verifier.verify(bearer_token(authorization))
+    except Unauthenticated as why:
+        challenge = "Bearer" if isinstance(why, TokenMissing) else 'Bearer error="invalid_token"'
+        raise HTTPException(401, why.extensions, {"WWW-Authenticate": challenge}) from why
+    except Unavailable as why:
+        raise HTTPException(503, why.message, {"Retry-After": str(why.wait)}) from why
+
+
+@app.get("/orders")
+async def orders(caller: Annotated[VerifiedToken, Depends(signed_in)]) -> dict[str, object]:
+    """Answer the caller's own orders."""
+    return {"customer": caller.customer_id, "roles": caller.roles, "orders": []}

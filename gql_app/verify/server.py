@@ -1,0 +1,233 @@
+"""What a verifier asks the server that issues tokens: its keys, and whether sessions live."""
+
+import json
+import logging
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Generator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from http.client import HTTPException, HTTPMessage
+from typing import IO, Final, NamedTuple
+from urllib.error import HTTPError
+from urllib.parse import urlencode, urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+from uuid import UUID
+
+from gql_app.lib.faults import Unavailable
+from gql_app.lib.keyring import (
+    DuplicateMember,
+    Key,
+    MalformedToken,
+    parse_compact,
+    published_keys,
+)
+from gql_app.security.tokens import MAX_TOKEN_BYTES
+
+KEY_INTERVAL: Final = 10.0
+"""Seconds from one fetching of keys to the next, at least, whatever ids tokens name."""
+KEYS_STALE_FOR: Final = 3600.0
+"""Seconds beyond their max-age for which keys verify while the server can't be reached."""
+SILENCE: Final = 1.0
+"""Seconds for which a server that could not be reached is not asked again."""
+MAX_SESSIONS: Final = 10_000
+"""Sessions whose answers are kept; those that were asked for longest ago go."""
+MAX_ANSWER_BYTES: Final = 256 * 1024
+THREADS: Final = 8
+"""Questions to the server at one time."""
+USUAL_AGE: Final = 300.0
+LONGEST_AGE: Final = 3600.0
+"""Seconds for which keys are kept if the server says nothing, and at most."""
+_MAX_AGE: Final = re.compile(r"\bmax-age=(\d{1,9})")
+_FAILURES: Final = (OSError, HTTPException, ValueError, RecursionError)
+_log: Final = logging.getLogger(__name__)
+
+
+class ServerUnreachable(Unavailable):
+    """The server that issues the tokens can't be asked."""
+
+    advice = "The server that issues the tokens can't be reached at this moment. Try again shortly."
+
+
+class NoPublishedKeys(Unavailable):
+    """The server signs with its secret (HS256), which no other service may have."""
+
+    advice = (
+        "The server that issues the tokens publishes no key, for it signs with its secret (HS256). "
+        "Run there: gql-app keys new, and gql-app keys promote."
+    )
+    wait = 10
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """Leads nowhere else: keys are believed of one address only."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> None:
+        """Return nothing, so that a redirect is an error."""
+
+
+class Server:
+    """The server, asked in threads of a bounded number."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            message = f"{url} must be the http:// or https:// address of the server"
+            raise ValueError(message)
+        self._url: Final = url.rstrip("/")
+        self._timeout: Final = timeout
+        self._opener: Final = build_opener(_NoRedirects)
+        self.threads: Final = ThreadPoolExecutor(THREADS, "verify")
+
+    def ask(self, path: str, **form: str) -> tuple[object, float]:
+        """Return the JSON of an answer, and the seconds for which it may be kept.
+
+        Raises one of _FAILURES.
+        """
+        data = urlencode(form).encode() or None
+        request = Request(self._url + path, data, {"Accept": "application/json, */*"})  # noqa: S310
+        try:
+            opened = self._opener.open(request, timeout=self._timeout)
+        except HTTPError as error:
+            error.close()
+            raise
+        with opened as answer:
+            body = answer.read(MAX_ANSWER_BYTES + 1)
+            if len(body) > MAX_ANSWER_BYTES:
+                message = f"{path} answers more than {MAX_ANSWER_BYTES} bytes"
+                raise ValueError(message)
+            age = _MAX_AGE.search(answer.headers.get("Cache-Control", ""))
+        return json.loads(body), min(float(age[1]), LONGEST_AGE) if age else USUAL_AGE
+
+
+class PublishedKeys:
+    """The keys that the server publishes, kept as long as it says."""
+
+    def __init__(self, server: Server) -> None:
+        self._server: Final = server
+        self._keys: Mapping[str, Key] = {}
+        self._fetched = False
+        """Whether the last fetching succeeded."""
+        self._fresh_until = self._next = time.monotonic()
+        self._fetching: Future[None] | None = None
+        self._lock: Final = threading.Lock()
+
+    @property
+    def are_due(self) -> bool:
+        """Whether the keys are to be fetched again."""
+        return time.monotonic() >= max(self._fresh_until, self._next)
+
+    def find(self, key_id: str) -> Key | None:
+        """Return the key of an id, None if there is none."""
+        return self._keys.get(key_id)
+
+    def require(self) -> None:
+        """Raise ServerUnreachable or NoPublishedKeys if there are no keys to verify with."""
+        if not self._keys:
+            raise NoPublishedKeys if self._fetched else ServerUnreachable
+        if time.monotonic() > self._fresh_until + KEYS_STALE_FOR:
+            raise ServerUnreachable
+
+    def may_lack_key_of(self, token: str) -> bool:
+        """Return whether a token names a key that the server may have published since."""
+        if time.monotonic() < self._next:
+            return False
+        try:
+            key_id = parse_compact(token, max_bytes=MAX_TOKEN_BYTES).header.get("kid")
+        except (MalformedToken, DuplicateMember):
+            return False
+        return isinstance(key_id, str) and key_id not in self._keys
+
+    def fetch(self) -> Future[None]:
+        """Return the fetching of the keys, which never fails; all who ask meanwhile share it."""
+        with self._lock:
+            if self._fetching is None or self._fetching.done():
+                self._fetching = self._server.threads.submit(self._fetch)
+            return self._fetching
+
+    def _fetch(self) -> None:
+        began, wait = time.monotonic(), SILENCE
+        try:
+            document, age = self._server.ask("/.well-known/jwks.json")
+            keys = published_keys(document)
+        except _FAILURES as why:
+            _log.warning("The published keys could not be fetched: %s", why)
+            self._fetched = False
+        else:
+            wait = KEY_INTERVAL
+            self._keys, self._fetched = keys, True
+            self._fresh_until = began + (age if keys else wait)
+        self._next = time.monotonic() + wait
+
+
+class _Answer(NamedTuple):
+    """Whether a session lives, and as of when."""
+
+    lives: bool
+    asked_at: float
+
+
+class Sessions:
+    """Whether sessions live, as the server says, each answer for a bounded time."""
+
+    def __init__(self, server: Server, bound: float) -> None:
+        self._server: Final = server
+        self._bound: Final = bound
+        self._answers: Final[OrderedDict[UUID, _Answer]] = OrderedDict()
+        self._asking: Final[dict[UUID, tuple[Future[None], float]]] = {}
+        self._silent_until = time.monotonic()
+        self._lock: Final = threading.RLock()  # for a callback may be called at once
+
+    def judge(self, session_id: UUID, token: str) -> Generator[Future[None], None, bool | None]:
+        """Yield what is to be waited for, if anything, and return whether a session lives.
+
+        It is None if nobody knows, as the server can't be reached.
+        """
+        now = time.monotonic()
+        if (known := self._known(session_id, now)) is not None:
+            return known
+        if now < self._silent_until:
+            return None
+        yield self._ask(session_id, token, now)
+        return self._known(session_id, now)
+
+    def _known(self, session_id: UUID, now: float) -> bool | None:
+        """Return what is known as of then, or of so long before as is allowed."""
+        answer = self._answers.get(session_id)
+        return answer.lives if answer and answer.asked_at + self._bound >= now else None
+
+    def _ask(self, session_id: UUID, token: str, now: float) -> Future[None]:
+        """Return the asking, which never fails; all who may take its answer share it."""
+        with self._lock:
+            asking, began = self._asking.get(session_id, (None, 0.0))
+            if asking is None or asking.done() or began + self._bound < now:
+                asking = self._server.threads.submit(self._question, session_id, token)
+                self._asking[session_id] = asking, now
+                asking.add_done_callback(lambda done: self._forget(session_id, done))
+            return asking
+
+    def _forget(self, session_id: UUID, done: Future[None]) -> None:
+        with self._lock:
+            if self._asking.get(session_id, (None, 0.0))[0] is done:
+                del self._asking[session_id]
+
+    def _question(self, session_id: UUID, token: str) -> None:
+        asked_at = time.monotonic()
+        try:
+            answer, _ = self._server.ask("/introspect", token=token)
+            lives = answer.get("active") if isinstance(answer, dict) else None
+            if not isinstance(lives, bool):
+                message = "the answer says nothing of it"
+                raise ValueError(message)  # noqa: TRY004 — as of any answer of no use
+        except _FAILURES as why:
+            _log.warning("Whether a session lives could not be asked: %s", why)
+            self._silent_until = time.monotonic() + SILENCE
+            return
+        with self._lock:
+            self._answers[session_id] = _Answer(lives, asked_at)
+            self._answers.move_to_end(session_id)
+            if len(self._answers) > MAX_SESSIONS:
+                self._answers.popitem(last=False)

@@ -1,0 +1,70 @@
+"""Token introspection (RFC 7662): whether the session of an access token lives."""
+
+import asyncio
+from typing import Final
+from urllib.parse import parse_qs
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gql_app.accounts import callers
+from gql_app.accounts.audit import Action
+from gql_app.errors import TokenInvalid, Unauthenticated
+from gql_app.lib.database import Unavailable
+from gql_app.resources import Resources
+from gql_app.security.tokens import MAX_TOKEN_BYTES, read_token
+from gql_app.web.responses import JsonResponse, refusal
+
+FORM: Final = "application/x-www-form-urlencoded"
+MAX_FORM_BYTES: Final = MAX_TOKEN_BYTES + 1024
+TIMEOUT: Final = 5
+"""Seconds after which the database is waited for no longer."""
+
+
+async def introspect(request: Request) -> Response:
+    """Answer whether a token is genuine, of any of our audiences, and its session lives.
+
+    Whoever has the token may ask: it says nothing that the token doesn't, but that. Raises
+    HTTPException for what is no form with one token.
+    """
+    token, resources = await _token(request), request.state.resources
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            answer = await _introspection(resources, token)
+    except (TimeoutError, Unavailable):
+        wait = {"Retry-After": str(Unavailable.wait)}
+        return refusal(503, Unavailable.advice, headers=wait)
+    except Unauthenticated as why:
+        if isinstance(why, TokenInvalid):
+            resources.guesses.note(Action.TOKEN_REFUSED, request.state.origin)
+        answer = {"active": False}
+    return JsonResponse(answer, headers={"Cache-Control": "no-store"})
+
+
+async def _introspection(resources: Resources, token: str) -> dict[str, object]:
+    """Return what RFC 7662 section 2.2 has of a token. Raises Unauthenticated, Unavailable."""
+    issuer, audiences = resources.issuer, resources.audiences
+    claims, payload = read_token(resources.keys.get(), issuer, token, audiences)
+    if await callers.signed_in(resources.database, claims) is None:
+        return {"active": False}
+    told = ("iss", "aud", "sub", "sid", "iat", "exp", "jti")
+    return {"active": True, "token_type": "Bearer", **{name: payload[name] for name in told}}
+
+
+async def _token(request: Request) -> str:
+    """Return the token of a form. Raises HTTPException."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+        raise HTTPException(415, f"Send {FORM}, with the token as token")
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_FORM_BYTES:
+            raise HTTPException(413, f"The body is larger than {MAX_FORM_BYTES} bytes")
+    try:
+        tokens = parse_qs(body.decode("ascii"), max_num_fields=10).get("token", [])
+    except ValueError:
+        tokens = []
+    if len(tokens) != 1:
+        raise HTTPException(400, "Send one token as token")
+    return tokens[0]

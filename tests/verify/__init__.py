@@ -1,0 +1,1 @@
+"""The verifier that other services use."""

@@ -1,0 +1,119 @@
+"""A stand-in for the server that issues tokens: what it answers, and how often it was asked."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID, uuid4
+
+from gql_app.lib.clock import LATEST
+from gql_app.lib.keyring import KeyRing
+from gql_app.lib.keyring.keys import SigningKey, thumbprint
+from gql_app.security.tokens import Issuer, encode_token
+from tests.security.foundry import pair
+
+ISSUER = Issuer("https://accounts.example", "orders", 3600)
+CUSTOMER = UUID("01980000-0000-7000-8000-000000000001")
+
+
+def ring(algorithm: str = "EdDSA", *, other: bool = False) -> KeyRing:
+    """Make a ring of one key."""
+    private = pair(algorithm, other=other)
+    public = private.public_key()
+    key = SigningKey(id=thumbprint(public), algorithm=algorithm, verifier=public, secret=private)
+    return KeyRing(key, [key], b"pepper")
+
+
+@dataclass
+class StandIn:
+    """What the stand-in answers, and what it was asked."""
+
+    ring: KeyRing = field(default_factory=ring)
+    keys: object = None
+    """The key set, if it is not that of the ring."""
+    cache_control: str | None = "public, max-age=300"
+    active: object = True
+    status: int = 200
+    body: bytes | None = None
+    """What is answered whatever is asked, if anything is."""
+    gate: threading.Event | None = None
+    """What each answer waits for, if anything is."""
+    asked: list[str] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
+    arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    url: str = ""
+
+    def token(
+        self, issuer: Issuer = ISSUER, *, session_id: UUID | None = None, **hints: object
+    ) -> str:
+        """Issue a token."""
+        text, _ = encode_token(
+            self.ring,
+            issuer,
+            customer_id=CUSTOMER,
+            session_id=session_id or uuid4(),
+            not_after=LATEST,
+            hints=hints,
+        )
+        return text
+
+    def answer(self, path: str) -> bytes:
+        """Return the body of an answer."""
+        if self.body is not None:
+            return self.body
+        if path == "/introspect":
+            return json.dumps({"active": self.active}).encode()
+        return json.dumps(self.keys or {"keys": self.ring.published()}).encode()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: "_Server"
+
+    def _answer(self) -> None:
+        stand_in = self.server.stand_in
+        stand_in.asked.append(self.path)
+        size = int(self.headers.get("Content-Length") or 0)
+        stand_in.tokens += parse_qs(self.rfile.read(size).decode()).get("token", [])
+        stand_in.arrived.release()
+        if stand_in.gate:
+            stand_in.gate.wait(30)
+        body = stand_in.answer(self.path)
+        self.send_response(stand_in.status)
+        if stand_in.cache_control:
+            self.send_header("Cache-Control", stand_in.cache_control)
+        self.send_header("Location", f"{stand_in.url}/elsewhere")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = _answer  # noqa: N815 — as http.server calls them
+
+    def log_message(self, *_: Any) -> None:  # noqa: ANN401 — as http.server has it
+        """Say nothing."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, stand_in: StandIn) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.stand_in = stand_in
+
+
+@contextmanager
+def standing_in() -> Iterator[StandIn]:
+    """Answer for as long as the block lasts."""
+    stand_in = StandIn()
+    with _Server(stand_in) as server:
+        stand_in.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield stand_in
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,470 @@
+"""What a verifier lets in, how seldom it asks, and what it does while nobody answers."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import jwt
+import pytest
+
+from gql_app.lib import clock
+from gql_app.lib.keyring import KeyStore
+from gql_app.verify import (
+    NoPublishedKeys,
+    ServerUnreachable,
+    TokenExpired,
+    TokenInvalid,
+    TokenMalformed,
+    TokenMissing,
+    TokenRevoked,
+    TokenVerifier,
+    Unauthenticated,
+    VerifiedToken,
+    bearer_token,
+)
+from gql_app.verify.server import (
+    KEY_INTERVAL,
+    KEYS_STALE_FOR,
+    LONGEST_AGE,
+    MAX_ANSWER_BYTES,
+    MAX_SESSIONS,
+    SILENCE,
+    USUAL_AGE,
+)
+from tests.security.forging import seal
+from tests.security.foundry import public_spellings
+from tests.verify.standin import CUSTOMER, ISSUER, StandIn, ring, standing_in
+
+KEYS = "/.well-known/jwks.json"
+INTROSPECT = "/introspect"
+Verify = Callable[[TokenVerifier, str], Awaitable[VerifiedToken]]
+
+
+class Clock:
+    """The verifier's clock, which a test moves on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        """Tell the time."""
+        return self.now
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StandIn]:
+    """Stand in for the server."""
+    with standing_in() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def ticking(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Move time by hand."""
+    ticking = Clock()
+    monkeypatch.setattr("gql_app.verify.server.time", SimpleNamespace(monotonic=ticking.monotonic))
+    return ticking
+
+
+@pytest.fixture(params=["async", "sync"])
+def verify(request: pytest.FixtureRequest) -> Verify:
+    """Verify in either way."""
+    if request.param == "async":
+        return lambda verifier, token: verifier.verify(token)
+    return lambda verifier, token: asyncio.to_thread(verifier.verify_sync, token)
+
+
+def verifier_of(stand_in: StandIn, **more: Any) -> TokenVerifier:  # noqa: ANN401 — its own
+    """Make a verifier."""
+    given = {"issuer": ISSUER.issuer, "audience": ISSUER.audience, "timeout": 30.0}
+    return TokenVerifier(stand_in.url, **{**given, **more})
+
+
+async def test_good_token_says_who_and_what_besides(stand_in: StandIn, verify: Verify) -> None:
+    session_id = uuid4()
+    token = stand_in.token(session_id=session_id, roles=["support"], tenant={"id": 1})
+    verified = await verify(verifier_of(stand_in), token)
+    assert (verified.customer_id, verified.session_id) == (CUSTOMER, session_id)
+    assert verified.expires_at - verified.issued_at == timedelta(hours=1)
+    assert verified.key_id == stand_in.ring.signing.id
+    assert (verified.roles, verified.claims) == (("support",), {"tenant": {"id": 1}})
+
+
+@pytest.mark.parametrize(
+    ("roles", "read"), [(None, ()), ("admin", ()), ([1, "support", None], ("support",)), ([], ())]
+)
+async def test_roles_are_names_whatever_is_said(
+    stand_in: StandIn, roles: object, read: tuple[str, ...]
+) -> None:
+    verified = await verifier_of(stand_in).verify(stand_in.token(roles=roles))
+    assert verified.roles == read
+
+
+@pytest.mark.parametrize("algorithm", ["EdDSA", "ES256", "RS256"])
+async def test_every_algorithm_of_key_files_is_verified(stand_in: StandIn, algorithm: str) -> None:
+    stand_in.ring = ring(algorithm)
+    assert await verifier_of(stand_in).verify(stand_in.token())
+
+
+def confused(stand_in: StandIn) -> str:
+    """Sign with the public key as if it were a secret."""
+    payload = jwt.decode(stand_in.token(), options={"verify_signature": False})
+    header = {"alg": "HS256", "kid": stand_in.ring.signing.id, "typ": "at+jwt"}
+    secret = public_spellings("EdDSA")["PEM"]
+    return seal(json.dumps(header).encode(), json.dumps(payload).encode(), secret=secret)
+
+
+def of_type(stand_in: StandIn, typ: str) -> str:
+    """Sign another type of token with the very key."""
+    payload = jwt.decode(stand_in.token(), options={"verify_signature": False})
+    key = stand_in.ring.signing
+    return jwt.encode(payload, key.secret, "EdDSA", {"kid": key.id, "typ": typ})
+
+
+def late(stand_in: StandIn) -> str:
+    """Issue a token that has expired."""
+    return stand_in.token(replace(ISSUER, ttl=-10))
+
+
+BAD: dict[str, tuple[Callable[[StandIn], str], type[Unauthenticated]]] = {
+    "missing": (lambda _: "", TokenMissing),
+    "malformed": (lambda _: "no.token", TokenMalformed),
+    "forged": (lambda it: it.token()[:-8] + "A" * 8, TokenInvalid),
+    "changed": (lambda it: it.token().replace(".", ".e", 1), TokenMalformed),
+    "of another issuer": (lambda it: it.token(replace(ISSUER, issuer="else")), TokenInvalid),
+    "of another audience": (lambda it: it.token(replace(ISSUER, audience="mail")), TokenInvalid),
+    "of a key as a secret": (confused, TokenInvalid),
+    "an id token": (lambda it: of_type(it, "JWT"), TokenInvalid),
+    "expired": (late, TokenExpired),
+    "of a long life": (lambda it: it.token(replace(ISSUER, ttl=90_000)), TokenInvalid),
+    "of an unknown key": (
+        lambda _: StandIn(KeyStore(b"another secret of thirty-two bytes!").read()).token(),
+        TokenInvalid,
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "why"), BAD.values(), ids=BAD)
+async def test_token_that_is_no_good_is_refused_as_this_server_would(
+    stand_in: StandIn,
+    verify: Verify,
+    make: Callable[[StandIn], str],
+    why: type[Unauthenticated],
+) -> None:
+    with pytest.raises(why):
+        await verify(verifier_of(stand_in, liveness=5), make(stand_in))
+    assert stand_in.tokens == []  # none is sent on that was refused
+
+
+async def test_life_of_a_token_may_be_longer_if_that_is_said(stand_in: StandIn) -> None:
+    token = stand_in.token(replace(ISSUER, ttl=90_000))
+    assert await verifier_of(stand_in, longest_life=90_000).verify(token)
+
+
+async def test_token_expires_between_two_uses(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verifier, token = verifier_of(stand_in), stand_in.token()
+    verified = await verifier.verify(token)
+    monkeypatch.setattr(clock, "now", lambda: verified.expires_at)
+    with pytest.raises(TokenExpired):
+        await verifier.verify(token)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("Bearer abc", "abc"),
+        ("bearer  abc ", "abc"),
+        *((header, TokenMissing) for header in (None, "", "  ")),
+        *((header, TokenMalformed) for header in ("abc", "Basic abc", "Bearer", "Bearer a b")),
+    ],
+)
+def test_token_is_taken_from_the_header(
+    header: str | None, expected: str | type[Exception]
+) -> None:
+    if isinstance(expected, str):
+        assert bearer_token(header) == expected
+    else:
+        with pytest.raises(expected):
+            bearer_token(header)
+
+
+@pytest.mark.parametrize("url", ["", "accounts.example", "file:///etc/passwd", "ftp://a", "http:"])
+def test_address_is_of_http(url: str) -> None:
+    with pytest.raises(ValueError, match="http:// or https://"):
+        TokenVerifier(url, issuer="i", audience="a")
+
+
+async def test_all_who_come_first_share_one_fetching(stand_in: StandIn, verify: Verify) -> None:
+    stand_in.gate = threading.Event()
+    verifier, token = verifier_of(stand_in), stand_in.token()
+    many = [asyncio.create_task(_awaited(verify(verifier, token))) for _ in range(5)]
+    await asyncio.to_thread(stand_in.arrived.acquire)
+    stand_in.gate.set()
+    assert {each.customer_id for each in await asyncio.gather(*many)} == {CUSTOMER}
+    assert stand_in.asked == [KEYS]
+
+
+async def _awaited(verifying: Awaitable[VerifiedToken]) -> VerifiedToken:
+    return await verifying
+
+
+async def test_who_is_cancelled_takes_the_answer_from_nobody_else(stand_in: StandIn) -> None:
+    stand_in.gate = threading.Event()
+    verifier, token = verifier_of(stand_in, liveness=5), stand_in.token()
+    stays, goes = (asyncio.create_task(verifier.verify(token)) for _ in range(2))
+    await asyncio.to_thread(stand_in.arrived.acquire)
+    goes.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await goes
+    stand_in.gate.set()
+    assert (await stays).customer_id == CUSTOMER
+
+
+async def test_keys_are_kept_as_long_as_the_server_says(
+    stand_in: StandIn, ticking: Clock, verify: Verify
+) -> None:
+    for cache_control, age in (
+        ("public, max-age=300", 300.0),
+        ("max-age=60", 60.0),
+        ("max-age=999999999", LONGEST_AGE),
+        (None, USUAL_AGE),
+        ("no-store", USUAL_AGE),
+    ):
+        stand_in.cache_control = cache_control
+        stand_in.asked.clear()
+        verifier, token = verifier_of(stand_in), stand_in.token()
+        await verify(verifier, token)
+        ticking.now += age - 0.5
+        await verify(verifier, token)
+        assert stand_in.asked == [KEYS]
+        ticking.now += 0.5
+        await verify(verifier, token)
+        assert stand_in.asked == [KEYS] * 2
+
+
+async def test_key_that_is_published_since_is_found_by_the_first_token_that_names_it(
+    stand_in: StandIn, ticking: Clock, verify: Verify
+) -> None:
+    verifier = verifier_of(stand_in)
+    before = stand_in.token()
+    await verify(verifier, before)
+    old = stand_in.ring
+    stand_in.ring = ring("ES256")
+    stand_in.keys = {"keys": old.published() + stand_in.ring.published()}
+    with pytest.raises(TokenInvalid):  # it is too soon to ask again
+        await verify(verifier, stand_in.token())
+    ticking.now += KEY_INTERVAL
+    assert await verify(verifier, stand_in.token())
+    assert await verify(verifier, before)
+    assert stand_in.asked == [KEYS] * 2
+
+
+async def test_key_that_is_published_no_longer_verifies_nothing_after_the_keys_age(
+    stand_in: StandIn, ticking: Clock
+) -> None:
+    verifier, token = verifier_of(stand_in), stand_in.token()
+    await verifier.verify(token)
+    stand_in.ring = ring("ES256")
+    ticking.now += 300
+    with pytest.raises(TokenInvalid):
+        await verifier.verify(token)
+
+
+async def test_flood_of_unknown_keys_makes_no_flood_of_questions(
+    stand_in: StandIn, ticking: Clock, verify: Verify
+) -> None:
+    verifier = verifier_of(stand_in)
+    await verify(verifier, stand_in.token())
+    for seconds in range(3):
+        ticking.now += KEY_INTERVAL
+        for _ in range(20):
+            with pytest.raises(TokenInvalid):
+                await verify(verifier, BAD["of an unknown key"][0](stand_in))
+        assert stand_in.asked == [KEYS] * (seconds + 2)
+
+
+async def test_server_without_public_keys_is_told_with_its_remedy(
+    stand_in: StandIn, ticking: Clock, verify: Verify
+) -> None:
+    stand_in.keys = {"keys": []}
+    verifier = verifier_of(stand_in)
+    with pytest.raises(NoPublishedKeys, match="keys new"):
+        await verify(verifier, stand_in.token())
+    with pytest.raises(NoPublishedKeys):
+        verifier.check()
+    stand_in.keys = None
+    ticking.now += KEY_INTERVAL
+    assert await verify(verifier, stand_in.token())
+    verifier.check()
+
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "an error": {"status": 500},
+    "a redirect": {"status": 302},
+    "no JSON": {"body": b"<html>"},
+    "no key set": {"body": b"[]"},
+    "too much": {"body": b" " * (MAX_ANSWER_BYTES + 1)},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+async def test_server_that_cannot_be_asked_lets_nobody_in(
+    stand_in: StandIn, ticking: Clock, verify: Verify, fault: dict[str, Any]
+) -> None:
+    verifier = verifier_of(stand_in)
+    usual = {name: getattr(stand_in, name) for name in fault}
+    vars(stand_in).update(fault)
+    for _ in range(3):
+        with pytest.raises(ServerUnreachable):
+            await verify(verifier, stand_in.token())
+    assert stand_in.asked == [KEYS]
+    with pytest.raises(ServerUnreachable):
+        verifier.check()
+    vars(stand_in).update(usual)
+    ticking.now += SILENCE
+    assert await verify(verifier, stand_in.token())
+
+
+async def test_keys_go_on_verifying_for_an_hour_while_nobody_answers(
+    stand_in: StandIn, ticking: Clock
+) -> None:
+    verifier, token = verifier_of(stand_in), stand_in.token()
+    await verifier.verify(token)
+    stand_in.status = 503
+    ticking.now += 300 + KEYS_STALE_FOR
+    assert await verifier.verify(token)
+    ticking.now += 1
+    with pytest.raises(ServerUnreachable):
+        await verifier.verify(token)
+    stand_in.status = 200
+    ticking.now += SILENCE
+    assert await verifier.verify(token)
+
+
+async def test_nobody_listening_is_unreachable(stand_in: StandIn) -> None:
+    url, token = stand_in.url, stand_in.token()
+    stand_in.url = "http://127.0.0.1:1"
+    with pytest.raises(ServerUnreachable):
+        await verifier_of(stand_in, timeout=1.0).verify(token)
+    stand_in.url = url
+
+
+async def test_ended_session_is_refused_within_the_bound(
+    stand_in: StandIn, ticking: Clock, verify: Verify
+) -> None:
+    verifier, token = verifier_of(stand_in, liveness=5), stand_in.token()
+    assert await verify(verifier, token)
+    assert stand_in.tokens == [token]
+    stand_in.active = False
+    ticking.now += 5
+    assert await verify(verifier, token)
+    ticking.now += 0.1
+    with pytest.raises(TokenRevoked):
+        await verify(verifier, token)
+    assert stand_in.asked == [KEYS, INTROSPECT, INTROSPECT]
+
+
+async def test_session_is_asked_for_once_whatever_its_token(
+    stand_in: StandIn, ticking: Clock
+) -> None:
+    assert ticking.now
+    verifier, session_id = verifier_of(stand_in, liveness=5), uuid4()
+    tokens = [stand_in.token(session_id=session_id) for _ in range(3)]
+    for token in tokens:
+        await verifier.verify(token)
+    await verifier.verify(stand_in.token())
+    assert stand_in.asked.count(INTROSPECT) == 2
+
+
+async def test_without_a_bound_every_use_is_asked_for(stand_in: StandIn, verify: Verify) -> None:
+    verifier, token = verifier_of(stand_in, liveness=0), stand_in.token()
+    for _ in range(3):
+        await verify(verifier, token)
+    assert stand_in.asked.count(INTROSPECT) == 3
+    stand_in.active = False
+    with pytest.raises(TokenRevoked):
+        await verify(verifier, token)
+
+
+async def test_without_liveness_nothing_is_asked(stand_in: StandIn) -> None:
+    stand_in.active = False
+    assert await verifier_of(stand_in).verify(stand_in.token())
+    assert stand_in.asked == [KEYS]
+
+
+async def test_all_who_ask_for_one_session_share_an_answer(
+    stand_in: StandIn, ticking: Clock, verify: Verify
+) -> None:
+    assert ticking.now
+    verifier, token = verifier_of(stand_in, liveness=5), stand_in.token()
+    verifier.check()
+    stand_in.arrived.acquire()
+    stand_in.gate = threading.Event()
+    first = asyncio.create_task(_awaited(verify(verifier, token)))
+    await asyncio.to_thread(stand_in.arrived.acquire)
+    more = [asyncio.create_task(_awaited(verify(verifier, token))) for _ in range(5)]
+    stand_in.gate.set()
+    await asyncio.gather(first, *more)
+    assert stand_in.asked == [KEYS, INTROSPECT]
+
+
+@pytest.mark.parametrize("body", [None, b"", b"[]", b"{}", b"<html>"])
+async def test_who_cannot_be_judged_is_refused_unless_that_is_wished(
+    stand_in: StandIn, ticking: Clock, verify: Verify, body: bytes | None
+) -> None:
+    closed = verifier_of(stand_in, liveness=5)
+    opened = verifier_of(stand_in, liveness=5, fail_open=True)
+    token, fresh = stand_in.token(), stand_in.token()
+    for verifier in (closed, opened):
+        await verify(verifier, token)
+    stand_in.status, stand_in.body = (503 if body is None else 200), body
+    asked = len(stand_in.asked)
+    ticking.now += 4
+    for verifier in (closed, opened):
+        await verify(verifier, token)  # by the answer of before
+    assert len(stand_in.asked) == asked
+    ticking.now += 2
+    for each in (token, fresh):
+        with pytest.raises(ServerUnreachable):
+            await verify(closed, each)
+        assert await verify(opened, each)
+    assert len(stand_in.asked) == asked + 2  # for a while neither asks again
+    stand_in.status, stand_in.body = 200, None
+    ticking.now += SILENCE
+    assert await verify(closed, fresh)
+
+
+@pytest.mark.parametrize("answer", ["true", 1, None, []])
+async def test_answer_that_is_neither_yes_nor_no_is_none(stand_in: StandIn, answer: object) -> None:
+    stand_in.active = answer
+    with pytest.raises(ServerUnreachable):
+        await verifier_of(stand_in, liveness=5).verify(stand_in.token())
+
+
+async def test_remembered_sessions_are_bounded(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert MAX_SESSIONS == 10_000
+    monkeypatch.setattr("gql_app.verify.server.MAX_SESSIONS", 2)
+    verifier = verifier_of(stand_in, liveness=1000)
+    first, *others = [stand_in.token() for _ in range(3)]
+    for token in (first, *others, *others, first):
+        await verifier.verify(token)
+    assert [stand_in.tokens.count(token) for token in (first, *others)] == [2, 1, 1]
+
+
+async def test_event_loop_goes_on_while_the_server_thinks(stand_in: StandIn) -> None:
+    stand_in.gate = threading.Event()
+    verifying = asyncio.create_task(verifier_of(stand_in).verify(stand_in.token()))
+    await asyncio.to_thread(stand_in.arrived.acquire)  # which the loop comes back from
+    assert not verifying.done()
+    stand_in.gate.set()
+    assert await verifying
