@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from gql_app.app import Application, create_app
     from gql_app.cli.features import run, settings_of
     from gql_app.extending.feature import Feature
+    from gql_app.extending.settings import FeatureSettings
     from gql_app.extending.tables import Table
     from gql_app.lib.database import Transaction
     from gql_app.lib.faults import CannotStart
     from gql_app.schema.context import Context, Info, IsAuthenticated
     from gql_app.schema.customers import Customer
-    from gql_app.settings import FeatureSettings, Settings
+    from gql_app.settings import Settings
     from gql_app.web.graphql import context_of
 
 __version__ = "0.1.0"
@@ -50,12 +51,13 @@ _MODULES: Final = {
     "app": ("Application", "create_app"),
     "cli.features": ("run", "settings_of"),
     "extending.feature": ("Feature",),
+    "extending.settings": ("FeatureSettings",),
     "extending.tables": ("Table",),
     "lib.database": ("Transaction",),
     "lib.faults": ("CannotStart",),
     "schema.context": ("Context", "Info", "IsAuthenticated"),
     "schema.customers": ("Customer",),
-    "settings": ("FeatureSettings", "Settings"),
+    "settings": ("Settings",),
     "web.graphql": ("context_of",),
 }
 """Where each name is, as above for who checks types."""

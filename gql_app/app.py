@@ -16,6 +16,7 @@ from gql_app.accounts.sessions import MAX_SESSIONS
 from gql_app.extending.feature import Feature
 from gql_app.extending.loading import load_application, postponed
 from gql_app.extending.merging import NOTHING, Merged, merge
+from gql_app.extending.settings import load
 from gql_app.lib import telemetry
 from gql_app.lib.engine import Engine, Limits, ListSizes
 from gql_app.lib.environment import variable
@@ -26,7 +27,7 @@ from gql_app.metrics import new_metrics
 from gql_app.resources import Extensions, Resources
 from gql_app.schema.context import Context
 from gql_app.schema.root import Additions, build_schema, map_errors
-from gql_app.settings import APP, Settings, load, load_features, shared_numbers
+from gql_app.settings import APP, Settings, shared_numbers
 from gql_app.web.graphql import GraphQLView
 from gql_app.web.introspection import introspect
 from gql_app.web.management import MANAGEMENT_ROUTES, PUBLIC_ROUTES, ManagementMiddleware, jwks
@@ -73,21 +74,14 @@ class Application(Starlette):
         What was added to the application before comes after what is ours.
         """
         if self._extensions is None:
-            chosen = self._given or load(serving=True, features=self.merged.settings)
-            self._extensions = self.extensions()
+            chosen = self._given or load(self.merged.settings, serving=True)
+            self._extensions = self.merged.extensions()
             telemetry.configure_logging(chosen.log_level)
             self._tracing = telemetry.Tracing(__version__) if chosen.traces else None
             self._settings = chosen
             self.router.routes[:0] = _routes(chosen, self.sign_ins, self.merged)
             self.user_middleware.extend(_middleware(chosen, self._tracing))
         return self
-
-    def extensions(self) -> Extensions:
-        """Return what the features add to the resources; it reads their settings.
-
-        Raises CannotStart.
-        """
-        return self.merged.extensions(load_features(self.merged.settings))
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return what every request passes, when the first message comes."""

@@ -28,9 +28,9 @@ from gql_app.metrics import new_metrics
 from gql_app.security.key_store import key_store
 from gql_app.security.passwords import Passwords
 from gql_app.security.tokens import Issuer, TokenCache
-from gql_app.settings import FeatureSettings, Settings
+from gql_app.settings import Settings
 
-S = TypeVar("S", bound=FeatureSettings)
+T = TypeVar("T")
 
 
 _Claims: TypeAlias = Mapping[str, object]
@@ -47,7 +47,7 @@ class Extensions:
     """What features add to what lives as long as the process, all of them together."""
 
     roles: Roles = field(default_factory=Roles)
-    settings: Mapping[type[FeatureSettings], FeatureSettings] = field(default_factory=dict)
+    settings: Mapping[type, object] = field(default_factory=dict)
     """The settings that were read, by their classes."""
     branches: Sequence[Branch] = ()
     """The migrations that a database has to have seen besides ours."""
@@ -58,7 +58,7 @@ class Extensions:
     authenticators: Sequence[Authenticator] = ()
     """What proves by other credentials than access tokens who is calling, in this order."""
 
-    def settings_of(self, kind: type[S]) -> S:
+    def settings_of(self, kind: type[T]) -> T:
         """Return the settings of a feature. Raises LookupError if no feature has such ones."""
         found = self.settings.get(kind)
         if isinstance(found, kind):

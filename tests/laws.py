@@ -57,7 +57,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "opentelemetry": ("lib.telemetry",),
     "orjson": ("lib.database", "lib.pagination", "lib.telemetry", "web.graphql"),
     "prometheus_client": ("lib.telemetry",),
-    "pydantic": ("lib.setting_types", "settings"),
+    "pydantic": ("extending.settings", "lib.setting_types", "settings"),
     "pydantic_settings": ("settings",),
     "rich": ("cli",),
     "sqlalchemy": (

@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # `version` needs none of it, nor does any command need all
     from gql_app.db.migrations.branches import Branch
     from gql_app.resources import Extensions
     from gql_app.schema.root import Additions
-    from gql_app.settings import Kinds, Settings
+    from gql_app.settings import Settings
 
 APP: Final = "GQL_APP_APP"
 """The application to take, as module:name: settings.APP, which would bring pydantic with it."""
@@ -31,14 +31,24 @@ def load(*, serving: bool = False) -> "Settings":
     """Return the settings, as settings.load() does; those of features are read as well."""
     from gql_app import settings  # noqa: PLC0415 — as above
 
-    return settings.load(serving=serving, features=_kinds())
+    app = application()
+    if app is None:
+        return settings.load(serving=serving)
+    from gql_app.extending.settings import load  # noqa: PLC0415 — as above
+
+    return load(app.merged.settings, serving=serving)
 
 
 def unknown_variables() -> list[str]:
     """Return the names of `GQL_APP_` variables that neither we nor a feature reads."""
     from gql_app import settings  # noqa: PLC0415 — as above
 
-    return settings.unknown_variables(_kinds())
+    app = application()
+    if app is None:
+        return settings.unknown_variables()
+    from gql_app.extending.settings import names  # noqa: PLC0415 — as above
+
+    return settings.unknown_variables(names(app.merged.settings))
 
 
 def branches() -> "Sequence[Branch]":
@@ -66,9 +76,4 @@ def extensions() -> "Extensions":
     from gql_app.resources import Extensions  # noqa: PLC0415 — as above
 
     app = application()
-    return app.extensions() if app else Extensions()
-
-
-def _kinds() -> "Kinds":
-    app = application()
-    return app.merged.settings if app else {}
+    return app.merged.extensions() if app else Extensions()

@@ -9,8 +9,8 @@ from gql_app.cli import application
 from gql_app.cli.console import fail, out
 from gql_app.cli.database import load_ready, transact
 from gql_app.db.migrations.branches import alembic_config
+from gql_app.extending.settings import FeatureSettings
 from gql_app.lib.database import Transaction
-from gql_app.settings import FeatureSettings
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -14,7 +14,8 @@ from gql_app.accounts.permissions import ADMIN, OURS, Role, Roles
 from gql_app.errors import UserErrorCode
 from gql_app.extending import tables
 from gql_app.extending.feature import Feature
-from gql_app.settings import PREFIX, FeatureSettings, Settings, prefix_of
+from gql_app.extending.settings import FeatureSettings, names
+from gql_app.settings import PREFIX, Settings
 
 EVENTS: Final = frozenset({"customer:registered"})
 """What features may have something run at."""
@@ -108,9 +109,8 @@ def _settings(feature: Feature) -> Iterator[str]:
     if not (isinstance(kind, type) and issubclass(kind, FeatureSettings)):
         yield "settings must be a subclass of gql_app.FeatureSettings"
         return
-    prefix = prefix_of(feature.name)
     ours = {PREFIX + name.upper() for name in Settings.model_fields}
-    for taken in sorted(ours & {prefix + name.upper() for name in kind.model_fields}):
+    for taken in sorted(ours.intersection(names({feature.name: kind}))):
         yield f"the variable {taken} is read already; rename the field"
 
 

@@ -8,9 +8,9 @@ from starlette.routing import BaseRoute
 
 from gql_app.accounts.authenticators import Authenticator
 from gql_app.accounts.permissions import Role
+from gql_app.extending.settings import FeatureSettings
 from gql_app.lib.keyring import Signer
 from gql_app.resources import ClaimsOf
-from gql_app.settings import FeatureSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)

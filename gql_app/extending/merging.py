@@ -11,11 +11,11 @@ from gql_app.accounts.permissions import Roles
 from gql_app.db.migrations.branches import Branch, revisions
 from gql_app.extending.faults import faults, place_of
 from gql_app.extending.feature import Feature
+from gql_app.extending.settings import FeatureSettings, load_features
 from gql_app.extending.tables import Table, tables_of
 from gql_app.lib.faults import CannotStart
 from gql_app.resources import Extensions
 from gql_app.schema.root import Additions
-from gql_app.settings import FeatureSettings
 
 T = TypeVar("T")
 
@@ -33,14 +33,12 @@ class Merged:
     routes: tuple[BaseRoute, ...] = ()
     commands: tuple[Callable[..., Any], ...] = ()
 
-    def extensions(
-        self, settings: Mapping[type[FeatureSettings], FeatureSettings] | None = None
-    ) -> Extensions:
-        """Return what goes to the resources, given the settings that were read."""
+    def extensions(self) -> Extensions:
+        """Return what goes to the resources; this reads the settings. Raises CannotStart."""
         signers = [each.signer for each in self.features if each.signer is not None]
         return Extensions(
             roles=self.roles,
-            settings=settings or {},
+            settings=load_features(self.settings),
             branches=self.branches,
             claims=[each.claims for each in self.features if each.claims is not None],
             signer=signers[0] if signers else None,

@@ -37,11 +37,10 @@ from gql_app.lib.engine import Document
 from gql_app.lib.pagination import InvalidArgument, QueryReader
 from gql_app.resources import Resources
 from gql_app.security.tokens import Identity
-from gql_app.settings import FeatureSettings
 
 P = ParamSpec("P")
 R = TypeVar("R")
-S = TypeVar("S", bound=FeatureSettings)
+T = TypeVar("T")
 NOBODY: Final = UUID(int=0)
 """The id that is meant by one that is malformed: nobody has it."""
 MAX_NAME: Final = 100
@@ -93,7 +92,7 @@ class Context:
         """The database, to read from; each query takes a connection of its own."""
         return self.resources.database
 
-    def settings_of(self, kind: type[S]) -> S:
+    def settings_of(self, kind: type[T]) -> T:
         """Return the settings of a feature. Raises LookupError if no feature has such ones."""
         return self.resources.extensions.settings_of(kind)
 

@@ -1,12 +1,12 @@
 """The operator's settings: the `GQL_APP_` variables of the environment, read here only."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gql_app.lib import setting_types as types
@@ -239,75 +239,36 @@ class Settings(BaseSettings):
         return _listed(self.allowed_origins)
 
 
-class FeatureSettings(BaseModel):
-    """The base of a feature's settings: a class with a default, or none, for each of its fields.
-
-    The field `currency` of the feature `shop` is read from GQL_APP_SHOP_CURRENCY, once, when the
-    application starts, and its faults are told with all others. pydantic converts what is read.
-    """
-
-    model_config = ConfigDict(
-        frozen=True, hide_input_in_errors=True, validate_by_alias=False, validate_by_name=True
-    )
-
-
-Settled = Mapping[type[FeatureSettings], FeatureSettings]
-"""The settings of features that were read, by their classes."""
-Kinds = Mapping[str, type[FeatureSettings]]
-"""The classes of features' settings, by the features' names."""
-_NONE: Final[Kinds] = {}
-
-
-def load(*, serving: bool = False, features: Kinds = _NONE) -> Settings:
+def load(*, serving: bool = False) -> Settings:
     """Return the settings of the environment, with what serving requires if `serving`.
 
-    Raises CannotStart, which names every faulty variable at once, of features as well, and no
-    value.
+    Raises CannotStart, which names every faulty variable at once and no value.
     """
     faults: list[str] = []
     settings: Settings | None = None
     try:
         settings = Settings()
     except ValidationError as error:
-        faults = _faults(PREFIX, error)
+        faults = faults_of(PREFIX, error)
     if serving and _lacks_secret():
         faults.append(SECRET_REQUIRED)
-    try:
-        load_features(features)
-    except CannotStart as why:
-        faults += why.faults
     if settings is None or faults:
         raise CannotStart(faults)
     return settings
 
 
-def load_features(features: Kinds) -> Settled:
-    """Return the settings of features. Raises CannotStart likewise."""
-    loaded: dict[type[FeatureSettings], FeatureSettings] = {}
-    faults: list[str] = []
-    for name, kind in features.items():
-        prefix = prefix_of(name)
-        values = {key.removeprefix(prefix).lower(): v for key, v in variables(prefix).items()}
-        try:
-            loaded[kind] = kind.model_validate(values)
-        except ValidationError as error:
-            faults += _faults(prefix, error)
-    if faults:
-        raise CannotStart(faults)
-    return loaded
+def faults_of(prefix: str, error: ValidationError) -> list[str]:
+    """Return a sentence on each variable that begins so and is no good, without its value."""
+    return [
+        f"{prefix}{str(fault['loc'][0]).upper() if fault['loc'] else ''}: {_in_words(fault['msg'])}"
+        for fault in error.errors(include_url=False, include_input=False)
+    ]
 
 
-def prefix_of(feature: str) -> str:
-    """Return what the variables of a feature begin with."""
-    return f"{PREFIX}{feature.upper()}_"
-
-
-def unknown_variables(features: Kinds = _NONE) -> list[str]:
+def unknown_variables(others: Collection[str] = ()) -> list[str]:
     """Return the names of unknown `GQL_APP_` variables, most likely misspelt."""
     known = {PREFIX + name.upper() for name in Settings.model_fields} | {ADMIN_PASSWORD, APP}
-    for feature, kind in features.items():
-        known |= {prefix_of(feature) + name.upper() for name in kind.model_fields}
-    meant = variables(PREFIX).keys() - known
+    meant = variables(PREFIX).keys() - known - set(others)
     return sorted(name for name in os.environ if name.upper() in meant)
 
 
@@ -337,14 +298,6 @@ def _lacks_secret() -> bool:
     on_postgresql = variables(PREFIX).get(f"{PREFIX}DATABASE_URL", "").startswith(types.POSTGRESQL)
     secret = [value for name, value in os.environ.items() if name.upper() == f"{PREFIX}SECRET_KEY"]
     return on_postgresql and not any(secret)
-
-
-def _faults(prefix: str, error: ValidationError) -> list[str]:
-    """Return a sentence on each variable that is no good; of a model as a whole, one without it."""
-    return [
-        f"{prefix}{str(fault['loc'][0]).upper() if fault['loc'] else ''}: {_in_words(fault['msg'])}"
-        for fault in error.errors(include_url=False, include_input=False)
-    ]
 
 
 def _in_words(message: str) -> str:
