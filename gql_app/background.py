@@ -44,7 +44,10 @@ async def running(resources: Resources) -> AsyncIterator[None]:
         PeriodicTask("record_guesses", record, GUESS_INTERVAL, guessed),
     ]
     try:
-        async with periodic.running(tasks, grace=outbox.SEND_TIMEOUT):
+        async with (
+            periodic.running(tasks, grace=outbox.SEND_TIMEOUT),
+            resources.hooks.running(resources),
+        ):
             yield
     finally:
         await _record_last_guesses(resources)

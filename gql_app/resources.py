@@ -1,22 +1,22 @@
 """What lives as long as the process: opened once, closed once."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Self
 
-from gql_app.accounts.audit import Guesses
+from gql_app.accounts.audit import Guesses, Recorded
 from gql_app.accounts.callers import CallerCache
-from gql_app.accounts.letters import Outbox
+from gql_app.accounts.letters import Outbox, WriteLetter
 from gql_app.accounts.sessions import MAX_SESSIONS, Lifetimes
 from gql_app.accounts.throttling import HOUR, Throttle
-from gql_app.accounts.validation import Rules
+from gql_app.accounts.validation import PasswordRule, Rules
 from gql_app.db.readiness import Condition, condition, open_database
 from gql_app.lib import telemetry
-from gql_app.lib.database import Database, SharedResult
+from gql_app.lib.database import Database, SharedResult, Transaction
 from gql_app.lib.keyring import KeyRing, ReloadingKeyRing
 from gql_app.lib.outbox import ClosedMailer, ConsoleMailer, Mailer, ObservedMailer, SmtpMailer
 from gql_app.lib.telemetry import Metrics
@@ -25,6 +25,34 @@ from gql_app.security.key_store import key_store
 from gql_app.security.passwords import Passwords
 from gql_app.security.tokens import Issuer, TokenCache
 from gql_app.settings import Settings
+
+
+class Hooks:
+    """What features have run with an event: these are none."""
+
+    async def within(self, db: Transaction, events: Sequence[Recorded]) -> None:
+        """Run what belongs to the transaction in which events were recorded. Raises Rejected."""
+
+    def committed(self, events: Sequence[Recorded]) -> None:
+        """Begin what comes after the commit of events."""
+
+    def running(self, resources: "Resources") -> AbstractAsyncContextManager[None]:  # noqa: ARG002
+        """Return the block within which that is run, and at whose end it is waited for."""
+        return nullcontext()
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """What features add to all that lives as long as the process."""
+
+    hooks: Callable[[], Hooks] = Hooks
+    password_rules: Sequence[PasswordRule] = ()
+    letters: Mapping[str, WriteLetter] = field(default_factory=dict)
+    """How each letter is written, by its name."""
+    actions: Collection[str] = frozenset()
+    """What is recorded in the audit besides our own actions."""
+    error_codes: Collection[str] = frozenset()
+    """Codes of user errors besides our own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +78,8 @@ class Resources:
     guesses: Guesses
     origins_kept: timedelta
     """How long the audit keeps where from somebody did something who is gone."""
+    extensions: Extensions
+    hooks: Hooks
 
     async def sample(self) -> None:
         """Set the metrics of what is in use at the moment."""
@@ -62,6 +92,7 @@ class Resources:
         settings: Settings,
         metrics: Metrics | None = None,
         tracing: "telemetry.Tracing | None" = None,
+        extensions: Extensions | None = None,
     ) -> AsyncIterator[Self]:
         """Open everything, and close it when the block ends. Raises CannotStart."""
         reloading = ReloadingKeyRing(key_store(settings))
@@ -69,6 +100,7 @@ class Resources:
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
         database = open_database(settings)
         throttle, sender = throttle_of(settings, keys), mailer(settings)
+        extensions = extensions or Extensions()
         opened = cls(
             database=database,
             condition=SharedResult(partial(condition, database)),
@@ -93,12 +125,15 @@ class Resources:
                 reset_url=settings.reset_url,
                 throttle=throttle,
                 letters_per_day=settings.letters_per_day,
+                features=extensions.letters,
             ),
             posted=asyncio.Event(),
             registration=settings.registration,
-            rules=Rules.of(settings),
+            rules=replace(Rules.of(settings), password_rules=extensions.password_rules),
             guesses=Guesses(),
             origins_kept=timedelta(days=settings.audit_origin_days),
+            extensions=extensions,
+            hooks=extensions.hooks(),
         )
         if tracing:
             database.observe(tracing.statements(database.dialect))

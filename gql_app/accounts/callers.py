@@ -160,8 +160,8 @@ class Authority:
     """What it counts against."""
 
 
-async def hold(db: Transaction, authority: Authority) -> None:
-    """Lock the caller's account and session as they are until the transaction ends.
+async def hold(db: Transaction, authority: Authority) -> Caller:
+    """Return the caller, whose account and session are locked until the transaction ends.
 
     Raises TokenRevoked, AdminRequired, or Rejected if the password is not the proven one any
     more. All accounts that the transaction may lock are locked here, in the order of their ids,
@@ -180,6 +180,7 @@ async def hold(db: Transaction, authority: Authority) -> None:
         raise AdminRequired
     if authority.proven and account.password_hash != me.customer.password_hash:
         raise Rejected(wrong_password(authority.proven))
+    return me._replace(customer=account).caller
 
 
 def _accounts(*, with_admins: bool) -> Query[CustomerRecord]:

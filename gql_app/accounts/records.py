@@ -10,6 +10,15 @@ from sqlalchemy.orm import InstrumentedAttribute
 from gql_app.db.tables import CustomerRow, Row, SessionRow
 
 
+class Person(NamedTuple):
+    """Who a customer is, or is to be, for what features have to say about them."""
+
+    name: str
+    email: str
+    id: UUID | None = None
+    """None while they are not registered."""
+
+
 class CustomerRecord(NamedTuple):
     """A customer."""
 
@@ -22,6 +31,11 @@ class CustomerRecord(NamedTuple):
     is_active: bool
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def person(self) -> Person:
+        """Who this is."""
+        return Person(self.name, self.email, self.id)
 
     def __repr__(self) -> str:
         """Return the id alone: logs hold no hash."""

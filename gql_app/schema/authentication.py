@@ -7,12 +7,14 @@ import strawberry
 
 from gql_app.accounts import authentication, customers, refresh_tokens, validation
 from gql_app.accounts.audit import Action
+from gql_app.accounts.records import Person
 from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened, SignedIn
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction
 from gql_app.schema.context import Context, Info
-from gql_app.schema.customers import Customer, provided
+from gql_app.schema.customers import Customer
+from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload, mutation
 from gql_app.security.tokens import REFRESH, digest, encode_token
 
@@ -61,7 +63,7 @@ class LoginPayload(Payload):
 
 
 @strawberry.input
-class RegisterInput:
+class RegisterInput(Input):
     """A new customer, who registers."""
 
     name: str = strawberry.field(description="1 to 200 characters.")
@@ -116,11 +118,14 @@ class AuthenticationMutation:
         limits = throttle.of_client("register", context.origin.ip_address)
         await throttle.require_room(context.db, *limits)
         async with context.telling_taken():
-            await context.write(throttle.count, *limits)
-            new = validation.check_new(**provided(input), rules=resources.rules)
+            await context.transact(throttle.count, *limits)
+            new = await input.checked(
+                validation.check_new, **input.provided(), rules=resources.rules
+            )
+            await resources.rules.accept_password(new.password, Person(new.name, new.email))
             hashed = await resources.passwords.hash(new.password, context.origin.party)
-            opened = await context.write(
-                customers.register,
+            opened = await context.transact(
+                input.saving(context, customers.register),
                 new,
                 resources.lifetimes,
                 password_hash=hashed,
@@ -145,7 +150,7 @@ async def _signed_in(context: Context, email: str, password: str) -> LoginPayloa
         password=password,
         origin=origin,
     )
-    opened = await context.write(
+    opened = await context.transact(
         authentication.sign_in, attempt, resources.throttle, resources.lifetimes, origin=origin
     )
     if opened is None:
@@ -166,7 +171,7 @@ async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
     if owner is None:
         guesses = throttle.of_client("refresh", origin.ip_address)
         await throttle.require_room(context.db, *guesses)
-        await context.write(throttle.count, *guesses)
+        await context.transact(throttle.count, *guesses)
         return NotRefreshed.UNKNOWN
     limit = throttle.of_account("refresh", owner)
     await throttle.require_room(context.db, limit)
@@ -177,4 +182,4 @@ async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
             await throttle.count(db, limit)
         return result
 
-    return await context.write(carry_on)
+    return await context.transact(carry_on)
