@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from gql_app import __version__, background
 from gql_app.accounts.sessions import MAX_SESSIONS
+from gql_app.extending.context import Context as FeatureContext
 from gql_app.lib import telemetry
 from gql_app.lib.engine import Engine, Limits, ListSizes
 from gql_app.lib.network import Networks
@@ -19,7 +20,7 @@ from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE
 from gql_app.metrics import new_metrics
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
-from gql_app.schema.root import build_schema, map_errors
+from gql_app.schema.root import NOTHING, Additions, build_schema, map_errors
 from gql_app.settings import Settings, load, shared_numbers
 from gql_app.web.graphql import GraphQLView
 from gql_app.web.management import MANAGEMENT_ROUTES, PUBLIC_ROUTES, ManagementMiddleware, jwks
@@ -58,8 +59,8 @@ def create_app(
     return app
 
 
-def build_engine(settings: Settings) -> Engine[Context]:
-    """Return what executes documents, by the settings."""
+def build_engine(settings: Settings, additions: Additions = NOTHING) -> Engine[Context]:
+    """Return what executes documents, by the settings and what features add to the schema."""
     limits = Limits(
         length=settings.max_document_length,
         tokens=settings.max_tokens,
@@ -73,7 +74,7 @@ def build_engine(settings: Settings) -> Engine[Context]:
         comparisons=settings.max_comparisons,
     )
     return Engine(
-        build_schema(),
+        build_schema(additions),
         limits,
         ListSizes(default_page=DEFAULT_SIZE, max_page=MAX_SIZE, unpaged=MAX_SESSIONS),
         map_errors,
@@ -87,7 +88,8 @@ def _routes(settings: Settings, sign_ins: Sequence[Mapping[str, str]]) -> list[R
     """Return what is served, by path."""
     playground = Playground(sign_ins=sign_ins) if settings.playground else None
     engine = build_engine(settings)
-    view = GraphQLView(engine, playground, max_body_bytes=settings.max_body_bytes)
+    most = settings.max_body_bytes
+    view = GraphQLView(engine, playground, max_body_bytes=most, context_type=FeatureContext)
     watched = MANAGEMENT_ROUTES if settings.management_port is None else PUBLIC_ROUTES
     routes = [
         Route("/graphql", view, methods=["GET", "POST"]),

@@ -30,7 +30,9 @@ from gql_app.settings import Settings
 class Hooks:
     """What features have run with an event: these are none."""
 
-    async def within(self, db: Transaction, events: Sequence[Recorded]) -> None:
+    async def within(
+        self, resources: "Resources", db: Transaction, events: Sequence[Recorded]
+    ) -> None:
         """Run what belongs to the transaction in which events were recorded. Raises Rejected."""
 
     def committed(self, events: Sequence[Recorded]) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, select, true, tuple_, u
 
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.permissions import Permissions
 from gql_app.accounts.records import CUSTOMER, SESSION, CustomerRecord, SessionRecord
 from gql_app.db.tables import CustomerRow, KnownClientRow, RefreshTokenRow, SessionRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
@@ -73,6 +74,11 @@ class Caller(NamedTuple):
     customer_id: UUID
     session_id: UUID
     is_admin: bool
+
+    @property
+    def permissions(self) -> Permissions:
+        """What the caller may do."""
+        return Permissions(everything=self.is_admin)
 
     def may_see(self, customer_id: UUID) -> bool:
         """Return whether the private fields of a customer are for the caller's eyes."""

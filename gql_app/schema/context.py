@@ -71,8 +71,8 @@ class Context:
     """The codes of what its payloads refuse, for the log."""
     writes: bool = False
     """Whether a write was begun: then it may be done, however the operation ends."""
-    required: set[str] = field(default_factory=set)
-    """What permissions have let the caller in for, to be judged again by write()."""
+    permitted: set[str] = field(default_factory=set)
+    """The permissions by which the caller was let in so far; a write judges them again."""
     _signed_in: SignedIn | TokenRevoked | None = None
     _posted: bool = False
     _loaders: dict[object, DataLoader[Any, Any]] = field(default_factory=dict)
@@ -104,7 +104,7 @@ class Context:
         async def run(db: Transaction) -> tuple[R, bool]:
             result = await rule(db, *args, **kwargs)
             if events := tuple(audit.recorded(db)):
-                await hooks.within(db, events)
+                await hooks.within(self.resources, db, events)
                 db.after_commit(partial(hooks.committed, events))
             return result, letters.POSTED in db.info
 
@@ -273,7 +273,7 @@ class IsAdmin(BasePermission):
         caller = await info.context.caller()
         if not caller.is_admin:
             raise AdminRequired
-        info.context.required.add(ADMIN)
+        info.context.permitted.add(ADMIN)
         return True
 
 

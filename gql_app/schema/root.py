@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
+from functools import lru_cache
 from typing import Final
 
 import strawberry
@@ -34,10 +34,12 @@ MUTATIONS: Final = (
     SessionMutation,
     AuthenticationMutation,
 )
+SCHEMAS: Final = 8
+"""Schemas that are kept, each of an application with other features."""
 _log: Final = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Additions:
     """What features add to the schema, checked; nothing of it changes another schema."""
 
@@ -52,17 +54,16 @@ class Additions:
     error_codes: Sequence[str] = ()
 
 
-def build_schema(additions: Additions | None = None) -> Schema:
-    """Return the schema with what features add; without any it is built once."""
-    return _extended(additions) if additions and additions != Additions() else _ours()
+NOTHING: Final = Additions()
 
 
-@cache
-def _ours() -> Schema:
-    return _extended(Additions())
+def build_schema(additions: Additions = NOTHING) -> Schema:
+    """Return the schema with what features add, built once. Raises what Strawberry raises."""
+    return _built(additions if any(vars(additions).values()) else NOTHING)
 
 
-def _extended(additions: Additions) -> Schema:
+@lru_cache(SCHEMAS)
+def _built(additions: Additions) -> Schema:
     enums: dict[type, type] = {}
     if additions.error_codes:
         codes = [(code, code) for code in (*UserErrorCode, *additions.error_codes)]

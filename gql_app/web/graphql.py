@@ -34,12 +34,18 @@ _Headers = dict[bytes, list[bytes]]
 
 
 class GraphQLView:
-    """The ASGI application of /graphql."""
+    """The ASGI application of /graphql, whose requests have a context of some type."""
 
     def __init__(
-        self, engine: Engine[Context], playground: Playground | None, *, max_body_bytes: int
+        self,
+        engine: Engine[Context],
+        playground: Playground | None,
+        *,
+        max_body_bytes: int,
+        context_type: type[Context] = Context,
     ) -> None:
         self._engine = engine
+        self._context_type = context_type
         self._playground = playground
         self._max_body_bytes = max_body_bytes
 
@@ -57,7 +63,7 @@ class GraphQLView:
             raise
         resources: Resources = state["resources"]
         presented = authenticate_header(headers[b"authorization"], resources)
-        context = state["context"] = Context(
+        context = state["context"] = self._context_type(
             resources,
             presented=presented,
             origin=state["origin"],
