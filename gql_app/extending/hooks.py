@@ -153,13 +153,17 @@ class FeatureHooks(Hooks):
         finally:
             try:
                 async with asyncio.timeout(DRAIN_TIMEOUT):
-                    await self._waiting.join()
+                    await self.done()
             except TimeoutError:
                 _log.error("Hooks were left behind", count=self._waiting.qsize())
             self._resources = None
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+
+    async def done(self) -> None:
+        """Return when no hook waits or runs."""
+        await self._waiting.join()
 
     async def _work(self) -> None:
         while True:

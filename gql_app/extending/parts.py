@@ -108,7 +108,7 @@ def _declared(
     """Tell which names are taken already, too long, or of another form."""
     for name in names:
         if not form.fullmatch(name) or len(name) > MAX_NAME:
-            yield f"{what} {name} isn't of the form {form.pattern}, of at most {MAX_NAME} characters."
+            yield f"{what} {name} isn't {form.pattern}, of at most {MAX_NAME} characters."
         elif name in owners:
             yield f"{what} {name} is that of {owners[name]} already."
         owners[name] = "another feature"

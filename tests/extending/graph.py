@@ -62,7 +62,9 @@ class Graph:
         errors: list[Any] = [each.formatted for each in result.errors or ()]
         return Answer(result.data or {}, errors, context)
 
-    async def data(self, query: str, token: str | None = None, **variables: object) -> Any:
+    async def data(
+        self, query: str, token: str | None = None, **variables: object
+    ) -> dict[str, Any]:
         """Return what an operation answers without a single error."""
         answer = await self.ask(query, token, **variables)
         assert not answer.errors, answer.errors

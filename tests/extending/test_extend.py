@@ -220,6 +220,7 @@ def test_fields_and_names_that_are_there_already_are_told_at_once() -> None:
         ],
         faults,
     )
+    form = "[a-z][a-z0-9_]*:[a-z][a-z0-9_]*"
     events = (
         "customer:created, customer:deleted, customer:registered, customer:updated, "
         "email:changed, fish, fish:catch, password:changed, session:ended, session:login, "
@@ -227,11 +228,9 @@ def test_fields_and_names_that_are_there_already_are_told_at_once() -> None:
     )
     assert faults == [
         "The feature first: the code TAKEN is that of this program already.",
-        "The feature first: the code lower isn't of the form [A-Z][A-Z0-9_]*, "
-        "of at most 40 characters.",
+        "The feature first: the code lower isn't [A-Z][A-Z0-9_]*, of at most 40 characters.",
         "The feature first: the action session:login is that of this program already.",
-        "The feature first: the action fish isn't of the form "
-        "[a-z][a-z0-9_]*:[a-z][a-z0-9_]*, of at most 40 characters.",
+        f"The feature first: the action fish isn't {form}, of at most 40 characters.",
         "The feature second: the code GONE_FISHING is that of another feature already.",
         "The feature second: the action fish:catch is that of another feature already.",
         f"The feature first: there is no event customer:register. There are {events}.",
