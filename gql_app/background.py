@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import Final
 
@@ -46,7 +46,7 @@ async def running(resources: Resources) -> AsyncIterator[None]:
     try:
         async with (
             periodic.running(tasks, grace=outbox.SEND_TIMEOUT),
-            resources.hooks.running(resources),
+            resources.hooks.running(resources) if resources.hooks else nullcontext(),
         ):
             yield
     finally:

@@ -9,9 +9,10 @@
     │   │   ├── TokenExpired
     │   │   └── TokenRevoked
     │   └── AdminRequired       FORBIDDEN
-    └── Rejected                a mutation is refused: the payload's `errors`
-        ├── Refused             by a feature's own rule, with a code of its own
-        └── TooManyAttempts     with the seconds to wait
+    ├── Rejected                a mutation is refused: the payload's `errors`
+    │   ├── Refused             by a feature's own rule, with a code of its own
+    │   └── TooManyAttempts     with the seconds to wait
+    └── UndeclaredCode          a feature refused with a code that it hasn't declared
 
 Unavailable is of lib.faults: SERVICE_UNAVAILABLE, with the seconds to wait. It, each refusal and
 what is rejected carry an `extensions` dictionary, which graphql-core lifts into the GraphQL error

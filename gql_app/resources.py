@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from typing import Self
+from typing import Protocol, Self
 
 from gql_app.accounts.audit import Guesses, Recorded
 from gql_app.accounts.callers import CallerCache
@@ -27,8 +27,8 @@ from gql_app.security.tokens import Issuer, TokenCache
 from gql_app.settings import Settings
 
 
-class Hooks:
-    """What features have run with an event: these are none."""
+class Hooks(Protocol):
+    """What features have run with an event."""
 
     async def within(
         self, resources: "Resources", db: Transaction, events: Sequence[Recorded]
@@ -38,16 +38,15 @@ class Hooks:
     def committed(self, events: Sequence[Recorded]) -> None:
         """Begin what comes after the commit of events."""
 
-    def running(self, resources: "Resources") -> AbstractAsyncContextManager[None]:  # noqa: ARG002
+    def running(self, resources: "Resources") -> AbstractAsyncContextManager[None]:
         """Return the block within which that is run, and at whose end it is waited for."""
-        return nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
 class Extensions:
     """What features add to all that lives as long as the process."""
 
-    hooks: Callable[[], Hooks] = Hooks
+    hooks: Callable[[], Hooks] | None = None
     password_rules: Sequence[PasswordRule] = ()
     letters: Mapping[str, WriteLetter] = field(default_factory=dict)
     """How each letter is written, by its name."""
@@ -81,7 +80,7 @@ class Resources:
     origins_kept: timedelta
     """How long the audit keeps where from somebody did something who is gone."""
     extensions: Extensions
-    hooks: Hooks
+    hooks: Hooks | None
 
     async def sample(self) -> None:
         """Set the metrics of what is in use at the moment."""
@@ -135,7 +134,7 @@ class Resources:
             guesses=Guesses(),
             origins_kept=timedelta(days=settings.audit_origin_days),
             extensions=extensions,
-            hooks=extensions.hooks(),
+            hooks=extensions.hooks() if extensions.hooks else None,
         )
         if tracing:
             database.observe(tracing.statements(database.dialect))

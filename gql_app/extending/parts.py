@@ -37,7 +37,7 @@ class Parts:
     """What features add to the schema, and to resources.Extensions by the same names."""
 
     additions: Additions
-    hooks: Callable[[], Hooks]
+    hooks: Callable[[], Hooks] | None
     password_rules: Sequence[PasswordRule]
     letters: Mapping[str, WriteLetter]
     actions: frozenset[str]
@@ -46,6 +46,8 @@ class Parts:
 
 def parts_of(features: Sequence[Feature], faults: list[str]) -> Parts:
     """Return the parts of features; what is wrong with them is added to the faults."""
+    on = [(each.name, each.on) for each in features]
+    within = [(each.name, each.within) for each in features]
     before, extended = len(faults), Extended([*_all(each.extensions for each in features)])
     faults += extended.faults
     faults += _names(features)
@@ -67,11 +69,7 @@ def parts_of(features: Sequence[Feature], faults: list[str]) -> Parts:
             faults.append(f"The schema can't be built: {str(error).strip()}")
     return Parts(
         additions=additions,
-        hooks=partial(
-            FeatureHooks,
-            [(each.name, each.on) for each in features],
-            [(each.name, each.within) for each in features],
-        ),
+        hooks=partial(FeatureHooks, on, within) if any(hooks for _, hooks in on + within) else None,
         password_rules=tuple(_all(each.password_rules for each in features)),
         letters={each.name: each.write for each in _all(each.letters for each in features)},
         actions=frozenset(_all(each.actions for each in features)),

@@ -103,7 +103,7 @@ class Context:
 
         async def run(db: Transaction) -> tuple[R, bool]:
             result = await rule(db, *args, **kwargs)
-            if events := tuple(audit.recorded(db)):
+            if hooks and (events := tuple(audit.recorded(db))):
                 await hooks.within(self.resources, db, events)
                 db.after_commit(partial(hooks.committed, events))
             return result, letters.POSTED in db.info

@@ -12,6 +12,7 @@ from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import EVENTS, CommittedEvent, Event
 from gql_app.extending.parts import parts_of
 from gql_app.extending.transaction import Transaction
+from gql_app.lib.telemetry import configure_logging
 from gql_app.settings import Settings
 from tests.extending.graph import Graph, graph
 from tests.extending.shop import OrderRow, happened
@@ -47,13 +48,14 @@ async def test_hook_runs_after_the_commit_and_writes_on_its_own(shop: Graph) -> 
 
 
 async def test_hook_that_fails_harms_nobody(
-    shop: Graph, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str], shop: Graph
 ) -> None:
+    configure_logging("INFO")
     assert (await shop.data(REGISTER, name="Faulty"))["register"]["status"] == "SUCCESS"
     await run_all(shop)
     told = "".join(capsys.readouterr())
     assert "A hook failed" in told
-    assert "feature=shop" in told
+    assert '"feature":"shop"' in told
     assert "customer:registered" in told
 
 
@@ -172,6 +174,7 @@ async def test_hooks_beyond_the_bound_are_dropped_and_told(
     async def never(_event: CommittedEvent) -> None: ...
 
     feature = Feature("never", on={"session:opened": never, "customer:registered": never})
+    configure_logging("INFO")
     async with graph(settings, [feature]) as bounded:
         await bounded.data(REGISTER, name="Eve New")
     told = "".join(capsys.readouterr())

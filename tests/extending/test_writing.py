@@ -9,6 +9,7 @@ from gql_app.db.tables import CustomerRow, LetterRow
 from gql_app.extending.context import Context
 from gql_app.extending.letters import Letter
 from gql_app.extending.transaction import Transaction, transact
+from gql_app.lib.telemetry import configure_logging
 from gql_app.metrics import new_metrics
 from tests.extending.graph import Graph
 from tests.extending.shop import OrderRow, write_receipt
@@ -68,8 +69,9 @@ async def test_refusal_is_among_the_errors_of_a_payload(shop: Graph, ada: Person
 
 
 async def test_code_that_nobody_has_declared_is_a_fault_of_the_server(
-    shop: Graph, ada: Person, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str], shop: Graph, ada: Person
 ) -> None:
+    configure_logging("INFO")
     assert (await shop.ask(PLACE, ada.token, cents=0)).code("placeOrder") == "INTERNAL_SERVER_ERROR"
     assert (await shop.ask("mutation { misspell }")).code("misspell") == "INTERNAL_SERVER_ERROR"
     told = "".join(capsys.readouterr())
@@ -139,8 +141,9 @@ async def test_letter_is_written_of_its_data_when_it_is_sent(
 
 
 async def test_letter_that_cannot_be_written_keeps_no_other_back(
-    shop: Graph, ada: Person, letterbox: Letterbox, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str], shop: Graph, ada: Person, letterbox: Letterbox
 ) -> None:
+    configure_logging("INFO")
     await shop.data(PLACE, ada.token, cents=13)
     await shop.data(PLACE, ada.token, cents=14)
     assert (await letterbox.next()).body == "Dear Ada Plain, it costs 14."
