@@ -122,6 +122,11 @@ class _Connection:
             {"direction": OrderDirection.ASC},
         )
         self._comparisons: Final = self._columns.comparisons
+        self._by_index: Final = {
+            column: {NOTHING}
+            | {each.condition for each in self._comparisons.values() if each.answers(column)}
+            for column in order_by
+        }
         compared = {each: of.kind | None for each, of in self._comparisons.items()}
         what = "Which rows to list; what is left out or null doesn't matter."
         unset = dict.fromkeys(compared, strawberry.UNSET)
@@ -196,9 +201,7 @@ class _Connection:
             conditions.append(condition)
             compared[name] = stored
         seen, values = self._visibility.of(caller)
-        by_index = {NOTHING} | {
-            each.condition for each in self._comparisons.values() if each.answers(column)
-        }
+        by_index = self._by_index[column]
         query = self._orders[column]._replace(
             descending=descending,
             indexed=(*seen, *(each for each in conditions if each in by_index)),

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from inspect import iscoroutinefunction
 from itertools import chain
 from typing import Final
 
@@ -17,6 +18,7 @@ from gql_app.accounts.validation import PasswordRule
 from gql_app.extending.extend import Extended
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import EVENTS, FeatureHooks
+from gql_app.extending.letters import Letter
 from gql_app.metrics import REASONS
 from gql_app.resources import Hooks
 from gql_app.schema.root import MUTATIONS, QUERIES, Additions, build_schema
@@ -50,7 +52,9 @@ def parts_of(features: Sequence[Feature], faults: list[str]) -> Parts:
     within = [(each.name, each.within) for each in features]
     before, extended = len(faults), Extended([*_all(each.extensions for each in features)])
     faults += extended.faults
-    faults += _names(features)
+    faults += _shapes(features)
+    if len(faults) == before:
+        faults += _names(features)
     faults += _root_types("Query", QUERIES, [*_all(each.queries for each in features)])
     faults += _root_types("Mutation", MUTATIONS, [*_all(each.mutations for each in features)])
     codes = tuple(_all(each.error_codes for each in features))
@@ -78,6 +82,21 @@ def parts_of(features: Sequence[Feature], faults: list[str]) -> Parts:
 
 
 _all = chain.from_iterable
+
+
+def _shapes(features: Sequence[Feature]) -> Iterator[str]:
+    """Tell what is of another type than a feature takes, where no type checker has."""
+    for feature in features:
+        where = f"The feature {feature.name}"
+        for letter in feature.letters:
+            if not isinstance(letter, Letter):
+                yield f"{where}: {letter!r} is no Letter."
+        for rule in feature.password_rules:
+            if not callable(rule):
+                yield f"{where}: the password rule {rule!r} is no function."
+        for name, hook in chain(feature.on.items(), feature.within.items()):
+            if not iscoroutinefunction(hook):
+                yield f"{where}: the hook of {name} is no asynchronous function."
 
 
 def _names(features: Sequence[Feature]) -> Iterator[str]:

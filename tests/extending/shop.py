@@ -368,6 +368,12 @@ async def not_pwned(password: str, customer: Person) -> None:
         raise Refused("PWNED", "This password has been seen elsewhere.")
 
 
+def not_the_shop(password: str, _customer: Person) -> None:
+    """Refuse a password that is about the shop, and as it is told to, of another field."""
+    if "shopping" in password:
+        raise Refused("PWNED", "Not about shops.", "elsewhere")
+
+
 SHOP = Feature(
     "shop",
     queries=[Orders],
@@ -375,8 +381,13 @@ SHOP = Feature(
     extensions=[CustomerOrders, CustomerCompany, SessionLabel, LoginHint, CompanyInput],
     error_codes=["NOT_CANCELLABLE", "NOT_PAYABLE", "NOT_SERVED", "PWNED"],
     actions=["order:place", "order:cancel", "company:change"],
-    on={"customer:registered": welcome, "order:cancel": note, "customer:updated": note},
+    on={
+        "customer:registered": welcome,
+        "customer:updated": note,
+        "order:place": note,
+        "order:cancel": note,
+    },
     within={"customer:registered": keep_name, "customer:updated": keep_name},
-    password_rules=[not_pwned],
+    password_rules=[not_pwned, not_the_shop],
     letters=[RECEIPT],
 )

@@ -1,11 +1,13 @@
 """Fields of features on our types."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import strawberry
 
+from gql_app.app import build_engine
 from gql_app.extending.connections import connection
 from gql_app.extending.extend import extend
 from gql_app.extending.feature import Feature
@@ -18,6 +20,7 @@ from gql_app.schema.authentication import RegisterInput
 from gql_app.schema.customers import Customer
 from gql_app.schema.root import NOTHING, build_schema
 from gql_app.schema.sessions import Session
+from gql_app.settings import Settings
 from tests.extending.graph import Graph
 from tests.extending.shop import SHOP, Order, OrderRow
 from tests.laws import ROOT
@@ -108,6 +111,30 @@ async def test_a_page_with_the_newest_orders_of_each_costs_one_statement_more(
     assert len(page) == 50
     orders = [each["orders"] for each in page if each["name"] != "Grace Admin"]
     assert all([o["totalCents"] for o in each] == [7, 6, 5, 4, 3] for each in orders)  # type: ignore[attr-defined]
+
+
+async def test_answers_are_those_of_graphql_core(
+    shop: Graph, ada: Person, bob: Person, grace: Person, settings: Settings
+) -> None:
+    await place_each(shop, [ada, bob], 7)
+    documents = (
+        PAGE,
+        "{ customers { edges { node { initials company age sessions { label } } } } }",
+        "{ orders(first: 3) { nodes { id status totalCents isGift note createdAt paidAt } } }",
+        "{ orders(last: 3) { edges { cursor node { label } } pageInfo { endCursor } totalCount } }",
+        "{ me { orders { label } initials } shopName }",
+        "mutation { placeOrder(totalCents: -1) { errors { code field } } misspell }",
+        'mutation { updateMe(input: {company: "Evil Ltd"}) { errors { code } } }',
+        '{ orders(after: "broken") { totalCount } }',
+    )
+    slow = build_engine(settings.model_copy(update={"compiled": False}), shop.parts.additions)
+    executed = replace(shop, engine=slow)
+    for document in documents:
+        for person in (ada, grace):
+            for _ in range(3):
+                fast = await shop.ask(document, person.token)
+                core = await executed.ask(document, person.token)
+                assert (fast.data, fast.errors) == (core.data, core.errors)
 
 
 async def test_resolver_sees_columns_that_nobody_asked_for(shop: Graph, ada: Person) -> None:

@@ -1,6 +1,7 @@
 """Hooks of events, after the commit and within the transaction."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -33,7 +34,7 @@ async def run_all(shop: Graph) -> None:
     await waiting.done()
 
 
-async def test_hook_runs_after_the_commit_and_writes_on_its_own(shop: Graph) -> None:
+async def test_hook_runs_after_the_commit_and_what_it_writes_runs_none(shop: Graph) -> None:
     registered = (await shop.data(REGISTER, name="Eve New"))["register"]
     await run_all(shop)
     [event] = happened
@@ -82,7 +83,7 @@ async def test_action_of_a_feature_is_an_event(shop: Graph, ada: Person) -> None
     cancel = "mutation ($id: ID!) { cancelOrder(id: $id) { id } }"
     await shop.data(cancel, ada.token, id=placed["placeOrder"]["order"]["id"])
     await run_all(shop)
-    assert [each.name for each in happened] == ["order:cancel"]
+    assert [each.name for each in happened] == ["order:place", "order:cancel"]
 
 
 async def test_every_event_comes_with_what_clients_do(settings: Settings) -> None:
@@ -180,6 +181,19 @@ async def test_hooks_beyond_the_bound_are_dropped_and_told(
     told = "".join(capsys.readouterr())
     assert "Too many hooks wait" in told
     assert "Hooks were left behind" in told
+
+
+def test_what_is_of_another_type_is_told_at_start() -> None:
+    def hook(_event: CommittedEvent) -> None: ...
+
+    faults: list[str] = []
+    wrong: Any = {"on": {"email:changed": hook}, "letters": ["a"], "password_rules": [1]}
+    parts_of([Feature("wrong", **wrong)], faults)
+    assert faults == [
+        "The feature wrong: 'a' is no Letter.",
+        "The feature wrong: the password rule 1 is no function.",
+        "The feature wrong: the hook of email:changed is no asynchronous function.",
+    ]
 
 
 def test_hook_of_no_event_is_told_at_start() -> None:

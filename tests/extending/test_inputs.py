@@ -119,6 +119,15 @@ async def test_rules_for_passwords_run_wherever_one_is_set(
     assert answer["resetPassword"]["status"] == "SUCCESS"
 
 
+async def test_faults_of_all_rules_for_passwords_are_told(shop: Graph) -> None:
+    both = {**EVE, "password": "correct horse shopping"}
+    answer = await shop.data(REGISTER, input=both)
+    assert answer["register"]["errors"] == [
+        {"code": "PWNED", "field": "password"},
+        {"code": "PWNED", "field": "elsewhere"},
+    ]
+
+
 async def test_our_own_policy_comes_first(shop: Graph) -> None:
     answer = await shop.data(REGISTER, input={**EVE, "password": "horse"})
     assert answer["register"]["errors"] == [{"code": "WEAK_PASSWORD", "field": "password"}]
