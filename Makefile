@@ -10,7 +10,7 @@ MEASURED := not postgresql or races or letters or links
 # What accounts/ and security/ stand on, and what was theirs before it was machinery.
 MACHINERY := atomic_files fair_queue hashes ids keyring outbox pagination password_policy text \
 	throttling
-COVERING := tests/accounts tests/cli tests/security $(MACHINERY:%=tests/lib/%) \
+COVERING := tests/accounts tests/cli tests/extending tests/security $(MACHINERY:%=tests/lib/%) \
 	$(THROUGH:%=tests/schema/test_%.py)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 # The others wait for processes, browsers and clocks, while those that are measured work.

@@ -10,55 +10,119 @@ from typing import TYPE_CHECKING, Any, Final
 from gql_app.lib.environment import tidy_environment
 
 if TYPE_CHECKING:
+    from gql_app.accounts.authenticators import Authenticator
     from gql_app.accounts.permissions import Role
+    from gql_app.accounts.records import Person
     from gql_app.accounts.sessions import Caller
     from gql_app.app import Application, create_app
     from gql_app.cli.features import run, settings_of
+    from gql_app.errors import Refused, Rejected, Unauthenticated
+    from gql_app.extending.connections import connection
+    from gql_app.extending.context import Context, Info
+    from gql_app.extending.extend import extend
     from gql_app.extending.feature import Feature
+    from gql_app.extending.hooks import CommittedEvent, Event
+    from gql_app.extending.letters import Letter
+    from gql_app.extending.loaders import group, loader
+    from gql_app.extending.mutations import mutation
+    from gql_app.extending.routes import context_of
     from gql_app.extending.settings import FeatureSettings
     from gql_app.extending.tables import Table
-    from gql_app.lib.database import Transaction
+    from gql_app.extending.transaction import Transaction
+    from gql_app.extending.visibility import owned_by
+    from gql_app.lib.database import Query, Reader
     from gql_app.lib.faults import CannotStart
-    from gql_app.schema.context import Context, Info, IsAuthenticated
+    from gql_app.lib.keyring import Signer
+    from gql_app.schema.administration import CreateCustomerInput, UpdateCustomerInput
+    from gql_app.schema.audit import AuditEvent
+    from gql_app.schema.authentication import LoginPayload, RegisterInput
+    from gql_app.schema.context import HasPermission, IsAuthenticated
     from gql_app.schema.customers import Customer
+    from gql_app.schema.payloads import Payload
+    from gql_app.schema.profile import UpdateMeInput
+    from gql_app.schema.sessions import Session
     from gql_app.settings import Settings
-    from gql_app.web.graphql import context_of
 
 __version__ = "0.1.0"
 __all__ = [
     "Application",
+    "AuditEvent",
+    "Authenticator",
     "Caller",
     "CannotStart",
+    "CommittedEvent",
     "Context",
+    "CreateCustomerInput",
     "Customer",
+    "Event",
     "Feature",
     "FeatureSettings",
+    "HasPermission",
     "Info",
     "IsAuthenticated",
+    "Letter",
+    "LoginPayload",
+    "Payload",
+    "Person",
+    "Query",
+    "Reader",
+    "Refused",
+    "RegisterInput",
+    "Rejected",
     "Role",
+    "Session",
     "Settings",
+    "Signer",
     "Table",
     "Transaction",
+    "Unauthenticated",
+    "UpdateCustomerInput",
+    "UpdateMeInput",
+    "connection",
     "context_of",
     "create_app",
+    "extend",
+    "group",
+    "loader",
+    "mutation",
+    "owned_by",
     "run",
     "settings_of",
 ]
 
 _MODULES: Final = {
+    "accounts.authenticators": ("Authenticator",),
     "accounts.permissions": ("Role",),
+    "accounts.records": ("Person",),
     "accounts.sessions": ("Caller",),
     "app": ("Application", "create_app"),
     "cli.features": ("run", "settings_of"),
+    "errors": ("Rejected", "Refused", "Unauthenticated"),
+    "extending.connections": ("connection",),
+    "extending.context": ("Context", "Info"),
+    "extending.extend": ("extend",),
     "extending.feature": ("Feature",),
+    "extending.hooks": ("CommittedEvent", "Event"),
+    "extending.letters": ("Letter",),
+    "extending.loaders": ("group", "loader"),
+    "extending.mutations": ("mutation",),
+    "extending.routes": ("context_of",),
     "extending.settings": ("FeatureSettings",),
     "extending.tables": ("Table",),
-    "lib.database": ("Transaction",),
+    "extending.transaction": ("Transaction",),
+    "extending.visibility": ("owned_by",),
+    "lib.database": ("Query", "Reader"),
     "lib.faults": ("CannotStart",),
-    "schema.context": ("Context", "Info", "IsAuthenticated"),
+    "lib.keyring": ("Signer",),
+    "schema.administration": ("CreateCustomerInput", "UpdateCustomerInput"),
+    "schema.audit": ("AuditEvent",),
+    "schema.authentication": ("LoginPayload", "RegisterInput"),
+    "schema.context": ("HasPermission", "IsAuthenticated"),
     "schema.customers": ("Customer",),
+    "schema.payloads": ("Payload",),
+    "schema.profile": ("UpdateMeInput",),
+    "schema.sessions": ("Session",),
     "settings": ("Settings",),
-    "web.graphql": ("context_of",),
 }
 """Where each name is, as above for who checks types."""
 

@@ -13,9 +13,10 @@ from starlette.types import ASGIApp
 
 from gql_app import __version__, background
 from gql_app.accounts.sessions import MAX_SESSIONS
+from gql_app.extending.context import Context as FeatureContext
 from gql_app.extending.feature import Feature
 from gql_app.extending.loading import load_application, postponed
-from gql_app.extending.merging import NOTHING, Merged, merge
+from gql_app.extending.merging import Merged, merge
 from gql_app.extending.settings import load
 from gql_app.lib import telemetry
 from gql_app.lib.engine import Engine, Limits, ListSizes
@@ -26,7 +27,7 @@ from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE
 from gql_app.metrics import new_metrics
 from gql_app.resources import Extensions, Resources
 from gql_app.schema.context import Context
-from gql_app.schema.root import Additions, build_schema, map_errors
+from gql_app.schema.root import NOTHING, Additions, build_schema, map_errors
 from gql_app.settings import APP, Settings, shared_numbers
 from gql_app.web.graphql import GraphQLView
 from gql_app.web.introspection import introspect
@@ -114,11 +115,10 @@ def create_app(
     that is wrong with the features and the settings.
     """
     faults: list[str] = []
-    merged = NOTHING
     try:
         merged = merge(features)
     except CannotStart as why:
-        faults += why.faults
+        faults, merged = [*why.faults], merge(())
     app = Application(merged, settings, sign_ins)
     if not postponed.get():
         try:
@@ -143,7 +143,7 @@ def served(sign_ins: Sequence[Mapping[str, str]] = ()) -> Application:
     return app.complete()
 
 
-def build_engine(settings: Settings, additions: Additions = NOTHING.additions) -> Engine[Context]:
+def build_engine(settings: Settings, additions: Additions = NOTHING) -> Engine[Context]:
     """Return what executes documents, by the settings and what features add to the schema."""
     limits = Limits(
         length=settings.max_document_length,
@@ -174,7 +174,8 @@ def _routes(
     """Return what is served, by path: what is ours comes first."""
     playground = Playground(sign_ins=sign_ins) if settings.playground else None
     engine = build_engine(settings, merged.additions)
-    view = GraphQLView(engine, playground, max_body_bytes=settings.max_body_bytes)
+    most = settings.max_body_bytes
+    view = GraphQLView(engine, playground, max_body_bytes=most, context_type=FeatureContext)
     watched = MANAGEMENT_ROUTES if settings.management_port is None else PUBLIC_ROUTES
     routes: list[BaseRoute] = [
         Route("/graphql", view, methods=["GET", "POST"]),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import Final
 
@@ -44,7 +44,10 @@ async def running(resources: Resources) -> AsyncIterator[None]:
         PeriodicTask("record_guesses", record, GUESS_INTERVAL, guessed),
     ]
     try:
-        async with periodic.running(tasks, grace=outbox.SEND_TIMEOUT):
+        async with (
+            periodic.running(tasks, grace=outbox.SEND_TIMEOUT),
+            resources.hooks.running(resources) if resources.hooks else nullcontext(),
+        ):
             yield
     finally:
         await _record_last_guesses(resources)

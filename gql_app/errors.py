@@ -10,11 +10,14 @@
     │   │   └── TokenRevoked
     │   └── PermissionRequired  FORBIDDEN, with the permission
     │       └── AdminRequired   what was for admins alone, before there were permissions
-    └── Rejected                a mutation is refused: the payload's `errors`
-        └── TooManyAttempts     with the seconds to wait
+    ├── Rejected                a mutation is refused: the payload's `errors`
+    │   ├── Refused             by a feature's own rule, with a code of its own
+    │   └── TooManyAttempts     with the seconds to wait
+    └── UndeclaredCode          a feature refused with a code that it hasn't declared
 
-Unavailable is of lib.faults: SERVICE_UNAVAILABLE, with the seconds to wait. It and each
-refusal carry an `extensions` dictionary, which graphql-core lifts into the GraphQL error unaided.
+Unavailable is of lib.faults: SERVICE_UNAVAILABLE, with the seconds to wait. It, each refusal and
+what is rejected carry an `extensions` dictionary, which graphql-core lifts into the GraphQL error
+unaided.
 """
 
 from dataclasses import dataclass
@@ -172,17 +175,50 @@ class KeysGone(Unavailable):
 class Fault:
     """One thing that a caller can mend: what is wrong, and with which field."""
 
-    code: UserErrorCode
+    code: str
+    """A UserErrorCode, or a feature's own."""
     message: str
     field: str | None = None
 
 
 class Rejected(GqlAppError):
-    """A mutation that does nothing, and says what is to be mended first."""
+    """A mutation that does nothing, and says what is to be mended first.
+
+    A field without a payload is null then, with a GraphQL error that has the first fault's code.
+    """
 
     def __init__(self, *faults: Fault) -> None:
         super().__init__(" ".join(fault.message for fault in faults))
         self.faults: Final = faults
+
+    @property
+    def extensions(self) -> dict[str, str]:
+        """What the GraphQL error has of it."""
+        return {"code": str(self.faults[0].code)}
+
+
+class Refused(Rejected):
+    """What a feature's own rule refuses, in words that a person reads.
+
+    The code is one of UserErrorCode, or of the feature's `error_codes`: any other is answered as
+    a fault of the server's, and logged. `field` is Python's name of the argument or the input's
+    field that is to be mended. Where the mutation answers a payload, it is among its errors;
+    where a field has none, it is a GraphQL error with the code as `extensions.code`. Within a
+    transaction it undoes what was done.
+    """
+
+    def __init__(self, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(Fault(code, message, field))
+        self.code: Final = code
+        self.message: Final = message
+        self.field: Final = field
+
+
+class UndeclaredCode(GqlAppError):
+    """A code that no feature has declared, so that the schema doesn't know it."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"{code} is no code of this schema: name it in Feature.error_codes.")
 
 
 class TooManyAttempts(Rejected):

@@ -1,6 +1,6 @@
 """What the metrics' labels may say: the names of everything that is counted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -54,6 +54,10 @@ LIMITS: Final[Mapping[str, str]] = {
 """The limits that one may run into, by what the rules call them."""
 
 
-def new_metrics(folder: Path | None = None) -> Metrics:
-    """Return metrics that are all at zero; with a folder, shared with the processes that use it."""
-    return Metrics(Labels(OUTCOMES, REASONS, _CODES, SIGN_INS, LIMITS), __version__, folder)
+def new_metrics(folder: Path | None = None, codes: Sequence[str] = ()) -> Metrics:
+    """Return metrics that are all at zero; with a folder, shared with the processes that use it.
+
+    The codes are those of features.
+    """
+    labels = Labels((*OUTCOMES, *codes), (*REASONS, *codes), _CODES, SIGN_INS, LIMITS)
+    return Metrics(labels, __version__, folder)

@@ -1,26 +1,26 @@
 """What lives as long as the process: opened once, closed once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from typing import Self, TypeAlias, TypeVar
+from typing import Protocol, Self, TypeAlias, TypeVar
 
-from gql_app.accounts.audit import Guesses
+from gql_app.accounts.audit import Guesses, Recorded
 from gql_app.accounts.authenticators import Authenticator
 from gql_app.accounts.callers import CallerCache
-from gql_app.accounts.letters import Outbox
+from gql_app.accounts.letters import Outbox, WriteLetter
 from gql_app.accounts.permissions import Roles
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import MAX_SESSIONS, Lifetimes
 from gql_app.accounts.throttling import HOUR, Throttle
-from gql_app.accounts.validation import Rules
+from gql_app.accounts.validation import PasswordRule, Rules
 from gql_app.db.migrations.branches import Branch
 from gql_app.db.readiness import Condition, condition, open_database
 from gql_app.lib import telemetry
-from gql_app.lib.database import Database, Reader, SharedResult
+from gql_app.lib.database import Database, Reader, SharedResult, Transaction
 from gql_app.lib.keyring import KeyRing, ReloadingKeyRing, Signer, signer_key
 from gql_app.lib.outbox import ClosedMailer, ConsoleMailer, Mailer, ObservedMailer, SmtpMailer
 from gql_app.lib.telemetry import Metrics
@@ -42,6 +42,21 @@ goes by them. What it raises fails the sign-in or the refresh, and is logged.
 """
 
 
+class Hooks(Protocol):
+    """What features have run with an event."""
+
+    async def within(
+        self, resources: "Resources", db: Transaction, events: Sequence[Recorded]
+    ) -> None:
+        """Run what belongs to the transaction in which events were recorded. Raises Rejected."""
+
+    def committed(self, events: Sequence[Recorded]) -> None:
+        """Begin what comes after the commit of events."""
+
+    def running(self, resources: "Resources") -> AbstractAsyncContextManager[None]:
+        """Return the block within which that is run, and at whose end it is waited for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Extensions:
     """What features add to what lives as long as the process, all of them together."""
@@ -57,6 +72,14 @@ class Extensions:
     """What signs access tokens, instead of a key of this process."""
     authenticators: Sequence[Authenticator] = ()
     """What proves by other credentials than access tokens who is calling, in this order."""
+    hooks: Callable[[], Hooks] | None = None
+    password_rules: Sequence[PasswordRule] = ()
+    letters: Mapping[str, WriteLetter] = field(default_factory=dict)
+    """How each letter is written, by its name."""
+    actions: Collection[str] = frozenset()
+    """What is recorded in the audit besides our own actions."""
+    error_codes: Collection[str] = frozenset()
+    """Codes of user errors besides our own."""
 
     def settings_of(self, kind: type[T]) -> T:
         """Return the settings of a feature. Raises LookupError if no feature has such ones."""
@@ -93,6 +116,7 @@ class Resources:
     audiences: frozenset[str]
     """Other services that access tokens may be for."""
     extensions: Extensions
+    hooks: Hooks | None
 
     async def sample(self) -> None:
         """Set the metrics of what is in use at the moment."""
@@ -115,6 +139,7 @@ class Resources:
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
         database = open_database(settings)
         throttle, sender = throttle_of(settings, keys), mailer(settings)
+        extensions = extensions or Extensions()
         opened = cls(
             database=database,
             condition=SharedResult(partial(condition, database, extensions.branches)),
@@ -139,14 +164,19 @@ class Resources:
                 reset_url=settings.reset_url,
                 throttle=throttle,
                 letters_per_day=settings.letters_per_day,
+                features=extensions.letters,
             ),
             posted=asyncio.Event(),
             registration=settings.registration,
-            rules=Rules.of(settings, extensions.roles.names),
+            rules=replace(
+                Rules.of(settings, extensions.roles.names),
+                password_rules=extensions.password_rules,
+            ),
             guesses=Guesses(),
             origins_kept=timedelta(days=settings.audit_origin_days),
             audiences=frozenset(settings.services) - {settings.audience},
             extensions=extensions,
+            hooks=extensions.hooks() if extensions.hooks else None,
         )
         if tracing:
             database.observe(tracing.statements(database.dialect))

@@ -17,6 +17,11 @@ class Letterbox:
     def __init__(self) -> None:
         self._letters: asyncio.Queue[Letter] = asyncio.Queue()
 
+    @property
+    def empty(self) -> bool:
+        """Whether no letter waits to be read."""
+        return self._letters.empty()
+
     async def send(self, letter: Letter) -> None:
         """Take a letter."""
         await self._letters.put(letter)

@@ -6,7 +6,7 @@ at passwords and tokens are counted in memory, so that a flood of them writes li
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -28,6 +28,8 @@ from gql_app.lib.telemetry import get_logger, is_configured
 
 _log: Final = get_logger(__name__)
 
+RECORDED: Final = "events recorded"
+"""The key of a transaction's `info` with the list of what was recorded in it."""
 MAX_ADDRESS: Final = 45
 MAX_USER_AGENT: Final = 300
 GUESS_INTERVAL: Final = 60
@@ -96,9 +98,26 @@ class Origin(NamedTuple):
         )
 
 
+class Recorded(NamedTuple):
+    """An event that was recorded in a transaction, for hooks."""
+
+    action: str
+    at: datetime
+    customer_id: UUID | None
+    actor_id: UUID | None
+    fields: Sequence[str]
+
+
+def recorded(db: Transaction) -> list[Recorded]:
+    """Return the list of what was recorded in a transaction so far."""
+    events = db.info.setdefault(RECORDED, [])
+    assert isinstance(events, list)  # noqa: S101 — for mypy
+    return events
+
+
 async def record(
     db: Transaction,
-    action: Action,
+    action: str,
     origin: Origin,
     *,
     customer_id: UUID | None = None,
@@ -116,8 +135,10 @@ async def record(
     elif is_configured():  # a command has no log, and says itself what it did
         who = {"actor": origin.actor_id, "customer": customer_id, "client": origin.ip_address}
         db.after_commit(partial(_log.info, "Audit", action=action, **who))
-    event = {"id": new_id(), "at": at or clock.now(), "action": action, "fields": fields}
+    moment = at or clock.now()
+    event = {"id": new_id(), "at": moment, "action": action, "fields": fields}
     await db.execute(_INSERT, **event, customer_id=customer_id, **origin._asdict())
+    recorded(db).append(Recorded(action, moment, customer_id, origin.actor_id, fields))
 
 
 async def record_each(
@@ -130,13 +151,19 @@ async def record_each(
         await db.execute_many(_INSERT, events)
 
 
-def listing(*, customer_id: UUID | None, action: str | None) -> Listing:
-    """Return the list of events, the newest first, of one customer and of one action if given."""
+def listing(
+    *, customer_id: UUID | None, action: str | None, further: Collection[str] = ()
+) -> Listing:
+    """Return the list of events, the newest first, of one customer and of one action if given.
+
+    The further actions are those of features.
+    """
     conditions: list[Condition] = []
     if customer_id is not None:
         conditions.append(_OF_CUSTOMER)
     if action is not None:
-        conditions.append(_OF_ACTION if action in set(Action) else NOTHING)
+        known = action in further or action in set(Action)
+        conditions.append(_OF_ACTION if known else NOTHING)
     values = {"customer_id": customer_id, "action": action}
     query = ListQuery(AuditRow, ("at",), descending=True, indexed=tuple(conditions))
     return Listing(query, values, identity=("audit", customer_id, action))

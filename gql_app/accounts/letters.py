@@ -7,16 +7,17 @@ customer's, such as the name: until an address is proven, it may be a stranger's
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select
 
 from gql_app.accounts.permissions import ADMIN
-from gql_app.accounts.records import CUSTOMER, CustomerRecord
+from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, LetterRow, PasswordResetRow
 from gql_app.errors import TooManyAttempts
@@ -24,8 +25,11 @@ from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, insert_row, upsert
 from gql_app.lib.ids import made_at, new_id
 from gql_app.lib.outbox import Claimed, Letter, Queue
+from gql_app.lib.telemetry import get_logger
 from gql_app.lib.throttling import Limit
 from gql_app.security import tokens
+
+_log: Final = get_logger(__name__)
 
 POSTED: Final = "letters posted"
 """The key of a transaction's `info` by which somebody looks for letters after the commit."""
@@ -34,6 +38,10 @@ BOUND: Final = ("email", "password_hash", "is_active", "is_admin")
 RESET_LIFETIME: Final = timedelta(minutes=30)
 LAST_TRY: Final = timedelta(hours=24)
 """How long after it was posted a letter is tried for the last time."""
+
+
+WriteLetter: TypeAlias = Callable[[Mapping[str, Any], Person], tuple[str, str]]
+"""Returns a letter's subject and body, by the data that it was posted with."""
 
 
 class Kind(StrEnum):
@@ -45,7 +53,12 @@ class Kind(StrEnum):
 
 
 async def post(
-    db: Transaction, kind: Kind, *, customer_id: UUID | None, recipient: str | None = None
+    db: Transaction,
+    kind: str,
+    *,
+    customer_id: UUID | None,
+    recipient: str | None = None,
+    data: Mapping[str, object] | None = None,
 ) -> None:
     """Write down that a letter is to be sent; without a customer it costs as much and goes."""
     await db.execute(
@@ -56,7 +69,7 @@ async def post(
         recipient=recipient,
         attempts=0,
         due_at=clock.now(),
-        data=None,
+        data=data,
     )
     db.info[POSTED] = True
 
@@ -98,6 +111,8 @@ class Outbox:
     reset_url: str
     throttle: Throttle
     letters_per_day: int
+    features: Mapping[str, WriteLetter] = field(default_factory=dict)
+    """How the letters of features are written, by their names; they go to whoever is active."""
 
     async def due(self, db: Reader) -> bool:
         """Return whether any letter is to be sent by now."""
@@ -114,12 +129,12 @@ class Outbox:
             customer = row.customer_id and await db.fetch_one(_UNLOCKED, id=row.customer_id)
             if row.customer_id and customer is None:
                 continue  # whoever has the lock may wait for us
-            recipient = _recipient(row, customer)
+            recipient = self._recipient(row, customer)
             if recipient is None:
                 dropped.append(row.id)
             else:
                 limit = self.throttle.of_letters(row.kind, recipient, a_day=self.letters_per_day)
-                letters.append(_Addressed(row.id, row.kind, recipient, customer, limit))
+                letters.append(_Addressed(row.id, row.kind, recipient, customer, limit, row.data))
         withheld: set[UUID] = set()
         for each in sorted(letters, key=lambda each: each.limit.subject):  # all in one order
             try:
@@ -129,7 +144,7 @@ class Outbox:
         leased = [each for each in letters if each.id not in withheld]
         await _QUEUE.forget(db, [*dropped, *withheld])
         await _QUEUE.lease(db, [each.id for each in leased])
-        written = [await self._write(db, each) for each in leased]
+        written = [letter for each in leased if (letter := await self._written(db, each))]
         return Claimed(written, len(dropped), len(withheld))
 
     async def sent(self, db: Transaction, letter: Letter) -> None:
@@ -146,6 +161,27 @@ class Outbox:
         limit = self.throttle.of_letters(row.kind, letter.recipient, a_day=self.letters_per_day)
         await self.throttle.give_back(db, limit)
         return True
+
+    def _recipient(self, row: Any, customer: CustomerRecord | None) -> str | None:  # noqa: ANN401 — a row of LetterRow
+        """Return where a letter goes, or None if it is for nobody."""
+        if row.kind == Kind.PASSWORD_RESET or row.kind in self.features:
+            return customer.email if customer and customer.is_active else None
+        recipient: str | None = row.recipient
+        return recipient if row.kind in _NOTICES else None
+
+    async def _written(self, db: Transaction, letter: "_Addressed") -> Letter | None:
+        """Return a letter; None for a feature's that can't be written, which is tried again."""
+        write = self.features.get(letter.kind)
+        if write is None or letter.customer is None:
+            return await self._write(db, letter)
+        customer, place = letter.customer, (str(letter.id), letter.recipient)
+        try:
+            subject, body = write(letter.data or {}, customer.person)
+        except Exception:  # noqa: BLE001 — whatever it is, other letters leave all the same
+            _log.exception("A letter can't be written", kind=letter.kind, letter=place[0])
+            await self.postpone(db, Letter(*place, "", ""))
+            return None
+        return Letter(*place, subject, body)
 
     async def _write(self, db: Transaction, letter: "_Addressed") -> Letter:
         """Return a letter; a link is good from now on, in the place of any before."""
@@ -172,6 +208,7 @@ class _Addressed:
     recipient: str
     customer: CustomerRecord | None
     limit: Limit
+    data: Mapping[str, Any] | None = None
 
 
 async def _drop_resets(db: Transaction, customer_id: UUID | None) -> None:
@@ -180,14 +217,6 @@ async def _drop_resets(db: Transaction, customer_id: UUID | None) -> None:
             LetterRow.customer_id == customer_id, LetterRow.kind == Kind.PASSWORD_RESET
         )
     )
-
-
-def _recipient(row: Any, customer: CustomerRecord | None) -> str | None:  # noqa: ANN401 — a row of LetterRow
-    """Return where a letter goes, or None if it is for nobody."""
-    if row.kind == Kind.PASSWORD_RESET:
-        return customer.email if customer and customer.is_active else None
-    recipient: str | None = row.recipient
-    return recipient if row.kind in _NOTICES else None
 
 
 _QUEUE: Final = Queue(LetterRow, owner=LetterRow.customer_id)

@@ -14,6 +14,15 @@ from gql_app.db.tables import CustomerRoleRow, CustomerRow, Row, SessionRow
 from gql_app.lib.database import EitherDialect
 
 
+class Person(NamedTuple):
+    """Who a customer is, or is to be, for what features have to say about them."""
+
+    name: str
+    email: str
+    id: UUID | None = None
+    """None while they are not registered."""
+
+
 class CustomerRecord(NamedTuple):
     """A customer."""
 
@@ -28,6 +37,11 @@ class CustomerRecord(NamedTuple):
     updated_at: datetime
     roles: str = ""
     """The names of the roles, that of an admin first, with blanks between them."""
+
+    @property
+    def person(self) -> Person:
+        """Who this is."""
+        return Person(self.name, self.email, self.id)
 
     def __repr__(self) -> str:
         """Return the id alone: logs hold no hash."""

@@ -1,12 +1,13 @@
 """Validation: what is accepted of a customer's fields, and in which form it is kept."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, Self
+from inspect import isawaitable
+from typing import Final, Self, TypeAlias
 
 from gql_app.accounts.permissions import ADMIN, SUPPORT
-from gql_app.accounts.records import CustomerRecord
+from gql_app.accounts.records import CustomerRecord, Person
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.password_policy import PRODUCT, check_password
 from gql_app.lib.text import (
@@ -24,6 +25,8 @@ from gql_app.settings import Settings
 MAX_NAME: Final = 200
 OUR_ROLES: Final = (ADMIN, SUPPORT.name)
 """The names of the roles that there are without any feature."""
+PasswordRule: TypeAlias = Callable[[str, Person], Awaitable[None] | None]
+"""Raises Refused if it doesn't accept a new password, in its normal form, of somebody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Rules:
     """What the service is called, which no password may hold."""
     roles: Collection[str] = OUR_ROLES
     """The names of the roles that there are."""
+    password_rules: Sequence[PasswordRule] = ()
+    """The rules of features."""
 
     @classmethod
     def of(cls, settings: Settings, roles: Collection[str] = OUR_ROLES) -> Self:
@@ -57,6 +62,23 @@ class Rules:
     def password(self, text: str, *, email: str, name: str) -> str:
         """Return a new password in its normal form. Raises InvalidLine."""
         return check_password(text, email=email, name=name, service=self.service)
+
+    async def accept_password(
+        self, password: str, person: Person, *, field: str = "password"
+    ) -> None:
+        """Raise Rejected unless the rules of features accept a new password, ours did already.
+
+        Faults that name no field are about this one.
+        """
+        faults: list[Fault] = []
+        for rule in self.password_rules:
+            try:
+                accepted = rule(password, person)
+                if isawaitable(accepted):
+                    await accepted
+            except Rejected as why:
+                faults += (replace(each, field=each.field or field) for each in why.faults)
+        _raise(faults)
 
 
 DEFAULT_RULES: Final = Rules()
@@ -102,6 +124,11 @@ class Changes:
     def may_remove_admin(self) -> bool:
         """Whether an admin may be one no longer after this."""
         return False in (self.values.get("is_admin"), self.values.get("is_active"))
+
+    def person(self, customer: CustomerRecord) -> Person:
+        """Return who a customer is after this."""
+        name, email = self.values.get("name"), self.values.get("email")
+        return Person(str(name or customer.name), str(email or customer.email), customer.id)
 
 
 def email_keys(email: str) -> dict[str, str]:

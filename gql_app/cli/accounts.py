@@ -10,6 +10,7 @@ import typer
 from gql_app import background, settings
 from gql_app.accounts import audit, authentication, customers, letters, sessions, validation
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.records import Person
 from gql_app.cli import application, samples
 from gql_app.cli.console import bar, fail, out
 from gql_app.cli.database import load_ready, prepare, run_on_database, transact
@@ -36,6 +37,7 @@ def create_admin(
     new = validation.check_new(
         name=name, email=email, password=password, is_admin=True, rules=rules
     )
+    asyncio.run(rules.accept_password(new.password, Person(new.name, new.email)))
     hashed = _hash(new.password)
     transact(chosen, customers.create, new, password_hash=hashed, origin=Origin())
     out(f"{new.email} is now an admin.")

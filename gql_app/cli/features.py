@@ -1,5 +1,6 @@
 """What a builder's application has besides: `make-migration`, and how its commands work."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
@@ -7,10 +8,11 @@ import typer
 
 from gql_app.cli import application
 from gql_app.cli.console import fail, out
-from gql_app.cli.database import load_ready, transact
+from gql_app.cli.database import load_ready
 from gql_app.db.migrations.branches import alembic_config
 from gql_app.extending.settings import FeatureSettings
-from gql_app.lib.database import Transaction
+from gql_app.extending.transaction import Transaction, transact
+from gql_app.resources import Resources
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,14 +64,20 @@ def run(
     """Return what a rule returns, run in a transaction: what a feature's command does its work by.
 
     The database is the one that is set; an SQLite file is made and migrated first if need be. The
-    rule may be run several times, if what it did was undone. What it raises, such as Refused, ends
-    the command with its words.
+    rule may be run several times, if what it did was undone; nobody is its caller, and it runs no
+    hooks. What it raises, such as Refused, ends the command with its words.
 
     def cancel_stale(days: int = 30) -> None:
         '''Cancel orders that nobody paid.'''
         print(gql_app.run(rules.cancel_stale, days), "orders are cancelled.")
     """
-    return transact(load_ready(), rule, *args, **kwargs)
+    chosen, extensions = load_ready(serving=True), application.extensions()
+
+    async def work() -> R:
+        async with Resources.open(chosen, extensions=extensions) as resources:
+            return await transact(resources, rule, *args, **kwargs)
+
+    return asyncio.run(work())
 
 
 def settings_of(kind: type[S]) -> S:

@@ -9,16 +9,12 @@ from typing import Any, Final
 
 from starlette.routing import BaseRoute, Mount, Route
 
-from gql_app.accounts.audit import Action
 from gql_app.accounts.permissions import ADMIN, OURS, Role, Roles
-from gql_app.errors import UserErrorCode
 from gql_app.extending import tables
 from gql_app.extending.feature import Feature
 from gql_app.extending.settings import FeatureSettings, names
 from gql_app.settings import PREFIX, Settings
 
-EVENTS: Final = frozenset({"customer:registered"})
-"""What features may have something run at."""
 COMMANDS: Final = frozenset(
     {
         *("backup", "change-email", "check", "create-admin", "end-sessions", "export"),
@@ -38,16 +34,15 @@ MAX_NAME: Final = 40
 _NAME: Final = re.compile(r"[a-z][a-z0-9]{0,19}")
 _ROLE: Final = re.compile(rf"[a-z][a-z0-9_]{{0,{MAX_NAME - 1}}}")
 _VERB: Final = re.compile(r"[a-z][a-z0-9_]*:[a-z][a-z0-9_]*")
-_CODE: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 _VERB_FORM: Final = "written noun:verb, in small letters"
 
 
 def faults(features: Sequence[Feature]) -> list[str]:
     """Return a sentence on everything that is wrong with features, alone and together."""
     found = [
-        f"Feature {feature.name}: {sentence}"
+        f"The feature {feature.name}: {sentence}."
         for feature in features
-        for check in (_name, _codes, _actions, _events, _routes, _migrations, _settings, _commands)
+        for check in (_name, _routes, _migrations, _settings, _commands)
         for sentence in check(feature)
     ]
     return [*found, *_roles(features), *_doubles(features)]
@@ -56,31 +51,6 @@ def faults(features: Sequence[Feature]) -> list[str]:
 def _name(feature: Feature) -> Iterator[str]:
     if not _NAME.fullmatch(feature.name):
         yield "its name must be 1 to 20 small letters and digits, a letter first"
-
-
-def _codes(feature: Feature) -> Iterator[str]:
-    for code in feature.error_codes:
-        if not _CODE.fullmatch(code):
-            yield f"the error code {code} must be written LIKE_THIS"
-        elif code in set(UserErrorCode):
-            yield f"the error code {code} is there already: use it without naming it"
-
-
-def _actions(feature: Feature) -> Iterator[str]:
-    for action in feature.actions:
-        if not _VERB.fullmatch(action):
-            yield f"the action {action} must be {_VERB_FORM}"
-        elif len(action) > MAX_NAME:
-            yield f"the action {action} is longer than {MAX_NAME} characters"
-        elif action in set(Action):
-            yield f"the action {action} is there already"
-
-
-def _events(feature: Feature) -> Iterator[str]:
-    for hooks in ("on", "within"):
-        for event in getattr(feature, hooks):
-            if event not in EVENTS:
-                yield f"{hooks}: there is no event {event}; there are {', '.join(sorted(EVENTS))}"
 
 
 def _routes(feature: Feature) -> Iterator[str]:
@@ -129,18 +99,18 @@ def _roles(features: Sequence[Feature]) -> Iterator[str]:
     ours = {ADMIN, *Roles().names}
     made = Counter(role.name for _, role in named if not role.extends)
     for feature, role in named:
-        tell = f"Feature {feature}: the role {role.name}"
+        tell = f"The feature {feature}: the role {role.name}"
         if role.extends and role.name == ADMIN:
-            yield f"{tell} has every permission already"
+            yield f"{tell} has every permission already."
         elif role.extends and role.name not in {*ours, *made}:
-            yield f"{tell} is nowhere to be extended"
+            yield f"{tell} is nowhere to be extended."
         elif not role.extends and role.name in ours:
-            yield f"{tell} is there already; add to it with Role.extend()"
+            yield f"{tell} is there already; add to it with Role.extend()."
         elif not role.extends and made[role.name] > 1:
-            yield f"{tell} is there twice; add to it with Role.extend()"
+            yield f"{tell} is there twice; add to it with Role.extend()."
         elif not _ROLE.fullmatch(role.name):
-            yield f"{tell} must have a name of small letters, digits and _, {MAX_NAME} at most"
-        yield from (f"{tell} {sentence}" for sentence in _permissions(role))
+            yield f"{tell} must have a name of small letters, digits and _, {MAX_NAME} at most."
+        yield from (f"{tell} {sentence}." for sentence in _permissions(role))
 
 
 def _permissions(role: Role) -> Iterator[str]:
@@ -155,8 +125,6 @@ def _permissions(role: Role) -> Iterator[str]:
 def _doubles(features: Sequence[Feature]) -> Iterator[str]:
     """Yield a sentence on what several features name alike."""
     yield from _twice("features are named", [each.name for each in features])
-    yield from _twice("error codes are", [c for each in features for c in each.error_codes])
-    yield from _twice("actions are", [a for each in features for a in each.actions])
     commands = [command_name(c) for each in features for c in each.commands]
     yield from _twice("commands are named", [name for name in commands if name])
     kinds = [each.settings.__name__ for each in features if each.settings is not None]

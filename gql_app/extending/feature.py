@@ -1,6 +1,6 @@
 """Features: what a builder adds to the application, in one place."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +8,9 @@ from starlette.routing import BaseRoute
 
 from gql_app.accounts.authenticators import Authenticator
 from gql_app.accounts.permissions import Role
+from gql_app.accounts.validation import PasswordRule
+from gql_app.extending.hooks import After, Within
+from gql_app.extending.letters import Letter
 from gql_app.extending.settings import FeatureSettings
 from gql_app.lib.keyring import Signer
 from gql_app.resources import ClaimsOf
@@ -28,25 +31,30 @@ class Feature:
     """Strawberry types whose fields are added to Mutation."""
     types: Sequence[type] = ()
     """Types that no field names, such as those of an interface."""
+    extensions: Sequence[type] = ()
+    """Classes that extend() decorated, whose fields are added to types of ours."""
     roles: Sequence[Role] = ()
     """Roles of its own, and more permissions for others' by Role.extend()."""
     error_codes: Sequence[str] = ()
     """Codes of its own that Refused may have; they join UserErrorCode."""
     actions: Sequence[str] = ()
     """What it records in the audit, as noun:verb."""
-    on: Mapping[str, Callable[..., Awaitable[None]]] = field(default_factory=dict)
-    """What runs after the commit of an event, by the event's name."""
-    within: Mapping[str, Callable[..., Awaitable[None]]] = field(default_factory=dict)
+    on: Mapping[str, After] = field(default_factory=dict)
+    """What runs after the commit of an event, by the event's name: see hooks.EVENTS."""
+    within: Mapping[str, Within] = field(default_factory=dict)
     """What runs in an event's own transaction, and may refuse it."""
     claims: ClaimsOf | None = None
     """Returns further claims for a customer's access tokens."""
-    password_rules: Sequence[Callable[..., Any]] = ()
-    """Each raises Refused for a new password that it doesn't accept."""
+    password_rules: Sequence[PasswordRule] = ()
+    """Each raises Refused for a new password that it doesn't accept, given whose it is.
+
+    They run after our own rules, and may be asynchronous.
+    """
     authenticators: Sequence[Authenticator] = ()
     """What proves by other credentials than our tokens who is calling."""
     signer: Signer | None = None
     """What signs access tokens, instead of the keys that are set."""
-    letters: Sequence[Any] = ()
+    letters: Sequence[Letter] = ()
     """Letters of its own."""
     routes: Sequence[BaseRoute] = ()
     """Further paths that are served."""

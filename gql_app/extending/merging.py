@@ -1,9 +1,9 @@
 """Merging: many features into the plain parts that the application takes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from starlette.routing import BaseRoute
 
@@ -11,6 +11,7 @@ from gql_app.accounts.permissions import Roles
 from gql_app.db.migrations.branches import Branch, revisions
 from gql_app.extending.faults import faults, place_of
 from gql_app.extending.feature import Feature
+from gql_app.extending.parts import Parts, parts_of
 from gql_app.extending.settings import FeatureSettings, load_features
 from gql_app.extending.tables import Table, tables_of
 from gql_app.lib.faults import CannotStart
@@ -24,14 +25,19 @@ T = TypeVar("T")
 class Merged:
     """What some features add together, by who takes it."""
 
-    features: tuple[Feature, ...] = ()
-    additions: Additions = field(default_factory=Additions)
-    roles: Roles = field(default_factory=Roles)
-    branches: tuple[Branch, ...] = ()
-    settings: Mapping[str, type[FeatureSettings]] = field(default_factory=dict)
+    features: tuple[Feature, ...]
+    parts: Parts
+    roles: Roles
+    branches: tuple[Branch, ...]
+    settings: Mapping[str, type[FeatureSettings]]
     """The classes of their settings, by the features' names."""
-    routes: tuple[BaseRoute, ...] = ()
-    commands: tuple[Callable[..., Any], ...] = ()
+    routes: tuple[BaseRoute, ...]
+    commands: tuple[Callable[..., Any], ...]
+
+    @property
+    def additions(self) -> Additions:
+        """What goes to the schema."""
+        return self.parts.additions
 
     def extensions(self) -> Extensions:
         """Return what goes to the resources; this reads the settings. Raises CannotStart."""
@@ -43,10 +49,12 @@ class Merged:
             claims=[each.claims for each in self.features if each.claims is not None],
             signer=signers[0] if signers else None,
             authenticators=_all(each.authenticators for each in self.features),
+            hooks=self.parts.hooks,
+            password_rules=self.parts.password_rules,
+            letters=self.parts.letters,
+            actions=self.parts.actions,
+            error_codes=self.parts.error_codes,
         )
-
-
-NOTHING: Final = Merged()
 
 
 def merge(features: Sequence[Feature]) -> Merged:
@@ -57,16 +65,13 @@ def merge(features: Sequence[Feature]) -> Merged:
         try:
             branches += _branches(feature)
         except CannotStart as why:
-            found += [f"Feature {feature.name}: {fault}" for fault in why.faults]
+            found += [f"The feature {feature.name}: {fault}." for fault in why.faults]
+    parts = parts_of(features, found)
     if found:
         raise CannotStart(found)
     return Merged(
         features=tuple(features),
-        additions=Additions(
-            queries=_all(each.queries for each in features),
-            mutations=_all(each.mutations for each in features),
-            types=_all(each.types for each in features),
-        ),
+        parts=parts,
         roles=Roles(_all(each.roles for each in features)),
         branches=tuple(branches),
         settings={each.name: each.settings for each in features if each.settings is not None},

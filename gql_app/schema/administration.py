@@ -5,14 +5,16 @@ import strawberry
 from gql_app.accounts import customers, validation
 from gql_app.accounts.callers import Authority
 from gql_app.accounts.permissions import WRITE_CUSTOMERS, role_text
+from gql_app.accounts.records import Person
 from gql_app.lib.ids import parse_id
 from gql_app.schema.context import NOBODY, Info, admin
-from gql_app.schema.customers import Customer, CustomerPayload, provided
+from gql_app.schema.customers import Customer, CustomerPayload
+from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import StatusPayload, mutation
 
 
 @strawberry.input
-class CreateCustomerInput:
+class CreateCustomerInput(Input):
     """A customer to be."""
 
     name: str = strawberry.field(description="1 to 200 characters.")
@@ -28,7 +30,7 @@ class CreateCustomerInput:
 
 
 @strawberry.input(description="What is left out stays as it is.")
-class UpdateCustomerInput:
+class UpdateCustomerInput(Input):
     """What to change about a customer."""
 
     name: str | None = strawberry.UNSET
@@ -58,13 +60,15 @@ class AdministrationMutation:
         """Add a customer."""
         context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
-        new = validation.check_new(**provided(input), rules=context.resources.rules)
+        rules = context.resources.rules
+        new = await input.checked(validation.check_new, **input.provided(), rules=rules)
+        await rules.accept_password(new.password, Person(new.name, new.email))
         hashed = await context.resources.passwords.hash(new.password, origin.party)
         customer = await context.write_as(
             Authority(
                 me, permissions=(WRITE_CUSTOMERS,), as_admin=True, grants=role_text(new.roles)
             ),
-            customers.create,
+            input.saving(context, customers.create),
             new,
             password_hash=hashed,
             origin=origin,
@@ -86,15 +90,16 @@ class AdministrationMutation:
         """Change a customer."""
         context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
-        customer_id, new = parse_id(id) or NOBODY, provided(input)
+        customer_id, new = parse_id(id) or NOBODY, input.provided()
         customers.refuse_own(customer_id, new, by=me.customer.id)
         current = await customers.by_id(context.db, customer_id)
         if current is None:
             raise customers.not_found()
-        changes = validation.check_changes(current, new, context.resources.rules)
-        hashed = changes.password and await context.resources.passwords.hash(
-            changes.password, origin.party
-        )
+        rules, hashed = context.resources.rules, None
+        changes = await input.checked(validation.check_changes, current, new, rules)
+        if changes.password is not None:
+            await rules.accept_password(changes.password, changes.person(current))
+            hashed = await context.resources.passwords.hash(changes.password, origin.party)
         authority = Authority(
             me,
             permissions=(WRITE_CUSTOMERS,),
@@ -106,7 +111,7 @@ class AdministrationMutation:
         )
         customer = await context.write_as(
             authority,
-            customers.update,
+            input.saving(context, customers.update),
             customer_id,
             changes,
             password_hash=hashed,

@@ -7,7 +7,7 @@ from uuid import UUID
 import strawberry
 from graphql.pyutils import snake_to_camel
 
-from gql_app.accounts import audit
+from gql_app.accounts import audit, customers
 from gql_app.accounts.permissions import READ_AUDIT
 from gql_app.accounts.records import AuditRecord
 from gql_app.lib.engine import CURSORS, PageInfo
@@ -91,6 +91,7 @@ class AuditQuery:
         listing = audit.listing(
             customer_id=None if named is None else parse_id(named) or NOBODY,
             action=or_null(action),
+            further=info.context.resources.extensions.actions,
         )
         page = await listing.page(info.context.db, window, AuditRecord._fields)
         return AuditEventConnection(
@@ -100,5 +101,5 @@ class AuditQuery:
 
 
 async def _customer(info: Info, customer_id: UUID | None) -> Customer | None:
-    row = await info.context.customers.load(customer_id) if customer_id else None
+    row = await info.context.load(customers.by_ids, customer_id) if customer_id else None
     return Customer.seen_by(await info.context.caller(), row) if row else None

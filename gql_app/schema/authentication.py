@@ -11,14 +11,15 @@ import strawberry
 from gql_app.accounts import authentication, customers, refresh_tokens, validation
 from gql_app.accounts.audit import Action
 from gql_app.accounts.permissions import ADMIN
-from gql_app.accounts.records import CustomerRecord
+from gql_app.accounts.records import CustomerRecord, Person
 from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened, SignedIn
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction
 from gql_app.lib.faults import DependencyFailed
 from gql_app.schema.context import Context, Info
-from gql_app.schema.customers import Customer, provided
+from gql_app.schema.customers import Customer
+from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload, mutation
 from gql_app.security.tokens import REFRESH, check_claims, digest, issue_token
 
@@ -74,7 +75,7 @@ class LoginPayload(Payload):
 
 
 @strawberry.input
-class RegisterInput:
+class RegisterInput(Input):
     """A new customer, who registers."""
 
     name: str = strawberry.field(description="1 to 200 characters.")
@@ -140,11 +141,14 @@ class AuthenticationMutation:
         limits = throttle.of_client("register", context.origin.ip_address)
         await throttle.require_room(context.db, *limits)
         async with context.telling_taken():
-            await context.write(throttle.count, *limits)
-            new = validation.check_new(**provided(input), rules=resources.rules)
+            await context.transact(throttle.count, *limits)
+            new = await input.checked(
+                validation.check_new, **input.provided(), rules=resources.rules
+            )
+            await resources.rules.accept_password(new.password, Person(new.name, new.email))
             hashed = await resources.passwords.hash(new.password, context.origin.party)
-            opened = await context.write(
-                customers.register,
+            opened = await context.transact(
+                input.saving(context, customers.register),
                 new,
                 resources.lifetimes,
                 password_hash=hashed,
@@ -163,7 +167,7 @@ async def sign_in(
     TooManyAttempts, and Unavailable.
     """
     service, resources = _service(context, audience), context.resources
-    opened = await context.write(
+    opened = await context.transact(
         authentication.sign_in_by_other_means,
         customer_id,
         resources.throttle,
@@ -219,7 +223,7 @@ async def _signed_in(
         password=password,
         origin=origin,
     )
-    opened = await context.write(
+    opened = await context.transact(
         authentication.sign_in,
         attempt,
         resources.throttle,
@@ -245,7 +249,7 @@ async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
     if owner is None:
         guesses = throttle.of_client("refresh", origin.ip_address)
         await throttle.require_room(context.db, *guesses)
-        await context.write(throttle.count, *guesses)
+        await context.transact(throttle.count, *guesses)
         return NotRefreshed.UNKNOWN
     if owner.audience and owner.audience not in context.resources.audiences:
         return NotRefreshed.ENDED  # the service is known no longer
@@ -258,4 +262,4 @@ async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
             await throttle.count(db, limit)
         return result
 
-    return await context.write(carry_on)
+    return await context.transact(carry_on)

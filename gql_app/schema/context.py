@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache, cached_property, partial
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from functools import cache, partial
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -17,11 +17,10 @@ from strawberry.dataloader import DataLoader
 from strawberry.permission import BasePermission, PermissionExtension
 from strawberry.schema_directive import Location
 
-from gql_app.accounts import callers, customers, letters, sessions
+from gql_app.accounts import audit, callers, letters
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.callers import Authority, ProvingReader, Unproven
 from gql_app.accounts.permissions import Roles
-from gql_app.accounts.records import CustomerRecord, SessionRecord
 from gql_app.accounts.sessions import Caller, SignedIn
 from gql_app.errors import (
     AdminRequired,
@@ -32,15 +31,18 @@ from gql_app.errors import (
     TokenRevoked,
     UserErrorCode,
 )
-from gql_app.lib.database import Database, Transaction, Unavailable
+from gql_app.lib.database import Database, Reader, Transaction, Unavailable
 from gql_app.lib.engine import Document
+from gql_app.lib.ids import parse_id
 from gql_app.lib.pagination import InvalidArgument, QueryReader
 from gql_app.resources import Resources
 from gql_app.security.tokens import Identity
 
 P = ParamSpec("P")
+K = TypeVar("K")
 R = TypeVar("R")
 T = TypeVar("T")
+V = TypeVar("V")
 NOBODY: Final = UUID(int=0)
 """The id that is meant by one that is malformed: nobody has it."""
 MAX_NAME: Final = 100
@@ -69,12 +71,13 @@ class Context:
     """The caller, once known, for the log."""
     refusals: frozenset[str] = frozenset()
     """The codes of what its payloads refuse, for the log."""
-    permitted: set[str] = field(default_factory=set)
-    """The permissions by which the caller was let in so far."""
     writes: bool = False
     """Whether a write was begun: then it may be done, however the operation ends."""
+    permitted: set[str] = field(default_factory=set)
+    """The permissions by which the caller was let in so far; a write judges them again."""
     _signed_in: SignedIn | TokenRevoked | None = None
     _posted: bool = False
+    _loaders: dict[object, DataLoader[Any, Any]] = field(default_factory=dict)
     _judging: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def facts(self, outcome: str) -> dict[str, str | None]:
@@ -96,7 +99,7 @@ class Context:
         """Return the settings of a feature. Raises LookupError if no feature has such ones."""
         return self.resources.extensions.settings_of(kind)
 
-    async def write(
+    async def transact(
         self,
         rule: Callable[Concatenate[Transaction, P], Awaitable[R]],
         /,
@@ -105,11 +108,15 @@ class Context:
     ) -> R:
         """Return what a rule returns, run in a transaction, several times if that is undone.
 
-        Who is asking is judged anew after it. Raises Unavailable.
+        Who is asking is judged anew after it, and what was loaded is forgotten. Raises Unavailable.
         """
+        hooks = self.resources.hooks
 
         async def run(db: Transaction) -> tuple[R, bool]:
             result = await rule(db, *args, **kwargs)
+            if hooks and (events := tuple(audit.recorded(db))):
+                await hooks.within(self.resources, db, events)
+                db.after_commit(partial(hooks.committed, events))
             return result, letters.POSTED in db.info
 
         self.writes = True
@@ -142,7 +149,7 @@ class Context:
                 await self.resources.throttle.count(db, authority.limit)
             return await rule(db, *args, **kwargs)
 
-        return await self.write(judged)
+        return await self.transact(judged)
 
     async def read_as_caller(self, work: Callable[[QueryReader, Caller], Awaitable[R]]) -> R:
         """Return what is read for the caller, who is proven by the statement that reads.
@@ -176,7 +183,7 @@ class Context:
             yield
         except Rejected as why:
             if any(fault.code is UserErrorCode.TAKEN for fault in why.faults):
-                await self.write(throttle.count, *limits)
+                await self.transact(throttle.count, *limits)
             raise
 
     def done(self, message: str) -> str:
@@ -216,20 +223,23 @@ class Context:
         """Return where the request comes from and whose it is. Raises Unauthenticated."""
         return self.origin._replace(actor_id=(await self.caller()).customer_id)
 
-    @cached_property
-    def customers(self) -> DataLoader[UUID, CustomerRecord | None]:
-        """Customers by their ids, as many as are there."""
-        return DataLoader(load_fn=partial(customers.by_ids, self.db))
+    def load(
+        self, read: Callable[[Reader, list[K]], Awaitable[Sequence[V]]], key: K | str
+    ) -> Awaitable[V]:
+        """Return what is read of one key, together with whatever else is loaded at the time.
 
-    @cached_property
-    def sessions_of(self) -> DataLoader[UUID, Sequence[SessionRecord]]:
-        """The living sessions of a customer; a page of customers costs one statement."""
-        return DataLoader(load_fn=partial(sessions.living, self.db))
+        `read` is given all keys at once and returns the value of each, in their order: a whole
+        page costs one statement. It is a function of a module, or what loader() made, and its
+        values are kept until something is written. An ID that is a UUID is one to it.
+        """
+        known = self._loaders.get(read)
+        if known is None:
+            known = self._loaders[read] = DataLoader(load_fn=partial(read, self.db))
+        return known.load(parse_id(key) or key if isinstance(key, str) else key)
 
     def _judge_anew(self) -> None:
         self._signed_in = None
-        for loader in ("sessions_of", "customers"):  # which are made when they are needed
-            self.__dict__.pop(loader, None)
+        self._loaders.clear()
 
     async def _judge(self, identity: Identity) -> SignedIn | TokenRevoked:
         me = await callers.signed_in(self.db, identity)

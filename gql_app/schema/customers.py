@@ -8,7 +8,7 @@ from uuid import UUID
 
 import strawberry
 
-from gql_app.accounts import customer_lists, customers, visibility
+from gql_app.accounts import customer_lists, customers, sessions, visibility
 from gql_app.accounts.permissions import READ_PRIVATE
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Caller
@@ -23,6 +23,7 @@ from gql_app.lib.engine import (
 from gql_app.lib.ids import parse_id
 from gql_app.lib.pagination import MAX_COUNT, Page, QueryReader, Window
 from gql_app.schema.context import Info, authenticated
+from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload
 from gql_app.schema.sessions import Session
 
@@ -70,6 +71,10 @@ class Customer:
             roles=_names(shown.roles),
         )
 
+    def shows_private(self) -> bool:
+        """Return whether private fields are for the caller's eyes."""
+        return self.caller.may_see(UUID(self.id))
+
     @classmethod
     def of_row(cls, caller: Caller, columns: Sequence[str], values: Sequence[Any]) -> Self:
         """Return what was read of a customer for this caller; nobody looks at the rest."""
@@ -85,10 +90,9 @@ class Customer:
     @strawberry.field(description=f"Those that are still good, the newest first. {PRIVATE}")
     async def sessions(self, info: Info) -> list[Session] | None:
         """Return the living sessions, read by one statement for a whole page of customers."""
-        customer_id = UUID(self.id)
-        if not self.caller.may_see(customer_id):
+        if not self.shows_private():
             return None
-        rows = await info.context.sessions_of.load(customer_id)
+        rows = await info.context.load(sessions.living, self.id)
         return [Session.of(row, current_id=self.caller.session_id) for row in rows]
 
 
@@ -143,7 +147,7 @@ class CustomerConnection:
 
 
 @strawberry.input(description="Which customers to list; what is left out or null doesn't matter.")
-class CustomerFilter:
+class CustomerFilter(Input):
     """Which customers to list."""
 
     search: str | None = strawberry.field(
@@ -161,7 +165,8 @@ class CustomerFilter:
 
     def rule(self) -> customer_lists.Filter:
         """Return the rules' filter."""
-        return customer_lists.Filter(**provided(self))._replace(search=self.search or None)
+        which = customer_lists.Filter(**self.provided())
+        return which._replace(search=self.search or None)
 
 
 @strawberry.input(description="How customers are sorted.")
@@ -254,11 +259,6 @@ def or_null(value: _T | None) -> _T | None:
     return None if value is strawberry.UNSET else value
 
 
-def provided(input: object) -> dict[str, Any]:
-    """Return what an input provides by the field's name; null is a value, too."""
-    return {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
-
-
 class _Wanted(NamedTuple):
     """What an operation asks of a page."""
 
@@ -271,9 +271,12 @@ class _Wanted(NamedTuple):
 
 def _wanted(info: Info) -> _Wanted:
     fields = selected_fields(info, "nodes") | selected_fields(info, "edges", "node")
+    columns = (fields & COLUMNS) | ({"id"} if "sessions" in fields else set())
+    if fields - COLUMNS - {"sessions"}:  # a feature's field may look at anything
+        columns = COLUMNS
     return _Wanted(
         rows=bool(selected_fields(info) & {"nodes", "edges", "page_info"}),
         counted="total_count" in selected_fields(info),
-        columns=sorted((fields & COLUMNS) | ({"id"} if "sessions" in fields else set())),
+        columns=sorted(columns),
         cursors=(selected_fields(info, "edges") | selected_fields(info, "page_info")) & CURSORS,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from functools import wraps
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Any, Final, Self, TypeAlias, TypeVar
 
 import strawberry
 from graphql.pyutils import snake_to_camel
@@ -11,13 +11,14 @@ from strawberry.permission import PermissionExtension
 
 from gql_app.accounts.audit import Action
 from gql_app.accounts.throttling import REFUSED_AS
-from gql_app.errors import Rejected, TooManyAttempts, UserErrorCode
+from gql_app.errors import Rejected, TooManyAttempts, UndeclaredCode, UserErrorCode
 from gql_app.schema.context import Context, Info
 
 P = TypeVar("P", bound="Payload")
 Mutation: TypeAlias = Callable[..., Awaitable[P | None]]
 """What resolves a mutation."""
-strawberry.enum(UserErrorCode, description="What was wrong, for programs to tell apart.")
+CODES: Final = "What was wrong, for programs to tell apart."
+strawberry.enum(UserErrorCode, description=CODES)
 
 
 @strawberry.enum(description="Whether a mutation did what it was asked to.")
@@ -59,7 +60,11 @@ class Payload:
 
     @classmethod
     def rejected(cls, context: Context, why: Rejected) -> Self:
-        """Return a payload of what was not done, and what is to be mended; the request notes it."""
+        """Return a payload of what was not done, and what is to be mended; the request notes it.
+
+        Raises UndeclaredCode.
+        """
+        check_codes(why, context)
         context.refusals |= {fault.code for fault in why.faults}
         retry_after = None
         if isinstance(why, TooManyAttempts):
@@ -73,7 +78,7 @@ class Payload:
             message=str(why),
             errors=[
                 UserError(
-                    code=fault.code,
+                    code=fault.code,  # type: ignore[arg-type]  # a feature's own is text
                     field=fault.field and snake_to_camel(fault.field, upper=False),
                     message=fault.message,
                 )
@@ -81,6 +86,13 @@ class Payload:
             ],
             retry_after=retry_after,
         )
+
+
+def check_codes(why: Rejected, context: Context) -> None:
+    """Raise UndeclaredCode if a fault's code is none that the schema has."""
+    for fault in why.faults:
+        if fault.code not in {*UserErrorCode, *context.resources.extensions.error_codes}:
+            raise UndeclaredCode(fault.code) from why
 
 
 @strawberry.type(description="Whether it worked, and no more.")

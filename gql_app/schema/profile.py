@@ -15,7 +15,8 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.fair_queue import Party
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info, authenticated
-from gql_app.schema.customers import Customer, CustomerPayload, provided
+from gql_app.schema.customers import Customer, CustomerPayload
+from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.security.tokens import RESET, digest
 
@@ -26,7 +27,7 @@ _NO_MAIL: Final = Fault(
 
 
 @strawberry.input(description="What is left out stays as it is.")
-class UpdateMeInput:
+class UpdateMeInput(Input):
     """What to change about oneself."""
 
     name: str | None = strawberry.UNSET
@@ -45,15 +46,20 @@ class ProfileMutation:
     async def update_me(self, info: Info, input: UpdateMeInput) -> CustomerPayload | None:
         """Change the caller; a new e-mail address needs the current password."""
         context, me = info.context, await info.context.signed_in()
-        origin, new = await context.by_caller(), provided(input)
+        origin, new = await context.by_caller(), input.provided()
         password = new.pop("current_password", None)
-        changes = validation.check_changes(me.customer, new, context.resources.rules)
+        rules = context.resources.rules
+        changes = await input.checked(validation.check_changes, me.customer, new, rules)
         authority, moves = await _room_to_change(context, me), "email" in changes.values
         async with context.telling_taken(me.customer.id) if moves else nullcontext():
             if moves:
                 authority = await _prove(context, authority, password or None)
             customer = await context.write_as(
-                authority, customers.update, me.customer.id, changes, origin=origin
+                authority,
+                input.saving(context, customers.update),
+                me.customer.id,
+                changes,
+                origin=origin,
             )
         return CustomerPayload.success(
             context.done("Your profile is up to date."),
@@ -123,7 +129,7 @@ class PasswordResetMutation:
             raise Rejected(_NO_MAIL)
         throttle, origin = resources.throttle, context.origin
         await throttle.require_room(context.db, *throttle.of_client("reset", origin.ip_address))
-        await context.write(password_reset.request, email, throttle, origin=origin)
+        await context.transact(password_reset.request, email, throttle, origin=origin)
         return StatusPayload.success(
             "If there is an account with this address, a letter with a link is on its way."
         )
@@ -140,7 +146,7 @@ class PasswordResetMutation:
         secret = validation.check_new_password(new_password, customer, resources.rules)
         party = Party.of(context.origin.ip_address, customer.id)
         hashed = await _new_hash(context, secret, customer, party)
-        await context.write(
+        await context.transact(
             password_reset.reset,
             token,
             resources.throttle,
@@ -159,8 +165,9 @@ async def _room_to_change(context: Context, me: SignedIn) -> Authority:
 
 
 async def _new_hash(context: Context, secret: str, customer: CustomerRecord, party: Party) -> str:
-    """Return the hash of a new password. Raises Rejected if it is the one in force."""
-    passwords = context.resources.passwords
+    """Return the hash of a new password. Raises Rejected if it is the one in force, or refused."""
+    passwords, rules = context.resources.passwords, context.resources.rules
+    await rules.accept_password(secret, customer.person, field="new_password")
     if await passwords.verify(secret, customer.password_hash, party):
         message = "This is your password already. Choose another."
         raise Rejected(Fault(UserErrorCode.INVALID, message, "new_password"))
@@ -205,7 +212,7 @@ async def _owner(context: Context, token: str) -> CustomerRecord:
     await throttle.require_room(context.db, *limits)
     customer = await password_reset.resettable(context.db, token)
     if customer is None:
-        await context.write(throttle.count, *limits)
+        await context.transact(throttle.count, *limits)
         context.guessed(Action.RESET_REFUSED)
         raise Rejected(password_reset.SPENT_LINK)
     return customer

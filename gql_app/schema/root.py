@@ -1,18 +1,20 @@
-"""The schema: Query and Mutation, and the errors that are shown."""
+"""The schema: Query and Mutation, what features add to them, and the errors that are shown."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 import strawberry
 from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types.field import StrawberryField
 
-from gql_app.errors import Refusal
+from gql_app.errors import Refusal, Rejected, UndeclaredCode, UserErrorCode
 from gql_app.lib.database import Unavailable
-from gql_app.lib.engine import DATE_TIME, Schema, client_errors
+from gql_app.lib.engine import DATE_TIME, Replacements, Schema, client_errors, merged_type
 from gql_app.lib.faults import DependencyFailed
 from gql_app.lib.pagination import InvalidArgument
 from gql_app.lib.telemetry import get_logger
@@ -21,56 +23,61 @@ from gql_app.schema.audit import AuditQuery
 from gql_app.schema.authentication import AuthenticationMutation
 from gql_app.schema.context import Context
 from gql_app.schema.customers import CustomerQuery
+from gql_app.schema.payloads import CODES, check_codes
 from gql_app.schema.profile import PasswordResetMutation, ProfileMutation
 from gql_app.schema.sessions import SessionMutation, TokenQuery
 
-_log: Final = get_logger(__name__)
-
-
-@strawberry.type
-class Query(AuditQuery, CustomerQuery, TokenQuery):
-    """Everything that can be asked."""
-
-
-@strawberry.type
-class Mutation(
+QUERIES: Final = (AuditQuery, CustomerQuery, TokenQuery)
+MUTATIONS: Final = (
     AdministrationMutation,
     PasswordResetMutation,
     ProfileMutation,
     SessionMutation,
     AuthenticationMutation,
-):
-    """Everything that can be done."""
+)
+SCHEMAS: Final = 8
+"""Schemas that are kept, each of an application with other features."""
+_log: Final = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Additions:
-    """What features add to the schema."""
+    """What features add to the schema, checked; nothing of it changes another schema."""
 
-    queries: tuple[type, ...] = ()
-    """Strawberry types whose fields Query has besides its own."""
-    mutations: tuple[type, ...] = ()
-    """Strawberry types whose fields Mutation has besides its own."""
-    types: tuple[type, ...] = ()
-    """Types that no field names, such as those of an interface."""
+    queries: Sequence[type] = ()
+    mutations: Sequence[type] = ()
+    types: Sequence[type] = ()
+    """Types that no field names."""
+    fields: Mapping[type, Sequence[StrawberryField]] = field(default_factory=dict)
+    """Further fields of our object types."""
+    inputs: Mapping[type, type] = field(default_factory=dict)
+    """What takes the place of our input types: types with more fields."""
+    error_codes: Sequence[str] = ()
 
 
-@cache
-def build_schema(additions: Additions = Additions()) -> Schema:
-    """Return the schema with what features add to it, built once, as nothing changes it."""
+NOTHING: Final = Additions()
+
+
+def build_schema(additions: Additions = NOTHING) -> Schema:
+    """Return the schema with what features add, built once. Raises what Strawberry raises."""
+    return _built(additions if any(vars(additions).values()) else NOTHING)
+
+
+@lru_cache(SCHEMAS)
+def _built(additions: Additions) -> Schema:
+    enums: dict[type, type] = {}
+    if additions.error_codes:
+        codes = [(code, code) for code in (*UserErrorCode, *additions.error_codes)]
+        made: type[StrEnum] = StrEnum("UserErrorCode", codes)  # type: ignore[misc]  # known now
+        enums[UserErrorCode] = strawberry.enum(made, description=CODES)
+    replacements = Replacements(additions.fields, additions.inputs, enums)
     return Schema(
-        query=_with(Query, additions.queries),
-        mutation=_with(Mutation, additions.mutations),
+        query=merged_type("Query", [*QUERIES, *additions.queries]),
+        mutation=merged_type("Mutation", [*MUTATIONS, *additions.mutations]),
         types=additions.types,
         config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
+        fields_of=replacements.fields_of,
     )
-
-
-def _with(root: type, added: tuple[type, ...]) -> type:
-    """Return a root type that has the fields of other types as well."""
-    if not added:
-        return root
-    return strawberry.type(type(root.__name__, (root, *added), {"__doc__": root.__doc__}))
 
 
 def map_errors(
@@ -83,9 +90,21 @@ def map_errors(
     if causes:
         _log.warning("The database is unavailable", causes=list(causes))
     return client_errors(
-        errors,
+        list(_declared(errors, context)),
         context.request_id,
         executed=executed,
-        shown=(Refusal, Unavailable, InvalidArgument),
+        shown=(Refusal, Rejected, Unavailable, InvalidArgument),
         may_be_done=context.writes,
     )
+
+
+def _declared(errors: Iterable[GraphQLError], context: Context) -> Iterable[GraphQLError]:
+    """Return errors, with a fault of the server's for what has a code that the schema lacks."""
+    for error in errors:
+        try:
+            if isinstance(error.original_error, Rejected):
+                check_codes(error.original_error, context)
+            yield error
+        except UndeclaredCode as why:
+            message, path = str(why), error.path
+            yield GraphQLError(message, error.nodes, path=path, original_error=why)

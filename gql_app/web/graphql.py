@@ -7,7 +7,7 @@ media type that the client accepts. GET answers the playground and nothing else.
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 import orjson
@@ -31,16 +31,23 @@ GRAPHQL: Final = "application/graphql-response+json"
 UNAUTHORIZED: Final = 401
 _LENGTH_DIGITS: Final = 19
 """Digits of Content-Length that are read: more of them are too large, whatever they say."""
+C = TypeVar("C", bound=Context)
 _Headers = dict[bytes, list[bytes]]
 
 
 class GraphQLView:
-    """The ASGI application of /graphql."""
+    """The ASGI application of /graphql, whose requests have a context of some type."""
 
     def __init__(
-        self, engine: Engine[Context], playground: Playground | None, *, max_body_bytes: int
+        self,
+        engine: Engine[Context],
+        playground: Playground | None,
+        *,
+        max_body_bytes: int,
+        context_type: type[Context] = Context,
     ) -> None:
         self._engine = engine
+        self._context_type = context_type
         self._playground = playground
         self._max_body_bytes = max_body_bytes
 
@@ -56,7 +63,9 @@ class GraphQLView:
         except HTTPException as error:
             error.headers = {"Content-Type": f"{media_type}; charset=utf-8"}
             raise
-        context = state["context"] = await open_context(scope, headers[b"authorization"])
+        context = state["context"] = await open_context(
+            scope, headers[b"authorization"], self._context_type
+        )
         result = await self._engine.execute(request, context)
         state["kind"] = context.kind
         state["facts"] = context.facts(outcome(result.errors, context.refusals))
@@ -102,14 +111,14 @@ class GraphQLView:
         return bytes(body)
 
 
-async def open_context(scope: Scope, authorization: Sequence[bytes]) -> Context:
+async def open_context(scope: Scope, authorization: Sequence[bytes], kind: type[C]) -> C:
     """Return the context of a request, by what its Authorization header presents."""
     resources: Resources = scope["state"]["resources"]
     presented: Identity | Exception | None = authenticate_header(authorization, resources)
     others = resources.extensions.authenticators
     if others and isinstance(presented, TokenInvalid | TokenMalformed):
         presented = await identify(others, resources.database, authorization, presented)
-    context = Context(
+    context = kind(
         resources,
         presented=presented,
         origin=scope["state"]["origin"],
@@ -118,20 +127,6 @@ async def open_context(scope: Scope, authorization: Sequence[bytes]) -> Context:
     )
     if isinstance(presented, TokenInvalid | TokenMalformed):
         context.guessed(Action.TOKEN_REFUSED)
-    return context
-
-
-async def context_of(request: Request) -> Context:
-    """Return the context of a request to a feature's route: what a resolver has as info.context.
-
-    It reads and writes as a resolver does, and `await context.caller()` returns who is calling,
-    or raises Unauthenticated, which is answered with 401 and the reason if the route lets it.
-    """
-    state = request.scope["state"]
-    if "context" not in state:
-        authorization = _headers(request.scope)[b"authorization"]
-        state["context"] = await open_context(request.scope, authorization)
-    context: Context = state["context"]
     return context
 
 

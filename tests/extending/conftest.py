@@ -1,4 +1,4 @@
-"""What these tests share: databases that the market's migrations have seen, and its API."""
+"""What these tests share: the market and a shop on each database, and their people."""
 
 from collections.abc import AsyncIterator
 
@@ -8,7 +8,11 @@ from alembic import command
 from gql_app.db.migrations.branches import Branch, alembic_config
 from gql_app.settings import Settings
 from tests.api import Api, running
+from tests.extending import shop as written
+from tests.extending.graph import Graph, create_tables, graph
 from tests.extending.market.api import app, market
+from tests.letterbox import Letterbox
+from tests.people import Person, add_customer, sign_in
 
 
 @pytest.fixture
@@ -30,3 +34,34 @@ async def market_api(market_settings: Settings) -> AsyncIterator[Api]:
     """Run the market."""
     async with running(market_settings, features=[market]) as api:
         yield api
+
+
+@pytest.fixture
+async def shop(settings: Settings, letterbox: Letterbox) -> AsyncIterator[Graph]:  # noqa: ARG001 — letters go there
+    """Run the shop on an empty database."""
+    written.happened.clear()
+    async with graph(settings, [written.SHOP]) as opened:
+        await create_tables(opened.resources.database, written.Base)
+        yield opened
+
+
+@pytest.fixture
+async def ada(shop: Graph) -> Person:
+    """Sign in a plain customer."""
+    return await sign_in(
+        shop.resources,
+        await add_customer(shop.resources.database, "Ada Plain", phone="+1 555 0100"),
+    )
+
+
+@pytest.fixture
+async def bob(shop: Graph) -> Person:
+    """Sign in another plain customer."""
+    return await sign_in(shop.resources, await add_customer(shop.resources.database, "Bob Other"))
+
+
+@pytest.fixture
+async def grace(shop: Graph) -> Person:
+    """Sign in an admin."""
+    added = await add_customer(shop.resources.database, "Grace Admin", is_admin=True)
+    return await sign_in(shop.resources, added)

@@ -6,6 +6,7 @@ import graphql
 import pytest
 
 from tests.commands import output_here, run_here
+from tests.conftest import SECRET
 
 MARKET = "tests.extending.market.api:app"
 
@@ -13,7 +14,7 @@ MARKET = "tests.extending.market.api:app"
 def test_command_of_a_feature_has_its_settings_and_the_database(
     database_url: str, tmp_path: Path
 ) -> None:
-    chosen = {"database_url": database_url, "app": MARKET, "secret_key": 48 * "ab"}
+    chosen = {"database_url": database_url, "app": MARKET, "secret_key": SECRET}
     done = run_here("count-stalls", folder=tmp_path, **chosen)
     if database_url.startswith("postgresql"):  # which nobody migrates by the way
         assert (done.returncode, done.stderr) == (

@@ -24,10 +24,6 @@ class OfMail(FeatureSettings):
     origin_days: int = 1
 
 
-async def happen(*_: object) -> None:
-    """Do nothing."""
-
-
 async def page(*_: object) -> Response:
     """Answer nothing."""
     return Response()
@@ -55,25 +51,6 @@ def told(*features: Feature) -> tuple[str, ...]:
         ({"name": "2nd"}, "its name must be 1 to 20 small letters and digits, a letter first"),
         ({"name": "a_b"}, "its name must be 1 to 20 small letters and digits, a letter first"),
         ({"name": ""}, "its name must be 1 to 20 small letters and digits, a letter first"),
-        ({"error_codes": ["sold out"]}, "the error code sold out must be written LIKE_THIS"),
-        (
-            {"error_codes": ["TAKEN"]},
-            "the error code TAKEN is there already: use it without naming it",
-        ),
-        ({"actions": ["sold"]}, "the action sold must be written noun:verb, in small letters"),
-        ({"actions": ["session:login"]}, "the action session:login is there already"),
-        (
-            {"actions": ["order:" + 35 * "x"]},
-            f"the action order:{35 * 'x'} is longer than 40 characters",
-        ),
-        (
-            {"on": {"customer:borne": happen}},
-            "on: there is no event customer:borne; there are customer:registered",
-        ),
-        (
-            {"within": {"order:placed": happen}},
-            "within: there is no event order:placed; there are customer:registered",
-        ),
         ({"routes": [Route("/graphql", page)]}, "the path /graphql is served already"),
         ({"routes": [Route("/metrics", page)]}, "the path /metrics is served already"),
         ({"routes": [Mount("/playground", Starlette())]}, "the path /playground is served already"),
@@ -99,13 +76,13 @@ def told(*features: Feature) -> tuple[str, ...]:
 )
 def test_fault_of_a_feature_is_told(parts: Mapping[str, Any], sentence: str) -> None:
     feature = Feature(**{"name": "shop", **parts})
-    assert told(feature) == (f"Feature {feature.name}: {sentence}",)
+    assert told(feature) == (f"The feature {feature.name}: {sentence}.",)
 
 
 @pytest.mark.parametrize("command", [typer.Typer(), lambda: None])
 def test_command_without_a_name_is_a_fault(command: Callable[[], None]) -> None:
     [fault] = told(Feature("shop", commands=[command]))
-    assert fault.endswith("has no name as a command: make it a function, or name the Typer")
+    assert fault.endswith("has no name as a command: make it a function, or name the Typer.")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +114,7 @@ def test_command_without_a_name_is_a_fault(command: Callable[[], None]) -> None:
     ],
 )
 def test_role_that_can_not_be_is_told(role: Role, sentence: str) -> None:
-    assert told(Feature("shop", roles=[role])) == (f"Feature shop: the role {sentence}",)
+    assert told(Feature("shop", roles=[role])) == (f"The feature shop: the role {sentence}.",)
 
 
 def test_what_two_features_name_alike_is_told() -> None:
@@ -153,14 +130,14 @@ def test_what_two_features_name_alike_is_told() -> None:
         "signer": Signer(),
     }
     assert told(Feature("one", **both), Feature("other", **both)) == (
-        "Feature one: the role clerk is there twice; add to it with Role.extend()",
-        "Feature other: the role clerk is there twice; add to it with Role.extend()",
-        "2 error codes are SOLD_OUT.",
-        "2 actions are stock:count.",
+        "The feature one: the role clerk is there twice; add to it with Role.extend().",
+        "The feature other: the role clerk is there twice; add to it with Role.extend().",
         "2 commands are named stock.",
         "2 routes answer GET /stock.",
         "2 routes answer POST /stock.",
         "Several features have a signer; one key signs.",
+        "The feature other: the code SOLD_OUT is that of another feature already.",
+        "The feature other: the action stock:count is that of another feature already.",
     )
     assert told(Feature("one"), Feature("one")) == ("2 features are named one.",)
 
@@ -181,8 +158,11 @@ def test_faults_of_features_and_settings_are_told_at_once(monkeypatch: pytest.Mo
     with pytest.raises(CannotStart) as caught:
         create_app(features=[Feature("shop", actions=["x"], error_codes=["y"])])
     assert caught.value.faults == (
-        "Feature shop: the error code y must be written LIKE_THIS",
-        "Feature shop: the action x must be written noun:verb, in small letters",
+        "The feature shop: the code y isn't [A-Z][A-Z0-9_]*, of at most 40 characters.",
+        (
+            "The feature shop: the action x isn't "
+            "[a-z][a-z0-9_]*:[a-z][a-z0-9_]*, of at most 40 characters."
+        ),
         "GQL_APP_LOG_LEVEL: should be 'DEBUG', 'INFO', 'WARNING', 'ERROR' or 'CRITICAL'",
     )
     with pytest.raises(CannotStart) as caught:
@@ -214,7 +194,7 @@ def test_settings_as_a_whole_may_be_at_fault(monkeypatch: pytest.MonkeyPatch) ->
 def test_tables_that_can_not_be_are_told() -> None:
     assert LastingRow.__module__ == "tests.extending.odd"
     missing, *told_of = told(Feature("odd", migrations="tests.extending.odd:migrations"))
-    assert missing.startswith("Feature odd: there is no folder migrations")
+    assert missing.startswith("The feature odd: there is no folder migrations")
     for fault, sentence in zip(
         told_of,
         [
@@ -224,7 +204,7 @@ def test_tables_that_can_not_be_are_told() -> None:
         ],
         strict=True,
     ):
-        assert fault.startswith(f"Feature odd: {sentence}")
+        assert fault.startswith(f"The feature odd: {sentence}")
 
 
 def test_every_command_of_ours_is_known_as_taken() -> None:

@@ -85,8 +85,11 @@ def test_faults_of_its_features_are_told(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr.splitlines()) == (
         2,
         [
-            "Feature A: its name must be 1 to 20 small letters and digits, a letter first",
-            "Feature b: the action x must be written noun:verb, in small letters",
+            "The feature A: its name must be 1 to 20 small letters and digits, a letter first.",
+            (
+                "The feature b: the action x isn't "
+                "[a-z][a-z0-9_]*:[a-z][a-z0-9_]*, of at most 40 characters."
+            ),
         ],
     )
 

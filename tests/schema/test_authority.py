@@ -85,7 +85,7 @@ class Meanwhile:
 
     def spy(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Look at each transaction of a request as it is to begin."""
-        write: Callable[..., Awaitable[object]] = Context.write
+        write: Callable[..., Awaitable[object]] = Context.transact
 
         async def spying(*args: object, **kwargs: object) -> object:
             if self.change is not None and self.transactions == self.turn:
@@ -95,7 +95,7 @@ class Meanwhile:
             self.transactions += 1
             return await write(*args, **kwargs)
 
-        monkeypatch.setattr(Context, "write", spying)
+        monkeypatch.setattr(Context, "transact", spying)
 
 
 async def attempt(api: Api, name: str, me: Person, other: Person) -> Answer:

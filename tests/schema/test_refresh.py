@@ -182,14 +182,14 @@ async def test_refresh_behind_a_lock_is_undone_or_given_again(
 async def test_no_question_is_asked_once_a_rotation_is_committed(
     api: Api, plain: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write: Callable[..., Awaitable[object]] = Context.write
+    write: Callable[..., Awaitable[object]] = Context.transact
 
     async def nothing_after(*args: object, **kwargs: object) -> object:
         done = await write(*args, **kwargs)
         monkeypatch.delattr(Context, "db")
         return done
 
-    monkeypatch.setattr(Context, "write", nothing_after)
+    monkeypatch.setattr(Context, "transact", nothing_after)
     payload = await do(api, "refresh", refreshToken=plain.refresh_token)
     assert faults(payload) == SUCCESS
     assert payload["customer"]["email"] == plain.email

@@ -1,6 +1,7 @@
 """GraphQL documents: parsed, limited, validated, compiled and executed."""
 
 from gql_app.lib.engine.complexity import ListSizes
+from gql_app.lib.engine.composition import Replacements, merged_type
 from gql_app.lib.engine.documents import (
     Document,
     ExecutionContext,
@@ -40,10 +41,12 @@ __all__ = [
     "OperationTimeout",
     "OrderDirection",
     "PageInfo",
+    "Replacements",
     "Schema",
     "UnreadableValue",
     "cached_per_document",
     "client_errors",
+    "merged_type",
     "outcome",
     "retry_after",
     "selected_fields",

@@ -1,0 +1,244 @@
+"""Connections: keyset pages over a feature's own table, as those of customers are."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from functools import partial
+from inspect import Parameter, Signature
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import strawberry
+from sqlalchemy import ColumnElement
+from sqlalchemy.orm import DeclarativeBase
+
+from gql_app.accounts.sessions import Caller
+from gql_app.errors import Unauthenticated
+from gql_app.extending.context import Info
+from gql_app.extending.nodes import NodeColumns, connection_type
+from gql_app.extending.permissions import Permission, extensions, permission
+from gql_app.extending.visibility import OwnedBy, Visibility
+from gql_app.lib.engine import (
+    CURSORS,
+    LazyRows,
+    OrderDirection,
+    PageInfo,
+    cached_per_document,
+    selected_fields,
+)
+from gql_app.lib.pagination import NOTHING, Condition, Listing, ListQuery, Page, QueryReader, Window
+from gql_app.schema.context import IsAuthenticated
+
+Visible: TypeAlias = OwnedBy | Callable[[Caller | None], ColumnElement[bool] | None]
+"""Returns the condition of the rows that a caller may see, None for all there are."""
+_MARK: Final = "__connection__"
+_ARGUMENTS: Final = {"first": int, "after": str, "last": int, "before": str}
+
+
+def connection(
+    node: type,
+    rows: type[DeclarativeBase],
+    *,
+    order_by: Sequence[str],
+    filters: Sequence[str] = (),
+    visible: Visible | None = None,
+    permissions: Sequence[Permission] = (IsAuthenticated,),
+    description: str | None = None,
+    name: str | None = None,
+) -> Any:
+    """Return a field of Query: a keyset connection over a table, which pages as `customers` does.
+
+        @strawberry.type
+        class Orders:
+            orders = connection(Order, OrderRow, order_by=["created_at"], filters=["status"],
+                                visible=owned_by(OrderRow.customer_id, unless="orders:read"))
+
+    Its nodes are of a Strawberry type whose fields without a resolver are columns of the same
+    names; where a resolver is asked for, all of them are read, also those that are
+    strawberry.Private. `order_by` names columns that are never null, each with an index that has
+    it and the primary key; the first is the order by default. `filters` names columns to compare:
+    moments by `createdAfter` and `createdBefore`, both exclusive, all others for being equal.
+
+    `visible` returns which rows a caller may see, owned_by() or a function of the caller; without
+    it everybody sees all rows. What it compares should begin an index that goes on with the order.
+    With no permissions the caller may be None. The types are named after the node's, or by `name`:
+    OrderConnection, OrderEdge, OrderFilter, OrderOrder and OrderOrderField.
+
+    Raises TypeError with everything that a table doesn't allow.
+    """
+    made = _Connection(node, rows, order_by, filters, visible, permissions, name or node.__name__)
+    return strawberry.field(
+        made.resolver(),
+        description=description or made.description,
+        extensions=[*extensions(made.permissions)],
+        metadata={_MARK: True},
+    )
+
+
+def is_connection(field: dataclasses.Field[Any]) -> bool:
+    """Return whether a field is one that connection() made."""
+    return _MARK in field.metadata
+
+
+class _Wanted(NamedTuple):
+    """What an operation asks of a page."""
+
+    rows: bool
+    counted: bool
+    columns: Sequence[str]
+    cursors: frozenset[str]
+
+
+class _Connection:
+    """How one connection is read."""
+
+    def __init__(
+        self,
+        node: type,
+        rows: type[DeclarativeBase],
+        order_by: Sequence[str],
+        filters: Sequence[str],
+        visible: Visible | None,
+        permissions: Sequence[Permission],
+        name: str,
+    ) -> None:
+        self._columns: Final = NodeColumns(node, rows, order_by, filters)
+        self._name: Final = name
+        self._visibility: Final = Visibility(visible)
+        self.permissions: Final = [permission(each) for each in permissions]
+        self._by_statement: Final = all(type(each) is IsAuthenticated for each in self.permissions)
+        if self.permissions and self._by_statement:
+            self.permissions[:] = [IsAuthenticated(by_token=True)]
+        self._orders: Final = {
+            column: ListQuery(rows, (column,), visible_column=self._columns.shown)
+            for column in order_by
+        }
+        fields = [(column.upper(), column) for column in order_by]
+        made: type[StrEnum] = StrEnum(f"{name}OrderField", fields)  # type: ignore[misc]  # known now
+        order_field = strawberry.enum(made, description="What the list is sorted by.")
+        self._order: Final = _input(
+            f"{name}Order",
+            "How the list is sorted.",
+            {"field": order_field, "direction": OrderDirection},
+            {"direction": OrderDirection.ASC},
+        )
+        self._comparisons: Final = self._columns.comparisons
+        self._by_index: Final = {
+            column: {NOTHING}
+            | {each.condition for each in self._comparisons.values() if each.answers(column)}
+            for column in order_by
+        }
+        compared = {each: of.kind | None for each, of in self._comparisons.items()}
+        what = "Which rows to list; what is left out or null doesn't matter."
+        unset = dict.fromkeys(compared, strawberry.UNSET)
+        self._filter: Final = _input(f"{name}Filter", what, compared, unset) if filters else None
+        self._connection, self._edge = connection_type(node)
+        self.description: Final = (
+            "A page: first or last of 1 to 500, 50 when neither is given; "
+            f"by {order_by[0].upper()} ASC unless orderBy says otherwise."
+        )
+
+    def resolver(self) -> Callable[..., Any]:
+        """Return what resolves the field."""
+
+        async def resolve(self: object, info: Info, **arguments: Any) -> Any:  # noqa: ARG001
+            return await this.read(info, **arguments)
+
+        this = self
+        kinds: dict[str, Any] = {**_ARGUMENTS, "filter": self._filter, "order_by": self._order}
+        arguments = [
+            Parameter(
+                each, Parameter.KEYWORD_ONLY, default=strawberry.UNSET, annotation=kind | None
+            )
+            for each, kind in kinds.items()
+            if kind is not None
+        ]
+        given = [Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)]
+        given.append(Parameter("info", Parameter.POSITIONAL_OR_KEYWORD, annotation=Info))
+        answered = self._connection | None
+        signature = Signature([*given, *arguments], return_annotation=answered)
+        resolve.__signature__ = signature  # type: ignore[attr-defined]  # as inspect documents it
+        return resolve
+
+    async def read(
+        self, info: Info, filter: Any = None, order_by: Any = None, **window: Any
+    ) -> Any:
+        """Return a page for the caller. Raises InvalidArgument, and what permissions raise."""
+
+        async def page(db: QueryReader, caller: Caller | None) -> Any:
+            listing = self._listing(filter or None, order_by or None, caller)
+            given = {name: None if v is strawberry.UNSET else v for name, v in window.items()}
+            which = Window.of(**given)
+            wanted = cached_per_document(info, self._wanted)
+            if wanted.rows:
+                with_keys = bool(wanted.cursors)
+                read = await listing.page(db, which, wanted.columns, cursors=with_keys)
+            else:
+                read = listing.unread(which)
+            count = await listing.count(db) if wanted.counted else 0
+            return self._answer(read, wanted.cursors, count)
+
+        context = info.context
+        if self.permissions and self._by_statement:
+            return await context.read_as_caller(page)
+        caller = None
+        try:
+            caller = await context.caller()
+        except Unauthenticated:
+            if self.permissions:
+                raise
+        return await page(context.db, caller)
+
+    def _listing(self, filter: Any, order: Any, caller: Caller | None) -> Listing:
+        column = order.field.value if order else next(iter(self._orders))
+        descending = bool(order) and order.direction is OrderDirection.DESC
+        conditions: list[Condition] = []
+        compared: dict[str, object] = {}
+        for name, comparison in self._comparisons.items() if filter else ():
+            value = getattr(filter, name)
+            if value is strawberry.UNSET or value is None:
+                continue
+            condition, stored = comparison.of(value)
+            conditions.append(condition)
+            compared[name] = stored
+        seen, values = self._visibility.of(caller)
+        by_index = self._by_index[column]
+        query = self._orders[column]._replace(
+            descending=descending,
+            indexed=(*seen, *(each for each in conditions if each in by_index)),
+            filters=tuple(each for each in conditions if each not in by_index),
+        )
+        bound = {f"filter_{name}": value for name, value in compared.items()}
+        identity = (self._name, column, descending, tuple(sorted(map(repr, compared.items()))))
+        return Listing(query, {**values, **bound}, identity=identity)
+
+    def _answer(self, page: Page, cursors: frozenset[str], count: int) -> Any:
+        node = partial(self._columns.built, page.columns)
+        cursor: Callable[[Sequence[Any]], str] = page.cursor if "cursor" in cursors else str
+
+        def edge(row: Sequence[Any]) -> Any:
+            return self._edge(cursor=cursor(row), node=node(row))
+
+        return self._connection(
+            nodes=LazyRows(page.columns, page.rows, node),
+            edges=LazyRows(page.columns, page.rows, edge),
+            page_info=PageInfo(**page.info(cursors)),
+            total_count=count,
+        )
+
+    def _wanted(self, info: Info) -> _Wanted:
+        asked = selected_fields(info)
+        fields = selected_fields(info, "nodes") | selected_fields(info, "edges", "node")
+        return _Wanted(
+            rows=bool(asked & {"nodes", "edges", "page_info"}),
+            counted="total_count" in asked,
+            columns=self._columns.read_for(fields),
+            cursors=(selected_fields(info, "edges") | selected_fields(info, "page_info")) & CURSORS,
+        )
+
+
+def _input(
+    name: str, description: str, kinds: Mapping[str, Any], defaults: Mapping[str, object]
+) -> Any:
+    """Return an input type with some fields."""
+    made = type(name, (), {"__annotations__": dict(kinds), **defaults})
+    return strawberry.input(made, name=name, description=description)

@@ -1,0 +1,212 @@
+"""Extensions of our types: fields of a feature's own on Customer, RegisterInput and others.
+
+Strawberry keeps a type's fields with its class, for all schemas there are. So nothing is added to
+our classes: each schema is told what more it has of a type.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Final, Protocol, TypeVar
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types.base import StrawberryOptional, get_object_definition
+from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
+
+from gql_app.extending.connections import is_connection
+from gql_app.extending.inputs import INPUTS, extended_input
+
+T = TypeVar("T")
+_MARK: Final = "__extension__"
+_NAMES: Final = StrawberryConfig().name_converter
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """What a class that extend() decorated is for."""
+
+    targets: Sequence[type]
+    private: bool
+
+
+def extend(*targets: type, private: bool = False) -> Callable[[type[T]], type[T]]:
+    """Return the decorator of a class whose fields are added to types of ours.
+
+        @extend(Customer, private=True)
+        class CustomerOrders(Customer):
+            @strawberry.field
+            async def orders(self, info: Info) -> list[Order] | None:
+                return await info.context.load(orders_of, self.id)
+
+    The class goes into `Feature.extensions`; other applications' schemas don't have its fields.
+
+    An object type, such as Customer, Session, AuditEvent or a payload, takes fields with resolvers.
+    `self` is the object itself, with its fields and, for a Customer, `caller`: to derive the class
+    from the type tells that to type checkers. `private` fields are null for whom the customer's
+    private fields don't concern, by the same rule as e-mail addresses, so their types may be null.
+
+    RegisterInput, CreateCustomerInput, UpdateCustomerInput and UpdateMeInput take fields with
+    types, several of them at once:
+
+        @extend(RegisterInput, UpdateMeInput)
+        class Company:
+            company: str | None = strawberry.UNSET
+
+            @staticmethod
+            def check_company(value: str | None) -> str | None: ...
+
+            @staticmethod
+            async def save(
+                tx: Transaction, customer_id: UUID, values: Mapping[str, Any]
+            ) -> None: ...
+
+    `check_` and a field's name returns what is saved of a value, or raises Refused, which is told
+    together with whatever else is wrong with the input; it may be asynchronous. `save` runs in the
+    transaction that registers or changes the customer, after that, with the values that the client
+    has given, and not at all if there are none.
+    """
+
+    def decorate(cls: type[T]) -> type[T]:
+        if _MARK in vars(cls):
+            return cls
+        own = vars(cls).get("__strawberry_definition__")
+        of_input = any(each in INPUTS for each in targets)
+        kind = strawberry.input if of_input else strawberry.type
+        made: type[T] = cls if own else kind(cls)
+        setattr(made, _MARK, Extension(targets, private))
+        return made
+
+    return decorate
+
+
+class _ShowsPrivate(Protocol):
+    def shows_private(self) -> bool:
+        """Return whether private fields are for the caller's eyes."""
+
+
+class Extended:
+    """What features' extensions add to our types, and what is wrong with them."""
+
+    def __init__(self, classes: Sequence[type]) -> None:
+        """Take classes that extend() decorated."""
+        self.faults: Final[list[str]] = []
+        self.fields: Final[dict[type, list[StrawberryField]]] = {}
+        """Further fields of object types."""
+        self.inputs: Final[dict[type, type]] = {}
+        """What takes the place of our input types."""
+        sources: dict[type, list[type]] = {}
+        for cls in classes:
+            extension = vars(cls).get(_MARK)
+            if not isinstance(extension, Extension):
+                self.faults.append(f"{cls.__name__} extends nothing: decorate it with extend().")
+                continue
+            for target in extension.targets:
+                if target in INPUTS:
+                    self._check_input(cls, extension)
+                    sources.setdefault(target, []).append(cls)
+                else:
+                    self._extend(target, cls, extension)
+        for target, classes_of_it in sources.items():
+            self._extend_input(target, classes_of_it)
+
+    def _extend(self, target: type, cls: type, extension: Extension) -> None:
+        definition = get_object_definition(target)
+        if definition is None or definition.is_input or definition.is_interface:
+            what = getattr(target, "__name__", target)
+            self.faults.append(f"{cls.__name__} extends {what}, which takes no further fields.")
+            return
+        if extension.private and not hasattr(target, "shows_private"):
+            self.faults.append(
+                f"{cls.__name__}: private is for Customer. A {definition.name} is only shown "
+                "to whom it concerns."
+            )
+            return
+        known = {_name(each) for each in definition.fields}
+        known |= {_name(each) for each in self.fields.get(target, ())}
+        for field in own_fields(cls, target):
+            where = f"{cls.__name__}.{field.python_name}"
+            fault = _fault(field, extension, taken=_name(field) in known)
+            if fault:
+                self.faults.append(f"{where} {fault}")
+                continue
+            added = copy.copy(field)
+            if extension.private:
+                assert added.base_resolver is not None  # noqa: S101 — for mypy: _fault() asks
+                shown = _if_private(added.base_resolver)
+                added.base_resolver = StrawberryResolver(shown)
+            self.fields.setdefault(target, []).append(added)
+            known.add(_name(field))
+
+    def _check_input(self, cls: type, extension: Extension) -> None:
+        if extension.private:
+            self.faults.append(f"{cls.__name__}: private is for Customer, and not for inputs.")
+        if not callable(getattr(cls, "save", None)):
+            self.faults.append(f"{cls.__name__} has no save(tx, customer_id, values).")
+
+    def _extend_input(self, target: type, sources: Sequence[type]) -> None:
+        definition = get_object_definition(target, strict=True)
+        known = {_name(each): target.__name__ for each in definition.fields}
+        further: dict[type, list[str]] = {}
+        for source in sources:
+            for field in own_fields(source, target):
+                if other := known.get(_name(field)):
+                    self.faults.append(
+                        f"{source.__name__}.{field.python_name} is a field of {other} already."
+                    )
+                known[_name(field)] = source.__name__
+                further.setdefault(source, []).append(field.python_name)
+        if not self.faults:
+            self.inputs[target] = extended_input(target, further)
+
+
+def own_fields(cls: type, target: type) -> list[StrawberryField]:
+    """Return the fields of an extension, without those that it has from the type itself."""
+    inherited = get_object_definition(target, strict=True).fields
+    names = {each.python_name for each in inherited} - vars(cls).get("__annotations__", {}).keys()
+    return [
+        each
+        for each in get_object_definition(cls, strict=True).fields
+        if all(each is not other for other in inherited)
+        and not (each.base_resolver is None and issubclass(cls, target) and each.name in names)
+    ]
+
+
+def _fault(field: StrawberryField, extension: Extension, *, taken: bool) -> str | None:
+    """Return what is wrong with a field that is added to an object type."""
+    if taken:
+        return "is there already: give it another name."
+    if field.base_resolver is None:
+        return "has no resolver: write a function with @strawberry.field."
+    if is_connection(field):
+        return "is a connection, which only Query has: read a few rows by a loader instead."
+    if field.base_resolver.self_parameter is None:
+        return "takes no self, which is the object that it is a field of."
+    if extension.private and not isinstance(field.type, StrawberryOptional):
+        return "is private, so it may be null: add `| None` to its type."
+    return None
+
+
+def _if_private(resolver: StrawberryResolver[Any]) -> Callable[..., Any]:
+    """Return a resolver's function, which returns None where private fields are not shown."""
+    resolve: Any = resolver.wrapped_func
+    if resolver.is_async:
+
+        @wraps(resolve)
+        async def shown_later(self: _ShowsPrivate, *args: Any, **named: Any) -> Any:
+            return await resolve(self, *args, **named) if self.shows_private() else None
+
+        return shown_later
+
+    @wraps(resolve)
+    def shown(self: _ShowsPrivate, *args: Any, **named: Any) -> Any:
+        return resolve(self, *args, **named) if self.shows_private() else None
+
+    return shown
+
+
+def _name(field: StrawberryField) -> str:
+    """Return a field's name in the schema."""
+    return _NAMES.get_graphql_name(field)

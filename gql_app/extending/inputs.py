@@ -1,0 +1,105 @@
+"""Inputs with further fields: checked together with ours, and saved in the same transaction."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from inspect import isawaitable
+from typing import Any, ClassVar, Concatenate, Final, ParamSpec, TypeVar
+
+import strawberry
+from strawberry.types.base import get_object_definition
+
+from gql_app.accounts.sessions import Opened
+from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.extending.transaction import Transaction
+from gql_app.lib import database
+from gql_app.lib.text import InvalidLine
+from gql_app.schema.administration import CreateCustomerInput, UpdateCustomerInput
+from gql_app.schema.authentication import RegisterInput
+from gql_app.schema.context import Context
+from gql_app.schema.inputs import Input
+from gql_app.schema.profile import UpdateMeInput
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+INPUTS: Final = (RegisterInput, CreateCustomerInput, UpdateCustomerInput, UpdateMeInput)
+"""What extend() adds input fields to."""
+
+
+class ExtendedInput(Input):
+    """An input of ours with fields of features."""
+
+    further: ClassVar[Mapping[type, Sequence[str]]] = {}
+    """The names of the fields that each extension has added."""
+    given: dict[type, dict[str, Any]]
+    """The values of each extension that are to be saved."""
+
+    def provided(self) -> dict[str, Any]:
+        """Return what the input provides of our own fields."""
+        theirs = {name for names in self.further.values() for name in names}
+        return {name: v for name, v in super().provided().items() if name not in {*theirs, "given"}}
+
+    async def checked(self, check: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what our check returns, once the features' have accepted their fields.
+
+        Raises Rejected, with every fault at once.
+        """
+        faults: list[Fault] = []
+        self.given = await self._checked(faults)
+        try:
+            result = check(*args, **kwargs)
+        except Rejected as why:
+            raise Rejected(*why.faults, *faults) from None
+        if faults:
+            raise Rejected(*faults)
+        return result
+
+    def saving(
+        self, context: Context, rule: Callable[Concatenate[database.Transaction, P], Awaitable[R]]
+    ) -> Callable[Concatenate[database.Transaction, P], Awaitable[R]]:
+        """Return a rule that does the same, and then saves what was given of features' fields."""
+
+        async def saved(db: database.Transaction, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            result = await rule(db, *args, **kwargs)
+            registers = isinstance(result, Opened)
+            caller = None if registers else await context.caller()
+            origin = context.origin if registers else await context.by_caller()
+            customer: Any = result.customer if isinstance(result, Opened) else result
+            tx = Transaction(db, context.resources, caller, origin)
+            for source, values in self.given.items():
+                if values:
+                    save: Any = source
+                    await save.save(tx, customer.id, dict(values))
+            return result
+
+        return saved
+
+    async def _checked(self, faults: list[Fault]) -> dict[type, dict[str, Any]]:
+        """Return what is to be saved of each extension; what is refused is added to the faults."""
+        given, accepted = super().provided(), {}
+        for source, names in self.further.items():
+            values = accepted[source] = {name: given[name] for name in names if name in given}
+            for name, value in values.items():
+                check: Callable[[Any], Any] | None = getattr(source, f"check_{name}", None)
+                if check is None:
+                    continue
+                try:
+                    saved = check(value)
+                    values[name] = await saved if isawaitable(saved) else saved
+                except InvalidLine as why:
+                    faults.append(Fault(UserErrorCode(why.reason), why.message, name))
+                except Rejected as why:
+                    faults += (replace(each, field=each.field or name) for each in why.faults)
+        return accepted
+
+
+def extended_input(target: type, further: Mapping[type, Sequence[str]]) -> type:
+    """Return a type of the same name as one of ours, with the further fields of extensions."""
+    definition = get_object_definition(target, strict=True)
+    bases = (ExtendedInput, *further, target)
+    made: type = type(target.__name__, bases, {"further": further, "__annotations__": {}})
+    made = strawberry.input(made, name=definition.name, description=definition.description)
+    ours = [each.python_name for each in definition.fields]
+    fields = get_object_definition(made, strict=True).fields
+    fields.sort(key=lambda each: each.python_name not in ours)  # ours come first, as they were
+    return made

@@ -1,0 +1,31 @@
+"""Mutations that answer a payload, as ours do."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from gql_app.extending.permissions import Permission, extensions
+from gql_app.schema import payloads
+from gql_app.schema.payloads import Payload
+
+P = TypeVar("P", bound=Payload)
+
+
+def mutation(
+    payload: type[P], description: str, *permissions: Permission
+) -> Callable[[Callable[..., Awaitable[P | None]]], Any]:
+    """Return the decorator of a mutation, whose payload has what Refused says among its errors.
+
+        @strawberry.type
+        class OrderPayload(Payload):
+            order: Order | None = None
+
+        @strawberry.type
+        class Ordering:
+            @mutation(OrderPayload, "Cancels an order.", IsAuthenticated)
+            async def cancel_order(self, info: Info, id: strawberry.ID) -> OrderPayload | None:
+                order = await info.context.write(rules.cancel, id)
+                return OrderPayload.success("The order is cancelled.", order=order)
+
+    Where there is a permission its type may be null, for the field is null when it is refused.
+    """
+    return payloads.mutation(payload, description, *extensions(permissions))

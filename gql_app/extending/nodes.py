@@ -1,0 +1,199 @@
+"""Nodes of connections: how a type's fields are columns of a table, and what is compared."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+import strawberry
+from sqlalchemy import ColumnElement, FromClause, bindparam
+from sqlalchemy.orm import DeclarativeBase
+from strawberry.types.base import StrawberryOptional, get_object_definition
+from strawberry.types.enum import StrawberryEnumDefinition
+
+from gql_app.lib.database import api_text
+from gql_app.lib.engine import PageInfo
+from gql_app.lib.ids import parse_id
+from gql_app.lib.pagination import MAX_COUNT, NOTHING, Condition, ListQuery
+
+_KINDS: Final[Mapping[type, Any]] = {
+    str: str,
+    int: int,
+    bool: bool,
+    datetime: datetime,
+    UUID: strawberry.ID,
+}
+"""What an input has for a column of a type, where the node says nothing else."""
+_known: Final[WeakKeyDictionary[type, tuple[Any, Any]]] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A field of a filter, and the condition that it makes."""
+
+    column: str
+    kind: Any
+    """The type of the input's field."""
+    condition: Condition
+    ranged: bool
+    """Whether it is a bound, which an index of the column answers on its way."""
+    is_id: bool
+
+    def of(self, value: Any) -> tuple[Condition, object]:
+        """Return the condition, and what the column is compared with."""
+        if self.is_id:
+            parsed = parse_id(value)
+            return (NOTHING, "") if parsed is None else (self.condition, parsed)
+        return self.condition, value.value if isinstance(value, Enum) else value
+
+    def answers(self, order: str) -> bool:
+        """Return whether the index of an order answers it on its way."""
+        return self.ranged and self.column == order
+
+
+class NodeColumns:
+    """The columns of a table that a Strawberry type shows."""
+
+    def __init__(
+        self,
+        node: type,
+        rows: type[DeclarativeBase],
+        order_by: Sequence[str],
+        filters: Sequence[str],
+    ) -> None:
+        """Take what is to be a node. Raises TypeError with everything that is wrong with it."""
+        self._node: Final = node
+        definition = get_object_definition(node)
+        if definition is None:
+            message = f"{node.__name__} is no Strawberry type: decorate it with @strawberry.type."
+            raise TypeError(message)
+        self._table: Final[FromClause] = rows.__table__
+        self._kinds: Final = {
+            each.python_name: _bare(each.type)
+            for each in definition.fields
+            if each.base_resolver is None
+        }
+        """The types of what the schema shows, by the columns."""
+        faults = [*self._faults(node, rows, order_by, filters)]
+        if faults:
+            raise TypeError(" ".join(faults))
+        init = [each.name for each in dataclasses.fields(node) if each.init]
+        self._all: Final = tuple(name for name in init if name in self._table.c)
+        self._defaults: Final = dict.fromkeys(self._all)
+        self._convert: Final[dict[str, Callable[[Any], object]]] = {}
+        for name, kind in self._kinds.items():
+            if name in self._table.c and self._is_text(name) and kind is datetime:
+                self._convert[name] = datetime.fromisoformat
+            elif isinstance(kind, StrawberryEnumDefinition):
+                self._convert[name] = kind.wrapped_cls
+        self.comparisons: Final = {
+            name: comparison for each in filters for name, comparison in self._compared(each)
+        }
+        """What is compared, by the names of the filter's fields."""
+
+    def shown(self, name: str, rows: FromClause) -> ColumnElement[Any]:
+        """Return what a page has of a column: the text that the API writes, where it does."""
+        return api_text(rows.c[name]) if self._is_text(name) else rows.c[name]
+
+    def read_for(self, fields: frozenset[str]) -> Sequence[str]:
+        """Return the columns that are read for some fields: all, if there is any resolver."""
+        return sorted(fields) if fields <= self._kinds.keys() else self._all
+
+    def built(self, columns: Sequence[str], values: Sequence[Any]) -> Any:
+        """Return the node of a row; nobody looks at what was not read."""
+        read: dict[str, Any] = dict(zip(columns, values, strict=True))
+        for name, convert in self._convert.items():
+            if read.get(name) is not None:
+                read[name] = convert(read[name])
+        return self._node(**{name: read.get(name) for name in self._all})
+
+    def _is_text(self, name: str) -> bool:
+        """Return whether a column is read as the text that the API writes."""
+        kind, stored = self._kinds.get(name), self._table.c[name].type.python_type
+        return (kind is strawberry.ID and stored is UUID) or (kind is stored is datetime)
+
+    def _compared(self, column: str) -> Iterable[tuple[str, Comparison]]:
+        stored = self._table.c[column]
+        kind: Any = self._kinds.get(column) or _KINDS[stored.type.python_type]
+        if stored.type.python_type is datetime:
+            base = column.removesuffix("_at")
+            for name, is_met in (
+                (f"{base}_after", stored.__gt__),
+                (f"{base}_before", stored.__lt__),
+            ):
+                value = bindparam(f"filter_{name}", type_=stored.type)
+                yield (
+                    name,
+                    Comparison(
+                        column, datetime, Condition(is_met(value)), ranged=True, is_id=False
+                    ),
+                )
+            return
+        if isinstance(kind, StrawberryEnumDefinition):
+            kind = kind.wrapped_cls
+        is_id = stored.type.python_type is UUID
+        condition = Condition(stored == bindparam(f"filter_{column}", type_=stored.type))
+        kind = strawberry.ID if is_id else kind
+        yield column, Comparison(column, kind, condition, ranged=False, is_id=is_id)
+
+    def _faults(
+        self,
+        node: type,
+        rows: type[DeclarativeBase],
+        order_by: Sequence[str],
+        filters: Sequence[str],
+    ) -> Iterable[str]:
+        columns, where = self._table.c, f"connection({node.__name__}, {rows.__name__})"
+        for each in dataclasses.fields(node):
+            has_default = (
+                each.default is not dataclasses.MISSING
+                or each.default_factory is not dataclasses.MISSING
+            )
+            if each.init and each.name not in columns and not has_default:
+                yield f"{where}: {node.__name__}.{each.name} is no column; give it a resolver."
+        if not order_by:
+            yield f"{where}: order_by names no column."
+        for name in order_by:
+            try:
+                ListQuery(rows, (name,)).key_types  # noqa: B018 — it raises
+            except KeyError:
+                yield f"{where}: order_by names {name}, which is no column."
+            except TypeError as why:
+                yield f"{where}: {why}"
+        for name in filters:
+            if name not in columns:
+                yield f"{where}: filters names {name}, which is no column."
+            elif columns[name].type.python_type not in _KINDS:
+                yield f"{where}: filters names {name}, whose type can't be compared."
+
+
+def connection_type(node: type) -> tuple[Any, Any]:
+    """Return the types of a node's connection and of its edges, the same ones each time."""
+    if node in _known:
+        return _known[node]
+    name = get_object_definition(node, strict=True).name
+    what = "A row, and where it stands in the list."
+    edge: Any = type(f"{name}Edge", (), {"__annotations__": {"cursor": str, "node": node}})
+    edge = strawberry.type(edge, description=what)
+    total = strawberry.field(
+        description="All that match the filter, counted only when asked for and only so far: "
+        f"{MAX_COUNT} means that many or more."
+    )
+    kinds = {
+        "nodes": list[node],  # type: ignore[valid-type]  # a class of now
+        "edges": list[edge],
+        "page_info": PageInfo,
+        "total_count": int,
+    }
+    made = type(f"{name}Connection", (), {"__annotations__": kinds, "total_count": total})
+    _known[node] = strawberry.type(made, description="One page of a list."), edge
+    return _known[node]
+
+
+def _bare(kind: Any) -> Any:
+    """Return a type without what says that it may be null."""
+    return kind.of_type if isinstance(kind, StrawberryOptional) else kind

@@ -1,0 +1,20 @@
+"""Permissions of features' fields, as Strawberry and the engine take them."""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from strawberry.permission import BasePermission, PermissionExtension
+
+Permission: TypeAlias = BasePermission | type[BasePermission]
+"""IsAuthenticated, HasPermission("orders:read"), or one of a feature's own."""
+
+
+def permission(given: Permission) -> BasePermission:
+    """Return the object that judges, of a permission or its class."""
+    return given() if isinstance(given, type) else given
+
+
+def extensions(permissions: Iterable[Permission]) -> Sequence[PermissionExtension]:
+    """Return the extension of a field that asks all of some permissions; none for none."""
+    asked = [permission(each) for each in permissions]
+    return [PermissionExtension(permissions=asked)] if asked else []

@@ -1,0 +1,56 @@
+"""Composition: the types of one schema, made of parts that stay as they are for other schemas."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import strawberry
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.arguments import StrawberryArgument
+from strawberry.types.base import StrawberryObjectDefinition
+from strawberry.types.enum import StrawberryEnumDefinition
+from strawberry.types.field import StrawberryField
+
+
+def merged_type(name: str, parts: Sequence[type]) -> type:
+    """Return an object type that has the fields of several, in their order."""
+    return strawberry.type(type(name, tuple(parts), {}))
+
+
+@dataclass(frozen=True, slots=True)
+class Replacements:
+    """What is different in one schema: further fields, and types in the place of others."""
+
+    fields: Mapping[type, Sequence[StrawberryField]] = field(default_factory=dict)
+    """Further fields of object types."""
+    inputs: Mapping[type, type] = field(default_factory=dict)
+    """Input types of arguments, and what takes their place."""
+    enums: Mapping[type, type] = field(default_factory=dict)
+    """Enums that fields are of, and what takes their place."""
+
+    def fields_of(self, definition: StrawberryObjectDefinition) -> list[StrawberryField]:
+        """Return the fields of a type, of which those that are another's here are copies."""
+        further = self.fields.get(definition.origin, ())
+        return [self._replaced(each) for each in (*definition.fields, *further)]
+
+    def _replaced(self, field: StrawberryField) -> StrawberryField:
+        arguments = [self._argument(each) for each in field.arguments]
+        kind = field.type
+        enum = self.enums.get(kind.origin) if isinstance(kind, StrawberryEnumDefinition) else None
+        if enum is None and arguments == field.arguments:
+            return field
+        replaced = copy.copy(field)
+        replaced.arguments = arguments
+        if enum:
+            replaced.type = enum
+        return replaced
+
+    def _argument(self, argument: StrawberryArgument) -> StrawberryArgument:
+        kind: Any = argument.type
+        other = self.inputs.get(kind) if isinstance(kind, type) else None
+        if other is None:
+            return argument
+        replaced = copy.copy(argument)
+        replaced.type_annotation = StrawberryAnnotation(other)
+        return replaced

@@ -1,0 +1,275 @@
+"""Connections over a feature's table."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import strawberry
+from sqlalchemy import ColumnElement
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gql_app.accounts.sessions import Caller
+from gql_app.extending.connections import connection
+from gql_app.extending.feature import Feature
+from gql_app.extending.visibility import Visibility, owned_by
+from gql_app.lib.database import insert_row
+from gql_app.lib.ids import new_id
+from gql_app.schema.context import HasPermission
+from gql_app.settings import Settings
+from tests.extending.graph import Graph, create_tables, graph
+from tests.extending.shop import Base, Order, OrderRow
+from tests.people import Person, add_customer, sign_in
+from tests.statements import listened
+
+START = datetime(2030, 1, 31, 12, tzinfo=UTC)
+PAGE = """query ($first: Int, $after: String, $last: Int, $before: String, $filter: OrderFilter,
+              $order: OrderOrder) {
+  orders(first: $first, after: $after, last: $last, before: $before, filter: $filter,
+         orderBy: $order) {
+    nodes { totalCents } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totalCount
+  }
+}"""
+
+
+async def stock(shop: Graph, *people: Person, count: int = 12) -> list[UUID]:
+    """Place orders in turn: one a minute, each a cent dearer, every third one shipped."""
+    rows = [
+        {
+            "id": new_id(),
+            "customer_id": people[n % len(people)].id,
+            "total_cents": n,
+            "is_gift": n % 2 == 0,
+            "status": "shipped" if n % 3 == 0 else "placed",
+            "note": "fragile" if n == 1 else None,
+            "created_at": START + timedelta(minutes=n),
+            "paid_at": START if n == 2 else None,
+        }
+        for n in range(count)
+    ]
+    async with shop.resources.database.transaction() as db:
+        await db.execute_many(insert_row(OrderRow), rows)
+    return [row["id"] for row in rows]  # type: ignore[misc]  # they are UUIDs
+
+
+def totals(answer: dict[str, Any]) -> list[int]:
+    """Return what the orders of a page cost."""
+    return [each["totalCents"] for each in answer["orders"]["nodes"]]
+
+
+async def test_pages_go_both_ways_and_know_what_lies_beyond(shop: Graph, ada: Person) -> None:
+    await stock(shop, ada)
+    first = await shop.data(PAGE, ada.token, first=5)
+    info = first["orders"]["pageInfo"]
+    assert (totals(first), first["orders"]["totalCount"]) == ([0, 1, 2, 3, 4], 12)
+    assert (info["hasPreviousPage"], info["hasNextPage"]) == (False, True)
+    second = await shop.data(PAGE, ada.token, first=5, after=info["endCursor"])
+    assert totals(second) == [5, 6, 7, 8, 9]
+    back = await shop.data(
+        PAGE, ada.token, last=3, before=second["orders"]["pageInfo"]["startCursor"]
+    )
+    assert totals(back) == [2, 3, 4]
+    assert back["orders"]["pageInfo"]["hasNextPage"]
+
+
+async def test_lists_are_sorted_and_filtered_by_columns(shop: Graph, ada: Person) -> None:
+    ids = await stock(shop, ada)
+    moment = (START + timedelta(minutes=6)).isoformat()
+    for which, found in (
+        ({"status": "SHIPPED"}, [0, 3, 6, 9]),
+        ({"isGift": True, "status": "SHIPPED"}, [0, 6]),
+        ({"totalCents": 4}, [4]),
+        ({"createdAfter": moment}, [7, 8, 9, 10, 11]),
+        ({"createdBefore": moment, "isGift": False}, [1, 3, 5]),
+        ({"id": str(ids[5])}, [5]),
+        ({"id": "nobody's"}, []),
+        ({"note": "fragile"}, [1]),
+        ({"note": None, "status": None}, list(range(12))),
+    ):
+        answer = await shop.data(PAGE, ada.token, filter=which)
+        assert totals(answer) == found, which
+        assert answer["orders"]["totalCount"] == len(found)
+    dearest = {"field": "TOTAL_CENTS", "direction": "DESC"}
+    assert totals(await shop.data(PAGE, ada.token, order=dearest, first=2)) == [11, 10]
+    filtered = {"createdAfter": moment}
+    assert totals(await shop.data(PAGE, ada.token, order=dearest, filter=filtered))[-1] == 7
+
+
+async def test_cursors_are_bound_to_their_list(shop: Graph, ada: Person) -> None:
+    await stock(shop, ada)
+    cursor = (await shop.data(PAGE, ada.token, first=1))["orders"]["pageInfo"]["endCursor"]
+    for other in (
+        {"filter": {"status": "PLACED"}},
+        {"order": {"field": "TOTAL_CENTS"}},
+        {"order": {"field": "CREATED_AT", "direction": "DESC"}},
+    ):
+        answer = await shop.ask(PAGE, ada.token, after=cursor, **other)
+        assert answer.code("orders") == "BAD_USER_INPUT"
+    assert (await shop.ask(PAGE, ada.token, after="broken")).code("orders") == "BAD_USER_INPUT"
+    assert (await shop.ask(PAGE, ada.token, first=501)).code("orders") == "BAD_USER_INPUT"
+    assert (await shop.ask(PAGE, ada.token, first=1, last=1)).code("orders") == "BAD_USER_INPUT"
+
+
+async def test_everybody_sees_their_own_and_who_may_sees_all(
+    shop: Graph, ada: Person, bob: Person, grace: Person
+) -> None:
+    await stock(shop, ada, bob)
+    for person, found in (
+        (ada, [0, 2, 4, 6, 8, 10]),
+        (bob, [1, 3, 5, 7, 9, 11]),
+        (grace, list(range(12))),
+    ):
+        for _ in range(2):  # judged, and then proven by the statement
+            assert totals(await shop.data(PAGE, person.token)) == found
+    refused = await shop.ask(PAGE)
+    assert refused.code("orders") == "UNAUTHENTICATED"
+
+
+async def test_caller_is_proven_by_the_statement_that_reads_the_page(
+    shop: Graph, ada: Person
+) -> None:
+    await stock(shop, ada)
+    query = "{ orders(first: 5) { nodes { id status createdAt } } }"
+    await shop.data(query, ada.token)
+    sent: list[str] = []
+    with listened(lambda sql, _: sent.append(sql)):
+        page = (await shop.data(query, ada.token))["orders"]["nodes"]
+    [sql] = sent
+    assert "total_cents" not in sql.partition("FROM")[0]
+    assert page[1]["status"] == "PLACED"
+    assert page[1]["createdAt"] == "2030-01-31T12:01:00Z"
+
+
+async def test_resolver_of_a_node_sees_all_of_its_columns(shop: Graph, ada: Person) -> None:
+    await stock(shop, ada, count=3)
+    query = "{ orders { edges { cursor node { label paidAt } } } }"
+    edges = (await shop.data(query, ada.token))["orders"]["edges"]
+    assert [each["node"]["label"] for each in edges] == [
+        f"{status} {n} 2030 {ada.id}" for n, status in enumerate(("shipped", "placed", "placed"))
+    ]
+    assert edges[2]["node"]["paidAt"] == "2030-01-31T12:00:00Z"
+    assert len({each["cursor"] for each in edges}) == 3
+
+
+async def test_a_page_counts_by_its_rows(shop: Graph, ada: Person) -> None:
+    lists = " ".join(
+        f"l{n}: orders(first: 500) {{ nodes {{ id totalCents label note }} }}" for n in range(10)
+    )
+    [error] = (await shop.ask(f"{{ {lists} }}", ada.token)).errors
+    assert error["message"].startswith("The cost of the operation is 25,010 objects and values")
+    assert (await shop.ask(f"{{ {lists.replace('500', '50')} }}", ada.token)).errors == []
+
+
+async def test_function_of_the_caller_makes_statements_that_are_compiled_once(
+    settings: Settings,
+) -> None:
+    asked: list[Caller | None] = []
+
+    def mine(caller: Caller | None) -> ColumnElement[bool] | None:
+        asked.append(caller)
+        if caller is None:
+            return OrderRow.total_cents > 8
+        return (
+            None
+            if "orders:read" in caller.permissions
+            else OrderRow.customer_id == caller.customer_id
+        )
+
+    @strawberry.type
+    class Lists:
+        orders = connection(Order, OrderRow, order_by=["created_at"], visible=mine)
+        for_all = connection(
+            Order, OrderRow, order_by=["created_at"], visible=mine, permissions=[], name="Open"
+        )
+        for_admins = connection(
+            Order,
+            OrderRow,
+            order_by=["created_at"],
+            permissions=[HasPermission("lists:read")],
+            name="Every",
+        )
+
+    async with graph(settings, [Feature("lists", queries=[Lists])]) as lists:
+        database = lists.resources.database
+        await create_tables(database, Base)
+        people = [
+            await sign_in(lists.resources, await add_customer(database, name, is_admin=is_admin))
+            for name, is_admin in (("Ada", False), ("Bob", False), ("Grace", True))
+        ]
+        await stock(lists, *people[:2])
+        sent: set[str] = set()
+        for person, found in zip(
+            people, ([0, 2, 4, 6, 8, 10], [1, 3, 5, 7, 9, 11], range(12)), strict=True
+        ):
+            with listened(lambda sql, _: sent.add(sql)):
+                query = "{ orders { nodes { totalCents } } }"
+                assert totals(await lists.data(query, person.token)) == list(found)
+        assert len([sql for sql in sent if "shop_orders" in sql]) <= 2
+        query = "{ forAll { nodes { totalCents } } }"
+        assert (await lists.data(query))["forAll"]["nodes"] == [
+            {"totalCents": n} for n in (9, 10, 11)
+        ]
+        assert len((await lists.data(query, people[2].token))["forAll"]["nodes"]) == 12
+        query = "{ forAdmins { nodes { totalCents } } }"
+        assert (await lists.ask(query, people[0].token)).code("forAdmins") == "FORBIDDEN"
+        assert len((await lists.data(query, people[2].token))["forAdmins"]["nodes"]) == 12
+    assert None in asked
+
+
+def test_condition_is_the_same_one_for_the_same_sql() -> None:
+    values = iter([UUID(int=1), UUID(int=2)])
+    seen = Visibility(lambda _: OrderRow.customer_id == next(values))
+    ([one], first), ([other], second) = seen.of(None), seen.of(None)
+    assert one is other
+    assert (first, second) == ({"visible_0": UUID(int=1)}, {"visible_0": UUID(int=2)})
+    listed = Visibility(lambda _: OrderRow.status.in_(["placed", "shipped"]))
+    ([one], _), ([other], _) = listed.of(None), listed.of(None)
+    assert one is not other
+
+
+def test_owner_is_a_function_of_the_caller_too() -> None:
+    mine = owned_by(OrderRow.customer_id, unless="orders:read")
+    caller = Caller(UUID(int=1), UUID(int=2), "", frozenset())
+    reader = caller._replace(permissions=frozenset({"orders:read"}))
+    assert str(mine(caller)) == "shop_orders.customer_id = :customer_id_1"
+    assert mine(reader) is None
+    assert str(mine(None)) == "false"
+    assert str(owned_by(OrderRow.customer_id)(reader)).endswith("_1")
+
+
+class WeightRow(Base):
+    """A table that few lists can be made of."""
+
+    __tablename__ = "shop_weights"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    weight: Mapped[float]
+    sent_at: Mapped[datetime | None]
+
+
+def test_everything_that_a_table_does_not_allow_is_told_at_once() -> None:
+    @strawberry.type
+    class Weight:
+        id: strawberry.ID
+        unit: str
+
+    with pytest.raises(TypeError) as raised:
+        connection(
+            Weight, WeightRow, order_by=["sent_at", "nothing"], filters=["weight", "missing"]
+        )
+    where = "connection(Weight, WeightRow): "
+    assert str(raised.value) == (
+        f"{where}Weight.unit is no column; give it a resolver. "
+        f"{where}shop_weights can't be sorted by ('sent_at',): one may be null, or is of another "
+        f"type. {where}order_by names nothing, which is no column. "
+        f"{where}filters names weight, whose type can't be compared. "
+        f"{where}filters names missing, which is no column."
+    )
+    with pytest.raises(TypeError, match="order_by names no column"):
+        connection(Order, OrderRow, order_by=[])
+
+    class Plain:
+        pass
+
+    with pytest.raises(TypeError, match="Plain is no Strawberry type"):
+        connection(Plain, OrderRow, order_by=["created_at"])

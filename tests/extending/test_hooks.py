@@ -1,0 +1,205 @@
+"""Hooks of events, after the commit and within the transaction."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from gql_app.accounts.audit import Action
+from gql_app.accounts.customers import by_email
+from gql_app.extending import hooks
+from gql_app.extending.feature import Feature
+from gql_app.extending.hooks import EVENTS, CommittedEvent, Event
+from gql_app.extending.parts import parts_of
+from gql_app.extending.transaction import Transaction
+from gql_app.lib.telemetry import configure_logging
+from gql_app.settings import Settings
+from tests.extending.graph import Graph, graph
+from tests.extending.shop import OrderRow, happened
+from tests.people import PASSWORD, Person, add_customer, sign_in
+
+REGISTER = """mutation ($name: String!) {
+  register(input: {name: $name, email: "eve@example.com", password: "a password for tests"}) {
+    status errors { code field } customer { id }
+  }
+}"""
+RENAME = "mutation ($name: String!) { updateMe(input: {name: $name}) { errors { code field } } }"
+
+
+async def run_all(shop: Graph) -> None:
+    """Wait until no hook is left."""
+    waiting = shop.resources.hooks
+    assert isinstance(waiting, hooks.FeatureHooks)
+    await waiting.done()
+
+
+async def test_hook_runs_after_the_commit_and_what_it_writes_runs_none(shop: Graph) -> None:
+    registered = (await shop.data(REGISTER, name="Eve New"))["register"]
+    await run_all(shop)
+    [event] = happened
+    assert (event.name, str(event.customer_id)) == (
+        "customer:registered",
+        registered["customer"]["id"],
+    )
+    assert event.actor_id == event.customer_id
+    assert [
+        row.total_cents for row in await shop.resources.database.fetch_all(select(OrderRow))
+    ] == [0]
+
+
+async def test_hook_that_fails_harms_nobody(
+    capsys: pytest.CaptureFixture[str], shop: Graph
+) -> None:
+    configure_logging("INFO")
+    assert (await shop.data(REGISTER, name="Faulty"))["register"]["status"] == "SUCCESS"
+    await run_all(shop)
+    told = "".join(capsys.readouterr())
+    assert "A hook failed" in told
+    assert '"feature":"shop"' in told
+    assert "customer:registered" in told
+
+
+async def test_hook_within_the_transaction_refuses_it(shop: Graph, ada: Person) -> None:
+    answer = (await shop.data(REGISTER, name="Forbidden"))["register"]
+    assert answer["errors"] == [{"code": "NOT_SERVED", "field": "name"}]
+    changed = (await shop.data(RENAME, ada.token, name="Forbidden"))["updateMe"]
+    assert changed["errors"] == [{"code": "NOT_SERVED", "field": "name"}]
+    await run_all(shop)
+    assert happened == []
+    assert (await shop.data("{ me { name } }", ada.token))["me"] == {"name": "Ada Plain"}
+
+
+async def test_event_names_what_was_changed_and_by_whom(shop: Graph, ada: Person) -> None:
+    await shop.data(RENAME, ada.token, name="Ada King")
+    await run_all(shop)
+    [event] = happened
+    assert (event.name, event.fields) == ("customer:updated", ("name",))
+    assert (event.customer_id, event.actor_id) == (ada.id, ada.id)
+
+
+async def test_action_of_a_feature_is_an_event(shop: Graph, ada: Person) -> None:
+    placed = await shop.data("mutation { placeOrder(totalCents: 5) { order { id } } }", ada.token)
+    cancel = "mutation ($id: ID!) { cancelOrder(id: $id) { id } }"
+    await shop.data(cancel, ada.token, id=placed["placeOrder"]["order"]["id"])
+    await run_all(shop)
+    assert [each.name for each in happened] == ["order:place", "order:cancel"]
+
+
+async def test_every_event_comes_with_what_clients_do(settings: Settings) -> None:
+    seen: list[str] = []
+    within: list[str] = []
+
+    async def note(event: CommittedEvent) -> None:
+        seen.append(event.name)
+
+    async def note_within(_tx: Transaction, event: Event) -> None:
+        within.append(event.name)
+
+    feature = Feature(
+        "notes",
+        on=dict.fromkeys(EVENTS, note),
+        within=dict.fromkeys(EVENTS, note_within),
+    )
+    async with graph(settings, [feature]) as notes:
+        added = await add_customer(notes.resources.database, "Grace Admin", is_admin=True)
+        grace = await sign_in(notes.resources, added)
+        for name, mutation in (
+            ("session:opened", "login(email: $mine, password: $password)"),
+            (
+                "customer:created",
+                'createCustomer(input: {name: "A", email: "a@example.com", password: $password})',
+            ),
+            ("customer:updated", 'updateMe(input: {phone: "+1 555 0100"})'),
+            (
+                "email:changed",
+                'updateMe(input: {email: "g@example.com", currentPassword: $password})',
+            ),
+            (
+                "customer:registered",
+                'register(input: {name: "B", email: "b@example.com", password: $password})',
+            ),
+            ("session:ended", "endOtherSessions"),
+            (
+                "password:changed",
+                'changePassword(currentPassword: $password, newPassword: "another one of mine")',
+            ),
+        ):
+            variables = {"mine": grace.email, "password": PASSWORD}
+            used = {each: value for each, value in variables.items() if f"${each}" in mutation}
+            declared = ", ".join(f"${each}: String!" for each in used)
+            heading = f"mutation ({declared})" if used else "mutation"
+            document = f"{heading} {{ done: {mutation} {{ status message }} }}"
+            answer = await notes.data(document, grace.token, **used)
+            assert answer["done"]["status"] == "SUCCESS", answer
+            await run_all(notes)
+            assert name in seen
+            assert seen == within
+        row = await by_email(notes.resources.database, "a@example.com")
+        assert row is not None
+        other = await sign_in(notes.resources, added)
+        gone = f'mutation {{ deleteCustomer(id: "{row.id}") {{ status }} }}'
+        assert (await notes.data(gone, other.token))["deleteCustomer"]["status"] == "SUCCESS"
+        await run_all(notes)
+        assert "customer:deleted" in seen
+    assert set(seen) == set(EVENTS)
+
+
+def test_each_action_is_one_event() -> None:
+    actions = [action for of_event in EVENTS.values() for action in of_event]
+    assert len(actions) == len(set(actions))
+    assert set(actions) <= set(Action)
+
+
+async def test_hooks_are_waited_for_when_the_process_stops(settings: Settings) -> None:
+    begun, done = asyncio.Event(), []
+
+    async def slow(event: CommittedEvent) -> None:
+        begun.set()
+        await asyncio.sleep(0.05)
+        done.append(event)
+
+    async with graph(settings, [Feature("slow", on={"customer:registered": slow})]) as slowly:
+        await slowly.data(REGISTER, name="Eve New")
+        await begun.wait()
+    assert len(done) == 1
+
+
+async def test_hooks_beyond_the_bound_are_dropped_and_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(hooks, "MAX_WAITING", 1)
+    monkeypatch.setattr(hooks, "RUNNING", 0)
+    monkeypatch.setattr(hooks, "DRAIN_TIMEOUT", 0)
+
+    async def never(_event: CommittedEvent) -> None: ...
+
+    feature = Feature("never", on={"session:opened": never, "customer:registered": never})
+    configure_logging("INFO")
+    async with graph(settings, [feature]) as bounded:
+        await bounded.data(REGISTER, name="Eve New")
+    told = "".join(capsys.readouterr())
+    assert "Too many hooks wait" in told
+    assert "Hooks were left behind" in told
+
+
+def test_what_is_of_another_type_is_told_at_start() -> None:
+    def hook(_event: CommittedEvent) -> None: ...
+
+    faults: list[str] = []
+    wrong: Any = {"on": {"email:changed": hook}, "letters": ["a"], "password_rules": [1]}
+    parts_of([Feature("wrong", **wrong)], faults)
+    assert faults == [
+        "The feature wrong: 'a' is no Letter.",
+        "The feature wrong: the password rule 1 is no function.",
+        "The feature wrong: the hook of email:changed is no asynchronous function.",
+    ]
+
+
+def test_hook_of_no_event_is_told_at_start() -> None:
+    async def hook(_event: CommittedEvent) -> None: ...
+
+    faults: list[str] = []
+    parts_of([Feature("typo", on={"customer:registred": hook})], faults)
+    [fault] = faults
+    assert fault.startswith("The feature typo: there is no event customer:registred. There are")

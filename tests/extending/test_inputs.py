@@ -1,0 +1,133 @@
+"""Input fields of features, and their rules for passwords."""
+
+from typing import Any
+
+from sqlalchemy import func, select
+
+from gql_app.accounts.letters import post_reset
+from gql_app.db.tables import CustomerRow
+from tests.extending.graph import Graph
+from tests.extending.shop import CompanyRow
+from tests.letterbox import Letterbox
+from tests.people import PASSWORD, Person
+
+REGISTER = """mutation ($input: RegisterInput!) {
+  register(input: $input) {
+    status errors { code field } token customer { name company orders { totalCents } }
+  }
+}"""
+UPDATE = """mutation ($input: UpdateMeInput!) {
+  updateMe(input: $input) { errors { code field } customer { name company } }
+}"""
+CHANGE = """mutation ($id: ID!, $input: UpdateCustomerInput!) {
+  updateCustomer(id: $id, input: $input) { errors { code field } customer { name company } }
+}"""
+CREATE = """mutation ($input: CreateCustomerInput!) {
+  createCustomer(input: $input) { errors { code field } customer { name company } }
+}"""
+EVE: dict[str, Any] = {"name": "Eve New", "email": "eve@example.com", "password": PASSWORD}
+
+
+async def companies(shop: Graph) -> list[str]:
+    """Return what was saved."""
+    rows = await shop.resources.database.fetch_all(select(CompanyRow.company))
+    return [row.company for row in rows]
+
+
+async def customers_there(shop: Graph) -> int:
+    """Return how many customers there are."""
+    row = await shop.resources.database.fetch_one(select(func.count()).select_from(CustomerRow))
+    number: int = row[0]
+    return number
+
+
+async def test_field_of_a_feature_is_saved_with_the_registration(shop: Graph) -> None:
+    answer = (await shop.data(REGISTER, input={**EVE, "company": "  Acme "}))["register"]
+    assert answer["customer"]["company"] == "Acme"
+    assert await companies(shop) == ["Acme"]
+
+
+async def test_all_faults_are_told_together_and_nothing_is_done(shop: Graph) -> None:
+    bad = {**EVE, "name": "", "company": "Evil Ltd"}
+    answer = (await shop.data(REGISTER, input=bad))["register"]
+    assert answer["errors"] == [
+        {"code": "REQUIRED", "field": "name"},
+        {"code": "NOT_SERVED", "field": "company"},
+    ]
+    only = (await shop.data(REGISTER, input={**EVE, "company": "Evil Ltd"}))["register"]
+    assert only["errors"] == [{"code": "NOT_SERVED", "field": "company"}]
+    broken = (await shop.data(REGISTER, input={**EVE, "company": "Broken"}))["register"]
+    assert broken["errors"] == [{"code": "NOT_SERVED", "field": "company"}]
+    assert (await customers_there(shop), await companies(shop)) == (0, [])
+
+
+async def test_what_is_left_out_is_not_saved(shop: Graph, ada: Person) -> None:
+    assert (await shop.data(REGISTER, input=EVE))["register"]["status"] == "SUCCESS"
+    changed = (await shop.data(UPDATE, ada.token, input={"name": "Ada King"}))["updateMe"]
+    assert changed["customer"] == {"name": "Ada King", "company": None}
+    assert await companies(shop) == []
+
+
+async def test_fields_are_saved_with_changes_of_customers(
+    shop: Graph, ada: Person, grace: Person
+) -> None:
+    mine = {"name": "Ada King", "company": "One"}
+    changed = (await shop.data(UPDATE, ada.token, input=mine))["updateMe"]
+    assert changed["customer"] == {"name": "Ada King", "company": "One"}
+    theirs = await shop.data(CHANGE, grace.token, id=str(ada.id), input={"company": "Two"})
+    assert theirs["updateCustomer"]["customer"] == {"name": "Ada King", "company": "Two"}
+    refused = await shop.data(UPDATE, ada.token, input={"name": "Ada II", "company": "Broken"})
+    assert refused["updateMe"]["errors"] == [{"code": "NOT_SERVED", "field": "company"}]
+    [row] = await shop.resources.database.fetch_all(
+        select(CustomerRow.name).where(CustomerRow.id == ada.id)
+    )
+    assert (row.name, await companies(shop)) == ("Ada King", ["Two"])
+    answer = await shop.ask(CREATE, grace.token, input={**EVE, "company": "Three"})
+    assert "not to include unknown field 'company'" in answer.errors[0]["message"]
+
+
+async def test_rules_for_passwords_run_wherever_one_is_set(
+    shop: Graph, ada: Person, grace: Person, letterbox: Letterbox
+) -> None:
+    bad = "correct horse battery"
+    pwned = [{"code": "PWNED", "field": "password"}]
+    registered = await shop.data(REGISTER, input={**EVE, "password": bad})
+    assert registered["register"]["errors"] == pwned
+    created = await shop.data(CREATE, grace.token, input={**EVE, "password": bad})
+    assert created["createCustomer"]["errors"] == pwned
+    changed = await shop.data(CHANGE, grace.token, id=str(ada.id), input={"password": bad})
+    assert changed["updateCustomer"]["errors"] == pwned
+    renamed = {"password": "a long and other one", "email": "strict@example.com"}
+    strict = await shop.data(CHANGE, grace.token, id=str(ada.id), input=renamed)
+    assert strict["updateCustomer"]["errors"] == pwned
+    change = """mutation ($now: String!, $new: String!) {
+      changePassword(currentPassword: $now, newPassword: $new) { errors { code field } }
+    }"""
+    answer = await shop.data(change, ada.token, now=PASSWORD, new=bad)
+    pwned_new = [{"code": "PWNED", "field": "newPassword"}]
+    assert answer["changePassword"]["errors"] == pwned_new
+    async with shop.resources.database.transaction() as db:
+        await post_reset(db, customer_id=ada.id)
+    shop.resources.posted.set()
+    reset = """mutation ($link: String!, $new: String!) {
+      resetPassword(token: $link, newPassword: $new) { status errors { code field } }
+    }"""
+    link = await letterbox.link()
+    answer = await shop.data(reset, link=link, new=bad)
+    assert answer["resetPassword"]["errors"] == pwned_new
+    answer = await shop.data(reset, link=link, new="a long and other one")
+    assert answer["resetPassword"]["status"] == "SUCCESS"
+
+
+async def test_faults_of_all_rules_for_passwords_are_told(shop: Graph) -> None:
+    both = {**EVE, "password": "correct horse shopping"}
+    answer = await shop.data(REGISTER, input=both)
+    assert answer["register"]["errors"] == [
+        {"code": "PWNED", "field": "password"},
+        {"code": "PWNED", "field": "elsewhere"},
+    ]
+
+
+async def test_our_own_policy_comes_first(shop: Graph) -> None:
+    answer = await shop.data(REGISTER, input={**EVE, "password": "horse"})
+    assert answer["register"]["errors"] == [{"code": "WEAK_PASSWORD", "field": "password"}]
