@@ -135,7 +135,7 @@ class Extended:
             added = copy.copy(field)
             if extension.private:
                 assert added.base_resolver is not None  # noqa: S101 — for mypy: _fault() asks
-                shown = _if_private(added.base_resolver)
+                shown = _if_private(added.base_resolver, is_extended=bool(added.extensions))
                 added.base_resolver = StrawberryResolver(shown)
             self.fields.setdefault(target, []).append(added)
             known.add(_name(field))
@@ -189,10 +189,13 @@ def _fault(field: StrawberryField, extension: Extension, *, taken: bool) -> str 
     return None
 
 
-def _if_private(resolver: StrawberryResolver[Any]) -> Callable[..., Any]:
-    """Return a resolver's function, which returns None where private fields are not shown."""
+def _if_private(resolver: StrawberryResolver[Any], *, is_extended: bool) -> Callable[..., Any]:
+    """Return a resolver's function, which returns None where private fields are not shown.
+
+    It is asynchronous only where permissions need to know that, so that None is not waited for.
+    """
     resolve: Any = resolver.wrapped_func
-    if resolver.is_async:
+    if resolver.is_async and is_extended:
 
         @wraps(resolve)
         async def shown_later(self: _ShowsPrivate, *args: Any, **named: Any) -> Any:
