@@ -66,12 +66,14 @@ def extend(*targets: type, private: bool = False) -> Callable[[type[T]], type[T]
     `check_` and a field's name returns what is saved of a value, or raises Refused, which is told
     together with whatever else is wrong with the input; it may be asynchronous. `save` runs in the
     transaction that registers or changes the customer, after that, with the values that the client
-    has given, and not at all if there are none.
+    has given or that have a default, and not at all if there are none. Its `tx.caller` is None
+    where somebody registers.
     """
 
     def decorate(cls: type[T]) -> type[T]:
         if _MARK in vars(cls):
-            return cls
+            message = f"{cls.__name__} extends twice: give extend() all types at once."
+            raise TypeError(message)
         own = vars(cls).get("__strawberry_definition__")
         of_input = any(each in INPUTS for each in targets)
         kind = strawberry.input if of_input else strawberry.type
