@@ -12,7 +12,7 @@ from gql_app.lib.environment import tidy_environment
 if TYPE_CHECKING:
     from gql_app.accounts.authenticators import Authenticator
     from gql_app.accounts.permissions import Role
-    from gql_app.accounts.records import Person
+    from gql_app.accounts.records import CustomerRecord, Person
     from gql_app.accounts.sessions import Caller
     from gql_app.app import Application, create_app
     from gql_app.cli.features import run, settings_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gql_app.extending.tables import Table
     from gql_app.extending.transaction import Transaction
     from gql_app.extending.visibility import owned_by
-    from gql_app.lib.database import Query, Reader
+    from gql_app.lib.database import Query, Reader, any_of
     from gql_app.lib.faults import CannotStart
     from gql_app.lib.keyring import Signer
     from gql_app.schema.administration import CreateCustomerInput, UpdateCustomerInput
@@ -54,6 +54,7 @@ __all__ = [
     "Context",
     "CreateCustomerInput",
     "Customer",
+    "CustomerRecord",
     "Event",
     "Feature",
     "FeatureSettings",
@@ -78,6 +79,7 @@ __all__ = [
     "Unauthenticated",
     "UpdateCustomerInput",
     "UpdateMeInput",
+    "any_of",
     "connection",
     "context_of",
     "create_app",
@@ -93,7 +95,7 @@ __all__ = [
 _MODULES: Final = {
     "accounts.authenticators": ("Authenticator",),
     "accounts.permissions": ("Role",),
-    "accounts.records": ("Person",),
+    "accounts.records": ("CustomerRecord", "Person"),
     "accounts.sessions": ("Caller",),
     "app": ("Application", "create_app"),
     "cli.features": ("run", "settings_of"),
@@ -111,7 +113,7 @@ _MODULES: Final = {
     "extending.tables": ("Table",),
     "extending.transaction": ("Transaction",),
     "extending.visibility": ("owned_by",),
-    "lib.database": ("Query", "Reader"),
+    "lib.database": ("Query", "Reader", "any_of"),
     "lib.faults": ("CannotStart",),
     "lib.keyring": ("Signer",),
     "schema.administration": ("CreateCustomerInput", "UpdateCustomerInput"),

@@ -18,7 +18,7 @@ from gql_app.lib import clock
 from gql_app.lib.database import Reader, insert_row
 from gql_app.lib.ids import new_id
 from gql_app.schema.authentication import RegisterInput
-from gql_app.schema.context import IsAdmin
+from gql_app.schema.context import HasPermission
 from gql_app.schema.customers import Customer
 from gql_app.schema.root import NOTHING, build_schema
 from gql_app.schema.sessions import Session
@@ -175,7 +175,7 @@ async def test_loader_that_returns_too_few_values_says_so(shop: Graph) -> None:
 async def test_private_field_may_ask_for_a_permission_as_well(settings: Settings) -> None:
     @extend(Customer, private=True)
     class Notes:
-        @strawberry.field(permission_classes=[IsAdmin])
+        @strawberry.field(permission_classes=[HasPermission("audit:read")])
         async def note(self, info: Info) -> str | None:
             return f"noted by {(await info.context.caller()).customer_id}"
 
