@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from functools import partial
 from inspect import Parameter, Signature
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -212,7 +211,7 @@ class _Connection:
         return Listing(query, {**values, **bound}, identity=identity)
 
     def _answer(self, page: Page, cursors: frozenset[str], count: int) -> Any:
-        node = partial(self._columns.built, page.columns)
+        node = self._columns.builder(page.columns)
         cursor: Callable[[Sequence[Any]], str] = page.cursor if "cursor" in cursors else str
 
         def edge(row: Sequence[Any]) -> Any:

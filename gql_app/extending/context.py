@@ -6,10 +6,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import strawberry
 
-from gql_app.accounts import callers
 from gql_app.accounts.callers import Authority
 from gql_app.errors import Unauthenticated
-from gql_app.extending.transaction import Transaction
+from gql_app.extending.transaction import Transaction, transaction
 from gql_app.lib import database
 from gql_app.schema import context
 
@@ -46,16 +45,12 @@ class Context(context.Context):
                 raise
             me = None
 
-        async def judged(db: database.Transaction) -> R:
-            caller, origin = None, self.origin
-            if me is not None:
-                caller = await callers.hold(
-                    db, Authority(me, permissions=self.permitted), self.roles
-                )
-                origin = origin._replace(actor_id=caller.customer_id)
-            return await rule(Transaction(db, self.resources, caller, origin), *args, **kwargs)
+        async def ruled(db: database.Transaction) -> R:
+            return await rule(transaction(db, self), *args, **kwargs)
 
-        return await self.transact(judged)
+        if me is None:
+            return await self.transact(ruled)
+        return await self.write_as(Authority(me, permissions=self.permitted), ruled)
 
 
 Info = strawberry.Info[Context, None]

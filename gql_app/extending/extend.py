@@ -66,12 +66,14 @@ def extend(*targets: type, private: bool = False) -> Callable[[type[T]], type[T]
     `check_` and a field's name returns what is saved of a value, or raises Refused, which is told
     together with whatever else is wrong with the input; it may be asynchronous. `save` runs in the
     transaction that registers or changes the customer, after that, with the values that the client
-    has given, and not at all if there are none.
+    has given or that have a default, and not at all if there are none. Its `tx.caller` is None
+    where somebody registers.
     """
 
     def decorate(cls: type[T]) -> type[T]:
         if _MARK in vars(cls):
-            return cls
+            message = f"{cls.__name__} extends twice: give extend() all types at once."
+            raise TypeError(message)
         own = vars(cls).get("__strawberry_definition__")
         of_input = any(each in INPUTS for each in targets)
         kind = strawberry.input if of_input else strawberry.type
@@ -135,7 +137,7 @@ class Extended:
             added = copy.copy(field)
             if extension.private:
                 assert added.base_resolver is not None  # noqa: S101 — for mypy: _fault() asks
-                shown = _if_private(added.base_resolver)
+                shown = _if_private(added.base_resolver, is_extended=bool(added.extensions))
                 added.base_resolver = StrawberryResolver(shown)
             self.fields.setdefault(target, []).append(added)
             known.add(_name(field))
@@ -189,10 +191,13 @@ def _fault(field: StrawberryField, extension: Extension, *, taken: bool) -> str 
     return None
 
 
-def _if_private(resolver: StrawberryResolver[Any]) -> Callable[..., Any]:
-    """Return a resolver's function, which returns None where private fields are not shown."""
+def _if_private(resolver: StrawberryResolver[Any], *, is_extended: bool) -> Callable[..., Any]:
+    """Return a resolver's function, which returns None where private fields are not shown.
+
+    It is asynchronous only where permissions need to know that, so that None is not waited for.
+    """
     resolve: Any = resolver.wrapped_func
-    if resolver.is_async:
+    if resolver.is_async and is_extended:
 
         @wraps(resolve)
         async def shown_later(self: _ShowsPrivate, *args: Any, **named: Any) -> Any:

@@ -10,7 +10,7 @@ from strawberry.types.base import get_object_definition
 
 from gql_app.accounts.sessions import Opened
 from gql_app.errors import Fault, Rejected, UserErrorCode
-from gql_app.extending.transaction import Transaction
+from gql_app.extending.transaction import transaction
 from gql_app.lib import database
 from gql_app.lib.text import InvalidLine
 from gql_app.schema.administration import CreateCustomerInput, UpdateCustomerInput
@@ -61,11 +61,8 @@ class ExtendedInput(Input):
 
         async def saved(db: database.Transaction, /, *args: P.args, **kwargs: P.kwargs) -> R:
             result = await rule(db, *args, **kwargs)
-            registers = isinstance(result, Opened)
-            caller = None if registers else await context.caller()
-            origin = context.origin if registers else await context.by_caller()
             customer: Any = result.customer if isinstance(result, Opened) else result
-            tx = Transaction(db, context.resources, caller, origin)
+            tx = transaction(db, context)
             for source, values in self.given.items():
                 if values:
                     save: Any = source

@@ -28,6 +28,8 @@ _KINDS: Final[Mapping[type, Any]] = {
     UUID: strawberry.ID,
 }
 """What an input has for a column of a type, where the node says nothing else."""
+MAX_BUILDERS: Final = 64
+"""Sets of columns whose builder is kept."""
 _known: Final[WeakKeyDictionary[type, tuple[Any, Any]]] = WeakKeyDictionary()
 
 
@@ -83,13 +85,14 @@ class NodeColumns:
             raise TypeError(" ".join(faults))
         init = [each.name for each in dataclasses.fields(node) if each.init]
         self._all: Final = tuple(name for name in init if name in self._table.c)
-        self._defaults: Final = dict.fromkeys(self._all)
+        self._builders: Final[dict[tuple[str, ...], Callable[[Sequence[Any]], Any]]] = {}
         self._convert: Final[dict[str, Callable[[Any], object]]] = {}
         for name, kind in self._kinds.items():
             if name in self._table.c and self._is_text(name) and kind is datetime:
                 self._convert[name] = datetime.fromisoformat
             elif isinstance(kind, StrawberryEnumDefinition):
-                self._convert[name] = kind.wrapped_cls
+                members: Any = kind.wrapped_cls
+                self._convert[name] = {each.value: each for each in members}.__getitem__
         self.comparisons: Final = {
             name: comparison for each in filters for name, comparison in self._compared(each)
         }
@@ -103,13 +106,29 @@ class NodeColumns:
         """Return the columns that are read for some fields: all, if there is any resolver."""
         return sorted(fields) if fields <= self._kinds.keys() else self._all
 
-    def built(self, columns: Sequence[str], values: Sequence[Any]) -> Any:
-        """Return the node of a row; nobody looks at what was not read."""
-        read: dict[str, Any] = dict(zip(columns, values, strict=True))
-        for name, convert in self._convert.items():
-            if read.get(name) is not None:
-                read[name] = convert(read[name])
-        return self._node(**{name: read.get(name) for name in self._all})
+    def builder(self, columns: Sequence[str]) -> Callable[[Sequence[Any]], Any]:
+        """Return what builds the node of a row; nobody looks at what was not read."""
+        node, key = self._node, tuple(columns)
+        known = self._builders.get(key)
+        if known is not None:
+            return known
+        unread = dict.fromkeys(name for name in self._all if name not in key)
+        converted = [(name, c) for name, c in self._convert.items() if name in key]
+        others = [name for name in key if name not in self._all]  # which only cursors have
+
+        def build(values: Sequence[Any]) -> Any:
+            read = dict(zip(key, values, strict=True))
+            for name in others:
+                del read[name]
+            for name, convert in converted:
+                if read[name] is not None:
+                    read[name] = convert(read[name])
+            return node(**read, **unread)
+
+        if len(self._builders) >= MAX_BUILDERS:
+            self._builders.clear()
+        self._builders[key] = build
+        return build
 
     def _is_text(self, name: str) -> bool:
         """Return whether a column is read as the text that the API writes."""

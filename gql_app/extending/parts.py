@@ -50,6 +50,7 @@ def parts_of(features: Sequence[Feature], faults: list[str]) -> Parts:
     """Return the parts of features; what is wrong with them is added to the faults."""
     on = [(each.name, each.on) for each in features]
     within = [(each.name, each.within) for each in features]
+    letters = [*_all(each.letters for each in features)]
     before, extended = len(faults), Extended([*_all(each.extensions for each in features)])
     faults += extended.faults
     faults += _shapes(features)
@@ -75,11 +76,7 @@ def parts_of(features: Sequence[Feature], faults: list[str]) -> Parts:
         additions=additions,
         hooks=partial(FeatureHooks, on, within) if any(hooks for _, hooks in on + within) else None,
         password_rules=tuple(_all(each.password_rules for each in features)),
-        letters={
-            each.name: each.write
-            for each in _all(each.letters for each in features)
-            if isinstance(each, Letter)
-        },
+        letters={each.name: each.write for each in letters if isinstance(each, Letter)},
         actions=frozenset(_all(each.actions for each in features)),
         error_codes=codes,
     )

@@ -11,6 +11,7 @@ from gql_app.extending.letters import Letter
 from gql_app.lib import database
 from gql_app.lib.database import Query, Statement
 from gql_app.resources import Resources
+from gql_app.schema.context import HELD, Context
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -88,6 +89,15 @@ class Transaction:
             message = f"{letter.name} is no feature's letter: name it in Feature.letters"
             raise LookupError(message)
         await letters.post(self._db, letter.name, customer_id=customer_id, data=data)
+
+
+def transaction(db: database.Transaction, context: Context) -> Transaction:
+    """Return what a rule is given in a request's transaction, with the caller judged in it."""
+    caller, origin = db.info.get(HELD), context.origin
+    if not isinstance(caller, Caller):
+        return Transaction(db, context.resources, None, origin)
+    origin = origin._replace(actor_id=caller.customer_id)
+    return Transaction(db, context.resources, caller, origin)
 
 
 async def transact(

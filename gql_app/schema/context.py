@@ -45,6 +45,8 @@ T = TypeVar("T")
 V = TypeVar("V")
 NOBODY: Final = UUID(int=0)
 """The id that is meant by one that is malformed: nobody has it."""
+HELD: Final = "caller held"
+"""The key of a transaction's `info` with the caller who was judged in it."""
 MAX_NAME: Final = 100
 """Characters of an operation's name that are logged."""
 
@@ -144,7 +146,7 @@ class Context:
         """
 
         async def judged(db: Transaction) -> R:
-            await callers.hold(db, authority, self.roles)
+            db.info[HELD] = await callers.hold(db, authority, self.roles)
             if authority.limit:
                 await self.resources.throttle.count(db, authority.limit)
             return await rule(db, *args, **kwargs)

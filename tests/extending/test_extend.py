@@ -9,6 +9,7 @@ import strawberry
 
 from gql_app.app import build_engine
 from gql_app.extending.connections import connection
+from gql_app.extending.context import Info
 from gql_app.extending.extend import extend
 from gql_app.extending.feature import Feature
 from gql_app.extending.loaders import Loader
@@ -17,14 +18,15 @@ from gql_app.lib import clock
 from gql_app.lib.database import Reader, insert_row
 from gql_app.lib.ids import new_id
 from gql_app.schema.authentication import RegisterInput
+from gql_app.schema.context import HasPermission
 from gql_app.schema.customers import Customer
 from gql_app.schema.root import NOTHING, build_schema
 from gql_app.schema.sessions import Session
 from gql_app.settings import Settings
-from tests.extending.graph import Graph
+from tests.extending.graph import Graph, graph
 from tests.extending.shop import SHOP, Order, OrderRow
 from tests.laws import ROOT
-from tests.people import Person, add_customer
+from tests.people import Person, add_customer, sign_in
 from tests.statements import listened
 
 PAGE = "{ customers(first: 50) { nodes { name orders { totalCents createdAt } } } }"
@@ -168,6 +170,36 @@ async def test_loader_that_returns_too_few_values_says_so(shop: Graph) -> None:
     few: Loader[str, str] = Loader(short)
     with pytest.raises(ValueError, match="short returned 0 values for 1 keys"):
         await few(shop.resources.database, ["a"])
+
+
+async def test_private_field_may_ask_for_a_permission_as_well(settings: Settings) -> None:
+    @extend(Customer, private=True)
+    class Notes:
+        @strawberry.field(permission_classes=[HasPermission("orders:audit")])
+        async def note(self, info: Info) -> str | None:
+            return f"noted by {(await info.context.caller()).customer_id}"
+
+    async with graph(settings, [Feature("notes", extensions=[Notes])]) as notes:
+        database = notes.resources.database
+        bob = await sign_in(notes.resources, await add_customer(database, "Bob"))
+        added = await add_customer(database, "Grace", is_admin=True)
+        grace = await sign_in(notes.resources, added)
+        assert await notes.data("{ me { note } }", grace.token) == {
+            "me": {"note": f"noted by {grace.id}"}
+        }
+        [error] = (await notes.ask("{ me { note } }", bob.token)).errors
+        assert (error["path"], error["extensions"]["code"]) == (["me", "note"], "FORBIDDEN")
+
+
+def test_class_that_extends_twice_is_refused() -> None:
+    with pytest.raises(TypeError, match="Twice extends twice: give extend"):
+
+        @extend(Session)
+        @extend(Customer)
+        class Twice:
+            @strawberry.field
+            def label(self) -> str:
+                return ""
 
 
 def test_everything_that_is_wrong_with_extensions_is_told_at_once() -> None:

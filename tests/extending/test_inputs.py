@@ -1,15 +1,24 @@
 """Input fields of features, and their rules for passwords."""
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
+import strawberry
 from sqlalchemy import func, select
 
 from gql_app.accounts.letters import post_reset
 from gql_app.db.tables import CustomerRow
-from tests.extending.graph import Graph
+from gql_app.extending.extend import extend
+from gql_app.extending.feature import Feature
+from gql_app.extending.transaction import Transaction
+from gql_app.lib.text import visible_line
+from gql_app.schema.administration import CreateCustomerInput
+from gql_app.settings import Settings
+from tests.extending.graph import Graph, graph
 from tests.extending.shop import CompanyRow
 from tests.letterbox import Letterbox
-from tests.people import PASSWORD, Person
+from tests.people import PASSWORD, Person, add_customer, sign_in
 
 REGISTER = """mutation ($input: RegisterInput!) {
   register(input: $input) {
@@ -84,6 +93,34 @@ async def test_fields_are_saved_with_changes_of_customers(
     assert (row.name, await companies(shop)) == ("Ada King", ["Two"])
     answer = await shop.ask(CREATE, grace.token, input={**EVE, "company": "Three"})
     assert "not to include unknown field 'company'" in answer.errors[0]["message"]
+
+
+async def test_field_is_taken_as_it_is_or_by_the_rules_of_texts(settings: Settings) -> None:
+    saved: list[Mapping[str, Any]] = []
+
+    @extend(CreateCustomerInput)
+    class Badge:
+        number: int = 1
+        motto: str | None = strawberry.UNSET
+
+        @staticmethod
+        def check_motto(value: str | None) -> str:
+            return visible_line(value or "", what="motto", longest=10)
+
+        @staticmethod
+        async def save(_tx: Transaction, _customer_id: UUID, values: Mapping[str, Any]) -> None:
+            saved.append(values)
+
+    async with graph(settings, [Feature("badges", extensions=[Badge])]) as badges:
+        added = await add_customer(badges.resources.database, "Grace", is_admin=True)
+        grace = await sign_in(badges.resources, added)
+        create = """mutation ($input: CreateCustomerInput!) {
+          createCustomer(input: $input) { errors { code field } }
+        }"""
+        long = await badges.data(create, grace.token, input={**EVE, "motto": "x" * 11})
+        assert long["createCustomer"]["errors"] == [{"code": "TOO_LONG", "field": "motto"}]
+        await badges.data(create, grace.token, input=EVE)
+    assert saved == [{"number": 1}]
 
 
 async def test_rules_for_passwords_run_wherever_one_is_set(
