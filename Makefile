@@ -4,8 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
 # Coverage doubles the time, so only tests that it needs are measured: on SQLite, but for races.
-THROUGH := authentication customer_mutations customers lifetimes own_account profile refresh register \
-	password_reset session_lists sessions
+THROUGH := audiences authentication authenticators claims customer_mutations customers lifetimes \
+	own_account profile refresh register password_reset session_lists sessions signer
 MEASURED := not postgresql or races or letters or links
 # What accounts/ and security/ stand on, and what was theirs before it was machinery.
 MACHINERY := atomic_files fair_queue hashes ids keyring outbox pagination password_policy text \

@@ -21,13 +21,13 @@ from gql_app.db.migrations.branches import Branch
 from gql_app.db.readiness import Condition, condition, open_database
 from gql_app.lib import telemetry
 from gql_app.lib.database import Database, Reader, SharedResult, Transaction
-from gql_app.lib.keyring import KeyRing, ReloadingKeyRing, Signer, signer_key
+from gql_app.lib.keyring import KeyRing, ReloadingKeyRing, Signer, TokenCache, signer_key
 from gql_app.lib.outbox import ClosedMailer, ConsoleMailer, Mailer, ObservedMailer, SmtpMailer
 from gql_app.lib.telemetry import Metrics
 from gql_app.metrics import new_metrics
 from gql_app.security.key_store import key_store
 from gql_app.security.passwords import Passwords
-from gql_app.security.tokens import Issuer, TokenCache
+from gql_app.security.tokens import Claims, Issuer, decode_token
 from gql_app.settings import Settings
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ class Resources:
     condition: SharedResult[Condition]
     keys: ReloadingKeyRing
     issuer: Issuer
-    tokens: TokenCache
+    tokens: TokenCache[Claims]
     caller_cache: CallerCache
     passwords: Passwords
     metrics: Metrics
@@ -139,13 +139,12 @@ class Resources:
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
         database = open_database(settings)
         throttle, sender = throttle_of(settings, keys), mailer(settings)
-        extensions = extensions or Extensions()
         opened = cls(
             database=database,
             condition=SharedResult(partial(condition, database, extensions.branches)),
             keys=reloading,
             issuer=issuer,
-            tokens=TokenCache(issuer),
+            tokens=TokenCache(lambda ring, text: decode_token(ring, issuer, text)),
             caller_cache=CallerCache(),
             passwords=Passwords(threads=settings.password_threads, queue=settings.password_queue),
             metrics=metrics or new_metrics(),

@@ -94,6 +94,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ACCESS_TOKEN_TTL="60",
         ISSUER="us",
         AUDIENCE="them",
+        AUDIENCES=" orders, mail ",
         PLAYGROUND="off",
         INTROSPECTION="false",
         LOG_LEVEL="debug",
@@ -124,6 +125,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     loaded = settings.load(serving=True)
     assert not loaded.on_sqlite
+    assert loaded.services == ("orders", "mail")
     assert loaded.secret_bytes == SECRET.encode()
     assert loaded.smtp_url is not None
     assert loaded.smtp_url.get_secret_value() == SMTP
@@ -134,6 +136,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
             "access_token_ttl": 60,
             "issuer": "us",
             "audience": "them",
+            "audiences": "orders, mail",
             "playground": False,
             "introspection": False,
             "log_level": "DEBUG",
@@ -176,6 +179,7 @@ def test_every_fault_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ACCESS_TOKEN_TTL="hunter2",
         ISSUER="hunter2" * 100,
         AUDIENCE="hunter2" * 100,
+        AUDIENCES="hunter2,,hunter2",
         PLAYGROUND="hunter2",
         INTROSPECTION="hunter2",
         LOG_LEVEL="hunter2",
@@ -188,6 +192,7 @@ def test_every_fault_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         "GQL_APP_ACCESS_TOKEN_TTL",
         "GQL_APP_ISSUER",
         "GQL_APP_AUDIENCE",
+        "GQL_APP_AUDIENCES",
         "GQL_APP_PLAYGROUND",
         "GQL_APP_INTROSPECTION",
         "GQL_APP_LOG_LEVEL",

@@ -145,14 +145,14 @@ async def sign_in_by_other_means(
 
     Raises Rejected if there is no such customer or their account is closed, and TooManyAttempts.
     """
-    customer = await db.fetch_one(_HOLD_ACTIVE, id=customer_id)
-    if customer is None:
-        raise Rejected(NO_ACCOUNT)
     now, granted = clock.now(), throttle.account_writes - 1
     hour = {"hour_ago": now - _HOUR, "hour_ahead": now + _HOUR}
-    oldest = await db.fetch_one(_OLDEST_OF, id=customer_id, granted=granted, **hour)
+    row = await db.fetch_one(_HOLD_ACTIVE, id=customer_id, granted=granted, **hour)
+    if row is None:
+        raise Rejected(NO_ACCOUNT)
+    oldest, *values = row
     throttle.check_oldest("sign-in by", oldest)
-    return await _open(db, customer, lifetimes, origin, audience)
+    return await _open(db, CustomerRecord._make(values), lifetimes, origin, audience)
 
 
 async def settle(db: Transaction, throttle: Throttle, attempt: Attempt) -> None:
@@ -230,23 +230,18 @@ async def _verify(
     return Attempt(past.limits, past.customer, await hasher.verify(password, hashed, party))
 
 
-_IN_THIS_HOUR: Final = (
+_OLDEST_SIGN_IN: Final = (
     select(SessionRow.created_at)
     .where(
+        SessionRow.customer_id == CustomerRow.id,
         SessionRow.created_at > bindparam("hour_ago"),
         SessionRow.created_at < bindparam("hour_ahead"),
     )
     .order_by(SessionRow.created_at.desc())
     .limit(1)
     .offset(bindparam("granted", type_=Integer()))
-)
-_OLDEST_SIGN_IN: Final = (
-    _IN_THIS_HOUR.where(SessionRow.customer_id == CustomerRow.id)
     .correlate(CustomerRow)
     .scalar_subquery()
-)
-_OLDEST_OF: Final[Query[datetime]] = Query(
-    _IN_THIS_HOUR.where(SessionRow.customer_id == bindparam("id")), lambda row: row[0]
 )
 _KNOWN_CLIENT: Final = (KnownClientRow.customer_id == CustomerRow.id) & (
     KnownClientRow.client == bindparam("client")
@@ -272,9 +267,9 @@ _HOLD: Final = Query(
     CustomerRecord._make,
 )
 """The account, locked, if its password is still the same. It is locked before its failures."""
-_HOLD_ACTIVE: Final = Query(
-    select(*CUSTOMER)
+_HOLD_ACTIVE: Final[Query[Sequence[Any]]] = Query(
+    select(_OLDEST_SIGN_IN, *CUSTOMER)
     .where(CustomerRow.id == bindparam("id"), CustomerRow.is_active)
     .with_for_update(),
-    CustomerRecord._make,
+    tuple,
 )

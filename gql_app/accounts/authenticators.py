@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 from gql_app.errors import Unauthenticated
 from gql_app.lib.database import Reader
 from gql_app.lib.faults import DependencyFailed
+from gql_app.lib.telemetry import get_logger
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Identity
 
 Authenticator: TypeAlias = Callable[[Reader, str, str], Awaitable[Identity | None]]
@@ -19,6 +20,7 @@ are, and no good: TokenInvalid, TokenExpired or TokenRevoked.
 """
 AUTHENTICATION_TIMEOUT: Final = 5
 """Seconds after which an authenticator is waited for no longer."""
+_log: Final = get_logger(__name__)
 
 
 async def identify(
@@ -41,10 +43,9 @@ async def identify(
                 identity = await authenticate(db, scheme.lower(), credentials.strip())
         except Unauthenticated as why:
             return why
-        except TimeoutError as why:
-            failed = DependencyFailed()
-            failed.__cause__ = why
-            return failed
+        except TimeoutError:
+            _log.warning("An authenticator took too long")
+            return DependencyFailed()
         except Exception as why:  # noqa: BLE001 — whoever asks no protected field is answered
             return why
         if identity is not None:

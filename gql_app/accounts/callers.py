@@ -51,11 +51,10 @@ DERIVED: Final = frozenset({"permissions"})
 T = TypeVar("T")
 
 
-async def signed_in(db: Reader, identity: Identity) -> SignedIn | None:
+async def signed_in(db: Reader, who: Identity) -> SignedIn | None:
     """Return who is calling, if the session lives and its customer is there and active."""
-    session_id, customer_id = identity.session_id, identity.customer_id
     return await db.fetch_one(
-        _SIGNED_IN, session_id=session_id, customer_id=customer_id, now=clock.now()
+        _SIGNED_IN, session_id=who.session_id, customer_id=who.customer_id, now=clock.now()
     )
 
 

@@ -78,15 +78,11 @@ async def rotate(
     return await sessions.issue(db, me, successor, lifetimes)
 
 
-class Owner(NamedTuple):
-    """Whose session a refresh token is of, and the service that it is for, if not this API."""
+async def owner(db: Reader, token: str) -> tuple[UUID, str | None] | None:
+    """Return whose session a refresh token is of, and for which service if not for this API.
 
-    customer_id: UUID
-    audience: str | None
-
-
-async def owner(db: Reader, token: str) -> Owner | None:
-    """Return whose session a refresh token is of, None if there is no such token."""
+    None is returned if there is no such token.
+    """
     return await db.fetch_one(_OWNER, digest=tokens.digest(tokens.REFRESH, token))
 
 
@@ -170,9 +166,9 @@ _EXTEND: Final = Query(
     .values(expires_at=bindparam("expires"), last_used_at=bindparam("used")),
     tuple,
 )
-_OWNER: Final = Query(
+_OWNER: Final[Query[tuple[UUID, str | None]]] = Query(
     select(SessionRow.customer_id, SessionRow.audience)
     .join(RefreshTokenRow, RefreshTokenRow.session_id == SessionRow.id)
     .where(RefreshTokenRow.digest == bindparam("digest")),
-    Owner._make,
+    lambda row: (row[0], row[1]),
 )

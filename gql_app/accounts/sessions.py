@@ -115,7 +115,7 @@ async def open_session(
     customer's row already, so that those who sign in at once wait for each other.
     """
     until = lifetimes.living_until(clock.now())
-    session = await _insert(db, customer.id, origin, until, audience)
+    session = await open_lasting_session(db, customer.id, origin, until, audience=audience)
     me = SignedIn(customer, session)
     opened = await issue(db, me, tokens.new_refresh_token(), lifetimes)
     moment = session.created_at
@@ -125,14 +125,31 @@ async def open_session(
 
 
 async def open_lasting_session(
-    db: Transaction, customer_id: UUID, origin: Origin, expires_at: datetime
+    db: Transaction,
+    customer_id: UUID,
+    origin: Origin,
+    expires_at: datetime,
+    *,
+    audience: str | None = None,
 ) -> SessionRecord:
-    """Open a session of credentials that a feature keeps, such as an API key.
+    """Open a session without a refresh token, such as that of an API key which a feature keeps.
 
-    It has no refresh token, lives until it expires or is ended, and is not among the sessions that
-    give way to newer ones: how many of them a customer may have is for the feature to say.
+    It lives until it expires or is ended, and does not give way to newer ones: how many of them a
+    customer may have is for the feature to say.
     """
-    return await _insert(db, customer_id, origin, expires_at, None)
+    now = clock.now()
+    session = SessionRecord(
+        id=new_id(),
+        customer_id=customer_id,
+        created_at=now,
+        last_used_at=now,
+        expires_at=expires_at,
+        ip_address=origin.ip_address,
+        user_agent=origin.user_agent,
+        audience=audience,
+    )
+    await db.execute(_INSERT, **session._asdict(), ended_at=None)
+    return session
 
 
 async def issue(db: Transaction, me: SignedIn, token: str, lifetimes: Lifetimes) -> Opened:
@@ -255,25 +272,6 @@ def lives(now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
     return SessionRow.ended_at.is_(None) & (
         SessionRow.expires_at > (clock.now() if now is None else now)
     )
-
-
-async def _insert(
-    db: Transaction, customer_id: UUID, origin: Origin, expires_at: datetime, audience: str | None
-) -> SessionRecord:
-    """Add a session that begins now."""
-    now = clock.now()
-    session = SessionRecord(
-        id=new_id(),
-        customer_id=customer_id,
-        created_at=now,
-        last_used_at=now,
-        expires_at=expires_at,
-        ip_address=origin.ip_address,
-        user_agent=origin.user_agent,
-        audience=audience,
-    )
-    await db.execute(_INSERT, **session._asdict(), ended_at=None)
-    return session
 
 
 async def _end(db: Transaction, *conditions: ColumnElement[bool]) -> Sequence[UUID]:

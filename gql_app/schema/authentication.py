@@ -17,11 +17,12 @@ from gql_app.accounts.sessions import Opened, SignedIn
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction
 from gql_app.lib.faults import DependencyFailed
+from gql_app.lib.keyring import check_claims
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload, mutation
-from gql_app.security.tokens import REFRESH, check_claims, digest, issue_token
+from gql_app.security.tokens import REFRESH, RESERVED_CLAIMS, digest, issue_token
 
 
 @strawberry.type(description="A token, if the sign-in worked.")
@@ -202,11 +203,12 @@ async def _hints(context: Context, customer: CustomerRecord) -> dict[str, object
     added: dict[str, object] = {}
     for claims_of in context.resources.extensions.claims:
         claims = claims_of(context.db, customer)
-        more = check_claims(await claims if isawaitable(claims) else claims)
+        more = await claims if isawaitable(claims) else claims
+        more = check_claims(more, RESERVED_CLAIMS)
         if twice := sorted(added.keys() & more):
             message = f"{', '.join(twice)}: another feature has a claim of this name"
             raise ValueError(message)
-        added = check_claims(added | more)
+        added = check_claims(added | more, RESERVED_CLAIMS)
     return {**added, "roles": [ADMIN] if customer.is_admin else []}
 
 
@@ -251,9 +253,10 @@ async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
         await throttle.require_room(context.db, *guesses)
         await context.transact(throttle.count, *guesses)
         return NotRefreshed.UNKNOWN
-    if owner.audience and owner.audience not in context.resources.audiences:
+    customer_id, audience = owner
+    if audience and audience not in context.resources.audiences:
         return NotRefreshed.ENDED  # the service is known no longer
-    limit = throttle.of_account("refresh", owner.customer_id)
+    limit = throttle.of_account("refresh", customer_id)
     await throttle.require_room(context.db, limit)
 
     async def carry_on(db: Transaction) -> Opened | NotRefreshed:

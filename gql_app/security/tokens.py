@@ -6,11 +6,9 @@ and a reset link's are 256 random bits, of which the database holds the digest.
 
 import hashlib
 import hmac
-import json
 import re
 import secrets
 from base64 import urlsafe_b64encode
-from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,17 +40,11 @@ need not fit it to the second. A token whose `exp` is before its `iat` has expir
 """
 CLOCK_LEEWAY: Final = 60
 """Seconds that another machine's clock may be ahead; none for `exp`."""
-MAX_TOKENS: Final = 4096
-"""Tokens in the cache; the claims of each take some 600 bytes."""
-MAX_BYTES: Final = 2 * 1024 * 1024
-"""Bytes of the tokens themselves."""
 REFRESH: Final = "gar_"
 """The prefix of a refresh token, by which scanners recognise a leaked one."""
 RESET: Final = "gap_"
 """The prefix of a token that resets a password."""
 SECRET_BYTES: Final = 32
-MAX_CLAIMS_BYTES: Final = 2 * 1024
-"""Bytes of JSON that the claims of all features may take together."""
 OUR_CLAIMS: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "roles"})
 """The claims of every token (RFC 9068 section 2.2)."""
 RESERVED_CLAIMS: Final = OUR_CLAIMS | {
@@ -144,28 +136,6 @@ async def issue_token(
     payload = _payload(issuer, customer_id, session_id, not_after, hints)
     token = await sign_elsewhere(signer, key, unsigned_token(key, payload, typ=_TYPE))
     return token, _checked(payload, issuer, key)
-
-
-def check_claims(claims: object) -> dict[str, object]:
-    """Return further claims if a token may have them. Raise ValueError, in words."""
-    if not isinstance(claims, Mapping):
-        message = "claims are a mapping of names to JSON values"
-        raise ValueError(message)  # noqa: TRY004 — as of any other fault of theirs
-    if reserved := sorted(RESERVED_CLAIMS.intersection(claims)):
-        message = f"{', '.join(reserved)}: no feature's claim may have this name"
-        raise ValueError(message)
-    try:
-        text = json.dumps(dict(claims), allow_nan=False)
-        is_json = json.loads(text) == claims
-    except (TypeError, ValueError, RecursionError):
-        is_json = False
-    if not is_json:
-        message = "claims hold JSON values only: no tuples, dates or ids, and text as names"
-        raise ValueError(message)
-    if len(text) > MAX_CLAIMS_BYTES:
-        message = f"claims take {len(text)} bytes of JSON, and {MAX_CLAIMS_BYTES} are allowed"
-        raise ValueError(message)
-    return dict(claims)
 
 
 def decode_token(keys: Keys, issuer: Issuer, text: str) -> Claims:
@@ -275,44 +245,6 @@ def _time(claim: object) -> float:
 
 def _id(claim: object) -> UUID | None:
     return parse_id(claim) if isinstance(claim, str) else None
-
-
-class TokenCache:
-    """The genuine tokens that were used last; refused ones are never cached.
-
-    A token is genuine from the moment that it was verified until it expires or its key stops
-    verifying: both are checked each time. After the clock was set back, or with another ring, it
-    is verified again. The time of a miss reveals nothing, for tokens are found by a keyed hash.
-    Whether the session lives is for the database to say.
-    """
-
-    def __init__(self, issuer: Issuer, *, max_tokens: int = MAX_TOKENS) -> None:
-        self._issuer = issuer
-        self._max_tokens = max_tokens
-        self._ring: KeyRing | None = None
-        self._cached: OrderedDict[str, tuple[Claims, datetime, datetime]] = OrderedDict()
-        """The claims of a token, and from when until when they need no verifying."""
-        self._bytes = 0
-
-    def read(self, ring: KeyRing, text: str) -> Claims:
-        """Return a token's claims, as decode_token does, and raise what it raises."""
-        if ring is not self._ring:
-            self._cached.clear()
-            self._ring, self._bytes = ring, 0
-        if text in self._cached:
-            claims, since, until = self._cached[text]
-            if since <= clock.now() < until:
-                self._cached.move_to_end(text)
-                return claims
-            del self._cached[text]
-            self._bytes -= len(text)
-        claims = decode_token(ring, self._issuer, text)
-        deaths = [key.not_after for key in ring.keys if key.id == claims.key_id and key.not_after]
-        self._cached[text] = claims, clock.now(), min([claims.expires_at, *deaths])
-        self._bytes += len(text)
-        while len(self._cached) > self._max_tokens or self._bytes > MAX_BYTES:
-            self._bytes -= len(self._cached.popitem(last=False)[0])
-        return claims
 
 
 def new_refresh_token() -> str:

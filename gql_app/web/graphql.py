@@ -32,7 +32,7 @@ UNAUTHORIZED: Final = 401
 _LENGTH_DIGITS: Final = 19
 """Digits of Content-Length that are read: more of them are too large, whatever they say."""
 C = TypeVar("C", bound=Context)
-_Headers = dict[bytes, list[bytes]]
+Headers = dict[bytes, list[bytes]]
 
 
 class GraphQLView:
@@ -56,10 +56,11 @@ class GraphQLView:
         if scope["method"] != "POST":
             await self._page(scope, receive, send)
             return
-        headers, state = _headers(scope), scope["state"]
+        headers, state = headers_of(scope), scope["state"]
         media_type = negotiate(*headers[b"accept"])
         try:
-            request = parse_request(headers, await self._read_body(headers, receive))
+            body = await read_body(headers, receive, self._max_body_bytes)
+            request = parse_request(headers, body)
         except HTTPException as error:
             error.headers = {"Content-Type": f"{media_type}; charset=utf-8"}
             raise
@@ -71,10 +72,10 @@ class GraphQLView:
         state["facts"] = context.facts(outcome(result.errors, context.refusals))
         wait = retry_after(result.errors)
         status = 503 if wait else 200 if media_type == JSON else _status(result)
-        body = serialize_response(result)
+        answer = serialize_response(result)
         response_headers = [
             (b"content-type", f"{media_type}; charset=utf-8".encode()),
-            (b"content-length", str(len(body)).encode()),
+            (b"content-length", str(len(answer)).encode()),
         ]
         if status == UNAUTHORIZED:
             # RFC 6750 section 3: where no token came there is no error
@@ -83,7 +84,7 @@ class GraphQLView:
         if wait:
             response_headers.append((b"retry-after", str(wait).encode()))
         await send({"type": "http.response.start", "status": status, "headers": response_headers})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.body", "body": answer})
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the playground's page to a browser. Raises HTTPException for any other client."""
@@ -95,20 +96,21 @@ class GraphQLView:
             raise HTTPException(405, "Send GraphQL requests by POST", {"Allow": "POST"})
         await self._playground.page(request)(scope, receive, send)
 
-    async def _read_body(self, headers: _Headers, receive: Receive) -> bytes:
-        """Return a body. Raises HTTPException if it is, or says that it is, larger than allowed."""
-        length = headers[b"content-length"][:1]
-        size = int(length[0][:_LENGTH_DIGITS]) if length and length[0].isdigit() else 0
-        body, more = bytearray(), True
-        while more and max(size, len(body)) <= self._max_body_bytes:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise HTTPException(400, "The body ended too soon")
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-        if max(size, len(body)) > self._max_body_bytes:
-            raise HTTPException(413, f"The body is larger than {self._max_body_bytes} bytes")
-        return bytes(body)
+
+async def read_body(headers: Headers, receive: Receive, most: int) -> bytes:
+    """Return a body. Raises HTTPException if it is, or says that it is, larger than allowed."""
+    length = headers[b"content-length"][:1]
+    size = int(length[0][:_LENGTH_DIGITS]) if length and length[0].isdigit() else 0
+    body, more = bytearray(), True
+    while more and max(size, len(body)) <= most:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HTTPException(400, "The body ended too soon")
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    if max(size, len(body)) > most:
+        raise HTTPException(413, f"The body is larger than {most} bytes")
+    return bytes(body)
 
 
 async def open_context(scope: Scope, authorization: Sequence[bytes], kind: type[C]) -> C:
@@ -185,15 +187,15 @@ def _quality(media_range: str) -> tuple[str, float]:
         return name, 0.0
 
 
-def _headers(scope: Scope) -> _Headers:
+def headers_of(scope: Scope) -> Headers:
     """Return each header's values; of one that was not sent there are none."""
-    headers: _Headers = defaultdict(list)
+    headers: Headers = defaultdict(list)
     for name, value in scope["headers"]:
         headers[name].append(value)
     return headers
 
 
-def parse_request(headers: _Headers, body: bytes) -> GraphQLRequest:
+def parse_request(headers: Headers, body: bytes) -> GraphQLRequest:
     """Return the GraphQL request of a body. Raises HTTPException if there is none."""
     if any(encoding.lower() != b"identity" for encoding in headers[b"content-encoding"]):
         raise HTTPException(415, "Send the body as it is, without a content encoding")

@@ -14,9 +14,10 @@ from gql_app.errors import TokenInvalid, Unauthenticated
 from gql_app.lib.database import Unavailable
 from gql_app.resources import Resources
 from gql_app.security.tokens import MAX_TOKEN_BYTES, read_token
+from gql_app.web.graphql import headers_of, read_body
 from gql_app.web.responses import JsonResponse, refusal
 
-FORM: Final = "application/x-www-form-urlencoded"
+FORM: Final = b"application/x-www-form-urlencoded"
 MAX_FORM_BYTES: Final = MAX_TOKEN_BYTES + 1024
 TIMEOUT: Final = 5
 """Seconds after which the database is waited for no longer."""
@@ -54,13 +55,10 @@ async def _introspection(resources: Resources, token: str) -> dict[str, object]:
 
 async def _token(request: Request) -> str:
     """Return the token of a form. Raises HTTPException."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-        raise HTTPException(415, f"Send {FORM}, with the token as token")
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_FORM_BYTES:
-            raise HTTPException(413, f"The body is larger than {MAX_FORM_BYTES} bytes")
+    headers = headers_of(request.scope)
+    if b"".join(headers[b"content-type"]).partition(b";")[0].strip().lower() != FORM:
+        raise HTTPException(415, "Send a form (x-www-form-urlencoded) with the token as token")
+    body = await read_body(headers, request.receive, MAX_FORM_BYTES)
     try:
         tokens = parse_qs(body.decode("ascii"), max_num_fields=10).get("token", [])
     except ValueError:

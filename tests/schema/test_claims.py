@@ -12,8 +12,10 @@ from sqlalchemy import func, select
 from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Reader
+from gql_app.lib.keyring import check_claims
+from gql_app.lib.keyring.compact import MAX_CLAIMS_BYTES
 from gql_app.resources import ClaimsOf, Extensions
-from gql_app.security.tokens import MAX_CLAIMS_BYTES, RESERVED_CLAIMS, check_claims
+from gql_app.security.tokens import RESERVED_CLAIMS
 from gql_app.settings import Settings
 from tests.api import running
 from tests.conftest import SECRET
@@ -95,7 +97,7 @@ class Unjson:
 )
 def test_claims_that_no_token_may_have_are_refused_in_words(claims: object) -> None:
     with pytest.raises(ValueError, match="claim") as caught:
-        check_claims(claims)
+        check_claims(claims, RESERVED_CLAIMS)
     assert len(str(caught.value)) < 200
 
 
@@ -103,7 +105,7 @@ def test_circle_is_refused() -> None:
     circle: dict[str, object] = {}
     circle["again"] = circle
     with pytest.raises(ValueError, match="JSON values only"):
-        check_claims(circle)
+        check_claims(circle, RESERVED_CLAIMS)
 
 
 @sqlite

@@ -10,8 +10,9 @@ from uuid import UUID
 import pytest
 
 from gql_app.errors import TokenReason, Unauthenticated
-from gql_app.lib.keyring import KeyStore
-from gql_app.security.tokens import Issuer, decode_token
+from gql_app.lib.keyring import KeyStore, TokenCache
+from gql_app.lib.keyring.token_cache import MAX_TOKENS
+from gql_app.security.tokens import Claims, Issuer, decode_token
 
 SECRET = b"the forger knows this secret, for once"
 RING = KeyStore(SECRET).read()
@@ -75,3 +76,8 @@ def refusal(token: str) -> Unauthenticated:
 def reason(token: str) -> TokenReason:
     """Have a token refused, and tell why."""
     return refusal(token).reason
+
+
+def token_cache(max_tokens: int = MAX_TOKENS) -> TokenCache[Claims]:
+    """Begin a cache with no token verified."""
+    return TokenCache(lambda ring, text: decode_token(ring, ISSUER, text), max_tokens=max_tokens)

@@ -21,16 +21,9 @@ from gql_app.lib.keyring import (
     promote,
     retire,
 )
+from gql_app.lib.keyring.token_cache import MAX_BYTES, MAX_TOKENS, TokenCache
 from gql_app.resources import Resources
-from gql_app.security.tokens import (
-    MAX_BYTES,
-    MAX_TOKEN_BYTES,
-    MAX_TOKENS,
-    Claims,
-    TokenCache,
-    decode_token,
-    encode_token,
-)
+from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims, decode_token, encode_token
 from gql_app.settings import Settings
 from tests.conftest import SetClock
 from tests.security.forging import (
@@ -43,6 +36,7 @@ from tests.security.forging import (
     SESSION,
     b64,
     forge,
+    token_cache,
 )
 
 pytestmark = pytest.mark.usefixtures("stopped_clock")
@@ -53,9 +47,9 @@ OTHER = "another secret, which nobody told the forger"
 
 
 @pytest.fixture
-def tokens() -> TokenCache:
+def tokens() -> TokenCache[Claims]:
     """Begin with no token verified."""
-    return TokenCache(ISSUER)
+    return token_cache()
 
 
 @pytest.fixture
@@ -86,14 +80,14 @@ def of_length(number: int, length: int) -> str:
     return forge(claims={"jti": f'"{number}{"x" * fits}"'})
 
 
-def held(tokens: TokenCache) -> list[str]:
+def held(tokens: TokenCache[Claims]) -> list[str]:
     """Return which tokens are kept, the one that goes first at the beginning."""
     kept = list(tokens._cached)  # noqa: SLF001 — what is kept shows nowhere else
     assert tokens._bytes == sum(map(len, kept))  # noqa: SLF001
     return kept
 
 
-def test_token_says_the_same_when_it_comes_again(tokens: TokenCache) -> None:
+def test_token_says_the_same_when_it_comes_again(tokens: TokenCache[Claims]) -> None:
     token = forge()
     first = tokens.read(RING, token)
     again = tokens.read(RING, f"{token[:9]}{token[9:]}")
@@ -103,7 +97,7 @@ def test_token_says_the_same_when_it_comes_again(tokens: TokenCache) -> None:
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", forge()[:-1], forge(claims={"iss": '"no"'})])
 def test_token_that_is_refused_is_never_kept_but_judged_anew(
-    tokens: TokenCache, token: str
+    tokens: TokenCache[Claims], token: str
 ) -> None:
     refusals: list[Unauthenticated] = []
     for _ in range(3):
@@ -119,7 +113,7 @@ def test_token_that_is_refused_is_never_kept_but_judged_anew(
 
 @pytest.mark.parametrize("forged", [b"", b"x" * 32, bytes(31), bytes(64)])
 def test_forged_signature_finds_nothing_of_the_genuine_token(
-    tokens: TokenCache, forged: bytes
+    tokens: TokenCache[Claims], forged: bytes
 ) -> None:
     genuine = forge()
     tokens.read(RING, genuine)
@@ -131,7 +125,7 @@ def test_forged_signature_finds_nothing_of_the_genuine_token(
     assert tokens.read(RING, genuine).customer_id == CUSTOMER
 
 
-def test_any_other_character_finds_nothing_of_the_genuine_token(tokens: TokenCache) -> None:
+def test_any_other_character_finds_nothing_of_the_genuine_token(tokens: TokenCache[Claims]) -> None:
     genuine = forge()
     tokens.read(RING, genuine)
     for place, character in enumerate(genuine):
@@ -140,7 +134,7 @@ def test_any_other_character_finds_nothing_of_the_genuine_token(tokens: TokenCac
             tokens.read(RING, other)
 
 
-def test_token_expires_between_two_uses(tokens: TokenCache, set_clock: SetClock) -> None:
+def test_token_expires_between_two_uses(tokens: TokenCache[Claims], set_clock: SetClock) -> None:
     token = forge(claims={"exp": str(NOW_SECONDS + 60)})
     claims = tokens.read(RING, token)
     set_clock(claims.expires_at - timedelta(microseconds=1))
@@ -155,7 +149,7 @@ def test_token_expires_between_two_uses(tokens: TokenCache, set_clock: SetClock)
 
 @pytest.mark.parametrize("claim", ["iat", "nbf"])
 def test_clock_set_back_makes_a_token_one_of_the_future(
-    tokens: TokenCache, set_clock: SetClock, claim: str
+    tokens: TokenCache[Claims], set_clock: SetClock, claim: str
 ) -> None:
     token = forge(claims={"iat": str(NOW_SECONDS - 3600), claim: str(NOW_SECONDS + 60)})
     tokens.read(RING, token)
@@ -168,7 +162,7 @@ def test_clock_set_back_makes_a_token_one_of_the_future(
 
 
 def test_clock_set_back_before_a_session_was_opened_is_no_harm(
-    tokens: TokenCache, set_clock: SetClock
+    tokens: TokenCache[Claims], set_clock: SetClock
 ) -> None:
     token = forge()
     first = tokens.read(RING, token)
@@ -182,7 +176,7 @@ def test_clock_set_back_before_a_session_was_opened_is_no_harm(
 
 
 def test_retired_key_dies_between_two_uses(
-    tokens: TokenCache, store: KeyStore, set_clock: SetClock
+    tokens: TokenCache[Claims], store: KeyStore, set_clock: SetClock
 ) -> None:
     key, _ = make(store, Algorithm.EDDSA)
     promote(store, key.id)
@@ -204,7 +198,7 @@ def test_retired_key_dies_between_two_uses(
 
 
 def test_other_keys_retiring_is_no_harm(
-    tokens: TokenCache, store: KeyStore, set_clock: SetClock
+    tokens: TokenCache[Claims], store: KeyStore, set_clock: SetClock
 ) -> None:
     retired, _ = make(store, Algorithm.EDDSA)
     retire(store, retired.id, ttl=0)
@@ -215,7 +209,9 @@ def test_other_keys_retiring_is_no_harm(
     assert tokens.read(ring, token) is claims
 
 
-def test_removed_key_takes_its_tokens_along_at_once(tokens: TokenCache, store: KeyStore) -> None:
+def test_removed_key_takes_its_tokens_along_at_once(
+    tokens: TokenCache[Claims], store: KeyStore
+) -> None:
     key, file = make(store, Algorithm.ES256)
     promote(store, key.id)
     current = ReloadingKeyRing(store, interval=0)
@@ -241,7 +237,9 @@ def test_removed_key_takes_its_tokens_along_at_once(tokens: TokenCache, store: K
     ],
     ids=["another key", "another key of one id"],
 )
-def test_changed_secret_is_no_longer_the_key_of_a_token(tokens: TokenCache, ring: KeyRing) -> None:
+def test_changed_secret_is_no_longer_the_key_of_a_token(
+    tokens: TokenCache[Claims], ring: KeyRing
+) -> None:
     token = forge()
     tokens.read(RING, token)
     for _ in range(2):
@@ -250,7 +248,9 @@ def test_changed_secret_is_no_longer_the_key_of_a_token(tokens: TokenCache, ring
     assert tokens.read(RING, token).customer_id == CUSTOMER
 
 
-def test_ring_read_anew_has_every_token_verified_anew(tokens: TokenCache, store: KeyStore) -> None:
+def test_ring_read_anew_has_every_token_verified_anew(
+    tokens: TokenCache[Claims], store: KeyStore
+) -> None:
     token = forge()
     claims = tokens.read(store.read(), token)
     ring = store.read()
@@ -260,8 +260,8 @@ def test_ring_read_anew_has_every_token_verified_anew(tokens: TokenCache, store:
     assert tokens.read(ring, token) is again
 
 
-def test_least_recently_used_goes_first(tokens: TokenCache) -> None:
-    few = TokenCache(ISSUER, max_tokens=3)
+def test_least_recently_used_goes_first(tokens: TokenCache[Claims]) -> None:
+    few = token_cache(max_tokens=3)
     first, second, third, fourth = (of_length(number, 0) for number in range(4))
     for token in (first, second, third, first, fourth):
         few.read(RING, token)
@@ -271,14 +271,14 @@ def test_least_recently_used_goes_first(tokens: TokenCache) -> None:
     assert held(tokens) == [second, third, first, fourth]
 
 
-def test_short_tokens_stay_within_the_number_that_is_kept(tokens: TokenCache) -> None:
+def test_short_tokens_stay_within_the_number_that_is_kept(tokens: TokenCache[Claims]) -> None:
     for number in range(DIFFERENT):
         tokens.read(RING, of_length(number, 0))
     assert len(held(tokens)) == MAX_TOKENS
     assert held(tokens)[-1] == of_length(DIFFERENT - 1, 0)
 
 
-def test_long_tokens_stay_within_the_bytes_that_are_kept(tokens: TokenCache) -> None:
+def test_long_tokens_stay_within_the_bytes_that_are_kept(tokens: TokenCache[Claims]) -> None:
     most = 0
     for number in range(DIFFERENT // 10):
         token = of_length(number, MAX_TOKEN_BYTES)
@@ -308,7 +308,7 @@ def test_no_history_makes_a_token_better_or_worse_than_it_is(
         *(forge(claims={"exp": str(NOW_SECONDS + late)}) for late in (-1, 30, 60)),
         *(forge(claims={"iat": str(NOW_SECONDS + late)}) for late in (30, 61, 120)),
     ]
-    tokens, ring, now = TokenCache(ISSUER, max_tokens=3), RING, NOW
+    tokens, ring, now = token_cache(max_tokens=3), RING, NOW
     with pytest.MonkeyPatch.context() as patch:
         for act, number in history:
             if act == "wait":

@@ -1,6 +1,11 @@
 """Signing keys: files, rotation and JWKS."""
 
-from gql_app.lib.keyring.compact import DuplicateMember, MalformedToken, parse_compact
+from gql_app.lib.keyring.compact import (
+    DuplicateMember,
+    MalformedToken,
+    check_claims,
+    parse_compact,
+)
 from gql_app.lib.keyring.keys import (
     NEW_RSA_BITS,
     SECRET_KEY,
@@ -13,17 +18,17 @@ from gql_app.lib.keyring.keys import (
     published_keys,
     stored_secret,
 )
-from gql_app.lib.keyring.ring import KeyRing, KeyStore, ReloadingKeyRing
-from gql_app.lib.keyring.rotation import make, promote, retire
-from gql_app.lib.keyring.signing import (
-    SIGNING_TIMEOUT,
-    Signer,
+from gql_app.lib.keyring.ring import (
+    KeyRing,
+    KeyStore,
+    ReloadingKeyRing,
     sign,
-    sign_elsewhere,
-    signer_key,
     unsigned_token,
     verifies,
 )
+from gql_app.lib.keyring.rotation import make, promote, retire
+from gql_app.lib.keyring.signing import SIGNING_TIMEOUT, Signer, sign_elsewhere, signer_key
+from gql_app.lib.keyring.token_cache import TokenCache
 
 __all__ = [
     "NEW_RSA_BITS",
@@ -37,6 +42,8 @@ __all__ = [
     "MalformedToken",
     "ReloadingKeyRing",
     "Signer",
+    "TokenCache",
+    "check_claims",
     "guessable",
     "is_pattern",
     "is_short",

@@ -4,10 +4,12 @@ import json
 import math
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 _PARTS: Final = re.compile(r"([\w-]+)\.([\w-]+)\.([\w-]*)", re.ASCII)
+MAX_CLAIMS_BYTES: Final = 2 * 1024
+"""Bytes of JSON that the claims of all features may take together."""
 _LONGEST_INTEGER: Final = 20
 """Digits of an integer that is read exactly; a longer one is beyond any claim."""
 
@@ -41,6 +43,28 @@ def parse_compact(text: str, *, max_bytes: int) -> CompactToken:
         return CompactToken(_json_object(header), _json_object(payload), signature, signed)
     except (ValueError, RecursionError):
         raise MalformedToken from None
+
+
+def check_claims(claims: object, reserved: Collection[str]) -> dict[str, object]:
+    """Return further claims if a token may have them. Raise ValueError, in words."""
+    if not isinstance(claims, Mapping):
+        message = "claims are a mapping of names to JSON values"
+        raise ValueError(message)  # noqa: TRY004 — as of any other fault of theirs
+    if taken := sorted(each for each in reserved if each in claims):
+        message = f"{', '.join(taken)}: no feature's claim may have this name"
+        raise ValueError(message)
+    try:
+        text = json.dumps(dict(claims), allow_nan=False)
+        is_json = json.loads(text) == claims
+    except (TypeError, ValueError, RecursionError):
+        is_json = False
+    if not is_json:
+        message = "claims hold JSON values only: no tuples, dates or ids, and text as names"
+        raise ValueError(message)
+    if len(text) > MAX_CLAIMS_BYTES:
+        message = f"claims take {len(text)} bytes of JSON, and {MAX_CLAIMS_BYTES} are allowed"
+        raise ValueError(message)
+    return dict(claims)
 
 
 def _decode(part: str) -> bytes:

@@ -1,12 +1,18 @@
 """The key ring: where its keys are stored, which one signs, and how it changes while in use."""
 
 import hmac
+import json
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Final, TypeAlias, TypeVar
+
+import jwt
+from jwt.algorithms import Algorithm as Verifier
 
 from gql_app.lib import atomic_files, clock
 from gql_app.lib.faults import CannotStart
@@ -65,6 +71,38 @@ class KeyRing:
     def derive(self, purpose: str) -> bytes:
         """Return a secret for one purpose, which every process with this pepper shares."""
         return hmac.digest(self.pepper, f"gql_app {purpose}".encode(), "sha256")
+
+
+def unsigned_token(key: Key, payload: Mapping[str, object], *, typ: str) -> bytes:
+    """Return what is signed of a token: its header and payload (RFC 7515 section 5.1)."""
+    header = {"alg": key.algorithm, "kid": key.id, "typ": typ}
+    parts = (json.dumps(part, separators=(",", ":")).encode() for part in (header, payload))
+    return b".".join(map(_base64url, parts))
+
+
+def sign(key: SigningKey, unsigned: bytes) -> str:
+    """Return the token of an unsigned one, in compact form."""
+    return compact(unsigned, _verifier(key.algorithm).sign(unsigned, key.secret))
+
+
+def verifies(key: Key, signed: bytes, signature: bytes) -> bool:
+    """Return whether a signature is of a key and of these bytes."""
+    return _verifier(key.algorithm).verify(signed, key.verifier, signature)
+
+
+@cache
+def _verifier(algorithm: str) -> Verifier:
+    """Return what signs and verifies by one algorithm."""
+    return jwt.PyJWS(algorithms=[algorithm]).get_algorithm_by_name(algorithm)
+
+
+def compact(unsigned: bytes, signature: bytes) -> str:
+    """Return a token in compact form (RFC 7515 section 3.1)."""
+    return f"{unsigned.decode()}.{_base64url(signature).decode()}"
+
+
+def _base64url(raw: bytes) -> bytes:
+    return urlsafe_b64encode(raw).rstrip(b"=")
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -1,19 +1,15 @@
-"""Signing and verifying of tokens, with a key of ours or one that is held elsewhere."""
+"""Signing of tokens with a key that is held elsewhere."""
 
 import asyncio
-import json
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
 from typing import Final, Protocol
 
-import jwt
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from jwt.algorithms import Algorithm as Verifier
 
 from gql_app.lib.faults import CannotStart, DependencyFailed
-from gql_app.lib.keyring.keys import Algorithm, Key, SigningKey, public_key
+from gql_app.lib.keyring.keys import Algorithm, Key, public_key
+from gql_app.lib.keyring.ring import compact, verifies
 from gql_app.lib.telemetry import get_logger
 
 SIGNING_TIMEOUT: Final = 5
@@ -63,18 +59,6 @@ def signer_key(signer: Signer) -> Key:
     return key
 
 
-def unsigned_token(key: Key, payload: Mapping[str, object], *, typ: str) -> bytes:
-    """Return what is signed of a token: its header and payload (RFC 7515 section 5.1)."""
-    header = {"alg": key.algorithm, "kid": key.id, "typ": typ}
-    parts = (json.dumps(part, separators=(",", ":")).encode() for part in (header, payload))
-    return b".".join(map(_base64url, parts))
-
-
-def sign(key: SigningKey, unsigned: bytes) -> str:
-    """Return the token of an unsigned one, in compact form."""
-    return _compact(unsigned, _verifier(key.algorithm).sign(unsigned, key.secret))
-
-
 async def sign_elsewhere(signer: Signer, key: Key, unsigned: bytes) -> str:
     """Return the token of an unsigned one, signed by a signer; its signature verifies.
 
@@ -84,23 +68,12 @@ async def sign_elsewhere(signer: Signer, key: Key, unsigned: bytes) -> str:
         async with asyncio.timeout(SIGNING_TIMEOUT):
             signature = _as_jws_has_it(key.algorithm, await signer.sign(unsigned))
         if verifies(key, unsigned, signature):
-            return _compact(unsigned, signature)
+            return compact(unsigned, signature)
     except Exception as why:
         _log.warning("The signer failed", key=key.id, cause=f"{type(why).__name__}: {why}")
         raise DependencyFailed from why
     _log.error("What the signer signs does not verify by its public key", key=key.id)
     raise DependencyFailed
-
-
-def verifies(key: Key, signed: bytes, signature: bytes) -> bool:
-    """Return whether a signature is of a key and of these bytes."""
-    return _verifier(key.algorithm).verify(signed, key.verifier, signature)
-
-
-@cache
-def _verifier(algorithm: str) -> Verifier:
-    """Return what signs and verifies by one algorithm."""
-    return jwt.PyJWS(algorithms=[algorithm]).get_algorithm_by_name(algorithm)
 
 
 def _as_jws_has_it(algorithm: str, signature: bytes) -> bytes:
@@ -113,11 +86,3 @@ def _as_jws_has_it(algorithm: str, signature: bytes) -> bytes:
             numbers = decode_dss_signature(signature)
             return b"".join(number.to_bytes(ES256_BYTES // 2) for number in numbers)
     return signature
-
-
-def _compact(unsigned: bytes, signature: bytes) -> str:
-    return f"{unsigned.decode()}.{_base64url(signature).decode()}"
-
-
-def _base64url(raw: bytes) -> bytes:
-    return urlsafe_b64encode(raw).rstrip(b"=")

@@ -16,15 +16,16 @@ from gql_app.lib.keyring import (
     KeyRing,
     KeyStore,
     ReloadingKeyRing,
+    TokenCache,
     make,
     promote,
     retire,
 )
 from gql_app.lib.keyring.keys import drop_private_half
 from gql_app.lib.keyring.manifest import Manifest, read_manifest, write_manifest
-from gql_app.security.tokens import TokenCache, encode_token
+from gql_app.security.tokens import Claims, encode_token
 from tests.conftest import SetClock
-from tests.security.forging import CUSTOMER, ISSUER, NOW, RING, SECRET, SESSION
+from tests.security.forging import CUSTOMER, ISSUER, NOW, RING, SECRET, SESSION, token_cache
 from tests.security.foundry import pair, private_pem
 
 pytestmark = pytest.mark.usefixtures("stopped_clock")
@@ -84,9 +85,9 @@ def store(folder: Path) -> KeyStore:
 
 
 @pytest.fixture
-def tokens() -> TokenCache:
+def tokens() -> TokenCache[Claims]:
     """Begin with no token verified."""
-    return TokenCache(ISSUER)
+    return token_cache()
 
 
 def sign(ring: KeyRing) -> str:
@@ -107,7 +108,7 @@ def made(store: KeyStore) -> tuple[str, Path]:
 @pytest.mark.parametrize("order", ["fault first", "removal first"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_key_whose_file_is_gone_verifies_nothing_beside_any_fault(
-    store: KeyStore, folder: Path, tokens: TokenCache, fault: str, order: str
+    store: KeyStore, folder: Path, tokens: TokenCache[Claims], fault: str, order: str
 ) -> None:
     leaked, file = made(store)
     current = ReloadingKeyRing(store, interval=0)
@@ -133,7 +134,7 @@ def test_key_whose_file_is_gone_verifies_nothing_beside_any_fault(
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_key_that_signs_and_is_gone_is_followed_by_the_secret(
-    store: KeyStore, folder: Path, tokens: TokenCache, fault: str
+    store: KeyStore, folder: Path, tokens: TokenCache[Claims], fault: str
 ) -> None:
     made(store)
     current = ReloadingKeyRing(store, interval=0)
@@ -148,7 +149,7 @@ def test_key_that_signs_and_is_gone_is_followed_by_the_secret(
 
 
 def test_key_that_signs_and_is_gone_is_removed_though_nothing_else_is_wrong(
-    store: KeyStore, tokens: TokenCache
+    store: KeyStore, tokens: TokenCache[Claims]
 ) -> None:
     key_id, file = made(store)
     current = ReloadingKeyRing(store, interval=0)
@@ -223,7 +224,7 @@ def test_key_without_its_private_half_signs_no_more(
     ring = current.get()
     assert current.get() is ring
     assert ring.signing.id == HS256
-    assert TokenCache(ISSUER).read(ring, token).key_id == demoted
+    assert token_cache().read(ring, token).key_id == demoted
 
 
 def test_key_goes_with_the_last_of_its_files(store: KeyStore, folder: Path) -> None:
@@ -258,7 +259,7 @@ def test_key_that_comes_back_waits_until_the_folder_is_whole(store: KeyStore, fo
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_folder_that_cannot_be_looked_into_is_no_removal(
-    store: KeyStore, folder: Path, tokens: TokenCache, fault: str
+    store: KeyStore, folder: Path, tokens: TokenCache[Claims], fault: str
 ) -> None:
     made(store)
     current = ReloadingKeyRing(store, interval=0)
@@ -292,7 +293,7 @@ def test_where_no_key_is_left_to_sign_nothing_is_issued(store: KeyStore, folder:
     with pytest.raises(KeysGone):
         sign(current.get())
     with pytest.raises(TokenInvalid):
-        TokenCache(ISSUER).read(current.get(), before)
+        token_cache().read(current.get(), before)
     assert read_manifest(folder).retired.keys() == {HS256}
 
 

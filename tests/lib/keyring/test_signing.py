@@ -5,6 +5,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from gql_app.lib.faults import CannotStart, DependencyFailed
 from gql_app.lib.keyring import (
@@ -143,7 +144,8 @@ UNFIT: Mapping[str, str | Mapping[str, object]] = {
     "other algorithm": {**public_jwk(pair("RS256").public_key()), "alg": "PS256"},
     "algorithm that is none": {**public_jwk(pair("RS256").public_key()), "alg": ["RS256"]},
     "member of a wrong type": {**public_jwk(pair("RS256").public_key()), "n": 5},
-    "another curve": {"kty": "EC", "crv": "P-521", "x": "AAAA", "y": "AAAA"},
+    "no point": {"kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA"},
+    "another curve": public_pem(ec.generate_private_key(ec.SECP384R1()).public_key()).decode(),
 }
 
 
