@@ -139,7 +139,6 @@ class Resources:
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
         database = open_database(settings)
         throttle, sender = throttle_of(settings, keys), mailer(settings)
-        extensions = extensions or Extensions()
         opened = cls(
             database=database,
             condition=SharedResult(partial(condition, database, extensions.branches)),

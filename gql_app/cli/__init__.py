@@ -68,7 +68,7 @@ def faults_told() -> Iterator[None]:
     except Unavailable as why:
         fail(f"{why} ({why.cause})")
     except Rejected as why:
-        fail(*(f"{fault.field}: {fault.message}" for fault in why.faults))
+        fail(*(": ".join(filter(None, (fault.field, fault.message))) for fault in why.faults))
 
 
 def command_line(arguments: Sequence[str]) -> typer.Typer:

@@ -50,7 +50,7 @@ class Context(context.Context):
 
         if me is None:
             return await self.transact(ruled)
-        return await self.write_as(Authority(me, permissions=tuple(self.permitted)), ruled)
+        return await self.write_as(Authority(me, permissions=self.permitted), ruled)
 
 
 Info = strawberry.Info[Context, None]

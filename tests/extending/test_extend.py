@@ -175,7 +175,7 @@ async def test_loader_that_returns_too_few_values_says_so(shop: Graph) -> None:
 async def test_private_field_may_ask_for_a_permission_as_well(settings: Settings) -> None:
     @extend(Customer, private=True)
     class Notes:
-        @strawberry.field(permission_classes=[HasPermission("audit:read")])
+        @strawberry.field(permission_classes=[HasPermission("orders:audit")])
         async def note(self, info: Info) -> str | None:
             return f"noted by {(await info.context.caller()).customer_id}"
 
