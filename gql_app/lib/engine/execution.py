@@ -108,6 +108,7 @@ class Execution(IncrementalExecutor):
     """Whether a plan is run."""
     seen_path: Path = None
     seen_info: GraphQLResolveInfo[Any]
+    """What `info` returned last."""
 
     def __init__(self, *args: Value, **options: Value) -> None:
         super().__init__(*args, **options)

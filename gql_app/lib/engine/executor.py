@@ -15,13 +15,11 @@ from graphql import (
     DirectiveNode,
     GraphQLAbstractType,
     GraphQLBoolean,
-    GraphQLDeferDirective,
     GraphQLError,
     GraphQLField,
     GraphQLID,
     GraphQLObjectType,
     GraphQLSchema,
-    GraphQLStreamDirective,
     GraphQLString,
     OperationType,
     TypeNameMetaFieldDef,
@@ -68,7 +66,8 @@ EXACT: Final[Mapping[Callable[[Value], Value], type]] = {
     GraphQLBoolean.coerce_output_value: bool,
 }
 """Types whose values are returned as they are, by what coerces them."""
-_INCREMENTAL: Final = {GraphQLDeferDirective.name, GraphQLStreamDirective.name}
+_CONDITIONAL: Final = frozenset({"skip", "include"})
+_INCREMENTAL: Final = frozenset({"defer", "stream"})
 
 Resolver = Callable[..., Value]
 Simplify = Callable[[GraphQLField], tuple[str | None, Resolver | None]]
@@ -95,6 +94,7 @@ class PlannedOperation(Operation):
         conditions = {
             argument.value.name.value
             for directive in directives
+            if directive.name.value in _CONDITIONAL
             for argument in directive.arguments or ()
             if isinstance(argument.value, VariableNode)
         }

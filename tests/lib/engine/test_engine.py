@@ -116,6 +116,27 @@ async def test_caches_of_a_document_are_bounded() -> None:
         assert len(context.document.selections) <= MAX_CACHED
 
 
+async def test_variables_are_coerced_each_time_unless_they_are_small() -> None:
+    query = """query Q($name: String!, $n: Int) {
+      __type(name: $name) { name } shelf(size: $n) { __typename }
+    }"""
+    one = engine()
+    asked: list[tuple[dict[str, object], str]] = [
+        ({}, "Variable '$name'"),
+        ({"name": "Book", "n": 1}, ""),
+        ({"name": "Shelf", "n": 1}, ""),
+        ({"name": "Book", "n": "x"}, "Variable '$n'"),
+        ({"name": "Nothing"}, ""),
+    ]
+    for variables, message in asked:
+        answers = [
+            (await run(each, query, variables))[0].formatted
+            for each in (one, engine(compiled=False))
+        ]
+        assert answers[0] == answers[1]
+        assert message in str(answers[0].get("errors", ""))
+
+
 async def test_plans_of_a_document_are_bounded() -> None:
     one, names = engine(), [f"v{number}" for number in range(5)]
     fields = " ".join(f"a{name}: __typename @include(if: ${name})" for name in names)

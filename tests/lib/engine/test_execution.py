@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 import pytest
-from graphql import GraphQLError, GraphQLResolveInfo, parse
+from graphql import GraphQLError, GraphQLResolveInfo, build_schema, parse
 from graphql.execution import MiddlewareManager
 
 from gql_app.lib.engine import CompiledExecutor
@@ -313,6 +313,23 @@ async def test_operation_that_is_cancelled_cancels_its_resolvers() -> None:
         ended = [line for line in did if not line.endswith("begins")]
         assert len(ended) == len(did) - len(ended) > 0
         assert all(line.endswith("is cancelled") for line in ended)
+
+
+async def test_scalar_that_waits_is_awaited() -> None:
+    books = [{"name": f"{number}", "even": number} for number in (2, 100, 3, 100)]
+    for _ in range(2):
+        theirs, ours = await both(
+            "{ book { even } books { name even } }", lambda _: {"book": books[1], "books": books}
+        )
+        assert ours == theirs
+
+
+async def test_schema_without_mutations_is_told_alike() -> None:
+    for query in ("mutation { text }", "{ text }"):
+        theirs, ours = await both(
+            query, lambda _: {"text": "t"}, schema=build_schema("type Query { text: String }")
+        )
+        assert ours == theirs
 
 
 async def test_error_keeps_its_extensions_and_its_cause() -> None:
