@@ -154,32 +154,32 @@ class Field(Position):
         """Return what the resolver returns, complete."""
         here = _new(ResponsePath, (real_path(path), self.name, self.typename))
         try:
-            resolve, info, arguments = execution.calls.get(self) or self._begun(execution, here)
-            if arguments is None:
-                arguments = self._coerced(execution)
-            if info[4] is not here:
-                info = _new(type(info), (*info[:4], here, *info[5:]))
+            call = execution.calls.get(self)
+            if call is None:
+                resolve, info, arguments = self._begun(execution, here)
+            else:
+                resolve, kind, before, after, arguments = call
+                info = _new(kind, (*before, here, *after))
+                if arguments is None:
+                    arguments = self._coerced(execution)
             value = resolve(source, info, **arguments)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
             return self.fail(execution, error, here)
         return value if type(value) is self.exact else self.settle(execution, value, here)
 
     def _begun(self, execution: Execution, path: ResponsePath) -> tuple[Value, Value, Value]:
-        """Return the resolver, an info, and the arguments; None if each call has its own.
-
-        They are kept for the other objects.
-        """
+        """Return the resolver, an info, and the arguments, and keep them for other objects."""
         resolve = self.resolve or self.definition.resolve or execution.field_resolver
         if execution.middleware_manager:
             resolve = execution.middleware_manager.get_field_resolver(resolve)
         info = execution.build_resolve_info(self.definition, self.nodes, self.parent, path)
-        arguments = execution.arguments.get(self)
+        arguments = again = execution.arguments.get(self)
         if arguments is None:
             arguments = self._coerced(execution)
             if IMMUTABLE.issuperset(map(type, arguments.values())):
-                execution.arguments[self] = arguments
-        if path.prev is not None:
-            execution.calls[self] = resolve, info, execution.arguments.get(self)
+                again = execution.arguments[self] = arguments
+        if path.prev is not None:  # with no arguments where each call has its own
+            execution.calls[self] = resolve, type(info), info[:4], info[5:], again
         return resolve, info, arguments
 
     def _coerced(self, execution: Execution) -> dict[str, Value]:
