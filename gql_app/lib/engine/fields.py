@@ -6,7 +6,6 @@ It is GraphQL sections 6.4.2, ResolveFieldValue, and 6.4.3, CompleteValue.
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from inspect import isawaitable
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from graphql import (
@@ -20,7 +19,7 @@ from graphql import (
     get_argument_values,
     is_non_null_type,
 )
-from graphql.pyutils import inspect, is_iterable
+from graphql.pyutils import inspect, is_awaitable, is_iterable
 
 from gql_app.lib.engine.execution import (
     Complete,
@@ -64,7 +63,9 @@ class Position:
 
     def completed(self, execution: Execution, value: Value, path: Path) -> Value:
         """Return a value as the answer has it. Raises TypeError for null that may not be here."""
-        if value is not None and not (ODD[type(value)] and is_null(value)):
+        if ODD[type(value)] and isinstance(value, Exception):
+            raise value
+        if value is not None and value is not Undefined:
             return self.complete(execution, value, path)
         if self.nullable:
             return None
@@ -75,9 +76,11 @@ class Position:
         """Return a value, complete, or a Pending; null where it fails, if it may be null."""
         mark = len(execution.pending)
         try:
-            if ODD[type(value)] and execution.is_awaitable(value):
+            odd = ODD[type(value)]
+            if odd and execution.is_awaitable(value):
                 return execution.wait(self, value, path)
-            done = self.completed(execution, value, path)
+            complete = self.completed if odd or value is None else self.complete
+            done = complete(execution, value, path)
             if type(done) is Later:
                 return execution.wait(self, done, path)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
@@ -223,13 +226,13 @@ class Unwrapped(NamedTuple):
             ours = self.info_class(info, self.field)
             for check in self.checks:
                 answer: Value = check(source, ours, **named)
-                if (await answer if isawaitable(answer) else answer) is not True:
+                if (await answer if is_awaitable(answer) else answer) is not True:
                     break
             else:
                 named[self.info_name] = ours
                 return await self.function(source, **named)
         value = self.otherwise(source, info, **arguments)
-        return await value if isawaitable(value) else value
+        return await value if is_awaitable(value) else value
 
     def _named(self, arguments: dict[str, Value]) -> dict[str, Value] | None:
         """Return arguments by Python's names; None if the library makes something else of one."""
@@ -287,13 +290,6 @@ class Selection:
             self.writers[columns] = row_writer(self.fields(execution), columns)
         write = self.writers[columns]
         return write(rows.values) if write else None
-
-
-def is_null(value: Value) -> bool:
-    """Return whether a resolver's value is null; an exception that it returned is raised."""
-    if isinstance(value, Exception):
-        raise value
-    return value is None or value is Undefined
 
 
 def leaf(kind: GraphQLLeafType) -> Complete:
