@@ -19,13 +19,13 @@ from graphql import (
     subscribe,
 )
 from graphql.execution import experimental_execute_incrementally
-from graphql.pyutils import AbortController, is_awaitable
+from graphql.pyutils import is_awaitable
 from strawberry.dataloader import DataLoader
 from strawberry.extensions import FieldExtension, SchemaExtension
 from strawberry.permission import BasePermission, PermissionExtension
 
 from gql_app.lib.engine import CompiledExecutor, executor
-from gql_app.lib.engine.planning import PlannedOperation
+from gql_app.lib.engine.execution import Execution
 
 SCHEMA: Final = build_schema(
     """type Query { books: [Book!]! text: String }
@@ -38,13 +38,13 @@ SCHEMA: Final = build_schema(
 def planned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the operations that take the compiled path."""
     names: list[str] = []
-    run = PlannedOperation.run
+    run = Execution.run
 
-    def noted(self: PlannedOperation, *args: Any, **given: Any) -> Any:  # noqa: ANN401 — whatever
-        names.append(self.node.operation.value)
+    def noted(self: Execution, *args: Any, **given: Any) -> Any:  # noqa: ANN401 — whatever
+        names.append(self.operation.operation.value)
         return run(self, *args, **given)
 
-    monkeypatch.setattr(PlannedOperation, "run", noted)
+    monkeypatch.setattr(Execution, "run", noted)
     return names
 
 
@@ -81,7 +81,6 @@ def test_hooks_and_predicates_of_the_caller_are_graphql_cores(planned: list[str]
     given: list[dict[str, Any]] = [
         {"hooks": ExecutionHooks(async_work_finished=done.append)},
         {"is_awaitable": partial(is_awaitable)},
-        {"abort_signal": AbortController().signal},
     ]
     for options in given:
         assert execute(SCHEMA, document, root, executor_class=CompiledExecutor, **options) == (
