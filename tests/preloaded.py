@@ -33,6 +33,7 @@ def await_start(main: str, requests: socket.socket) -> None:
             *streams, told = files
             program = os.fork()
             if program == 0:
+                requests.close()
                 _become(main, request, streams)
                 return
             _tell_end(program, told)
