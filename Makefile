@@ -28,7 +28,7 @@ NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
-.PHONY: run test test-measured test-others lint fresh-check upgrade-check conformance format schema \
+.PHONY: run test test-measured test-others test-playground lint fresh-check upgrade-check conformance format schema \
 	migration lock fuzz browser screenshot bench bench-execution bench-profile bench-timing bench-limits bench-scale \
 	bench-sizes common-passwords clean
 
@@ -38,8 +38,10 @@ run: .venv/run
 	$(BIN)/python main.py serve --demo $(ARGS)
 
 test: .venv/dev $(PAGE) $(AUDITS) $(TYPES) browser
+	$(MAKE) --no-print-directory -j 3 test-others test-measured test-playground
+
+test-playground:
 	$(NPM) test
-	$(MAKE) --no-print-directory -j 2 test-others test-measured
 
 test-measured:
 	$(SUITE) -m measured -n 0 --cov --cov-report= $(COVERING)
