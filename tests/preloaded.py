@@ -1,8 +1,8 @@
 """The program with its libraries imported: a process that waits, and forks for each start.
 
-It is a script, which `tests/starting.py` runs once. To import takes most of what a start takes, and
-tests start the program a hundred times. What is forked runs `main.py` as its command line; nothing
-reads the environment while it is imported (tests/test_house.py), so that only time is saved.
+It is a script, which `tests/starting.py` runs once an environment. To import takes most of what a
+start takes, and tests start servers a hundred times. What is forked runs `main.py` as its command
+line; no setting is read while it is imported (tests/test_house.py), so that only time is saved.
 """
 
 import gc

@@ -163,22 +163,14 @@ def running_server(
 
 @contextmanager
 def serving(*arguments: str, folder: Path, **settings: str) -> Iterator[Server]:
-    """Run `serve` for as long as the block lasts, without the time that importing takes.
-
-    Where a test has changed the environment, which what is imported may have read, it does take it.
-    """
+    """Run `serve` for as long as the block lasts, without the time that importing takes."""
     port = free_port()
     command = ["serve", "--port", str(port), *arguments]
-    program = _preloaded()
-    if not program.fits(_inherited()):
-        with running_server([*MAIN, *command], port, folder, **settings) as server:
-            yield server
-        return
+    given = {_variable(name): value for name, value in settings.items()}
 
     def start(out: IO[bytes], err: IO[bytes]) -> Forked:
         with Path(os.devnull).open("rb") as nothing:
-            given = {_variable(name): value for name, value in settings.items()}
-            return program.start(command, folder, given, (nothing, out, err))
+            return _preloaded().start(command, folder, given, (nothing, out, err))
 
     with _running(start, port, folder) as server:
         yield server
@@ -201,15 +193,17 @@ def _running(start: Start, port: int, folder: Path) -> Iterator[Server]:
             raise
 
 
-@cache
 def _preloaded() -> Preloaded:
-    """Start the process that starts servers: once, for it waits until this one ends."""
-    return Preloaded(Path(MAIN[1]), _inherited())
+    """Return what starts servers in this environment, less what pytest changes in it."""
+    inherited = environment()
+    inherited.pop("PYTEST_CURRENT_TEST", None)
+    return _preloaded_with(frozenset(inherited.items()))
 
 
-def _inherited() -> dict[str, str]:
-    """Return the environment without the program's settings and what pytest changes in it."""
-    return {name: value for name, value in environment().items() if name != "PYTEST_CURRENT_TEST"}
+@cache
+def _preloaded_with(variables: frozenset[tuple[str, str]]) -> Preloaded:
+    """Start what starts servers: once an environment, which may be read by what is imported."""
+    return Preloaded(Path(MAIN[1]), dict(variables))
 
 
 def _await_ready(server: Server) -> None:

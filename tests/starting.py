@@ -1,4 +1,4 @@
-"""`serve` started without the time that importing takes, where nothing else would differ."""
+"""`serve` started without the time that importing takes; nothing else differs."""
 
 import atexit
 import json
@@ -64,7 +64,6 @@ class Preloaded:
     """The process that has imported the program, and this one's way to ask it for a start."""
 
     def __init__(self, main: Path, variables: Mapping[str, str]) -> None:
-        self._variables = variables
         self._requests, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 — the tests' own script
@@ -75,10 +74,6 @@ class Preloaded:
                 pass_fds=[theirs.fileno()],
             )
         atexit.register(self.stop)
-
-    def fits(self, variables: Mapping[str, str]) -> bool:
-        """Return whether it was started with these variables."""
-        return self._variables == variables
 
     def start(
         self,
