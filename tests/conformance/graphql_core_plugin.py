@@ -22,23 +22,19 @@ FAILING: Final[Mapping[str, str]] = {
     "test_nonnull.py::describe_nulls_a_complex_tree_of_nullable_fields_each::throws": (
         "coroutines that never wait fail depth first, so that their errors come in another order"
     ),
-    "test_too_deeply_nested_selections.py::does_not_keep_the_frames_of_the_recursion_alive": (
-        "it counts the calls of an internal function of graphql-core, which a plan doesn't call"
-    ),
 }
 """Tests that fail with the compiled executor, and the reason why each may."""
 DELEGATED: Final[Mapping[str, str]] = {
     "incremental": "incremental delivery",
-    "test_cancellation.py::describe_execute_cancellation": "abort signals",
+    "test_cancellation.py::does_not_wrap_aborts_after_the_initial_result": "@defer",
+    "test_cancellation.py::"
+    "raises_the_aborted_execution_error_while_incremental_result_is_pending": "@defer",
     "test_executor.py::uses_the_subscription_schema_for_subscriptions": "a subscription",
     "test_hooks.py": "hooks",
     "test_mutations.py::mutation_fields_with_defer_do_not_block_next_mutation": "@defer",
     "test_mutations.py::mutation_with_defer_is_not_executed_serially": "@defer",
     "test_sync.py::throws_if_encountering_async_iterable_execution_with_check_sync": "@defer",
     "test_sync.py::throws_if_encountering_async_iterable_execution_without_check_sync": "@defer",
-    "test_variables.py::allows_custom_scalars_with_embedded_fragment_variables": "see below",
-    "test_variables.py::allows_custom_scalars_with_embedded_nested_fragment_variables": "see below",
-    "test_variables.py::describe_using_fragment_arguments": "fragments with arguments, a proposal",
 }
 """Tests in which graphql-core's own executor runs an operation, and what it is needed for."""
 COMPILED: Final = "compiled"

@@ -18,7 +18,7 @@ from gql_app.lib.engine.engine import (
     retry_after,
 )
 from gql_app.lib.engine.executor import CompiledExecutor
-from gql_app.lib.engine.fields import LazyRows
+from gql_app.lib.engine.generated import LazyRows
 from gql_app.lib.engine.limits import Limits
 from gql_app.lib.engine.schema import Schema
 from gql_app.lib.engine.selection import selected_fields

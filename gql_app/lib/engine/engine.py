@@ -23,8 +23,8 @@ from gql_app.lib.engine.documents import (
     ExecutionContext,
     InvalidDocument,
 )
+from gql_app.lib.engine.executor import PlannedOperation
 from gql_app.lib.engine.limits import MAX_ERRORS, Limits
-from gql_app.lib.engine.planning import PlannedOperation
 from gql_app.lib.engine.schema import Schema, StrawberryExecutor
 from gql_app.lib.telemetry import get_logger
 
@@ -177,10 +177,17 @@ class Engine(Generic[C]):
             plans, key = document.plans, id(operation)
             plan = plans.get(key)
             if plan is None:
-                plan = plans[key] = PlannedOperation(
-                    self._schema.core, operation, document.fragments, self._simplify
+                executor = StrawberryExecutor.build(
+                    self._schema.core,
+                    document.node,
+                    raw_variable_values=request.variables,
+                    operation_name=request.operation_name,
+                    hide_suggestions=hidden,
                 )
-            done = plan.execute(request.variables, context, hide_suggestions=hidden)
+                if isinstance(executor, list):
+                    return ExecutionResult(None, executor)
+                plan = plans[key] = PlannedOperation(executor, self._simplify, executor)
+            done = plan.execute(request.variables, context)
             return done if isinstance(done, ExecutionResult) else await done
         result = execute(
             self._schema.core,

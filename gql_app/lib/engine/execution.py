@@ -5,31 +5,23 @@ its value will be. All of them are gathered at once, and each fills its place, a
 as soon as its own value is there.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Sequence
-from typing import Any, Final, Protocol, TypeAlias, TypeGuard
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 from graphql import (
     ExecutionResult,
-    FieldNode,
-    FragmentDefinitionNode,
     GraphQLError,
-    GraphQLField,
-    GraphQLObjectType,
     GraphQLResolveInfo,
-    GraphQLSchema,
-    OperationDefinitionNode,
     OperationType,
     ResponsePath,
     Undefined,
     VariableValues,
     default_field_resolver,
-    default_type_resolver,
     get_variable_values,
 )
-from graphql.pyutils import is_async_iterable, is_awaitable
+from graphql.execution.incremental import IncrementalExecutor
 
-from gql_app.lib.engine.waiting import HELPERS, Group, settle
+from gql_app.lib.engine.waiting import Group
 
 Value: TypeAlias = Any
 """A value that a resolver returns, or JSON that is made of it."""
@@ -37,6 +29,8 @@ Path: TypeAlias = Any
 """Where a value stands: None, a ResponsePath, or a tuple (parent, key, typename) that is made one
 only when somebody looks at it. The key of a list's items is the list that they are added to: the
 one that is worked at has the index that the list is long."""
+Position: TypeAlias = Any
+"""A place in the answer that may fail by itself: one of fields.py."""
 Complete: TypeAlias = Callable[["Execution", Value, Path], Value]
 """Returns a value as the answer has it (section 6.4.3); a Later if it must be awaited."""
 Variables: TypeAlias = tuple[VariableValues, dict[Hashable, dict[str, Value]]]
@@ -54,64 +48,43 @@ _ABSENT: Final = object()
 _new = tuple.__new__
 
 
-class Position(Protocol):
-    """A place in the answer that may fail by itself."""
-
-    complete: Complete
-    nullable: bool
-    suspends: bool | None
-
-    def refuse_null(self) -> None:
-        """Raise TypeError, for null may not be here."""
-
-    def fail(self, execution: "Execution", error: Exception, path: Path) -> Value:
-        """Add an error where null may be; raise it, located, where it is the parent's."""
-
-
-class Later:
+class Later(NamedTuple):
     """Something that returns a value as the answer has it when it is awaited."""
 
-    __slots__ = ("awaitable",)
-
-    def __init__(self, awaitable: Awaitable[Value]) -> None:
-        self.awaitable: Final = awaitable
+    awaitable: Awaitable[Value]
 
 
 class Pending:
     """A value that is awaited, and the place in the answer where it will be."""
 
-    __slots__ = (
-        "awaitable", "completed", "container", "execution", "group", "key", "path", "position",
-    )  # fmt: skip
+    __slots__ = ("awaitable", "container", "execution", "group", "key", "path", "position")
 
     container: Any
     key: Any
 
     def __init__(
-        self, execution: "Execution", position: Position, awaitable: Awaitable[Value], path: Path
+        self, execution: "Execution", position: Position, awaitable: Value, path: Path
     ) -> None:
         self.execution = execution
         self.position = position
-        self.awaitable: Awaitable[Value] | None = awaitable
+        self.awaitable: Value = awaitable
+        """A Later where the value is complete when it is there; None once it is."""
         self.path = real_path(path)
-        self.completed = False
-        """Whether the value is complete when it is there."""
         self.group: Group | None = None
 
     async def fill(self) -> None:
         """Put the value in its place, null where it fails and may be; and tell the group."""
-        execution, group = self.execution, self.group
+        execution, group, awaitable = self.execution, self.group, self.awaitable
         try:
             try:
-                value = await self.awaitable  # type: ignore[misc]
-                if not self.completed:
-                    value = self.position.complete(execution, value, self.path)
-                    if value is None and not self.position.nullable:
-                        self.position.refuse_null()
-                    if type(value) is Later:
-                        value = await value.awaitable
-                    elif execution.pending:
-                        await fill(execution.taken())
+                if type(awaitable) is Later:
+                    value = await awaitable.awaitable
+                else:
+                    if execution.abort_signal is not None:
+                        awaitable = execution.with_abort_signal(awaitable)
+                    value = self.position.completed(execution, await awaitable, self.path)
+                    if type(value) is Later or execution.pending:
+                        value = await execution.whole(value)
             except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
                 execution.abandon(0)
                 value = self.position.fail(execution, error, self.path)
@@ -128,54 +101,69 @@ class Pending:
                 group.end()
 
 
-class Execution:
-    """One execution of an operation: what it is given, its errors, and what it waits for."""
+class Execution(IncrementalExecutor):
+    """graphql-core's executor, which can run an operation by its plan, too."""
 
-    root_value: object = None
-    field_resolver: Callable[..., Value] = staticmethod(default_field_resolver)
-    type_resolver: Callable[..., Value] = staticmethod(default_type_resolver)
-    middleware: Callable[..., Callable[..., Value]] | None = None
-    is_awaitable: Callable[[Value], TypeGuard[Awaitable[Value]]]
-    is_async_iterable: Callable[..., bool] = staticmethod(is_async_iterable)
-    propagates = True
-    """Whether an error is the parent's where null may not be."""
+    compiled = False
+    """Whether a plan is run."""
     seen_path: Path = None
-    seen_info: Any = None
+    seen_info: GraphQLResolveInfo[Any]
+    """What `info` returned last."""
 
-    def __init__(
-        self,
-        operation: "Operation",
-        variables: Variables,
-        context: object,
-        *,
-        hide_suggestions: bool,
-    ) -> None:
-        self.operation = operation
-        self.schema = operation.schema
-        self.variables, self.arguments = variables
-        self.context = context
-        self.hide_suggestions = hide_suggestions
-        self.is_awaitable = is_awaitable
-        self.errors: list[GraphQLError] = []
-        self.nulled: set[tuple[str | int, ...]] = set()
+    def __init__(self, *args: Value, **options: Value) -> None:
+        super().__init__(*args, **options)
+        self.arguments: dict[Hashable, dict[str, Value]] = {}
         self.pending: list[Pending] = []
         """What this synchronous section began, and nobody waits for yet."""
         self.calls: dict[Hashable, Any] = {}
+        """How the fields' resolvers are called."""
 
-    def build_info(
-        self,
-        definition: GraphQLField,
-        nodes: list[FieldNode],
-        parent: GraphQLObjectType,
-        path: ResponsePath,
-    ) -> GraphQLResolveInfo[Any]:
-        """Return what graphql-core gives a resolver."""
-        name, operation = nodes[0].name.value, self.operation
-        return GraphQLResolveInfo(
-            name, nodes, definition.type, parent, path, self.schema, operation.fragments,
-            self.root_value, operation.node, self.variables, self.context, self.is_awaitable,
-            None, HELPERS,
-        )  # fmt: skip
+    def copied(self, variables: Variables, context: object) -> Self:
+        """Return an executor of another request, in a twentieth of the time that building takes."""
+        new = object.__new__(type(self))
+        new.__dict__ = self.__dict__.copy()
+        new.variable_values, new.arguments = variables
+        new.context_value = context
+        new.collected_errors = type(self.collected_errors)()
+        new.pending = []
+        new.calls = {}
+        return new
+
+    def run(
+        self, operation: "Operation", *, serially: bool | None = None
+    ) -> ExecutionResult | Coroutine[Any, Any, ExecutionResult]:
+        """Return the result of the operation, or what is to be awaited for it (section 6.2).
+
+        Unless it is said, the root's fields are executed serially if it is a mutation.
+        """
+        if serially is None:
+            serially = self.operation.operation is OperationType.MUTATION
+        self.compiled = True
+        data: dict[str, Value] = {}
+        try:
+            left = iter(operation.fields(self))
+            self._advance(left, data, serially=serially)
+        except GraphQLError as error:
+            return self.finish(self._failed(error))
+        if not self.pending:
+            return self.finish(ExecutionResult(data, self.collected_errors.errors or None))
+        result = self._finished(data, left)
+        return result if self.abort_signal is None else self.with_aborted_execution_error(result)
+
+    def complete_value(self, *given: Value) -> Value:
+        """Return an item of an async iterable, complete, or what is to be awaited for it.
+
+        So graphql-core calls it where a plan is run: with the item, its path and its position.
+        """
+        if not self.compiled:
+            return super().complete_value(*given)
+        *_, path, item, position = given
+        try:
+            value = position.completed(self, item, path)
+        except Exception:
+            self.abandon(0)
+            raise
+        return self.whole(value) if type(value) is Later or self.pending else value
 
     def info(self, field: Value, path: Path) -> GraphQLResolveInfo[Any]:
         """Return what a field's types are resolved with; it is the same for a list's items."""
@@ -184,32 +172,16 @@ class Execution:
             while here[2] is None:
                 here = here[0]
             self.seen_path = path
-            self.seen_info = self.build_info(
-                field.definition,
-                field.nodes,
-                field.parent,
-                real_path(here),  # type: ignore[arg-type]
+            where: Value = real_path(here)
+            self.seen_info = self.build_resolve_info(
+                field.definition, field.nodes, field.parent, where
             )
-        return self.seen_info  # type: ignore[no-any-return]
+        return self.seen_info
 
-    def add(self, error: GraphQLError, keys: Sequence[str | int]) -> None:
-        """Add an error, unless its place or one above it is null for another."""
-        place, nulled = tuple(keys), self.nulled
-        if nulled and any(place[:length] in nulled for length in range(len(place) + 1)):
-            return
-        nulled.add(place)
-        self.errors.append(error)
-
-    def wait(self, position: Position, awaitable: Awaitable[Value], path: Path) -> Pending:
-        """Return what stands for a value until it is there."""
+    def wait(self, position: Position, awaitable: Value, path: Path) -> Pending:
+        """Return what stands for a value until it is there; and, if it is a Later, complete."""
         pending = Pending(self, position, awaitable, path)
         self.pending.append(pending)
-        return pending
-
-    def wait_for(self, position: Position, awaitable: Awaitable[Value], path: Path) -> Pending:
-        """Return what stands for a value until it is there, and complete."""
-        pending = self.wait(position, awaitable, path)
-        pending.completed = True
         return pending
 
     def enclose(self, position: Position, value: Value, path: Path, mark: int) -> Value:
@@ -221,108 +193,126 @@ class Execution:
         if all(each.position.nullable for each in below):
             return value
         del self.pending[mark:]
-        return self.wait_for(position, _filled(value, below), path)
+        return self.wait(position, Later(_filled(value, below)), path)
+
+    def whole(self, value: Value) -> Awaitable[Value]:
+        """Return what is awaited for a value, which is Later, or below which something waits."""
+        if type(value) is Later:
+            return value.awaitable
+        return _filled(value, self.taken())
 
     def taken(self) -> list[Pending]:
         """Return what waits, for who waits for it."""
-        taken = self.pending[:]
-        self.pending.clear()
+        taken, self.pending = self.pending, []
         return taken
 
     def abandon(self, mark: int) -> None:
         """Let what began since a mark go on where nobody waits for it: its parent is null."""
         if len(self.pending) > mark:
-            settle([each.fill() for each in self.pending[mark:]])
+            self.settle_in_background([each.fill() for each in self.pending[mark:]])
             del self.pending[mark:]
 
+    def _advance(self, left: Iterator[Value], data: dict[str, Value], *, serially: bool) -> None:
+        """Execute the root's next fields: all of them, or those up to one that waits."""
+        for field in left:
+            if serially and self.abort_signal is not None and self.abort_signal.aborted:
+                raise self.abort_error()
+            value = data[field.name] = field.run(self, self.root_value, None)
+            if type(value) is Pending:
+                value.container, value.key = data, field.name
+            if serially and self.pending:
+                break
 
-class Operation(ABC):
+    async def _finished(self, data: dict[str, Value], left: Iterator[Value]) -> ExecutionResult:
+        try:
+            while waiting := self.taken():
+                await fill(waiting)
+                self._advance(left, data, serially=True)
+        except GraphQLError as error:
+            return self._failed(error)
+        return ExecutionResult(data, self.collected_errors.errors or None)
+
+    def _failed(self, error: GraphQLError) -> ExecutionResult:
+        self.abandon(0)
+        self.collected_errors.add(error, None)
+        return ExecutionResult(None, self.collected_errors.errors)
+
+
+class Operation:
     """An operation of a document, and its plans for whatever its directives depend on."""
 
-    def __init__(
-        self,
-        schema: GraphQLSchema,
-        node: OperationDefinitionNode,
-        fragments: dict[str, FragmentDefinitionNode],
-        conditions: Sequence[str],
-    ) -> None:
-        """Take the names of the variables that its directives ask for."""
-        self.schema: Final = schema
-        self.node: Final = node
-        self.fragments: Final = fragments
+    plan: Callable[..., Sequence[Value]]
+    """Returns the root's fields; `as_written` if no resolver is the caller's.
+
+    Raises GraphQLError.
+    """
+
+    def __init__(self, conditions: Sequence[str] | None, template: Execution | None) -> None:
+        """Take the variables that its directives ask for, and an executor to make others of.
+
+        Where its plans depend on more than those there are no conditions, and none is kept.
+        """
         self._conditions = conditions
+        self.size = 0
+        """The fields that were planned so far, and are kept."""
+        if template is not None:
+            template.variable_values = VariableValues({}, {})  # a password is not kept
+            self._template = template
         self._roots: dict[Hashable, Sequence[Value]] = {}
         self._variables: dict[Hashable, Variables] = {}
 
-    @abstractmethod
-    def plan(self, execution: Execution, *, as_written: bool) -> Sequence[Value]:
-        """Return the root's fields; `as_written` if no resolver is the caller's.
-
-        Raises GraphQLError.
-        """
-
     def execute(
-        self, variables: dict[str, Value], context: object, *, hide_suggestions: bool
+        self, variables: dict[str, Value], context: object
     ) -> ExecutionResult | Coroutine[Any, Any, ExecutionResult]:
         """Return the result of the operation, or what is to be awaited for it."""
-        coerced = self._coerced(variables, hide_suggestions=hide_suggestions)
+        coerced = self._coerced(variables)
         if isinstance(coerced, list):
             return ExecutionResult(None, coerced)
-        execution = Execution(self, coerced, context, hide_suggestions=hide_suggestions)
-        return self.run(execution, serially=self.node.operation is OperationType.MUTATION)
+        return self._template.copied(coerced, context).run(self)
 
-    def run(
-        self, execution: Execution, *, serially: bool
-    ) -> ExecutionResult | Coroutine[Any, Any, ExecutionResult]:
-        """Return the result of an execution, or what is to be awaited for it (section 6.2)."""
-        data: dict[str, Value] = {}
-        try:
-            left = iter(self._fields(execution))
-            _advance(execution, left, data, serially=serially)
-        except GraphQLError as error:
-            return _failed(execution, error)
-        if execution.pending:
-            return _finish(execution, data, left)
-        return ExecutionResult(data, execution.errors or None)
-
-    def _fields(self, execution: Execution) -> Sequence[Value]:
-        as_written = (
-            execution.middleware is None and execution.field_resolver is default_field_resolver
+    def fields(self, execution: Execution) -> Sequence[Value]:
+        """Return the root's fields. Raises GraphQLError."""
+        manager = execution.middleware_manager
+        as_written = execution.field_resolver is default_field_resolver and not (
+            manager and manager.middlewares
         )
         key: Hashable = as_written
         if self._conditions:
-            coerced = execution.variables.coerced
+            coerced = execution.variable_values.coerced
             key = (as_written, *[coerced.get(name, _ABSENT) for name in self._conditions])
+        kept = self._conditions is not None
         try:
             fields = self._roots.get(key)
         except TypeError:  # no condition is a list, but the document may not be valid
-            return self.plan(execution, as_written=as_written)
+            kept, fields = False, None
         if fields is None:
-            if len(self._roots) >= MAX_COMBINATIONS:
+            if not kept or len(self._roots) >= MAX_COMBINATIONS:
                 self._roots.clear()
-            fields = self._roots[key] = self.plan(execution, as_written=as_written)
+                self.size = 0
+            fields = self.plan(execution, as_written=as_written)
+            if kept:
+                self._roots[key] = fields
         return fields
 
-    def _coerced(
-        self, variables: dict[str, Value], *, hide_suggestions: bool
-    ) -> Variables | list[GraphQLError]:
+    def _coerced(self, variables: dict[str, Value]) -> Variables | list[GraphQLError]:
         """Return the variables coerced, or what is wrong with them (section 6.1.2).
 
         The same small values are coerced once. Without that a page of 50 takes 1.06 to 1.10 times
         as long.
         """
-        definitions = self.node.variable_definitions or ()
+        executor = self._template
+        definitions = executor.operation.variable_definitions or ()
         values = [variables.get(each.variable.name.value, Undefined) for each in definitions]
         types = list(map(type, values))
         key = (*values, *types) if _SMALL_TYPES.issuperset(types) else None  # for True is 1
         if key in self._variables:
             return self._variables[key]
         coerced = get_variable_values(
-            self.schema, definitions, variables, MAX_VARIABLE_ERRORS, hide_suggestions
+            executor.schema, definitions, variables, MAX_VARIABLE_ERRORS, executor.hide_suggestions
         )
         if isinstance(coerced, list):
             return coerced
-        if key is None:
+        if key is None or self._conditions is None:
             return coerced, {}
         if len(self._variables) >= MAX_CACHED_VARIABLES:
             self._variables.clear()
@@ -338,12 +328,6 @@ def real_path(path: Path) -> ResponsePath | None:
     return _new(ResponsePath, (real_path(parent), len(key) if type(key) is list else key, typename))
 
 
-def keys_of(path: Path) -> list[str | int]:
-    """Return a path as the answer has it."""
-    real = real_path(path)
-    return real.as_list() if real else []
-
-
 async def fill(waiting: Sequence[Pending]) -> None:
     """Return when all have their values; one alone needs no task of its own."""
     if len(waiting) == 1:
@@ -356,33 +340,3 @@ async def _filled(value: Value, below: Sequence[Pending]) -> Value:
     """Return a value when all that waits below it is there."""
     await fill(below)
     return value
-
-
-def _advance(
-    execution: Execution, left: Iterator[Value], data: dict[str, Value], *, serially: bool
-) -> None:
-    """Execute the root's next fields: all of them, or those up to one that waits."""
-    for field in left:
-        value = data[field.name] = field.run(execution, execution.root_value, None)
-        if type(value) is Pending:
-            value.container, value.key = data, field.name
-        if serially and execution.pending:
-            break
-
-
-async def _finish(
-    execution: Execution, data: dict[str, Value], left: Iterator[Value]
-) -> ExecutionResult:
-    try:
-        while waiting := execution.taken():
-            await fill(waiting)
-            _advance(execution, left, data, serially=True)
-    except GraphQLError as error:
-        return _failed(execution, error)
-    return ExecutionResult(data, execution.errors or None)
-
-
-def _failed(execution: Execution, error: GraphQLError) -> ExecutionResult:
-    execution.abandon(0)
-    execution.add(error, ())
-    return ExecutionResult(None, execution.errors)

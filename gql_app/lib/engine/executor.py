@@ -1,42 +1,254 @@
-"""CompiledExecutor: graphql-core's executor, whose operations run compiled plans."""
+"""CompiledExecutor: graphql-core's executor, whose operations run compiled plans.
+
+What an operation selects of each type is worked out once, and kept.
+"""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from threading import Lock
+from types import SimpleNamespace
 from typing import Any, ClassVar, Final
 
 from graphql import (
+    DirectiveNode,
+    GraphQLAbstractType,
+    GraphQLBoolean,
+    GraphQLError,
+    GraphQLField,
+    GraphQLID,
+    GraphQLObjectType,
     GraphQLSchema,
+    GraphQLString,
     OperationType,
+    TypeNameMetaFieldDef,
+    VariableNode,
+    default_field_resolver,
+    default_type_resolver,
+    get_nullable_type,
+    is_abstract_type,
+    is_leaf_type,
+    is_list_type,
+    is_object_type,
 )
 from graphql.execution.execute import assume_not_awaitable
 from graphql.execution.incremental import IncrementalExecutor
 from graphql.pyutils import is_awaitable
 
-from gql_app.lib.engine.execution import Execution, Value
-from gql_app.lib.engine.planning import PlannedOperation, Simplify
+from gql_app.lib.engine.execution import (
+    Complete,
+    Execution,
+    Later,
+    Operation,
+    Path,
+    Value,
+    real_path,
+)
+from gql_app.lib.engine.fields import (
+    Field,
+    Lists,
+    Position,
+    Selection,
+    complete_later,
+    leaf,
+    objects,
+)
 
 MAX_OPERATIONS: Final = 256
 """Operations that are kept with their plans."""
 MAX_FIELDS: Final = 20_000
 """Fields that all of them plan together, of some two kilobytes each."""
-operations: Final[OrderedDict[tuple[int, int, type], PlannedOperation]] = OrderedDict()
-"""The operations that were executed lately, with their plans; the others give way."""
-_lock: Final = Lock()
+TOO_DEEP: Final = "Selections are nested too deeply. Execution aborted."
+EXACT: Final[Mapping[Callable[[Value], Value], type]] = {
+    GraphQLString.coerce_output_value: str,
+    GraphQLID.coerce_output_value: str,
+    GraphQLBoolean.coerce_output_value: bool,
+}
+"""Types whose values are returned as they are, by what coerces them."""
+_CONDITIONAL: Final = frozenset({"skip", "include"})
+_INCREMENTAL: Final = frozenset({"defer", "stream"})
+
+Resolver = Callable[..., Value]
+Simplify = Callable[[GraphQLField], tuple[str | None, Resolver | None]]
+"""Returns the attribute that a field's resolver does nothing but read, or a resolver that does
+the same in less time; None for neither."""
 
 
-class CompiledExecutor(IncrementalExecutor):
+class PlannedOperation(Operation):
+    """An operation that is planned when it is first executed."""
+
+    def __init__(
+        self, executor: Execution, simplify: Simplify, template: Execution | None = None
+    ) -> None:
+        """Take what is executed, and an executor of it to make others of."""
+        self.schema: Final = executor.schema
+        self.node: Final = executor.operation
+        self.fragments: Final = executor.fragment_definitions
+        self.simplify: Final = simplify
+        directives = list(_directives([self.node, *self.fragments.values()]))
+        self.is_incremental: Final = any(each.name.value in _INCREMENTAL for each in directives)
+        """Whether anything is to be delivered later than the rest."""
+        conditions = {
+            argument.value.name.value
+            for directive in directives
+            if directive.name.value in _CONDITIONAL
+            for argument in directive.arguments or ()
+            if isinstance(argument.value, VariableNode)
+        }
+        # What a fragment's own variables are may depend on all of the operation's.
+        certain = not any(each.variable_signatures for each in executor.fragments.values())
+        super().__init__(sorted(conditions) if certain else None, template)
+
+    def plan(self, execution: Execution, *, as_written: bool) -> list[Field]:
+        """Return the root's fields; `as_written` if no resolver is the caller's.
+
+        Raises GraphQLError.
+        """
+        root = self.schema.get_root_type(self.node.operation)
+        if root is None:
+            message = f"Schema is not configured to execute {self.node.operation.value} operation."
+            raise GraphQLError(message, self.node)
+        details = SimpleNamespace(node=self.node, defer_usage=None, fragment_variable_values=None)
+        with suppress(RecursionError):  # as an error's context it would keep all of its frames
+            return Plan(self, as_written=as_written).selection(root, [details]).fields(execution)
+        raise GraphQLError(TOO_DEEP, self.node)
+
+
+class Plan:
+    """How an operation is executed with one combination of its conditions.
+
+    What is selected of an object is planned when the first one is there, and once for each type
+    and the nodes that select it: no document makes a plan that is larger than its data.
+    """
+
+    def __init__(self, operation: PlannedOperation, *, as_written: bool) -> None:
+        self._operation = operation
+        self._as_written = as_written
+        self._selections: dict[Hashable, Selection] = {}
+
+    def fields(self, selection: Selection, execution: Execution) -> list[Field]:
+        """Return the fields that are selected of an object type. Raises GraphQLError."""
+        collector = IncrementalExecutor(  # its own, for it keeps what it collects
+            execution.schema, execution.fragment_definitions, execution.fragments, None, None,
+            execution.operation, execution.variable_values, default_field_resolver,
+            default_type_resolver, default_field_resolver,
+            hide_suggestions=execution.hide_suggestions,
+        )  # fmt: skip
+        collected = collector.collect_subfields(selection.kind, selection.details)
+        planned = [
+            self._field(selection.kind, name, details)
+            for name, details in collected.grouped_field_set.items()
+        ]
+        known = [field for field in planned if field]
+        self._operation.size += len(known)
+        return known
+
+    def _field(self, parent: GraphQLObjectType, name: str, details: Value) -> Field | None:
+        """Plan a field; None if the type has none of this name."""
+        definition = self._operation.schema.get_field(parent, details[0].node.name.value)
+        if definition is None:
+            return None
+        field = Field(name, details, definition, parent)
+        self._complete(field, field)
+        field.run = field.call
+        if self._as_written:
+            self._simplify(field)
+        return field
+
+    def _simplify(self, field: Field) -> None:
+        """Leave out the resolver of what is nothing but an attribute."""
+        definition = field.definition
+        if definition is TypeNameMetaFieldDef:
+            field.run = field.constant
+        elif definition.args or field.nodes[0].arguments:
+            _, field.resolve = self._operation.simplify(definition)
+        elif definition.resolve in {None, default_field_resolver}:
+            field.attribute = field.nodes[0].name.value
+            field.run = field.read
+        else:
+            attribute, field.resolve = self._operation.simplify(definition)
+            if attribute is not None:
+                field.attribute, field.strict, field.run = attribute, True, field.read
+
+    def _complete(self, position: Position, field: Field) -> None:
+        """Plan how a position's values are completed, from the outside in."""
+        kind: Value = get_nullable_type(position.kind)
+
+        def objects_of(kind: GraphQLObjectType) -> Complete:
+            return objects(self.selection(kind, field.details), field)
+
+        position.exact = None
+        if is_leaf_type(kind):
+            position.exact = EXACT.get(kind.coerce_output_value)
+            position.complete = leaf(kind)
+        elif is_list_type(kind):
+            item = Position(kind.of_type, field.details, field.label)
+            self._complete(item, field)
+            named = get_nullable_type(kind.of_type)
+            certain = is_object_type(named) and not named.is_type_of
+            selection = self.selection(named, field.details) if certain else None
+            position.complete = Lists(kind, field, item, selection).complete
+        elif is_abstract_type(kind):
+            position.complete = abstract(kind, field, objects_of)
+        else:
+            position.complete = objects_of(kind)
+
+    def selection(self, kind: GraphQLObjectType, details: Value) -> Selection:
+        """Return what some nodes select of a type."""
+        nodes = [(id(each.node), id(each.fragment_variable_values)) for each in details]
+        key = (kind.name, *nodes)
+        if key not in self._selections:
+            self._selections[key] = Selection(self.fields, kind, details)
+        return self._selections[key]
+
+
+def abstract(
+    kind: GraphQLAbstractType, field: Field, objects_of: Callable[[GraphQLObjectType], Complete]
+) -> Complete:
+    """Return what completes values of an interface or a union, once their types are known."""
+    known: dict[str, Complete] = {}
+
+    def of_type(execution: Execution, value: Value, path: Path, name: Value) -> Complete:
+        info = execution.info(field, path)
+        found = execution.ensure_valid_runtime_type(name, kind, field.details, info, value)
+        known[name] = objects_of(found)
+        return known[name]
+
+    def complete(execution: Execution, value: Value, path: Path) -> Value:
+        resolve = kind.resolve_type or execution.type_resolver
+        name: Value = resolve(value, execution.info(field, path), kind)
+        if type(name) is str and name in known:
+            return known[name](execution, value, path)
+        here = real_path(path)
+        choose = partial(of_type, execution, value, here)
+        if execution.is_awaitable(name):
+            return Later(complete_later(execution, name, choose, value, here))
+        return choose(name)(execution, value, path)
+
+    return complete
+
+
+def _directives(nodes: Iterable[Any]) -> Iterator[DirectiveNode]:
+    """Return the directives of all that is selected, and not of an operation itself."""
+    waiting = [each for node in nodes for each in node.selection_set.selections]
+    while waiting:
+        node = waiting.pop()
+        yield from node.directives or ()
+        if selections := getattr(node, "selection_set", None):
+            waiting += selections.selections
+
+
+class CompiledExecutor(Execution):
     """Executes operations as graphql-core does, several times as fast.
 
     It is an `executor_class` of graphql-core's `execute`, and Strawberry's
-    `execution_context_class`. graphql-core itself runs what has execution hooks, an abort signal
-    or a predicate of the caller's for what is awaitable, subscriptions, and what is delivered
-    incrementally. A schema and a document must not be changed once they are executed.
+    `execution_context_class`. graphql-core itself runs what has execution hooks or a predicate of
+    the caller's for what is awaitable, subscriptions, and what is delivered incrementally. A
+    schema and a document must not be changed once they are executed.
     """
 
-    awaitables: ClassVar[frozenset[Callable[[Any], bool]]] = frozenset(
-        {is_awaitable, assume_not_awaitable}
-    )
+    awaitables: ClassVar[frozenset[Value]] = frozenset({is_awaitable, assume_not_awaitable})
     """Predicates that tell what is awaitable by its type."""
 
     of_strawberry: ClassVar["type[CompiledExecutor] | None"] = None
@@ -56,47 +268,22 @@ class CompiledExecutor(IncrementalExecutor):
 
     def execute_operation(self, serially: bool | None = None) -> Value:  # noqa: FBT001 — it is graphql-core's signature
         """Return the result of the operation, or what is to be awaited for it."""
-        operation = self._compiled()
-        if operation is None:
-            return super().execute_operation(serially)
-        if serially is None:
-            serially = self.operation.operation is OperationType.MUTATION
-        return operation.run(_Execution(operation, self), serially=serially)
-
-    def _compiled(self) -> PlannedOperation | None:
-        """Return the operation; None if something asks for graphql-core's own execution."""
+        operation = _operation(self)
         if (
-            self.hooks is not None
-            or self.abort_signal is not None
+            operation.is_incremental
+            or self.hooks is not None
             or not any(self.is_awaitable is each for each in self.awaitables)
             or self.operation.operation is OperationType.SUBSCRIPTION
-            or any(each.variable_signatures for each in self.fragments.values())
         ):
-            return None
-        operation = _operation(self)
-        return None if operation.is_incremental else operation
+            return super().execute_operation(serially)
+        if self.abort_signal is not None and self.abort_signal.aborted:
+            raise self.abort_error()
+        return self.run(operation, serially=serially)
 
 
-class _Execution(Execution):
-    """An execution that is given what an executor is."""
-
-    def __init__(self, operation: PlannedOperation, executor: CompiledExecutor) -> None:
-        super().__init__(
-            operation,
-            (executor.variable_values, {}),
-            executor.context_value,
-            hide_suggestions=executor.hide_suggestions,
-        )
-        self.build_info = executor.build_resolve_info  # type: ignore[assignment, method-assign]
-        self.root_value = executor.root_value
-        self.field_resolver = executor.field_resolver
-        self.type_resolver = executor.type_resolver
-        self.is_awaitable = executor.is_awaitable
-        self.is_async_iterable = executor.is_async_iterable
-        self.propagates = executor.error_propagation
-        manager = executor.middleware_manager
-        if manager is not None and manager.middlewares:
-            self.middleware = manager.get_field_resolver
+operations: Final[OrderedDict[tuple[int, int, type], PlannedOperation]] = OrderedDict()
+"""The operations that were executed lately, with their plans; the others give way."""
+_lock: Final = Lock()
 
 
 def planned_fields() -> int:
@@ -112,12 +299,7 @@ def _operation(executor: CompiledExecutor) -> PlannedOperation:
         if known and known.fragments == executor.fragment_definitions:
             operations.move_to_end(key)
             return known
-        operation = operations[key] = PlannedOperation(
-            executor.schema,
-            executor.operation,
-            executor.fragment_definitions,
-            executor.simplify(executor.schema),
-        )
+        operation = operations[key] = PlannedOperation(executor, executor.simplify(executor.schema))
         while len(operations) > MAX_OPERATIONS or planned_fields() > MAX_FIELDS:
             operations.popitem(last=False)
         return operation

@@ -1,117 +1,88 @@
-"""Fields: how an object's fields are resolved (GraphQL section 6.4), and what is met on the way."""
+"""Fields and values: how fields are resolved, and how their values become JSON.
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from inspect import isawaitable
-from types import CoroutineType, GeneratorType, NoneType
-from typing import Any, Final, NamedTuple, TypeVar
+It is GraphQL sections 6.4.2, ResolveFieldValue, and 6.4.3, CompleteValue.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from graphql import (
-    FieldNode,
+    GraphQLError,
     GraphQLField,
+    GraphQLLeafType,
     GraphQLObjectType,
-    GraphQLResolveInfo,
+    GraphQLOutputType,
     ResponsePath,
     Undefined,
     get_argument_values,
-    located_error,
+    is_non_null_type,
 )
+from graphql.pyutils import inspect, is_awaitable, is_iterable
 
 from gql_app.lib.engine.execution import (
     Complete,
     Execution,
     Later,
     Path,
+    Pending,
     Value,
-    keys_of,
     real_path,
 )
+from gql_app.lib.engine.generated import LazyRows, WriteRows, object_function, row_writer
+from gql_app.lib.engine.waiting import ATTRIBUTES, IMMUTABLE, ODD
 
-T = TypeVar("T")
-Row = Sequence[Any]
-"""The values of one row, in the order of its columns."""
-WriteRows = Callable[[Sequence[Row]], list[Value]]
-"""Returns a list's answer of its rows."""
-IMMUTABLE: Final[frozenset[type]] = frozenset({str, int, float, bool, NoneType})
-"""Types of arguments that may be handed to a resolver more than once."""
-_BUILTIN: Final = IMMUTABLE | {bytes, list, tuple, dict, set, frozenset}
-_HOOKS: Final = ("__getattr__", "__getattribute__", "__class__", "__await__", "__call__")
-"""What makes a type answer otherwise than by its attributes."""
-_ODD_BASES: Final = (BaseException, Mapping, CoroutineType, GeneratorType, type(Undefined))
-_MAX_TYPES: Final = 4096
-PLAIN: Final[set[type]] = set(_BUILTIN)
-"""Types met so far whose values are no exceptions, and neither callable nor awaitable."""
-ATTRIBUTES: Final[set[type]] = set()
-"""Those whose attributes are a GraphQL object's fields; a Mapping's are not."""
-_odd: Final[set[type]] = set()
-"""Types met so far that must be looked at each time."""
+MANY: Final = 32
+"""Objects of a selection after which a function is generated for it."""
+MAX_CACHED_COLUMNS: Final = 8
+"""Kinds of rows for which a list's function is kept: an application reads one or two."""
+Plan: TypeAlias = Callable[["Selection", Execution], list["Field"]]
+"""Returns the fields that are selected of an object type. Raises GraphQLError."""
 _new = tuple.__new__
-
-
-class LazyRows(Iterable[T]):
-    """A list of GraphQL objects that are built only when they are looked at.
-
-    To graphql-core it is a list. The compiled path writes the answer of the rows themselves,
-    and builds no object at all.
-    """
-
-    def __init__(
-        self, columns: Sequence[str], values: Sequence[Row], build: Callable[[Row], T]
-    ) -> None:
-        self.columns: Final = columns
-        """Python's names of the fields that were read; no others of an object are looked at."""
-        self.values: Final = values
-        self._build = build
-
-    def __iter__(self) -> Iterator[T]:
-        """Return the objects, each built when its turn comes."""
-        return map(self._build, self.values)
-
-
-def is_awaited(execution: Execution, value: Value) -> bool:
-    """Return whether a value is to be awaited whose type isn't PLAIN; learn what its type is."""
-    kind = type(value)
-    if kind not in _odd:
-        if len(PLAIN) + len(_odd) > _MAX_TYPES:
-            for types in (PLAIN, ATTRIBUTES, _odd):
-                types.clear()
-            PLAIN.update(_BUILTIN)
-        ours = [base for base in kind.__mro__ if base not in _BUILTIN and base is not object]
-        if issubclass(kind, _ODD_BASES) or any(h in vars(base) for base in ours for h in _HOOKS):
-            _odd.add(kind)
-        else:
-            PLAIN.add(kind)
-            ATTRIBUTES.add(kind)
-    return execution.is_awaitable(value)
 
 
 class Position:
     """A place in the answer that may fail by itself: a field, or an item of a list."""
 
-    __slots__ = ("complete", "exact", "label", "nodes", "nullable", "suspends")
+    __slots__ = ("complete", "details", "exact", "kind", "label", "nullable", "suspends")
 
     complete: Complete
+    """Completes what is not null."""
     exact: type | None
     """The type whose values are complete as they are."""
-    nullable: bool
 
-    def __init__(self, nodes: list[FieldNode], label: str) -> None:
-        """Take what selects it, and the name of its field with its type's."""
-        self.nodes = nodes
+    def __init__(self, kind: GraphQLOutputType, details: Value, label: str) -> None:
+        """Take a type, graphql-core's details of what selects it, and its field's name."""
+        self.kind = kind
+        self.details = details
         self.label = label
+        self.nullable = not is_non_null_type(kind)
         self.suspends: bool | None = None
         """Whether what is awaited here was ever not there at once; None if nobody knows yet."""
+
+    def completed(self, execution: Execution, value: Value, path: Path) -> Value:
+        """Return a value as the answer has it. Raises TypeError for null that may not be here."""
+        if ODD[type(value)] and isinstance(value, Exception):
+            raise value
+        if value is not None and value is not Undefined:
+            return self.complete(execution, value, path)
+        if self.nullable:
+            return None
+        message = f"Cannot return null for non-nullable field {self.label}."
+        raise TypeError(message)
 
     def settle(self, execution: Execution, value: Value, path: Path) -> Value:
         """Return a value, complete, or a Pending; null where it fails, if it may be null."""
         mark = len(execution.pending)
         try:
-            if type(value) not in PLAIN and is_awaited(execution, value):
+            odd = ODD[type(value)]
+            if odd and execution.is_awaitable(value):
                 return execution.wait(self, value, path)
-            done = self.complete(execution, value, path)
-            if done is None and not self.nullable:
-                self.refuse_null()
+            complete = self.completed if odd or value is None else self.complete
+            done = complete(execution, value, path)
             if type(done) is Later:
-                return execution.wait_for(self, done.awaitable, path)
+                return execution.wait(self, done, path)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
             execution.abandon(mark)
             return self.fail(execution, error, path)
@@ -119,54 +90,29 @@ class Position:
             return execution.enclose(self, done, path, mark)
         return done
 
-    def refuse_null(self) -> None:
-        """Raise TypeError, for null may not be here."""
-        message = f"Cannot return null for non-nullable field {self.label}."
-        raise TypeError(message)
-
     def fail(self, execution: Execution, error: Exception, path: Path) -> Value:
         """Add an error where null may be; raise it, located, where it is the parent's."""
-        keys = keys_of(path)
-        located = located_error(error, self.nodes, keys)
-        if execution.propagates and not self.nullable:
-            raise located
-        execution.add(located, keys)
+        where: Any = real_path(path)
+        execution.handle_field_error(error, self.kind, self.details, where)
         return None
-
-
-class Call(NamedTuple):
-    """How a field's resolver is called, the same for all objects of one execution."""
-
-    resolve: Callable[..., Value]
-    info_class: type
-    before: tuple[Value, ...]
-    """What its info has before the path."""
-    after: tuple[Value, ...]
-    arguments: dict[str, Value] | None
-    """None where they are coerced anew for each call."""
 
 
 class Field(Position):
     """A field as an operation selects it of one type."""
 
     __slots__ = (
-        "attribute",
-        "definition",
-        "name",
-        "parent",
-        "resolve",
-        "run",
-        "strict",
+        "attribute", "definition", "name", "nodes", "parent", "resolve", "run", "strict",
         "typename",
-    )
+    )  # fmt: skip
 
     run: Complete
     """Returns the field of an object at a path, complete."""
 
     def __init__(
-        self, name: str, nodes: list[FieldNode], definition: GraphQLField, parent: GraphQLObjectType
+        self, name: str, details: Value, definition: GraphQLField, parent: GraphQLObjectType
     ) -> None:
-        super().__init__(nodes, f"{parent.name}.{nodes[0].name.value}")
+        self.nodes = [each.node for each in details]
+        super().__init__(definition.type, details, f"{parent.name}.{self.nodes[0].name.value}")
         self.name = name
         self.definition = definition
         self.parent = parent
@@ -193,17 +139,13 @@ class Field(Position):
             else:
                 value = getattr(source, name, None)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
-            return self.lost(execution, error, path)
+            return self.fail(execution, error, (path, self.name, self.typename))
         return value if type(value) is self.exact else self.fetched(execution, value, path)
-
-    def lost(self, execution: Execution, error: Exception, path: Path) -> Value:
-        """Fail because of an attribute that can't be read."""
-        return self.fail(execution, error, (path, self.name, self.typename))
 
     def fetched(self, execution: Execution, value: Value, path: Path) -> Value:
         """Return the attribute's value, complete; a method is called."""
         here: Path = (path, self.name, self.typename)
-        if type(value) not in PLAIN and not self.strict and callable(value):
+        if ODD[type(value)] and not self.strict and callable(value):
             here = real_path(here)
             try:
                 value = value(execution.info(self, here))
@@ -217,34 +159,30 @@ class Field(Position):
         try:
             call = execution.calls.get(self)
             if call is None:
-                resolve, info, arguments = self._prepare(execution, here)
-                value = resolve(source, info, **arguments)
+                resolve, info, arguments = self._begun(execution, here)
             else:
-                resolve, info_class, before, after, arguments = call
+                resolve, kind, before, after, arguments = call
+                info = _new(kind, (*before, here, *after))
                 if arguments is None:
                     arguments = self._coerced(execution)
-                info = _new(info_class, (*before, here, *after))
-                value = resolve(source, info, **arguments)
+            value = resolve(source, info, **arguments)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
             return self.fail(execution, error, here)
         return value if type(value) is self.exact else self.settle(execution, value, here)
 
-    def _prepare(
-        self, execution: Execution, path: ResponsePath
-    ) -> tuple[Callable[..., Value], GraphQLResolveInfo[Any], dict[str, Value]]:
-        """Return the resolver and what it is given first; keep that for the other objects."""
+    def _begun(self, execution: Execution, path: ResponsePath) -> tuple[Value, Value, Value]:
+        """Return the resolver, an info, and the arguments, and keep them for other objects."""
         resolve = self.resolve or self.definition.resolve or execution.field_resolver
-        if execution.middleware:
-            resolve = execution.middleware(resolve)
-        info = execution.build_info(self.definition, self.nodes, self.parent, path)
-        arguments = execution.arguments.get(self)
+        if execution.middleware_manager:
+            resolve = execution.middleware_manager.get_field_resolver(resolve)
+        info = execution.build_resolve_info(self.definition, self.nodes, self.parent, path)
+        arguments = again = execution.arguments.get(self)
         if arguments is None:
             arguments = self._coerced(execution)
             if IMMUTABLE.issuperset(map(type, arguments.values())):
-                execution.arguments[self] = arguments
-        if path.prev is not None:
-            again = execution.arguments.get(self)
-            execution.calls[self] = Call(resolve, type(info), info[:4], info[5:], again)
+                again = execution.arguments[self] = arguments
+        if path.prev is not None:  # with no arguments where each call has its own
+            execution.calls[self] = resolve, type(info), info[:4], info[5:], again
         return resolve, info, arguments
 
     def _coerced(self, execution: Execution) -> dict[str, Value]:
@@ -252,8 +190,8 @@ class Field(Position):
         node, definition = self.nodes[0], self.definition
         if not (definition.args or node.arguments):
             return {}
-        hidden = execution.hide_suggestions
-        return get_argument_values(definition, node, execution.variables, None, hidden)
+        hidden, given = execution.hide_suggestions, self.details[0].fragment_variable_values
+        return get_argument_values(definition, node, execution.variable_values, given, hidden)
 
 
 class Unwrapped(NamedTuple):
@@ -288,13 +226,13 @@ class Unwrapped(NamedTuple):
             ours = self.info_class(info, self.field)
             for check in self.checks:
                 answer: Value = check(source, ours, **named)
-                if (await answer if isawaitable(answer) else answer) is not True:
+                if (await answer if is_awaitable(answer) else answer) is not True:
                     break
             else:
                 named[self.info_name] = ours
                 return await self.function(source, **named)
         value = self.otherwise(source, info, **arguments)
-        return await value if isawaitable(value) else value
+        return await value if is_awaitable(value) else value
 
     def _named(self, arguments: dict[str, Value]) -> dict[str, Value] | None:
         """Return arguments by Python's names; None if the library makes something else of one."""
@@ -302,3 +240,157 @@ class Unwrapped(NamedTuple):
             if value is not None and name not in self.plain:
                 return None
         return {self.names[name]: value for name, value in arguments.items()}
+
+
+class Selection:
+    """What is selected of an object type; planned when the first object is there."""
+
+    __slots__ = ("count", "details", "functions", "kind", "known", "plan", "writers")
+
+    def __init__(self, plan: Plan, kind: GraphQLObjectType, details: Value) -> None:
+        self.plan = plan
+        self.kind = kind
+        self.details = details
+        self.known: list[Field] | None = None
+        self.count = 0
+        self.functions: list[Complete | None] = [None, None]
+        """What returns the answer of an object with attributes, and of a dictionary."""
+        self.writers: dict[tuple[str, ...], WriteRows | None] = {}
+
+    def fields(self, execution: Execution) -> list[Field]:
+        """Return the fields. Raises GraphQLError where a directive can't be read."""
+        if self.known is None:
+            self.known = self.plan(self, execution)
+        return self.known
+
+    def complete(self, execution: Execution, value: Value, path: Path) -> Value:
+        """Return the answer of an object, by a function of its own once there were many."""
+        kind = type(value)
+        keyed = kind is dict
+        if keyed or kind in ATTRIBUTES:
+            function = self.functions[keyed]
+            if function is not None:
+                return function(execution, value, path)
+            self.count += 1
+            if self.count > MANY:
+                self.functions[keyed] = object_function(self.fields(execution), keyed=keyed)
+        answer: dict[str, Value] = {}
+        for field in self.fields(execution):
+            done = answer[field.name] = field.run(execution, value, path)
+            if type(done) is Pending:
+                done.container, done.key = answer, field.name
+        return answer
+
+    def write(self, execution: Execution, rows: LazyRows[Any]) -> list[Value] | None:
+        """Return the answer of rows; None if objects must be built of them."""
+        columns = tuple(rows.columns)
+        if columns not in self.writers:
+            if len(self.writers) >= MAX_CACHED_COLUMNS:
+                self.writers.clear()
+            self.writers[columns] = row_writer(self.fields(execution), columns)
+        write = self.writers[columns]
+        return write(rows.values) if write else None
+
+
+def leaf(kind: GraphQLLeafType) -> Complete:
+    """Return what completes a scalar or an enum."""
+
+    def complete(execution: Execution, value: Value, _path: Path) -> Value:
+        coerced = execution.complete_leaf_value(kind, value)
+        if ODD[type(coerced)] and execution.is_awaitable(coerced):
+            return Later(coerced)
+        return coerced
+
+    return complete
+
+
+def objects(selection: Selection, field: Field) -> Complete:
+    """Return what completes objects of one type."""
+    kind, is_type_of = selection.kind, selection.kind.is_type_of
+    if is_type_of is None:
+        return selection.complete
+
+    def complete_if(value: Value, is_of: object) -> Complete:
+        if is_of:
+            return selection.complete
+        message = f"Expected value of type '{kind}' but got: {inspect(value)}."
+        raise GraphQLError(message, field.nodes)
+
+    def complete(execution: Execution, value: Value, path: Path) -> Value:
+        is_of: Value = is_type_of(value, execution.info(field, path))
+        choose = partial(complete_if, value)
+        if type(is_of) is not bool and execution.is_awaitable(is_of):
+            return Later(complete_later(execution, is_of, choose, value, real_path(path)))
+        return choose(is_of)(execution, value, path)
+
+    return complete
+
+
+async def complete_later(
+    execution: Execution,
+    awaitable: Awaitable[object],
+    choose: Callable[[Value], Complete],
+    value: Value,
+    path: Path,
+) -> Value:
+    """Return a value, complete, by what is chosen once something is there."""
+    complete = choose(await execution.with_abort_signal(awaitable))
+    try:
+        done = complete(execution, value, path)
+    except Exception:
+        execution.abandon(0)
+        raise
+    return await execution.whole(done)
+
+
+class Lists(NamedTuple):
+    """Completes lists."""
+
+    kind: Value
+    field: Field
+    item: Position
+    selection: Selection | None
+    """What is selected of items which are objects of a type for sure."""
+
+    def complete(self, execution: Execution, values: Value, path: Path) -> Value:
+        """Return the answer of a list."""
+        if type(values) is not list:
+            if type(values) is LazyRows and self.selection:
+                written = self.selection.write(execution, values)
+                if written is not None:
+                    return written
+            if execution.is_async_iterable(values) or not is_iterable(values):
+                return self._complete_later(execution, values, real_path(path))
+        answer: list[Value] = []
+        items = iter(values)
+        try:
+            self._add(execution, items, answer, (path, answer, None))
+        except Exception:
+            with suppress(Exception):  # as graphql-core does: what is left may raise, too
+                execution.track_async_work(list(items))
+            raise
+        return answer
+
+    def _add(
+        self, execution: Execution, items: Iterator[Value], answer: list[Value], here: Path
+    ) -> None:
+        item, exact, function = self.item, self.item.exact, None
+        if self.selection and not item.nullable:  # what fails is the list's
+            function = self.selection.functions[False]
+        for value in items:
+            if type(value) is exact:
+                done = value
+            elif function and type(value) in ATTRIBUTES:
+                done = function(execution, value, here)
+            else:
+                done = item.settle(execution, value, here)
+            if type(done) is Pending:
+                done.container, done.key = answer, len(answer)
+            answer.append(done)
+
+    def _complete_later(self, execution: Execution, values: Value, path: Value) -> Later:
+        """Return what is awaited for an async iterable. Raises GraphQLError if it is none."""
+        details, info = self.field.details, execution.info(self.field, path)
+        item: Value = self.item
+        done: Value = execution.complete_list_value(self.kind, details, info, path, values, item)
+        return Later(done)

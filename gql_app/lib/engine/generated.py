@@ -5,9 +5,10 @@ gives attributes, and of none that a client gives: those go into it as constants
 """
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from keyword import iskeyword
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, TypeVar
 
 from graphql import (
     GRAPHQL_MAX_INT,
@@ -20,8 +21,14 @@ from graphql import (
 )
 
 from gql_app.lib.engine.execution import Complete, Pending, Value
-from gql_app.lib.engine.fields import Field, WriteRows
 
+Field: TypeAlias = Any
+"""One of fields.py, which generates what is here."""
+T = TypeVar("T")
+Row: TypeAlias = Sequence[Any]
+"""The values of one row, in the order of its columns."""
+WriteRows: TypeAlias = Callable[[Sequence[Row]], list[Value]]
+"""Returns a list's answer of its rows."""
 _COLUMN_TYPES: Final = frozenset({"String", "ID", "Boolean", "DateTime"})
 """Types whose values are read from the database as JSON has them."""
 MAX_FLOAT: Final = 1.7976931348623157e308
@@ -32,6 +39,24 @@ _BOUNDS: Final[Mapping[Callable[[Value], Value], tuple[type, float, float]]] = {
 """The type and the bounds of values that are returned as they are, by what coerces them."""
 
 
+@dataclass(slots=True, eq=False)
+class LazyRows(Iterable[T]):
+    """A list of GraphQL objects that are built only when they are looked at.
+
+    To graphql-core it is a list. The compiled path writes the answer of the rows themselves,
+    and builds no object at all.
+    """
+
+    columns: Sequence[str]
+    """Python's names of the fields that were read; no others of an object are looked at."""
+    values: Sequence[Row]
+    build: Callable[[Row], T]
+
+    def __iter__(self) -> Iterator[T]:
+        """Return the objects, each built when its turn comes."""
+        return map(self.build, self.values)
+
+
 def object_function(fields: Sequence[Field], *, keyed: bool) -> Complete:
     """Return what makes the answer of an object with attributes, or of a dictionary."""
     lines: list[str] = []
@@ -39,16 +64,15 @@ def object_function(fields: Sequence[Field], *, keyed: bool) -> Complete:
     constants: dict[str, str] = {}
     items: list[str] = []
     for number, field in enumerate(fields):
-        constants[f"N{number}"] = field.name
+        constants[f"N{number}"], constants[f"T{number}"] = field.name, field.typename
         if field.run == field.constant:
-            constants[f"T{number}"] = field.typename
             items.append(f"N{number}: T{number}")
             continue
         value = f"v{number}"
         items.append(f"N{number}: {value}")
         fetch, condition = _fetch(field, number, value, keyed=keyed), "True"
         if fetch:
-            names[f"lost{number}"], names[f"done{number}"] = field.lost, field.fetched
+            names[f"fail{number}"], names[f"done{number}"] = field.fail, field.fetched
             constants[f"K{number}"] = field.attribute
             condition = _unless_complete(field, value)
             lines += fetch
@@ -79,10 +103,11 @@ def _fetch(field: Field, number: int, value: str, *, keyed: bool) -> list[str]:
     if keyed:
         return [] if field.strict else [f"{value} = source.get(K{number})"]
     absent = [] if field.strict else [f"except AttributeError: {value} = None"]
+    failed = f"fail{number}(execution, error, (path, N{number}, T{number}))"
     return [
         f"try: {value} = source.{name}",
         *absent,
-        f"except Exception as error: {value} = lost{number}(execution, error, path)",
+        f"except Exception as error: {value} = {failed}",
     ]
 
 

@@ -1,6 +1,6 @@
 """Strawberry: its schema, and how its fields are resolved without its wrapping."""
 
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 
 import strawberry
@@ -16,14 +16,12 @@ from graphql import (
 )
 from strawberry.execution import optimized_is_awaitable
 from strawberry.permission import PermissionExtension
-from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 from strawberry.types.field import StrawberryField
 
-from gql_app.lib.engine.executor import CompiledExecutor
+from gql_app.lib.engine.executor import CompiledExecutor, Resolver, Simplify
 from gql_app.lib.engine.fields import Unwrapped
-from gql_app.lib.engine.planning import Resolver, Simplify
 
 _IS_ONE_OF: Final = GraphQLField(
     GraphQLBoolean, resolve=lambda kind, _: kind.is_one_of if is_input_object_type(kind) else None
@@ -34,16 +32,10 @@ _IS_ONE_OF: Final = GraphQLField(
 class Schema(strawberry.Schema):
     """A schema that the engine executes documents by."""
 
-    def __init__(
-        self,
-        *,
-        query: type,
-        mutation: type | None = None,
-        config: StrawberryConfig | None = None,
-    ) -> None:
-        """Build a schema of its root types."""
-        super().__init__(query=query, mutation=mutation, config=config)
-        self._known_fields: dict[tuple[str, str], StrawberryField | None] = {}
+    @cached_property
+    def known_fields(self) -> dict[tuple[str, str], StrawberryField | None]:
+        """Strawberry's definitions of fields, by their types' names and theirs."""
+        return {}
 
     @property
     def core(self) -> GraphQLSchema:
@@ -63,7 +55,7 @@ class Schema(strawberry.Schema):
         Each is kept, or else a new document takes 1.04 to 1.08 times as long: names are spelt
         each time.
         """
-        known, key = self._known_fields, (type_name, name)
+        known, key = self.known_fields, (type_name, name)
         if key not in known:
             known[key] = self.get_field_for_type(name, type_name)
         return known[key]

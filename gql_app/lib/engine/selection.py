@@ -1,19 +1,20 @@
 """Selection: what an operation selects below a field, so that nothing else is read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import strawberry
 from graphql import (
     FieldNode,
     GraphQLNamedType,
+    InlineFragmentNode,
     OperationDefinitionNode,
     get_named_type,
     is_object_type,
 )
 
+from gql_app.lib.engine.complexity import Fragments
 from gql_app.lib.engine.documents import ExecutionContext
-from gql_app.lib.engine.planning import collect_fields
 from gql_app.lib.engine.schema import Schema
 
 C = TypeVar("C", bound=ExecutionContext)
@@ -32,8 +33,7 @@ def selected_fields(info: strawberry.Info[C, Any], *path: str) -> frozenset[str]
     for depth, step in enumerate((*answered, *path, None)):
         if not is_object_type(kind):
             break
-        # A valid document has no type condition on an object type that doesn't hold.
-        fields = collect_fields(nodes, fragments, lambda _: True)
+        fields = _collect_fields(nodes, fragments)
         if depth >= len(answered):
             fields = _by_python_name(schema, kind.name, fields)
         if step is None:
@@ -53,3 +53,26 @@ def _by_python_name(
         if field := schema.field(type_name, nodes[0].name.value):
             named.setdefault(field.python_name, []).extend(nodes)
     return named
+
+
+def _collect_fields(
+    nodes: Iterable[OperationDefinitionNode | FieldNode], fragments: Fragments
+) -> dict[str, list[FieldNode]]:
+    """Return the fields selected of any of the nodes, by their names in the answer.
+
+    A valid document has no type condition on an object type that doesn't hold.
+    """
+    fields: dict[str, list[FieldNode]] = {}
+    spread: set[str] = set()
+    waiting: list[Any] = list(nodes)
+    while waiting:
+        selected = waiting.pop().selection_set
+        for node in selected.selections if selected else ():
+            if isinstance(node, FieldNode):
+                fields.setdefault((node.alias or node.name).value, []).append(node)
+            elif isinstance(node, InlineFragmentNode):
+                waiting.append(node)
+            elif node.name.value in fragments and node.name.value not in spread:
+                spread.add(node.name.value)
+                waiting.append(fragments[node.name.value])
+    return fields

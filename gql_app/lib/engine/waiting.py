@@ -1,4 +1,4 @@
-"""Waiting: what is awaited side by side, and what nobody waits for any more.
+"""Waiting: what has to be awaited, and how much is awaited side by side.
 
 It takes a fraction of asyncio.gather's time: no task is needed for those which are there at once,
 as most coroutines are that only read what was loaded.
@@ -6,47 +6,53 @@ as most coroutines are that only read what was loaded.
 
 import asyncio
 from asyncio import Future, Task
-from collections.abc import Awaitable, Coroutine, Generator, Iterable, Iterator, Sequence
+from collections.abc import Coroutine, Generator, Iterator, Mapping, Sequence
 from contextvars import copy_context
 from functools import partial
-from types import coroutine
-from typing import Any, Final, Protocol
+from types import CoroutineType, GeneratorType, NoneType, coroutine
+from typing import Any, Final, TypeAlias
 
-from graphql import GraphQLResolveInfoHelpers
-from graphql.pyutils import gather_with_cancel, is_awaitable
+from graphql import Undefined
 
-_background: Final[set[Future[Any]]] = set()
-"""What was abandoned, until it is settled."""
-
-
-class Place(Protocol):
-    """Where awaited values will be."""
-
-    suspends: bool | None
-    """Whether what is awaited here was ever not there at once; None if nobody knows yet."""
+IMMUTABLE: Final[frozenset[type]] = frozenset({str, int, float, bool, NoneType})
+"""Types of arguments that may be handed to a resolver more than once."""
+_BUILTIN: Final = IMMUTABLE | {bytes, list, tuple, dict, set, frozenset}
+_HOOKS: Final = ("__getattr__", "__getattribute__", "__class__", "__await__", "__call__")
+"""What makes a type answer otherwise than by its attributes."""
+_ODD_BASES: Final = (BaseException, Mapping, CoroutineType, GeneratorType, type(Undefined))
+_MAX_TYPES: Final = 4096
 
 
-class Waiting(Protocol):
-    """A value that is awaited."""
+class _Types(dict[type, bool]):
+    """Types met so far, and whether their values must be looked at each time."""
 
-    awaitable: Awaitable[Any] | None
-    """None once the value is there."""
-    group: "Group | None"
+    def __missing__(self, kind: type) -> bool:
+        """Learn what a type is that is met for the first time."""
+        if len(self) > _MAX_TYPES:
+            self.clear()
+            ATTRIBUTES.clear()
+        ours = [base for base in kind.__mro__ if base not in _BUILTIN and base is not object]
+        odd = issubclass(kind, _ODD_BASES) or any(h in vars(each) for each in ours for h in _HOOKS)
+        if not odd and ours:
+            ATTRIBUTES.add(kind)
+        self[kind] = odd
+        return odd
 
-    @property
-    def position(self) -> Place:
-        """Where it will be."""
 
-    def fill(self) -> Coroutine[Any, Any, None]:
-        """Put the value in its place, and tell the group."""
+ODD: Final = _Types()
+"""Whether a type's values may be exceptions, callable or awaitable: most are not."""
+ATTRIBUTES: Final[set[type]] = set()
+"""Types met so far whose attributes are a GraphQL object's fields; a Mapping's are not."""
+
+
+Pending: TypeAlias = Any
+"""A value that is awaited, and the place where it will be: one of execution.py."""
 
 
 class Group:
     """Values that are awaited side by side."""
 
-    __slots__ = ("ended", "left", "tasks")
-
-    async def run(self, waiting: Sequence[Waiting]) -> None:
+    async def run(self, waiting: Sequence[Pending]) -> None:
         """Return when all are there; if one raises, the others are cancelled and awaited."""
         loop = asyncio.get_running_loop()
         ended: Future[None] = loop.create_future()
@@ -68,7 +74,7 @@ class Group:
             await asyncio.gather(*self.tasks, return_exceptions=True)
             raise
 
-    async def _in_turn(self, waiting: Iterator[Waiting]) -> None:
+    async def _in_turn(self, waiting: Iterator[Pending]) -> None:
         """Await one after the other, for which none needs a task of its own.
 
         One that suspends all the same keeps this task, and the others get their own. So do those
@@ -99,31 +105,7 @@ class Group:
             asyncio.get_running_loop().call_soon(_end, ended, error)
 
 
-def settle(values: Iterable[Any]) -> None:
-    """Await what nobody waits for, so that it ends; without an event loop it never begins.
-
-    Values that are no awaitables are left out.
-    """
-    awaitables = [each for each in values if is_awaitable(each)]
-    if not awaitables:
-        return
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        for each in awaitables:
-            if asyncio.iscoroutine(each):
-                each.close()
-        return
-    future = asyncio.gather(*awaitables, return_exceptions=True)
-    _background.add(future)
-    future.add_done_callback(_background.discard)
-
-
-HELPERS: Final = GraphQLResolveInfoHelpers(lambda values: gather_with_cancel(*values), settle)
-"""What resolvers are given to await several things."""
-
-
-def _learn(waiting: Sequence[Waiting]) -> None:
+def _learn(waiting: Sequence[Pending]) -> None:
     """Note which places' values were there at once; it runs after the first step of each."""
     for each in waiting:
         if each.awaitable is not None:

@@ -111,9 +111,11 @@ class Slotted(Named):
 
 
 def even(value: object) -> object:
-    """Return an even number; complain about others, and make null of zero."""
+    """Return an even number, a hundred later; complain about others, and make null of zero."""
     if value == 0:
         return None
+    if value == 100:
+        return later("a hundred", 1)()
     if not isinstance(value, int) or value % 2:
         message = f"{value} is not even"
         raise ValueError(message)

@@ -1,11 +1,15 @@
 """The engine by a schema of its own: both paths answer alike, and errors go through the map."""
 
+import gc
+from weakref import ref
+
 import pytest
 import strawberry
 
 from gql_app.lib.engine import OperationTimeout
 from gql_app.lib.engine.documents import MAX_CACHED
-from gql_app.lib.engine.execution import MAX_CACHED_VARIABLES
+from gql_app.lib.engine.execution import MAX_CACHED_VARIABLES, MAX_COMBINATIONS
+from gql_app.lib.engine.fields import Field
 from tests.lib.engine.library import SOON, Context, ErrorMap, Query, engine, run
 
 BOOKS = "{ shelf { books { title } } }"
@@ -110,6 +114,62 @@ async def test_caches_of_a_document_are_bounded() -> None:
         assert len((result.data or {})["a1"]["books"]) == size
         assert context.selected == [{"title"}] * number
         assert len(context.document.selections) <= MAX_CACHED
+
+
+async def test_variables_are_coerced_each_time_unless_they_are_small() -> None:
+    query = """query Q($name: String!, $n: Int) {
+      __type(name: $name) { name } shelf(size: $n) { __typename }
+    }"""
+    one = engine()
+    asked: list[tuple[dict[str, object], str]] = [
+        ({}, "Variable '$name'"),
+        ({"name": "Book", "n": 1}, ""),
+        ({"name": "Shelf", "n": 1}, ""),
+        ({"name": "Book", "n": "x"}, "Variable '$n'"),
+        ({"name": "Nothing"}, ""),
+    ]
+    for variables, message in asked:
+        answers = [
+            (await run(each, query, variables))[0].formatted
+            for each in (one, engine(compiled=False))
+        ]
+        assert answers[0] == answers[1]
+        assert message in str(answers[0].get("errors", ""))
+
+
+async def test_plans_of_a_document_are_bounded() -> None:
+    one, names = engine(), [f"v{number}" for number in range(5)]
+    fields = " ".join(f"a{name}: __typename @include(if: ${name})" for name in names)
+    query = f"query Q({' '.join(f'${name}: Boolean!' for name in names)}) {{ {fields} }}"
+
+    async def ask_all() -> int:
+        for number in range(2 ** len(names)):
+            given = {name: bool(number & 1 << bit) for bit, name in enumerate(names)}
+            result, _ = await run(one, query, given)
+            assert list(result.data or {}) == [f"a{name}" for name in names if given[name]]
+        gc.collect()
+        return sum(isinstance(each, Field) for each in gc.get_objects())
+
+    first = await ask_all()
+    assert [await ask_all() for _ in range(2)] == [first, first]
+    assert 2 ** len(names) > MAX_COMBINATIONS
+
+
+async def test_nothing_of_a_request_is_kept_with_its_plan() -> None:
+    class Text(str):
+        """A text that can be referred to weakly."""
+
+        __slots__ = ("__weakref__",)
+
+    one, query = engine(), "query Q($name: String!) { __type(name: $name) { name } }"
+    for _ in range(2):
+        name = Text("Book")
+        seen, context = await run(one, query, {"name": name})
+        assert seen.data == {"__type": {"name": "Book"}}
+        references = ref(name), ref(context)
+        del name, seen, context
+        gc.collect()
+        assert [each() for each in references] == [None, None]
 
 
 @pytest.mark.parametrize("compiled", [True, False])

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 import pytest
-from graphql import GraphQLError, GraphQLResolveInfo, parse
+from graphql import GraphQLError, GraphQLResolveInfo, build_schema, parse
 from graphql.execution import MiddlewareManager
 
 from gql_app.lib.engine import CompiledExecutor
@@ -29,6 +29,19 @@ BELOW: Final = (
 )  # fmt: skip
 FRAGMENTS: Final = """query Q($a: Boolean!) { ...F @include(if: $a) ... @skip(if: $a) { text } }
 fragment F on Query { book { ... on Named @include(if: $a) { name } id } }"""
+WITH_ARGUMENTS: Final = """query Q($a: Boolean!, $t: String = "t", $filter: Filter) {
+  books { ...Book(with: $a, to: $t) ...Named(with: true) self { ...Book(with: false, to: null) } }
+  a: echo(filter: $filter) ...Root(title: $t) ...Other(filter: $filter)
+}
+fragment Book($with: Boolean! = true, $to: String = "x") on Book {
+  name @include(if: $with) greet(to: $to) self { name ...Named(with: $with) }
+}
+fragment Named($with: Boolean) on Named { x: name @skip(if: $with) }
+fragment Root($title: String, $list: [Int!] = [1, 2]) on Query {
+  b: echo(filter: {title: $title}, list: $list)
+}
+fragment Other($filter: Filter, $even: Even = 3) on Query { c: echo(filter: $filter, even: $even) }
+"""
 ROWS: Final = 40
 """Objects enough that a function is generated for the last of them, and not for the first."""
 
@@ -79,6 +92,33 @@ async def test_directives_are_decided_for_each_value(query: str, variables: dict
             query, lambda _: {"text": "t", "book": {"name": "n", "id": "i"}}, given,
             document=document,
         )  # fmt: skip
+        assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"a": True},
+        {"a": False, "t": "given"},
+        {"a": True, "t": None, "filter": {"title": "x"}},
+        {"a": True, "filter": {"size": 1}},
+        {"a": None},
+    ],
+)
+async def test_fragments_have_arguments_of_their_own(
+    variables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def greet(_info: GraphQLResolveInfo[Any], to: str | None) -> str:
+        return f"Hello {to}"
+
+    def root(_did: list[str]) -> object:
+        book = {"name": "n", "greet": greet}
+        return {"books": [book | {"self": book} for _ in range(ROWS)]}
+
+    document = parse(WITH_ARGUMENTS, experimental_fragment_arguments=True)
+    monkeypatch.setattr(CompiledExecutor, "execute_field", None)  # none is graphql-core's
+    for given in (variables, {"a": True, "t": "other"}, variables):
+        theirs, ours = await both(WITH_ARGUMENTS, root, given, document=document)
         assert ours == theirs
 
 
@@ -273,6 +313,23 @@ async def test_operation_that_is_cancelled_cancels_its_resolvers() -> None:
         ended = [line for line in did if not line.endswith("begins")]
         assert len(ended) == len(did) - len(ended) > 0
         assert all(line.endswith("is cancelled") for line in ended)
+
+
+async def test_scalar_that_waits_is_awaited() -> None:
+    books = [{"name": f"{number}", "even": number} for number in (2, 100, 3, 100)]
+    for _ in range(2):
+        theirs, ours = await both(
+            "{ book { even } books { name even } }", lambda _: {"book": books[1], "books": books}
+        )
+        assert ours == theirs
+
+
+async def test_schema_without_mutations_is_told_alike() -> None:
+    for query in ("mutation { text }", "{ text }"):
+        theirs, ours = await both(
+            query, lambda _: {"text": "t"}, schema=build_schema("type Query { text: String }")
+        )
+        assert ours == theirs
 
 
 async def test_error_keeps_its_extensions_and_its_cause() -> None:

@@ -19,18 +19,19 @@ from graphql import (
     subscribe,
 )
 from graphql.execution import experimental_execute_incrementally
-from graphql.pyutils import AbortController, is_awaitable
+from graphql.pyutils import is_awaitable
 from strawberry.dataloader import DataLoader
 from strawberry.extensions import FieldExtension, SchemaExtension
 from strawberry.permission import BasePermission, PermissionExtension
 
 from gql_app.lib.engine import CompiledExecutor, executor
-from gql_app.lib.engine.planning import PlannedOperation
+from gql_app.lib.engine.execution import MAX_COMBINATIONS, Execution
 
 SCHEMA: Final = build_schema(
     """type Query { books: [Book!]! text: String }
     type Book { title: String author: Book }
-    type Subscription { texts: String }"""
+    type Subscription { texts: String }
+    input Unused { number: Int }"""
 )
 
 
@@ -38,13 +39,13 @@ SCHEMA: Final = build_schema(
 def planned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the operations that take the compiled path."""
     names: list[str] = []
-    run = PlannedOperation.run
+    run = Execution.run
 
-    def noted(self: PlannedOperation, *args: Any, **given: Any) -> Any:  # noqa: ANN401 — whatever
-        names.append(self.node.operation.value)
+    def noted(self: Execution, *args: Any, **given: Any) -> Any:  # noqa: ANN401 — whatever
+        names.append(self.operation.operation.value)
         return run(self, *args, **given)
 
-    monkeypatch.setattr(PlannedOperation, "run", noted)
+    monkeypatch.setattr(Execution, "run", noted)
     return names
 
 
@@ -81,7 +82,6 @@ def test_hooks_and_predicates_of_the_caller_are_graphql_cores(planned: list[str]
     given: list[dict[str, Any]] = [
         {"hooks": ExecutionHooks(async_work_finished=done.append)},
         {"is_awaitable": partial(is_awaitable)},
-        {"abort_signal": AbortController().signal},
     ]
     for options in given:
         assert execute(SCHEMA, document, root, executor_class=CompiledExecutor, **options) == (
@@ -129,6 +129,28 @@ def test_fields_of_all_plans_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
         names = " ".join(f"a{number}_{each}: text" for each in range(10))
         execute(SCHEMA, parse(f"{{ {names} }}"), {}, executor_class=CompiledExecutor)
     assert executor.planned_fields() <= 110
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        """query Q($a: Int) { books { ...F(with: $a) } }
+        fragment F($with: Int) on Book { title @include(if: true) author { title } }""",
+        "query Q($a: Int) { books { title @include(if: $a) author { title } } }",
+    ],
+)
+def test_fields_are_not_counted_that_are_planned_anew(query: str) -> None:
+    document = parse(query, experimental_fragment_arguments=True)
+    executor.operations.clear()
+    sizes = set()
+    for number in range(4 * MAX_COMBINATIONS):
+        root = {"books": [{"title": "t", "author": {}}]}
+        result = execute(
+            SCHEMA, document, root, None, {"a": number + 1}, executor_class=CompiledExecutor
+        )
+        assert result == ({"books": [{"title": "t", "author": {"title": None}}]}, None)
+        sizes.add(executor.planned_fields())
+    assert max(sizes) <= 4 * MAX_COMBINATIONS
 
 
 def test_document_that_spreads_fragments_in_fragments_is_planned_once_for_each_field() -> None:

@@ -14,8 +14,7 @@ from graphql import (
     NameNode,
 )
 
-from gql_app.lib.engine.completion import Leaf
-from gql_app.lib.engine.fields import Field
+from gql_app.lib.engine.fields import Field, leaf
 from gql_app.lib.engine.generated import object_function, row_writer
 
 HOSTILE: Final = (
@@ -32,14 +31,14 @@ HOSTILE: Final = (
 """Names that the parser refuses, and that a function is made of all the same."""
 KIND: Final = GraphQLObjectType("Book", {"title": GraphQLField(GraphQLString)})
 
-NODES: Final = [FieldNode(name=NameNode(value="title"))]
+DETAILS: Final = [SimpleNamespace(node=FieldNode(name=NameNode(value="title")))]
+"""What selects the field, as graphql-core has it."""
 
 
 def field(name: str, attribute: str, *, strict: bool = False) -> Field:
     """Return a text that is an attribute."""
-    made = Field(name, NODES, KIND.fields["title"], KIND)
-    leaf = Leaf(GraphQLString)
-    made.complete, made.exact, made.nullable = leaf.complete, leaf.exact, True
+    made = Field(name, DETAILS, KIND.fields["title"], KIND)
+    made.complete, made.exact = leaf(GraphQLString), str
     made.attribute, made.strict, made.run = attribute, strict, made.read
     return made
 
@@ -66,7 +65,7 @@ def test_whatever_a_column_is_called_is_a_constant() -> None:
 def test_rows_are_written_only_of_columns_that_were_read_as_json_has_them() -> None:
     assert row_writer([], ["title"]) is None
     assert row_writer([field("a", "title")], ["id"]) is None
-    number = Field("n", NODES, GraphQLField(GraphQLNonNull(GraphQLInt)), KIND)
+    number = Field("n", DETAILS, GraphQLField(GraphQLNonNull(GraphQLInt)), KIND)
     number.attribute, number.run = "title", number.read
     assert row_writer([number], ["title"]) is None
     number.run = number.call

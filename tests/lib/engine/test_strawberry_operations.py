@@ -10,7 +10,7 @@ from hypothesis import given
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult
 
-from gql_app.lib.engine import CompiledExecutor, completion
+from gql_app.lib.engine import CompiledExecutor, fields
 from tests.fuzz.test_fuzz import tries
 from tests.lib.engine.agreement import explained, told, written
 from tests.lib.engine.operations import Operation, operations
@@ -53,7 +53,7 @@ def asked(of: strawberry.Schema, operation: Operation, variables: dict[str, obje
 def test_generated_operation_is_answered_alike(
     extensions: tuple[type[SchemaExtension], ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(completion, "MANY", 1)  # code is generated from the third object on
+    monkeypatch.setattr(fields, "MANY", 1)  # code is generated from the third object on
     theirs, ours = (
         schema(*extensions, execution_context_class=each) for each in (None, CompiledExecutor)
     )
