@@ -19,7 +19,8 @@ from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE
 from gql_app.metrics import new_metrics
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
-from gql_app.schema.root import build_schema, map_errors
+from gql_app.schema.errors import map_errors
+from gql_app.schema.root import build_schema
 from gql_app.settings import Settings, load, shared_numbers
 from gql_app.web.graphql import GraphQLView
 from gql_app.web.management import MANAGEMENT_ROUTES, PUBLIC_ROUTES, ManagementMiddleware, jwks

@@ -5,23 +5,24 @@ media type that the client accepts. GET answers the playground and nothing else.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
 import orjson
-from graphql import ExecutionResult
+from graphql import ExecutionResult, GraphQLError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from gql_app.accounts.audit import Action
 from gql_app.errors import TokenInvalid, TokenMalformed, Unauthenticated
-from gql_app.lib.engine import DEADLINE_EXCEEDED, Engine, GraphQLRequest, outcome, retry_after
+from gql_app.lib.engine import Engine, GraphQLRequest
 from gql_app.lib.server import Disconnect
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
+from gql_app.schema.errors import DEADLINE_EXCEEDED
 from gql_app.security.tokens import MAX_TOKEN_BYTES, Claims
 from gql_app.web.playground import Playground
 
@@ -205,6 +206,24 @@ def _is_json(content_type: bytes) -> bool:
     name, *parameters = (part.strip().lower() for part in content_type.decode("latin-1").split(";"))
     charsets = [p.partition("=")[2].strip('"') for p in parameters if p.startswith("charset=")]
     return name == JSON and all(charset in {"utf-8", "utf8"} for charset in charsets)
+
+
+def outcome(errors: Iterable[GraphQLError] | None, refusals: Iterable[str]) -> str:
+    """Return for the log how it came out: each code of errors and payloads once, or OK."""
+    codes = {
+        str(extensions.get("reason") or extensions["code"])
+        for extensions in ((error.extensions or {}) for error in errors or ())
+    }
+    return " ".join(sorted(codes.union(refusals))) or "OK"
+
+
+def retry_after(errors: Iterable[GraphQLError] | None) -> int | None:
+    """Return the seconds after which to try again, if any error has them as `retryAfter`.
+
+    Proxies and clients act upon this, so it goes for both media types.
+    """
+    waits = [(error.extensions or {}).get("retryAfter") for error in errors or ()]
+    return max(filter(None, waits), default=None)
 
 
 def _status(result: ExecutionResult) -> int:

@@ -1,4 +1,4 @@
-"""GraphQL types that any schema may use: moments, and how a list is paged through."""
+"""Types of any part of the schema: moments, and how a list is paged through."""
 
 import re
 from datetime import UTC, datetime
@@ -8,13 +8,16 @@ from typing import Final
 import strawberry
 
 from gql_app.lib.clock import rfc3339
-from gql_app.lib.engine.engine import UnreadableValue
 
 CURSORS: Final = frozenset({"cursor", "start_cursor", "end_cursor"})
 """Fields of an edge and of PageInfo for which a page is read with its keys."""
 _DATE_TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:[0-5]\d)", re.ASCII
 )
+
+
+class UnreadableValue(ValueError):
+    """A value that a scalar can't be; a client is shown its words."""
 
 
 def parse_datetime(value: object) -> datetime:
