@@ -26,6 +26,7 @@ from gql_app.web.graphql import GraphQLView
 from gql_app.web.management import MANAGEMENT_ROUTES, PUBLIC_ROUTES, ManagementMiddleware, jwks
 from gql_app.web.middleware import (
     CrossOriginMiddleware,
+    GraphQLMiddleware,
     RequestLogMiddleware,
     ServerErrorMiddleware,
     TrustedHostMiddleware,
@@ -48,9 +49,11 @@ def create_app(
     chosen = settings or load(serving=True)
     telemetry.configure_logging(chosen.log_level)
     tracing = telemetry.Tracing(__version__) if chosen.traces else None
+    playground = Playground(sign_ins=sign_ins) if chosen.playground else None
+    view = GraphQLView(build_engine(chosen), playground, max_body_bytes=chosen.max_body_bytes)
     app = Starlette(
-        routes=_routes(chosen, sign_ins),
-        middleware=_middleware(chosen, tracing),
+        routes=_routes(chosen, view, playground),
+        middleware=_middleware(chosen, view, tracing),
         exception_handlers={HTTPException: explain},
         lifespan=lambda _: _lifespan(chosen, tracing),
     )
@@ -84,11 +87,8 @@ def build_engine(settings: Settings) -> Engine[Context]:
     )
 
 
-def _routes(settings: Settings, sign_ins: Sequence[Mapping[str, str]]) -> list[Route]:
+def _routes(settings: Settings, view: GraphQLView, playground: Playground | None) -> list[Route]:
     """Return what is served, by path."""
-    playground = Playground(sign_ins=sign_ins) if settings.playground else None
-    engine = build_engine(settings)
-    view = GraphQLView(engine, playground, max_body_bytes=settings.max_body_bytes)
     watched = MANAGEMENT_ROUTES if settings.management_port is None else PUBLIC_ROUTES
     routes = [
         Route("/graphql", view, methods=["GET", "POST"]),
@@ -100,7 +100,9 @@ def _routes(settings: Settings, sign_ins: Sequence[Mapping[str, str]]) -> list[R
     return routes
 
 
-def _middleware(settings: Settings, tracing: "telemetry.Tracing | None") -> list[Middleware]:
+def _middleware(
+    settings: Settings, view: GraphQLView, tracing: "telemetry.Tracing | None"
+) -> list[Middleware]:
     """Return what every request passes, from the outside in."""
     listed = settings.trusted_proxies
     trusted = None if listed is None else Networks(listed)
@@ -112,6 +114,7 @@ def _middleware(settings: Settings, tracing: "telemetry.Tracing | None") -> list
         layers.append(Middleware(ManagementMiddleware, port=settings.management_port))
     if settings.hosts:
         layers.append(Middleware(TrustedHostMiddleware, hosts=settings.hosts))
+    layers.append(Middleware(GraphQLMiddleware, view=view))
     return layers
 
 
