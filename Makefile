@@ -8,7 +8,7 @@ THROUGH := authentication customer_mutations customers lifetimes own_account pro
 	password_reset session_lists sessions
 MEASURED := not postgresql or races or letters or links
 # What accounts/ and security/ stand on, and what was theirs before it was machinery.
-MACHINERY := atomic_files fair_queue hashes ids keyring outbox pagination password_policy text \
+MACHINERY := atomic_files clock fair_queue hashes keyring outbox pagination password_policy text \
 	throttling
 COVERING := tests/accounts tests/cli tests/security $(MACHINERY:%=tests/lib/%) \
 	$(THROUGH:%=tests/schema/test_%.py)

@@ -27,7 +27,6 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import atomic_files, clock, hashes
 from gql_app.lib.database import Database, Query, Transaction, any_of, insert_or_ignore
 from gql_app.lib.faults import OperatorError
-from gql_app.lib.ids import new_id, parse_id
 from gql_app.security.passwords import NO_PASSWORD
 
 BATCH: Final = 1_000
@@ -113,7 +112,7 @@ def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[st
                 faults.append(Fault(UserErrorCode.INVALID, wrong, field))
     created_at = read.get("created_at") or clock.now()
     row = {
-        "id": read.get("id") or new_id(),
+        "id": read.get("id") or clock.new_id(),
         "is_admin": read.get("is_admin", False),
         "is_active": read.get("is_active", True),
         "created_at": created_at,
@@ -209,7 +208,7 @@ def _parse(field: str, value: object) -> tuple[object, str | None]:
 
 
 def _id(text: str) -> UUID | None:
-    parsed = parse_id(text.lower())
+    parsed = clock.parse_id(text.lower())
     return None if parsed == _NIL else parsed
 
 

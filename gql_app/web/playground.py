@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from gql_app.lib import clock
-from gql_app.lib.ids import new_id
 from gql_app.lib.static_files import StaticFiles
 from gql_app.lib.telemetry import get_logger
 from gql_app.resources import Resources
@@ -84,8 +83,8 @@ def _expired_token(resources: Resources) -> str:
     token, _ = encode_token(
         resources.keys.get(),
         resources.issuer,
-        customer_id=new_id(),
-        session_id=new_id(),
+        customer_id=clock.new_id(),
+        session_id=clock.new_id(),
         not_after=clock.now() - timedelta(hours=1),
     )
     return token
