@@ -8,8 +8,7 @@ THROUGH := authentication customer_mutations customers lifetimes own_account pro
 	password_reset session_lists sessions
 MEASURED := not postgresql or races or letters or links
 # What accounts/ and security/ stand on, and what was theirs before it was machinery.
-MACHINERY := atomic_files clock fair_queue hashes keyring outbox pagination password_policy text \
-	throttling
+MACHINERY := atomic_files clock fair_queue hashes keyring outbox pagination password_policy text
 COVERING := tests/accounts tests/cli tests/security $(MACHINERY:%=tests/lib/%) \
 	$(THROUGH:%=tests/schema/test_%.py)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)

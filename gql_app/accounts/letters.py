@@ -16,13 +16,12 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, select
 
 from gql_app.accounts.records import CUSTOMER, CustomerRecord
-from gql_app.accounts.throttling import Throttle
+from gql_app.accounts.throttling import Limit, Throttle
 from gql_app.db.tables import CustomerRow, LetterRow, PasswordResetRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, insert_row, upsert
 from gql_app.lib.outbox import Claimed, Letter, Queue
-from gql_app.lib.throttling import Limit
 from gql_app.security import tokens
 
 POSTED: Final = "letters posted"
