@@ -3,6 +3,7 @@
 import gc
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from functools import partial
 from typing import Final
 
 from starlette.applications import Starlette
@@ -26,12 +27,11 @@ from gql_app.web.graphql import GraphQLView
 from gql_app.web.management import MANAGEMENT_ROUTES, PUBLIC_ROUTES, ManagementMiddleware, jwks
 from gql_app.web.middleware import (
     CrossOriginMiddleware,
-    GraphQLMiddleware,
     RequestLogMiddleware,
     ServerErrorMiddleware,
     TrustedHostMiddleware,
 )
-from gql_app.web.playground import Playground
+from gql_app.web.playground import Playground, page
 from gql_app.web.responses import explain
 
 COLLECTOR_THRESHOLD: Final = 5_000
@@ -49,11 +49,9 @@ def create_app(
     chosen = settings or load(serving=True)
     telemetry.configure_logging(chosen.log_level)
     tracing = telemetry.Tracing(__version__) if chosen.traces else None
-    playground = Playground(sign_ins=sign_ins) if chosen.playground else None
-    view = GraphQLView(build_engine(chosen), playground, max_body_bytes=chosen.max_body_bytes)
     app = Starlette(
-        routes=_routes(chosen, view, playground),
-        middleware=_middleware(chosen, view, tracing),
+        routes=_routes(chosen, sign_ins),
+        middleware=_middleware(chosen, tracing),
         exception_handlers={HTTPException: explain},
         lifespan=lambda _: _lifespan(chosen, tracing),
     )
@@ -87,11 +85,12 @@ def build_engine(settings: Settings) -> Engine[Context]:
     )
 
 
-def _routes(settings: Settings, view: GraphQLView, playground: Playground | None) -> list[Route]:
-    """Return what is served, by path."""
+def _routes(settings: Settings, sign_ins: Sequence[Mapping[str, str]]) -> list[Route]:
+    """Return what is served by path, beside POST /graphql."""
+    playground = Playground(sign_ins=sign_ins) if settings.playground else None
     watched = MANAGEMENT_ROUTES if settings.management_port is None else PUBLIC_ROUTES
     routes = [
-        Route("/graphql", view, methods=["GET", "POST"]),
+        Route("/graphql", partial(page, playground), methods=["GET", "POST"]),
         *watched,
         Route("/.well-known/jwks.json", jwks),
     ]
@@ -100,9 +99,7 @@ def _routes(settings: Settings, view: GraphQLView, playground: Playground | None
     return routes
 
 
-def _middleware(
-    settings: Settings, view: GraphQLView, tracing: "telemetry.Tracing | None"
-) -> list[Middleware]:
+def _middleware(settings: Settings, tracing: "telemetry.Tracing | None") -> list[Middleware]:
     """Return what every request passes, from the outside in."""
     listed = settings.trusted_proxies
     trusted = None if listed is None else Networks(listed)
@@ -114,8 +111,9 @@ def _middleware(
         layers.append(Middleware(ManagementMiddleware, port=settings.management_port))
     if settings.hosts:
         layers.append(Middleware(TrustedHostMiddleware, hosts=settings.hosts))
-    layers.append(Middleware(GraphQLMiddleware, view=view))
-    return layers
+    engine = build_engine(settings)
+    view = Middleware(GraphQLView, engine=engine, max_body_bytes=settings.max_body_bytes)
+    return [*layers, view]
 
 
 @asynccontextmanager

@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
@@ -201,7 +200,7 @@ def _parse(field: str, value: object) -> tuple[object, str | None]:
     elif field == "id":
         parsed, wrong = _id(value), "This is not a UUID."
     elif field in {"created_at", "updated_at"}:
-        parsed, wrong = _moment(value), _NO_MOMENT
+        parsed, wrong = clock.parse_moment(value), _NO_MOMENT
     else:
         return value, None
     return parsed, wrong if parsed is None else None
@@ -210,14 +209,6 @@ def _parse(field: str, value: object) -> tuple[object, str | None]:
 def _id(text: str) -> UUID | None:
     parsed = clock.parse_id(text.lower())
     return None if parsed == _NIL else parsed
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
 
 
 async def _taken(db: Transaction, left: Mapping[int, dict[str, object]]) -> list[Refused]:

@@ -10,7 +10,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,7 +19,7 @@ from gql_app.lib.clock import new_request_id
 from gql_app.lib.network import Networks, apply_forwarded
 from gql_app.lib.server import Disconnect
 from gql_app.lib.telemetry import NO_ANSWER, NO_OPERATION, bind_log_context, get_logger
-from gql_app.web.responses import explained, refusal
+from gql_app.web.responses import refusal
 
 if TYPE_CHECKING:  # OpenTelemetry may not be installed
     from gql_app.lib.telemetry import Tracing
@@ -185,27 +184,6 @@ class TrustedHostMiddleware:
         hosts = Headers(scope=scope).getlist("host")
         name = _PORT.sub("", hosts[0].lower()) if len(hosts) == 1 else ""
         return name in self._names or name.endswith(self._endings)
-
-
-class GraphQLMiddleware:
-    """Answers POST /graphql, most of all requests, without a walk through the router.
-
-    Through the router and what Starlette puts before it `me` takes 1.09 times as long.
-    """
-
-    def __init__(self, app: ASGIApp, *, view: ASGIApp) -> None:
-        self._app = app
-        self._view = view
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, as the router does."""
-        if scope.get("method") != "POST" or scope["path"] != "/graphql":
-            await self._app(scope, receive, send)
-            return
-        try:
-            await self._view(scope, receive, send)
-        except HTTPException as error:
-            await explained(error)(scope, receive, send)
 
 
 def refuse(status: int, message: str, headers: Mapping[str, str]) -> ASGIApp:

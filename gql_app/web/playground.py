@@ -78,6 +78,16 @@ class Playground:
         return response
 
 
+async def page(playground: Playground | None, request: Request) -> Response:
+    """Return the playground's page to a browser. Raises HTTPException for any other client."""
+    accepted = request.headers.get("accept", "").split(",")
+    # No client but a browser accepts HTML.
+    is_browser = any(each.partition(";")[0].strip() == "text/html" for each in accepted)
+    if not playground or not is_browser:
+        raise HTTPException(405, "Send GraphQL requests by POST", {"Allow": "POST"})
+    return playground.page(request)
+
+
 def _expired_token(resources: Resources) -> str:
     """Return a token of nobody's that expired an hour ago, to see what the API makes of it."""
     token, _ = encode_token(

@@ -38,9 +38,4 @@ async def explain(_: Request, error: Exception) -> JsonResponse:
     """Return the response to an HTTPException of Starlette's or of our own."""
     if not isinstance(error, HTTPException):
         raise error
-    return explained(error)
-
-
-def explained(error: HTTPException) -> JsonResponse:
-    """Return the response to an HTTPException."""
     return refusal(error.status_code, f"{error.detail}.", headers=error.headers)

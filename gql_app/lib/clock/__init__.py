@@ -1,6 +1,7 @@
 """The one place where time is read, and ids that begin with it: UUIDs of version 7."""
 
 import os
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from random import getrandbits
 from typing import Final
@@ -29,6 +30,14 @@ def rfc3339(moment: datetime) -> str:
     """Return a moment as RFC 3339 writes it, in UTC, ending in Z."""
     utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     return f"{utc.isoformat()[:-6]}Z"
+
+
+def parse_moment(text: str) -> datetime | None:
+    """Return in UTC the moment of a text in ISO 8601, None if it is none or has no offset."""
+    with suppress(ValueError, OverflowError):
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    return None
 
 
 def new_id() -> UUID:
