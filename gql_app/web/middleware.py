@@ -181,8 +181,8 @@ class TrustedHostMiddleware:
             await refusal(400, message)(scope, receive, send)
 
     def _is_trusted(self, scope: Scope) -> bool:
-        hosts = Headers(scope=scope).getlist("host")
-        name = _PORT.sub("", hosts[0].lower()) if len(hosts) == 1 else ""
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        name = _PORT.sub("", hosts[0].decode("latin-1").lower()) if len(hosts) == 1 else ""
         return name in self._names or name.endswith(self._endings)
 
 
