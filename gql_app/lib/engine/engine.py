@@ -124,7 +124,7 @@ class Engine(Generic[C]):
                 request.query, request.operation_name, request.variables
             )
         except InvalidDocument as invalid:
-            return self._failed(invalid.errors, context, executed=False)
+            return ExecutionResult(None, self._map_errors(invalid.errors, context, executed=False))
         context.operation = operation.name.value if operation.name else ""
         context.kind = operation.operation.value
         context.document = document
@@ -136,15 +136,10 @@ class Engine(Generic[C]):
             cause = OperationTimeout(self._timeout) if late else error
             if not isinstance(cause, GraphQLError):
                 cause = GraphQLError(str(cause), original_error=cause)
-            return self._failed([cause], context, executed=late)
+            return ExecutionResult(None, self._map_errors([cause], context, executed=late))
         if result.errors:
             result.errors = self._map_errors(result.errors, context, executed=True)
         return result
-
-    def _failed(
-        self, errors: Sequence[GraphQLError], context: C, *, executed: bool
-    ) -> ExecutionResult:
-        return ExecutionResult(None, self._map_errors(errors, context, executed=executed))
 
     async def _run(
         self,
