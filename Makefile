@@ -7,8 +7,7 @@ WORKERS ?= auto
 THROUGH := authentication customer_mutations customers lifetimes own_account profile refresh register \
 	password_reset session_lists sessions
 # What accounts/ and security/ stand on, and what was theirs before it was machinery.
-MACHINERY := atomic_files fair_queue hashes ids keyring outbox pagination password_policy text \
-	throttling
+MACHINERY := atomic_files clock fair_queue hashes keyring outbox pagination password_policy text
 COVERING := tests/accounts tests/cli tests/security $(MACHINERY:%=tests/lib/%) \
 	$(THROUGH:%=tests/schema/test_%.py)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from functools import partial
 from typing import Final
 
 from starlette.applications import Starlette
@@ -19,7 +20,8 @@ from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE
 from gql_app.metrics import new_metrics
 from gql_app.resources import Resources
 from gql_app.schema.context import Context
-from gql_app.schema.root import build_schema, map_errors
+from gql_app.schema.errors import map_errors
+from gql_app.schema.root import build_schema
 from gql_app.settings import Settings, load, shared_numbers
 from gql_app.web.graphql import GraphQLView
 from gql_app.web.management import MANAGEMENT_ROUTES, PUBLIC_ROUTES, ManagementMiddleware, jwks
@@ -29,7 +31,7 @@ from gql_app.web.middleware import (
     ServerErrorMiddleware,
     TrustedHostMiddleware,
 )
-from gql_app.web.playground import Playground
+from gql_app.web.playground import Playground, page
 from gql_app.web.responses import explain
 
 COLLECTOR_THRESHOLD: Final = 5_000
@@ -84,13 +86,11 @@ def build_engine(settings: Settings) -> Engine[Context]:
 
 
 def _routes(settings: Settings, sign_ins: Sequence[Mapping[str, str]]) -> list[Route]:
-    """Return what is served, by path."""
+    """Return what is served by path, beside POST /graphql."""
     playground = Playground(sign_ins=sign_ins) if settings.playground else None
-    engine = build_engine(settings)
-    view = GraphQLView(engine, playground, max_body_bytes=settings.max_body_bytes)
     watched = MANAGEMENT_ROUTES if settings.management_port is None else PUBLIC_ROUTES
     routes = [
-        Route("/graphql", view, methods=["GET", "POST"]),
+        Route("/graphql", partial(page, playground), methods=["GET", "POST"]),
         *watched,
         Route("/.well-known/jwks.json", jwks),
     ]
@@ -111,7 +111,9 @@ def _middleware(settings: Settings, tracing: "telemetry.Tracing | None") -> list
         layers.append(Middleware(ManagementMiddleware, port=settings.management_port))
     if settings.hosts:
         layers.append(Middleware(TrustedHostMiddleware, hosts=settings.hosts))
-    return layers
+    engine = build_engine(settings)
+    view = Middleware(GraphQLView, engine=engine, max_body_bytes=settings.max_body_bytes)
+    return [*layers, view]
 
 
 @asynccontextmanager

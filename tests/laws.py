@@ -65,7 +65,6 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "lib.database",
         "lib.outbox",
         "lib.pagination",
-        "lib.throttling",
     ),
     "stamina": ("lib.database",),
     "starlette": (

@@ -4,7 +4,7 @@ import strawberry
 
 from gql_app.accounts import customers, validation
 from gql_app.accounts.callers import Authority
-from gql_app.lib.ids import parse_id
+from gql_app.lib.clock import parse_id
 from gql_app.schema.context import NOBODY, Info, admin
 from gql_app.schema.customers import Customer, CustomerPayload, provided
 from gql_app.schema.payloads import StatusPayload, mutation

@@ -34,9 +34,12 @@ class LoginPayload(Payload):
     refresh_expires_at: datetime | None = strawberry.field(
         description="When the refresh token expires.", default=None
     )
-    customer: Customer | None = strawberry.field(
-        description="Who is signed in now, as seen by themself.", default=None
-    )
+    who: strawberry.Private[SignedIn | None] = None
+
+    @strawberry.field(description="Who is signed in now, as seen by themself.")
+    def customer(self) -> Customer | None:
+        """Return the customer, None on ERROR."""
+        return Customer.seen_by(self.who.caller, self.who.customer) if self.who else None
 
     @classmethod
     def signed_in(cls, context: Context, opened: Opened, message: str) -> Self:
@@ -56,7 +59,7 @@ class LoginPayload(Payload):
             expires_at=claims.expires_at,
             refresh_token=opened.refresh_token,
             refresh_expires_at=opened.refresh_expires_at,
-            customer=Customer.seen_by(SignedIn(customer, session).caller, customer),
+            who=SignedIn(customer, session),
         )
 
 

@@ -11,19 +11,13 @@ import strawberry
 from gql_app.accounts import customer_lists, customers
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Caller
-from gql_app.lib.engine import (
-    CURSORS,
-    LazyRows,
-    OrderDirection,
-    PageInfo,
-    cached_per_document,
-    selected_fields,
-)
-from gql_app.lib.ids import parse_id
+from gql_app.lib.clock import parse_id
+from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
 from gql_app.lib.pagination import MAX_COUNT, Page, QueryReader, Window
 from gql_app.schema.context import Info, authenticated
 from gql_app.schema.payloads import Payload
 from gql_app.schema.sessions import Session
+from gql_app.schema.types import CURSORS, OrderDirection, PageInfo
 
 _T = TypeVar("_T")
 PRIVATE: Final = "For the customer themself and for admins; null for anyone else."

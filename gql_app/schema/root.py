@@ -1,28 +1,19 @@
-"""The schema: Query and Mutation, and the errors that are shown."""
+"""The schema: Query and Mutation."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import Final
 
 import strawberry
-from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 
-from gql_app.errors import Refusal
-from gql_app.lib.database import Unavailable
-from gql_app.lib.engine import DATE_TIME, Schema, client_errors
-from gql_app.lib.pagination import InvalidArgument
-from gql_app.lib.telemetry import get_logger
+from gql_app.lib.engine import Schema
 from gql_app.schema.administration import AdministrationMutation
 from gql_app.schema.audit import AuditQuery
 from gql_app.schema.authentication import AuthenticationMutation
-from gql_app.schema.context import Context
 from gql_app.schema.customers import CustomerQuery
 from gql_app.schema.profile import PasswordResetMutation, ProfileMutation
 from gql_app.schema.sessions import SessionMutation, TokenQuery
-
-_log: Final = get_logger(__name__)
+from gql_app.schema.types import DATE_TIME
 
 
 @strawberry.type
@@ -48,21 +39,4 @@ def build_schema() -> Schema:
         query=Query,
         mutation=Mutation,
         config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
-    )
-
-
-def map_errors(
-    errors: Sequence[GraphQLError], context: Context, *, executed: bool
-) -> list[GraphQLError]:
-    """Return the errors that a client is shown; why the database is unavailable is logged."""
-    whys = [error.original_error for error in errors]
-    causes = dict.fromkeys(why.cause for why in whys if isinstance(why, Unavailable))
-    if causes:
-        _log.warning("The database is unavailable", causes=list(causes))
-    return client_errors(
-        errors,
-        context.request_id,
-        executed=executed,
-        shown=(Refusal, Unavailable, InvalidArgument),
-        may_be_done=context.writes,
     )

@@ -22,7 +22,6 @@ from jwt.algorithms import Algorithm
 
 from gql_app.errors import KeysGone, TokenExpired, TokenInvalid, TokenMalformed
 from gql_app.lib import clock
-from gql_app.lib.ids import new_id, parse_id
 from gql_app.lib.keyring import DuplicateMember, Key, KeyRing, MalformedToken, parse_compact
 
 MAX_TOKEN_BYTES: Final = 8 * 1024
@@ -85,7 +84,7 @@ def encode_token(
         "sid": str(session_id),
         "iat": issued_at,
         "exp": expires_at,
-        "jti": str(new_id()),
+        "jti": str(clock.new_id()),
     }
     key = ring.signing
     if ring.find(key.id) is None:
@@ -174,7 +173,7 @@ def _time(claim: object) -> float:
 
 
 def _id(claim: object) -> UUID | None:
-    return parse_id(claim) if isinstance(claim, str) else None
+    return clock.parse_id(claim) if isinstance(claim, str) else None
 
 
 class TokenCache:
