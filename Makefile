@@ -3,18 +3,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
-# Coverage doubles the time, so only tests that it needs are measured: on SQLite, but for races.
-THROUGH := audiences authentication authenticators claims customer_mutations customers lifetimes \
-	own_account profile refresh register password_reset session_lists sessions signer
-MEASURED := not postgresql or races or letters or links
+# Coverage doubles the time, so only tests that it needs are measured (tests/conftest.py).
+THROUGH := audiences authentication authenticators claims customer_mutations customers lifetimes own_account profile refresh register \
+	password_reset session_lists sessions signer
 # What accounts/ and security/ stand on, and what was theirs before it was machinery.
-MACHINERY := atomic_files fair_queue hashes ids keyring outbox pagination password_policy text \
-	throttling
+MACHINERY := atomic_files clock fair_queue hashes keyring outbox pagination password_policy text
 COVERING := tests/accounts tests/cli tests/extending tests/security $(MACHINERY:%=tests/lib/%) \
 	$(THROUGH:%=tests/schema/test_%.py)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
-# The others wait for processes, browsers and clocks, while those that are measured work.
-WAITING ?= 3
+SUITE = $(PYTEST) --covering="$(COVERING)"
+# One process works on those that are measured. The others wait for processes, browsers and clocks.
+WAITING ?= 4
 # They start hundreds of programs, which are compiled once, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
 # An environment of its own: graphql-core's tests want other plugins of pytest than ours.
@@ -28,7 +27,7 @@ NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
-.PHONY: run test test-measured test-postgresql test-others lint fresh-check upgrade-check conformance format schema \
+.PHONY: run test test-measured test-others test-playground lint fresh-check upgrade-check conformance format schema \
 	migration lock fuzz browser screenshot bench bench-execution bench-profile bench-timing bench-limits bench-scale \
 	bench-sizes common-passwords clean
 
@@ -38,18 +37,17 @@ run: .venv/run
 	$(BIN)/python main.py serve --demo $(ARGS)
 
 test: .venv/dev $(PAGE) $(AUDITS) $(TYPES) browser
+	$(MAKE) --no-print-directory -j 3 test-others test-measured test-playground
+
+test-playground:
 	$(NPM) test
-	$(MAKE) --no-print-directory -j 2 test-others test-measured test-postgresql
 
 test-measured:
-	$(PYTEST) -k "$(MEASURED)" --cov --cov-report= $(COVERING)
+	$(SUITE) -m measured -n 0 --cov --cov-report= $(COVERING)
 	$(BIN)/coverage report --fail-under=100
 
-test-postgresql:
-	$(PYTEST) -k "not ($(MEASURED))" $(COVERING)
-
 test-others:
-	$(PYTEST) -n $(WAITING) $(addprefix --ignore=,$(COVERING))
+	$(SUITE) -m "not measured" -n $(WAITING)
 
 lint: .venv/dev $(TYPES)
 	$(BIN)/ruff format --check .

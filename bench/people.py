@@ -16,7 +16,6 @@ from gql_app.db.tables import SessionRow
 from gql_app.lib import clock
 from gql_app.lib.database import Database
 from gql_app.lib.fair_queue import LOCAL
-from gql_app.lib.ids import new_id
 from gql_app.lib.keyring import KeyStore
 from gql_app.security.passwords import Passwords
 from gql_app.security.tokens import Issuer, encode_token
@@ -47,7 +46,7 @@ class People:
         rows[0] |= {"is_admin": True, "is_active": True}
         now = clock.now()
         session = {
-            "id": new_id(),
+            "id": clock.new_id(),
             "customer_id": rows[0]["id"],
             "created_at": now,
             "last_used_at": now,

@@ -25,8 +25,8 @@ from sqlalchemy import select, text
 
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database, insert_row
-from gql_app.lib.ids import new_id
 from gql_app.lib.pagination import Window
 from gql_app.lib.text import search_key
 from tests.databases import migrated_sqlite, postgres_server

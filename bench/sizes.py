@@ -15,8 +15,8 @@ from sqlalchemy import text
 from bench.scale import BATCH, LATEST, people
 from gql_app.accounts.audit import Action
 from gql_app.db.tables import AuditRow, CustomerRow, RefreshTokenRow, Row, SessionRow
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database, insert_row
-from gql_app.lib.ids import new_id
 from gql_app.security import tokens
 from tests.databases import migrated_sqlite, postgres_server
 

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from functools import partial
 from typing import Final, Self
 
 from starlette.applications import Starlette
@@ -27,7 +28,8 @@ from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE
 from gql_app.metrics import new_metrics
 from gql_app.resources import Extensions, Resources
 from gql_app.schema.context import Context
-from gql_app.schema.root import NOTHING, Additions, build_schema, map_errors
+from gql_app.schema.errors import map_errors
+from gql_app.schema.root import NOTHING, Additions, build_schema
 from gql_app.settings import APP, Settings, shared_numbers
 from gql_app.web.graphql import GraphQLView
 from gql_app.web.introspection import introspect
@@ -38,7 +40,7 @@ from gql_app.web.middleware import (
     ServerErrorMiddleware,
     TrustedHostMiddleware,
 )
-from gql_app.web.playground import Playground
+from gql_app.web.playground import Playground, page
 from gql_app.web.responses import REFUSALS, explain, explain_refusal
 
 COLLECTOR_THRESHOLD: Final = 5_000
@@ -81,7 +83,7 @@ class Application(Starlette):
             self._tracing = telemetry.Tracing(__version__) if chosen.traces else None
             self._settings = chosen
             self.router.routes[:0] = _routes(chosen, self.sign_ins, self.merged)
-            self.user_middleware.extend(_middleware(chosen, self._tracing))
+            self.user_middleware.extend(_middleware(chosen, self._tracing, self.merged))
         return self
 
     def build_middleware_stack(self) -> ASGIApp:
@@ -171,14 +173,11 @@ def build_engine(settings: Settings, additions: Additions = NOTHING) -> Engine[C
 def _routes(
     settings: Settings, sign_ins: Sequence[Mapping[str, str]], merged: Merged
 ) -> list[BaseRoute]:
-    """Return what is served, by path: what is ours comes first."""
+    """Return what is served by path, beside POST /graphql: what is ours comes first."""
     playground = Playground(sign_ins=sign_ins) if settings.playground else None
-    engine = build_engine(settings, merged.additions)
-    most = settings.max_body_bytes
-    view = GraphQLView(engine, playground, max_body_bytes=most, context_type=FeatureContext)
     watched = MANAGEMENT_ROUTES if settings.management_port is None else PUBLIC_ROUTES
     routes: list[BaseRoute] = [
-        Route("/graphql", view, methods=["GET", "POST"]),
+        Route("/graphql", partial(page, playground), methods=["GET", "POST"]),
         *watched,
         Route("/.well-known/jwks.json", jwks),
         Route("/introspect", introspect, methods=["POST"]),
@@ -188,7 +187,9 @@ def _routes(
     return [*routes, *merged.routes]
 
 
-def _middleware(settings: Settings, tracing: "telemetry.Tracing | None") -> list[Middleware]:
+def _middleware(
+    settings: Settings, tracing: "telemetry.Tracing | None", merged: Merged
+) -> list[Middleware]:
     """Return what every request passes, from the outside in."""
     listed = settings.trusted_proxies
     trusted = None if listed is None else Networks(listed)
@@ -200,7 +201,13 @@ def _middleware(settings: Settings, tracing: "telemetry.Tracing | None") -> list
         layers.append(Middleware(ManagementMiddleware, port=settings.management_port))
     if settings.hosts:
         layers.append(Middleware(TrustedHostMiddleware, hosts=settings.hosts))
-    return layers
+    view = Middleware(
+        GraphQLView,
+        engine=build_engine(settings, merged.additions),
+        max_body_bytes=settings.max_body_bytes,
+        context_type=FeatureContext,
+    )
+    return [*layers, view]
 
 
 @contextmanager

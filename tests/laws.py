@@ -68,7 +68,6 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "lib.database",
         "lib.outbox",
         "lib.pagination",
-        "lib.throttling",
     ),
     "stamina": ("lib.database",),
     "starlette": (

@@ -16,8 +16,8 @@ from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Caller, Lifetimes
 from gql_app.accounts.validation import Rules
 from gql_app.lib import clock
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database, Reader
-from gql_app.lib.ids import new_id
 from gql_app.resources import Resources
 from gql_app.security.tokens import encode_token
 

@@ -9,12 +9,16 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import IO
 
 import httpx
+
+from tests.starting import Forked, Preloaded
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 60
@@ -23,13 +27,21 @@ IN_CLEAR = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Trusts nobody, as nobody speaks TLS; to read whom the system trusts takes 20 ms a client."""
 MAIN = (sys.executable, str(ROOT / "main.py"))
 
+Program = subprocess.Popen[bytes] | Forked
+Start = Callable[[IO[bytes], IO[bytes]], Program]
+"""What starts a program, by where it prints: its output, and its errors."""
+
 
 def environment(**settings: str) -> dict[str, str]:
     """Make an environment with these settings of the program, and no others."""
     clean = {
         name: value for name, value in os.environ.items() if not name.upper().startswith("GQL_APP_")
     }
-    return clean | {f"GQL_APP_{name.upper()}": value for name, value in settings.items()}
+    return clean | {_variable(name): value for name, value in settings.items()}
+
+
+def _variable(setting: str) -> str:
+    return f"GQL_APP_{setting.upper()}"
 
 
 def run(command: Sequence[str], folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -72,7 +84,7 @@ def free_port() -> int:
 class Server:
     """A running server, and the files that it prints to."""
 
-    process: subprocess.Popen[bytes]
+    process: Program
     port: int
     stdout: Path
     stderr: Path
@@ -134,9 +146,9 @@ def running_server(
     command: Sequence[str], port: int, folder: Path, **settings: str
 ) -> Iterator[Server]:
     """Start a server, wait until it is ready, and stop it when the block ends."""
-    stdout, stderr = folder / f"{port}.out", folder / f"{port}.err"
-    with stdout.open("wb") as out, stderr.open("wb") as err:
-        process = subprocess.Popen(  # noqa: S603 — the tests' own commands
+
+    def start(out: IO[bytes], err: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 — the tests' own commands
             command,
             cwd=folder,
             env=environment(**settings),
@@ -144,6 +156,31 @@ def running_server(
             stdout=out,
             stderr=err,
         )
+
+    with _running(start, port, folder) as server:
+        yield server
+
+
+@contextmanager
+def serving(*arguments: str, folder: Path, **settings: str) -> Iterator[Server]:
+    """Run `serve` for as long as the block lasts, without the time that importing takes."""
+    port = free_port()
+    command = ["serve", "--port", str(port), *arguments]
+    given = {_variable(name): value for name, value in settings.items()}
+
+    def start(out: IO[bytes], err: IO[bytes]) -> Forked:
+        with Path(os.devnull).open("rb") as nothing:
+            return _preloaded().start(command, folder, given, (nothing, out, err))
+
+    with _running(start, port, folder) as server:
+        yield server
+
+
+@contextmanager
+def _running(start: Start, port: int, folder: Path) -> Iterator[Server]:
+    stdout, stderr = folder / f"{port}.out", folder / f"{port}.err"
+    with stdout.open("wb") as out, stderr.open("wb") as err:
+        process = start(out, err)
     server = Server(process, port, stdout, stderr)
     try:
         _await_ready(server)
@@ -156,13 +193,17 @@ def running_server(
             raise
 
 
-@contextmanager
-def serving(*arguments: str, folder: Path, **settings: str) -> Iterator[Server]:
-    """Run `serve` for as long as the block lasts."""
-    port = free_port()
-    command = [*MAIN, "serve", "--port", str(port), *arguments]
-    with running_server(command, port, folder, **settings) as server:
-        yield server
+def _preloaded() -> Preloaded:
+    """Return what starts servers in this environment, less what pytest changes in it."""
+    inherited = environment()
+    inherited.pop("PYTEST_CURRENT_TEST", None)
+    return _preloaded_with(frozenset(inherited.items()))
+
+
+@cache
+def _preloaded_with(variables: frozenset[tuple[str, str]]) -> Preloaded:
+    """Start what starts servers: once an environment, which may be read by what is imported."""
+    return Preloaded(Path(MAIN[1]), dict(variables))
 
 
 def _await_ready(server: Server) -> None:

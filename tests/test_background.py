@@ -17,8 +17,8 @@ from gql_app.accounts.letters import Kind
 from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened
 from gql_app.db.tables import AuditRow, LetterRow, RefreshTokenRow, Row, SessionRow
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
-from gql_app.lib.ids import new_id
 from gql_app.lib.outbox.delivery import BATCH
 from gql_app.lib.telemetry import configure_logging
 from gql_app.resources import Resources

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from gql_app.accounts import audit, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.db.tables import AuditRow, CustomerRow, PasswordResetRow, ThrottleRow
-from gql_app.lib.ids import new_id
+from gql_app.lib.clock import new_id
 from gql_app.resources import Resources
 from tests.api import Api
 from tests.commands import run_here

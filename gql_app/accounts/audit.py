@@ -21,7 +21,6 @@ from gql_app.db.tables import AuditRow, DeletedActorRow
 from gql_app.lib import clock
 from gql_app.lib.database import Database, Query, Reader, Transaction, insert_row, upsert
 from gql_app.lib.fair_queue import Party
-from gql_app.lib.ids import new_id
 from gql_app.lib.network import canonical
 from gql_app.lib.pagination import MAX_SIZE, NOTHING, Condition, Listing, ListQuery, Window
 from gql_app.lib.telemetry import get_logger, is_configured
@@ -136,7 +135,7 @@ async def record(
         who = {"actor": origin.actor_id, "customer": customer_id, "client": origin.ip_address}
         db.after_commit(partial(_log.info, "Audit", action=action, **who))
     moment = at or clock.now()
-    event = {"id": new_id(), "at": moment, "action": action, "fields": fields}
+    event = {"id": clock.new_id(), "at": moment, "action": action, "fields": fields}
     await db.execute(_INSERT, **event, customer_id=customer_id, **origin._asdict())
     recorded(db).append(Recorded(action, moment, customer_id, origin.actor_id, fields))
 
@@ -146,7 +145,7 @@ async def record_each(
 ) -> None:
     """Record an event of each of many customers, of which the log has no line."""
     event = {"at": clock.now(), "action": action, "fields": (), **origin._asdict()}
-    events = [{**event, "id": new_id(), "customer_id": each} for each in customer_ids]
+    events = [{**event, "id": clock.new_id(), "customer_id": each} for each in customer_ids]
     if events:
         await db.execute_many(_INSERT, events)
 

@@ -12,7 +12,7 @@ from gql_app.accounts import audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import CUSTOMER, CustomerRecord
 from gql_app.accounts.sessions import Lifetimes, Opened
-from gql_app.accounts.throttling import Throttle
+from gql_app.accounts.throttling import PasswordLimits, Throttle
 from gql_app.db.tables import CustomerRow, KnownClientRow, SessionRow, ThrottleRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
@@ -20,7 +20,6 @@ from gql_app.lib.database import Query, Reader, Transaction, any_of
 from gql_app.lib.fair_queue import Party
 from gql_app.lib.network import client_of
 from gql_app.lib.text import canonical_email, email_key_of, mailbox_key
-from gql_app.lib.throttling import PasswordLimits
 from gql_app.security.passwords import Passwords
 
 WRONG: Final = Fault(

@@ -19,7 +19,6 @@ from gql_app.db.tables import CustomerRoleRow, CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import IntegrityViolation, Query, Reader, Transaction, any_of, insert_row
-from gql_app.lib.ids import new_id
 from gql_app.lib.text import canonical_email, email_key_of, mailbox_key, search_key
 
 _OWN: Final = {
@@ -73,7 +72,7 @@ async def create(
     """Add a customer. Raises Rejected if the address is taken, also by a racing request."""
     now = clock.now()
     customer = CustomerRecord(
-        id=new_id(),
+        id=clock.new_id(),
         name=new.name,
         email=new.email,
         phone=new.phone,

@@ -18,15 +18,13 @@ from sqlalchemy import bindparam, delete, select
 
 from gql_app.accounts.permissions import ADMIN
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person
-from gql_app.accounts.throttling import Throttle
+from gql_app.accounts.throttling import Limit, Throttle
 from gql_app.db.tables import CustomerRow, LetterRow, PasswordResetRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, insert_row, upsert
-from gql_app.lib.ids import made_at, new_id
 from gql_app.lib.outbox import Claimed, Letter, Queue
 from gql_app.lib.telemetry import get_logger
-from gql_app.lib.throttling import Limit
 from gql_app.security import tokens
 
 _log: Final = get_logger(__name__)
@@ -63,7 +61,7 @@ async def post(
     """Write down that a letter is to be sent; without a customer it costs as much and goes."""
     await db.execute(
         _POST,
-        id=new_id(),
+        id=clock.new_id(),
         kind=kind,
         customer_id=customer_id,
         recipient=recipient,
@@ -156,7 +154,7 @@ class Outbox:
         row = await _QUEUE.locked(db, UUID(letter.id))
         if row is None:
             return True
-        if not await _QUEUE.postpone(db, row, last_try=made_at(row.id) + LAST_TRY):
+        if not await _QUEUE.postpone(db, row, last_try=clock.made_at(row.id) + LAST_TRY):
             return False
         limit = self.throttle.of_letters(row.kind, letter.recipient, a_day=self.letters_per_day)
         await self.throttle.give_back(db, limit)

@@ -20,7 +20,6 @@ from gql_app.db.tables import CustomerRow, KnownClientRow, RefreshTokenRow, Sess
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of, insert_row, upsert
-from gql_app.lib.ids import new_id
 from gql_app.lib.network import client_of
 from gql_app.security import tokens
 
@@ -139,7 +138,7 @@ async def open_lasting_session(
     """
     now = clock.now()
     session = SessionRecord(
-        id=new_id(),
+        id=clock.new_id(),
         customer_id=customer_id,
         created_at=now,
         last_used_at=now,

@@ -32,7 +32,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "export-audit": "audit.export_audit",
     "check": "check.check",
     "export-schema": "schema.export_schema",
-    "version": "version.version",
+    "version": "console.version",
     "import": "imports.import_customers",
     "export": "exports.export_customers",
     "keys": "keys.keys",

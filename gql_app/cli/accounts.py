@@ -14,9 +14,9 @@ from gql_app.accounts.records import Person
 from gql_app.cli import application, samples
 from gql_app.cli.console import bar, fail, out
 from gql_app.cli.database import load_ready, prepare, run_on_database, transact
+from gql_app.lib.clock import parse_id
 from gql_app.lib.database import Database, Transaction
 from gql_app.lib.fair_queue import LOCAL
-from gql_app.lib.ids import parse_id
 from gql_app.resources import Extensions, Resources, throttle_of
 from gql_app.security.key_store import key_store
 from gql_app.security.passwords import Passwords

@@ -1,4 +1,4 @@
-"""The console: printing what was asked for, and what went wrong."""
+"""The console: printing what was asked for, such as the version, and what went wrong."""
 
 import json
 import sys
@@ -8,6 +8,7 @@ from typing import BinaryIO, NoReturn
 
 import typer
 
+from gql_app import __version__
 from gql_app.lib.text import printable
 
 
@@ -19,6 +20,11 @@ def out(text: str) -> None:
 def err(text: str) -> None:
     """Print a text likewise, beside what was asked for."""
     typer.echo(printable(text, keep="\n"), err=True)
+
+
+def version() -> None:
+    """Print the version."""
+    out(__version__)
 
 
 def ascii_json(value: object) -> str:

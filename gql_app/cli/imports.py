@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
@@ -26,7 +25,6 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import atomic_files, clock, hashes
 from gql_app.lib.database import Database, Query, Transaction, any_of, insert_or_ignore
 from gql_app.lib.faults import OperatorError
-from gql_app.lib.ids import new_id, parse_id
 from gql_app.security.passwords import NO_PASSWORD
 
 BATCH: Final = 1_000
@@ -112,7 +110,7 @@ def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[st
                 faults.append(Fault(UserErrorCode.INVALID, wrong, field))
     created_at = read.get("created_at") or clock.now()
     row = {
-        "id": read.get("id") or new_id(),
+        "id": read.get("id") or clock.new_id(),
         "is_admin": False,
         "is_active": read.get("is_active", True),
         "created_at": created_at,
@@ -208,23 +206,15 @@ def _parse(field: str, value: object) -> tuple[object, str | None]:
     elif field == "id":
         parsed, wrong = _id(value), "This is not a UUID."
     elif field in {"created_at", "updated_at"}:
-        parsed, wrong = _moment(value), _NO_MOMENT
+        parsed, wrong = clock.parse_moment(value), _NO_MOMENT
     else:
         return value, None
     return parsed, wrong if parsed is None else None
 
 
 def _id(text: str) -> UUID | None:
-    parsed = parse_id(text.lower())
+    parsed = clock.parse_id(text.lower())
     return None if parsed == _NIL else parsed
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
 
 
 async def _taken(db: Transaction, left: Mapping[int, dict[str, Any]]) -> list[Refused]:

@@ -18,7 +18,6 @@ from gql_app.lib import clock
 from gql_app.lib.database import Transaction, insert_row
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.faults import CannotStart
-from gql_app.lib.ids import new_id
 from gql_app.lib.text import normalise, search_key
 from gql_app.security.passwords import Passwords
 
@@ -103,7 +102,7 @@ def _sample(chance: random.Random, tag: str, password_hash: str) -> dict[str, ob
     email = f"{_ascii(first)}.{_ascii(family)}.{tag}@example.com"
     created_at = clock.now() - timedelta(seconds=chance.randrange(2 * 365 * 24 * 3600))
     return {
-        "id": new_id(),
+        "id": clock.new_id(),
         "name": name,
         "name_key": search_key(name),
         "email": email,

@@ -16,16 +16,10 @@ from gql_app.extending.context import Info
 from gql_app.extending.nodes import NodeColumns, connection_type
 from gql_app.extending.permissions import Permission, extensions, permission
 from gql_app.extending.visibility import OwnedBy, Visibility
-from gql_app.lib.engine import (
-    CURSORS,
-    LazyRows,
-    OrderDirection,
-    PageInfo,
-    cached_per_document,
-    selected_fields,
-)
+from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
 from gql_app.lib.pagination import NOTHING, Condition, Listing, ListQuery, Page, QueryReader, Window
 from gql_app.schema.context import IsAuthenticated
+from gql_app.schema.types import CURSORS, OrderDirection, PageInfo
 
 Visible: TypeAlias = OwnedBy | Callable[[Caller | None], ColumnElement[bool] | None]
 """Returns the condition of the rows that a caller may see, None for all there are."""

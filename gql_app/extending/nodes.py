@@ -15,10 +15,10 @@ from sqlalchemy.orm import DeclarativeBase
 from strawberry.types.base import StrawberryOptional, get_object_definition
 from strawberry.types.enum import StrawberryEnumDefinition
 
+from gql_app.lib.clock import parse_id
 from gql_app.lib.database import api_text
-from gql_app.lib.engine import PageInfo
-from gql_app.lib.ids import parse_id
 from gql_app.lib.pagination import MAX_COUNT, NOTHING, Condition, ListQuery
+from gql_app.schema.types import PageInfo
 
 _KINDS: Final[Mapping[type, Any]] = {
     str: str,

@@ -6,7 +6,7 @@ from gql_app.accounts import customers, validation
 from gql_app.accounts.callers import Authority
 from gql_app.accounts.permissions import WRITE_CUSTOMERS, role_text
 from gql_app.accounts.records import Person
-from gql_app.lib.ids import parse_id
+from gql_app.lib.clock import parse_id
 from gql_app.schema.context import NOBODY, Info, admin
 from gql_app.schema.customers import Customer, CustomerPayload
 from gql_app.schema.inputs import Input

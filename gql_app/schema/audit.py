@@ -10,11 +10,11 @@ from graphql.pyutils import snake_to_camel
 from gql_app.accounts import audit, customers
 from gql_app.accounts.permissions import READ_AUDIT
 from gql_app.accounts.records import AuditRecord
-from gql_app.lib.engine import CURSORS, PageInfo
-from gql_app.lib.ids import parse_id
+from gql_app.lib.clock import parse_id
 from gql_app.lib.pagination import Window
 from gql_app.schema.context import NOBODY, Info, admin
 from gql_app.schema.customers import Customer, or_null
+from gql_app.schema.types import CURSORS, PageInfo
 
 
 @strawberry.type(description="Something that happened.")

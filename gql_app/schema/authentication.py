@@ -12,7 +12,7 @@ from gql_app.accounts import authentication, customers, refresh_tokens, validati
 from gql_app.accounts.audit import Action
 from gql_app.accounts.records import CustomerRecord, Person
 from gql_app.accounts.refresh_tokens import NotRefreshed
-from gql_app.accounts.sessions import Opened, SignedIn
+from gql_app.accounts.sessions import Caller, Opened, SignedIn
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction, Unavailable
 from gql_app.lib.keyring import check_claims
@@ -40,9 +40,12 @@ class LoginPayload(Payload):
     refresh_expires_at: datetime | None = strawberry.field(
         description="When the refresh token expires.", default=None
     )
-    customer: Customer | None = strawberry.field(
-        description="Who is signed in now, as seen by themself.", default=None
-    )
+    who: strawberry.Private[tuple[Caller, CustomerRecord] | None] = None
+
+    @strawberry.field(description="Who is signed in now, as seen by themself.")
+    def customer(self) -> Customer | None:
+        """Return the customer, None on ERROR."""
+        return Customer.seen_by(*self.who) if self.who else None
 
     @classmethod
     async def signed_in(cls, context: Context, opened: Opened, message: str) -> Self:
@@ -70,7 +73,7 @@ class LoginPayload(Payload):
             expires_at=claims.expires_at,
             refresh_token=opened.refresh_token,
             refresh_expires_at=opened.refresh_expires_at,
-            customer=Customer.seen_by(caller, customer),
+            who=(caller, customer),
         )
 
 

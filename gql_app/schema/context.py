@@ -31,9 +31,9 @@ from gql_app.errors import (
     TokenRevoked,
     UserErrorCode,
 )
+from gql_app.lib.clock import parse_id
 from gql_app.lib.database import Database, Reader, Transaction, Unavailable
 from gql_app.lib.engine import Document
-from gql_app.lib.ids import parse_id
 from gql_app.lib.pagination import InvalidArgument, QueryReader
 from gql_app.resources import Resources
 from gql_app.security.tokens import Identity

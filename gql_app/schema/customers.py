@@ -12,20 +12,14 @@ from gql_app.accounts import customer_lists, customers, sessions, visibility
 from gql_app.accounts.permissions import READ_PRIVATE
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Caller
-from gql_app.lib.engine import (
-    CURSORS,
-    LazyRows,
-    OrderDirection,
-    PageInfo,
-    cached_per_document,
-    selected_fields,
-)
-from gql_app.lib.ids import parse_id
+from gql_app.lib.clock import parse_id
+from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
 from gql_app.lib.pagination import MAX_COUNT, Page, QueryReader, Window
 from gql_app.schema.context import Info, authenticated
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload
 from gql_app.schema.sessions import Session
+from gql_app.schema.types import CURSORS, OrderDirection, PageInfo
 
 _T = TypeVar("_T")
 PRIVATE: Final = f"For the customer themself, and for who has {READ_PRIVATE}; null for anyone else."

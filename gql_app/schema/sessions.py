@@ -20,7 +20,7 @@ from gql_app.errors import (
     Unauthenticated,
     UserErrorCode,
 )
-from gql_app.lib.ids import parse_id
+from gql_app.lib.clock import parse_id
 from gql_app.schema.context import NOBODY, Info, authenticated
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.security.tokens import Claims, Identity

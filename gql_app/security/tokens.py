@@ -17,7 +17,6 @@ from uuid import UUID
 
 from gql_app.errors import KeysGone, TokenExpired, TokenInvalid, TokenMalformed
 from gql_app.lib import clock
-from gql_app.lib.ids import new_id, parse_id
 from gql_app.lib.keyring import (
     DuplicateMember,
     Key,
@@ -202,7 +201,7 @@ def _payload(
         "sid": str(session_id),
         "iat": issued_at,
         "exp": min(issued_at + issuer.ttl, int(not_after.timestamp())),
-        "jti": str(new_id()),
+        "jti": str(clock.new_id()),
     }
 
 
@@ -244,7 +243,7 @@ def _time(claim: object) -> float:
 
 
 def _id(claim: object) -> UUID | None:
-    return parse_id(claim) if isinstance(claim, str) else None
+    return clock.parse_id(claim) if isinstance(claim, str) else None
 
 
 def new_refresh_token() -> str:

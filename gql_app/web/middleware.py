@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gql_app.accounts.audit import MAX_USER_AGENT, Origin
-from gql_app.lib.ids import new_request_id
+from gql_app.lib.clock import new_request_id
 from gql_app.lib.network import Networks, apply_forwarded
 from gql_app.lib.server import Disconnect
 from gql_app.lib.telemetry import NO_ANSWER, NO_OPERATION, bind_log_context, get_logger
@@ -181,8 +181,8 @@ class TrustedHostMiddleware:
             await refusal(400, message)(scope, receive, send)
 
     def _is_trusted(self, scope: Scope) -> bool:
-        hosts = Headers(scope=scope).getlist("host")
-        name = _PORT.sub("", hosts[0].lower()) if len(hosts) == 1 else ""
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        name = _PORT.sub("", hosts[0].decode("latin-1").lower()) if len(hosts) == 1 else ""
         return name in self._names or name.endswith(self._endings)
 
 

@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from gql_app.lib import clock
-from gql_app.lib.ids import new_id
 from gql_app.lib.static_files import StaticFiles
 from gql_app.lib.telemetry import get_logger
 from gql_app.resources import Resources
@@ -79,13 +78,23 @@ class Playground:
         return response
 
 
+async def page(playground: Playground | None, request: Request) -> Response:
+    """Return the playground's page to a browser. Raises HTTPException for any other client."""
+    accepted = request.headers.get("accept", "").split(",")
+    # No client but a browser accepts HTML.
+    is_browser = any(each.partition(";")[0].strip() == "text/html" for each in accepted)
+    if not playground or not is_browser:
+        raise HTTPException(405, "Send GraphQL requests by POST", {"Allow": "POST"})
+    return playground.page(request)
+
+
 def _expired_token(resources: Resources) -> str:
     """Return a token of nobody's that expired an hour ago, to see what the API makes of it."""
     token, _ = encode_token(
         resources.keys.get(),
         resources.issuer,
-        customer_id=new_id(),
-        session_id=new_id(),
+        customer_id=clock.new_id(),
+        session_id=clock.new_id(),
         not_after=clock.now() - timedelta(hours=1),
     )
     return token

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from gql_app.accounts.customer_lists import Filter, Order, OrderField, listing
 from gql_app.db.tables import CustomerRow
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
-from gql_app.lib.ids import new_id
 from gql_app.lib.pagination import Listing, Page, Window
 from gql_app.lib.pagination.listing import REACH
 from gql_app.lib.text import canonical_email, email_key, search_key

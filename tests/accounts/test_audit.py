@@ -14,8 +14,8 @@ from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import AuditRecord
 from gql_app.db.tables import DeletedActorRow
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
-from gql_app.lib.ids import new_id
 from gql_app.lib.pagination import InvalidArgument, Window
 from gql_app.resources import Resources
 from tests.accounts.conftest import NOON

@@ -14,8 +14,8 @@ from gql_app.accounts.customer_lists import Filter, Order, listing
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Caller
 from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database, Query
-from gql_app.lib.ids import new_id
 from gql_app.resources import Resources
 from gql_app.security.tokens import Claims
 from tests.accounts.conftest import NOON

@@ -11,8 +11,8 @@ from gql_app.accounts import callers, customers
 from gql_app.accounts.records import SessionRecord
 from gql_app.accounts.sessions import SignedIn
 from gql_app.db.tables import CustomerRow, SessionRow
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database, Transaction
-from gql_app.lib.ids import new_id
 from gql_app.security.tokens import Claims
 from tests.accounts.rows import statements
 from tests.accounts.test_sessions import (

@@ -14,8 +14,8 @@ from gql_app.accounts import customers, sessions
 from gql_app.accounts.validation import Changes, NewCustomer, check_changes, check_new, email_keys
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import Fault, Rejected
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database, Transaction
-from gql_app.lib.ids import new_id
 from tests.people import LIFETIMES, NOWHERE, PASSWORD, add_customer
 from tests.rows import column
 

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 from gql_app.accounts import audit
 from gql_app.accounts.audit import GUESS_INTERVAL, MAX_GUESS_COUNTS, Action, Guesses, Origin
 from gql_app.db.tables import AuditRow
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database, StatementError, Unavailable
-from gql_app.lib.ids import new_id
 
 ADA = new_id()
 HOME, AWAY = Origin("192.0.2.1", "a browser", ADA), Origin("198.51.100.1")

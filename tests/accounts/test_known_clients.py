@@ -10,8 +10,8 @@ from gql_app.accounts import refresh_tokens, sessions
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import KnownClientRow
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
-from gql_app.lib.ids import new_id
 from tests.accounts.conftest import NOON
 from tests.conftest import SetClock
 from tests.people import LIFETIMES, add_customer

@@ -8,8 +8,8 @@ from gql_app.accounts import customers
 from gql_app.accounts.customer_lists import Filter, Order, listing
 from gql_app.accounts.records import AuditRecord, CustomerRecord, SessionRecord
 from gql_app.db.tables import AuditRow, CustomerRow, Row, SessionRow
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
-from gql_app.lib.ids import new_id
 from gql_app.lib.pagination import Window
 from tests.accounts.rows import COLUMNS, customer, store, told
 from tests.people import caller_of

@@ -12,7 +12,6 @@ from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.validation import Changes, Rules, check_changes, check_new
 from gql_app.errors import Rejected
 from gql_app.lib import clock
-from gql_app.lib.ids import new_id
 from gql_app.lib.text import canonical_email, mailbox_key, search_key
 
 GOOD = "a passphrase nobody else has"
@@ -135,7 +134,7 @@ def row() -> CustomerRecord:
     """Make a customer who could have been read from the database."""
     now = clock.now()
     return CustomerRecord(
-        id=new_id(),
+        id=clock.new_id(),
         name="Ada Lovelace",
         email="ada@example.com",
         phone=None,

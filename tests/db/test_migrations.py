@@ -17,8 +17,8 @@ from sqlalchemy import Connection, MetaData, text
 from gql_app.db import readiness
 from gql_app.db.migrations.engine import run_on
 from gql_app.db.tables import REVISION, REVISIONS, Row
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
-from gql_app.lib.ids import new_id
 from tests.databases import Postgres, alembic_config
 from tests.rows import value
 

@@ -8,9 +8,8 @@ from sqlalchemy import insert, select, text
 
 from gql_app.accounts.validation import MAX_NAME, check_new
 from gql_app.db.tables import CustomerRow, Row, SessionRow
-from gql_app.lib.clock import LATEST
+from gql_app.lib.clock import LATEST, new_id
 from gql_app.lib.database import Database, IntegrityViolation, check_metadata
-from gql_app.lib.ids import new_id
 from gql_app.lib.text import MAX_EMAIL, MAX_KEY, email_key, search_key
 from tests.accounts.rows import customer, store
 from tests.rows import add, column, get_row, value

@@ -24,8 +24,8 @@ from gql_app.extending.mutations import mutation
 from gql_app.extending.transaction import Transaction
 from gql_app.extending.visibility import owned_by
 from gql_app.lib import clock
+from gql_app.lib.clock import new_id, parse_id
 from gql_app.lib.database import Moment, Query, Reader, any_of, insert_row, upsert
-from gql_app.lib.ids import new_id, parse_id
 from gql_app.schema.administration import UpdateCustomerInput
 from gql_app.schema.authentication import LoginPayload, RegisterInput
 from gql_app.schema.context import HasPermission, IsAuthenticated

@@ -13,8 +13,8 @@ from gql_app.accounts.sessions import Caller
 from gql_app.extending.connections import connection
 from gql_app.extending.feature import Feature
 from gql_app.extending.visibility import Visibility, owned_by
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import insert_row
-from gql_app.lib.ids import new_id
 from gql_app.schema.context import HasPermission
 from gql_app.settings import Settings
 from tests.extending.graph import Graph, create_tables, graph

@@ -15,8 +15,8 @@ from gql_app.extending.feature import Feature
 from gql_app.extending.loaders import Loader
 from gql_app.extending.parts import parts_of
 from gql_app.lib import clock
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Reader, insert_row
-from gql_app.lib.ids import new_id
 from gql_app.schema.authentication import RegisterInput
 from gql_app.schema.context import HasPermission
 from gql_app.schema.customers import Customer

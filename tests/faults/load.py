@@ -10,8 +10,8 @@ import httpx
 from sqlalchemy import select
 
 from gql_app.db.tables import CustomerRow, RefreshTokenRow
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
-from gql_app.lib.ids import new_id
 from gql_app.resources import Resources
 from gql_app.security import tokens
 from gql_app.settings import Settings

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from gql_app import background
 from gql_app.accounts import sessions
 from gql_app.db.tables import SessionRow, ThrottleRow
-from gql_app.lib.ids import new_id
+from gql_app.lib.clock import new_id
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.conftest import SetClock

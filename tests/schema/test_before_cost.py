@@ -8,11 +8,9 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from gql_app.accounts.throttling import Throttle
+from gql_app.accounts.throttling import Limit, Throttle
 from gql_app.lib import clock
 from gql_app.lib.database import Database
-from gql_app.lib.ids import new_id
-from gql_app.lib.throttling import Limit
 from gql_app.metrics import LIMITS
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
@@ -142,7 +140,7 @@ async def test_whatever_is_over_its_limit_begins_no_transaction_and_hashes_nothi
 
 def test_every_limit_there_is_was_tried_above() -> None:
     throttle = Throttle(key=b"a key of the tests", attempts=5, client_attempts=50, window=900)
-    somebody = Person(new_id(), "Ada", "ada@example.com", "", new_id(), "")
+    somebody = Person(clock.new_id(), "Ada", "ada@example.com", "", clock.new_id(), "")
     tried = {case.limit(throttle, somebody).name for case in CASES}
     assert tried == set(LIMITS) - {"letter", "sign-in by", "passwords"}
 

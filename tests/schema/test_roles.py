@@ -7,7 +7,7 @@ import pytest
 
 from gql_app.accounts.permissions import OURS, Role
 from gql_app.extending.feature import Feature
-from gql_app.lib.ids import new_id
+from gql_app.lib.clock import new_id
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.people import PASSWORD, Person, add_customer, caller_of, current, sign_in

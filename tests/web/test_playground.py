@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import shutil
+from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import Any, Final
@@ -15,12 +16,10 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from gql_app.app import build_engine
 from gql_app.cli.samples import SIGN_INS
 from gql_app.lib.static_files import CACHE_CONTROL
 from gql_app.settings import Settings
-from gql_app.web.graphql import GraphQLView
-from gql_app.web.playground import BUILT, Playground
+from gql_app.web.playground import BUILT, Playground, page
 from gql_app.web.responses import explain
 from tests.api import Api, running
 
@@ -53,9 +52,9 @@ def facts(response: httpx.Response) -> dict[str, Any]:
     return told
 
 
-def named(page: str) -> set[str]:
+def named(text: str) -> set[str]:
     """Name the files that a page loads by itself."""
-    return set(re.findall(r'(?:src|href)="\./playground/([^"]+)"', page))
+    return set(re.findall(r'(?:src|href)="\./playground/([^"]+)"', text))
 
 
 @ON_SQLITE
@@ -168,12 +167,9 @@ async def test_where_it_is_not_built_strawberrys_page_stands_in_and_the_log_says
         (tmp_path / name).mkdir()
     with structlog.testing.capture_logs() as logged:
         playground = Playground(folder=tmp_path)
-        view = GraphQLView(
-            build_engine(Settings.model_construct()), playground, max_body_bytes=1_000
-        )
         app = Starlette(
             routes=[
-                Route("/graphql", view),
+                Route("/graphql", partial(page, playground)),
                 Route("/playground/{name}", playground.file),
             ],
             exception_handlers={HTTPException: explain},
@@ -185,11 +181,11 @@ async def test_where_it_is_not_built_strawberrys_page_stands_in_and_the_log_says
     assert [line["event"] for line in logged] == [
         "The playground is not built: a page that needs a CDN stands in for it"
     ]
-    for page in pages:
-        assert page.status_code == 200
-        assert "Strawberry GraphiQL" in page.text
-        assert policy(page)["connect-src"] == ["'self'"]
-        assert not {"default-src", "script-src", "style-src"} & set(policy(page))
+    for answer in pages:
+        assert answer.status_code == 200
+        assert "Strawberry GraphiQL" in answer.text
+        assert policy(answer)["connect-src"] == ["'self'"]
+        assert not {"default-src", "script-src", "style-src"} & set(policy(answer))
     assert missing.status_code == 404
 
 

@@ -9,7 +9,6 @@ from typing import (
     Any,
     Concatenate,
     Final,
-    Literal,
     ParamSpec,
     Self,
     TypeAlias,
@@ -34,7 +33,6 @@ POOL_TIMEOUT: Final = 5
 """Seconds that anybody waits for one of them."""
 Observer: TypeAlias = Callable[[str], AbstractContextManager[object]]
 """Makes a context manager for the SQL of a statement, within which that runs."""
-DialectName: TypeAlias = Literal["sqlite", "postgresql"]
 Fetch: TypeAlias = Callable[[str, list[object]], Awaitable[Sequence[Sequence[Any]]]]
 """Sends SQL with the values of its parameters, and returns rows."""
 B = TypeVar("B")
@@ -51,8 +49,8 @@ class Reader:
     def __init__(self, dialect: Dialect, observer: Observer | None = None) -> None:
         self.sql_dialect: Final = dialect
         self._observer = observer
-        self.dialect: Final[DialectName] = "sqlite" if dialect.name == "sqlite" else "postgresql"
-        """The kind of database."""
+        self.dialect: Final[str] = dialect.name
+        """The kind of database: sqlite or postgresql."""
 
     @overload
     async def fetch_all(self, query: Query[T], /, **values: object) -> list[T]: ...

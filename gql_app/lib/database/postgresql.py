@@ -1,6 +1,5 @@
 """PostgreSQL: its servers, the TLS that is insisted on, and connections that are opened anew."""
 
-import os
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from gql_app.lib.database.errors import (
     translate,
     unavailable,
 )
+from gql_app.lib.environment import variable
 from gql_app.lib.faults import Unavailable
 from gql_app.lib.network import is_loopback
 
@@ -188,7 +188,7 @@ def sslmode(url: str) -> str:
     """
     if named := _named(url):
         return named
-    wanted = _variable("PGSSLMODE")
+    wanted = variable("PGSSLMODE")
     if _leaves_this_machine(url):
         return wanted if wanted in INSISTING else "require"
     return wanted or "prefer"
@@ -211,9 +211,9 @@ def _leaves_this_machine(url: str) -> bool:
     parts = urlsplit(url)
     query = parse_qs(parts.query)
     said = unquote(parts.netloc.rpartition("@")[2]) or query.get("host", [""])[-1]
-    hosts = said or _variable("PGHOST")
+    hosts = said or variable("PGHOST")
     if hosts is None:
-        return "service" in query or _variable("PGSERVICE") is not None
+        return "service" in query or variable("PGSERVICE") is not None
     return not all(
         host.startswith("/") or is_loopback(_PORT.sub("", host)) for host in hosts.split(",")
     )
@@ -221,8 +221,3 @@ def _leaves_this_machine(url: str) -> bool:
 
 def _named(url: str) -> str | None:
     return parse_qs(urlsplit(url).query).get("sslmode", [None])[-1]
-
-
-def _variable(name: str) -> str | None:
-    """Return a variable of the environment without blanks at its ends, None if that is empty."""
-    return os.environ.get(name, "").strip() or None

@@ -308,7 +308,7 @@ _BOOLS: Final[Mapping[int | None, bool | None]] = {0: False, 1: True, None: None
 _CODECS: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
     ApiUuid: Codec(decode=_api_uuid),
     ApiMoment: Codec(decode=_api_moment),
-    Uuid: Codec(lambda value: value.hex, lambda digits: digits and UUID(digits)),
+    Uuid: Codec(lambda value: value.hex, lambda digits: digits and UUID(int=int(digits, 16))),
     Moment: Codec(
         lambda value: value.astimezone(UTC).isoformat(" ", "microseconds")[:26],
         lambda text: text and datetime.fromisoformat(f"{text}+00:00"),

@@ -9,26 +9,18 @@ from gql_app.lib.engine.documents import (
     cached_per_document,
 )
 from gql_app.lib.engine.engine import (
-    DEADLINE_EXCEEDED,
     Engine,
     GraphQLRequest,
     OperationTimeout,
-    UnreadableValue,
-    client_errors,
-    outcome,
-    retry_after,
 )
 from gql_app.lib.engine.executor import CompiledExecutor
 from gql_app.lib.engine.generated import LazyRows
-from gql_app.lib.engine.limits import Limits
+from gql_app.lib.engine.limits import MAX_ERRORS, Limits
 from gql_app.lib.engine.schema import Schema
 from gql_app.lib.engine.selection import selected_fields
-from gql_app.lib.engine.types import CURSORS, DATE_TIME, OrderDirection, PageInfo
 
 __all__ = [
-    "CURSORS",
-    "DATE_TIME",
-    "DEADLINE_EXCEEDED",
+    "MAX_ERRORS",
     "CompiledExecutor",
     "Document",
     "Engine",
@@ -39,15 +31,9 @@ __all__ = [
     "Limits",
     "ListSizes",
     "OperationTimeout",
-    "OrderDirection",
-    "PageInfo",
     "Replacements",
     "Schema",
-    "UnreadableValue",
     "cached_per_document",
-    "client_errors",
     "merged_type",
-    "outcome",
-    "retry_after",
     "selected_fields",
 ]

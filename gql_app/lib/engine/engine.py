@@ -1,17 +1,13 @@
-"""Engine: executes the operations that clients send, and tells them what went wrong.
-
-A client is shown what it can act upon; the rest only the log is.
-"""
+"""Engine: executes the operations that clients send, within a time."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from inspect import isawaitable
-from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from graphql import (
     ExecutionResult,
     GraphQLError,
-    GraphQLSyntaxError,
     OperationDefinitionNode,
     execute,
 )
@@ -24,19 +20,8 @@ from gql_app.lib.engine.documents import (
     InvalidDocument,
 )
 from gql_app.lib.engine.executor import PlannedOperation
-from gql_app.lib.engine.limits import MAX_ERRORS, Limits
+from gql_app.lib.engine.limits import Limits
 from gql_app.lib.engine.schema import Schema, StrawberryExecutor
-from gql_app.lib.telemetry import get_logger
-
-DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
-MAX_MESSAGE: Final = 1000
-"""Characters of a message that are shown, for it may print a whole document."""
-_UNREADABLE: Final = "A value can't be read. Does a number have thousands of digits?"
-"""What is said instead of what the interpreter has to say."""
-_log: Final = get_logger(__name__)
-
-Shown: TypeAlias = tuple[type[Exception], ...]
-"""Exceptions that a client is shown as they are, each with a dictionary `extensions`."""
 
 C = TypeVar("C", bound=ExecutionContext)
 C_contra = TypeVar("C_contra", bound=ExecutionContext, contravariant=True)
@@ -49,10 +34,6 @@ class GraphQLRequest(NamedTuple):
     operation_name: str | None
     variables: dict[str, Any]
     """A JSON value."""
-
-
-class UnreadableValue(ValueError):
-    """A value that a scalar can't be; a client is shown its words."""
 
 
 class OperationTimeout(Exception):
@@ -143,7 +124,7 @@ class Engine(Generic[C]):
                 request.query, request.operation_name, request.variables
             )
         except InvalidDocument as invalid:
-            return self._failed(invalid.errors, context, executed=False)
+            return ExecutionResult(None, self._map_errors(invalid.errors, context, executed=False))
         context.operation = operation.name.value if operation.name else ""
         context.kind = operation.operation.value
         context.document = document
@@ -155,15 +136,10 @@ class Engine(Generic[C]):
             cause = OperationTimeout(self._timeout) if late else error
             if not isinstance(cause, GraphQLError):
                 cause = GraphQLError(str(cause), original_error=cause)
-            return self._failed([cause], context, executed=late)
+            return ExecutionResult(None, self._map_errors([cause], context, executed=late))
         if result.errors:
             result.errors = self._map_errors(result.errors, context, executed=True)
         return result
-
-    def _failed(
-        self, errors: Sequence[GraphQLError], context: C, *, executed: bool
-    ) -> ExecutionResult:
-        return ExecutionResult(None, self._map_errors(errors, context, executed=executed))
 
     async def _run(
         self,
@@ -198,113 +174,3 @@ class Engine(Generic[C]):
             hide_suggestions=hidden,
         )
         return await result if isawaitable(result) else result
-
-
-def outcome(errors: Iterable[GraphQLError] | None, refusals: Iterable[str]) -> str:
-    """Return for the log how it came out: each code of errors and payloads once, or OK."""
-    codes = {
-        str(extensions.get("reason") or extensions["code"])
-        for extensions in ((error.extensions or {}) for error in errors or ())
-    }
-    return " ".join(sorted(codes.union(refusals))) or "OK"
-
-
-def retry_after(errors: Iterable[GraphQLError] | None) -> int | None:
-    """Return the seconds after which to try again, if any error has them as `retryAfter`.
-
-    Proxies and clients act upon this, so it goes for both media types.
-    """
-    waits = [(error.extensions or {}).get("retryAfter") for error in errors or ()]
-    return max(filter(None, waits), default=None)
-
-
-def client_errors(
-    errors: Sequence[GraphQLError],
-    request_id: str,
-    *,
-    executed: bool,
-    shown: Shown,
-    may_be_done: bool = False,
-) -> list[GraphQLError]:
-    """Return errors as a client is shown them; whatever nobody foresaw is masked and logged.
-
-    `may_be_done` says that the operation had begun to write, in case that it was cancelled.
-    """
-    timeout = errors[0].original_error
-    if isinstance(timeout, OperationTimeout):
-        return [timeout_error(timeout.seconds, may_be_done=may_be_done)]
-    if executed:
-        return executed_errors(errors, request_id, shown)
-    return [_request_error(error, request_id) for error in errors[:MAX_ERRORS]]
-
-
-def executed_errors(
-    errors: Sequence[GraphQLError], request_id: str, shown: Shown
-) -> list[GraphQLError]:
-    """Return what went wrong while fields were executed.
-
-    What is masked is logged, but only a few times: each row of a page may have the same error.
-    """
-    answer, masked = [], 0
-    for error in errors if any(error.path for error in errors) else errors[:MAX_ERRORS]:
-        if isinstance(error.original_error, shown):
-            answer.append(error)
-        elif isinstance(error.original_error, GraphQLError | None):
-            answer.append(_coded(error, "BAD_USER_INPUT"))
-        else:
-            masked += 1
-            answer.append(_masked(error, request_id, logged=masked <= MAX_ERRORS))
-    return answer
-
-
-def timeout_error(seconds: float, *, may_be_done: bool) -> GraphQLError:
-    """Return the error of an operation that was cancelled.
-
-    A mutation may have several fields, and what is committed isn't undone: `mayBeDone` says
-    that a write had begun.
-    """
-    extensions: dict[str, object] = {"code": DEADLINE_EXCEEDED}
-    if may_be_done:
-        extensions["mayBeDone"] = True
-    return GraphQLError(
-        f"The operation took longer than {seconds:g} seconds, so it was cancelled. "
-        "What it had finished by then is not undone.",
-        extensions=extensions,
-    )
-
-
-def _request_error(error: GraphQLError, request_id: str) -> GraphQLError:
-    if isinstance(error, GraphQLSyntaxError):
-        return _coded(error, "GRAPHQL_PARSE_FAILED")
-    # A DateTime that is none, and an integer too long for Python to read, are ValueErrors.
-    if isinstance(_cause(error), ValueError | None):
-        return _coded(error, "GRAPHQL_VALIDATION_FAILED")
-    return _masked(error, request_id, logged=True)
-
-
-def _masked(error: GraphQLError, request_id: str, *, logged: bool) -> GraphQLError:
-    if logged:
-        _log.error("Unforeseen error", path=error.path, exc_info=error.original_error)
-    return GraphQLError(
-        "Something went wrong on our side. If it happens again, tell us the request's id: "
-        f"{request_id}.",
-        nodes=error.nodes,
-        path=error.path,
-        extensions={"code": "INTERNAL_SERVER_ERROR", "requestId": request_id},
-    )
-
-
-def _coded(error: GraphQLError, code: str) -> GraphQLError:
-    """Return an error of graphql-core's or ours; graphql-core repeats any exception's words."""
-    readable = isinstance(_cause(error), UnreadableValue | None)
-    error.message = error.message[:MAX_MESSAGE] if readable else _UNREADABLE
-    error.extensions = {"code": code, **(error.extensions or {})}
-    return error
-
-
-def _cause(error: GraphQLError) -> Exception | None:
-    """Return the exception that an error of graphql-core wraps, if it is not its own."""
-    why = error.original_error
-    while isinstance(why, GraphQLError):
-        why = why.original_error
-    return why

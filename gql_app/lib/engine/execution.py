@@ -253,6 +253,8 @@ class Operation:
         Where its plans depend on more than those there are no conditions, and none is kept.
         """
         self._conditions = conditions
+        self.size = 0
+        """The fields that were planned so far, and are kept."""
         if template is not None:
             template.variable_values = VariableValues({}, {})  # a password is not kept
             self._template = template
@@ -278,14 +280,18 @@ class Operation:
         if self._conditions:
             coerced = execution.variable_values.coerced
             key = (as_written, *[coerced.get(name, _ABSENT) for name in self._conditions])
+        kept = self._conditions is not None
         try:
-            fields = None if self._conditions is None else self._roots.get(key)
+            fields = self._roots.get(key)
         except TypeError:  # no condition is a list, but the document may not be valid
-            return self.plan(execution, as_written=as_written)
+            kept, fields = False, None
         if fields is None:
-            if len(self._roots) >= MAX_COMBINATIONS:
+            if not kept or len(self._roots) >= MAX_COMBINATIONS:
                 self._roots.clear()
-            fields = self._roots[key] = self.plan(execution, as_written=as_written)
+                self.size = 0
+            fields = self.plan(execution, as_written=as_written)
+            if kept:
+                self._roots[key] = fields
         return fields
 
     def _coerced(self, variables: dict[str, Value]) -> Variables | list[GraphQLError]:

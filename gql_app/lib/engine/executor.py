@@ -86,8 +86,6 @@ class PlannedOperation(Operation):
         self.node: Final = executor.operation
         self.fragments: Final = executor.fragment_definitions
         self.simplify: Final = simplify
-        self.size = 0
-        """The fields that were planned so far."""
         directives = list(_directives([self.node, *self.fragments.values()]))
         self.is_incremental: Final = any(each.name.value in _INCREMENTAL for each in directives)
         """Whether anything is to be delivered later than the rest."""

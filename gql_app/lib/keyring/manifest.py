@@ -3,12 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from gql_app.lib import atomic_files
-from gql_app.lib.clock import rfc3339
+from gql_app.lib.clock import parse_moment, rfc3339
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring.compact import DuplicateMember, unique_members
 
@@ -40,7 +40,7 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest()
     except OSError as error:
         raise CannotStart([f"{file}: cannot be read: {error.strerror}"]) from None
-    except (DuplicateMember, ValueError, OverflowError, RecursionError):
+    except (DuplicateMember, ValueError, RecursionError):
         raise CannotStart([f"{file}: {_SHAPE}"]) from None
 
 
@@ -61,7 +61,7 @@ def _parsed(content: object) -> Manifest:
 
 def _moment(text: object) -> datetime:
     """Return a moment. Raise ValueError where it names no time zone: machines would differ."""
-    moment = datetime.fromisoformat(text) if isinstance(text, str) else None
-    if moment is None or moment.tzinfo is None:
+    moment = parse_moment(text) if isinstance(text, str) else None
+    if moment is None:
         raise ValueError
-    return moment.astimezone(UTC)
+    return moment

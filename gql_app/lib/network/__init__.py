@@ -32,8 +32,12 @@ def canonical(address: str) -> str:
     return _spelt(address) if len(address) <= _LONGEST else address
 
 
+@lru_cache(1024)
 def client_networks(address: str | None) -> tuple[str, ...]:
-    """Return what may be one client: an address, or of IPv6 its networks, the narrowest first."""
+    """Return what may be one client: an address, or of IPv6 its networks, the narrowest first.
+
+    Of IPv6 that takes 22 µs, and a sign-in asks for it five times: the last clients' are kept.
+    """
     if not address:
         return ("unknown",)
     spelt = canonical(address)
@@ -44,6 +48,7 @@ def client_networks(address: str | None) -> tuple[str, ...]:
     return (spelt,)
 
 
+@lru_cache(1024)
 def client_of(address: str | None) -> str:
     """Return the client whose address it is: of IPv6 the network (/64), of none "unknown"."""
     return client_networks(address)[0]

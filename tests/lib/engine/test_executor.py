@@ -25,12 +25,13 @@ from strawberry.extensions import FieldExtension, SchemaExtension
 from strawberry.permission import BasePermission, PermissionExtension
 
 from gql_app.lib.engine import CompiledExecutor, executor
-from gql_app.lib.engine.execution import Execution
+from gql_app.lib.engine.execution import MAX_COMBINATIONS, Execution
 
 SCHEMA: Final = build_schema(
     """type Query { books: [Book!]! text: String }
     type Book { title: String author: Book }
-    type Subscription { texts: String }"""
+    type Subscription { texts: String }
+    input Unused { number: Int }"""
 )
 
 
@@ -128,6 +129,28 @@ def test_fields_of_all_plans_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
         names = " ".join(f"a{number}_{each}: text" for each in range(10))
         execute(SCHEMA, parse(f"{{ {names} }}"), {}, executor_class=CompiledExecutor)
     assert executor.planned_fields() <= 110
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        """query Q($a: Int) { books { ...F(with: $a) } }
+        fragment F($with: Int) on Book { title @include(if: true) author { title } }""",
+        "query Q($a: Int) { books { title @include(if: $a) author { title } } }",
+    ],
+)
+def test_fields_are_not_counted_that_are_planned_anew(query: str) -> None:
+    document = parse(query, experimental_fragment_arguments=True)
+    executor.operations.clear()
+    sizes = set()
+    for number in range(4 * MAX_COMBINATIONS):
+        root = {"books": [{"title": "t", "author": {}}]}
+        result = execute(
+            SCHEMA, document, root, None, {"a": number + 1}, executor_class=CompiledExecutor
+        )
+        assert result == ({"books": [{"title": "t", "author": {"title": None}}]}, None)
+        sizes.add(executor.planned_fields())
+    assert max(sizes) <= 4 * MAX_COMBINATIONS
 
 
 def test_document_that_spreads_fragments_in_fragments_is_planned_once_for_each_field() -> None:

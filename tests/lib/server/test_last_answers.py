@@ -1,5 +1,6 @@
 """The last answer of a connection, which reaches also a peer that is still writing."""
 
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -86,6 +87,7 @@ def test_peer_that_stays_after_its_last_answer_is_closed(narrow: Server) -> None
         while True:  # the server has ended its side; in the end it takes nothing more
             try:
                 peer.connection.send(b"a")
+                time.sleep(0.02)
             except (BrokenPipeError, ConnectionResetError):
                 break
 

@@ -1,17 +1,17 @@
 """Errors that clients are shown: words of our own, codes, and never a library's."""
 
-from typing import ClassVar
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from graphql import GraphQLError
 
-from gql_app.lib.engine import UnreadableValue, client_errors, retry_after
+from gql_app.errors import AdminRequired
+from gql_app.schema.context import Context
+from gql_app.schema.errors import map_errors
+from gql_app.schema.types import UnreadableValue
 
-
-class Refused(Exception):
-    """An exception that a client is shown."""
-
-    extensions: ClassVar = {"code": "REFUSED", "retryAfter": 3}
+CONTEXT = cast("Context", SimpleNamespace(request_id="the id", writes=False))
 
 
 @pytest.mark.parametrize("executed", [True, False])
@@ -19,7 +19,7 @@ class Refused(Exception):
 def test_no_words_of_a_library_are_repeated(why: Exception, *, executed: bool) -> None:
     inner = GraphQLError(f"encountered error '{why}'", original_error=why)
     outer = GraphQLError(f"has invalid value: {inner.message}", original_error=inner)
-    for error in client_errors([inner, outer], "the id", executed=executed, shown=()):
+    for error in map_errors([inner, outer], CONTEXT, executed=executed):
         assert "words of a library" not in error.message
         assert error.extensions
 
@@ -32,21 +32,13 @@ def test_words_of_graphql_core_and_of_our_scalars_are_repeated() -> None:
         GraphQLError("has invalid value", original_error=GraphQLError("Int is too large")),
     ]
     told = [error.message for error in raised]
-    assert [
-        error.message for error in client_errors(raised, "the id", executed=False, shown=())
-    ] == told
+    assert [error.message for error in map_errors(raised, CONTEXT, executed=False)] == told
 
 
 def test_only_exceptions_that_are_named_are_shown_as_they_are() -> None:
-    raised = [GraphQLError("refused", original_error=why) for why in (Refused(), LookupError())]
-    shown, masked = client_errors(raised, "the id", executed=True, shown=(Refused,))
-    assert (shown.message, shown.extensions) == ("refused", Refused.extensions)
+    refused = AdminRequired("audit:read")
+    raised = [GraphQLError("refused", original_error=why) for why in (refused, LookupError())]
+    shown, masked = map_errors(raised, CONTEXT, executed=True)
+    assert (shown.message, shown.extensions) == ("refused", refused.extensions)
     assert masked.extensions == {"code": "INTERNAL_SERVER_ERROR", "requestId": "the id"}
     assert "refused" not in masked.message
-
-
-def test_longest_wait_of_all_errors_is_what_to_wait() -> None:
-    waits = [GraphQLError("x", extensions={"retryAfter": seconds}) for seconds in (1, 10, 3)]
-    assert retry_after([GraphQLError("x"), *waits]) == 10
-    assert retry_after([GraphQLError("x")]) is None
-    assert retry_after([]) is retry_after(None) is None

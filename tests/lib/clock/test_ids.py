@@ -6,7 +6,7 @@ from uuid import RFC_4122
 
 import pytest
 
-from gql_app.lib.ids import made_at, new_id, parse_id
+from gql_app.lib.clock import made_at, new_id, parse_id
 
 SPELLING = "01980000-0000-7abc-8def-0123456789ab"
 

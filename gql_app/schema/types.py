@@ -1,14 +1,13 @@
-"""GraphQL types that any schema may use: moments, and how a list is paged through."""
+"""Types of any part of the schema: moments, and how a list is paged through."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 import strawberry
 
-from gql_app.lib.clock import rfc3339
-from gql_app.lib.engine.engine import UnreadableValue
+from gql_app.lib.clock import parse_moment, rfc3339
 
 CURSORS: Final = frozenset({"cursor", "start_cursor", "end_cursor"})
 """Fields of an edge and of PageInfo for which a page is read with its keys."""
@@ -17,16 +16,20 @@ _DATE_TIME: Final = re.compile(
 )
 
 
+class UnreadableValue(ValueError):
+    """A value that a scalar can't be; a client is shown its words."""
+
+
 def parse_datetime(value: object) -> datetime:
     """Return in UTC what RFC 3339 section 5.6 writes, with its offset. Raises UnreadableValue."""
     if not isinstance(value, str) or not _DATE_TIME.fullmatch(value):
         message = "a DateTime is written as RFC 3339 has it, such as 2030-01-31T12:00:00Z"
         raise UnreadableValue(message)
-    try:
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
-    except (ValueError, OverflowError):
+    moment = parse_moment(value.upper())
+    if moment is None:
         message = "there is no such moment"
-        raise UnreadableValue(message) from None
+        raise UnreadableValue(message)
+    return moment
 
 
 DATE_TIME: Final = strawberry.scalar(

@@ -1,0 +1,121 @@
+"""The errors that clients read: what they can act upon; the rest only the log is told."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from graphql import GraphQLError, GraphQLSyntaxError
+
+from gql_app.errors import Refusal, Rejected, UndeclaredCode
+from gql_app.lib.database import Unavailable
+from gql_app.lib.engine import MAX_ERRORS, OperationTimeout
+from gql_app.lib.faults import DependencyFailed
+from gql_app.lib.pagination import InvalidArgument
+from gql_app.lib.telemetry import get_logger
+from gql_app.schema.context import Context
+from gql_app.schema.payloads import check_codes
+from gql_app.schema.types import UnreadableValue
+
+DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
+SHOWN: Final = (Refusal, Rejected, Unavailable, InvalidArgument)
+"""Exceptions that a client is shown as they are, each with a dictionary `extensions`."""
+MAX_MESSAGE: Final = 1000
+"""Characters of a message that are shown, for it may print a whole document."""
+_UNREADABLE: Final = "A value can't be read. Does a number have thousands of digits?"
+"""What is said instead of what the interpreter has to say."""
+_log: Final = get_logger(__name__)
+
+
+def map_errors(
+    errors: Sequence[GraphQLError], context: Context, *, executed: bool
+) -> list[GraphQLError]:
+    """Return errors as a client is shown them, whatever nobody foresaw masked.
+
+    Why the database is unavailable is logged, and what is masked: that only a few times, for each
+    row of a page may have the same error.
+    """
+    errors = list(_declared(errors, context))
+    whys = [error.original_error for error in errors]
+    database = [why for why in whys if isinstance(why, Unavailable)]
+    causes = dict.fromkeys(why.cause for why in database if not isinstance(why, DependencyFailed))
+    if causes:
+        _log.warning("The database is unavailable", causes=list(causes))
+    if isinstance(whys[0], OperationTimeout):
+        return [_timeout_error(whys[0].seconds, may_be_done=context.writes)]
+    if not executed:
+        return [_request_error(error, context.request_id) for error in errors[:MAX_ERRORS]]
+    answer, masked = [], 0
+    for error in errors if any(error.path for error in errors) else errors[:MAX_ERRORS]:
+        if isinstance(error.original_error, SHOWN):
+            answer.append(error)
+        elif isinstance(error.original_error, GraphQLError | None):
+            answer.append(_coded(error, "BAD_USER_INPUT"))
+        else:
+            masked += 1
+            answer.append(_masked(error, context.request_id, logged=masked <= MAX_ERRORS))
+    return answer
+
+
+def _declared(errors: Sequence[GraphQLError], context: Context) -> Iterator[GraphQLError]:
+    """Yield errors, with a fault of the server's for what has a code that the schema lacks."""
+    for error in errors:
+        try:
+            if isinstance(error.original_error, Rejected):
+                check_codes(error.original_error, context)
+            yield error
+        except UndeclaredCode as why:
+            message, path = str(why), error.path
+            yield GraphQLError(message, error.nodes, path=path, original_error=why)
+
+
+def _timeout_error(seconds: float, *, may_be_done: bool) -> GraphQLError:
+    """Return the error of an operation that was cancelled.
+
+    A mutation may have several fields, and what is committed isn't undone: `mayBeDone` says
+    that a write had begun.
+    """
+    extensions: dict[str, object] = {"code": DEADLINE_EXCEEDED}
+    if may_be_done:
+        extensions["mayBeDone"] = True
+    return GraphQLError(
+        f"The operation took longer than {seconds:g} seconds, so it was cancelled. "
+        "What it had finished by then is not undone.",
+        extensions=extensions,
+    )
+
+
+def _request_error(error: GraphQLError, request_id: str) -> GraphQLError:
+    """Return an error of a request that was not executed."""
+    if isinstance(error, GraphQLSyntaxError):
+        return _coded(error, "GRAPHQL_PARSE_FAILED")
+    # A DateTime that is none, and an integer too long for Python to read, are ValueErrors.
+    if isinstance(_cause(error), ValueError | None):
+        return _coded(error, "GRAPHQL_VALIDATION_FAILED")
+    return _masked(error, request_id, logged=True)
+
+
+def _masked(error: GraphQLError, request_id: str, *, logged: bool) -> GraphQLError:
+    if logged:
+        _log.error("Unforeseen error", path=error.path, exc_info=error.original_error)
+    return GraphQLError(
+        "Something went wrong on our side. If it happens again, tell us the request's id: "
+        f"{request_id}.",
+        nodes=error.nodes,
+        path=error.path,
+        extensions={"code": "INTERNAL_SERVER_ERROR", "requestId": request_id},
+    )
+
+
+def _coded(error: GraphQLError, code: str) -> GraphQLError:
+    """Return an error of graphql-core's or ours; graphql-core repeats any exception's words."""
+    readable = isinstance(_cause(error), UnreadableValue | None)
+    error.message = error.message[:MAX_MESSAGE] if readable else _UNREADABLE
+    error.extensions = {"code": code, **(error.extensions or {})}
+    return error
+
+
+def _cause(error: GraphQLError) -> Exception | None:
+    """Return the exception that an error of graphql-core wraps, if it is not its own."""
+    why = error.original_error
+    while isinstance(why, GraphQLError):
+        why = why.original_error
+    return why

@@ -1,1 +1,0 @@
-"""What lib/throttling does."""

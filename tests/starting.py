@@ -1,0 +1,96 @@
+"""`serve` started without the time that importing takes; nothing else differs."""
+
+import atexit
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from struct import calcsize, unpack
+from typing import IO
+
+SCRIPT = Path(__file__).with_name("preloaded.py")
+COMMAND = "serve"
+
+
+class Forked:
+    """A program that was forked, with what `subprocess.Popen` says and does of one."""
+
+    def __init__(self, told: socket.socket) -> None:
+        self._told = told
+        self.pid = self._next()
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the status that it ended with, if it ended."""
+        with suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it ends, and return its status."""
+        if self.returncode is None:
+            self._told.settimeout(timeout)
+            try:
+                self.returncode = self._next()
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired(COMMAND, timeout or 0) from None
+            self._told.close()
+        return self.returncode
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def _next(self) -> int:
+        number: int = unpack("q", self._told.recv(calcsize("q")))[0]
+        return number
+
+
+class Preloaded:
+    """The process that has imported the program, and this one's way to ask it for a start."""
+
+    def __init__(self, main: Path, variables: Mapping[str, str]) -> None:
+        self._requests, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 — the tests' own script
+                [sys.executable, SCRIPT, main, str(theirs.fileno())],
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+        atexit.register(self.stop)
+
+    def start(
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        settings: Mapping[str, str],
+        streams: Sequence[IO[bytes]],
+    ) -> Forked:
+        """Start the program in a folder, with settings and its standard streams."""
+        asked = {"arguments": arguments, "folder": str(folder), "settings": settings}
+        ours, theirs = socket.socketpair()
+        with theirs:
+            files = [*(each.fileno() for each in streams), theirs.fileno()]
+            socket.send_fds(self._requests, [json.dumps(asked).encode()], files)
+        return Forked(ours)
+
+    def stop(self) -> None:
+        """End it, and none of those whom it started."""
+        self._requests.close()
+        self._process.wait()
