@@ -29,7 +29,9 @@ _PARTS: Final[Mapping[str, frozenset[str]]] = {
     "Session": frozenset({"id"}),
     "Settings": frozenset(),
     "Table": frozenset(),
-    "Transaction": frozenset({"audit", "caller", "execute", "fetch_all", "fetch_one", "post"}),
+    "Transaction": frozenset(
+        {"audit", "caller", "execute", "fetch_all", "fetch_one", "me", "post", "settings_of"}
+    ),
     "UpdateCustomerInput": frozenset(),
     "UpdateMeInput": frozenset(),
 }
