@@ -23,6 +23,7 @@ _PARTS: Final[Mapping[str, frozenset[str]]] = {
     "Context": frozenset({"caller", "db", "load", "settings_of", "write"}),
     "CreateCustomerInput": frozenset(),
     "Customer": frozenset({"caller", "id", "name"}),
+    "CustomerRecord": frozenset({"email", "id", "name", "phone", "roles"}),
     "LoginPayload": frozenset(),
     "Reader": frozenset({"fetch_all", "fetch_one"}),
     "RegisterInput": frozenset(),
