@@ -15,8 +15,7 @@ from gql_app.accounts.records import CustomerRecord, Person
 from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened, SignedIn
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
-from gql_app.lib.database import Transaction
-from gql_app.lib.faults import DependencyFailed
+from gql_app.lib.database import Transaction, Unavailable
 from gql_app.lib.keyring import check_claims
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer
@@ -61,8 +60,9 @@ class LoginPayload(Payload):
                 not_after=session.expires_at,
                 hints=await _hints(context, customer),
             )
-        except DependencyFailed as why:
-            raise DependencyFailed(mayBeDone=True) from why  # what was done is committed
+        except Unavailable as why:
+            why.extensions["mayBeDone"] = True  # for what was done is committed
+            raise
         context.caller_id = customer.id
         caller = SignedIn(customer, session).caller(context.roles)
         return cls.success(

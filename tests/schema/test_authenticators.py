@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import jwt
 import pytest
 from sqlalchemy import update
 
@@ -26,7 +27,7 @@ from gql_app.schema.context import Context
 from gql_app.security.tokens import Identity
 from gql_app.settings import Settings
 from tests.api import Answer, Api, running
-from tests.people import NOWHERE, add_customer
+from tests.people import NOWHERE, add_customer, expired_token
 from tests.people import sign_in as signed_in
 
 PREFIX = "gak_"
@@ -161,6 +162,30 @@ async def test_ours_comes_first_and_who_has_a_good_token_asks_nobody_else(
         response = await api.client.post("/graphql", json={"query": PATHS["me"]}, headers=two)
         assert response.json()["errors"][0]["extensions"]["reason"] == "TOKEN_MALFORMED"
         assert keyed_api.keys.asked == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_token_of_another_issuer_may_be_known_to_a_feature_and_ours_never_is(
+    settings: Settings,
+) -> None:
+    foreign = jwt.encode({"iss": "https://provider.example"}, "x" * 32, "HS256")
+    known: dict[str, Identity] = {}
+    asked: list[str] = []
+
+    async def provider(_: Reader, __: str, credentials: str) -> Identity | None:
+        asked.append(credentials)
+        return known.get(credentials)
+
+    async with running(settings, extensions=Extensions(authenticators=[provider])) as api:
+        person = await signed_in(api.resources, await add_customer(api.database, "Ada Plain"))
+        assert (await api.run(PATHS["me"], token=foreign)).reason("me") == "TOKEN_INVALID"
+        known[foreign] = Identity(person.id, person.session_id)
+        assert (await api.run(PATHS["me"], token=foreign)).data["me"]["id"] == str(person.id)
+        asked.clear()
+        expired = expired_token(api.resources, person)
+        known[expired] = known[foreign]
+        assert (await api.run(PATHS["me"], token=expired)).reason("me") == "TOKEN_EXPIRED"
+        assert asked == []
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
