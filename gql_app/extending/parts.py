@@ -1,7 +1,7 @@
 """Parts: what features are to the schema, the rules and the audit, and what is wrong with it."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import iscoroutinefunction
@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Final
 
 from strawberry.exceptions import StrawberryException
+from strawberry.permission import PermissionExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import get_object_definition
 
@@ -68,6 +69,8 @@ def parts_of(features: Sequence[Feature], faults: list[str]) -> Parts:
         error_codes=codes,
     )
     if len(faults) == before:
+        for each in features:
+            _print_permissions((*each.queries, *each.mutations, *each.types, *each.extensions))
         try:
             build_schema(additions)
         except (StrawberryException, TypeError, ValueError) as error:
@@ -83,6 +86,16 @@ def parts_of(features: Sequence[Feature], faults: list[str]) -> Parts:
 
 
 _all = chain.from_iterable
+
+
+def _print_permissions(types: Iterable[type]) -> None:
+    """Have the schema show what fields ask for, as Strawberry doesn't for `permission_classes`."""
+    for kind in types:
+        definition = get_object_definition(kind)
+        for field in definition.fields if definition else ():
+            for extension in field.extensions:
+                if isinstance(extension, PermissionExtension):
+                    extension.use_directives = True
 
 
 def _shapes(features: Sequence[Feature]) -> Iterator[str]:

@@ -1,0 +1,5 @@
+"""A role of permissions that there are."""
+
+from gql_app import Feature, Role
+
+feature = Feature("staff", roles=[Role("clerk", {"customers:read_private"})])
