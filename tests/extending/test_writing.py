@@ -1,16 +1,21 @@
 """Writing by a feature's rules: the caller judged again, refusals, the audit and letters."""
 
 import asyncio
+from uuid import UUID
 
 import pytest
 from sqlalchemy import bindparam, func, select, update
 
+from gql_app.accounts.audit import Origin
 from gql_app.db.tables import CustomerRow, LetterRow
+from gql_app.errors import TokenMissing
 from gql_app.extending.context import Context
 from gql_app.extending.letters import Letter
+from gql_app.extending.settings import FeatureSettings
 from gql_app.extending.transaction import Transaction, transact
 from gql_app.lib.telemetry import configure_logging
 from gql_app.metrics import new_metrics
+from gql_app.web.graphql import authenticate_header
 from tests.extending.graph import Graph
 from tests.extending.shop import OrderRow, write_receipt
 from tests.letterbox import Letterbox
@@ -162,3 +167,28 @@ async def test_a_mailbox_gets_so_many_of_a_kind_in_a_day(
     await wait_until(shop, left=0)
     assert [(await letterbox.next()).subject for _ in range(most)] == ["Your order"] * most
     assert letterbox.empty
+
+
+async def test_rule_knows_who_asks_and_the_settings_of_its_feature(
+    shop: Graph, ada: Person
+) -> None:
+    async def me(tx: Transaction) -> tuple[UUID, type[Exception] | None]:
+        missing = None
+        try:
+            tx.settings_of(FeatureSettings)
+        except LookupError as why:
+            missing = type(why)
+        return tx.me.customer_id, missing
+
+    assert await context_of(shop, ada.token).write(me) == (ada.id, LookupError)
+    with pytest.raises(TokenMissing):
+        await context_of(shop, None).write(me)
+    with pytest.raises(TokenMissing):
+        await transact(shop.resources, me)
+
+
+def context_of(shop: Graph, token: str | None) -> Context:
+    """Return the context of a request with a token."""
+    header = [] if token is None else [f"Bearer {token}".encode()]
+    presented = authenticate_header(header, shop.resources)
+    return Context(shop.resources, presented=presented, origin=Origin(), request_id="none")
