@@ -45,7 +45,7 @@ def nested(
     """
     columns = NodeColumns(node, rows, [order_by], ())
     order = ListQuery(rows, (order_by,), descending=descending)
-    return Loader(_Nested(columns, by, order, limit))
+    return Loader(_Nested(columns, by, order, limit).read)
 
 
 class _Nested:
@@ -66,7 +66,7 @@ class _Nested:
         is_id = by.expression.type.python_type is UUID
         self._key: Final = str if is_id else (lambda key: key)
 
-    async def __call__(self, db: Reader, keys: list[Any]) -> list[LazyRows[Any]]:
+    async def read(self, db: Reader, keys: list[Any]) -> list[LazyRows[Any]]:
         """Return the list of each key."""
         rows = await db.fetch_all(self._queries[db.dialect], keys=keys)
         names, build = self._columns.names, self._build
@@ -74,7 +74,7 @@ class _Nested:
         lists: dict[object, list[Sequence[Any]]] = {self._key(key): [] for key in keys}
         for row in rows:
             lists[row[-1]].append(row[:-1])
-        return [LazyRows(names, each, build, written) for each in lists.values()]
+        return [LazyRows(names, lists[self._key(key)], build, written) for key in keys]
 
     def _lateral(self) -> Select[Any]:
         """Return what reads the first rows of each key by an index, and no others."""

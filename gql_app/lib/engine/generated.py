@@ -61,7 +61,7 @@ class LazyRows(Sequence[T]):
 
     def __getitem__(self, index: Any) -> Any:  # noqa: ANN401 — of a slice, a list
         """Return one of the objects."""
-        return [*self][index]
+        return self.build(self.values[index]) if isinstance(index, int) else [*self][index]
 
 
 def object_function(fields: Sequence[Field], *, keyed: bool) -> Complete:
