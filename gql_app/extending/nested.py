@@ -68,7 +68,7 @@ class _Nested:
 
     async def read(self, db: Reader, keys: list[Any]) -> list[LazyRows[Any]]:
         """Return the list of each key."""
-        rows = await db.fetch_all(self._queries[db.dialect], keys=keys)
+        rows = await db.fetch_all(self._queries[db.dialect], keys=[*dict.fromkeys(keys)])
         names, build = self._columns.names, self._build
         written = self._columns.written(names, rows)
         lists: dict[object, list[Sequence[Any]]] = {self._key(key): [] for key in keys}

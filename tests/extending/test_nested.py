@@ -114,6 +114,17 @@ async def test_lists_are_sequences_of_nodes(shop: Graph, ada: Person) -> None:
     assert [each.customer_id for each in mine[1:]] == [ada.id, ada.id]
 
 
+async def test_keys_may_be_text_or_numbers_and_come_twice(shop: Graph, ada: Person) -> None:
+    await stock(shop, ada, count=7)
+    by_status = nested(Receipt, OrderRow, by=OrderRow.status, order_by="total_cents", limit=2)
+    keys = ["shipped", "eaten", "shipped"]
+    lists = await by_status(shop.resources.database, keys)
+    assert [[each.total_cents for each in found] for found in lists] == [[6, 3], [], [6, 3]]
+    by_cents = nested(Receipt, OrderRow, by=OrderRow.total_cents, order_by="created_at", limit=1)
+    [[found], nothing] = await by_cents(shop.resources.database, [5, 50])
+    assert (found.total_cents, [*nothing]) == (5, [])
+
+
 def test_order_that_no_cursor_could_have_is_told() -> None:
     with pytest.raises(TypeError, match="order_by names paid, which is no column"):
         nested(Order, OrderRow, by=OrderRow.customer_id, order_by="paid", limit=1)
