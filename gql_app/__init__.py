@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gql_app.accounts.sessions import Caller
     from gql_app.app import Application, create_app
     from gql_app.cli.features import run, settings_of
-    from gql_app.errors import Refused, Rejected, Unauthenticated
+    from gql_app.errors import Refused, Rejected, TokenInvalid, Unauthenticated
     from gql_app.extending.connections import connection
     from gql_app.extending.context import Context, Info
     from gql_app.extending.extend import extend
@@ -30,17 +30,18 @@ if TYPE_CHECKING:
     from gql_app.extending.tables import Table
     from gql_app.extending.transaction import Transaction
     from gql_app.extending.visibility import owned_by
-    from gql_app.lib.database import Query, Reader, any_of
+    from gql_app.lib.database import IntegrityViolation, Query, Reader, any_of
     from gql_app.lib.faults import CannotStart
     from gql_app.lib.keyring import Signer
     from gql_app.schema.administration import CreateCustomerInput, UpdateCustomerInput
     from gql_app.schema.audit import AuditEvent
-    from gql_app.schema.authentication import LoginPayload, RegisterInput
+    from gql_app.schema.authentication import LoginPayload, RegisterInput, sign_in
     from gql_app.schema.context import HasPermission, IsAuthenticated
     from gql_app.schema.customers import Customer
     from gql_app.schema.payloads import Payload
     from gql_app.schema.profile import UpdateMeInput
     from gql_app.schema.sessions import Session
+    from gql_app.security.tokens import Identity
     from gql_app.settings import Settings
 
 __version__ = "0.1.0"
@@ -59,7 +60,9 @@ __all__ = [
     "Feature",
     "FeatureSettings",
     "HasPermission",
+    "Identity",
     "Info",
+    "IntegrityViolation",
     "IsAuthenticated",
     "Letter",
     "LoginPayload",
@@ -75,6 +78,7 @@ __all__ = [
     "Settings",
     "Signer",
     "Table",
+    "TokenInvalid",
     "Transaction",
     "Unauthenticated",
     "UpdateCustomerInput",
@@ -90,6 +94,7 @@ __all__ = [
     "owned_by",
     "run",
     "settings_of",
+    "sign_in",
 ]
 
 _MODULES: Final = {
@@ -99,7 +104,7 @@ _MODULES: Final = {
     "accounts.sessions": ("Caller",),
     "app": ("Application", "create_app"),
     "cli.features": ("run", "settings_of"),
-    "errors": ("Rejected", "Refused", "Unauthenticated"),
+    "errors": ("Rejected", "Refused", "TokenInvalid", "Unauthenticated"),
     "extending.connections": ("connection",),
     "extending.context": ("Context", "Info"),
     "extending.extend": ("extend",),
@@ -113,17 +118,18 @@ _MODULES: Final = {
     "extending.tables": ("Table",),
     "extending.transaction": ("Transaction",),
     "extending.visibility": ("owned_by",),
-    "lib.database": ("Query", "Reader", "any_of"),
+    "lib.database": ("IntegrityViolation", "Query", "Reader", "any_of"),
     "lib.faults": ("CannotStart",),
     "lib.keyring": ("Signer",),
     "schema.administration": ("CreateCustomerInput", "UpdateCustomerInput"),
     "schema.audit": ("AuditEvent",),
-    "schema.authentication": ("LoginPayload", "RegisterInput"),
+    "schema.authentication": ("LoginPayload", "RegisterInput", "sign_in"),
     "schema.context": ("HasPermission", "IsAuthenticated"),
     "schema.customers": ("Customer",),
     "schema.payloads": ("Payload",),
     "schema.profile": ("UpdateMeInput",),
     "schema.sessions": ("Session",),
+    "security.tokens": ("Identity",),
     "settings": ("Settings",),
 }
 """Where each name is, as above for who checks types."""

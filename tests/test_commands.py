@@ -39,6 +39,8 @@ ELSEWHERE: Final = {
 }
 """Commands that are not run here, and why."""
 FILES: Final = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+STEPS: Final = "extending.md"
+"""A page whose commands stand on its code: test_extending.py types them."""
 QUOTED: Final = {("docs/clients.md", "sh"), ("docs/operating.md", "sh")}
 """Blocks of shell without a prompt: test_guide.py finds the file, test_operating.py runs them."""
 BLOCK: Final = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -147,7 +149,9 @@ def reader(tmp_path: Path, demo: Server, postgres: Postgres) -> Iterator[Reader]
 
 
 @pytest.mark.parametrize(
-    "file", [each for each in FILES if shown(each)], ids=lambda file: file.name
+    "file",
+    [each for each in FILES if shown(each) and each.name != STEPS],
+    ids=lambda file: file.name,
 )
 def test_every_command_does_what_is_shown(file: Path, reader: Reader) -> None:
     for one in shown(file):

@@ -23,13 +23,18 @@ _PARTS: Final[Mapping[str, frozenset[str]]] = {
     "Context": frozenset({"caller", "db", "load", "settings_of", "write"}),
     "CreateCustomerInput": frozenset(),
     "Customer": frozenset({"caller", "id", "name"}),
+    "CustomerRecord": frozenset(
+        {"created_at", "email", "id", "is_active", "is_admin", "name", "phone", "roles"}
+    ),
     "LoginPayload": frozenset(),
     "Reader": frozenset({"fetch_all", "fetch_one"}),
     "RegisterInput": frozenset(),
     "Session": frozenset({"id"}),
     "Settings": frozenset(),
     "Table": frozenset(),
-    "Transaction": frozenset({"audit", "caller", "execute", "fetch_all", "fetch_one", "post"}),
+    "Transaction": frozenset(
+        {"audit", "caller", "execute", "fetch_all", "fetch_one", "open_session", "post"}
+    ),
     "UpdateCustomerInput": frozenset(),
     "UpdateMeInput": frozenset(),
 }
