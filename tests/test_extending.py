@@ -28,7 +28,16 @@ from gql_app.lib.pagination import DEFAULT_SIZE, MAX_COUNT, MAX_SIZE
 from gql_app.settings import ADMIN_PASSWORD, PREFIX, Settings
 from tests.extending.public_api import described
 from tests.mailbox import HOST, Mailbox
-from tests.processes import PATIENCE, ROOT, environment, free_port, serving, sign_ins, signed_in
+from tests.processes import (
+    PATIENCE,
+    ROOT,
+    Server,
+    environment,
+    free_port,
+    serving,
+    sign_ins,
+    signed_in,
+)
 from tests.shell import PASSWORD, Operator
 from tests.test_commands import BLOCK, PROMPT, Shown, blocks, expected
 
@@ -60,7 +69,9 @@ class Shop:
     """What was answered last."""
     known: dict[str, str] = field(default_factory=dict)
     """The ids that were answered last, by the fields that had them."""
-    server: ExitStack = field(default_factory=ExitStack)
+    stack: ExitStack = field(default_factory=ExitStack)
+    """What is closed when the server stops."""
+    server: Server | None = None
     client: httpx.Client | None = None
     tokens: dict[str, str] = field(default_factory=dict)
 
@@ -151,7 +162,11 @@ class Shop:
         assert _masked(answer, shown) == shown
 
     def follow_text(self, content: str) -> None:
-        """Compare with the letter that came last."""
+        """Compare with the letter that came last, or wait for a line of the log."""
+        if not content.startswith("To: "):
+            assert self.server is not None
+            self.server.await_log(re.escape(content.strip()))
+            return
         deadline = time.monotonic() + PATIENCE
         while not self.mailbox.arrived:
             assert time.monotonic() < deadline
@@ -169,16 +184,15 @@ class Shop:
                 if name.startswith(PREFIX) and name != ADMIN_PASSWORD
             }
             settings["app"] = self.app
-            server = self.server.enter_context(
-                serving(*self.workers, folder=self.folder, **settings)
-            )
-            self.operator.port = server.port
-            self.client = self.server.enter_context(server.client())
+            running = serving(*self.workers, folder=self.folder, **settings)
+            self.server = self.stack.enter_context(running)
+            self.operator.port = self.server.port
+            self.client = self.stack.enter_context(self.server.client())
         return self.client
 
     def stop(self) -> None:
         """Stop serving."""
-        self.server.close()
+        self.stack.close()
         self.client = None
         self.tokens.clear()
 

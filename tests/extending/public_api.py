@@ -29,6 +29,7 @@ _PARTS: Final[Mapping[str, frozenset[str]]] = {
     "LoginPayload": frozenset(),
     "Reader": frozenset({"fetch_all", "fetch_one"}),
     "RegisterInput": frozenset(),
+    "Rejected": frozenset({"extensions"}),
     "Session": frozenset({"id"}),
     "Settings": frozenset(),
     "Table": frozenset(),
