@@ -90,7 +90,7 @@ def main() -> None:
     signal.signal(signal.SIGUSR1, begin)
     signal.signal(signal.SIGUSR2, end)
     sys.argv = ["main.py", *arguments]
-    from gql_app.cli import command_line, faults_told  # noqa: PLC0415 — only once the signals are heard
+    from gql_app.cli import command_line, faults_told  # noqa: PLC0415 — once the signals are heard
 
     with faults_told():
         command_line(arguments)()

@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     from gql_app.extending.letters import Letter
     from gql_app.extending.loaders import group, loader
     from gql_app.extending.mutations import mutation
+    from gql_app.extending.nested import nested
+    from gql_app.extending.nodes import node_of
     from gql_app.extending.routes import context_of
     from gql_app.extending.settings import FeatureSettings
     from gql_app.extending.tables import Table
     from gql_app.extending.transaction import Transaction
     from gql_app.extending.visibility import owned_by
+    from gql_app.lib.clock import new_id, parse_id
     from gql_app.lib.database import IntegrityViolation, Query, Reader, any_of
     from gql_app.lib.faults import CannotStart
     from gql_app.lib.keyring import Signer
@@ -91,7 +94,11 @@ __all__ = [
     "group",
     "loader",
     "mutation",
+    "nested",
+    "new_id",
+    "node_of",
     "owned_by",
+    "parse_id",
     "run",
     "settings_of",
     "sign_in",
@@ -113,11 +120,14 @@ _MODULES: Final = {
     "extending.letters": ("Letter",),
     "extending.loaders": ("group", "loader"),
     "extending.mutations": ("mutation",),
+    "extending.nested": ("nested",),
+    "extending.nodes": ("node_of",),
     "extending.routes": ("context_of",),
     "extending.settings": ("FeatureSettings",),
     "extending.tables": ("Table",),
     "extending.transaction": ("Transaction",),
     "extending.visibility": ("owned_by",),
+    "lib.clock": ("new_id", "parse_id"),
     "lib.database": ("IntegrityViolation", "Query", "Reader", "any_of"),
     "lib.faults": ("CannotStart",),
     "lib.keyring": ("Signer",),

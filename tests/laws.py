@@ -37,7 +37,7 @@ MACHINERY: Final = "lib"
 
 BESIDE_THE_CORE: Final = frozenset({"main", "cli", "lib", "extending", "features", "verify"})
 """What is opened only by whoever works on it."""
-CEILING: Final = (55, 6_500)
+CEILING: Final = (55, 7_800)
 """Files of the core, and lines of them: what is read in an afternoon."""
 LONGEST_FILE: Final = 400
 """Lines."""
@@ -79,7 +79,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "lib.telemetry",
         "web",
     ),
-    "strawberry": ("extending", "lib.engine", "schema", "web.playground"),
+    "strawberry": ("extending", "lib.composition", "lib.engine", "schema", "web.playground"),
     "structlog": ("lib.telemetry",),
     "typer": ("cli",),
     "uvicorn": ("lib.server",),

@@ -17,8 +17,18 @@ from zipfile import ZipFile
 import pytest
 
 from gql_app import __version__
+from tests.databases import Postgres
 from tests.laws import HOMES
-from tests.processes import PATIENCE, ROOT, free_port, run, running_server, sign_ins, signed_in
+from tests.processes import (
+    PATIENCE,
+    ROOT,
+    environment,
+    free_port,
+    run,
+    running_server,
+    sign_ins,
+    signed_in,
+)
 
 pytestmark = pytest.mark.xdist_group("shipping")  # what is built is built once
 
@@ -118,6 +128,20 @@ def program(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin/gql-app"
 
 
+@pytest.fixture(scope="module")
+def builder(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install examples/shop beside it, as who builds on it does; return the Python of both."""
+    folder = shutil.copytree(ROOT / "examples/shop", tmp_path_factory.mktemp("shop") / "source")
+    python = program.with_name("python")
+    uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline", "--no-cache"]
+    for command in (
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", "out"],
+        [*uv, "--no-deps", "--python", str(python), "out/gql_app_shop-0.1.0-py3-none-any.whl"],
+    ):
+        subprocess.run(command, cwd=folder, check=True, timeout=PATIENCE)  # noqa: S603 — ours
+    return python
+
+
 def test_two_builds_are_the_same_to_the_byte(built: Built, tmp_path: Path) -> None:
     tree = checkout(tmp_path / "another place", moment=1_700_000_001, umask=0o077)
     again = build(tree, 0o077, TZ="America/Caracas", LC_ALL="C.UTF-8", PYTHONHASHSEED="2")
@@ -187,3 +211,22 @@ def test_installed_program_serves_the_demo_and_its_page(program: Path, tmp_path:
         page = client.get("/graphql", headers={"Accept": "text/html"}).text
         (script,) = re.findall(r'src="\./([^"]+\.js)"', page)
         assert "graphiql" in client.get(f"/{script}").raise_for_status().text
+
+
+def test_shop_that_is_built_on_the_wheel_passes_its_own_tests_on_both_databases(
+    builder: Path, postgres: Postgres, tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "examples/shop/tests", tmp_path / "tests")
+    with postgres.copied("template1") as url:
+        done = subprocess.run(  # noqa: S603 — ours
+            [builder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "tests"],
+            cwd=tmp_path,
+            env=environment() | {"SHOP_POSTGRESQL": url},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=4 * PATIENCE,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    tests = (tmp_path / "tests/test_shop.py").read_text(encoding="utf-8").count("\ndef test_")
+    assert f"{2 * tests} passed" in done.stdout

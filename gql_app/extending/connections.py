@@ -206,14 +206,15 @@ class _Connection:
 
     def _answer(self, page: Page, cursors: frozenset[str], count: int) -> Any:
         node = self._columns.builder(page.columns)
+        written = self._columns.written(page.columns, page.rows)
         cursor: Callable[[Sequence[Any]], str] = page.cursor if "cursor" in cursors else str
 
         def edge(row: Sequence[Any]) -> Any:
             return self._edge(cursor=cursor(row), node=node(row))
 
         return self._connection(
-            nodes=LazyRows(page.columns, page.rows, node),
-            edges=LazyRows(page.columns, page.rows, edge),
+            nodes=LazyRows(page.columns, page.rows, node, written),
+            edges=LazyRows(page.columns, page.rows, edge, frozenset()),
             page_info=PageInfo(**page.info(cursors)),
             total_count=count,
         )

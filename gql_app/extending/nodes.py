@@ -5,14 +5,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import strawberry
 from sqlalchemy import ColumnElement, FromClause, bindparam
 from sqlalchemy.orm import DeclarativeBase
-from strawberry.types.base import StrawberryOptional, get_object_definition
+from strawberry.types.base import (
+    StrawberryObjectDefinition,
+    StrawberryOptional,
+    get_object_definition,
+)
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from gql_app.lib.clock import parse_id
@@ -20,6 +24,8 @@ from gql_app.lib.database import api_text
 from gql_app.lib.pagination import MAX_COUNT, NOTHING, Condition, ListQuery
 from gql_app.schema.types import PageInfo
 
+N = TypeVar("N")
+_ABSENT: Final = object()
 _KINDS: Final[Mapping[type, Any]] = {
     str: str,
     int: int,
@@ -28,6 +34,9 @@ _KINDS: Final[Mapping[type, Any]] = {
     UUID: strawberry.ID,
 }
 """What an input has for a column of a type, where the node says nothing else."""
+_AS_STORED: Final = frozenset({(str, str), (strawberry.ID, str), (bool, bool)})
+"""Types of a node's field and of its column whose values need no conversion."""
+_INT32: Final = 2**31
 MAX_BUILDERS: Final = 64
 """Sets of columns whose builder is kept."""
 _known: Final[WeakKeyDictionary[type, tuple[Any, Any]]] = WeakKeyDictionary()
@@ -69,10 +78,7 @@ class NodeColumns:
     ) -> None:
         """Take what is to be a node. Raises TypeError with everything that is wrong with it."""
         self._node: Final = node
-        definition = get_object_definition(node)
-        if definition is None:
-            message = f"{node.__name__} is no Strawberry type: decorate it with @strawberry.type."
-            raise TypeError(message)
+        definition = _definition(node)
         self._table: Final[FromClause] = rows.__table__
         self._kinds: Final = {
             each.python_name: _bare(each.type)
@@ -83,8 +89,9 @@ class NodeColumns:
         faults = [*self._faults(node, rows, order_by, filters)]
         if faults:
             raise TypeError(" ".join(faults))
-        init = [each.name for each in dataclasses.fields(node) if each.init]
-        self._all: Final = tuple(name for name in init if name in self._table.c)
+        init = [each.name for each in _init_fields(node)]
+        self.names: Final = tuple(name for name in init if name in self._table.c)
+        """The columns that a node may be built of."""
         self._builders: Final[dict[tuple[str, ...], Callable[[Sequence[Any]], Any]]] = {}
         self._convert: Final[dict[str, Callable[[Any], object]]] = {}
         for name, kind in self._kinds.items():
@@ -93,6 +100,11 @@ class NodeColumns:
             elif isinstance(kind, StrawberryEnumDefinition):
                 members: Any = kind.wrapped_cls
                 self._convert[name] = {each.value: each for each in members}.__getitem__
+        self._checks: Final = {
+            name: check
+            for name in self._kinds
+            if name in self._table.c and (check := self._check(name))
+        }
         self.comparisons: Final = {
             name: comparison for each in filters for name, comparison in self._compared(each)
         }
@@ -104,7 +116,15 @@ class NodeColumns:
 
     def read_for(self, fields: frozenset[str]) -> Sequence[str]:
         """Return the columns that are read for some fields: all, if there is any resolver."""
-        return sorted(fields) if fields <= self._kinds.keys() else self._all
+        return sorted(fields) if fields <= self._kinds.keys() else self.names
+
+    def written(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> frozenset[str]:
+        """Return the columns whose values, in all these rows, are as the answer has them."""
+        return frozenset(
+            name
+            for number, name in enumerate(columns)
+            if (check := self._checks.get(name)) and check([row[number] for row in rows])
+        )
 
     def builder(self, columns: Sequence[str]) -> Callable[[Sequence[Any]], Any]:
         """Return what builds the node of a row; nobody looks at what was not read."""
@@ -112,9 +132,9 @@ class NodeColumns:
         known = self._builders.get(key)
         if known is not None:
             return known
-        unread = dict.fromkeys(name for name in self._all if name not in key)
+        unread = dict.fromkeys(name for name in self.names if name not in key)
         converted = [(name, c) for name, c in self._convert.items() if name in key]
-        others = [name for name in key if name not in self._all]  # which only cursors have
+        others = [name for name in key if name not in self.names]  # which only cursors have
 
         def build(values: Sequence[Any]) -> Any:
             read = dict(zip(key, values, strict=True))
@@ -134,6 +154,18 @@ class NodeColumns:
         """Return whether a column is read as the text that the API writes."""
         kind, stored = self._kinds.get(name), self._table.c[name].type.python_type
         return (kind is strawberry.ID and stored is UUID) or (kind is stored is datetime)
+
+    def _check(self, name: str) -> Callable[[Sequence[Any]], bool] | None:
+        """Return what tells whether values of a column are as the answer has them."""
+        kind, stored = self._kinds[name], self._table.c[name].type.python_type
+        if self._is_text(name) or (kind, stored) in _AS_STORED:
+            return lambda _: True
+        if kind is stored is int:
+            return lambda values: all(each is None or -_INT32 <= each < _INT32 for each in values)
+        if isinstance(kind, StrawberryEnumDefinition):
+            names = {each.name for each in kind.values if each.name == each.value}
+            return {*names, None}.issuperset
+        return None
 
     def _compared(self, column: str) -> Iterable[tuple[str, Comparison]]:
         stored = self._table.c[column]
@@ -188,6 +220,49 @@ class NodeColumns:
                 yield f"{where}: filters names {name}, which is no column."
             elif columns[name].type.python_type not in _KINDS:
                 yield f"{where}: filters names {name}, whose type can't be compared."
+
+
+def node_of(node: type[N], row: object) -> N:
+    """Return a node of a row: its fields without a resolver are the row's attributes.
+
+        OrderPayload.success("The order is placed.", order=node_of(Order, row))
+
+    As in connection(), a UUID becomes an ID, and what an enum has a value of its member. What is
+    no attribute of the row is left to the field's default. Raises TypeError if it has none.
+    """
+    kinds = {each.python_name: _bare(each.type) for each in _definition(node).fields}
+    values = {each.name: getattr(row, each.name, _ABSENT) for each in _init_fields(node)}
+    return node(
+        **{
+            name: _converted(kinds.get(name), value)
+            for name, value in values.items()
+            if value is not _ABSENT
+        }
+    )
+
+
+def _converted(kind: Any, value: Any) -> object:
+    """Return a value that was read as a node has it."""
+    if kind is strawberry.ID and isinstance(value, UUID):
+        return strawberry.ID(str(value))
+    if isinstance(kind, StrawberryEnumDefinition) and value is not None:
+        members: Any = kind.wrapped_cls
+        return members(value)
+    return value
+
+
+def _definition(node: type) -> StrawberryObjectDefinition:
+    """Return what Strawberry knows of a type. Raises TypeError if it is none."""
+    definition = get_object_definition(node)
+    if definition is None:
+        message = f"{node.__name__} is no Strawberry type: decorate it with @strawberry.type."
+        raise TypeError(message)
+    return definition
+
+
+def _init_fields(node: Any) -> Iterable[dataclasses.Field[Any]]:
+    """Return the fields that a type is made of."""
+    return (each for each in dataclasses.fields(node) if each.init)
 
 
 def connection_type(node: type) -> tuple[Any, Any]:

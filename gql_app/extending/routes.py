@@ -3,7 +3,7 @@
 from starlette.requests import Request
 
 from gql_app.extending.context import Context
-from gql_app.web.graphql import open_context
+from gql_app.web.graphql import headers_of, open_context
 
 
 async def context_of(request: Request) -> Context:
@@ -14,9 +14,7 @@ async def context_of(request: Request) -> Context:
     """
     state = request.scope["state"]
     if "context" not in state:
-        authorization = [
-            each.encode("latin-1") for each in request.headers.getlist("authorization")
-        ]
+        authorization = headers_of(request.scope)[b"authorization"]
         state["context"] = await open_context(request.scope, authorization, Context)
     context: Context = state["context"]
     return context

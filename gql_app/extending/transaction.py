@@ -8,6 +8,7 @@ from uuid import UUID
 from gql_app.accounts import audit, letters, sessions
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.sessions import Caller
+from gql_app.errors import TokenMissing
 from gql_app.extending.letters import Letter
 from gql_app.lib import database
 from gql_app.lib.database import Query, Statement
@@ -36,6 +37,17 @@ class Transaction:
         self._origin: Final = origin
         self.caller: Final = caller
         """Who is asking, judged within this transaction; None if nobody is signed in."""
+
+    @property
+    def me(self) -> Caller:
+        """Who is asking. Raises TokenMissing if nobody is signed in."""
+        if self.caller is None:
+            raise TokenMissing
+        return self.caller
+
+    def settings_of(self, kind: type[T]) -> T:
+        """Return the settings of a feature. Raises LookupError if no feature has such ones."""
+        return self._extensions.settings_of(kind)
 
     @overload
     async def fetch_all(self, query: Query[T], /, **values: object) -> list[T]: ...
@@ -80,7 +92,7 @@ class Transaction:
             self._db, action, self._origin, customer_id=customer_id, fields=list(fields)
         )
 
-    async def post(self, letter: Letter, customer_id: UUID, **data: object) -> None:
+    async def post(self, letter: Letter, customer_id: UUID, /, **data: object) -> None:
         """Write down that a customer is to get a letter, which leaves after the commit.
 
         The data is JSON that the letter is written of when it is sent. It stays in the database

@@ -94,6 +94,8 @@ COLUMNS: Final = frozenset(CustomerRecord._fields) - {"password_hash"}
 """Fields of a customer that are columns of the same name."""
 MOMENTS: Final = frozenset({"created_at", "updated_at"})
 """Those of them that a page has as text."""
+WRITTEN: Final = COLUMNS - {"roles"}
+"""Those of them that a page has as the answer has them."""
 
 
 @strawberry.type(description="The customer it was about.")
@@ -133,8 +135,8 @@ class CustomerConnection:
             return CustomerEdge(cursor=cursor(row), node=node(row))
 
         return cls(
-            nodes=LazyRows(page.columns, page.rows, node),  # type: ignore[arg-type]  # it passes for a list
-            edges=LazyRows(page.columns, page.rows, edge),  # type: ignore[arg-type]  # as above
+            nodes=LazyRows(page.columns, page.rows, node, WRITTEN),  # type: ignore[arg-type]  # it passes for a list
+            edges=LazyRows(page.columns, page.rows, edge, WRITTEN),  # type: ignore[arg-type]  # as above
             page_info=PageInfo(**page.info(cursors)),
             total_count=count,
         )

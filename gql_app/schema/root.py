@@ -12,7 +12,8 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.field import StrawberryField
 
 from gql_app.errors import UserErrorCode
-from gql_app.lib.engine import Replacements, Schema, merged_type
+from gql_app.lib.composition import ComposedSchema, Replacements, merged_type
+from gql_app.lib.engine import Schema
 from gql_app.schema.administration import AdministrationMutation
 from gql_app.schema.audit import AuditQuery
 from gql_app.schema.authentication import AuthenticationMutation
@@ -65,7 +66,7 @@ def _built(additions: Additions) -> Schema:
         made: type[StrEnum] = StrEnum("UserErrorCode", codes)  # type: ignore[misc]  # known now
         enums[UserErrorCode] = strawberry.enum(made, description=CODES)
     replacements = Replacements(additions.fields, additions.inputs, enums)
-    return Schema(
+    return ComposedSchema(
         query=merged_type("Query", [*QUERIES, *additions.queries]),
         mutation=merged_type("Mutation", [*MUTATIONS, *additions.mutations]),
         types=additions.types,

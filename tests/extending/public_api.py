@@ -23,9 +23,7 @@ _PARTS: Final[Mapping[str, frozenset[str]]] = {
     "Context": frozenset({"caller", "db", "load", "settings_of", "write"}),
     "CreateCustomerInput": frozenset(),
     "Customer": frozenset({"caller", "id", "name"}),
-    "CustomerRecord": frozenset(
-        {"created_at", "email", "id", "is_active", "is_admin", "name", "phone", "roles"}
-    ),
+    "CustomerRecord": frozenset({"email", "id", "name", "phone", "roles"}),
     "LoginPayload": frozenset(),
     "Reader": frozenset({"fetch_all", "fetch_one"}),
     "RegisterInput": frozenset(),
@@ -34,7 +32,17 @@ _PARTS: Final[Mapping[str, frozenset[str]]] = {
     "Settings": frozenset(),
     "Table": frozenset(),
     "Transaction": frozenset(
-        {"audit", "caller", "execute", "fetch_all", "fetch_one", "open_session", "post"}
+        {
+            "audit",
+            "caller",
+            "execute",
+            "fetch_all",
+            "fetch_one",
+            "me",
+            "open_session",
+            "post",
+            "settings_of",
+        }
     ),
     "UpdateCustomerInput": frozenset(),
     "UpdateMeInput": frozenset(),

@@ -192,7 +192,7 @@ class LoginHint(LoginPayload):
     @strawberry.field
     def hint(self) -> str | None:
         """Return a greeting."""
-        return f"Hello, {self.customer.name}" if self.customer else None
+        return f"Hello, {self.who[1].name}" if self.who else None
 
 
 @extend(RegisterInput, UpdateMeInput, UpdateCustomerInput)

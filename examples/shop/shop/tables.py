@@ -4,12 +4,14 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+import strawberry
 from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gql_app import Table
 
 
+@strawberry.enum
 class OrderStatus(StrEnum):
     """How far an order is."""
 
@@ -20,7 +22,7 @@ class OrderStatus(StrEnum):
 
 
 class OrderRow(Table):
-    """An order of a customer, which goes with them."""
+    """An order, which is deleted with its customer."""
 
     __tablename__ = "shop_orders"
 

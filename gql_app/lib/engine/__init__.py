@@ -1,7 +1,6 @@
 """GraphQL documents: parsed, limited, validated, compiled and executed."""
 
 from gql_app.lib.engine.complexity import ListSizes
-from gql_app.lib.engine.composition import Replacements, merged_type
 from gql_app.lib.engine.documents import (
     Document,
     ExecutionContext,
@@ -31,9 +30,7 @@ __all__ = [
     "Limits",
     "ListSizes",
     "OperationTimeout",
-    "Replacements",
     "Schema",
     "cached_per_document",
-    "merged_type",
     "selected_fields",
 ]

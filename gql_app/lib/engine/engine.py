@@ -108,7 +108,6 @@ class Engine(Generic[C]):
         `compiled` graphql-core executes everything, and answers the same.
         """
         self._schema = schema
-        self._simplify = StrawberryExecutor.simplify(schema.core)
         self._map_errors = map_errors
         self._introspection = introspection
         self._timeout = timeout
@@ -162,7 +161,7 @@ class Engine(Generic[C]):
                 )
                 if isinstance(executor, list):
                     return ExecutionResult(None, executor)
-                plan = plans[key] = PlannedOperation(executor, self._simplify, executor)
+                plan = plans[key] = PlannedOperation(executor, executor)
             done = plan.execute(request.variables, context)
             return done if isinstance(done, ExecutionResult) else await done
         result = execute(

@@ -78,14 +78,12 @@ the same in less time; None for neither."""
 class PlannedOperation(Operation):
     """An operation that is planned when it is first executed."""
 
-    def __init__(
-        self, executor: Execution, simplify: Simplify, template: Execution | None = None
-    ) -> None:
+    def __init__(self, executor: "CompiledExecutor", template: Execution | None = None) -> None:
         """Take what is executed, and an executor of it to make others of."""
         self.schema: Final = executor.schema
         self.node: Final = executor.operation
         self.fragments: Final = executor.fragment_definitions
-        self.simplify: Final = simplify
+        self.simplify: Final = executor.simplify(executor.schema)
         directives = list(_directives([self.node, *self.fragments.values()]))
         self.is_incremental: Final = any(each.name.value in _INCREMENTAL for each in directives)
         """Whether anything is to be delivered later than the rest."""
@@ -299,7 +297,7 @@ def _operation(executor: CompiledExecutor) -> PlannedOperation:
         if known and known.fragments == executor.fragment_definitions:
             operations.move_to_end(key)
             return known
-        operation = operations[key] = PlannedOperation(executor, executor.simplify(executor.schema))
+        operation = operations[key] = PlannedOperation(executor)
         while len(operations) > MAX_OPERATIONS or planned_fields() > MAX_FIELDS:
             operations.popitem(last=False)
         return operation

@@ -255,7 +255,7 @@ class Selection:
         self.count = 0
         self.functions: list[Complete | None] = [None, None]
         """What returns the answer of an object with attributes, and of a dictionary."""
-        self.writers: dict[tuple[str, ...], WriteRows | None] = {}
+        self.writers: dict[tuple[tuple[str, ...], frozenset[str]], WriteRows | None] = {}
 
     def fields(self, execution: Execution) -> list[Field]:
         """Return the fields. Raises GraphQLError where a directive can't be read."""
@@ -283,12 +283,12 @@ class Selection:
 
     def write(self, execution: Execution, rows: LazyRows[Any]) -> list[Value] | None:
         """Return the answer of rows; None if objects must be built of them."""
-        columns = tuple(rows.columns)
-        if columns not in self.writers:
+        key = tuple(rows.columns), rows.written
+        if key not in self.writers:
             if len(self.writers) >= MAX_CACHED_COLUMNS:
                 self.writers.clear()
-            self.writers[columns] = row_writer(self.fields(execution), columns)
-        write = self.writers[columns]
+            self.writers[key] = row_writer(self.fields(execution), rows.columns, rows.written)
+        write = self.writers[key]
         return write(rows.values) if write else None
 
 

@@ -5,7 +5,7 @@ gives attributes, and of none that a client gives: those go into it as constants
 """
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Any, Final, TypeAlias, TypeVar
@@ -28,8 +28,6 @@ Row: TypeAlias = Sequence[Any]
 """The values of one row, in the order of its columns."""
 WriteRows: TypeAlias = Callable[[Sequence[Row]], list[Value]]
 """Returns a list's answer of its rows."""
-_COLUMN_TYPES: Final = frozenset({"String", "ID", "Boolean", "DateTime"})
-"""Types whose values are read from the database as JSON has them."""
 MAX_FLOAT: Final = 1.7976931348623157e308
 _BOUNDS: Final[Mapping[Callable[[Value], Value], tuple[type, float, float]]] = {
     GraphQLInt.coerce_output_value: (int, GRAPHQL_MIN_INT, GRAPHQL_MAX_INT),
@@ -39,7 +37,7 @@ _BOUNDS: Final[Mapping[Callable[[Value], Value], tuple[type, float, float]]] = {
 
 
 @dataclass(slots=True, eq=False)
-class LazyRows(Iterable[T]):
+class LazyRows(Sequence[T]):
     """A list of GraphQL objects that are built only when they are looked at.
 
     To graphql-core it is a list. The compiled path writes the answer of the rows themselves,
@@ -50,10 +48,20 @@ class LazyRows(Iterable[T]):
     """Python's names of the fields that were read; no others of an object are looked at."""
     values: Sequence[Row]
     build: Callable[[Row], T]
+    written: frozenset[str]
+    """Those of them whose values are as the answer has them."""
 
     def __iter__(self) -> Iterator[T]:
         """Return the objects, each built when its turn comes."""
         return map(self.build, self.values)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.values)
+
+    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401 — of a slice, a list
+        """Return one of the objects."""
+        return [*self][index]
 
 
 def object_function(fields: Sequence[Field], *, keyed: bool) -> Complete:
@@ -150,18 +158,16 @@ def _function(source: str, names: dict[str, Any], constants: Mapping[str, str]) 
     return names["run"]
 
 
-def row_writer(fields: Sequence[Field], columns: Sequence[str]) -> WriteRows | None:
+def row_writer(
+    fields: Sequence[Field], columns: Sequence[str], written: frozenset[str]
+) -> WriteRows | None:
     """Return `lambda rows: [{"id": c0, "name": c1} for c0, c1 in rows]` for rows of columns.
 
     There is none unless each field is a column that was read. Nothing else that Python has is
     as fast: without it a page of 50 takes 2.7 times as long, and one of 500 seven times.
     """
-    types = {str(get_nullable_type(each.definition.type)) for each in fields}
     read = {each.attribute for each in fields if each.run == each.read}
-    if (
-        any(each.run == each.call for each in fields)
-        or not (fields and types <= _COLUMN_TYPES and read <= set(columns))
-    ):  # fmt: skip
+    if any(each.run == each.call for each in fields) or not (fields and read <= written):
         return None
     constants = {f"N{number}": each.name for number, each in enumerate(fields)}
     items = []

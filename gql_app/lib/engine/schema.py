@@ -1,6 +1,5 @@
 """Strawberry: its schema, and how its fields are resolved without its wrapping."""
 
-from collections.abc import Callable, Iterable
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -17,9 +16,8 @@ from graphql import (
 )
 from strawberry.execution import optimized_is_awaitable
 from strawberry.permission import PermissionExtension
-from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
-from strawberry.types.base import StrawberryMaybe, StrawberryObjectDefinition, StrawberryOptional
+from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 from strawberry.types.field import StrawberryField
 
 from gql_app.lib.engine.executor import CompiledExecutor, Resolver, Simplify
@@ -29,29 +27,10 @@ _IS_ONE_OF: Final = GraphQLField(
     GraphQLBoolean, resolve=lambda kind, _: kind.is_one_of if is_input_object_type(kind) else None
 )
 """The field of __Type (GraphQL section 4.2)."""
-FieldsOf = Callable[[StrawberryObjectDefinition], list[StrawberryField]]
-"""Returns the fields that a type has in one schema."""
 
 
 class Schema(strawberry.Schema):
     """A schema that the engine executes documents by."""
-
-    def __init__(
-        self,
-        *,
-        query: type,
-        mutation: type | None = None,
-        types: Iterable[type] = (),
-        config: StrawberryConfig | None = None,
-        fields_of: FieldsOf | None = None,
-    ) -> None:
-        """Build a schema of its root types, and of types that nothing in them names.
-
-        `fields_of` gives types other fields in this schema alone.
-        """
-        self._fields_of = fields_of
-        self._fields: dict[type, list[StrawberryField]] = {}
-        super().__init__(query=query, mutation=mutation, types=types, config=config)
 
     @cached_property
     def known_fields(self) -> dict[tuple[str, str], StrawberryField | None]:
@@ -70,15 +49,6 @@ class Schema(strawberry.Schema):
         introspected.fields["isOneOf"] = _IS_ONE_OF
         return self._schema
 
-    def get_fields(self, type_definition: StrawberryObjectDefinition) -> list[StrawberryField]:
-        """Return a type's fields in this schema, the same ones each time."""
-        if self._fields_of is None:
-            return type_definition.fields
-        known, kind = self._fields, type_definition.origin
-        if kind not in known:
-            known[kind] = self._fields_of(type_definition)
-        return known[kind]
-
     def field(self, type_name: str, name: str) -> StrawberryField | None:
         """Return Strawberry's definition of a field; None for introspection's.
 
@@ -87,10 +57,7 @@ class Schema(strawberry.Schema):
         """
         known, key = self.known_fields, (type_name, name)
         if key not in known:
-            kind = self.get_type_by_name(type_name)
-            spelt = self.config.name_converter.get_graphql_name
-            fields = self.get_fields(kind) if isinstance(kind, StrawberryObjectDefinition) else ()
-            known[key] = next((each for each in fields if spelt(each) == name), None)
+            known[key] = self.get_field_for_type(name, type_name)
         return known[key]
 
 

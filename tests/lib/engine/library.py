@@ -104,7 +104,9 @@ class Query:
             cached_per_document(info, lambda info: selected_fields(info, "books"))
         )
         rows = [(f"Book {number}",) for number in range(size)]
-        books = LazyRows(("title",), rows, lambda row: Book.of(info.context, row))
+        books = LazyRows(
+            ("title",), rows, lambda row: Book.of(info.context, row), frozenset({"title"})
+        )
         return Shelf(books=books, best=Book(title="Best"))  # type: ignore[arg-type]  # it passes for a list
 
     @strawberry.field(extensions=[never()])

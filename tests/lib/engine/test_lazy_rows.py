@@ -12,7 +12,9 @@ def test_objects_are_built_when_they_are_looked_at() -> None:
         built.append(row[0])
         return row[0]
 
-    rows = LazyRows(("label", "grams"), [("a", -500), ("b", -500)], build)
+    values = [("a", -500), ("b", -500)]
+    rows = LazyRows(("label", "grams"), values, build, frozenset({"label"}))
     assert (rows.columns, rows.values) == (("label", "grams"), [("a", -500), ("b", -500)])
-    assert built == []
+    assert (len(rows), built) == (2, [])
     assert list(rows) == ["a", "b"] == built
+    assert (rows[1], rows[:1]) == ("b", ["a"])

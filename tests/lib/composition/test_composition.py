@@ -5,7 +5,8 @@ from enum import StrEnum
 import strawberry
 from strawberry.types.base import get_object_definition
 
-from gql_app.lib.engine import Replacements, Schema, merged_type
+from gql_app.lib.composition import ComposedSchema, Replacements, merged_type
+from gql_app.lib.engine import Schema
 
 
 @strawberry.enum
@@ -78,7 +79,7 @@ def test_replacements_are_of_one_schema_alone() -> None:
     replacements = Replacements({Paint: fields}, {Wish: more}, {Colour: colours()})
     query = merged_type("Query", [Shop])
     before = Schema(query=query).as_str()
-    other = Schema(query=query, fields_of=replacements.fields_of)
+    other = ComposedSchema(query=query, fields_of=replacements.fields_of)
     document = '{ paint(wish: {name: "x", colour: "blue"}) { colour label } }'
     answer = other.execute_sync(document)
     assert answer.errors is None

@@ -1,16 +1,59 @@
 """Composition: the types of one schema, made of parts that stay as they are for other schemas."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
+from strawberry.schema.config import StrawberryConfig
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.field import StrawberryField
+
+from gql_app.lib.engine import Schema
+
+__all__ = ["ComposedSchema", "Replacements", "merged_type"]
+
+FieldsOf = Callable[[StrawberryObjectDefinition], list[StrawberryField]]
+"""Returns the fields that a type has in one schema."""
+
+
+class ComposedSchema(Schema):
+    """A schema whose types may have other fields than in other schemas."""
+
+    def __init__(
+        self,
+        *,
+        query: type,
+        mutation: type | None = None,
+        types: Iterable[type] = (),
+        config: StrawberryConfig | None = None,
+        fields_of: FieldsOf,
+    ) -> None:
+        """Build a schema of its root types, and of types that nothing in them names."""
+        self._fields_of = fields_of
+        self._fields: dict[type, list[StrawberryField]] = {}
+        super().__init__(query=query, mutation=mutation, types=types, config=config)
+
+    def get_fields(self, type_definition: StrawberryObjectDefinition) -> list[StrawberryField]:
+        """Return a type's fields in this schema, the same ones each time."""
+        known, kind = self._fields, type_definition.origin
+        if kind not in known:
+            known[kind] = self._fields_of(type_definition)
+        return known[kind]
+
+    def field(self, type_name: str, name: str) -> StrawberryField | None:
+        """Return Strawberry's definition of a field; None for introspection's. Each is kept."""
+        known, key = self.known_fields, (type_name, name)
+        if key not in known:
+            kind = self.get_type_by_name(type_name)
+            spelt = self.config.name_converter.get_graphql_name
+            fields = self.get_fields(kind) if isinstance(kind, StrawberryObjectDefinition) else ()
+            known[key] = next((each for each in fields if spelt(each) == name), None)
+        return known[key]
 
 
 def merged_type(name: str, parts: Sequence[type]) -> type:

@@ -1,1 +1,0 @@
-"""The steps by which a database becomes what the shop's tables say."""
