@@ -28,7 +28,7 @@ PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
 .PHONY: run test test-measured test-others test-playground lint fresh-check upgrade-check conformance format schema \
-	migration lock fuzz browser screenshot bench bench-execution bench-profile bench-timing bench-limits bench-scale \
+	migration lock fuzz browser screenshot bench bench-execution bench-nested bench-profile bench-timing bench-limits bench-scale \
 	bench-sizes common-passwords clean
 
 # Where the page can't be built, the server says so, and does without.
@@ -128,6 +128,10 @@ bench: .venv/bench
 # How fast operations are executed, beside graphql-core's executor; ARGS="--only page-50,union".
 bench-execution: .venv/dev
 	$(BIN)/python -m bench.execution $(ARGS)
+
+# What lists within a list cost, of examples/shop, beside a flat page and graphql-core's executor.
+bench-nested: .venv/dev
+	$(BIN)/python -m bench.nested $(ARGS)
 
 # Where a request's time goes; ARGS="--question me --calls".
 bench-profile: .venv/dev

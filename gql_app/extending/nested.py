@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, FromClause, Select, bindparam, column, func, select, true
+from sqlalchemy import ARRAY, FromClause, Select, bindparam, column, func, select, true, tuple_
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
 from gql_app.extending.loaders import Loader
 from gql_app.extending.nodes import NodeColumns
-from gql_app.lib.database import Query, Reader, any_of, api_text
+from gql_app.lib.database import JsonList, Query, Reader, api_text
 from gql_app.lib.engine import LazyRows
 from gql_app.lib.pagination import ListQuery
 
@@ -36,9 +36,8 @@ def nested(
             async def orders(self, info: Info) -> Sequence[Order] | None:
                 return await info.context.load(orders_of, self.id)
 
-    One statement reads the lists of a whole page, each `limit` rows at most. An index should have
-    the column `by`, the column of the order and the primary key; PostgreSQL then looks at no more
-    rows than it answers, where SQLite ranks all that have a key.
+    One statement reads the lists of a whole page, each `limit` rows at most. With an index of the
+    column `by`, the column of the order and the primary key it looks at no other rows.
 
     The nodes are those of connection(): of a Strawberry type whose fields without a resolver are
     columns of the same names. They are built when somebody looks at them. Raises TypeError with
@@ -61,8 +60,8 @@ class _Nested:
         self._order: Final = order
         self._limit: Final = limit
         self._queries: Final = {
-            "postgresql": Query(self._by_index(), tuple),
-            "sqlite": Query(self._ranked(), tuple),
+            "postgresql": Query(self._lateral(), tuple),
+            "sqlite": Query(self._by_id(), tuple),
         }
         is_id = by.expression.type.python_type is UUID
         self._key: Final = str if is_id else (lambda key: key)
@@ -77,7 +76,7 @@ class _Nested:
             lists[row[-1]].append(row[:-1])
         return [LazyRows(names, each, build, written) for each in lists.values()]
 
-    def _by_index(self) -> Select[Any]:
+    def _lateral(self) -> Select[Any]:
         """Return what reads the first rows of each key by an index, and no others."""
         kind, order = self._by.expression.type, self._order
         values = func.unnest(bindparam("keys", type_=ARRAY(kind)))
@@ -86,12 +85,17 @@ class _Nested:
         first = found.order_by(*order.order(order.table)).limit(self._limit).lateral("first")
         return self._shown(first).select_from(keys.join(first, true()))
 
-    def _ranked(self) -> Select[Any]:
-        """Return what ranks all rows of each key, for a database that has no LATERAL."""
-        order = self._order
-        rank = func.row_number().over(partition_by=self._by, order_by=order.order(order.table))
-        ranked = select(order.table, rank.label("rank")).where(any_of(self._by, "keys")).subquery()
-        return self._shown(ranked).where(ranked.c.rank <= self._limit)
+    def _by_id(self) -> Select[Any]:
+        """Return the same for SQLite, which has no LATERAL: it finds the rows by their ids."""
+        kind, order = self._by.expression.type, self._order
+        values = func.json_each(bindparam("keys", type_=JsonList(kind)))
+        keys = values.table_valued(column("value", kind), name="keys")
+        rows = order.table.alias("rows")
+        found = select(*(rows.c[each] for each in order.ids))
+        found = found.where(rows.c[self._by.key] == keys.c.value).order_by(*order.order(rows))
+        first = found.limit(self._limit).correlate(keys)
+        here = tuple_(*(order.table.c[each] for each in order.ids)).in_(first)
+        return self._shown(order.table).select_from(keys.join(order.table, here))
 
     def _shown(self, rows: FromClause) -> Select[Any]:
         """Return the columns of the nodes, and the key last, in the lists' order."""

@@ -13,7 +13,6 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID
 
 import strawberry
-from strawberry.dataloader import DataLoader
 from strawberry.permission import BasePermission, PermissionExtension
 from strawberry.schema_directive import Location
 
@@ -31,6 +30,7 @@ from gql_app.errors import (
     TokenRevoked,
     UserErrorCode,
 )
+from gql_app.lib.batching import Batches
 from gql_app.lib.clock import parse_id
 from gql_app.lib.database import Database, Reader, Transaction, Unavailable
 from gql_app.lib.engine import Document
@@ -79,7 +79,7 @@ class Context:
     """The permissions by which the caller was let in so far; a write judges them again."""
     _signed_in: SignedIn | TokenRevoked | None = None
     _posted: bool = False
-    _loaders: dict[object, DataLoader[Any, Any]] = field(default_factory=dict)
+    _loaders: dict[object, Batches[Any, Any]] = field(default_factory=dict)
     _judging: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def facts(self, outcome: str) -> dict[str, str | None]:
@@ -236,7 +236,7 @@ class Context:
         """
         known = self._loaders.get(read)
         if known is None:
-            known = self._loaders[read] = DataLoader(load_fn=partial(read, self.db))
+            known = self._loaders[read] = Batches(partial(read, self.db))
         return known.load(parse_id(key) or key if isinstance(key, str) else key)
 
     def _judge_anew(self) -> None:

@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from random import getrandbits
 from typing import Final
 from uuid import UUID
@@ -10,6 +11,8 @@ from uuid import UUID
 LATEST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 """The last moment that RFC 3339 can write; nothing here lives longer."""
 CANONICAL_LENGTH: Final = 36
+MAX_PARSED: Final = 1024
+"""Ids whose texts are kept, for a list asks for those of its page several times."""
 _BYTES_OF_CHANCE: Final = 10
 _CHANCE: Final = (1 << 80) - 1 - (0xF << 76) - (0b11 << 62)
 _VERSION_7: Final = 0x7 << 76 | 0b10 << 62
@@ -53,8 +56,11 @@ def new_request_id() -> str:
 
 def parse_id(text: str) -> UUID | None:
     """Return the id of a text in the one spelling that ids are written in, None for any other."""
-    if len(text) != CANONICAL_LENGTH:
-        return None
+    return _parsed(text) if len(text) == CANONICAL_LENGTH else None
+
+
+@lru_cache(MAX_PARSED)
+def _parsed(text: str) -> UUID | None:
     try:
         parsed = UUID(text)
     except ValueError:

@@ -12,6 +12,7 @@ from gql_app.lib.database.probing import SharedResult
 from gql_app.lib.database.sqlite import sqlite_file
 from gql_app.lib.database.statements import (
     EitherDialect,
+    JsonList,
     Moment,
     Query,
     Statement,
@@ -31,6 +32,7 @@ __all__ = [
     "Database",
     "EitherDialect",
     "IntegrityViolation",
+    "JsonList",
     "Moment",
     "Query",
     "Reader",

@@ -1,0 +1,56 @@
+"""Batching: what many ask for one by one is read at once, as DataLoader has it."""
+
+import asyncio
+from asyncio import Future, Task
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Final, Generic, TypeVar
+
+__all__ = ["Batches"]
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Batches(Generic[K, V]):
+    """Values by their keys: all that are asked for at a time are read together, and kept."""
+
+    def __init__(self, read: Callable[[list[K]], Awaitable[Sequence[V]]]) -> None:
+        """Take what returns the value of each key, in the order of the keys."""
+        self._read: Final = read
+        self._values: Final[dict[K, Future[V]]] = {}
+        self._waiting: dict[K, Future[V]] = {}
+        """What is asked for, and not read yet."""
+        self._reading: Final[set[Task[None]]] = set()
+
+    def load(self, key: K) -> Future[V]:
+        """Return the value of a key, once it is there. What `read` raises, it raises."""
+        value = self._values.get(key)
+        if value is None or value.cancelled():
+            loop = asyncio.get_running_loop()
+            if not self._waiting:
+                loop.call_soon(self._begin, loop)
+            value = self._values[key] = self._waiting[key] = loop.create_future()
+        return value
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have all that is asked for by now read: nothing if nobody waits any more."""
+        waiting, self._waiting = self._waiting, {}
+        task = loop.create_task(self._fill(waiting))
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
+
+    async def _fill(self, waiting: dict[K, Future[V]]) -> None:
+        if all(value.cancelled() for value in waiting.values()):
+            return
+        try:
+            values = await self._read([*waiting])
+            if len(values) != len(waiting):
+                message = f"{len(values)} values were read of {len(waiting)} keys"
+                raise ValueError(message)  # noqa: TRY301 — it is theirs who wait
+            for future, value in zip(waiting.values(), values, strict=True):
+                if not future.done():
+                    future.set_result(value)
+        except Exception as error:  # noqa: BLE001 — it is whoever's who waits
+            for future in waiting.values():
+                if not future.done():
+                    future.set_exception(error)
