@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gql_app.accounts.sessions import Caller
     from gql_app.app import Application, create_app
     from gql_app.cli.features import run, settings_of
-    from gql_app.errors import Refused, Rejected, Unauthenticated
+    from gql_app.errors import Refused, Rejected, TokenInvalid, Unauthenticated
     from gql_app.extending.connections import connection
     from gql_app.extending.context import Context, Info
     from gql_app.extending.extend import extend
@@ -33,17 +33,18 @@ if TYPE_CHECKING:
     from gql_app.extending.transaction import Transaction
     from gql_app.extending.visibility import owned_by
     from gql_app.lib.clock import new_id, parse_id
-    from gql_app.lib.database import Query, Reader, any_of
+    from gql_app.lib.database import IntegrityViolation, Query, Reader, any_of
     from gql_app.lib.faults import CannotStart
     from gql_app.lib.keyring import Signer
     from gql_app.schema.administration import CreateCustomerInput, UpdateCustomerInput
     from gql_app.schema.audit import AuditEvent
-    from gql_app.schema.authentication import LoginPayload, RegisterInput
+    from gql_app.schema.authentication import LoginPayload, RegisterInput, sign_in
     from gql_app.schema.context import HasPermission, IsAuthenticated
     from gql_app.schema.customers import Customer
     from gql_app.schema.payloads import Payload
     from gql_app.schema.profile import UpdateMeInput
     from gql_app.schema.sessions import Session
+    from gql_app.security.tokens import Identity
     from gql_app.settings import Settings
 
 __version__ = "0.1.0"
@@ -62,7 +63,9 @@ __all__ = [
     "Feature",
     "FeatureSettings",
     "HasPermission",
+    "Identity",
     "Info",
+    "IntegrityViolation",
     "IsAuthenticated",
     "Letter",
     "LoginPayload",
@@ -78,6 +81,7 @@ __all__ = [
     "Settings",
     "Signer",
     "Table",
+    "TokenInvalid",
     "Transaction",
     "Unauthenticated",
     "UpdateCustomerInput",
@@ -97,6 +101,7 @@ __all__ = [
     "parse_id",
     "run",
     "settings_of",
+    "sign_in",
 ]
 
 _MODULES: Final = {
@@ -106,7 +111,7 @@ _MODULES: Final = {
     "accounts.sessions": ("Caller",),
     "app": ("Application", "create_app"),
     "cli.features": ("run", "settings_of"),
-    "errors": ("Rejected", "Refused", "Unauthenticated"),
+    "errors": ("Rejected", "Refused", "TokenInvalid", "Unauthenticated"),
     "extending.connections": ("connection",),
     "extending.context": ("Context", "Info"),
     "extending.extend": ("extend",),
@@ -123,17 +128,18 @@ _MODULES: Final = {
     "extending.transaction": ("Transaction",),
     "extending.visibility": ("owned_by",),
     "lib.clock": ("new_id", "parse_id"),
-    "lib.database": ("Query", "Reader", "any_of"),
+    "lib.database": ("IntegrityViolation", "Query", "Reader", "any_of"),
     "lib.faults": ("CannotStart",),
     "lib.keyring": ("Signer",),
     "schema.administration": ("CreateCustomerInput", "UpdateCustomerInput"),
     "schema.audit": ("AuditEvent",),
-    "schema.authentication": ("LoginPayload", "RegisterInput"),
+    "schema.authentication": ("LoginPayload", "RegisterInput", "sign_in"),
     "schema.context": ("HasPermission", "IsAuthenticated"),
     "schema.customers": ("Customer",),
     "schema.payloads": ("Payload",),
     "schema.profile": ("UpdateMeInput",),
     "schema.sessions": ("Session",),
+    "security.tokens": ("Identity",),
     "settings": ("Settings",),
 }
 """Where each name is, as above for who checks types."""

@@ -167,10 +167,7 @@ class Resources:
             ),
             posted=asyncio.Event(),
             registration=settings.registration,
-            rules=replace(
-                Rules.of(settings, extensions.roles.names),
-                password_rules=extensions.password_rules,
-            ),
+            rules=Rules.of(settings, extensions.roles.names, extensions.password_rules),
             guesses=Guesses(),
             origins_kept=timedelta(days=settings.audit_origin_days),
             audiences=frozenset(settings.services) - {settings.audience},

@@ -61,9 +61,11 @@ def output_here(*arguments: str, folder: Path, **settings: str) -> str:
 
 @contextmanager
 def _logging_as_it_is() -> Iterator[None]:
-    """Put back what `serve` changes about logging, which is a process's own."""
+    """Begin without a log, as a process does, and put back what was before."""
     root, access = logging.getLogger(), logging.getLogger("uvicorn.access")
     before = (root.handlers[:], root.level, access.disabled)
+    root.handlers.clear()
+    root.setLevel(logging.WARNING)
     configured, config = structlog.is_configured(), structlog.get_config()
     yield
     root.handlers[:], level, access.disabled = before

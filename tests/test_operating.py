@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gql_app.lib.server.serving import GRACEFUL_TIMEOUT
-from gql_app.settings import ADMIN_PASSWORD, PREFIX, Settings
+from gql_app.settings import ADMIN_PASSWORD, APP, PREFIX, Settings
 from tests.containers import composition
 from tests.databases import Postgres
 from tests.processes import MAIN, ROOT, free_port, running_server, signed_in
@@ -129,7 +129,7 @@ def test_unit_starts_a_server_that_is_shut_in(tmp_path: Path) -> None:
 
 
 def test_settings_that_are_named_are_settings() -> None:
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {ADMIN_PASSWORD}
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {ADMIN_PASSWORD, APP}
     assert set(re.findall(rf"\b{PREFIX}[A-Z_]+", HANDBOOK)) <= known
 
 

@@ -90,12 +90,11 @@ def roles_of(customers: FromClause = CustomerRow.__table__) -> ColumnElement[str
         .correlate(customers)
         .scalar_subquery(),
     )
-    admin = case((customers.c.is_admin, literal_column(f"'{ADMIN} '", Text())), else_=_NOTHING)
-    return func.rtrim(admin + func.coalesce(others, _NOTHING)).label("roles")
+    admin = case((customers.c.is_admin, literal_column(f"'{ADMIN} '", Text())), else_=_BLANK)
+    return func.trim(admin + func.coalesce(others, _BLANK)).label("roles")
 
 
 _BLANK: Final[ColumnElement[str]] = literal_column("' '", Text())
-_NOTHING: Final[ColumnElement[str]] = literal_column("''", Text())
 CUSTOMER: Final = [
     *columns(CustomerRow, [name for name in CustomerRecord._fields if name != "roles"]),
     roles_of(),

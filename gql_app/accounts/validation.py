@@ -43,9 +43,14 @@ class Rules:
     """The rules of features."""
 
     @classmethod
-    def of(cls, settings: Settings, roles: Collection[str] = OUR_ROLES) -> Self:
-        """Return the rules that are set, with the names of the roles that there are."""
-        return cls(settings.special, settings.issuer, roles)
+    def of(
+        cls,
+        settings: Settings,
+        roles: Collection[str] = OUR_ROLES,
+        password_rules: Sequence[PasswordRule] = (),
+    ) -> Self:
+        """Return the rules that are set, with the roles that there are and features' own rules."""
+        return cls(settings.special, settings.issuer, roles, password_rules)
 
     def email_address(self, text: str) -> str:
         """Return an address in its normal form. Raises InvalidLine unless it is taken here."""

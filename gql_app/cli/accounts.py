@@ -33,7 +33,8 @@ def create_admin(
     if password is None:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     prepare(chosen)
-    rules = validation.Rules.of(chosen, application.extensions().roles.names)
+    added = application.extensions()
+    rules = validation.Rules.of(chosen, added.roles.names, added.password_rules)
     new = validation.check_new(
         name=name, email=email, password=password, is_admin=True, rules=rules
     )

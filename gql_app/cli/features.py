@@ -67,9 +67,9 @@ def run(
     rule may be run several times, if what it did was undone; nobody is its caller, and it runs no
     hooks. What it raises, such as Refused, ends the command with its words.
 
-    def cancel_stale(days: int = 30) -> None:
-        '''Cancel orders that nobody paid.'''
-        print(gql_app.run(rules.cancel_stale, days), "orders are cancelled.")
+        def cancel_stale(days: int = 30) -> None:
+            '''Cancel orders that nobody paid.'''
+            print(gql_app.run(rules.cancel_stale, days), "orders are cancelled.")
     """
     chosen, extensions = load_ready(serving=True), application.extensions()
 

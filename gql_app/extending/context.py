@@ -20,7 +20,7 @@ R = TypeVar("R")
 class Context(context.Context):
     """What a resolver is given of a request.
 
-    Of it `db`, `caller()`, `load()` and `write()` are for features.
+    Of it `db`, `caller()`, `load()`, `write()` and `settings_of()` are for features.
     """
 
     async def write(

@@ -40,7 +40,7 @@ class Feature:
     actions: Sequence[str] = ()
     """What it records in the audit, as noun:verb."""
     on: Mapping[str, After] = field(default_factory=dict)
-    """What runs after the commit of an event, by the event's name: see hooks.EVENTS."""
+    """What runs after the commit of an event, by the event's name: docs/extending.md has all."""
     within: Mapping[str, Within] = field(default_factory=dict)
     """What runs in an event's own transaction, and may refuse it."""
     claims: ClaimsOf | None = None

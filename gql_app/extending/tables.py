@@ -16,13 +16,13 @@ _REFERRED: Final = (CustomerRow,)
 class Table(Row):
     """The base of a feature's tables, which are declared as SQLAlchemy has it.
 
-    class OrderRow(Table):
-        __tablename__ = "shop_orders"
-        id: Mapped[UUID] = mapped_column(primary_key=True)
-        customer_id: Mapped[UUID] = mapped_column(
-            ForeignKey("customers.id", ondelete="CASCADE"), index=True
-        )
-        placed_at: Mapped[datetime]
+        class OrderRow(Table):
+            __tablename__ = "shop_orders"
+            id: Mapped[UUID] = mapped_column(primary_key=True)
+            customer_id: Mapped[UUID] = mapped_column(
+                ForeignKey("customers.id", ondelete="CASCADE"), index=True
+            )
+            placed_at: Mapped[datetime]
 
     Text has no length unless it is given one, and a datetime is in UTC. Statements are made of the
     class, and no row is an instance of it. A feature's tables are those of the package that its

@@ -1,10 +1,11 @@
 """Transaction: what a feature's rule reads and writes with, all of it or nothing."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, overload
 from uuid import UUID
 
-from gql_app.accounts import audit, letters
+from gql_app.accounts import audit, letters, sessions
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.sessions import Caller
 from gql_app.errors import TokenMissing
@@ -13,6 +14,7 @@ from gql_app.lib import database
 from gql_app.lib.database import Query, Statement
 from gql_app.resources import Resources
 from gql_app.schema.context import HELD, Context
+from gql_app.security.tokens import Identity
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -101,6 +103,16 @@ class Transaction:
             message = f"{letter.name} is no feature's letter: name it in Feature.letters"
             raise LookupError(message)
         await letters.post(self._db, letter.name, customer_id=customer_id, data=data)
+
+    async def open_session(self, customer_id: UUID, until: datetime) -> Identity:
+        """Return a new session for other credentials than tokens, such as an API key.
+
+        An authenticator returns it for the credentials, which are the feature's to keep. They are
+        refused when the session has ended: at the moment given, by endSession, or with the
+        account. It gives way to no newer one, so how many there may be is for the feature to say.
+        """
+        session = await sessions.open_lasting_session(self._db, customer_id, self._origin, until)
+        return Identity(customer_id, session.id)
 
 
 def transaction(db: database.Transaction, context: Context) -> Transaction:

@@ -269,7 +269,7 @@ class Requires:
 
 
 class IsAuthenticated(BasePermission):
-    """Somebody is signed in, and their session lives."""
+    """Lets in whoever is signed in, and whose session lives."""
 
     def __init__(self, *, by_token: bool = False) -> None:
         self._by_token = by_token

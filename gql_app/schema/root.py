@@ -17,6 +17,7 @@ from gql_app.lib.engine import Schema
 from gql_app.schema.administration import AdministrationMutation
 from gql_app.schema.audit import AuditQuery
 from gql_app.schema.authentication import AuthenticationMutation
+from gql_app.schema.context import Requires
 from gql_app.schema.customers import CustomerQuery
 from gql_app.schema.payloads import CODES
 from gql_app.schema.profile import PasswordResetMutation, ProfileMutation
@@ -69,7 +70,7 @@ def _built(additions: Additions) -> Schema:
     return ComposedSchema(
         query=merged_type("Query", [*QUERIES, *additions.queries]),
         mutation=merged_type("Mutation", [*MUTATIONS, *additions.mutations]),
-        types=additions.types,
+        types=[Requires, *additions.types],
         config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
         fields_of=replacements.fields_of,
     )

@@ -143,15 +143,15 @@ class TokenVerifier:
         """Yield what is to be waited for, and return what the token says."""
         if not token:
             raise TokenMissing
-        if self._keys.are_due:
-            yield self._keys.fetch()
+        if self._keys.are_due():
+            yield self._keys.fetch(self._keys.are_due)
         self._keys.require()
         try:
             verified = self._read(token)
         except TokenInvalid:
             if not self._keys.may_lack_key_of(token):
                 raise
-            yield self._keys.fetch()
+            yield self._keys.fetch(lambda: self._keys.may_lack_key_of(token))
             verified = self._read(token)
         if self._sessions:
             lives = yield from self._sessions.judge(verified.session_id, token)

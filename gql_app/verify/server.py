@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Final, NamedTuple
@@ -115,9 +115,8 @@ class PublishedKeys:
         self._fetching: Future[None] | None = None
         self._lock: Final = threading.Lock()
 
-    @property
     def are_due(self) -> bool:
-        """Whether the keys are to be fetched again."""
+        """Return whether the keys are to be fetched again."""
         return time.monotonic() >= max(self._fresh_until, self._next)
 
     def find(self, key_id: str) -> Key | None:
@@ -141,10 +140,13 @@ class PublishedKeys:
             return False
         return isinstance(key_id, str) and key_id not in self._keys
 
-    def fetch(self) -> Future[None]:
-        """Return the fetching of the keys, which never fails; all who ask meanwhile share it."""
+    def fetch(self, needed: Callable[[], bool] = lambda: True) -> Future[None]:
+        """Return the fetching of the keys, which never fails; all who ask meanwhile share it.
+
+        Whether it is needed is asked once more, for another thread may have fetched since.
+        """
         with self._lock:
-            if self._fetching is None or self._fetching.done():
+            if self._fetching is None or (self._fetching.done() and needed()):
                 self._fetching = self._server.threads.submit(self._fetch)
             return self._fetching
 

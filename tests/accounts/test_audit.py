@@ -311,3 +311,12 @@ def test_origin_is_cut_to_what_is_kept(
 
 def test_every_action_is_a_noun_and_a_verb() -> None:
     assert all(len(action.split(":")) == 2 for action in Action)
+
+
+async def test_a_command_records_and_logs_nothing(
+    noon: Database, capture: list[MutableMapping[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "is_configured", lambda: False)
+    await noon.transact(audit.record, Action.LOGIN, BY_ADA, customer_id=ADA)
+    assert [event.action async for event in audit.stream(noon)] == [Action.LOGIN]
+    assert capture == []

@@ -10,6 +10,7 @@ from sqlalchemy import update
 from gql_app.accounts import customers, letters, password_reset, validation
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
+from gql_app.accounts.validation import Changes
 from gql_app.db.tables import CustomerRow, PasswordResetRow
 from gql_app.errors import Rejected
 from gql_app.lib.database import Database, Transaction
@@ -53,6 +54,12 @@ async def change_password(db: Transaction, customer: CustomerRecord) -> None:
     await customers.change_password(db, customer, LIFETIMES, password_hash=NEW_HASH, origin=NOWHERE)
 
 
+async def given_a_role(db: Transaction, customer: CustomerRecord) -> None:
+    """Give a role."""
+    changes = Changes({"is_admin": False}, roles=frozenset({"support"}))
+    await customers.update(db, customer.id, changes, origin=NOWHERE)
+
+
 EVENTS: Final[dict[str, Event]] = {
     "another address": changing(email="new@example.com"),
     "another spelling of the address": changing(email="ADA@example.com"),
@@ -62,6 +69,7 @@ EVENTS: Final[dict[str, Event]] = {
     "deactivated": changing(is_active=False),
     "deactivated and reactivated": off_and_on,
     "made an admin": changing(is_admin=True),
+    "given a role": given_a_role,
 }
 
 
@@ -194,6 +202,8 @@ async def test_what_a_link_is_issued_on_tells_every_part_apart(ada: CustomerReco
         record._replace(email="bc", password_hash=""),
         record._replace(is_active=False),
         record._replace(is_admin=True),
+        record._replace(roles="support"),
+        record._replace(roles="admin support", is_admin=True),
     ]
     digests = {letters.issued_on(each) for each in (record, *others)}
     assert len(digests) == 1 + len(others)

@@ -27,11 +27,22 @@ _PARTS: Final[Mapping[str, frozenset[str]]] = {
     "LoginPayload": frozenset(),
     "Reader": frozenset({"fetch_all", "fetch_one"}),
     "RegisterInput": frozenset(),
+    "Rejected": frozenset({"extensions"}),
     "Session": frozenset({"id"}),
     "Settings": frozenset(),
     "Table": frozenset(),
     "Transaction": frozenset(
-        {"audit", "caller", "execute", "fetch_all", "fetch_one", "me", "post", "settings_of"}
+        {
+            "audit",
+            "caller",
+            "execute",
+            "fetch_all",
+            "fetch_one",
+            "me",
+            "open_session",
+            "post",
+            "settings_of",
+        }
     ),
     "UpdateCustomerInput": frozenset(),
     "UpdateMeInput": frozenset(),

@@ -79,3 +79,12 @@ def test_every_command_takes_an_application(tmp_path: Path, command: list[str]) 
     keys = tmp_path / "keys"
     keys.mkdir(mode=0o700)
     output_here("--app", MARKET, *command, folder=tmp_path, keys_dir=str(keys))
+
+
+def test_admin_has_no_password_that_a_feature_refuses(tmp_path: Path) -> None:
+    def create(password: str) -> str:
+        admin = ("create-admin", "--email", "grace@example.com", "--name", "Grace")
+        return run_here(*admin, folder=tmp_path, app=MARKET, admin_password=password).stderr
+
+    assert create("I haggle all day long") == "password: Don't haggle in your password.\n"
+    assert create("I walk all day long") == ""

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 
-from gql_app.errors import TokenExpired, TokenReason
+from gql_app.errors import KeysGone, TokenExpired, TokenReason
 from gql_app.lib.clock import LATEST
-from gql_app.security.tokens import Claims, Issuer, decode_token, encode_token
+from gql_app.security.tokens import Claims, Issuer, decode_token, encode_token, issue_token
 from tests.security.forging import (
     CLAIMS,
     CUSTOMER,
@@ -246,3 +246,21 @@ def test_issuing_in_the_future_is_invalid_even_if_it_may_be_used_now() -> None:
 )
 def test_expiry_is_judged_after_every_other_claim(fault: dict[str, str | None]) -> None:
     assert reason(forge(claims={"exp": str(NOW_SECONDS - 1), **fault})) == INVALID
+
+
+class Elsewhere:
+    """A signer whose key the ring lacks."""
+
+    key_id = "gone"
+    algorithm = "ES256"
+    public_key = ""
+
+    async def sign(self, data: bytes) -> bytes:
+        """Return a signature."""
+        return data
+
+
+async def test_signer_whose_key_nobody_could_verify_signs_nothing() -> None:
+    who = {"customer_id": CUSTOMER, "session_id": SESSION}
+    with pytest.raises(KeysGone):
+        await issue_token(Elsewhere(), RING, ISSUER, **who, not_after=LATEST, hints={})

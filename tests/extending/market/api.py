@@ -55,6 +55,7 @@ market = Feature(
     actions=["stall:open"],
     migrations="tests.extending.market:migrations",
     settings=rules.MarketSettings,
+    password_rules=[rules.no_haggling],
     commands=[rules.count_stalls],
     routes=[Route("/market/whoami", whoami)],
 )

@@ -7,7 +7,7 @@ from pydantic import Field
 from sqlalchemy import func, insert, select
 
 import gql_app
-from gql_app import FeatureSettings, Transaction
+from gql_app import FeatureSettings, Person, Refused, Transaction
 from tests.extending.market.tables import StallRow
 
 
@@ -35,6 +35,12 @@ async def count(db: Transaction, at_least: int) -> int:
         select(func.count()).select_from(StallRow).where(StallRow.rent_cents >= at_least)
     )
     return int(number)
+
+
+def no_haggling(password: str, _: Person) -> None:
+    """Refuse passwords about prices. Raises Refused."""
+    if "haggle" in password:
+        raise Refused("WEAK_PASSWORD", "Don't haggle in your password.")  # noqa: EM101 — a code
 
 
 def count_stalls(rent: int = 0) -> None:

@@ -1,0 +1,49 @@
+"""Permissions: what roles may do together, and which roles there can't be."""
+
+import pytest
+
+from gql_app.accounts.permissions import OURS, Everything, Role, Roles, lacking, role_text
+
+
+@pytest.mark.parametrize(
+    ("roles", "message"),
+    [
+        ([Role("support", {"a:b"})], "the role support is there already; add to it with"),
+        ([Role("admin", {"a:b"})], "the role admin is there already"),
+        ([Role("desk", {"a:b"}), Role("desk", {"c:d"})], "the role desk is there already"),
+        ([Role.extend("desk", permissions={"a:b"})], "there is no role desk to extend"),
+    ],
+)
+def test_role_that_there_can_not_be_is_told(roles: list[Role], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Roles(roles)
+
+
+def test_roles_are_extended_whichever_comes_first() -> None:
+    roles = Roles(
+        [
+            Role.extend("desk", permissions={"c:d"}),
+            Role.extend("admin", permissions={"e:f"}),
+            Role.extend("support", permissions={"g:h"}),
+            Role("desk", {"a:b"}),
+        ]
+    )
+    assert roles.names == ("admin", "support", "desk")
+    assert roles["desk"] == {"a:b", "c:d"}
+    assert roles["desk support"] == {"a:b", "c:d", "g:h", "customers:read_private", "sessions:end"}
+    assert roles["gone"] == frozenset()
+    assert roles["admin"] == OURS
+
+
+def test_what_one_lacks_of_others_is_found() -> None:
+    some, all_of_ours, everything = frozenset({"a:b"}), OURS, Everything(OURS)
+    assert lacking(some, frozenset()) is None
+    assert lacking(some, frozenset({"a:b", "c:d", "e:f"})) == "c:d"
+    assert lacking(everything, frozenset({"c:d"})) is None
+    assert lacking(everything, everything) is None
+    assert lacking(some, everything) == "audit:read"
+    assert lacking(all_of_ours, everything) == "admin"
+
+
+def test_roles_are_spelt_with_the_admin_first() -> None:
+    assert role_text({"support", "admin", "a"}) == "admin a support"
