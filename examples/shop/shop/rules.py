@@ -114,8 +114,8 @@ def not_about_the_shop(password: str, _customer: Person) -> None:
         raise Refused("WEAK_PASSWORD", "Leave the shop's name out of it.")
 
 
-def _greeting(_data: object, customer: Person) -> tuple[str, str]:
-    return "Welcome to the shop", f"Dear {customer.name},\n\nyour account is ready.\n"
+def _greeting(_data: object, _customer: Person) -> tuple[str, str]:
+    return "Welcome to the shop", "Hello,\n\nyour account is ready.\n"
 
 
 GREETING = Letter("shop_greeting", _greeting)

@@ -2,7 +2,8 @@
 
 import asyncio
 from asyncio import Future, Task
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
+from functools import partial
 from typing import Final, Generic, TypeVar
 
 __all__ = ["Batches"]
@@ -38,6 +39,8 @@ class Batches(Generic[K, V]):
         task = loop.create_task(self._fill(waiting))
         self._reading.add(task)
         task.add_done_callback(self._reading.discard)
+        for future in waiting.values():
+            future.add_done_callback(partial(_give_up, task, waiting.values()))
 
     async def _fill(self, waiting: dict[K, Future[V]]) -> None:
         if all(value.cancelled() for value in waiting.values()):
@@ -54,3 +57,9 @@ class Batches(Generic[K, V]):
             for future in waiting.values():
                 if not future.done():
                     future.set_exception(error)
+
+
+def _give_up(task: Task[None], waiting: Collection[Future[V]], future: Future[V]) -> None:
+    """Cancel a reading for which nobody waits any more."""
+    if future.cancelled() and not task.cancelling() and all(each.cancelled() for each in waiting):
+        task.cancel()

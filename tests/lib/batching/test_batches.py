@@ -94,3 +94,29 @@ async def test_keys_that_nobody_waits_for_are_not_read() -> None:
     assert await other == "2"
     assert await batches.load(1) == "1"
     assert source.asked == [[1, 2], [1]]
+
+
+async def test_reading_that_nobody_waits_for_any_more_is_cancelled() -> None:
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def read(keys: list[int]) -> list[int]:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return keys
+
+    batches = Batches(read)
+    one, other = (asyncio.ensure_future(_awaited(batches, key)) for key in (1, 2))
+    await began.wait()
+    one.cancel()
+    await asyncio.wait([one])
+    await asyncio.sleep(0)
+    assert not ended.is_set(), "somebody waits still"
+    other.cancel()
+    await ended.wait()
+
+
+async def _awaited(batches: Batches[int, int], key: int) -> int:
+    return await batches.load(key)
