@@ -87,7 +87,8 @@ async def test_transaction_that_is_in_a_deadlock_runs_again(postgresql: Database
         await asyncio.gather(
             postgresql.transact(lock, ada, bob), postgresql.transact(lock, bob, ada)
         )
-    assert len(tries) == 3
+    # Who runs again may take the row before who waited for it wakes, and be in the next deadlock.
+    assert len(tries) >= 3
 
 
 @pytest.mark.parametrize("notices", ["in a statement", "at its end"])
