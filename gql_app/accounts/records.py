@@ -15,7 +15,7 @@ from gql_app.lib.database import EitherDialect
 
 
 class Person(NamedTuple):
-    """Who a customer is, or is to be, for what features have to say about them."""
+    """A customer, or one to be, as features are told of them."""
 
     name: str
     email: str
@@ -40,7 +40,7 @@ class CustomerRecord(NamedTuple):
 
     @property
     def person(self) -> Person:
-        """Who this is."""
+        """The customer, as features are told of them."""
         return Person(self.name, self.email, self.id)
 
     def __repr__(self) -> str:

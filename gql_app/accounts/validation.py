@@ -247,7 +247,7 @@ def _take_roles(faults: list[Fault], names: Sequence[str], rules: Rules) -> froz
 def _agree(
     faults: list[Fault], values: dict[str, str | bool | None], roles: frozenset[str] | None
 ) -> None:
-    """Say among the values whether somebody is an admin, if their roles change."""
+    """Add whether somebody is an admin to the values, if their roles change."""
     is_admin = ADMIN in (roles or ())
     if roles is not None and values.setdefault("is_admin", is_admin) != is_admin:
         faults.append(Fault(UserErrorCode.INVALID, _CONTRADICTION, "roles"))

@@ -34,7 +34,7 @@ def new(
 
 @keys.command("list")
 def show() -> None:
-    """Tell each key's id, algorithm, state and place."""
+    """Print each key's id, algorithm, state and place."""
     store = key_store(application.load(serving=True))
     store.require_folder()
     scan = store.scan()

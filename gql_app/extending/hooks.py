@@ -58,9 +58,9 @@ class Event:
     """One of EVENTS, or a feature's action."""
     at: datetime
     customer_id: UUID | None
-    """Whom it concerns."""
+    """The customer whom it concerns."""
     actor_id: UUID | None
-    """Who did it; None where nobody was signed in."""
+    """The customer who did it; None where nobody was signed in."""
     fields: Sequence[str] = ()
     """Python's names of the fields that were changed."""
 
@@ -132,7 +132,7 @@ class FeatureHooks(Hooks):
                 await hook.run(tx, Event(**_facts(event, name)))
 
     def committed(self, events: Sequence[Recorded]) -> None:
-        """Have the hooks of what has happened run, as soon as there is room."""
+        """Queue the hooks of what has happened; they run as soon as there is room."""
         if self._resources is None:
             return
         for event, name in _named(events):

@@ -89,7 +89,7 @@ _all = chain.from_iterable
 
 
 def _print_permissions(types: Iterable[type]) -> None:
-    """Have the schema show what fields ask for, as Strawberry doesn't for `permission_classes`."""
+    """Add the directives of fields' `permission_classes`, which Strawberry prints none of."""
     for kind in types:
         definition = get_object_definition(kind)
         for field in definition.fields if definition else ():
@@ -99,7 +99,7 @@ def _print_permissions(types: Iterable[type]) -> None:
 
 
 def _shapes(features: Sequence[Feature]) -> Iterator[str]:
-    """Tell what is of another type than a feature takes, where no type checker has."""
+    """Yield a sentence on each part of a type that a feature doesn't take."""
     for feature in features:
         where = f"The feature {feature.name}"
         for letter in feature.letters:
@@ -114,7 +114,7 @@ def _shapes(features: Sequence[Feature]) -> Iterator[str]:
 
 
 def _names(features: Sequence[Feature]) -> Iterator[str]:
-    """Tell what is wrong with the names that features declare."""
+    """Yield a sentence on each name that a feature can't declare."""
     owners: dict[str, str] = dict.fromkeys(_SPOKEN_FOR, "this program")
     actions: dict[str, str] = dict.fromkeys((*Action, *EVENTS), "this program")
     letters: dict[str, str] = dict.fromkeys(Kind, "this program")
@@ -136,7 +136,7 @@ def _names(features: Sequence[Feature]) -> Iterator[str]:
 def _declared(
     what: str, names: Sequence[str], form: re.Pattern[str], owners: dict[str, str]
 ) -> Iterator[str]:
-    """Tell which names are taken already, too long, or of another form."""
+    """Yield a sentence on each name that is taken already, too long, or of another form."""
     for name in names:
         if not form.fullmatch(name) or len(name) > MAX_NAME:
             yield f"{what} {name} isn't {form.pattern}, of at most {MAX_NAME} characters."
@@ -146,7 +146,7 @@ def _declared(
 
 
 def _root_types(root: str, ours: Sequence[type], theirs: Sequence[type]) -> Iterator[str]:
-    """Tell what keeps types from being merged with our own."""
+    """Yield a sentence on each type that can't be merged with our own."""
     owners: dict[str, str] = {}
     for part in (*ours, *theirs):
         definition = get_object_definition(part)

@@ -36,11 +36,11 @@ class Transaction:
         self._extensions: Final = resources.extensions
         self._origin: Final = origin
         self.caller: Final = caller
-        """Who is asking, judged within this transaction; None if nobody is signed in."""
+        """The caller, judged within this transaction; None if nobody is signed in."""
 
     @property
     def me(self) -> Caller:
-        """Who is asking. Raises TokenMissing if nobody is signed in."""
+        """The caller. Raises TokenMissing if nobody is signed in."""
         if self.caller is None:
             raise TokenMissing
         return self.caller

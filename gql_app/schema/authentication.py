@@ -41,7 +41,7 @@ class LoginPayload(Payload):
         description="When the refresh token expires.", default=None
     )
     who: strawberry.Private[tuple[Caller, CustomerRecord] | None] = None
-    """Who is signed in now, as caller and customer; None on ERROR."""
+    """The caller and the customer who are signed in now; None on ERROR."""
 
     @strawberry.field(description="Who is signed in now, as seen by themself.")
     def customer(self) -> Customer | None:

@@ -34,7 +34,7 @@ class Batches(Generic[K, V]):
         return value
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have all that is asked for by now read: nothing if nobody waits any more."""
+        """Begin to read all that is asked for by now."""
         waiting, self._waiting = self._waiting, {}
         task = loop.create_task(self._fill(waiting))
         self._reading.add(task)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from gql_app.lib.batching import Batches
+from tests.processes import PATIENCE
 
 
 class Source:
@@ -109,13 +110,14 @@ async def test_reading_that_nobody_waits_for_any_more_is_cancelled() -> None:
 
     batches = Batches(read)
     one, other = (asyncio.ensure_future(_awaited(batches, key)) for key in (1, 2))
-    await began.wait()
-    one.cancel()
-    await asyncio.wait([one])
-    await asyncio.sleep(0)
-    assert not ended.is_set(), "somebody waits still"
-    other.cancel()
-    await ended.wait()
+    async with asyncio.timeout(PATIENCE):
+        await began.wait()
+        one.cancel()
+        await asyncio.wait([one])
+        await asyncio.sleep(0)
+        assert not ended.is_set(), "somebody waits still"
+        other.cancel()
+        await ended.wait()
 
 
 async def _awaited(batches: Batches[int, int], key: int) -> int:
