@@ -1,4 +1,4 @@
-"""The audit: what happened, for admins to read."""
+"""The audit: what happened, for who has the permission to read it."""
 
 from datetime import datetime
 from typing import Self
