@@ -8,7 +8,8 @@ from graphql import OperationDefinitionNode
 
 from gql_app.app import build_engine
 from gql_app.lib.engine import GraphQLRequest, InvalidDocument
-from gql_app.lib.engine.documents import MAX_CACHED, MAX_WITHIN_LIMITS, DocumentValidator
+from gql_app.lib.engine.documents import MAX_WITHIN_LIMITS, DocumentValidator
+from gql_app.lib.engine.schema import MAX_CACHED
 from gql_app.schema.context import Context
 from gql_app.settings import Settings
 from tests.api import Api

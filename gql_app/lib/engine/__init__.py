@@ -5,7 +5,6 @@ from gql_app.lib.engine.documents import (
     Document,
     ExecutionContext,
     InvalidDocument,
-    cached_per_document,
 )
 from gql_app.lib.engine.engine import (
     Engine,
@@ -15,8 +14,7 @@ from gql_app.lib.engine.engine import (
 from gql_app.lib.engine.executor import CompiledExecutor
 from gql_app.lib.engine.generated import LazyRows
 from gql_app.lib.engine.limits import MAX_ERRORS, Limits
-from gql_app.lib.engine.schema import Schema
-from gql_app.lib.engine.selection import selected_fields
+from gql_app.lib.engine.schema import Schema, cached_per_document, selected_fields
 
 __all__ = [
     "MAX_ERRORS",

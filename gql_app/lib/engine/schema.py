@@ -1,13 +1,19 @@
-"""Strawberry: its schema, and how its fields are resolved without its wrapping."""
+"""Strawberry: its schema, how fields are resolved without its wrapping, and what is selected."""
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 import strawberry
 from graphql import (
+    FieldNode,
     GraphQLBoolean,
     GraphQLField,
+    GraphQLNamedType,
     GraphQLSchema,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    get_named_type,
     get_nullable_type,
     introspection_types,
     is_input_object_type,
@@ -20,9 +26,15 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.base import StrawberryMaybe, StrawberryOptional
 from strawberry.types.field import StrawberryField
 
+from gql_app.lib.engine.complexity import Fragments
+from gql_app.lib.engine.documents import ExecutionContext
 from gql_app.lib.engine.executor import CompiledExecutor, Resolver, Simplify
 from gql_app.lib.engine.fields import Unwrapped
 
+C = TypeVar("C", bound=ExecutionContext)
+T = TypeVar("T")
+MAX_CACHED: Final = 32
+"""Results that are kept of one document, which may have more fields than that."""
 _IS_ONE_OF: Final = GraphQLField(
     GraphQLBoolean, resolve=lambda kind, _: kind.is_one_of if is_input_object_type(kind) else None
 )
@@ -140,3 +152,78 @@ def _is_plain(kind: object) -> bool:
     """Return whether Strawberry hands an argument of a type on as it is."""
     inner = kind.of_type if isinstance(kind, StrawberryOptional) else kind
     return any(inner is each for each in (str, int, bool, float, strawberry.ID))
+
+
+def cached_per_document(
+    info: strawberry.Info[C, Any], work: Callable[[strawberry.Info[C, Any]], T]
+) -> T:
+    """Return what `work` makes of a root field's selections, worked out once for each document.
+
+    It may depend on nothing else: the result is kept with the document, whoever sends it.
+    Without it a page of 50 takes 1.09 to 1.13 times as long.
+    """
+    key = (work, id(info.operation), info.path)
+    cache = info.context.document.selections
+    if key not in cache:
+        if len(cache) >= MAX_CACHED:
+            cache.clear()
+        cache[key] = work(info)
+    return cast("T", cache[key])
+
+
+def selected_fields(info: strawberry.Info[C, Any], *path: str) -> frozenset[str]:
+    """Return Python's names of the fields selected at the end of a path below this field.
+
+    The path is of Python's names, too. What a directive may leave out counts as selected.
+    """
+    schema, fragments = info.schema, info.context.document.fragments
+    assert isinstance(schema, Schema)  # noqa: S101 — for mypy: the engine executes by no other
+    kind: GraphQLNamedType | None = schema.core.get_root_type(info.operation.operation)
+    nodes: Sequence[OperationDefinitionNode | FieldNode] = [info.operation]
+    answered = [key for key in info.path.as_list() if isinstance(key, str)]
+    for depth, step in enumerate((*answered, *path, None)):
+        if not is_object_type(kind):
+            break
+        fields = _collect_fields(nodes, fragments)
+        if depth >= len(answered):
+            fields = _by_python_name(schema, kind.name, fields)
+        if step is None:
+            return frozenset(fields)
+        nodes = selected = fields.get(step, [])
+        definition = schema.core.get_field(kind, selected[0].name.value) if selected else None
+        kind = get_named_type(definition.type) if definition else None
+    return frozenset()
+
+
+def _by_python_name(
+    schema: Schema, type_name: str, fields: Mapping[str, list[FieldNode]]
+) -> dict[str, list[FieldNode]]:
+    """Return fields by Python's names; __typename has none."""
+    named: dict[str, list[FieldNode]] = {}
+    for nodes in fields.values():
+        if field := schema.field(type_name, nodes[0].name.value):
+            named.setdefault(field.python_name, []).extend(nodes)
+    return named
+
+
+def _collect_fields(
+    nodes: Iterable[OperationDefinitionNode | FieldNode], fragments: Fragments
+) -> dict[str, list[FieldNode]]:
+    """Return the fields selected of any of the nodes, by their names in the answer.
+
+    A valid document has no type condition on an object type that doesn't hold.
+    """
+    fields: dict[str, list[FieldNode]] = {}
+    spread: set[str] = set()
+    waiting: list[Any] = list(nodes)
+    while waiting:
+        selected = waiting.pop().selection_set
+        for node in selected.selections if selected else ():
+            if isinstance(node, FieldNode):
+                fields.setdefault((node.alias or node.name).value, []).append(node)
+            elif isinstance(node, InlineFragmentNode):
+                waiting.append(node)
+            elif node.name.value in fragments and node.name.value not in spread:
+                spread.add(node.name.value)
+                waiting.append(fragments[node.name.value])
+    return fields
