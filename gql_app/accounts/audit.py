@@ -19,7 +19,15 @@ from sqlalchemy import bindparam, delete, select, update
 from gql_app.accounts.records import AuditRecord
 from gql_app.db.tables import AuditRow, DeletedActorRow
 from gql_app.lib import clock
-from gql_app.lib.database import Database, Query, Reader, Transaction, insert_row, upsert
+from gql_app.lib.database import (
+    Database,
+    Query,
+    Reader,
+    Transaction,
+    batch_of,
+    insert_row,
+    upsert,
+)
 from gql_app.lib.fair_queue import Party
 from gql_app.lib.network import canonical
 from gql_app.lib.pagination import MAX_SIZE, NOTHING, Condition, Listing, ListQuery, Window
@@ -186,13 +194,9 @@ async def forget(db: Transaction, customer_id: UUID) -> None:
 async def purge(db: Transaction, *, batch: int, kept: timedelta) -> int:
     """Delete where some events of those who are gone for long came from; return how many."""
     gone = select(DeletedActorRow.actor_id).where(DeletedActorRow.deleted_at < clock.now() - kept)
-    some = (
-        select(AuditRow.id)
-        .where(AuditRow.actor_id.in_(gone), _KNOWN_FROM)
-        .limit(batch)
-        .with_for_update(skip_locked=True)
-    )
-    count = await db.execute(update(AuditRow).where(AuditRow.id.in_(some)).values(_NOWHERE))
+    theirs = select(AuditRow.id).where(AuditRow.actor_id.in_(gone), _KNOWN_FROM)
+    some = AuditRow.id.in_(batch_of(theirs, batch))
+    count = await db.execute(update(AuditRow).where(some).values(_NOWHERE))
     if count < batch:
         left = select(AuditRow.id).where(AuditRow.actor_id == DeletedActorRow.actor_id, _KNOWN_FROM)
         done = DeletedActorRow.actor_id.in_(gone) & ~left.exists()

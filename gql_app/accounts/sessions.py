@@ -19,7 +19,16 @@ from gql_app.accounts.records import CUSTOMER, SESSION, CustomerRecord, SessionR
 from gql_app.db.tables import CustomerRow, KnownClientRow, RefreshTokenRow, SessionRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
-from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of, insert_row, upsert
+from gql_app.lib.database import (
+    Moment,
+    Query,
+    Reader,
+    Transaction,
+    any_of,
+    batch_of,
+    insert_row,
+    upsert,
+)
 from gql_app.lib.network import client_of
 from gql_app.security import tokens
 
@@ -225,13 +234,9 @@ async def purge(db: Transaction, *, batch: int) -> int:
     Their refresh tokens go with them, never before: a spent token of a session that may
     still live is the evidence of its reuse.
     """
-    some = (
-        select(SessionRow.id)
-        .where(SessionRow.expires_at < clock.now() - KEPT)
-        .limit(batch)
-        .with_for_update(skip_locked=True)
-    )
-    return await db.execute(delete(SessionRow).where(SessionRow.id.in_(some)))
+    expired = select(SessionRow.id).where(SessionRow.expires_at < clock.now() - KEPT)
+    some = SessionRow.id.in_(batch_of(expired, batch))
+    return await db.execute(delete(SessionRow).where(some))
 
 
 def is_known_client(seen_at: datetime | None) -> bool:
@@ -257,13 +262,10 @@ async def forget_clients(db: Transaction, customer_id: UUID) -> None:
 async def purge_clients(db: Transaction, *, batch: int) -> int:
     """Delete some clients that are no longer known; return how many."""
     key = tuple_(KnownClientRow.customer_id, KnownClientRow.client)
-    some = (
-        select(KnownClientRow.customer_id, KnownClientRow.client)
-        .where(KnownClientRow.seen_at < clock.now() - CLIENT_KNOWN_FOR)
-        .limit(batch)
-        .with_for_update(skip_locked=True)
+    unseen = select(KnownClientRow.customer_id, KnownClientRow.client).where(
+        KnownClientRow.seen_at < clock.now() - CLIENT_KNOWN_FOR
     )
-    return await db.execute(delete(KnownClientRow).where(key.in_(some)))
+    return await db.execute(delete(KnownClientRow).where(key.in_(batch_of(unseen, batch))))
 
 
 def lives(now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:

@@ -18,7 +18,7 @@ from gql_app.accounts.audit import Action
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib import clock
-from gql_app.lib.database import Query, Reader, Transaction, any_of, upsert
+from gql_app.lib.database import Query, Reader, Transaction, any_of, batch_of, upsert
 from gql_app.lib.network import client_networks, client_of
 from gql_app.lib.text import canonical_email
 
@@ -318,9 +318,9 @@ _SAVE: Final = upsert(ThrottleRow)
 _CLEAR: Final = delete(ThrottleRow).where(any_of(ThrottleRow.subject, "subjects"))
 _PURGE: Final = delete(ThrottleRow).where(
     ThrottleRow.subject.in_(
-        select(ThrottleRow.subject)
-        .where(ThrottleRow.updated_at < bindparam("before"))
-        .limit(bindparam("batch", type_=Integer()))
-        .with_for_update(skip_locked=True)
+        batch_of(
+            select(ThrottleRow.subject).where(ThrottleRow.updated_at < bindparam("before")),
+            bindparam("batch", type_=Integer()),
+        )
     )
 )
