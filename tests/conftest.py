@@ -103,10 +103,16 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
+@pytest.fixture(scope="session")
+def usual_settings() -> Settings:
+    """Read the settings that most tests run with, once: it takes milliseconds."""
+    return Settings(secret_key=SECRET)
+
+
 @pytest.fixture
-def settings(database_url: str) -> Settings:
-    """Make the settings that most tests run with."""
-    return Settings(database_url=database_url, secret_key=SECRET)
+def settings(usual_settings: Settings, database_url: str) -> Settings:
+    """Return the settings that most tests run with, on a database of the test's own."""
+    return usual_settings.model_copy(update={"database_url": database_url})
 
 
 @pytest.fixture
