@@ -107,7 +107,9 @@ class SqliteConnection:
     async def close(self) -> None:
         """End what still runs, and close it."""
         self._given_up = True
-        await asyncio.to_thread(self._thread.shutdown)
+        self._thread.shutdown(wait=False)
+        if not self._is_done:
+            await asyncio.to_thread(self._thread.shutdown)
         driver, self._driver = self._driver, None
         if driver is not None:
             driver.close()

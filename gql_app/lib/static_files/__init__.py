@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import AsyncIterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -24,12 +25,8 @@ class StaticFiles:
     """
 
     def __init__(self, folder: Path, media_types: Mapping[str, str]) -> None:
-        files = {file.name: file for file in folder.iterdir()}
         self._media_types: Final = media_types
-        self._sizes: Final = {name: file.stat().st_size for name, file in files.items()}
-        self._files: Final = {
-            name: file.read_bytes() for name, file in files.items() if f"{name}.gz" not in files
-        }
+        self._files, self._sizes = _read(folder)
 
     def response(self, name: str, request: Request) -> Response | None:
         """Return a file in a coding that the client takes, None if there is no such file."""
@@ -48,6 +45,15 @@ class StaticFiles:
         headers["Content-Length"] = str(self._sizes[name])
         content = _pieces(stored, unzip=unzip)
         return StreamingResponse(content, headers=headers, media_type=media_type)
+
+
+@cache
+def _read(folder: Path) -> tuple[Mapping[str, bytes], Mapping[str, int]]:
+    """Return the files of a folder, and the sizes of all of them; they are read once a process."""
+    files = {file.name: file for file in folder.iterdir()}
+    sizes = {name: file.stat().st_size for name, file in files.items()}
+    kept = [name for name in files if f"{name}.gz" not in files]
+    return {name: files[name].read_bytes() for name in kept}, sizes
 
 
 async def _pieces(stored: bytes, *, unzip: bool) -> AsyncIterator[bytes]:
