@@ -32,7 +32,8 @@ async def ask(
 
 def coding(response: httpx.Response) -> str | None:
     """Tell how an answer came."""
-    return response.headers.get("content-encoding")
+    name: str | None = response.headers.get("content-encoding")
+    return name
 
 
 @pytest.mark.parametrize(
@@ -153,9 +154,11 @@ async def test_what_is_no_request_passes() -> None:
     async def app(scope: Scope, _receive: object, _send: object) -> None:
         scope["seen"] = True
 
-    async def nothing(*_: object) -> Message:
+    async def receive() -> Message:
         return {}
 
+    async def send(_: Message) -> None: ...
+
     scope: Scope = {"type": "lifespan"}
-    await CompressionMiddleware(app, applies=lambda _: True)(scope, nothing, nothing)
+    await CompressionMiddleware(app, applies=lambda _: True)(scope, receive, send)
     assert scope["seen"]

@@ -129,7 +129,7 @@ async def test_without_one_origin_it_is_no_page(headers: list[tuple[str, str]]) 
     ],
 )
 async def test_browser_is_told_all_that_is_allowed_whatever_it_asks_for(
-    asked: Mapping[str, str],
+    asked: dict[str, str],
 ) -> None:
     response = await ask(
         "OPTIONS", {"Origin": OURS, "Access-Control-Request-Method": "GET"} | asked

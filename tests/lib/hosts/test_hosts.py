@@ -3,6 +3,7 @@
 import httpx
 import pytest
 from starlette.responses import PlainTextResponse
+from starlette.types import Message
 
 from gql_app.lib.hosts import TrustedHostMiddleware
 
@@ -41,9 +42,11 @@ async def test_what_is_no_request_passes() -> None:
     async def app(scope: object, _receive: object, _send: object) -> None:
         seen.append(str(scope))
 
-    async def nothing(*_: object) -> dict[str, str]:
+    async def receive() -> Message:
         return {}
 
+    async def send(_: Message) -> None: ...
+
     middleware = TrustedHostMiddleware(app, hosts=("a",), refused=PlainTextResponse("no"))
-    await middleware({"type": "lifespan"}, nothing, nothing)
+    await middleware({"type": "lifespan"}, receive, send)
     assert seen == ["{'type': 'lifespan'}"]
