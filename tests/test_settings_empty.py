@@ -36,6 +36,7 @@ GIVEN: Mapping[str, str] = {
     "KEYS_DIR": str(Path(__file__).parent),
     "ALLOWED_HOSTS": "api.example.com",
     "ALLOWED_ORIGINS": "https://app.example.com",
+    "ALLOWED_HEADERS": "X-Tenant",
     "MANAGEMENT_HOST": "::1",
 }
 """A value of each variable that is no number and no switch."""
