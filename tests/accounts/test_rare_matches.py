@@ -1,6 +1,7 @@
 """Of a filter that few match, a page stays one short walk and one gathering."""
 
 from datetime import timedelta
+from itertools import product
 
 import pytest
 
@@ -29,19 +30,18 @@ from tests.accounts.rows import walk as pages_of
 from tests.people import NOWHERE
 
 
-@pytest.mark.parametrize("backward", [False, True])
 @pytest.mark.parametrize("which", [RARE, SHORT, Filter(is_admin=True)])
-@pytest.mark.parametrize("order", ORDERS)
 async def test_rare_matches_are_found_wherever_they_stand(
-    crowd: tuple[Database, list[StoredCustomer]], order: Order, which: Filter, *, backward: bool
+    crowd: tuple[Database, list[StoredCustomer]], which: Filter
 ) -> None:
     database, rare = crowd
-    of = listing(which, order, reads_private=True)
-    pages = [page async for page in pages_of(database, of, 1, backward=backward)]
-    seen = [row.id for page in (pages[::-1] if backward else pages) for row in page.rows]
-    assert seen == [row.id for row in in_order(order, rare)]
-    inner = pages[1]
-    assert (inner.has_previous, inner.has_next) == (True, True)
+    for order, backward in product(ORDERS, (False, True)):
+        of = listing(which, order, reads_private=True)
+        pages = [page async for page in pages_of(database, of, 1, backward=backward)]
+        seen = [row.id for page in (pages[::-1] if backward else pages) for row in page.rows]
+        assert seen == [row.id for row in in_order(order, rare)], (order, backward)
+        inner = pages[1]
+        assert (inner.has_previous, inner.has_next) == (True, True)
 
 
 @pytest.mark.parametrize("backward", [False, True])
@@ -77,9 +77,11 @@ async def test_a_full_page_tells_of_what_is_far_behind_it(
     assert (page.has_previous, page.has_next) == (True, True)
 
 
-@pytest.mark.parametrize(
-    ("which", "order", "asked"),
-    [
+async def test_only_a_page_of_rare_matches_takes_more_than_one_statement(
+    crowd: tuple[Database, list[StoredCustomer]],
+) -> None:
+    database, _ = crowd
+    for which, order, asked in (
         (Filter(), Order(), 1),
         (FREQUENT, Order(), 1),
         (FREQUENT, Order(OrderField.NAME), 1),
@@ -89,28 +91,22 @@ async def test_a_full_page_tells_of_what_is_far_behind_it(
         (Filter(created_after=START + timedelta(seconds=CROWD - 1)), Order(), 1),
         (Filter(created_after=START + timedelta(days=1)), Order(), 1),
         (Filter(created_after=START + timedelta(days=1)), Order(OrderField.EMAIL), 3),
-    ],
-)
-async def test_only_a_page_of_rare_matches_takes_more_than_one_statement(
-    crowd: tuple[Database, list[StoredCustomer]], which: Filter, order: Order, asked: int
-) -> None:
-    database, _ = crowd
-    with statements() as seen:
-        await read(database, listing(which, order, reads_private=True), Window(1))
-    assert len(seen) == asked
+    ):
+        with statements() as seen:
+            await read(database, listing(which, order, reads_private=True), Window(1))
+        assert len(seen) == asked, (which, order)
 
 
-@pytest.mark.parametrize(("size", "asked"), [(500, 1), (2, 3)])
-@pytest.mark.parametrize("which", [RARE, SHORT])
 async def test_private_columns_stay_hidden_however_a_page_is_found(
-    crowd: tuple[Database, list[StoredCustomer]], which: Filter, size: int, asked: int
+    crowd: tuple[Database, list[StoredCustomer]],
 ) -> None:
     database, [first, own, _] = crowd
-    of = listing(which, Order(), reads_private=False, caller_id=own.id)
-    with statements() as seen:
-        page = await read(database, of, Window(size, after=cursor(of, first)))
-    assert len(seen) == asked
-    assert [row.email for row in page.rows] == [own.email, None]
+    for which, (size, asked) in product((RARE, SHORT), ((500, 1), (2, 3))):
+        of = listing(which, Order(), reads_private=False, caller_id=own.id)
+        with statements() as seen:
+            page = await read(database, of, Window(size, after=cursor(of, first)))
+        assert len(seen) == asked, (which, size)
+        assert [row.email for row in page.rows] == [own.email, None]
 
 
 async def test_the_end_of_a_list_takes_no_more_than_one_statement(
@@ -138,22 +134,25 @@ async def test_what_many_match_but_nobody_near_is_walked_to(
     assert (page.has_previous, page.has_next) == (True, True)
 
 
-@pytest.mark.parametrize("backward", [False, True])
-@pytest.mark.parametrize("order", ORDERS)
 async def test_what_many_match_is_found_wherever_they_stand(
-    crowd: tuple[Database, list[StoredCustomer]], order: Order, *, backward: bool
+    crowd: tuple[Database, list[StoredCustomer]],
 ) -> None:
     database, _ = crowd
-    everybody = listing(Filter(), order, reads_private=True)
-    expected = [
-        name
-        async for page in pages_of(database, everybody, 500, backward=False)
-        for name in names(page.rows)
-        if "r-8" in name
-    ]
-    of = listing(Filter(search="r-8"), order, reads_private=True)
-    pages = [names(page.rows) async for page in pages_of(database, of, 3, backward=backward)]
-    assert [name for page in (pages[::-1] if backward else pages) for name in page] == expected
+    for order in ORDERS:
+        everybody = listing(Filter(), order, reads_private=True)
+        expected = [
+            name
+            async for page in pages_of(database, everybody, 500, backward=False)
+            for name in names(page.rows)
+            if "r-8" in name
+        ]
+        of = listing(Filter(search="r-8"), order, reads_private=True)
+        for backward in (False, True):
+            pages = [
+                names(page.rows) async for page in pages_of(database, of, 3, backward=backward)
+            ]
+            seen = [name for page in (pages[::-1] if backward else pages) for name in page]
+            assert seen == expected, (order, backward)
 
 
 async def test_a_list_is_counted_so_far_and_no_further(
@@ -171,12 +170,11 @@ async def test_a_list_is_counted_so_far_and_no_further(
     assert values[0] == MAX_COUNT
 
 
-@pytest.mark.parametrize("order", ORDERS)
 async def test_a_count_is_right_however_frequent_a_text_seems(
-    crowd: tuple[Database, list[StoredCustomer]], order: Order
+    crowd: tuple[Database, list[StoredCustomer]],
 ) -> None:
     database, _ = crowd
-    for search, most, counted in (
+    counts = (
         ("cus", 200, 200),
         ("customer", CROWD + 1, CROWD),
         ("customer-8", 400, 111),  # of a sample many are called so, of all not so many
@@ -185,8 +183,9 @@ async def test_a_count_is_right_however_frequent_a_text_seems(
         ("zebedee", 2, 2),
         ("ze", 200, 3),
         ("nobody", 200, 0),
-    ):
+    )
+    for order, (search, most, counted) in product(ORDERS, counts):
         found = await listing(Filter(search=search), order, reads_private=True).count(
             database, most
         )
-        assert found == counted, search
+        assert found == counted, (order, search)
