@@ -22,8 +22,8 @@ CONFORMANCE := build/conformance
 # graphql-core than the server.
 CLIENTS := tests/clients/node_modules/.package-lock.json build/clients/installed
 EXAMPLES := examples/typescript
-# Of the examples, what a machine writes: the types that their queries have by schema.graphql.
-TYPES := $(EXAMPLES)/src/generated.ts
+# Of the examples, what a machine writes: types of their queries by schema.graphql, and JavaScript.
+BUILT := $(EXAMPLES)/dist/main.js
 
 NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
@@ -38,7 +38,7 @@ run: .venv/run
 	@$(MAKE) --no-print-directory $(PAGE) || true
 	$(BIN)/python main.py serve --demo $(ARGS)
 
-test: .venv/dev $(PAGE) $(CLIENTS) $(TYPES) browser
+test: .venv/dev $(PAGE) $(CLIENTS) $(BUILT) browser
 	$(MAKE) --no-print-directory -j 3 test-others test-measured test-playground
 
 test-playground:
@@ -51,7 +51,7 @@ test-measured:
 test-others:
 	$(SUITE) -m "not measured" -n $(WAITING)
 
-lint: .venv/dev $(TYPES)
+lint: .venv/dev $(BUILT)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -72,7 +72,7 @@ upgrade-check:
 conformance: $(CONFORMANCE)/installed
 	$(CONFORMANCE)/bin/python -m tests.conformance $(ARGS)
 
-format: .venv/dev $(TYPES)
+format: .venv/dev $(BUILT)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(NPM) format
@@ -164,7 +164,7 @@ common-passwords: .venv/dev
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage* demo.db* gql_app/web/static $(CONFORMANCE) \
 		build/clients playground/node_modules tests/clients/node_modules tests/browser/node_modules \
-		$(EXAMPLES)/node_modules $(TYPES)
+		$(EXAMPLES)/node_modules $(EXAMPLES)/dist $(EXAMPLES)/src/generated.ts
 
 $(PAGE): $(SOURCES) | .venv/run
 	$(NPM) build
@@ -207,7 +207,7 @@ OURS := PATH="$(CURDIR)/$(BIN):$$PATH"
 	$(OURS) npm --prefix $(<D) ci --silent
 	touch $@
 
-$(TYPES): schema.graphql $(EXAMPLES)/codegen.ts $(EXAMPLES)/src/operations.graphql \
-		$(EXAMPLES)/node_modules/.package-lock.json
-	$(OURS) npm --prefix $(EXAMPLES) run --silent generate
+$(BUILT): schema.graphql $(EXAMPLES)/node_modules/.package-lock.json $(wildcard $(EXAMPLES)/*.mjs \
+		$(EXAMPLES)/tsconfig*.json) $(filter-out %/generated.ts,$(wildcard $(EXAMPLES)/src/*))
+	$(OURS) npm --prefix $(EXAMPLES) run --silent build
 	touch $@

@@ -43,7 +43,7 @@ FILES = (
         for which in ("", "-bench", "-build", "-clients", "-conformance", "-dev", "-node", "-oldest-pip")
     ),
 )
-MACHINE_MADE = ("__pycache__", "generated.ts", "node_modules")
+MACHINE_MADE = ("__pycache__", "dist", "generated.ts", "node_modules")
 STRAY = (
     *(".env", "customers.csv", "gql_app.db", "gql_app.db.key", "secrets/secret_key"),
     *(".venv/bin/python", ".hypothesis/x", ".pytest_cache/x", ".mypy_cache/x", "build/x", "dist/x"),

@@ -59,6 +59,12 @@ async def drive(script: dict[str, Any]) -> None:
     print(json.dumps(told), flush=True)  # noqa: T201  what it is for
 
 
+async def at_once(seconds: float) -> None:
+    """Wait for nothing, however many seconds Retry-After has."""
+    await pause(0 if seconds >= 1 else seconds)
+
+
+pause, asyncio.sleep = asyncio.sleep, at_once
 logging.basicConfig(level=logging.DEBUG)
 for line in sys.stdin:
     asyncio.run(drive(json.loads(line)))

@@ -6,7 +6,8 @@ import {
   SignInDocument,
   SignOutDocument,
   type TokensFragment,
-} from "./generated.ts";
+} from "./generated";
+import { fetchWithRetry } from "./retry";
 
 /** What somebody who is signed in holds. */
 export interface Tokens {
@@ -148,7 +149,7 @@ export class Session {
       ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
     };
     const body = JSON.stringify({ query: print(document), variables });
-    const response = await fetch(this.#url, { method: "POST", headers, body });
+    const response = await fetchWithRetry(this.#url, { method: "POST", headers, body });
     const answer = (await response.json()) as { data?: Data; errors?: { message: string }[] };
     if (!answer.data) throw new Error(answer.errors?.[0]?.message ?? response.statusText);
     return answer.data;
