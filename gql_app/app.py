@@ -23,6 +23,12 @@ from gql_app.lib import telemetry
 from gql_app.lib.engine import Engine, Limits, ListSizes
 from gql_app.lib.environment import variable
 from gql_app.lib.faults import CannotStart
+from gql_app.lib.graphql_http import (
+    AutomaticDocuments,
+    DocumentSource,
+    TrustedDocuments,
+    read_manifest,
+)
 from gql_app.lib.network import Networks
 from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE
 from gql_app.metrics import new_metrics
@@ -31,7 +37,7 @@ from gql_app.schema.context import Context
 from gql_app.schema.errors import map_errors
 from gql_app.schema.root import NOTHING, Additions, build_schema
 from gql_app.settings import APP, Settings, shared_numbers
-from gql_app.web.graphql import GraphQLView
+from gql_app.web.graphql import PATH, GraphQLView
 from gql_app.web.introspection import introspect
 from gql_app.web.management import MANAGEMENT_ROUTES, PUBLIC_ROUTES, ManagementMiddleware, jwks
 from gql_app.web.middleware import (
@@ -40,7 +46,7 @@ from gql_app.web.middleware import (
     ServerErrorMiddleware,
     TrustedHostMiddleware,
 )
-from gql_app.web.playground import Playground, page
+from gql_app.web.playground import Playground, root
 from gql_app.web.responses import REFUSALS, explain, explain_refusal
 
 COLLECTOR_THRESHOLD: Final = 5_000
@@ -82,8 +88,9 @@ class Application(Starlette):
             telemetry.configure_logging(chosen.log_level)
             self._tracing = telemetry.Tracing(__version__) if chosen.traces else None
             self._settings = chosen
-            self.router.routes[:0] = _routes(chosen, self.sign_ins, self.merged)
-            self.user_middleware.extend(_middleware(chosen, self._tracing, self.merged))
+            playground = Playground(sign_ins=self.sign_ins) if chosen.playground else None
+            self.router.routes[:0] = _routes(chosen, playground, self.merged)
+            self.user_middleware.extend(_middleware(chosen, self._tracing, self.merged, playground))
         return self
 
     def build_middleware_stack(self) -> ASGIApp:
@@ -170,25 +177,25 @@ def build_engine(settings: Settings, additions: Additions = NOTHING) -> Engine[C
     )
 
 
-def _routes(
-    settings: Settings, sign_ins: Sequence[Mapping[str, str]], merged: Merged
-) -> list[BaseRoute]:
-    """Return what is served by path, beside POST /graphql: what is ours comes first."""
-    playground = Playground(sign_ins=sign_ins) if settings.playground else None
+def _routes(settings: Settings, playground: Playground | None, merged: Merged) -> list[BaseRoute]:
+    """Return what is served by path, beside GraphQL: what is ours comes first, but for /."""
     watched = MANAGEMENT_ROUTES if settings.management_port is None else PUBLIC_ROUTES
     routes: list[BaseRoute] = [
-        Route("/graphql", partial(page, playground), methods=["GET", "POST"]),
         *watched,
         Route("/.well-known/jwks.json", jwks),
         Route("/introspect", introspect, methods=["POST"]),
     ]
     if playground:
+        routes.append(Route(PATH, playground.page))
         routes.append(Route("/playground/{name}", playground.file))
-    return [*routes, *merged.routes]
+    return [*routes, *merged.routes, Route("/", partial(root, playground))]
 
 
 def _middleware(
-    settings: Settings, tracing: "telemetry.Tracing | None", merged: Merged
+    settings: Settings,
+    tracing: "telemetry.Tracing | None",
+    merged: Merged,
+    playground: Playground | None,
 ) -> list[Middleware]:
     """Return what every request passes, from the outside in."""
     listed = settings.trusted_proxies
@@ -201,9 +208,17 @@ def _middleware(
         layers.append(Middleware(ManagementMiddleware, port=settings.management_port))
     if settings.hosts:
         layers.append(Middleware(TrustedHostMiddleware, hosts=settings.hosts))
+    engine = build_engine(settings, merged.additions)
+    documents: DocumentSource = AutomaticDocuments()
+    if settings.trusted_documents:
+        pages = playground.documents if playground else ()
+        texts, parse = read_manifest(settings.trusted_documents), engine.validator.limits.parse
+        documents = TrustedDocuments(texts, pages, settings.untrusted, parse)
     view = Middleware(
         GraphQLView,
-        engine=build_engine(settings, merged.additions),
+        engine=engine,
+        documents=documents,
+        has_page=playground is not None,
         max_body_bytes=settings.max_body_bytes,
         context_type=FeatureContext,
     )

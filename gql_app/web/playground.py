@@ -1,7 +1,7 @@
 """The playground: a page to try the API in, and the files that it loads."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from html import escape
 from pathlib import Path
@@ -12,11 +12,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from gql_app.lib import clock
+from gql_app.lib.graphql_http import accepts_html, headers_of, read_manifest
 from gql_app.lib.static_files import StaticFiles
 from gql_app.lib.telemetry import get_logger
 from gql_app.resources import Resources
 from gql_app.schema.root import build_schema
 from gql_app.security.tokens import encode_token
+from gql_app.web.graphql import PATH
+from gql_app.web.responses import JsonResponse
 
 BUILT: Final = Path(__file__).parent / "static"
 """What `playground/` is built into."""
@@ -48,6 +51,7 @@ class Playground:
     def __init__(self, *, sign_ins: Sequence[Mapping[str, str]] = (), folder: Path = BUILT) -> None:
         self._sign_ins = [dict(each) for each in sign_ins]
         self._files: StaticFiles | None = None
+        self._operations = folder / "operations.json"
         try:
             self._page = (folder / "index.html").read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -57,6 +61,11 @@ class Playground:
             self._page = GraphQL(build_schema()).graphql_ide_html
         else:
             self._files = StaticFiles(folder / "playground", _MEDIA_TYPES)
+
+    @property
+    def documents(self) -> Collection[str]:
+        """What our page sends by itself, as it was built. Raises ValueError."""
+        return read_manifest(self._operations).values() if self._files else ()
 
     def page(self, request: Request) -> Response:
         """Return the page; in the demo, it offers the sign-ins."""
@@ -78,14 +87,11 @@ class Playground:
         return response
 
 
-async def page(playground: Playground | None, request: Request) -> Response:
-    """Return the playground's page to a browser. Raises HTTPException for any other client."""
-    accepted = request.headers.get("accept", "").split(",")
-    # No client but a browser accepts HTML.
-    is_browser = any(each.partition(";")[0].strip() == "text/html" for each in accepted)
-    if not playground or not is_browser:
-        raise HTTPException(405, "Send GraphQL requests by POST", {"Allow": "POST"})
-    return playground.page(request)
+def root(playground: Playground | None, request: Request) -> Response:
+    """Return what leads to the API: a browser to the page, whatever else by a line of JSON."""
+    if playground and accepts_html(*headers_of(request.scope)[b"accept"]):
+        return Response(None, 303, {"Location": PATH})
+    return JsonResponse({"message": f"The GraphQL API is at {PATH}.", "graphql": PATH})
 
 
 def _expired_token(resources: Resources) -> str:
