@@ -59,15 +59,15 @@ export const scenarios = {
 
   get: (given) => list(connect(new HttpLink(authorised(given, { useGETForQueries: true })))),
 
-  persisted: (given) => persisted(given, { name: "PersistedByPost" }),
+  persisted: (given) => persisted(given, { name: "ApolloByPost" }),
 
   persisted_get: (given) =>
-    persisted(given, { name: "PersistedByGet", useGETForHashedQueries: true }),
+    persisted(given, { name: "ApolloByGet", useGETForHashedQueries: true }),
 
   async persisted_mutation({ url, email, password }) {
     const link = ApolloLink.from([new PersistedQueryLink({ sha256 }), new HttpLink({ uri: url })]);
     const { data } = await connect(link).mutate({
-      mutation: gql(SIGN_IN.replace("SignIn", "SignInPersisted")),
+      mutation: gql(SIGN_IN.replace("SignIn", "SignInByApollo")),
       variables: { email, password },
     });
     return data.login.status;

@@ -42,14 +42,14 @@ export const scenarios = {
     return (await told(connect(given).query(query, { first: 3 }))).customers.nodes.length;
   },
 
-  persisted: (given) => persisted(given, "PersistedByDefault"),
+  persisted: (given) => persisted(given, "UrqlByDefault"),
 
   persisted_post: (given) =>
-    persisted(given, "PersistedByPost", { preferGetForPersistedQueries: false }),
+    persisted(given, "UrqlByPost", { preferGetForPersistedQueries: false }),
 
   async persisted_mutation({ url, email, password }) {
     const exchanges = [persistedExchange({ enableForMutation: true }), fetchExchange];
-    const query = SIGN_IN.replace("SignIn", "SignInPersisted");
+    const query = SIGN_IN.replace("SignIn", "SignInByUrql");
     const { login } = await told(
       connect({ url }, exchanges).mutation(query, { email, password }),
     );
