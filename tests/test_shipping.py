@@ -40,7 +40,16 @@ FILES = (
     *("main.py", "pyproject.toml", "schema.graphql"),
     *(
         f"requirements{which}.txt"
-        for which in ("", "-bench", "-build", "-clients", "-conformance", "-dev", "-node", "-oldest-pip")
+        for which in (
+            "",
+            "-bench",
+            "-build",
+            "-clients",
+            "-conformance",
+            "-dev",
+            "-node",
+            "-oldest-pip",
+        )
     ),
 )
 MACHINE_MADE = ("__pycache__", "dist", "generated.ts", "node_modules")

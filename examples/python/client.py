@@ -61,7 +61,7 @@ class RetryingTransport(httpx.AsyncHTTPTransport):
     """HTTP that sends a request again where the server is unavailable for a while."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request, again after the seconds of Retry-After and a random one while it is 503."""
+        """Send a request, again after Retry-After and up to a second while the answer is 503."""
         for _ in range(ATTEMPTS - 1):
             response = await super().handle_async_request(request)
             if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or await _is_done(response):

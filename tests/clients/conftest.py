@@ -21,7 +21,12 @@ NODE: Final = Path(sys.executable).with_name("node")
 PYTHON: Final = ROOT / "build/clients/bin/python"
 """Of the environment of clients that want an older graphql-core."""
 JAVASCRIPT: Final = (
-    "apollo", "graphql-http", "graphql-request", "graphql-sse", "graphql-ws", "urql",
+    "apollo",
+    "graphql-http",
+    "graphql-request",
+    "graphql-sse",
+    "graphql-ws",
+    "urql",
 )
 PROGRAMS: Final = (
     (str(NODE), str(HERE / "run.mjs"), *JAVASCRIPT),

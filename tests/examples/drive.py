@@ -6,6 +6,7 @@ import logging
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from gql.transport.exceptions import TransportError
 
@@ -64,7 +65,8 @@ async def at_once(seconds: float) -> None:
     await pause(0 if seconds >= 1 else seconds)
 
 
-pause, asyncio.sleep = asyncio.sleep, at_once
+pause = asyncio.sleep
+patch.object(asyncio, "sleep", at_once).start()
 logging.basicConfig(level=logging.DEBUG)
 for line in sys.stdin:
     asyncio.run(drive(json.loads(line)))

@@ -51,7 +51,9 @@ class _Handler(BaseHTTPRequestHandler):
         }
         with self.server.behind.client() as client:
             answer = client.request(self.command, self.path, content=body, headers=headers)
-        self._send(answer.status_code, answer.content, {"Content-Type": answer.headers["Content-Type"]})
+        self._send(
+            answer.status_code, answer.content, {"Content-Type": answer.headers["Content-Type"]}
+        )
 
     def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

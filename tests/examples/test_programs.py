@@ -25,7 +25,7 @@ DEEDS = {"SignIn": 1, "Customers": 1, "SignOut": 1}
 
 
 BY_ITSELF = ("python", "apollo", "urql")
-"""Examples that read why they get a 503; curl repeats whatever it is, as all of it may run twice."""
+"""Examples that read why they get a 503; curl repeats it anyway, for all of it may run twice."""
 
 
 def run(program: str, server: Server | Proxy, **changed: str) -> subprocess.CompletedProcess[str]:

@@ -4,7 +4,7 @@ const ATTEMPTS = 3;
 /** Seconds that are waited at most, whatever the server says. */
 const LONGEST = 30;
 
-/** Fetch, again after the seconds of Retry-After and a random one while the answer is 503. */
+/** Fetch, again after Retry-After and up to a second while the answer is 503. */
 export async function fetchWithRetry(
   input: RequestInfo | URL,
   options?: RequestInit,

@@ -1,12 +1,7 @@
 /** Who is signed in: takes tokens, trades them once for all who wait, and drops them at the end. */
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 import { print } from "graphql";
-import {
-  RefreshDocument,
-  SignInDocument,
-  SignOutDocument,
-  type TokensFragment,
-} from "./generated";
+import { RefreshDocument, SignInDocument, SignOutDocument, type TokensFragment } from "./generated";
 import { fetchWithRetry } from "./retry";
 
 /** What somebody who is signed in holds. */
