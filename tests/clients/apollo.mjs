@@ -61,8 +61,7 @@ export const scenarios = {
 
   persisted: (given) => persisted(given, { name: "ApolloByPost" }),
 
-  persisted_get: (given) =>
-    persisted(given, { name: "ApolloByGet", useGETForHashedQueries: true }),
+  persisted_get: (given) => persisted(given, { name: "ApolloByGet", useGETForHashedQueries: true }),
 
   async persisted_mutation({ url, email, password }) {
     const link = ApolloLink.from([new PersistedQueryLink({ sha256 }), new HttpLink({ uri: url })]);

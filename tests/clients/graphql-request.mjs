@@ -10,12 +10,7 @@ function authorised({ token }, options = {}) {
 
 export const scenarios = {
   async list(given) {
-    const { customers } = await request(
-      given.url,
-      LIST,
-      variables,
-      authorised(given).headers,
-    );
+    const { customers } = await request(given.url, LIST, variables, authorised(given).headers);
     return customers.nodes.length;
   },
 

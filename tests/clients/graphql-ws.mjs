@@ -10,7 +10,8 @@ export const scenarios = {
       webSocketImpl: WebSocket,
       retryAttempts: 0,
     });
-    for await (const result of client.iterate({ query: LIST, variables: { first: 3 } })) return result;
+    for await (const result of client.iterate({ query: LIST, variables: { first: 3 } }))
+      return result;
   },
 
   // What the server says where graphql-ws shows its status alone.

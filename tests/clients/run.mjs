@@ -24,6 +24,7 @@ for (const client of process.argv.slice(2)) {
     console.log(JSON.stringify({ client, scenario, ...came, requests }));
   }
 }
+process.exit(); // connections that are kept alive would hold it for seconds
 
 async function outcome(work) {
   try {
@@ -34,4 +35,3 @@ async function outcome(work) {
     return { failure: { name: error.name, message: error.message, extensions } };
   }
 }
-process.exit(0); // keep-alive connections hold the process otherwise

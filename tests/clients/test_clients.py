@@ -104,6 +104,26 @@ def test_persisted_mutation_goes_by_post(client: str, outcomes: Outcomes) -> Non
     assert ways(came) == [("POST", 400), ("POST", 200)]
 
 
+@pytest.mark.parametrize(
+    ("client", "method"), [("apollo", "POST"), ("urql", "GET"), ("graphql-request", "POST")]
+)
+def test_trusted_document_runs_by_its_id_or_as_it_is(
+    client: str, method: str, trusted_outcomes: Mapping[str, Outcome]
+) -> None:
+    came = trusted_outcomes[client]
+    assert (came.failure, came.data) == (None, False)
+    assert ways(came) == [(method, 200)]
+
+
+def test_document_that_is_not_listed_is_refused_in_words(
+    trusted_outcomes: Mapping[str, Outcome],
+) -> None:
+    failure = trusted_outcomes["unlisted"].failure
+    assert failure is not None
+    assert failure.extensions == {"code": "PERSISTED_QUERY_NOT_IN_LIST"}
+    assert "not in the list" in failure.message
+
+
 def test_every_operation_of_a_batch_is_refused_in_words(outcomes: Outcomes) -> None:
     sentences = outcomes["apollo", "batch"].data
     assert isinstance(sentences, list)

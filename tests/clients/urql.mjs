@@ -50,9 +50,7 @@ export const scenarios = {
   async persisted_mutation({ url, email, password }) {
     const exchanges = [persistedExchange({ enableForMutation: true }), fetchExchange];
     const query = SIGN_IN.replace("SignIn", "SignInByUrql");
-    const { login } = await told(
-      connect({ url }, exchanges).mutation(query, { email, password }),
-    );
+    const { login } = await told(connect({ url }, exchanges).mutation(query, { email, password }));
     return login.status;
   },
 

@@ -10,11 +10,11 @@ from tests.processes import Server
 
 
 class Proxy(ThreadingHTTPServer):
-    """What passes requests on, once it has answered this many for the server."""
+    """What answers the first requests for the server, and passes the others on."""
 
     daemon_threads = True
 
-    def __init__(self, server: Server, answers: list[bytes]) -> None:
+    def __init__(self, server: Server, answers: list[bytes | None]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.behind = server
         self.answers = answers
@@ -40,8 +40,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: bytes) -> None:
         self.server.moments.append(time.monotonic())
-        if self.server.answers:
-            content = self.server.answers.pop(0)
+        content = self.server.answers.pop(0) if self.server.answers else None
+        if content is not None:
             self._send(503, content, {"Retry-After": "1"})
             return
         headers = {
@@ -67,8 +67,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def interrupted(server: Server, *answers: bytes) -> Iterator[Proxy]:
-    """Put a proxy before a server that answers the first requests itself, with 503."""
+def interrupted(server: Server, *answers: bytes | None) -> Iterator[Proxy]:
+    """Put a proxy before a server that answers the first requests with 503, but for None."""
     with Proxy(server, list(answers)) as proxy:
         thread = Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
