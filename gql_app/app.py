@@ -3,7 +3,6 @@
 import gc
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-from functools import partial
 from typing import Final, Self
 
 from starlette.applications import Starlette
@@ -23,12 +22,7 @@ from gql_app.lib import telemetry
 from gql_app.lib.engine import Engine, Limits, ListSizes
 from gql_app.lib.environment import variable
 from gql_app.lib.faults import CannotStart
-from gql_app.lib.graphql_http import (
-    AutomaticDocuments,
-    DocumentSource,
-    TrustedDocuments,
-    read_manifest,
-)
+from gql_app.lib.graphql_http import documents_of, leading_to
 from gql_app.lib.network import Networks
 from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE
 from gql_app.metrics import new_metrics
@@ -46,7 +40,7 @@ from gql_app.web.middleware import (
     ServerErrorMiddleware,
     TrustedHostMiddleware,
 )
-from gql_app.web.playground import Playground, root
+from gql_app.web.playground import Playground
 from gql_app.web.responses import REFUSALS, explain, explain_refusal
 
 COLLECTOR_THRESHOLD: Final = 5_000
@@ -188,7 +182,8 @@ def _routes(settings: Settings, playground: Playground | None, merged: Merged) -
     if playground:
         routes.append(Route(PATH, playground.page))
         routes.append(Route("/playground/{name}", playground.file))
-    return [*routes, *merged.routes, Route("/", partial(root, playground))]
+    root = Route("/", leading_to(PATH, has_page=playground is not None))
+    return [*routes, *merged.routes, root]
 
 
 def _middleware(
@@ -209,15 +204,11 @@ def _middleware(
     if settings.hosts:
         layers.append(Middleware(TrustedHostMiddleware, hosts=settings.hosts))
     engine = build_engine(settings, merged.additions)
-    documents: DocumentSource = AutomaticDocuments()
-    if settings.trusted_documents:
-        pages = playground.documents if playground else ()
-        texts, parse = read_manifest(settings.trusted_documents), engine.validator.limits.parse
-        documents = TrustedDocuments(texts, pages, settings.untrusted, parse)
+    file, pages = settings.trusted_documents, playground.documents if playground else ()
     view = Middleware(
         GraphQLView,
         engine=engine,
-        documents=documents,
+        documents=documents_of(file, pages, settings.untrusted, engine.validator.limits.parse),
         has_page=playground is not None,
         max_body_bytes=settings.max_body_bytes,
         context_type=FeatureContext,

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gql_app.accounts.audit import Action
@@ -11,15 +10,13 @@ from gql_app.accounts.authenticators import identify
 from gql_app.errors import TokenInvalid, TokenMalformed, Unauthenticated
 from gql_app.lib.engine import Engine, NotAQuery
 from gql_app.lib.graphql_http import (
-    METHODS,
     DocumentSource,
-    Headers,
     RequestError,
     RequestReader,
-    accepts_html,
     headers_of,
     mutation_by_get,
     negotiate,
+    other_than_graphql,
     outcome,
     write,
 )
@@ -54,7 +51,7 @@ class GraphQLView:
         self._engine = engine
         self._documents = documents
         self._reader = RequestReader(documents, max_body_bytes)
-        self._has_page = has_page
+        self._page = app if has_page else None
         self._context_type = context_type
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +60,7 @@ class GraphQLView:
             await self._app(scope, receive, send)
             return
         headers, state = headers_of(scope), scope["state"]
-        if scope["method"] != "POST" and (other := self._other(scope["method"], headers)):
+        if other := other_than_graphql(scope["method"], headers, self._page):
             await other(scope, receive, send)
             return
         media_type = negotiate(*headers[b"accept"])
@@ -89,13 +86,6 @@ class GraphQLView:
             answered.append((b"www-authenticate", b"Bearer" + why))
         await send({"type": "http.response.start", "status": status, "headers": answered})
         await send({"type": "http.response.body", "body": body})
-
-    def _other(self, method: str, headers: Headers) -> ASGIApp | None:
-        """Return what answers a request that is not GraphQL's, None if it may be."""
-        if method == "OPTIONS":
-            return Response(None, 204, METHODS)
-        is_browser = method in {"GET", "HEAD"} and accepts_html(*headers[b"accept"])
-        return self._app if self._has_page and is_browser else None
 
 
 async def open_context(scope: Scope, authorization: Sequence[bytes], kind: type[C]) -> C:

@@ -12,14 +12,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from gql_app.lib import clock
-from gql_app.lib.graphql_http import accepts_html, headers_of, read_manifest
+from gql_app.lib.graphql_http import read_manifest
 from gql_app.lib.static_files import StaticFiles
 from gql_app.lib.telemetry import get_logger
 from gql_app.resources import Resources
 from gql_app.schema.root import build_schema
 from gql_app.security.tokens import encode_token
-from gql_app.web.graphql import PATH
-from gql_app.web.responses import JsonResponse
 
 BUILT: Final = Path(__file__).parent / "static"
 """What `playground/` is built into."""
@@ -85,13 +83,6 @@ class Playground:
         if response is None:
             raise HTTPException(404, "The playground has no such file")
         return response
-
-
-def root(playground: Playground | None, request: Request) -> Response:
-    """Return what leads to the API: a browser to the page, whatever else by a line of JSON."""
-    if playground and accepts_html(*headers_of(request.scope)[b"accept"]):
-        return Response(None, 303, {"Location": PATH})
-    return JsonResponse({"message": f"The GraphQL API is at {PATH}.", "graphql": PATH})
 
 
 def _expired_token(resources: Resources) -> str:

@@ -7,8 +7,11 @@ from typing import Any, Final
 import httpx
 import pytest
 from sqlalchemy import func, select
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from gql_app.db.tables import CustomerRow
+from gql_app.extending.feature import Feature
 from gql_app.settings import Settings
 from tests.api import GRAPHQL, Api, running
 from tests.people import PASSWORD, Kind, Person
@@ -150,6 +153,12 @@ async def test_the_root_leads_to_the_playground_or_tells_where_the_api_is(
     assert told.status_code == 200
     body = {"message": "The GraphQL API is at /graphql.", "graphql": "/graphql"}
     assert method == "HEAD" or told.json() == body
+
+
+async def test_a_feature_may_have_the_root(settings: Settings) -> None:
+    home = Route("/", lambda _: PlainTextResponse("Home"))
+    async with running(settings, features=[Feature("home", routes=[home])]) as api:
+        assert (await api.client.get("/", headers={"Accept": "text/html"})).text == "Home"
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,16 @@ class DocumentValidator:
             raise InvalidDocument(GraphQLError(message, document.operations))
         return document, operation
 
+    def is_valid(self, text: str) -> bool:
+        """Return whether each operation of a document may run, without variables."""
+        try:
+            operations = Document.of(self.limits.parse(text), text).operations
+            for operation in operations:
+                self.validate(text, operation.name.value if operation.name else None, {})
+        except (GraphQLError, InvalidDocument):
+            return False
+        return bool(operations)
+
     def _limit(
         self,
         document: Document,

@@ -146,6 +146,21 @@ class TrustedDocuments:
             return False
 
 
+def documents_of(
+    file: Path | None,
+    pages: Iterable[str],
+    exceptions: Collection[str],
+    parse: Callable[[str], DocumentNode],
+) -> DocumentSource:
+    """Return the source of a server: what a file lists, or whatever comes if there is none.
+
+    Raises ValueError.
+    """
+    if file is None:
+        return AutomaticDocuments()
+    return TrustedDocuments(read_manifest(file), pages, exceptions, parse)
+
+
 def read_manifest(file: Path) -> dict[str, str]:
     """Return the texts of a file by their ids, as Relay, graphql-codegen and Apollo write them.
 

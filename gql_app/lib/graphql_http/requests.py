@@ -25,8 +25,8 @@ _PARAMETERS: Final = ("query", "documentId", "operationName", "variables", "exte
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _NO_METHOD: Final = "Send GraphQL requests by POST, or queries by GET."
 _NOT_ACCEPTABLE: Final = (
-    f"Accept {JSON} or {GRAPHQL}: this server answers all at once, neither by events nor in parts, "
-    "and has no subscriptions."
+    "This server answers queries and mutations, all at once: there are no subscriptions, events or "
+    f"parts. Accept {JSON} or {GRAPHQL}."
 )
 _NO_WEBSOCKET: Final = (
     "There is no WebSocket here, and no subscriptions: send queries and mutations by POST."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gql_app.lib.graphql_http import accepts_html, negotiate
+from gql_app.lib.graphql_http.negotiation import accepts_html, negotiate
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"

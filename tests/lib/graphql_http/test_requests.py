@@ -9,13 +9,13 @@ from starlette.types import Message
 
 from gql_app.lib.engine import GraphQLRequest
 from gql_app.lib.graphql_http import (
-    METHODS,
     AutomaticDocuments,
     RequestError,
     RequestReader,
     headers_of,
     mutation_by_get,
 )
+from gql_app.lib.graphql_http.requests import METHODS
 
 JSON: Final = "application/json"
 GOOD: Final = b'{"query":"{__typename}"}'
