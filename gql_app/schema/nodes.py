@@ -77,9 +77,9 @@ async def _event(info: Info, key: UUID) -> AuditEvent | None:
 
 
 OURS: Final = (
-    NodeKind("Customer", CustomerRow.id, _customer),
-    NodeKind("Session", SessionRow.id, _session),
-    NodeKind("AuditEvent", AuditRow.id, _event),
+    NodeKind(Customer, CustomerRow.id, _customer),
+    NodeKind(Session, SessionRow.id, _session),
+    NodeKind(AuditEvent, AuditRow.id, _event),
 )
 """The types that are nodes without any feature."""
 

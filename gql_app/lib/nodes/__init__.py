@@ -19,8 +19,8 @@ C = TypeVar("C")
 class NodeKind(Generic[C]):
     """A type whose objects are found by their ids."""
 
-    name: str
-    """The type's name."""
+    type: type
+    """The class of its objects."""
     ids: InstrumentedAttribute[UUID]
     """The primary key of their table."""
     load: Callable[[C, UUID], Awaitable[object | None]]
