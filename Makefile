@@ -19,6 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # An environment of its own: graphql-core's tests want other plugins of pytest than ours.
 CONFORMANCE := build/conformance
 AUDITS := tests/audits/node_modules/.package-lock.json
+RELAY := tests/clients/relay/node_modules/.package-lock.json
 EXAMPLES := examples/typescript
 # Of the examples, what a machine writes: the types that their queries have by schema.graphql.
 TYPES := $(EXAMPLES)/src/generated.ts
@@ -36,7 +37,7 @@ run: .venv/run
 	@$(MAKE) --no-print-directory $(PAGE) || true
 	$(BIN)/python main.py serve --demo $(ARGS)
 
-test: .venv/dev $(PAGE) $(AUDITS) $(TYPES) browser
+test: .venv/dev $(PAGE) $(AUDITS) $(RELAY) $(TYPES) browser
 	$(MAKE) --no-print-directory -j 3 test-others test-measured test-playground
 
 test-playground:
@@ -160,6 +161,7 @@ common-passwords: .venv/dev
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage* demo.db* gql_app/web/static $(CONFORMANCE) \
 		playground/node_modules tests/audits/node_modules tests/browser/node_modules \
+		tests/clients/relay/node_modules \
 		$(EXAMPLES)/node_modules $(TYPES)
 
 $(PAGE): $(SOURCES) | .venv/run
