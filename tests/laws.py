@@ -66,6 +66,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "db",
         "extending",
         "lib.database",
+        "lib.nodes",
         "lib.outbox",
         "lib.pagination",
     ),
