@@ -30,8 +30,8 @@ PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
 .PHONY: run test test-measured test-others test-playground lint fresh-check upgrade-check conformance format schema \
-	migration lock fuzz browser screenshot bench bench-execution bench-nested bench-profile bench-timing bench-limits bench-scale \
-	bench-sizes common-passwords clean
+	migration lock fuzz browser screenshot bench bench-compression bench-execution bench-nested bench-profile \
+	bench-timing bench-limits bench-scale bench-sizes common-passwords clean
 
 # Where the page can't be built, the server says so, and does without.
 run: .venv/run
@@ -136,6 +136,10 @@ bench-execution: .venv/dev
 # What lists within a list cost, of examples/shop, beside a flat page and graphql-core's executor.
 bench-nested: .venv/dev
 	$(BIN)/python -m bench.nested $(ARGS)
+
+# From which size compression of answers pays, and what it takes.
+bench-compression: .venv/dev
+	$(BIN)/python -m bench.compression $(ARGS)
 
 # Where a request's time goes; ARGS="--question me --calls".
 bench-profile: .venv/dev

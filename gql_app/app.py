@@ -19,10 +19,13 @@ from gql_app.extending.loading import load_application, postponed
 from gql_app.extending.merging import Merged, merge
 from gql_app.extending.settings import load
 from gql_app.lib import telemetry
+from gql_app.lib.compression import CompressionMiddleware
+from gql_app.lib.cors import CORSMiddleware, CORSPolicy
 from gql_app.lib.engine import Engine, Limits, ListSizes
 from gql_app.lib.environment import variable
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.graphql_http import documents_of, leading_to
+from gql_app.lib.hosts import TrustedHostMiddleware
 from gql_app.lib.network import Networks
 from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE
 from gql_app.metrics import new_metrics
@@ -34,14 +37,9 @@ from gql_app.settings import APP, Settings, shared_numbers
 from gql_app.web.graphql import PATH, GraphQLView
 from gql_app.web.introspection import introspect
 from gql_app.web.management import MANAGEMENT_ROUTES, PUBLIC_ROUTES, ManagementMiddleware, jwks
-from gql_app.web.middleware import (
-    CrossOriginMiddleware,
-    RequestLogMiddleware,
-    ServerErrorMiddleware,
-    TrustedHostMiddleware,
-)
+from gql_app.web.middleware import RequestLogMiddleware, ServerErrorMiddleware, is_compressible
 from gql_app.web.playground import Playground
-from gql_app.web.responses import REFUSALS, explain, explain_refusal
+from gql_app.web.responses import REFUSALS, explain, explain_refusal, refusal
 
 COLLECTOR_THRESHOLD: Final = 5_000
 """Objects that are made, beyond those that are gone, before the collector looks at them."""
@@ -81,10 +79,11 @@ class Application(Starlette):
             self._extensions = self.merged.extensions()
             telemetry.configure_logging(chosen.log_level)
             self._tracing = telemetry.Tracing(__version__) if chosen.traces else None
-            self._settings = chosen
+            self._settings, self._cors = chosen, _cors(chosen)
             playground = Playground(sign_ins=self.sign_ins) if chosen.playground else None
             self.router.routes[:0] = _routes(chosen, playground, self.merged)
-            self.user_middleware.extend(_middleware(chosen, self._tracing, self.merged, playground))
+            layers = _middleware(chosen, self._tracing, self._cors, self.merged, playground)
+            self.user_middleware += layers
         return self
 
     def build_middleware_stack(self) -> ASGIApp:
@@ -93,7 +92,7 @@ class Application(Starlette):
         return super().build_middleware_stack()
 
     @asynccontextmanager
-    async def _lifespan(self) -> AsyncIterator[dict[str, Resources]]:
+    async def _lifespan(self) -> AsyncIterator[dict[str, object]]:
         """Open all that lives as long as the process, and run the tasks beside it."""
         metrics, tracing = new_metrics(shared_numbers()), self._tracing
         async with (
@@ -102,7 +101,7 @@ class Application(Starlette):
             background.running(resources),
         ):
             with quiet_collector():
-                yield {"resources": resources}
+                yield {"resources": resources, "cors": self._cors}
 
 
 def create_app(
@@ -186,9 +185,22 @@ def _routes(settings: Settings, playground: Playground | None, merged: Merged) -
     return [*routes, *merged.routes, root]
 
 
+def _cors(settings: Settings) -> CORSPolicy | None:
+    """Return which pages of other origins may read answers, None if none may."""
+    if not settings.origins:
+        return None
+    return CORSPolicy(
+        settings.origins,
+        headers=settings.headers,
+        exposed=("Retry-After", "WWW-Authenticate", "X-Request-Id", "traceresponse"),
+        refused=refusal(400, "GQL_APP_ALLOWED_ORIGINS does not have the origin of this page."),
+    )
+
+
 def _middleware(
     settings: Settings,
     tracing: "telemetry.Tracing | None",
+    cors: CORSPolicy | None,
     merged: Merged,
     playground: Playground | None,
 ) -> list[Middleware]:
@@ -196,13 +208,22 @@ def _middleware(
     listed = settings.trusted_proxies
     trusted = None if listed is None else Networks(listed)
     layers = [Middleware(RequestLogMiddleware, trusted=trusted, tracing=tracing)]
-    if settings.origins:
-        layers.append(Middleware(CrossOriginMiddleware, origins=settings.origins))
+    if cors:
+        layers.append(Middleware(CORSMiddleware, cors))
     layers.append(Middleware(ServerErrorMiddleware))
+    if settings.compression:
+        layers.append(Middleware(CompressionMiddleware, applies=is_compressible))
     if settings.management_port is not None:
         layers.append(Middleware(ManagementMiddleware, port=settings.management_port))
     if settings.hosts:
-        layers.append(Middleware(TrustedHostMiddleware, hosts=settings.hosts))
+        layers.append(
+            Middleware(
+                TrustedHostMiddleware,
+                hosts=settings.hosts,
+                refused=refusal(400, "This server does not answer for the host that was asked."),
+                exempt=[route.path for route in MANAGEMENT_ROUTES],  # probes know the address alone
+            )
+        )
     engine = build_engine(settings, merged.additions)
     file, pages = settings.trusted_documents, playground.documents if playground else ()
     view = Middleware(

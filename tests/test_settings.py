@@ -80,6 +80,8 @@ def test_nothing_needs_to_be_set() -> None:
     assert loaded.playground
     assert loaded.introspection
     assert loaded.compiled
+    assert loaded.compression
+    assert (loaded.origins, loaded.headers) == ((), ())
     assert (loaded.management_port, loaded.management_host) == (None, "127.0.0.1")
     assert not loaded.traces
     assert loaded.database_prepared_statements
@@ -118,6 +120,9 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         RESET_URL="https://example.com/reset",
         DEMO="1",
         COMPILED="0",
+        COMPRESSION="no",
+        ALLOWED_ORIGINS="https://*.example.com",
+        ALLOWED_HEADERS="X-Tenant, b3",
         MANAGEMENT_PORT="9000",
         MANAGEMENT_HOST="::1",
         TRACES="true",
@@ -126,6 +131,8 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = settings.load(serving=True)
     assert not loaded.on_sqlite
     assert loaded.services == ("orders", "mail")
+    assert loaded.origins == ("https://*.example.com", "http://localhost:*")  # as it is the demo
+    assert loaded.headers == ("X-Tenant", "b3")
     assert loaded.secret_bytes == SECRET.encode()
     assert loaded.smtp_url is not None
     assert loaded.smtp_url.get_secret_value() == SMTP
@@ -158,6 +165,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
             "reset_url": "https://example.com/reset",
             "demo": True,
             "compiled": False,
+            "compression": False,
             "management_port": 9000,
             "management_host": "::1",
             "traces": True,

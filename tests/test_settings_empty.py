@@ -37,6 +37,7 @@ GIVEN: Mapping[str, str] = {
     "KEYS_DIR": str(Path(__file__).parent),
     "ALLOWED_HOSTS": "api.example.com",
     "ALLOWED_ORIGINS": "https://app.example.com",
+    "ALLOWED_HEADERS": "X-Tenant",
     "MANAGEMENT_HOST": "::1",
     "TRUSTED_DOCUMENTS": str(BUILT / "operations.json"),
     "TRUSTED_DOCUMENTS_ALLOW": "playground,introspection",

@@ -30,10 +30,14 @@ DEFAULTS = {
 }
 FOLDER = "must be a folder that is there"
 ORIGINS = (
-    "must be origins as browsers send them, comma-separated: https://app.example.com, "
-    "in small letters, with a port only if it is another"
+    "must be origins as browsers send them, comma-separated: https://app.example.com or "
+    "capacitor://localhost, in small letters, with a port only if it is another"
 )
-STAR = "must name every origin in full: * stands for nothing here"
+STAR = (
+    "must name every origin in full: * stands for one label (https://*.example.com) or for "
+    "the port of this machine (http://localhost:*), and for nothing else"
+)
+HEADERS = "must be names of headers, comma-separated: * stands for nothing here"
 DOMAINS = "must be domains like local, test or home.arpa, comma-separated"
 HOSTS = "must be host names without ports, comma-separated; *. stands for any below"
 
@@ -85,6 +89,12 @@ def test_port_to_watch_is_one(monkeypatch: pytest.MonkeyPatch, port: str) -> Non
         ("ALLOWED_ORIGINS", "https://app.example.com"),
         ("ALLOWED_ORIGINS", "https://app.example.com:8443, http://localhost:3000"),
         ("ALLOWED_ORIGINS", "http://[::1]:3000,https://xn--bcher-kva.example,http://127.0.0.1"),
+        ("ALLOWED_ORIGINS", "capacitor://localhost, ionic://localhost, tauri://localhost"),
+        ("ALLOWED_ORIGINS", "chrome-extension://abcdefghijklmnopabcdefghijklmnop"),
+        ("ALLOWED_ORIGINS", "https://*.example.com,https://*.example.com:8443"),
+        ("ALLOWED_ORIGINS", "http://localhost:*,http://127.0.0.1:*,http://[::1]:*"),
+        ("ALLOWED_ORIGINS", "http://*.localhost:*,http://*.localhost:3000"),
+        ("ALLOWED_HEADERS", "X-Tenant, x-datadog-trace-id,b3"),
     ],
 )
 def test_hosts_and_origins_are_taken(
@@ -109,7 +119,21 @@ def test_hosts_and_origins_are_taken(
         ("ALLOWED_HOSTS", "[hush:hush]", HOSTS),
         ("ALLOWED_HOSTS", "[0:0::1]", HOSTS),
         ("ALLOWED_ORIGINS", "*", STAR),
-        ("ALLOWED_ORIGINS", "https://*.hush.example", STAR),
+        ("ALLOWED_ORIGINS", "https://*.example", STAR),
+        ("ALLOWED_ORIGINS", "https://*.example:8443", STAR),
+        ("ALLOWED_ORIGINS", "https://*.*.hush.example", STAR),
+        ("ALLOWED_ORIGINS", "https://app-*.hush.example", STAR),
+        ("ALLOWED_ORIGINS", "https://app.*.hush.example", STAR),
+        ("ALLOWED_ORIGINS", "https://hush.example:*", STAR),
+        ("ALLOWED_ORIGINS", "https://*.hush.example:*", STAR),
+        ("ALLOWED_ORIGINS", "*://hush.example", STAR),
+        ("ALLOWED_ORIGINS", "chrome-extension://*", STAR),
+        ("ALLOWED_ORIGINS", "capacitor://*.hush.example", STAR),
+        ("ALLOWED_ORIGINS", "capacitor://localhost:*", STAR),
+        ("ALLOWED_ORIGINS", "https://*.hush.example/", ORIGINS),
+        ("ALLOWED_ORIGINS", "https://*.hush!.example", ORIGINS),
+        ("ALLOWED_ORIGINS", "https://*.HUSH.example", ORIGINS),
+        ("ALLOWED_ORIGINS", "https://*.hush.example:443", ORIGINS),
         ("ALLOWED_ORIGINS", "https://app.example,https://*", STAR),
         ("ALLOWED_ORIGINS", "https://hush.example:443", ORIGINS),
         ("ALLOWED_ORIGINS", "http://hush.example:80", ORIGINS),
@@ -124,6 +148,17 @@ def test_hosts_and_origins_are_taken(
         ("ALLOWED_ORIGINS", "https://hush@app.example", ORIGINS),
         ("ALLOWED_ORIGINS", "https://hush.example:port", ORIGINS),
         ("ALLOWED_ORIGINS", "ftp://hush.example", ORIGINS),
+        ("ALLOWED_ORIGINS", "wss://hush.example", ORIGINS),
+        ("ALLOWED_ORIGINS", "file://", ORIGINS),
+        ("ALLOWED_ORIGINS", "file://hush.example", ORIGINS),
+        ("ALLOWED_ORIGINS", "capacitor://", ORIGINS),
+        ("ALLOWED_ORIGINS", "capacitor:localhost", ORIGINS),
+        ("ALLOWED_ORIGINS", "Capacitor://localhost", ORIGINS),
+        ("ALLOWED_ORIGINS", "1hush://localhost", ORIGINS),
+        ("ALLOWED_HEADERS", "*", HEADERS),
+        ("ALLOWED_HEADERS", "X-Tenant,", HEADERS),
+        ("ALLOWED_HEADERS", "X-Tenant: hush", HEADERS),
+        ("ALLOWED_HEADERS", "X-T\u00e9nant", HEADERS),
         ("ALLOWED_ORIGINS", "https://app.example,", ORIGINS),
     ],
 )

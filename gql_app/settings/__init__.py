@@ -111,6 +111,10 @@ class Settings(BaseSettings):
     """Accepted Host headers, comma-separated; any if not set."""
     allowed_origins: types.Origins | None = None
     """Origins whose pages may read answers (CORS), comma-separated; none if not set."""
+    allowed_headers: types.HeaderNames | None = None
+    """Headers that these pages may send beside those of common clients, comma-separated."""
+    compression: bool = True
+    """Whether answers of queries are compressed by gzip for clients that take it."""
     max_connections: types.Positive = 10_000
     """Connections of one process; further ones get 503."""
     max_connections_per_address: types.Positive = 256
@@ -245,8 +249,13 @@ class Settings(BaseSettings):
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """The origins whose pages may read answers."""
-        return _listed(self.allowed_origins)
+        """The origins whose pages may read answers; the demo is for any page of this machine."""
+        return _listed(self.allowed_origins) + (("http://localhost:*",) if self.demo else ())
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The headers that these pages may send beside those of common clients."""
+        return _listed(self.allowed_headers)
 
 
 def load(*, serving: bool = False) -> Settings:

@@ -1,7 +1,6 @@
-"""What every request passes: its id and log line, CORS, known hosts, and unforeseen errors."""
+"""What every request passes: its id and log line, its headers, and unforeseen errors."""
 
 import asyncio
-import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -9,13 +8,11 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.datastructures import Headers
-from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gql_app.accounts.audit import MAX_USER_AGENT, Origin
 from gql_app.lib.clock import new_request_id
+from gql_app.lib.cors import CORSMiddleware
 from gql_app.lib.network import Networks, apply_forwarded
 from gql_app.lib.server import Disconnect
 from gql_app.lib.telemetry import NO_ANSWER, NO_OPERATION, bind_log_context, get_logger
@@ -35,11 +32,8 @@ _HEADERS: Final = (
 )
 _OVER_TLS: Final = (*_HEADERS, (b"strict-transport-security", b"max-age=63072000"))
 """With two years of HTTPS for this very host (RFC 6797); what is below it isn't ours to bind."""
-_PORT: Final = re.compile(r":[0-9]*$")
 CLIENT_CLOSED_REQUEST: Final = 499
 """The status in the log if nobody was left to be given one; no standard has it."""
-_PROBED: Final = frozenset({"/livez", "/readyz", "/metrics"})
-"""Asked by whoever starts, stops and watches the process, and knows its address alone."""
 
 
 class RequestLogMiddleware:
@@ -143,52 +137,25 @@ class ServerErrorMiddleware:
             await refusal(500, message, requestId=request_id)(scope, receive, send)
 
 
-class CrossOriginMiddleware(CORSMiddleware):
-    """Lets the pages of these very origins call the API, without cookies: it has none."""
-
-    def __init__(self, app: ASGIApp, *, origins: Sequence[str]) -> None:
-        super().__init__(
-            app,
-            allow_origins=frozenset(origins),
-            allow_methods=("POST",),
-            allow_headers=("Authorization",),
-            expose_headers=("WWW-Authenticate", "Retry-After", "X-Request-Id"),
-        )
-
-    def preflight_response(self, request_headers: Headers) -> Response:
-        """Return the answer to a browser's preflight request; a refusal has the contract's form."""
-        response = super().preflight_response(request_headers)
-        if response.status_code == HTTPStatus.OK:
-            return response
-        vary = {"Vary": response.headers["vary"]}
-        return refusal(response.status_code, f"{bytes(response.body).decode()}.", headers=vary)
-
-
-class TrustedHostMiddleware:
-    """Refuses requests for any other host, so that none gets into a link or a cache."""
-
-    def __init__(self, app: ASGIApp, *, hosts: Sequence[str]) -> None:
-        self._app = app
-        self._names = frozenset(host for host in hosts if not host.startswith("*"))
-        self._endings = tuple(host[1:] for host in hosts if host.startswith("*"))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request by its Host header, whatever the port in it is."""
-        if scope["type"] != "http" or scope["path"] in _PROBED or self._is_trusted(scope):
-            await self._app(scope, receive, send)
-        else:
-            message = "This server does not answer for the host that was asked."
-            await refusal(400, message)(scope, receive, send)
-
-    def _is_trusted(self, scope: Scope) -> bool:
-        hosts = [value for name, value in scope["headers"] if name == b"host"]
-        name = _PORT.sub("", hosts[0].decode("latin-1").lower()) if len(hosts) == 1 else ""
-        return name in self._names or name.endswith(self._endings)
-
-
 def refuse(status: int, message: str, headers: Mapping[str, str]) -> ASGIApp:
     """Return the application that refuses, and logs, what never reaches the API's own."""
-    return RequestLogMiddleware(refusal(status, message, headers=headers))
+    response = refusal(status, message, headers=headers)
+
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+        policy = scope["state"].get("cors")
+        app = CORSMiddleware(response, policy) if policy else response
+        await app(scope, receive, send)
+
+    return RequestLogMiddleware(respond)
+
+
+def is_compressible(scope: Scope) -> bool:
+    """Return whether an answer may be compressed: no token is in what only reads.
+
+    The length of what is compressed with a secret can tell it, bit by bit (BREACH).
+    """
+    kind: str | None = scope["state"].get("kind")
+    return kind == "query" or scope["path"] == "/metrics"
 
 
 def _origin(scope: Scope) -> Origin:

@@ -41,8 +41,9 @@ class RequestParser:
         self._parser: Final = HttpRequestParser(self)
         # What follows a request that asks to be the last is parsed, and waits for nothing.
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.headers: list[Header] = []
+        """Those of the request that is arriving, as far as they have been read."""
         self._target = b""
-        self._headers: list[Header] = []
         self._head_bytes = self._unparsed_bytes = 0
         self._aside = 0
         """Bytes of a body that are yet to come past httptools."""
@@ -79,7 +80,7 @@ class RequestParser:
     def on_message_begin(self) -> None:
         """Begin a head."""
         self.in_head = True
-        self._target, self._headers = b"", []
+        self._target, self.headers = b"", []
         self._head_bytes = self._unparsed_bytes = self.body_bytes = self._aside = 0
 
     def on_url(self, url: bytes) -> None:
@@ -96,16 +97,16 @@ class RequestParser:
         if size > self._limits.header_bytes:
             self._check_size(size)
         if self.in_head:
-            self._headers.append((name.lower(), value))
-            if len(self._headers) > MAX_HEADERS:
+            self.headers.append((name.lower(), value))
+            if len(self.headers) > MAX_HEADERS:
                 raise HTTPException(431, f"There are more than {MAX_HEADERS} headers")
 
     def on_headers_complete(self) -> None:
         """End the head."""
         version = self._parser.get_http_version()
-        check_framing(version, self._target, self._headers)
+        check_framing(version, self._target, self.headers)
         if self._parser.should_upgrade():
-            by_name = dict(self._headers)
+            by_name = dict(self.headers)
             if b"transfer-encoding" in by_name:
                 raise HTTPException(400, "Who asks for an upgrade announces the body's length")
             self._aside = int(by_name.get(b"content-length", 0))
@@ -116,7 +117,7 @@ class RequestParser:
             "path": unquote(url.path.decode("ascii")),
             "raw_path": url.path,
             "query_string": url.query or b"",
-            "headers": self._headers,
+            "headers": self.headers,
         }
         keep_alive = version != "1.0" and self._parser.should_keep_alive()
         self._on_head(request, keep_alive)
@@ -133,7 +134,7 @@ class RequestParser:
     def on_message_complete(self) -> None:
         """End the request, once all of its body has come."""
         if not self._aside:
-            self.has_moved = True
+            self.has_moved, self.headers = True, []
             self._on_end()
 
     def _check_size(self, size: int) -> None:

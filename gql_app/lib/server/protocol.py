@@ -43,9 +43,8 @@ _NO_REQUEST: Final[Mapping[str, Any]] = {
     "http_version": "1.1",
     "path": "",
     "query_string": b"",
-    "headers": (),
 }
-"""A scope's part of what never became a request."""
+"""A scope's part of what never became a request; of its headers there is Origin alone."""
 
 
 class HttpProtocol(Connection):
@@ -298,4 +297,5 @@ class HttpProtocol(Connection):
             self._queue.pop()
         headers = {"Retry-After": "1"} if status in {429, 503} else {}
         app = resolve_name(self._refusal)(status, f"{message}.", headers)
-        self._enqueue(app, _NO_REQUEST, keep_alive=False)
+        origins = [header for header in self._parser.headers if header[0] == b"origin"]
+        self._enqueue(app, {**_NO_REQUEST, "headers": origins}, keep_alive=False)

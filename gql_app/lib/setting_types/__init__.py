@@ -42,6 +42,11 @@ _SERVERS: Final = ("any", "prefer-standby", "primary", "read-only", "read-write"
 _MAIL_SCHEMES: Final = frozenset({"smtp", "smtps", "smtp+starttls", "smtp+cleartext"})
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"([^:\[\]]*|\[[^\[\]]+\])(:(?P<port>[0-9]{1,5}))?")
+_ANY_LABEL: Final = re.compile(r"^(https?://)\*\.(?=localhost\b|[^.]+\.[^.])")
+_ANY_PORT: Final = re.compile(r"^(https?://(?:(?:\*\.)?localhost|127\.0\.0\.1|\[::1\])):\*$")
+_NO_ORIGINS: Final = frozenset({"about", "blob", "data", "file", "ftp", "javascript", "ws", "wss"})
+"""Schemes of no page, or of pages whose origin browsers send as null."""
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'+.^_`|~-]+")
 _HOST_NAME: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
 _DOMAIN: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _SENDER: Final = re.compile(
@@ -149,11 +154,19 @@ def _is_origin(text: str) -> bool:
     """Return whether an origin is spelt as browsers send it (RFC 6454 section 6.1)."""
     parts = _parts(text)
     return (
-        parts.scheme in _DEFAULT_PORTS
-        and parts.port != _DEFAULT_PORTS[parts.scheme]
+        parts.scheme not in _NO_ORIGINS
+        and parts.port != _DEFAULT_PORTS.get(parts.scheme, 0)
         and _is_host(parts.netloc.removesuffix(f":{parts.port}"))
         and text == f"{parts.scheme}://{parts.netloc}"
     )
+
+
+def _without_stars(origin: str) -> str:
+    """Return one of the origins that an origin with a star stands for.
+
+    A star is a label below a domain, or any port of this very machine; others stay as they are.
+    """
+    return _ANY_LABEL.sub(r"\1a.", _ANY_PORT.sub(r"\1", origin))
 
 
 def _is_host(text: str) -> bool:
@@ -215,12 +228,21 @@ Exceptions = Annotated[
 Origins = Annotated[
     str,
     _must(
-        "must name every origin in full: * stands for nothing here", lambda text: "*" not in text
+        "must name every origin in full: * stands for one label (https://*.example.com) or for "
+        "the port of this machine (http://localhost:*), and for nothing else",
+        _each(lambda origin: "*" not in _without_stars(origin)),
     ),
     _must(
-        "must be origins as browsers send them, comma-separated: "
-        "https://app.example.com, in small letters, with a port only if it is another",
-        _each(_is_origin),
+        "must be origins as browsers send them, comma-separated: https://app.example.com or "
+        "capacitor://localhost, in small letters, with a port only if it is another",
+        _each(lambda origin: _is_origin(_without_stars(origin))),
+    ),
+]
+HeaderNames = Annotated[
+    str,
+    _must(
+        "must be names of headers, comma-separated: * stands for nothing here",
+        _each(_HEADER_NAME.fullmatch),
     ),
 ]
 Hosts = Annotated[

@@ -8,6 +8,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from gql_app.lib.compression import accepts
+
 __all__ = ["CACHE_CONTROL", "StaticFiles"]
 
 CACHE_CONTROL: Final = "public, max-age=31536000, immutable"
@@ -37,9 +39,9 @@ class StaticFiles:
         if media_type is None or name not in self._sizes:
             return None
         headers = {"Cache-Control": CACHE_CONTROL, "Vary": "Accept-Encoding"}
-        accepted = _codings(request.headers.get("accept-encoding", ""))
+        accepted = ",".join(request.headers.getlist("accept-encoding"))
         for coding, ending in _CODINGS.items():
-            if coding in accepted and name + ending in self._files:
+            if name + ending in self._files and accepts(coding, accepted):
                 name += ending
                 headers["Content-Encoding"] = coding
                 break
@@ -56,11 +58,3 @@ async def _pieces(stored: bytes, *, unzip: bool) -> AsyncIterator[bytes]:
     for start in range(0, len(stored), _PIECE):
         piece = stored[start : start + _PIECE]
         yield gzip.decompress(piece) if unzip else piece
-
-
-def _codings(accepted: str) -> set[str]:
-    """Return the content codings that a client takes (RFC 9110 section 12.5.3)."""
-    parts = (part.lower().replace(" ", "").partition(";") for part in accepted.split(","))
-    return {
-        name for name, _, weight in parts if weight not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}
-    }

@@ -2,9 +2,10 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config
@@ -35,8 +36,10 @@ def answering(*messages: Message) -> ASGIApp:
 
 
 @asynccontextmanager
-async def connected(app: ASGIApp) -> AsyncIterator[socket.socket]:
-    """Serve an application, and connect to it."""
+async def connected(
+    app: ASGIApp, limits: ConnectionLimits = LIMITS, state: Mapping[str, Any] | None = None
+) -> AsyncIterator[socket.socket]:
+    """Serve an application with the state of its lifespan, and connect to it."""
     config = Config(
         app,
         ws="none",
@@ -49,8 +52,8 @@ async def connected(app: ASGIApp) -> AsyncIterator[socket.socket]:
         HttpProtocol,
         config,
         ServerState(),
-        {},
-        limits=LIMITS,
+        dict(state or {}),
+        limits=limits,
         usage=Usage(),
         refuse="gql_app.web.middleware:refuse",
     )
