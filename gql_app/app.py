@@ -193,7 +193,7 @@ def _cors(settings: Settings) -> CORSPolicy | None:
         settings.origins,
         headers=settings.headers,
         exposed=("Retry-After", "WWW-Authenticate", "X-Request-Id", "traceresponse"),
-        refused=refusal(400, "GQL_APP_ALLOWED_ORIGINS does not have the origin of this page."),
+        refused=refusal(400, "Pages of this origin may not use this API."),
     )
 
 
