@@ -71,7 +71,7 @@ class RequestReader:
         return GraphQLRequest(text, asked.operation_name, asked.variables, not by_post), new
 
     def _of_url(self, query_string: bytes, headers: Headers) -> _Parameters:
-        if any(value.strip().lower() == b"websocket" for value in headers[b"upgrade"]):
+        if any(b"websocket" in value.lower() for value in headers[b"upgrade"]):
             raise RequestError(400, _NO_WEBSOCKET)
         if len(query_string) > self._max_bytes:
             most = f"The URL is longer than {self._max_bytes} bytes."

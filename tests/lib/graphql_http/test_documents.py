@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from graphql import get_introspection_query
+from graphql import get_introspection_query, parse
 
 from gql_app.lib.graphql_http import (
     AutomaticDocuments,
     DocumentSource,
     RequestError,
     TrustedDocuments,
+    documents_of,
     read_manifest,
 )
 from gql_app.lib.graphql_http.documents import MAX_BYTES
@@ -193,6 +194,14 @@ def test_lists_of_relay_codegen_and_apollo_are_read(
     tmp_path: Path, content: object, texts: dict[str, str]
 ) -> None:
     assert read_manifest(manifest(tmp_path, content)) == texts
+
+
+def test_source_is_a_list_where_there_is_one(tmp_path: Path) -> None:
+    assert documents_of(None, [], [], parse).find(LIST, None, {}) == (LIST, None)
+    source = documents_of(manifest(tmp_path, {"1": ME}), ["{ own }"], ["introspection"], parse)
+    for text in (ME, "{ own }", "{ __typename }"):
+        assert source.find(text, None, {}) == (text, None)
+    assert refused(source, LIST, None) == "PERSISTED_QUERY_NOT_IN_LIST"
 
 
 @pytest.mark.parametrize(

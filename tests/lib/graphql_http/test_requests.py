@@ -14,6 +14,7 @@ from gql_app.lib.graphql_http import (
     RequestReader,
     headers_of,
     mutation_by_get,
+    read_body,
 )
 from gql_app.lib.graphql_http.requests import METHODS
 
@@ -186,6 +187,27 @@ async def test_a_body_over_the_limit_is_refused() -> None:
         assert str(LIMIT) in why.message
 
 
+async def test_a_body_that_ends_too_soon_is_refused() -> None:
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(RequestError, match="too soon"):
+        await read_body(headers_of({"headers": []}), receive, LIMIT)
+
+
+@pytest.mark.parametrize("version", ["0", "2", '"1"', "null"])
+async def test_another_version_of_persisted_queries_is_not_supported(version: str) -> None:
+    text = f'{{"persistedQuery":{{"version":{version},"sha256Hash":"a"}}}}'
+    for method, body, url in (
+        ("POST", f'{{"extensions":{text}}}'.encode(), ""),
+        ("GET", b"", f"extensions={text}"),
+    ):
+        with pytest.raises(RequestError) as caught:
+            await read(method, body, url)
+        assert caught.value.message == "PersistedQueryNotSupported"
+        assert caught.value.code == "PERSISTED_QUERY_NOT_SUPPORTED"
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_a_query_comes_in_the_url_too(method: str) -> None:
     url = urlencode(
@@ -271,7 +293,7 @@ async def test_no_answer_can_be_had_in_parts(method: str, media_type: str | None
     assert JSON in why.message
 
 
-@pytest.mark.parametrize("protocol", ["websocket", "WebSocket", " websocket "])
+@pytest.mark.parametrize("protocol", ["websocket", "WebSocket", "h2c, websocket"])
 async def test_who_asks_for_a_websocket_is_told_that_there_is_none(protocol: str) -> None:
     why = await refused("GET", url="query={__typename}", headers=[("upgrade", protocol)])
     assert why.status_code == 400
