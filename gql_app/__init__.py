@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gql_app.extending.loaders import group, loader
     from gql_app.extending.mutations import mutation
     from gql_app.extending.nested import nested
+    from gql_app.extending.node_kinds import node
     from gql_app.extending.nodes import node_of
     from gql_app.extending.routes import context_of
     from gql_app.extending.settings import FeatureSettings
@@ -96,6 +97,7 @@ __all__ = [
     "mutation",
     "nested",
     "new_id",
+    "node",
     "node_of",
     "owned_by",
     "parse_id",
@@ -121,6 +123,7 @@ _MODULES: Final = {
     "extending.loaders": ("group", "loader"),
     "extending.mutations": ("mutation",),
     "extending.nested": ("nested",),
+    "extending.node_kinds": ("node",),
     "extending.nodes": ("node_of",),
     "extending.routes": ("context_of",),
     "extending.settings": ("FeatureSettings",),

@@ -3,7 +3,6 @@
 import gc
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-from functools import partial
 from typing import Final, Self
 
 from starlette.applications import Starlette
@@ -25,6 +24,7 @@ from gql_app.lib.cors import CORSMiddleware, CORSPolicy
 from gql_app.lib.engine import Engine, Limits, ListSizes
 from gql_app.lib.environment import variable
 from gql_app.lib.faults import CannotStart
+from gql_app.lib.graphql_http import documents_of, leading_to
 from gql_app.lib.hosts import TrustedHostMiddleware
 from gql_app.lib.network import Networks
 from gql_app.lib.pagination import DEFAULT_SIZE, MAX_SIZE
@@ -34,11 +34,11 @@ from gql_app.schema.context import Context
 from gql_app.schema.errors import map_errors
 from gql_app.schema.root import NOTHING, Additions, build_schema
 from gql_app.settings import APP, Settings, shared_numbers
-from gql_app.web.graphql import GraphQLView
+from gql_app.web.graphql import PATH, GraphQLView
 from gql_app.web.introspection import introspect
 from gql_app.web.management import MANAGEMENT_ROUTES, PUBLIC_ROUTES, ManagementMiddleware, jwks
 from gql_app.web.middleware import RequestLogMiddleware, ServerErrorMiddleware, is_compressible
-from gql_app.web.playground import Playground, page
+from gql_app.web.playground import Playground
 from gql_app.web.responses import REFUSALS, explain, explain_refusal, refusal
 
 COLLECTOR_THRESHOLD: Final = 5_000
@@ -80,8 +80,10 @@ class Application(Starlette):
             telemetry.configure_logging(chosen.log_level)
             self._tracing = telemetry.Tracing(__version__) if chosen.traces else None
             self._settings, self._cors = chosen, _cors(chosen)
-            self.router.routes[:0] = _routes(chosen, self.sign_ins, self.merged)
-            self.user_middleware += _middleware(chosen, self._tracing, self._cors, self.merged)
+            playground = Playground(sign_ins=self.sign_ins) if chosen.playground else None
+            self.router.routes[:0] = _routes(chosen, playground, self.merged)
+            layers = _middleware(chosen, self._tracing, self._cors, self.merged, playground)
+            self.user_middleware += layers
         return self
 
     def build_middleware_stack(self) -> ASGIApp:
@@ -168,21 +170,19 @@ def build_engine(settings: Settings, additions: Additions = NOTHING) -> Engine[C
     )
 
 
-def _routes(
-    settings: Settings, sign_ins: Sequence[Mapping[str, str]], merged: Merged
-) -> list[BaseRoute]:
-    """Return what is served by path, beside POST /graphql: what is ours comes first."""
-    playground = Playground(sign_ins=sign_ins) if settings.playground else None
+def _routes(settings: Settings, playground: Playground | None, merged: Merged) -> list[BaseRoute]:
+    """Return what is served by path, beside GraphQL: what is ours comes first, but for /."""
     watched = MANAGEMENT_ROUTES if settings.management_port is None else PUBLIC_ROUTES
     routes: list[BaseRoute] = [
-        Route("/graphql", partial(page, playground), methods=["GET", "POST"]),
         *watched,
         Route("/.well-known/jwks.json", jwks),
         Route("/introspect", introspect, methods=["POST"]),
     ]
     if playground:
+        routes.append(Route(PATH, playground.page))
         routes.append(Route("/playground/{name}", playground.file))
-    return [*routes, *merged.routes]
+    root = Route("/", leading_to(PATH, has_page=playground is not None))
+    return [*routes, *merged.routes, root]
 
 
 def _cors(settings: Settings) -> CORSPolicy | None:
@@ -198,7 +198,11 @@ def _cors(settings: Settings) -> CORSPolicy | None:
 
 
 def _middleware(
-    settings: Settings, tracing: "telemetry.Tracing | None", cors: CORSPolicy | None, merged: Merged
+    settings: Settings,
+    tracing: "telemetry.Tracing | None",
+    cors: CORSPolicy | None,
+    merged: Merged,
+    playground: Playground | None,
 ) -> list[Middleware]:
     """Return what every request passes, from the outside in."""
     listed = settings.trusted_proxies
@@ -220,9 +224,13 @@ def _middleware(
                 exempt=[route.path for route in MANAGEMENT_ROUTES],  # probes know the address alone
             )
         )
+    engine = build_engine(settings, merged.additions)
+    file, pages = settings.trusted_documents, playground.documents if playground else ()
     view = Middleware(
         GraphQLView,
-        engine=build_engine(settings, merged.additions),
+        engine=engine,
+        documents=documents_of(file, pages, settings.untrusted, engine.validator.limits.parse),
+        has_page=playground is not None,
         max_body_bytes=settings.max_body_bytes,
         context_type=FeatureContext,
     )

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from typing import Protocol, Self, TypeAlias, TypeVar
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 from gql_app.accounts.audit import Guesses, Recorded
 from gql_app.accounts.authenticators import Authenticator
@@ -22,6 +22,7 @@ from gql_app.db.readiness import Condition, condition, open_database
 from gql_app.lib import telemetry
 from gql_app.lib.database import Database, Reader, SharedResult, Transaction
 from gql_app.lib.keyring import KeyRing, ReloadingKeyRing, Signer, TokenCache, signer_key
+from gql_app.lib.nodes import NodeKind
 from gql_app.lib.outbox import ClosedMailer, ConsoleMailer, Mailer, ObservedMailer, SmtpMailer
 from gql_app.lib.telemetry import Metrics
 from gql_app.metrics import new_metrics
@@ -80,6 +81,8 @@ class Extensions:
     """What is recorded in the audit besides our own actions."""
     error_codes: Collection[str] = frozenset()
     """Codes of user errors besides our own."""
+    nodes: tuple[NodeKind[Any], ...] = ()
+    """What `node` finds besides our own types."""
 
     def settings_of(self, kind: type[T]) -> T:
         """Return the settings of a feature. Raises LookupError if no feature has such ones."""

@@ -159,6 +159,6 @@ def _json_of(yaml: str) -> str:
     return subprocess.check_output(  # noqa: S603 — npm's YAML, for Python has none
         [str(Path(sys.executable).parent / "node"), "-e", READER],
         input=yaml,
-        cwd=ROOT / "examples/typescript",
+        cwd=ROOT / "tests/clients",
         encoding="utf-8",
     )

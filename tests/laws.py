@@ -37,7 +37,7 @@ MACHINERY: Final = "lib"
 
 BESIDE_THE_CORE: Final = frozenset({"main", "cli", "lib", "extending", "features", "verify"})
 """What is opened only by whoever works on it."""
-CEILING: Final = (55, 7_800)
+CEILING: Final = (55, 7_900)
 """Files of the core, and lines of them: what is read in an afternoon."""
 LONGEST_FILE: Final = 400
 """Lines."""
@@ -50,13 +50,13 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "bcrypt": ("lib.hashes",),
     "cryptography": ("lib.keyring",),
     "email_validator": ("lib.text",),
-    "graphql": ("lib.engine", "schema", "web.graphql"),
+    "graphql": ("lib.engine", "lib.graphql_http", "schema"),
     "httptools": ("lib.server",),
     "idna": ("lib.text",),
     "isal": ("lib.compression",),
     "jwt": ("lib.keyring",),
     "opentelemetry": ("lib.telemetry",),
-    "orjson": ("lib.database", "lib.pagination", "lib.telemetry", "web.graphql"),
+    "orjson": ("lib.database", "lib.graphql_http", "lib.pagination", "lib.telemetry"),
     "prometheus_client": ("lib.telemetry",),
     "pydantic": ("extending.settings", "lib.setting_types", "settings"),
     "pydantic_settings": ("settings",),
@@ -67,6 +67,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "db",
         "extending",
         "lib.database",
+        "lib.nodes",
         "lib.outbox",
         "lib.pagination",
     ),
@@ -77,6 +78,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "extending",
         "lib.compression",
         "lib.cors",
+        "lib.graphql_http",
         "lib.hosts",
         "lib.server",
         "lib.static_files",

@@ -162,6 +162,56 @@ async def test_each_fault_is_found(
     assert await found(good | settings) == [code]
 
 
+def listing(folder: Path, *texts: str) -> dict[str, str]:
+    """Write a list of trusted documents, and return the setting that names it."""
+    file = folder / "documents.json"
+    file.write_text(json.dumps({f"id-{number}": text for number, text in enumerate(texts)}))
+    return {"trusted_documents": str(file)}
+
+
+async def test_trusted_documents_are_held_against_the_schema_and_the_limits(
+    good: dict[str, str], tmp_path: Path
+) -> None:
+    fine = ("query A($n: Int) { customers(first: $n) { totalCount } } query B { __typename }",)
+    assert await found(good | listing(tmp_path, *fine)) == []
+    for wrong in ("{ nobody }", "{", "fragment A on Query { __typename }", "{ a" * 20 + "}" * 20):
+        assert await found(good | listing(tmp_path, *fine, wrong)) == ["invalid-documents"]
+    settings = Settings.model_validate(good | listing(tmp_path, *fine, "{ nobody }"))
+    (finding,) = await findings(settings, "127.0.0.1", 1)
+    assert finding.message.startswith("Of 2 trusted documents 1 can't run")
+    assert finding.message.endswith(": id-1.")
+    faulty = tmp_path / "documents.json"
+    faulty.write_text("[]")
+    assert codes(tmp_path, **good, trusted_documents=str(faulty)) == ["cannot-start"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"introspection": "true"}, []),
+        (
+            {"introspection": "true", "playground": "true"},
+            ["open-playground", "open-introspection"],
+        ),
+        (
+            {"introspection": "true", "trusted_documents_allow": "introspection"},
+            ["open-introspection"],
+        ),
+        ({"trusted_documents_allow": "playground"}, ["open-documents"]),
+    ],
+)
+async def test_exceptions_to_a_list_are_found_where_anybody_may_use_them(
+    good: dict[str, str], tmp_path: Path, settings: dict[str, str], expected: list[str]
+) -> None:
+    listed = good | listing(tmp_path, "{ __typename }")
+    assert await found(listed | PUBLIC | settings) == expected
+
+
+async def test_exceptions_to_no_list_are_found(good: dict[str, str]) -> None:
+    given = good | {"trusted_documents_allow": "introspection"}
+    assert await found(given) == ["no-trusted-documents"]
+
+
 @pytest.mark.parametrize("host", [EVERYWHERE, "::", "192.0.2.1", "db.internal"])
 async def test_public_host_without_anything_in_front(good: dict[str, str], host: str) -> None:
     assert await found(good, host) == [

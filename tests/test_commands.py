@@ -35,7 +35,7 @@ ELSEWHERE: Final = {
     r"/opt/gql_app/bin/pip .*": "it asks the registry; fresh_check.py installs the same lock",
     r"(python3 -m venv|ln -s) .*": "it changes folders of the machine",
     r"useradd .*": "it makes an account of the machine",
-    r"npm ci": "it asks the registry; make test has done it by the same lock",
+    r"npm (ci|run build)": "make test has done both, by the same lock and of the same sources",
     r"curl -s https://accounts\.example\.com/.*": "nobody is there; test_introspection.py asks",
     r"jq .*": "jq is none of ours, and not everywhere",
 }

@@ -13,6 +13,7 @@ from gql_app.lib.environment import tidy_environment
 from gql_app.lib.faults import CannotStart
 from gql_app.security.key_store import key_store
 from gql_app.settings import PREFIX, Settings, admin_password, unknown_variables
+from gql_app.web.playground import BUILT
 from tests.commands import run_here
 from tests.conftest import SECRET
 from tests.databases import copied_sqlite
@@ -38,6 +39,8 @@ GIVEN: Mapping[str, str] = {
     "ALLOWED_ORIGINS": "https://app.example.com",
     "ALLOWED_HEADERS": "X-Tenant",
     "MANAGEMENT_HOST": "::1",
+    "TRUSTED_DOCUMENTS": str(BUILT / "operations.json"),
+    "TRUSTED_DOCUMENTS_ALLOW": "playground,introspection",
 }
 """A value of each variable that is no number and no switch."""
 

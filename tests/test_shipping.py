@@ -40,14 +40,23 @@ FILES = (
     *("main.py", "pyproject.toml", "schema.graphql"),
     *(
         f"requirements{which}.txt"
-        for which in ("", "-bench", "-build", "-conformance", "-dev", "-node", "-oldest-pip")
+        for which in (
+            "",
+            "-bench",
+            "-build",
+            "-clients",
+            "-conformance",
+            "-dev",
+            "-node",
+            "-oldest-pip",
+        )
     ),
 )
-MACHINE_MADE = ("__pycache__", "generated.ts", "node_modules")
+MACHINE_MADE = ("__pycache__", "dist", "generated.ts", "node_modules")
 STRAY = (
     *(".env", "customers.csv", "gql_app.db", "gql_app.db.key", "secrets/secret_key"),
     *(".venv/bin/python", ".hypothesis/x", ".pytest_cache/x", ".mypy_cache/x", "build/x", "dist/x"),
-    *("playground/node_modules/x.js", "tests/audits/node_modules/x.js", "bench/x.db"),
+    *("playground/node_modules/x.js", "tests/clients/node_modules/x.js", "bench/x.db"),
     "tests/browser/node_modules/.chromium/chromium",
     *("examples/typescript/node_modules/x.js", "gql_app/__pycache__/x.pyc"),
 )

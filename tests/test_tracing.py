@@ -85,6 +85,9 @@ def asked(client: httpx.Client) -> dict[str, httpx.Response]:
         "me": client.post("/graphql", json={"query": "{ me { id } }"}, headers=bearer),
         "wrong": client.post("/graphql", json={"query": f'{{ me(x: "{PASSWORD}") '}),
         "reset": client.post("/graphql", json={"query": RESET}),
+        "by get": client.get(
+            "/graphql", params={"query": f'{{ a: __type(name: "{PASSWORD}") {{ name }} }}'}
+        ),
         "nowhere": client.get("/nowhere", params={"password": PASSWORD}),
         "odd": client.request("PROPFIND", "/graphql"),
     }

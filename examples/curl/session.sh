@@ -6,7 +6,8 @@ set -eu
 # Anybody on the machine sees a program's arguments, so no secret is among them.
 export EMAIL PASSWORD REFRESH_TOKEN= TOKEN=
 
-# ask QUERY: run an operation with the variables above, and print its answer.
+# ask QUERY: run an operation with the variables above, and print its answer. On a 503 curl waits
+# for Retry-After and tries again; all that is sent here may run twice.
 ask() {
     QUERY=$1 python3 -c '
 import json, os
@@ -17,7 +18,7 @@ print("header = \"Content-Type: application/json\"")
 if os.environ["TOKEN"]:
     print("header =", json.dumps("Authorization: Bearer " + os.environ["TOKEN"]))
 print("data =", json.dumps(json.dumps({"query": query, "variables": variables})))
-' | curl --silent --show-error --config - "$URL"
+' | curl --silent --show-error --fail --retry 2 --config - "$URL"
 }
 
 # pick FIELD PATH: print what an answer holds there; end with its refusal if it holds none.

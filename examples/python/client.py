@@ -3,14 +3,17 @@
 import asyncio
 import logging
 import os
+import random
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import httpx
 from gql import Client, GraphQLRequest
 from gql.client import AsyncClientSession
-from gql.transport.exceptions import TransportQueryError
+from gql.transport.exceptions import TransportError, TransportQueryError
 from gql.transport.httpx import HTTPXAsyncTransport
 
 # gql writes whole requests and answers at DEBUG, with passwords and tokens in them.
@@ -33,6 +36,9 @@ CUSTOMERS: Final = """query Customers($first: Int!, $after: String) {
 
 OVER: Final = ("TOKEN_MISSING", "TOKEN_REVOKED", "TOKEN_INVALID", "TOKEN_MALFORMED")
 """With any of these nothing but signing in helps."""
+ATTEMPTS: Final = 3
+LONGEST: Final = 30
+"""Seconds that are waited at most, whatever the server says."""
 
 
 class Refused(Exception):
@@ -49,6 +55,34 @@ class SignedOut(Exception):
 
     def __init__(self) -> None:
         super().__init__("You are signed out. Sign in again.")
+
+
+class RetryingTransport(httpx.AsyncHTTPTransport):
+    """HTTP that sends a request again where the server is unavailable for a while."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, again after Retry-After and up to a second while the answer is 503."""
+        for _ in range(ATTEMPTS - 1):
+            response = await super().handle_async_request(request)
+            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or await _is_done(response):
+                return response
+            await response.aclose()
+            after = response.headers.get("Retry-After", "")
+            seconds = int(after) if after.isdecimal() else 1
+            await asyncio.sleep(min(seconds, LONGEST) + random.random())
+        return await super().handle_async_request(request)
+
+
+async def _is_done(response: httpx.Response) -> bool:
+    """Return whether any of a request was done, or may be: it is not sent again."""
+    await response.aread()
+    try:
+        answer: dict[str, Any] = response.json()
+    except ValueError:  # a proxy's page
+        return False
+    errors = answer.get("errors") or []
+    may_be = any(each.get("extensions", {}).get("mayBeDone") for each in errors)
+    return may_be or any(value is not None for value in (answer.get("data") or {}).values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +178,8 @@ def reason_of(error: TransportQueryError) -> str | None:
 @asynccontextmanager
 async def connected(url: str, tokens: Tokens | None = None) -> AsyncIterator[Api]:
     """Connect to the API at an address for as long as the block lasts."""
-    async with Client(transport=HTTPXAsyncTransport(url)) as session:
+    transport = HTTPXAsyncTransport(url, transport=RetryingTransport())
+    async with Client(transport=transport) as session:
         yield Api(session, tokens)
 
 
@@ -160,4 +195,9 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except TransportQueryError as failure:
+        sys.exit(failure.errors[0]["message"] if failure.errors else str(failure))
+    except (Refused, SignedOut, TransportError) as failure:
+        sys.exit(str(failure))

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select, update
 
-from gql_app.accounts.records import AuditRecord
+from gql_app.accounts.records import AuditRecord, columns
 from gql_app.db.tables import AuditRow, DeletedActorRow
 from gql_app.lib import clock
 from gql_app.lib.database import (
@@ -24,6 +24,7 @@ from gql_app.lib.database import (
     Query,
     Reader,
     Transaction,
+    any_of,
     batch_of,
     insert_row,
     upsert,
@@ -176,6 +177,12 @@ def listing(
     return Listing(query, values, identity=("audit", customer_id, action))
 
 
+async def by_ids(db: Reader, ids: Sequence[UUID]) -> list[AuditRecord | None]:
+    """Return each of several events by their ids, None where there is no such one."""
+    events = {event.id: event for event in await db.fetch_all(_BY_IDS, ids=ids)}
+    return [events.get(event_id) for event_id in ids]
+
+
 async def forget(db: Transaction, customer_id: UUID) -> None:
     """Delete where from a customer did something to themself; that it was done stays.
 
@@ -285,6 +292,10 @@ async def _record_guesses(db: Transaction, guesses: Sequence[tuple[_Kind, Origin
         await record(db, action, origin, customer_id=customer_id, times=number)
 
 
+_BY_IDS: Final = Query(
+    select(*columns(AuditRow, AuditRecord._fields)).where(any_of(AuditRow.id, "ids")),
+    AuditRecord._make,
+)
 _INSERT: Final = Query(insert_row(AuditRow), tuple)
 _INSERT_DELETED_ACTOR: Final = upsert(DeletedActorRow, update=())
 _NOWHERE: Final = {"ip_address": None, "user_agent": None}

@@ -182,6 +182,13 @@ async def living(db: Reader, customer_ids: Sequence[UUID]) -> list[Sequence[Sess
     return [by_customer[customer_id] for customer_id in customer_ids]
 
 
+async def living_by_ids(db: Reader, ids: Sequence[UUID]) -> list[SessionRecord | None]:
+    """Return each of several living sessions by their ids, None where there is no such one."""
+    rows = await db.fetch_all(_LIVING_BY_IDS, ids=ids, now=clock.now())
+    sessions = {session.id: session for session in rows}
+    return [sessions.get(session_id) for session_id in ids]
+
+
 async def end(
     db: Transaction,
     session_id: UUID,
@@ -310,6 +317,10 @@ _LIVING: Final = Query(
     select(*SESSION)
     .where(any_of(SessionRow.customer_id, "customer_ids"), lives(bindparam("now")))
     .order_by(SessionRow.created_at.desc(), SessionRow.id.desc()),
+    SessionRecord._make,
+)
+_LIVING_BY_IDS: Final = Query(
+    select(*SESSION).where(any_of(SessionRow.id, "ids"), lives(bindparam("now"))),
     SessionRecord._make,
 )
 _SEEN_AT: Final[Query[datetime]] = Query(

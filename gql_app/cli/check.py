@@ -28,7 +28,7 @@ from gql_app.settings import NO_CLIENT_LIMIT, PREFIX, Settings
 MAX_SKEW: Final = 5
 """Seconds."""
 MAX_PAIRS: Final = 20
-"""Pairs of customers of one mailbox that are named."""
+"""Pairs of customers of one mailbox that are named, and documents that can't run."""
 
 
 class Finding(NamedTuple):
@@ -81,6 +81,7 @@ async def findings(chosen: Settings, host: str, machines: int) -> list[Finding]:
         *_keys(chosen),
         *_files(chosen),
         *_settings(chosen, machines, is_public=is_public),
+        *_documents(chosen, is_public=is_public),
         *[finding async for finding in _database(chosen)],
     ]
 
@@ -143,6 +144,39 @@ def _files(chosen: Settings) -> Iterator[Finding]:
             )
 
 
+def _documents(chosen: Settings, *, is_public: bool) -> Iterator[Finding]:
+    """Yield what is wrong with the list of trusted documents, each held against the schema."""
+    if chosen.trusted_documents is None:
+        if chosen.untrusted:
+            yield Finding(
+                "no-trusted-documents",
+                f"{PREFIX}TRUSTED_DOCUMENTS_ALLOW excepts something of a list that is not there: "
+                "every document runs.",
+                f"Set {PREFIX}TRUSTED_DOCUMENTS, or neither.",
+            )
+        return
+    if is_public and "playground" in chosen.untrusted:
+        yield Finding(
+            "open-documents",
+            "Whoever says that they are the playground runs any document.",
+            f"Take playground out of {PREFIX}TRUSTED_DOCUMENTS_ALLOW.",
+        )
+    from gql_app.app import build_engine  # noqa: PLC0415 — few deployments need the engine here
+    from gql_app.lib.graphql_http import read_manifest  # noqa: PLC0415 — as above
+
+    engine = build_engine(chosen, application.additions())
+    listed = read_manifest(chosen.trusted_documents)
+    wrong = [name for name, text in listed.items() if not engine.validator.is_valid(text)]
+    if wrong:
+        names = ", ".join(wrong[:MAX_PAIRS])
+        yield Finding(
+            "invalid-documents",
+            f"Of {len(listed)} trusted documents {len(wrong)} can't run by today's schema and "
+            f"limits: {names}.",
+            f"Write the list of {PREFIX}TRUSTED_DOCUMENTS anew by this server's schema.graphql.",
+        )
+
+
 def _settings(chosen: Settings, machines: int, *, is_public: bool) -> Iterator[Finding]:
     smtp_url = chosen.smtp_url and chosen.smtp_url.get_secret_value()
     for is_so, *words in (
@@ -159,7 +193,7 @@ def _settings(chosen: Settings, machines: int, *, is_public: bool) -> Iterator[F
             f"Set {PREFIX}PLAYGROUND=false, or keep it on purpose.",
         ),
         (
-            is_public and chosen.introspection,
+            is_public and chosen.introspection and _shows_schema(chosen),
             "open-introspection",
             "Everybody may ask for the schema.",
             f"Set {PREFIX}INTROSPECTION=false, or keep it on purpose.",
@@ -218,6 +252,12 @@ def _settings(chosen: Settings, machines: int, *, is_public: bool) -> Iterator[F
     ):
         if is_so:
             yield Finding(*words)
+
+
+def _shows_schema(chosen: Settings) -> bool:
+    """Return whether a list of documents, if there is one, lets everybody ask for the schema."""
+    excepted = chosen.trusted_documents is None or bool(chosen.untrusted)
+    return excepted or chosen.playground  # whose own introspection always runs
 
 
 async def _database(chosen: Settings) -> AsyncIterator[Finding]:

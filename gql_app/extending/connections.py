@@ -4,27 +4,42 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from inspect import Parameter, Signature
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Annotated, Any, Final, NamedTuple
 
 import strawberry
-from sqlalchemy import ColumnElement
 from sqlalchemy.orm import DeclarativeBase
 
 from gql_app.accounts.sessions import Caller
 from gql_app.errors import Unauthenticated
 from gql_app.extending.context import Info
-from gql_app.extending.nodes import NodeColumns, connection_type
+from gql_app.extending.node_kinds import node_kind
+from gql_app.extending.nodes import NodeColumns, connection_type, described_type
 from gql_app.extending.permissions import Permission, extensions, permission
-from gql_app.extending.visibility import OwnedBy, Visibility
+from gql_app.extending.visibility import Visibility, Visible
 from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
-from gql_app.lib.pagination import NOTHING, Condition, Listing, ListQuery, Page, QueryReader, Window
+from gql_app.lib.nodes import NodeKind
+from gql_app.lib.pagination import (
+    DEFAULT_SIZE,
+    MAX_SIZE,
+    NOTHING,
+    Condition,
+    Listing,
+    ListQuery,
+    Page,
+    QueryReader,
+    Window,
+)
 from gql_app.schema.context import IsAuthenticated
 from gql_app.schema.types import CURSORS, OrderDirection, PageInfo
 
-Visible: TypeAlias = OwnedBy | Callable[[Caller | None], ColumnElement[bool] | None]
-"""Returns the condition of the rows that a caller may see, None for all there are."""
 _MARK: Final = "__connection__"
-_ARGUMENTS: Final = {"first": int, "after": str, "last": int, "before": str}
+_SIZE: Final = f"1 to {MAX_SIZE}; {DEFAULT_SIZE} if neither `first` nor `last` is given."
+_ARGUMENTS: Final[Mapping[str, tuple[Any, str]]] = {
+    "first": (int, f"How many rows from the start, or after `after`: {_SIZE}"),
+    "after": (str, "Only rows after this cursor: an `endCursor`."),
+    "last": (int, f"How many rows from the end, or before `before`: {_SIZE}"),
+    "before": (str, "Only rows before this cursor: a `startCursor`."),
+}
 
 
 def connection(
@@ -61,15 +76,21 @@ def connection(
     made = _Connection(node, rows, order_by, filters, visible, permissions, name or node.__name__)
     return strawberry.field(
         made.resolver(),
-        description=description or made.description,
+        description=description or "A page of a list.",
         extensions=[*extensions(made.permissions)],
-        metadata={_MARK: True},
+        metadata={_MARK: made},
     )
 
 
 def is_connection(field: dataclasses.Field[Any]) -> bool:
     """Return whether a field is one that connection() made."""
     return _MARK in field.metadata
+
+
+def kind_listed(field: dataclasses.Field[Any]) -> NodeKind[Any] | None:
+    """Return how `node` finds what a connection lists; None if it can't, or for another field."""
+    made = field.metadata.get(_MARK)
+    return made.kind if isinstance(made, _Connection) else None
 
 
 class _Wanted(NamedTuple):
@@ -101,6 +122,7 @@ class _Connection:
         self._by_statement: Final = all(type(each) is IsAuthenticated for each in self.permissions)
         if self.permissions and self._by_statement:
             self.permissions[:] = [IsAuthenticated(by_token=True)]
+        self.kind: Final = node_kind(self._columns, self._visibility, self.permissions)
         self._orders: Final = {
             column: ListQuery(rows, (column,), visible_column=self._columns.shown)
             for column in order_by
@@ -108,11 +130,15 @@ class _Connection:
         fields = [(column.upper(), column) for column in order_by]
         made: type[StrEnum] = StrEnum(f"{name}OrderField", fields)  # type: ignore[misc]  # known now
         order_field = strawberry.enum(made, description="What the list is sorted by.")
-        self._order: Final = _input(
+        self._order: Final = described_type(
+            strawberry.input,
             f"{name}Order",
             "How the list is sorted.",
-            {"field": order_field, "direction": OrderDirection},
-            {"direction": OrderDirection.ASC},
+            {
+                "field": (order_field, "What to sort by."),
+                "direction": (OrderDirection, "The direction, ascending by default."),
+            },
+            direction=OrderDirection.ASC,
         )
         self._comparisons: Final = self._columns.comparisons
         self._by_index: Final = {
@@ -120,15 +146,16 @@ class _Connection:
             | {each.condition for each in self._comparisons.values() if each.answers(column)}
             for column in order_by
         }
-        compared = {each: of.kind | None for each, of in self._comparisons.items()}
-        what = "Which rows to list; what is left out or null doesn't matter."
+        compared = {e: (of.kind | None, of.description) for e, of in self._comparisons.items()}
+        what = "Which rows to list; fields that are left out or null don't filter."
         unset = dict.fromkeys(compared, strawberry.UNSET)
-        self._filter: Final = _input(f"{name}Filter", what, compared, unset) if filters else None
-        self._connection, self._edge = connection_type(node)
-        self.description: Final = (
-            "A page: first or last of 1 to 500, 50 when neither is given; "
-            f"by {order_by[0].upper()} ASC unless orderBy says otherwise."
+        self._filter: Final = (
+            described_type(strawberry.input, f"{name}Filter", what, compared, **unset)
+            if filters
+            else None
         )
+        self._connection, self._edge = connection_type(node)
+        self._order_by: Final = order_by[0].upper()
 
     def resolver(self) -> Callable[..., Any]:
         """Return what resolves the field."""
@@ -137,12 +164,19 @@ class _Connection:
             return await this.read(info, **arguments)
 
         this = self
-        kinds: dict[str, Any] = {**_ARGUMENTS, "filter": self._filter, "order_by": self._order}
+        kinds: dict[str, tuple[Any, str]] = {
+            **_ARGUMENTS,
+            "filter": (self._filter, "Which rows; by default all."),
+            "order_by": (self._order, f"The order; by default {self._order_by}, ascending."),
+        }
         arguments = [
             Parameter(
-                each, Parameter.KEYWORD_ONLY, default=strawberry.UNSET, annotation=kind | None
+                each,
+                Parameter.KEYWORD_ONLY,
+                default=strawberry.UNSET,
+                annotation=Annotated[kind | None, strawberry.argument(description=told)],
             )
-            for each, kind in kinds.items()
+            for each, (kind, told) in kinds.items()
             if kind is not None
         ]
         given = [Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)]
@@ -228,11 +262,3 @@ class _Connection:
             columns=self._columns.read_for(fields),
             cursors=(selected_fields(info, "edges") | selected_fields(info, "page_info")) & CURSORS,
         )
-
-
-def _input(
-    name: str, description: str, kinds: Mapping[str, Any], defaults: Mapping[str, object]
-) -> Any:
-    """Return an input type with some fields."""
-    made = type(name, (), {"__annotations__": dict(kinds), **defaults})
-    return strawberry.input(made, name=name, description=description)

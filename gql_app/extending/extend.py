@@ -8,6 +8,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeVar
 
 import strawberry
@@ -18,6 +19,7 @@ from strawberry.types.fields.resolver import StrawberryResolver
 
 from gql_app.extending.connections import is_connection
 from gql_app.extending.inputs import INPUTS, extended_input
+from gql_app.schema.context import PRIVATE
 
 T = TypeVar("T")
 _MARK: Final = "__extension__"
@@ -136,6 +138,7 @@ class Extended:
                 continue
             added = copy.copy(field)
             if extension.private:
+                added.metadata = MappingProxyType({**field.metadata, **PRIVATE})
                 assert added.base_resolver is not None  # noqa: S101 — for mypy: _fault() asks
                 shown = _if_private(added.base_resolver, is_extended=bool(added.extensions))
                 added.base_resolver = StrawberryResolver(shown)

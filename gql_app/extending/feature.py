@@ -13,6 +13,7 @@ from gql_app.extending.hooks import After, Within
 from gql_app.extending.letters import Letter
 from gql_app.extending.settings import FeatureSettings
 from gql_app.lib.keyring import Signer
+from gql_app.lib.nodes import NodeKind
 from gql_app.resources import ClaimsOf
 
 
@@ -31,6 +32,8 @@ class Feature:
     """Strawberry types whose fields are added to Mutation."""
     types: Sequence[type] = ()
     """Types that no field names, such as those of an interface."""
+    nodes: Sequence[NodeKind[Any]] = ()
+    """What node() returned: types that `node` finds, beside those that a connection() lists."""
     extensions: Sequence[type] = ()
     """Classes that extend() decorated, whose fields are added to types of ours."""
     roles: Sequence[Role] = ()

@@ -54,6 +54,7 @@ class Merged:
             letters=self.parts.letters,
             actions=self.parts.actions,
             error_codes=self.parts.error_codes,
+            nodes=self.parts.nodes,
         )
 
 

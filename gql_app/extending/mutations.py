@@ -28,4 +28,4 @@ def mutation(
 
     Where there is a permission its type may be null, for the field is null when it is refused.
     """
-    return payloads.mutation(payload, description, *extensions(permissions))
+    return payloads.mutation(payload, *extensions(permissions), description=description)

@@ -11,7 +11,8 @@ from weakref import WeakKeyDictionary
 
 import strawberry
 from sqlalchemy import ColumnElement, FromClause, bindparam
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
+from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import (
     StrawberryObjectDefinition,
     StrawberryOptional,
@@ -37,6 +38,7 @@ _KINDS: Final[Mapping[type, Any]] = {
 _AS_STORED: Final = frozenset({(str, str), (strawberry.ID, str), (bool, bool)})
 """Types of a node's field and of its column whose values need no conversion."""
 _INT32: Final = 2**31
+_NAMES: Final = StrawberryConfig().name_converter
 MAX_BUILDERS: Final = 64
 """Sets of columns whose builder is kept."""
 _known: Final[WeakKeyDictionary[type, tuple[Any, Any]]] = WeakKeyDictionary()
@@ -47,6 +49,7 @@ class Comparison:
     """A field of a filter, and the condition that it makes."""
 
     column: str
+    description: str
     kind: Any
     """The type of the input's field."""
     condition: Condition
@@ -77,9 +80,9 @@ class NodeColumns:
         filters: Sequence[str],
     ) -> None:
         """Take what is to be a node. Raises TypeError with everything that is wrong with it."""
-        self._node: Final = node
+        self.node: Final = node
         definition = _definition(node)
-        self._table: Final[FromClause] = rows.__table__
+        self.table: Final[FromClause] = rows.__table__
         self._kinds: Final = {
             each.python_name: _bare(each.type)
             for each in definition.fields
@@ -90,12 +93,12 @@ class NodeColumns:
         if faults:
             raise TypeError(" ".join(faults))
         init = [each.name for each in _init_fields(node)]
-        self.names: Final = tuple(name for name in init if name in self._table.c)
+        self.names: Final = tuple(name for name in init if name in self.table.c)
         """The columns that a node may be built of."""
         self._builders: Final[dict[tuple[str, ...], Callable[[Sequence[Any]], Any]]] = {}
         self._convert: Final[dict[str, Callable[[Any], object]]] = {}
         for name, kind in self._kinds.items():
-            if name in self._table.c and self._is_text(name) and kind is datetime:
+            if name in self.table.c and self._is_text(name) and kind is datetime:
                 self._convert[name] = datetime.fromisoformat
             elif isinstance(kind, StrawberryEnumDefinition):
                 members: Any = kind.wrapped_cls
@@ -103,8 +106,13 @@ class NodeColumns:
         self._checks: Final = {
             name: check
             for name in self._kinds
-            if name in self._table.c and (check := self._check(name))
+            if name in self.table.c and (check := self._check(name))
         }
+        shown = [each.python_name for each in definition.fields if each.type is strawberry.ID]
+        self.ids: Final[InstrumentedAttribute[UUID] | None] = (
+            vars(rows)["id"] if "id" in self.table.c and "id" in shown else None
+        )
+        """The primary key, if the type shows it as its id."""
         self.comparisons: Final = {
             name: comparison for each in filters for name, comparison in self._compared(each)
         }
@@ -128,7 +136,7 @@ class NodeColumns:
 
     def builder(self, columns: Sequence[str]) -> Callable[[Sequence[Any]], Any]:
         """Return what builds the node of a row; nobody looks at what was not read."""
-        node, key = self._node, tuple(columns)
+        node, key = self.node, tuple(columns)
         known = self._builders.get(key)
         if known is not None:
             return known
@@ -152,12 +160,12 @@ class NodeColumns:
 
     def _is_text(self, name: str) -> bool:
         """Return whether a column is read as the text that the API writes."""
-        kind, stored = self._kinds.get(name), self._table.c[name].type.python_type
+        kind, stored = self._kinds.get(name), self.table.c[name].type.python_type
         return (kind is strawberry.ID and stored is UUID) or (kind is stored is datetime)
 
     def _check(self, name: str) -> Callable[[Sequence[Any]], bool] | None:
         """Return what tells whether values of a column are as the answer has them."""
-        kind, stored = self._kinds[name], self._table.c[name].type.python_type
+        kind, stored = self._kinds[name], self.table.c[name].type.python_type
         if self._is_text(name) or (kind, stored) in _AS_STORED:
             return lambda _: True
         if kind is stored is int:
@@ -168,19 +176,24 @@ class NodeColumns:
         return None
 
     def _compared(self, column: str) -> Iterable[tuple[str, Comparison]]:
-        stored = self._table.c[column]
+        stored = self.table.c[column]
         kind: Any = self._kinds.get(column) or _KINDS[stored.type.python_type]
         if stored.type.python_type is datetime:
             base = column.removesuffix("_at")
-            for name, is_met in (
-                (f"{base}_after", stored.__gt__),
-                (f"{base}_before", stored.__lt__),
+            for name, is_met, than in (
+                (f"{base}_after", stored.__gt__, "later than"),
+                (f"{base}_before", stored.__lt__, "earlier than"),
             ):
                 value = bindparam(f"filter_{name}", type_=stored.type)
                 yield (
                     name,
                     Comparison(
-                        column, datetime, Condition(is_met(value)), ranged=True, is_id=False
+                        column,
+                        f"Only rows whose {_NAMES.apply_naming_config(column)} is {than} this.",
+                        datetime,
+                        Condition(is_met(value)),
+                        ranged=True,
+                        is_id=False,
                     ),
                 )
             return
@@ -189,7 +202,19 @@ class NodeColumns:
         is_id = stored.type.python_type is UUID
         condition = Condition(stored == bindparam(f"filter_{column}", type_=stored.type))
         kind = strawberry.ID if is_id else kind
-        yield column, Comparison(column, kind, condition, ranged=False, is_id=is_id)
+        what = f"Only rows of this {_NAMES.apply_naming_config(column)}."
+        yield column, Comparison(column, what, kind, condition, ranged=False, is_id=is_id)
+
+    def _key_faults(self, where: str) -> Iterable[str]:
+        """Yield a sentence if an id is not unique over all types, as Relay and `node` take it."""
+        if self._kinds.get("id") is not strawberry.ID or "id" not in self.table.c:
+            return
+        keys = [(each.name, each.type.python_type) for each in self.table.primary_key]
+        if keys != [("id", UUID)]:
+            yield (
+                f"{where}: an ID is unique over all types. Make id a UUID and the only primary "
+                "key, or show it as another type."
+            )
 
     def _faults(
         self,
@@ -198,7 +223,7 @@ class NodeColumns:
         order_by: Sequence[str],
         filters: Sequence[str],
     ) -> Iterable[str]:
-        columns, where = self._table.c, f"connection({node.__name__}, {rows.__name__})"
+        columns, where = self.table.c, f"connection({node.__name__}, {rows.__name__})"
         for each in dataclasses.fields(node):
             has_default = (
                 each.default is not dataclasses.MISSING
@@ -206,6 +231,7 @@ class NodeColumns:
             )
             if each.init and each.name not in columns and not has_default:
                 yield f"{where}: {node.__name__}.{each.name} is no column; give it a resolver."
+        yield from self._key_faults(where)
         if not order_by:
             yield f"{where}: order_by names no column."
         for name in order_by:
@@ -270,22 +296,47 @@ def connection_type(node: type) -> tuple[Any, Any]:
     if node in _known:
         return _known[node]
     name = get_object_definition(node, strict=True).name
-    what = "A row, and where it stands in the list."
-    edge: Any = type(f"{name}Edge", (), {"__annotations__": {"cursor": str, "node": node}})
-    edge = strawberry.type(edge, description=what)
-    total = strawberry.field(
-        description="All that match the filter, counted only when asked for and only so far: "
-        f"{MAX_COUNT} means that many or more."
+    edge: Any = described_type(
+        strawberry.type,
+        f"{name}Edge",
+        "A row, and its place in the list.",
+        {
+            "cursor": (str, "The place of the row, for `after` and `before`."),
+            "node": (node, "The row."),
+        },
     )
-    kinds = {
-        "nodes": list[node],  # type: ignore[valid-type]  # a class of now
-        "edges": list[edge],
-        "page_info": PageInfo,
-        "total_count": int,
-    }
-    made = type(f"{name}Connection", (), {"__annotations__": kinds, "total_count": total})
-    _known[node] = strawberry.type(made, description="One page of a list."), edge
+    count = f"How many rows match, counted if asked for; {MAX_COUNT} means so many or more."
+    page = described_type(
+        strawberry.type,
+        f"{name}Connection",
+        "A page of a list.",
+        {
+            "nodes": (list[node], "The rows of the page."),  # type: ignore[valid-type]  # a class of now
+            "edges": (list[edge], "The rows of the page, each with a cursor."),
+            "page_info": (PageInfo, "The page's place in the list."),
+            "total_count": (int, count),
+        },
+    )
+    _known[node] = page, edge
     return _known[node]
+
+
+def described_type(
+    decorate: Callable[..., Any],
+    name: str,
+    description: str,
+    fields: Mapping[str, tuple[Any, str]],
+    **defaults: object,
+) -> Any:
+    """Return a type or an input of a name, with fields of types and descriptions."""
+    made = {
+        each: strawberry.field(description=told, default=defaults.get(each, dataclasses.MISSING))
+        for each, (_, told) in fields.items()
+    }
+    kinds = {each: kind for each, (kind, _) in fields.items()}
+    return decorate(
+        type(name, (), {"__annotations__": kinds, **made}), name=name, description=description
+    )
 
 
 def _bare(kind: Any) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from inspect import iscoroutinefunction
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 from strawberry.exceptions import StrawberryException
 from strawberry.permission import PermissionExtension
@@ -16,10 +16,13 @@ from strawberry.types.base import get_object_definition
 from gql_app.accounts.audit import Action
 from gql_app.accounts.letters import Kind, WriteLetter
 from gql_app.accounts.validation import PasswordRule
+from gql_app.extending.connections import kind_listed
 from gql_app.extending.extend import Extended
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import EVENTS, FeatureHooks
 from gql_app.extending.letters import Letter
+from gql_app.extending.node_kinds import implement_node
+from gql_app.lib.nodes import NodeKind
 from gql_app.metrics import REASONS
 from gql_app.resources import Hooks
 from gql_app.schema.root import MUTATIONS, QUERIES, Additions, build_schema
@@ -45,6 +48,7 @@ class Parts:
     letters: Mapping[str, WriteLetter]
     actions: frozenset[str]
     error_codes: tuple[str, ...]
+    nodes: tuple[NodeKind[Any], ...]
 
 
 def parts_of(features: Sequence[Feature], faults: list[str]) -> Parts:
@@ -59,16 +63,19 @@ def parts_of(features: Sequence[Feature], faults: list[str]) -> Parts:
         faults += _names(features)
     faults += _root_types("Query", QUERIES, [*_all(each.queries for each in features)])
     faults += _root_types("Mutation", MUTATIONS, [*_all(each.mutations for each in features)])
+    nodes = _nodes(features)
     codes = tuple(_all(each.error_codes for each in features))
     additions = Additions(
         queries=tuple(_all(each.queries for each in features)),
         mutations=tuple(_all(each.mutations for each in features)),
-        types=tuple(_all(each.types for each in features)),
+        types=(*_all(each.types for each in features), *(each.type for each in nodes)),
         fields=extended.fields,
         inputs=extended.inputs,
         error_codes=codes,
     )
     if len(faults) == before:
+        for kind in nodes:
+            implement_node(kind.type)
         for each in features:
             _print_permissions((*each.queries, *each.mutations, *each.types, *each.extensions))
         try:
@@ -82,10 +89,21 @@ def parts_of(features: Sequence[Feature], faults: list[str]) -> Parts:
         letters={each.name: each.write for each in letters if isinstance(each, Letter)},
         actions=frozenset(_all(each.actions for each in features)),
         error_codes=codes,
+        nodes=nodes,
     )
 
 
 _all = chain.from_iterable
+
+
+def _nodes(features: Sequence[Feature]) -> tuple[NodeKind[Any], ...]:
+    """Return how `node` finds each type: as a feature says, or as the first connection lists it."""
+    types = [get_object_definition(each) for feature in features for each in feature.queries]
+    listed = [kind_listed(field) for each in types if each for field in each.fields]
+    kinds = (*_all(each.nodes for each in features), *filter(None, listed))
+    return tuple(
+        {each.type: each for each in reversed(kinds) if isinstance(each, NodeKind)}.values()
+    )
 
 
 def _print_permissions(types: Iterable[type]) -> None:
@@ -102,6 +120,9 @@ def _shapes(features: Sequence[Feature]) -> Iterator[str]:
     """Yield a sentence on each part of a type that a feature doesn't take."""
     for feature in features:
         where = f"The feature {feature.name}"
+        for node in feature.nodes:
+            if not isinstance(node, NodeKind):
+                yield f"{where}: {node!r} is none of what node() returns."
         for letter in feature.letters:
             if not isinstance(letter, Letter):
                 yield f"{where}: {letter!r} is no Letter."

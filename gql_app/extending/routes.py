@@ -3,7 +3,8 @@
 from starlette.requests import Request
 
 from gql_app.extending.context import Context
-from gql_app.web.graphql import headers_of, open_context
+from gql_app.lib.graphql_http import headers_of
+from gql_app.web.graphql import open_context
 
 
 async def context_of(request: Request) -> Context:

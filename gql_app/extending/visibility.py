@@ -1,7 +1,7 @@
 """Visibility: which rows of a feature's table a caller may see, as a condition of SQL."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import BindParameter, ColumnElement, Uuid, bindparam, false
@@ -48,6 +48,10 @@ class OwnedBy:
         return self._unless is not None and self._unless in caller.permissions
 
 
+Visible: TypeAlias = OwnedBy | Callable[[Caller | None], ColumnElement[bool] | None]
+"""Returns the condition of the rows that a caller may see, None for all there are."""
+
+
 def owned_by(column: InstrumentedAttribute[UUID], *, unless: str | None = None) -> OwnedBy:
     """Return which rows a caller may see: those that have the caller's id in a column.
 
@@ -59,9 +63,7 @@ def owned_by(column: InstrumentedAttribute[UUID], *, unless: str | None = None) 
 class Visibility:
     """What a connection's `visible` says, with statements that are compiled once."""
 
-    def __init__(
-        self, visible: OwnedBy | Callable[[Caller | None], ColumnElement[bool] | None] | None
-    ) -> None:
+    def __init__(self, visible: Visible | None) -> None:
         self._visible: Final = visible
         self._known: Final[dict[str, Condition]] = {}
 

@@ -10,50 +10,46 @@ from gql_app.lib.clock import parse_id
 from gql_app.schema.context import NOBODY, Info, admin
 from gql_app.schema.customers import Customer, CustomerPayload
 from gql_app.schema.inputs import Input
-from gql_app.schema.payloads import StatusPayload, mutation
+from gql_app.schema.payloads import Payload, mutation
 
 
 @strawberry.input
 class CreateCustomerInput(Input):
     """A customer to be."""
 
-    name: str = strawberry.field(description="1 to 200 characters.")
+    name: str
     email: str
-    password: str = strawberry.field(
-        description="10 to 200 characters, not a common one, and without their name or address."
-    )
+    password: str
     phone: str | None = strawberry.UNSET
     is_admin: bool = False
-    roles: list[str] | None = strawberry.field(
-        description="The names of roles, besides that of an admin.", default=strawberry.UNSET
-    )
+    roles: list[str] | None = strawberry.UNSET
 
 
-@strawberry.input(description="What is left out stays as it is.")
+@strawberry.input
 class UpdateCustomerInput(Input):
     """What to change about a customer."""
 
     name: str | None = strawberry.UNSET
-    phone: str | None = strawberry.field(description="null clears it.", default=strawberry.UNSET)
+    phone: str | None = strawberry.UNSET
     email: str | None = strawberry.UNSET
     is_admin: bool | None = strawberry.UNSET
-    is_active: bool | None = strawberry.field(
-        description="false ends all of the customer's sessions.", default=strawberry.UNSET
-    )
-    password: str | None = strawberry.field(
-        description="Ends all of the customer's sessions.", default=strawberry.UNSET
-    )
-    roles: list[str] | None = strawberry.field(
-        description="The names of all roles to be; that of an admin is among them, or goes.",
-        default=strawberry.UNSET,
-    )
+    is_active: bool | None = strawberry.UNSET
+    password: str | None = strawberry.UNSET
+    roles: list[str] | None = strawberry.UNSET
+
+
+@strawberry.type
+class DeleteCustomerPayload(Payload):
+    """Who was deleted."""
+
+    deleted_id: strawberry.ID | None = None
 
 
 @strawberry.type
 class AdministrationMutation:
     """Writing customers, which admins do."""
 
-    @mutation(CustomerPayload, "Adds a customer.", admin(WRITE_CUSTOMERS))
+    @mutation(CustomerPayload, admin(WRITE_CUSTOMERS))
     async def create_customer(
         self, info: Info, input: CreateCustomerInput
     ) -> CustomerPayload | None:
@@ -78,12 +74,7 @@ class AdministrationMutation:
             customer=Customer.seen_by(me.caller(context.roles), customer),
         )
 
-    @mutation(
-        CustomerPayload,
-        "Changes a customer, but not one's own e-mail address or password. The last "
-        "active admin stays one.",
-        admin(WRITE_CUSTOMERS),
-    )
+    @mutation(CustomerPayload, admin(WRITE_CUSTOMERS))
     async def update_customer(
         self, info: Info, id: strawberry.ID, input: UpdateCustomerInput
     ) -> CustomerPayload | None:
@@ -121,12 +112,8 @@ class AdministrationMutation:
         seen = Customer.seen_by(me.caller(context.roles), customer)
         return CustomerPayload.success(message, customer=seen)
 
-    @mutation(
-        StatusPayload,
-        "Removes a customer and ends their sessions, but not oneself. The last active admin stays.",
-        admin(WRITE_CUSTOMERS),
-    )
-    async def delete_customer(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
+    @mutation(DeleteCustomerPayload, admin(WRITE_CUSTOMERS))
+    async def delete_customer(self, info: Info, id: strawberry.ID) -> DeleteCustomerPayload | None:
         """Delete a customer."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
         customer_id = parse_id(id) or NOBODY
@@ -140,4 +127,5 @@ class AdministrationMutation:
             unseats=True,
         )
         await info.context.write_as(authority, customers.delete, customer_id, origin=origin)
-        return StatusPayload.success("The customer is gone.")
+        deleted = strawberry.ID(str(customer_id))
+        return DeleteCustomerPayload.success("The customer is gone.", deleted_id=deleted)

@@ -11,36 +11,29 @@ from gql_app.accounts import audit, customers
 from gql_app.accounts.permissions import READ_AUDIT
 from gql_app.accounts.records import AuditRecord
 from gql_app.lib.clock import parse_id
-from gql_app.lib.pagination import Window
+from gql_app.lib.pagination import Page, Window
 from gql_app.schema.context import NOBODY, Info, admin
 from gql_app.schema.customers import Customer, or_null
-from gql_app.schema.types import CURSORS, PageInfo
+from gql_app.schema.types import CURSORS, Node, PageInfo
 
 
-@strawberry.type(description="Something that happened.")
-class AuditEvent:
+@strawberry.type
+class AuditEvent(Node):
     """Something that happened."""
 
     row: strawberry.Private[AuditRecord]
-    id: strawberry.ID
     at: datetime
-    action: str = strawberry.field(
-        description="noun:verb, such as session:login, session:login_failed, session:reuse, "
-        "customer:create, password:change."
-    )
-    fields: list[str] = strawberry.field(
-        description="Which fields were changed, never their values; or which role was granted. "
-        "Of what was counted how often it happened: 12 times."
-    )
+    action: str
+    fields: list[str]
     ip_address: str | None
     user_agent: str | None
 
-    @strawberry.field(description="Who did it; null where nobody was signed in, or they are gone.")
+    @strawberry.field
     async def actor(self, info: Info) -> Customer | None:
         """Return who did it."""
         return await _customer(info, self.row.actor_id)
 
-    @strawberry.field(description="Whom it was done to; null if it was nobody, or they are gone.")
+    @strawberry.field
     async def customer(self, info: Info) -> Customer | None:
         """Return whom it was done to."""
         return await _customer(info, self.row.customer_id)
@@ -61,32 +54,53 @@ class AuditEvent:
         )
 
 
-@strawberry.type(description="One page of what happened.")
-class AuditEventConnection:
-    """One page of what happened."""
+@strawberry.type
+class AuditEventEdge:
+    """An event, and its place in the list."""
 
+    cursor: str
+    node: AuditEvent
+
+
+@strawberry.type
+class AuditEventConnection:
+    """A page of events."""
+
+    page: strawberry.Private[Page]
     nodes: list[AuditEvent]
     page_info: PageInfo
+
+    @strawberry.field
+    def edges(self) -> list[AuditEventEdge]:
+        """Return the events with their cursors."""
+        return [
+            AuditEventEdge(cursor=self.page.cursor(row), node=node)
+            for row, node in zip(self.page.rows, self.nodes, strict=True)
+        ]
 
 
 @strawberry.type
 class AuditQuery:
     """Reading the audit."""
 
-    @strawberry.field(
-        description="What happened, the newest first: 1 to 500 at a time, 50 by default.",
-        extensions=[admin(READ_AUDIT)],
-    )
+    @strawberry.field(extensions=[admin(READ_AUDIT)])
     async def audit_events(
         self,
         info: Info,
         first: int | None = strawberry.UNSET,
         after: str | None = strawberry.UNSET,
+        last: int | None = strawberry.UNSET,
+        before: str | None = strawberry.UNSET,
         customer_id: strawberry.ID | None = strawberry.UNSET,
         action: str | None = strawberry.UNSET,
     ) -> AuditEventConnection | None:
         """Return a page, read by one statement."""
-        window = Window.of(first=or_null(first), after=or_null(after))
+        window = Window.of(
+            first=or_null(first),
+            after=or_null(after),
+            last=or_null(last),
+            before=or_null(before),
+        )
         named = or_null(customer_id)
         listing = audit.listing(
             customer_id=None if named is None else parse_id(named) or NOBODY,
@@ -95,6 +109,7 @@ class AuditQuery:
         )
         page = await listing.page(info.context.db, window, AuditRecord._fields)
         return AuditEventConnection(
+            page=page,
             nodes=[AuditEvent.of(AuditRecord._make(row)) for row in page.rows],
             page_info=PageInfo(**page.info(CURSORS)),
         )

@@ -23,27 +23,18 @@ from gql_app.schema.payloads import Payload, mutation
 from gql_app.security.tokens import REFRESH, RESERVED_CLAIMS, digest, issue_token
 
 
-@strawberry.type(description="A token, if the sign-in worked.")
+@strawberry.type
 class LoginPayload(Payload):
     """A token, if the sign-in worked."""
 
-    token: str | None = strawberry.field(
-        description="The access token, to be sent as Authorization: Bearer TOKEN; null on ERROR.",
-        default=None,
-    )
-    expires_at: datetime | None = strawberry.field(
-        description="When the token expires.", default=None
-    )
-    refresh_token: str | None = strawberry.field(
-        description="Good for one refresh; it answers the next one.", default=None
-    )
-    refresh_expires_at: datetime | None = strawberry.field(
-        description="When the refresh token expires.", default=None
-    )
+    token: str | None = None
+    expires_at: datetime | None = None
+    refresh_token: str | None = None
+    refresh_expires_at: datetime | None = None
     who: strawberry.Private[tuple[Caller, CustomerRecord] | None] = None
     """The caller and the customer who are signed in now; None on ERROR."""
 
-    @strawberry.field(description="Who is signed in now, as seen by themself.")
+    @strawberry.field
     def customer(self) -> Customer | None:
         """Return the customer, None on ERROR."""
         return Customer.seen_by(*self.who) if self.who else None
@@ -82,11 +73,9 @@ class LoginPayload(Payload):
 class RegisterInput(Input):
     """A new customer, who registers."""
 
-    name: str = strawberry.field(description="1 to 200 characters.")
+    name: str
     email: str
-    password: str = strawberry.field(
-        description="10 to 200 characters, not a common one, and without one's name or address."
-    )
+    password: str
     phone: str | None = strawberry.UNSET
 
 
@@ -94,11 +83,7 @@ class RegisterInput(Input):
 class AuthenticationMutation:
     """Signing in and up, and carrying a session on."""
 
-    @mutation(
-        LoginPayload,
-        "Signs in with an e-mail address and a password, and answers a token: for this API, or "
-        "for another service by its audience.",
-    )
+    @mutation(LoginPayload)
     async def login(
         self,
         info: Info,
@@ -120,12 +105,12 @@ class AuthenticationMutation:
             context.resources.metrics.signed_in(result)
         return payload
 
-    @mutation(
-        LoginPayload,
-        "Trades a refresh token for a new pair of tokens. A refresh token that was "
-        "used before ends its session.",
-    )
-    async def refresh(self, info: Info, refresh_token: str) -> LoginPayload:
+    @mutation(LoginPayload)
+    async def refresh(
+        self,
+        info: Info,
+        refresh_token: str,
+    ) -> LoginPayload:
         """Return the session's next tokens, once the rotation is committed."""
         context = info.context
         result = await _refreshed(context, refresh_token)
@@ -135,7 +120,7 @@ class AuthenticationMutation:
             raise Rejected(result.value)
         return await LoginPayload.signed_in(context, result, "The session goes on.")
 
-    @mutation(LoginPayload, "Adds whoever asks as a customer, and signs them in.")
+    @mutation(LoginPayload)
     async def register(self, info: Info, input: RegisterInput) -> LoginPayload:
         """Return the tokens of a customer who was added."""
         context, resources = info.context, info.context.resources

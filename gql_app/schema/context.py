@@ -19,7 +19,7 @@ from strawberry.schema_directive import Location
 from gql_app.accounts import audit, callers, letters
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.callers import Authority, ProvingReader, Unproven
-from gql_app.accounts.permissions import Roles
+from gql_app.accounts.permissions import READ_PRIVATE, Roles
 from gql_app.accounts.sessions import Caller, SignedIn
 from gql_app.errors import (
     AdminRequired,
@@ -32,6 +32,7 @@ from gql_app.errors import (
 )
 from gql_app.lib.batching import Batches
 from gql_app.lib.clock import parse_id
+from gql_app.lib.composition import WHO_MAY_ASK
 from gql_app.lib.database import Database, Reader, Transaction, Unavailable
 from gql_app.lib.engine import Document
 from gql_app.lib.pagination import InvalidArgument, QueryReader
@@ -259,17 +260,30 @@ class Context:
 Info = strawberry.Info[Context, None]
 
 
+def _directive(name: str, description: str) -> object:
+    """Return what the schema prints beside a field that a permission without arguments guards."""
+    places, made = [Location.FIELD_DEFINITION], type(name, (), {})
+    return strawberry.schema_directive(locations=places, name=name, description=description)(made)()
+
+
+PRIVATE: Final = {WHO_MAY_ASK: f"Null unless it is the caller's own, or with {READ_PRIVATE}."}
+"""The metadata of fields that are null for whom a customer's private fields don't concern."""
+
+
 @strawberry.schema_directive(
-    locations=[Location.FIELD_DEFINITION], description="For who has a permission."
+    locations=[Location.FIELD_DEFINITION], description="Needs a permission of the caller."
 )
 class Requires:
     """For who has a permission."""
 
-    permission: str
+    permission: str = strawberry.field(description="Its name.")
 
 
 class IsAuthenticated(BasePermission):
     """Lets in whoever is signed in, and whose session lives."""
+
+    who_may_ask = "Signed in only."
+    schema_directive = _directive("isAuthenticated", "Needs the token of a living session.")
 
     def __init__(self, *, by_token: bool = False) -> None:
         self._by_token = by_token
@@ -294,6 +308,7 @@ class Permitted(BasePermission):
 
     def __init__(self, permission: str) -> None:
         self.permission: Final = permission
+        self.who_may_ask: Final = f"Needs {permission}."
 
     async def has_permission(self, source: object, info: Info, **_: object) -> bool:
         """Return True, or raise Unauthenticated or PermissionRequired."""
@@ -313,7 +328,7 @@ class IsAdmin(Permitted):
     """Somebody may do what was for admins alone, before there were permissions."""
 
     refusal = AdminRequired
-    schema_directive = BasePermission.schema_directive
+    schema_directive = _directive("isAdmin", "Needs a permission, of which admins have all.")
 
 
 @cache

@@ -12,39 +12,30 @@ from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Caller
 from gql_app.lib.clock import parse_id
 from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
-from gql_app.lib.pagination import MAX_COUNT, Page, QueryReader, Window
-from gql_app.schema.context import Info, authenticated
+from gql_app.lib.pagination import Page, QueryReader, Window
+from gql_app.schema.context import PRIVATE, Info, authenticated
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload
 from gql_app.schema.sessions import Session
-from gql_app.schema.types import CURSORS, OrderDirection, PageInfo
+from gql_app.schema.types import CURSORS, Node, OrderDirection, PageInfo
 
 _T = TypeVar("_T")
-PRIVATE: Final = f"For the customer themself, and for who has {READ_PRIVATE}; null for anyone else."
-
-strawberry.enum(
-    customer_lists.OrderField,
-    name="CustomerOrderField",
-    description=f"What customers are sorted by; EMAIL takes {READ_PRIVATE}.",
-)
+strawberry.enum(customer_lists.OrderField, name="CustomerOrderField")
 
 
-@strawberry.type(description="A person with an account.")
-class Customer:
+@strawberry.type
+class Customer(Node):
     """A person with an account, as one caller sees them."""
 
     caller: strawberry.Private[Caller]
-    id: strawberry.ID
     name: str
-    email: str | None = strawberry.field(description=PRIVATE)
-    phone: str | None = strawberry.field(description=PRIVATE)
-    is_active: bool | None = strawberry.field(description=PRIVATE)
+    email: str | None = strawberry.field(metadata=PRIVATE)
+    phone: str | None = strawberry.field(metadata=PRIVATE)
+    is_active: bool | None = strawberry.field(metadata=PRIVATE)
     is_admin: bool
     created_at: datetime
     updated_at: datetime
-    roles: list[str] | None = strawberry.field(
-        description=f"The names of the customer's roles. {PRIVATE}"
-    )
+    roles: list[str] | None = strawberry.field(metadata=PRIVATE)
 
     @classmethod
     def seen_by(cls, caller: Caller, row: CustomerRecord) -> Self:
@@ -87,7 +78,7 @@ class Customer:
 
         return build
 
-    @strawberry.field(description=f"Those that are still good, the newest first. {PRIVATE}")
+    @strawberry.field(metadata=PRIVATE)
     async def sessions(self, info: Info) -> list[Session] | None:
         """Return the living sessions, read by one statement for a whole page of customers."""
         if not self.shows_private():
@@ -104,14 +95,14 @@ WRITTEN: Final = COLUMNS - {"roles"}
 """Those of them that a page has as the answer has them."""
 
 
-@strawberry.type(description="The customer it was about.")
+@strawberry.type
 class CustomerPayload(Payload):
     """The customer it was about."""
 
-    customer: Customer | None = strawberry.field(description="null on ERROR", default=None)
+    customer: Customer | None = None
 
 
-@strawberry.type(description="A customer, and where they stand in the list.")
+@strawberry.type
 class CustomerEdge:
     """A customer, and where they stand in the list."""
 
@@ -119,17 +110,14 @@ class CustomerEdge:
     node: Customer
 
 
-@strawberry.type(description="One page of customers.")
+@strawberry.type
 class CustomerConnection:
     """One page of customers."""
 
     nodes: list[Customer]
     edges: list[CustomerEdge]
     page_info: PageInfo
-    total_count: int = strawberry.field(
-        description="All that match the filter, counted only when asked for and only so far: "
-        f"{MAX_COUNT} means that many or more."
-    )
+    total_count: int
 
     @classmethod
     def of(cls, caller: Caller, page: Page, cursors: Container[str], count: int) -> Self:
@@ -148,22 +136,14 @@ class CustomerConnection:
         )
 
 
-@strawberry.input(description="Which customers to list; what is left out or null doesn't matter.")
+@strawberry.input
 class CustomerFilter(Input):
     """Which customers to list."""
 
-    search: str | None = strawberry.field(
-        description="Each word anywhere in the name, in any case and order; for who has "
-        f"{READ_PRIVATE} also in the e-mail address.",
-        default=strawberry.UNSET,
-    )
+    search: str | None = strawberry.UNSET
     is_admin: bool | None = strawberry.UNSET
-    created_after: datetime | None = strawberry.field(
-        description="Exclusive.", default=strawberry.UNSET
-    )
-    created_before: datetime | None = strawberry.field(
-        description="Exclusive.", default=strawberry.UNSET
-    )
+    created_after: datetime | None = strawberry.UNSET
+    created_before: datetime | None = strawberry.UNSET
 
     def rule(self) -> customer_lists.Filter:
         """Return the rules' filter."""
@@ -171,7 +151,7 @@ class CustomerFilter(Input):
         return which._replace(search=self.search or None)
 
 
-@strawberry.input(description="How customers are sorted.")
+@strawberry.input
 class CustomerOrder:
     """How customers are sorted."""
 
@@ -187,17 +167,13 @@ class CustomerOrder:
 class CustomerQuery:
     """Reading customers."""
 
-    @strawberry.field(description="Who is signed in.", extensions=[authenticated()])
+    @strawberry.field(extensions=[authenticated()])
     async def me(self, info: Info) -> Customer | None:
         """Return the caller."""
         found = await info.context.signed_in()
         return Customer.seen_by(found.caller(info.context.roles), found.customer)
 
-    @strawberry.field(
-        description="One customer; null where there is no such customer, or one who is "
-        f"deactivated, but for who has {READ_PRIVATE}.",
-        extensions=[authenticated()],
-    )
+    @strawberry.field(extensions=[authenticated()])
     async def customer(self, info: Info, id: strawberry.ID) -> Customer | None:
         """Return a customer; an id that is no UUID is nobody's."""
         customer_id = parse_id(id)
@@ -207,12 +183,7 @@ class CustomerQuery:
         row = await customers.seen(info.context.db, customer_id, by=caller)
         return Customer.seen_by(caller, row) if row else None
 
-    @strawberry.field(
-        description="A page of customers: first or last of 1 to 500, 50 when neither is given; "
-        "by CREATED_AT ASC unless orderBy says otherwise. Who is deactivated is there for "
-        f"themselves, and for who has {READ_PRIVATE}.",
-        extensions=[authenticated(by_token=True)],
-    )
+    @strawberry.field(extensions=[authenticated(by_token=True)])
     async def customers(
         self,
         info: Info,

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from functools import wraps
-from typing import Any, Final, Self, TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 import strawberry
 from graphql.pyutils import snake_to_camel
@@ -17,11 +17,10 @@ from gql_app.schema.context import Context, Info
 P = TypeVar("P", bound="Payload")
 Mutation: TypeAlias = Callable[..., Awaitable[P | None]]
 """What resolves a mutation."""
-CODES: Final = "What was wrong, for programs to tell apart."
-strawberry.enum(UserErrorCode, description=CODES)
+strawberry.enum(UserErrorCode)
 
 
-@strawberry.enum(description="Whether a mutation did what it was asked to.")
+@strawberry.enum
 class Status(StrEnum):
     """Whether a mutation did what it was asked to."""
 
@@ -29,29 +28,23 @@ class Status(StrEnum):
     ERROR = "ERROR"
 
 
-@strawberry.type(description="One thing that the caller can mend.")
+@strawberry.type
 class UserError:
     """One thing that the caller can mend."""
 
     code: UserErrorCode
-    field: str | None = strawberry.field(description="The input field it is about, if any.")
-    message: str = strawberry.field(description="A sentence for a person.")
+    field: str | None
+    message: str
 
 
-@strawberry.interface(
-    description="What every mutation answers: did it work, and a sentence a person can read."
-)
+@strawberry.interface
 class Payload:
     """What every mutation answers."""
 
     status: Status
-    message: str = strawberry.field(description="A sentence for a person.")
-    errors: list[UserError] = strawberry.field(
-        description="What is to be mended; empty on SUCCESS.", default_factory=list
-    )
-    retry_after: int | None = strawberry.field(
-        description="Seconds to wait; set with TOO_MANY_ATTEMPTS.", default=None
-    )
+    message: str
+    errors: list[UserError] = strawberry.field(default_factory=list)
+    retry_after: int | None = None
 
     @classmethod
     def success(cls, message: str, **answered: Any) -> Self:  # noqa: ANN401 — the payload's own
@@ -95,13 +88,13 @@ def check_codes(why: Rejected, context: Context) -> None:
             raise UndeclaredCode(fault.code) from why
 
 
-@strawberry.type(description="Whether it worked, and no more.")
+@strawberry.type
 class StatusPayload(Payload):
     """Whether it worked, and no more."""
 
 
 def mutation(
-    payload: type[P], description: str, *permissions: PermissionExtension
+    payload: type[P], *permissions: PermissionExtension, description: str | None = None
 ) -> Callable[[Mutation[P]], Any]:
     """Return the decorator of a mutation, whose payload says what it was rejected for."""
 

@@ -26,15 +26,13 @@ _NO_MAIL: Final = Fault(
 )
 
 
-@strawberry.input(description="What is left out stays as it is.")
+@strawberry.input
 class UpdateMeInput(Input):
     """What to change about oneself."""
 
     name: str | None = strawberry.UNSET
-    phone: str | None = strawberry.field(description="null clears it.", default=strawberry.UNSET)
-    email: str | None = strawberry.field(
-        description="A new one needs the current password.", default=strawberry.UNSET
-    )
+    phone: str | None = strawberry.UNSET
+    email: str | None = strawberry.UNSET
     current_password: str | None = strawberry.UNSET
 
 
@@ -42,7 +40,7 @@ class UpdateMeInput(Input):
 class ProfileMutation:
     """What signed-in customers change about themselves."""
 
-    @mutation(CustomerPayload, "Changes one's own name, phone or e-mail address.", authenticated())
+    @mutation(CustomerPayload, authenticated())
     async def update_me(self, info: Info, input: UpdateMeInput) -> CustomerPayload | None:
         """Change the caller; a new e-mail address needs the current password."""
         context, me = info.context, await info.context.signed_in()
@@ -66,11 +64,7 @@ class ProfileMutation:
             customer=Customer.seen_by(me.caller(context.roles), customer),
         )
 
-    @mutation(
-        LoginPayload,
-        "Ends every session, this one too, and opens a new one: its tokens are answered.",
-        authenticated(),
-    )
+    @mutation(LoginPayload, authenticated())
     async def change_password(
         self, info: Info, current_password: str, new_password: str
     ) -> LoginPayload | None:
@@ -92,11 +86,7 @@ class ProfileMutation:
         message = context.done("Your password is changed.")
         return await LoginPayload.signed_in(context, opened, message)
 
-    @mutation(
-        StatusPayload,
-        "Removes oneself, with the password. The last active admin stays.",
-        authenticated(),
-    )
+    @mutation(StatusPayload, authenticated())
     async def delete_me(self, info: Info, password: str) -> StatusPayload | None:
         """Delete the caller."""
         context, me = info.context, await info.context.signed_in()
@@ -117,11 +107,7 @@ class ProfileMutation:
 class PasswordResetMutation:
     """Asking for a link, and using it."""
 
-    @mutation(
-        StatusPayload,
-        "Sends a link to reset a password, good for one use within 30 minutes. The "
-        "same answer, in the same time, whether or not the address is known.",
-    )
+    @mutation(StatusPayload)
     async def request_password_reset(self, info: Info, email: str) -> StatusPayload:
         """Post a letter, which leaves after the commit."""
         context, resources = info.context, info.context.resources
@@ -134,12 +120,13 @@ class PasswordResetMutation:
             "If there is an account with this address, a letter with a link is on its way."
         )
 
-    @mutation(
-        StatusPayload,
-        "Sets a new password with the token of a letter's link, which works once, "
-        "and ends every session.",
-    )
-    async def reset_password(self, info: Info, token: str, new_password: str) -> StatusPayload:
+    @mutation(StatusPayload)
+    async def reset_password(
+        self,
+        info: Info,
+        token: str,
+        new_password: str,
+    ) -> StatusPayload:
         """Set a new password of whose link it is."""
         context, resources = info.context, info.context.resources
         customer = await _owner(context, token)

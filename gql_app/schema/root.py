@@ -1,10 +1,12 @@
 """The schema: Query and Mutation, and what features add to them."""
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
 import strawberry
@@ -19,12 +21,12 @@ from gql_app.schema.audit import AuditQuery
 from gql_app.schema.authentication import AuthenticationMutation
 from gql_app.schema.context import Requires
 from gql_app.schema.customers import CustomerQuery
-from gql_app.schema.payloads import CODES
+from gql_app.schema.nodes import NodeQuery
 from gql_app.schema.profile import PasswordResetMutation, ProfileMutation
 from gql_app.schema.sessions import SessionMutation, TokenQuery
 from gql_app.schema.types import DATE_TIME
 
-QUERIES: Final = (AuditQuery, CustomerQuery, TokenQuery)
+QUERIES: Final = (AuditQuery, CustomerQuery, NodeQuery, TokenQuery)
 MUTATIONS: Final = (
     AdministrationMutation,
     PasswordResetMutation,
@@ -52,6 +54,7 @@ class Additions:
 
 
 NOTHING: Final = Additions()
+_DESCRIPTIONS: Final = Path(__file__).with_name("descriptions.toml")
 
 
 def build_schema(additions: Additions = NOTHING) -> Schema:
@@ -65,7 +68,7 @@ def _built(additions: Additions) -> Schema:
     if additions.error_codes:
         codes = [(code, code) for code in (*UserErrorCode, *additions.error_codes)]
         made: type[StrEnum] = StrEnum("UserErrorCode", codes)  # type: ignore[misc]  # known now
-        enums[UserErrorCode] = strawberry.enum(made, description=CODES)
+        enums[UserErrorCode] = strawberry.enum(made)
     replacements = Replacements(additions.fields, additions.inputs, enums)
     return ComposedSchema(
         query=merged_type("Query", [*QUERIES, *additions.queries]),
@@ -73,4 +76,5 @@ def _built(additions: Additions) -> Schema:
         types=[Requires, *additions.types],
         config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
         fields_of=replacements.fields_of,
+        descriptions=tomllib.loads(_DESCRIPTIONS.read_text(encoding="utf-8")),
     )

@@ -23,22 +23,22 @@ from gql_app.errors import (
 from gql_app.lib.clock import parse_id
 from gql_app.schema.context import NOBODY, Info, authenticated
 from gql_app.schema.payloads import StatusPayload, mutation
+from gql_app.schema.types import Node
 from gql_app.security.tokens import Claims, Identity
 
-strawberry.enum(TokenReason, description="Why a token is no good.")
+strawberry.enum(TokenReason)
 
 
-@strawberry.type(description="A sign-in that is still good.")
-class Session:
+@strawberry.type
+class Session(Node):
     """A sign-in that is still good."""
 
-    id: strawberry.ID
     created_at: datetime
-    last_used_at: datetime = strawberry.field(description="To the minute.")
+    last_used_at: datetime
     expires_at: datetime
-    ip_address: str | None = strawberry.field(description="Where it was signed in from.")
-    user_agent: str | None = strawberry.field(description="The program it was signed in with.")
-    is_current: bool = strawberry.field(description="Whether this request is of this session.")
+    ip_address: str | None
+    user_agent: str | None
+    is_current: bool
 
     @classmethod
     def of(cls, row: SessionRecord, *, current_id: UUID) -> Self:
@@ -54,16 +54,16 @@ class Session:
         )
 
 
-@strawberry.type(description="What became of the token that came with a request.")
+@strawberry.type
 class TokenReport:
     """What became of the token that came with a request."""
 
     valid: bool
-    reason: TokenReason | None = strawberry.field(description="null when valid", default=None)
-    message: str = strawberry.field(description="A sentence for a person.")
+    reason: TokenReason | None = None
+    message: str
     issued_at: datetime | None = None
     expires_at: datetime | None = None
-    key_id: str | None = strawberry.field(description="Which key signed it.", default=None)
+    key_id: str | None = None
 
     @classmethod
     def of(cls, presented: Identity | Exception | None, why: Unauthenticated | None) -> Self:
@@ -86,10 +86,7 @@ class TokenReport:
 class TokenQuery:
     """Asking about one's token."""
 
-    @strawberry.field(
-        description="Explains the token that came with this request; open to everyone, "
-        "never an error."
-    )
+    @strawberry.field
     async def token(self, info: Info) -> TokenReport:
         """Judge the token as every protected field would, and report."""
         try:
@@ -103,9 +100,7 @@ class TokenQuery:
 class SessionMutation:
     """Ending sessions."""
 
-    @mutation(
-        StatusPayload, "Ends this session: its token is refused from now on.", authenticated()
-    )
+    @mutation(StatusPayload, authenticated())
     async def logout(self, info: Info) -> StatusPayload | None:
         """End the caller's session."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
@@ -119,11 +114,7 @@ class SessionMutation:
         )
         return StatusPayload.success("You are signed out.")
 
-    @mutation(
-        StatusPayload,
-        f"Ends one of the caller's sessions; with {END_SESSIONS} anybody's.",
-        authenticated(),
-    )
+    @mutation(StatusPayload, authenticated())
     async def end_session(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """End a session; another's is as unknown as one that never was."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
@@ -138,7 +129,7 @@ class SessionMutation:
             raise Rejected(Fault(UserErrorCode.NOT_FOUND, "There is no such session.", "id"))
         return StatusPayload.success("The session has ended.")
 
-    @mutation(StatusPayload, "Ends every session of the caller but this one.", authenticated())
+    @mutation(StatusPayload, authenticated())
     async def end_other_sessions(self, info: Info) -> StatusPayload | None:
         """End the caller's other sessions."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
@@ -147,13 +138,11 @@ class SessionMutation:
         )
         return StatusPayload.success(f"{count} other sessions have ended.")
 
-    @mutation(
-        StatusPayload,
-        f"Ends every session of the caller, this one too; with {END_SESSIONS} anybody's.",
-        authenticated(),
-    )
+    @mutation(StatusPayload, authenticated())
     async def end_all_sessions(
-        self, info: Info, customer_id: strawberry.ID | None = strawberry.UNSET
+        self,
+        info: Info,
+        customer_id: strawberry.ID | None = strawberry.UNSET,
     ) -> StatusPayload | None:
         """End all sessions of the caller or, with the permission, of another customer."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()

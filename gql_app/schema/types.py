@@ -1,4 +1,4 @@
-"""Types of any part of the schema: moments, and how a list is paged through."""
+"""Types of any part of the schema: nodes, moments, and how a list is paged through."""
 
 import re
 from datetime import datetime
@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 import strawberry
+from strawberry.types.base import get_object_definition
 
 from gql_app.lib.clock import parse_moment, rfc3339
 
@@ -34,14 +35,14 @@ def parse_datetime(value: object) -> datetime:
 
 DATE_TIME: Final = strawberry.scalar(
     name="DateTime",
-    description="A moment as RFC 3339 writes it, always in UTC.",
+    description="A moment as of RFC 3339, such as 2030-01-31T12:00:00Z. Answers are in UTC.",
     specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
     serialize=rfc3339,
     parse_value=parse_datetime,
 )
 
 
-@strawberry.enum(description="Which way a list is sorted.")
+@strawberry.enum
 class OrderDirection(StrEnum):
     """Which way a list is sorted."""
 
@@ -49,15 +50,23 @@ class OrderDirection(StrEnum):
     DESC = "DESC"
 
 
-@strawberry.type(description="Where a page stands in its list.")
+@strawberry.interface
+class Node:
+    """An object that is found by its id alone."""
+
+    id: strawberry.ID
+
+    @staticmethod
+    def resolve_type(value: object, *_: object) -> str:
+        """Return the name of an object's type."""
+        return get_object_definition(value, strict=True).name
+
+
+@strawberry.type
 class PageInfo:
     """Where a page stands in its list."""
 
-    has_next_page: bool = strawberry.field(
-        description="Whether the list goes on after this page, whichever way it was paged."
-    )
-    has_previous_page: bool = strawberry.field(
-        description="Whether the list begins before this page, whichever way it was paged."
-    )
-    start_cursor: str | None = strawberry.field(description="Send it as before to page back.")
-    end_cursor: str | None = strawberry.field(description="Send it as after to page forward.")
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None

@@ -152,6 +152,11 @@ class Settings(BaseSettings):
     max_comparisons: types.Positive = 20_000
     """Steps of comparing fields of one response name with each other."""
 
+    trusted_documents: types.Documents | None = None
+    """A file of the only documents that run, by their ids; any runs if not set."""
+    trusted_documents_allow: types.Exceptions | None = None
+    """What runs besides: `playground`, `introspection`, comma-separated."""
+
     # Playground and schema
     playground: bool = True
     """Whether GET /graphql shows the playground to a browser."""
@@ -236,6 +241,11 @@ class Settings(BaseSettings):
             proxy == "*" or ip_network(proxy).prefixlen == 0
             for proxy in _listed(self.trusted_proxies)
         )
+
+    @property
+    def untrusted(self) -> tuple[str, ...]:
+        """Whose documents run though they are not listed."""
+        return _listed(self.trusted_documents_allow)
 
     @property
     def origins(self) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ from gql_app.accounts import callers
 from gql_app.accounts.audit import Action
 from gql_app.errors import TokenInvalid, Unauthenticated
 from gql_app.lib.database import Unavailable
+from gql_app.lib.graphql_http import headers_of, read_body
 from gql_app.resources import Resources
 from gql_app.security.tokens import MAX_TOKEN_BYTES, read_token
-from gql_app.web.graphql import headers_of, read_body
 from gql_app.web.responses import JsonResponse, refusal
 
 FORM: Final = b"application/x-www-form-urlencoded"

@@ -1,7 +1,7 @@
 """The playground: a page to try the API in, and the files that it loads."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from html import escape
 from pathlib import Path
@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from gql_app.lib import clock
+from gql_app.lib.graphql_http import read_manifest
 from gql_app.lib.static_files import StaticFiles
 from gql_app.lib.telemetry import get_logger
 from gql_app.resources import Resources
@@ -48,6 +49,7 @@ class Playground:
     def __init__(self, *, sign_ins: Sequence[Mapping[str, str]] = (), folder: Path = BUILT) -> None:
         self._sign_ins = [dict(each) for each in sign_ins]
         self._files: StaticFiles | None = None
+        self._operations = folder / "operations.json"
         try:
             self._page = (folder / "index.html").read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -57,6 +59,11 @@ class Playground:
             self._page = GraphQL(build_schema()).graphql_ide_html
         else:
             self._files = StaticFiles(folder / "playground", _MEDIA_TYPES)
+
+    @property
+    def documents(self) -> Collection[str]:
+        """What our page sends by itself, as it was built. Raises ValueError."""
+        return read_manifest(self._operations).values() if self._files else ()
 
     def page(self, request: Request) -> Response:
         """Return the page; in the demo, it offers the sign-ins."""
@@ -76,16 +83,6 @@ class Playground:
         if response is None:
             raise HTTPException(404, "The playground has no such file")
         return response
-
-
-async def page(playground: Playground | None, request: Request) -> Response:
-    """Return the playground's page to a browser. Raises HTTPException for any other client."""
-    accepted = request.headers.get("accept", "").split(",")
-    # No client but a browser accepts HTML.
-    is_browser = any(each.partition(";")[0].strip() == "text/html" for each in accepted)
-    if not playground or not is_browser:
-        raise HTTPException(405, "Send GraphQL requests by POST", {"Allow": "POST"})
-    return playground.page(request)
 
 
 def _expired_token(resources: Resources) -> str:

@@ -12,6 +12,7 @@ from gql_app.lib.faults import Unavailable
 
 _CODES: Final = {
     413: "BAD_USER_INPUT",
+    414: "BAD_USER_INPUT",
     431: "BAD_USER_INPUT",
     500: "INTERNAL_SERVER_ERROR",
     503: "SERVICE_UNAVAILABLE",

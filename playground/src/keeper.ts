@@ -2,21 +2,12 @@
 import { deeds, type Answer, type Deed, type Json } from "./answer";
 import { fromPayload, isDue, person, read, type Held } from "./held";
 import { explain, type Notice } from "./notice";
+import { ME, REFRESH, SIGN_IN, SIGN_OUT, type Own } from "./operations";
 import type { Post, Request } from "./post";
 
 export const STORED = "gql_app:session";
 /** Milliseconds to leave a server alone that could not be reached. */
 export const PATIENCE = 10_000;
-
-const TOKENS = "status message token expiresAt refreshToken customer { name email isAdmin }";
-const LOGIN = `mutation SignIn($email: String!, $password: String!) {
-  login(email: $email, password: $password) { ${TOKENS} }
-}`;
-const REFRESH = `mutation Refresh($refreshToken: String!) {
-  refresh(refreshToken: $refreshToken) { ${TOKENS} }
-}`;
-const LOGOUT = "mutation SignOut { logout { status } }";
-const ME = "query Me { me { name email isAdmin } }";
 
 const SIGNING_IN = ["login", "refresh", "register", "changePassword"];
 const SIGNING_OUT = ["logout", "deleteMe"];
@@ -27,6 +18,11 @@ export interface Seen {
   held: Held | null;
   notice: Notice | null;
   busy: boolean;
+}
+
+/** A request of the bar's own, by a text that every server trusts. */
+interface OwnRequest extends Request {
+  query: Own;
 }
 
 /** What one tab tells those that hold the same session: the refresh token that is spent. */
@@ -67,7 +63,7 @@ export class Keeper {
 
   /** Sign in with an address and a password; tells whether it worked. */
   async signIn(email: string, password: string): Promise<boolean> {
-    const request = { query: LOGIN, operationName: "SignIn", variables: { email, password } };
+    const request = { query: SIGN_IN, operationName: "SignIn", variables: { email, password } };
     return this.#busily(async () => {
       const payload = await this.#ask(request, "login", null);
       const held = fromPayload(payload, this.#world.now());
@@ -83,7 +79,7 @@ export class Keeper {
       const token = await this.bearer();
       this.forget();
       if (!token) return;
-      const { answer } = await this.#send({ query: LOGOUT, operationName: "SignOut" }, token);
+      const { answer } = await this.#send({ query: SIGN_OUT, operationName: "SignOut" }, token);
       const refused = explain(answer.errors ?? [], { own: false, canRefresh: false });
       if (refused) this.#show({ notice: { ...refused, wayOut: null } });
     }, undefined);
@@ -180,13 +176,13 @@ export class Keeper {
     if (held?.token === token) this.#hold({ ...held, ...person(me) });
   }
 
-  async #ask(request: Request, field: string, token: string | null): Promise<Json> {
+  async #ask(request: OwnRequest, field: string, token: string | null): Promise<Json> {
     const { answer } = await this.#send(request, token);
     const told = answer.errors?.[0]?.message;
     return (answer.data?.[field] ?? { message: told }) as Json;
   }
 
-  #send(request: Request, token: string | null): ReturnType<Post> {
+  #send(request: OwnRequest, token: string | null): ReturnType<Post> {
     return this.#world.post(
       request,
       new Headers(token ? { authorization: `Bearer ${token}` } : {}),

@@ -11,8 +11,8 @@ from tests.processes import Server, serving
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Serve a demo whose secret is known, for the pages of one origin."""
-    types = EXAMPLES / "typescript/src/generated.ts"
-    assert types.exists(), "make test installs what the examples need, and generates their types"
+    built = EXAMPLES / "typescript/dist/main.js"
+    assert built.exists(), "make test installs what the examples need, and builds them"
     folder = tmp_path_factory.mktemp("examples")
     settings = {"secret_key": SECRET, "allowed_origins": ORIGIN}
     with serving("--demo", folder=folder, **settings) as server, drivers(folder):

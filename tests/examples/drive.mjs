@@ -1,17 +1,20 @@
 // Drives a TypeScript client as each line of its input says; prints what came of it as JSON.
 import { createInterface } from "node:readline";
 
-const sources = "../../examples/typescript/src";
-const { CustomersDocument: query } = await import(`${sources}/generated.ts`);
-const { reasonOf } = await import(`${sources}/session.ts`);
+const built = "../../examples/typescript/dist";
+const { CustomersDocument: query } = await import(`${built}/generated.js`);
+const { reasonOf } = await import(`${built}/session.js`);
 
 const { now } = Date;
 const send = globalThis.fetch;
+const { setTimeout: later } = globalThis;
+// Nobody waits for the seconds of Retry-After.
+globalThis.setTimeout = (work, delay, ...given) => later(work, delay >= 1000 ? 0 : delay, ...given);
 
 for await (const line of createInterface({ input: process.stdin })) await drive(JSON.parse(line));
 
 async function drive({ client: name, url, sign_in, held: before, times, ahead, last }) {
-  const { createApi } = await import(`${sources}/${name}.ts`);
+  const { createApi } = await import(`${built}/${name}.js`);
   Date.now = () => now() + ahead;
   const sent = new Set();
   globalThis.fetch = (address, options) => {

@@ -34,4 +34,6 @@ def test_every_reason_of_the_schema_is_told() -> None:
     schema = (ROOT / "schema.graphql").read_text(encoding="utf-8")
     found = re.search(r"enum TokenReason \{(.*?)\}", schema, re.DOTALL)
     assert found is not None
-    assert not [reason for reason in found[1].split() if f"| `{reason}` |" not in WORDS["clients"]]
+    reasons = re.findall(r"^  ([A-Z_]+)\b", found[1], re.MULTILINE)
+    assert "TOKEN_EXPIRED" in reasons
+    assert not [reason for reason in reasons if f"| `{reason}` |" not in WORDS["clients"]]

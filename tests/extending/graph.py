@@ -83,6 +83,7 @@ async def graph(settings: Settings, features: Sequence[Feature]) -> AsyncIterato
         letters=parts.letters,
         actions=parts.actions,
         error_codes=parts.error_codes,
+        nodes=parts.nodes,
     )
     engine = build_engine(settings, parts.additions)
     async with Resources.open(settings, extensions=extensions) as resources, running(resources):

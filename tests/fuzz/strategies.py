@@ -2,6 +2,7 @@
 
 import json
 from typing import Final
+from urllib.parse import urlencode
 
 import hypothesis.strategies as st
 from hypothesis_graphql import Mode, mutations, nodes, queries
@@ -69,6 +70,24 @@ BOUND: Final = """query Q($first: Int, $after: String, $filter: CustomerFilter, 
 }"""
 
 
+PERSISTED: Final = st.fixed_dictionaries(
+    {"version": st.one_of(st.just(1), JSON), "sha256Hash": st.one_of(st.just("a" * 64), JSON)}
+)
+
+
+@st.composite
+def urls(draw: st.DrawFn) -> str:
+    """Make the query of a URL: parameters of any kind, some of them several times, or any text."""
+    values = st.one_of(
+        st.just(BOUND), st.sampled_from(PIECES), st.builds(json.dumps, JSON), st.text(max_size=20)
+    )
+    names = st.sampled_from(["query", "operationName", "variables", "extensions", "documentId"])
+    pairs = draw(st.lists(st.tuples(names, values), max_size=6))
+    text = urlencode([(name, value.encode("utf-8", "replace")) for name, value in pairs])
+    cut = draw(st.integers(0, len(text)))
+    return draw(st.sampled_from([text, text, text[:cut], f"{text[:cut]}%ff&={text[cut:]}"]))
+
+
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
     """Make a body: a request whose members are of any kind, other JSON, or any bytes."""
@@ -80,7 +99,10 @@ def bodies(draw: st.DrawFn) -> bytes:
             "variables": st.one_of(
                 st.dictionaries(st.sampled_from(["first", "after", "filter", "id"]), JSON), JSON
             ),
-            "extensions": JSON,
+            "extensions": st.one_of(
+                st.fixed_dictionaries({"persistedQuery": st.one_of(PERSISTED, JSON)}), JSON
+            ),
+            "documentId": JSON,
             "token": JSON,
         },
     )
@@ -133,6 +155,7 @@ STARTS: Final = (
     b"POST /%67raphql/../%00 HTTP/1.1",
     b"POST //graphql HTTP/1.1",
     b"GET /graphql?query=%7Bme%7Bid%7D%7D HTTP/1.1",
+    b"HEAD /graphql?query=%7B__typename%7D&variables=%ff HTTP/1.1",
     b"GET /graphql?\xff HTTP/1.1",
     b"OPTIONS * HTTP/1.1",
     b"HEAD /graphql HTTP/1.1",

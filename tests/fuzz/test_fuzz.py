@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis_graphql import Mode
 
 from tests.databases import Postgres, copied_sqlite
-from tests.fuzz.strategies import bodies, damaged, documents, requests
+from tests.fuzz.strategies import bodies, damaged, documents, requests, urls
 from tests.fuzz.targets import Target, target
 
 pytestmark = pytest.mark.parametrize(
@@ -102,6 +102,12 @@ def test_damaged_document(fuzzed: Target, document: str, caller: str) -> None:
 )
 def test_body(fuzzed: Target, body: bytes, caller: str, accept: str) -> None:
     fuzzed.send(body, caller, accept=accept)
+
+
+@tries(75)
+@given(url=urls(), caller=OUTSIDERS)
+def test_url(fuzzed: Target, url: str, caller: str) -> None:
+    fuzzed.ask(url, caller)
 
 
 @tries(50)

@@ -37,6 +37,8 @@ PROTECTED: Final[Mapping[str, tuple[str, Mapping[Kind, str]]]] = {
     "me": ("query { me { id }", SIGNED_IN),
     "customer": (f'query {{ customer(id: "{NOBODY}") {{ id }}', SIGNED_IN),
     "customers": ("query { customers { nodes { id } }", SIGNED_IN),
+    "node": (f'query {{ node(id: "{NOBODY}") {{ id }}', SIGNED_IN),
+    "nodes": (f'query {{ nodes(ids: ["{NOBODY}"]) {{ id }}', SIGNED_IN),
     "auditEvents": ("query { auditEvents { nodes { id } }", ADMINS),
     "endSession": (f'mutation {{ endSession(id: "{NOBODY}") {{ status }}', SIGNED_IN),
     "endOtherSessions": ("mutation { endOtherSessions { status }", SIGNED_IN),

@@ -8,7 +8,8 @@ from graphql import get_named_type, is_object_type
 
 from gql_app.accounts.permissions import Role
 from gql_app.extending.feature import Feature
-from gql_app.schema.customers import PRIVATE
+from gql_app.lib.composition import WHO_MAY_ASK
+from gql_app.schema.context import PRIVATE
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings
 from tests.api import Api, running
@@ -21,6 +22,8 @@ FIELDS: Final = "name email phone isActive roles sessions { id }"
 HIDDEN: Final = dict.fromkeys(("email", "phone", "isActive", "roles", "sessions"))
 WAYS: Final[Mapping[str, str]] = {
     "Query.customer": "{ customer(id: $id) { FIELDS } }",
+    "Query.node": "{ node(id: $id) { ... on Customer { FIELDS } } }",
+    "Query.nodes": "{ nodes(ids: [$id]) { ... on Customer { FIELDS } } }",
     "CustomerConnection.nodes": "{ customers { nodes { FIELDS } } }",
     "CustomerEdge.node": "{ customers(last: 50) { edges { node { FIELDS } } } }",
     "AuditEvent.actor": "{ auditEvents(customerId: $id) { nodes { actor { FIELDS } } } }",
@@ -30,6 +33,8 @@ WAYS: Final[Mapping[str, str]] = {
     ),
 }
 """A document for each field that answers a customer, who may be another than the caller."""
+TOLD: Final = PRIVATE[WHO_MAY_ASK]
+"""What the description of a private field says."""
 ONESELF: Final = {"Query.me", "LoginPayload.customer"}
 """Those that answer the caller alone."""
 
@@ -66,7 +71,7 @@ def test_every_field_that_answers_a_customer_is_tried() -> None:
         for kind in types
         if is_object_type(kind)
         for name, field in kind.fields.items()
-        if get_named_type(field.type).name == "Customer"
+        if get_named_type(field.type).name in {"Customer", "Node"}
     }
     assert fields == {*WAYS, *ONESELF}
 
@@ -74,7 +79,7 @@ def test_every_field_that_answers_a_customer_is_tried() -> None:
 def test_every_field_that_is_said_to_be_private_is_asked_for() -> None:
     customer = build_schema().core.type_map["Customer"]
     assert is_object_type(customer)
-    told = {name for name, each in customer.fields.items() if PRIVATE in (each.description or "")}
+    told = {name for name, each in customer.fields.items() if TOLD in (each.description or "")}
     assert told == HIDDEN.keys()
 
 

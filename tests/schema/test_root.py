@@ -33,6 +33,8 @@ def test_printed_schema_shows_the_policy() -> None:
         "me": ["isAuthenticated"],
         "customer": ["isAuthenticated"],
         "customers": ["isAuthenticated"],
+        "node": ["isAuthenticated"],
+        "nodes": ["isAuthenticated"],
         "auditEvents": ["isAdmin"],
         "login": [],
         "refresh": [],

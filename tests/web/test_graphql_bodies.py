@@ -23,11 +23,6 @@ async def post(api: Api, body: bytes | AsyncIterator[bytes]) -> httpx.Response:
     )
 
 
-def with_variables(value: str) -> bytes:
-    """Write a body whose one variable is this text of JSON."""
-    return f'{{"query":"{{__typename}}","variables":{{"a":{value}}}}}'.encode()
-
-
 def padded(size: int) -> bytes:
     """Write a good body of this size."""
     return GOOD + b" " * (size - len(GOOD))
@@ -43,60 +38,23 @@ async def in_chunks(body: bytes) -> AsyncIterator[bytes]:
     "body",
     [
         b"",
-        b" ",
-        b"{ __typename }",
-        b'{"query":"{__typename}"',
-        GOOD + b"}",
-        GOOD + GOOD,
-        b"{'query':'{__typename}'}",
         b"null",
-        b"true",
-        b"1",
-        b'"{ __typename }"',
         b"[]",
-        b"[" + GOOD + b"]",
-        b"\xef\xbb\xbf" + GOOD,
         GOOD.decode().encode("utf-16"),
-        GOOD.decode().encode("utf-16-le"),
-        b'{"query":"{__typename} # \xff"}',
-        b'{"query":"{__typename} # \\ud800"}',
-        b'{"query":"{__typename} # \n"}',
-        with_variables("NaN"),
-        with_variables("Infinity"),
-        with_variables("9" * 5000),
-        with_variables('"\\ud800"'),
-        with_variables("[" * 20_000 + "]" * 20_000),
-        with_variables('{"a":' * 20_000 + "1" + "}" * 20_000),
+        b'{"query":"{__typename}","variables":{"a":' + b"9" * 5000 + b"}}",
+        b'{"query":"{__typename}","variables":{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}}",
+        b'{"query":"{__typename}","variables":' + b'{"a":' * 20_000 + b"1" + b"}" * 20_001,
         b"[" * 20_000,
-        b"{}",
-        b'{"query":null}',
-        b'{"query":1}',
-        b'{"query":["{__typename}"]}',
-        b'{"query":""}',
-        b'{"query":" \\n\\t"}',
-        b'{"query":"{__typename}","operationName":1}',
-        b'{"query":"{__typename}","variables":[]}',
-        b'{"query":"{__typename}","variables":"{}"}',
-        b'{"query":"{__typename}","extensions":[]}',
     ],
     ids=lambda body: repr(body[:50]),
 )
-async def test_a_malformed_body_is_a_bad_request(api: Api, body: bytes) -> None:
+async def test_a_hostile_body_is_a_bad_request(api: Api, body: bytes) -> None:
     response = await post(api, body)
     assert response.status_code == 400
     (error,) = response.json()["errors"]
     assert error["message"]
     assert error["extensions"]["code"] == "BAD_REQUEST"
     assert list(response.json()) == ["errors"]
-
-
-@pytest.mark.parametrize(
-    "extra",
-    ['"operationName":null', '"variables":null', '"extensions":null', '"extensions":{"a":1}'],
-)
-async def test_what_may_be_left_out_may_be_null(api: Api, extra: str) -> None:
-    response = await post(api, f'{{"query":"{{__typename}}",{extra}}}'.encode())
-    assert response.json() == {"data": {"__typename": "Query"}}
 
 
 async def test_a_body_of_the_very_limit_is_read(api: Api) -> None:

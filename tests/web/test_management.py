@@ -34,7 +34,7 @@ async def apart(settings: Settings) -> AsyncIterator[Api]:
         ("/readyz", 200, 200),
         ("/livez", 200, 200),
         ("/.well-known/jwks.json", 200, 404),
-        ("/graphql", 405, 404),
+        ("/graphql", 400, 404),
         ("/graphql/", 404, 404),
         ("/metrics/", 404, 404),
         ("/nowhere", 404, 404),

@@ -4,7 +4,6 @@ import gzip
 import json
 import re
 import shutil
-from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +18,7 @@ from starlette.routing import Route
 from gql_app.cli.samples import SIGN_INS
 from gql_app.lib.static_files import CACHE_CONTROL
 from gql_app.settings import Settings
-from gql_app.web.playground import BUILT, Playground, page
+from gql_app.web.playground import BUILT, Playground
 from gql_app.web.responses import explain
 from tests.api import Api, running
 
@@ -169,7 +168,7 @@ async def test_where_it_is_not_built_strawberrys_page_stands_in_and_the_log_says
         playground = Playground(folder=tmp_path)
         app = Starlette(
             routes=[
-                Route("/graphql", partial(page, playground)),
+                Route("/graphql", playground.page),
                 Route("/playground/{name}", playground.file),
             ],
             exception_handlers={HTTPException: explain},

@@ -10,13 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from graphql import GraphQLError
 from sqlalchemy import func, select
 
 from gql_app.db.tables import AuditRow
 from gql_app.lib import clock
 from gql_app.settings import Settings
-from gql_app.web.graphql import retry_after
 from tests.api import GRAPHQL, Answer, Api, running
 from tests.conftest import SECRET, SetClock
 from tests.databases import Postgres
@@ -124,10 +122,3 @@ async def test_changes_that_can_not_be_serialized_are_made_one_after_the_other(
             }
             changes = select(func.count()).where(AuditRow.action == "customer:update")
             assert await value(api.database, changes) == CROWD
-
-
-def test_longest_wait_of_all_errors_is_what_to_wait() -> None:
-    waits = [GraphQLError("x", extensions={"retryAfter": seconds}) for seconds in (1, 10, 3)]
-    assert retry_after([GraphQLError("x"), *waits]) == 10
-    assert retry_after([GraphQLError("x")]) is None
-    assert retry_after([]) is retry_after(None) is None

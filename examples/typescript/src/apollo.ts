@@ -4,7 +4,8 @@ import { CombinedGraphQLErrors } from "@apollo/client/errors";
 import { SetContextLink } from "@apollo/client/link/context";
 import { ErrorLink } from "@apollo/client/link/error";
 import { from, switchMap } from "rxjs";
-import { reasonOf, Session, type Keep } from "./session.ts";
+import { fetchWithRetry } from "./retry";
+import { reasonOf, Session, type Keep } from "./session";
 
 export interface Api {
   client: ApolloClient;
@@ -26,7 +27,7 @@ export function createApi(url: string, keep: Keep): Api {
     retrying(session),
     heeding(session),
     authorising(session),
-    new HttpLink({ uri: url }),
+    new HttpLink({ uri: url, fetch: fetchWithRetry }),
   ]);
   return { client: new ApolloClient({ cache, link }), session };
 }

@@ -1,8 +1,8 @@
-/** Signs in, lists ten customers and signs out: `node src/main.ts apollo`, or `urql`. */
-import * as apollo from "./apollo.ts";
-import { CustomersDocument, type CustomersQuery } from "./generated.ts";
-import type { Keep, Session, Tokens } from "./session.ts";
-import * as urql from "./urql.ts";
+/** Signs in, lists ten customers and signs out: `npm start apollo`, or `urql`. */
+import * as apollo from "./apollo";
+import { CustomersDocument, type CustomersQuery } from "./generated";
+import type { Keep, Session, Tokens } from "./session";
+import * as urql from "./urql";
 
 const { URL: url = "", EMAIL: email = "", PASSWORD: password = "" } = process.env;
 const variables = { first: 10 };
@@ -27,13 +27,18 @@ async function run(
   await session.signOut();
 }
 
-if (process.argv[2] === "urql") {
-  const { client, session } = urql.createApi(url, inMemory());
-  await run(session, async () => (await client.query(CustomersDocument, variables)).data);
-} else {
-  const { client, session } = apollo.createApi(url, inMemory());
-  await run(
-    session,
-    async () => (await client.query({ query: CustomersDocument, variables })).data,
-  );
+async function main(): Promise<void> {
+  if (process.argv[2] === "urql") {
+    const { client, session } = urql.createApi(url, inMemory());
+    await run(session, async () => (await client.query(CustomersDocument, variables)).data);
+  } else {
+    const { client, session } = apollo.createApi(url, inMemory());
+    const query = CustomersDocument;
+    await run(session, async () => (await client.query({ query, variables })).data);
+  }
 }
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});

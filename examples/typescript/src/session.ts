@@ -1,12 +1,8 @@
 /** Who is signed in: takes tokens, trades them once for all who wait, and drops them at the end. */
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 import { print } from "graphql";
-import {
-  RefreshDocument,
-  SignInDocument,
-  SignOutDocument,
-  type TokensFragment,
-} from "./generated.ts";
+import { RefreshDocument, SignInDocument, SignOutDocument, type TokensFragment } from "./generated";
+import { fetchWithRetry } from "./retry";
 
 /** What somebody who is signed in holds. */
 export interface Tokens {
@@ -148,7 +144,7 @@ export class Session {
       ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
     };
     const body = JSON.stringify({ query: print(document), variables });
-    const response = await fetch(this.#url, { method: "POST", headers, body });
+    const response = await fetchWithRetry(this.#url, { method: "POST", headers, body });
     const answer = (await response.json()) as { data?: Data; errors?: { message: string }[] };
     if (!answer.data) throw new Error(answer.errors?.[0]?.message ?? response.statusText);
     return answer.data;

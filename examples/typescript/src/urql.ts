@@ -1,7 +1,8 @@
 /** urql that stays signed in, by its authExchange. */
 import { Client, fetchExchange, makeOperation, mapExchange, type Operation } from "@urql/core";
 import { authExchange } from "@urql/exchange-auth";
-import { reasonOf, Session, type Keep } from "./session.ts";
+import { fetchWithRetry } from "./retry";
+import { reasonOf, Session, type Keep } from "./session";
 
 export interface Api {
   client: Client;
@@ -12,7 +13,7 @@ export interface Api {
 export function createApi(url: string, keep: Keep): Api {
   const session = new Session(url, keep);
   const exchanges = [heeding(session), authorising(session), fetchExchange];
-  return { client: new Client({ url, exchanges, preferGetMethod: false }), session };
+  return { client: new Client({ url, exchanges, fetch: fetchWithRetry }), session };
 }
 
 /** Tell the session of every refusal that is left, that of a second attempt too. */

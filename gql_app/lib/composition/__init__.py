@@ -1,12 +1,17 @@
-"""Composition: the types of one schema, made of parts that stay as they are for other schemas."""
+"""Composition: the types of one schema, made of parts that stay as they are for other schemas.
+
+Each of its fields is described with who may ask for it, by the permissions that decide on it.
+"""
 
 import copy
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
+from strawberry.permission import PermissionExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.base import StrawberryObjectDefinition
@@ -15,8 +20,19 @@ from strawberry.types.field import StrawberryField
 
 from gql_app.lib.engine import Schema
 
-__all__ = ["ComposedSchema", "Replacements", "merged_type"]
+__all__ = ["WHO_MAY_ASK", "ComposedSchema", "Replacements", "merged_type"]
 
+WHO_MAY_ASK: Final = "who_may_ask"
+"""The attribute of a permission, and the key in a field's metadata, with a sentence on that."""
+OPEN: Final = "Open to everyone."
+"""What is said of a field of a root type that asks no permission."""
+ITSELF: Final = "__type"
+"""The key of a type's own description among those of its parts."""
+Descriptions = Mapping[str, Mapping[str, str]]
+"""By the names of types what their parts are: a `field`, a `field(argument)`, a `VALUE`.
+
+What a type lacks, it has of the interfaces that it implements.
+"""
 FieldsOf = Callable[[StrawberryObjectDefinition], list[StrawberryField]]
 """Returns the fields that a type has in one schema."""
 
@@ -32,11 +48,22 @@ class ComposedSchema(Schema):
         types: Iterable[type] = (),
         config: StrawberryConfig | None = None,
         fields_of: FieldsOf,
+        descriptions: Descriptions | None = None,
     ) -> None:
-        """Build a schema of its root types, and of types that nothing in them names."""
+        """Build a schema of its root types, and of types that nothing in them names.
+
+        The descriptions are for what has none, and may be of more than there is.
+        """
         self._fields_of = fields_of
         self._fields: dict[type, list[StrawberryField]] = {}
         super().__init__(query=query, mutation=mutation, types=types, config=config)
+        for kind in self.core.type_map.values():
+            _describe(kind, descriptions or {})
+            definition = self.get_type_by_name(kind.name)
+            if isinstance(definition, StrawberryObjectDefinition) and not definition.is_input:
+                self._tell_who_may_ask(kind, definition)
+                if _names_its_type(definition):
+                    kind.is_type_of = None  # type: ignore[attr-defined]  # an object type's
 
     def get_fields(self, type_definition: StrawberryObjectDefinition) -> list[StrawberryField]:
         """Return a type's fields in this schema, the same ones each time."""
@@ -44,6 +71,13 @@ class ComposedSchema(Schema):
         if kind not in known:
             known[kind] = self._fields_of(type_definition)
         return known[kind]
+
+    def _tell_who_may_ask(self, kind: Any, definition: StrawberryObjectDefinition) -> None:  # noqa: ANN401 — of graphql-core
+        is_root = kind in {self.core.query_type, self.core.mutation_type}
+        for each in self.get_fields(definition):
+            described = kind.fields[self.config.name_converter.get_graphql_name(each)]
+            who = _who_may_ask(each) or (OPEN if is_root else "")
+            described.description = " ".join(filter(None, (described.description, who))) or None
 
     def field(self, type_name: str, name: str) -> StrawberryField | None:
         """Return Strawberry's definition of a field; None for introspection's. Each is kept."""
@@ -54,6 +88,40 @@ class ComposedSchema(Schema):
             fields = self.get_fields(kind) if isinstance(kind, StrawberryObjectDefinition) else ()
             known[key] = next((each for each in fields if spelt(each) == name), None)
         return known[key]
+
+
+def _who_may_ask(field: StrawberryField) -> str:
+    """Return who may ask for a field, as its permissions tell, in sentences; empty for all."""
+    permissions = [
+        permission
+        for extension in field.extensions
+        if isinstance(extension, PermissionExtension)
+        for permission in extension.permissions
+    ]
+    told = [getattr(each, WHO_MAY_ASK, f"Needs {type(each).__name__}.") for each in permissions]
+    return " ".join((*told, *filter(None, [field.metadata.get(WHO_MAY_ASK)])))
+
+
+def _describe(kind: Any, descriptions: Descriptions) -> None:  # noqa: ANN401 — a type of graphql-core
+    """Describe a type and its parts, where nothing else does."""
+    named = [kind, *getattr(kind, "interfaces", ())]
+    parts = [*getattr(kind, "fields", {}).items()]
+    parts += [(f"{n}({name})", a) for n, f in parts for name, a in getattr(f, "args", {}).items()]
+    parts += getattr(kind, "values", {}).items()
+    told = ChainMap(*(dict(descriptions.get(each.name, {})) for each in named))
+    kind.description = kind.description or descriptions.get(kind.name, {}).get(ITSELF)
+    for name, part in parts:
+        part.description = part.description or told.get(name)
+
+
+def _names_its_type(definition: StrawberryObjectDefinition) -> bool:
+    """Return whether it is known of which type an object is without asking each type.
+
+    Strawberry has every object of a type with an interface checked, and a page takes twice as long.
+    """
+    interfaces = definition.interfaces
+    resolved = all(each.resolve_type for each in interfaces)
+    return bool(interfaces) and resolved and not definition.is_type_of
 
 
 def merged_type(name: str, parts: Sequence[type]) -> type:

@@ -2,6 +2,7 @@
 
 from gql_app.lib.engine.complexity import ListSizes
 from gql_app.lib.engine.documents import (
+    BoundedCache,
     Document,
     ExecutionContext,
     InvalidDocument,
@@ -9,6 +10,7 @@ from gql_app.lib.engine.documents import (
 from gql_app.lib.engine.engine import (
     Engine,
     GraphQLRequest,
+    NotAQuery,
     OperationTimeout,
 )
 from gql_app.lib.engine.executor import CompiledExecutor
@@ -18,6 +20,7 @@ from gql_app.lib.engine.schema import Schema, cached_per_document, selected_fiel
 
 __all__ = [
     "MAX_ERRORS",
+    "BoundedCache",
     "CompiledExecutor",
     "Document",
     "Engine",
@@ -27,6 +30,7 @@ __all__ = [
     "LazyRows",
     "Limits",
     "ListSizes",
+    "NotAQuery",
     "OperationTimeout",
     "Schema",
     "cached_per_document",

@@ -1,6 +1,6 @@
 """Complexity of a document: each fragment is summed up once, however often it is spread."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
@@ -19,6 +19,7 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
+    ListValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
     ValueNode,
@@ -38,6 +39,8 @@ PAGE_FIELDS: Final = frozenset({"nodes", "edges"})
 """Fields of a connection that hold its rows."""
 SIZE_ARGUMENTS: Final = frozenset({"first", "last"})
 """Arguments that say how many rows a page has."""
+IDS_ARGUMENT: Final = frozenset({"ids"})
+"""The argument of a list that has an item for each of its values."""
 _MAX_DIGITS: Final = 10
 """Characters of a number that are read: with so many it is larger than any page."""
 
@@ -54,7 +57,9 @@ class ListSizes:
     """Items of a list that is no page."""
 
     def page(self, value: object) -> int | None:
-        """Return a page size within its bounds; None for what is no whole number."""
+        """Return a page size within its bounds, or that of a list; None for what has none."""
+        if isinstance(value, list):
+            value = len(value)
         if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
             return max(1, min(int(value), self.max_page))
         return None
@@ -142,20 +147,24 @@ class ComplexityCalculator:
         kind = get_named_type(field.type) if field else None
         below = self._selections(node.selection_set, kind) if node.selection_set else Complexity()
         depth = 1 if name in INTROSPECTION else below.depth + 1
-        cost = 1 + below.cost + (below.per_row and self._page_size(node) * below.per_row)
+        page = below.per_row and self._size_by(SIZE_ARGUMENTS, node, self._list_sizes.default_page)
+        cost = 1 + below.cost + page * below.per_row
         if name in PAGE_FIELDS and is_object_type(parent) and "pageInfo" in parent.fields:
             return Complexity(depth, 1, below.spreads, per_row=cost)
         if parent and parent.name.startswith("__"):
             cost *= _introspection_sizes(self._schema).get(name, 1)
         elif field and is_list_type(get_nullable_type(field.type)):
-            cost *= self._list_sizes.unpaged
+            cost *= self._size_by(IDS_ARGUMENT, node, self._list_sizes.unpaged)
         return Complexity(depth, 1, below.spreads, cost)
 
-    def _page_size(self, node: FieldNode) -> int:
-        """Return the rows a page may have; a size that is refused later is brought in bounds."""
-        arguments = [each for each in node.arguments or () if each.name.value in SIZE_ARGUMENTS]
+    def _size_by(self, names: Container[str], node: FieldNode, default: int) -> int:
+        """Return the items that a list may have by arguments of some names.
+
+        A size that is refused later is brought in bounds.
+        """
+        arguments = [each for each in node.arguments or () if each.name.value in names]
         sizes = [size for each in arguments if (size := self._size(each.value)) is not None]
-        return max(sizes, default=self._list_sizes.default_page)
+        return max(sizes, default=default)
 
     def _size(self, node: ValueNode | None) -> int | None:
         if isinstance(node, VariableNode):
@@ -164,6 +173,8 @@ class ComplexityCalculator:
             if name in self._variables:
                 return self._list_sizes.page(self._variables[name])
             node = self._defaults.get(name)
+        if isinstance(node, ListValueNode):
+            return self._list_sizes.page([*node.values])
         if not isinstance(node, IntValueNode):
             return None
         return self._list_sizes.page(int(node.value[:_MAX_DIGITS]))

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError
-from typing import Final, Protocol, Self
+from typing import Final, Generic, Protocol, Self, TypeVar
 
 from graphql import (
     DocumentNode,
@@ -89,36 +89,47 @@ class ExecutionContext(Protocol):
     """The document that the operation is of."""
 
 
-class DocumentCache:
-    """Valid documents by their very text; the least recently used give way.
+class Weighed(Protocol):
+    """What knows how many bytes it takes."""
 
-    It is bounded by bytes, so that no client's documents take more memory than that, however
-    many and however large they are.
+    @property
+    def bytes(self) -> int:
+        """What it takes to keep it."""
+
+
+W = TypeVar("W", bound=Weighed)
+
+
+class BoundedCache(Generic[W]):
+    """Values by their very keys, such as documents by texts; the least recently used give way.
+
+    It is bounded by bytes, so that what clients have it keep takes no more memory than that,
+    however many and however large the values are.
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
-        self._documents: OrderedDict[str, Document] = OrderedDict()
+        self._values: OrderedDict[str, W] = OrderedDict()
         self.bytes = 0
-        """What the documents take together."""
+        """What the values take together."""
 
     def __len__(self) -> int:
-        """Return the number of documents."""
-        return len(self._documents)
+        """Return the number of values."""
+        return len(self._values)
 
-    def get(self, text: str) -> Document | None:
-        """Return the document of a text, if it is here."""
-        document = self._documents.get(text)
-        if document is not None:
-            self._documents.move_to_end(text)
-        return document
+    def get(self, key: str) -> W | None:
+        """Return the value of a key, if it is here."""
+        value = self._values.get(key)
+        if value is not None:
+            self._values.move_to_end(key)
+        return value
 
-    def add(self, text: str, document: Document) -> None:
-        """Keep a document that isn't here yet, and drop the oldest that are too many."""
-        self._documents[text] = document
-        self.bytes += document.bytes
+    def add(self, key: str, value: W) -> None:
+        """Keep a value that isn't here yet, and drop the oldest that are too many."""
+        self._values[key] = value
+        self.bytes += value.bytes
         while self.bytes > self._max_bytes:
-            _, oldest = self._documents.popitem(last=False)
+            _, oldest = self._values.popitem(last=False)
             self.bytes -= oldest.bytes
 
 
@@ -141,10 +152,10 @@ class DocumentValidator:
         self, schema: GraphQLSchema, limits: Limits, list_sizes: ListSizes, *, introspection: bool
     ) -> None:
         self._schema = schema
-        self._limits = limits
+        self.limits: Final = limits
         self._list_sizes = list_sizes
         self._introspection = introspection
-        self.documents: Final = DocumentCache()
+        self.documents: Final[BoundedCache[Document]] = BoundedCache()
 
     def validate(
         self, text: str, name: str | None, variables: Mapping[str, object]
@@ -152,7 +163,7 @@ class DocumentValidator:
         """Return a valid document and its operation of a name. Raises InvalidDocument."""
         known = self.documents.get(text)
         try:
-            document = known or Document.of(self._limits.parse(text), text)
+            document = known or Document.of(self.limits.parse(text), text)
         except GraphQLError as error:
             raise InvalidDocument(error) from None
         operation = document.operation(name)
@@ -165,7 +176,7 @@ class DocumentValidator:
             )
         self._limit(document, operation, variables)
         if known is None:
-            errors = self._limits.validate(
+            errors = self.limits.validate(
                 self._schema, document.node, introspection=self._introspection
             )
             if errors:
@@ -176,6 +187,16 @@ class DocumentValidator:
             message = "The document has several operations: operationName must say which to run."
             raise InvalidDocument(GraphQLError(message, document.operations))
         return document, operation
+
+    def is_valid(self, text: str) -> bool:
+        """Return whether each operation of a document may run, without variables."""
+        try:
+            operations = Document.of(self.limits.parse(text), text).operations
+            for operation in operations:
+                self.validate(text, operation.name.value if operation.name else None, {})
+        except (GraphQLError, InvalidDocument):
+            return False
+        return bool(operations)
 
     def _limit(
         self,
@@ -192,7 +213,7 @@ class DocumentValidator:
             )
         except CycleError:
             return  # validation refuses it, and names the circle
-        if errors := self._limits.excesses(
+        if errors := self.limits.excesses(
             document.operations, operation, document.directives, calculator
         ):
             raise InvalidDocument(*errors)

@@ -9,6 +9,7 @@ from graphql import (
     ExecutionResult,
     GraphQLError,
     OperationDefinitionNode,
+    OperationType,
     execute,
 )
 
@@ -34,6 +35,12 @@ class GraphQLRequest(NamedTuple):
     operation_name: str | None
     variables: dict[str, Any]
     """A JSON value."""
+    queries_only: bool = False
+    """Whether nothing but a query may be executed."""
+
+
+class NotAQuery(Exception):
+    """Only a query was to be executed, and the operation is none."""
 
 
 class OperationTimeout(Exception):
@@ -117,13 +124,18 @@ class Engine(Generic[C]):
         )
 
     async def execute(self, request: GraphQLRequest, context: C) -> ExecutionResult:
-        """Return the result of a request; whatever is wrong with it is among the errors."""
+        """Return the result of a request; whatever is wrong with it is among the errors.
+
+        Raises NotAQuery if the request is for queries only, and the operation is another.
+        """
         try:
             document, operation = self.validator.validate(
                 request.query, request.operation_name, request.variables
             )
         except InvalidDocument as invalid:
             return ExecutionResult(None, self._map_errors(invalid.errors, context, executed=False))
+        if request.queries_only and operation.operation is not OperationType.QUERY:
+            raise NotAQuery
         context.operation = operation.name.value if operation.name else ""
         context.kind = operation.operation.value
         context.document = document

@@ -26,6 +26,8 @@ from gql_app.lib.engine.complexity import Complexity, ComplexityCalculator
 MAX_ERRORS: Final = 5
 """Errors of a document that are answered, for it can be made of nothing else, and each may
 print a large part of it."""
+_INCREMENTAL: Final = frozenset({"Unknown directive '@defer'.", "Unknown directive '@stream'."})
+"""What is said of directives for answers in parts, where the schema hasn't got them."""
 _ABORTED: Final = "Parsing aborted."
 """How a message of the parser ends where a limit stopped it, and nowhere else."""
 
@@ -115,6 +117,9 @@ class Limits:
             )
         except ValueError as why:  # an integer too long for Python to read
             return [GraphQLError("", original_error=why)]
+        for error in errors:
+            if error.message in _INCREMENTAL:
+                error.message += " This server answers all at once: leave it out."
         if not introspection:
             for error in errors:  # ScalarLeafsRule suggests all the same
                 error.message = error.message.partition(" Did you mean ")[0]

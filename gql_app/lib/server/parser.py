@@ -86,7 +86,9 @@ class RequestParser:
     def on_url(self, url: bytes) -> None:
         """Read a piece of the target."""
         self._head_bytes += len(url)
-        self._check_size(self._head_bytes)
+        if self._head_bytes > self._limits.header_bytes:
+            most = self._limits.header_bytes
+            raise HTTPException(414, f"The URL is longer than {most} bytes")
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:

@@ -132,6 +132,14 @@ def _check_secret(text: str) -> bytes:
     return secret
 
 
+def _check_documents(file: Path) -> Path:
+    """Return a file that lists documents. Raises ValueError."""
+    from gql_app.lib.graphql_http import read_manifest  # noqa: PLC0415 — few servers have one
+
+    read_manifest(file)
+    return file
+
+
 def _is_mail_server(url: SecretStr) -> bool:
     parts = _parts(url.get_secret_value())
     return parts.scheme in _MAIL_SCHEMES and bool(parts.hostname)
@@ -209,6 +217,14 @@ Proxies = Annotated[
     ),
 ]
 Folder = Annotated[Path, _must("must be a folder that is there", Path.is_dir)]
+Documents = Annotated[Path, AfterValidator(_check_documents)]
+Exceptions = Annotated[
+    str,
+    _must(
+        "must be playground, introspection or both, comma-separated",
+        _each(lambda name: name in {"playground", "introspection"}),
+    ),
+]
 Origins = Annotated[
     str,
     _must(

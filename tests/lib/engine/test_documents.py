@@ -4,7 +4,7 @@ from typing import Final
 
 from graphql import parse
 
-from gql_app.lib.engine.documents import MAX_BYTES, Document, DocumentCache
+from gql_app.lib.engine.documents import MAX_BYTES, BoundedCache, Document
 
 LARGE: Final = "\U0001f980" * 30_000
 """Characters that take four bytes each."""
@@ -26,7 +26,7 @@ def document(text: str) -> Document:
 
 def test_million_different_documents_stay_within_the_bound() -> None:
     documents = [document(text) for text in TEXTS]
-    cache = DocumentCache()
+    cache: BoundedCache[Document] = BoundedCache()
     for number in range(1_000_000):
         cache.add(f"{number}", documents[number % len(documents)])
         assert cache.bytes <= MAX_BYTES
@@ -37,7 +37,7 @@ def test_million_different_documents_stay_within_the_bound() -> None:
 
 def test_document_that_is_asked_for_stays_and_the_least_lately_asked_for_goes() -> None:
     each = document("{ me { id } }")
-    cache = DocumentCache(each.bytes * 3)
+    cache: BoundedCache[Document] = BoundedCache(each.bytes * 3)
     for text in "abc":
         cache.add(text, each)
     assert cache.get("a") is each
@@ -50,6 +50,6 @@ def test_document_that_is_asked_for_stays_and_the_least_lately_asked_for_goes() 
 
 def test_document_heavier_than_the_bound_is_not_kept() -> None:
     each = document("{ me { id } }")
-    cache = DocumentCache(each.bytes - 1)
+    cache: BoundedCache[Document] = BoundedCache(each.bytes - 1)
     cache.add("a", each)
     assert (cache.get("a"), len(cache), cache.bytes) == (None, 0, 0)

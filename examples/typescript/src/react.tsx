@@ -1,0 +1,40 @@
+/** React: Apollo Client and the session for all components below a provider. */
+import { ApolloProvider } from "@apollo/client/react";
+import { createContext, useContext, useState, type ReactNode } from "react";
+import { createApi } from "./apollo";
+import type { Session, Tokens } from "./session";
+
+interface Held {
+  session: Session;
+  isSignedIn: boolean;
+}
+
+const SessionContext = createContext<Held | null>(null);
+
+/** Connect the components below to the API at an address; tokens are kept in memory. */
+export function ApiProvider({ url, children }: { url: string; children: ReactNode }) {
+  const [isSignedIn, setIsSignedIn] = useState(false);
+  const [{ client, session }] = useState(() => {
+    let held: Tokens | null = null;
+    return createApi(url, {
+      load: () => held,
+      save: (tokens) => {
+        held = tokens;
+        setIsSignedIn(tokens !== null);
+      },
+      onSignedOut: () => {}, // isSignedIn tells it
+    });
+  });
+  return (
+    <SessionContext value={{ session, isSignedIn }}>
+      <ApolloProvider client={client}>{children}</ApolloProvider>
+    </SessionContext>
+  );
+}
+
+/** Return the session, and whether somebody is signed in; the component follows that. */
+export function useSession(): Held {
+  const held = useContext(SessionContext);
+  if (held === null) throw new Error("useSession is for components below ApiProvider.");
+  return held;
+}

@@ -1,0 +1,39 @@
+/** fetch that sends a request again where the server is unavailable for a while. */
+
+const ATTEMPTS = 3;
+/** Seconds that are waited at most, whatever the server says. */
+const LONGEST = 30;
+
+/** Fetch, again after Retry-After and up to a second while the answer is 503. */
+export async function fetchWithRetry(
+  input: RequestInfo | URL,
+  options?: RequestInit,
+): Promise<Response> {
+  for (let attempt = 1; ; attempt += 1) {
+    const response = await fetch(input, options);
+    if (response.status !== 503 || attempt === ATTEMPTS) return response;
+    if (await isDone(response.clone())) return response;
+    const seconds = Number(response.headers.get("Retry-After")) || 1;
+    await sleep(1000 * (Math.min(seconds, LONGEST) + Math.random()));
+  }
+}
+
+/** Tell whether any of it was done, or may be: it is not sent again. */
+async function isDone(response: Response): Promise<boolean> {
+  try {
+    const { data, errors } = (await response.json()) as Answer;
+    const mayBe = errors?.some(({ extensions }) => extensions?.mayBeDone === true) ?? false;
+    return mayBe || Object.values(data ?? {}).some((value) => value !== null);
+  } catch {
+    return false; // a proxy's page
+  }
+}
+
+interface Answer {
+  data?: { [field: string]: unknown } | null;
+  errors?: { extensions?: { mayBeDone?: boolean } }[];
+}
+
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

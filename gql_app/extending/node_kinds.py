@@ -1,0 +1,130 @@
+"""Node kinds: types of features that `node` finds by their ids, for whom their rows are visible."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
+from strawberry.types.base import get_object_definition
+
+from gql_app.accounts.sessions import Caller
+from gql_app.errors import Refusal
+from gql_app.extending.nodes import NodeColumns
+from gql_app.extending.permissions import Permission, permission
+from gql_app.extending.visibility import MAX_KNOWN, Visibility, Visible
+from gql_app.lib.database import Query, Reader, any_of
+from gql_app.lib.nodes import NodeKind
+from gql_app.lib.pagination import Condition
+from gql_app.schema.context import Info, IsAuthenticated
+from gql_app.schema.types import Node
+
+
+def node(
+    kind: type,
+    rows: type[DeclarativeBase],
+    *,
+    visible: Visible | None = None,
+    permissions: Sequence[Permission] = (IsAuthenticated,),
+) -> NodeKind[Info]:
+    """Return what has `node` and `nodes` find the objects of a type, for `Feature.nodes`.
+
+        Feature("shop", nodes=[node(Line, LineRow, visible=owned_by(LineRow.customer_id))])
+
+    A type that connection() lists is found without it. As there, fields without a resolver are
+    columns of the same names, and `visible` and `permissions` say to whom they are shown: to all
+    others they are null. Raises TypeError unless the type has `id: strawberry.ID`, which is a UUID
+    and the only primary key, and with everything else that the table doesn't allow.
+    """
+    columns = NodeColumns(kind, rows, ["id"], ())
+    made = node_kind(columns, Visibility(visible), [permission(each) for each in permissions])
+    if made is None:
+        message = (
+            f"node({kind.__name__}, {rows.__name__}): {kind.__name__} has no id: strawberry.ID."
+        )
+        raise TypeError(message)
+    return made
+
+
+def node_kind(
+    columns: NodeColumns, visibility: Visibility, permissions: Sequence[Any]
+) -> NodeKind[Info] | None:
+    """Return how a type's objects are found, None if it has no id that is a key."""
+    if columns.ids is None:
+        return None
+    return NodeKind(
+        columns.node, columns.ids, _RowsById(columns, columns.ids, visibility, permissions).load
+    )
+
+
+def implement_node(kind: type) -> None:
+    """Have a type implement Node in every schema that is built from now on."""
+    definition = get_object_definition(kind, strict=True)
+    interface = get_object_definition(Node, strict=True)
+    if all(each is not interface for each in definition.interfaces):
+        definition.interfaces.append(interface)
+
+
+class _RowsById:
+    """How the objects of one type are read by their ids."""
+
+    def __init__(
+        self,
+        columns: NodeColumns,
+        ids: InstrumentedAttribute[UUID],
+        visibility: Visibility,
+        permissions: Sequence[Any],
+    ) -> None:
+        self._columns: Final = columns
+        self._ids: Final = ids
+        self._build: Final = columns.builder(columns.names)
+        self._visibility: Final = visibility
+        self._permissions: Final = permissions
+        self._queries: Final[dict[tuple[Condition, ...], Query[Any]]] = {}
+
+    async def load(self, info: Info, key: UUID) -> object | None:
+        """Return the object of an id, together with whatever else is loaded at the time."""
+        try:
+            for each in self._permissions:
+                lets_in = each.has_permission(None, info)
+                if not (await lets_in if isawaitable(lets_in) else lets_in):
+                    return None
+            caller = await info.context.caller()
+        except Refusal:
+            return None
+        return await info.context.load(_ReadFor(self, caller), key)
+
+    async def read(self, db: Reader, ids: list[UUID], caller: Caller) -> list[object | None]:
+        """Return the object of each id that a caller may see."""
+        conditions, values = self._visibility.of(caller)
+        rows = await db.fetch_all(self._query(conditions), **values, node_ids=ids)
+        place = self._columns.names.index("id")
+        found = {row[place]: self._build(row) for row in rows}
+        return [found.get(str(key)) for key in ids]
+
+    def _query(self, conditions: tuple[Condition, ...]) -> Query[Any]:
+        """Return the statement, which is kept for conditions that are made once."""
+        known = self._queries.get(conditions)
+        if known is None:
+            if len(self._queries) >= MAX_KNOWN:
+                self._queries.clear()
+            table = self._columns.table
+            shown = [self._columns.shown(name, table) for name in self._columns.names]
+            found = select(*shown).where(any_of(self._ids, "node_ids"))
+            found = found.where(*(each.row_condition for each in conditions))
+            known = self._queries[conditions] = Query(found, tuple)
+        return known
+
+
+@dataclass(frozen=True)
+class _ReadFor:
+    """Reads for one caller: the same loader for all ids of a request."""
+
+    rows: _RowsById
+    caller: Caller
+
+    async def __call__(self, db: Reader, ids: list[UUID]) -> list[object | None]:
+        """Return the object of each id."""
+        return await self.rows.read(db, ids, self.caller)

@@ -1,0 +1,35 @@
+"""What is answered beside GraphQL: OPTIONS, and browsers that look for a page."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
+
+from gql_app.lib.graphql_http.negotiation import accepts_html
+from gql_app.lib.graphql_http.requests import METHODS, Headers, headers_of
+
+
+def other_than_graphql(method: str, headers: Headers, page: ASGIApp | None) -> ASGIApp | None:
+    """Return what answers a request that is not GraphQL's: the page, if there is one, or OPTIONS.
+
+    None is for requests that may be GraphQL's.
+    """
+    if method == "POST":
+        return None
+    if method == "OPTIONS":
+        return Response(None, 204, METHODS)
+    is_browser = method in {"GET", "HEAD"} and accepts_html(*headers[b"accept"])
+    return page if is_browser else None
+
+
+def leading_to(path: str, *, has_page: bool) -> Callable[[Request], Awaitable[Response]]:
+    """Return an endpoint that leads browsers to a path with a page, and tells others of it."""
+
+    async def lead(request: Request) -> Response:
+        if has_page and accepts_html(*headers_of(request.scope)[b"accept"]):
+            return Response(None, 303, {"Location": path})
+        content = {"message": f"The GraphQL API is at {path}.", "graphql": path}
+        return JSONResponse(content, media_type="application/json; charset=utf-8")
+
+    return lead

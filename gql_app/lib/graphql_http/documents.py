@@ -1,0 +1,240 @@
+"""Persisted documents: texts that clients name by a hash or an id, and may be all that runs."""
+
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import orjson
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    parse,
+)
+
+from gql_app.lib.engine import BoundedCache
+from gql_app.lib.graphql_http.errors import RequestError
+
+MAX_BYTES: Final = 4 * 1024 * 1024
+"""What all the texts that clients have one process keep may take together."""
+ENTRY_BYTES: Final = 400
+"""What one takes besides itself: its hash, and its place."""
+APOLLO: Final = "apollo-persisted-query-manifest"
+CLIENT: Final = b"graphql-client-name"
+"""The header in which a client says what it is."""
+_PREFIX: Final = "sha256:"
+"""How a hash begins that comes as `documentId`."""
+_META: Final = frozenset({"__schema", "__type", "__typename"})
+_MISSING: Final = (
+    "query is missing: send the text of a GraphQL document, by POST in JSON or by GET in the URL."
+)
+_MISMATCH: Final = "The hash or id is not that of the query that came with it."
+_NOT_IN_LIST: Final = "This document is not in the list of those that this server runs."
+
+Headers = Mapping[bytes, list[bytes]]
+
+
+class DocumentSource(Protocol):
+    """Finds the texts of documents."""
+
+    def find(
+        self, query: str | None, document_id: str | None, headers: Headers
+    ) -> tuple[str, str | None]:
+        """Return the text to run, and a hash to keep it under once it is valid, or None.
+
+        Raises RequestError if there is none, or it may not be run.
+        """
+
+    def keep(self, digest: str, text: str) -> None:
+        """Keep a text that was found to be valid under its hash."""
+
+
+class AutomaticDocuments:
+    """Texts that clients have this process keep under their SHA-256, as Apollo and urql do.
+
+    They are bounded by bytes, and the least recently used give way: whoever stores many makes
+    others send theirs again, and nothing worse. A text is always what its hash says.
+    """
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._kept: BoundedCache[_Text] = BoundedCache(max_bytes)
+
+    @property
+    def bytes(self) -> int:
+        """What the texts take together."""
+        return self._kept.bytes
+
+    def find(
+        self, query: str | None, document_id: str | None, _headers: Headers
+    ) -> tuple[str, str | None]:
+        """Return the text of a request, and its hash if it came with one."""
+        if document_id is None:
+            return _sent(query), None
+        digest = document_id.removeprefix(_PREFIX)
+        if not query:
+            kept = self._kept.get(digest)
+            if kept is None:
+                raise RequestError(400, "PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")
+            return kept.text, None
+        if _digest(query) != digest:
+            raise mismatch()
+        return query, digest
+
+    def keep(self, digest: str, text: str) -> None:
+        """Keep a valid text, unless it is there already."""
+        if self._kept.get(digest) is None:
+            self._kept.add(digest, _Text(text, sys.getsizeof(text) + ENTRY_BYTES))
+
+
+class TrustedDocuments:
+    """The only texts that run: those of a list, by their ids, hashes or as they are."""
+
+    def __init__(
+        self,
+        listed: Mapping[str, str],
+        pages: Iterable[str] = (),
+        exceptions: Collection[str] = (),
+        parse: Callable[[str], DocumentNode] = parse,
+    ) -> None:
+        """Take the texts by their ids, and what runs besides.
+
+        `pages` are further texts. Of the exceptions, `introspection` is whatever asks for nothing
+        but the schema, and `playground` is whoever says so: a courtesy that stops nobody.
+        `parse` raises GraphQLError.
+        """
+        texts = [*listed.values(), *pages]
+        self._texts: Final = frozenset(texts)
+        self._by_id: Final = {_digest(text): text for text in texts} | {
+            document_id.removeprefix(_PREFIX): text for document_id, text in listed.items()
+        }
+        self._exceptions: Final = frozenset(exceptions)
+        self._parse: Final = parse
+
+    def find(
+        self, query: str | None, document_id: str | None, headers: Headers
+    ) -> tuple[str, str | None]:
+        """Return the text of a request, which nothing is kept of."""
+        if document_id is not None:
+            text = self._by_id.get(document_id.removeprefix(_PREFIX))
+            if text is not None:
+                if query and query != text:
+                    raise mismatch()
+                return text, None
+            if not query:
+                raise RequestError(400, _NOT_IN_LIST, "PERSISTED_QUERY_NOT_IN_LIST")
+        text = _sent(query)
+        if text in self._texts or self._is_excepted(text, headers):
+            return text, None
+        raise RequestError(400, _NOT_IN_LIST, "PERSISTED_QUERY_NOT_IN_LIST")
+
+    def keep(self, digest: str, text: str) -> None:
+        """Keep nothing: no text becomes one of the list."""
+
+    def _is_excepted(self, text: str, headers: Headers) -> bool:
+        if "playground" in self._exceptions and headers.get(CLIENT) == [b"playground"]:
+            return True
+        if "introspection" not in self._exceptions or "__" not in text:
+            return False
+        try:
+            return _is_introspection(self._parse(text))
+        except GraphQLError:
+            return False
+
+
+def documents_of(
+    file: Path | None,
+    pages: Iterable[str],
+    exceptions: Collection[str],
+    parse: Callable[[str], DocumentNode],
+) -> DocumentSource:
+    """Return the source of a server: what a file lists, or whatever comes if there is none.
+
+    Raises ValueError.
+    """
+    if file is None:
+        return AutomaticDocuments()
+    return TrustedDocuments(read_manifest(file), pages, exceptions, parse)
+
+
+def read_manifest(file: Path) -> dict[str, str]:
+    """Return the texts of a file by their ids, as Relay, graphql-codegen and Apollo write them.
+
+    Raises ValueError, which says what is wrong with it.
+    """
+    try:
+        content = orjson.loads(file.read_bytes())
+    except OSError as why:
+        message = f"can't be read: {why.strerror}"
+        raise ValueError(message) from None
+    except orjson.JSONDecodeError:
+        message = "is not JSON"
+        raise ValueError(message) from None
+    texts: dict[str, str] = {}
+    for document_id, text in _entries(content):
+        if not isinstance(document_id, str) or not isinstance(text, str) or not text.strip():
+            message = f"has no text under the id {document_id!r}"[:200]
+            raise ValueError(message)
+        if texts.setdefault(document_id, text) != text:
+            message = f"has two texts under the id {document_id!r}"[:200]
+            raise ValueError(message)
+    if not texts:
+        message = "lists no document"
+        raise ValueError(message)
+    return texts
+
+
+def mismatch() -> RequestError:
+    """Return why a text is not run that came with another one's hash or id."""
+    return RequestError(400, _MISMATCH, "PERSISTED_QUERY_HASH_MISMATCH")
+
+
+def unsupported() -> RequestError:
+    """Return why a hash of another protocol is not looked for: clients send the text then."""
+    return RequestError(400, "PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    text: str
+    bytes: int
+
+
+def _sent(query: str | None) -> str:
+    """Return the text that came. Raises RequestError if there is none."""
+    if query is None or not query.strip():
+        raise RequestError(400, _MISSING)
+    return query
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def _entries(content: Any) -> Iterable[tuple[Any, Any]]:  # noqa: ANN401 — whatever JSON is
+    """Return ids and texts of a file, whatever they are. Raises ValueError if it is another."""
+    if isinstance(content, dict) and content.get("format") == APOLLO:
+        operations = content.get("operations")
+        if content.get("version") == 1 and isinstance(operations, list):
+            entries = [each if isinstance(each, dict) else {} for each in operations]
+            return [(each.get("id"), each.get("body")) for each in entries]
+    elif isinstance(content, dict):
+        return content.items()
+    message = f"is neither an object of ids and texts nor version 1 of {APOLLO}"
+    raise ValueError(message)
+
+
+def _is_introspection(document: DocumentNode) -> bool:
+    """Return whether all that a document asks for is the schema."""
+    operations = [n for n in document.definitions if isinstance(n, OperationDefinitionNode)]
+    return all(
+        operation.operation is OperationType.QUERY
+        and isinstance(field, FieldNode)
+        and field.name.value in _META
+        for operation in operations
+        for field in operation.selection_set.selections
+    )

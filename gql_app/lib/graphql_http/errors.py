@@ -1,0 +1,82 @@
+"""Refusals: why a request is not executed, in the form that its client shows."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from gql_app.lib.graphql_http.negotiation import EVENTS, JSON, PARTS
+
+BAD_REQUEST: Final = "BAD_REQUEST"
+BAD_USER_INPUT: Final = "BAD_USER_INPUT"
+MAX_BATCH: Final = 20
+"""Operations of a batch that are refused one by one; a larger batch has one error."""
+_NO_BATCHES: Final = (
+    "This server takes one operation a request: batches are off. Send each by itself, as Apollo's "
+    "HttpLink does instead of BatchHttpLink."
+)
+
+
+class RequestError(HTTPException):
+    """A request that is not executed: its status, a sentence, and its error's code."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        code: str = BAD_REQUEST,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, message.removesuffix("."), headers)
+        self.message: Final = message
+        self.code: Final = code
+
+    @property
+    def outcome(self) -> str:
+        """What the log says of it: the code, or HTTP's name of the status where that says more."""
+        plain = self.code in {BAD_REQUEST, BAD_USER_INPUT}
+        return HTTPStatus(self.status_code).name if plain else self.code
+
+    def response(self, media_type: str | None) -> Response:
+        """Return the response in a media type; clients of streams read no body but of a 200."""
+        media_type = media_type or JSON
+        status, body = self.status_code, orjson.dumps(self._content())
+        content_type = f"{media_type}; charset=utf-8"
+        if media_type == EVENTS:
+            status, body = 200, b"event: next\ndata: %b\n\nevent: complete\ndata:\n\n" % body
+        elif media_type == PARTS:
+            part = b"Content-Type: application/json; charset=utf-8\r\n\r\n" + body
+            status, body = 200, b"\r\n---\r\n%b\r\n-----\r\n" % part
+            content_type = f'{PARTS}; boundary="-"'
+        elif media_type == JSON:
+            status = self._json_status
+        return Response(body, status, {"Content-Type": content_type, **(self.headers or {})})
+
+    @property
+    def _json_status(self) -> int:
+        return self.status_code
+
+    def _content(self) -> object:
+        return {"errors": [{"message": self.message, "extensions": {"code": self.code}}]}
+
+
+class BatchRefused(RequestError):
+    """A batch of operations, which is refused as its clients understand it.
+
+    Their links take an array of as many answers, and hide the sentence of a 400.
+    """
+
+    def __init__(self, operations: int) -> None:
+        super().__init__(400, _NO_BATCHES)
+        self._operations = operations
+
+    @property
+    def _json_status(self) -> int:
+        return 200
+
+    def _content(self) -> object:
+        one = super()._content()
+        return [one] * self._operations if self._operations <= MAX_BATCH else one

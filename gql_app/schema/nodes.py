@@ -1,0 +1,89 @@
+"""Nodes: any object by its id alone, for whom it may be shown to."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+from uuid import UUID
+
+import strawberry
+
+from gql_app.accounts import audit, customers, sessions
+from gql_app.accounts.permissions import READ_AUDIT
+from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
+from gql_app.lib.clock import parse_id
+from gql_app.lib.nodes import NodeKind, NodeTables
+from gql_app.lib.pagination import MAX_SIZE, InvalidArgument
+from gql_app.schema.audit import AuditEvent
+from gql_app.schema.context import Info, authenticated
+from gql_app.schema.customers import Customer
+from gql_app.schema.sessions import Session
+from gql_app.schema.types import Node
+
+
+@strawberry.type
+class NodeQuery:
+    """Reading any object by its id."""
+
+    @strawberry.field(extensions=[authenticated()])
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+        """Return whatever has an id."""
+        return await _find(info, id)
+
+    @strawberry.field(extensions=[authenticated()])
+    async def nodes(
+        self,
+        info: Info,
+        ids: list[strawberry.ID],
+    ) -> list[Node | None] | None:
+        """Return whatever has each of some ids, by one statement for each type."""
+        if len(ids) > MAX_SIZE:
+            message = f"ids has {len(ids)}. Ask for at most {MAX_SIZE} at a time."
+            raise InvalidArgument(message)
+        return await asyncio.gather(*(_find(info, each) for each in ids))
+
+
+async def _find(info: Info, id: str) -> Node | None:
+    key = parse_id(id)
+    if key is None:
+        return None
+    tables = _tables(info.context.resources.extensions.nodes)
+    kind = await info.context.load(tables, key)
+    return await kind.load(info, key) if kind else None  # type: ignore[return-value]  # of a type that is a Node in the schema
+
+
+async def _customer(info: Info, key: UUID) -> Customer | None:
+    """Return a customer; who is deactivated is nobody to whom private fields are not shown."""
+    caller = await info.context.caller()
+    row = await info.context.load(customers.by_ids, key)
+    is_seen = row is not None and (row.is_active or caller.may_see(row.id))
+    return Customer.seen_by(caller, row) if row and is_seen else None
+
+
+async def _session(info: Info, key: UUID) -> Session | None:
+    """Return a living session, for whom the customer's sessions are shown to."""
+    caller = await info.context.caller()
+    row = await info.context.load(sessions.living_by_ids, key)
+    is_seen = row is not None and caller.may_see(row.customer_id)
+    return Session.of(row, current_id=caller.session_id) if row and is_seen else None
+
+
+async def _event(info: Info, key: UUID) -> AuditEvent | None:
+    """Return an event, for who may read the audit."""
+    if READ_AUDIT not in (await info.context.caller()).permissions:
+        return None
+    row = await info.context.load(audit.by_ids, key)
+    return AuditEvent.of(row) if row else None
+
+
+OURS: Final = (
+    NodeKind(Customer, CustomerRow.id, _customer),
+    NodeKind(Session, SessionRow.id, _session),
+    NodeKind(AuditEvent, AuditRow.id, _event),
+)
+"""The types that are nodes without any feature."""
+
+
+@lru_cache
+def _tables(further: Sequence[NodeKind[Info]]) -> NodeTables[Info]:
+    return NodeTables((*OURS, *further))

@@ -1,0 +1,1 @@
+"""Relay, its compiler and its runtime, and linters of schemas."""

@@ -1,0 +1,83 @@
+"""Descriptions: of everything that the schema has, and who may ask as the permissions have it."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+from graphql import GraphQLNamedType, is_introspection_type, is_specified_scalar_type
+
+from gql_app.accounts.validation import MAX_NAME
+from gql_app.lib.pagination import DEFAULT_SIZE, MAX_COUNT, MAX_SIZE
+from gql_app.lib.password_policy import MAX_LENGTH, MIN_LENGTH
+from gql_app.schema.root import build_schema
+from tests.processes import ROOT
+
+FILE: Final = ROOT / "gql_app/schema/descriptions.toml"
+WRITTEN: Final = tomllib.loads(FILE.read_text(encoding="utf-8"))
+SCHEMA: Final = build_schema().core
+DATE_TIME: Final = "DateTime"
+"""The one type of ours that describes itself."""
+WHO: Final = re.compile(r"(Signed in only|Needs [a-z:_]+|Open to everyone)\.$")
+
+
+def ours(types: dict[str, GraphQLNamedType]) -> list[Any]:
+    """Return the types that are no part of GraphQL itself."""
+    return [
+        each
+        for each in types.values()
+        if not is_introspection_type(each) and not is_specified_scalar_type(each)
+    ]
+
+
+def parts(kind: GraphQLNamedType) -> Iterator[tuple[str, Any]]:
+    """Return what a type has, by the names that descriptions have."""
+    for name, field in getattr(kind, "fields", {}).items():
+        yield name, field
+        for argument, each in getattr(field, "args", {}).items():
+            yield f"{name}({argument})", each
+    yield from getattr(kind, "values", {}).items()
+
+
+@pytest.mark.parametrize("kind", ours(SCHEMA.type_map), ids=str)
+def test_everything_is_described_in_a_sentence(kind: GraphQLNamedType) -> None:
+    for name, part in (("__type", kind), *parts(kind)):
+        assert part.description, f"Describe {kind}.{name} in {FILE.name}."
+        assert re.fullmatch(r"[A-Z`\d].*\.", part.description), (
+            f"{kind}.{name}: a sentence, please."
+        )
+
+
+def test_nothing_is_described_that_is_not_there() -> None:
+    for name, told in WRITTEN.items():
+        kind: Any = SCHEMA.type_map[name]
+        inherited = {part for each in getattr(kind, "interfaces", ()) for part, _ in parts(each)}
+        assert told.keys() == {"__type"} | dict(parts(kind)).keys() - inherited, name
+    assert {*WRITTEN, DATE_TIME} == {each.name for each in ours(SCHEMA.type_map)}
+
+
+def test_limits_are_told_as_they_are() -> None:
+    told = {
+        f"{kind}.{name}": text for kind, texts in WRITTEN.items() for name, text in texts.items()
+    }
+    for place, *numbers in (
+        ("Query.customers(first)", MAX_SIZE, DEFAULT_SIZE),
+        ("Query.auditEvents(last)", MAX_SIZE, DEFAULT_SIZE),
+        ("Query.nodes(ids)", MAX_SIZE),
+        ("CustomerConnection.totalCount", MAX_COUNT),
+        ("RegisterInput.name", MAX_NAME),
+        ("RegisterInput.password", MIN_LENGTH, MAX_LENGTH),
+        ("Mutation.resetPassword(newPassword)", MIN_LENGTH, MAX_LENGTH),
+    ):
+        assert set(map(str, numbers)) <= set(re.findall(r"\d+", told[place])), place
+
+
+def test_every_root_field_ends_in_who_may_ask() -> None:
+    for kind in (SCHEMA.query_type, SCHEMA.mutation_type):
+        assert kind is not None
+        for name, field in kind.fields.items():
+            [who] = WHO.findall(field.description or "")
+            definition = build_schema().field(kind.name, name)
+            assert definition is not None
+            assert (who == "Open to everyone") == (not definition.directives), name
