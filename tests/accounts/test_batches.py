@@ -4,6 +4,7 @@ A subquery that limits and locks finds other rows each time that it runs, and to
 loops PostgreSQL may run it for every row.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -28,7 +29,7 @@ from tests.rows import add
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 COUNT = 6
-PURGES = {
+PURGES: Mapping[str, Callable[..., Awaitable[int]]] = {
     "throttles": Throttle(key=b"a key", attempts=5, client_attempts=50, window=900).purge,
     "sessions": sessions.purge,
     "clients": sessions.purge_clients,
