@@ -16,7 +16,8 @@ MAX_BATCH: Final = 20
 """Operations of a batch that are refused one by one; a larger batch has one error."""
 _NO_BATCHES: Final = (
     "This server takes one operation a request: batches are off. Send each by itself, with "
-    "Apollo's HttpLink instead of BatchHttpLink, or graphql-request's request instead of batchRequests."
+    "Apollo's HttpLink instead of BatchHttpLink, or graphql-request's request() instead of "
+    "batchRequests()."
 )
 
 
