@@ -15,8 +15,9 @@ BAD_USER_INPUT: Final = "BAD_USER_INPUT"
 MAX_BATCH: Final = 20
 """Operations of a batch that are refused one by one; a larger batch has one error."""
 _NO_BATCHES: Final = (
-    "This server takes one operation a request: batches are off. Send each by itself, as Apollo's "
-    "HttpLink does instead of BatchHttpLink."
+    "This server takes one operation a request: batches are off. Send each by itself, with "
+    "Apollo's HttpLink instead of BatchHttpLink, or graphql-request's request() instead of "
+    "batchRequests()."
 )
 
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import orjson
@@ -15,6 +15,8 @@ from gql_app.lib.graphql_http.errors import BAD_USER_INPUT, BatchRefused, Reques
 from gql_app.lib.graphql_http.negotiation import GRAPHQL, JSON, STREAMS
 
 Headers = dict[bytes, list[bytes]]
+Parameters = tuple[str | None, str | None, str | None, dict[str, Any]]
+"""The query, the id of a document, the operation's name and the variables of a request."""
 METHODS: Final = {"Allow": "GET, HEAD, POST, OPTIONS"}
 """The header that names the methods of the API's one path."""
 MAX_FIELDS: Final = 100
@@ -32,13 +34,6 @@ _NO_WEBSOCKET: Final = (
     "There is no WebSocket here, and no subscriptions: send queries and mutations by POST."
 )
 _NO_UPLOADS: Final = f"No files are taken here: send {JSON} in UTF-8, not multipart/form-data."
-
-
-class _Parameters(NamedTuple):
-    query: str | None
-    document_id: str | None
-    operation_name: str | None
-    variables: dict[str, Any]
 
 
 class RequestReader:
@@ -67,10 +62,11 @@ class RequestReader:
             asked = parse_body(headers, await read_body(headers, receive, self._max_bytes))
         else:
             asked = self._of_url(scope["query_string"], headers)
-        text, new = self._documents.find(asked.query, asked.document_id, headers)
-        return GraphQLRequest(text, asked.operation_name, asked.variables, not by_post), new
+        query, document_id, name, variables = asked
+        text, new = self._documents.find(query, document_id, headers)
+        return GraphQLRequest(text, name, variables, not by_post), new
 
-    def _of_url(self, query_string: bytes, headers: Headers) -> _Parameters:
+    def _of_url(self, query_string: bytes, headers: Headers) -> Parameters:
         if any(b"websocket" in value.lower() for value in headers[b"upgrade"]):
             raise RequestError(400, _NO_WEBSOCKET)
         if len(query_string) > self._max_bytes:
@@ -108,7 +104,7 @@ async def read_body(headers: Headers, receive: Receive, most: int) -> bytes:
     return bytes(body)
 
 
-def parse_body(headers: Headers, body: bytes) -> _Parameters:
+def parse_body(headers: Headers, body: bytes) -> Parameters:
     """Return what a body of JSON asks for. Raises RequestError."""
     if any(encoding.lower() != b"identity" for encoding in headers[b"content-encoding"]):
         raise RequestError(415, "Send the body as it is, without a content encoding.")
@@ -127,7 +123,7 @@ def parse_body(headers: Headers, body: bytes) -> _Parameters:
     return _parameters(content)
 
 
-def parse_url(query_string: bytes) -> _Parameters:
+def parse_url(query_string: bytes) -> Parameters:
     """Return what the query of a URL asks for. Raises RequestError, which repeats none of it."""
     try:
         pairs = parse_qsl(
@@ -152,7 +148,7 @@ def parse_url(query_string: bytes) -> _Parameters:
     return _parameters(content)
 
 
-def _parameters(content: Mapping[str, Any]) -> _Parameters:
+def _parameters(content: Mapping[str, Any]) -> Parameters:
     """Return the parameters of a request (GraphQL over HTTP, section 5). Raises RequestError."""
     query, name = content.get("query"), content.get("operationName")
     variables, extensions = content.get("variables"), content.get("extensions")
@@ -169,7 +165,7 @@ def _parameters(content: Mapping[str, Any]) -> _Parameters:
         document_id = content.get("documentId")
         if not isinstance(document_id, str | None):
             raise RequestError(400, "documentId is no string.")
-    return _Parameters(query, document_id or None, name or None, variables or {})
+    return query, document_id or None, name or None, variables or {}
 
 
 def _hash(extensions: Mapping[str, Any]) -> str | None:
