@@ -18,6 +18,7 @@ from strawberry.types.fields.resolver import StrawberryResolver
 
 from gql_app.extending.connections import is_connection
 from gql_app.extending.inputs import INPUTS, extended_input
+from gql_app.extending.nested import if_private
 
 T = TypeVar("T")
 _MARK: Final = "__extension__"
@@ -139,6 +140,7 @@ class Extended:
                 assert added.base_resolver is not None  # noqa: S101 — for mypy: _fault() asks
                 shown = _if_private(added.base_resolver, is_extended=bool(added.extensions))
                 added.base_resolver = StrawberryResolver(shown)
+                added.metadata = if_private(added.metadata)
             self.fields.setdefault(target, []).append(added)
             known.add(_name(field))
 

@@ -1,105 +1,180 @@
 """Nested lists: the first rows of each parent, such as the newest orders of each customer."""
 
-from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ARRAY, FromClause, Select, bindparam, column, func, select, true, tuple_
+import strawberry
+from sqlalchemy import (
+    ARRAY,
+    FromClause,
+    Select,
+    Text,
+    bindparam,
+    column,
+    func,
+    select,
+    table,
+    true,
+    tuple_,
+)
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
-from gql_app.extending.loaders import Loader
+from gql_app.extending.context import Info
 from gql_app.extending.nodes import NodeColumns
-from gql_app.lib.database import JsonList, Query, Reader, api_text
-from gql_app.lib.engine import LazyRows
+from gql_app.extending.permissions import Permission, extensions
+from gql_app.lib.database import JsonList, Query, Reader
+from gql_app.lib.engine import OF_ROWS, LazyRows, OfRows
 from gql_app.lib.pagination import ListQuery
 
-K = TypeVar("K")
-N = TypeVar("N")
+Nodes: TypeAlias = LazyRows[Any]
+_NUMBER: Final = ""
+"""What the column is called that has the number of a row's key; no field is."""
 
 
 def nested(
-    node: type[N],
+    node: type,
     rows: type[DeclarativeBase],
     *,
-    by: InstrumentedAttribute[K],
+    by: InstrumentedAttribute[Any],
     order_by: str,
     limit: int,
     descending: bool = True,
-) -> Loader[K, Sequence[N]]:
-    """Return a loader of nested lists: by a key, the rows that have it, the last of an order first.
-
-        orders_of = nested(Order, OrderRow, by=OrderRow.customer_id, order_by="created_at", limit=5)
+    key: str = "id",
+    permissions: Sequence[Permission] = (),
+    description: str | None = None,
+) -> Any:
+    """Return a field with a list of rows: of those that have the object's `key` in the column `by`.
 
         @extend(Customer, private=True)
         class CustomerOrders(Customer):
-            @strawberry.field
-            async def orders(self, info: Info) -> Sequence[Order] | None:
-                return await info.context.load(orders_of, self.id)
+            orders = nested(Order, OrderRow, by=OrderRow.customer_id, order_by="created_at", limit=5)
 
-    One statement reads the lists of a whole page, each `limit` rows at most. With an index of the
-    column `by`, the column of the order and the primary key it looks at no other rows.
+    The last of the order come first, `limit` of them at most. One statement reads the lists of a
+    whole page; with an index of the column `by`, the column of the order and the primary key it
+    looks at no other rows.
 
     The nodes are those of connection(): of a Strawberry type whose fields without a resolver are
     columns of the same names. They are built when somebody looks at them. Raises TypeError with
     everything that a table doesn't allow.
     """
     columns = NodeColumns(node, rows, [order_by], ())
-    order = ListQuery(rows, (order_by,), descending=descending)
-    return Loader(_Nested(columns, by, order, limit).read)
+    lists = _Lists(columns, by, ListQuery(rows, (order_by,), descending=descending), limit)
+
+    async def resolve(self: Any, info: Info) -> Any:
+        [found] = await lists.of(info, [getattr(self, key)])
+        return found
+
+    resolve.__annotations__["return"] = Sequence[node] | None  # type: ignore[valid-type]  # a class of now
+    asked = extensions(permissions)
+    return strawberry.field(
+        resolve,
+        description=description,
+        extensions=[*asked],
+        metadata={} if asked else {OF_ROWS: OfRows(key, _PageLists(lists, key))},
+    )
 
 
-class _Nested:
+class _Lists:
     """How nested lists are read."""
 
     def __init__(
         self, columns: NodeColumns, by: InstrumentedAttribute[Any], order: ListQuery, limit: int
     ) -> None:
         self._columns: Final = columns
-        self._build: Final = columns.builder(columns.names)
+        self._build: Final = columns.builder((*columns.names, _NUMBER))
         self._by: Final = by
         self._order: Final = order
         self._limit: Final = limit
+        self._by_id: Final = by.expression.type.python_type is UUID
         self._queries: Final = {
             "postgresql": Query(self._lateral(), tuple),
-            "sqlite": Query(self._by_id(), tuple),
+            "sqlite": Query(self._by_rowid(), tuple),
         }
-        is_id = by.expression.type.python_type is UUID
-        self._key: Final = str if is_id else (lambda key: key)
 
-    async def read(self, db: Reader, keys: list[Any]) -> list[LazyRows[Any]]:
-        """Return the list of each key."""
-        rows = await db.fetch_all(self._queries[db.dialect], keys=[*dict.fromkeys(keys)])
-        names, build = self._columns.names, self._build
-        written = self._columns.written(names, rows)
-        lists: dict[object, list[Sequence[Any]]] = {self._key(key): [] for key in keys}
+    async def of(self, info: Info, keys: Sequence[Any]) -> Sequence[Nodes | None]:
+        """Return the list of each key, None for None; the request's are read together."""
+        known = [key for key in keys if key is not None]
+        if not known:
+            return keys
+        found = await info.context.load(self._read, tuple(map(str, known) if self._by_id else known))
+        if len(known) == len(keys):
+            return found
+        lists = iter(found)
+        return [None if key is None else next(lists) for key in keys]
+
+    async def _read(self, db: Reader, pages: list[tuple[Any, ...]]) -> list[Sequence[Nodes]]:
+        """Return the lists of the keys of each page, by one statement."""
+        keys = [*dict.fromkeys(chain.from_iterable(pages))]
+        is_hex = self._by_id and db.dialect == "sqlite"  # as it stores ids
+        sent = [key.replace("-", "") for key in keys] if is_hex else keys
+        rows = await db.fetch_all(self._queries[db.dialect], keys=sent)
+        names, build = (*self._columns.names, _NUMBER), self._build
+        written = self._columns.written(self._columns.names, rows)
+        groups: list[list[Sequence[Any]]] = [[] for _ in keys]
         for row in rows:
-            lists[row[-1]].append(row[:-1])
-        return [LazyRows(names, lists[self._key(key)], build, written) for key in keys]
+            groups[row[-1]].append(row)
+        lists = [LazyRows(names, group, build, written) for group in groups]
+        if len(pages) == 1:
+            return [lists]
+        by_key = dict(zip(keys, lists, strict=True))
+        return [[by_key[key] for key in page] for page in pages]
 
     def _lateral(self) -> Select[Any]:
         """Return what reads the first rows of each key by an index, and no others."""
         kind, order = self._by.expression.type, self._order
         values = func.unnest(bindparam("keys", type_=ARRAY(kind)))
-        keys = values.table_valued(column("key", kind), name="keys").render_derived()
+        named = values.table_valued(column("key", kind), with_ordinality="number", name="keys")
+        keys = named.render_derived()
         found = select(order.table).where(self._by == keys.c.key)
         first = found.order_by(*order.order(order.table)).limit(self._limit).lateral("first")
-        return self._shown(first).select_from(keys.join(first, true()))
+        shown = self._shown(first, keys.c.number - 1)
+        return shown.select_from(keys.join(first, true()))
 
-    def _by_id(self) -> Select[Any]:
-        """Return the same for SQLite, which has no LATERAL: it finds the rows by their ids."""
-        kind, order = self._by.expression.type, self._order
+    def _by_rowid(self) -> Select[Any]:
+        """Return the same for SQLite, which has no LATERAL: it finds the rows by their rowids."""
+        order, named = self._order, self._order.table
+        kind = Text() if self._by_id else self._by.expression.type
         values = func.json_each(bindparam("keys", type_=JsonList(kind)))
-        keys = values.table_valued(column("value", kind), name="keys")
-        rows = order.table.alias("rows")
-        found = select(*(rows.c[each] for each in order.ids))
-        found = found.where(rows.c[self._by.key] == keys.c.value).order_by(*order.order(rows))
-        first = found.limit(self._limit).correlate(keys)
-        here = tuple_(*(order.table.c[each] for each in order.ids)).in_(first)
-        return self._shown(order.table).select_from(keys.join(order.table, here))
+        keys = values.table_valued(column("key"), column("value", kind), name="keys")
+        columns = [column(each.name, each.type) for each in named.c]
+        every = table(named.name, column("rowid"), *columns, schema=named.schema)
+        rows = every.alias("rows")
+        found = select(rows.c.rowid).where(rows.c[self._by.key] == keys.c.value)
+        first = found.order_by(*order.order(rows)).limit(self._limit).correlate(keys)
+        here = every.c.rowid.in_(first)
+        return self._shown(every, keys.c.key).select_from(keys.join(every, here))
 
-    def _shown(self, rows: FromClause) -> Select[Any]:
-        """Return the columns of the nodes, and the key last, in the lists' order."""
-        key = rows.c[self._by.key]
+    def _shown(self, rows: FromClause, number: Any) -> Select[Any]:
+        """Return the columns of the nodes, and the number of their key, in the lists' order."""
         shown = [self._columns.shown(name, rows) for name in self._columns.names]
-        by = api_text(key) if key.type.python_type is UUID else key
-        return select(*shown, by).order_by(*self._order.order(rows))
+        return select(*shown, number.label("number")).order_by(*self._order.order(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _PageLists:
+    """Returns the lists of a page's rows, of which no objects are built."""
+
+    lists: _Lists
+    key: str
+    private: bool = False
+
+    async def __call__(self, rows: LazyRows[Any], info: Info) -> Sequence[Nodes | None]:
+        """Return the list of each row, None where it isn't for the eyes of who asks."""
+        keys = rows.column(self.key)
+        if self.private:
+            keys = [key if rows.seen_by.may_see(key) else None for key in keys]
+        return await self.lists.of(info, keys)
+
+
+def if_private(metadata: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """Return the metadata of a field that is private from now on.
+
+    Rows tell by a customer's id whether it is shown: by another key, objects are built of them.
+    """
+    if not (of_rows := metadata.get(OF_ROWS)):
+        return metadata
+    private = OfRows("id", replace(of_rows.resolve, private=True))
+    return {**metadata, OF_ROWS: private if of_rows.column == "id" else None}

@@ -12,12 +12,13 @@ from gql_app.lib.engine.engine import (
     OperationTimeout,
 )
 from gql_app.lib.engine.executor import CompiledExecutor
-from gql_app.lib.engine.generated import LazyRows
 from gql_app.lib.engine.limits import MAX_ERRORS, Limits
-from gql_app.lib.engine.schema import Schema, cached_per_document, selected_fields
+from gql_app.lib.engine.rows import LazyRows, OfRows
+from gql_app.lib.engine.schema import OF_ROWS, Schema, cached_per_document, selected_fields
 
 __all__ = [
     "MAX_ERRORS",
+    "OF_ROWS",
     "CompiledExecutor",
     "Document",
     "Engine",
@@ -27,6 +28,7 @@ __all__ = [
     "LazyRows",
     "Limits",
     "ListSizes",
+    "OfRows",
     "OperationTimeout",
     "Schema",
     "cached_per_document",

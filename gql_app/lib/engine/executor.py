@@ -54,6 +54,7 @@ from gql_app.lib.engine.fields import (
     leaf,
     objects,
 )
+from gql_app.lib.engine.rows import OfRows
 
 MAX_OPERATIONS: Final = 256
 """Operations that are kept with their plans."""
@@ -70,9 +71,9 @@ _CONDITIONAL: Final = frozenset({"skip", "include"})
 _INCREMENTAL: Final = frozenset({"defer", "stream"})
 
 Resolver = Callable[..., Value]
-Simplify = Callable[[GraphQLField], tuple[str | None, Resolver | None]]
+Simplify = Callable[[GraphQLField], tuple[str | None, Resolver | None, OfRows | None]]
 """Returns the attribute that a field's resolver does nothing but read, or a resolver that does
-the same in less time; None for neither."""
+the same in less time, None for neither; and what does it for rows."""
 
 
 class PlannedOperation(Operation):
@@ -160,12 +161,13 @@ class Plan:
         if definition is TypeNameMetaFieldDef:
             field.run = field.constant
         elif definition.args or field.nodes[0].arguments:
-            _, field.resolve = self._operation.simplify(definition)
+            field.resolve = self._operation.simplify(definition)[1]
         elif definition.resolve in {None, default_field_resolver}:
             field.attribute = field.nodes[0].name.value
             field.run = field.read
         else:
-            attribute, field.resolve = self._operation.simplify(definition)
+            attribute, field.resolve, of_rows = self._operation.simplify(definition)
+            field.of_rows = of_rows if field.nullable else None
             if attribute is not None:
                 field.attribute, field.strict, field.run = attribute, True, field.read
 
@@ -255,7 +257,7 @@ class CompiledExecutor(Execution):
     @classmethod
     def simplify(cls, _schema: GraphQLSchema) -> Simplify:
         """Return what tells how a field does without its resolver: here each is called."""
-        return lambda _definition: (None, None)
+        return lambda _definition: (None, None, None)
 
     @classmethod
     def build(cls, *args: Value, **options: Value) -> Value:

@@ -30,7 +30,8 @@ from gql_app.lib.engine.execution import (
     Value,
     real_path,
 )
-from gql_app.lib.engine.generated import LazyRows, WriteRows, object_function, row_writer
+from gql_app.lib.engine.generated import object_function
+from gql_app.lib.engine.rows import LazyRows, OfRows, RowsField, WriteRows, row_writer
 from gql_app.lib.engine.waiting import ATTRIBUTES, IMMUTABLE, ODD
 
 MANY: Final = 32
@@ -101,8 +102,8 @@ class Field(Position):
     """A field as an operation selects it of one type."""
 
     __slots__ = (
-        "attribute", "definition", "name", "nodes", "parent", "resolve", "run", "strict",
-        "typename",
+        "attribute", "definition", "name", "nodes", "of_rows", "parent", "resolve", "run",
+        "strict", "typename",
     )  # fmt: skip
 
     run: Complete
@@ -119,6 +120,8 @@ class Field(Position):
         self.typename = parent.name
         self.resolve: Callable[..., Value] | None = None
         """What is called instead of the definition's resolver."""
+        self.of_rows: OfRows | None = None
+        """What resolves it for rows of which no objects are built; then it may be null."""
         self.attribute = ""
         """The attribute, or the key, that the field is, if no resolver is called."""
         self.strict = False
@@ -245,13 +248,14 @@ class Unwrapped(NamedTuple):
 class Selection:
     """What is selected of an object type; planned when the first object is there."""
 
-    __slots__ = ("count", "details", "functions", "kind", "known", "plan", "writers")
+    __slots__ = ("count", "details", "functions", "kind", "known", "of_rows", "plan", "writers")
 
     def __init__(self, plan: Plan, kind: GraphQLObjectType, details: Value) -> None:
         self.plan = plan
         self.kind = kind
         self.details = details
         self.known: list[Field] | None = None
+        self.of_rows: list[Field] = []
         self.count = 0
         self.functions: list[Complete | None] = [None, None]
         """What returns the answer of an object with attributes, and of a dictionary."""
@@ -261,6 +265,7 @@ class Selection:
         """Return the fields. Raises GraphQLError where a directive can't be read."""
         if self.known is None:
             self.known = self.plan(self, execution)
+            self.of_rows = [each for each in self.known if each.of_rows]
         return self.known
 
     def complete(self, execution: Execution, value: Value, path: Path) -> Value:
@@ -281,7 +286,7 @@ class Selection:
                 done.container, done.key = answer, field.name
         return answer
 
-    def write(self, execution: Execution, rows: LazyRows[Any]) -> list[Value] | None:
+    def write(self, execution: Execution, rows: LazyRows[Any], path: Path) -> list[Value] | None:
         """Return the answer of rows; None if objects must be built of them."""
         key = tuple(rows.columns), rows.written
         if key not in self.writers:
@@ -289,7 +294,12 @@ class Selection:
                 self.writers.clear()
             self.writers[key] = row_writer(self.fields(execution), rows.columns, rows.written)
         write = self.writers[key]
-        return write(rows.values) if write else None
+        if write is None:
+            return None
+        answer = write(rows.values)
+        for field in self.of_rows if answer else ():
+            RowsField(field, answer).begin(execution, rows, path)
+        return answer
 
 
 def leaf(kind: GraphQLLeafType) -> Complete:
@@ -356,7 +366,7 @@ class Lists(NamedTuple):
         """Return the answer of a list."""
         if type(values) is not list:
             if type(values) is LazyRows and self.selection:
-                written = self.selection.write(execution, values)
+                written = self.selection.write(execution, values, path)
                 if written is not None:
                     return written
             if execution.is_async_iterable(values) or not is_iterable(values):
