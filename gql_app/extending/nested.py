@@ -1,9 +1,10 @@
 """Nested lists: the first rows of each parent, such as the newest orders of each customer."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
-from typing import Any, Final, TypeAlias
+from itertools import accumulate, chain
+from typing import Any, Final
 from uuid import UUID
 
 import strawberry
@@ -26,10 +27,9 @@ from gql_app.extending.context import Info
 from gql_app.extending.nodes import NodeColumns
 from gql_app.extending.permissions import Permission, extensions
 from gql_app.lib.database import JsonList, Query, Reader
-from gql_app.lib.engine import OF_ROWS, LazyRows, OfRows
+from gql_app.lib.engine import NESTED, LazyRows, Nested, NestedRows
 from gql_app.lib.pagination import ListQuery
 
-Nodes: TypeAlias = LazyRows[Any]
 _NUMBER: Final = ""
 """What the column is called that has the number of a row's key; no field is."""
 
@@ -64,8 +64,8 @@ def nested(
     lists = _Lists(columns, by, ListQuery(rows, (order_by,), descending=descending), limit)
 
     async def resolve(self: Any, info: Info) -> Any:
-        [found] = await lists.of(info, [getattr(self, key)])
-        return found
+        found = await lists.of(info, [getattr(self, key)])
+        return None if found.sizes == [None] else found.rows
 
     resolve.__annotations__["return"] = Sequence[node] | None  # type: ignore[valid-type]  # a class of now
     asked = extensions(permissions)
@@ -73,7 +73,7 @@ def nested(
         resolve,
         description=description,
         extensions=[*asked],
-        metadata={} if asked else {OF_ROWS: OfRows(key, _PageLists(lists, key))},
+        metadata={} if asked else {NESTED: Nested(key, _PageLists(lists, key))},
     )
 
 
@@ -94,33 +94,40 @@ class _Lists:
             "sqlite": Query(self._by_rowid(), tuple),
         }
 
-    async def of(self, info: Info, keys: Sequence[Any]) -> Sequence[Nodes | None]:
-        """Return the list of each key, None for None; the request's are read together."""
-        known = [key for key in keys if key is not None]
+    async def of(self, info: Info, keys: Sequence[Any]) -> NestedRows:
+        """Return the lists of some keys, null for None; all of a request are read together."""
+        known = tuple(key for key in keys if key is not None)
         if not known:
-            return keys
-        found = await info.context.load(self._read, tuple(map(str, known) if self._by_id else known))
-        if len(known) == len(keys):
-            return found
-        lists = iter(found)
-        return [None if key is None else next(lists) for key in keys]
+            return NestedRows(self._rows([]), [None] * len(keys))
+        found = await info.context.load(
+            self._read, tuple(map(str, known)) if self._by_id else known
+        )
+        sizes = iter(found.sizes)
+        return NestedRows(found.rows, [None if key is None else next(sizes) for key in keys])
 
-    async def _read(self, db: Reader, pages: list[tuple[Any, ...]]) -> list[Sequence[Nodes]]:
+    async def _read(self, db: Reader, pages: list[tuple[Any, ...]]) -> list[NestedRows]:
         """Return the lists of the keys of each page, by one statement."""
         keys = [*dict.fromkeys(chain.from_iterable(pages))]
-        is_hex = self._by_id and db.dialect == "sqlite"  # as it stores ids
+        on_sqlite = db.dialect == "sqlite"
+        is_hex = self._by_id and on_sqlite  # as it stores ids
         sent = [key.replace("-", "") for key in keys] if is_hex else keys
         rows = await db.fetch_all(self._queries[db.dialect], keys=sent)
-        names, build = (*self._columns.names, _NUMBER), self._build
+        counts = Counter(row[-1] for row in rows)
+        first = 0 if on_sqlite else 1  # that is where they begin to count
+        sizes = [counts[number] for number in range(first, first + len(keys))]
+        if [tuple(keys)] == pages:
+            return [NestedRows(self._rows(rows), sizes)]
+        ends = accumulate(sizes)
+        lists = {key: rows[end - n : end] for key, n, end in zip(keys, sizes, ends, strict=True)}
+        found = [[lists[key] for key in page] for page in pages]
+        return [
+            NestedRows(self._rows([*chain.from_iterable(each)]), [*map(len, each)])
+            for each in found
+        ]
+
+    def _rows(self, rows: Sequence[Sequence[Any]]) -> LazyRows[Any]:
         written = self._columns.written(self._columns.names, rows)
-        groups: list[list[Sequence[Any]]] = [[] for _ in keys]
-        for row in rows:
-            groups[row[-1]].append(row)
-        lists = [LazyRows(names, group, build, written) for group in groups]
-        if len(pages) == 1:
-            return [lists]
-        by_key = dict(zip(keys, lists, strict=True))
-        return [[by_key[key] for key in page] for page in pages]
+        return LazyRows((*self._columns.names, _NUMBER), rows, self._build, written)
 
     def _lateral(self) -> Select[Any]:
         """Return what reads the first rows of each key by an index, and no others."""
@@ -130,7 +137,7 @@ class _Lists:
         keys = named.render_derived()
         found = select(order.table).where(self._by == keys.c.key)
         first = found.order_by(*order.order(order.table)).limit(self._limit).lateral("first")
-        shown = self._shown(first, keys.c.number - 1)
+        shown = self._shown(first, keys.c.number)
         return shown.select_from(keys.join(first, true()))
 
     def _by_rowid(self) -> Select[Any]:
@@ -148,9 +155,9 @@ class _Lists:
         return self._shown(every, keys.c.key).select_from(keys.join(every, here))
 
     def _shown(self, rows: FromClause, number: Any) -> Select[Any]:
-        """Return the columns of the nodes, and the number of their key, in the lists' order."""
+        """Return the columns of the nodes and the number of their key, list by list in order."""
         shown = [self._columns.shown(name, rows) for name in self._columns.names]
-        return select(*shown, number.label("number")).order_by(*self._order.order(rows))
+        return select(*shown, number.label("number")).order_by(number, *self._order.order(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +168,7 @@ class _PageLists:
     key: str
     private: bool = False
 
-    async def __call__(self, rows: LazyRows[Any], info: Info) -> Sequence[Nodes | None]:
+    async def __call__(self, rows: LazyRows[Any], info: Info) -> NestedRows:
         """Return the list of each row, None where it isn't for the eyes of who asks."""
         keys = rows.column(self.key)
         if self.private:
@@ -174,7 +181,7 @@ def if_private(metadata: Mapping[Any, Any]) -> Mapping[Any, Any]:
 
     Rows tell by a customer's id whether it is shown: by another key, objects are built of them.
     """
-    if not (of_rows := metadata.get(OF_ROWS)):
+    if not (known := metadata.get(NESTED)):
         return metadata
-    private = OfRows("id", replace(of_rows.resolve, private=True))
-    return {**metadata, OF_ROWS: private if of_rows.column == "id" else None}
+    private = Nested("id", replace(known.read, private=True))
+    return {**metadata, NESTED: private if known.column == "id" else None}

@@ -13,12 +13,12 @@ from gql_app.lib.engine.engine import (
 )
 from gql_app.lib.engine.executor import CompiledExecutor
 from gql_app.lib.engine.limits import MAX_ERRORS, Limits
-from gql_app.lib.engine.rows import LazyRows, OfRows
-from gql_app.lib.engine.schema import OF_ROWS, Schema, cached_per_document, selected_fields
+from gql_app.lib.engine.rows import LazyRows, Nested, NestedRows
+from gql_app.lib.engine.schema import NESTED, Schema, cached_per_document, selected_fields
 
 __all__ = [
     "MAX_ERRORS",
-    "OF_ROWS",
+    "NESTED",
     "CompiledExecutor",
     "Document",
     "Engine",
@@ -28,7 +28,8 @@ __all__ = [
     "LazyRows",
     "Limits",
     "ListSizes",
-    "OfRows",
+    "Nested",
+    "NestedRows",
     "OperationTimeout",
     "Schema",
     "cached_per_document",

@@ -54,7 +54,7 @@ from gql_app.lib.engine.fields import (
     leaf,
     objects,
 )
-from gql_app.lib.engine.rows import OfRows
+from gql_app.lib.engine.rows import Nested
 
 MAX_OPERATIONS: Final = 256
 """Operations that are kept with their plans."""
@@ -71,7 +71,7 @@ _CONDITIONAL: Final = frozenset({"skip", "include"})
 _INCREMENTAL: Final = frozenset({"defer", "stream"})
 
 Resolver = Callable[..., Value]
-Simplify = Callable[[GraphQLField], tuple[str | None, Resolver | None, OfRows | None]]
+Simplify = Callable[[GraphQLField], tuple[str | None, Resolver | None, Nested | None]]
 """Returns the attribute that a field's resolver does nothing but read, or a resolver that does
 the same in less time, None for neither; and what does it for rows."""
 
@@ -166,8 +166,8 @@ class Plan:
             field.attribute = field.nodes[0].name.value
             field.run = field.read
         else:
-            attribute, field.resolve, of_rows = self._operation.simplify(definition)
-            field.of_rows = of_rows if field.nullable else None
+            attribute, field.resolve, nested = self._operation.simplify(definition)
+            field.nested = nested if field.nullable and field.selection else None
             if attribute is not None:
                 field.attribute, field.strict, field.run = attribute, True, field.read
 
@@ -187,8 +187,8 @@ class Plan:
             self._complete(item, field)
             named = get_nullable_type(kind.of_type)
             certain = is_object_type(named) and not named.is_type_of
-            selection = self.selection(named, field.details) if certain else None
-            position.complete = Lists(kind, field, item, selection).complete
+            position.selection = self.selection(named, field.details) if certain else None
+            position.complete = Lists(kind, field, item, position.selection).complete
         elif is_abstract_type(kind):
             position.complete = abstract(kind, field, objects_of)
         else:

@@ -31,7 +31,15 @@ from gql_app.lib.engine.execution import (
     real_path,
 )
 from gql_app.lib.engine.generated import object_function
-from gql_app.lib.engine.rows import LazyRows, OfRows, RowsField, WriteRows, row_writer
+from gql_app.lib.engine.rows import (
+    LazyRows,
+    Nested,
+    NestedField,
+    Paths,
+    WriteRows,
+    item_paths,
+    row_writer,
+)
 from gql_app.lib.engine.waiting import ATTRIBUTES, IMMUTABLE, ODD
 
 MANY: Final = 32
@@ -46,7 +54,9 @@ _new = tuple.__new__
 class Position:
     """A place in the answer that may fail by itself: a field, or an item of a list."""
 
-    __slots__ = ("complete", "details", "exact", "kind", "label", "nullable", "suspends")
+    __slots__ = (
+        "complete", "details", "exact", "kind", "label", "nullable", "selection", "suspends",
+    )  # fmt: skip
 
     complete: Complete
     """Completes what is not null."""
@@ -59,6 +69,8 @@ class Position:
         self.details = details
         self.label = label
         self.nullable = not is_non_null_type(kind)
+        self.selection: Selection | None = None
+        """What is selected of a list's items, if they are objects of one type for sure."""
         self.suspends: bool | None = None
         """Whether what is awaited here was ever not there at once; None if nobody knows yet."""
 
@@ -102,7 +114,7 @@ class Field(Position):
     """A field as an operation selects it of one type."""
 
     __slots__ = (
-        "attribute", "definition", "name", "nodes", "of_rows", "parent", "resolve", "run",
+        "attribute", "definition", "name", "nested", "nodes", "parent", "resolve", "run",
         "strict", "typename",
     )  # fmt: skip
 
@@ -120,8 +132,8 @@ class Field(Position):
         self.typename = parent.name
         self.resolve: Callable[..., Value] | None = None
         """What is called instead of the definition's resolver."""
-        self.of_rows: OfRows | None = None
-        """What resolves it for rows of which no objects are built; then it may be null."""
+        self.nested: Nested | None = None
+        """What reads it for rows of which no objects are built; then it may be null."""
         self.attribute = ""
         """The attribute, or the key, that the field is, if no resolver is called."""
         self.strict = False
@@ -248,14 +260,14 @@ class Unwrapped(NamedTuple):
 class Selection:
     """What is selected of an object type; planned when the first object is there."""
 
-    __slots__ = ("count", "details", "functions", "kind", "known", "of_rows", "plan", "writers")
+    __slots__ = ("count", "details", "functions", "kind", "known", "nested", "plan", "writers")
 
     def __init__(self, plan: Plan, kind: GraphQLObjectType, details: Value) -> None:
         self.plan = plan
         self.kind = kind
         self.details = details
         self.known: list[Field] | None = None
-        self.of_rows: list[Field] = []
+        self.nested: list[Field] = []
         self.count = 0
         self.functions: list[Complete | None] = [None, None]
         """What returns the answer of an object with attributes, and of a dictionary."""
@@ -265,7 +277,7 @@ class Selection:
         """Return the fields. Raises GraphQLError where a directive can't be read."""
         if self.known is None:
             self.known = self.plan(self, execution)
-            self.of_rows = [each for each in self.known if each.of_rows]
+            self.nested = [each for each in self.known if each.nested]
         return self.known
 
     def complete(self, execution: Execution, value: Value, path: Path) -> Value:
@@ -286,7 +298,7 @@ class Selection:
                 done.container, done.key = answer, field.name
         return answer
 
-    def write(self, execution: Execution, rows: LazyRows[Any], path: Path) -> list[Value] | None:
+    def write(self, execution: Execution, rows: LazyRows[Any], paths: Paths) -> list[Value] | None:
         """Return the answer of rows; None if objects must be built of them."""
         key = tuple(rows.columns), rows.written
         if key not in self.writers:
@@ -297,8 +309,8 @@ class Selection:
         if write is None:
             return None
         answer = write(rows.values)
-        for field in self.of_rows if answer else ():
-            RowsField(field, answer).begin(execution, rows, path)
+        for field in self.nested if answer else ():
+            NestedField(field, answer, paths).begin(execution, rows)
         return answer
 
 
@@ -366,7 +378,8 @@ class Lists(NamedTuple):
         """Return the answer of a list."""
         if type(values) is not list:
             if type(values) is LazyRows and self.selection:
-                written = self.selection.write(execution, values, path)
+                paths = partial(item_paths, path, len(values))
+                written = self.selection.write(execution, values, paths)
                 if written is not None:
                     return written
             if execution.is_async_iterable(values) or not is_iterable(values):

@@ -1,7 +1,8 @@
 """Rows: lists whose answer is written from the rows of a database, and no object built of them."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from gql_app.lib.engine.execution import Execution, Path, Pending, Value, real_path
@@ -12,6 +13,8 @@ Row: TypeAlias = Sequence[Any]
 """The values of one row, in the order of its columns."""
 WriteRows: TypeAlias = Callable[[Sequence[Row]], list[Value]]
 """Returns a list's answer of its rows."""
+Paths: TypeAlias = Callable[[], Iterable[Path]]
+"""Returns where each row stands, for who asks."""
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +39,10 @@ class LazyRows(Sequence[T]):
         place = self.columns.index(name)
         return [row[place] for row in self.values]
 
+    def part(self, start: int, end: int) -> "LazyRows[T]":
+        """Return some of them, one after the other."""
+        return replace(self, values=self.values[start:end])
+
     def __iter__(self) -> Iterator[T]:
         """Return the objects, each built when its turn comes."""
         return map(self.build, self.values)
@@ -49,50 +56,68 @@ class LazyRows(Sequence[T]):
         return self.build(self.values[index]) if isinstance(index, int) else [*self][index]
 
 
-class OfRows(NamedTuple):
-    """How a field is resolved for all rows of a list at once, beside its resolver."""
+class NestedRows(NamedTuple):
+    """The rows of several lists, one list after the other."""
+
+    rows: LazyRows[Any]
+    sizes: Sequence[int | None]
+    """How many rows each list has; None for null in its place."""
+
+
+class Nested(NamedTuple):
+    """How a field with a list is read for all rows that its objects would be built of."""
 
     column: str
-    """The one column that it depends on, and the attribute that its resolver looks at."""
-    resolve: Callable[[LazyRows[Any], Any], Awaitable[Sequence[Value]]]
-    """Returns the values of all rows, given these and an info."""
+    """The column that it depends on, and the attribute that its resolver looks at."""
+    read: Callable[[LazyRows[Any], Any], Awaitable[NestedRows]]
+    """Returns the lists of rows, given these and an info."""
 
 
-class RowsField:
-    """A field of rows that are written: a position whose values are there together."""
+class NestedField:
+    """A field with lists in rows that are written: a position whose values are there together."""
 
     nullable: Final = True
     suspends: Final = True
 
-    def __init__(self, field: Field, answers: Sequence[dict[str, Value]]) -> None:
-        """Take a field that may be null, and the answers of the rows."""
+    def __init__(self, field: Field, answers: Sequence[dict[str, Value]], paths: Paths) -> None:
+        """Take a field that may be null, with the answers of the rows and their paths."""
         self._field = field
         self._answers = answers
+        self._paths: Paths = lambda: ((path, field.name, field.typename) for path in paths())
 
-    def begin(self, execution: Execution, rows: LazyRows[Any], path: Path) -> None:
-        """Resolve it; the execution waits for it."""
-        field = self._field
-        here: Value = real_path(path)
+    def begin(self, execution: Execution, rows: LazyRows[Any]) -> None:
+        """Read it for the rows; the execution waits for it."""
+        field, here = self._field, real_path(next(iter(self._paths())))
         info = execution.build_resolve_info(field.definition, field.nodes, field.parent, here)
-        pending = execution.wait(self, field.of_rows.resolve(rows, info), here)
+        pending = execution.wait(self, field.nested.read(rows, info), here)
         pending.container, pending.key = {}, None
 
-    def completed(self, execution: Execution, values: Sequence[Value], path: Path) -> None:
-        """Put the values, complete, into the rows' answers."""
-        name, settle = self._field.name, self._field.settle
-        for answer, value, here in zip(self._answers, values, self._paths(path), strict=True):
-            done = answer[name] = settle(execution, value, here)
+    def completed(self, execution: Execution, nested: NestedRows, _path: Path) -> None:
+        """Put the lists, complete, into the rows' answers."""
+        name, (rows, sizes), end = self._field.name, nested, 0
+        written = self._field.selection.write(execution, rows, partial(self._items, sizes))
+        for answer, size, path in zip(self._answers, sizes, self._paths(), strict=True):
+            start, end = end, end + (size or 0)
+            if size is None or written is not None:
+                answer[name] = None if size is None else written[start:end]
+                continue
+            done = answer[name] = self._field.settle(execution, rows.part(start, end), path)
             if type(done) is Pending:
                 done.container, done.key = answer, name
 
-    def fail(self, execution: Execution, error: Exception, path: Path) -> None:
+    def fail(self, execution: Execution, error: Exception, _path: Path) -> None:
         """Add an error for each row, whose field is null."""
-        for here in self._paths(path):
-            self._field.fail(execution, error, here)
+        for path in self._paths():
+            self._field.fail(execution, error, path)
 
-    def _paths(self, path: Path) -> Iterator[Path]:
-        name, typename = self._field.name, self._field.typename
-        return (((path, n, None), name, typename) for n in range(len(self._answers)))
+    def _items(self, sizes: Sequence[int | None]) -> Iterator[Path]:
+        for path, size in zip(self._paths(), sizes, strict=True):
+            yield from item_paths(path, size or 0)
+
+
+def item_paths(path: Path, size: int) -> Iterator[Path]:
+    """Return the paths of a list's items."""
+    return ((path, number, None) for number in range(size))
 
 
 def row_writer(
@@ -105,8 +130,8 @@ def row_writer(
     and one of 500 seven times.
     """
     read = {each.attribute for each in fields if each.run == each.read}
-    called = [each.of_rows for each in fields if each.run == each.call]
-    if not (fields and read <= written and all(o and o.column in columns for o in called)):
+    called = [each.nested for each in fields if each.run == each.call]
+    if not (fields and read <= written and all(n and n.column in columns for n in called)):
         return None
     constants = {f"N{number}": each.name for number, each in enumerate(fields)}
     items = []
