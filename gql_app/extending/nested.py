@@ -1,17 +1,21 @@
 """Nested lists: the first rows of each parent, such as the newest orders of each customer."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain
-from typing import Any, Final
+from operator import itemgetter
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias, cast
 from uuid import UUID
 
 import strawberry
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     FromClause,
     Select,
+    Table,
     Text,
     bindparam,
     column,
@@ -19,17 +23,18 @@ from sqlalchemy import (
     select,
     table,
     true,
-    tuple_,
 )
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
-from gql_app.extending.context import Info
+from gql_app.extending.context import Context, Info
 from gql_app.extending.nodes import NodeColumns
 from gql_app.extending.permissions import Permission, extensions
 from gql_app.lib.database import JsonList, Query, Reader
-from gql_app.lib.engine import NESTED, LazyRows, Nested, NestedRows
+from gql_app.lib.engine import NESTED, LazyRows, Nested
 from gql_app.lib.pagination import ListQuery
 
+NestedRows: TypeAlias = tuple[LazyRows[Any], Sequence[int | None]]
+"""The rows of some lists one after the other, and how many each has; None for null."""
 _NUMBER: Final = ""
 """What the column is called that has the number of a row's key; no field is."""
 
@@ -50,7 +55,7 @@ def nested(
 
         @extend(Customer, private=True)
         class CustomerOrders(Customer):
-            orders = nested(Order, OrderRow, by=OrderRow.customer_id, order_by="created_at", limit=5)
+            orders = nested(Order, OrderRow, by=OrderRow.customer_id, order_by="placed_at", limit=5)
 
     The last of the order come first, `limit` of them at most. One statement reads the lists of a
     whole page; with an index of the column `by`, the column of the order and the primary key it
@@ -64,8 +69,8 @@ def nested(
     lists = _Lists(columns, by, ListQuery(rows, (order_by,), descending=descending), limit)
 
     async def resolve(self: Any, info: Info) -> Any:
-        found = await lists.of(info, [getattr(self, key)])
-        return None if found.sizes == [None] else found.rows
+        found, [size] = await lists.of(info.context, [getattr(self, key)])
+        return None if size is None else found
 
     resolve.__annotations__["return"] = Sequence[node] | None  # type: ignore[valid-type]  # a class of now
     asked = extensions(permissions)
@@ -94,16 +99,15 @@ class _Lists:
             "sqlite": Query(self._by_rowid(), tuple),
         }
 
-    async def of(self, info: Info, keys: Sequence[Any]) -> NestedRows:
+    async def of(self, context: Context, keys: Sequence[Any]) -> NestedRows:
         """Return the lists of some keys, null for None; all of a request are read together."""
         known = tuple(key for key in keys if key is not None)
         if not known:
-            return NestedRows(self._rows([]), [None] * len(keys))
-        found = await info.context.load(
-            self._read, tuple(map(str, known)) if self._by_id else known
-        )
-        sizes = iter(found.sizes)
-        return NestedRows(found.rows, [None if key is None else next(sizes) for key in keys])
+            return self._rows([]), [None] * len(keys)
+        asked = tuple(map(str, known)) if self._by_id else known
+        rows, found = await context.load(self._read, asked)
+        sizes = iter(found)
+        return rows, [None if key is None else next(sizes) for key in keys]
 
     async def _read(self, db: Reader, pages: list[tuple[Any, ...]]) -> list[NestedRows]:
         """Return the lists of the keys of each page, by one statement."""
@@ -112,18 +116,15 @@ class _Lists:
         is_hex = self._by_id and on_sqlite  # as it stores ids
         sent = [key.replace("-", "") for key in keys] if is_hex else keys
         rows = await db.fetch_all(self._queries[db.dialect], keys=sent)
-        counts = Counter(row[-1] for row in rows)
+        counts = Counter(map(itemgetter(-1), rows))
         first = 0 if on_sqlite else 1  # that is where they begin to count
         sizes = [counts[number] for number in range(first, first + len(keys))]
         if [tuple(keys)] == pages:
-            return [NestedRows(self._rows(rows), sizes)]
+            return [(self._rows(rows), sizes)]
         ends = accumulate(sizes)
         lists = {key: rows[end - n : end] for key, n, end in zip(keys, sizes, ends, strict=True)}
         found = [[lists[key] for key in page] for page in pages]
-        return [
-            NestedRows(self._rows([*chain.from_iterable(each)]), [*map(len, each)])
-            for each in found
-        ]
+        return [(self._rows([*chain.from_iterable(each)]), [*map(len, each)]) for each in found]
 
     def _rows(self, rows: Sequence[Sequence[Any]]) -> LazyRows[Any]:
         written = self._columns.written(self._columns.names, rows)
@@ -142,7 +143,7 @@ class _Lists:
 
     def _by_rowid(self) -> Select[Any]:
         """Return the same for SQLite, which has no LATERAL: it finds the rows by their rowids."""
-        order, named = self._order, self._order.table
+        order, named = self._order, cast("Table", self._order.table)
         kind = Text() if self._by_id else self._by.expression.type
         values = func.json_each(bindparam("keys", type_=JsonList(kind)))
         keys = values.table_valued(column("key"), column("value", kind), name="keys")
@@ -154,7 +155,7 @@ class _Lists:
         here = every.c.rowid.in_(first)
         return self._shown(every, keys.c.key).select_from(keys.join(every, here))
 
-    def _shown(self, rows: FromClause, number: Any) -> Select[Any]:
+    def _shown(self, rows: FromClause, number: ColumnElement[int]) -> Select[Any]:
         """Return the columns of the nodes and the number of their key, list by list in order."""
         shown = [self._columns.shown(name, rows) for name in self._columns.names]
         return select(*shown, number.label("number")).order_by(number, *self._order.order(rows))
@@ -168,15 +169,16 @@ class _PageLists:
     key: str
     private: bool = False
 
-    async def __call__(self, rows: LazyRows[Any], info: Info) -> NestedRows:
+    async def __call__(self, rows: LazyRows[Any], context: Context) -> NestedRows:
         """Return the list of each row, None where it isn't for the eyes of who asks."""
-        keys = rows.column(self.key)
+        place = rows.columns.index(self.key)
+        keys = [row[place] for row in rows.values]
         if self.private:
             keys = [key if rows.seen_by.may_see(key) else None for key in keys]
-        return await self.lists.of(info, keys)
+        return await self.lists.of(context, keys)
 
 
-def if_private(metadata: Mapping[Any, Any]) -> Mapping[Any, Any]:
+def if_private(metadata: MappingProxyType[Any, Any]) -> MappingProxyType[Any, Any]:
     """Return the metadata of a field that is private from now on.
 
     Rows tell by a customer's id whether it is shown: by another key, objects are built of them.
@@ -184,4 +186,4 @@ def if_private(metadata: Mapping[Any, Any]) -> Mapping[Any, Any]:
     if not (known := metadata.get(NESTED)):
         return metadata
     private = Nested("id", replace(known.read, private=True))
-    return {**metadata, NESTED: private if known.column == "id" else None}
+    return MappingProxyType({**metadata, NESTED: private if known.column == "id" else None})

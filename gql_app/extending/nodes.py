@@ -167,7 +167,7 @@ class NodeColumns:
         kind, stored = self._kinds[name], self._table.c[name].type.python_type
         if kind is stored is int:
             return lambda values: (
-                not (known := values - {None}) or (-_INT32 <= min(known) and max(known) < _INT32)
+                not (known := values - {None}) or (min(known) >= -_INT32 and max(known) < _INT32)
             )
         if isinstance(kind, StrawberryEnumDefinition):
             names = {each.name for each in kind.values if each.name == each.value}

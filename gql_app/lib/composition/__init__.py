@@ -45,16 +45,6 @@ class ComposedSchema(Schema):
             known[kind] = self._fields_of(type_definition)
         return known[kind]
 
-    def field(self, type_name: str, name: str) -> StrawberryField | None:
-        """Return Strawberry's definition of a field; None for introspection's. Each is kept."""
-        known, key = self.known_fields, (type_name, name)
-        if key not in known:
-            kind = self.get_type_by_name(type_name)
-            spelt = self.config.name_converter.get_graphql_name
-            fields = self.get_fields(kind) if isinstance(kind, StrawberryObjectDefinition) else ()
-            known[key] = next((each for each in fields if spelt(each) == name), None)
-        return known[key]
-
 
 def merged_type(name: str, parts: Sequence[type]) -> type:
     """Return an object type that has the fields of several, in their order."""

@@ -1,19 +1,11 @@
 """GraphQL documents: parsed, limited, validated, compiled and executed."""
 
 from gql_app.lib.engine.complexity import ListSizes
-from gql_app.lib.engine.documents import (
-    Document,
-    ExecutionContext,
-    InvalidDocument,
-)
-from gql_app.lib.engine.engine import (
-    Engine,
-    GraphQLRequest,
-    OperationTimeout,
-)
+from gql_app.lib.engine.documents import Document, ExecutionContext, InvalidDocument
+from gql_app.lib.engine.engine import Engine, GraphQLRequest, OperationTimeout
 from gql_app.lib.engine.executor import CompiledExecutor
 from gql_app.lib.engine.limits import MAX_ERRORS, Limits
-from gql_app.lib.engine.rows import LazyRows, Nested, NestedRows
+from gql_app.lib.engine.rows import LazyRows, Nested
 from gql_app.lib.engine.schema import NESTED, Schema, cached_per_document, selected_fields
 
 __all__ = [
@@ -29,7 +21,6 @@ __all__ = [
     "Limits",
     "ListSizes",
     "Nested",
-    "NestedRows",
     "OperationTimeout",
     "Schema",
     "cached_per_document",

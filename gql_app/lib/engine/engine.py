@@ -5,12 +5,7 @@ from collections.abc import Sequence
 from inspect import isawaitable
 from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
-from graphql import (
-    ExecutionResult,
-    GraphQLError,
-    OperationDefinitionNode,
-    execute,
-)
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, execute
 
 from gql_app.lib.engine.complexity import ListSizes
 from gql_app.lib.engine.documents import (
@@ -19,7 +14,7 @@ from gql_app.lib.engine.documents import (
     ExecutionContext,
     InvalidDocument,
 )
-from gql_app.lib.engine.executor import PlannedOperation
+from gql_app.lib.engine.executor import Operation
 from gql_app.lib.engine.limits import Limits
 from gql_app.lib.engine.schema import Schema, StrawberryExecutor
 
@@ -161,7 +156,7 @@ class Engine(Generic[C]):
                 )
                 if isinstance(executor, list):
                     return ExecutionResult(None, executor)
-                plan = plans[key] = PlannedOperation(executor, executor)
+                plan = plans[key] = Operation(executor, executor)
             done = plan.execute(request.variables, context)
             return done if isinstance(done, ExecutionResult) else await done
         result = execute(

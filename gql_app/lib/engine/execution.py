@@ -6,7 +6,7 @@ as soon as its own value is there.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Sequence
-from typing import Any, Final, NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 from graphql import (
     ExecutionResult,
@@ -14,10 +14,7 @@ from graphql import (
     GraphQLResolveInfo,
     OperationType,
     ResponsePath,
-    Undefined,
     VariableValues,
-    default_field_resolver,
-    get_variable_values,
 )
 from graphql.execution.incremental import IncrementalExecutor
 
@@ -31,20 +28,13 @@ only when somebody looks at it. The key of a list's items is the list that they 
 one that is worked at has the index that the list is long."""
 Position: TypeAlias = Any
 """A place in the answer that may fail by itself: one of fields.py."""
+Operation: TypeAlias = Any
+"""An operation with its plans: one of executor.py."""
 Complete: TypeAlias = Callable[["Execution", Value, Path], Value]
 """Returns a value as the answer has it (section 6.4.3); a Later if it must be awaited."""
 Variables: TypeAlias = tuple[VariableValues, dict[Hashable, dict[str, Value]]]
 """Variables as their types have them; by fields, the arguments made of them so far."""
 
-MAX_COMBINATIONS: Final = 8
-"""Combinations of what @skip and @include depend on for which an operation has plans."""
-MAX_VARIABLE_ERRORS: Final = 50
-"""Errors of variables that are answered, as graphql-core has it."""
-MAX_CACHED_VARIABLES: Final = 8
-"""Coerced variables that are kept of an operation."""
-_SMALL_TYPES: Final = frozenset({int, bool, type(None), type(Undefined)})
-"""Types of variables that take next to no memory."""
-_ABSENT: Final = object()
 _new = tuple.__new__
 
 
@@ -130,7 +120,7 @@ class Execution(IncrementalExecutor):
         return new
 
     def run(
-        self, operation: "Operation", *, serially: bool | None = None
+        self, operation: Operation, *, serially: bool | None = None
     ) -> ExecutionResult | Coroutine[Any, Any, ExecutionResult]:
         """Return the result of the operation, or what is to be awaited for it (section 6.2).
 
@@ -236,88 +226,6 @@ class Execution(IncrementalExecutor):
         self.abandon(0)
         self.collected_errors.add(error, None)
         return ExecutionResult(None, self.collected_errors.errors)
-
-
-class Operation:
-    """An operation of a document, and its plans for whatever its directives depend on."""
-
-    plan: Callable[..., Sequence[Value]]
-    """Returns the root's fields; `as_written` if no resolver is the caller's.
-
-    Raises GraphQLError.
-    """
-
-    def __init__(self, conditions: Sequence[str] | None, template: Execution | None) -> None:
-        """Take the variables that its directives ask for, and an executor to make others of.
-
-        Where its plans depend on more than those there are no conditions, and none is kept.
-        """
-        self._conditions = conditions
-        self.size = 0
-        """The fields that were planned so far, and are kept."""
-        if template is not None:
-            template.variable_values = VariableValues({}, {})  # a password is not kept
-            self._template = template
-        self._roots: dict[Hashable, Sequence[Value]] = {}
-        self._variables: dict[Hashable, Variables] = {}
-
-    def execute(
-        self, variables: dict[str, Value], context: object
-    ) -> ExecutionResult | Coroutine[Any, Any, ExecutionResult]:
-        """Return the result of the operation, or what is to be awaited for it."""
-        coerced = self._coerced(variables)
-        if isinstance(coerced, list):
-            return ExecutionResult(None, coerced)
-        return self._template.copied(coerced, context).run(self)
-
-    def fields(self, execution: Execution) -> Sequence[Value]:
-        """Return the root's fields. Raises GraphQLError."""
-        manager = execution.middleware_manager
-        as_written = execution.field_resolver is default_field_resolver and not (
-            manager and manager.middlewares
-        )
-        key: Hashable = as_written
-        if self._conditions:
-            coerced = execution.variable_values.coerced
-            key = (as_written, *[coerced.get(name, _ABSENT) for name in self._conditions])
-        kept = self._conditions is not None
-        try:
-            fields = self._roots.get(key)
-        except TypeError:  # no condition is a list, but the document may not be valid
-            kept, fields = False, None
-        if fields is None:
-            if not kept or len(self._roots) >= MAX_COMBINATIONS:
-                self._roots.clear()
-                self.size = 0
-            fields = self.plan(execution, as_written=as_written)
-            if kept:
-                self._roots[key] = fields
-        return fields
-
-    def _coerced(self, variables: dict[str, Value]) -> Variables | list[GraphQLError]:
-        """Return the variables coerced, or what is wrong with them (section 6.1.2).
-
-        The same small values are coerced once. Without that a page of 50 takes 1.06 to 1.10 times
-        as long.
-        """
-        executor = self._template
-        definitions = executor.operation.variable_definitions or ()
-        values = [variables.get(each.variable.name.value, Undefined) for each in definitions]
-        types = list(map(type, values))
-        key = (*values, *types) if _SMALL_TYPES.issuperset(types) else None  # for True is 1
-        if key in self._variables:
-            return self._variables[key]
-        coerced = get_variable_values(
-            executor.schema, definitions, variables, MAX_VARIABLE_ERRORS, executor.hide_suggestions
-        )
-        if isinstance(coerced, list):
-            return coerced
-        if key is None or self._conditions is None:
-            return coerced, {}
-        if len(self._variables) >= MAX_CACHED_VARIABLES:
-            self._variables.clear()
-        self._variables[key] = coerced, {}
-        return self._variables[key]
 
 
 def real_path(path: Path) -> ResponsePath | None:

@@ -3,7 +3,7 @@
 It is GraphQL sections 6.4.2, ResolveFieldValue, and 6.4.3, CompleteValue.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -19,24 +19,16 @@ from graphql import (
     get_argument_values,
     is_non_null_type,
 )
-from graphql.pyutils import inspect, is_awaitable, is_iterable
+from graphql.pyutils import inspect, is_iterable
 
-from gql_app.lib.engine.execution import (
-    Complete,
-    Execution,
-    Later,
-    Path,
-    Pending,
-    Value,
-    real_path,
-)
+from gql_app.lib.engine.execution import Complete, Execution, Later, Path, Pending, Value, real_path
 from gql_app.lib.engine.generated import object_function
 from gql_app.lib.engine.rows import (
     LazyRows,
     Nested,
-    NestedField,
     Paths,
     WriteRows,
+    fill_nested,
     item_paths,
     row_writer,
 )
@@ -209,54 +201,6 @@ class Field(Position):
         return get_argument_values(definition, node, execution.variable_values, given, hidden)
 
 
-class Unwrapped(NamedTuple):
-    """A resolver of a library that hands it an info of its own, called without its wrapping."""
-
-    function: Callable[..., Value]
-    checks: Sequence[Callable[..., Value]]
-    """What must agree beforehand."""
-    names: Mapping[str, str]
-    """Python's names of the arguments, by GraphQL's."""
-    plain: frozenset[str]
-    """The arguments that the library hands on as they are; of the others it does so with null."""
-    info_name: str
-    info_class: Callable[..., Value]
-    field: Value
-    otherwise: Callable[..., Value]
-    """Resolves the field through the library: where that makes something else of an argument, and
-    where a check refuses without raising, which few do."""
-
-    def call(self, source: Value, info: Value, **arguments: Value) -> Value:
-        """Return what the function returns."""
-        named = self._named(arguments) if arguments else {}
-        if named is None:
-            return self.otherwise(source, info, **arguments)
-        named[self.info_name] = self.info_class(info, self.field)
-        return self.function(source, **named)
-
-    async def call_if_checked(self, source: Value, info: Value, **arguments: Value) -> Value:
-        """Return what the function returns, once all checks agree."""
-        named = self._named(arguments)
-        if named is not None:
-            ours = self.info_class(info, self.field)
-            for check in self.checks:
-                answer: Value = check(source, ours, **named)
-                if (await answer if is_awaitable(answer) else answer) is not True:
-                    break
-            else:
-                named[self.info_name] = ours
-                return await self.function(source, **named)
-        value = self.otherwise(source, info, **arguments)
-        return await value if is_awaitable(value) else value
-
-    def _named(self, arguments: dict[str, Value]) -> dict[str, Value] | None:
-        """Return arguments by Python's names; None if the library makes something else of one."""
-        for name, value in arguments.items():
-            if value is not None and name not in self.plain:
-                return None
-        return {self.names[name]: value for name, value in arguments.items()}
-
-
 class Selection:
     """What is selected of an object type; planned when the first object is there."""
 
@@ -310,7 +254,9 @@ class Selection:
             return None
         answer = write(rows.values)
         for field in self.nested if answer else ():
-            NestedField(field, answer, paths).begin(execution, rows)
+            filling = Later(fill_nested(execution, field, rows, answer, paths))
+            pending = execution.wait(field, filling, next(iter(paths())))
+            pending.container, pending.key = {}, field.name
         return answer
 
 
@@ -378,7 +324,7 @@ class Lists(NamedTuple):
         """Return the answer of a list."""
         if type(values) is not list:
             if type(values) is LazyRows and self.selection:
-                paths = partial(item_paths, path, len(values))
+                paths = partial(item_paths, [path], [len(values.values)])
                 written = self.selection.write(execution, values, paths)
                 if written is not None:
                     return written

@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from gql_app.lib.engine.execution import Execution, Path, Pending, Value, real_path
+from gql_app.lib.engine.execution import Execution, Path, Pending, Value, fill
 from gql_app.lib.engine.generated import Field, function_of
 
 T = TypeVar("T")
@@ -34,15 +34,6 @@ class LazyRows(Sequence[T]):
     seen_by: Any = None
     """Who looks at the objects, where `build` depends on that."""
 
-    def column(self, name: str) -> list[Any]:
-        """Return the values of a column that was read."""
-        place = self.columns.index(name)
-        return [row[place] for row in self.values]
-
-    def part(self, start: int, end: int) -> "LazyRows[T]":
-        """Return some of them, one after the other."""
-        return replace(self, values=self.values[start:end])
-
     def __iter__(self) -> Iterator[T]:
         """Return the objects, each built when its turn comes."""
         return map(self.build, self.values)
@@ -56,68 +47,49 @@ class LazyRows(Sequence[T]):
         return self.build(self.values[index]) if isinstance(index, int) else [*self][index]
 
 
-class NestedRows(NamedTuple):
-    """The rows of several lists, one list after the other."""
-
-    rows: LazyRows[Any]
-    sizes: Sequence[int | None]
-    """How many rows each list has; None for null in its place."""
-
-
 class Nested(NamedTuple):
     """How a field with a list is read for all rows that its objects would be built of."""
 
     column: str
     """The column that it depends on, and the attribute that its resolver looks at."""
-    read: Callable[[LazyRows[Any], Any], Awaitable[NestedRows]]
-    """Returns the lists of rows, given these and an info."""
+    read: Callable[[LazyRows[Any], Any], Awaitable[tuple[LazyRows[Any], Sequence[int | None]]]]
+    """Returns the rows of all lists one after the other, and how many each has, None for null.
+
+    It is given the rows and the context.
+    """
 
 
-class NestedField:
-    """A field with lists in rows that are written: a position whose values are there together."""
-
-    nullable: Final = True
-    suspends: Final = True
-
-    def __init__(self, field: Field, answers: Sequence[dict[str, Value]], paths: Paths) -> None:
-        """Take a field that may be null, with the answers of the rows and their paths."""
-        self._field = field
-        self._answers = answers
-        self._paths: Paths = lambda: ((path, field.name, field.typename) for path in paths())
-
-    def begin(self, execution: Execution, rows: LazyRows[Any]) -> None:
-        """Read it for the rows; the execution waits for it."""
-        field, here = self._field, real_path(next(iter(self._paths())))
-        info = execution.build_resolve_info(field.definition, field.nodes, field.parent, here)
-        pending = execution.wait(self, field.nested.read(rows, info), here)
-        pending.container, pending.key = {}, None
-
-    def completed(self, execution: Execution, nested: NestedRows, _path: Path) -> None:
-        """Put the lists, complete, into the rows' answers."""
-        name, (rows, sizes), end = self._field.name, nested, 0
-        written = self._field.selection.write(execution, rows, partial(self._items, sizes))
-        for answer, size, path in zip(self._answers, sizes, self._paths(), strict=True):
-            start, end = end, end + (size or 0)
-            if size is None or written is not None:
-                answer[name] = None if size is None else written[start:end]
-                continue
-            done = answer[name] = self._field.settle(execution, rows.part(start, end), path)
+async def fill_nested(
+    execution: Execution, field: Field, rows: LazyRows[Any], answers: list[Value], paths: Paths
+) -> None:
+    """Read a field for rows, and put its lists into their answers; null where that fails."""
+    name, where = field.name, [(path, field.name, field.typename) for path in paths()]
+    try:
+        reading = field.nested.read(rows, execution.context_value)
+        nested, sizes = await execution.with_abort_signal(reading)
+        items = partial(item_paths, where, sizes)
+        written = field.selection.write(execution, nested, items)
+    except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+        for path in where:
+            field.fail(execution, error, path)
+        return
+    end = 0
+    for answer, size, path in zip(answers, sizes, where, strict=True):
+        start, end = end, end + (size or 0)
+        if size is not None and written is not None:
+            answer[name] = written[start:end]
+        elif size is not None:
+            part = replace(nested, values=nested.values[start:end])
+            done = answer[name] = field.settle(execution, part, path)
             if type(done) is Pending:
                 done.container, done.key = answer, name
-
-    def fail(self, execution: Execution, error: Exception, _path: Path) -> None:
-        """Add an error for each row, whose field is null."""
-        for path in self._paths():
-            self._field.fail(execution, error, path)
-
-    def _items(self, sizes: Sequence[int | None]) -> Iterator[Path]:
-        for path, size in zip(self._paths(), sizes, strict=True):
-            yield from item_paths(path, size or 0)
+    await fill(execution.taken())
 
 
-def item_paths(path: Path, size: int) -> Iterator[Path]:
-    """Return the paths of a list's items."""
-    return ((path, number, None) for number in range(size))
+def item_paths(lists: Iterable[Path], sizes: Iterable[int | None]) -> Iterator[Path]:
+    """Return where the items of lists of some sizes stand."""
+    for path, size in zip(lists, sizes, strict=True):
+        yield from ((path, number, None) for number in range(size or 0))
 
 
 def row_writer(

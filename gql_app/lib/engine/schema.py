@@ -1,7 +1,7 @@
 """Strawberry: its schema, how fields are resolved without its wrapping, and what is selected."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property, partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 import strawberry
@@ -20,6 +20,7 @@ from graphql import (
     is_object_type,
     is_union_type,
 )
+from graphql.pyutils import is_awaitable
 from strawberry.execution import optimized_is_awaitable
 from strawberry.permission import PermissionExtension
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
@@ -28,8 +29,8 @@ from strawberry.types.field import StrawberryField
 
 from gql_app.lib.engine.complexity import Fragments
 from gql_app.lib.engine.documents import ExecutionContext
+from gql_app.lib.engine.execution import Value
 from gql_app.lib.engine.executor import CompiledExecutor, Resolver, Simplify
-from gql_app.lib.engine.fields import Unwrapped
 from gql_app.lib.engine.rows import Nested
 
 C = TypeVar("C", bound=ExecutionContext)
@@ -37,7 +38,7 @@ T = TypeVar("T")
 MAX_CACHED: Final = 32
 """Results that are kept of one document, which may have more fields than that."""
 NESTED: Final = "nested"
-"""The key of a field's metadata with a Nested, if it has one; its info is Strawberry's."""
+"""The key of a field's metadata with a Nested, if it has one."""
 _IS_ONE_OF: Final = GraphQLField(
     GraphQLBoolean, resolve=lambda kind, _: kind.is_one_of if is_input_object_type(kind) else None
 )
@@ -46,11 +47,6 @@ _IS_ONE_OF: Final = GraphQLField(
 
 class Schema(strawberry.Schema):
     """A schema that the engine executes documents by."""
-
-    @cached_property
-    def known_fields(self) -> dict[tuple[str, str], StrawberryField | None]:
-        """Strawberry's definitions of fields, by their types' names and theirs."""
-        return {}
 
     @property
     def core(self) -> GraphQLSchema:
@@ -63,17 +59,6 @@ class Schema(strawberry.Schema):
         assert is_object_type(introspected)  # noqa: S101 — for mypy: GraphQL section 4.2
         introspected.fields["isOneOf"] = _IS_ONE_OF
         return self._schema
-
-    def field(self, type_name: str, name: str) -> StrawberryField | None:
-        """Return Strawberry's definition of a field; None for introspection's.
-
-        Each is kept, or else a new document takes 1.04 to 1.08 times as long: names are spelt
-        each time.
-        """
-        known, key = self.known_fields, (type_name, name)
-        if key not in known:
-            known[key] = self.get_field_for_type(name, type_name)
-        return known[key]
 
 
 class StrawberryExecutor(CompiledExecutor, StrawberryGraphQLCoreExecutionContext):
@@ -118,27 +103,9 @@ def _simplified(
         return None, None, None
     function: Any = resolver.wrapped_func
     if resolver.info_parameter is None:
-        if field.arguments:
-            return None, None, None
-        return None, lambda source, _info: function(source), None
-    arguments = list(zip(definition.args, field.arguments, strict=True))
-    unwrapped = Unwrapped(
-        function,
-        [p.has_permission for e in extensions for p in e.permissions],  # type: ignore[attr-defined]
-        {name: str(each.python_name) for name, each in arguments},
-        frozenset(name for name, each in arguments if _is_plain(each.type)),
-        resolver.info_parameter.name,
-        schema.config.info_class,
-        field,
-        otherwise,
-    )
-    if extensions:
-        return None, unwrapped.call_if_checked, None
-    nested, info_class = field.metadata.get(NESTED), schema.config.info_class
-    if nested:
-        column, resolve = nested
-        nested = Nested(column, lambda rows, info: resolve(rows, info_class(info, field)))
-    return None, unwrapped.call, nested
+        return None, None if field.arguments else (lambda source, _: function(source)), None
+    call = _unwrapped(schema, field, definition, resolver.info_parameter.name)
+    return None, call, None if extensions else field.metadata.get(NESTED)
 
 
 def _field(definition: GraphQLField) -> StrawberryField | None:
@@ -151,16 +118,65 @@ def _field(definition: GraphQLField) -> StrawberryField | None:
         get_nullable_type(definition.type)
     ):
         return None
-    for each in definition.extensions.values():
-        if isinstance(each, StrawberryField):
-            return each if type(each).get_result is StrawberryField.get_result else None
-    return None
+    found = _strawberry_field(definition)
+    return found if found and type(found).get_result is StrawberryField.get_result else None
+
+
+def _strawberry_field(definition: GraphQLField) -> StrawberryField | None:
+    """Return Strawberry's definition of a field; None for those that GraphQL has by itself."""
+    found = (each for each in definition.extensions.values() if isinstance(each, StrawberryField))
+    return next(found, None)
 
 
 def _is_plain(kind: object) -> bool:
     """Return whether Strawberry hands an argument of a type on as it is."""
     inner = kind.of_type if isinstance(kind, StrawberryOptional) else kind
     return any(inner is each for each in (str, int, bool, float, strawberry.ID))
+
+
+def _unwrapped(
+    schema: strawberry.Schema, field: StrawberryField, definition: GraphQLField, info_name: str
+) -> Resolver:
+    """Return a resolver that calls a field's function once all of its permissions agree.
+
+    It leaves the rest to Strawberry's: where that makes something else of an argument, and where a
+    permission refuses without raising, which few do.
+    """
+    function: Any = field.base_resolver.wrapped_func if field.base_resolver else None
+    checks = [p.has_permission for e in field.extensions for p in e.permissions]  # type: ignore[attr-defined]
+    arguments = list(zip(definition.args, field.arguments, strict=True))
+    names = {name: str(each.python_name) for name, each in arguments}
+    plain = {name for name, each in arguments if _is_plain(each.type)}
+    info_class, otherwise = schema.config.info_class, cast("Resolver", definition.resolve)
+
+    def named(arguments: dict[str, Value]) -> dict[str, Value] | None:
+        """Return arguments by Python's names; None if Strawberry makes something else of one."""
+        for name, value in arguments.items():
+            if value is not None and name not in plain:
+                return None
+        return {names[name]: value for name, value in arguments.items()}
+
+    def call(source: Value, info: Value, **arguments: Value) -> Value:
+        known = named(arguments) if arguments else {}
+        if known is None:
+            return otherwise(source, info, **arguments)
+        known[info_name] = info_class(info, field)
+        return function(source, **known)
+
+    async def call_if_checked(source: Value, info: Value, **arguments: Value) -> Value:
+        known = named(arguments)
+        if known is not None:
+            ours = info_class(info, field)
+            for check in checks:
+                answer: Value = check(source, ours, **known)
+                if (await answer if is_awaitable(answer) else answer) is not True:
+                    break
+            else:
+                return await function(source, **known, **{info_name: ours})
+        value = otherwise(source, info, **arguments)
+        return await value if is_awaitable(value) else value
+
+    return call_if_checked if checks else call
 
 
 def cached_per_document(
@@ -191,51 +207,38 @@ def selected_fields(info: strawberry.Info[C, Any], *path: str) -> frozenset[str]
     kind: GraphQLNamedType | None = schema.core.get_root_type(info.operation.operation)
     nodes: Sequence[OperationDefinitionNode | FieldNode] = [info.operation]
     answered = [key for key in info.path.as_list() if isinstance(key, str)]
+    found: dict[str, tuple[GraphQLNamedType, list[FieldNode]]] = {}
     for depth, step in enumerate((*answered, *path, None)):
+        found = {}
         if not is_object_type(kind):
             break
-        fields = _collect_fields(nodes, fragments)
-        if depth >= len(answered):
-            fields = _by_python_name(schema, kind.name, fields)
-        if step is None:
-            return frozenset(fields)
-        nodes = selected = fields.get(step, [])
-        definition = schema.core.get_field(kind, selected[0].name.value) if selected else None
-        kind = get_named_type(definition.type) if definition else None
-    return frozenset()
+        for node in _selected_of(nodes, fragments):
+            definition = schema.core.get_field(kind, node.name.value)
+            if definition and (field := _strawberry_field(definition)):
+                nested = field.metadata.get(NESTED)
+                name = nested.column if nested else field.python_name
+                name = name if depth >= len(answered) else (node.alias or node.name).value
+                found.setdefault(name, (get_named_type(definition.type), []))[1].append(node)
+        kind, nodes = found.get(step or "", (None, []))
+    return frozenset(found)
 
 
-def _by_python_name(
-    schema: Schema, type_name: str, fields: Mapping[str, list[FieldNode]]
-) -> dict[str, list[FieldNode]]:
-    """Return fields by Python's names; __typename has none."""
-    named: dict[str, list[FieldNode]] = {}
-    for nodes in fields.values():
-        if field := schema.field(type_name, nodes[0].name.value):
-            nested = field.metadata.get(NESTED)
-            name = nested.column if nested else field.python_name
-            named.setdefault(name, []).extend(nodes)
-    return named
-
-
-def _collect_fields(
+def _selected_of(
     nodes: Iterable[OperationDefinitionNode | FieldNode], fragments: Fragments
-) -> dict[str, list[FieldNode]]:
-    """Return the fields selected of any of the nodes, by their names in the answer.
+) -> Iterator[FieldNode]:
+    """Return the fields selected of any of the nodes; each fragment is looked at once.
 
     A valid document has no type condition on an object type that doesn't hold.
     """
-    fields: dict[str, list[FieldNode]] = {}
     spread: set[str] = set()
     waiting: list[Any] = list(nodes)
     while waiting:
         selected = waiting.pop().selection_set
         for node in selected.selections if selected else ():
             if isinstance(node, FieldNode):
-                fields.setdefault((node.alias or node.name).value, []).append(node)
+                yield node
             elif isinstance(node, InlineFragmentNode):
                 waiting.append(node)
             elif node.name.value in fragments and node.name.value not in spread:
                 spread.add(node.name.value)
                 waiting.append(fragments[node.name.value])
-    return fields
