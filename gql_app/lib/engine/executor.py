@@ -4,18 +4,14 @@ What an operation selects of each type is worked out once, and kept.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from threading import Lock
-from types import SimpleNamespace
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from graphql import (
-    ExecutionResult,
     GraphQLAbstractType,
     GraphQLBoolean,
-    GraphQLError,
     GraphQLField,
     GraphQLID,
     GraphQLObjectType,
@@ -23,13 +19,9 @@ from graphql import (
     GraphQLString,
     OperationType,
     TypeNameMetaFieldDef,
-    Undefined,
-    VariableNode,
-    VariableValues,
     default_field_resolver,
     default_type_resolver,
     get_nullable_type,
-    get_variable_values,
     is_abstract_type,
     is_leaf_type,
     is_list_type,
@@ -39,157 +31,33 @@ from graphql.execution.execute import assume_not_awaitable
 from graphql.execution.incremental import IncrementalExecutor
 from graphql.pyutils import is_awaitable
 
-from gql_app.lib.engine.complexity import selected
 from gql_app.lib.engine.execution import (
     Complete,
     Execution,
     Later,
+    Operation,
     Path,
     Value,
-    Variables,
+    complete_later,
     real_path,
 )
-from gql_app.lib.engine.fields import (
-    Field,
-    Lists,
-    Position,
-    Selection,
-    complete_later,
-    leaf,
-    objects,
-)
+from gql_app.lib.engine.fields import Field, Lists, Position, Resolver, Selection, leaf, objects
 from gql_app.lib.engine.rows import Nested
 
-MAX_COMBINATIONS: Final = 8
-"""Combinations of what @skip and @include depend on for which an operation has plans."""
-MAX_VARIABLE_ERRORS: Final = 50
-"""Errors of variables that are answered, as graphql-core has it."""
-MAX_CACHED_VARIABLES: Final = 8
-"""Coerced variables that are kept of an operation."""
-_SMALL_TYPES: Final = frozenset({int, bool, type(None), type(Undefined)})
-"""Types of variables that take next to no memory."""
-_ABSENT: Final = object()
 MAX_OPERATIONS: Final = 256
 """Operations that are kept with their plans."""
 MAX_FIELDS: Final = 20_000
 """Fields that all of them plan together, of some two kilobytes each."""
-TOO_DEEP: Final = "Selections are nested too deeply. Execution aborted."
 EXACT: Final[Mapping[Callable[[Value], Value], type]] = {
     GraphQLString.coerce_output_value: str,
     GraphQLID.coerce_output_value: str,
     GraphQLBoolean.coerce_output_value: bool,
 }
 """Types whose values are returned as they are, by what coerces them."""
-_CONDITIONAL: Final = frozenset({"skip", "include"})
-_INCREMENTAL: Final = frozenset({"defer", "stream"})
 
-Resolver = Callable[..., Value]
 Simplify = Callable[[GraphQLField], tuple[str | None, Resolver | None, Nested | None]]
 """Returns the attribute that a field's resolver does nothing but read, or a resolver that does
 the same in less time, None for neither; and what does it for rows."""
-
-
-class Operation:
-    """An operation, planned when it is first executed for whatever its directives depend on."""
-
-    def __init__(self, executor: "CompiledExecutor", template: Execution | None = None) -> None:
-        """Take what is executed, and an executor of it to make others of."""
-        self.schema: Final = executor.schema
-        self.node: Final = executor.operation
-        self.fragments: Final = executor.fragment_definitions
-        self.simplify: Final = executor.simplify(executor.schema)
-        nodes = selected([self.node, *self.fragments.values()])
-        directives = [each for node in nodes for each in node.directives or ()]
-        self.is_incremental: Final = any(each.name.value in _INCREMENTAL for each in directives)
-        """Whether anything is to be delivered later than the rest."""
-        self._conditions: Final = {
-            argument.value.name.value
-            for directive in directives
-            if directive.name.value in _CONDITIONAL
-            for argument in directive.arguments or ()
-            if isinstance(argument.value, VariableNode)
-        }
-        """The variables that plans depend on."""
-        # What a fragment's own variables are may depend on all of the operation's.
-        self._is_kept: Final = not any(f.variable_signatures for f in executor.fragments.values())
-        self.size = 0
-        """The fields that were planned so far, and are kept."""
-        if template is not None:
-            template.variable_values = VariableValues({}, {})  # a password is not kept
-            self._template = template
-        self._roots: dict[Hashable, Sequence[Value]] = {}
-        self._variables: dict[Hashable, Variables] = {}
-
-    def execute(
-        self, variables: dict[str, Value], context: object
-    ) -> ExecutionResult | Coroutine[Any, Any, ExecutionResult]:
-        """Return the result of the operation, or what is to be awaited for it."""
-        coerced = self._coerced(variables)
-        if isinstance(coerced, list):
-            return ExecutionResult(None, coerced)
-        return self._template.copied(coerced, context).run(self)
-
-    def fields(self, execution: Execution) -> Sequence[Value]:
-        """Return the root's fields, as written if no resolver is the caller's.
-
-        Raises GraphQLError.
-        """
-        manager = execution.middleware_manager
-        as_written = execution.field_resolver is default_field_resolver and not (
-            manager and manager.middlewares
-        )
-        key: Hashable = as_written
-        if self._conditions:
-            coerced = execution.variable_values.coerced
-            key = (as_written, *[coerced.get(name, _ABSENT) for name in self._conditions])
-        kept = self._is_kept
-        try:
-            fields = self._roots.get(key)
-        except TypeError:  # no condition is a list, but the document may not be valid
-            kept, fields = False, None
-        if fields is None:
-            if not kept or len(self._roots) >= MAX_COMBINATIONS:
-                self._roots.clear()
-                self.size = 0
-            fields = self._plan(execution, as_written=as_written)
-            if kept:
-                self._roots[key] = fields
-        return fields
-
-    def _plan(self, execution: Execution, *, as_written: bool) -> Sequence[Value]:
-        root = self.schema.get_root_type(self.node.operation)
-        if root is None:
-            message = f"Schema is not configured to execute {self.node.operation.value} operation."
-            raise GraphQLError(message, self.node)
-        details = SimpleNamespace(node=self.node, defer_usage=None, fragment_variable_values=None)
-        with suppress(RecursionError):  # as an error's context it would keep all of its frames
-            return Plan(self, as_written=as_written).selection(root, [details]).fields(execution)
-        raise GraphQLError(TOO_DEEP, self.node)
-
-    def _coerced(self, variables: dict[str, Value]) -> Variables | list[GraphQLError]:
-        """Return the variables coerced, or what is wrong with them (section 6.1.2).
-
-        The same small values are coerced once. Without that a page of 50 takes 1.06 to 1.10 times
-        as long.
-        """
-        executor = self._template
-        definitions = executor.operation.variable_definitions or ()
-        values = [variables.get(each.variable.name.value, Undefined) for each in definitions]
-        types = list(map(type, values))
-        key = (*values, *types) if _SMALL_TYPES.issuperset(types) else None  # for True is 1
-        if key in self._variables:
-            return self._variables[key]
-        coerced = get_variable_values(
-            executor.schema, definitions, variables, MAX_VARIABLE_ERRORS, executor.hide_suggestions
-        )
-        if isinstance(coerced, list):
-            return coerced
-        if key is None or not self._is_kept:
-            return coerced, {}
-        if len(self._variables) >= MAX_CACHED_VARIABLES:
-            self._variables.clear()
-        self._variables[key] = coerced, {}
-        return self._variables[key]
 
 
 class Plan:
@@ -367,7 +235,7 @@ def _operation(executor: CompiledExecutor) -> Operation:
         if known and known.fragments == executor.fragment_definitions:
             operations.move_to_end(key)
             return known
-        operation = operations[key] = Operation(executor)
+        operation = operations[key] = Operation(executor, Plan)
         while len(operations) > MAX_OPERATIONS or planned_fields() > MAX_FIELDS:
             operations.popitem(last=False)
         return operation

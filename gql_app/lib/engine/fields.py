@@ -3,7 +3,7 @@
 It is GraphQL sections 6.4.2, ResolveFieldValue, and 6.4.3, CompleteValue.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -19,19 +19,20 @@ from graphql import (
     get_argument_values,
     is_non_null_type,
 )
-from graphql.pyutils import inspect, is_iterable
+from graphql.pyutils import inspect, is_awaitable, is_iterable
 
-from gql_app.lib.engine.execution import Complete, Execution, Later, Path, Pending, Value, real_path
-from gql_app.lib.engine.generated import object_function
-from gql_app.lib.engine.rows import (
-    LazyRows,
-    Nested,
-    Paths,
-    WriteRows,
-    fill_nested,
-    item_paths,
-    row_writer,
+from gql_app.lib.engine.execution import (
+    Complete,
+    Execution,
+    Later,
+    Path,
+    Pending,
+    Value,
+    complete_later,
+    real_path,
 )
+from gql_app.lib.engine.generated import object_function
+from gql_app.lib.engine.rows import LazyRows, Nested, Paths, fill_nested, item_paths, row_writer
 from gql_app.lib.engine.waiting import ATTRIBUTES, IMMUTABLE, ODD
 
 MANY: Final = 32
@@ -40,6 +41,7 @@ MAX_CACHED_COLUMNS: Final = 8
 """Kinds of rows for which a list's function is kept: an application reads one or two."""
 Plan: TypeAlias = Callable[["Selection", Execution], list["Field"]]
 """Returns the fields that are selected of an object type. Raises GraphQLError."""
+Resolver: TypeAlias = Callable[..., Value]
 _new = tuple.__new__
 
 
@@ -201,6 +203,51 @@ class Field(Position):
         return get_argument_values(definition, node, execution.variable_values, given, hidden)
 
 
+def unwrapped(
+    function: Resolver,
+    otherwise: Resolver,
+    checks: Sequence[Resolver],
+    names: Mapping[str, str],
+    plain: frozenset[str],
+    info_name: str,
+    info_class: Callable[..., Value],
+    field: Value,
+) -> Resolver:
+    """Return a resolver that calls a function which a library would wrap, once all checks agree.
+
+    The function takes arguments by Python's `names`, and an info of the library's. The library
+    resolves where it makes something else of an argument, which is not `plain`, and where a check
+    refuses without raising, which few do.
+    """
+
+    def named(arguments: dict[str, Value]) -> dict[str, Value] | None:
+        if any(value is not None and name not in plain for name, value in arguments.items()):
+            return None
+        return {names[name]: value for name, value in arguments.items()}
+
+    def call(source: Value, info: Value, **arguments: Value) -> Value:
+        known = named(arguments) if arguments else {}
+        if known is None:
+            return otherwise(source, info, **arguments)
+        known[info_name] = info_class(info, field)
+        return function(source, **known)
+
+    async def call_if_checked(source: Value, info: Value, **arguments: Value) -> Value:
+        known = named(arguments)
+        if known is not None:
+            ours = info_class(info, field)
+            for check in checks:
+                answer: Value = check(source, ours, **known)
+                if (await answer if is_awaitable(answer) else answer) is not True:
+                    break
+            else:
+                return await function(source, **known, **{info_name: ours})
+        value = otherwise(source, info, **arguments)
+        return await value if is_awaitable(value) else value
+
+    return call_if_checked if checks else call
+
+
 class Selection:
     """What is selected of an object type; planned when the first object is there."""
 
@@ -215,7 +262,7 @@ class Selection:
         self.count = 0
         self.functions: list[Complete | None] = [None, None]
         """What returns the answer of an object with attributes, and of a dictionary."""
-        self.writers: dict[tuple[tuple[str, ...], frozenset[str]], WriteRows | None] = {}
+        self.writers: dict[tuple[tuple[str, ...], frozenset[str]], Value] = {}
 
     def fields(self, execution: Execution) -> list[Field]:
         """Return the fields. Raises GraphQLError where a directive can't be read."""
@@ -252,7 +299,7 @@ class Selection:
         write = self.writers[key]
         if write is None:
             return None
-        answer = write(rows.values)
+        answer: list[Value] = write(rows.values)
         for field in self.nested if answer else ():
             filling = Later(fill_nested(execution, field, rows, answer, paths))
             pending = execution.wait(field, filling, next(iter(paths())))
@@ -292,23 +339,6 @@ def objects(selection: Selection, field: Field) -> Complete:
         return choose(is_of)(execution, value, path)
 
     return complete
-
-
-async def complete_later(
-    execution: Execution,
-    awaitable: Awaitable[object],
-    choose: Callable[[Value], Complete],
-    value: Value,
-    path: Path,
-) -> Value:
-    """Return a value, complete, by what is chosen once something is there."""
-    complete = choose(await execution.with_abort_signal(awaitable))
-    try:
-        done = complete(execution, value, path)
-    except Exception:
-        execution.abandon(0)
-        raise
-    return await execution.whole(done)
 
 
 class Lists(NamedTuple):

@@ -20,7 +20,6 @@ from graphql import (
     is_object_type,
     is_union_type,
 )
-from graphql.pyutils import is_awaitable
 from strawberry.execution import optimized_is_awaitable
 from strawberry.permission import PermissionExtension
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
@@ -29,8 +28,8 @@ from strawberry.types.field import StrawberryField
 
 from gql_app.lib.engine.complexity import Fragments
 from gql_app.lib.engine.documents import ExecutionContext
-from gql_app.lib.engine.execution import Value
-from gql_app.lib.engine.executor import CompiledExecutor, Resolver, Simplify
+from gql_app.lib.engine.executor import CompiledExecutor, Simplify
+from gql_app.lib.engine.fields import Resolver, unwrapped
 from gql_app.lib.engine.rows import Nested
 
 C = TypeVar("C", bound=ExecutionContext)
@@ -104,7 +103,17 @@ def _simplified(
     function: Any = resolver.wrapped_func
     if resolver.info_parameter is None:
         return None, None if field.arguments else (lambda source, _: function(source)), None
-    call = _unwrapped(schema, field, definition, resolver.info_parameter.name)
+    arguments = list(zip(definition.args, field.arguments, strict=True))
+    call = unwrapped(
+        function,
+        otherwise,
+        [p.has_permission for e in extensions for p in e.permissions],  # type: ignore[attr-defined]
+        {name: str(each.python_name) for name, each in arguments},
+        frozenset(name for name, each in arguments if _is_plain(each.type)),
+        resolver.info_parameter.name,
+        schema.config.info_class,
+        field,
+    )
     return None, call, None if extensions else field.metadata.get(NESTED)
 
 
@@ -132,51 +141,6 @@ def _is_plain(kind: object) -> bool:
     """Return whether Strawberry hands an argument of a type on as it is."""
     inner = kind.of_type if isinstance(kind, StrawberryOptional) else kind
     return any(inner is each for each in (str, int, bool, float, strawberry.ID))
-
-
-def _unwrapped(
-    schema: strawberry.Schema, field: StrawberryField, definition: GraphQLField, info_name: str
-) -> Resolver:
-    """Return a resolver that calls a field's function once all of its permissions agree.
-
-    It leaves the rest to Strawberry's: where that makes something else of an argument, and where a
-    permission refuses without raising, which few do.
-    """
-    function: Any = field.base_resolver.wrapped_func if field.base_resolver else None
-    checks = [p.has_permission for e in field.extensions for p in e.permissions]  # type: ignore[attr-defined]
-    arguments = list(zip(definition.args, field.arguments, strict=True))
-    names = {name: str(each.python_name) for name, each in arguments}
-    plain = {name for name, each in arguments if _is_plain(each.type)}
-    info_class, otherwise = schema.config.info_class, cast("Resolver", definition.resolve)
-
-    def named(arguments: dict[str, Value]) -> dict[str, Value] | None:
-        """Return arguments by Python's names; None if Strawberry makes something else of one."""
-        for name, value in arguments.items():
-            if value is not None and name not in plain:
-                return None
-        return {names[name]: value for name, value in arguments.items()}
-
-    def call(source: Value, info: Value, **arguments: Value) -> Value:
-        known = named(arguments) if arguments else {}
-        if known is None:
-            return otherwise(source, info, **arguments)
-        known[info_name] = info_class(info, field)
-        return function(source, **known)
-
-    async def call_if_checked(source: Value, info: Value, **arguments: Value) -> Value:
-        known = named(arguments)
-        if known is not None:
-            ours = info_class(info, field)
-            for check in checks:
-                answer: Value = check(source, ours, **known)
-                if (await answer if is_awaitable(answer) else answer) is not True:
-                    break
-            else:
-                return await function(source, **known, **{info_name: ours})
-        value = otherwise(source, info, **arguments)
-        return await value if is_awaitable(value) else value
-
-    return call_if_checked if checks else call
 
 
 def cached_per_document(

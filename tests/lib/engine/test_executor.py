@@ -25,8 +25,7 @@ from strawberry.extensions import FieldExtension, SchemaExtension
 from strawberry.permission import BasePermission, PermissionExtension
 
 from gql_app.lib.engine import CompiledExecutor, executor
-from gql_app.lib.engine.execution import Execution
-from gql_app.lib.engine.executor import MAX_COMBINATIONS
+from gql_app.lib.engine.execution import MAX_COMBINATIONS, Execution
 
 SCHEMA: Final = build_schema(
     """type Query { books: [Book!]! text: String }
