@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from operator import itemgetter
 from types import MappingProxyType
@@ -26,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
+from gql_app.accounts.sessions import Caller
 from gql_app.extending.context import Context, Info
 from gql_app.extending.nodes import NodeColumns
 from gql_app.extending.permissions import Permission, extensions
@@ -35,6 +35,8 @@ from gql_app.lib.pagination import ListQuery
 
 NestedRows: TypeAlias = tuple[LazyRows[Any], Sequence[int | None]]
 """The rows of some lists one after the other, and how many each has; None for null."""
+KEY: Final = "key"
+"""The key of a field's metadata with the name of what its rows are found by."""
 _NUMBER: Final = ""
 """What the column is called that has the number of a row's key; no field is."""
 
@@ -78,7 +80,7 @@ def nested(
         resolve,
         description=description,
         extensions=[*asked],
-        metadata={} if asked else {NESTED: Nested(key, _PageLists(lists, key))},
+        metadata={KEY: key, NESTED: None if asked else Nested(key, lists.of)},
     )
 
 
@@ -161,29 +163,12 @@ class _Lists:
         return select(*shown, number.label("number")).order_by(number, *self._order.order(rows))
 
 
-@dataclass(frozen=True, slots=True)
-class _PageLists:
-    """Returns the lists of a page's rows, of which no objects are built."""
-
-    lists: _Lists
-    key: str
-    private: bool = False
-
-    async def __call__(self, rows: LazyRows[Any], context: Context) -> NestedRows:
-        """Return the list of each row, None where it isn't for the eyes of who asks."""
-        place = rows.columns.index(self.key)
-        keys = [row[place] for row in rows.values]
-        if self.private:
-            keys = [key if rows.seen_by.may_see(key) else None for key in keys]
-        return await self.lists.of(context, keys)
-
-
 def if_private(metadata: MappingProxyType[Any, Any]) -> MappingProxyType[Any, Any]:
     """Return the metadata of a field that is private from now on.
 
     Rows tell by a customer's id whether it is shown: by another key, objects are built of them.
     """
-    if not (known := metadata.get(NESTED)):
-        return metadata
-    private = Nested("id", replace(known.read, private=True))
-    return MappingProxyType({**metadata, NESTED: private if known.column == "id" else None})
+    known = metadata.get(NESTED)
+    if known and known.column == "id":
+        return MappingProxyType({**metadata, NESTED: known._replace(shows=Caller.may_see)})
+    return MappingProxyType({**metadata, NESTED: None})

@@ -1,5 +1,6 @@
 """Parts: what features are to the schema, the rules and the audit, and what is wrong with it."""
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from gql_app.extending.extend import Extended
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import EVENTS, FeatureHooks
 from gql_app.extending.letters import Letter
+from gql_app.extending.nested import KEY
+from gql_app.lib.composition import ComposedSchema
 from gql_app.metrics import REASONS
 from gql_app.resources import Hooks
 from gql_app.schema.root import MUTATIONS, QUERIES, Additions, build_schema
@@ -72,7 +75,7 @@ def parts_of(features: Sequence[Feature], faults: list[str]) -> Parts:
         for each in features:
             _print_permissions((*each.queries, *each.mutations, *each.types, *each.extensions))
         try:
-            build_schema(additions)
+            faults += _keys(build_schema(additions))
         except (StrawberryException, TypeError, ValueError) as error:
             faults.append(f"The schema can't be built: {str(error).strip()}")
     return Parts(
@@ -86,6 +89,17 @@ def parts_of(features: Sequence[Feature], faults: list[str]) -> Parts:
 
 
 _all = chain.from_iterable
+
+
+def _keys(schema: ComposedSchema) -> Iterator[str]:
+    """Yield a sentence on each nested list that is read by what its object hasn't."""
+    for kind, fields in schema.fields.items():
+        names = {each.name for each in dataclasses.fields(kind)}
+        for field in fields:
+            key = field.metadata.get(KEY)
+            if key and key not in names:
+                where = f"{kind.__name__}.{field.python_name}"
+                yield f"{where} is read by {key}, which is no field of {kind.__name__}."
 
 
 def _print_permissions(types: Iterable[type]) -> None:

@@ -35,12 +35,13 @@ class ComposedSchema(Schema):
     ) -> None:
         """Build a schema of its root types, and of types that nothing in them names."""
         self._fields_of = fields_of
-        self._fields: dict[type, list[StrawberryField]] = {}
+        self.fields: dict[type, list[StrawberryField]] = {}
+        """The fields that each type has here, as soon as they are asked for."""
         super().__init__(query=query, mutation=mutation, types=types, config=config)
 
     def get_fields(self, type_definition: StrawberryObjectDefinition) -> list[StrawberryField]:
         """Return a type's fields in this schema, the same ones each time."""
-        known, kind = self._fields, type_definition.origin
+        known, kind = self.fields, type_definition.origin
         if kind not in known:
             known[kind] = self._fields_of(type_definition)
         return known[kind]

@@ -32,7 +32,7 @@ from gql_app.lib.engine.execution import (
     real_path,
 )
 from gql_app.lib.engine.generated import object_function
-from gql_app.lib.engine.rows import LazyRows, Nested, Paths, fill_nested, item_paths, row_writer
+from gql_app.lib.engine.rows import LazyRows, Nested, fill_nested, item_paths, row_writer
 from gql_app.lib.engine.waiting import ATTRIBUTES, IMMUTABLE, ODD
 
 MANY: Final = 32
@@ -289,20 +289,18 @@ class Selection:
                 done.container, done.key = answer, field.name
         return answer
 
-    def write(self, execution: Execution, rows: LazyRows[Any], paths: Paths) -> list[Value] | None:
-        """Return the answer of rows; None if objects must be built of them."""
+    def write(self, execution: Execution, rows: LazyRows[Any], paths: Value) -> list[Value] | None:
+        """Return the answer of rows at some paths; None if objects must be built of them."""
         key = tuple(rows.columns), rows.written
         if key not in self.writers:
             if len(self.writers) >= MAX_CACHED_COLUMNS:
                 self.writers.clear()
             self.writers[key] = row_writer(self.fields(execution), rows.columns, rows.written)
         write = self.writers[key]
-        if write is None:
-            return None
-        answer: list[Value] = write(rows.values)
+        answer: list[Value] | None = write and write(rows.values)
         for field in self.nested if answer else ():
-            filling = Later(fill_nested(execution, field, rows, answer, paths))
-            pending = execution.wait(field, filling, next(iter(paths())))
+            filled = fill_nested(execution, field, rows, answer, paths)
+            pending = execution.wait(field, Later(filled), next(iter(paths())))
             pending.container, pending.key = {}, field.name
         return answer
 

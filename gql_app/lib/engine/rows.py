@@ -11,8 +11,6 @@ from gql_app.lib.engine.generated import Field, function_of
 T = TypeVar("T")
 Row: TypeAlias = Sequence[Any]
 """The values of one row, in the order of its columns."""
-Paths: TypeAlias = Callable[[], Iterable[Path]]
-"""Returns where each row stands, for who asks."""
 
 
 @dataclass(slots=True, eq=False)
@@ -49,27 +47,31 @@ class Nested(NamedTuple):
     """How a field with a list is read for all rows that its objects would be built of."""
 
     column: str
-    """The column that it depends on, and the attribute that its resolver looks at."""
-    read: Callable[[LazyRows[Any], Any], Awaitable[tuple[LazyRows[Any], Sequence[int | None]]]]
-    """Returns the rows of all lists one after the other, and how many each has, None for null.
-
-    It is given the rows and the context.
-    """
+    """The column that its lists are read by, and the attribute that its resolver looks at."""
+    read: Callable[[Any, Sequence[Any]], Awaitable[tuple[LazyRows[Any], Sequence[int | None]]]]
+    """Returns, of the context and the column's values, the rows of all lists one after the other,
+    and how many each has. What is None is null."""
+    shows: Callable[[Any, Any], bool] | None = None
+    """Tells who looks at the objects whether the list is for them, by the column's value."""
 
 
 async def fill_nested(
-    execution: Execution, field: Field, rows: LazyRows[Any], answers: list[Value], paths: Paths
+    execution: Execution, field: Field, rows: LazyRows[Any], answers: Value, paths: Value
 ) -> None:
-    """Read a field for rows, and put its lists into their answers; null where that fails."""
+    """Read a field for rows at some paths, and put its lists into their answers."""
     name, where = field.name, [(path, field.name, field.typename) for path in paths()]
+    column, read, shows = field.nested
+    place = rows.columns.index(column)
+    keys = [row[place] for row in rows.values]
+    if shows:
+        keys = [key if shows(rows.seen_by, key) else None for key in keys]
     try:
-        reading = field.nested.read(rows, execution.context_value)
-        nested, sizes = await execution.with_abort_signal(reading)
-        items = partial(item_paths, where, sizes)
-        written = field.selection.write(execution, nested, items)
+        nested, sizes = await execution.with_abort_signal(read(execution.context_value, keys))
+        written = field.selection.write(execution, nested, partial(item_paths, where, sizes))
     except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
-        for path in where:
-            field.fail(execution, error, path)
+        for path, key in zip(where, keys, strict=True):
+            if key is not None:
+                field.fail(execution, error, path)
         return
     end = 0
     for answer, size, path in zip(answers, sizes, where, strict=True):
