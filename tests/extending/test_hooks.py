@@ -11,7 +11,7 @@ from gql_app.accounts.customers import by_email
 from gql_app.extending import hooks
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import EVENTS, CommittedEvent, Event
-from gql_app.extending.parts import parts_of
+from gql_app.extending.merging import parts_of
 from gql_app.extending.transaction import Transaction
 from gql_app.lib.telemetry import configure_logging
 from gql_app.settings import Settings

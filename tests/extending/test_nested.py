@@ -15,9 +15,9 @@ from gql_app.app import build_engine
 from gql_app.extending.connections import connection
 from gql_app.extending.extend import extend
 from gql_app.extending.feature import Feature
+from gql_app.extending.merging import parts_of
 from gql_app.extending.nested import nested
 from gql_app.extending.nodes import NodeColumns, node_of
-from gql_app.extending.parts import parts_of
 from gql_app.lib.clock import new_id
 from gql_app.schema.context import HasPermission
 from gql_app.schema.customers import Customer
