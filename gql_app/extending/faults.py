@@ -123,31 +123,35 @@ def _functions(feature: Feature) -> Iterator[str]:
     for letter in feature.letters:
         if not isinstance(letter, Letter):
             yield f"{letter!r} is no Letter"
-    called: list[tuple[str, Any, str]] = [
-        *(
-            (f"the password rule {each!r}", each, "password person")
-            for each in feature.password_rules
-        ),
-        *(
-            (f"the authenticator {each!r}", each, "db scheme credentials")
-            for each in feature.authenticators
-        ),
-        *((f"the hook of {name}", each, "event") for name, each in feature.on.items()),
-        *((f"the hook of {name}", each, "tx event") for name, each in feature.within.items()),
-    ]
+    for rule in feature.password_rules:
+        yield from _function(f"the password rule {_named(rule)}", rule, "password", "person")
+    for each in feature.authenticators:
+        what = f"the authenticator {_named(each)}"
+        yield from _function(what, each, "db", "scheme", "credentials", is_async=True)
+    for name, after in feature.on.items():
+        yield from _function(f"the hook of {name}", after, "event", is_async=True)
+    for name, within in feature.within.items():
+        yield from _function(f"the hook of {name}", within, "tx", "event", is_async=True)
     if feature.claims is not None:
-        called.append((f"the claims {feature.claims!r}", feature.claims, "db customer"))
-    for what, function, arguments in called:
-        if not callable(function):
-            yield f"{what} is no function"
-        elif not what.startswith(("the password", "the claims")) and not _is_async(function):
-            yield f"{what} is no asynchronous function"
-        elif not _takes(function, arguments.split()):
-            yield f"{what} must take {arguments.replace(' ', ', ')}"
+        yield from _function(
+            f"the claims {_named(feature.claims)}", feature.claims, "db", "customer"
+        )
 
 
-def _is_async(function: Callable[..., object]) -> bool:
-    return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
+def _function(
+    what: str, function: object, *arguments: str, is_async: bool = False
+) -> Iterator[str]:
+    """Yield what is wrong with a function that is called with some arguments."""
+    if not callable(function):
+        yield f"{what} is no function"
+    elif is_async and not any(map(iscoroutinefunction, (function, type(function).__call__))):
+        yield f"{what} is no asynchronous function"
+    elif not _takes(function, arguments):
+        yield f"{what} must take {', '.join(arguments)}"
+
+
+def _named(function: object) -> str:
+    return getattr(function, "__qualname__", repr(function))
 
 
 def _takes(function: Callable[..., object], arguments: Sequence[object]) -> bool:

@@ -146,6 +146,9 @@ class _Lists:
     def _by_rowid(self) -> Select[Any]:
         """Return the same for SQLite, which has no LATERAL: it finds the rows by their rowids."""
         order, named = self._order, cast("Table", self._order.table)
+        if not named.dialect_options["sqlite"]["with_rowid"]:
+            message = f"nested(): {named.name} has no rowid, by which SQLite finds its rows."
+            raise TypeError(message)
         kind = Text() if self._by_id else self._by.expression.type
         values = func.json_each(bindparam("keys", type_=JsonList(kind)))
         keys = values.table_valued(column("key"), column("value", kind), name="keys")

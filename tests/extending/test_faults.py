@@ -105,18 +105,18 @@ class Authenticator:
 @pytest.mark.parametrize(
     ("parts", "sentence"),
     [
-        ({"claims": one}, f"the claims {one!r} must take db, customer"),
+        ({"claims": one}, "the claims one must take db, customer"),
         ({"claims": {}}, "the claims {} is no function"),
-        ({"authenticators": [two]}, f"the authenticator {two!r} must take db, scheme, credentials"),
+        ({"authenticators": [two]}, "the authenticator two must take db, scheme, credentials"),
         (
             {"authenticators": [three]},
-            f"the authenticator {three!r} must take db, scheme, credentials",
+            "the authenticator three must take db, scheme, credentials",
         ),
         (
             {"authenticators": [in_time]},
-            f"the authenticator {in_time!r} is no asynchronous function",
+            "the authenticator in_time is no asynchronous function",
         ),
-        ({"password_rules": [three]}, f"the password rule {three!r} must take password, person"),
+        ({"password_rules": [three]}, "the password rule three must take password, person"),
         ({"on": {"email:changed": two}}, "the hook of email:changed must take event"),
         ({"within": {"email:changed": one}}, "the hook of email:changed must take tx, event"),
     ],

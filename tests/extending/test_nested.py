@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 import strawberry
 from sqlalchemy import text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from gql_app.app import build_engine
 from gql_app.extending.connections import connection
@@ -242,6 +243,22 @@ async def test_keys_may_be_text_come_twice_or_be_null(shop: Graph, ada: Person) 
 def test_order_that_no_cursor_could_have_is_told() -> None:
     with pytest.raises(TypeError, match="order_by names paid, which is no column"):
         nested(Order, OrderRow, by=OrderRow.customer_id, order_by="paid", limit=1)
+
+
+def test_table_without_rowid_is_told() -> None:
+    class Bare(DeclarativeBase): ...
+
+    class BareRow(Bare):
+        __tablename__ = "bare"
+        __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 — as SQLAlchemy takes it
+        id: Mapped[UUID] = mapped_column(primary_key=True)
+
+    @strawberry.type
+    class Thing:
+        id: strawberry.ID
+
+    with pytest.raises(TypeError, match="bare has no rowid"):
+        nested(Thing, BareRow, by=BareRow.id, order_by="id", limit=1)
 
 
 def test_key_that_is_no_field_is_told_at_start() -> None:
