@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
@@ -21,7 +21,7 @@ from gql_app.db.migrations.branches import Branch
 from gql_app.db.readiness import Condition, condition, open_database
 from gql_app.lib import telemetry
 from gql_app.lib.database import Database, Reader, SharedResult, Transaction
-from gql_app.lib.keyring import KeyRing, ReloadingKeyRing, Signer, TokenCache, signer_key
+from gql_app.lib.keyring import KeyRing, ReloadingKeyRing, Signer, TokenCache
 from gql_app.lib.nodes import NodeKind
 from gql_app.lib.outbox import ClosedMailer, ConsoleMailer, Mailer, ObservedMailer, SmtpMailer
 from gql_app.lib.telemetry import Metrics
@@ -136,8 +136,7 @@ class Resources:
     ) -> AsyncIterator[Self]:
         """Open everything, and close it when the block ends. Raises CannotStart."""
         extensions = extensions or Extensions()
-        signing = [signer_key(extensions.signer)] if extensions.signer else []
-        reloading = ReloadingKeyRing(replace(key_store(settings), elsewhere=signing))
+        reloading = ReloadingKeyRing(key_store(settings, extensions.signer))
         keys = reloading.get()
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
         database = open_database(settings)

@@ -21,7 +21,7 @@ import gql_app
 from gql_app import Feature, verify
 from gql_app.accounts.authenticators import AUTHENTICATION_TIMEOUT
 from gql_app.accounts.sessions import MAX_SESSIONS
-from gql_app.extending import hooks, parts
+from gql_app.extending import faults, hooks
 from gql_app.lib.keyring import SIGNING_TIMEOUT
 from gql_app.lib.keyring.compact import MAX_CLAIMS_BYTES
 from gql_app.lib.pagination import DEFAULT_SIZE, MAX_COUNT, MAX_SIZE
@@ -343,7 +343,7 @@ def test_limits_are_those_of_the_code() -> None:
         f"| an authenticator | {AUTHENTICATION_TIMEOUT} seconds |",
         f"| a signature | {SIGNING_TIMEOUT} seconds |",
         f"| {MAX_CLAIMS_BYTES:,} bytes of JSON |",
-        f"| {parts.MAX_NAME} characters |",
+        f"| {faults.MAX_NAME} characters |",
     ):
         assert limit in PAGE
 

@@ -112,7 +112,7 @@ class Recorded(NamedTuple):
     action: str
     at: datetime
     customer_id: UUID | None
-    actor_id: UUID | None
+    origin: Origin
     fields: Sequence[str]
 
 
@@ -146,7 +146,7 @@ async def record(
     moment = at or clock.now()
     event = {"id": clock.new_id(), "at": moment, "action": action, "fields": fields}
     await db.execute(_INSERT, **event, customer_id=customer_id, **origin._asdict())
-    recorded(db).append(Recorded(action, moment, customer_id, origin.actor_id, fields))
+    recorded(db).append(Recorded(action, moment, customer_id, origin, fields))
 
 
 async def record_each(

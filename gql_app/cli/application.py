@@ -8,6 +8,7 @@ from gql_app.lib.environment import variable
 if TYPE_CHECKING:  # `version` needs none of it, nor does any command need all
     from gql_app.app import Application
     from gql_app.db.migrations.branches import Branch
+    from gql_app.lib.keyring import Signer
     from gql_app.resources import Extensions
     from gql_app.schema.root import Additions
     from gql_app.settings import Settings
@@ -69,6 +70,12 @@ def additions() -> "Additions":
 
     app = application()
     return app.merged.additions if app else Additions()
+
+
+def signer() -> "Signer | None":
+    """Return what signs access tokens instead of the keys that are set, None if nothing does."""
+    app = application()
+    return app.merged.signer if app else None
 
 
 def extensions() -> "Extensions":

@@ -100,13 +100,13 @@ def _keys(chosen: Settings) -> Iterator[Finding]:
     if not chosen.secret_bytes and not kept_beside(chosen.sqlite_file).exists():
         return  # an SQLite file that was never served has no key yet
     try:
-        store = key_store(chosen)
+        store = key_store(chosen, application.signer())
         scan = store.scan()
         ring = store.ring(scan)
     except CannotStart as why:
         yield from _faults(why)
         return
-    if chosen.services and isinstance(ring.signing.verifier, bytes):
+    if chosen.services and not store.elsewhere and isinstance(ring.signing.verifier, bytes):
         yield Finding(
             "no-public-key",
             "Tokens for other services are signed with the secret, by which they can be forged.",

@@ -8,7 +8,7 @@ from gql_app.cli import application
 from gql_app.cli.console import err, out
 from gql_app.lib import keyring
 from gql_app.lib.clock import rfc3339
-from gql_app.lib.keyring import Algorithm, Key, KeyRing
+from gql_app.lib.keyring import Algorithm, Key, KeyRing, KeyStore
 from gql_app.security.key_store import key_store
 from gql_app.settings import Settings
 
@@ -35,12 +35,13 @@ def new(
 @keys.command("list")
 def show() -> None:
     """Print each key's id, algorithm, state and place."""
-    store = key_store(application.load(serving=True))
-    store.require_folder()
+    store = key_store(application.load(serving=True), application.signer())
+    if not store.elsewhere:
+        store.require_folder()
     scan = store.scan()
     ring = store.ring(scan)
     for place, key in scan.stored.items():
-        out(f"{key.id:43}  {key.algorithm:5}  {_state(key, ring)}  {place}")
+        out(f"{key.id:43}  {key.algorithm:5}  {_state(key, ring, store)}  {place}")
 
 
 @keys.command(context_settings=_TAKES_ID)
@@ -49,7 +50,7 @@ def promote(kid: _Id) -> None:
     chosen = application.load(serving=True)
     key = keyring.promote(key_store(chosen), kid)
     _record(chosen, "key:promote")
-    out(f"{key.id} signs from now on.")
+    out(f"{key.id} signs from now on{', once no signer does' if application.signer() else ''}.")
 
 
 @keys.command(context_settings=_TAKES_ID)
@@ -69,8 +70,9 @@ def _record(chosen: Settings, action: str) -> None:
         err("The audit does not know of it, for the database is not ready.")
 
 
-def _state(key: Key, ring: KeyRing) -> str:
-    if key.id == ring.signing.id:
+def _state(key: Key, ring: KeyRing, store: KeyStore) -> str:
+    signing = store.elsewhere or [ring.signing]
+    if key.id in {each.id for each in signing}:
         return "signing"
     return _until(key) if ring.find(key.id) else "dead"
 

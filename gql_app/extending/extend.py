@@ -19,6 +19,7 @@ from strawberry.types.fields.resolver import StrawberryResolver
 
 from gql_app.extending.connections import is_connection
 from gql_app.extending.inputs import INPUTS, extended_input
+from gql_app.extending.nested import if_private
 from gql_app.schema.context import PRIVATE
 
 T = TypeVar("T")
@@ -138,10 +139,10 @@ class Extended:
                 continue
             added = copy.copy(field)
             if extension.private:
-                added.metadata = MappingProxyType({**field.metadata, **PRIVATE})
                 assert added.base_resolver is not None  # noqa: S101 — for mypy: _fault() asks
                 shown = _if_private(added.base_resolver, is_extended=bool(added.extensions))
                 added.base_resolver = StrawberryResolver(shown)
+                added.metadata = if_private(MappingProxyType({**field.metadata, **PRIVATE}))
             self.fields.setdefault(target, []).append(added)
             known.add(_name(field))
 

@@ -1,18 +1,32 @@
 """Faults of features, in sentences: what keeps an application from being made."""
 
+import dataclasses
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
+from inspect import iscoroutinefunction, signature
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from starlette.routing import BaseRoute, Mount, Route
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types.base import get_object_definition
 
+from gql_app.accounts.audit import Action
+from gql_app.accounts.letters import Kind
 from gql_app.accounts.permissions import ADMIN, OURS, Role, Roles
 from gql_app.extending import tables
 from gql_app.extending.feature import Feature
+from gql_app.extending.hooks import EVENTS
+from gql_app.extending.letters import Letter
+from gql_app.extending.nested import KEY
 from gql_app.extending.settings import FeatureSettings, names
+from gql_app.lib.composition import ComposedSchema
+from gql_app.lib.nodes import NodeKind
+from gql_app.metrics import REASONS
+from gql_app.schema.root import MUTATIONS, QUERIES
 from gql_app.settings import PREFIX, Settings
 
 COMMANDS: Final = frozenset(
@@ -29,12 +43,21 @@ PATHS: Final = (
 FOLDERS: Final = ("/playground",)
 """What is served already: paths, and whatever is below some."""
 MAX_NAME: Final = 40
-"""Characters of a role's or an action's name: as many as its column holds."""
+"""Characters of the name of a role, an action or a letter: as many as its column holds."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]{0,19}")
 _ROLE: Final = re.compile(rf"[a-z][a-z0-9_]{{0,{MAX_NAME - 1}}}")
 _VERB: Final = re.compile(r"[a-z][a-z0-9_]*:[a-z][a-z0-9_]*")
 _VERB_FORM: Final = "written noun:verb, in small letters"
+_CODE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
+_LETTER: Final = re.compile(r"[a-z][a-z0-9_]*")
+_SPOKEN_FOR: Final = frozenset(
+    {*REASONS, "FORBIDDEN", "INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "UNAUTHENTICATED"}
+)
+_NAMES: Final = StrawberryConfig().name_converter
+
+
+_all = chain.from_iterable
 
 
 def faults(features: Sequence[Feature]) -> list[str]:
@@ -42,10 +65,13 @@ def faults(features: Sequence[Feature]) -> list[str]:
     found = [
         f"The feature {feature.name}: {sentence}."
         for feature in features
-        for check in (_name, _routes, _migrations, _settings, _commands)
+        for check in (_name, _routes, _migrations, _settings, _commands, _functions)
         for sentence in check(feature)
     ]
-    return [*found, *_roles(features), *_doubles(features)]
+    found += [*_roles(features), *_doubles(features), *_names(features)]
+    found += _root_types("Query", QUERIES, [*_all(each.queries for each in features)])
+    found += _root_types("Mutation", MUTATIONS, [*_all(each.mutations for each in features)])
+    return found
 
 
 def _name(feature: Feature) -> Iterator[str]:
@@ -93,6 +119,56 @@ def _commands(feature: Feature) -> Iterator[str]:
             yield f"there is a command {name} already"
 
 
+def _functions(feature: Feature) -> Iterator[str]:
+    """Yield a sentence on each function that is none, or that can't be called as it will be."""
+    for letter in feature.letters:
+        if not isinstance(letter, Letter):
+            yield f"{letter!r} is no Letter"
+    for node in feature.nodes:
+        if not isinstance(node, NodeKind):
+            yield f"{node!r} is none of what node() returns"
+    for rule in feature.password_rules:
+        yield from _function(f"the password rule {_named(rule)}", rule, "password", "person")
+    for each in feature.authenticators:
+        what = f"the authenticator {_named(each)}"
+        yield from _function(what, each, "db", "scheme", "credentials", is_async=True)
+    for name, after in feature.on.items():
+        yield from _function(f"the hook of {name}", after, "event", is_async=True)
+    for name, within in feature.within.items():
+        yield from _function(f"the hook of {name}", within, "tx", "event", is_async=True)
+    if feature.claims is not None:
+        yield from _function(
+            f"the claims {_named(feature.claims)}", feature.claims, "db", "customer"
+        )
+
+
+def _function(
+    what: str, function: object, *arguments: str, is_async: bool = False
+) -> Iterator[str]:
+    """Yield what is wrong with a function that is called with some arguments."""
+    if not callable(function):
+        yield f"{what} is no function"
+    elif is_async and not any(map(iscoroutinefunction, (function, type(function).__call__))):
+        yield f"{what} is no asynchronous function"
+    elif not _takes(function, arguments):
+        yield f"{what} must take {', '.join(arguments)}"
+
+
+def _named(function: object) -> str:
+    return getattr(function, "__qualname__", repr(function))
+
+
+def _takes(function: Callable[..., object], arguments: Sequence[object]) -> bool:
+    """Return whether a function can be called with so many arguments, by their places."""
+    try:
+        signature(function).bind(*arguments)
+    except TypeError:
+        return False
+    except ValueError:  # it is written in C, and has no signature
+        return True
+    return True
+
+
 def _roles(features: Sequence[Feature]) -> Iterator[str]:
     """Yield a sentence on each role that can't be, by itself or beside the others."""
     named = [(feature.name, role) for feature in features for role in feature.roles]
@@ -137,6 +213,55 @@ def _doubles(features: Sequence[Feature]) -> Iterator[str]:
         yield "Several features have a signer; one key signs."
 
 
+def _names(features: Sequence[Feature]) -> Iterator[str]:
+    """Yield a sentence on each name that a feature can't declare."""
+    owners: dict[str, str] = dict.fromkeys(_SPOKEN_FOR, "this program")
+    actions: dict[str, str] = dict.fromkeys((*Action, *EVENTS), "this program")
+    letters: dict[str, str] = dict.fromkeys(Kind, "this program")
+    for feature in features:
+        where = f"The feature {feature.name}"
+        yield from _declared(f"{where}: the code", feature.error_codes, _CODE, owners)
+        yield from _declared(f"{where}: the action", feature.actions, _VERB, actions)
+        names = [each.name for each in feature.letters if isinstance(each, Letter)]
+        yield from _declared(f"{where}: the letter", names, _LETTER, letters)
+    known = {*EVENTS, *_all(each.actions for each in features)}
+    for feature in features:
+        for name in sorted({*feature.on, *feature.within} - known):
+            yield (
+                f"The feature {feature.name}: there is no event {name}. There are "
+                f"{', '.join(sorted(known))}."
+            )
+
+
+def _declared(
+    what: str, names: Sequence[str], form: re.Pattern[str], owners: dict[str, str]
+) -> Iterator[str]:
+    """Yield a sentence on each name that is taken already, too long, or of another form."""
+    for name in names:
+        if not form.fullmatch(name) or len(name) > MAX_NAME:
+            yield f"{what} {name} isn't {form.pattern}, of at most {MAX_NAME} characters."
+        elif name in owners:
+            yield f"{what} {name} is that of {owners[name]} already."
+        owners[name] = "another feature"
+
+
+def _root_types(root: str, ours: Sequence[type], theirs: Sequence[type]) -> Iterator[str]:
+    """Yield a sentence on each type that can't be merged with our own."""
+    owners: dict[str, str] = {}
+    for part in (*ours, *theirs):
+        definition = get_object_definition(part)
+        if definition is None or definition.origin is not part:
+            yield f"{part.__name__} is no Strawberry type: decorate it with @strawberry.type."
+            continue
+        for field in definition.fields:
+            name, where = _NAMES.get_graphql_name(field), f"{part.__name__}.{field.python_name}"
+            if field.base_resolver is None:
+                yield f"{where} has no resolver: write a function with @strawberry.field."
+            if other := owners.get(name):
+                yield f"{where} would be the second {root}.{name}, beside that of {other}."
+            owners[name] = part.__name__
+
+
 def _twice(what: str, names: Sequence[str]) -> Iterator[str]:
     for name, times in Counter(names).items():
         if times > 1:
@@ -166,3 +291,14 @@ def command_name(command: Callable[..., Any]) -> str | None:
     info = getattr(command, "info", None)  # of a Typer, which holds commands of its own
     name = getattr(info, "name", None) if info else getattr(command, "__name__", None)
     return name.replace("_", "-") if isinstance(name, str) and name.isidentifier() else None
+
+
+def schema_faults(schema: ComposedSchema) -> Iterator[str]:
+    """Yield a sentence on each nested list that is read by what its object hasn't."""
+    for kind, fields in schema.fields.items():
+        names = {each.name for each in dataclasses.fields(kind)}
+        for field in fields:
+            key = field.metadata.get(KEY)
+            if key and key not in names:
+                where = f"{kind.__name__}.{field.python_name}"
+                yield f"{where} is read by {key}, which is no field of {kind.__name__}."

@@ -7,8 +7,10 @@ a hook does itself.
 """
 
 import asyncio
+from asyncio import Task
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar, overload
@@ -18,6 +20,7 @@ from gql_app.accounts.audit import Action, Origin, Recorded
 from gql_app.extending.transaction import Transaction, transact
 from gql_app.lib import database
 from gql_app.lib.database import Query, Statement
+from gql_app.lib.fair_queue import FairQueue, Party
 from gql_app.lib.telemetry import get_logger
 from gql_app.resources import Hooks, Resources
 
@@ -40,7 +43,7 @@ EVENTS: Final[Mapping[str, frozenset[Action]]] = {
 a customer's fields, before `email:changed` if that is among them. `session:ended` is for those that
 somebody ends: not for those that expire, or end with a password or an account."""
 MAX_WAITING: Final = 1_000
-"""Hooks that wait at most; what comes then is dropped, and logged."""
+"""Hooks that wait at most, a client's a quarter of them; what comes then is dropped, and logged."""
 RUNNING: Final = 4
 """Hooks that run at once."""
 TIMEOUT: Final = 30
@@ -118,8 +121,12 @@ class FeatureHooks(Hooks):
         """Take the hooks of each feature, which have events by these names."""
         self._on: Final = _by_event(on)
         self._within: Final = _by_event(within)
-        self._waiting: Final[asyncio.Queue[tuple[_Hook, Event]]] = asyncio.Queue(MAX_WAITING)
+        self._places: Final = FairQueue(places=RUNNING, waiting=MAX_WAITING)
+        self._tasks: Final[set[Task[None]]] = set()
+        """Of the hooks that wait or run."""
         self._resources: Resources | None = None
+        self._context: Context | None = None
+        """What hooks run in: not a request's, which is over by then."""
 
     async def within(
         self, resources: Resources, db: database.Transaction, events: Sequence[Recorded]
@@ -127,27 +134,26 @@ class FeatureHooks(Hooks):
         """Run the hooks of a transaction, one after the other. Raises what they raise."""
         for event, name in _named(events):
             for hook in self._within.get(name, ()):
-                origin = Origin(actor_id=event.actor_id)
+                origin = Origin(actor_id=event.origin.actor_id)
                 tx = Transaction(db, resources, None, origin)
                 await hook.run(tx, Event(**_facts(event, name)))
 
     def committed(self, events: Sequence[Recorded]) -> None:
-        """Queue the hooks of what has happened; they run as soon as there is room."""
-        if self._resources is None:
+        """Queue the hooks of what has happened: the clients who did it take turns."""
+        if self._resources is None or self._context is None:
             return
         for event, name in _named(events):
             for hook in self._on.get(name, ()):
                 happened = CommittedEvent(**_facts(event, name), resources=self._resources)
-                try:
-                    self._waiting.put_nowait((hook, happened))
-                except asyncio.QueueFull:
-                    _log.error("Too many hooks wait: dropped", feature=hook.feature, hook=name)
+                running = self._run(hook, happened, event.origin.party)
+                task = asyncio.create_task(running, context=self._context.copy())
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
     @asynccontextmanager
     async def running(self, resources: Resources) -> AsyncIterator[None]:
         """Run hooks for as long as the block lasts, and wait a while for those that are left."""
-        self._resources = resources
-        workers = [asyncio.create_task(self._work()) for _ in range(RUNNING)]
+        self._resources, self._context = resources, copy_context()
         try:
             yield
         finally:
@@ -155,26 +161,26 @@ class FeatureHooks(Hooks):
                 async with asyncio.timeout(DRAIN_TIMEOUT):
                     await self.done()
             except TimeoutError:
-                _log.error("Hooks were left behind", count=self._waiting.qsize())
+                _log.error("Hooks were left behind", count=self._places.waiting)
             self._resources = None
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+            left = [*self._tasks]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     async def done(self) -> None:
         """Return when no hook waits or runs."""
-        await self._waiting.join()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
-    async def _work(self) -> None:
-        while True:
-            hook, event = await self._waiting.get()
-            try:
-                async with asyncio.timeout(TIMEOUT):
-                    await hook.run(event)
-            except Exception:  # noqa: BLE001 — a hook harms nobody
-                _log.exception("A hook failed", feature=hook.feature, hook=event.name)
-            finally:
-                self._waiting.task_done()
+    async def _run(self, hook: _Hook, event: Event, party: Party) -> None:
+        try:
+            async with self._places.place(party), asyncio.timeout(TIMEOUT):
+                await hook.run(event)
+        except asyncio.QueueFull:
+            _log.error("Too many hooks wait: dropped", feature=hook.feature, hook=event.name)
+        except Exception:  # noqa: BLE001 — a hook harms nobody
+            _log.exception("A hook failed", feature=hook.feature, hook=event.name)
 
 
 _NAMES: Final = {action: name for name, actions in EVENTS.items() for action in actions}
@@ -200,6 +206,6 @@ def _facts(event: Recorded, name: str) -> dict[str, Any]:
         "name": name,
         "at": event.at,
         "customer_id": event.customer_id,
-        "actor_id": event.actor_id,
+        "actor_id": event.origin.actor_id,
         "fields": tuple(event.fields),
     }

@@ -2,23 +2,104 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any, TypeVar
 
 from starlette.routing import BaseRoute
+from strawberry.exceptions import StrawberryException
+from strawberry.permission import PermissionExtension
+from strawberry.types.base import get_object_definition
 
+from gql_app.accounts.letters import WriteLetter
 from gql_app.accounts.permissions import Roles
+from gql_app.accounts.validation import PasswordRule
 from gql_app.db.migrations.branches import Branch, revisions
-from gql_app.extending.faults import faults, place_of
+from gql_app.extending.connections import kind_listed
+from gql_app.extending.extend import Extended
+from gql_app.extending.faults import faults, place_of, schema_faults
 from gql_app.extending.feature import Feature
-from gql_app.extending.parts import Parts, parts_of
+from gql_app.extending.hooks import FeatureHooks
+from gql_app.extending.letters import Letter
+from gql_app.extending.node_kinds import implement_node
 from gql_app.extending.settings import FeatureSettings, load_features
 from gql_app.extending.tables import Table, tables_of
 from gql_app.lib.faults import CannotStart
-from gql_app.resources import Extensions
-from gql_app.schema.root import Additions
+from gql_app.lib.keyring import Signer
+from gql_app.lib.nodes import NodeKind
+from gql_app.resources import Extensions, Hooks
+from gql_app.schema.root import Additions, build_schema
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What features add to the schema, and to resources.Extensions by the same names."""
+
+    additions: Additions
+    hooks: Callable[[], Hooks] | None
+    password_rules: Sequence[PasswordRule]
+    letters: Mapping[str, WriteLetter]
+    actions: frozenset[str]
+    error_codes: tuple[str, ...]
+    nodes: tuple[NodeKind[Any], ...]
+
+
+def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
+    """Return the parts of features; what is wrong with them is added to what is found."""
+    on = [(each.name, each.on) for each in features]
+    within = [(each.name, each.within) for each in features]
+    letters = _all(each.letters for each in features)
+    before, extended = len(found), Extended(_all(each.extensions for each in features))
+    found += [*faults(features), *extended.faults]
+    nodes, codes = _nodes(features), _all(each.error_codes for each in features)
+    additions = Additions(
+        queries=_all(each.queries for each in features),
+        mutations=_all(each.mutations for each in features),
+        types=(*_all(each.types for each in features), *(each.type for each in nodes)),
+        fields=extended.fields,
+        inputs=extended.inputs,
+        error_codes=codes,
+    )
+    if len(found) == before:
+        for kind in nodes:
+            implement_node(kind.type)
+        for each in features:
+            _print_permissions((*each.queries, *each.mutations, *each.types, *each.extensions))
+        try:
+            found += schema_faults(build_schema(additions))
+        except (StrawberryException, TypeError, ValueError) as error:
+            found.append(f"The schema can't be built: {str(error).strip()}")
+    return Parts(
+        additions=additions,
+        hooks=partial(FeatureHooks, on, within) if any(hooks for _, hooks in on + within) else None,
+        password_rules=_all(each.password_rules for each in features),
+        letters={each.name: each.write for each in letters if isinstance(each, Letter)},
+        actions=frozenset(_all(each.actions for each in features)),
+        error_codes=codes,
+        nodes=nodes,
+    )
+
+
+def _nodes(features: Sequence[Feature]) -> tuple[NodeKind[Any], ...]:
+    """Return how `node` finds each type: as a feature says, or as the first connection lists it."""
+    types = [get_object_definition(each) for feature in features for each in feature.queries]
+    listed = [kind_listed(field) for each in types if each for field in each.fields]
+    kinds = (*_all(each.nodes for each in features), *filter(None, listed))
+    return tuple(
+        {each.type: each for each in reversed(kinds) if isinstance(each, NodeKind)}.values()
+    )
+
+
+def _print_permissions(types: Iterable[type]) -> None:
+    """Add the directives of fields' `permission_classes`, which Strawberry prints none of."""
+    for kind in types:
+        definition = get_object_definition(kind)
+        for field in definition.fields if definition else ():
+            for extension in field.extensions:
+                if isinstance(extension, PermissionExtension):
+                    extension.use_directives = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,15 +120,19 @@ class Merged:
         """What goes to the schema."""
         return self.parts.additions
 
+    @property
+    def signer(self) -> Signer | None:
+        """What signs access tokens, if a feature has it."""
+        return next((each.signer for each in self.features if each.signer is not None), None)
+
     def extensions(self) -> Extensions:
         """Return what goes to the resources; this reads the settings. Raises CannotStart."""
-        signers = [each.signer for each in self.features if each.signer is not None]
         return Extensions(
             roles=self.roles,
             settings=load_features(self.settings),
             branches=self.branches,
             claims=[each.claims for each in self.features if each.claims is not None],
-            signer=signers[0] if signers else None,
+            signer=self.signer,
             authenticators=_all(each.authenticators for each in self.features),
             hooks=self.parts.hooks,
             password_rules=self.parts.password_rules,
@@ -60,14 +145,14 @@ class Merged:
 
 def merge(features: Sequence[Feature]) -> Merged:
     """Return the parts of features. Raises CannotStart with everything that is wrong with them."""
-    found = faults(features)
+    found: list[str] = []
+    parts = parts_of(features, found)
     branches: list[Branch] = []
     for feature in features:
         try:
             branches += _branches(feature)
         except CannotStart as why:
             found += [f"The feature {feature.name}: {fault}." for fault in why.faults]
-    parts = parts_of(features, found)
     if found:
         raise CannotStart(found)
     return Merged(

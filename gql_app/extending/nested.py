@@ -1,105 +1,177 @@
 """Nested lists: the first rows of each parent, such as the newest orders of each customer."""
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from itertools import accumulate, chain
+from operator import itemgetter
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias, cast
 from uuid import UUID
 
-from sqlalchemy import ARRAY, FromClause, Select, bindparam, column, func, select, true, tuple_
+import strawberry
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    FromClause,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    column,
+    func,
+    select,
+    table,
+    true,
+)
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
-from gql_app.extending.loaders import Loader
+from gql_app.accounts.sessions import Caller
+from gql_app.extending.context import Context, Info
 from gql_app.extending.nodes import NodeColumns
-from gql_app.lib.database import JsonList, Query, Reader, api_text
-from gql_app.lib.engine import LazyRows
+from gql_app.extending.permissions import Permission, extensions
+from gql_app.lib.database import JsonList, Query, Reader
+from gql_app.lib.engine import NESTED, LazyRows, Nested
 from gql_app.lib.pagination import ListQuery
 
-K = TypeVar("K")
-N = TypeVar("N")
+NestedRows: TypeAlias = tuple[LazyRows[Any], Sequence[int | None]]
+"""The rows of some lists one after the other, and how many each has; None for null."""
+KEY: Final = "key"
+"""The key of a field's metadata with the name of what its rows are found by."""
+_NUMBER: Final = ""
+"""What the column is called that has the number of a row's key; no field is."""
 
 
 def nested(
-    node: type[N],
+    node: type,
     rows: type[DeclarativeBase],
     *,
-    by: InstrumentedAttribute[K],
+    by: InstrumentedAttribute[Any],
     order_by: str,
     limit: int,
     descending: bool = True,
-) -> Loader[K, Sequence[N]]:
-    """Return a loader of nested lists: by a key, the rows that have it, the last of an order first.
-
-        orders_of = nested(Order, OrderRow, by=OrderRow.customer_id, order_by="created_at", limit=5)
+    key: str = "id",
+    permissions: Sequence[Permission] = (),
+    description: str | None = None,
+) -> Any:
+    """Return a field with a list of rows: of those that have the object's `key` in the column `by`.
 
         @extend(Customer, private=True)
         class CustomerOrders(Customer):
-            @strawberry.field
-            async def orders(self, info: Info) -> Sequence[Order] | None:
-                return await info.context.load(orders_of, self.id)
+            orders = nested(Order, OrderRow, by=OrderRow.customer_id, order_by="placed_at", limit=5)
 
-    One statement reads the lists of a whole page, each `limit` rows at most. With an index of the
-    column `by`, the column of the order and the primary key it looks at no other rows.
+    The last of the order come first, `limit` of them at most. One statement reads the lists of a
+    whole page; with an index of the column `by`, the column of the order and the primary key it
+    looks at no other rows.
 
     The nodes are those of connection(): of a Strawberry type whose fields without a resolver are
     columns of the same names. They are built when somebody looks at them. Raises TypeError with
     everything that a table doesn't allow.
     """
     columns = NodeColumns(node, rows, [order_by], ())
-    order = ListQuery(rows, (order_by,), descending=descending)
-    return Loader(_Nested(columns, by, order, limit).read)
+    lists = _Lists(columns, by, ListQuery(rows, (order_by,), descending=descending), limit)
+
+    async def resolve(self: Any, info: Info) -> Any:
+        found, [size] = await lists.of(info.context, [getattr(self, key)])
+        return None if size is None else found
+
+    resolve.__annotations__["return"] = Sequence[node] | None  # type: ignore[valid-type]  # a class of now
+    asked = extensions(permissions)
+    return strawberry.field(
+        resolve,
+        description=description,
+        extensions=[*asked],
+        metadata={KEY: key, NESTED: None if asked else Nested(key, lists.of)},
+    )
 
 
-class _Nested:
+class _Lists:
     """How nested lists are read."""
 
     def __init__(
         self, columns: NodeColumns, by: InstrumentedAttribute[Any], order: ListQuery, limit: int
     ) -> None:
         self._columns: Final = columns
-        self._build: Final = columns.builder(columns.names)
+        self._build: Final = columns.builder((*columns.names, _NUMBER))
         self._by: Final = by
         self._order: Final = order
         self._limit: Final = limit
+        self._by_id: Final = by.expression.type.python_type is UUID
         self._queries: Final = {
             "postgresql": Query(self._lateral(), tuple),
-            "sqlite": Query(self._by_id(), tuple),
+            "sqlite": Query(self._by_rowid(), tuple),
         }
-        is_id = by.expression.type.python_type is UUID
-        self._key: Final = str if is_id else (lambda key: key)
 
-    async def read(self, db: Reader, keys: list[Any]) -> list[LazyRows[Any]]:
-        """Return the list of each key."""
-        rows = await db.fetch_all(self._queries[db.dialect], keys=[*dict.fromkeys(keys)])
-        names, build = self._columns.names, self._build
-        written = self._columns.written(names, rows)
-        lists: dict[object, list[Sequence[Any]]] = {self._key(key): [] for key in keys}
-        for row in rows:
-            lists[row[-1]].append(row[:-1])
-        return [LazyRows(names, lists[self._key(key)], build, written) for key in keys]
+    async def of(self, context: Context, keys: Sequence[Any]) -> NestedRows:
+        """Return the lists of some keys, null for None; all of a request are read together."""
+        known = tuple(key for key in keys if key is not None)
+        if not known:
+            return self._rows([]), [None] * len(keys)
+        asked = tuple(map(str, known)) if self._by_id else known
+        rows, found = await context.load(self._read, asked)
+        sizes = iter(found)
+        return rows, [None if key is None else next(sizes) for key in keys]
+
+    async def _read(self, db: Reader, pages: list[tuple[Any, ...]]) -> list[NestedRows]:
+        """Return the lists of the keys of each page, by one statement."""
+        keys = [*dict.fromkeys(chain.from_iterable(pages))]
+        on_sqlite = db.dialect == "sqlite"
+        is_hex = self._by_id and on_sqlite  # as it stores ids
+        sent = [key.replace("-", "") for key in keys] if is_hex else keys
+        rows = await db.fetch_all(self._queries[db.dialect], keys=sent)
+        counts = Counter(map(itemgetter(-1), rows))
+        first = 0 if on_sqlite else 1  # that is where they begin to count
+        sizes = [counts[number] for number in range(first, first + len(keys))]
+        if [tuple(keys)] == pages:
+            return [(self._rows(rows), sizes)]
+        ends = accumulate(sizes)
+        lists = {key: rows[end - n : end] for key, n, end in zip(keys, sizes, ends, strict=True)}
+        found = [[lists[key] for key in page] for page in pages]
+        return [(self._rows([*chain.from_iterable(each)]), [*map(len, each)]) for each in found]
+
+    def _rows(self, rows: Sequence[Sequence[Any]]) -> LazyRows[Any]:
+        written = self._columns.written(self._columns.names, rows)
+        return LazyRows((*self._columns.names, _NUMBER), rows, self._build, written)
 
     def _lateral(self) -> Select[Any]:
         """Return what reads the first rows of each key by an index, and no others."""
         kind, order = self._by.expression.type, self._order
         values = func.unnest(bindparam("keys", type_=ARRAY(kind)))
-        keys = values.table_valued(column("key", kind), name="keys").render_derived()
+        named = values.table_valued(column("key", kind), with_ordinality="number", name="keys")
+        keys = named.render_derived()
         found = select(order.table).where(self._by == keys.c.key)
         first = found.order_by(*order.order(order.table)).limit(self._limit).lateral("first")
-        return self._shown(first).select_from(keys.join(first, true()))
+        shown = self._shown(first, keys.c.number)
+        return shown.select_from(keys.join(first, true()))
 
-    def _by_id(self) -> Select[Any]:
-        """Return the same for SQLite, which has no LATERAL: it finds the rows by their ids."""
-        kind, order = self._by.expression.type, self._order
+    def _by_rowid(self) -> Select[Any]:
+        """Return the same for SQLite, which has no LATERAL: it finds the rows by their rowids."""
+        order, named = self._order, cast("Table", self._order.table)
+        if not named.dialect_options["sqlite"]["with_rowid"]:
+            message = f"nested(): {named.name} has no rowid, by which SQLite finds its rows."
+            raise TypeError(message)
+        kind = Text() if self._by_id else self._by.expression.type
         values = func.json_each(bindparam("keys", type_=JsonList(kind)))
-        keys = values.table_valued(column("value", kind), name="keys")
-        rows = order.table.alias("rows")
-        found = select(*(rows.c[each] for each in order.ids))
-        found = found.where(rows.c[self._by.key] == keys.c.value).order_by(*order.order(rows))
-        first = found.limit(self._limit).correlate(keys)
-        here = tuple_(*(order.table.c[each] for each in order.ids)).in_(first)
-        return self._shown(order.table).select_from(keys.join(order.table, here))
+        keys = values.table_valued(column("key"), column("value", kind), name="keys")
+        columns = [column(each.name, each.type) for each in named.c]
+        every = table(named.name, column("rowid"), *columns, schema=named.schema)
+        rows = every.alias("rows")
+        found = select(rows.c.rowid).where(rows.c[self._by.key] == keys.c.value)
+        first = found.order_by(*order.order(rows)).limit(self._limit).correlate(keys)
+        here = every.c.rowid.in_(first)
+        return self._shown(every, keys.c.key).select_from(keys.join(every, here))
 
-    def _shown(self, rows: FromClause) -> Select[Any]:
-        """Return the columns of the nodes, and the key last, in the lists' order."""
-        key = rows.c[self._by.key]
+    def _shown(self, rows: FromClause, number: ColumnElement[int]) -> Select[Any]:
+        """Return the columns of the nodes and the number of their key, list by list in order."""
         shown = [self._columns.shown(name, rows) for name in self._columns.names]
-        by = api_text(key) if key.type.python_type is UUID else key
-        return select(*shown, by).order_by(*self._order.order(rows))
+        return select(*shown, number.label("number")).order_by(number, *self._order.order(rows))
+
+
+def if_private(metadata: MappingProxyType[Any, Any]) -> MappingProxyType[Any, Any]:
+    """Return the metadata of a field that is private from now on.
+
+    Rows tell by a customer's id whether it is shown: by another key, objects are built of them.
+    """
+    known = metadata.get(NESTED)
+    if known and known.column == "id":
+        return MappingProxyType({**metadata, NESTED: known._replace(shows=Caller.may_see)})
+    return MappingProxyType({**metadata, NESTED: None})

@@ -104,10 +104,11 @@ class NodeColumns:
                 members: Any = kind.wrapped_cls
                 self._convert[name] = {each.value: each for each in members}.__getitem__
         self._checks: Final = {
-            name: check
+            name: self._check(name)
             for name in self._kinds
-            if name in self.table.c and (check := self._check(name))
+            if name in self.table.c and (self._is_written(name) or self._check(name))
         }
+        """What tells of a column's values whether they are as the answer has them; None if all."""
         shown = [each.python_name for each in definition.fields if each.type is strawberry.ID]
         self.ids: Final[InstrumentedAttribute[UUID] | None] = (
             vars(rows)["id"] if "id" in self.table.c and "id" in shown else None
@@ -131,7 +132,8 @@ class NodeColumns:
         return frozenset(
             name
             for number, name in enumerate(columns)
-            if (check := self._checks.get(name)) and check([row[number] for row in rows])
+            if name in self._checks
+            and ((check := self._checks[name]) is None or check({row[number] for row in rows}))
         )
 
     def builder(self, columns: Sequence[str]) -> Callable[[Sequence[Any]], Any]:
@@ -163,13 +165,18 @@ class NodeColumns:
         kind, stored = self._kinds.get(name), self.table.c[name].type.python_type
         return (kind is strawberry.ID and stored is UUID) or (kind is stored is datetime)
 
-    def _check(self, name: str) -> Callable[[Sequence[Any]], bool] | None:
+    def _is_written(self, name: str) -> bool:
+        """Return whether all values of a column are as the answer has them."""
+        stored = self.table.c[name].type.python_type
+        return self._is_text(name) or (self._kinds[name], stored) in _AS_STORED
+
+    def _check(self, name: str) -> Callable[[set[Any]], bool] | None:
         """Return what tells whether values of a column are as the answer has them."""
         kind, stored = self._kinds[name], self.table.c[name].type.python_type
-        if self._is_text(name) or (kind, stored) in _AS_STORED:
-            return lambda _: True
         if kind is stored is int:
-            return lambda values: all(each is None or -_INT32 <= each < _INT32 for each in values)
+            return lambda values: (
+                not (known := values - {None}) or (min(known) >= -_INT32 and max(known) < _INT32)
+            )
         if isinstance(kind, StrawberryEnumDefinition):
             names = {each.name for each in kind.values if each.name == each.value}
             return {*names, None}.issuperset

@@ -56,8 +56,7 @@ class Customer(Node):
 
     def shows_private(self) -> bool:
         """Return whether private fields are for the caller's eyes."""
-        customer_id = parse_id(self.id)
-        return customer_id is not None and self.caller.may_see(customer_id)
+        return self.caller.may_see(self.id)
 
     @classmethod
     def of_rows(
@@ -129,7 +128,7 @@ class CustomerConnection:
             return CustomerEdge(cursor=cursor(row), node=node(row))
 
         return cls(
-            nodes=LazyRows(page.columns, page.rows, node, WRITTEN),  # type: ignore[arg-type]  # it passes for a list
+            nodes=LazyRows(page.columns, page.rows, node, WRITTEN, caller),  # type: ignore[arg-type]  # it passes for a list
             edges=LazyRows(page.columns, page.rows, edge, WRITTEN),  # type: ignore[arg-type]  # as above
             page_info=PageInfo(**page.info(cursors)),
             total_count=count,

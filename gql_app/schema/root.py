@@ -15,7 +15,6 @@ from strawberry.types.field import StrawberryField
 
 from gql_app.errors import UserErrorCode
 from gql_app.lib.composition import ComposedSchema, Replacements, merged_type
-from gql_app.lib.engine import Schema
 from gql_app.schema.administration import AdministrationMutation
 from gql_app.schema.audit import AuditQuery
 from gql_app.schema.authentication import AuthenticationMutation
@@ -57,13 +56,13 @@ NOTHING: Final = Additions()
 _DESCRIPTIONS: Final = Path(__file__).with_name("descriptions.toml")
 
 
-def build_schema(additions: Additions = NOTHING) -> Schema:
+def build_schema(additions: Additions = NOTHING) -> ComposedSchema:
     """Return the schema with what features add, built once. Raises what Strawberry raises."""
     return _built(additions if any(vars(additions).values()) else NOTHING)
 
 
 @lru_cache(SCHEMAS)
-def _built(additions: Additions) -> Schema:
+def _built(additions: Additions) -> ComposedSchema:
     enums: dict[type, type] = {}
     if additions.error_codes:
         codes = [(code, code) for code in (*UserErrorCode, *additions.error_codes)]

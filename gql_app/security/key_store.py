@@ -3,16 +3,17 @@
 from pathlib import Path
 
 from gql_app.lib.faults import CannotStart
-from gql_app.lib.keyring import SECRET_KEY, KeyStore, stored_secret
+from gql_app.lib.keyring import SECRET_KEY, KeyStore, Signer, signer_key, stored_secret
 from gql_app.lib.setting_types import MIN_SECRET_BYTES
 from gql_app.settings import SECRET_REQUIRED, Settings
 
 
-def key_store(settings: Settings) -> KeyStore:
-    """Return the store of the keys; the secret is the one that is set, or beside the SQLite file.
+def key_store(settings: Settings, signer: Signer | None = None) -> KeyStore:
+    """Return the store of the keys, a signer's among them, if there is one.
 
-    Raises CannotStart.
+    The secret is the one that is set, or beside the SQLite file. Raises CannotStart.
     """
+    elsewhere = [signer_key(signer)] if signer else []
     secret, origin = settings.secret_bytes, SECRET_KEY
     if secret is None:
         if not settings.on_sqlite:
@@ -23,7 +24,7 @@ def key_store(settings: Settings) -> KeyStore:
             raise CannotStart(
                 [f"{kept}: holds no secret key; delete it, and a new one is made at the next start"]
             )
-    return KeyStore(secret, origin, settings.fallback_bytes, settings.keys_dir)
+    return KeyStore(secret, origin, settings.fallback_bytes, settings.keys_dir, elsewhere)
 
 
 def kept_beside(file: Path) -> Path:

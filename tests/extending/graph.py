@@ -15,7 +15,7 @@ from gql_app.app import build_engine
 from gql_app.background import running
 from gql_app.extending.context import Context
 from gql_app.extending.feature import Feature
-from gql_app.extending.parts import Parts, parts_of
+from gql_app.extending.merging import Parts, parts_of
 from gql_app.lib.database import Database
 from gql_app.lib.engine import Engine, GraphQLRequest
 from gql_app.resources import Extensions, Resources

@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from gql_app import Feature
-from gql_app.extending.parts import parts_of
+from gql_app.extending.merging import parts_of
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings
 from tests.api import Api, running

@@ -1,5 +1,6 @@
 """Commands for an application: its own, and what ours do for it."""
 
+import json
 from pathlib import Path
 
 import graphql
@@ -8,6 +9,7 @@ import pytest
 from tests.commands import output_here, run_here
 from tests.conftest import SECRET
 
+SIGNING = "tests.extending.signing:app"
 MARKET = "tests.extending.market.api:app"
 
 
@@ -79,6 +81,27 @@ def test_every_command_takes_an_application(tmp_path: Path, command: list[str]) 
     keys = tmp_path / "keys"
     keys.mkdir(mode=0o700)
     output_here("--app", MARKET, *command, folder=tmp_path, keys_dir=str(keys))
+
+
+def test_commands_know_a_signer(tmp_path: Path) -> None:
+    output_here("migrate", folder=tmp_path)
+    keys = tmp_path / "keys"
+    keys.mkdir(mode=0o700)
+    settings = {"audiences": "orders", "keys_dir": str(keys), "secret_key": SECRET}
+    ours, theirs = (
+        json.loads(run_here(*app, "check", "--json", folder=tmp_path, **settings).stdout)
+        for app in ((), ("--app", SIGNING))
+    )
+    found = [{each["code"] for each in told["findings"]} for told in (ours, theirs)]
+    assert found[0] - found[1] == {"no-public-key"}
+    made = output_here("--app", SIGNING, "keys", "new", folder=tmp_path, **settings).split()[0]
+    promoted = output_here("--app", SIGNING, "keys", "promote", made, folder=tmp_path, **settings)
+    assert promoted == f"{made} signs from now on, once no signer does.\n"
+    listed = output_here("--app", SIGNING, "keys", "list", folder=tmp_path, **settings)
+    states = {line.split()[0]: line.split()[2] for line in listed.splitlines()}
+    assert states.pop("key-of-the-service") == "signing"
+    assert {*states.values()} == {"verifying"}
+    assert made in states
 
 
 def test_admin_has_no_password_that_a_feature_refuses(tmp_path: Path) -> None:

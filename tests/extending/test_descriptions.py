@@ -8,7 +8,7 @@ from strawberry.permission import BasePermission
 
 from gql_app.extending.extend import extend
 from gql_app.extending.feature import Feature
-from gql_app.extending.parts import parts_of
+from gql_app.extending.merging import parts_of
 from gql_app.lib.composition import WHO_MAY_ASK
 from gql_app.schema.context import PRIVATE, HasPermission, IsAuthenticated
 from gql_app.schema.customers import Customer

@@ -13,7 +13,7 @@ from gql_app.extending.context import Info
 from gql_app.extending.extend import extend
 from gql_app.extending.feature import Feature
 from gql_app.extending.loaders import Loader
-from gql_app.extending.parts import parts_of
+from gql_app.extending.merging import parts_of
 from gql_app.lib import clock
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Reader, insert_row

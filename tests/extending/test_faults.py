@@ -79,6 +79,60 @@ def test_fault_of_a_feature_is_told(parts: Mapping[str, Any], sentence: str) -> 
     assert told(feature) == (f"The feature {feature.name}: {sentence}.",)
 
 
+async def one(a: object) -> None:
+    """Take one argument."""
+
+
+async def two(a: object, b: object) -> None:
+    """Take two arguments."""
+
+
+async def three(a: object, b: object, *, c: object) -> None:
+    """Take three arguments, one of them by its name."""
+
+
+def in_time(db: object, scheme: object, credentials: object) -> None:
+    """Take what an authenticator does, and is none."""
+
+
+class Authenticator:
+    """An authenticator that is an object."""
+
+    async def __call__(self, db: object, scheme: str, credentials: str) -> None:
+        """Let nobody in."""
+
+
+@pytest.mark.parametrize(
+    ("parts", "sentence"),
+    [
+        ({"claims": one}, "the claims one must take db, customer"),
+        ({"claims": {}}, "the claims {} is no function"),
+        ({"authenticators": [two]}, "the authenticator two must take db, scheme, credentials"),
+        (
+            {"authenticators": [three]},
+            "the authenticator three must take db, scheme, credentials",
+        ),
+        (
+            {"authenticators": [in_time]},
+            "the authenticator in_time is no asynchronous function",
+        ),
+        ({"password_rules": [three]}, "the password rule three must take password, person"),
+        ({"on": {"email:changed": two}}, "the hook of email:changed must take event"),
+        ({"within": {"email:changed": one}}, "the hook of email:changed must take tx, event"),
+    ],
+)
+def test_function_that_can_not_be_called_as_it_will_be_is_told(
+    parts: Mapping[str, Any], sentence: str
+) -> None:
+    assert told(Feature("shop", **parts)) == (f"The feature shop: {sentence}.",)
+
+
+def test_functions_may_be_objects_and_written_in_c() -> None:
+    parts: dict[str, Any] = {"password_rules": [two, max], "claims": two}
+    feature = Feature("shop", authenticators=[Authenticator()], **parts)
+    assert create_app(Settings(playground=False), features=[feature]).merged.features == (feature,)
+
+
 @pytest.mark.parametrize("command", [typer.Typer(), lambda: None])
 def test_command_without_a_name_is_a_fault(command: Callable[[], None]) -> None:
     [fault] = told(Feature("shop", commands=[command]))

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts.audit import Action
+from gql_app.accounts.audit import Action, Origin, Recorded
 from gql_app.accounts.customers import by_email
 from gql_app.extending import hooks
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import EVENTS, CommittedEvent, Event
-from gql_app.extending.parts import parts_of
+from gql_app.extending.merging import parts_of
 from gql_app.extending.transaction import Transaction
+from gql_app.lib.clock import new_id, now
 from gql_app.lib.telemetry import configure_logging
 from gql_app.settings import Settings
 from tests.extending.graph import Graph, graph
@@ -181,6 +182,33 @@ async def test_hooks_beyond_the_bound_are_dropped_and_told(
     told = "".join(capsys.readouterr())
     assert "Too many hooks wait" in told
     assert "Hooks were left behind" in told
+
+
+async def test_clients_take_turns_and_have_shares(
+    shop: Graph, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(hooks, "MAX_WAITING", 8)
+    monkeypatch.setattr(hooks, "RUNNING", 1)
+    gate, ran = asyncio.Event(), []
+
+    async def note(event: CommittedEvent) -> None:
+        await gate.wait()
+        ran.append(event.fields[0])
+
+    noted = hooks.FeatureHooks([("notes", {"session:opened": note})], [])
+    configure_logging("INFO")
+    async with noted.running(shop.resources):
+        for address, times in (("192.0.2.1", 9), ("198.51.100.7", 1)):
+            for number in range(times):
+                event = Recorded(
+                    Action.LOGIN, now(), new_id(), Origin(address), [f"{address} {number}"]
+                )
+                noted.committed([event])
+        await asyncio.sleep(0)
+        gate.set()
+        await noted.done()
+    assert ran == ["192.0.2.1 0", "192.0.2.1 1", "198.51.100.7 0", "192.0.2.1 2"]
+    assert "".join(capsys.readouterr()).count("Too many hooks wait") == 6
 
 
 def test_what_is_of_another_type_is_told_at_start() -> None:

@@ -1,20 +1,26 @@
 """Nested lists, and nodes that are made of rows."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
 import strawberry
+from sqlalchemy import text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from gql_app.extending.context import Info
+from gql_app.app import build_engine
+from gql_app.extending.connections import connection
 from gql_app.extending.extend import extend
 from gql_app.extending.feature import Feature
+from gql_app.extending.merging import parts_of
 from gql_app.extending.nested import nested
 from gql_app.extending.nodes import NodeColumns, node_of
 from gql_app.lib.clock import new_id
+from gql_app.schema.context import HasPermission
 from gql_app.schema.customers import Customer
 from gql_app.settings import Settings
 from tests.extending.graph import Graph, create_tables, graph
@@ -47,36 +53,92 @@ class Receipt:
     created_at: datetime
 
 
-latest_of = nested(Order, OrderRow, by=OrderRow.customer_id, order_by="created_at", limit=3)
-receipts_of = nested(
-    Receipt,
-    OrderRow,
-    by=OrderRow.customer_id,
-    order_by="total_cents",
-    limit=2,
-    descending=False,
-)
+@strawberry.type
+class Parcel:
+    """An order with lists of its own."""
+
+    customer_id: strawberry.Private[UUID]
+    id: strawberry.ID
+    note: str | None
+    alike = nested(Receipt, OrderRow, by=OrderRow.note, key="note", order_by="total_cents", limit=1)
+    beside = nested(
+        Receipt,
+        OrderRow,
+        by=OrderRow.customer_id,
+        key="customer_id",
+        order_by="created_at",
+        limit=2,
+    )
 
 
 @extend(Customer, private=True)
 class Nested(Customer):
-    """Two nested lists."""
+    """Nested lists that are private."""
 
-    @strawberry.field
-    async def latest(self, info: Info) -> Sequence[Order] | None:
-        """Return the newest orders."""
-        return await info.context.load(latest_of, self.id)
+    latest = nested(Order, OrderRow, by=OrderRow.customer_id, order_by="created_at", limit=3)
+    receipts = nested(
+        Receipt,
+        OrderRow,
+        by=OrderRow.customer_id,
+        order_by="total_cents",
+        limit=2,
+        descending=False,
+    )
+    parcels = nested(Parcel, OrderRow, by=OrderRow.customer_id, order_by="created_at", limit=3)
+    of_name = nested(Receipt, OrderRow, by=OrderRow.note, key="name", order_by="id", limit=1)
 
-    @strawberry.field
-    async def receipts(self, info: Info) -> Sequence[Receipt] | None:
-        """Return the cheapest orders."""
-        return await info.context.load(receipts_of, self.id)
+
+@extend(Customer)
+class Open(Customer):
+    """Nested lists that are for everybody, and for who has a permission."""
+
+    gifts = nested(
+        Receipt,
+        OrderRow,
+        by=OrderRow.customer_id,
+        order_by="created_at",
+        limit=1,
+        description="The newest.",
+    )
+    audited = nested(
+        Receipt,
+        OrderRow,
+        by=OrderRow.customer_id,
+        order_by="created_at",
+        limit=1,
+        permissions=[HasPermission("audit:read")],
+    )
+
+
+@strawberry.type
+class Parcels:
+    """A list with lists."""
+
+    parcels = connection(Parcel, OrderRow, order_by=["created_at"])
+
+
+FEATURE = Feature("nested", queries=[Parcels], extensions=[Nested, Open])
+QUESTIONS = (
+    PAGE,
+    "{ customers { nodes { gifts { id status } receipts { totalCents } } } }",
+    """{ customers { nodes { a: receipts { x: totalCents } b: receipts { ...R } } } }
+    fragment R on Receipt { __typename note }""",
+    """{ a: customers(first: 2) { nodes { gifts { id } } }
+    b: customers(last: 2) { nodes { id email gifts { id } } edges { node { gifts { id } } } } }""",
+    """query ($yes: Boolean = true, $no: Boolean = false) { customers { nodes {
+    gifts @include(if: $no) { id } receipts @skip(if: $no) { note @include(if: $yes) } } } }""",
+    "{ customers { nodes { roles sessions { id } receipts { id } } } }",
+    "{ customers { nodes { name audited { id } ofName { id } } } }",
+    "{ customers(first: 3) { nodes { parcels { id alike { id } beside { totalCents } } } } }",
+    "{ parcels(first: 5) { nodes { note alike { totalCents } beside { totalCents note } } } }",
+    "{ me { latest { label } receipts { id } parcels { beside { id } } audited { id } } }",
+)
 
 
 @pytest.fixture
 async def shop(settings: Settings) -> AsyncIterator[Graph]:
     """Run the shop with nested lists."""
-    async with graph(settings, [SHOP, Feature("nested", extensions=[Nested])]) as opened:
+    async with graph(settings, [SHOP, FEATURE]) as opened:
         await create_tables(opened.resources.database, Base)
         yield opened
 
@@ -105,29 +167,108 @@ async def test_lists_of_a_page_take_a_statement_each_and_are_for_whom_they_conce
     }
 
 
-async def test_lists_are_sequences_of_nodes(shop: Graph, ada: Person) -> None:
-    await stock(shop, ada, count=5)
-    mine, nobodys = await latest_of(shop.resources.database, [ada.id, new_id()])
-    assert (len(mine), len(nobodys), [*nobodys]) == (3, 0, [])
-    assert [each.total_cents for each in mine] == [4, 3, 2]
-    assert mine[0].status is OrderStatus.PLACED
-    assert [each.customer_id for each in mine[1:]] == [ada.id, ada.id]
+@pytest.mark.parametrize("broken", [False, True], ids=["read", "not_read"])
+async def test_answers_and_errors_are_those_of_resolvers(
+    settings: Settings, shop: Graph, ada: Person, grace: Person, *, broken: bool
+) -> None:
+    await stock(shop, ada, grace, count=9)
+    uncompiled = build_engine(settings.model_copy(update={"compiled": False}), shop.parts.additions)
+    if broken:
+        async with shop.resources.database.transaction() as db:
+            await db.execute(text("DROP TABLE shop_orders"))
+    for question in QUESTIONS:
+        for who in (ada, grace):
+            fast = await shop.ask(question, who.token)
+            slow = await replace(shop, engine=uncompiled).ask(question, who.token)
+            assert fast.data == slow.data
+            theirs, ours = ([_told(each) for each in a.errors] for a in (slow, fast))
+            assert sorted(ours) == sorted(theirs)
+            assert broken or not ours or "audited" in question
 
 
-async def test_keys_may_be_text_or_numbers_and_come_twice(shop: Graph, ada: Person) -> None:
-    await stock(shop, ada, count=7)
-    by_status = nested(Receipt, OrderRow, by=OrderRow.status, order_by="total_cents", limit=2)
-    keys = ["shipped", "eaten", "shipped"]
-    lists = await by_status(shop.resources.database, keys)
-    assert [[each.total_cents for each in found] for found in lists] == [[6, 3], [], [6, 3]]
-    by_cents = nested(Receipt, OrderRow, by=OrderRow.total_cents, order_by="created_at", limit=1)
-    [[found], nothing] = await by_cents(shop.resources.database, [5, 50])
-    assert (found.total_cents, [*nothing]) == (5, [])
+def _told(error: dict[str, Any]) -> tuple[str, str]:
+    return str(error["path"]), error["extensions"]["code"]
+
+
+async def test_error_of_a_list_is_at_each_object(shop: Graph, ada: Person, grace: Person) -> None:
+    async with shop.resources.database.transaction() as db:
+        await db.execute(text("DROP TABLE shop_orders"))
+    answer = await shop.ask("{ customers { nodes { id gifts { id } } } }", ada.token)
+    assert [(each["id"], each["gifts"]) for each in answer.data["customers"]["nodes"]] == [
+        (str(ada.id), None),
+        (str(grace.id), None),
+    ]
+    paths = [each["path"] for each in answer.errors]
+    assert paths == [["customers", "nodes", n, "gifts"] for n in range(2)]
+
+
+async def test_nothing_is_built_where_all_is_as_the_answer_has_it(
+    shop: Graph, ada: Person, grace: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stock(shop, ada, grace, count=9)
+    for kind in (Customer, Receipt, Parcel):
+        monkeypatch.setattr(kind, "__init__", None)
+    page = await shop.data(
+        "{ customers(first: 3) { nodes { receipts { note } parcels { note beside { id } } } } }",
+        ada.token,
+    )
+    mine, hers = page["customers"]["nodes"]
+    assert hers == {"receipts": None, "parcels": None}
+    assert [len(each["beside"]) for each in mine["parcels"]] == [2, 2, 2]
+
+
+async def test_same_lists_are_read_once_and_those_at_a_time_together(
+    shop: Graph, ada: Person, grace: Person
+) -> None:
+    await stock(shop, ada, grace, count=9)
+    await shop.data("{ me { id } }", grace.token)
+    for below, statements in (
+        ("a: gifts { id } b: gifts { note }", 1),
+        ("parcels { alike { id } beside { id } other: beside { totalCents } }", 2),
+    ):
+        sent: list[str] = []
+        with listened(lambda sql, _: sent.append(sql)):  # noqa: B023 — it is called here and now
+            await shop.data(f"{{ customers(first: 3) {{ nodes {{ {below} }} }} }}", grace.token)
+        assert len([each for each in sent if "shop_orders" in each]) == statements, sent
+
+
+async def test_keys_may_be_text_come_twice_or_be_null(shop: Graph, ada: Person) -> None:
+    await stock(shop, ada, count=4)
+    asked = "{ parcels { nodes { note alike { totalCents } beside { totalCents } } } }"
+    nodes = (await shop.data(asked, ada.token))["parcels"]["nodes"]
+    assert [each["alike"] for each in nodes] == [None, [{"totalCents": 1}], None, None]
+    assert [[b["totalCents"] for b in each["beside"]] for each in nodes] == [[3, 2]] * 4
 
 
 def test_order_that_no_cursor_could_have_is_told() -> None:
     with pytest.raises(TypeError, match="order_by names paid, which is no column"):
         nested(Order, OrderRow, by=OrderRow.customer_id, order_by="paid", limit=1)
+
+
+def test_table_without_rowid_is_told() -> None:
+    class Bare(DeclarativeBase): ...
+
+    class BareRow(Bare):
+        __tablename__ = "bare"
+        __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 — as SQLAlchemy takes it
+        id: Mapped[UUID] = mapped_column(primary_key=True)
+
+    @strawberry.type
+    class Thing:
+        id: strawberry.ID
+
+    with pytest.raises(TypeError, match="bare has no rowid"):
+        nested(Thing, BareRow, by=BareRow.id, order_by="id", limit=1)
+
+
+def test_key_that_is_no_field_is_told_at_start() -> None:
+    @extend(Customer)
+    class Odd(Customer):
+        gifts = nested(Receipt, OrderRow, by=OrderRow.note, key="nick_name", order_by="id", limit=1)
+
+    faults: list[str] = []
+    parts_of([Feature("odd", extensions=[Odd])], faults)
+    assert faults == ["Customer.gifts is read by nick_name, which is no field of Customer."]
 
 
 def test_only_what_is_as_the_answer_has_it_is_written_without_a_node() -> None:

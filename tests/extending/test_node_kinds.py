@@ -10,8 +10,8 @@ from strawberry.permission import BasePermission
 
 from gql_app.extending.connections import connection
 from gql_app.extending.feature import Feature
+from gql_app.extending.merging import parts_of
 from gql_app.extending.node_kinds import node
-from gql_app.extending.parts import parts_of
 from gql_app.extending.visibility import owned_by
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import insert_row

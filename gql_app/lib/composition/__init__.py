@@ -55,7 +55,8 @@ class ComposedSchema(Schema):
         The descriptions are for what has none, and may be of more than there is.
         """
         self._fields_of = fields_of
-        self._fields: dict[type, list[StrawberryField]] = {}
+        self.fields: dict[type, list[StrawberryField]] = {}
+        """The fields that each type has here, as soon as they are asked for."""
         super().__init__(query=query, mutation=mutation, types=types, config=config)
         for kind in self.core.type_map.values():
             _describe(kind, descriptions or {})
@@ -67,7 +68,7 @@ class ComposedSchema(Schema):
 
     def get_fields(self, type_definition: StrawberryObjectDefinition) -> list[StrawberryField]:
         """Return a type's fields in this schema, the same ones each time."""
-        known, kind = self._fields, type_definition.origin
+        known, kind = self.fields, type_definition.origin
         if kind not in known:
             known[kind] = self._fields_of(type_definition)
         return known[kind]
@@ -78,16 +79,6 @@ class ComposedSchema(Schema):
             described = kind.fields[self.config.name_converter.get_graphql_name(each)]
             who = _who_may_ask(each) or (OPEN if is_root else "")
             described.description = " ".join(filter(None, (described.description, who))) or None
-
-    def field(self, type_name: str, name: str) -> StrawberryField | None:
-        """Return Strawberry's definition of a field; None for introspection's. Each is kept."""
-        known, key = self.known_fields, (type_name, name)
-        if key not in known:
-            kind = self.get_type_by_name(type_name)
-            spelt = self.config.name_converter.get_graphql_name
-            fields = self.get_fields(kind) if isinstance(kind, StrawberryObjectDefinition) else ()
-            known[key] = next((each for each in fields if spelt(each) == name), None)
-        return known[key]
 
 
 def _who_may_ask(field: StrawberryField) -> str:

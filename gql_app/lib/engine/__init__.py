@@ -2,25 +2,19 @@
 
 from gql_app.lib.engine.complexity import ListSizes
 from gql_app.lib.engine.documents import (
-    BoundedCache,
     Document,
     ExecutionContext,
     InvalidDocument,
 )
-from gql_app.lib.engine.engine import (
-    Engine,
-    GraphQLRequest,
-    NotAQuery,
-    OperationTimeout,
-)
+from gql_app.lib.engine.engine import Engine, GraphQLRequest, NotAQuery, OperationTimeout
 from gql_app.lib.engine.executor import CompiledExecutor
-from gql_app.lib.engine.generated import LazyRows
 from gql_app.lib.engine.limits import MAX_ERRORS, Limits
-from gql_app.lib.engine.schema import Schema, cached_per_document, selected_fields
+from gql_app.lib.engine.rows import LazyRows, Nested
+from gql_app.lib.engine.schema import NESTED, Schema, cached_per_document, selected_fields
 
 __all__ = [
     "MAX_ERRORS",
-    "BoundedCache",
+    "NESTED",
     "CompiledExecutor",
     "Document",
     "Engine",
@@ -30,6 +24,7 @@ __all__ = [
     "LazyRows",
     "Limits",
     "ListSizes",
+    "Nested",
     "NotAQuery",
     "OperationTimeout",
     "Schema",

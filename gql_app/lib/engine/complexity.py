@@ -1,11 +1,11 @@
 """Complexity of a document: each fragment is summed up once, however often it is spread."""
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from operator import add
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from graphql import (
     FieldNode,
@@ -109,7 +109,11 @@ class ComplexityCalculator:
         }
         self._fragments: dict[str, Complexity] = {}
         graph = {
-            name: set(_spreads(fragment.selection_set)) & fragments.keys()
+            name: {
+                each.name.value
+                for each in selected([fragment])
+                if isinstance(each, FragmentSpreadNode) and each.name.value in fragments
+            }
             for name, fragment in fragments.items()
         }
         # A fragment comes after those it spreads, so that no chain of them is recursed into.
@@ -180,15 +184,14 @@ class ComplexityCalculator:
         return self._list_sizes.page(int(node.value[:_MAX_DIGITS]))
 
 
-def _spreads(selections: SelectionSetNode) -> Iterator[str]:
-    """Return the names of the fragments that a selection set spreads, at any depth."""
-    waiting = [selections]
+def selected(nodes: Iterable[Any]) -> Iterator[Any]:
+    """Return all that is selected in some nodes, at any depth, but not in fragments spread."""
+    waiting = [*nodes]
     while waiting:
-        for selection in waiting.pop().selections:
-            if isinstance(selection, FragmentSpreadNode):
-                yield selection.name.value
-            elif isinstance(selection, FieldNode | InlineFragmentNode) and selection.selection_set:
-                waiting.append(selection.selection_set)
+        selections = getattr(waiting.pop(), "selection_set", None)
+        for each in selections.selections if selections else ():
+            yield each
+            waiting.append(each)
 
 
 @cache

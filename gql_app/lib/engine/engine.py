@@ -20,7 +20,8 @@ from gql_app.lib.engine.documents import (
     ExecutionContext,
     InvalidDocument,
 )
-from gql_app.lib.engine.executor import PlannedOperation
+from gql_app.lib.engine.execution import Operation
+from gql_app.lib.engine.executor import Plan
 from gql_app.lib.engine.limits import Limits
 from gql_app.lib.engine.schema import Schema, StrawberryExecutor
 
@@ -173,7 +174,7 @@ class Engine(Generic[C]):
                 )
                 if isinstance(executor, list):
                     return ExecutionResult(None, executor)
-                plan = plans[key] = PlannedOperation(executor, executor)
+                plan = plans[key] = Operation(executor, Plan, executor)
             done = plan.execute(request.variables, context)
             return done if isinstance(done, ExecutionResult) else await done
         result = execute(

@@ -6,6 +6,8 @@ as soon as its own value is there.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Sequence
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 from graphql import (
@@ -15,12 +17,14 @@ from graphql import (
     OperationType,
     ResponsePath,
     Undefined,
+    VariableNode,
     VariableValues,
     default_field_resolver,
     get_variable_values,
 )
 from graphql.execution.incremental import IncrementalExecutor
 
+from gql_app.lib.engine.complexity import selected
 from gql_app.lib.engine.waiting import Group
 
 Value: TypeAlias = Any
@@ -45,6 +49,9 @@ MAX_CACHED_VARIABLES: Final = 8
 _SMALL_TYPES: Final = frozenset({int, bool, type(None), type(Undefined)})
 """Types of variables that take next to no memory."""
 _ABSENT: Final = object()
+_CONDITIONAL: Final = frozenset({"skip", "include"})
+_INCREMENTAL: Final = frozenset({"defer", "stream"})
+TOO_DEEP: Final = "Selections are nested too deeply. Execution aborted."
 _new = tuple.__new__
 
 
@@ -239,20 +246,29 @@ class Execution(IncrementalExecutor):
 
 
 class Operation:
-    """An operation of a document, and its plans for whatever its directives depend on."""
+    """An operation, planned when it is first executed for whatever its directives depend on."""
 
-    plan: Callable[..., Sequence[Value]]
-    """Returns the root's fields; `as_written` if no resolver is the caller's.
-
-    Raises GraphQLError.
-    """
-
-    def __init__(self, conditions: Sequence[str] | None, template: Execution | None) -> None:
-        """Take the variables that its directives ask for, and an executor to make others of.
-
-        Where its plans depend on more than those there are no conditions, and none is kept.
-        """
-        self._conditions = conditions
+    def __init__(self, executor: Value, plan: Value, template: Execution | None = None) -> None:
+        """Take what is executed, executor.py's Plan, and an executor to make others of."""
+        self._plan_of: Final = plan
+        self.schema: Final = executor.schema
+        self.node: Final = executor.operation
+        self.fragments: Final = executor.fragment_definitions
+        self.simplify: Final = executor.simplify(executor.schema)
+        nodes = selected([self.node, *self.fragments.values()])
+        directives = [each for node in nodes for each in node.directives or ()]
+        self.is_incremental: Final = any(each.name.value in _INCREMENTAL for each in directives)
+        """Whether anything is to be delivered later than the rest."""
+        self._conditions: Final = {
+            argument.value.name.value
+            for directive in directives
+            if directive.name.value in _CONDITIONAL
+            for argument in directive.arguments or ()
+            if isinstance(argument.value, VariableNode)
+        }
+        """The variables that plans depend on."""
+        # What a fragment's own variables are may depend on all of the operation's.
+        self._is_kept: Final = not any(f.variable_signatures for f in executor.fragments.values())
         self.size = 0
         """The fields that were planned so far, and are kept."""
         if template is not None:
@@ -271,7 +287,10 @@ class Operation:
         return self._template.copied(coerced, context).run(self)
 
     def fields(self, execution: Execution) -> Sequence[Value]:
-        """Return the root's fields. Raises GraphQLError."""
+        """Return the root's fields, as written if no resolver is the caller's.
+
+        Raises GraphQLError.
+        """
         manager = execution.middleware_manager
         as_written = execution.field_resolver is default_field_resolver and not (
             manager and manager.middlewares
@@ -280,7 +299,7 @@ class Operation:
         if self._conditions:
             coerced = execution.variable_values.coerced
             key = (as_written, *[coerced.get(name, _ABSENT) for name in self._conditions])
-        kept = self._conditions is not None
+        kept = self._is_kept
         try:
             fields = self._roots.get(key)
         except TypeError:  # no condition is a list, but the document may not be valid
@@ -289,10 +308,22 @@ class Operation:
             if not kept or len(self._roots) >= MAX_COMBINATIONS:
                 self._roots.clear()
                 self.size = 0
-            fields = self.plan(execution, as_written=as_written)
+            fields = self._plan(execution, as_written=as_written)
             if kept:
                 self._roots[key] = fields
         return fields
+
+    def _plan(self, execution: Execution, *, as_written: bool) -> Sequence[Value]:
+        root = self.schema.get_root_type(self.node.operation)
+        if root is None:
+            message = f"Schema is not configured to execute {self.node.operation.value} operation."
+            raise GraphQLError(message, self.node)
+        details = SimpleNamespace(node=self.node, defer_usage=None, fragment_variable_values=None)
+        with suppress(RecursionError):  # as an error's context it would keep all of its frames
+            plan = self._plan_of(self, as_written=as_written)
+            fields: Sequence[Value] = plan.selection(root, [details]).fields(execution)
+            return fields
+        raise GraphQLError(TOO_DEEP, self.node)
 
     def _coerced(self, variables: dict[str, Value]) -> Variables | list[GraphQLError]:
         """Return the variables coerced, or what is wrong with them (section 6.1.2).
@@ -312,7 +343,7 @@ class Operation:
         )
         if isinstance(coerced, list):
             return coerced
-        if key is None or self._conditions is None:
+        if key is None or not self._is_kept:
             return coerced, {}
         if len(self._variables) >= MAX_CACHED_VARIABLES:
             self._variables.clear()
@@ -340,3 +371,20 @@ async def _filled(value: Value, below: Sequence[Pending]) -> Value:
     """Return a value when all that waits below it is there."""
     await fill(below)
     return value
+
+
+async def complete_later(
+    execution: Execution,
+    awaitable: Awaitable[object],
+    choose: Callable[[Value], Complete],
+    value: Value,
+    path: Path,
+) -> Value:
+    """Return a value, complete, by what is chosen once something is there."""
+    complete = choose(await execution.with_abort_signal(awaitable))
+    try:
+        done = complete(execution, value, path)
+    except Exception:
+        execution.abandon(0)
+        raise
+    return await execution.whole(done)

@@ -4,18 +4,14 @@ What an operation selects of each type is worked out once, and kept.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from threading import Lock
-from types import SimpleNamespace
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from graphql import (
-    DirectiveNode,
     GraphQLAbstractType,
     GraphQLBoolean,
-    GraphQLError,
     GraphQLField,
     GraphQLID,
     GraphQLObjectType,
@@ -23,7 +19,6 @@ from graphql import (
     GraphQLString,
     OperationType,
     TypeNameMetaFieldDef,
-    VariableNode,
     default_field_resolver,
     default_type_resolver,
     get_nullable_type,
@@ -43,74 +38,26 @@ from gql_app.lib.engine.execution import (
     Operation,
     Path,
     Value,
+    complete_later,
     real_path,
 )
-from gql_app.lib.engine.fields import (
-    Field,
-    Lists,
-    Position,
-    Selection,
-    complete_later,
-    leaf,
-    objects,
-)
+from gql_app.lib.engine.fields import Field, Lists, Position, Resolver, Selection, leaf, objects
+from gql_app.lib.engine.rows import Nested
 
 MAX_OPERATIONS: Final = 256
 """Operations that are kept with their plans."""
 MAX_FIELDS: Final = 20_000
 """Fields that all of them plan together, of some two kilobytes each."""
-TOO_DEEP: Final = "Selections are nested too deeply. Execution aborted."
 EXACT: Final[Mapping[Callable[[Value], Value], type]] = {
     GraphQLString.coerce_output_value: str,
     GraphQLID.coerce_output_value: str,
     GraphQLBoolean.coerce_output_value: bool,
 }
 """Types whose values are returned as they are, by what coerces them."""
-_CONDITIONAL: Final = frozenset({"skip", "include"})
-_INCREMENTAL: Final = frozenset({"defer", "stream"})
 
-Resolver = Callable[..., Value]
-Simplify = Callable[[GraphQLField], tuple[str | None, Resolver | None]]
+Simplify = Callable[[GraphQLField], tuple[str | None, Resolver | None, Nested | None]]
 """Returns the attribute that a field's resolver does nothing but read, or a resolver that does
-the same in less time; None for neither."""
-
-
-class PlannedOperation(Operation):
-    """An operation that is planned when it is first executed."""
-
-    def __init__(self, executor: "CompiledExecutor", template: Execution | None = None) -> None:
-        """Take what is executed, and an executor of it to make others of."""
-        self.schema: Final = executor.schema
-        self.node: Final = executor.operation
-        self.fragments: Final = executor.fragment_definitions
-        self.simplify: Final = executor.simplify(executor.schema)
-        directives = list(_directives([self.node, *self.fragments.values()]))
-        self.is_incremental: Final = any(each.name.value in _INCREMENTAL for each in directives)
-        """Whether anything is to be delivered later than the rest."""
-        conditions = {
-            argument.value.name.value
-            for directive in directives
-            if directive.name.value in _CONDITIONAL
-            for argument in directive.arguments or ()
-            if isinstance(argument.value, VariableNode)
-        }
-        # What a fragment's own variables are may depend on all of the operation's.
-        certain = not any(each.variable_signatures for each in executor.fragments.values())
-        super().__init__(sorted(conditions) if certain else None, template)
-
-    def plan(self, execution: Execution, *, as_written: bool) -> list[Field]:
-        """Return the root's fields; `as_written` if no resolver is the caller's.
-
-        Raises GraphQLError.
-        """
-        root = self.schema.get_root_type(self.node.operation)
-        if root is None:
-            message = f"Schema is not configured to execute {self.node.operation.value} operation."
-            raise GraphQLError(message, self.node)
-        details = SimpleNamespace(node=self.node, defer_usage=None, fragment_variable_values=None)
-        with suppress(RecursionError):  # as an error's context it would keep all of its frames
-            return Plan(self, as_written=as_written).selection(root, [details]).fields(execution)
-        raise GraphQLError(TOO_DEEP, self.node)
+the same in less time, None for neither; and what does it for rows."""
 
 
 class Plan:
@@ -120,7 +67,7 @@ class Plan:
     and the nodes that select it: no document makes a plan that is larger than its data.
     """
 
-    def __init__(self, operation: PlannedOperation, *, as_written: bool) -> None:
+    def __init__(self, operation: Operation, *, as_written: bool) -> None:
         self._operation = operation
         self._as_written = as_written
         self._selections: dict[Hashable, Selection] = {}
@@ -160,12 +107,13 @@ class Plan:
         if definition is TypeNameMetaFieldDef:
             field.run = field.constant
         elif definition.args or field.nodes[0].arguments:
-            _, field.resolve = self._operation.simplify(definition)
+            field.resolve = self._operation.simplify(definition)[1]
         elif definition.resolve in {None, default_field_resolver}:
             field.attribute = field.nodes[0].name.value
             field.run = field.read
         else:
-            attribute, field.resolve = self._operation.simplify(definition)
+            attribute, field.resolve, nested = self._operation.simplify(definition)
+            field.nested = nested if field.nullable and field.selection else None
             if attribute is not None:
                 field.attribute, field.strict, field.run = attribute, True, field.read
 
@@ -185,8 +133,8 @@ class Plan:
             self._complete(item, field)
             named = get_nullable_type(kind.of_type)
             certain = is_object_type(named) and not named.is_type_of
-            selection = self.selection(named, field.details) if certain else None
-            position.complete = Lists(kind, field, item, selection).complete
+            position.selection = self.selection(named, field.details) if certain else None
+            position.complete = Lists(kind, field, item, position.selection).complete
         elif is_abstract_type(kind):
             position.complete = abstract(kind, field, objects_of)
         else:
@@ -227,16 +175,6 @@ def abstract(
     return complete
 
 
-def _directives(nodes: Iterable[Any]) -> Iterator[DirectiveNode]:
-    """Return the directives of all that is selected, and not of an operation itself."""
-    waiting = [each for node in nodes for each in node.selection_set.selections]
-    while waiting:
-        node = waiting.pop()
-        yield from node.directives or ()
-        if selections := getattr(node, "selection_set", None):
-            waiting += selections.selections
-
-
 class CompiledExecutor(Execution):
     """Executes operations as graphql-core does, several times as fast.
 
@@ -255,7 +193,7 @@ class CompiledExecutor(Execution):
     @classmethod
     def simplify(cls, _schema: GraphQLSchema) -> Simplify:
         """Return what tells how a field does without its resolver: here each is called."""
-        return lambda _definition: (None, None)
+        return lambda _definition: (None, None, None)
 
     @classmethod
     def build(cls, *args: Value, **options: Value) -> Value:
@@ -279,7 +217,7 @@ class CompiledExecutor(Execution):
         return self.run(operation, serially=serially)
 
 
-operations: Final[OrderedDict[tuple[int, int, type], PlannedOperation]] = OrderedDict()
+operations: Final[OrderedDict[tuple[int, int, type], Operation]] = OrderedDict()
 """The operations that were executed lately, with their plans; the others give way."""
 _lock: Final = Lock()
 
@@ -289,7 +227,7 @@ def planned_fields() -> int:
     return sum(each.size for each in operations.values())
 
 
-def _operation(executor: CompiledExecutor) -> PlannedOperation:
+def _operation(executor: CompiledExecutor) -> Operation:
     """Return an operation; it is known by its node and by those of its fragments."""
     key = (id(executor.operation), id(executor.schema), type(executor))
     with _lock:
@@ -297,7 +235,7 @@ def _operation(executor: CompiledExecutor) -> PlannedOperation:
         if known and known.fragments == executor.fragment_definitions:
             operations.move_to_end(key)
             return known
-        operation = operations[key] = PlannedOperation(executor)
+        operation = operations[key] = Operation(executor, Plan)
         while len(operations) > MAX_OPERATIONS or planned_fields() > MAX_FIELDS:
             operations.popitem(last=False)
         return operation

@@ -3,7 +3,7 @@
 It is GraphQL sections 6.4.2, ResolveFieldValue, and 6.4.3, CompleteValue.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -28,9 +28,11 @@ from gql_app.lib.engine.execution import (
     Path,
     Pending,
     Value,
+    complete_later,
     real_path,
 )
-from gql_app.lib.engine.generated import LazyRows, WriteRows, object_function, row_writer
+from gql_app.lib.engine.generated import object_function
+from gql_app.lib.engine.rows import LazyRows, Nested, fill_nested, item_paths, row_writer
 from gql_app.lib.engine.waiting import ATTRIBUTES, IMMUTABLE, ODD
 
 MANY: Final = 32
@@ -39,13 +41,16 @@ MAX_CACHED_COLUMNS: Final = 8
 """Kinds of rows for which a list's function is kept: an application reads one or two."""
 Plan: TypeAlias = Callable[["Selection", Execution], list["Field"]]
 """Returns the fields that are selected of an object type. Raises GraphQLError."""
+Resolver: TypeAlias = Callable[..., Value]
 _new = tuple.__new__
 
 
 class Position:
     """A place in the answer that may fail by itself: a field, or an item of a list."""
 
-    __slots__ = ("complete", "details", "exact", "kind", "label", "nullable", "suspends")
+    __slots__ = (
+        "complete", "details", "exact", "kind", "label", "nullable", "selection", "suspends",
+    )  # fmt: skip
 
     complete: Complete
     """Completes what is not null."""
@@ -58,6 +63,8 @@ class Position:
         self.details = details
         self.label = label
         self.nullable = not is_non_null_type(kind)
+        self.selection: Selection | None = None
+        """What is selected of a list's items, if they are objects of one type for sure."""
         self.suspends: bool | None = None
         """Whether what is awaited here was ever not there at once; None if nobody knows yet."""
 
@@ -101,8 +108,8 @@ class Field(Position):
     """A field as an operation selects it of one type."""
 
     __slots__ = (
-        "attribute", "definition", "name", "nodes", "parent", "resolve", "run", "strict",
-        "typename",
+        "attribute", "definition", "name", "nested", "nodes", "parent", "resolve", "run",
+        "strict", "typename",
     )  # fmt: skip
 
     run: Complete
@@ -119,6 +126,8 @@ class Field(Position):
         self.typename = parent.name
         self.resolve: Callable[..., Value] | None = None
         """What is called instead of the definition's resolver."""
+        self.nested: Nested | None = None
+        """What reads it for rows of which no objects are built; then it may be null."""
         self.attribute = ""
         """The attribute, or the key, that the field is, if no resolver is called."""
         self.strict = False
@@ -194,73 +203,72 @@ class Field(Position):
         return get_argument_values(definition, node, execution.variable_values, given, hidden)
 
 
-class Unwrapped(NamedTuple):
-    """A resolver of a library that hands it an info of its own, called without its wrapping."""
+def unwrapped(
+    function: Resolver,
+    otherwise: Resolver,
+    checks: Sequence[Resolver],
+    names: Mapping[str, str],
+    plain: frozenset[str],
+    info_name: str,
+    info_class: Callable[..., Value],
+    field: Value,
+) -> Resolver:
+    """Return a resolver that calls a function which a library would wrap, once all checks agree.
 
-    function: Callable[..., Value]
-    checks: Sequence[Callable[..., Value]]
-    """What must agree beforehand."""
-    names: Mapping[str, str]
-    """Python's names of the arguments, by GraphQL's."""
-    plain: frozenset[str]
-    """The arguments that the library hands on as they are; of the others it does so with null."""
-    info_name: str
-    info_class: Callable[..., Value]
-    field: Value
-    otherwise: Callable[..., Value]
-    """Resolves the field through the library: where that makes something else of an argument, and
-    where a check refuses without raising, which few do."""
+    The function takes arguments by Python's `names`, and an info of the library's. The library
+    resolves where it makes something else of an argument, which is not `plain`, and where a check
+    refuses without raising, which few do.
+    """
 
-    def call(self, source: Value, info: Value, **arguments: Value) -> Value:
-        """Return what the function returns."""
-        named = self._named(arguments) if arguments else {}
-        if named is None:
-            return self.otherwise(source, info, **arguments)
-        named[self.info_name] = self.info_class(info, self.field)
-        return self.function(source, **named)
+    def named(arguments: dict[str, Value]) -> dict[str, Value] | None:
+        if any(value is not None and name not in plain for name, value in arguments.items()):
+            return None
+        return {names[name]: value for name, value in arguments.items()}
 
-    async def call_if_checked(self, source: Value, info: Value, **arguments: Value) -> Value:
-        """Return what the function returns, once all checks agree."""
-        named = self._named(arguments)
-        if named is not None:
-            ours = self.info_class(info, self.field)
-            for check in self.checks:
-                answer: Value = check(source, ours, **named)
+    def call(source: Value, info: Value, **arguments: Value) -> Value:
+        known = named(arguments) if arguments else {}
+        if known is None:
+            return otherwise(source, info, **arguments)
+        known[info_name] = info_class(info, field)
+        return function(source, **known)
+
+    async def call_if_checked(source: Value, info: Value, **arguments: Value) -> Value:
+        known = named(arguments)
+        if known is not None:
+            ours = info_class(info, field)
+            for check in checks:
+                answer: Value = check(source, ours, **known)
                 if (await answer if is_awaitable(answer) else answer) is not True:
                     break
             else:
-                named[self.info_name] = ours
-                return await self.function(source, **named)
-        value = self.otherwise(source, info, **arguments)
+                return await function(source, **known, **{info_name: ours})
+        value = otherwise(source, info, **arguments)
         return await value if is_awaitable(value) else value
 
-    def _named(self, arguments: dict[str, Value]) -> dict[str, Value] | None:
-        """Return arguments by Python's names; None if the library makes something else of one."""
-        for name, value in arguments.items():
-            if value is not None and name not in self.plain:
-                return None
-        return {self.names[name]: value for name, value in arguments.items()}
+    return call_if_checked if checks else call
 
 
 class Selection:
     """What is selected of an object type; planned when the first object is there."""
 
-    __slots__ = ("count", "details", "functions", "kind", "known", "plan", "writers")
+    __slots__ = ("count", "details", "functions", "kind", "known", "nested", "plan", "writers")
 
     def __init__(self, plan: Plan, kind: GraphQLObjectType, details: Value) -> None:
         self.plan = plan
         self.kind = kind
         self.details = details
         self.known: list[Field] | None = None
+        self.nested: list[Field] = []
         self.count = 0
         self.functions: list[Complete | None] = [None, None]
         """What returns the answer of an object with attributes, and of a dictionary."""
-        self.writers: dict[tuple[tuple[str, ...], frozenset[str]], WriteRows | None] = {}
+        self.writers: dict[tuple[tuple[str, ...], frozenset[str]], Value] = {}
 
     def fields(self, execution: Execution) -> list[Field]:
         """Return the fields. Raises GraphQLError where a directive can't be read."""
         if self.known is None:
             self.known = self.plan(self, execution)
+            self.nested = [each for each in self.known if each.nested]
         return self.known
 
     def complete(self, execution: Execution, value: Value, path: Path) -> Value:
@@ -281,15 +289,20 @@ class Selection:
                 done.container, done.key = answer, field.name
         return answer
 
-    def write(self, execution: Execution, rows: LazyRows[Any]) -> list[Value] | None:
-        """Return the answer of rows; None if objects must be built of them."""
+    def write(self, execution: Execution, rows: LazyRows[Any], paths: Value) -> list[Value] | None:
+        """Return the answer of rows at some paths; None if objects must be built of them."""
         key = tuple(rows.columns), rows.written
         if key not in self.writers:
             if len(self.writers) >= MAX_CACHED_COLUMNS:
                 self.writers.clear()
             self.writers[key] = row_writer(self.fields(execution), rows.columns, rows.written)
         write = self.writers[key]
-        return write(rows.values) if write else None
+        answer: list[Value] | None = write and write(rows.values)
+        for field in self.nested if answer else ():
+            filled = fill_nested(execution, field, rows, answer, paths)
+            pending = execution.wait(field, Later(filled), next(iter(paths())))
+            pending.container, pending.key = {}, field.name
+        return answer
 
 
 def leaf(kind: GraphQLLeafType) -> Complete:
@@ -326,23 +339,6 @@ def objects(selection: Selection, field: Field) -> Complete:
     return complete
 
 
-async def complete_later(
-    execution: Execution,
-    awaitable: Awaitable[object],
-    choose: Callable[[Value], Complete],
-    value: Value,
-    path: Path,
-) -> Value:
-    """Return a value, complete, by what is chosen once something is there."""
-    complete = choose(await execution.with_abort_signal(awaitable))
-    try:
-        done = complete(execution, value, path)
-    except Exception:
-        execution.abandon(0)
-        raise
-    return await execution.whole(done)
-
-
 class Lists(NamedTuple):
     """Completes lists."""
 
@@ -356,7 +352,8 @@ class Lists(NamedTuple):
         """Return the answer of a list."""
         if type(values) is not list:
             if type(values) is LazyRows and self.selection:
-                written = self.selection.write(execution, values)
+                paths = partial(item_paths, [path], [len(values.values)])
+                written = self.selection.write(execution, values, paths)
                 if written is not None:
                     return written
             if execution.is_async_iterable(values) or not is_iterable(values):

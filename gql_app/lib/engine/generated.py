@@ -5,10 +5,9 @@ gives attributes, and of none that a client gives: those go into it as constants
 """
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from keyword import iskeyword
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
 from graphql import (
     GRAPHQL_MAX_INT,
@@ -23,45 +22,12 @@ from gql_app.lib.engine.execution import Complete, Pending, Value
 
 Field: TypeAlias = Any
 """One of fields.py, which generates what is here."""
-T = TypeVar("T")
-Row: TypeAlias = Sequence[Any]
-"""The values of one row, in the order of its columns."""
-WriteRows: TypeAlias = Callable[[Sequence[Row]], list[Value]]
-"""Returns a list's answer of its rows."""
 MAX_FLOAT: Final = 1.7976931348623157e308
 _BOUNDS: Final[Mapping[Callable[[Value], Value], tuple[type, float, float]]] = {
     GraphQLInt.coerce_output_value: (int, GRAPHQL_MIN_INT, GRAPHQL_MAX_INT),
     GraphQLFloat.coerce_output_value: (float, -MAX_FLOAT, MAX_FLOAT),
 }
 """The type and the bounds of values that are returned as they are, by what coerces them."""
-
-
-@dataclass(slots=True, eq=False)
-class LazyRows(Sequence[T]):
-    """A list of GraphQL objects that are built only when they are looked at.
-
-    To graphql-core it is a list. The compiled path writes the answer of the rows themselves,
-    and builds no object at all.
-    """
-
-    columns: Sequence[str]
-    """Python's names of the fields that were read; no others of an object are looked at."""
-    values: Sequence[Row]
-    build: Callable[[Row], T]
-    written: frozenset[str]
-    """Those of them whose values are as the answer has them."""
-
-    def __iter__(self) -> Iterator[T]:
-        """Return the objects, each built when its turn comes."""
-        return map(self.build, self.values)
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-        return len(self.values)
-
-    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401 — of a slice, a list
-        """Return one of the objects."""
-        return self.build(self.values[index]) if isinstance(index, int) else [*self][index]
 
 
 def object_function(fields: Sequence[Field], *, keyed: bool) -> Complete:
@@ -93,7 +59,7 @@ def object_function(fields: Sequence[Field], *, keyed: bool) -> Complete:
             f" if type({value}) is Pending: waits = True",
         ]
     body = "\n ".join(lines)
-    run: Complete = _function(
+    run: Complete = function_of(
         f"def run(execution, source, path):\n waits = False\n {body}\n"
         f" answer = {{{', '.join(items)}}}\n if waits: bind(answer)\n return answer",
         names,
@@ -152,30 +118,8 @@ class _Constants(ast.NodeTransformer):
         return node
 
 
-def _function(source: str, names: dict[str, Any], constants: Mapping[str, str]) -> Value:
+def function_of(source: str, names: dict[str, Any], constants: Mapping[str, str]) -> Value:
+    """Return the function `run` of a source in which some names stand for constants."""
     tree = _Constants(constants).visit(ast.parse(source))
     exec(compile(tree, "<selection>", "exec"), names)  # noqa: S102 — of the tree above
     return names["run"]
-
-
-def row_writer(
-    fields: Sequence[Field], columns: Sequence[str], written: frozenset[str]
-) -> WriteRows | None:
-    """Return `lambda rows: [{"id": c0, "name": c1} for c0, c1 in rows]` for rows of columns.
-
-    There is none unless each field is a column that was read. Nothing else that Python has is
-    as fast: without it a page of 50 takes 2.7 times as long, and one of 500 seven times.
-    """
-    read = {each.attribute for each in fields if each.run == each.read}
-    if any(each.run == each.call for each in fields) or not (fields and read <= written):
-        return None
-    constants = {f"N{number}": each.name for number, each in enumerate(fields)}
-    items = []
-    for number, each in enumerate(fields):
-        constants[f"T{number}"] = each.typename
-        column = f"c{columns.index(each.attribute)}" if each.attribute else f"T{number}"
-        items.append(f"N{number}: {column}")
-    names = "".join(f"c{number}, " for number in range(len(columns)))
-    source = f"def run(rows):\n return [{{{', '.join(items)}}} for {names}in rows]"
-    write: WriteRows = _function(source, {}, constants)
-    return write

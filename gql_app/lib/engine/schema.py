@@ -1,7 +1,7 @@
 """Strawberry: its schema, how fields are resolved without its wrapping, and what is selected."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property, partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 import strawberry
@@ -28,13 +28,16 @@ from strawberry.types.field import StrawberryField
 
 from gql_app.lib.engine.complexity import Fragments
 from gql_app.lib.engine.documents import ExecutionContext
-from gql_app.lib.engine.executor import CompiledExecutor, Resolver, Simplify
-from gql_app.lib.engine.fields import Unwrapped
+from gql_app.lib.engine.executor import CompiledExecutor, Simplify
+from gql_app.lib.engine.fields import Resolver, unwrapped
+from gql_app.lib.engine.rows import Nested
 
 C = TypeVar("C", bound=ExecutionContext)
 T = TypeVar("T")
 MAX_CACHED: Final = 32
 """Results that are kept of one document, which may have more fields than that."""
+NESTED: Final = "nested"
+"""The key of a field's metadata with a Nested, if it has one."""
 _IS_ONE_OF: Final = GraphQLField(
     GraphQLBoolean, resolve=lambda kind, _: kind.is_one_of if is_input_object_type(kind) else None
 )
@@ -43,11 +46,6 @@ _IS_ONE_OF: Final = GraphQLField(
 
 class Schema(strawberry.Schema):
     """A schema that the engine executes documents by."""
-
-    @cached_property
-    def known_fields(self) -> dict[tuple[str, str], StrawberryField | None]:
-        """Strawberry's definitions of fields, by their types' names and theirs."""
-        return {}
 
     @property
     def core(self) -> GraphQLSchema:
@@ -60,17 +58,6 @@ class Schema(strawberry.Schema):
         assert is_object_type(introspected)  # noqa: S101 — for mypy: GraphQL section 4.2
         introspected.fields["isOneOf"] = _IS_ONE_OF
         return self._schema
-
-    def field(self, type_name: str, name: str) -> StrawberryField | None:
-        """Return Strawberry's definition of a field; None for introspection's.
-
-        Each is kept, or else a new document takes 1.04 to 1.08 times as long: names are spelt
-        each time.
-        """
-        known, key = self.known_fields, (type_name, name)
-        if key not in known:
-            known[key] = self.get_field_for_type(name, type_name)
-        return known[key]
 
 
 class StrawberryExecutor(CompiledExecutor, StrawberryGraphQLCoreExecutionContext):
@@ -92,16 +79,16 @@ CompiledExecutor.of_strawberry = StrawberryExecutor
 
 def _simplified(
     schema: strawberry.Schema, definition: GraphQLField
-) -> tuple[str | None, Resolver | None]:
+) -> tuple[str | None, Resolver | None, Nested | None]:
     """Return the attribute that a field is; or a resolver, if Strawberry only asks permissions.
 
     Without it a page of 50 takes 1.15 times as long.
     """
     field, otherwise = _field(definition), definition.resolve
     if field is None or otherwise is None:
-        return None, None
+        return None, None, None
     if field.is_basic_field:
-        return (field.python_name if field.default_resolver is getattr else None), None
+        return (field.python_name if field.default_resolver is getattr else None), None, None
     resolver, extensions = field.base_resolver, field.extensions
     if (
         resolver is None
@@ -112,24 +99,22 @@ def _simplified(
         or not all(type(e) is PermissionExtension and not e.fail_silently for e in extensions)
         or (extensions and not (resolver.is_async and resolver.info_parameter))
     ):
-        return None, None
+        return None, None, None
     function: Any = resolver.wrapped_func
     if resolver.info_parameter is None:
-        if field.arguments:
-            return None, None
-        return None, lambda source, _info: function(source)
+        return None, None if field.arguments else (lambda source, _: function(source)), None
     arguments = list(zip(definition.args, field.arguments, strict=True))
-    unwrapped = Unwrapped(
+    call = unwrapped(
         function,
+        otherwise,
         [p.has_permission for e in extensions for p in e.permissions],  # type: ignore[attr-defined]
         {name: str(each.python_name) for name, each in arguments},
         frozenset(name for name, each in arguments if _is_plain(each.type)),
         resolver.info_parameter.name,
         schema.config.info_class,
         field,
-        otherwise,
     )
-    return None, unwrapped.call_if_checked if extensions else unwrapped.call
+    return None, call, None if extensions else field.metadata.get(NESTED)
 
 
 def _field(definition: GraphQLField) -> StrawberryField | None:
@@ -142,10 +127,14 @@ def _field(definition: GraphQLField) -> StrawberryField | None:
         get_nullable_type(definition.type)
     ):
         return None
-    for each in definition.extensions.values():
-        if isinstance(each, StrawberryField):
-            return each if type(each).get_result is StrawberryField.get_result else None
-    return None
+    found = _strawberry_field(definition)
+    return found if found and type(found).get_result is StrawberryField.get_result else None
+
+
+def _strawberry_field(definition: GraphQLField) -> StrawberryField | None:
+    """Return Strawberry's definition of a field; None for those that GraphQL has by itself."""
+    found = (each for each in definition.extensions.values() if isinstance(each, StrawberryField))
+    return next(found, None)
 
 
 def _is_plain(kind: object) -> bool:
@@ -174,56 +163,46 @@ def cached_per_document(
 def selected_fields(info: strawberry.Info[C, Any], *path: str) -> frozenset[str]:
     """Return Python's names of the fields selected at the end of a path below this field.
 
-    The path is of Python's names, too. What a directive may leave out counts as selected.
+    The path is of Python's names, too. What a directive may leave out counts as selected. A field
+    with a Nested has the name of its column.
     """
     schema, fragments = info.schema, info.context.document.fragments
     assert isinstance(schema, Schema)  # noqa: S101 — for mypy: the engine executes by no other
     kind: GraphQLNamedType | None = schema.core.get_root_type(info.operation.operation)
     nodes: Sequence[OperationDefinitionNode | FieldNode] = [info.operation]
     answered = [key for key in info.path.as_list() if isinstance(key, str)]
+    found: dict[str, tuple[GraphQLNamedType, list[FieldNode]]] = {}
     for depth, step in enumerate((*answered, *path, None)):
+        found = {}
         if not is_object_type(kind):
             break
-        fields = _collect_fields(nodes, fragments)
-        if depth >= len(answered):
-            fields = _by_python_name(schema, kind.name, fields)
-        if step is None:
-            return frozenset(fields)
-        nodes = selected = fields.get(step, [])
-        definition = schema.core.get_field(kind, selected[0].name.value) if selected else None
-        kind = get_named_type(definition.type) if definition else None
-    return frozenset()
+        for node in _selected_of(nodes, fragments):
+            definition = schema.core.get_field(kind, node.name.value)
+            if definition and (field := _strawberry_field(definition)):
+                nested = field.metadata.get(NESTED)
+                name = nested.column if nested else field.python_name
+                name = name if depth >= len(answered) else (node.alias or node.name).value
+                found.setdefault(name, (get_named_type(definition.type), []))[1].append(node)
+        kind, nodes = found.get(step or "", (None, []))
+    return frozenset(found)
 
 
-def _by_python_name(
-    schema: Schema, type_name: str, fields: Mapping[str, list[FieldNode]]
-) -> dict[str, list[FieldNode]]:
-    """Return fields by Python's names; __typename has none."""
-    named: dict[str, list[FieldNode]] = {}
-    for nodes in fields.values():
-        if field := schema.field(type_name, nodes[0].name.value):
-            named.setdefault(field.python_name, []).extend(nodes)
-    return named
-
-
-def _collect_fields(
+def _selected_of(
     nodes: Iterable[OperationDefinitionNode | FieldNode], fragments: Fragments
-) -> dict[str, list[FieldNode]]:
-    """Return the fields selected of any of the nodes, by their names in the answer.
+) -> Iterator[FieldNode]:
+    """Return the fields selected of any of the nodes; each fragment is looked at once.
 
     A valid document has no type condition on an object type that doesn't hold.
     """
-    fields: dict[str, list[FieldNode]] = {}
     spread: set[str] = set()
     waiting: list[Any] = list(nodes)
     while waiting:
         selected = waiting.pop().selection_set
         for node in selected.selections if selected else ():
             if isinstance(node, FieldNode):
-                fields.setdefault((node.alias or node.name).value, []).append(node)
+                yield node
             elif isinstance(node, InlineFragmentNode):
                 waiting.append(node)
             elif node.name.value in fragments and node.name.value not in spread:
                 spread.add(node.name.value)
                 waiting.append(fragments[node.name.value])
-    return fields

@@ -86,5 +86,4 @@ def test_replacements_are_of_one_schema_alone() -> None:
     assert answer.data == {"paint": {"colour": "BLUE", "label": "a tin of blue"}}
     assert Schema(query=query).as_str() == before
     assert "BLUE" not in before
-    assert other.field("Paint", "label") is other.field("Paint", "label") is not None
-    assert other.field("Paint", "nothing") is None
+    assert {each.python_name for each in other.fields[Paint]} >= {"colour", "label"}

@@ -15,7 +15,8 @@ from graphql import (
 )
 
 from gql_app.lib.engine.fields import Field, leaf
-from gql_app.lib.engine.generated import object_function, row_writer
+from gql_app.lib.engine.generated import object_function
+from gql_app.lib.engine.rows import row_writer
 
 HOSTILE: Final = (
     '"',

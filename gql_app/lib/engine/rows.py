@@ -1,0 +1,118 @@
+"""Rows: lists whose answer is written from the rows of a database, and no object built of them."""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+from gql_app.lib.engine.execution import Execution, Path, Pending, Value, fill
+from gql_app.lib.engine.generated import Field, function_of
+
+T = TypeVar("T")
+Row: TypeAlias = Sequence[Any]
+"""The values of one row, in the order of its columns."""
+
+
+@dataclass(slots=True, eq=False)
+class LazyRows(Sequence[T]):
+    """A list of GraphQL objects that are built only when they are looked at.
+
+    To graphql-core it is a list. The compiled path writes the answer of the rows themselves,
+    and builds no object at all.
+    """
+
+    columns: Sequence[str]
+    """Python's names of the fields that were read; no others of an object are looked at."""
+    values: Sequence[Row]
+    build: Callable[[Row], T]
+    written: frozenset[str]
+    """Those of them whose values are as the answer has them."""
+    seen_by: Any = None
+    """Who looks at the objects, where `build` depends on that."""
+
+    def __iter__(self) -> Iterator[T]:
+        """Return the objects, each built when its turn comes."""
+        return map(self.build, self.values)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.values)
+
+    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401 — of a slice, a list
+        """Return one of the objects."""
+        return self.build(self.values[index]) if isinstance(index, int) else [*self][index]
+
+
+class Nested(NamedTuple):
+    """How a field with a list is read for all rows that its objects would be built of."""
+
+    column: str
+    """The column that its lists are read by, and the attribute that its resolver looks at."""
+    read: Callable[[Any, Sequence[Any]], Awaitable[tuple[LazyRows[Any], Sequence[int | None]]]]
+    """Returns, of the context and the column's values, the rows of all lists one after the other,
+    and how many each has. What is None is null."""
+    shows: Callable[[Any, Any], bool] | None = None
+    """Tells who looks at the objects whether the list is for them, by the column's value."""
+
+
+async def fill_nested(
+    execution: Execution, field: Field, rows: LazyRows[Any], answers: Value, paths: Value
+) -> None:
+    """Read a field for rows at some paths, and put its lists into their answers."""
+    name, where = field.name, [(path, field.name, field.typename) for path in paths()]
+    column, read, shows = field.nested
+    place = rows.columns.index(column)
+    keys = [row[place] for row in rows.values]
+    if shows:
+        keys = [key if shows(rows.seen_by, key) else None for key in keys]
+    try:
+        nested, sizes = await execution.with_abort_signal(read(execution.context_value, keys))
+        written = field.selection.write(execution, nested, partial(item_paths, where, sizes))
+    except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
+        for path, key in zip(where, keys, strict=True):
+            if key is not None:
+                field.fail(execution, error, path)
+        return
+    end = 0
+    for answer, size, path in zip(answers, sizes, where, strict=True):
+        start, end = end, end + (size or 0)
+        if size is not None and written is not None:
+            answer[name] = written[start:end]
+        elif size is not None:
+            part = replace(nested, values=nested.values[start:end])
+            done = answer[name] = field.settle(execution, part, path)
+            if type(done) is Pending:
+                done.container, done.key = answer, name
+    await fill(execution.taken())
+
+
+def item_paths(lists: Iterable[Path], sizes: Iterable[int | None]) -> Iterator[Path]:
+    """Return where the items of lists of some sizes stand."""
+    for path, size in zip(lists, sizes, strict=True):
+        yield from ((path, number, None) for number in range(size or 0))
+
+
+def row_writer(
+    fields: Sequence[Field], columns: Sequence[str], written: frozenset[str]
+) -> Callable[[Sequence[Row]], list[Value]] | None:
+    """Return `lambda rows: [{"id": c0, "name": c1} for c0, c1 in rows]` for rows of columns.
+
+    There is none unless each field is a column that was read, or nested, which is null for now.
+    Nothing else that Python has is as fast: without it a page of 50 takes 2.7 times as long, and
+    one of 500 seven times.
+    """
+    read = {each.attribute for each in fields if each.run == each.read}
+    called = [each.nested for each in fields if each.run == each.call]
+    if not (fields and read <= written and all(n and n.column in columns for n in called)):
+        return None
+    constants = {f"N{number}": each.name for number, each in enumerate(fields)}
+    items = []
+    for number, each in enumerate(fields):
+        constants[f"T{number}"] = each.typename
+        column = f"c{columns.index(each.attribute)}" if each.attribute else f"T{number}"
+        column = "None" if each.run == each.call else column
+        items.append(f"N{number}: {column}")
+    names = "".join(f"c{number}, " for number in range(len(columns)))
+    source = f"def run(rows):\n return [{{{', '.join(items)}}} for {names}in rows]"
+    write: Callable[[Sequence[Row]], list[Value]] = function_of(source, {}, constants)
+    return write

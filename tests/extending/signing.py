@@ -1,0 +1,6 @@
+"""An application whose tokens a stand-in for a key service signs."""
+
+from gql_app import Feature, create_app
+from tests.signers import KeyService
+
+app = create_app(features=[Feature("signing", signer=KeyService())])

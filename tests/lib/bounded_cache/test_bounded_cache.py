@@ -1,0 +1,39 @@
+"""A cache is bounded by what its values take; the least recently used give way."""
+
+from dataclasses import dataclass
+
+from gql_app.lib.bounded_cache import BoundedCache
+
+
+@dataclass
+class Value:
+    """Something that takes some bytes."""
+
+    bytes: int
+
+
+def test_value_that_is_asked_for_stays_and_the_least_recently_used_goes() -> None:
+    each = Value(10)
+    cache: BoundedCache[Value] = BoundedCache(30)
+    for key in "abc":
+        cache.add(key, each)
+    assert cache.get("a") is each
+    cache.add("d", each)
+    assert {key: cache.get(key) is not None for key in "abcd"} == {
+        "a": True, "b": False, "c": True, "d": True,
+    }  # fmt: skip
+    assert (len(cache), cache.bytes) == (3, 30)
+
+
+def test_a_large_value_takes_the_place_of_several() -> None:
+    cache: BoundedCache[Value] = BoundedCache(30)
+    for key in "abc":
+        cache.add(key, Value(10))
+    cache.add("d", Value(25))
+    assert [key for key in "abcd" if cache.get(key)] == ["d"]
+
+
+def test_value_larger_than_the_bound_is_not_kept() -> None:
+    cache: BoundedCache[Value] = BoundedCache(9)
+    cache.add("a", Value(10))
+    assert (cache.get("a"), len(cache), cache.bytes) == (None, 0, 0)
