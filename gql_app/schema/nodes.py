@@ -31,11 +31,7 @@ class NodeQuery:
         return await _find(info, id)
 
     @strawberry.field(extensions=[authenticated()])
-    async def nodes(
-        self,
-        info: Info,
-        ids: list[strawberry.ID],
-    ) -> list[Node | None] | None:
+    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None] | None:
         """Return whatever has each of some ids, by one statement for each type."""
         if len(ids) > MAX_SIZE:
             message = f"ids has {len(ids)}. Ask for at most {MAX_SIZE} at a time."

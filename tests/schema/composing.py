@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 import hypothesis.strategies as st
 from graphql import (
     GraphQLField,
+    GraphQLInterfaceType,
     GraphQLObjectType,
     build_schema,
     get_named_type,
@@ -17,6 +18,7 @@ from graphql import (
 from tests.processes import ROOT
 
 T = TypeVar("T")
+Composite = GraphQLObjectType | GraphQLInterfaceType
 SCHEMA: Final = build_schema((ROOT / "schema.graphql").read_text(encoding="utf-8"))
 IDS: Final = ("@PLAIN", "@ADMIN", "@OTHER", "00000000-0000-7000-8000-000000000000", "x", "")
 CURSORS: Final = ("@CUSTOMERS", "@BY_NAME", "@AUDIT", "x", "")
@@ -27,6 +29,7 @@ NAMES: Final = ("Q", "Q", "Q", "Q", "Q", "Q", "Q", None, "", "Nope")
 LITERALS: Final[Mapping[str, Sequence[str]]] = {
     "Int": ("1", "2", "3", "4", "5", "50", "500", "501", "0", "null"),
     "ID": (*map(json.dumps, IDS), "7", "null"),
+    "[ID!]": ('["@PLAIN", "@ADMIN"]', '["@OTHER", "@OTHER", "x"]', "[]", '"@PLAIN"', "null"),
     "DateTime": tuple(map(json.dumps, MOMENTS)),
     "CustomerOrderField": ("NAME", "CREATED_AT", "EMAIL"),
     "OrderDirection": ("ASC", "DESC"),
@@ -36,6 +39,15 @@ LITERALS: Final[Mapping[str, Sequence[str]]] = {
 VALUES: Final[Mapping[str, Sequence[object]]] = {
     "Int": (1, 2, 3, 4, 2.0, 500, 0, None),
     "ID": (*IDS, 7, None),
+    "[ID!]": (
+        ["@ADMIN", "@PLAIN"],
+        ["x", IDS[3], "@OTHER"],
+        [],
+        ["x"] * 501,
+        [None],
+        "@PLAIN",
+        None,
+    ),
     "DateTime": (*MOMENTS, "yesterday", None),
     "CustomerOrderField": ("NAME", "CREATED_AT", "EMAIL", "AGE", None),
     "OrderDirection": ("ASC", "DESC", None),
@@ -142,7 +154,14 @@ class _Draft:
             self.variables[condition[1:]] = self.chance(2)
         return f" @{self.pick(['skip', 'include'])}(if: {condition})"
 
-    def selections(self, kind: GraphQLObjectType, *, deep: int = 0) -> str:
+    def narrowed(self, kind: Composite) -> Composite:
+        """Take a type, or one of those that implement it."""
+        if isinstance(kind, GraphQLInterfaceType):
+            all_of_them: list[Composite] = [kind, *SCHEMA.get_possible_types(kind)]
+            return self.pick(all_of_them)
+        return kind
+
+    def selections(self, kind: Composite, *, deep: int = 0) -> str:
         """Write what is asked of a type, in any order and more than once."""
         parts = []
         for _ in range(self.draw(st.integers(1, 4))):
@@ -150,8 +169,11 @@ class _Draft:
             if way == 0:
                 parts.append(f"{self.alias()}__typename{self.directive()}")
             elif way == 1 and deep < 5:
+                target = self.narrowed(kind)
                 condition = self.pick(["", f" on {kind.name}"])
-                inner = self.selections(kind, deep=deep + 1)
+                if target is not kind:
+                    condition = f" on {target.name}"
+                inner = self.selections(target, deep=deep + 1)
                 parts.append(f"...{condition}{self.directive()} {{ {inner} }}")
             elif way == 2 and deep < 5:
                 parts.append(self.spread(kind, deep))
@@ -161,8 +183,9 @@ class _Draft:
             parts.append(self.pick(parts))
         return " ".join(parts)
 
-    def spread(self, kind: GraphQLObjectType, deep: int) -> str:
+    def spread(self, kind: Composite, deep: int) -> str:
         """Write a fragment, and spread it."""
+        kind = self.narrowed(kind)
         inner = self.selections(kind, deep=deep + 1)
         name = f"F{len(self.fragments)}"
         self.fragments.append(f"fragment {name} on {kind.name} {{ {inner} }}")
@@ -175,14 +198,14 @@ class _Draft:
         self.aliases += 1
         return f"a{self.aliases}: "
 
-    def field(self, kind: GraphQLObjectType, deep: int) -> str:
+    def field(self, kind: Composite, deep: int) -> str:
         """Write a field with its arguments, and what is asked below it."""
         name = self.pick(sorted(kind.fields))
         found = kind.fields[name]
         arguments = self.arguments(found)
         inner = get_named_type(found.type)
         below = ""
-        if isinstance(inner, GraphQLObjectType):
+        if isinstance(inner, Composite):
             below = f" {{ {self.selections(inner, deep=deep + 1)} }}"
         alias = self.alias(always=bool(found.args))
         return f"{alias}{name}{arguments}{self.directive()}{below}"

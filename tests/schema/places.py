@@ -15,6 +15,7 @@ from graphql import (
     GraphQLObjectType,
     get_named_type,
     get_nullable_type,
+    is_composite_type,
     is_list_type,
     is_required_argument,
     is_required_input_field,
@@ -74,7 +75,7 @@ class Place:
     ) -> str:
         kind = get_named_type(argument.type)
         if name == self.argument and self.inner is None:
-            return value
+            return f"[{value}]" if is_list_type(get_nullable_type(argument.type)) else value
         if not isinstance(kind, GraphQLInputObjectType):
             return _good(name, kind, others)
         inner = {
@@ -131,8 +132,8 @@ def _good(name: str, kind: GraphQLNamedType, others: Mapping[str, str]) -> str:
 
 def _selection(field: GraphQLField) -> str:
     kind = get_named_type(field.type)
-    if not isinstance(kind, GraphQLObjectType):
+    if not is_composite_type(kind):
         return ""
-    if "status" in kind.fields:
+    if isinstance(kind, GraphQLObjectType) and "status" in kind.fields:
         return "{ status message errors { code field message } retryAfter }"
     return "{ __typename }"
