@@ -80,7 +80,7 @@ class Tab:
     async def sign_in(self, email: str, password: str) -> None:
         """Sign in by the bar, as far as the button."""
         await self.page.get_by_label("E-mail").fill(email)
-        await self.page.get_by_label("Password").fill(password)
+        await self.page.get_by_label("Password", exact=True).fill(password)
         await self.page.get_by_role("button", name="Sign in", exact=True).click()
 
     async def signed_in(self, name: str) -> None:
