@@ -13,6 +13,7 @@ import { Inside, type Reached } from "./inside";
 import type { Keeper } from "./keeper";
 import type { Post } from "./post";
 import { StatusLine } from "./statusline";
+import { THEMES } from "./theme";
 import { NEW_TAB, passwords, tour, VARIABLES } from "./tour";
 
 /** What Escape closes before it leads out of an editor. */
@@ -52,6 +53,7 @@ export function Editor({ keeper, post, facts }: EditorProps) {
       <GraphiQL
         fetcher={fetcher}
         storage={kept}
+        editorTheme={THEMES}
         {...opening}
         defaultEditorToolsVisibility={narrow ? false : "variables"}
         shouldPersistHeaders={false}

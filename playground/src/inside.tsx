@@ -1,6 +1,7 @@
 /** What GraphiQL has that its props don't reach: its editors and tabs, and names for them. */
-import { pick, useGraphiQL } from "@graphiql/react";
+import { pick, useGraphiQL, useMonaco } from "@graphiql/react";
 import { useEffect, useImperativeHandle, type Ref } from "react";
+import { defineThemes } from "./theme";
 
 /** An editor's text. */
 interface Text {
@@ -21,17 +22,26 @@ export interface Reached {
 const WAITING = "Answers appear here. Press Ctrl-Enter in an operation, or the play button.";
 /** Reach into GraphiQL from a place within it, and mend what screen readers make of it. */
 export function Inside({ reached }: { reached: Ref<Reached> }) {
-  const { queryEditor, variableEditor, headerEditor, responseEditor, tabs, activeTabIndex } =
-    useGraphiQL(
-      pick(
-        "queryEditor",
-        "variableEditor",
-        "headerEditor",
-        "responseEditor",
-        "tabs",
-        "activeTabIndex",
-      ),
-    );
+  const {
+    queryEditor,
+    variableEditor,
+    headerEditor,
+    responseEditor,
+    tabs,
+    activeTabIndex,
+    monacoTheme,
+  } = useGraphiQL(
+    pick(
+      "queryEditor",
+      "variableEditor",
+      "headerEditor",
+      "responseEditor",
+      "tabs",
+      "activeTabIndex",
+      "monacoTheme",
+    ),
+  );
+  const monaco = useMonaco((state) => state.monaco);
   useImperativeHandle(reached, () => ({
     tab: tabs[activeTabIndex]?.id,
     variables: variableEditor,
@@ -43,6 +53,11 @@ export function Inside({ reached }: { reached: Ref<Reached> }) {
     },
   }));
   useEffect(() => {
+    if (!monaco || !monacoTheme) return;
+    defineThemes(monaco.editor);
+    monaco.editor.setTheme(monacoTheme);
+  }, [monaco, monacoTheme]);
+  useEffect(() => {
     queryEditor?.updateOptions({ ariaLabel: "Operations" });
     variableEditor?.updateOptions({ ariaLabel: "Variables" });
     headerEditor?.updateOptions({ ariaLabel: "Headers" });
@@ -52,6 +67,12 @@ export function Inside({ reached }: { reached: Ref<Reached> }) {
     mendTabs(activeTabIndex);
     mendPanes();
   });
+  useEffect(() => {
+    const plugin = document.querySelector(".graphiql-plugin");
+    const observer = new MutationObserver(mendHistory);
+    if (plugin) observer.observe(plugin, { childList: true, subtree: true });
+    return () => observer.disconnect();
+  }, []);
   return null;
 }
 
@@ -81,4 +102,10 @@ function mendPanes(): void {
     frame.setAttribute("aria-label", `${names[index]}: Enter goes in, Escape out`);
   });
   document.querySelector(".result-window")?.setAttribute("aria-live", "off");
+}
+
+/** Let the operations of the history be named by what they show, and not all alike. */
+function mendHistory(): void {
+  for (const button of document.querySelectorAll(".graphiql-history-item-label[aria-label]"))
+    button.removeAttribute("aria-label");
 }

@@ -1,5 +1,5 @@
 /** The page: a bar that signs in, above GraphiQL. */
-import "./workers";
+import "./monaco";
 import "@graphiql/react/style.css";
 import "@graphiql/plugin-doc-explorer/style.css";
 import "@graphiql/plugin-history/style.css";
