@@ -23,3 +23,17 @@ test("a shell reads the request that the page sends out of it, whatever is in it
   expect(options).toContain("x-mine: it's");
   expect(JSON.parse(options.at(-1)!)).toEqual({ ...request, operationName: undefined });
 });
+
+test("of several operations it has the one that is asked for, with its fragments", () => {
+  const query =
+    'mutation A { login(password: "secret") { token } } query B { me { ...F } } fragment F on Customer { name }';
+  const body = words(curl("u", { query, operationName: "B" }, new Headers())).at(-1)!;
+  expect(JSON.parse(body).query).toBe(
+    "query B {\n  me {\n    ...F\n  }\n}\n\nfragment F on Customer {\n  name\n}",
+  );
+});
+
+test("what does not parse is left as it is", () => {
+  const body = words(curl("u", { query: "query B {" }, new Headers())).at(-1)!;
+  expect(JSON.parse(body)).toEqual({ query: "query B {" });
+});

@@ -1,5 +1,5 @@
 /** What GraphiQL has that its props don't reach: its editors and tabs, and names for them. */
-import { pick, useGraphiQL, useMonaco } from "@graphiql/react";
+import { pick, useGraphiQL, useGraphiQLActions, useMonaco } from "@graphiql/react";
 import { useEffect, useImperativeHandle, type Ref } from "react";
 import { defineThemes } from "./theme";
 
@@ -19,6 +19,7 @@ export interface Reached {
   clear: () => void;
 }
 
+const DARK = matchMedia("(prefers-color-scheme: dark)");
 const WAITING = "Answers appear here. Press Ctrl-Enter in an operation, or the play button.";
 /** Reach into GraphiQL from a place within it, and mend what screen readers make of it. */
 export function Inside({ reached }: { reached: Ref<Reached> }) {
@@ -30,6 +31,7 @@ export function Inside({ reached }: { reached: Ref<Reached> }) {
     tabs,
     activeTabIndex,
     monacoTheme,
+    theme,
   } = useGraphiQL(
     pick(
       "queryEditor",
@@ -39,8 +41,10 @@ export function Inside({ reached }: { reached: Ref<Reached> }) {
       "tabs",
       "activeTabIndex",
       "monacoTheme",
+      "theme",
     ),
   );
+  const { setTheme } = useGraphiQLActions();
   const monaco = useMonaco((state) => state.monaco);
   useImperativeHandle(reached, () => ({
     tab: tabs[activeTabIndex]?.id,
@@ -57,6 +61,11 @@ export function Inside({ reached }: { reached: Ref<Reached> }) {
     defineThemes(monaco.editor);
     monaco.editor.setTheme(monacoTheme);
   }, [monaco, monacoTheme]);
+  useEffect(() => {
+    const follow = () => setTheme(theme);
+    DARK.addEventListener("change", follow);
+    return () => DARK.removeEventListener("change", follow);
+  }, [theme, setTheme]);
   useEffect(() => {
     queryEditor?.updateOptions({ ariaLabel: "Operations" });
     variableEditor?.updateOptions({ ariaLabel: "Variables" });

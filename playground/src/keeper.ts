@@ -309,9 +309,10 @@ function done(request: Request, answer: Answer): Deed[] {
 
 /** Put a payload without tokens into words, and name the fields that it is about. */
 function outcome(payload: Json): Notice {
-  const fields = errors(payload).map((each) => (typeof each.field === "string" ? each.field : ""));
-  const good = payload.status === "SUCCESS";
-  return { words: words(payload), wayOut: null, good, fields: fields.filter(Boolean) };
+  const fields = errors(payload).map((each) =>
+    each.code === "INVALID_CREDENTIALS" ? "password" : String(each.field ?? ""),
+  );
+  return { words: words(payload), wayOut: null, good: payload.status === "SUCCESS", fields };
 }
 
 function words(payload: Json): string {
