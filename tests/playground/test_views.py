@@ -49,6 +49,28 @@ OUT_OF_REACH: Final = """() => {
   return missed.map((each) => each.outerHTML.slice(0, 120));
 }"""
 """What is shown, and yet can't be touched in its middle, or is cut off at a side."""
+STOPS: Final = """() => {
+  const dialog = document.querySelector("[role=dialog]");
+  const all = (dialog ?? document.body).querySelectorAll("a[href], button, input, [tabindex='0']");
+  const stops = new Set([...all].filter((each) =>
+    each.checkVisibility() && each.offsetParent && !each.disabled && each.tabIndex === 0));
+  globalThis.left = { unvisited: new Set(stops), ringless: new Set() };
+  document.activeElement.blur();
+  document.addEventListener("focusin", ({ target }) => {
+    left.unvisited.delete(target);
+    const { outlineStyle } = getComputedStyle(target);
+    if (stops.has(target) && outlineStyle === "none") left.ringless.add(target);
+  });
+  return stops.size;
+}"""
+"""How many elements there are that Tab has to come by; which it has not is noted."""
+LEFT: Final = """() => {
+  document.activeElement.blur();
+  return [...left.unvisited, ...left.ringless].map((each) =>
+  `${left.ringless.has(each) ? "no ring" : "no stop"}: ${each.outerHTML.slice(0, 120)}`);
+}"""
+DRAWN: Final = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""Waits until the page is drawn as it is now."""
 LOWEST: Final = """() => Math.min(...[".graphiql-query-editor .graphiql-editor", ".result-window"]
   .map((pane) => document.querySelector(pane).getBoundingClientRect().height))"""
 """The height of the lower of the two panes."""
@@ -110,6 +132,7 @@ async def new_tab(tab: Tab) -> None:
     """Show a second tab, of which one is closed."""
     await tab.button("New tab").click()
     await expect(tab.button("Close Tab").last).to_be_visible()
+    await expect(tab.button("Execute query")).not_to_have_attribute("aria-haspopup", "menu")
 
 
 async def docs(tab: Tab) -> None:
@@ -170,6 +193,7 @@ async def show(page: Page, size: str, mode: str) -> None:
     scheme: Literal["dark", "light"] = "dark" if mode == "dark" else "light"
     forced: Literal["active", "none"] = "active" if mode == "forced" else "none"
     await page.emulate_media(color_scheme=scheme, forced_colors=forced)
+    await page.evaluate(DRAWN)
 
 
 async def faults(page: Page, size: str) -> list[str]:
@@ -184,21 +208,33 @@ async def faults(page: Page, size: str) -> list[str]:
     return [*found, *unreachable, *await violations(page)]
 
 
+async def missed_by_keyboard(page: Page) -> list[str]:
+    """Return what Tab doesn't come by, or doesn't show that it has come to."""
+    for _ in range(2 * await page.evaluate(STOPS)):  # Tab may begin anywhere, and leave the page
+        await page.keyboard.press("Tab")
+        if await page.evaluate("left.unvisited.size === 0"):
+            break
+    found: list[str] = await page.evaluate(LEFT)
+    return found
+
+
 async def test_every_view_can_be_read_and_reached_in_every_size_and_mode(
     browser: Browser, demo: Server
 ) -> None:
     context = await browser.new_context(viewport={"width": 1440, "height": 900})
     context.set_default_timeout(PATIENCE * 1000)
     await context.add_init_script(WATCH)
-    found: dict[str, list[str]] = {}
+    found: list[str] = []
     async with Tab.opened(context, demo.url) as tab:
         for turn, view in enumerate(VIEWS):
             await show(tab.page, "a desk", "light")
             await view(tab)
+            missed = await missed_by_keyboard(tab.page)
+            found += [f"{view.__name__}, by keyboard: {each}" for each in missed]
             for size, mode in chosen(turn):
                 await show(tab.page, size, mode)
-                if here := await faults(tab.page, size):
-                    found[f"{view.__name__}, {size}, {mode}"] = here
+                here = await faults(tab.page, size)
+                found += [f"{view.__name__}, {size}, {mode}: {each}" for each in here]
         assert await tab.page.evaluate("violations") == []
     await context.close()
-    assert found == {}
+    assert not found, "\n".join(found)
