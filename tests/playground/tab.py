@@ -131,6 +131,11 @@ class Tab:
                 await self.page.get_by_role("menuitem", name=operation, exact=True).click()
         return await self.answer()
 
+    async def run_text(self, text: str) -> str:
+        """Run a text, of one operation, and return what is answered."""
+        await self.write("operation.graphql", text)
+        return await self.run()
+
     async def answer(self) -> str:
         """Wait for what is answered."""
         answered = f"() => {{ {MODEL} return model('response.json')?.getValue() }}"
