@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, gzip } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
+import { OPERATIONS } from "./src/operations.ts";
 
 const OUT = "../gql_app/web/static";
 /** Formats that are no compressed ones already. */
@@ -29,9 +30,21 @@ function compressed(): Plugin {
   };
 }
 
+/** List what the page sends by itself, as a server reads its trusted documents. */
+function listed(): Plugin {
+  return {
+    name: "listed",
+    apply: "build",
+    generateBundle() {
+      const source = JSON.stringify(OPERATIONS, null, 2);
+      this.emitFile({ type: "asset", fileName: "operations.json", source });
+    },
+  };
+}
+
 export default defineConfig({
   base: "./",
-  plugins: [compressed()],
+  plugins: [compressed(), listed()],
   build: {
     outDir: OUT,
     emptyOutDir: true,

@@ -3,6 +3,7 @@ import { deeds, isObject, operationNames, type Answer, type Deed, type Json } fr
 import { fromPayload, isDue, person, read, type Held } from "./held";
 import { explain, isOver, UNREACHABLE, type Notice } from "./notice";
 import * as operations from "./operations";
+import type { Own } from "./operations";
 import type { Post, Request } from "./post";
 
 export const STORED = "gql_app:session";
@@ -21,6 +22,11 @@ export interface Seen {
   held: Held | null;
   notice: Notice | null;
   busy: boolean;
+}
+
+/** A request of the bar's own, by a text that every server trusts. */
+interface OwnRequest extends Request {
+  query: Own;
 }
 
 /** What one tab tells those that hold the same tokens: what is held instead, null when it is over. */
@@ -215,7 +221,7 @@ export class Keeper {
   }
 
   /** Send what answers tokens, and hold them; tells whether there were any. */
-  #enter(query: string, field: string, variables: unknown): Promise<boolean> {
+  #enter(query: Own, field: string, variables: unknown): Promise<boolean> {
     return this.#busily(async () => {
       const payload = await this.#ask({ query, variables }, field, null);
       const held = fromPayload(payload, this.#world.now());
@@ -226,7 +232,7 @@ export class Keeper {
   }
 
   /** Send what answers a sentence, and show it; tells whether it worked. */
-  #do(query: string, field: string, variables: unknown): Promise<boolean> {
+  #do(query: Own, field: string, variables: unknown): Promise<boolean> {
     return this.#busily(async () => {
       const payload = await this.#ask({ query, variables }, field, null);
       this.#show({ notice: outcome(payload) });
@@ -249,13 +255,13 @@ export class Keeper {
     if (held?.token === token) this.#hold({ ...held, ...person(me) });
   }
 
-  async #ask(request: Request, field: string, token: string | null): Promise<Json> {
+  async #ask(request: OwnRequest, field: string, token: string | null): Promise<Json> {
     const { answer } = await this.#send(request, token);
     const told = answer.errors?.[0]?.message;
     return (answer.data?.[field] ?? { message: told }) as Json;
   }
 
-  #send(request: Request, token: string | null): ReturnType<Post> {
+  #send(request: OwnRequest, token: string | null): ReturnType<Post> {
     const [operationName] = operationNames(request.query);
     const headers = new Headers(token ? { authorization: `Bearer ${token}` } : {});
     return this.#world.post({ ...request, operationName }, headers);

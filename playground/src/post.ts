@@ -26,6 +26,7 @@ export async function post(request: Request, headers: Headers): Promise<Reply> {
   if (!headers.has("accept"))
     headers.set("accept", "application/graphql-response+json, application/json;q=0.9");
   headers.set("content-type", "application/json");
+  headers.set("graphql-client-name", "playground");
   const response = await fetch(location.pathname, {
     method: "POST",
     headers,

@@ -13,7 +13,8 @@ from tests.processes import PATIENCE, ROOT
 
 UNCOMPRESSED = """
 import config from "./vite.config.ts";
-export default { ...config, plugins: [] };
+const plugins = config.plugins.filter(({ name }) => name !== "compressed");
+export default { ...config, plugins };
 """
 """As the page is built, but for what takes most of the time and is tried by itself."""
 
