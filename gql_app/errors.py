@@ -225,7 +225,8 @@ class TooManyAttempts(Rejected):
     """A mutation that is to be tried again later."""
 
     def __init__(self, *, retry_after: int, limit: str, advice: str | None = None) -> None:
-        wait = f"{retry_after} seconds" if retry_after < 120 else f"{-(-retry_after // 60)} minutes"
+        long = retry_after >= 2 * 60
+        wait = f"{-(-retry_after // 60)} minutes" if long else f"{retry_after} seconds"
         usual = f"There were too many attempts. Try again in {wait}."
         super().__init__(Fault(UserErrorCode.TOO_MANY_ATTEMPTS, advice or usual))
         self.retry_after: Final = retry_after
