@@ -27,11 +27,15 @@ export function CurlButton({ keeper, say }: CurlButtonProps) {
   }
 
   async function copy() {
+    if (!isSecureContext) {
+      say("Not copied: browsers allow it over HTTPS and on this machine alone.");
+      return;
+    }
     try {
       await navigator.clipboard.writeText(await command());
       say(keeper.seen().held ? "Copied, with the token." : "Copied.");
     } catch (error) {
-      say(`Not copied: ${error instanceof Error ? error.message : error}`);
+      say(`Not copied: the variables or headers ${error instanceof Error ? error.message : error}`);
     }
   }
 

@@ -1,5 +1,12 @@
 /** What GraphiQL has that its props don't reach: its editors and tabs, and names for them. */
-import { pick, useGraphiQL, useGraphiQLActions, useMonaco } from "@graphiql/react";
+import {
+  formatShortcutForOS,
+  KEY_MAP,
+  pick,
+  useGraphiQL,
+  useGraphiQLActions,
+  useMonaco,
+} from "@graphiql/react";
 import { useEffect, useImperativeHandle, type Ref } from "react";
 import { defineThemes } from "./theme";
 
@@ -20,7 +27,8 @@ export interface Reached {
 }
 
 const DARK = matchMedia("(prefers-color-scheme: dark)");
-const WAITING = "Answers appear here. Press Ctrl-Enter in an operation, or the play button.";
+const RUN = formatShortcutForOS(KEY_MAP.runQuery.key, "Cmd");
+const WAITING = `Answers appear here. Press ${RUN} in an operation, or the play button.`;
 /** Reach into GraphiQL from a place within it, and mend what screen readers make of it. */
 export function Inside({ reached }: { reached: Ref<Reached> }) {
   const {

@@ -91,7 +91,7 @@ test("signing out tells the server by the token, and forgets it", async () => {
 });
 
 test.each([
-  ["can't be reached", () => Promise.reject(new TypeError("Failed to fetch")), "reached"],
+  ["can't be reached", () => Promise.reject(new TypeError("Failed to fetch")), "still be open"],
   ["refuses", async () => refused("TOKEN_REVOKED"), "has ended"],
 ])("signing out forgets the token when the server %s, and tells it", async (_, answer, words) => {
   const { keeper, state } = await signedIn();
