@@ -30,7 +30,7 @@ NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
-.PHONY: run test test-measured test-others test-playground lint fresh-check upgrade-check conformance format schema \
+.PHONY: run test test-measured test-others test-playground test-pages lint fresh-check upgrade-check conformance format schema \
 	migration lock fuzz browser screenshot bench bench-compression bench-execution bench-nested bench-profile \
 	bench-timing bench-limits bench-scale bench-sizes common-passwords clean
 
@@ -51,6 +51,11 @@ test-measured:
 
 test-others:
 	$(SUITE) -m "not measured" -n $(WAITING)
+
+# Every view of the playground in every size and mode, where make test tries any two of them together.
+test-pages: export EVERY_VIEW = 1
+test-pages: .venv/dev $(PAGE) browser
+	$(BIN)/pytest -n 0 tests/playground/test_views.py $(ARGS)
 
 lint: .venv/dev $(BUILT)
 	$(BIN)/ruff format --check .

@@ -225,7 +225,9 @@ class TooManyAttempts(Rejected):
     """A mutation that is to be tried again later."""
 
     def __init__(self, *, retry_after: int, limit: str, advice: str | None = None) -> None:
-        usual = f"There were too many attempts. Try again in {retry_after} seconds."
+        long = retry_after >= 2 * 60
+        wait = f"{-(-retry_after // 60)} minutes" if long else f"{retry_after} seconds"
+        usual = f"There were too many attempts. Try again in {wait}."
         super().__init__(Fault(UserErrorCode.TOO_MANY_ATTEMPTS, advice or usual))
         self.retry_after: Final = retry_after
         self.limit: Final = limit

@@ -28,6 +28,7 @@ ELSEWHERE: Final = {
     r"make upgrade-check": "it asks the registry for what is newest, and runs the suite",
     r"make lock": "it asks the registry for what is newest",
     r"make screenshot": "it draws a picture anew, in a way that the tests of the playground go",
+    r"make test-pages": "playground/test_views.py is part of the suite, in part",
     r"make conformance": "it asks the registry for the tests of graphql-core",
     r"pipx install \.": "it asks the registry; test_shipping.py builds and installs the wheel",
     r"pip install 'gql.*": "it asks the registry; the dev lock has the same",

@@ -118,8 +118,12 @@ def test_rejection_says_all_that_is_to_be_mended() -> None:
     assert str(rejected) == "Say the name. The address is taken."
 
 
-def test_too_many_attempts_tells_how_long_to_wait() -> None:
-    rejected = errors.TooManyAttempts(retry_after=30, limit="sign-in")
-    assert rejected.retry_after == 30
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(30, "30 seconds"), (119, "119 seconds"), (120, "2 minutes"), (896, "15 minutes")],
+)
+def test_too_many_attempts_tells_how_long_to_wait(seconds: int, told: str) -> None:
+    rejected = errors.TooManyAttempts(retry_after=seconds, limit="sign-in")
+    assert rejected.retry_after == seconds
     assert [fault.code for fault in rejected.faults] == [UserErrorCode.TOO_MANY_ATTEMPTS]
-    assert "30 seconds" in str(rejected)
+    assert str(rejected).endswith(f" Try again in {told}.")

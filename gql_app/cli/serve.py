@@ -53,6 +53,8 @@ def serve(
         # then the browser sends that name as the Host.
         names = dict.fromkeys(["localhost", "127.0.0.1", "[::1]", bracketed.lower()])
         os.environ[f"{PREFIX}ALLOWED_HOSTS"] = ",".join(names)
+    if is_loopback(host) and port and f"{PREFIX}RESET_URL" not in variables(PREFIX):
+        os.environ[f"{PREFIX}RESET_URL"] = f"http://{bracketed}:{port}/graphql"
     configure_logging(chosen.log_level)
     for name in application.unknown_variables():
         err(f"{name} is no setting of this program; it is ignored.")

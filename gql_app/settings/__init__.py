@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     letters_per_day: types.Positive = 5
     """Letters of one kind to one mailbox in 24 hours."""
     reset_url: types.Page = "http://127.0.0.1:8000/graphql"
-    """Page for resetting a password; the link adds #token= and the token."""
+    """Page for resetting a password; the link adds #token= and the token. `serve` knows its own."""
 
     # HTTP and limits of requests
     trusted_proxies: types.Proxies | None = None

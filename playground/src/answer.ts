@@ -45,7 +45,7 @@ export function deeds(query: string, operationName: string | undefined, answer: 
 }
 
 /** Name the operations of a document, undefined for one without a name; none if it doesn't parse. */
-export function operations(query: string): (string | undefined)[] {
+export function operationNames(query: string): (string | undefined)[] {
   try {
     return parse(query).definitions.flatMap((each) =>
       each.kind === Kind.OPERATION_DEFINITION ? [each.name?.value] : [],

@@ -1,46 +1,80 @@
 /** The bar: who is signed in, for how long, and what was refused. */
-import { useEffect, useRef, useSyncExternalStore, type FormEvent, type RefObject } from "react";
+import { useEffect, useRef, useState, useSyncExternalStore, type RefObject } from "react";
 import { Countdown } from "./countdown";
 import type { SignIn } from "./facts";
+import { NOTICE_ID } from "./fields";
+import {
+  DemoSignIns,
+  ForgottenForm,
+  RegisterForm,
+  ResetForm,
+  SignInForm,
+  type Form,
+} from "./forms";
 import type { Held } from "./held";
-import type { Keeper, Seen } from "./keeper";
+import type { Keeper } from "./keeper";
 import type { Notice } from "./notice";
 
 interface BarProps {
   keeper: Keeper;
   signIns: SignIn[];
+  /** The token of a letter's link, if the page was opened by one. */
+  reset: string | null;
+  onReset: () => void;
 }
 
-export function Bar({ keeper, signIns }: BarProps) {
+const FORMS = { "sign in": SignInForm, register: RegisterForm, forgotten: ForgottenForm };
+
+export function Bar({ keeper, signIns, reset, onReset }: BarProps) {
   const seen = useSyncExternalStore(keeper.subscribe, keeper.seen);
+  const [form, setForm] = useState<Form>("sign in");
   const bar = useRef<HTMLElement>(null);
   const email = useRef("");
   if (seen.held?.email) email.current = seen.held.email;
-  useFocusKept(bar, seen.held !== null);
+  useEffect(() => {
+    if (seen.held) setForm("sign in");
+  }, [seen.held]);
+  const view = reset ? "reset" : seen.held ? "signed in" : form;
+  useFocusKept(bar, view);
+  const Shown = FORMS[form];
+  const go = (next: Form) => {
+    setForm(next);
+    if (!keeper.seen().notice?.good) keeper.dismiss();
+  };
   return (
     <header className="bar" aria-label="Signing in" aria-busy={seen.busy} ref={bar}>
       <div className="row">
         <h1>gql_app</h1>
-        {seen.held ? (
+        {reset ? (
+          <ResetForm keeper={keeper} seen={seen} token={reset} onDone={onReset} />
+        ) : seen.held ? (
           <SignedIn keeper={keeper} held={seen.held} busy={seen.busy} />
         ) : (
-          <SignedOut keeper={keeper} signIns={signIns} email={email} seen={seen} />
+          <Shown keeper={keeper} seen={seen} email={email} go={go} />
+        )}
+        {view === "sign in" && signIns.length > 0 && (
+          <DemoSignIns keeper={keeper} seen={seen} signIns={signIns} />
         )}
       </div>
-      <div role="alert">{seen.notice && <Refused keeper={keeper} notice={seen.notice} />}</div>
+      <div role="alert">
+        {seen.notice && <Refused keeper={keeper} notice={seen.notice} go={go} />}
+      </div>
     </header>
   );
 }
 
-/** Leave the focus in the bar when what had it is gone because somebody signed in or out. */
-function useFocusKept(bar: RefObject<HTMLElement | null>, signedIn: boolean): void {
-  const before = useRef(signedIn);
+/** Leave the focus in the bar when what had it is gone because the bar shows something else. */
+function useFocusKept(bar: RefObject<HTMLElement | null>, view: string): void {
+  const before = useRef(view);
   useEffect(() => {
-    if (before.current === signedIn) return;
-    before.current = signedIn;
-    if (document.activeElement === document.body)
-      bar.current?.querySelector<HTMLElement>("[data-first]")?.focus();
-  }, [bar, signedIn]);
+    if (before.current === view) return;
+    before.current = view;
+    if (document.activeElement === document.body) focusFirst(bar.current);
+  }, [bar, view]);
+}
+
+function focusFirst(bar: HTMLElement | null): void {
+  bar?.querySelector<HTMLElement>("[data-first]")?.focus();
 }
 
 function SignedIn({ keeper, held, busy }: { keeper: Keeper; held: Held; busy: boolean }) {
@@ -48,7 +82,7 @@ function SignedIn({ keeper, held, busy }: { keeper: Keeper; held: Held; busy: bo
     <>
       <p className="who" data-first tabIndex={-1}>
         <span className="unseen">Signed in: </span>
-        <strong>{held.name ?? "Somebody"}</strong>
+        <strong title={held.name ?? undefined}>{held.name ?? "Somebody"}</strong>
         {held.isAdmin !== null && (
           <span className="role">{held.isAdmin ? "admin" : "customer"}</span>
         )}
@@ -64,81 +98,30 @@ function SignedIn({ keeper, held, busy }: { keeper: Keeper; held: Held; busy: bo
   );
 }
 
-interface SignedOutProps extends BarProps {
-  email: RefObject<string>;
-  seen: Seen;
+interface RefusedProps {
+  keeper: Keeper;
+  notice: Notice;
+  go: (form: Form) => void;
 }
 
-function SignedOut({ keeper, signIns, email, seen }: SignedOutProps) {
-  const password = useRef<HTMLInputElement>(null);
-
-  async function submit(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const typed = new FormData(event.currentTarget);
-    email.current = String(typed.get("email"));
-    if (await keeper.signIn(email.current, String(typed.get("password")))) return;
-    password.current?.select();
-  }
-
+function Refused({ keeper, notice, go }: RefusedProps) {
+  /** Bring the form, and whoever uses a keyboard to it. */
+  const signInAgain = () => {
+    keeper.forget();
+    go("sign in");
+    setTimeout(() => focusFirst(document.querySelector(".bar")));
+  };
   return (
-    <>
-      <form onSubmit={submit}>
-        <label>
-          <span>E-mail</span>
-          <input
-            type="email"
-            name="email"
-            autoComplete="username"
-            defaultValue={email.current}
-            required
-            data-first
-          />
-        </label>
-        <label>
-          <span>Password</span>
-          <input
-            type="password"
-            name="password"
-            autoComplete="current-password"
-            required
-            ref={password}
-          />
-        </label>
-        <button type="submit" className="main" disabled={seen.busy}>
-          Sign in
-        </button>
-      </form>
-      {signIns.length > 0 && (
-        <div className="demo" role="group" aria-label="Sign in to the demo">
-          <span>Demo:</span>
-          {signIns.map((each) => (
-            <button
-              type="button"
-              key={each.role}
-              disabled={seen.busy}
-              onClick={() => keeper.signIn(each.email, each.password)}
-            >
-              Sign in as {each.role}
-            </button>
-          ))}
-        </div>
-      )}
-    </>
-  );
-}
-
-function Refused({ keeper, notice }: { keeper: Keeper; notice: Notice }) {
-  return (
-    <p className="notice">
-      <span>{notice.words}</span>
+    <p className={notice.good ? "notice good" : "notice"}>
+      <span id={NOTICE_ID}>{notice.words}</span>
       {notice.wayOut === "refresh" && (
         <button type="button" onClick={() => keeper.refresh()}>
           Refresh
         </button>
       )}
       {notice.wayOut === "sign in" && (
-        <button type="button" onClick={() => signInAgain(keeper)}>
-          {keeper.seen().held ? "Sign in again" : "Sign in"}
+        <button type="button" onClick={signInAgain}>
+          {keeper.seen().held ? "Sign in again" : "Go to the sign-in"}
         </button>
       )}
       <button type="button" className="close" aria-label="Dismiss" onClick={() => keeper.dismiss()}>
@@ -146,11 +129,4 @@ function Refused({ keeper, notice }: { keeper: Keeper; notice: Notice }) {
       </button>
     </p>
   );
-}
-
-/** Bring the form, and whoever uses a keyboard to it. */
-function signInAgain(keeper: Keeper): void {
-  keeper.forget();
-  keeper.dismiss();
-  setTimeout(() => document.querySelector<HTMLElement>(".bar [data-first]")?.focus());
 }

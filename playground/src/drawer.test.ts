@@ -8,31 +8,67 @@ function storage() {
     setItem: (name: string, text: string) => void kept.set(name, text),
     removeItem: (name: string) => void kept.delete(name),
     clear: () => kept.clear(),
+    key: (index: number) => [...kept.keys()][index] ?? null,
     get length() {
       return kept.size;
     },
   };
 }
 
+const ME = { query: "{ me { name } }", variables: "{}" };
+const LOGIN = { query: 'mutation { login(password: "secret") { token } }', variables: "{}" };
+
 test("a history is kept without its headers, however deep they are", () => {
-  const kept = drawer(storage());
-  const query = { query: "{ me { name } }", variables: "{}" };
-  kept.setItem("queries", JSON.stringify({ queries: [{ ...query, headers: '{"a": "secret"}' }] }));
-  expect(JSON.parse(kept.getItem("queries")!)).toEqual({ queries: [{ ...query, headers: null }] });
+  const kept = drawer(storage(), storage());
+  kept.setItem("queries", JSON.stringify({ queries: [{ ...ME, headers: '{"a": "secret"}' }] }));
+  expect(JSON.parse(kept.getItem("queries")!)).toEqual({ queries: [{ ...ME, headers: null }] });
+});
+
+test("tabs are kept without passwords, but for those that everybody knows", () => {
+  const kept = drawer(storage(), storage(), ["secret"]);
+  const tabs = [LOGIN, { ...LOGIN, query: LOGIN.query.replace("secret", "another") }];
+  kept.setItem("graphiql:tabState", JSON.stringify({ activeTabIndex: 0, tabs }));
+  expect(JSON.parse(kept.getItem("graphiql:tabState")!).tabs).toEqual([
+    LOGIN,
+    { ...LOGIN, query: LOGIN.query.replace("secret", "") },
+  ]);
+});
+
+test("the history refuses an operation with a password in it", () => {
+  const kept = drawer(storage(), storage());
+  expect(() => kept.setItem("graphiql:queries", JSON.stringify({ queries: [LOGIN] }))).toThrow();
+  expect(kept.getItem("graphiql:queries")).toBeNull();
+});
+
+test("what the active tab holds is read from the tabs, and kept there alone", () => {
+  const kept = drawer(storage(), storage());
+  kept.setItem("graphiql:query", "{ other }");
+  expect([kept.getItem("graphiql:query"), kept.length]).toEqual([null, 0]);
+  const state = { activeTabIndex: 1, tabs: [ME, { query: "{ b }", variables: null }] };
+  kept.setItem("graphiql:tabState", JSON.stringify(state));
+  expect(kept.getItem("graphiql:query")).toBe("{ b }");
+  expect(kept.getItem("graphiql:variables")).toBeNull();
+});
+
+test("a theme is chosen for all tabs of the browser", () => {
+  const browser = storage();
+  drawer(storage(), browser).setItem("graphiql:theme", "dark");
+  expect(drawer(storage(), browser).getItem("graphiql:theme")).toBe("dark");
 });
 
 test.each(["{ me { name } }", "0.5", "", "[]"])("%j is kept as it is", (text) => {
-  const kept = drawer(storage());
+  const kept = drawer(storage(), storage());
   kept.setItem("any", text);
   expect(kept.getItem("any")).toBe(text);
 });
 
-test("it is otherwise the storage that it is in", () => {
-  const kept = drawer(storage());
-  kept.setItem("one", "1");
-  kept.setItem("two", "2");
-  kept.removeItem("one");
-  expect([kept.length, kept.getItem("one")]).toEqual([1, null]);
+test("clearing takes what GraphiQL has kept, and leaves whoever is signed in", () => {
+  const [tab, browser] = [storage(), storage()];
+  const kept = drawer(tab, browser);
+  tab.setItem("gql_app:session", "{}");
+  for (const name of ["graphiql:tabState", "graphiql:queries", "graphiql:theme"])
+    kept.setItem(name, "1");
+  kept.removeItem("graphiql:queries");
   kept.clear();
-  expect(kept.length).toBe(0);
+  expect([tab.getItem("gql_app:session"), kept.length, browser.length]).toEqual(["{}", 1, 0]);
 });

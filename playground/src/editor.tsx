@@ -1,66 +1,103 @@
 /** GraphiQL, which keeps what is typed for this tab only, and no header at all. */
-import { useGraphiQL } from "@graphiql/react";
 import type { Fetcher } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
-import { useMemo, useRef, type KeyboardEvent } from "react";
+import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
 import type { Answer } from "./answer";
 import { turned } from "./cursor";
+import { CurlButton } from "./curlbutton";
 import { drawer } from "./drawer";
+import type { Exchange } from "./exchange";
 import type { Facts } from "./facts";
-import { resetting } from "./reset";
-import { tour, VARIABLES } from "./tour";
+import { makeFetcher } from "./fetcher";
+import { Inside, type Reached } from "./inside";
+import type { Keeper } from "./keeper";
+import type { Post } from "./post";
+import { StatusLine } from "./statusline";
+import { THEMES } from "./theme";
+import { NEW_TAB, passwords, tour, VARIABLES } from "./tour";
 
 /** What Escape closes before it leads out of an editor. */
 const WIDGETS = ":is(.suggest-widget, .find-widget, .parameter-hints-widget).visible";
-const KEPT = drawer(sessionStorage);
-/** What a further tab opens with. */
-const NEW_TAB = "{\n  token { valid reason message }\n}\n";
-
-type Variables = { getValue: () => string; setValue: (text: string) => void };
-
-/** Choose what to open with: after the first time, what was typed since is in the storage. */
-function openingWith(facts: Facts, reset: string | null) {
-  if (reset) return { initialQuery: resetting(reset), initialVariables: "" };
-  if (sessionStorage.getItem("graphiql:tabState") !== null) return {};
-  return { initialQuery: tour(facts), initialVariables: VARIABLES };
-}
 
 interface EditorProps {
-  fetcher: Fetcher;
+  keeper: Keeper;
+  post: Post;
   facts: Facts;
-  /** The token of a letter's link, if the page was opened by one. */
-  reset: string | null;
 }
 
-export function Editor({ fetcher, facts, reset }: EditorProps) {
-  const variables = useRef<Variables>(undefined);
-  const paging = useMemo<Fetcher>(
-    () => async (request, options) => {
-      const answer = await fetcher(request, options);
-      const next = turned(variables.current?.getValue() ?? "", answer as Answer);
-      if (next) variables.current?.setValue(next);
-      return answer;
-    },
-    [fetcher],
+export function Editor({ keeper, post, facts }: EditorProps) {
+  const inside = useRef<Reached>(null);
+  const [exchanges, setExchanges] = useState<Record<string, Exchange>>({});
+  const [said, say] = useState("");
+  const fetcher = useMemo(() => {
+    const note = (exchange: Exchange) => {
+      const tab = inside.current?.tab ?? "";
+      setExchanges((before) => ({ ...before, [tab]: exchange }));
+      say("");
+    };
+    return paging(makeFetcher(keeper, post, note), inside);
+  }, [keeper, post]);
+  useEffect(
+    () =>
+      keeper.onEnd(() => {
+        inside.current?.clear();
+        setExchanges({});
+      }),
+    [keeper],
   );
-  const opening = useMemo(() => openingWith(facts, reset), [facts, reset]);
+  const kept = useMemo(() => drawer(sessionStorage, localStorage, passwords(facts)), [facts]);
+  const opening = useMemo(() => openingWith(facts), [facts]);
   const narrow = matchMedia("(max-width: 700px)").matches;
   return (
     <main onKeyDownCapture={leave}>
       <GraphiQL
-        fetcher={paging}
-        storage={KEPT}
-        defaultQuery={NEW_TAB}
+        fetcher={fetcher}
+        storage={kept}
+        editorTheme={THEMES}
         {...opening}
         defaultEditorToolsVisibility={narrow ? false : "variables"}
         shouldPersistHeaders={false}
+        onTabChange={({ tabs, activeTabIndex }) => {
+          // A new tab has no text yet, one whose text was deleted has an empty one.
+          if (tabs[activeTabIndex]?.query === null) inside.current?.write(NEW_TAB);
+        }}
       >
         <GraphiQL.Logo>
-          <Reach variables={variables} />
+          <Inside reached={inside} />
         </GraphiQL.Logo>
+        <GraphiQL.Toolbar>
+          {({ prettify, merge, copy }) => (
+            <>
+              {prettify}
+              {merge}
+              {copy}
+              <CurlButton keeper={keeper} say={say} />
+            </>
+          )}
+        </GraphiQL.Toolbar>
+        <GraphiQL.Footer>
+          <StatusLine exchanges={exchanges} said={said} />
+        </GraphiQL.Footer>
       </GraphiQL>
     </main>
   );
+}
+
+/** Choose what to open with: after the first time, what was typed since is in the storage. */
+function openingWith(facts: Facts) {
+  if (sessionStorage.getItem("graphiql:tabState") !== null) return {};
+  return { initialQuery: tour(facts), initialVariables: VARIABLES };
+}
+
+/** Have the cursor that is answered put into the variables. */
+function paging(fetcher: Fetcher, inside: { current: Reached | null }): Fetcher {
+  return async (request, options) => {
+    const answer = await fetcher(request, options);
+    const variables = inside.current?.variables;
+    const next = turned(variables?.getValue() ?? "", answer as Answer);
+    if (next) variables?.setValue(next);
+    return answer;
+  };
 }
 
 /** Let Escape out of an editor, in which Tab only indents: to its frame, which Enter goes into. */
@@ -68,10 +105,4 @@ function leave(event: KeyboardEvent<HTMLElement>): void {
   if (event.key !== "Escape" || !(event.target instanceof HTMLTextAreaElement)) return;
   const frame = event.target.closest<HTMLElement>("[tabindex='0']");
   if (!frame?.querySelector(WIDGETS)) frame?.focus();
-}
-
-/** Get hold of the editor of variables, from within GraphiQL. */
-function Reach({ variables }: { variables: { current: Variables | undefined } }) {
-  variables.current = useGraphiQL((state) => state.variableEditor);
-  return null;
 }

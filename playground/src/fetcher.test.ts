@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import type { Exchange } from "./exchange";
 import { makeFetcher } from "./fetcher";
-import { ADA, jwt, payload, refused, world, type Sent } from "./testing";
+import { ADA, jwt, payload, refusal, refused, world, type Sent } from "./testing";
 
 const ME = { query: "{ me { name } }" };
 const DONE = { data: { me: ADA } };
@@ -51,7 +52,7 @@ test("other headers that were typed go along", async () => {
   const seen: Headers[] = [];
   const run = makeFetcher(keeper, async (_, headers) => {
     seen.push(headers);
-    return { status: 200, answer: DONE };
+    return { status: 200, answer: DONE, size: 1, requestId: null };
   });
   await run(ME, { headers: { "X-Mine": "yes" } });
   expect([seen[0]?.get("x-mine"), seen[0]?.get("authorization")]).toEqual(["yes", FIRST]);
@@ -103,7 +104,7 @@ test("a refresh that is refused leaves the first refusal as it is", async () => 
   state.status = 401;
   state.answer = async ({ operationName }) =>
     operationName === "Refresh"
-      ? { data: { refresh: { status: "ERROR", message: "Used before." } } }
+      ? { data: { refresh: refusal("TOKEN_REUSED", "Used before.") } }
       : refused("TOKEN_EXPIRED");
   await run(ME);
   expect(sent.length).toBe(2);
@@ -134,4 +135,29 @@ test.each([
   const { keeper, post, sent } = world();
   await makeFetcher(keeper, post)({ query, operationName: asked });
   expect(sent[0]?.operationName).toBe(run);
+});
+
+test("each request is noted as it went, but for the schema that is read", async () => {
+  const { keeper, post, state } = world();
+  const noted: Exchange[] = [];
+  const run = makeFetcher(keeper, post, (exchange) => void noted.push(exchange));
+  await run({ query: "query IntrospectionQuery { me }", operationName: "IntrospectionQuery" });
+  state.status = 401;
+  state.answer = async () => refused("TOKEN_MISSING");
+  await run(ME);
+  state.answer = () => Promise.reject(new TypeError("Failed to fetch"));
+  await run(ME);
+  expect(noted).toMatchObject([{ reply: { status: 401, requestId: "r" } }, { reply: null }]);
+});
+
+test("a server that can't be reached is told in a sentence, until it is back", async () => {
+  const { run, state, keeper } = await signedIn();
+  state.answer = () => Promise.reject(new TypeError("Failed to fetch"));
+  expect(await run(ME)).toEqual({
+    errors: [{ message: "The server can't be reached. Once it is back, run this again." }],
+  });
+  expect(keeper.seen().notice?.words).toContain("reached");
+  state.answer = async () => DONE;
+  await run(ME);
+  expect(keeper.seen().notice).toBeNull();
 });

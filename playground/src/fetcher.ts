@@ -1,31 +1,58 @@
 /** How GraphiQL sends what is run in it: with the token of whoever is signed in. */
 import type { Fetcher } from "@graphiql/toolkit";
+import { operationNames, type Answer } from "./answer";
+import type { Exchange } from "./exchange";
 import type { Keeper } from "./keeper";
-import { operations } from "./answer";
+import { UNREACHABLE } from "./notice";
 import type { Post, Reply, Request } from "./post";
 
 const INTROSPECTION = "IntrospectionQuery";
 const UNAUTHORIZED = 401;
+const LOST = `${UNREACHABLE} Once it is back, run this again.`;
+
+/** Tells of a request that was sent, and how it went. */
+export type Note = (exchange: Exchange) => void;
+
+interface Sent {
+  reply: Reply;
+  /** The bar's token, if that was sent. */
+  token: string | null;
+}
 
 /** Make the fetcher. An Authorization header of the Headers tab goes before the keeper's token. */
-export function makeFetcher(keeper: Keeper, post: Post): Fetcher {
+export function makeFetcher(keeper: Keeper, post: Post, note: Note = () => {}): Fetcher {
   return async (asked, options) => {
     const request = meant(asked);
     const typed = new Headers(options?.headers ?? {});
-    const own = typed.has("authorization");
-    const { answer } = own ? await post(request, typed) : await send(keeper, post, request, typed);
-    if (request.operationName !== INTROSPECTION) keeper.heed(request, answer, { own });
+    const began = performance.now();
+    const sent = await send(keeper, post, request, typed).catch(() => null);
+    const duration = performance.now() - began;
+    const answer = heeded(keeper, request, sent, typed.has("authorization"));
+    if (request.operationName !== INTROSPECTION) note({ reply: sent?.reply ?? null, duration });
     return answer as Awaited<ReturnType<Fetcher>>;
   };
 }
 
+/** Have the keeper heed an answer, and give it; where there is none, a sentence. */
+function heeded(keeper: Keeper, request: Request, sent: Sent | null, own: boolean): Answer {
+  if (!sent) {
+    keeper.say({ words: UNREACHABLE, wayOut: null });
+    return { errors: [{ message: LOST }] };
+  }
+  const { answer } = sent.reply;
+  if (request.operationName !== INTROSPECTION)
+    keeper.heed(request, answer, { own, token: sent.token });
+  return answer;
+}
+
 /** Send with the keeper's token; once more with a new one if nothing ran for that one's age. */
-async function send(keeper: Keeper, post: Post, request: Request, typed: Headers): Promise<Reply> {
+async function send(keeper: Keeper, post: Post, request: Request, typed: Headers): Promise<Sent> {
+  if (typed.has("authorization")) return { reply: await post(request, typed), token: null };
   const token = await keeper.bearer();
   const reply = await post(request, bearing(token, typed));
-  if (!token || !isExpired(reply)) return reply;
-  const another = await keeper.another(token);
-  return another ? post(request, bearing(another, typed)) : reply;
+  const another = token && isExpired(reply) ? await keeper.another(token) : null;
+  if (!another) return { reply, token };
+  return { reply: await post(request, bearing(another, typed)), token: another };
 }
 
 /**
@@ -33,13 +60,14 @@ async function send(keeper: Keeper, post: Post, request: Request, typed: Headers
  *
  * GraphiQL takes a moment to see that something else was typed, and still names what was there.
  */
-function meant(request: Request): Request {
-  const names = operations(request.query);
+export function meant(request: Request): Request {
+  const names = operationNames(request.query);
   const isGone = request.operationName && !names.includes(request.operationName);
   return isGone && names.length === 1 ? { ...request, operationName: undefined } : request;
 }
 
-function bearing(token: string | null, typed: Headers): Headers {
+/** Add the token to the headers that were typed. */
+export function bearing(token: string | null, typed: Headers): Headers {
   const headers = new Headers(typed);
   if (token) headers.set("authorization", `Bearer ${token}`);
   return headers;

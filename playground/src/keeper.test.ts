@@ -1,10 +1,12 @@
 import { expect, test } from "vitest";
 import { PATIENCE, STORED } from "./keeper";
-import { ADA, jwt, payload, refused, world } from "./testing";
+import { ADA, jwt, payload, refusal, refused, world } from "./testing";
 
 type World = ReturnType<typeof world>;
 
-const WRONG = { status: "ERROR", message: "Wrong password.", token: null };
+const WRONG = refusal("INVALID_CREDENTIALS", "Wrong password.");
+/** What a request was sent with: nobody's token. */
+const NONE = { own: false, token: null };
 
 /** Sign in, with tokens that live for some seconds. */
 async function signedIn(life = 3600): Promise<World> {
@@ -89,7 +91,7 @@ test("signing out tells the server by the token, and forgets it", async () => {
 });
 
 test.each([
-  ["can't be reached", () => Promise.reject(new TypeError("Failed to fetch")), "reached"],
+  ["can't be reached", () => Promise.reject(new TypeError("Failed to fetch")), "still be open"],
   ["refuses", async () => refused("TOKEN_REVOKED"), "has ended"],
 ])("signing out forgets the token when the server %s, and tells it", async (_, answer, words) => {
   const { keeper, state } = await signedIn();
@@ -142,17 +144,40 @@ test("each refresh spends the token that the last one gave", async () => {
   ]);
 });
 
-test("a refresh that is refused leaves nothing to refresh with, and says why", async () => {
+test.each(["TOKEN_INVALID", "TOKEN_EXPIRED", "TOKEN_REVOKED", "TOKEN_REUSED"])(
+  "a refresh that is refused for %s ends the session, and says why",
+  async (code) => {
+    const made = await signedIn();
+    made.state.answer = async () => ({ data: { refresh: refusal(code, "Used before.") } });
+    expect(await made.keeper.refresh()).toBeNull();
+    expect(made.keeper.seen()).toMatchObject({
+      held: null,
+      notice: { words: "Used before.", wayOut: "sign in" },
+    });
+    expect([made.storage.size, made.told]).toEqual([
+      0,
+      [{ token: jwt(3600, 1_000_001), held: null }],
+    ]);
+  },
+);
+
+test.each([
+  [{ data: { refresh: { ...refusal("TOO_MANY_ATTEMPTS", "Later."), retryAfter: 60 } } }, 60_000],
+  [{ errors: [{ message: "HTTP 502." }] }, PATIENCE],
+])("a refresh that is to be tried later keeps all, and waits: %o", async (answer, wait) => {
   const made = await signedIn();
-  made.state.answer = async () => ({ data: { refresh: { ...WRONG, message: "Used before." } } });
-  await made.keeper.refresh();
-  expect(made.keeper.seen()).toMatchObject({
-    held: { refreshToken: null },
-    notice: { words: "Used before.", wayOut: "sign in" },
-  });
-  made.state.now = 4_000_000;
-  expect(await made.keeper.bearer()).toBe(jwt(3600, 1_000_001));
-  expect(made.sent.length).toBe(1);
+  const { keeper, state, sent } = made;
+  state.answer = async () => answer;
+  state.now = 3_590_000;
+  await keeper.tick();
+  expect(keeper.seen()).toMatchObject({ held: { refreshToken: "gar_1" }, notice: {} });
+  state.now += wait - 1;
+  await keeper.tick();
+  expect(sent.length).toBe(1);
+  state.now += 1;
+  refreshes(made);
+  await keeper.tick();
+  expect(keeper.seen()).toMatchObject({ held: { refreshToken: "gar_2" }, notice: null });
 });
 
 test("a server that can't be reached is left alone for a while, and all is kept", async () => {
@@ -187,11 +212,11 @@ test("another tab of the same session hears of a refresh, and one of another doe
   const made = await signedIn();
   const twin = made.make();
   const stranger = await signedIn();
-  stranger.keeper.hear({ spent: "gar_0", held: made.keeper.seen().held! });
+  stranger.keeper.hear({ token: "another", held: made.keeper.seen().held });
   refreshes(made);
   await made.keeper.refresh();
   for (const word of made.told) twin.hear(word);
-  expect(made.told).toMatchObject([{ spent: "gar_1" }]);
+  expect(made.told).toMatchObject([{ token: jwt(3600, 1_000_001) }]);
   expect(twin.seen().held).toEqual(made.keeper.seen().held);
   expect(stranger.keeper.seen().held?.refreshToken).toBe("gar_1");
 });
@@ -211,7 +236,7 @@ test.each(["login", "refresh", "register", "changePassword"])(
     const { keeper } = world();
     const query = `mutation { mine: ${field} { t: token refreshToken customer { name isAdmin email } } }`;
     const { token: t, ...rest } = payload(1);
-    keeper.heed({ query }, { data: { mine: { t, ...rest } } }, { own: false });
+    keeper.heed({ query }, { data: { mine: { t, ...rest } } }, NONE);
     expect(keeper.seen().held).toMatchObject({ ...ADA, token: t, refreshToken: "gar_1" });
   },
 );
@@ -219,18 +244,14 @@ test.each(["login", "refresh", "register", "changePassword"])(
 test("of two that were run at once, the last counts", () => {
   const { keeper } = world();
   const query = "mutation { a: login { token refreshToken } b: login { token refreshToken } }";
-  keeper.heed({ query }, { data: { b: payload(2), a: payload(1) } }, { own: false });
+  keeper.heed({ query }, { data: { b: payload(2), a: payload(1) } }, NONE);
   expect(keeper.seen().held?.refreshToken).toBe("gar_2");
 });
 
 test("a login by hand that asked for the token alone is asked whose it is", async () => {
   const { keeper, sent, state } = world();
   state.answer = async () => ({ data: { me: ADA } });
-  keeper.heed(
-    { query: "mutation { login { token } }" },
-    { data: { login: { token: "t" } } },
-    { own: false },
-  );
+  keeper.heed({ query: "mutation { login { token } }" }, { data: { login: { token: "t" } } }, NONE);
   await expect
     .poll(() => keeper.seen().held)
     .toMatchObject({ ...ADA, token: "t", refreshToken: null });
@@ -242,12 +263,12 @@ test("a name that comes late is not put to the next one's tokens", async () => {
   let answer = (_: object) => {};
   state.answer = () => new Promise((resolve) => (answer = resolve));
   const query = "mutation { login { token } }";
-  keeper.heed({ query }, { data: { login: { token: "t" } } }, { own: false });
+  keeper.heed({ query }, { data: { login: { token: "t" } } }, NONE);
   expect(sent.length).toBe(1);
   const { customer: _, ...rest } = payload(1);
   const next = { ...rest, customer: { ...ADA, name: "Bob" } };
   const again = "mutation { login { token refreshToken customer { name isAdmin } } }";
-  keeper.heed({ query: again }, { data: { login: next } }, { own: false });
+  keeper.heed({ query: again }, { data: { login: next } }, NONE);
   answer({ data: { me: ADA } });
   await expect.poll(() => keeper.seen().busy).toBe(false);
   expect(keeper.seen().held?.name).toBe("Bob");
@@ -257,18 +278,14 @@ test("a refresh by hand whose refresh token is not asked for leaves none that is
   const { keeper } = await signedIn();
   const query = "mutation { refresh { token customer { name isAdmin } } }";
   const data = { refresh: { token: "t", customer: ADA } };
-  keeper.heed({ query }, { data }, { own: false });
+  keeper.heed({ query }, { data }, NONE);
   expect(keeper.seen().held).toMatchObject({ token: "t", refreshToken: null });
 });
 
 test("a login by hand that failed changes nothing", async () => {
   const { keeper } = await signedIn();
   const { held } = keeper.seen();
-  keeper.heed(
-    { query: "mutation { login { status token } }" },
-    { data: { login: WRONG } },
-    { own: false },
-  );
+  keeper.heed({ query: "mutation { login { status token } }" }, { data: { login: WRONG } }, NONE);
   expect(keeper.seen().held).toBe(held);
 });
 
@@ -286,7 +303,7 @@ test.each([
     keeper.heed(
       { query: `mutation { ${field} { status } }` },
       { data: { [field]: { status } } },
-      { own },
+      { own, token: null },
     );
     expect(keeper.seen().held === null).toBe(out);
   },
@@ -295,20 +312,78 @@ test.each([
 test("a refusal is explained until an answer without one, or until it is dismissed", async () => {
   const { keeper } = await signedIn();
   const request = { query: "{ me { name } }" };
-  keeper.heed(request, refused("TOKEN_EXPIRED"), { own: false });
-  expect(keeper.seen().notice?.wayOut).toBe("refresh");
-  keeper.heed(request, { errors: [{ message: "Another." }] }, { own: false });
-  expect(keeper.seen().notice?.wayOut).toBe("refresh");
-  keeper.heed(request, { data: { me: ADA } }, { own: false });
-  expect(keeper.seen().notice).toBeNull();
-  keeper.heed(request, refused("TOKEN_REVOKED"), { own: false });
+  for (const answer of [{ data: { me: ADA } }, { errors: [{ message: "Another." }] }]) {
+    keeper.heed(request, refused("TOKEN_EXPIRED"), NONE);
+    expect(keeper.seen().notice?.wayOut).toBe("refresh");
+    keeper.heed(request, answer, NONE);
+    expect(keeper.seen().notice).toBeNull();
+  }
+  keeper.heed(request, refused("TOKEN_MISSING"), NONE);
   keeper.dismiss();
   expect(keeper.seen().notice).toBeNull();
 });
 
+test.each([
+  ["TOKEN_REVOKED", { own: false, token: jwt(3600, 1_000_001) }, true],
+  ["TOKEN_INVALID", { own: false, token: jwt(3600, 1_000_001) }, true],
+  ["TOKEN_EXPIRED", { own: false, token: jwt(3600, 1_000_001) }, false],
+  ["TOKEN_REVOKED", { own: true, token: null }, false],
+  ["TOKEN_REVOKED", { own: false, token: "one before" }, false],
+])("after %s of what was sent with %o it is %o that nobody is signed in", async (...given) => {
+  const [reason, sentWith, out] = given;
+  const { keeper, told } = await signedIn();
+  keeper.heed({ query: "{ me { name } }" }, refused(reason), sentWith);
+  expect([keeper.seen().held === null, told.length]).toEqual([out, out ? 1 : 0]);
+  expect(keeper.seen().notice).not.toBeNull();
+});
+
+test("a tab that ends the session has its duplicates forget it too, and say so", async () => {
+  const made = await signedIn();
+  const twin = made.make();
+  made.state.answer = async () => ({ data: { logout: { status: "SUCCESS" } } });
+  await made.keeper.signOut();
+  for (const word of made.told) twin.hear(word);
+  expect(twin.seen()).toMatchObject({
+    held: null,
+    notice: { words: expect.stringContaining("another tab") },
+  });
+});
+
+test("creating an account signs in to it, and says what is to be mended", async () => {
+  const { keeper, sent, state } = world();
+  const input = { name: "Ada", email: "ada@example.com", password: "secret" };
+  state.answer = async () => ({ data: { register: refusal("TAKEN", "Taken.", "email") } });
+  expect(await keeper.register(input)).toBe(false);
+  expect(keeper.seen().notice).toEqual({
+    words: "Taken.",
+    wayOut: null,
+    good: false,
+    fields: ["email"],
+  });
+  state.answer = async () => ({ data: { register: payload(1) } });
+  expect(await keeper.register(input)).toBe(true);
+  expect(keeper.seen()).toMatchObject({ held: ADA, notice: null });
+  expect(sent[1]?.variables).toEqual({ input });
+});
+
+test("a link is asked for, and a password reset by it, in the server's words", async () => {
+  const { keeper, sent, state } = world();
+  const done = { status: "SUCCESS", message: "Done.", errors: [] };
+  state.answer = async () => ({ data: { requestPasswordReset: done, resetPassword: done } });
+  expect(await keeper.requestPasswordReset("ada@example.com")).toBe(true);
+  expect(keeper.seen().notice).toMatchObject({ words: "Done.", good: true });
+  expect(await keeper.resetPassword("gap_1", "new")).toBe(true);
+  expect(sent.map((each) => each.variables)).toEqual([
+    { email: "ada@example.com" },
+    { token: "gap_1", newPassword: "new" },
+  ]);
+  state.answer = async () => ({ data: { resetPassword: refusal("TOKEN_EXPIRED", "Too old.") } });
+  expect(await keeper.resetPassword("gap_1", "new")).toBe(false);
+});
+
 test("what doesn't parse does nothing", () => {
   const { keeper } = world();
-  keeper.heed({ query: "mutation {" }, { data: { login: payload(1) } }, { own: false });
+  keeper.heed({ query: "mutation {" }, { data: { login: payload(1) } }, NONE);
   expect(keeper.seen().held).toBeNull();
 });
 
@@ -319,7 +394,7 @@ test("a tab that hears of the next token while it waits for its turn asks for no
   made.state.turn = new Promise((resolve) => (go = resolve));
   const waiting = made.keeper.refresh();
   const held = { ...made.keeper.seen().held!, token: "next", refreshToken: "gar_9" };
-  made.keeper.hear({ spent: "gar_1", held });
+  made.keeper.hear({ token: jwt(3600, 1_000_001), held });
   go();
   expect(await waiting).toEqual(held);
   expect(made.sent).toEqual([]);

@@ -1,5 +1,5 @@
 /** The page: a bar that signs in, above GraphiQL. */
-import "./workers";
+import "./monaco";
 import "@graphiql/react/style.css";
 import "@graphiql/plugin-doc-explorer/style.css";
 import "@graphiql/plugin-history/style.css";
@@ -8,11 +8,10 @@ import "./style.css";
 import { createRoot } from "react-dom/client";
 import { Bar } from "./bar";
 import { Editor } from "./editor";
-import { readFacts } from "./facts";
-import { makeFetcher } from "./fetcher";
+import { readFacts, type Facts } from "./facts";
 import { Keeper, type Word } from "./keeper";
 import { post } from "./post";
-import { resetToken } from "./reset";
+import { useResetToken } from "./reset";
 
 /** Tabs that hold the same session, one a duplicate of the other, hear each other's refreshes. */
 const channel = new BroadcastChannel("gql_app");
@@ -28,13 +27,14 @@ const keeper = new Keeper({
 channel.onmessage = (message: MessageEvent<Word>) => keeper.hear(message.data);
 setInterval(() => void keeper.tick(), 1000);
 
-const facts = readFacts(document);
-const reset = resetToken(location.hash);
-// No token stays in the address, where it would be copied and kept with what was visited.
-if (reset) history.replaceState(null, "", location.pathname);
-createRoot(document.getElementById("graphiql")!).render(
-  <>
-    <Bar keeper={keeper} signIns={facts.signIns} />
-    <Editor fetcher={makeFetcher(keeper, post)} facts={facts} reset={reset} />
-  </>,
-);
+function Page({ facts }: { facts: Facts }) {
+  const [reset, onReset] = useResetToken();
+  return (
+    <>
+      <Bar keeper={keeper} signIns={facts.signIns} reset={reset} onReset={onReset} />
+      <Editor keeper={keeper} post={post} facts={facts} />
+    </>
+  );
+}
+
+createRoot(document.getElementById("graphiql")!).render(<Page facts={readFacts(document)} />);

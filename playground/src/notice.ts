@@ -6,6 +6,10 @@ export type WayOut = "sign in" | "refresh" | null;
 export interface Notice {
   words: string;
   wayOut: WayOut;
+  /** Whether it is good news. */
+  good?: boolean;
+  /** The fields of the form that are to be mended. */
+  fields?: string[];
 }
 
 /** What was sent with the request that was refused, and what is at hand now. */
@@ -16,6 +20,8 @@ export interface Circumstances {
   canRefresh: boolean;
 }
 
+export const UNREACHABLE = "The server can't be reached.";
+
 const MEANINGS: Record<string, string> = {
   TOKEN_MISSING: "Nobody is signed in, and this is for those who are.",
   TOKEN_MALFORMED: "What was sent is no bearer token at all.",
@@ -25,6 +31,8 @@ const MEANINGS: Record<string, string> = {
   ADMIN_REQUIRED: "This is for admins, and whoever is signed in is none.",
   PERMISSION_REQUIRED: "Whoever is signed in lacks the permission for this.",
 };
+/** Reasons for which a token is never good again. */
+const FATAL = ["TOKEN_MALFORMED", "TOKEN_INVALID", "TOKEN_REVOKED"];
 
 /** Put the first refusal for want of a token or of rights into words; null if there is none. */
 export function explain(refusals: Refusal[], circumstances: Circumstances): Notice | null {
@@ -40,4 +48,9 @@ export function explain(refusals: Refusal[], circumstances: Circumstances): Noti
   }
   const refreshes = reason === "TOKEN_EXPIRED" && circumstances.canRefresh;
   return { words: meaning, wayOut: refreshes ? "refresh" : "sign in" };
+}
+
+/** Tell whether refusals say that the token which was sent is never good again. */
+export function isOver(refusals: Refusal[]): boolean {
+  return refusals.some((each) => FATAL.includes(each.extensions?.reason ?? ""));
 }

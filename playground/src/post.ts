@@ -10,6 +10,10 @@ export interface Request {
 export interface Reply {
   status: number;
   answer: Answer;
+  /** Bytes of the body, as it was before any compression. */
+  size: number;
+  /** What the server's log calls the request; null if the answer doesn't say. */
+  requestId: string | null;
 }
 
 export type Post = (request: Request, headers: Headers) => Promise<Reply>;
@@ -29,12 +33,21 @@ export async function post(request: Request, headers: Headers): Promise<Reply> {
     body: JSON.stringify(request),
     signal: AbortSignal.timeout(PATIENCE),
   });
-  const { status } = response;
+  const body = await response.arrayBuffer();
+  return {
+    status: response.status,
+    answer: read(body, response.status),
+    size: body.byteLength,
+    requestId: response.headers.get("x-request-id"),
+  };
+}
+
+function read(body: ArrayBuffer, status: number): Answer {
   try {
-    const answer: unknown = await response.json();
-    if (isObject(answer)) return { status, answer };
+    const answer: unknown = JSON.parse(new TextDecoder().decode(body));
+    if (isObject(answer)) return answer;
   } catch {
     // Not JSON: something that stands before the API has answered.
   }
-  return { status, answer: { errors: [{ message: `No answer of the API's: HTTP ${status}.` }] } };
+  return { errors: [{ message: `No answer of the API's: HTTP ${status}.` }] };
 }

@@ -21,6 +21,11 @@ export function refused(reason: string, code = "UNAUTHENTICATED"): Answer {
   return { data: { me: null }, errors: [{ message: "No.", extensions: { code, reason } }] };
 }
 
+/** A payload that was rejected for a code, perhaps because of an input's field. */
+export function refusal(code: string, message: string, field: string | null = null): Json {
+  return { status: "ERROR", message, errors: [{ code, message, field }], token: null };
+}
+
 export interface Sent extends Request {
   bearer: string | null;
 }
@@ -41,7 +46,8 @@ export function world(stored: string | null = null) {
   const post = async (request: Request, headers: Headers): Promise<Reply> => {
     const bearer = headers.get("authorization");
     sent.push({ ...request, bearer });
-    return { status: state.status, answer: await state.answer({ ...request, bearer }) };
+    const answer = await state.answer({ ...request, bearer });
+    return { status: state.status, answer, size: JSON.stringify(answer).length, requestId: "r" };
   };
   const make = () =>
     new Keeper({

@@ -4,12 +4,22 @@ import type { Facts } from "./facts";
 /** Variables that the tour is run with: none is a first page. */
 export const VARIABLES = JSON.stringify({ after: null }, null, 2);
 
+/** What a further tab opens with. */
+export const NEW_TAB = `query Token {
+  token { valid reason message }
+}
+`;
+
+const NOBODY = { email: "you@example.com", password: "your password" };
+
+/** Name the passwords that the tour or the page itself shows: they are no secrets. */
+export function passwords({ signIns }: Facts): string[] {
+  return [NOBODY, ...signIns].map((each) => each.password);
+}
+
 /** Write the tour; where the server has told them, with a sign-in and a token that work. */
 export function tour({ signIns, expiredToken }: Facts): string {
-  const { email, password } = signIns.at(-1) ?? {
-    email: "you@example.com",
-    password: "your password",
-  };
+  const { email, password } = signIns.at(-1) ?? NOBODY;
   const header = JSON.stringify({ Authorization: `Bearer ${expiredToken ?? "AN-EXPIRED-TOKEN"}` });
   return `# A short tour: click into an operation,
 # and press Ctrl-Enter (Cmd-Enter on a Mac).

@@ -1,6 +1,7 @@
 """A browser's tab with the playground in it, and what somebody does there."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -77,11 +78,19 @@ class Tab:
         await twin.ready()
         return twin
 
+    def field(self, label: str) -> Locator:
+        """Return where a field of the bar is."""
+        return self.bar.get_by_label(label, exact=True)
+
+    def button(self, name: str) -> Locator:
+        """Return where a button is, by its name up to the key that stands for it."""
+        return self.page.get_by_role("button", name=re.compile(rf"^{re.escape(name)}( \(.*)?$"))
+
     async def sign_in(self, email: str, password: str) -> None:
         """Sign in by the bar, as far as the button."""
-        await self.page.get_by_label("E-mail").fill(email)
-        await self.page.get_by_label("Password").fill(password)
-        await self.page.get_by_role("button", name="Sign in", exact=True).click()
+        await self.field("E-mail").fill(email)
+        await self.field("Password").fill(password)
+        await self.button("Sign in").click()
 
     async def signed_in(self, name: str) -> None:
         """Wait until the bar says who is signed in."""
@@ -89,7 +98,7 @@ class Tab:
 
     async def signed_out(self) -> None:
         """Wait until the bar says that nobody is signed in."""
-        await expect(self.page.get_by_label("E-mail")).to_be_visible()
+        await expect(self.field("E-mail")).to_be_visible()
 
     async def notice(self, words: str) -> None:
         """Wait until the bar says something about a refusal."""
@@ -121,6 +130,11 @@ class Tab:
             if operation is not None:
                 await self.page.get_by_role("menuitem", name=operation, exact=True).click()
         return await self.answer()
+
+    async def run_text(self, text: str) -> str:
+        """Run a text, of one operation, and return what is answered."""
+        await self.write("operation.graphql", text)
+        return await self.run()
 
     async def answer(self) -> str:
         """Wait for what is answered."""

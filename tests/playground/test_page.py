@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import BrowserContext, expect
+from playwright.async_api import Browser, expect
 
 from gql_app.cli.samples import SIGN_INS
 from gql_app.web.playground import BUILT
@@ -26,6 +26,7 @@ LOADED: Final = """() => {
 }"""
 """All that was loaded, once the three workers were."""
 NAMED: Final = re.compile(r"\w")
+INK: Final = "getComputedStyle(document.querySelector('.line-numbers')).color"
 GROUND: Final = "getComputedStyle(document.body).backgroundColor"
 
 
@@ -64,7 +65,7 @@ async def test_first_load_is_light_and_all_of_it_is_cached_for_good(tab: Tab, de
 async def test_keyboard_is_enough(tab: Tab) -> None:
     press, type_ = tab.page.keyboard.press, tab.page.keyboard.type
     await press("Tab")
-    await expect(tab.page.get_by_label("E-mail")).to_be_focused()
+    await expect(tab.field("E-mail")).to_be_focused()
     await type_(PERSON.email)
     await press("Tab")
     await type_(PERSON.password)
@@ -97,7 +98,7 @@ async def test_keyboard_is_enough(tab: Tab) -> None:
     await expect(tab.bar.get_by_role("button", name="Sign out")).to_be_focused()
     await press("Enter")
     await tab.signed_out()
-    await expect(tab.page.get_by_label("E-mail")).to_be_focused()
+    await expect(tab.field("E-mail")).to_be_focused()
 
 
 async def test_400_pixels_are_enough(tab: Tab) -> None:
@@ -118,22 +119,30 @@ async def test_400_pixels_are_enough(tab: Tab) -> None:
         assert box["height"] >= 150
 
 
-async def test_dark_and_light_follow_the_system_and_the_settings(
-    context: BrowserContext, demo: Server
+async def test_dark_and_light_follow_the_system_and_the_settings_are_for_all_tabs(
+    browser: Browser, demo: Server
 ) -> None:
-    grounds = {}
+    context = await browser.new_context()
+    grounds, inks = {}, {}
     async with Tab.opened(context, demo.url) as tab:
         for scheme in ("dark", "light"):
             await tab.page.emulate_media(color_scheme=scheme)
             grounds[scheme] = await tab.page.evaluate(GROUND)
-        await tab.page.get_by_role("button", name="Open settings dialog").click()
-        await tab.page.get_by_role("button", name="Dark", exact=True).click()
+            inks[scheme] = await tab.page.evaluate(INK)
+        await tab.button("Open settings dialog").click()
+        await tab.button("Dark").click()
         assert await tab.page.evaluate(GROUND) == grounds["dark"]
+        assert (await tab.stored())["local"] == {"graphiql:theme": "dark"}
+        async with Tab.opened(context, demo.url) as other:
+            assert await other.page.evaluate(GROUND) == grounds["dark"]
+            assert await other.page.evaluate(INK) == inks["dark"]
+    await context.close()
     assert grounds == {"dark": "rgb(33, 42, 59)", "light": "rgb(255, 255, 255)"}
+    assert inks["dark"] != inks["light"]
 
 
 async def test_screen_reader_finds_a_name_for_everything(tab: Tab) -> None:
-    form = tab.page.get_by_role("textbox", name="E-mail"), tab.page.get_by_label("Password")
+    form = tab.page.get_by_role("textbox", name="E-mail"), tab.field("Password")
     for each, hint in zip(form, ("username", "current-password"), strict=True):
         await expect(each).to_have_attribute("autocomplete", hint)
     for button in await tab.page.get_by_role("button").all():
@@ -141,3 +150,11 @@ async def test_screen_reader_finds_a_name_for_everything(tab: Tab) -> None:
     await expect(tab.page).to_have_title("gql_app playground")
     assert await tab.page.evaluate("document.documentElement.lang") == "en"
     await expect(tab.page.get_by_role("main")).to_be_visible()
+    for pane in ("operations", "variables"):
+        await expect(tab.page.get_by_role("group", name=f"Frame of the {pane}")).to_be_visible()
+    for pane in ("Operations", "Variables", "Answer"):
+        await expect(tab.page.get_by_role("textbox", name=pane, exact=True)).to_be_attached()
+    tabs = tab.page.get_by_role("list", name="Select active operation")
+    await expect(tabs.get_by_role("button", name="SignIn")).to_have_attribute(
+        "aria-current", "true"
+    )

@@ -1,0 +1,25 @@
+/** A request as a command line of curl's. */
+import { parse, print, separateOperations } from "graphql";
+import { operationNames } from "./answer";
+import type { Request } from "./post";
+
+/** Write the command that sends a request as the page does, for a shell such as bash. */
+export function curl(url: string, request: Request, headers: Headers): string {
+  const all = new Headers(headers);
+  all.set("content-type", "application/json");
+  const lines = [...all].map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`);
+  const body = JSON.stringify({ ...request, query: alone(request) });
+  return [`curl ${quoted(url)}`, ...lines, `--data-raw ${quoted(body)}`].join(" \\\n  ");
+}
+
+/** Leave one operation where there are several, with the fragments that it needs. */
+function alone({ query, operationName }: Request): string {
+  if (operationNames(query).length < 2) return query;
+  const operation = separateOperations(parse(query))[operationName ?? ""];
+  return operation ? print(operation) : query;
+}
+
+/** Quote a word so that no shell of POSIX reads anything into it. */
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}

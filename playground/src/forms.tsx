@@ -1,0 +1,202 @@
+/** The bar's forms, for whoever is not signed in. */
+import { useRef, type FormEvent, type ReactNode, type RefObject } from "react";
+import type { SignIn } from "./facts";
+import { Field, Password } from "./fields";
+import type { Keeper, Seen } from "./keeper";
+
+/** Which form is shown. */
+export type Form = "sign in" | "register" | "forgotten";
+
+interface FormProps {
+  keeper: Keeper;
+  seen: Seen;
+  /** The address that was typed or known last, in whichever form. */
+  email: RefObject<string>;
+  go: (form: Form) => void;
+}
+
+export function SignInForm({ keeper, seen, email, go }: FormProps) {
+  const password = useRef<HTMLInputElement>(null);
+  const submit = async (typed: FormData) => {
+    if (!(await keeper.signIn(text(typed, "email"), text(typed, "password"))))
+      password.current?.select();
+  };
+  return (
+    <FormOf name="Sign in" isBusy={seen.busy} onSubmit={submit}>
+      <EMail seen={seen} email={email} />
+      <Password
+        label="Password"
+        name="password"
+        autoComplete="current-password"
+        notice={seen.notice}
+        ref={password}
+      />
+      <button type="submit" className="main" disabled={seen.busy}>
+        Sign in
+      </button>
+      <button type="button" className="link" onClick={() => go("forgotten")}>
+        Forgot it?
+      </button>
+      <button type="button" className="link" onClick={() => go("register")}>
+        Create an account
+      </button>
+    </FormOf>
+  );
+}
+
+export function RegisterForm({ keeper, seen, email, go }: FormProps) {
+  const submit = async (typed: FormData) => {
+    await keeper.register({
+      name: text(typed, "name"),
+      email: text(typed, "email"),
+      password: text(typed, "password"),
+    });
+  };
+  return (
+    <FormOf name="Create an account" isBusy={seen.busy} onSubmit={submit}>
+      <Field
+        label="Name"
+        name="name"
+        type="text"
+        autoComplete="name"
+        notice={seen.notice}
+        isFirst
+      />
+      <EMail seen={seen} email={email} isFirst={false} />
+      <Password label="Password" name="password" autoComplete="new-password" notice={seen.notice} />
+      <button type="submit" className="main" disabled={seen.busy}>
+        Create the account
+      </button>
+      <Back go={go} />
+    </FormOf>
+  );
+}
+
+export function ForgottenForm({ keeper, seen, email, go }: FormProps) {
+  const submit = async (typed: FormData) => {
+    if (await keeper.requestPasswordReset(text(typed, "email"))) go("sign in");
+  };
+  return (
+    <FormOf name="Reset a forgotten password" isBusy={seen.busy} onSubmit={submit}>
+      <EMail seen={seen} email={email} />
+      <button type="submit" className="main" disabled={seen.busy}>
+        Send me a link
+      </button>
+      <Back go={go} />
+    </FormOf>
+  );
+}
+
+const DIFFER = { words: "The two passwords differ.", wayOut: null, fields: ["repeated"] };
+
+interface ResetFormProps {
+  keeper: Keeper;
+  seen: Seen;
+  /** The token of the letter's link. */
+  token: string;
+  onDone: () => void;
+}
+
+export function ResetForm({ keeper, seen, token, onDone }: ResetFormProps) {
+  const submit = async (typed: FormData) => {
+    const password = text(typed, "newPassword");
+    if (password !== text(typed, "repeated")) keeper.say(DIFFER);
+    else if (await keeper.resetPassword(token, password)) onDone();
+  };
+  return (
+    <FormOf name="Set a new password" isBusy={seen.busy} onSubmit={submit}>
+      <Password
+        label="New password"
+        name="newPassword"
+        autoComplete="new-password"
+        notice={seen.notice}
+        isFirst
+      />
+      <Password
+        label="The same again"
+        name="repeated"
+        autoComplete="new-password"
+        notice={seen.notice}
+      />
+      <button type="submit" className="main" disabled={seen.busy}>
+        Set the password
+      </button>
+      <button type="button" className="link" onClick={onDone}>
+        Cancel
+      </button>
+    </FormOf>
+  );
+}
+
+/** The demo's customers, who sign in by a click. */
+export function DemoSignIns({
+  keeper,
+  seen,
+  signIns,
+}: Pick<FormProps, "keeper" | "seen"> & { signIns: SignIn[] }) {
+  return (
+    <div className="demo" role="group" aria-label="Sign in to the demo">
+      <span>Demo:</span>
+      {signIns.map((each) => (
+        <button
+          type="button"
+          key={each.role}
+          disabled={seen.busy}
+          onClick={() => keeper.signIn(each.email, each.password)}
+        >
+          Sign in as {each.role}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+interface FormOfProps {
+  name: string;
+  isBusy: boolean;
+  onSubmit: (typed: FormData) => Promise<void>;
+  children: ReactNode;
+}
+
+function FormOf({ name, isBusy, onSubmit, children }: FormOfProps) {
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    if (!isBusy) void onSubmit(new FormData(event.currentTarget));
+  };
+  return (
+    <form aria-label={name} onSubmit={submit}>
+      {children}
+    </form>
+  );
+}
+
+interface EMailProps extends Pick<FormProps, "seen" | "email"> {
+  isFirst?: boolean;
+}
+
+function EMail({ seen, email, isFirst = true }: EMailProps) {
+  return (
+    <Field
+      label="E-mail"
+      name="email"
+      type="email"
+      autoComplete="username"
+      notice={seen.notice}
+      initial={email.current}
+      isFirst={isFirst}
+      onType={(typed) => (email.current = typed)}
+    />
+  );
+}
+
+function Back({ go }: Pick<FormProps, "go">) {
+  return (
+    <button type="button" className="link" onClick={() => go("sign in")}>
+      Back to the sign-in
+    </button>
+  );
+}
+
+function text(typed: FormData, name: string): string {
+  return String(typed.get(name) ?? "");
+}

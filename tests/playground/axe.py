@@ -1,0 +1,27 @@
+"""What axe-core, the usual checker of accessibility, finds on a page."""
+
+from typing import Final
+
+from playwright.async_api import Page
+
+from tests.processes import ROOT
+
+SCRIPT: Final = ROOT / "playground/node_modules/axe-core/axe.min.js"
+RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+"""WCAG 2.2 at levels A and AA, and what is good practice beyond it."""
+RUN: Final = """async (tags) => {
+  const options = { resultTypes: ["violations"], runOnly: tags };
+  const { violations } = await axe.run(document, options);
+  return violations.flatMap(({ id, nodes }) => nodes.map((node) => {
+    const [why] = [...node.any, ...node.all, ...node.none];
+    return `${id}: ${node.html.slice(0, 120)} ${why?.message ?? ""}`;
+  }));
+}"""
+
+
+async def violations(page: Page) -> list[str]:
+    """Return what is wrong with a page as it is now: the rule, the element and why."""
+    if not await page.evaluate("'axe' in globalThis"):
+        await page.evaluate(f"{SCRIPT.read_text(encoding='utf-8')}; undefined")
+    found: list[str] = await page.evaluate(RUN, list(RULES))
+    return found
