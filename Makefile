@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= auto
 # Coverage doubles the time, so only tests that it needs are measured (tests/conftest.py).
 THROUGH := audiences authentication authenticators claims customer_mutations customers lifetimes own_account \
-	password_reset privacy profile refresh register roles session_lists sessions signer
+	nodes password_reset privacy profile refresh register roles session_lists sessions signer
 # What accounts/ and security/ stand on, and what was theirs before it was machinery.
 MACHINERY := atomic_files clock fair_queue hashes keyring outbox pagination password_policy text
 COVERING := tests/accounts tests/cli tests/extending tests/security $(MACHINERY:%=tests/lib/%) \
