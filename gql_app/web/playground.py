@@ -63,7 +63,7 @@ class Playground:
     @property
     def documents(self) -> Collection[str]:
         """What our page sends by itself, as it was built. Raises ValueError."""
-        return read_manifest(self._operations).values() if self._files else ()
+        return read_manifest(self._operations).values() if self._operations.is_file() else ()
 
     def page(self, request: Request) -> Response:
         """Return the page; in the demo, it offers the sign-ins."""

@@ -219,3 +219,9 @@ async def test_files_are_answered_as_they_were_at_the_start_whatever_becomes_of_
             answer = await client.get("/playground/two-12345678.js", headers=headers)
             assert answer.text == large
             assert answer.headers.get("content-encoding", "identity") == accepted
+
+
+def test_page_that_was_built_without_a_list_of_what_it_sends_is_served_all_the_same(
+    tmp_path: Path,
+) -> None:
+    assert not built_of(tmp_path, one="1").documents
