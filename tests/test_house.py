@@ -225,7 +225,7 @@ def test_nothing_is_loaded_that_this_start_does_without(
         ("accounts.customers", "from gql_app.accounts.audit import Action", None),
         ("db.engine", "from gql_app.db.tables import Row", None),
         ("db.migrations.env", "from alembic import context", None),
-        ("lib.graphql_http.requests", "import orjson", None),
+        ("lib.graphql_http.messages", "import orjson", None),
     ],
 )
 def test_made_up_breach_is_found_and_nothing_else(

@@ -200,14 +200,10 @@ async def forget(db: Transaction, customer_id: UUID) -> None:
 
 async def purge(db: Transaction, *, batch: int, kept: timedelta) -> int:
     """Delete where some events of those who are gone for long came from; return how many."""
-    gone = select(DeletedActorRow.actor_id).where(DeletedActorRow.deleted_at < clock.now() - kept)
-    theirs = select(AuditRow.id).where(AuditRow.actor_id.in_(gone), _KNOWN_FROM)
-    some = AuditRow.id.in_(batch_of(theirs, batch))
-    count = await db.execute(update(AuditRow).where(some).values(_NOWHERE))
+    before = clock.now() - kept
+    count = await db.execute(_PURGE, before=before, batch=batch)
     if count < batch:
-        left = select(AuditRow.id).where(AuditRow.actor_id == DeletedActorRow.actor_id, _KNOWN_FROM)
-        done = DeletedActorRow.actor_id.in_(gone) & ~left.exists()
-        await db.execute(delete(DeletedActorRow).where(done))
+        await db.execute(_PURGE_ACTORS, before=before)
     return count
 
 
@@ -300,5 +296,14 @@ _INSERT: Final = Query(insert_row(AuditRow), tuple)
 _INSERT_DELETED_ACTOR: Final = upsert(DeletedActorRow, update=())
 _NOWHERE: Final = {"ip_address": None, "user_agent": None}
 _KNOWN_FROM: Final = AuditRow.ip_address.is_not(None) | AuditRow.user_agent.is_not(None)
+_LONG_GONE: Final = select(DeletedActorRow.actor_id).where(
+    DeletedActorRow.deleted_at < bindparam("before")
+)
+_THEIRS: Final = select(AuditRow.id).where(AuditRow.actor_id.in_(_LONG_GONE), _KNOWN_FROM)
+_PURGE: Final = update(AuditRow).where(AuditRow.id.in_(batch_of(_THEIRS))).values(_NOWHERE)
+_LEFT: Final = select(AuditRow.id).where(AuditRow.actor_id == DeletedActorRow.actor_id, _KNOWN_FROM)
+_PURGE_ACTORS: Final = delete(DeletedActorRow).where(
+    DeletedActorRow.actor_id.in_(_LONG_GONE), ~_LEFT.exists()
+)
 _OF_CUSTOMER: Final = Condition(AuditRow.customer_id == bindparam("customer_id"))
 _OF_ACTION: Final = Condition(AuditRow.action == bindparam("action"))

@@ -241,9 +241,7 @@ async def purge(db: Transaction, *, batch: int) -> int:
     Their refresh tokens go with them, never before: a spent token of a session that may
     still live is the evidence of its reuse.
     """
-    expired = select(SessionRow.id).where(SessionRow.expires_at < clock.now() - KEPT)
-    some = SessionRow.id.in_(batch_of(expired, batch))
-    return await db.execute(delete(SessionRow).where(some))
+    return await db.execute(_PURGE, before=clock.now() - KEPT, batch=batch)
 
 
 def is_known_client(seen_at: datetime | None) -> bool:
@@ -268,11 +266,7 @@ async def forget_clients(db: Transaction, customer_id: UUID) -> None:
 
 async def purge_clients(db: Transaction, *, batch: int) -> int:
     """Delete some clients that are no longer known; return how many."""
-    key = tuple_(KnownClientRow.customer_id, KnownClientRow.client)
-    unseen = select(KnownClientRow.customer_id, KnownClientRow.client).where(
-        KnownClientRow.seen_at < clock.now() - CLIENT_KNOWN_FOR
-    )
-    return await db.execute(delete(KnownClientRow).where(key.in_(batch_of(unseen, batch))))
+    return await db.execute(_PURGE_CLIENTS, before=clock.now() - CLIENT_KNOWN_FOR, batch=batch)
 
 
 def lives(now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
@@ -331,3 +325,14 @@ _SEEN_AT: Final[Query[datetime]] = Query(
     lambda row: row[0],
 )
 _UPSERT_CLIENT: Final = upsert(KnownClientRow)
+_PURGE: Final = delete(SessionRow).where(
+    SessionRow.id.in_(
+        batch_of(select(SessionRow.id).where(SessionRow.expires_at < bindparam("before")))
+    )
+)
+_CLIENT: Final = (KnownClientRow.customer_id, KnownClientRow.client)
+_PURGE_CLIENTS: Final = delete(KnownClientRow).where(
+    tuple_(*_CLIENT).in_(
+        batch_of(select(*_CLIENT).where(KnownClientRow.seen_at < bindparam("before")))
+    )
+)

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Integer, bindparam, delete, select
+from sqlalchemy import bindparam, delete, select
 
 from gql_app.accounts.audit import Action
 from gql_app.db.tables import ThrottleRow
@@ -318,9 +318,6 @@ _SAVE: Final = upsert(ThrottleRow)
 _CLEAR: Final = delete(ThrottleRow).where(any_of(ThrottleRow.subject, "subjects"))
 _PURGE: Final = delete(ThrottleRow).where(
     ThrottleRow.subject.in_(
-        batch_of(
-            select(ThrottleRow.subject).where(ThrottleRow.updated_at < bindparam("before")),
-            bindparam("batch", type_=Integer()),
-        )
+        batch_of(select(ThrottleRow.subject).where(ThrottleRow.updated_at < bindparam("before")))
     )
 )

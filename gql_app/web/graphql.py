@@ -60,7 +60,8 @@ class GraphQLView:
             await self._app(scope, receive, send)
             return
         headers, state = headers_of(scope), scope["state"]
-        if other := other_than_graphql(scope["method"], headers, self._page):
+        method = scope["method"]
+        if method != "POST" and (other := other_than_graphql(method, headers, self._page)):
             await other(scope, receive, send)
             return
         media_type = negotiate(*headers[b"accept"])

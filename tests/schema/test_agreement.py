@@ -25,11 +25,11 @@ CASES = {
 }
 """What is tried, and the way that one of so many at least has to go and find something."""
 TRIED = [
-    ("sqlite", "generated", 120),
-    ("sqlite", "composed", 150),
-    ("sqlite", "composed with directives", 60),
-    ("postgresql", "generated", 60),
-    ("postgresql", "composed", 100),
+    ("sqlite", "generated", 60),
+    ("sqlite", "composed", 75),
+    ("sqlite", "composed with directives", 30),
+    ("postgresql", "generated", 30),
+    ("postgresql", "composed", 40),
     ("postgresql", "composed with directives", 20),
 ]
 """How many documents of each are tried, by six callers each."""

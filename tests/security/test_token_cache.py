@@ -42,7 +42,7 @@ from tests.security.forging import (
 pytestmark = pytest.mark.usefixtures("stopped_clock")
 
 HS256 = RING.signing.id
-DIFFERENT = 20_000
+DIFFERENT = 6_000
 OTHER = "another secret, which nobody told the forger"
 
 

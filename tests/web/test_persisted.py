@@ -172,7 +172,9 @@ async def test_nothing_else_runs(trusting: Api) -> None:
 
 async def test_what_the_pages_send_always_runs(trusting: Api, listing: Settings) -> None:
     sent: dict[str, str] = json.loads((BUILT / "operations.json").read_text())
-    variables = {"email": "a@example.com", "password": PASSWORD, "refreshToken": "x"}
+    account = {"name": "Ada Typed", "email": "a@example.com", "password": PASSWORD}
+    variables = {**account, "input": account, "refreshToken": "x", "token": "x"}
+    variables["newPassword"] = PASSWORD
     closed = listing.model_copy(update={"playground": False})
     async with running(closed) as without_page:
         for text in sent.values():

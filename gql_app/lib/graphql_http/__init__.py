@@ -9,15 +9,16 @@ from gql_app.lib.graphql_http.documents import (
     read_manifest,
 )
 from gql_app.lib.graphql_http.errors import RequestError
-from gql_app.lib.graphql_http.negotiation import negotiate
-from gql_app.lib.graphql_http.requests import (
+from gql_app.lib.graphql_http.messages import (
     Headers,
     RequestReader,
     headers_of,
     mutation_by_get,
+    outcome,
     read_body,
+    write,
 )
-from gql_app.lib.graphql_http.responses import outcome, write
+from gql_app.lib.graphql_http.negotiation import negotiate
 
 __all__ = [
     "AutomaticDocuments",

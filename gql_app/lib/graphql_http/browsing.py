@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
+from gql_app.lib.graphql_http.messages import METHODS, Headers, headers_of
 from gql_app.lib.graphql_http.negotiation import accepts_html
-from gql_app.lib.graphql_http.requests import METHODS, Headers, headers_of
 
 
 def other_than_graphql(method: str, headers: Headers, page: ASGIApp | None) -> ASGIApp | None:

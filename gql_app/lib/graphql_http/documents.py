@@ -42,6 +42,9 @@ Headers = Mapping[bytes, list[bytes]]
 class DocumentSource(Protocol):
     """Finds the texts of documents."""
 
+    is_open: bool
+    """Whether any text runs that comes as it is, so that it need not be looked for."""
+
     def find(
         self, query: str | None, document_id: str | None, headers: Headers
     ) -> tuple[str, str | None]:
@@ -60,6 +63,8 @@ class AutomaticDocuments:
     They are bounded by bytes, and the least recently used give way: whoever stores many makes
     others send theirs again, and nothing worse. A text is always what its hash says.
     """
+
+    is_open = True
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._kept: BoundedCache[_Text] = BoundedCache(max_bytes)
@@ -93,6 +98,8 @@ class AutomaticDocuments:
 
 class TrustedDocuments:
     """The only texts that run: those of a list, by their ids, hashes or as they are."""
+
+    is_open = False
 
     def __init__(
         self,

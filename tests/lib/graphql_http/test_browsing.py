@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from gql_app.lib.graphql_http import leading_to, other_than_graphql
-from gql_app.lib.graphql_http.requests import METHODS
+from gql_app.lib.graphql_http.messages import METHODS
 
 PAGE: Final = PlainTextResponse("A page.")
 HTML: Final = b"text/html"

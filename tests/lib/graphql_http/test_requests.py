@@ -16,7 +16,7 @@ from gql_app.lib.graphql_http import (
     mutation_by_get,
     read_body,
 )
-from gql_app.lib.graphql_http.requests import METHODS
+from gql_app.lib.graphql_http.messages import METHODS
 
 JSON: Final = "application/json"
 GOOD: Final = b'{"query":"{__typename}"}'

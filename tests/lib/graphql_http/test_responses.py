@@ -7,7 +7,7 @@ import pytest
 from graphql import ExecutionResult, GraphQLError
 
 from gql_app.lib.graphql_http import outcome, write
-from gql_app.lib.graphql_http.responses import retry_after
+from gql_app.lib.graphql_http.messages import retry_after
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
