@@ -1,5 +1,9 @@
+import { readFileSync } from "node:fs";
+import { buildSchema, isObjectType } from "graphql";
 import { expect, test } from "vitest";
 import { access } from "./access";
+
+const SCHEMA = buildSchema(readFileSync(`${import.meta.dirname}/../../schema.graphql`, "utf-8"));
 
 test.each([
   ["Who is signed in. Signed in only.", "Signed in only"],
@@ -16,4 +20,19 @@ test.each([
   [null, null],
 ])("%j says %j", (description, who) => {
   expect(access(description)).toBe(who);
+});
+
+test("the fields that the schema guards are marked, and those whose values may be private", () => {
+  const fields = Object.values(SCHEMA.getTypeMap())
+    .filter((type) => isObjectType(type))
+    .flatMap((type) => Object.values(type.getFields()).map((field) => ({ type, field })));
+  for (const { type, field } of fields) {
+    const who = access(field.description);
+    const isGuarded = Boolean(field.astNode?.directives?.length);
+    const isPrivate = Boolean(who?.startsWith("Null unless"));
+    expect([`${type.name}.${field.name}`, who !== null]).toEqual([
+      `${type.name}.${field.name}`,
+      isGuarded || isPrivate,
+    ]);
+  }
 });

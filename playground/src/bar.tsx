@@ -116,7 +116,7 @@ function Refused({ keeper, notice, go }: RefusedProps) {
       <span id={NOTICE_ID}>{notice.words}</span>
       {notice.wayOut === "refresh" && (
         <button type="button" onClick={() => keeper.refresh()}>
-          Refresh
+          Refresh the token
         </button>
       )}
       {notice.wayOut === "sign in" && (

@@ -61,6 +61,7 @@ export function Inside({ reached }: { reached: Ref<Reached> }) {
     write: (text) => queueMicrotask(() => queryEditor?.setValue(text)),
     clear: () => {
       responseEditor?.setValue("");
+      // There is no action for the answers of tabs that are not active.
       for (const tab of tabs) tab.response = null;
     },
   }));
