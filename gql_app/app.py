@@ -19,7 +19,6 @@ from gql_app.extending.loading import load_application, postponed
 from gql_app.extending.merging import Merged, merge
 from gql_app.extending.settings import load
 from gql_app.lib import telemetry
-from gql_app.lib.compression import CompressionMiddleware
 from gql_app.lib.cors import CORSMiddleware, CORSPolicy
 from gql_app.lib.engine import Engine, Limits, ListSizes
 from gql_app.lib.environment import variable
@@ -37,7 +36,7 @@ from gql_app.settings import APP, Settings, shared_numbers
 from gql_app.web.graphql import PATH, GraphQLView
 from gql_app.web.introspection import introspect
 from gql_app.web.management import MANAGEMENT_ROUTES, PUBLIC_ROUTES, ManagementMiddleware, jwks
-from gql_app.web.middleware import RequestLogMiddleware, ServerErrorMiddleware, is_compressible
+from gql_app.web.middleware import RequestLogMiddleware, ServerErrorMiddleware
 from gql_app.web.playground import Playground
 from gql_app.web.responses import REFUSALS, explain, explain_refusal, refusal
 
@@ -211,8 +210,6 @@ def _middleware(
     if cors:
         layers.append(Middleware(CORSMiddleware, cors))
     layers.append(Middleware(ServerErrorMiddleware))
-    if settings.compression:
-        layers.append(Middleware(CompressionMiddleware, applies=is_compressible))
     if settings.management_port is not None:
         layers.append(Middleware(ManagementMiddleware, port=settings.management_port))
     if settings.hosts:
@@ -231,6 +228,7 @@ def _middleware(
         engine=engine,
         documents=documents_of(file, pages, settings.untrusted, engine.validator.limits.parse),
         has_page=playground is not None,
+        compresses=settings.compression,
         max_body_bytes=settings.max_body_bytes,
         context_type=FeatureContext,
     )

@@ -76,7 +76,6 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "app",
         "cli.serve",
         "extending",
-        "lib.compression",
         "lib.cors",
         "lib.graphql_http",
         "lib.hosts",

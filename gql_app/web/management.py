@@ -13,6 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gql_app.db.readiness import Condition
+from gql_app.lib.compression import compress
 from gql_app.resources import Resources
 from gql_app.web.responses import JsonResponse, explain
 
@@ -71,7 +72,10 @@ async def metrics(request: Request) -> Response:
     await resources.sample()
     accept = ",".join(request.headers.getlist("accept"))
     text, media_type = await asyncio.to_thread(resources.metrics.exposition, accept)
-    return Response(text, headers={"content-type": media_type})
+    accepted = [value for name, value in request.headers.raw if name == b"accept-encoding"]
+    body, coded = compress(text, accepted)
+    headers = {name.decode(): value.decode() for name, value in coded}
+    return Response(body, headers=headers | {"content-type": media_type})
 
 
 def _readiness(condition: Condition, parts: dict[str, str]) -> Response:

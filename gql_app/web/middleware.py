@@ -149,15 +149,6 @@ def refuse(status: int, message: str, headers: Mapping[str, str]) -> ASGIApp:
     return RequestLogMiddleware(respond)
 
 
-def is_compressible(scope: Scope) -> bool:
-    """Return whether an answer may be compressed: no token is in what only reads.
-
-    The length of what is compressed with a secret can tell it, bit by bit (BREACH).
-    """
-    kind: str | None = scope["state"].get("kind")
-    return kind == "query" or scope["path"] == "/metrics"
-
-
 def _origin(scope: Scope) -> Origin:
     """Return where a request comes from."""
     address = scope["client"][0] if scope.get("client") else None

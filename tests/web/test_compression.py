@@ -15,6 +15,7 @@ from graphql import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
+from gql_app.lib.compression import MINIMUM_SIZE
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings
 from tests.api import Api, running
@@ -52,6 +53,27 @@ async def test_schema_comes_in_a_fifth_of_its_bytes(api: Api, settings: Settings
     assert packed.content == unpacked.content
     assert coding(unpacked) is None
     assert "vary" not in unpacked.headers
+
+
+@on_sqlite
+async def test_what_fits_into_a_packet_is_sent_as_it_is(api: Api) -> None:
+    for missing, expected in ((1, None), (0, "gzip")):
+        name = "a" * (MINIMUM_SIZE - len('{"data":{"":"Query"}}') - missing)
+        response = await ask(api, f"{{ {name}: __typename }}")
+        assert (coding(response), "vary" in response.headers) == (expected, expected is not None)
+        assert len(response.content) == MINIMUM_SIZE - missing
+
+
+@on_sqlite
+async def test_answer_to_head_has_the_headers_of_the_one_to_get(api: Api) -> None:
+    asked = {"query": get_introspection_query()}
+    got, head = [
+        await api.client.request(method, "/graphql", params=asked, headers=GZIP)
+        for method in ("GET", "HEAD")
+    ]
+    for changing in ("x-request-id", "date"):
+        got.headers.pop(changing, None), head.headers.pop(changing, None)
+    assert (coding(head), head.headers) == ("gzip", got.headers)
 
 
 @on_sqlite

@@ -1,68 +1,32 @@
 """Answers compressed by gzip, for clients that take it and where it pays."""
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from isal import isal_zlib
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["MINIMUM_SIZE", "CompressionMiddleware", "accepts"]
+__all__ = ["MINIMUM_SIZE", "accepts", "compress"]
 
 MINIMUM_SIZE: Final = 1024
-"""Bytes from which an answer is compressed: below, it fits into one packet as it is."""
+"""Bytes from which it pays to compress an answer: below, it fits into one packet as it is."""
 _LEVEL: Final = 2
 _GZIP: Final = 16 + isal_zlib.MAX_WBITS
 """Deflate with a header and a trailer (RFC 1952)."""
-_FINAL: Final = frozenset({b"content-encoding", b"content-range", b"etag"})
-"""Headers of an answer that is meant byte by byte."""
+
+Header = tuple[bytes, bytes]
 
 
-class CompressionMiddleware:
-    """Compresses answers that are sent in one piece, if they are of a kind to be compressed.
+def compress(body: bytes, accepted: Iterable[bytes]) -> tuple[bytes, list[Header]]:
+    """Return a body, compressed if its client takes that, and the headers that say so.
 
-    What has a content encoding already, is a part of something or has an ETag stays as it is.
+    `accepted` is what its Accept-Encoding headers say. Where the body would hold a secret beside
+    a text of somebody else's, it must not be compressed: its length tells the secret (BREACH).
     """
-
-    def __init__(
-        self, app: ASGIApp, *, applies: Callable[[Scope], bool], minimum: int = MINIMUM_SIZE
-    ) -> None:
-        """Take what tells, when an answer is sent, whether it may be compressed."""
-        self._app = app
-        self._applies = applies
-        self._minimum = minimum
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request. A head waits for its body, by which it is decided."""
-        head: Message | None = None
-
-        async def send_compressed(message: Message) -> None:
-            nonlocal head
-            if message["type"] == "http.response.start":
-                head = message
-                return
-            if head is not None:
-                started, head = head, None
-                if len(message.get("body", b"")) >= self._minimum and self._applies(scope):
-                    _compress(scope, started, message)
-                await send(started)
-            await send(message)
-
-        await self._app(scope, receive, send_compressed if scope["type"] == "http" else send)
-
-
-def _compress(scope: Scope, head: Message, body: MutableMapping[str, Any]) -> None:
-    """Compress a body where its client takes that, and say so in its head."""
-    headers = [each for each in head.get("headers", ()) if each[0] != b"content-length"]
-    if body.get("more_body") or any(name in _FINAL for name, _ in headers):
-        return
-    headers.append((b"vary", b"Accept-Encoding"))
-    accepted = b",".join(value for name, value in scope["headers"] if name == b"accept-encoding")
-    if accepts("gzip", accepted.decode("latin-1")):
-        body["body"] = isal_zlib.compress(body["body"], _LEVEL, _GZIP)
-        headers.append((b"content-encoding", b"gzip"))
-    headers.append((b"content-length", b"%d" % len(body["body"])))
-    head["headers"] = headers
+    headers = [(b"vary", b"Accept-Encoding")]
+    if not accepts("gzip", b",".join(accepted).decode("latin-1")):
+        return body, headers
+    return isal_zlib.compress(body, _LEVEL, _GZIP), [*headers, (b"content-encoding", b"gzip")]
 
 
 @lru_cache(64)

@@ -205,15 +205,14 @@ def _is_json(content_type: bytes) -> bool:
 def write(result: ExecutionResult, media_type: str | None) -> Written:
     """Return the status, headers and body of a result, as JSON if no media type is given.
 
+    What a coding of the body changes is left to the caller: Content-Length is not among them.
+
     Proxies and clients act upon Retry-After, so it goes for both media types.
     """
     media_type = media_type or JSON
     body, wait = serialize(result), retry_after(result.errors)
     status = 503 if wait else 200 if media_type == JSON else status_of(result)
-    headers = [
-        (b"content-type", f"{media_type}; charset=utf-8".encode()),
-        (b"content-length", str(len(body)).encode()),
-    ]
+    headers = [(b"content-type", f"{media_type}; charset=utf-8".encode())]
     if wait:
         headers.append((b"retry-after", str(wait).encode()))
     return status, headers, body
