@@ -21,6 +21,8 @@ from gql_app.settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
+TRIES: Final = 3
+"""Times that a command asks whether the database is there, each of which may take two seconds."""
 SHOWN: Final = 100
 """Pairs of customers who collide that are printed."""
 
@@ -86,11 +88,20 @@ def reach(chosen: Settings) -> Condition:
     if chosen.on_sqlite:
         with suppress(OSError):  # what can't be made can't be reached, which is reported below
             chosen.sqlite_file.touch(mode=0o600)
-    known = application.branches()
-    condition = run_on_database(chosen, lambda each: readiness.condition(each, known))
+    condition = run_on_database(chosen, _condition)
     if condition.database != "ok":
         hint = tls_advice(chosen.database_url)
         fail(f"The database of {settings.PREFIX}DATABASE_URL can't be reached.{hint}")
+    return condition
+
+
+async def _condition(database: Database) -> Condition:
+    """Return the condition of a database, which may be slow at first: it is asked a few times."""
+    known = application.branches()
+    for _ in range(TRIES):
+        condition = await readiness.condition(database, known)
+        if condition.database == "ok":
+            break
     return condition
 
 

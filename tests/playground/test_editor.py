@@ -109,7 +109,7 @@ async def test_reload_brings_back_the_tabs_and_no_password_that_was_typed(tab: T
     history = tab.page.get_by_role("region", name="History")
     await expect(history.get_by_role("button", name="Token").first).to_be_visible()
     await expect(history).not_to_contain_text("Typed")
-    await tab.page.wait_for_function("sessionStorage['graphiql:tabState'].includes('Typed')")
+    await tab.page.wait_for_function("() => sessionStorage['graphiql:tabState'].includes('Typed')")
     assert TYPED not in json.dumps(await tab.stored())
     await tab.page.reload()
     await tab.ready()
