@@ -76,8 +76,8 @@ class Postgres:
     def __init__(self, server: PostgresServer, portal: BlockingPortal) -> None:
         self._server = server
         self._portal = portal
-        # Durability is for data that anybody needs after the run.
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        # Durability is for data that anybody needs after the run, and nothing grows old here.
+        for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum", "jit"):
             server.psql(f"ALTER SYSTEM SET {setting} = off")
         server.psql("SELECT pg_reload_conf()")
         server.psql(f"CREATE DATABASE {TEMPLATE}")

