@@ -1,5 +1,7 @@
 """The keys that tokens are signed and verified with."""
 
+import time
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -8,12 +10,14 @@ from gql_app.cli import application
 from gql_app.cli.console import err, out
 from gql_app.lib import keyring
 from gql_app.lib.clock import rfc3339
-from gql_app.lib.keyring import Algorithm, Key, KeyRing, KeyStore
+from gql_app.lib.keyring import INTERVAL, Algorithm, Key, KeyRing, KeyStore
 from gql_app.security.key_store import key_store
 from gql_app.settings import Settings
 
 keys: Final = typer.Typer(help=__doc__, no_args_is_help=True)
 
+NOTICED: Final = INTERVAL + 0.5
+"""Seconds after which every process of this machine has read a new key."""
 # An id may begin with a hyphen, and is then no option.
 _TAKES_ID: Final = {"ignore_unknown_options": True}
 _Id = Annotated[str, typer.Argument(metavar="KID", help="The key's id, or how it begins.")]
@@ -48,7 +52,9 @@ def show() -> None:
 def promote(kid: _Id) -> None:
     """Let a key sign from now on; nobody is signed out."""
     chosen = application.load(serving=True)
-    key = keyring.promote(key_store(chosen), kid)
+    store = key_store(chosen)
+    _await_processes(store.require_folder())
+    key = keyring.promote(store, kid)
     _record(chosen, "key:promote")
     out(f"{key.id} signs from now on{', once no signer does' if application.signer() else ''}.")
 
@@ -60,6 +66,12 @@ def retire(kid: _Id) -> None:
     key = keyring.retire(key_store(chosen), kid, ttl=chosen.access_token_ttl)
     _record(chosen, "key:retire")
     out(f"{key.id} is {_until(key)}.")
+
+
+def _await_processes(folder: Path) -> None:
+    """Return once every process has read the newest key: none signs what another refuses."""
+    newest = max((file.stat().st_mtime for file in folder.glob("*.pem")), default=0.0)
+    time.sleep(min(max(newest + NOTICED - time.time(), 0.0), NOTICED))
 
 
 def _record(chosen: Settings, action: str) -> None:

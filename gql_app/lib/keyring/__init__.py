@@ -19,6 +19,7 @@ from gql_app.lib.keyring.keys import (
     stored_secret,
 )
 from gql_app.lib.keyring.ring import (
+    INTERVAL,
     KeyRing,
     KeyStore,
     ReloadingKeyRing,
@@ -31,6 +32,7 @@ from gql_app.lib.keyring.signing import SIGNING_TIMEOUT, Signer, sign_elsewhere,
 from gql_app.lib.keyring.token_cache import TokenCache
 
 __all__ = [
+    "INTERVAL",
     "NEW_RSA_BITS",
     "SECRET_KEY",
     "SIGNING_TIMEOUT",
