@@ -1,7 +1,10 @@
 """The command line: what each command does, and its exit status."""
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from sqlalchemy import text
@@ -10,6 +13,7 @@ from gql_app import __version__
 from gql_app.cli import COMMANDS
 from gql_app.db.readiness import revision
 from gql_app.lib.database import Database
+from gql_app.lib.database.probing import PROBE_TIMEOUT
 from gql_app.settings import Settings
 from tests.api import running
 from tests.commands import output_here, run_here
@@ -31,6 +35,16 @@ ADA = ("create-admin", "--email", "Ada@Example.com", "--name", "Ada Admin")
 def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     """Give a test a migrated SQLite file, for one engine is enough."""
     return copied_sqlite(sqlite_template, tmp_path)
+
+
+def test_database_that_answers_late_is_asked_again(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "late.db", check_same_thread=False)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        unlocking = Timer(PROBE_TIMEOUT + 0.5, other.rollback)
+        unlocking.start()
+        told = output_here("migrate", folder=tmp_path, database_url="sqlite:///late.db")
+        unlocking.join()
+    assert "The database is up to date." in told
 
 
 async def sign_in(url: str, email: str, password: str) -> dict[str, object]:

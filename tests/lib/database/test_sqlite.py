@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -33,6 +34,10 @@ def counted(most: int) -> Query[int]:
     return Query(select(func.count()).select_from(numbers), lambda row: int(row[0]))
 
 
+COUNTED = """
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000000)
+SELECT count(*) FROM n
+"""
 RECOVERING = """
 import fcntl, pathlib, sys
 file = pathlib.Path(sys.argv[1])
@@ -262,3 +267,14 @@ async def test_what_runs_is_ended_before_the_file_is_closed(
     await sqlite.close()
     await asyncio.gather(*tasks)
     assert len(await past(sqlite_url, "SELECT name FROM people")) == SIZE
+
+
+async def test_what_is_closed_runs_no_longer(tmp_path: Path) -> None:
+    closed = connection.SqliteConnection(str(tmp_path / "a.db"), "query_only")
+    running = asyncio.create_task(closed.fetch(COUNTED, ()))
+    await until(lambda: closed.is_open)
+    [thread] = [each for each in threading.enumerate() if each.name.startswith("query_only")]
+    await closed.close()
+    assert not thread.is_alive()
+    with pytest.raises((StatementError, Unavailable, sqlite3.Error)):
+        await running
