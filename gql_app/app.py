@@ -222,7 +222,8 @@ def _middleware(
             )
         )
     engine = build_engine(settings, merged.additions)
-    file, pages = settings.trusted_documents, playground.documents if playground else ()
+    file = settings.trusted_documents
+    pages = playground.documents if playground and file else ()
     view = Middleware(
         GraphQLView,
         engine=engine,

@@ -27,7 +27,7 @@ from gql_app.settings import NO_CLIENT_LIMIT, PREFIX, Settings
 
 MAX_SKEW: Final = 5
 """Seconds."""
-MAX_PAIRS: Final = 20
+MAX_NAMED: Final = 20
 """Pairs of customers of one mailbox that are named, and documents that can't run."""
 
 
@@ -168,7 +168,7 @@ def _documents(chosen: Settings, *, is_public: bool) -> Iterator[Finding]:
     listed = read_manifest(chosen.trusted_documents)
     wrong = [name for name, text in listed.items() if not engine.validator.is_valid(text)]
     if wrong:
-        names = ", ".join(wrong[:MAX_PAIRS])
+        names = ", ".join(wrong[:MAX_NAMED])
         yield Finding(
             "invalid-documents",
             f"Of {len(listed)} trusted documents {len(wrong)} can't run by today's schema and "
@@ -304,7 +304,7 @@ async def _contents(database: Database, *, demo: bool) -> AsyncIterator[Finding]
         )
     collisions = await backfill.collisions(database)
     if collisions:
-        pairs = ", ".join(f"{each.holder} and {each.other}" for each in collisions[:MAX_PAIRS])
+        pairs = ", ".join(f"{each.holder} and {each.other}" for each in collisions[:MAX_NAMED])
         yield Finding(
             "colliding-addresses",
             f"Of {len(collisions)} customers the address is another's mailbox as well: {pairs}.",

@@ -60,7 +60,7 @@ def node_kind(
 
 
 def implement_node(kind: type) -> None:
-    """Have a type implement Node in every schema that is built from now on."""
+    """Add Node to the interfaces of a type, for every schema that is built from now on."""
     definition = get_object_definition(kind, strict=True)
     interface = get_object_definition(Node, strict=True)
     if all(each is not interface for each in definition.interfaces):

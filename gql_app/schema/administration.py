@@ -40,7 +40,7 @@ class UpdateCustomerInput(Input):
 
 @strawberry.type
 class DeleteCustomerPayload(Payload):
-    """Who was deleted."""
+    """The answer to a deletion, with the id of the customer who is gone."""
 
     deleted_id: strawberry.ID | None = None
 
