@@ -4,6 +4,7 @@ import json
 import re
 import select
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -110,9 +111,9 @@ def statuses(answers: list[Answer]) -> list[int]:
 
 
 def send_until_cut_off(connection: socket.socket, data: bytes) -> None:
-    """Send as much as nobody would take, and read nothing; a full socket is waited for."""
-    sent = 0
-    while sent < 50_000_000:
+    """Send for longer than anybody is waited for, and read nothing; a full socket is waited for."""
+    sent, end = 0, time.monotonic() + PATIENCE
+    while time.monotonic() < end:
         try:
             sent += connection.send(data[sent % len(data) :])
         except BlockingIOError:

@@ -164,7 +164,7 @@ async def flooded(server: Server) -> AsyncIterator[None]:
             await client.post("/graphql", json={"query": LIST})
 
     async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=60) as client:
-        flood = [asyncio.create_task(ask(number)) for number in range(40)]
+        flood = [asyncio.create_task(ask(number)) for number in range(16)]
         await client.post("/graphql", json={"query": LIST})
         yield
         done.set()

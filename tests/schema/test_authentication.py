@@ -1,16 +1,14 @@
 """Signing in: what works, what doesn't, and what is remembered of it."""
 
 import asyncio
-import threading
-from functools import partial
 from typing import Any, Final
 
 import pytest
 
 from gql_app.db.tables import CustomerRow
-from gql_app.lib.fair_queue import LOCAL
 from gql_app.settings import Settings
 from tests.api import Api, running
+from tests.hashing import busy
 from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.rows import change
 
@@ -126,14 +124,10 @@ async def test_full_queue_of_passwords_answers_too_many_attempts(settings: Setti
     async with running(narrow) as api:
         row = await add_customer(api.database, "Grace Admin", is_admin=True)
         admin = await sign_in(api.resources, row)
-        ended = threading.Event()
-        busy = asyncio.create_task(api.resources.passwords._run(partial(ended.wait, 60), LOCAL))  # noqa: SLF001 — keeps the one thread busy for as long as the test needs, without a race
-        await asyncio.sleep(0)
-        payloads = await asyncio.gather(*(login(api, row.email, PASSWORD) for _ in range(5)))
-        new = {"name": "Nora", "email": "nora@example.com", "password": PASSWORD}
-        created = (await api.run(CREATE, token=admin.token, input=new)).data["createCustomer"]
-        ended.set()
-        await busy
+        async with busy(api.resources.passwords):
+            payloads = await asyncio.gather(*(login(api, row.email, PASSWORD) for _ in range(5)))
+            new = {"name": "Nora", "email": "nora@example.com", "password": PASSWORD}
+            created = (await api.run(CREATE, token=admin.token, input=new)).data["createCustomer"]
         for payload in (*payloads, created):
             assert payload["status"] == "ERROR"
             assert [error["code"] for error in payload["errors"]] == ["TOO_MANY_ATTEMPTS"]

@@ -1,6 +1,5 @@
 """The numbers: what is counted, and that no client makes up what they are counted by."""
 
-import asyncio
 import platform
 from collections.abc import AsyncIterator
 
@@ -9,10 +8,10 @@ from prometheus_client.openmetrics import parser
 from sqlalchemy import select, true
 
 from gql_app import __version__
-from gql_app.lib.fair_queue import LOCAL
 from gql_app.metrics import OUTCOMES, REASONS
 from gql_app.settings import Settings
 from tests.api import Api, running
+from tests.hashing import busy
 from tests.people import PASSWORD, Kind, Person, add_customer
 from tests.scraping import numbers
 
@@ -25,6 +24,7 @@ REFUSED = (
     "ADMIN_REQUIRED",
     "GRAPHQL_VALIDATION_FAILED",
 )
+THREADS = 2
 JSON = {"Content-Type": "application/json"}
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -33,7 +33,8 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.fixture
 async def strict(settings: Settings) -> AsyncIterator[Api]:
     """Run an API that soon has enough, with one customer."""
-    limits = {"login_attempts": 2, "login_client_attempts": 4, "password_queue": 0}
+    limits = {"login_attempts": 2, "login_client_attempts": 4, "password_threads": THREADS}
+    limits["password_queue"] = 0
     async with running(settings.model_copy(update=limits)) as api:
         await add_customer(api.database, "Ada Plain", EMAIL)
         yield api
@@ -127,17 +128,13 @@ async def test_sign_in_that_a_fault_befalls_has_failed(strict: Api) -> None:
 async def test_full_queue_of_passwords_is_seen(strict: Api) -> None:
     passwords = strict.resources.passwords
     assert passwords.use == {"running": 0, "waiting": 0}
-    hashing = [asyncio.create_task(passwords.hash(PASSWORD, LOCAL)) for _ in range(64)]
-    await asyncio.sleep(0)
-    at_once = passwords.use["running"]
-    now = await numbers(strict)
-    ready = await strict.client.get("/readyz")
-    await sign_in(strict)
-    done = await asyncio.gather(*hashing, return_exceptions=True)
-    assert now.of("gql_app_passwords", state="running") == at_once > 0
+    async with busy(passwords, threads=THREADS):
+        now = await numbers(strict)
+        ready = await strict.client.get("/readyz")
+        await sign_in(strict)
+    assert now.of("gql_app_passwords", state="running") == THREADS
     assert now.of("gql_app_passwords", state="waiting") == 0
     assert (ready.status_code, ready.json()["passwords"]) == (200, "queue full")
-    assert sum(isinstance(each, str) for each in done) == at_once
     after = await numbers(strict)
     assert after.of("gql_app_passwords", state="running") == 0
     assert after.of("gql_app_throttled_total", limit="password_queue") == 1
