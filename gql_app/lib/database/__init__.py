@@ -26,6 +26,7 @@ from gql_app.lib.database.statements import (
     insert_row,
     upsert,
 )
+from gql_app.lib.database.urls import options_of
 from gql_app.lib.faults import Unavailable
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "in_the_clear",
     "insert_or_ignore",
     "insert_row",
+    "options_of",
     "sqlite_file",
     "unavailable",
     "upsert",

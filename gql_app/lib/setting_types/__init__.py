@@ -24,7 +24,8 @@ from pydantic import (
 
 T = TypeVar("T")
 SQLITE: Final = "sqlite:///"
-POSTGRESQL: Final = "postgresql://"
+POSTGRESQL: Final = ("postgresql://", "postgres://")
+"""How the URL of a PostgreSQL begins; the latter is what some providers write."""
 MAX_PORT: Final = 65_535
 MAX_WORDS: Final = 200
 """Characters of a name."""
@@ -93,12 +94,13 @@ def _check_database(url: str) -> str:
     else:
         _require(url.startswith(POSTGRESQL), "must start with sqlite:/// or postgresql://")
         _check_postgresql(url)
+        url = POSTGRESQL[0] + url.partition("://")[2]
     return url
 
 
 def _check_postgresql(url: str) -> None:
     """Raise ValueError for a URL of another form, without its password, which urllib repeats."""
-    from gql_app.lib.database import SSL_MODES  # noqa: PLC0415 — an SQLite file needs no drivers
+    from gql_app.lib.database import SSL_MODES, options_of  # noqa: PLC0415 — an SQLite file needs no drivers
 
     try:
         parts = urlsplit(url)
@@ -117,6 +119,7 @@ def _check_postgresql(url: str) -> None:
         "service" not in query or "sslmode" in query,
         "must say the sslmode as well, where it names a service",
     )
+    options_of(url)
 
 
 def _names_host(text: str) -> bool:
