@@ -155,13 +155,16 @@ async def set_password(
 ) -> CustomerRecord:
     """Set a new password, void what could reset it, end every session, and post a letter.
 
-    Raises Rejected if the customer is gone.
+    Whoever accepts an invitation needs no letter: they have only now read one. Raises Rejected if
+    the customer is gone.
     """
-    new = {"password_hash": password_hash, "password_changed_at": clock.now()}
+    now = clock.now()
+    new = {"password_hash": password_hash, "password_changed_at": now, "invited_at": None}
     customer = await write(db, customer.id, new)
     await letters.void_links(db, customer.id, _OPENING)
-    kind = letters.Kind.PASSWORD_CHANGED
-    await letters.post(db, kind, customer_id=customer.id, recipient=customer.email)
+    if action is not Action.INVITATION_ACCEPTED:
+        kind = letters.Kind.PASSWORD_CHANGED
+        await letters.post(db, kind, customer_id=customer.id, recipient=customer.email)
     await audit.record(db, action, origin, customer_id=customer.id)
     await sessions.end_all(db, customer.id)
     return customer
@@ -196,6 +199,12 @@ async def delete(db: Transaction, customer_id: UUID, *, origin: Origin) -> None:
 def not_found() -> Rejected:
     """Return the refusal to touch a customer whom nobody knows."""
     return Rejected(Fault(UserErrorCode.NOT_FOUND, "There is no such customer.", "id"))
+
+
+def taken() -> Rejected:
+    """Return the refusal of an address that is another customer's."""
+    message = "Another customer has this e-mail address."
+    return Rejected(Fault(UserErrorCode.TAKEN, message, "email"))
 
 
 def refuse_own(customer_id: UUID, fields: Collection[str], *, by: UUID) -> None:
@@ -298,8 +307,7 @@ def _refusing_taken() -> Iterator[None]:
     try:
         yield
     except IntegrityViolation:
-        message = "Another customer has this e-mail address."
-        raise Rejected(Fault(UserErrorCode.TAKEN, message, "email")) from None
+        raise taken() from None
 
 
 _IS_IT: Final = CustomerRow.id == bindparam("id")

@@ -33,7 +33,9 @@ EVENTS: Final[Mapping[str, frozenset[Action]]] = {
     "customer:updated": frozenset({Action.CUSTOMER_CHANGED}),
     "customer:deleted": frozenset({Action.CUSTOMER_DELETED}),
     "email:changed": frozenset({Action.EMAIL_CHANGED}),
-    "password:changed": frozenset({Action.PASSWORD_CHANGED, Action.PASSWORD_RESET}),
+    "password:changed": frozenset(
+        {Action.PASSWORD_CHANGED, Action.PASSWORD_RESET, Action.INVITATION_ACCEPTED}
+    ),
     "session:opened": frozenset({Action.LOGIN}),
     "session:ended": frozenset(
         {Action.LOGOUT, Action.SESSION_ENDED, Action.SESSIONS_ENDED, Action.REUSE}
