@@ -135,7 +135,7 @@ async def test_invitation_is_good_for_seven_days(
     assert await accept(api, token) == told
 
 
-CHANGES: Final[Mapping[str, tuple[Sequence[dict[str, Any]], list[CodeAndField]]]] = {
+CHANGES: Final[Mapping[str, tuple[Sequence[dict[str, Any]], Sequence[CodeAndField]]]] = {
     "name": ([{"name": "Nora N.", "phone": "+1 555 0102"}], SUCCESS),
     "address": ([{"email": "new@example.com"}], SPENT),
     "password": ([{"password": PASSWORD}], SPENT),
