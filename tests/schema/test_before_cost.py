@@ -83,6 +83,11 @@ CASES: Final = [
         lambda _: {"token": f"gap_{'A' * 43}", "newPassword": NEW_PASSWORD},
         lambda throttle, _: throttle.of_client("reset with", HERE)[0],
     ),
+    Case(
+        "acceptInvitation",
+        lambda _: {"token": f"gai_{'A' * 43}", "password": NEW_PASSWORD},
+        lambda throttle, _: throttle.of_client("link with", HERE)[0],
+    ),
     Case("updateMe", lambda _: {"input": {"name": "Ada"}}, changes),
     Case("updateMe", lambda _: MOVE, lambda *of: of[0].of_taken(HERE, of[1].id)[0]),
     Case("updateMe", lambda _: MOVE, lambda *of: of[0].of_taken(HERE, of[1].id)[1]),

@@ -23,6 +23,10 @@ TOKENS: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
         {"token": f"gap_{'A' * 43}", "newPassword": "another good one"},
         "password:reset_refused",
     ),
+    "acceptInvitation": (
+        {"token": f"gai_{'A' * 43}", "password": "another good one"},
+        "link:refused",
+    ),
 }
 EVENTS: Final = """{ auditEvents(first: 20) { nodes {
   action fields ipAddress userAgent actor { id } customer { id }

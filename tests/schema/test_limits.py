@@ -33,6 +33,11 @@ LIMITS: list[tuple[str, Mapping[str, Any], CodeAndField | None]] = [
         {"token": GUESSED_LINK, "newPassword": "another good one"},
         ("TOKEN_INVALID", "token"),
     ),
+    (
+        "acceptInvitation",
+        {"token": f"gai_{43 * 'A'}", "password": "another good one"},
+        ("TOKEN_INVALID", "token"),
+    ),
     ("refresh", {"refreshToken": GUESSED_TOKEN}, ("TOKEN_INVALID", "refreshToken")),
     (
         "changePassword",
