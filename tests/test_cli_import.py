@@ -32,6 +32,13 @@ mutation($link: String!) {
 """
 
 
+ACCEPT = """
+mutation($link: String!) {
+  acceptInvitation(token: $link, password: "quite another one") { status customer { name } }
+}
+"""
+
+
 async def log_in(api: Api, email: str, password: str) -> str:
     """Try to sign in, and tell the status."""
     status: str = (await api.run(LOGIN, email=email, password=password)).data["login"]["status"]
@@ -79,6 +86,25 @@ async def test_who_has_no_hash_signs_in_once_they_have_reset_their_password(
         assert await log_in(api, "c0@example.com", password) != "SUCCESS"
     assert (await api.run(ASK, email="c0@example.com")).data
     assert (await api.run(RESET, link=await letterbox.link())).data["resetPassword"]
+    assert await log_in(api, "c0@example.com", "quite another one") == "SUCCESS"
+
+
+async def test_who_has_no_hash_is_invited_if_letters_can_be_sent(
+    letterbox: Letterbox, api: Api, database_url: str, tmp_path: Path
+) -> None:
+    file = write(tmp_path / "new.csv", [{"name": "Cleo", "email": "c0@example.com"}])
+    inviting = ("import", str(file), "--invite")
+    refused = await asyncio.to_thread(
+        run_here, *inviting, folder=tmp_path, database_url=database_url
+    )
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "--invite takes letters, so GQL_APP_SMTP_URL has to be set.\n"
+    with_mail = {"database_url": database_url, "smtp_url": "smtp://127.0.0.1:9"}
+    done = await asyncio.to_thread(output_here, *inviting, folder=tmp_path, **with_mail)
+    assert done == "1 customers are imported.\n"
+    api.resources.posted.set()
+    accepted = await api.run(ACCEPT, link=await letterbox.link())
+    assert accepted.data["acceptInvitation"] == {"status": "SUCCESS", "customer": {"name": "Cleo"}}
     assert await log_in(api, "c0@example.com", "quite another one") == "SUCCESS"
 
 

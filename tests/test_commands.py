@@ -38,6 +38,7 @@ ELSEWHERE: Final = {
     r"useradd .*": "it makes an account of the machine",
     r"npm (ci|run build)": "make test has done both, by the same lock and of the same sources",
     r"curl -s https://accounts\.example\.com/.*": "nobody is there; test_introspection.py asks",
+    r"gql-app import .* --invite": "it takes mail, which test_cli_import.py has",
     r"jq .*": "jq is none of ours, and not everywhere",
 }
 """Commands that are not run here, and why."""

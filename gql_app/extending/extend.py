@@ -51,8 +51,8 @@ def extend(*targets: type, private: bool = False) -> Callable[[type[T]], type[T]
     from the type tells that to type checkers. `private` fields are null for whom the customer's
     private fields don't concern, by the same rule as e-mail addresses, so their types may be null.
 
-    RegisterInput, CreateCustomerInput, UpdateCustomerInput and UpdateMeInput take fields with
-    types, several of them at once:
+    RegisterInput, CreateCustomerInput, InviteCustomerInput, UpdateCustomerInput and UpdateMeInput
+    take fields with types, several of them at once:
 
         @extend(RegisterInput, UpdateMeInput)
         class Company:

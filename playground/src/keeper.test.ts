@@ -230,7 +230,7 @@ test("a tab that nobody is signed in to hears nothing", async () => {
   expect(keeper.seen().held).toBeNull();
 });
 
-test.each(["login", "refresh", "register", "changePassword"])(
+test.each(["login", "refresh", "register", "changePassword", "acceptInvitation", "signInByLink"])(
   "a %s that was run by hand signs in, under any alias",
   (field) => {
     const { keeper } = world();

@@ -10,7 +10,10 @@ export const STORED = "gql_app:session";
 /** Milliseconds to leave a server alone that could not be reached. */
 export const PATIENCE = 10_000;
 
-const SIGNING_IN = ["login", "refresh", "register", "changePassword"];
+const SIGNING_IN = [
+  ...["login", "refresh", "register", "changePassword"],
+  ...["acceptInvitation", "signInByLink"],
+];
 const SIGNING_OUT = ["logout", "deleteMe"];
 const LEFT_OPEN =
   `${UNREACHABLE} Nobody is signed in here any more, but the session itself may still be open: ` +

@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from gql_app.accounts import letters
+from gql_app.accounts import customers, invitations, letters
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.lib.database import Database
 from gql_app.lib.outbox import Letter
 from gql_app.lib.outbox.delivery import BATCH
+from gql_app.security.passwords import NO_PASSWORD
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import (
     OUTBOX,
@@ -26,7 +27,7 @@ from tests.accounts.outbox import (
 )
 from tests.conftest import SetClock
 from tests.databases import contents
-from tests.people import add_customer
+from tests.people import NOWHERE, add_customer
 
 STRANGER = "stranger@example.com"
 DAY = timedelta(days=1)
@@ -177,6 +178,21 @@ async def test_customers_take_turns(noon: Database, set_clock: SetClock) -> None
     set_clock(NOON + timedelta(minutes=1))
     order = "".join(letter.recipient[0] for letter in await leave(noon))
     assert order == "CDECDCCC"
+
+
+async def test_invitations_by_the_thousand_delay_nobody_elses_letter(
+    noon: Database, ada: CustomerRecord
+) -> None:
+    people = [await add_customer(noon, f"Invited {n}", f"i{n}@example.com") for n in range(12)]
+    async with noon.transaction() as db:
+        for each in people:
+            await customers.write(db, each.id, {"password_hash": NO_PASSWORD})
+        ids = [each.id for each in people]
+        await invitations.invite_added(db, ids, origin=NOWHERE)
+    await ask_reset(noon, ada)
+    kinds = [letter.subject for letter in await leave(noon)]
+    assert kinds.index("Reset your password") < 2
+    assert kinds.count("You are invited") == len(people)
 
 
 async def test_those_who_claim_at_once_share_the_turns(noon: Database, ada: CustomerRecord) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from gql_app.accounts import customers, email_verification, validation
 from gql_app.cli import imports
 from gql_app.cli.records import FIELDS, Record, Refused
-from gql_app.db.tables import AuditRow, CustomerRow
+from gql_app.db.tables import AuditRow, CustomerRow, LetterRow
 from gql_app.errors import Rejected
 from gql_app.lib.database import Database
 from tests.accounts.conftest import NOON
@@ -42,11 +42,13 @@ def faults(values: Mapping[str, object]) -> list[tuple[str, str | None]]:
     return [(fault.code, fault.field) for fault in why.value.faults]
 
 
-async def bring(database: Database, *all_values: Mapping[str, object]) -> list[Refused]:
+async def bring(
+    database: Database, *all_values: Mapping[str, object], invite: bool = False
+) -> list[Refused]:
     """Import a batch, whose refusals undo nothing here."""
     records = [Record(line, values) for line, values in enumerate(all_values, 2)]
     async with database.transaction() as db:
-        return await imports.add(db, records)
+        return await imports.add(db, records, invite=invite)
 
 
 def told(refused: list[Refused]) -> list[tuple[int, str, str | None]]:
@@ -235,6 +237,28 @@ async def test_batches_of_one_transaction_know_of_each_other(database: Database)
         assert told(await imports.add(db, [Record(3, given())])) == [(3, "TAKEN", "email")]
         assert await imports.add(db, []) == []
     assert len(await rows(database)) == 1
+
+
+async def test_who_has_no_password_and_may_sign_in_is_invited_if_asked_to(noon: Database) -> None:
+    said = (
+        given(),
+        given(email="bob@example.com", password_hash=HASH),
+        given(email="cleo@example.com", is_active=False),
+        given(email="no address"),
+        given(email="dora@example.com"),
+        given(email="dora@example.com"),
+    )
+    refused = await bring(noon, *said, invite=True)
+    assert told(refused) == [(5, "INVALID", "email"), (7, "TAKEN", "email")]
+    invited = {row.id: row.email for row in await rows(noon) if row.invited_at == NOON}
+    assert sorted(invited.values()) == ["ada@example.com", "dora@example.com"]
+    letters = await noon.fetch_all(select(LetterRow.customer_id, LetterRow.kind))
+    assert {row.customer_id: row.kind for row in letters} == dict.fromkeys(invited, "invitation")
+    assert {who for action, who in await deeds(noon) if action == "customer:invite"} == set(invited)
+    before = await contents(noon)
+    assert await bring(noon, invite=True) == []
+    assert told(await bring(noon, given(), invite=True)) == [(2, "TAKEN", "email")]
+    assert await contents(noon) == before
 
 
 async def test_of_those_who_race_for_an_address_one_gets_it(database: Database) -> None:

@@ -15,6 +15,7 @@ from gql_app.extending.feature import Feature
 from gql_app.extending.transaction import Transaction
 from gql_app.lib.text import visible_line
 from gql_app.schema.administration import CreateCustomerInput
+from gql_app.schema.invitations import InviteCustomerInput
 from gql_app.settings import Settings
 from tests.extending.graph import Graph, graph
 from tests.extending.shop import CompanyRow
@@ -122,6 +123,39 @@ async def test_field_is_taken_as_it_is_or_by_the_rules_of_texts(settings: Settin
         assert long["createCustomer"]["errors"] == [{"code": "TOO_LONG", "field": "motto"}]
         await badges.data(create, grace.token, input=EVE)
     assert saved == [{"number": 1}]
+
+
+async def test_fields_of_an_invitation_are_checked_and_saved_each_time(
+    settings: Settings, letterbox: Letterbox
+) -> None:
+    saved: list[Mapping[str, Any]] = []
+
+    @extend(InviteCustomerInput)
+    class Badge:
+        motto: str | None = strawberry.UNSET
+
+        @staticmethod
+        def check_motto(value: str | None) -> str:
+            return visible_line(value or "", what="motto", longest=10)
+
+        @staticmethod
+        async def save(_tx: Transaction, customer_id: UUID, values: Mapping[str, Any]) -> None:
+            saved.append({"id": str(customer_id), **values})
+
+    async with graph(settings, [Feature("badges", extensions=[Badge])]) as badges:
+        added = await add_customer(badges.resources.database, "Grace", is_admin=True)
+        grace = await sign_in(badges.resources, added)
+        invite = """mutation ($input: InviteCustomerInput!) {
+          inviteCustomer(input: $input) { errors { code field } customer { id } }
+        }"""
+        eve = {"name": "Eve", "email": "eve@example.com"}
+        long = await badges.data(invite, grace.token, input={**eve, "motto": "x" * 11})
+        assert long["inviteCustomer"]["errors"] == [{"code": "TOO_LONG", "field": "motto"}]
+        for motto in ("one", "two"):
+            done = await badges.data(invite, grace.token, input={**eve, "motto": motto})
+            whose = done["inviteCustomer"]["customer"]["id"]
+            assert saved.pop() == {"id": whose, "motto": motto}
+    assert await letterbox.link()
 
 
 async def test_rules_for_passwords_run_wherever_one_is_set(

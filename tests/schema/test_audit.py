@@ -49,6 +49,7 @@ def settings(database_url: str) -> Settings:
         secret_key=SECRET,
         refresh_grace_seconds=0,
         refresh_retry_seconds=0,
+        sign_in_links=True,
     )
 
 
@@ -98,6 +99,7 @@ class Row:
     fields: tuple[str, ...] = ()
 
 
+NORA: Final = {"name": "Nora", "email": "nora@example.com"}
 BOB: Final = {"input": {"name": "Bob", "email": "bob@example.com", "password": PASSWORD}}
 ROWS: Final[Mapping[Action, Row]] = {
     Action.LOGIN: Row(sign_ins(PASSWORD), ADA, ADA),
@@ -114,6 +116,12 @@ ROWS: Final[Mapping[Action, Row]] = {
     Action.CUSTOMER_REGISTERED: Row(open_to_all("register", BOB), "Bob", "Bob"),
     Action.CUSTOMER_CREATED: Row(
         lambda _, grace: [("createCustomer", grace.token, BOB)], GRACE, "Bob"
+    ),
+    Action.CUSTOMER_INVITED: Row(
+        lambda _, grace: [("inviteCustomer", grace.token, {"input": NORA})], GRACE, "Nora"
+    ),
+    Action.SIGN_IN_LINK_REQUESTED: Row(
+        open_to_all("requestSignInLink", {"email": "ada@example.com"}), None, ADA
     ),
     Action.CUSTOMER_CHANGED: Row(
         to_ada({"name": ADA, "phone": "+2", "isActive": False}), GRACE, ADA, ("isActive", "phone")
@@ -142,6 +150,7 @@ ROWS: Final[Mapping[Action, Row]] = {
 
 ELSEWHERE: Final = {
     Action.PASSWORD_RESET,
+    Action.INVITATION_ACCEPTED,
     Action.EMAIL_CHANGE_REQUESTED,
     Action.EMAIL_CHANGE_UNDONE,
     Action.EMAIL_DECLINED,

@@ -88,6 +88,11 @@ CASES: Final = [
         lambda _: {"token": f"gap_{'A' * 43}", "newPassword": NEW_PASSWORD},
         lambda throttle, _: throttle.of_client("reset with", HERE)[0],
     ),
+    Case(
+        "acceptInvitation",
+        lambda _: {"token": f"gai_{'A' * 43}", "password": NEW_PASSWORD},
+        link_guesses,
+    ),
     Case("verifyEmail", lambda _: {"token": f"gav_{'A' * 43}"}, link_guesses),
     Case("declineEmail", lambda _: {"token": f"gav_{'A' * 43}"}, link_guesses),
     Case("undoEmailChange", lambda _: {"token": f"gau_{'A' * 43}"}, link_guesses),

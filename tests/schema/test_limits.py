@@ -34,6 +34,11 @@ LIMITS: list[tuple[str, Mapping[str, Any], CodeAndField | None]] = [
         {"token": GUESSED_LINK, "newPassword": "another good one"},
         ("TOKEN_INVALID", "token"),
     ),
+    (
+        "acceptInvitation",
+        {"token": f"gai_{43 * 'A'}", "password": "another good one"},
+        ("TOKEN_INVALID", "token"),
+    ),
     ("verifyEmail", {"token": GUESSED_PROOF}, ("TOKEN_INVALID", "token")),
     ("undoEmailChange", {"token": GUESSED_UNDO}, ("TOKEN_INVALID", "token")),
     ("requestEmailVerification", {}, None),

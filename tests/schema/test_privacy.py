@@ -7,13 +7,16 @@ import pytest
 from graphql import get_named_type, is_object_type
 
 from gql_app.accounts.permissions import Role
+from gql_app.db.tables import CustomerRow
 from gql_app.extending.feature import Feature
+from gql_app.lib import clock
 from gql_app.lib.composition import WHO_MAY_ASK
 from gql_app.schema.context import PRIVATE
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.people import PASSWORD, Person, add_customer, sign_in
+from tests.rows import change
 
 CURIOUS: Final = Role("curious", {"audit:read", "customers:write", "sessions:end"})
 """Every permission but the one to see what is private."""
@@ -98,6 +101,9 @@ async def test_what_is_private_is_null_whichever_way_it_is_asked_for(
         if each["name"] == plain.name
     ]
     assert hidden == {"name": plain.name, **HIDDEN}
+    known = {"email_verified_at": clock.now(), "pending_email": "a@example.org", "locale": "de"}
+    async with api.database.transaction() as db:
+        await change(db, CustomerRow, plain.id, **known)
     as_owner = await api.run(f"{{ me {{ {FIELDS} }} }}", token=plain.token)
     assert None not in {**as_owner.data["me"], "phone": ""}.values()
 

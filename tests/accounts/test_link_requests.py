@@ -1,0 +1,62 @@
+"""Strangers who ask for links, or try a password: the statements don't tell whose an address is."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from sqlalchemy import update
+
+from gql_app.accounts import authentication, password_reset, sign_in_links
+from gql_app.accounts.audit import Origin
+from gql_app.db.tables import CustomerRow
+from gql_app.resources import Resources
+from gql_app.security.passwords import NO_PASSWORD
+from tests.people import add_customer
+from tests.statements import listened
+
+Rule = Callable[..., Awaitable[None]]
+FROM = Origin("192.0.2.7")
+
+
+@pytest.mark.parametrize("rule", [password_reset.request, sign_in_links.request])
+async def test_request_is_the_same_statements_whosever_the_address_is(
+    resources: Resources, rule: Rule
+) -> None:
+    await add_customer(resources.database, "Ada")
+    closed = await add_customer(resources.database, "Bob")
+    asked = []
+    async with resources.database.transaction() as db:
+        itself = update(CustomerRow).where(CustomerRow.id == closed.id)
+        await db.execute(itself.values(is_active=False))
+        for email in ("ada@example.com", "bob@example.com", "nobody@example.com"):
+            seen: list[str] = []
+            with listened(lambda sql, _, seen=seen: seen.append(sql)):  # type: ignore[misc]
+                await rule(db, email, resources.throttle, origin=FROM)
+            asked.append(seen)
+    assert len(asked[0]) > 3
+    assert asked == [asked[0]] * 3
+
+
+async def test_login_is_the_same_statements_whether_there_is_a_password(
+    resources: Resources,
+) -> None:
+    database, throttle = resources.database, resources.throttle
+    await add_customer(database, "Ada")
+    invited = await add_customer(database, "Bob")
+    async with database.transaction() as db:
+        itself = update(CustomerRow).where(CustomerRow.id == invited.id)
+        await db.execute(itself.values(password_hash=NO_PASSWORD))
+    asked = []
+    for email in ("ada@example.com", "bob@example.com"):
+        seen: list[str] = []
+        typed = {"email": email, "password": "wrong"}
+        with listened(lambda sql, _, seen=seen: seen.append(sql)):  # type: ignore[misc]
+            attempt = await authentication.check(
+                database, resources.passwords, throttle, **typed, origin=FROM
+            )
+            async with database.transaction() as db:
+                lifetimes = resources.lifetimes
+                opened = await authentication.sign_in(db, attempt, throttle, lifetimes, origin=FROM)
+        assert opened is None
+        asked.append(seen)
+    assert len(asked[0]) > 3
+    assert asked[0] == asked[1]
