@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -71,6 +72,7 @@ async def create(
     password_hash: str,
     origin: Origin,
     action: Action = Action.CUSTOMER_CREATED,
+    verified_at: datetime | None = None,
 ) -> CustomerRecord:
     """Add a customer. Raises Rejected if the address is taken, also by a racing request."""
     now = clock.now()
@@ -82,13 +84,15 @@ async def create(
         password_hash=password_hash,
         is_admin=ADMIN in new.roles,
         is_active=True,
+        email_verified_at=verified_at,
         created_at=now,
         updated_at=now,
+        locale=new.locale,
         roles=role_text(new.roles),
     )
     keys = {"name_key": search_key(new.name), **validation.email_keys(new.email)}
     with _refusing_taken():
-        await db.execute(_INSERT, **customer._asdict(), **keys)
+        await db.execute(_INSERT, **customer._asdict(), **keys, password_changed_at=now)
     if action is Action.CUSTOMER_REGISTERED:
         origin = origin._replace(actor_id=customer.id)
     await audit.record(db, action, origin, customer_id=customer.id)

@@ -98,6 +98,8 @@ class NewCustomer:
     password: str
     phone: str | None = None
     roles: frozenset[str] = frozenset()
+    locale: str | None = None
+    """The language of their letters, None for the service's own."""
 
 
 @dataclass(frozen=True, slots=True)
