@@ -13,7 +13,7 @@ from gql_app.accounts.sessions import Opened
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.extending.transaction import transaction
 from gql_app.lib import database
-from gql_app.lib.engine import read_inputs, stored_inputs
+from gql_app.lib.engine import dump_inputs, load_inputs
 from gql_app.lib.text import InvalidLine
 from gql_app.schema.administration import CreateCustomerInput, UpdateCustomerInput
 from gql_app.schema.authentication import RegisterInput
@@ -75,14 +75,14 @@ class ExtendedInput(Input):
         Raises TypeError if a check returned what its field can't have.
         """
         values = {name: value for given in self.given.values() for name, value in given.items()}
-        return stored_inputs(info, _name(type(self)), values)
+        return dump_inputs(info, _name(type(self)), values)
 
     @classmethod
     async def save_stored(
         cls, info: Info, db: database.Transaction, customer_id: UUID, stored: Mapping[str, Any]
     ) -> None:
         """Save with a customer what was stored of what features have added."""
-        values = read_inputs(info, _name(cls), stored)
+        values = load_inputs(info, _name(cls), stored)
         given = {
             source: {name: values[name] for name in names if name in values}
             for source, names in cls.further.items()

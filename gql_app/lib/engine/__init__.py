@@ -11,7 +11,7 @@ from gql_app.lib.engine.executor import CompiledExecutor
 from gql_app.lib.engine.limits import MAX_ERRORS, Limits
 from gql_app.lib.engine.rows import LazyRows, Nested
 from gql_app.lib.engine.schema import NESTED, Schema, cached_per_document, selected_fields
-from gql_app.lib.engine.stored_inputs import read_inputs, stored_inputs
+from gql_app.lib.engine.stored_inputs import dump_inputs, load_inputs
 
 __all__ = [
     "MAX_ERRORS",
@@ -30,7 +30,7 @@ __all__ = [
     "OperationTimeout",
     "Schema",
     "cached_per_document",
-    "read_inputs",
+    "dump_inputs",
+    "load_inputs",
     "selected_fields",
-    "stored_inputs",
 ]

@@ -20,7 +20,7 @@ from strawberry.types.base import StrawberryMaybe, StrawberryObjectDefinition
 from gql_app.lib.engine.schema import Schema
 
 
-def stored_inputs(
+def dump_inputs(
     info: strawberry.Info[Any, Any], kind: str, values: Mapping[str, object]
 ) -> dict[str, Any]:
     """Return fields of an input type, by Python's names, as the JSON that a client could have sent.
@@ -48,7 +48,7 @@ def _stored(schema: Schema, kind: str, values: Mapping[str, object]) -> dict[str
     return stored
 
 
-def read_inputs(
+def load_inputs(
     info: strawberry.Info[Any, Any], kind: str, stored: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return stored fields of an input type as resolvers are given them, by Python's names.
