@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Integer, bindparam, delete, func, select
 
-from gql_app.accounts import audit, customers, letters, links
+from gql_app.accounts import addresses, audit, customers, letters, links
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import TERMS, LinkKind
 from gql_app.accounts.records import CustomerRecord, columns
@@ -145,7 +145,7 @@ async def complete(
     if registration.id not in {each.id for each in waiting}:
         return None
     await db.execute(_DELETE, id=registration.id)
-    if await customers.by_email(db, registration.email):
+    if await addresses.is_taken(db, registration.email, registration.id):
         return None
     customer = await _add(db, registration, origin)
     await forget(db, customer.email)
@@ -193,7 +193,7 @@ async def _add(db: Transaction, registration: Registration, origin: Origin) -> C
             password_hash=registration.password_hash,
             origin=origin,
             action=Action.CUSTOMER_REGISTERED,
-            verified_at=clock.now(),
+            proven=True,
         )
     except Rejected:  # somebody else was added with the address at this moment
         raise Rejected(links.SPENT) from None
