@@ -129,9 +129,9 @@ async def find(db: Reader, token: str) -> Registration | None:
 
 
 async def complete(
-    db: Transaction, token: str, save: Save, *, origin: Origin
+    db: Transaction, token: str, save: Save, throttle: Throttle, *, origin: Origin
 ) -> CustomerRecord | None:
-    """Make an account of the registration whose address a token proves.
+    """Make an account of the registration whose address a token proves, and lift its lockouts.
 
     Return None, which has to be committed, if there is no such registration or its address was
     taken meanwhile: then it is gone. All that wait for the address are locked, so that of two that
@@ -150,6 +150,7 @@ async def complete(
     customer = await _add(db, registration, origin)
     await forget(db, customer.email)
     await save(db, customer.id, registration.data or {})
+    await throttle.clear(db, *throttle.locks(key, customer.id, origin.ip_address))
     by_themself = origin._replace(actor_id=customer.id)
     await audit.record(db, Action.EMAIL_VERIFIED, by_themself, customer_id=customer.id)
     return customer

@@ -18,6 +18,7 @@ from tests.accounts.outbox import OUTBOX, claim
 from tests.people import NOWHERE, PASSWORD, password_hash
 from tests.rows import column
 
+THROTTLE = OUTBOX.throttle
 LINK = OUTBOX.pages[Kind.VERIFY_EMAIL] + "#token="
 
 
@@ -62,6 +63,6 @@ async def complete(
     """Use a link; return the customer, or the code that it is rejected with."""
     try:
         async with database.transaction() as db:
-            return await registrations.complete(db, token, save, origin=NOWHERE)
+            return await registrations.complete(db, token, save, THROTTLE, origin=NOWHERE)
     except Rejected as why:
         return why.faults[0].code

@@ -5,7 +5,7 @@ import asyncio
 from gql_app.accounts import customers, registrations, validation
 from gql_app.lib.database import Database
 from tests.accounts.outbox import claim
-from tests.accounts.registering import complete, names, register, save_nothing, token_of
+from tests.accounts.registering import THROTTLE, complete, names, register, save_nothing, token_of
 from tests.locks import until_it_waits
 from tests.people import NOWHERE, PASSWORD
 
@@ -15,7 +15,7 @@ async def test_of_two_who_are_proven_at_once_one_wins(noon: Database) -> None:
     await register(noon, "Second")
     first, second = [token_of(letter) for letter in await claim(noon)]
     async with noon.transaction() as db:
-        won = await registrations.complete(db, first, save_nothing, origin=NOWHERE)
+        won = await registrations.complete(db, first, save_nothing, THROTTLE, origin=NOWHERE)
         other = asyncio.create_task(complete(noon, second))
         await until_it_waits(db, other)
         assert not other.done()
