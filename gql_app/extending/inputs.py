@@ -9,6 +9,7 @@ from uuid import UUID
 import strawberry
 from strawberry.types.base import get_object_definition
 
+from gql_app.accounts.links import SPENT
 from gql_app.accounts.sessions import Opened
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.extending.transaction import transaction
@@ -81,8 +82,14 @@ class ExtendedInput(Input):
     async def save_stored(
         cls, info: Info, db: database.Transaction, customer_id: UUID, stored: Mapping[str, Any]
     ) -> None:
-        """Save with a customer what was stored of what features have added."""
-        values = load_inputs(info, _name(cls), stored)
+        """Save with a customer what was stored of what features have added.
+
+        Raises Rejected if a field takes it no longer: the application was changed meanwhile.
+        """
+        try:
+            values = load_inputs(info, _name(cls), stored)
+        except ValueError:
+            raise Rejected(SPENT) from None
         given = {
             source: {name: values[name] for name in names if name in values}
             for source, names in cls.further.items()

@@ -25,9 +25,19 @@ def dump_inputs(
 ) -> dict[str, Any]:
     """Return fields of an input type, by Python's names, as the JSON that a client could have sent.
 
-    Raises TypeError for a value that the field can't have.
+    Raises TypeError unless they are read again as they were.
     """
-    return _stored(_schema(info), kind, values)
+    try:
+        stored = _stored(_schema(info), kind, values)
+        again = load_inputs(info, kind, stored)
+    except (GraphQLError, TypeError, ValueError, AttributeError) as error:
+        message = f"{kind} can't have all of {', '.join(values)} as given"
+        raise TypeError(message) from error
+    for name, value in values.items():
+        if value is not None and value != again.get(name):
+            message = f"{kind}.{name} can't have a {type(value).__name__} as it is"
+            raise TypeError(message)
+    return stored
 
 
 def _stored(schema: Schema, kind: str, values: Mapping[str, object]) -> dict[str, Any]:
@@ -40,11 +50,7 @@ def _stored(schema: Schema, kind: str, values: Mapping[str, object]) -> dict[str
         if value is strawberry.UNSET:
             continue
         name = schema.config.name_converter.get_graphql_name(field)
-        try:
-            stored[name] = _json(schema, core.fields[name].type, value)
-        except (GraphQLError, TypeError, ValueError, AttributeError) as error:
-            message = f"{kind}.{name}: a {type(value).__name__} is no value of this field"
-            raise TypeError(message) from error
+        stored[name] = _json(schema, core.fields[name].type, value)
     return stored
 
 
