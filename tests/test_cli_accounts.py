@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from gql_app.accounts import audit, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.db.tables import AuditRow, CustomerRow, PasswordResetRow, ThrottleRow
+from gql_app.db.tables import AuditRow, CustomerRow, LetterRow, PasswordResetRow, ThrottleRow
 from gql_app.lib.clock import new_id
 from gql_app.resources import Resources
 from tests.api import Api
@@ -238,6 +238,31 @@ async def test_address_is_changed_by_nobodys_hand_and_ends_what_went_by_the_old_
     events = await api.database.fetch_all(select(AuditRow).order_by(AuditRow.id))
     changed = [(each.actor_id, each.customer_id) for each in events if each.action == CHANGED]
     assert changed == [(None, person.id)]
+
+
+@pytest.mark.parametrize("mode", ["off", "ask"])
+async def test_operators_change_is_at_once_and_a_link_goes_out_where_addresses_are_proven(
+    api: Api, database_url: str, tmp_path: Path, mode: str
+) -> None:
+    ada = await add_customer(api.database, "Ada")
+
+    def told(*arguments: str) -> tuple[int, str, str]:
+        settings = {"database_url": database_url, "email_verification": mode}
+        done = run_here(*arguments, folder=tmp_path, **settings)
+        return done.returncode, done.stdout, done.stderr
+
+    proven = await asyncio.to_thread(told, "verify-email", " ADA@Example.com ")
+    assert proven == (0, "ADA@Example.com is proven.\n", "")
+    assert (await get_row(api.database, CustomerRow, ada.id)).email_verified_at
+    assert (await asyncio.to_thread(told, "change-email", str(ada.id), "a@example.org"))[0] == 0
+    row = await get_row(api.database, CustomerRow, ada.id)
+    assert (row.email, row.email_verified_at, row.pending_email) == ("a@example.org", None, None)
+    waiting = await column(api.database, select(LetterRow.kind).order_by(LetterRow.kind))
+    assert waiting == ["email_changed", *(["verify_email"] if mode == "ask" else [])]
+    nobody = await asyncio.to_thread(told, "verify-email", "ada@example.com")
+    assert nobody == (1, "", "Nobody has this e-mail address.\n")
+    events = await api.database.fetch_all(select(AuditRow).where(AuditRow.action == "email:verify"))
+    assert [(each.actor_id, each.customer_id) for each in events] == [(None, ada.id)]
 
 
 @pytest.mark.parametrize(

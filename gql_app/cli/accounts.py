@@ -70,7 +70,7 @@ def verify_email(
     """Prove an address by hand, as a link that was sent to it would."""
     if not transact(load_ready(), email_verification.prove_by_hand, email):
         fail("Nobody has this e-mail address.")
-    out(f"{email} is proven.")
+    out(f"{email.strip()} is proven.")
 
 
 def seed(

@@ -13,7 +13,7 @@ from uuid import UUID
 import typer
 from sqlalchemy import select
 
-from gql_app.accounts import audit, customers, validation
+from gql_app.accounts import addresses, audit, customers, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.validation import DEFAULT_RULES, Rules
 from gql_app.cli import application, records
@@ -160,6 +160,7 @@ async def add(
     added: dict[UUID, None] = dict.fromkeys(row[0] for row in inserted)
     left = {line: row for line, row in rows.items() if row["id"] not in added}
     refused += await _taken(db, left)
+    refused += await _held(db, {line: row for line, row in rows.items() if row["id"] in added})
     await audit.record_each(db, Action.CUSTOMER_IMPORTED, Origin(), added)
     for customer in rows.values():
         if customer["id"] in added and customer["roles"]:
@@ -228,6 +229,13 @@ async def _taken(db: Transaction, left: Mapping[int, dict[str, Any]]) -> list[Re
     return [
         Refused(line, _taken_fault("email" if its & emails else "id")) for line, its in keys.items()
     ]
+
+
+async def _held(db: Transaction, added: Mapping[int, dict[str, Any]]) -> list[Refused]:
+    """Return the lines that were added with an address which is held for a customer."""
+    keys = {line: row["email_canonical"] for line, row in added.items()}
+    held = await addresses.held_among(db, [*keys.values()])
+    return [Refused(line, _taken_fault("email")) for line, key in keys.items() if key in held]
 
 
 def _taken_fault(field: str) -> Fault:

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import customers
+from gql_app.accounts import customers, email_verification, validation
 from gql_app.cli import imports
 from gql_app.cli.records import FIELDS, Record, Refused
 from gql_app.db.tables import AuditRow, CustomerRow
@@ -18,7 +18,7 @@ from gql_app.lib.database import Database
 from tests.accounts.conftest import NOON
 from tests.accounts.test_validation import FAULTY
 from tests.databases import contents
-from tests.people import add_customer, password_hash
+from tests.people import NOWHERE, add_customer, password_hash
 
 HASH = "$2b$04$/XBUaNeyrWOZslfTIFWLSeA552.l22TIm6.NHqCGThoAQv3fUnw8K"
 ID = "01890000-0000-7000-8000-000000000001"
@@ -52,6 +52,16 @@ async def bring(database: Database, *all_values: Mapping[str, object]) -> list[R
 def told(refused: list[Refused]) -> list[tuple[int, str, str | None]]:
     """Return each refusal's line, code and field."""
     return [(each.line, each.fault.code, each.fault.field) for each in refused]
+
+
+async def test_address_that_is_held_is_not_imported(noon: Database) -> None:
+    ada = await add_customer(noon, "Ada")
+    async with noon.transaction() as db:
+        assert await email_verification.prove_by_hand(db, ada.email)
+        changes = validation.check_changes(ada, {"email": "ada@example.org"})
+        await customers.update(db, ada.id, changes, origin=NOWHERE)
+    refused = await bring(noon, given(email="ADA@example.com"), given(email="b@example.com"))
+    assert told(refused) == [(2, "TAKEN", "email")]
 
 
 async def rows(database: Database) -> list[Any]:

@@ -127,6 +127,7 @@ ROWS: Final[Mapping[Action, Row]] = {
     Action.PASSWORD_CHANGED: Row(
         by_ada("changePassword", currentPassword=PASSWORD, newPassword=NEW_PASSWORD), ADA, ADA
     ),
+    Action.VERIFICATION_REQUESTED: Row(by_ada("requestEmailVerification"), ADA, ADA),
     Action.RESET_REQUESTED: Row(
         open_to_all("requestPasswordReset", {"email": "ada@example.com"}), None, ADA
     ),
@@ -141,6 +142,11 @@ ROWS: Final[Mapping[Action, Row]] = {
 
 ELSEWHERE: Final = {
     Action.PASSWORD_RESET,
+    Action.EMAIL_CHANGE_REQUESTED,
+    Action.EMAIL_CHANGE_UNDONE,
+    Action.EMAIL_DECLINED,
+    Action.EMAIL_VERIFIED,
+    Action.LINK_REFUSED,
     Action.CUSTOMER_IMPORTED,
     Action.CUSTOMERS_EXPORTED,
     Action.CUSTOMERS_SEEDED,
@@ -157,7 +163,7 @@ ELSEWHERE: Final = {
     Action.TOKEN_REFUSED,
     Action.UNLOCKED,
 }
-"""What has its own test: here, of refreshing, of guesses or of the command line."""
+"""What has its own test: here, of addresses, of refreshing, of guesses or of the command line."""
 
 
 @pytest.mark.parametrize("action", [each for each in Action if each not in ELSEWHERE])

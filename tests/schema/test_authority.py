@@ -17,6 +17,8 @@ from tests.schema.agreement import BOTH_WAYS
 from tests.schema.mutations import SUCCESS, faults, send
 from tests.schema.test_permissions import directives
 
+pytestmark = pytest.mark.usefixtures("letterbox")
+
 NEW: Final = {"name": "Nora New", "email": "nora@example.com", "password": PASSWORD}
 Given = Callable[[Person, Person], Mapping[str, Any]]
 """What a mutation is sent, by an admin who does it to another customer."""
@@ -36,6 +38,7 @@ MUTATIONS: Final[Mapping[str, tuple[int, Given]]] = {
         2,
         lambda _me, _other: {"currentPassword": PASSWORD, "newPassword": "another good one"},
     ),
+    "requestEmailVerification": (1, lambda _me, _other: {}),
     "deleteMe": (2, lambda _me, _other: {"password": PASSWORD}),
     "createCustomer": (1, lambda _me, _other: {"input": {**NEW, "isAdmin": True}}),
     "updateCustomer": (

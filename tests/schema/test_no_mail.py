@@ -19,6 +19,13 @@ async def test_reset_says_that_mail_is_not_set_up(api: Api, plain: Person) -> No
     assert await contents(api.database) == before
 
 
+async def test_proof_says_that_mail_is_not_set_up(api: Api, plain: Person) -> None:
+    before = await contents(api.database)
+    refused = await do(api, "requestEmailVerification", token=plain.token)
+    assert faults(refused) == [("MAIL_NOT_SET_UP", None)]
+    assert await contents(api.database) == before
+
+
 async def test_demo_takes_requests_without_mail(settings: Settings) -> None:
     async with running(settings.model_copy(update={"demo": True})) as api:
         done = await do(api, "requestPasswordReset", email="nobody@example.com")

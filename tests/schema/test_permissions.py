@@ -49,6 +49,10 @@ PROTECTED: Final[Mapping[str, tuple[str, Mapping[Kind, str]]]] = {
         SIGNED_IN,
     ),
     "deleteMe": ('mutation { deleteMe(password: "") { status }', SIGNED_IN),
+    "requestEmailVerification": (
+        "mutation { requestEmailVerification { status }",
+        SIGNED_IN,
+    ),
     "logout": ("mutation { logout { status }", SIGNED_IN),
     "createCustomer": (f"mutation {{ createCustomer(input: {NEW}) {{ status }}", ADMINS),
     "updateCustomer": (
@@ -59,7 +63,10 @@ PROTECTED: Final[Mapping[str, tuple[str, Mapping[Kind, str]]]] = {
 }
 """Each protected field: the start of a document that asks for it, and who gets what."""
 
-PUBLIC: Final = ["token", "login", "refresh", "register", "requestPasswordReset", "resetPassword"]
+PUBLIC: Final = [
+    *("token", "login", "refresh", "register", "requestPasswordReset", "resetPassword"),
+    *("verifyEmail", "declineEmail", "undoEmailChange"),
+]
 LOGIN: Final = """
 mutation Login($email: String!) {
   __typename
