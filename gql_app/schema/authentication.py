@@ -101,7 +101,9 @@ class AuthenticationMutation:
             payload = await _signed_in(context, email, password, service)
             result = "success"
         except Rejected as why:
-            result = "throttled" if isinstance(why, TooManyAttempts) else "wrong"
+            unverified = any(f.code is UserErrorCode.EMAIL_NOT_VERIFIED for f in why.faults)
+            result = "unverified" if unverified else "wrong"
+            result = "throttled" if isinstance(why, TooManyAttempts) else result
             raise
         finally:
             context.resources.metrics.signed_in(result)
