@@ -5,8 +5,8 @@ BIN := .venv/bin
 WORKERS ?= auto
 # Coverage doubles the time, so no more tests are measured than reach every branch (tests/conftest.py).
 THROUGH := authenticators claims customer_mutations email_change email_verification invitations \
-	lifetimes nodes own_account password_reset profile refresh register roles session_lists sessions \
-	sign_in_links signer without_password
+	lifetimes nodes own_account password_reset profile refresh register required_verification roles \
+	session_lists sessions sign_in_links signer squatters without_password
 EXTENDING := extend inputs writing
 # What accounts/ and security/ stand on, and what was theirs before it was machinery.
 MACHINERY := atomic_files clock fair_queue hashes keyring pagination password_policy text

@@ -1,10 +1,12 @@
 """Does an answer's time tell whether an address is known? `make bench-timing` measures.
 
-Known and unknown addresses take turns, on a server of its own with a fresh SQLite file.
-Printed are the medians in milliseconds and their ratio, with the ratio that two halves of
-the known ones have among themselves: what lies within that is noise.
+Known and unknown addresses take turns, on servers of their own with fresh SQLite files, one for
+each mode of GQL_APP_EMAIL_VERIFICATION. Printed are the medians in milliseconds and their ratio,
+with the ratio that two halves of the known ones have among themselves: what lies within that is
+noise. In `off` and `ask` register says whether an address is taken, so that its time may say so.
 """
 
+import argparse
 import asyncio
 import random
 import statistics
@@ -13,40 +15,61 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final, get_args
 
 import httpx
 from starlette.types import Receive, Scope, Send
 
-from gql_app.accounts import customers, validation
+from gql_app.accounts import customers, registrations, validation
 from gql_app.accounts.audit import Origin
 from gql_app.app import create_app
 from gql_app.cli.database import upgrade
 from gql_app.lib.fair_queue import LOCAL
+from gql_app.lib.setting_types import Verification
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 
-ROUNDS = 300
-PAUSE = 0.05
+ROUNDS: Final = 300
+PAUSE: Final = 0.05
 """Seconds in which a letter that was asked for leaves, so that it doesn't slow the next one."""
-OPERATIONS = {
-    "login": 'mutation($email: String!) { login(email: $email, password: "wrong") { status } }',
-    "requestPasswordReset": (
-        "mutation($email: String!) { requestPasswordReset(email: $email) { status } }"
-    ),
+PASSWORD, WAITING = "a password of the bench", "a password that waits"
+LOGIN: Final = """mutation($email: String!, $password: String!) {
+  login(email: $email, password: $password) { status errors { code } }
+}"""
+RESET: Final = "mutation($email: String!) { requestPasswordReset(email: $email) { status } }"
+REGISTER: Final = """mutation($email: String!, $password: String!) {
+  register(input: {name: "Somebody", email: $email, password: $password}) { status errors { code } }
+}"""
+OPERATIONS: Final = {
+    "login, wrong": (LOGIN, {"password": "wrong"}),
+    "login, a registration waits, wrong": (LOGIN, {"password": "wrong", "waits": "yes"}),
+    "login, a registration waits, right": (LOGIN, {"password": WAITING, "waits": "yes"}),
+    "requestPasswordReset": (RESET, {}),
+    "register": (REGISTER, {"password": PASSWORD}),  # the last: it makes addresses known
 }
+"""What is asked of each address, and with what; of some a registration waits."""
 
 
 async def main() -> None:
-    """Measure each operation."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with serving(Path(folder) / "timing.db") as (client, resources):
-            await _add_known(resources)
-            for name, query in OPERATIONS.items():
-                _tell(name, await _measure(client, query))
+    """Measure each operation in each mode."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--modes", default=",".join(get_args(Verification)))
+    asked = parser.parse_args()
+    for mode in asked.modes.split(","):
+        with tempfile.TemporaryDirectory() as folder:
+            async with serving(Path(folder) / "timing.db", mode) as (client, resources):
+                await _add(resources, asked.rounds, waits=mode == "require")
+                for name, (query, given) in OPERATIONS.items():
+                    if mode == "require" or "waits" not in given:
+                        times = await _measure(client, query, given, asked.rounds)
+                        _tell(f"{mode}: {name}", times)
 
 
 @asynccontextmanager
-async def serving(file: Path) -> AsyncIterator[tuple[httpx.AsyncClient, Resources]]:
+async def serving(
+    file: Path, verification: Verification = "off"
+) -> AsyncIterator[tuple[httpx.AsyncClient, Resources]]:
     """Serve a fresh SQLite file in this process, without throttles, for bodies of any size."""
     settings = Settings(
         database_url=f"sqlite:///{file}",
@@ -56,6 +79,7 @@ async def serving(file: Path) -> AsyncIterator[tuple[httpx.AsyncClient, Resource
         max_body_bytes=1 << 21,
         log_level="ERROR",
         demo=True,
+        email_verification=verification,
     )
     await asyncio.to_thread(upgrade, settings)
     app = create_app(settings)
@@ -71,24 +95,37 @@ async def serving(file: Path) -> AsyncIterator[tuple[httpx.AsyncClient, Resource
             yield client, state["resources"]
 
 
-async def _add_known(resources: Resources) -> None:
-    hashed = await resources.passwords.hash("a password of the bench", LOCAL)
+async def _add(resources: Resources, rounds: int, *, waits: bool) -> None:
+    """Add known addresses; of some addresses, known and unknown ones, have a registration wait."""
+    hashed = await resources.passwords.hash(PASSWORD, LOCAL)
+    waiting = await resources.passwords.hash(WAITING, LOCAL)
     async with resources.database.transaction() as db:
-        for number in range(ROUNDS):
-            email, password = f"known{number}@example.com", "a password of the bench"
-            new = validation.check_new(name="Known", email=email, password=password)
-            await customers.create(db, new, password_hash=hashed, origin=Origin())
+        for number in range(rounds):
+            for prefix in ("", "waiting-"):
+                known = _new(f"{prefix}known{number}@example.com")
+                await customers.create(db, known, password_hash=hashed, origin=Origin())
+            for kind in ("known", "unknown") if waits else ():
+                new = _new(f"waiting-{kind}{number}@example.com")
+                await registrations.request(
+                    db, new, password_hash=waiting, data=None, origin=Origin()
+                )
 
 
-async def _measure(client: httpx.AsyncClient, query: str) -> dict[str, list[float]]:
+def _new(email: str) -> validation.NewCustomer:
+    return validation.check_new(name="Somebody", email=email, password=PASSWORD)
+
+
+async def _measure(
+    client: httpx.AsyncClient, query: str, given: dict[str, str], rounds: int
+) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {"known": [], "unknown": []}
-    for number in range(ROUNDS):
+    prefix = "waiting-" if "waits" in given else ""
+    variables = {name: value for name, value in given.items() if name != "waits"}
+    for number in range(rounds):
         for kind in random.sample(sorted(times), 2):
-            email = f"{kind}{number}@example.com"
+            variables["email"] = f"{prefix}{kind}{number}@example.com"
             started = time.perf_counter()
-            answer = await client.post(
-                "/graphql", json={"query": query, "variables": {"email": email}}
-            )
+            answer = await client.post("/graphql", json={"query": query, "variables": variables})
             times[kind].append((time.perf_counter() - started) * 1000)
             assert answer.json().keys() == {"data"}, answer.text
             await asyncio.sleep(PAUSE)

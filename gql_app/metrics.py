@@ -34,7 +34,7 @@ OUTCOMES: Final = (
 """What a request may come to, the most severe first."""
 REASONS: Final = (*_CODES, *UserErrorCode)
 """Why something is refused; a fault of our own is no refusal."""
-SIGN_INS: Final = ("success", "wrong", "throttled", "failed")
+SIGN_INS: Final = ("success", "wrong", "unverified", "throttled", "failed")
 """How a sign-in ends; it failed if a fault of the server's ended it."""
 LIMITS: Final[Mapping[str, str]] = {
     "sign-in": "sign_in_address",

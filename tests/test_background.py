@@ -16,13 +16,14 @@ from gql_app.accounts.audit import Action
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened
-from gql_app.db.tables import AuditRow, LetterRow, RefreshTokenRow, Row, SessionRow
+from gql_app.db.tables import AuditRow, LetterRow, RefreshTokenRow, RegistrationRow, Row, SessionRow
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 from gql_app.lib.outbox.delivery import BATCH
 from gql_app.lib.telemetry import configure_logging
 from gql_app.resources import Resources
 from gql_app.settings import Settings
+from tests.accounts.registering import register
 from tests.api import running
 from tests.conftest import SetClock
 from tests.mailbox import HOST, Mailbox, mail_server, port_of, reserved_port
@@ -314,8 +315,10 @@ async def test_purge_takes_small_batches_until_nothing_is_left(
     async with noon.database.transaction() as db:
         await add_all(db, SessionRow, expired)
         await noon.throttle.count(db, noon.throttle.of_typed("sign-in", "ada@example.com"))
+    await register(noon.database, "Eve")
     set_clock(NOON + 61 * DAY)
     async with noon.database.transaction() as db:
         assert await sessions.purge(db, batch=2) == 2
-    assert await background.purge(noon) == 999 + 1
+    assert await background.purge(noon) == 999 + 1 + 1
     assert await rows(noon.database, SessionRow) == 0
+    assert await rows(noon.database, RegistrationRow) == 0

@@ -212,6 +212,14 @@ def test_faulty_settings_are_told_without_their_values(tmp_path: Path, command: 
     ]
 
 
+@pytest.mark.parametrize("name", ["email_verification", "sign_in_links"])
+def test_what_takes_letters_is_not_served_without_mail(tmp_path: Path, name: str) -> None:
+    value = "require" if name == "email_verification" else "true"
+    told = f"GQL_APP_{name.upper()}: takes letters, so GQL_APP_SMTP_URL has to be set"
+    done = run_here("serve", folder=tmp_path, **{name: value})
+    assert (done.returncode, done.stdout, done.stderr.splitlines()) == (2, "", [told])
+
+
 async def test_address_is_changed_by_nobodys_hand_and_ends_what_went_by_the_old_one(
     api: Api, database_url: str, tmp_path: Path
 ) -> None:

@@ -121,6 +121,7 @@ async def found(given: dict[str, str], host: str = "127.0.0.1", machines: int = 
     [
         ({"audienc": "misspelt"}, "unknown-variable"),
         ({"access_token_ttl": "0"}, "cannot-start"),
+        ({"smtp_url": "", "email_verification": "require"}, "cannot-start"),
     ],
 )
 def test_faults_of_the_environment_are_findings(

@@ -8,9 +8,11 @@ from uuid import UUID
 
 from sqlalchemy import Integer, bindparam, select, true, update
 
-from gql_app.accounts import audit, customers, sessions
+from gql_app.accounts import audit, customers, letters, registrations, sessions
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, SessionRecord, has_address
+from gql_app.accounts.registrations import UNPROVEN, Registration
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttling import PasswordLimits, Throttle
 from gql_app.db.tables import CustomerRow, KnownClientRow, SessionRow, ThrottleRow
@@ -57,14 +59,24 @@ class Attempt:
     customer: CustomerRecord | None
     proven: bool
     renewed_hash: str | None = None
+    registration: Registration | None = None
+    """What waits for the address to be proven, if the password is that of this instead."""
 
 
 async def check(
-    db: Reader, hasher: Passwords, throttle: Throttle, *, email: str, password: str, origin: Origin
+    db: Reader,
+    hasher: Passwords,
+    throttle: Throttle,
+    *,
+    email: str,
+    password: str,
+    origin: Origin,
+    proven_only: bool = False,
 ) -> Attempt:
     """Return how a password came out; it takes as long for an unknown address as for a known one.
 
-    No connection is held while hashing. Raises TooManyAttempts, before any hashing.
+    With `proven_only` it may be that of a registration that waits for the address, if it is not the
+    account's. No connection is held while hashing. Raises TooManyAttempts, before any hashing.
     """
     key = mailbox_key(email)
     limits = throttle.of_password("sign-in", key or email.strip().lower(), origin.ip_address)
@@ -73,7 +85,10 @@ async def check(
     party = Party.of(origin.ip_address, customer.id if customer else key)
     attempt = await _verify(hasher, throttle, past, password, party)
     if customer is None or not attempt.proven or not customer.is_active:
-        return replace(attempt, proven=False)
+        waiting = None
+        if proven_only:
+            waiting = await registrations.with_password(db, hasher, key, password, party)
+        return replace(attempt, proven=False, registration=waiting)
     throttle.check_oldest("sign-in by", past.oldest_sign_in)
     outdated = hasher.outdated(customer.password_hash)
     return replace(attempt, renewed_hash=await hasher.hash(password, party) if outdated else None)
@@ -105,10 +120,13 @@ async def sign_in(
     *,
     origin: Origin,
     audience: str | None = None,
-) -> Opened | None:
+    proven_only: bool = False,
+) -> Opened | Fault:
     """Open a session if the attempt was good, and the account hasn't changed meanwhile.
 
-    A failure is counted and recorded, so None is no exception: it has to be committed.
+    A failure is counted and recorded, so its fault is no exception: it has to be committed. With
+    `proven_only` no session is opened before the address is proven, but a link sent: to try the
+    password of a registration that waits is a failure all the same, for it guesses the account's.
     Raises TooManyAttempts if others failed too often while this one was checked.
     """
     if attempt.customer is None or not attempt.proven:
@@ -117,12 +135,15 @@ async def sign_in(
         await audit.record(db, Action.LOGIN_FAILED, origin, customer_id=whose)
         if reached:
             await audit.record(db, Action.THROTTLED, origin, customer_id=whose)
-        return None
+        if attempt.registration is None:
+            return WRONG
+        await registrations.send_again(db, attempt.registration, throttle, origin=origin)
+        return UNPROVEN
     password_hash = attempt.customer.password_hash
     customer = await db.fetch_one(_HOLD, id=attempt.customer.id, password_hash=password_hash)
     failed = await throttle.hold_room(db, attempt.limits)
     if customer is None:
-        return None
+        return WRONG
     await throttle.clear(db, *failed)
     if attempt.renewed_hash:
         await db.execute(
@@ -130,6 +151,12 @@ async def sign_in(
             .where(CustomerRow.id == customer.id)
             .values(password_hash=attempt.renewed_hash)
         )
+    if proven_only and customer.email_verified_at is None:
+        if await registrations.may_send(db, throttle, origin):
+            await letters.post_link(db, LinkKind.VERIFY_EMAIL, customer_id=customer.id)
+            action = Action.VERIFICATION_REQUESTED
+            await audit.record(db, action, origin, customer_id=customer.id)
+        return UNPROVEN
     return await _open(db, customer, lifetimes, origin, audience)
 
 
@@ -141,10 +168,12 @@ async def sign_in_by_other_means(
     *,
     origin: Origin,
     audience: str | None = None,
+    proven_only: bool = False,
 ) -> Opened:
     """Open a session of a customer whom a feature has proven, such as by another provider.
 
-    Raises Rejected if there is no such customer or their account is closed, and TooManyAttempts.
+    Raises Rejected if there is no such customer or their account is closed, or with `proven_only`
+    if their address isn't proven, and TooManyAttempts.
     """
     now, granted = clock.now(), throttle.account_writes - 1
     hour = {"hour_ago": now - _HOUR, "hour_ahead": now + _HOUR}
@@ -152,8 +181,11 @@ async def sign_in_by_other_means(
     if row is None:
         raise Rejected(NO_ACCOUNT)
     oldest, *values = row
+    customer = CustomerRecord._make(values)
+    if proven_only and customer.email_verified_at is None:
+        raise Rejected(UNPROVEN)
     throttle.check_oldest("sign-in by", oldest)
-    return await _open(db, CustomerRecord._make(values), lifetimes, origin, audience)
+    return await _open(db, customer, lifetimes, origin, audience)
 
 
 async def settle(db: Transaction, throttle: Throttle, attempt: Attempt) -> None:

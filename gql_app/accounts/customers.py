@@ -90,11 +90,13 @@ async def create(
         created_at=now,
         updated_at=now,
         email_verified_at=now if proven else None,
+        locale=new.locale,
         roles=role_text(new.roles),
     )
     keys = {"name_key": search_key(new.name), **validation.email_keys(new.email)}
     async with addresses.claiming(db, customer.email, customer.id):
-        await db.execute(_INSERT, **customer._asdict(), **keys)
+        changed_at = now if password_hash else None
+        await db.execute(_INSERT, **customer._asdict(), **keys, password_changed_at=changed_at)
     if action is Action.CUSTOMER_REGISTERED:
         origin = origin._replace(actor_id=customer.id)
     await audit.record(db, action, origin, customer_id=customer.id)

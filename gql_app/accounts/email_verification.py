@@ -3,7 +3,16 @@
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from gql_app.accounts import addresses, audit, customers, email_change, letters, links, sessions
+from gql_app.accounts import (
+    addresses,
+    audit,
+    customers,
+    email_change,
+    letters,
+    links,
+    registrations,
+    sessions,
+)
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
@@ -30,7 +39,8 @@ async def described(db: Reader, token: str) -> Described | None:
     """
     customer = await links.owner(db, LinkKind.VERIFY_EMAIL, token)
     if customer is None:
-        return None
+        registration = await registrations.find(db, token)
+        return registration and Described("registration", registration.created_at)
     return Described("change" if customer.pending_email else "account", customer.created_at)
 
 
@@ -38,7 +48,7 @@ async def prove(db: Transaction, customer: CustomerRecord, *, origin: Origin) ->
     """Return a customer whose address is proven, for a link that was sent to it was used.
 
     It is so from now on, or from before, and an invitation is answered. The customer is locked
-    already, and has the address still.
+    already, and has the address still. Who wait to be registered with it are gone.
     """
     return await _prove(db, customer, origin._replace(actor_id=customer.id))
 
@@ -109,6 +119,7 @@ async def _prove(db: Transaction, customer: CustomerRecord, origin: Origin) -> C
     verified_at = customer.email_verified_at or clock.now()
     new = {"email_verified_at": verified_at, "invited_at": None}
     proven = await customers.write(db, customer.id, new)
+    await registrations.forget(db, customer.email)
     if customer.email_verified_at is None:
         await audit.record(db, Action.EMAIL_VERIFIED, origin, customer_id=customer.id)
     return proven

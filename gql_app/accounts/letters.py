@@ -163,6 +163,7 @@ class Outbox:
         leased = [each for each in letters if each.id not in withheld]
         await _QUEUE.forget(db, [*dropped, *withheld])
         await _QUEUE.lease(db, [each.id for each in leased])
+        await _have_waiting(db, leased)
         written = [letter for each in leased if (letter := await self._written(db, each))]
         return Claimed(written, len(dropped), len(withheld))
 
@@ -270,12 +271,19 @@ def _has_password(customer: CustomerRecord | None) -> bool:
     return customer is not None and customer.has_password
 
 
+async def _have_waiting(db: Transaction, letters: Collection[_Addressed]) -> None:
+    """Have registrations wait from their letter on, to whichever kind of letter it came."""
+    ids = [each.data[REGISTRATION] for each in letters if not each.customer and each.data]
+    until = clock.now() + TERMS[LinkKind.VERIFY_EMAIL].lifetime
+    for each in sorted(ids):  # locked in the order in which they are locked elsewhere
+        await db.execute(_WAIT_UNTIL, registration_id=UUID(each), until=until)
+
+
 async def _issue_to_registration(db: Transaction, registration_id: UUID, token: str) -> None:
     """Make a token good that proves the address of somebody who asked to be registered."""
-    prefix, lifetime = TERMS[LinkKind.VERIFY_EMAIL]
-    values = {"digest": tokens.digest(prefix, token), "expires_at": clock.now() + lifetime}
+    digest = tokens.digest(TERMS[LinkKind.VERIFY_EMAIL].prefix, token)
     await db.execute(
-        update(RegistrationRow).where(RegistrationRow.id == registration_id).values(values)
+        update(RegistrationRow).where(RegistrationRow.id == registration_id).values(digest=digest)
     )
 
 
@@ -312,6 +320,11 @@ _UNLOCKED: Final = Query(
     CustomerRecord._make,
 )
 _REGISTRATION: Final = select(RegistrationRow.id).where(RegistrationRow.id == bindparam("id"))
+_WAIT_UNTIL: Final = (
+    update(RegistrationRow)
+    .where(RegistrationRow.id == bindparam("registration_id"))
+    .values(expires_at=bindparam("until"))
+)
 _RESET: Final = """\
 Hello,
 

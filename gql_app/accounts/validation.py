@@ -99,6 +99,8 @@ class NewCustomer:
     """Empty for an account without a password."""
     phone: str | None = None
     roles: frozenset[str] = frozenset()
+    locale: str | None = None
+    """The language of their letters, None for the service's own."""
 
 
 @dataclass(frozen=True, slots=True)

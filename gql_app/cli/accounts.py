@@ -85,7 +85,7 @@ def seed(
 
 
 def purge() -> None:
-    """Delete what is long over: old sessions and forgotten failures."""
+    """Delete what is long over: old sessions, forgotten failures, unproven registrations."""
     count = asyncio.run(_purge(load_ready(serving=True), application.extensions()))
     out(f"{count} rows are gone.")
 

@@ -70,7 +70,8 @@ def extend(*targets: type, private: bool = False) -> Callable[[type[T]], type[T]
     together with whatever else is wrong with the input; it may be asynchronous. `save` runs in the
     transaction that registers or changes the customer, after that, with the values that the client
     has given or that have a default, and not at all if there are none. Its `tx.caller` is None
-    where somebody registers.
+    where somebody registers. If a registration waits for the proof of its address, what the checks
+    return is stored until then as values of the fields' types, which they have to be.
     """
 
     def decorate(cls: type[T]) -> type[T]:

@@ -4,18 +4,21 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from inspect import isawaitable
 from typing import Any, ClassVar, Concatenate, Final, ParamSpec, TypeVar
+from uuid import UUID
 
 import strawberry
 from strawberry.types.base import get_object_definition
 
+from gql_app.accounts.links import SPENT
 from gql_app.accounts.sessions import Opened
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.extending.transaction import transaction
 from gql_app.lib import database
+from gql_app.lib.engine import dump_inputs, load_inputs
 from gql_app.lib.text import InvalidLine
 from gql_app.schema.administration import CreateCustomerInput, UpdateCustomerInput
 from gql_app.schema.authentication import RegisterInput
-from gql_app.schema.context import Context
+from gql_app.schema.context import Context, Info
 from gql_app.schema.inputs import Input
 from gql_app.schema.invitations import InviteCustomerInput
 from gql_app.schema.profile import UpdateMeInput
@@ -69,14 +72,36 @@ class ExtendedInput(Input):
         async def saved(db: database.Transaction, /, *args: P.args, **kwargs: P.kwargs) -> R:
             result = await rule(db, *args, **kwargs)
             customer: Any = result.customer if isinstance(result, Opened) else result
-            tx = transaction(db, context)
-            for source, values in self.given.items():
-                if values:
-                    save: Any = source
-                    await save.save(tx, customer.id, dict(values))
+            await _save(context, db, customer.id, self.given)
             return result
 
         return saved
+
+    def stored(self, info: Info) -> dict[str, Any]:
+        """Return as JSON what is to be saved later of what features have added.
+
+        Raises TypeError if a check returned what its field can't have.
+        """
+        values = {name: value for given in self.given.values() for name, value in given.items()}
+        return dump_inputs(info, _name(type(self)), values)
+
+    @classmethod
+    async def save_stored(
+        cls, info: Info, db: database.Transaction, customer_id: UUID, stored: Mapping[str, Any]
+    ) -> None:
+        """Save with a customer what was stored of what features have added.
+
+        Raises Rejected if a field takes it no longer: the application was changed meanwhile.
+        """
+        try:
+            values = load_inputs(info, _name(cls), stored)
+        except ValueError:
+            raise Rejected(SPENT) from None
+        given = {
+            source: {name: values[name] for name in names if name in values}
+            for source, names in cls.further.items()
+        }
+        await _save(info.context, db, customer_id, given)
 
     async def _checked(self, faults: list[Fault]) -> dict[type, dict[str, Any]]:
         """Return what is to be saved of each extension; what is refused is added to the faults."""
@@ -95,6 +120,24 @@ class ExtendedInput(Input):
                 except Rejected as why:
                     faults += (replace(each, field=each.field or name) for each in why.faults)
         return accepted
+
+
+async def _save(
+    context: Context,
+    db: database.Transaction,
+    customer_id: UUID,
+    given: Mapping[type, Mapping[str, Any]],
+) -> None:
+    """Have each extension save its values, if it has any."""
+    tx = transaction(db, context)
+    for source, values in given.items():
+        if values:
+            save: Any = source
+            await save.save(tx, customer_id, dict(values))
+
+
+def _name(kind: type) -> str:
+    return get_object_definition(kind, strict=True).name
 
 
 def extended_input(target: type, further: Mapping[type, Sequence[str]]) -> type:

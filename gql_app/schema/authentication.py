@@ -1,14 +1,16 @@
 """Authentication: signing in and up, and carrying a session on."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from inspect import isawaitable
-from typing import Final, Self
+from typing import Any, Final, Self
 from uuid import UUID
 
 import strawberry
 
-from gql_app.accounts import authentication, customers, refresh_tokens, validation
+from gql_app.accounts import authentication, customers, refresh_tokens, registrations, validation
 from gql_app.accounts.audit import Action
 from gql_app.accounts.records import CustomerRecord, Person
 from gql_app.accounts.refresh_tokens import NotRefreshed
@@ -99,7 +101,9 @@ class AuthenticationMutation:
             payload = await _signed_in(context, email, password, service)
             result = "success"
         except Rejected as why:
-            result = "throttled" if isinstance(why, TooManyAttempts) else "wrong"
+            unverified = any(f.code is UserErrorCode.EMAIL_NOT_VERIFIED for f in why.faults)
+            result = "unverified" if unverified else "wrong"
+            result = "throttled" if isinstance(why, TooManyAttempts) else result
             raise
         finally:
             context.resources.metrics.signed_in(result)
@@ -122,20 +126,30 @@ class AuthenticationMutation:
 
     @mutation(LoginPayload)
     async def register(self, info: Info, input: RegisterInput) -> LoginPayload:
-        """Return the tokens of a customer who was added."""
+        """Return the tokens of a customer who was added, or none if they wait for the proof."""
         context, resources = info.context, info.context.resources
         if not resources.registration:
             raise Rejected(_REGISTRATION_CLOSED)
         throttle = resources.throttle
         limits = throttle.of_client("register", context.origin.ip_address)
         await throttle.require_room(context.db, *limits)
-        async with context.telling_taken():
+        waits = resources.verification == "require"
+        async with nullcontext() if waits else context.telling_taken():
             await context.transact(throttle.count, *limits)
             new = await input.checked(
                 validation.check_new, **input.provided(), rules=resources.rules
             )
             await resources.rules.accept_password(new.password, Person(new.name, new.email))
             hashed = await resources.passwords.hash(new.password, context.origin.party)
+            if waits:
+                await context.transact(
+                    registrations.request,
+                    new,
+                    password_hash=hashed,
+                    data=input.stored(info) or None,
+                    origin=context.origin,
+                )
+                return LoginPayload.success(_USE_THE_LINK)
             opened = await context.transact(
                 input.saving(context, customers.register),
                 new,
@@ -154,8 +168,8 @@ async def sign_in(
     """Return the tokens of a customer whom a feature has proven, such as by another provider.
 
     It opens a session as `login` does, with its limits and its event of the audit. Raises Rejected
-    if there is no such customer or their account is closed, or for an unknown audience,
-    TooManyAttempts, and Unavailable.
+    if there is no such customer or their account is closed, if their address has to be proven and
+    isn't, or for an unknown audience, TooManyAttempts, and Unavailable.
     """
     service, resources = _service(context, audience), context.resources
     opened = await context.transact(
@@ -165,10 +179,21 @@ async def sign_in(
         resources.lifetimes,
         origin=context.origin,
         audience=service,
+        proven_only=resources.verification == "require",
     )
     return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
 
 
+def saving_stored(info: Info) -> registrations.Save:
+    """Return what saves with a customer who has waited what was stored of features' fields."""
+    kind: Any = info.schema.get_type_by_name(RegisterInput.__name__)
+    save: registrations.Save = partial(kind.origin.save_stored, info)
+    return save
+
+
+_USE_THE_LINK: Final = (
+    "Almost done: use the link in the letter that was sent to this address, and sign in."
+)
 _REGISTRATION_CLOSED: Final = Fault(
     UserErrorCode.REGISTRATION_CLOSED, "Registration is closed. Ask an admin for an account."
 )
@@ -207,6 +232,7 @@ async def _signed_in(
 ) -> LoginPayload:
     """Return a session's tokens. Raises Rejected, TooManyAttempts among it."""
     resources, origin = context.resources, context.origin
+    proven_only = resources.verification == "require"
     attempt = await authentication.check(
         context.db,
         resources.passwords,
@@ -214,6 +240,7 @@ async def _signed_in(
         email=email,
         password=password,
         origin=origin,
+        proven_only=proven_only,
     )
     opened = await context.transact(
         authentication.sign_in,
@@ -222,9 +249,10 @@ async def _signed_in(
         resources.lifetimes,
         origin=origin,
         audience=audience,
+        proven_only=proven_only,
     )
-    if opened is None:
-        raise Rejected(authentication.WRONG)
+    if isinstance(opened, Fault):
+        raise Rejected(opened)
     return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
 
 

@@ -4,9 +4,10 @@ from typing import Final
 
 import strawberry
 
-from gql_app.accounts import email_change, email_verification, links
+from gql_app.accounts import email_change, email_verification, links, registrations
 from gql_app.accounts.callers import Authority
 from gql_app.errors import Rejected, UserErrorCode
+from gql_app.schema.authentication import saving_stored
 from gql_app.schema.context import Info, authenticated
 from gql_app.schema.links import NO_MAIL, found_by
 from gql_app.schema.payloads import StatusPayload, mutation
@@ -40,7 +41,9 @@ class EmailVerificationMutation:
     async def verify_email(self, info: Info, token: str) -> StatusPayload:
         """Prove the address that a link was sent to, which is in force then."""
         context, origin = info.context, info.context.origin
-        await found_by(context, VERIFY, token, email_verification.described)
+        found = await found_by(context, VERIFY, token, email_verification.described)
+        if found.kind == "registration":
+            return await _register(info, token)
         try:
             email = await context.transact(email_verification.verify, token, origin=origin)
         except Rejected as why:
@@ -54,7 +57,11 @@ class EmailVerificationMutation:
     async def decline_email(self, info: Info, token: str) -> StatusPayload:
         """Refuse to have the address that a link was sent to."""
         context, origin = info.context, info.context.origin
-        await found_by(context, VERIFY, token, email_verification.described)
+        found = await found_by(context, VERIFY, token, email_verification.described)
+        if found.kind == "registration":
+            if not await context.transact(registrations.decline, token, origin=origin):
+                raise Rejected(links.SPENT)
+            return StatusPayload.success(_NOBODY)
         shut = await context.transact(email_verification.decline, token, origin=origin)
         return StatusPayload.success(_SHUT if shut else _NOT_CHANGED)
 
@@ -74,6 +81,24 @@ class EmailVerificationMutation:
         return StatusPayload.success(context.done(f"{message} {advice}"))
 
 
+async def _register(info: Info, token: str) -> StatusPayload:
+    """Make an account of a registration whose address is proven. Raises Rejected."""
+    context = info.context
+    customer = await context.transact(
+        registrations.complete,
+        token,
+        saving_stored(info),
+        context.resources.throttle,
+        origin=context.origin,
+    )
+    if customer is None:
+        raise Rejected(links.SPENT)
+    message = (
+        f"Welcome, {customer.name}: {customer.email} is confirmed. Sign in with your password."
+    )
+    return StatusPayload.success(message)
+
+
 def _is_taken(why: Rejected) -> bool:
     """Return whether somebody has an address that another asked for."""
     return any(fault.code is UserErrorCode.TAKEN for fault in why.faults)
@@ -82,6 +107,7 @@ def _is_taken(why: Rejected) -> bool:
 _ON_ITS_WAY: Final = "A letter with a link is on its way. Use the link to confirm your address."
 _PROVEN_ALREADY: Final = "Your e-mail address is confirmed already, so no letter was sent."
 _SHUT: Final = "Nobody can sign in to this account any more, and it has your address no longer."
+_NOBODY: Final = "Nobody was registered with your address."
 _NOT_CHANGED: Final = "Your address is used by nobody's account: the change was cancelled."
 _RESET: Final = "If others may know your password, reset it now."
 _SET_ANOTHER: Final = "There is no password any more: reset it to sign in."

@@ -1,12 +1,13 @@
 """Inputs: what mutations are given of a customer, and what features add to it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from uuid import UUID
 
 import strawberry
 
 from gql_app.lib.database import Transaction
-from gql_app.schema.context import Context
+from gql_app.schema.context import Context, Info
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,3 +30,13 @@ class Input:
     ) -> Callable[Concatenate[Transaction, P], Awaitable[R]]:
         """Return a rule that does the same, and then saves what features have added."""
         return rule
+
+    def stored(self, _info: Info) -> dict[str, Any]:
+        """Return as JSON what is to be saved later of what features have added."""
+        return {}
+
+    @classmethod
+    async def save_stored(
+        cls, _info: Info, db: Transaction, customer_id: UUID, stored: Mapping[str, Any]
+    ) -> None:
+        """Save with a customer what was stored of what features have added."""

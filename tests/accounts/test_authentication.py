@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from gql_app.accounts import authentication, customers
 from gql_app.accounts.authentication import Attempt
 from gql_app.accounts.records import SessionRecord
-from gql_app.accounts.sessions import open_session
+from gql_app.accounts.sessions import Opened, open_session
 from gql_app.accounts.throttling import Limit, Throttle
 from gql_app.accounts.validation import Changes, check_changes
 from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
@@ -67,7 +67,7 @@ async def sign_in(database: Database, attempt: Attempt) -> SessionRecord | None:
     """Sign in, if the attempt was good."""
     async with database.transaction() as db:
         opened = await authentication.sign_in(db, attempt, THROTTLE, LIFETIMES, origin=NOWHERE)
-    return opened.session if opened else None
+    return opened.session if isinstance(opened, Opened) else None
 
 
 def old_hash(password: str = PASSWORD) -> str:

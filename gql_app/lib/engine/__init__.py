@@ -11,6 +11,7 @@ from gql_app.lib.engine.executor import CompiledExecutor
 from gql_app.lib.engine.limits import MAX_ERRORS, Limits
 from gql_app.lib.engine.rows import LazyRows, Nested
 from gql_app.lib.engine.schema import NESTED, Schema, cached_per_document, selected_fields
+from gql_app.lib.engine.stored_inputs import dump_inputs, load_inputs
 
 __all__ = [
     "MAX_ERRORS",
@@ -29,5 +30,7 @@ __all__ = [
     "OperationTimeout",
     "Schema",
     "cached_per_document",
+    "dump_inputs",
+    "load_inputs",
     "selected_fields",
 ]
