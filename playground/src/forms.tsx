@@ -87,47 +87,6 @@ export function ForgottenForm({ keeper, seen, email, go }: FormProps) {
   );
 }
 
-const DIFFER = { words: "The two passwords differ.", wayOut: null, fields: ["repeated"] };
-
-interface ResetFormProps {
-  keeper: Keeper;
-  seen: Seen;
-  /** The token of the letter's link. */
-  token: string;
-  onDone: () => void;
-}
-
-export function ResetForm({ keeper, seen, token, onDone }: ResetFormProps) {
-  const submit = async (typed: FormData) => {
-    const password = text(typed, "newPassword");
-    if (password !== text(typed, "repeated")) keeper.say(DIFFER);
-    else if (await keeper.resetPassword(token, password)) onDone();
-  };
-  return (
-    <FormOf name="Set a new password" isBusy={seen.busy} onSubmit={submit}>
-      <Password
-        label="New password"
-        name="newPassword"
-        autoComplete="new-password"
-        notice={seen.notice}
-        isFirst
-      />
-      <Password
-        label="The same again"
-        name="repeated"
-        autoComplete="new-password"
-        notice={seen.notice}
-      />
-      <button type="submit" className="main" disabled={seen.busy}>
-        Set the password
-      </button>
-      <button type="button" className="link" onClick={onDone}>
-        Cancel
-      </button>
-    </FormOf>
-  );
-}
-
 /** The demo's customers, who sign in by a click. */
 export function DemoSignIns({
   keeper,

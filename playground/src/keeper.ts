@@ -105,11 +105,6 @@ export class Keeper {
     return this.#do(operations.REQUEST_PASSWORD_RESET, "requestPasswordReset", { email });
   }
 
-  /** Set a new password by the token of a letter's link; tells whether it worked. */
-  resetPassword(token: string, newPassword: string): Promise<boolean> {
-    return this.#do(operations.RESET_PASSWORD, "resetPassword", { token, newPassword });
-  }
-
   /** End the session, and forget it whatever the server says. */
   async signOut(): Promise<void> {
     await this.#busily(

@@ -1,0 +1,66 @@
+"""Pages for the links of letters: plain files, which a browser runs as they are."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gql_app.lib.graphql_http import read_manifest
+
+FOLDER: Final = Path(__file__).parent / "account"
+PAGES: Final = ("accept", "reset", "sign-in", "undo", "verify")
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+"""The Content-Security-Policy of a page: its own files, and no HTML that a script makes."""
+MEDIA_TYPES: Final = {
+    "account.css": "text/css",
+    "account.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+    "operations.json": "application/json",
+}
+
+
+def routes(*, product: str, home: str) -> Sequence[Route]:
+    """Return the routes of the pages and of their files, which are read now.
+
+    They are told what the product is called, and where one signs in; empty if that is nowhere.
+    """
+    found = []
+    for name in PAGES:
+        page = (FOLDER / f"{name}.html").read_text(encoding="utf-8")
+        page = page.replace("{product}", escape(product)).replace("{home}", escape(home))
+        headers = {"Content-Security-Policy": POLICY}
+        found.append(Route(f"/account/{name}", _answering(page.encode(), "text/html", headers)))
+    for name, media_type in MEDIA_TYPES.items():
+        content = (FOLDER / name).read_bytes()
+        found.append(Route(f"/account/{name}", _answering(content, media_type, {})))
+    return found
+
+
+def documents() -> Collection[str]:
+    """Return what the pages send, which every server runs."""
+    return read_manifest(FOLDER / "operations.json").values()
+
+
+def _answering(
+    content: bytes, media_type: str, headers: Mapping[str, str]
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return an endpoint that answers a content, or 304 to who has it (RFC 9110 section 13.1.2)."""
+    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    # The names are always the same: a browser asks each time whether the content is.
+    headers = {**headers, "Cache-Control": "no-cache", "ETag": etag}
+
+    async def answer(request: Request) -> Response:
+        if etag in ",".join(request.headers.getlist("if-none-match")):
+            return Response(None, 304, headers)
+        return Response(content, headers=headers, media_type=media_type)
+
+    return answer
