@@ -2,6 +2,7 @@
 /** Pages for the links of letters: the token, one press of a button, and what came of it. */
 
 const TOKEN = takeToken();
+const TITLE = document.title;
 const HOME = /** @type {HTMLMetaElement} */ (document.querySelector("meta[name=home]")).content;
 const SESSION = "gql_app:session"; // where the playground looks for it
 const PATIENCE = 60_000;
@@ -43,8 +44,7 @@ function show(name, message = "") {
   for (const view of all("[data-view]")) {
     view.hidden = view.dataset.view !== name;
     if (view.hidden) continue;
-    const title = view.dataset.title;
-    if (title) document.title = heading.textContent = title;
+    document.title = heading.textContent = view.dataset.title ?? TITLE;
     for (const each of all("[data-message]", view)) each.textContent = message;
   }
   if (!isFirst && name !== "ask") heading.focus();
