@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
+from gql_app.accounts import letters
 from gql_app.accounts.audit import Guesses, Recorded
 from gql_app.accounts.authenticators import Authenticator
 from gql_app.accounts.callers import CallerCache
@@ -162,7 +163,7 @@ class Resources:
             mailer=ObservedMailer(sender, tracing.letter) if tracing else sender,
             outbox=Outbox(
                 pepper=keys.derive("reset links"),
-                reset_url=settings.reset_url,
+                pages=_pages(settings),
                 throttle=throttle,
                 letters_per_day=settings.letters_per_day,
                 features=extensions.letters,
@@ -198,6 +199,17 @@ def throttle_of(settings: Settings, keys: KeyRing) -> Throttle:
         account_refreshes=max(settings.account_writes_per_hour, needed),
         mail=mailer(settings).open,
     )
+
+
+def _pages(settings: Settings) -> Mapping[str, str]:
+    """Return the pages that links lead to, by the kinds of their letters."""
+    return {
+        letters.Kind.PASSWORD_RESET: settings.reset_url,
+        letters.Kind.VERIFY_EMAIL: settings.verify_url,
+        letters.Kind.EMAIL_CHANGED: settings.undo_url,
+        letters.Kind.INVITATION: settings.invitation_url,
+        letters.Kind.SIGN_IN: settings.sign_in_url,
+    }
 
 
 def mailer(settings: Settings) -> Mailer:

@@ -5,35 +5,34 @@ moment of sending, and is the same each time the letter is tried. No letter hold
 customer's, such as the name: until an address is proven, it may be a stranger's.
 """
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Text, bindparam, cast, delete, func, select, update
 
-from gql_app.accounts.permissions import ADMIN
-from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person
+from gql_app.accounts import links
+from gql_app.accounts.links import TERMS, LinkKind
+from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person, has_address
 from gql_app.accounts.throttling import Limit, Throttle
-from gql_app.db.tables import CustomerRow, LetterRow, PasswordResetRow
+from gql_app.db.tables import CustomerRow, FormerEmailRow, LetterRow, RegistrationRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib import clock
-from gql_app.lib.database import Query, Reader, Transaction, insert_row, upsert
+from gql_app.lib.database import Query, Reader, Transaction, insert_row
 from gql_app.lib.outbox import Claimed, Letter, Queue
 from gql_app.lib.telemetry import get_logger
+from gql_app.lib.text import canonical_email, email_key_of
 from gql_app.security import tokens
 
 _log: Final = get_logger(__name__)
 
 POSTED: Final = "letters posted"
 """The key of a transaction's `info` by which somebody looks for letters after the commit."""
-BOUND: Final = ("email", "password_hash", "is_active", "is_admin")
-"""The columns of a customer that a link to reset the password is issued on."""
-RESET_LIFETIME: Final = timedelta(minutes=30)
+REGISTRATION: Final = "registration"
+"""The key of a letter's data with the id of the registration whose address it proves."""
 LAST_TRY: Final = timedelta(hours=24)
 """How long after it was posted a letter is tried for the last time."""
 
@@ -43,11 +42,23 @@ WriteLetter: TypeAlias = Callable[[Mapping[str, Any], Person], tuple[str, str]]
 
 
 class Kind(StrEnum):
-    """What a letter is about."""
+    """What a letter is about; those of LinkKind hold such a link."""
 
-    PASSWORD_RESET = "password_reset"
+    PASSWORD_RESET = LinkKind.PASSWORD_RESET.value
+    VERIFY_EMAIL = LinkKind.VERIFY_EMAIL.value
+    INVITATION = LinkKind.INVITATION.value
+    SIGN_IN = LinkKind.SIGN_IN.value
     PASSWORD_CHANGED = "password_changed"
+    EMAIL_CHANGE_REQUESTED = "email_change_requested"
+    """To the address in force, when another one is asked for."""
     EMAIL_CHANGED = "email_changed"
+    """To the address of before, with a link to undo the change if it was proven."""
+    ADDRESS_IN_USE = "address_in_use"
+    """To whose address somebody else wanted to have; it is sent instead of VERIFY_EMAIL."""
+
+
+NOTICES: Final = frozenset({Kind.PASSWORD_CHANGED, Kind.EMAIL_CHANGE_REQUESTED, Kind.EMAIL_CHANGED})
+"""Letters to the address that they were posted with."""
 
 
 async def post(
@@ -72,33 +83,34 @@ async def post(
     db.info[POSTED] = True
 
 
-async def post_reset(db: Transaction, *, customer_id: UUID | None) -> None:
-    """Write down that a link is to be sent, in the place of one that is still to be."""
-    await _drop_resets(db, customer_id)
-    await post(db, Kind.PASSWORD_RESET, customer_id=customer_id)
+async def post_link(db: Transaction, kind: LinkKind, *, customer_id: UUID | None) -> None:
+    """Write down that a link is to be sent, in the place of one that is still to be.
+
+    One that proves an address goes to the pending one, if there is one.
+    """
+    await _drop(db, customer_id, [kind])
+    await post(db, kind, customer_id=customer_id)
 
 
-async def void_resets(db: Transaction, customer_id: UUID) -> None:
-    """Void every link that resets a customer's password, sent or not.
+async def post_registration(db: Transaction, registration_id: UUID, email: str) -> None:
+    """Write down that a link is to be sent to whoever asked to be registered with an address.
+
+    If an account has the address by then, its owner is told of it instead.
+    """
+    data = {REGISTRATION: str(registration_id)}
+    await post(db, Kind.VERIFY_EMAIL, customer_id=None, recipient=email, data=data)
+
+
+async def void_links(
+    db: Transaction, customer_id: UUID, kinds: Collection[LinkKind] = tuple(LinkKind)
+) -> None:
+    """Void every link of some kinds that a customer was sent, or is to be.
 
     The letters are deleted first: a process that is writing one out is waited for, and then
     its link is there.
     """
-    await _drop_resets(db, customer_id)
-    await db.execute(delete(PasswordResetRow).where(PasswordResetRow.customer_id == customer_id))
-
-
-def issued_on(customer: CustomerRecord) -> str:
-    """Return a digest (SHA-256) of the address, password, state and roles that a link is issued on.
-
-    A link whose digest is another by now is void, whatever changed the customer. A sign-in
-    that renews an outdated hash changes it as well: it has proven the password.
-    """
-    state = [getattr(customer, column) for column in BOUND]
-    others = customer.roles.removeprefix(ADMIN).lstrip()
-    if others:  # without them it is the digest of the version before, which knows no roles
-        state.append(others)
-    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
+    await _drop(db, customer_id, kinds)
+    await links.void(db, customer_id, kinds)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -106,7 +118,8 @@ class Outbox:
     """The letters that are yet to be sent, what links are made of, and how many a mailbox gets."""
 
     pepper: bytes
-    reset_url: str
+    pages: Mapping[str, str]
+    """The pages that links lead to, by the kinds of their letters."""
     throttle: Throttle
     letters_per_day: int
     features: Mapping[str, WriteLetter] = field(default_factory=dict)
@@ -127,12 +140,11 @@ class Outbox:
             customer = row.customer_id and await db.fetch_one(_UNLOCKED, id=row.customer_id)
             if row.customer_id and customer is None:
                 continue  # whoever has the lock may wait for us
-            recipient = self._recipient(row, customer)
-            if recipient is None:
+            addressed = await self._addressed(db, row, customer)
+            if addressed is None:
                 dropped.append(row.id)
             else:
-                limit = self.throttle.of_letters(row.kind, recipient, a_day=self.letters_per_day)
-                letters.append(_Addressed(row.id, row.kind, recipient, customer, limit, row.data))
+                letters.append(addressed)
         withheld: set[UUID] = set()
         for each in sorted(letters, key=lambda each: each.limit.subject):  # all in one order
             try:
@@ -160,41 +172,77 @@ class Outbox:
         await self.throttle.give_back(db, limit)
         return True
 
-    def _recipient(self, row: Any, customer: CustomerRecord | None) -> str | None:  # noqa: ANN401 — a row of LetterRow
-        """Return where a letter goes, or None if it is for nobody."""
-        if row.kind == Kind.PASSWORD_RESET or row.kind in self.features:
-            return customer.email if customer and customer.is_active else None
-        recipient: str | None = row.recipient
-        return recipient if row.kind in _NOTICES else None
+    async def _addressed(
+        self,
+        db: Transaction,
+        row: Any,  # noqa: ANN401 — a row of LetterRow
+        customer: CustomerRecord | None,
+    ) -> "_Addressed | None":
+        """Return a letter and where it goes, or None if it is for nobody any more."""
+        kind, recipient = row.kind, row.recipient
+        if kind == Kind.VERIFY_EMAIL:
+            recipient, whose = await self._to_prove(db, row, customer)
+            if recipient and await _has_another(db, recipient, whose):
+                kind = Kind.ADDRESS_IN_USE
+        elif kind not in NOTICES:
+            is_link = kind in TERMS and not (kind == Kind.INVITATION and _has_password(customer))
+            is_good = (is_link or kind in self.features) and customer and customer.is_active
+            recipient = customer.email if is_good and customer else None
+        if recipient is None:
+            return None
+        limit = self.throttle.of_letters(kind, recipient, a_day=self.letters_per_day)
+        return _Addressed(row.id, kind, recipient, customer, limit, row.data or {})
+
+    async def _to_prove(
+        self,
+        db: Transaction,
+        row: Any,  # noqa: ANN401 — a row of LetterRow
+        customer: CustomerRecord | None,
+    ) -> tuple[str | None, UUID | None]:
+        """Return the address that a link is to prove, None if there is none, and whose it will be.
+
+        It is a registration's, or a customer's pending one, or theirs if it is unproven.
+        """
+        if row.data and REGISTRATION in row.data:
+            waits = await db.fetch_one(_REGISTRATION, id=UUID(row.data[REGISTRATION]))
+            return (row.recipient if waits else None), None
+        if customer is None or not customer.is_active:
+            return None, None
+        unproven = None if customer.email_verified_at else customer.email
+        return customer.pending_email or unproven, customer.id
 
     async def _written(self, db: Transaction, letter: "_Addressed") -> Letter | None:
         """Return a letter; None for a feature's that can't be written, which is tried again."""
         write = self.features.get(letter.kind)
         if write is None or letter.customer is None:
-            return await self._write(db, letter)
+            subject, body = _TEXTS[letter.kind]
+            link = await self._link(db, letter)
+            return Letter(str(letter.id), letter.recipient, subject, body.format(link=link))
         customer, place = letter.customer, (str(letter.id), letter.recipient)
         try:
-            subject, body = write(letter.data or {}, customer.person)
+            subject, body = write(letter.data, customer.person)
         except Exception:  # noqa: BLE001 — whatever it is, other letters leave all the same
             _log.exception("A letter can't be written", kind=letter.kind, letter=place[0])
             await self.postpone(db, Letter(*place, "", ""))
             return None
         return Letter(*place, subject, body)
 
-    async def _write(self, db: Transaction, letter: "_Addressed") -> Letter:
-        """Return a letter; a link is good from now on, in the place of any before."""
-        if letter.customer is None or letter.kind != Kind.PASSWORD_RESET:
-            return Letter(str(letter.id), letter.recipient, *_NOTICES[letter.kind])
-        token = tokens.reset_token(self.pepper, letter.id)
-        await db.execute(
-            _ISSUE,
-            customer_id=letter.customer.id,
-            digest=tokens.digest(tokens.RESET, token) or "",
-            expires_at=clock.now() + RESET_LIFETIME,
-            issued_on=issued_on(letter.customer),
-        )
-        body = _RESET.format(link=f"{self.reset_url}#token={token}")
-        return Letter(str(letter.id), letter.recipient, "Reset your password", body)
+    async def _link(self, db: Transaction, letter: "_Addressed") -> str:
+        """Return a letter's link, which is good from now on; empty for a letter without one."""
+        if letter.kind in TERMS:
+            kind = LinkKind(letter.kind)
+            token = tokens.link_token(TERMS[kind].prefix, self.pepper, letter.id)
+            if letter.customer:
+                await links.issue(db, kind, letter.customer, token)
+            else:
+                await _issue_to_registration(db, UUID(letter.data[REGISTRATION]), token)
+        elif letter.kind == Kind.EMAIL_CHANGED:
+            token = tokens.link_token(tokens.UNDO, self.pepper, letter.id)
+            if not await _issue_undo(db, letter, token):
+                return ""
+        else:
+            return ""
+        return f"{self.pages[letter.kind]}#token={token}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,26 +254,57 @@ class _Addressed:
     recipient: str
     customer: CustomerRecord | None
     limit: Limit
-    data: Mapping[str, Any] | None = None
+    data: Mapping[str, Any]
 
 
-async def _drop_resets(db: Transaction, customer_id: UUID | None) -> None:
+def _has_password(customer: CustomerRecord | None) -> bool:
+    return customer is not None and customer.has_password
+
+
+async def _has_another(db: Reader, email: str, customer_id: UUID | None) -> bool:
+    """Return whether an account has an address, other than one customer's."""
+    key = canonical_email(email)
+    rows = await db.fetch_all(_OWNERS, key=key, former_key=email_key_of(key))
+    return any(row.id != customer_id and canonical_email(row.email) == key for row in rows)
+
+
+async def _issue_to_registration(db: Transaction, registration_id: UUID, token: str) -> None:
+    """Make a token good that proves the address of somebody who asked to be registered."""
+    prefix, lifetime = TERMS[LinkKind.VERIFY_EMAIL]
+    values = {"digest": tokens.digest(prefix, token), "expires_at": clock.now() + lifetime}
     await db.execute(
-        delete(LetterRow).where(
-            LetterRow.customer_id == customer_id, LetterRow.kind == Kind.PASSWORD_RESET
-        )
+        update(RegistrationRow).where(RegistrationRow.id == registration_id).values(values)
     )
 
 
-_QUEUE: Final = Queue(LetterRow, owner=LetterRow.customer_id)
+async def _issue_undo(db: Transaction, letter: _Addressed, token: str) -> bool:
+    """Make a token good that undoes a change, if the address of before is held for it."""
+    held = (
+        FormerEmailRow.email_canonical == canonical_email(letter.recipient),
+        FormerEmailRow.customer_id == (letter.customer and letter.customer.id),
+    )
+    digest = tokens.digest(tokens.UNDO, token)
+    return bool(await db.execute(update(FormerEmailRow).where(*held).values(digest=digest)))
+
+
+async def _drop(db: Transaction, customer_id: UUID | None, kinds: Collection[LinkKind]) -> None:
+    """Delete the letters of some kinds that a customer is to be sent."""
+    theirs = LetterRow.customer_id == customer_id
+    await db.execute(delete(LetterRow).where(theirs, LetterRow.kind.in_(list(kinds))))
+
+
+_QUEUE: Final = Queue(
+    LetterRow, owner=func.coalesce(cast(LetterRow.customer_id, Text()), LetterRow.recipient)
+)
 _POST: Final = insert_row(LetterRow)
-_ISSUE: Final = upsert(PasswordResetRow)
 _UNLOCKED: Final = Query(
     select(*CUSTOMER)
     .where(CustomerRow.id == bindparam("id"))
     .with_for_update(read=True, key_share=True, skip_locked=True),
     CustomerRecord._make,
 )
+_OWNERS: Final = select(CustomerRow.id, CustomerRow.email).where(has_address())
+_REGISTRATION: Final = select(RegistrationRow.id).where(RegistrationRow.id == bindparam("id"))
 _RESET: Final = """\
 Hello,
 
@@ -243,15 +322,62 @@ the password of your account has just been changed, and every session was ended.
 
 If it wasn't you, reset your password now and tell us.
 """
+_EMAIL_CHANGE_REQUESTED: Final = """\
+Hello,
+
+somebody, most likely you, asked to change the e-mail address of your account. It changes
+once the link that went to the new address is used.
+
+If it wasn't you, change your password now.
+"""
 _EMAIL_CHANGED: Final = """\
 Hello,
 
 the e-mail address of your account has just been changed. From now on, letters go to the
 new address.
 
-If it wasn't you, tell us at once.
+If it wasn't you, undo it within 7 days, or tell us at once:
+
+{link}
 """
-_NOTICES: Final = {
-    Kind.PASSWORD_CHANGED.value: ("Your password was changed", _PASSWORD_CHANGED),
-    Kind.EMAIL_CHANGED.value: ("Your e-mail address was changed", _EMAIL_CHANGED),
+_VERIFY_EMAIL: Final = """\
+Hello,
+
+confirm that this is your e-mail address, within 24 hours:
+
+{link}
+
+If you know nothing of this, say so on the same page.
+"""
+_INVITATION: Final = """\
+Hello,
+
+you are invited. Choose a password within 7 days, and you are in:
+
+{link}
+"""
+_SIGN_IN: Final = """\
+Hello,
+
+within 15 minutes you can sign in here:
+
+{link}
+
+The link works once. If it wasn't you who asked for it, there is nothing to do.
+"""
+_ADDRESS_IN_USE: Final = """\
+Hello,
+
+somebody, perhaps you, wanted to have an account with this e-mail address. You have one already:
+sign in, or reset your password. If it wasn't you, there is nothing to do.
+"""
+_TEXTS: Final[Mapping[str, tuple[str, str]]] = {
+    Kind.PASSWORD_RESET: ("Reset your password", _RESET),
+    Kind.VERIFY_EMAIL: ("Confirm your e-mail address", _VERIFY_EMAIL),
+    Kind.INVITATION: ("You are invited", _INVITATION),
+    Kind.SIGN_IN: ("Sign in", _SIGN_IN),
+    Kind.PASSWORD_CHANGED: ("Your password was changed", _PASSWORD_CHANGED),
+    Kind.EMAIL_CHANGE_REQUESTED: ("Your e-mail address is to be changed", _EMAIL_CHANGE_REQUESTED),
+    Kind.EMAIL_CHANGED: ("Your e-mail address was changed", _EMAIL_CHANGED),
+    Kind.ADDRESS_IN_USE: ("You have an account already", _ADDRESS_IN_USE),
 }
