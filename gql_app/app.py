@@ -177,7 +177,7 @@ def _routes(settings: Settings, playground: Playground | None, merged: Merged) -
         *watched,
         Route("/.well-known/jwks.json", jwks),
         Route("/introspect", introspect, methods=["POST"]),
-        *account.routes(product="gql_app", home="../graphql" if playground else ""),
+        *account.routes(settings),
     ]
     if playground:
         routes.append(Route(PATH, playground.page))

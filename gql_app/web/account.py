@@ -11,9 +11,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gql_app.lib.graphql_http import read_manifest
+from gql_app.settings import Settings
+from gql_app.web.graphql import PATH
 
 FOLDER: Final = Path(__file__).parent / "account"
 PAGES: Final = ("accept", "reset", "sign-in", "undo", "verify")
+PRODUCT: Final = "gql_app"
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'; "
@@ -28,15 +31,18 @@ MEDIA_TYPES: Final = {
 }
 
 
-def routes(*, product: str, home: str) -> Sequence[Route]:
+def routes(settings: Settings) -> Sequence[Route]:
     """Return the routes of the pages and of their files, which are read now.
 
-    They are told what the product is called, and where one signs in; empty if that is nowhere.
+    The pages are told what the product is called, and where one signs in; empty is nowhere.
     """
     found = []
+    playground = f"..{PATH}" if settings.playground else ""
+    filled = {"{product}": PRODUCT, "{home}": settings.home_url or playground}
     for name in PAGES:
         page = (FOLDER / f"{name}.html").read_text(encoding="utf-8")
-        page = page.replace("{product}", escape(product)).replace("{home}", escape(home))
+        for place, text in filled.items():
+            page = page.replace(place, escape(text))
         headers = {"Content-Security-Policy": POLICY}
         found.append(Route(f"/account/{name}", _answering(page.encode(), "text/html", headers)))
     for name, media_type in MEDIA_TYPES.items():

@@ -46,11 +46,12 @@ export function SignInForm({ keeper, seen, email, go }: FormProps) {
 
 export function RegisterForm({ keeper, seen, email, go }: FormProps) {
   const submit = async (typed: FormData) => {
-    await keeper.register({
+    const applicant = {
       name: text(typed, "name"),
       email: text(typed, "email"),
       password: text(typed, "password"),
-    });
+    };
+    if (await keeper.register(applicant)) go("sign in");
   };
   return (
     <FormOf name="Create an account" isBusy={seen.busy} onSubmit={submit}>

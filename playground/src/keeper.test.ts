@@ -396,3 +396,13 @@ test("a tab that hears of the next token while it waits for its turn asks for no
   expect(await waiting).toEqual(held);
   expect(made.sent).toEqual([]);
 });
+
+test("an account that waits for a letter's link is told of, and nobody is signed in", async () => {
+  const { keeper, state } = world();
+  const words = "We have sent you a link.";
+  state.answer = async () => ({ data: { register: { status: "SUCCESS", message: words } } });
+  expect(await keeper.register({ name: "Ada", email: "ada@example.com", password: "x" })).toBe(
+    true,
+  );
+  expect(keeper.seen()).toMatchObject({ held: null, notice: { words, good: true } });
+});

@@ -95,7 +95,7 @@ export class Keeper {
     return this.#enter(operations.SIGN_IN, "login", { email, password });
   }
 
-  /** Create an account, and sign in to it; tells whether it worked. */
+  /** Create an account, and sign in to it unless it waits for a link; tells whether it worked. */
   register(input: Applicant): Promise<boolean> {
     return this.#enter(operations.REGISTER, "register", { input });
   }
@@ -215,14 +215,14 @@ export class Keeper {
     }
   }
 
-  /** Send what answers tokens, and hold them; tells whether there were any. */
+  /** Send what answers tokens, and hold them, or else show why there are none; tells whether it worked. */
   #enter(query: Own, field: string, variables: unknown): Promise<boolean> {
     return this.#busily(async () => {
       const payload = await this.#ask({ query, variables }, field, null);
       const held = fromPayload(payload, this.#world.now());
       if (held) this.#hold(held);
       else this.#show({ notice: outcome(payload) });
-      return held !== null;
+      return payload.status === "SUCCESS";
     }, false);
   }
 
