@@ -36,8 +36,12 @@ function all(selector, within = document) {
   return [...within.querySelectorAll(selector)].filter((each) => each instanceof HTMLElement);
 }
 
-/** Show one of the page's views; what comes after the first one has the focus.
- * @param {string} name @param {string} message */
+/**
+ * Show one of the page's views; what comes after the first one has the focus.
+ *
+ * @param {string} name
+ * @param {string} message
+ */
 function show(name, message = "") {
   const heading = /** @type {HTMLElement} */ (document.querySelector("h1"));
   const isFirst = all("[data-view]").every((view) => view.hidden);
@@ -50,14 +54,25 @@ function show(name, message = "") {
   if (!isFirst && name !== "ask") heading.focus();
 }
 
-/** Say something in a form. @param {HTMLElement} form @param {"alert" | "status"} role @param {string} words */
+/**
+ * Say something in a form.
+ *
+ * @param {HTMLElement} form
+ * @param {"alert" | "status"} role
+ * @param {string} words
+ */
 function say(form, role, words) {
   for (const each of all(`[role=${role}]`, form)) each.textContent = words;
 }
 
-/** Send what a button is for. Throws where no answer of the API comes back.
- * @param {string} name @param {object} variables @param {HeadersInit} headers
- * @returns {Promise<Payload>} */
+/**
+ * Send what a button is for. Throws where no answer of the API comes back.
+ *
+ * @param {string} name
+ * @param {object} variables
+ * @param {HeadersInit} headers
+ * @returns {Promise<Payload>}
+ */
 async function send(name, variables, headers = {}) {
   const query = (await documents())[name];
   const response = await post("../graphql", { query, variables }, headers);
@@ -89,7 +104,12 @@ function documents() {
   return operations;
 }
 
-/** Do what a button of a form is for, once. @param {HTMLFormElement} form @param {HTMLButtonElement} button */
+/**
+ * Do what a button of a form is for, once.
+ *
+ * @param {HTMLFormElement} form
+ * @param {HTMLButtonElement} button
+ */
 async function press(form, button) {
   if (busy) return;
   if (Date.now() < closedUntil) return say(form, "alert", waiting());
@@ -130,13 +150,23 @@ function end(form) {
   lock(form, Date.now() < closedUntil);
 }
 
-/** Tell by each button whether it does anything; it keeps the focus. @param {HTMLFormElement} form @param {boolean} isLocked */
+/**
+ * Tell by each button whether it does anything; it keeps the focus.
+ *
+ * @param {HTMLFormElement} form
+ * @param {boolean} isLocked
+ */
 function lock(form, isLocked) {
   for (const each of all("button[value]", form))
     each.setAttribute("aria-disabled", String(isLocked));
 }
 
-/** Show what the server refused, at the field that it is about. @param {HTMLFormElement} form @param {Payload} payload */
+/**
+ * Show what the server refused, at the field that it is about.
+ *
+ * @param {HTMLFormElement} form
+ * @param {Payload} payload
+ */
 function refuse(form, payload) {
   if (payload.errors.some(({ code }) => code.startsWith("TOKEN_")))
     return show("spent", payload.message);
@@ -145,11 +175,16 @@ function refuse(form, payload) {
   for (const { field, message } of payload.errors)
     if (!mark(form, field, message)) others.push(message);
   if (payload.retryAfter) close(form, payload.retryAfter);
-  say(form, "alert", others.join(" "));
+  say(form, "alert", payload.errors.length ? others.join(" ") : payload.message);
 }
 
-/** Tell what is wrong at a field; false if the form has none of this name.
- * @param {HTMLFormElement} form @param {string | null | undefined} name @param {string} message */
+/**
+ * Tell what is wrong at a field; false if the form has none of this name.
+ *
+ * @param {HTMLFormElement} form
+ * @param {string | null | undefined} name
+ * @param {string} message
+ */
 function mark(form, name, message) {
   const input = name && form.elements.namedItem(name);
   if (!(input instanceof HTMLInputElement)) return false;
@@ -176,7 +211,11 @@ function waiting() {
   return `Too many attempts. Try again in ${left} ${unit}.`;
 }
 
-/** Hand a session over to the page that this one leads to, and go there. @param {Payload} payload */
+/**
+ * Hand a session over to the page that this one leads to, and go there.
+ *
+ * @param {Payload} payload
+ */
 async function enter(payload) {
   const home = HOME && new URL(HOME, location.href);
   if (!home || home.origin === location.origin) keep(payload);
