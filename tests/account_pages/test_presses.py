@@ -25,8 +25,8 @@ async def test_token_is_gone_from_address_and_history_and_sent_by_a_press_alone(
     assert await visit.entries() == ["about:blank", visit.page.url]
     assert await visit.stored() == {"local": {}, "session": {}}
     assert visit.sent() == []
-    await visit.press("Take back the change")
-    await visit.arrived("The change is taken back")
+    await visit.press("Undo the change")
+    await visit.arrived("The change is undone")
     (sent,) = visit.sent()
     assert sent["variables"] == {"token": TOKEN}
     assert await visit.stored() == {"local": {}, "session": {}}
@@ -104,7 +104,7 @@ async def test_too_many_attempts_wait_as_long_as_the_server_says(visit: Visit) -
     limit = fault("TOO_MANY_ATTEMPTS", WAIT)
     await visit.play("graphql", payload("undoEmailChange", WAIT, limit, retryAfter=90))
     await visit.open("undo")
-    button = visit.button("Take back the change")
+    button = visit.button("Undo the change")
     await button.click()
     await expect(visit.alert()).to_have_text(WAIT)
     await expect(button).to_have_attribute("aria-disabled", "true")
@@ -117,7 +117,7 @@ async def test_too_many_attempts_wait_as_long_as_the_server_says(visit: Visit) -
     await expect(button).to_have_attribute("aria-disabled", "false")
     await visit.play("graphql", payload("undoEmailChange"))
     await button.click()
-    await visit.arrived("The change is taken back")
+    await visit.arrived("The change is undone")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ async def test_whoever_is_not_answered_tries_again_and_has_lost_nothing(
     await expect(visit.page.locator("[data-kind]:visible")).to_have_text(
         "Did you ask to use this address for the account made on 30 November 2026?"
     )
-    await visit.heading("Confirm your e-mail address")
+    await visit.heading("Confirm your address")
     await visit.press("No, it wasn’t me")
     await expect(visit.alert()).to_contain_text("Nothing is lost")
     await visit.play("graphql", payload("declineEmail"))

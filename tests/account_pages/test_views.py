@@ -87,7 +87,7 @@ async def offline(visit: Visit) -> None:
     """Show that the server was not reached, by a press and before any."""
     await visit.play("graphql", None)
     await visit.open("undo")
-    await visit.press("Take back the change")
+    await visit.press("Undo the change")
     await visit.page.get_by_text("We could not reach the server").wait_for()
 
 
@@ -111,10 +111,10 @@ VIEWS: Final[tuple[View, ...]] = (
     spent("accept", "acceptInvitation", "Set the password and sign in"),
     spent("reset", "resetPassword", "Set the password"),
     spent("sign-in", "signInByLink", "Sign in"),
-    spent("undo", "undoEmailChange", "Take back the change"),
+    spent("undo", "undoEmailChange", "Undo the change"),
     spent("verify", "verifyEmail", "Yes, it was me"),
     done("reset", "resetPassword", "Set the password"),
-    done("undo", "undoEmailChange", "Take back the change"),
+    done("undo", "undoEmailChange", "Undo the change"),
     done("verify", "verifyEmail", "Yes, it was me"),
     done("verify", "declineEmail", "No, it wasn’t me"),
     done("accept", "acceptInvitation", "Set the password and sign in"),
