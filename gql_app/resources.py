@@ -25,6 +25,7 @@ from gql_app.lib.database import Database, Reader, SharedResult, Transaction
 from gql_app.lib.keyring import KeyRing, ReloadingKeyRing, Signer, TokenCache
 from gql_app.lib.nodes import NodeKind
 from gql_app.lib.outbox import ClosedMailer, ConsoleMailer, Mailer, ObservedMailer, SmtpMailer
+from gql_app.lib.setting_types import Verification
 from gql_app.lib.telemetry import Metrics
 from gql_app.metrics import new_metrics
 from gql_app.security.key_store import key_store
@@ -113,6 +114,8 @@ class Resources:
     posted: asyncio.Event
     """Set when a letter has been written down, so that it leaves at once."""
     registration: bool
+    verification: Verification
+    """Whether addresses are proven: off, ask or require."""
     rules: Rules
     guesses: Guesses
     origins_kept: timedelta
@@ -170,6 +173,7 @@ class Resources:
             ),
             posted=asyncio.Event(),
             registration=settings.registration,
+            verification=settings.verification,
             rules=Rules.of(settings, extensions.roles.names, extensions.password_rules),
             guesses=Guesses(),
             origins_kept=timedelta(days=settings.audit_origin_days),

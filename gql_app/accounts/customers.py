@@ -136,7 +136,7 @@ async def update(
     roles = changes.roles_after(had)
     if new or roles != had:
         await _set_roles(db, customer_id, had, roles)
-        former, customer = customer, await _write(db, customer_id, new)
+        former, customer = customer, await write(db, customer_id, new)
         await _report_changes(db, former, customer, new.keys(), origin)
     if password_hash is not None:
         customer = await set_password(db, customer, password_hash, origin=origin)
@@ -158,7 +158,7 @@ async def set_password(
     Raises Rejected if the customer is gone.
     """
     new = {"password_hash": password_hash, "password_changed_at": clock.now()}
-    customer = await _write(db, customer.id, new)
+    customer = await write(db, customer.id, new)
     await letters.void_links(db, customer.id, _OPENING)
     kind = letters.Kind.PASSWORD_CHANGED
     await letters.post(db, kind, customer_id=customer.id, recipient=customer.email)
@@ -208,9 +208,7 @@ def refuse_own(customer_id: UUID, fields: Collection[str], *, by: UUID) -> None:
         raise Rejected(*(Fault(UserErrorCode.INVALID, _OWN[each], each) for each in own))
 
 
-async def _write(
-    db: Transaction, customer_id: UUID, values: Mapping[str, object]
-) -> CustomerRecord:
+async def write(db: Transaction, customer_id: UUID, values: Mapping[str, object]) -> CustomerRecord:
     """Return a customer with new values. Raises Rejected: NOT_FOUND or TAKEN."""
     statement = sql_update(CustomerRow).where(CustomerRow.id == customer_id)
     changed = statement.values(**values, updated_at=clock.now()).returning(*CUSTOMER)

@@ -1,6 +1,6 @@
 """Password resets: a link in a letter, good for one new password."""
 
-from gql_app.accounts import audit, customers, letters, links
+from gql_app.accounts import audit, customers, email_verification, letters, links
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.throttling import Throttle
@@ -26,12 +26,13 @@ async def reset(
 ) -> None:
     """Spend a link's token: set the password, end every session, lift what locked the owner out.
 
-    The account is locked first, and then what counts its failures. Raises Rejected if the token is
-    too old, or has been spent meanwhile.
+    That the link was used proves the address. The account is locked first, and then what counts
+    its failures. Raises Rejected if the token is too old, or has been spent meanwhile.
     """
     customer = await links.spend(db, LinkKind.PASSWORD_RESET, token)
     account = canonical_email(customer.email)
     await throttle.clear(db, *throttle.locks(account, customer.id, origin.ip_address))
+    customer = await email_verification.prove(db, customer, origin=origin)
     by_owner = origin._replace(actor_id=customer.id)
     action = Action.PASSWORD_RESET
     await customers.set_password(db, customer, password_hash, action=action, origin=by_owner)

@@ -2,11 +2,10 @@
 
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Final
 
 import strawberry
 
-from gql_app.accounts import authentication, customers, links, password_reset, validation
+from gql_app.accounts import authentication, customers, password_reset, validation
 from gql_app.accounts.audit import Action
 from gql_app.accounts.callers import Authority
 from gql_app.accounts.links import LinkKind
@@ -18,13 +17,8 @@ from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info, authenticated
 from gql_app.schema.customers import Customer, CustomerPayload
 from gql_app.schema.inputs import Input
+from gql_app.schema.links import NO_MAIL, owner_of
 from gql_app.schema.payloads import StatusPayload, mutation
-from gql_app.security.tokens import RESET, digest
-
-_NO_MAIL: Final = Fault(
-    UserErrorCode.MAIL_NOT_SET_UP,
-    "Mail is not set up on this server, so no link can be sent. Ask an admin.",
-)
 
 
 @strawberry.input
@@ -113,7 +107,7 @@ class PasswordResetMutation:
         """Post a letter, which leaves after the commit."""
         context, resources = info.context, info.context.resources
         if not resources.mailer.open:
-            raise Rejected(_NO_MAIL)
+            raise Rejected(NO_MAIL)
         throttle, origin = resources.throttle, context.origin
         await throttle.require_room(context.db, *throttle.of_client("reset", origin.ip_address))
         await context.transact(password_reset.request, email, throttle, origin=origin)
@@ -130,7 +124,7 @@ class PasswordResetMutation:
     ) -> StatusPayload:
         """Set a new password of whose link it is."""
         context, resources = info.context, info.context.resources
-        customer = await _owner(context, token)
+        customer = await owner_of(context, LinkKind.PASSWORD_RESET, token)
         secret = validation.check_new_password(new_password, customer, resources.rules)
         party = Party.of(context.origin.ip_address, customer.id)
         hashed = await _new_hash(context, secret, customer, party)
@@ -189,18 +183,3 @@ async def _prove(
         context.guessed(Action.PROOF_FAILED, me.customer.id)
         raise Rejected(authentication.wrong_password(field))
     return replace(authority, proven=field)
-
-
-async def _owner(context: Context, token: str) -> CustomerRecord:
-    """Return whose link it is; guesses are counted. Raises Rejected."""
-    if digest(RESET, token) is None:
-        raise Rejected(links.SPENT)
-    throttle = context.resources.throttle
-    limits = throttle.of_client("reset with", context.origin.ip_address)
-    await throttle.require_room(context.db, *limits)
-    customer = await links.owner(context.db, LinkKind.PASSWORD_RESET, token)
-    if customer is None:
-        await context.transact(throttle.count, *limits)
-        context.guessed(Action.RESET_REFUSED)
-        raise Rejected(links.SPENT)
-    return customer

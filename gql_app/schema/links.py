@@ -1,0 +1,55 @@
+"""Links: whose a token is that somebody brings, and what it costs to guess at one."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from gql_app.accounts import links
+from gql_app.accounts.audit import Action
+from gql_app.accounts.links import TERMS, LinkKind
+from gql_app.accounts.records import CustomerRecord
+from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.lib.database import Reader
+from gql_app.schema.context import Context
+from gql_app.security.tokens import RESET, digest
+
+T = TypeVar("T")
+NO_MAIL: Final = Fault(
+    UserErrorCode.MAIL_NOT_SET_UP,
+    "Mail is not set up on this server, so no link can be sent. Ask an admin.",
+)
+
+
+async def owner_of(context: Context, kind: LinkKind, token: str) -> CustomerRecord:
+    """Return whose link a token is of; guesses are counted. Raises Rejected."""
+    prefix = TERMS[kind].prefix
+    return await found_by(context, prefix, token, lambda db, text: links.owner(db, kind, text))
+
+
+async def found_by(
+    context: Context,
+    prefix: str,
+    token: str,
+    look_up: Callable[[Reader, str], Awaitable[T | None]],
+) -> T:
+    """Return what `look_up(db, token)` finds by the token of a link; guesses are counted.
+
+    What has not the form of such a token costs nothing. Raises Rejected, also what looking up
+    raises, such as that the link is too old.
+    """
+    if digest(prefix, token) is None:
+        raise Rejected(links.SPENT)
+    limit, refused = _GUESSES.get(prefix, _OTHERS)
+    throttle = context.resources.throttle
+    limits = throttle.of_client(limit, context.origin.ip_address)
+    await throttle.require_room(context.db, *limits)
+    found = await look_up(context.db, token)
+    if found is None:
+        await context.transact(throttle.count, *limits)
+        context.guessed(refused)
+        raise Rejected(links.SPENT)
+    return found
+
+
+_GUESSES: Final = {RESET: ("reset with", Action.RESET_REFUSED)}
+_OTHERS: Final = ("link with", Action.LINK_REFUSED)
+"""What guesses count against, and what the audit calls them, but for those at resets."""
