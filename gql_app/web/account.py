@@ -1,21 +1,32 @@
 """Pages for the links of letters: plain files, which a browser runs as they are."""
 
+import asyncio
 import hashlib
+import json
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Final
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gql_app.lib.graphql_http import read_manifest
+from gql_app.accounts import email_verification, links
+from gql_app.errors import Rejected
+from gql_app.lib.clock import rfc3339
+from gql_app.lib.faults import Unavailable
+from gql_app.lib.graphql_http import headers_of, read_body, read_manifest
 from gql_app.settings import Settings
 from gql_app.web.graphql import PATH
+from gql_app.web.introspection import TIMEOUT
+from gql_app.web.responses import JsonResponse
 
 FOLDER: Final = Path(__file__).parent / "account"
 PAGES: Final = ("accept", "reset", "sign-in", "undo", "verify")
+JSON: Final = b"application/json"
+MAX_BODY_BYTES: Final = 1024
 PRODUCT: Final = "gql_app"
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -36,7 +47,7 @@ def routes(settings: Settings) -> Sequence[Route]:
 
     The pages are told what the product is called, and where one signs in; empty is nowhere.
     """
-    found = []
+    found = [Route("/account/link", describe, methods=["POST"])]
     playground = f"..{PATH}" if settings.playground else ""
     filled = {"{product}": PRODUCT, "{home}": settings.home_url or playground}
     for name in PAGES:
@@ -49,6 +60,23 @@ def routes(settings: Settings) -> Sequence[Route]:
         content = (FOLDER / name).read_bytes()
         found.append(Route(f"/account/{name}", _answering(content, media_type, {})))
     return found
+
+
+async def describe(request: Request) -> Response:
+    """Answer what a link that proves an address is about; it can be used as before.
+
+    Raises Rejected if the link is not good, Unavailable, and HTTPException for what is no JSON with
+    one token.
+    """
+    token, resources = await _token(request), request.state.resources
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            link = await email_verification.described(resources.database, token)
+    except TimeoutError:
+        raise Unavailable from None
+    if link is None:
+        raise Rejected(links.SPENT)
+    return JsonResponse({"kind": link.kind, "madeAt": rfc3339(link.made_at)})
 
 
 def documents() -> Collection[str]:
@@ -70,3 +98,19 @@ def _answering(
         return Response(content, headers=headers, media_type=media_type)
 
     return answer
+
+
+async def _token(request: Request) -> str:
+    """Return the token of a request. Raises HTTPException."""
+    headers = headers_of(request.scope)
+    if b"".join(headers[b"content-type"]).partition(b";")[0].strip().lower() != JSON:
+        raise HTTPException(415, "Send application/json with the token as token")
+    body = await read_body(headers, request.receive, MAX_BODY_BYTES)
+    try:
+        sent = json.loads(body)
+    except (ValueError, RecursionError):
+        sent = None
+    token = sent.get("token") if isinstance(sent, dict) else None
+    if not isinstance(token, str):
+        raise HTTPException(400, "Send one token as token")
+    return token

@@ -2,14 +2,24 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import pytest
+from sqlalchemy import update
 
+from gql_app.accounts import customers, links
+from gql_app.accounts.links import LinkKind
+from gql_app.db.tables import CustomerRow
+from gql_app.lib import clock
+from gql_app.lib.clock import rfc3339
 from gql_app.settings import Settings
 from gql_app.web.account import FOLDER, MEDIA_TYPES, PAGES
 from tests.api import Api, running
+from tests.conftest import SetClock
+from tests.people import Person
 from tests.web.test_playground import policy
 
 # What holds of HTTP alone needs one engine.
@@ -17,6 +27,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 MOST: Final = 40_000
 """Bytes that the pages and all that they load may take, before any compression."""
+LINK: Final = f"gav_{'A' * 43}"
 NAMES: Final = (*PAGES, *MEDIA_TYPES)
 
 
@@ -118,3 +129,61 @@ async def test_what_the_pages_send_runs_whatever_list_there_is(
             answer = await api.run(text, **variables)
             assert name in answer.body["data"]
         assert (await api.run("{ me { id } }")).code() == "PERSISTED_QUERY_NOT_IN_LIST"
+
+
+async def test_link_is_described_and_stays_as_good_as_it_was(
+    api: Api, plain: Person, set_clock: SetClock
+) -> None:
+    for kind, pending in (("account", None), ("change", "new@example.com")):
+        async with api.database.transaction() as db:
+            await db.execute(update(CustomerRow).values(pending_email=pending))
+            customer = await customers.by_email(db, plain.email)
+            assert customer
+            await links.issue(db, LinkKind.VERIFY_EMAIL, customer, LINK)
+        for _ in range(2):
+            response = await api.client.post("/account/link", json={"token": LINK})
+            assert response.headers["cache-control"] == "no-store"
+            assert response.json() == {"kind": kind, "madeAt": rfc3339(customer.created_at)}
+    set_clock(clock.now() + timedelta(hours=25))
+    old = await api.client.post("/account/link", json={"token": LINK})
+    assert (old.status_code, code(old)) == (400, "TOKEN_EXPIRED")
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "status", "told"),
+    [
+        (json.dumps({"token": LINK}), "application/json", 400, "TOKEN_INVALID"),
+        ('{"token": "\\ud800\\u0000"}', "application/json; charset=utf-8", 400, "TOKEN_INVALID"),
+        ('{"token": 1}', "application/json", 400, "BAD_REQUEST"),
+        ('["token"]', "application/json", 400, "BAD_REQUEST"),
+        ("[" * 1024, "application/json", 400, "BAD_REQUEST"),
+        ("\xff", "application/json", 400, "BAD_REQUEST"),
+        ('{"token": "x"}', "text/plain", 415, "BAD_REQUEST"),
+        (" " * 1025, "application/json", 413, "BAD_USER_INPUT"),
+    ],
+)
+async def test_what_is_no_link_is_refused_in_words(
+    api: Api, content: str, media_type: str, status: int, told: str
+) -> None:
+    headers = {"Content-Type": media_type}
+    response = await api.client.post("/account/link", content=content, headers=headers)
+    assert (response.status_code, code(response)) == (status, told)
+    assert response.json()["errors"][0]["message"].endswith(".")
+
+
+async def test_link_waits_for_the_database_and_says_when_to_try_again(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def late(*_: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr("gql_app.accounts.email_verification.described", late)
+    response = await api.client.post("/account/link", json={"token": LINK})
+    assert (response.status_code, code(response)) == (503, "SERVICE_UNAVAILABLE")
+    assert response.headers["retry-after"] == "1"
+
+
+def code(response: httpx.Response) -> str:
+    """Return the code of the one error of a response."""
+    (error,) = response.json()["errors"]
+    return str(error["extensions"]["code"])
