@@ -13,13 +13,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gql_app.accounts import email_verification, links
-from gql_app.errors import Rejected
+from gql_app.accounts import email_verification
 from gql_app.lib.clock import rfc3339
 from gql_app.lib.faults import Unavailable
 from gql_app.lib.graphql_http import headers_of, read_body, read_manifest
+from gql_app.schema.context import Context
+from gql_app.schema.links import found_by
+from gql_app.security.tokens import VERIFY
 from gql_app.settings import Settings
-from gql_app.web.graphql import PATH
+from gql_app.web.graphql import PATH, open_context
 from gql_app.web.introspection import TIMEOUT
 from gql_app.web.responses import JsonResponse
 
@@ -65,17 +67,15 @@ def routes(settings: Settings) -> Sequence[Route]:
 async def describe(request: Request) -> Response:
     """Answer what a link that proves an address is about; it can be used as before.
 
-    Raises Rejected if the link is not good, Unavailable, and HTTPException for what is no JSON with
-    one token.
+    Guesses are counted. Raises Rejected if the link is not good, Unavailable, and HTTPException for
+    what is no JSON with one token.
     """
-    token, resources = await _token(request), request.state.resources
+    token, context = await _token(request), await open_context(request.scope, (), Context)
     try:
         async with asyncio.timeout(TIMEOUT):
-            link = await email_verification.described(resources.database, token)
+            link = await found_by(context, VERIFY, token, email_verification.described)
     except TimeoutError:
         raise Unavailable from None
-    if link is None:
-        raise Rejected(links.SPENT)
     return JsonResponse({"kind": link.kind, "madeAt": rfc3339(link.made_at)})
 
 

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from gql_app.accounts import customers, links
+from gql_app.accounts.audit import Action
 from gql_app.accounts.links import LinkKind
-from gql_app.db.tables import CustomerRow
+from gql_app.db.tables import AuditRow, CustomerRow
 from gql_app.lib import clock
 from gql_app.lib.clock import rfc3339
 from gql_app.settings import Settings
@@ -187,3 +188,16 @@ def code(response: httpx.Response) -> str:
     """Return the code of the one error of a response."""
     (error,) = response.json()["errors"]
     return str(error["extensions"]["code"])
+
+
+async def test_guesses_at_links_are_counted_by_client(settings: Settings) -> None:
+    async with running(settings.model_copy(update={"login_client_attempts": 2})) as api:
+        guess = {"token": LINK}
+        told = [code(await api.client.post("/account/link", json=guess)) for _ in range(3)]
+        assert told == ["TOKEN_INVALID", "TOKEN_INVALID", "TOO_MANY_ATTEMPTS"]
+        async with api.elsewhere("192.0.2.7") as elsewhere:
+            answer = await elsewhere.client.post("/account/link", json=guess)
+            assert code(answer) == "TOKEN_INVALID"
+        await api.resources.guesses.record(api.database, last=True)
+        actions = {row.action for row in await api.database.fetch_all(select(AuditRow.action))}
+        assert Action.LINK_REFUSED in actions
