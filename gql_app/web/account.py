@@ -42,6 +42,8 @@ MEDIA_TYPES: Final = {
     "icon.svg": "image/svg+xml",
     "operations.json": "application/json",
 }
+PATHS: Final = tuple(f"/account/{name}" for name in ("link", *PAGES, *MEDIA_TYPES))
+"""What is served here; the rest of /account is free for others."""
 
 
 def routes(settings: Settings) -> Sequence[Route]:
