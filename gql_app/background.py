@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import Final
 
-from gql_app.accounts import audit, sessions
+from gql_app.accounts import addresses, audit, sessions
 from gql_app.lib import outbox, periodic
 from gql_app.lib.periodic import PeriodicTask
 from gql_app.lib.telemetry import get_logger
@@ -64,7 +64,7 @@ async def deliver(resources: Resources) -> int:
 async def purge(resources: Resources) -> int:
     """Delete what expired long ago, in small batches; return how many rows it was."""
     rules: list[_Purge] = [sessions.purge, resources.throttle.purge, sessions.purge_clients]
-    rules.append(partial(audit.purge, kept=resources.origins_kept))
+    rules += [addresses.purge, partial(audit.purge, kept=resources.origins_kept)]
     total = 0
     for rule in rules:
         count = PURGE_BATCH

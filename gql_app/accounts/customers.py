@@ -1,7 +1,7 @@
 """Customers: who they are, and how they change."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import update as sql_update
 
-from gql_app.accounts import audit, letters, links, sessions, validation, visibility
+from gql_app.accounts import addresses, audit, letters, links, sessions, validation, visibility
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.permissions import ADMIN, READ_PRIVATE, role_text
@@ -19,7 +19,7 @@ from gql_app.accounts.validation import Changes, NewCustomer
 from gql_app.db.tables import CustomerRoleRow, CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
-from gql_app.lib.database import IntegrityViolation, Query, Reader, Transaction, any_of, insert_row
+from gql_app.lib.database import Query, Reader, Transaction, any_of, insert_row
 from gql_app.lib.text import canonical_email, email_key_of, mailbox_key, search_key
 
 _OWN: Final = {
@@ -30,8 +30,9 @@ _OWN: Final = {
 """What one changes of oneself with the current password only, and how."""
 _OPENING: Final = tuple(kind for kind in LinkKind if kind is not LinkKind.VERIFY_EMAIL)
 """The links that open an account, which a new password voids."""
-_KEYS: Final = ("name_key", "email_key", "email_canonical")
+_KEYS: Final = ("name_key", "email_key", "email_canonical", "pending_since")
 """Columns that follow from others, so that the audit doesn't name them."""
+_NOTHING_PENDING: Final[Mapping[str, None]] = {"pending_email": None, "pending_since": None}
 
 
 async def by_id(db: Reader, customer_id: UUID) -> CustomerRecord | None:
@@ -71,8 +72,12 @@ async def create(
     password_hash: str,
     origin: Origin,
     action: Action = Action.CUSTOMER_CREATED,
+    proven: bool = False,
 ) -> CustomerRecord:
-    """Add a customer. Raises Rejected if the address is taken, also by a racing request."""
+    """Add a customer, whose address is proven or not.
+
+    Raises Rejected if it is taken, also by a racing request.
+    """
     now = clock.now()
     customer = CustomerRecord(
         id=clock.new_id(),
@@ -84,10 +89,11 @@ async def create(
         is_active=True,
         created_at=now,
         updated_at=now,
+        email_verified_at=now if proven else None,
         roles=role_text(new.roles),
     )
     keys = {"name_key": search_key(new.name), **validation.email_keys(new.email)}
-    with _refusing_taken():
+    async with addresses.claiming(db, customer.email, customer.id):
         await db.execute(_INSERT, **customer._asdict(), **keys)
     if action is Action.CUSTOMER_REGISTERED:
         origin = origin._replace(actor_id=customer.id)
@@ -103,10 +109,16 @@ async def register(
     *,
     password_hash: str,
     origin: Origin,
+    verifies: bool = False,
 ) -> Opened:
-    """Add whoever asks to be a customer, and sign them in. Raises Rejected."""
+    """Add whoever asks to be a customer, and sign them in. Raises Rejected.
+
+    If addresses are verified, a link that proves theirs is sent.
+    """
     action = Action.CUSTOMER_REGISTERED
     customer = await create(db, new, password_hash=password_hash, origin=origin, action=action)
+    if verifies:
+        await letters.post_link(db, LinkKind.VERIFY_EMAIL, customer_id=customer.id)
     by_themself = origin._replace(actor_id=customer.id)
     await audit.record(db, Action.LOGIN, by_themself, customer_id=customer.id)
     return await sessions.open_session(db, customer, origin, lifetimes)
@@ -122,8 +134,9 @@ async def update(
 ) -> CustomerRecord:
     """Change a customer, and end their sessions if the password or the access goes.
 
-    The old mailbox gets a letter if it is another now, and what a link to reset the password was
-    issued on voids it when it changes. Raises Rejected: NOT_FOUND, TAKEN or LAST_ADMIN.
+    A new address is in force at once, and unproven; see email_change.update() for one that waits
+    for its proof. What a link was issued on voids it when it changes. Raises Rejected: NOT_FOUND,
+    TAKEN or LAST_ADMIN.
     """
     if changes.may_remove_admin:
         await _spare_last_admin(db, customer_id)
@@ -131,7 +144,8 @@ async def update(
     if before is None:
         raise not_found()
     customer = CustomerRecord._make(before[: len(CUSTOMER)])
-    new = {name: value for name, value in changes.values.items() if getattr(before, name) != value}
+    values = {**changes.values, **_settled(customer, changes)}
+    new = {name: value for name, value in values.items() if getattr(before, name) != value}
     had = frozenset(before.roles.split())
     roles = changes.roles_after(had)
     if new or roles != had:
@@ -145,6 +159,26 @@ async def update(
     return customer
 
 
+async def move(
+    db: Transaction,
+    customer: CustomerRecord,
+    email: str,
+    *,
+    since: datetime,
+    origin: Origin,
+    password_hash: str,
+) -> CustomerRecord:
+    """Give a customer another address, which a link to it has proven; an invitation is answered.
+
+    `since` is when that was asked for. The customer is locked already. Raises Rejected: TAKEN.
+    """
+    now = {"email_verified_at": clock.now(), "invited_at": None, "password_hash": password_hash}
+    new = {"email": email, **validation.email_keys(email), **_NOTHING_PENDING, **now}
+    moved = await write(db, customer.id, new)
+    await _report_changes(db, customer, moved, {"email"}, origin, since=since)
+    return moved
+
+
 async def set_password(
     db: Transaction,
     customer: CustomerRecord,
@@ -155,9 +189,11 @@ async def set_password(
 ) -> CustomerRecord:
     """Set a new password, void what could reset it, end every session, and post a letter.
 
-    Raises Rejected if the customer is gone.
+    An address that is pending is so no longer: whoever asked for it may be why the password is
+    another now. Raises Rejected if the customer is gone.
     """
-    new = {"password_hash": password_hash, "password_changed_at": clock.now()}
+    now = {"password_hash": password_hash, "password_changed_at": clock.now()}
+    new = {**now, **_NOTHING_PENDING}
     customer = await write(db, customer.id, new)
     await letters.void_links(db, customer.id, _OPENING)
     kind = letters.Kind.PASSWORD_CHANGED
@@ -208,11 +244,11 @@ def refuse_own(customer_id: UUID, fields: Collection[str], *, by: UUID) -> None:
         raise Rejected(*(Fault(UserErrorCode.INVALID, _OWN[each], each) for each in own))
 
 
-async def write(db: Transaction, customer_id: UUID, values: Mapping[str, object]) -> CustomerRecord:
+async def write(db: Transaction, customer_id: UUID, values: Mapping[str, Any]) -> CustomerRecord:
     """Return a customer with new values. Raises Rejected: NOT_FOUND or TAKEN."""
     statement = sql_update(CustomerRow).where(CustomerRow.id == customer_id)
     changed = statement.values(**values, updated_at=clock.now()).returning(*CUSTOMER)
-    with _refusing_taken():
+    async with addresses.claiming(db, values.get("email"), customer_id):
         customer = await db.fetch_one(Query(changed, CustomerRecord._make))
     if customer is None:
         raise not_found()
@@ -225,8 +261,13 @@ async def _report_changes(
     customer: CustomerRecord,
     changed: Collection[str],
     origin: Origin,
+    *,
+    since: datetime | None = None,
 ) -> None:
-    """Record which columns changed, void links, and tell a mailbox that letters no longer go to."""
+    """Record which columns changed, void links, and tell a mailbox that letters no longer go to.
+
+    If it was proven, it is held. `since` is when another was asked for, if not just now.
+    """
     had, roles = (frozenset(each.roles.split()) for each in (before, customer))
     changed = {*changed, *(["roles"] if (had ^ roles) - {ADMIN} else [])}
     fields = sorted(changed - {*_KEYS})
@@ -237,7 +278,8 @@ async def _report_changes(
     if canonical_email(before.email) != canonical_email(customer.email):
         kind, old = letters.Kind.EMAIL_CHANGED, before.email
         await letters.post(db, kind, customer_id=customer.id, recipient=old)
-    if not changed.isdisjoint({*links.BOUND, "roles"}):
+        await addresses.leave(db, before, customer.email, since=since or clock.now())
+    if not changed.isdisjoint({*links.BOUND, "pending_email", "roles"}):
         await letters.void_links(db, customer.id)
 
 
@@ -292,14 +334,13 @@ async def _spare_last_admin(db: Transaction, customer_id: UUID) -> None:
         raise Rejected(Fault(UserErrorCode.LAST_ADMIN, message, "id"))
 
 
-@contextmanager
-def _refusing_taken() -> Iterator[None]:
-    """Raise Rejected where a row is refused: only its address may be another's."""
-    try:
-        yield
-    except IntegrityViolation:
-        message = "Another customer has this e-mail address."
-        raise Rejected(Fault(UserErrorCode.TAKEN, message, "email")) from None
+def _settled(customer: CustomerRecord, changes: Changes) -> Mapping[str, None]:
+    """Return what changes with an address: nothing is pending, and another mailbox is unproven."""
+    email = changes.values.get("email")
+    if not isinstance(email, str) or email == customer.email:
+        return {}
+    same = canonical_email(email) == canonical_email(customer.email)
+    return _NOTHING_PENDING if same else {**_NOTHING_PENDING, "email_verified_at": None}
 
 
 _IS_IT: Final = CustomerRow.id == bindparam("id")

@@ -14,9 +14,9 @@ from uuid import UUID
 
 from sqlalchemy import Text, bindparam, cast, delete, func, select, update
 
-from gql_app.accounts import links
+from gql_app.accounts import addresses, links
 from gql_app.accounts.links import TERMS, LinkKind
-from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person, has_address
+from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person
 from gql_app.accounts.throttling import Limit, Throttle
 from gql_app.db.tables import CustomerRow, FormerEmailRow, LetterRow, RegistrationRow
 from gql_app.errors import TooManyAttempts
@@ -24,7 +24,7 @@ from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, insert_row
 from gql_app.lib.outbox import Claimed, Letter, Queue
 from gql_app.lib.telemetry import get_logger
-from gql_app.lib.text import canonical_email, email_key_of
+from gql_app.lib.text import canonical_email
 from gql_app.security import tokens
 
 _log: Final = get_logger(__name__)
@@ -182,13 +182,13 @@ class Outbox:
         kind, recipient = row.kind, row.recipient
         if kind == Kind.VERIFY_EMAIL:
             recipient, whose = await self._to_prove(db, row, customer)
-            if recipient and await _has_another(db, recipient, whose):
+            if recipient and await addresses.is_owned(db, recipient, whose):
                 kind = Kind.ADDRESS_IN_USE
         elif kind not in NOTICES:
             is_link = kind in TERMS and not (kind == Kind.INVITATION and _has_password(customer))
             is_good = (is_link or kind in self.features) and customer and customer.is_active
             recipient = customer.email if is_good and customer else None
-        if recipient is None:
+        if recipient is None or addresses.is_nobodys(recipient):
             return None
         limit = self.throttle.of_letters(kind, recipient, a_day=self.letters_per_day)
         return _Addressed(row.id, kind, recipient, customer, limit, row.data or {})
@@ -261,13 +261,6 @@ def _has_password(customer: CustomerRecord | None) -> bool:
     return customer is not None and customer.has_password
 
 
-async def _has_another(db: Reader, email: str, customer_id: UUID | None) -> bool:
-    """Return whether an account has an address, other than one customer's."""
-    key = canonical_email(email)
-    rows = await db.fetch_all(_OWNERS, key=key, former_key=email_key_of(key))
-    return any(row.id != customer_id and canonical_email(row.email) == key for row in rows)
-
-
 async def _issue_to_registration(db: Transaction, registration_id: UUID, token: str) -> None:
     """Make a token good that proves the address of somebody who asked to be registered."""
     prefix, lifetime = TERMS[LinkKind.VERIFY_EMAIL]
@@ -303,7 +296,6 @@ _UNLOCKED: Final = Query(
     .with_for_update(read=True, key_share=True, skip_locked=True),
     CustomerRecord._make,
 )
-_OWNERS: Final = select(CustomerRow.id, CustomerRow.email).where(has_address())
 _REGISTRATION: Final = select(RegistrationRow.id).where(RegistrationRow.id == bindparam("id"))
 _RESET: Final = """\
 Hello,

@@ -192,9 +192,8 @@ def check_changes(
                 name = _take(faults, "name", _name, value)
                 values |= {"name": name, "name_key": search_key(name)}
             case "email", str():
-                former, email = email, _take(faults, "email", rules.email_address, value)
-                if email != former:  # what is as it was is not to be written over what follows
-                    values |= {"email": email, **email_keys(email)}
+                email = _take(faults, "email", rules.email_address, value)
+                values |= _address(customer, email)
             case "password", str():
                 password = value
             case (("is_admin" | "is_active"), bool()):
@@ -231,6 +230,16 @@ def _take(faults: list[Fault], field: str, rule: Callable[[str], str], text: str
         return ""
 
 
+def _address(customer: CustomerRecord | None, email: str) -> dict[str, str | bool | None]:
+    """Return what changes where an address is asked for: if it is in force, none is pending.
+
+    What is as it was is not to be written over what follows.
+    """
+    if customer is None or email != customer.email:
+        return {"email": email, **email_keys(email)}
+    return {"pending_email": None, "pending_since": None} if customer.pending_email else {}
+
+
 def _take_phone(faults: list[Fault], text: str | None) -> str | None:
     return None if text is None else _take(faults, "phone", phone_number, text)
 
@@ -259,6 +268,6 @@ def _raise(faults: Sequence[Fault]) -> None:
         raise Rejected(*faults)
 
 
-_ACCESS: Final = frozenset({"email", "is_active", "is_admin"})
+_ACCESS: Final = frozenset({"email", "is_active", "is_admin", "pending_email"})
 _CONTRADICTION: Final = "Whether this is an admin is said twice, and not alike."
 _name: Final = partial(visible_line, what="name", longest=MAX_NAME)

@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "migrate": "database.migrate",
     "create-admin": "accounts.create_admin",
     "change-email": "accounts.change_email",
+    "verify-email": "accounts.verify_email",
     "seed": "accounts.seed",
     "purge": "accounts.purge",
     "backup": "database.backup",

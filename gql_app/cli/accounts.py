@@ -8,8 +8,17 @@ from typing import Annotated
 import typer
 
 from gql_app import background, settings
-from gql_app.accounts import audit, authentication, customers, letters, sessions, validation
+from gql_app.accounts import (
+    audit,
+    authentication,
+    customers,
+    email_verification,
+    letters,
+    sessions,
+    validation,
+)
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import Person
 from gql_app.cli import application, samples
 from gql_app.cli.console import bar, fail, out
@@ -40,7 +49,7 @@ def create_admin(
     )
     asyncio.run(rules.accept_password(new.password, Person(new.name, new.email)))
     hashed = _hash(new.password)
-    transact(chosen, customers.create, new, password_hash=hashed, origin=Origin())
+    transact(chosen, customers.create, new, password_hash=hashed, origin=Origin(), proven=True)
     out(f"{new.email} is now an admin.")
 
 
@@ -48,9 +57,20 @@ def change_email(
     customer_id: Annotated[str, typer.Argument(metavar="ID", help="Whose address it is.")],
     address: Annotated[str, typer.Argument(help="The new one.")],
 ) -> None:
-    """Give a customer another address; their sessions end, and links to reset the password."""
-    email = transact(load_ready(), _change_email, customer_id, address)
+    """Give a customer another address at once, unproven; their sessions end, and all links."""
+    chosen = load_ready()
+    verifies = chosen.verification != "off"
+    email = transact(chosen, _change_email, customer_id, address, verifies=verifies)
     out(f"The customer has the address {email} now.")
+
+
+def verify_email(
+    email: Annotated[str, typer.Argument(metavar="ADDRESS", help="The address of the account.")],
+) -> None:
+    """Prove an address by hand, as a link that was sent to it would."""
+    if not transact(load_ready(), email_verification.prove_by_hand, email):
+        fail("Nobody has this e-mail address.")
+    out(f"{email} is proven.")
 
 
 def seed(
@@ -92,8 +112,11 @@ def _hash(password: str) -> str:
         return asyncio.run(passwords.hash(password, LOCAL))
 
 
-async def _change_email(db: Transaction, customer_id: str, address: str) -> str:
-    """Return the address as it is stored; the change is nobody's in the audit. Raises Rejected."""
+async def _change_email(db: Transaction, customer_id: str, address: str, *, verifies: bool) -> str:
+    """Return the address as it is stored; the change is nobody's in the audit. Raises Rejected.
+
+    If addresses are verified, a link that proves it is sent.
+    """
     parsed = parse_id(customer_id)
     customer = await customers.by_id(db, parsed) if parsed else None
     if customer is None:
@@ -102,6 +125,8 @@ async def _change_email(db: Transaction, customer_id: str, address: str) -> str:
     changed = await customers.update(db, customer.id, changes, origin=Origin())
     await letters.void_links(db, customer.id)
     await sessions.end_all(db, customer.id)
+    if verifies and changed.email_verified_at is None:
+        await letters.post_link(db, LinkKind.VERIFY_EMAIL, customer_id=customer.id)
     return changed.email
 
 

@@ -34,7 +34,7 @@ COMMANDS: Final = frozenset(
     {
         *("backup", "change-email", "check", "create-admin", "end-sessions", "export"),
         *("export-audit", "export-schema", "import", "keys", "make-migration", "migrate", "purge"),
-        *("seed", "serve", "unlock", "version"),
+        *("seed", "serve", "unlock", "verify-email", "version"),
     }
 )
 """The commands that there are without any feature."""

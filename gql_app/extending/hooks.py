@@ -33,6 +33,9 @@ EVENTS: Final[Mapping[str, frozenset[Action]]] = {
     "customer:updated": frozenset({Action.CUSTOMER_CHANGED}),
     "customer:deleted": frozenset({Action.CUSTOMER_DELETED}),
     "email:changed": frozenset({Action.EMAIL_CHANGED}),
+    "email:declined": frozenset({Action.EMAIL_DECLINED}),
+    "email:restored": frozenset({Action.EMAIL_CHANGE_UNDONE}),
+    "email:verified": frozenset({Action.EMAIL_VERIFIED}),
     "password:changed": frozenset({Action.PASSWORD_CHANGED, Action.PASSWORD_RESET}),
     "session:opened": frozenset({Action.LOGIN}),
     "session:ended": frozenset(

@@ -2,13 +2,13 @@
 
 import strawberry
 
-from gql_app.accounts import customers, validation
+from gql_app.accounts import customers, email_change, validation
 from gql_app.accounts.callers import Authority
 from gql_app.accounts.permissions import WRITE_CUSTOMERS, role_text
 from gql_app.accounts.records import Person
 from gql_app.lib.clock import parse_id
 from gql_app.schema.context import NOBODY, Info, admin
-from gql_app.schema.customers import Customer, CustomerPayload
+from gql_app.schema.customers import Customer, CustomerPayload, told_of_pending
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload, mutation
 
@@ -102,13 +102,15 @@ class AdministrationMutation:
         )
         customer = await context.write_as(
             authority,
-            input.saving(context, customers.update),
+            input.saving(context, email_change.update),
             customer_id,
             changes,
             password_hash=hashed,
             origin=origin,
+            waits=context.resources.verification != "off",
         )
-        message = context.done(f"{customer.name} is up to date.")
+        message = f"{customer.name} is up to date."
+        message = context.done(told_of_pending(message, changes, customer))
         seen = Customer.seen_by(me.caller(context.roles), customer)
         return CustomerPayload.success(message, customer=seen)
 

@@ -142,8 +142,10 @@ class AuthenticationMutation:
                 resources.lifetimes,
                 password_hash=hashed,
                 origin=context.origin,
+                verifies=resources.verification != "off",
             )
-        return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
+        message = context.done(f"Welcome, {opened.customer.name}.")
+        return await LoginPayload.signed_in(context, opened, message)
 
 
 async def sign_in(

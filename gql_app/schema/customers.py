@@ -10,6 +10,7 @@ from gql_app.accounts import customer_lists, customers, sessions, visibility
 from gql_app.accounts.permissions import READ_PRIVATE
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Caller
+from gql_app.accounts.validation import Changes
 from gql_app.lib.clock import parse_id
 from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
 from gql_app.lib.pagination import Page, QueryReader, Window
@@ -230,6 +231,17 @@ class CustomerQuery:
 def _names(roles: str | None) -> list[str] | None:
     """Return the names of roles one by one; None if they are not shown."""
     return None if roles is None else roles.split()
+
+
+def told_of_pending(message: str, changes: Changes, customer: CustomerRecord) -> str:
+    """Return a message, with a word about a new address if it waits for its proof."""
+    pending = customer.pending_email
+    if pending is None or changes.values.get("email") != pending:
+        return message
+    return (
+        f"{message} The e-mail address is {customer.email} until the link is used that is sent to "
+        f"{pending}."
+    )
 
 
 def or_null(value: _T | None) -> _T | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import strawberry
 
-from gql_app.accounts import authentication, customers, password_reset, validation
+from gql_app.accounts import authentication, customers, email_change, password_reset, validation
 from gql_app.accounts.audit import Action
 from gql_app.accounts.callers import Authority
 from gql_app.accounts.links import LinkKind
@@ -15,7 +15,7 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.fair_queue import Party
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info, authenticated
-from gql_app.schema.customers import Customer, CustomerPayload
+from gql_app.schema.customers import Customer, CustomerPayload, told_of_pending
 from gql_app.schema.inputs import Input
 from gql_app.schema.links import NO_MAIL, owner_of
 from gql_app.schema.payloads import StatusPayload, mutation
@@ -49,13 +49,16 @@ class ProfileMutation:
                 authority = await _prove(context, authority, password or None)
             customer = await context.write_as(
                 authority,
-                input.saving(context, customers.update),
+                input.saving(context, email_change.update),
                 me.customer.id,
                 changes,
                 origin=origin,
+                waits=context.resources.verification != "off",
+                tells_taken=context.resources.verification != "require",
             )
+        message = "Your profile is up to date."
         return CustomerPayload.success(
-            context.done("Your profile is up to date."),
+            context.done(told_of_pending(message, changes, customer)),
             customer=Customer.seen_by(me.caller(context.roles), customer),
         )
 

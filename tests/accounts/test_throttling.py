@@ -239,7 +239,7 @@ def test_every_limit_counts_subjects_of_its_own() -> None:
     assert [limit.name for limit in limits] == [*THROTTLE.limits]
     limits += [THROTTLE.of_password(kind, str(who), None).pair for kind in ("sign-in", "proof")]
     limits += [THROTTLE.of_letters(kind, str(who), a_day=5) for kind in Kind]
-    assert len({limit.subject for limit in limits}) == len(limits) == 15 + 2 + 3
+    assert len({limit.subject for limit in limits}) == len(limits) == 18 + 2 + 8
     assert ADA.attempts == 5
     assert [limit.attempts for limit in THROTTLE.of_client("sign-in", None)] == [50]
 

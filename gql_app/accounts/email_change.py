@@ -1,0 +1,165 @@
+"""Changes of an address that wait for their proof, and how one that took effect is undone."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import bindparam, select
+
+from gql_app.accounts import addresses, audit, customers, letters, links, sessions
+from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.links import LinkKind
+from gql_app.accounts.records import CUSTOMER, CustomerRecord
+from gql_app.accounts.validation import Changes, email_keys
+from gql_app.db.tables import CustomerRow, FormerEmailRow
+from gql_app.errors import Rejected
+from gql_app.lib import clock
+from gql_app.lib.database import Query, Reader, Transaction
+from gql_app.lib.text import canonical_email
+from gql_app.security import tokens
+
+NOTHING_PENDING: Final = Changes({"pending_email": None, "pending_since": None})
+"""That the address in force stays."""
+
+
+async def update(
+    db: Transaction,
+    customer_id: UUID,
+    changes: Changes,
+    *,
+    password_hash: str | None = None,
+    origin: Origin,
+    waits: bool,
+    tells_taken: bool = True,
+) -> CustomerRecord:
+    """Change a customer as customers.update() does, but for a new address, if such wait for a link.
+
+    It is pending then, and in force once the link that is sent to it is used; another spelling of
+    the one in force is at once. Whether it can't be had is told, or its owner alone is told, by the
+    letter. The customer is locked already. Raises Rejected: NOT_FOUND, TAKEN or LAST_ADMIN.
+    """
+    since = clock.now()
+    email = await _moving_to(db, customer_id, changes) if waits else None
+    if email is not None:
+        others = {key: new for key, new in changes.values.items() if key not in _ADDRESS}
+        changes = replace(changes, values=others)
+    customer = await customers.update(
+        db, customer_id, changes, password_hash=password_hash, origin=origin
+    )
+    if email is None:
+        return customer
+    if tells_taken and await addresses.is_taken(db, email, customer_id):
+        raise Rejected(addresses.TAKEN)
+    return await _ask(db, customer, email, since, origin)
+
+
+async def complete(db: Transaction, customer: CustomerRecord, *, origin: Origin) -> None:
+    """Put the pending address of a customer in force, for a link that was sent to it was used.
+
+    The customer is locked already. Raises Rejected (TAKEN) if another has it by now.
+    """
+    since = await db.fetch_one(_PENDING_SINCE, id=customer.id)
+    await customers.move(
+        db,
+        customer,
+        customer.pending_email or customer.email,
+        since=since or clock.now(),
+        origin=origin._replace(actor_id=customer.id),
+        password_hash=customer.password_hash,
+    )
+
+
+async def give_up(db: Transaction, token: str, *, origin: Origin) -> None:
+    """Spend a link to an address that another has by now: nothing is pending any more.
+
+    Raises Rejected if the link has been spent meanwhile.
+    """
+    customer = await links.spend(db, LinkKind.VERIFY_EMAIL, token)
+    await customers.update(db, customer.id, NOTHING_PENDING, origin=origin)
+
+
+async def undoable(db: Reader, token: str) -> UUID | None:
+    """Return whose change the token of a link undoes, None if it is not good.
+
+    Raises Rejected if it is too old.
+    """
+    former = await db.fetch_one(_FORMER, digest=tokens.digest(tokens.UNDO, token))
+    if former is None:
+        return None
+    if former.held_until <= clock.now():
+        raise Rejected(links.OLD)
+    owner: UUID = former.customer_id
+    return owner
+
+
+async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord:
+    """Give a customer back the address that they had, and end what others may have since.
+
+    Every session and link ends, and so does a password that was set since the change was asked
+    for. A deactivated account gets its address back as well, and stays as it is. Raises Rejected
+    if the link is too old, or has been spent meanwhile, also by that of an earlier address.
+    """
+    owner = await undoable(db, token)
+    row = await db.fetch_one(_HOLD, id=owner) if owner else None
+    # It is read once more: if the lock was waited for, the link may have been spent.
+    former = await db.fetch_one(_FORMER, digest=tokens.digest(tokens.UNDO, token))
+    if row is None or former is None:
+        raise Rejected(links.SPENT)
+    *values, password_changed_at = row
+    customer = CustomerRecord._make(values)
+    is_newer = password_changed_at is not None and password_changed_at > former.changed_since
+    origin = origin._replace(actor_id=customer.id)
+    restored = await customers.move(
+        db,
+        customer,
+        former.email,
+        since=clock.now(),
+        origin=origin,
+        password_hash="" if is_newer else customer.password_hash,
+    )
+    await sessions.end_all(db, customer.id)
+    await audit.record(db, Action.EMAIL_CHANGE_UNDONE, origin, customer_id=customer.id)
+    return restored
+
+
+async def _moving_to(db: Reader, customer_id: UUID, changes: Changes) -> str | None:
+    """Return the address of another mailbox that a customer is to have, None if there is none."""
+    email, customer = changes.values.get("email"), await customers.by_id(db, customer_id)
+    if not isinstance(email, str) or customer is None:
+        return None
+    return None if canonical_email(email) == canonical_email(customer.email) else email
+
+
+async def _ask(
+    db: Transaction, customer: CustomerRecord, email: str, since: datetime, origin: Origin
+) -> CustomerRecord:
+    """Have an address wait for its proof, and tell the one in force of it; other links are void.
+
+    What is pending already has been asked for since then, whatever address it was.
+    """
+    await letters.void_links(db, customer.id)
+    first = {} if customer.pending_email else {"pending_since": since}
+    asked = await customers.write(db, customer.id, {"pending_email": email, **first})
+    kind = letters.Kind.EMAIL_CHANGE_REQUESTED
+    await letters.post(db, kind, customer_id=customer.id, recipient=customer.email)
+    await letters.post_link(db, LinkKind.VERIFY_EMAIL, customer_id=customer.id)
+    await audit.record(db, Action.EMAIL_CHANGE_REQUESTED, origin, customer_id=customer.id)
+    return asked
+
+
+_ADDRESS: Final = frozenset({"email", *email_keys("")})
+"""The columns of an address."""
+_IS_IT: Final = CustomerRow.id == bindparam("id")
+_PENDING_SINCE: Final[Query[datetime | None]] = Query(
+    select(CustomerRow.pending_since).where(_IS_IT), lambda row: row[0]
+)
+_HOLD: Final[Query[Any]] = Query(
+    select(*CUSTOMER, CustomerRow.password_changed_at).where(_IS_IT).with_for_update(), tuple
+)
+_FORMER: Final = select(
+    FormerEmailRow.customer_id,
+    FormerEmailRow.email,
+    FormerEmailRow.changed_since,
+    FormerEmailRow.held_until,
+).where(FormerEmailRow.digest == bindparam("digest"))

@@ -1,0 +1,87 @@
+"""Addresses: proving, refusing and changing them, by links in letters."""
+
+from typing import Final
+
+import strawberry
+
+from gql_app.accounts import email_change, email_verification, links
+from gql_app.accounts.callers import Authority
+from gql_app.errors import Rejected, UserErrorCode
+from gql_app.schema.context import Info, authenticated
+from gql_app.schema.links import NO_MAIL, found_by
+from gql_app.schema.payloads import StatusPayload, mutation
+from gql_app.security.tokens import UNDO, VERIFY
+
+
+@strawberry.type
+class EmailVerificationMutation:
+    """Asking for a link that proves an address, and using it or not."""
+
+    @mutation(StatusPayload, authenticated())
+    async def request_email_verification(self, info: Info) -> StatusPayload | None:
+        """Post a letter to the caller's address that is yet to be proven."""
+        context, me = info.context, await info.context.signed_in()
+        origin, resources = await context.by_caller(), context.resources
+        if not resources.mailer.open:
+            raise Rejected(NO_MAIL)
+        throttle, client = resources.throttle, context.origin.ip_address
+        limits = (
+            throttle.of_account("link", me.customer.id),
+            *throttle.of_client("link", client),
+        )
+        await throttle.require_room(context.db, *limits)
+        customer = await context.write_as(
+            Authority(me), email_verification.request, me.customer, throttle, *limits, origin=origin
+        )
+        waits = email_verification.is_waiting(customer)
+        return StatusPayload.success(_ON_ITS_WAY if waits else _PROVEN_ALREADY)
+
+    @mutation(StatusPayload)
+    async def verify_email(self, info: Info, token: str) -> StatusPayload:
+        """Prove the address that a link was sent to, which is in force then."""
+        context, origin = info.context, info.context.origin
+        await found_by(context, VERIFY, token, email_verification.described)
+        try:
+            email = await context.transact(email_verification.verify, token, origin=origin)
+        except Rejected as why:
+            if not _is_taken(why):
+                raise
+            await context.transact(email_change.give_up, token, origin=origin)
+            raise Rejected(links.SPENT) from None
+        return StatusPayload.success(f"{email} is confirmed.")
+
+    @mutation(StatusPayload)
+    async def decline_email(self, info: Info, token: str) -> StatusPayload:
+        """Refuse to have the address that a link was sent to."""
+        context, origin = info.context, info.context.origin
+        await found_by(context, VERIFY, token, email_verification.described)
+        shut = await context.transact(email_verification.decline, token, origin=origin)
+        return StatusPayload.success(_SHUT if shut else _NOT_CHANGED)
+
+    @mutation(StatusPayload)
+    async def undo_email_change(self, info: Info, token: str) -> StatusPayload:
+        """Give an account its address of before, and end all sessions."""
+        context = info.context
+        await found_by(context, UNDO, token, email_change.undoable)
+        try:
+            customer = await context.transact(email_change.undo, token, origin=context.origin)
+        except Rejected as why:
+            if not _is_taken(why):
+                raise
+            raise Rejected(links.SPENT) from None
+        advice = _RESET if customer.has_password else _SET_ANOTHER
+        message = f"Your e-mail address is {customer.email} again, and every session was ended."
+        return StatusPayload.success(context.done(f"{message} {advice}"))
+
+
+def _is_taken(why: Rejected) -> bool:
+    """Return whether somebody has an address that another asked for."""
+    return any(fault.code is UserErrorCode.TAKEN for fault in why.faults)
+
+
+_ON_ITS_WAY: Final = "A letter with a link is on its way. Use the link to confirm your address."
+_PROVEN_ALREADY: Final = "Your e-mail address is confirmed already, so no letter was sent."
+_SHUT: Final = "Nobody can sign in to this account any more, and it has your address no longer."
+_NOT_CHANGED: Final = "Your address is used by nobody's account: the change was cancelled."
+_RESET: Final = "If others may know your password, reset it now."
+_SET_ANOTHER: Final = "There is no password any more: reset it to sign in."
