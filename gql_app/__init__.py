@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from gql_app.schema.authentication import LoginPayload, RegisterInput, sign_in
     from gql_app.schema.context import HasPermission, IsAuthenticated
     from gql_app.schema.customers import Customer
+    from gql_app.schema.invitations import InviteCustomerInput
     from gql_app.schema.payloads import Payload
     from gql_app.schema.profile import UpdateMeInput
     from gql_app.schema.sessions import Session
@@ -67,6 +68,7 @@ __all__ = [
     "Identity",
     "Info",
     "IntegrityViolation",
+    "InviteCustomerInput",
     "IsAuthenticated",
     "Letter",
     "LoginPayload",
@@ -139,6 +141,7 @@ _MODULES: Final = {
     "schema.authentication": ("LoginPayload", "RegisterInput", "sign_in"),
     "schema.context": ("HasPermission", "IsAuthenticated"),
     "schema.customers": ("Customer",),
+    "schema.invitations": ("InviteCustomerInput",),
     "schema.payloads": ("Payload",),
     "schema.profile": ("UpdateMeInput",),
     "schema.sessions": ("Session",),

@@ -116,6 +116,8 @@ class Resources:
     registration: bool
     verification: Verification
     """Whether addresses are proven: off, ask or require."""
+    sign_in_links: bool
+    """Whether a link in a letter may sign in."""
     rules: Rules
     guesses: Guesses
     origins_kept: timedelta
@@ -174,6 +176,7 @@ class Resources:
             posted=asyncio.Event(),
             registration=settings.registration,
             verification=settings.verification,
+            sign_in_links=settings.sign_in_links,
             rules=Rules.of(settings, extensions.roles.names, extensions.password_rules),
             guesses=Guesses(),
             origins_kept=timedelta(days=settings.audit_origin_days),

@@ -10,7 +10,7 @@ from sqlalchemy import Integer, bindparam, select, true, update
 
 from gql_app.accounts import audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import CUSTOMER, CustomerRecord, has_address
+from gql_app.accounts.records import CUSTOMER, CustomerRecord, SessionRecord, has_address
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttling import PasswordLimits, Throttle
 from gql_app.db.tables import CustomerRow, KnownClientRow, SessionRow, ThrottleRow
@@ -28,6 +28,8 @@ WRONG: Final = Fault(
 NO_ACCOUNT: Final = Fault(
     UserErrorCode.INVALID_CREDENTIALS, "There is no open account to sign in to."
 )
+FRESH: Final = timedelta(minutes=10)
+"""How old a sign-in may be that proves who somebody is who has no password."""
 _HOUR: Final = timedelta(hours=1)
 
 
@@ -173,6 +175,12 @@ async def unlock(db: Transaction, email: str, throttle: Throttle) -> bool:
     return True
 
 
+def require_fresh(session: SessionRecord, field: str) -> None:
+    """Raise Rejected, about a field, unless a session was opened lately."""
+    if clock.now() - session.created_at > FRESH:
+        raise Rejected(Fault(UserErrorCode.REQUIRED, _STALE, field))
+
+
 def wrong_password(field: str) -> Fault:
     """Return the fault of somebody who is signed in and wrong about their password."""
     return Fault(UserErrorCode.WRONG_PASSWORD, "This is not your password.", field)
@@ -229,6 +237,10 @@ async def _verify(
     return Attempt(past.limits, past.customer, await hasher.verify(password, hashed, party))
 
 
+_STALE: Final = (
+    "Sign in again to do this: the account has no password to prove that it is you, and you have "
+    f"signed in more than {FRESH // timedelta(minutes=1)} minutes ago."
+)
 _OLDEST_SIGN_IN: Final = (
     select(SessionRow.created_at)
     .where(

@@ -166,7 +166,7 @@ class Authority:
     grants: str = ""
     """The names of roles that somebody is given."""
     proven: str | None = None
-    """The input's field with the password that was proven, if one was."""
+    """The input's field of the password that was proven, or that there is none to prove."""
     targets: Sequence[UUID] = ()
     """The other customers that it is done to."""
     unseats: bool = False

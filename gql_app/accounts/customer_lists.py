@@ -46,6 +46,15 @@ class Filter(NamedTuple):
     is_admin: bool | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    is_invited: bool | None = None
+    """Whether they were invited and have not answered."""
+
+    def __repr__(self) -> str:
+        """Return what cursors are made of: with `is_invited`, which is newer, only if it is set."""
+        fields = self._asdict()
+        if self.is_invited is None:
+            del fields["is_invited"]
+        return f"Filter({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
 
 
 def listing(
@@ -53,8 +62,8 @@ def listing(
 ) -> Listing:
     """Return a list of customers, to be paged through or counted.
 
-    Unless they are read as well, private columns are null but for the caller's own, and who is
-    deactivated is left out.
+    Unless they are read as well, private columns are null but for the caller's own, who is
+    deactivated is left out, and of invitations the caller finds their own alone.
     Raises AdminRequired if anybody else sorts by e-mail, and InvalidArgument.
     """
     if order.field is OrderField.EMAIL and not reads_private:
@@ -62,6 +71,8 @@ def listing(
     conditions = _SEARCHES[reads_private].filters(which.search) if which.search else {}
     if which.is_admin is not None:
         conditions[_IS_ADMIN if which.is_admin else _IS_NO_ADMIN] = {}
+    if which.is_invited is not None:
+        conditions[_INVITED[which.is_invited, reads_private]] = {}
     if which.created_after is not None:
         conditions[_CREATED_AFTER] = {"created_after": which.created_after}
     if which.created_before is not None:
@@ -82,7 +93,7 @@ def _query(
 ) -> ListQuery:
     """Return the list of an order, whose own index answers some of the conditions."""
     order, by_index = _ORDERS[field]
-    indexed = tuple(each for each in conditions if each in by_index)
+    indexed = tuple(each for each in conditions if each in by_index | _OWN)
     return order._replace(
         descending=descending,
         indexed=indexed if reads_private else (_VISIBLE, *indexed),
@@ -104,10 +115,24 @@ _IS_ADMIN: Final = Condition(CustomerRow.is_admin.is_(True))
 _IS_NO_ADMIN: Final = Condition(CustomerRow.is_admin.is_(False))
 _CREATED_AFTER: Final = Condition(CustomerRow.created_at > bindparam("created_after"))
 _CREATED_BEFORE: Final = Condition(CustomerRow.created_at < bindparam("created_before"))
+_IS_INVITED: Final = Condition(CustomerRow.invited_at.is_not(None))
+_IS_NOT_INVITED: Final = Condition(CustomerRow.invited_at.is_(None))
+_IS_CALLER: Final = CustomerRow.id == bindparam("caller_id")
+_CALLER_IS_INVITED: Final = Condition(_IS_CALLER & CustomerRow.invited_at.is_not(None))
+_CALLER_IS_NOT_INVITED: Final = Condition(_IS_CALLER & CustomerRow.invited_at.is_(None))
+_INVITED: Final = {
+    (True, True): _IS_INVITED,
+    (False, True): _IS_NOT_INVITED,
+    (True, False): _CALLER_IS_INVITED,
+    (False, False): _CALLER_IS_NOT_INVITED,
+}
+"""By whether they are to be invited, and whether what is private is read."""
+_OWN: Final = {_CALLER_IS_INVITED, _CALLER_IS_NOT_INVITED}
+"""Conditions of one row, whatever the order."""
 _ORDERS: Final = {
     OrderField.CREATED_AT: (
         ListQuery(CustomerRow, ("created_at",)),
-        {NOTHING, _CREATED_AFTER, _CREATED_BEFORE},
+        {NOTHING, _CREATED_AFTER, _CREATED_BEFORE, _IS_INVITED},
     ),
     OrderField.NAME: (ListQuery(CustomerRow, ("name_key",)), {NOTHING}),
     OrderField.EMAIL: (ListQuery(CustomerRow, ("email_key",), unique=True), {NOTHING}),

@@ -190,14 +190,17 @@ async def set_password(
     """Set a new password, void what could reset it, end every session, and post a letter.
 
     An address that is pending is so no longer: whoever asked for it may be why the password is
-    another now. Raises Rejected if the customer is gone.
+    another now. Whoever accepts an invitation needs no letter: they have only now read one. Raises
+    Rejected if the customer is gone.
     """
-    now = {"password_hash": password_hash, "password_changed_at": clock.now()}
-    new = {**now, **_NOTHING_PENDING}
+    now = clock.now()
+    new = {"password_hash": password_hash, "password_changed_at": now, "invited_at": None}
+    new |= _NOTHING_PENDING
     customer = await write(db, customer.id, new)
     await letters.void_links(db, customer.id, _OPENING)
-    kind = letters.Kind.PASSWORD_CHANGED
-    await letters.post(db, kind, customer_id=customer.id, recipient=customer.email)
+    if action is not Action.INVITATION_ACCEPTED:
+        kind = letters.Kind.PASSWORD_CHANGED
+        await letters.post(db, kind, customer_id=customer.id, recipient=customer.email)
     await audit.record(db, action, origin, customer_id=customer.id)
     await sessions.end_all(db, customer.id)
     return customer
@@ -232,6 +235,12 @@ async def delete(db: Transaction, customer_id: UUID, *, origin: Origin) -> None:
 def not_found() -> Rejected:
     """Return the refusal to touch a customer whom nobody knows."""
     return Rejected(Fault(UserErrorCode.NOT_FOUND, "There is no such customer.", "id"))
+
+
+def taken() -> Rejected:
+    """Return the refusal of an address that is another customer's."""
+    message = "Another customer has this e-mail address."
+    return Rejected(Fault(UserErrorCode.TAKEN, message, "email"))
 
 
 def refuse_own(customer_id: UUID, fields: Collection[str], *, by: UUID) -> None:

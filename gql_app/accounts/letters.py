@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, cast, delete, func, select, update
+from sqlalchemy import Text, bindparam, case, cast, delete, func, select, update
 
 from gql_app.accounts import addresses, links
 from gql_app.accounts.links import TERMS, LinkKind
@@ -90,6 +90,15 @@ async def post_link(db: Transaction, kind: LinkKind, *, customer_id: UUID | None
     """
     await _drop(db, customer_id, [kind])
     await post(db, kind, customer_id=customer_id)
+
+
+async def post_links(db: Transaction, kind: LinkKind, customer_ids: Collection[UUID]) -> None:
+    """Write down that a link is to be sent to each of many, who are sent none yet."""
+    letter = {"kind": kind.value, "attempts": 0, "due_at": clock.now()}
+    letters = [{**letter, "id": clock.new_id(), "customer_id": each} for each in customer_ids]
+    if letters:
+        await db.execute_many(_POST, letters)
+        db.info[POSTED] = True
 
 
 async def post_registration(db: Transaction, registration_id: UUID, email: str) -> None:
@@ -282,12 +291,18 @@ async def _issue_undo(db: Transaction, letter: _Addressed, token: str) -> bool:
 
 async def _drop(db: Transaction, customer_id: UUID | None, kinds: Collection[LinkKind]) -> None:
     """Delete the letters of some kinds that a customer is to be sent."""
-    theirs = LetterRow.customer_id == customer_id
-    await db.execute(delete(LetterRow).where(theirs, LetterRow.kind.in_(list(kinds))))
+    theirs = LetterRow.customer_id == bindparam("customer_id")  # no letter, if they are nobody
+    letters = delete(LetterRow).where(theirs, LetterRow.kind.in_(list(kinds)))
+    await db.execute(letters, customer_id=customer_id)
 
 
 _QUEUE: Final = Queue(
-    LetterRow, owner=func.coalesce(cast(LetterRow.customer_id, Text()), LetterRow.recipient)
+    LetterRow,
+    owner=case(
+        # They come by the thousand, and are to delay nobody's letter.
+        (LetterRow.kind == Kind.INVITATION.value, LetterRow.kind),
+        else_=func.coalesce(cast(LetterRow.customer_id, Text()), LetterRow.recipient),
+    ),
 )
 _POST: Final = insert_row(LetterRow)
 _UNLOCKED: Final = Query(

@@ -95,7 +95,8 @@ class NewCustomer:
 
     name: str
     email: str
-    password: str
+    password: str = ""
+    """Empty for an account without a password."""
     phone: str | None = None
     roles: frozenset[str] = frozenset()
 
@@ -153,7 +154,7 @@ def check_new(
     *,
     name: str,
     email: str,
-    password: str,
+    password: str | None = None,
     phone: str | None = None,
     is_admin: bool = False,
     roles: Sequence[str] | None = None,
@@ -163,11 +164,14 @@ def check_new(
     faults: list[Fault] = []
     name = _take(faults, "name", _name, name)
     email = _take(faults, "email", rules.email_address, email)
-    password = _take(faults, "password", partial(rules.password, email=email, name=name), password)
+    secret = ""
+    if password is not None:
+        rule = partial(rules.password, email=email, name=name)
+        secret = _take(faults, "password", rule, password)
     phone = _take_phone(faults, phone)
     granted = _take_roles(faults, roles or (), rules) | ({ADMIN} if is_admin else set())
     _raise(faults)
-    return NewCustomer(name=name, email=email, password=password, phone=phone, roles=granted)
+    return NewCustomer(name=name, email=email, password=secret, phone=phone, roles=granted)
 
 
 def check_changes(
@@ -212,12 +216,14 @@ def check_changes(
     return Changes(values, password, roles)
 
 
-def check_new_password(text: str, customer: CustomerRecord, rules: Rules) -> str:
-    """Return the normal form of a customer's new password. Raises Rejected, about new_password."""
+def check_new_password(
+    text: str, customer: CustomerRecord, rules: Rules, *, field: str = "new_password"
+) -> str:
+    """Return the normal form of a customer's new password. Raises Rejected, about its field."""
     try:
         return rules.password(text, email=customer.email, name=customer.name)
     except InvalidLine as why:
-        fault = Fault(UserErrorCode(why.reason), why.message, "new_password")
+        fault = Fault(UserErrorCode(why.reason), why.message, field)
         raise Rejected(fault) from None
 
 

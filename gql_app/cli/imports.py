@@ -3,17 +3,18 @@
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final
+from typing import Annotated, Any, BinaryIO, Final, TypeAlias
 from uuid import UUID
 
 import typer
 from sqlalchemy import select
 
-from gql_app.accounts import audit, customers, validation
+from gql_app.accounts import audit, customers, invitations, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.validation import DEFAULT_RULES, Rules
 from gql_app.cli import application, records
@@ -26,6 +27,7 @@ from gql_app.lib import atomic_files, clock, hashes
 from gql_app.lib.database import Database, Query, Transaction, any_of, insert_or_ignore
 from gql_app.lib.faults import OperatorError
 from gql_app.security.passwords import NO_PASSWORD
+from gql_app.settings import MAIL_REQUIRED
 
 BATCH: Final = 1_000
 """Records that are checked and inserted at a time."""
@@ -35,6 +37,10 @@ SHOWN: Final = 20
 _FLAGS: Final = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 _NIL: Final = UUID(int=0)
 _NO_MOMENT: Final = "This is not a moment with its offset from UTC, such as 2026-01-31T12:00:00Z."
+
+
+_Adding: TypeAlias = Callable[[Transaction, Sequence[Record | Refused]], Awaitable[list[Refused]]]
+"""Adds a batch of records, and returns the lines that are refused."""
 
 
 class _Undone(Exception):
@@ -72,9 +78,14 @@ def import_customers(
     ] = None,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge all, keep nothing.")] = False,
+    invite: Annotated[
+        bool, typer.Option("--invite", help="Send those without a password a link to choose one.")
+    ] = False,
 ) -> None:
     """Import customers with their passwords' hashes: all of them, or none."""
     chosen = application.load()
+    if invite and not chosen.sends_mail:
+        raise OperatorError([f"--invite {MAIL_REQUIRED}."])
     with (
         records.file_errors(),
         nullcontext(sys.stdin.buffer) if file == STDIO else Path(file).open("rb") as input_file,
@@ -84,8 +95,10 @@ def import_customers(
         prepare(chosen)
         tally, source = _Tally(report_file), Source(input_file)
         rules = Rules.of(chosen, application.extensions().roles.names)
+        adding = partial(add, rules=rules, invite=invite)
         run_on_database(
-            chosen, lambda database: _import(database, source, form, tally, rules, keep=not dry_run)
+            chosen,
+            lambda database: _import(database, source, form, tally, adding, keep=not dry_run),
         )
     if more := tally.reasons - len(tally.shown):
         tally.shown.append(f"… and {more} more; --report FILE has them all.")
@@ -131,12 +144,17 @@ def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[st
 
 
 async def add(
-    db: Transaction, lines: Sequence[Record | Refused], rules: Rules = DEFAULT_RULES
+    db: Transaction,
+    lines: Sequence[Record | Refused],
+    rules: Rules = DEFAULT_RULES,
+    *,
+    invite: bool = False,
 ) -> list[Refused]:
     """Add a batch of records, and return the lines that are refused, in their order.
 
     What a transaction has added counts as taken for what comes later in it, so that nobody
-    need remember the file.
+    need remember the file. Those without a password are invited if asked to, unless they are
+    inactive.
     """
     refused: list[Refused] = []
     rows: dict[int, dict[str, Any]] = {}
@@ -164,18 +182,21 @@ async def add(
     for customer in rows.values():
         if customer["id"] in added and customer["roles"]:
             await customers.grant(db, customer["id"], customer["roles"], origin=Origin())
+    if invite:
+        invited = [row["id"] for row in rows.values() if row["id"] in added and _is_invited(row)]
+        await invitations.invite_added(db, invited, origin=Origin())
     return sorted(refused, key=lambda each: each.line)
 
 
 async def _import(
-    database: Database, source: Source, form: Format, tally: _Tally, rules: Rules, *, keep: bool
+    database: Database, source: Source, form: Format, tally: _Tally, adding: _Adding, *, keep: bool
 ) -> None:
     """Check and add every record in one transaction, which is kept if none is refused."""
     lines = records.read(source, form)
     with bar("Importing", source.size) as advance, suppress(_Undone):
         async with database.transaction() as db:
             while batch := list(islice(lines, BATCH)):
-                tally.count(len(batch), await add(db, batch, rules))
+                tally.count(len(batch), await adding(db, batch))
                 advance(source.done)
             if tally.refused or not keep:
                 raise _Undone
@@ -188,6 +209,11 @@ def _report_to(report: Path | None, file: str) -> AbstractContextManager[BinaryI
     if file != STDIO and report.exists() and report.samefile(file):
         raise OperatorError(["The report would replace what is imported."])
     return atomic_files.replacing(report)
+
+
+def _is_invited(row: Mapping[str, Any]) -> bool:
+    """Return whether a customer who was added is to be invited."""
+    return row["password_hash"] == NO_PASSWORD and bool(row["is_active"])
 
 
 def _parse(field: str, value: object) -> tuple[object, str | None]:

@@ -36,7 +36,9 @@ EVENTS: Final[Mapping[str, frozenset[Action]]] = {
     "email:declined": frozenset({Action.EMAIL_DECLINED}),
     "email:restored": frozenset({Action.EMAIL_CHANGE_UNDONE}),
     "email:verified": frozenset({Action.EMAIL_VERIFIED}),
-    "password:changed": frozenset({Action.PASSWORD_CHANGED, Action.PASSWORD_RESET}),
+    "password:changed": frozenset(
+        {Action.PASSWORD_CHANGED, Action.PASSWORD_RESET, Action.INVITATION_ACCEPTED}
+    ),
     "session:opened": frozenset({Action.LOGIN}),
     "session:ended": frozenset(
         {Action.LOGOUT, Action.SESSION_ENDED, Action.SESSIONS_ENDED, Action.REUSE}

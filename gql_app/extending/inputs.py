@@ -17,12 +17,19 @@ from gql_app.schema.administration import CreateCustomerInput, UpdateCustomerInp
 from gql_app.schema.authentication import RegisterInput
 from gql_app.schema.context import Context
 from gql_app.schema.inputs import Input
+from gql_app.schema.invitations import InviteCustomerInput
 from gql_app.schema.profile import UpdateMeInput
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
-INPUTS: Final = (RegisterInput, CreateCustomerInput, UpdateCustomerInput, UpdateMeInput)
+INPUTS: Final = (
+    RegisterInput,
+    CreateCustomerInput,
+    InviteCustomerInput,
+    UpdateCustomerInput,
+    UpdateMeInput,
+)
 """What extend() adds input fields to."""
 
 

@@ -11,6 +11,7 @@ from gql_app.schema.context import NOBODY, Info, admin
 from gql_app.schema.customers import Customer, CustomerPayload, told_of_pending
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload, mutation
+from gql_app.security.passwords import NO_PASSWORD
 
 
 @strawberry.input
@@ -19,7 +20,7 @@ class CreateCustomerInput(Input):
 
     name: str
     email: str
-    password: str
+    password: str | None = strawberry.UNSET
     phone: str | None = strawberry.UNSET
     is_admin: bool = False
     roles: list[str] | None = strawberry.UNSET
@@ -58,8 +59,10 @@ class AdministrationMutation:
         origin = await context.by_caller()
         rules = context.resources.rules
         new = await input.checked(validation.check_new, **input.provided(), rules=rules)
-        await rules.accept_password(new.password, Person(new.name, new.email))
-        hashed = await context.resources.passwords.hash(new.password, origin.party)
+        hashed = NO_PASSWORD
+        if new.password:
+            await rules.accept_password(new.password, Person(new.name, new.email))
+            hashed = await context.resources.passwords.hash(new.password, origin.party)
         customer = await context.write_as(
             Authority(
                 me, permissions=(WRITE_CUSTOMERS,), as_admin=True, grants=role_text(new.roles)

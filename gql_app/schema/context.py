@@ -342,6 +342,11 @@ def HasPermission(permission: str) -> type[BasePermission]:  # noqa: N802 — it
     return Named
 
 
+def permitted(permission: str) -> PermissionExtension:
+    """Return the extension that lets in who has a permission."""
+    return PermissionExtension(permissions=[Permitted(permission)])
+
+
 def authenticated(*, by_token: bool = False) -> PermissionExtension:
     """Return the extension that lets in whoever is signed in."""
     return PermissionExtension(permissions=[IsAuthenticated(by_token=by_token)])

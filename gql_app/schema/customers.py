@@ -150,6 +150,7 @@ class CustomerFilter(Input):
     is_admin: bool | None = strawberry.UNSET
     created_after: datetime | None = strawberry.UNSET
     created_before: datetime | None = strawberry.UNSET
+    is_invited: bool | None = strawberry.UNSET
 
     def rule(self) -> customer_lists.Filter:
         """Return the rules' filter."""

@@ -15,7 +15,7 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.fair_queue import Party
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info, authenticated
-from gql_app.schema.customers import Customer, CustomerPayload, told_of_pending
+from gql_app.schema.customers import Customer, CustomerPayload, or_null, told_of_pending
 from gql_app.schema.inputs import Input
 from gql_app.schema.links import NO_MAIL, owner_of
 from gql_app.schema.payloads import StatusPayload, mutation
@@ -64,14 +64,14 @@ class ProfileMutation:
 
     @mutation(LoginPayload, authenticated())
     async def change_password(
-        self, info: Info, current_password: str, new_password: str
+        self, info: Info, current_password: str | None = strawberry.UNSET, *, new_password: str
     ) -> LoginPayload | None:
-        """Set a new password of the caller's."""
+        """Set a new password of the caller's, or the first one."""
         context, me = info.context, await info.context.signed_in()
         origin, customer = await context.by_caller(), me.customer
         secret = validation.check_new_password(new_password, customer, context.resources.rules)
         authority = await _room_to_change(context, me)
-        authority = await _prove(context, authority, current_password)
+        authority = await _prove(context, authority, or_null(current_password))
         hashed = await _new_hash(context, secret, customer, origin.party)
         opened = await context.write_as(
             authority,
@@ -85,12 +85,14 @@ class ProfileMutation:
         return await LoginPayload.signed_in(context, opened, message)
 
     @mutation(StatusPayload, authenticated())
-    async def delete_me(self, info: Info, password: str) -> StatusPayload | None:
+    async def delete_me(
+        self, info: Info, password: str | None = strawberry.UNSET
+    ) -> StatusPayload | None:
         """Delete the caller."""
         context, me = info.context, await info.context.signed_in()
         origin = await context.by_caller()
         authority = Authority(me, unseats=True)
-        authority = await _prove(context, authority, password, field="password")
+        authority = await _prove(context, authority, or_null(password), field="password")
         try:
             await context.write_as(authority, customers.delete, me.customer.id, origin=origin)
         except Rejected as why:  # the input has no id
@@ -153,7 +155,8 @@ async def _new_hash(context: Context, secret: str, customer: CustomerRecord, par
     """Return the hash of a new password. Raises Rejected if it is the one in force, or refused."""
     passwords, rules = context.resources.passwords, context.resources.rules
     await rules.accept_password(secret, customer.person, field="new_password")
-    if await passwords.verify(secret, customer.password_hash, party):
+    in_force = customer.password_hash
+    if customer.has_password and await passwords.verify(secret, in_force, party):
         message = "This is your password already. Choose another."
         raise Rejected(Fault(UserErrorCode.INVALID, message, "new_password"))
     return await passwords.hash(secret, party)
@@ -166,8 +169,14 @@ async def _prove(
     *,
     field: str = "current_password",
 ) -> Authority:
-    """Return the authority of a caller whose password is right. Raises Rejected."""
+    """Return the authority of a caller whose password is right. Raises Rejected.
+
+    Of whoever has none, signing in just now is the proof.
+    """
     me = authority.me
+    if not me.customer.has_password:
+        authentication.require_fresh(me.session, field)
+        return replace(authority, proven=field)
     if password is None:
         message = "Give your current password to change this."
         raise Rejected(Fault(UserErrorCode.REQUIRED, message, field))

@@ -21,16 +21,20 @@ from gql_app.schema.authentication import AuthenticationMutation
 from gql_app.schema.context import Requires
 from gql_app.schema.customers import CustomerQuery
 from gql_app.schema.email_verification import EmailVerificationMutation
+from gql_app.schema.invitations import InvitationMutation
 from gql_app.schema.nodes import NodeQuery
 from gql_app.schema.profile import PasswordResetMutation, ProfileMutation
 from gql_app.schema.sessions import SessionMutation, TokenQuery
+from gql_app.schema.sign_in_links import SignInLinkMutation
 from gql_app.schema.types import DATE_TIME
 
 QUERIES: Final = (AuditQuery, CustomerQuery, NodeQuery, TokenQuery)
 MUTATIONS: Final = (
     AdministrationMutation,
     EmailVerificationMutation,
+    InvitationMutation,
     PasswordResetMutation,
+    SignInLinkMutation,
     ProfileMutation,
     SessionMutation,
     AuthenticationMutation,

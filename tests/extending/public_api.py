@@ -24,6 +24,7 @@ _PARTS: Final[Mapping[str, frozenset[str]]] = {
     "CreateCustomerInput": frozenset(),
     "Customer": frozenset({"caller", "id", "name"}),
     "CustomerRecord": frozenset({"email", "id", "name", "phone", "roles"}),
+    "InviteCustomerInput": frozenset(),
     "LoginPayload": frozenset(),
     "Reader": frozenset({"fetch_all", "fetch_one"}),
     "RegisterInput": frozenset(),

@@ -17,7 +17,10 @@ from tests.schema.agreement import BOTH_WAYS
 from tests.schema.mutations import SUCCESS, faults, send
 from tests.schema.test_permissions import directives
 
+pytestmark = pytest.mark.usefixtures("letterbox")
+
 NEW: Final = {"name": "Nora New", "email": "nora@example.com", "password": PASSWORD}
+INVITED: Final = {"name": "Nora New", "email": "nora@example.com", "roles": ["admin"]}
 Given = Callable[[Person, Person], Mapping[str, Any]]
 """What a mutation is sent, by an admin who does it to another customer."""
 
@@ -37,6 +40,7 @@ MUTATIONS: Final[Mapping[str, tuple[int, Given]]] = {
         lambda _me, _other: {"currentPassword": PASSWORD, "newPassword": "another good one"},
     ),
     "deleteMe": (2, lambda _me, _other: {"password": PASSWORD}),
+    "inviteCustomer": (1, lambda _me, _other: {"input": INVITED}),
     "createCustomer": (1, lambda _me, _other: {"input": {**NEW, "isAdmin": True}}),
     "updateCustomer": (
         1,
@@ -49,6 +53,7 @@ PROVEN: Final = ("updateMe", "changePassword", "deleteMe")
 BY_ADMINS: Final = (
     "endSession",
     "endAllSessions",
+    "inviteCustomer",
     "createCustomer",
     "updateCustomer",
     "deleteCustomer",
@@ -107,7 +112,7 @@ def test_every_mutation_of_a_caller_is_tried() -> None:
     guarded = {name for name, policy in directives().items() if policy}
     queries = {"me", "customer", "customers", "node", "nodes", "auditEvents"}
     assert set(MUTATIONS) == guarded - queries
-    by_admins = {name for name, policy in directives().items() if policy == "isAdmin"}
+    by_admins = {name for name, policy in directives().items() if policy in {"isAdmin", "requires"}}
     assert by_admins - {"auditEvents"} <= set(BY_ADMINS)
 
 
@@ -150,7 +155,8 @@ async def test_admin_who_is_none_any_more_before_the_change_changes_nothing(
     meanwhile = Meanwhile(api, 0, _account(admin).values(is_admin=False))
     meanwhile.spy(monkeypatch)
     answer = await attempt(api, name, admin, other)
-    assert answer.reason(name) == "ADMIN_REQUIRED"
+    refusal = "PERMISSION_REQUIRED" if directives()[name] == "requires" else "ADMIN_REQUIRED"
+    assert answer.reason(name) == refusal
     assert await contents(api.database) == meanwhile.found
 
 

@@ -32,6 +32,11 @@ ADMINS: Final[Mapping[Kind, str]] = {
     Kind.OTHER: "FORBIDDEN ADMIN_REQUIRED",
     Kind.ADMIN: ALLOWED,
 }
+PERMITTED: Final[Mapping[Kind, str]] = {
+    **ADMINS,
+    Kind.PLAIN: "FORBIDDEN PERMISSION_REQUIRED",
+    Kind.OTHER: "FORBIDDEN PERMISSION_REQUIRED",
+}
 NEW: Final = f'{{name: "Nora New", email: "nora@example.com", password: "{PASSWORD}"}}'
 PROTECTED: Final[Mapping[str, tuple[str, Mapping[Kind, str]]]] = {
     "me": ("query { me { id }", SIGNED_IN),
@@ -50,6 +55,10 @@ PROTECTED: Final[Mapping[str, tuple[str, Mapping[Kind, str]]]] = {
     ),
     "deleteMe": ('mutation { deleteMe(password: "") { status }', SIGNED_IN),
     "logout": ("mutation { logout { status }", SIGNED_IN),
+    "inviteCustomer": (
+        'mutation { inviteCustomer(input: {name: "Nora", email: "nora@example.com"}) { status }',
+        PERMITTED,
+    ),
     "createCustomer": (f"mutation {{ createCustomer(input: {NEW}) {{ status }}", ADMINS),
     "updateCustomer": (
         f'mutation {{ updateCustomer(id: "{NOBODY}", input: {{}}) {{ status }}',
@@ -59,7 +68,10 @@ PROTECTED: Final[Mapping[str, tuple[str, Mapping[Kind, str]]]] = {
 }
 """Each protected field: the start of a document that asks for it, and who gets what."""
 
-PUBLIC: Final = ["token", "login", "refresh", "register", "requestPasswordReset", "resetPassword"]
+PUBLIC: Final = [
+    *("token", "login", "refresh", "register", "requestPasswordReset", "resetPassword"),
+    *("acceptInvitation", "requestSignInLink", "signInByLink"),
+]
 LOGIN: Final = """
 mutation Login($email: String!) {
   __typename
@@ -98,10 +110,8 @@ async def outcome(api: Api, field: str, token: str | None) -> str:
 
 def test_table_has_a_row_for_each_protected_field() -> None:
     policy = directives()
-    rows = {
-        field: "isAdmin" if expected is ADMINS else "isAuthenticated"
-        for field, (_, expected) in PROTECTED.items()
-    }
+    bears = {id(ADMINS): "isAdmin", id(PERMITTED): "requires", id(SIGNED_IN): "isAuthenticated"}
+    rows = {field: bears[id(expected)] for field, (_, expected) in PROTECTED.items()}
     assert policy == {**dict.fromkeys(PUBLIC, ""), **rows}
 
 

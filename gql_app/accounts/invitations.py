@@ -1,0 +1,96 @@
+"""Invitations: an account without a password, and a link by which its owner opens it."""
+
+from collections.abc import Iterable
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import bindparam, update
+
+from gql_app.accounts import audit, authentication, customers, email_verification, letters, links
+from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.links import LinkKind
+from gql_app.accounts.records import CustomerRecord
+from gql_app.accounts.sessions import Lifetimes, Opened
+from gql_app.accounts.throttling import Throttle
+from gql_app.accounts.validation import Changes, NewCustomer
+from gql_app.db.tables import CustomerRow
+from gql_app.lib import clock
+from gql_app.lib.database import Moment, Transaction, any_of
+from gql_app.lib.text import canonical_email
+from gql_app.security.passwords import NO_PASSWORD
+
+
+def awaits_invitation(customer: CustomerRecord) -> bool:
+    """Return whether somebody may be invited to an account: its owner has never answered."""
+    unanswered = not customer.has_password and customer.email_verified_at is None
+    return unanswered and customer.is_active
+
+
+async def invite(
+    db: Transaction,
+    new: NewCustomer,
+    changes: Changes,
+    throttle: Throttle,
+    *,
+    again: UUID | None,
+    origin: Origin,
+) -> CustomerRecord:
+    """Add a customer without a password, and post a link to them.
+
+    `again` is whose account has the address already and awaits an invitation: they are changed
+    instead, and sent a new link. Raises Rejected if the address is another's, or has been
+    answered meanwhile, and TooManyAttempts.
+    """
+    await throttle.count(db, *throttle.of_client("link", origin.ip_address))
+    customer = await customers.by_email(db, new.email)
+    if customer is None:
+        customer = await customers.create(db, new, password_hash=NO_PASSWORD, origin=origin)
+    elif customer.id == again and awaits_invitation(customer):
+        customer = await customers.update(db, customer.id, changes, origin=origin)
+    else:
+        raise customers.taken()
+    await letters.post_link(db, LinkKind.INVITATION, customer_id=customer.id)
+    await db.execute(_INVITE, ids=[customer.id], now=clock.now())
+    await audit.record(db, Action.CUSTOMER_INVITED, origin, customer_id=customer.id)
+    return customer
+
+
+async def invite_added(db: Transaction, ids: Iterable[UUID], *, origin: Origin) -> None:
+    """Post a link to each of many who have just been added without a password."""
+    invited = list(ids)
+    await letters.post_links(db, LinkKind.INVITATION, invited)
+    await db.execute(_INVITE, ids=invited, now=clock.now())
+    await audit.record_each(db, Action.CUSTOMER_INVITED, origin, invited)
+
+
+async def accept(
+    db: Transaction,
+    token: str,
+    throttle: Throttle,
+    lifetimes: Lifetimes,
+    *,
+    password_hash: str,
+    origin: Origin,
+) -> Opened:
+    """Spend a link's token: set the first password, prove the address, and open a session.
+
+    The account is locked first, and then what counts its failures, which is cleared. Raises
+    Rejected if the token is too old, or has been spent meanwhile, and TooManyAttempts.
+    """
+    customer = await links.spend(db, LinkKind.INVITATION, token)
+    account, by_owner = canonical_email(customer.email), origin._replace(actor_id=customer.id)
+    await throttle.clear(db, *throttle.locks(account, customer.id, origin.ip_address))
+    customer = await email_verification.prove(db, customer, origin=origin)
+    await customers.set_password(
+        db, customer, password_hash, action=Action.INVITATION_ACCEPTED, origin=by_owner
+    )
+    return await authentication.sign_in_by_other_means(
+        db, customer.id, throttle, lifetimes, origin=origin
+    )
+
+
+_INVITE: Final = (
+    update(CustomerRow)
+    .where(any_of(CustomerRow.id, "ids"))
+    .values(invited_at=bindparam("now", type_=Moment()))
+)

@@ -1,0 +1,92 @@
+"""Invitations: accounts whose owners choose the password themselves."""
+
+import strawberry
+
+from gql_app.accounts import customers, invitations, validation
+from gql_app.accounts.callers import Authority
+from gql_app.accounts.links import LinkKind
+from gql_app.accounts.permissions import WRITE_CUSTOMERS, role_text
+from gql_app.errors import Rejected
+from gql_app.lib.fair_queue import Party
+from gql_app.schema.authentication import LoginPayload
+from gql_app.schema.context import Info, permitted
+from gql_app.schema.customers import Customer, CustomerPayload
+from gql_app.schema.inputs import Input
+from gql_app.schema.links import NO_MAIL, owner_of
+from gql_app.schema.payloads import mutation
+
+
+@strawberry.input
+class InviteCustomerInput(Input):
+    """A customer to be, who is sent a link."""
+
+    name: str
+    email: str
+    phone: str | None = strawberry.UNSET
+    roles: list[str] | None = strawberry.UNSET
+
+
+@strawberry.type
+class InvitationMutation:
+    """Inviting somebody, and accepting that."""
+
+    @mutation(CustomerPayload, permitted(WRITE_CUSTOMERS))
+    async def invite_customer(
+        self, info: Info, input: InviteCustomerInput
+    ) -> CustomerPayload | None:
+        """Add a customer without a password, or take whose owner has never answered."""
+        context, me = info.context, await info.context.signed_in()
+        resources, origin = context.resources, await context.by_caller()
+        if not resources.mailer.open:
+            raise Rejected(NO_MAIL)
+        throttle, given = resources.throttle, input.provided()
+        limit = throttle.of_account("link", me.customer.id)
+        clients = throttle.of_client("link", origin.ip_address)
+        await throttle.require_room(context.db, limit, *clients)
+        new = await input.checked(validation.check_new, **given, rules=resources.rules)
+        current = await customers.by_email(context.db, new.email)
+        again = current if current and invitations.awaits_invitation(current) else None
+        kept = {"email"} | {name for name in ("roles",) if given.get(name) is None}
+        named = {name: value for name, value in given.items() if name not in kept}
+        changes = validation.check_changes(again, named, resources.rules)
+        authority = Authority(
+            me,
+            permissions=(WRITE_CUSTOMERS,),
+            targets=(again.id,) if again else (),
+            changes_access=True,
+            grants=role_text(new.roles),
+            unseats=again is not None and changes.may_remove_admin,
+            limit=limit,
+        )
+        customer = await context.write_as(
+            authority,
+            input.saving(context, invitations.invite),
+            new,
+            changes,
+            throttle,
+            again=again and again.id,
+            origin=origin,
+        )
+        return CustomerPayload.success(
+            f"{customer.name} is invited.",
+            customer=Customer.seen_by(me.caller(context.roles), customer),
+        )
+
+    @mutation(LoginPayload)
+    async def accept_invitation(self, info: Info, token: str, password: str) -> LoginPayload:
+        """Set the first password of whose link it is, and sign them in."""
+        context, resources = info.context, info.context.resources
+        customer = await owner_of(context, LinkKind.INVITATION, token)
+        rules = resources.rules
+        secret = validation.check_new_password(password, customer, rules, field="password")
+        await rules.accept_password(secret, customer.person)
+        party = Party.of(context.origin.ip_address, customer.id)
+        opened = await context.transact(
+            invitations.accept,
+            token,
+            resources.throttle,
+            resources.lifetimes,
+            password_hash=await resources.passwords.hash(secret, party),
+            origin=context.origin,
+        )
+        return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")

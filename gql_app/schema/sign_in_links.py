@@ -1,0 +1,55 @@
+"""Sign-in by link: asking for one, and using it."""
+
+from typing import Final
+
+import strawberry
+
+from gql_app.accounts import sign_in_links
+from gql_app.accounts.links import LinkKind
+from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.schema.authentication import LoginPayload
+from gql_app.schema.context import Context, Info
+from gql_app.schema.links import owner_of
+from gql_app.schema.payloads import StatusPayload, mutation
+
+_NOT_ENABLED: Final = Fault(
+    UserErrorCode.NOT_ENABLED, "This server sends no links to sign in. Sign in another way."
+)
+
+
+@strawberry.type
+class SignInLinkMutation:
+    """Asking for a link, and using it."""
+
+    @mutation(StatusPayload)
+    async def request_sign_in_link(self, info: Info, email: str) -> StatusPayload:
+        """Post a letter, which leaves after the commit."""
+        context, throttle = info.context, info.context.resources.throttle
+        _require_enabled(context)
+        origin = context.origin
+        await throttle.require_room(context.db, *throttle.of_client("link", origin.ip_address))
+        await context.transact(sign_in_links.request, email, throttle, origin=origin)
+        return StatusPayload.success(
+            "If there is an account with this address, a letter with a link is on its way."
+        )
+
+    @mutation(LoginPayload)
+    async def sign_in_by_link(self, info: Info, token: str) -> LoginPayload:
+        """Open a session of whose link it is."""
+        context, resources = info.context, info.context.resources
+        _require_enabled(context)
+        await owner_of(context, LinkKind.SIGN_IN, token)
+        opened = await context.transact(
+            sign_in_links.sign_in,
+            token,
+            resources.throttle,
+            resources.lifetimes,
+            origin=context.origin,
+        )
+        return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
+
+
+def _require_enabled(context: Context) -> None:
+    """Raise Rejected if this server sends no such links."""
+    if not context.resources.sign_in_links:
+        raise Rejected(_NOT_ENABLED)
