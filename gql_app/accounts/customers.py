@@ -237,12 +237,6 @@ def not_found() -> Rejected:
     return Rejected(Fault(UserErrorCode.NOT_FOUND, "There is no such customer.", "id"))
 
 
-def taken() -> Rejected:
-    """Return the refusal of an address that is another customer's."""
-    message = "Another customer has this e-mail address."
-    return Rejected(Fault(UserErrorCode.TAKEN, message, "email"))
-
-
 def refuse_own(customer_id: UUID, fields: Collection[str], *, by: UUID) -> None:
     """Raise Rejected if an admin does to themself what takes their current password.
 

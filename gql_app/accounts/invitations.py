@@ -6,7 +6,15 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, update
 
-from gql_app.accounts import audit, authentication, customers, email_verification, letters, links
+from gql_app.accounts import (
+    addresses,
+    audit,
+    authentication,
+    customers,
+    email_verification,
+    letters,
+    links,
+)
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
@@ -14,6 +22,7 @@ from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import Changes, NewCustomer
 from gql_app.db.tables import CustomerRow
+from gql_app.errors import Rejected
 from gql_app.lib import clock
 from gql_app.lib.database import Moment, Transaction, any_of
 from gql_app.lib.text import canonical_email
@@ -48,7 +57,7 @@ async def invite(
     elif customer.id == again and awaits_invitation(customer):
         customer = await customers.update(db, customer.id, changes, origin=origin)
     else:
-        raise customers.taken()
+        raise Rejected(addresses.TAKEN)
     await letters.post_link(db, LinkKind.INVITATION, customer_id=customer.id)
     await db.execute(_INVITE, ids=[customer.id], now=clock.now())
     await audit.record(db, Action.CUSTOMER_INVITED, origin, customer_id=customer.id)
