@@ -73,3 +73,19 @@ async def test_without_a_home_it_is_said_that_one_is_signed_in(visit: Visit) -> 
     await expect(visit.page.get_by_text("You can close this page.")).to_be_visible()
     await expect(visit.page.get_by_role("link")).to_have_count(0)
     assert "gql_app:session" in (await visit.stored())["session"]
+
+
+async def test_behind_a_proxy_that_serves_it_below_a_path_a_page_finds_all_of_it(
+    visit: Visit,
+) -> None:
+    async def proxy(route: Route) -> None:
+        answer = await route.fetch(url=route.request.url.replace("/auth/", "/", 1))
+        await route.fulfill(response=answer)
+
+    await visit.page.route("**/auth/**", proxy)
+    await visit.follow(f"{visit.url}/auth/account/reset#token=gap_x")
+    await visit.password().fill("several words in a row")
+    await visit.press("Set the password")
+    await visit.arrived("This link no longer works")
+    await visit.page.get_by_role("link", name="Go to the sign-in").click()
+    await expect(visit.page).to_have_url(f"{visit.url}/auth/graphql")

@@ -75,6 +75,11 @@ async def test_all_of_it_is_small(api: Api) -> None:
     }
 
 
+async def test_nothing_moves(api: Api) -> None:
+    style = (await api.client.get("/account/account.css")).text
+    assert not re.search("animation|transition|@keyframes|smooth", style)
+
+
 async def test_file_is_sent_once_and_after_that_only_if_it_has_changed(api: Api) -> None:
     for name in NAMES:
         url = f"/account/{name}"
