@@ -31,11 +31,11 @@ async def ada(noon: Database) -> CustomerRecord:
 
 @pytest.fixture
 async def crowd(database: Database) -> tuple[Database, list[StoredCustomer]]:
-    """Store many customers, of whom three are called Zebedee and are admins, far apart."""
+    """Store many customers, of whom three far apart are called Zebedee, admins and invited."""
     people = [customer(f"Customer-{n}", seconds=n) for n in range(CROWD)]
     rare = [customer(f"{letter} Zebedee {letter}", seconds=n) for n, letter in enumerate("Dcx")]
     for row, seconds in zip(rare, (REACH // 2, 3 * REACH + 10, CROWD), strict=True):
-        row.is_admin = True
+        row.is_admin, row.invited_at = True, START
         row.created_at = START + timedelta(seconds=seconds)
         row.email = row.email_key = row.email_canonical = f"{CROWD}{row.email_key}"
     await store(database, [*people, *rare])

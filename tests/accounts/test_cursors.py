@@ -33,6 +33,8 @@ FILTERS = [
     Filter(search="b"),
     Filter(is_admin=True),
     Filter(is_admin=False),
+    Filter(is_invited=True),
+    Filter(is_invited=False),
     Filter(created_after=START),
     Filter(created_before=START),
     Filter(created_after=START + timedelta(microseconds=1)),

@@ -23,6 +23,7 @@ from tests.accounts.rows import (
     START,
     StoredCustomer,
     cursor,
+    names,
     read,
     statements,
 )
@@ -84,6 +85,7 @@ def used(plan: list[dict[str, Any]]) -> set[str]:
             {"ix_customers_name_key_trgm", "ix_customers_email_key_trgm"},
         ),
         (Filter(is_admin=True), False, {"ix_customers_is_admin"}),
+        (Filter(is_invited=True), True, {"ix_customers_invited"}),
         (Filter(created_after=START + timedelta(days=1)), False, {"ix_customers_created_at"}),
     ],
 )
@@ -134,6 +136,56 @@ async def plan_on_sqlite(
     """Ask SQLite how it would run a statement: each step, and below which other."""
     plan = await sent(url, f"EXPLAIN QUERY PLAN {statement}", values=values)
     return [(parent, detail) for _, parent, _, detail in plan]
+
+
+@pytest.mark.parametrize("cursors", [0, 1])
+@pytest.mark.parametrize("descending", [False, True])
+async def test_whoever_is_invited_is_found_by_an_index_of_theirs(
+    crowd: tuple[Database, list[StoredCustomer]],
+    database_url: str,
+    cursors: int,
+    *,
+    descending: bool,
+) -> None:
+    database, rare = crowd
+    order = Order(descending=descending)
+    of = listing(Filter(is_invited=True), order, reads_private=True)
+    window = Window(1, after=cursor(of, rare[1]) if cursors else None)
+    with statements() as seen:
+        page = await read(database, of, window)
+    [statement] = seen
+    invited = [row.name for row in (rare[::-1] if descending else rare)]
+    assert names(page.rows) == [invited[2 * cursors]]
+    if database.dialect == "sqlite":
+        plan = await plan_on_sqlite(database_url, *statement)
+        assert all("INDEX ix_customers_invited" in step for _, step in plan if "customers" in step)
+    else:
+        assert used(await plan_of(database_url, *statement)) == {"ix_customers_invited"}
+
+
+@pytest.mark.parametrize("field", [OrderField.CREATED_AT, OrderField.NAME])
+@pytest.mark.parametrize("is_invited", [True, False])
+async def test_whoever_may_not_read_who_is_invited_is_looked_up_themself(
+    crowd: tuple[Database, list[StoredCustomer]],
+    database_url: str,
+    field: OrderField,
+    *,
+    is_invited: bool,
+) -> None:
+    database, [_, caller, _] = crowd
+    which = Filter(is_invited=is_invited)
+    of = listing(which, Order(field), reads_private=False, caller_id=caller.id)
+    with statements() as seen:
+        page = await read(database, of, Window(50))
+    [statement] = seen
+    assert names(page.rows) == ([caller.name] if is_invited else [])
+    if database.dialect == "sqlite":
+        [step] = [s for _, s in await plan_on_sqlite(database_url, *statement) if "customers" in s]
+        assert step == "SEARCH customers USING INDEX sqlite_autoindex_customers_1 (id=?)"
+    else:
+        plan = await plan_of(database_url, *statement)
+        assert "customers_pkey" in {node.get("Index Name") for node in plan}
+        assert used(plan) == set()
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

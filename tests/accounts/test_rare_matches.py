@@ -30,7 +30,7 @@ from tests.accounts.rows import walk as pages_of
 from tests.people import NOWHERE
 
 
-@pytest.mark.parametrize("which", [RARE, SHORT, Filter(is_admin=True)])
+@pytest.mark.parametrize("which", [RARE, SHORT, Filter(is_admin=True), Filter(is_invited=True)])
 async def test_rare_matches_are_found_wherever_they_stand(
     crowd: tuple[Database, list[StoredCustomer]], which: Filter
 ) -> None:
@@ -87,6 +87,9 @@ async def test_only_a_page_of_rare_matches_takes_more_than_one_statement(
         (FREQUENT, Order(OrderField.NAME), 1),
         (RARE, Order(), 3),
         (Filter(is_admin=True), Order(), 3),
+        (Filter(is_invited=True), Order(), 1),
+        (Filter(is_invited=True), Order(OrderField.NAME), 3),
+        (Filter(is_invited=False), Order(OrderField.NAME), 1),
         (Filter(search="nobody"), Order(), 3),
         (Filter(created_after=START + timedelta(seconds=CROWD - 1)), Order(), 1),
         (Filter(created_after=START + timedelta(days=1)), Order(), 1),

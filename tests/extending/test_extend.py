@@ -282,8 +282,8 @@ def test_fields_and_names_that_are_there_already_are_told_at_once() -> None:
     form = "[a-z][a-z0-9_]*:[a-z][a-z0-9_]*"
     events = (
         "customer:created, customer:deleted, customer:registered, customer:updated, "
-        "email:changed, fish, fish:catch, password:changed, session:ended, session:login, "
-        "session:opened"
+        "email:changed, email:declined, email:restored, email:verified, fish, fish:catch, "
+        "password:changed, session:ended, session:login, session:opened"
     )
     assert faults == [
         "The feature first: the code TAKEN is that of this program already.",

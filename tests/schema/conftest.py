@@ -26,9 +26,19 @@ def both(
 
 
 @pytest.fixture
-def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
+def verification() -> str | None:
+    """Leave open whether addresses are proven; tests say otherwise by a fixture of their own."""
+    return None
+
+
+@pytest.fixture
+def settings(
+    settings: Settings, request: pytest.FixtureRequest, verification: str | None
+) -> Settings:
     """Switch the compiled path off for tests that say so."""
-    return settings.model_copy(update={"compiled": getattr(request, "param", True)})
+    compiled = getattr(request, "param", True)
+    changes = {"compiled": compiled, "email_verification": verification}
+    return settings.model_copy(update=changes)
 
 
 @pytest.fixture

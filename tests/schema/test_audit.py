@@ -49,6 +49,7 @@ def settings(database_url: str) -> Settings:
         secret_key=SECRET,
         refresh_grace_seconds=0,
         refresh_retry_seconds=0,
+        sign_in_links=True,
     )
 
 
@@ -98,6 +99,7 @@ class Row:
     fields: tuple[str, ...] = ()
 
 
+NORA: Final = {"name": "Nora", "email": "nora@example.com"}
 BOB: Final = {"input": {"name": "Bob", "email": "bob@example.com", "password": PASSWORD}}
 ROWS: Final[Mapping[Action, Row]] = {
     Action.LOGIN: Row(sign_ins(PASSWORD), ADA, ADA),
@@ -115,6 +117,12 @@ ROWS: Final[Mapping[Action, Row]] = {
     Action.CUSTOMER_CREATED: Row(
         lambda _, grace: [("createCustomer", grace.token, BOB)], GRACE, "Bob"
     ),
+    Action.CUSTOMER_INVITED: Row(
+        lambda _, grace: [("inviteCustomer", grace.token, {"input": NORA})], GRACE, "Nora"
+    ),
+    Action.SIGN_IN_LINK_REQUESTED: Row(
+        open_to_all("requestSignInLink", {"email": "ada@example.com"}), None, ADA
+    ),
     Action.CUSTOMER_CHANGED: Row(
         to_ada({"name": ADA, "phone": "+2", "isActive": False}), GRACE, ADA, ("isActive", "phone")
     ),
@@ -127,6 +135,7 @@ ROWS: Final[Mapping[Action, Row]] = {
     Action.PASSWORD_CHANGED: Row(
         by_ada("changePassword", currentPassword=PASSWORD, newPassword=NEW_PASSWORD), ADA, ADA
     ),
+    Action.VERIFICATION_REQUESTED: Row(by_ada("requestEmailVerification"), ADA, ADA),
     Action.RESET_REQUESTED: Row(
         open_to_all("requestPasswordReset", {"email": "ada@example.com"}), None, ADA
     ),
@@ -141,6 +150,12 @@ ROWS: Final[Mapping[Action, Row]] = {
 
 ELSEWHERE: Final = {
     Action.PASSWORD_RESET,
+    Action.INVITATION_ACCEPTED,
+    Action.EMAIL_CHANGE_REQUESTED,
+    Action.EMAIL_CHANGE_UNDONE,
+    Action.EMAIL_DECLINED,
+    Action.EMAIL_VERIFIED,
+    Action.LINK_REFUSED,
     Action.CUSTOMER_IMPORTED,
     Action.CUSTOMERS_EXPORTED,
     Action.CUSTOMERS_SEEDED,
@@ -157,7 +172,7 @@ ELSEWHERE: Final = {
     Action.TOKEN_REFUSED,
     Action.UNLOCKED,
 }
-"""What has its own test: here, of refreshing, of guesses or of the command line."""
+"""What has its own test: here, of addresses, of refreshing, of guesses or of the command line."""
 
 
 @pytest.mark.parametrize("action", [each for each in Action if each not in ELSEWHERE])

@@ -39,6 +39,7 @@ MUTATIONS: Final[Mapping[str, tuple[int, Given]]] = {
         2,
         lambda _me, _other: {"currentPassword": PASSWORD, "newPassword": "another good one"},
     ),
+    "requestEmailVerification": (1, lambda _me, _other: {}),
     "deleteMe": (2, lambda _me, _other: {"password": PASSWORD}),
     "inviteCustomer": (1, lambda _me, _other: {"input": INVITED}),
     "createCustomer": (1, lambda _me, _other: {"input": {**NEW, "isAdmin": True}}),

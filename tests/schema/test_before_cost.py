@@ -21,7 +21,7 @@ from tests.schema.mutations import SUCCESS, CodeAndField, do, faults, send
 from tests.throttles import fill
 
 HERE, NEW_PASSWORD = "192.0.2.1", "another good one"
-SIGNED_IN: Final = frozenset({"updateMe", "changePassword", "deleteMe"})
+SIGNED_IN: Final = frozenset({"updateMe", "changePassword", "deleteMe", "requestEmailVerification"})
 LOCKED: Final[list[CodeAndField]] = [("TOO_MANY_ATTEMPTS", None)]
 EVE = {"name": "Eve", "email": "eve@example.com", "password": NEW_PASSWORD}
 SIGN_IN: dict[str, Any] = {"email": "ada@example.com", "password": PASSWORD}
@@ -46,6 +46,11 @@ def proof(throttle: Throttle, person: Person) -> Any:  # noqa: ANN401 — its pa
 def entry(throttle: Throttle, _: Person) -> Any:  # noqa: ANN401 — its parts are limits
     """Return the limits of signing in."""
     return throttle.of_password("sign-in", "ada@example.com", HERE)
+
+
+def link_guesses(throttle: Throttle, _: Person) -> Limit:
+    """Return the limit of guessing at links."""
+    return throttle.of_client("link with", HERE)[0]
 
 
 def changes(throttle: Throttle, person: Person) -> Limit:
@@ -82,6 +87,24 @@ CASES: Final = [
         "resetPassword",
         lambda _: {"token": f"gap_{'A' * 43}", "newPassword": NEW_PASSWORD},
         lambda throttle, _: throttle.of_client("reset with", HERE)[0],
+    ),
+    Case(
+        "acceptInvitation",
+        lambda _: {"token": f"gai_{'A' * 43}", "password": NEW_PASSWORD},
+        link_guesses,
+    ),
+    Case("verifyEmail", lambda _: {"token": f"gav_{'A' * 43}"}, link_guesses),
+    Case("declineEmail", lambda _: {"token": f"gav_{'A' * 43}"}, link_guesses),
+    Case("undoEmailChange", lambda _: {"token": f"gau_{'A' * 43}"}, link_guesses),
+    Case(
+        "requestEmailVerification",
+        lambda _: {},
+        lambda throttle, _: throttle.of_client("link", HERE)[0],
+    ),
+    Case(
+        "requestEmailVerification",
+        lambda _: {},
+        lambda throttle, person: throttle.of_account("link", person.id),
     ),
     Case("updateMe", lambda _: {"input": {"name": "Ada"}}, changes),
     Case("updateMe", lambda _: MOVE, lambda *of: of[0].of_taken(HERE, of[1].id)[0]),
@@ -158,6 +181,11 @@ def test_every_limit_there_is_was_tried_above() -> None:
             [("TOKEN_INVALID", "token")],
         )
         for token in ("x", "", "gap_", f"gar_{'A' * 43}", f"gap_{'A' * 44}", "\0", "x" * 100_000)
+    ]
+    + [
+        (name, {"token": token}, [("TOKEN_INVALID", "token")])
+        for name in ("verifyEmail", "declineEmail", "undoEmailChange")
+        for token in ("x", "", "gav_", "gau_", f"gap_{'A' * 43}", f"gav_{'A' * 44}", "\0")
     ],
 )
 async def test_what_cannot_be_a_token_by_its_form_begins_nothing(

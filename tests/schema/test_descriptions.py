@@ -70,6 +70,7 @@ def test_limits_are_told_as_they_are() -> None:
         ("RegisterInput.name", MAX_NAME),
         ("RegisterInput.password", MIN_LENGTH, MAX_LENGTH),
         ("Mutation.resetPassword(newPassword)", MIN_LENGTH, MAX_LENGTH),
+        ("Mutation.acceptInvitation(password)", MIN_LENGTH, MAX_LENGTH),
     ):
         assert set(map(str, numbers)) <= set(re.findall(r"\d+", told[place])), place
 

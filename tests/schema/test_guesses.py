@@ -23,6 +23,18 @@ TOKENS: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
         {"token": f"gap_{'A' * 43}", "newPassword": "another good one"},
         "password:reset_refused",
     ),
+    "acceptInvitation": (
+        {"token": f"gai_{'A' * 43}", "password": "another good one"},
+        "link:refused",
+    ),
+    **{
+        name: ({"token": f"{prefix}{'A' * 43}"}, "link:refused")
+        for name, prefix in (
+            ("verifyEmail", "gav_"),
+            ("declineEmail", "gav_"),
+            ("undoEmailChange", "gau_"),
+        )
+    },
 }
 EVENTS: Final = """{ auditEvents(first: 20) { nodes {
   action fields ipAddress userAgent actor { id } customer { id }

@@ -19,6 +19,7 @@ NEW_PASSWORD = "another good one"
 LOCKED: list[CodeAndField] = [("TOO_MANY_ATTEMPTS", None)]
 WINDOW = 15 * 60
 GUESSED_LINK, GUESSED_TOKEN = "gap_" + 43 * "A", "gar_" + 43 * "A"
+GUESSED_PROOF, GUESSED_UNDO = "gav_" + 43 * "A", "gau_" + 43 * "A"
 """Tokens by their form, which nobody was given."""
 LIMITS: list[tuple[str, Mapping[str, Any], CodeAndField | None]] = [
     (
@@ -33,6 +34,14 @@ LIMITS: list[tuple[str, Mapping[str, Any], CodeAndField | None]] = [
         {"token": GUESSED_LINK, "newPassword": "another good one"},
         ("TOKEN_INVALID", "token"),
     ),
+    (
+        "acceptInvitation",
+        {"token": f"gai_{43 * 'A'}", "password": "another good one"},
+        ("TOKEN_INVALID", "token"),
+    ),
+    ("verifyEmail", {"token": GUESSED_PROOF}, ("TOKEN_INVALID", "token")),
+    ("undoEmailChange", {"token": GUESSED_UNDO}, ("TOKEN_INVALID", "token")),
+    ("requestEmailVerification", {}, None),
     ("refresh", {"refreshToken": GUESSED_TOKEN}, ("TOKEN_INVALID", "refreshToken")),
     (
         "changePassword",

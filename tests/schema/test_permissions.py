@@ -54,6 +54,10 @@ PROTECTED: Final[Mapping[str, tuple[str, Mapping[Kind, str]]]] = {
         SIGNED_IN,
     ),
     "deleteMe": ('mutation { deleteMe(password: "") { status }', SIGNED_IN),
+    "requestEmailVerification": (
+        "mutation { requestEmailVerification { status }",
+        SIGNED_IN,
+    ),
     "logout": ("mutation { logout { status }", SIGNED_IN),
     "inviteCustomer": (
         'mutation { inviteCustomer(input: {name: "Nora", email: "nora@example.com"}) { status }',
@@ -71,6 +75,7 @@ PROTECTED: Final[Mapping[str, tuple[str, Mapping[Kind, str]]]] = {
 PUBLIC: Final = [
     *("token", "login", "refresh", "register", "requestPasswordReset", "resetPassword"),
     *("acceptInvitation", "requestSignInLink", "signInByLink"),
+    *("verifyEmail", "declineEmail", "undoEmailChange"),
 ]
 LOGIN: Final = """
 mutation Login($email: String!) {

@@ -7,9 +7,11 @@ import pytest
 
 from gql_app.accounts.permissions import OURS, Role
 from gql_app.extending.feature import Feature
+from gql_app.lib import clock
 from gql_app.lib.clock import new_id
 from gql_app.settings import Settings
 from tests.api import Api, running
+from tests.letterbox import Letterbox
 from tests.people import PASSWORD, Person, add_customer, caller_of, current, sign_in
 from tests.schema.mutations import faults, send
 from tests.schema.test_permissions import directives
@@ -214,6 +216,35 @@ async def test_nobody_grants_what_they_lack(
     assert {each["name"] for each in await listed(api, boss)} == {"Mary", plain.name}
     assert await change(api, boss, plain, roles=["clerk"]) == []
     assert (await current(api.database, plain.id)).roles == "clerk"
+
+
+@pytest.mark.parametrize(
+    ("roles", "permission"), [("support", "sessions:end"), ("admin", "audit:read")]
+)
+async def test_nobody_invites_to_what_they_lack_or_whoever_has_it(
+    letterbox: Letterbox, settings: Settings, roles: str, permission: str
+) -> None:
+    async with running(settings, features=FEATURES) as api:
+        admin = await somebody(api, "Grace", "admin")
+        boss = await somebody(api, "Mary", "manager")
+        nora: dict[str, Any] = {"name": "Nora", "email": "nora@example.com"}
+        person: dict[str, Any] = {"input": nora | {"roles": [roles]}}
+        refused = await send(api, "inviteCustomer", person, token=boss.token)
+        told = refused.error("inviteCustomer")["extensions"]
+        assert (told["reason"], told["permission"]) == ("PERMISSION_REQUIRED", permission)
+        done = await send(api, "inviteCustomer", person, token=admin.token)
+        assert faults(done.data["inviteCustomer"]) == []
+        nora_now = clock.parse_id(done.data["inviteCustomer"]["customer"]["id"]) or admin.id
+        before = await current(api.database, nora_now)
+        for again in (nora, nora | {"name": "Norma"}, nora | {"roles": []}):
+            refused = await send(api, "inviteCustomer", {"input": again}, token=boss.token)
+            assert refused.error("inviteCustomer")["extensions"]["permission"] == permission
+        assert await current(api.database, nora_now) == before
+        carl = {"input": {"name": "Carl", "email": "carl@example.com", "roles": ["clerk"]}}
+        for _ in range(2):
+            done = await send(api, "inviteCustomer", carl, token=boss.token)
+            assert faults(done.data["inviteCustomer"]) == []
+    assert letterbox
 
 
 def test_whatever_changes_another_account_is_tried_for_what_the_caller_lacks() -> None:
