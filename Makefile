@@ -53,10 +53,10 @@ test-measured:
 test-others:
 	$(SUITE) -m "not measured" -n $(WAITING)
 
-# Every view of the playground in every size and mode, where make test tries any two of them together.
+# Every view of the playground and of the account pages in every size and mode, of which make test tries some.
 test-pages: export EVERY_VIEW = 1
 test-pages: .venv/dev $(PAGE) browser
-	$(BIN)/pytest -n 0 tests/playground/test_views.py $(ARGS)
+	$(BIN)/pytest -n 0 tests/playground/test_views.py tests/account_pages/test_views.py $(ARGS)
 
 lint: .venv/dev $(BUILT)
 	$(BIN)/ruff format --check .

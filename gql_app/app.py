@@ -33,6 +33,7 @@ from gql_app.schema.context import Context
 from gql_app.schema.errors import map_errors
 from gql_app.schema.root import NOTHING, Additions, build_schema
 from gql_app.settings import APP, Settings, shared_numbers
+from gql_app.web import account
 from gql_app.web.graphql import PATH, GraphQLView
 from gql_app.web.introspection import introspect
 from gql_app.web.management import MANAGEMENT_ROUTES, PUBLIC_ROUTES, ManagementMiddleware, jwks
@@ -176,6 +177,7 @@ def _routes(settings: Settings, playground: Playground | None, merged: Merged) -
         *watched,
         Route("/.well-known/jwks.json", jwks),
         Route("/introspect", introspect, methods=["POST"]),
+        *account.routes(settings),
     ]
     if playground:
         routes.append(Route(PATH, playground.page))
@@ -223,7 +225,7 @@ def _middleware(
         )
     engine = build_engine(settings, merged.additions)
     file = settings.trusted_documents
-    pages = playground.documents if playground and file else ()
+    pages = [*account.documents(), *(playground.documents if playground else ())] if file else ()
     view = Middleware(
         GraphQLView,
         engine=engine,

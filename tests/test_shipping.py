@@ -176,7 +176,8 @@ def test_wheel_holds_the_program_its_page_and_nothing_else(built: Built) -> None
         names = {name for name in archive.namelist() if not name.startswith(f"{NAME}.dist-info/")}
         metadata = archive.read(f"{NAME}.dist-info/METADATA")
     assert names == {name for name in built.files() if name.startswith("gql_app/")}
-    assert {"gql_app/py.typed", "gql_app/web/static/index.html"} <= names
+    pages = {"gql_app/web/static/index.html", "gql_app/web/account/account.js"}
+    assert {"gql_app/py.typed", *pages} <= names
     assert [name for name in names if re.search("static/playground/index-.*[.]js[.]br$", name)]
     assert [name for name in names if name.startswith("gql_app/db/migrations/versions/0001")]
     assert message_from_bytes(metadata)["Version"] == __version__

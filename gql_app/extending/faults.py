@@ -28,6 +28,7 @@ from gql_app.lib.nodes import NodeKind
 from gql_app.metrics import REASONS
 from gql_app.schema.root import MUTATIONS, QUERIES
 from gql_app.settings import PREFIX, Settings
+from gql_app.web import account
 
 COMMANDS: Final = frozenset(
     {
@@ -39,6 +40,7 @@ COMMANDS: Final = frozenset(
 """The commands that there are without any feature."""
 PATHS: Final = (
     *("/graphql", "/introspect", "/livez", "/readyz", "/metrics", "/.well-known/jwks.json"),
+    *account.PATHS,
 )
 FOLDERS: Final = ("/playground",)
 """What is served already: paths, and whatever is below some."""

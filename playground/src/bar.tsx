@@ -3,14 +3,7 @@ import { useEffect, useRef, useState, useSyncExternalStore, type RefObject } fro
 import { Countdown } from "./countdown";
 import type { SignIn } from "./facts";
 import { NOTICE_ID } from "./fields";
-import {
-  DemoSignIns,
-  ForgottenForm,
-  RegisterForm,
-  ResetForm,
-  SignInForm,
-  type Form,
-} from "./forms";
+import { DemoSignIns, ForgottenForm, RegisterForm, SignInForm, type Form } from "./forms";
 import type { Held } from "./held";
 import type { Keeper } from "./keeper";
 import type { Notice } from "./notice";
@@ -18,14 +11,11 @@ import type { Notice } from "./notice";
 interface BarProps {
   keeper: Keeper;
   signIns: SignIn[];
-  /** The token of a letter's link, if the page was opened by one. */
-  reset: string | null;
-  onReset: () => void;
 }
 
 const FORMS = { "sign in": SignInForm, register: RegisterForm, forgotten: ForgottenForm };
 
-export function Bar({ keeper, signIns, reset, onReset }: BarProps) {
+export function Bar({ keeper, signIns }: BarProps) {
   const seen = useSyncExternalStore(keeper.subscribe, keeper.seen);
   const [form, setForm] = useState<Form>("sign in");
   const bar = useRef<HTMLElement>(null);
@@ -34,7 +24,7 @@ export function Bar({ keeper, signIns, reset, onReset }: BarProps) {
   useEffect(() => {
     if (seen.held) setForm("sign in");
   }, [seen.held]);
-  const view = reset ? "reset" : seen.held ? "signed in" : form;
+  const view = seen.held ? "signed in" : form;
   useFocusKept(bar, view);
   const Shown = FORMS[form];
   const go = (next: Form) => {
@@ -45,9 +35,7 @@ export function Bar({ keeper, signIns, reset, onReset }: BarProps) {
     <header className="bar" aria-label="Signing in" aria-busy={seen.busy} ref={bar}>
       <div className="row">
         <h1>gql_app</h1>
-        {reset ? (
-          <ResetForm keeper={keeper} seen={seen} token={reset} onDone={onReset} />
-        ) : seen.held ? (
+        {seen.held ? (
           <SignedIn keeper={keeper} held={seen.held} busy={seen.busy} />
         ) : (
           <Shown keeper={keeper} seen={seen} email={email} go={go} />

@@ -46,11 +46,12 @@ export function SignInForm({ keeper, seen, email, go }: FormProps) {
 
 export function RegisterForm({ keeper, seen, email, go }: FormProps) {
   const submit = async (typed: FormData) => {
-    await keeper.register({
+    const applicant = {
       name: text(typed, "name"),
       email: text(typed, "email"),
       password: text(typed, "password"),
-    });
+    };
+    if (await keeper.register(applicant)) go("sign in");
   };
   return (
     <FormOf name="Create an account" isBusy={seen.busy} onSubmit={submit}>
@@ -83,47 +84,6 @@ export function ForgottenForm({ keeper, seen, email, go }: FormProps) {
         Send me a link
       </button>
       <Back go={go} />
-    </FormOf>
-  );
-}
-
-const DIFFER = { words: "The two passwords differ.", wayOut: null, fields: ["repeated"] };
-
-interface ResetFormProps {
-  keeper: Keeper;
-  seen: Seen;
-  /** The token of the letter's link. */
-  token: string;
-  onDone: () => void;
-}
-
-export function ResetForm({ keeper, seen, token, onDone }: ResetFormProps) {
-  const submit = async (typed: FormData) => {
-    const password = text(typed, "newPassword");
-    if (password !== text(typed, "repeated")) keeper.say(DIFFER);
-    else if (await keeper.resetPassword(token, password)) onDone();
-  };
-  return (
-    <FormOf name="Set a new password" isBusy={seen.busy} onSubmit={submit}>
-      <Password
-        label="New password"
-        name="newPassword"
-        autoComplete="new-password"
-        notice={seen.notice}
-        isFirst
-      />
-      <Password
-        label="The same again"
-        name="repeated"
-        autoComplete="new-password"
-        notice={seen.notice}
-      />
-      <button type="submit" className="main" disabled={seen.busy}>
-        Set the password
-      </button>
-      <button type="button" className="link" onClick={onDone}>
-        Cancel
-      </button>
     </FormOf>
   );
 }

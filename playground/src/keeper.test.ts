@@ -366,19 +366,16 @@ test("creating an account signs in to it, and says what is to be mended", async 
   expect(sent[1]?.variables).toEqual({ input });
 });
 
-test("a link is asked for, and a password reset by it, in the server's words", async () => {
+test("a link that resets a password is asked for, in the server's words", async () => {
   const { keeper, sent, state } = world();
   const done = { status: "SUCCESS", message: "Done.", errors: [] };
-  state.answer = async () => ({ data: { requestPasswordReset: done, resetPassword: done } });
+  state.answer = async () => ({ data: { requestPasswordReset: done } });
   expect(await keeper.requestPasswordReset("ada@example.com")).toBe(true);
   expect(keeper.seen().notice).toMatchObject({ words: "Done.", good: true });
-  expect(await keeper.resetPassword("gap_1", "new")).toBe(true);
-  expect(sent.map((each) => each.variables)).toEqual([
-    { email: "ada@example.com" },
-    { token: "gap_1", newPassword: "new" },
-  ]);
-  state.answer = async () => ({ data: { resetPassword: refusal("TOKEN_EXPIRED", "Too old.") } });
-  expect(await keeper.resetPassword("gap_1", "new")).toBe(false);
+  expect(sent.map((each) => each.variables)).toEqual([{ email: "ada@example.com" }]);
+  const refused = refusal("MAIL_NOT_SET_UP", "No letters.");
+  state.answer = async () => ({ data: { requestPasswordReset: refused } });
+  expect(await keeper.requestPasswordReset("ada@example.com")).toBe(false);
 });
 
 test("what doesn't parse does nothing", () => {
@@ -398,4 +395,14 @@ test("a tab that hears of the next token while it waits for its turn asks for no
   go();
   expect(await waiting).toEqual(held);
   expect(made.sent).toEqual([]);
+});
+
+test("an account that waits for a letter's link is told of, and nobody is signed in", async () => {
+  const { keeper, state } = world();
+  const words = "We have sent you a link.";
+  state.answer = async () => ({ data: { register: { status: "SUCCESS", message: words } } });
+  expect(await keeper.register({ name: "Ada", email: "ada@example.com", password: "x" })).toBe(
+    true,
+  );
+  expect(keeper.seen()).toMatchObject({ held: null, notice: { words, good: true } });
 });

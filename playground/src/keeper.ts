@@ -98,7 +98,7 @@ export class Keeper {
     return this.#enter(operations.SIGN_IN, "login", { email, password });
   }
 
-  /** Create an account, and sign in to it; tells whether it worked. */
+  /** Create an account, and sign in to it unless it waits for a link; tells whether it worked. */
   register(input: Applicant): Promise<boolean> {
     return this.#enter(operations.REGISTER, "register", { input });
   }
@@ -106,11 +106,6 @@ export class Keeper {
   /** Have a link to reset the password sent; tells whether it was asked for. */
   requestPasswordReset(email: string): Promise<boolean> {
     return this.#do(operations.REQUEST_PASSWORD_RESET, "requestPasswordReset", { email });
-  }
-
-  /** Set a new password by the token of a letter's link; tells whether it worked. */
-  resetPassword(token: string, newPassword: string): Promise<boolean> {
-    return this.#do(operations.RESET_PASSWORD, "resetPassword", { token, newPassword });
   }
 
   /** End the session, and forget it whatever the server says. */
@@ -223,14 +218,14 @@ export class Keeper {
     }
   }
 
-  /** Send what answers tokens, and hold them; tells whether there were any. */
+  /** Send what answers tokens, and hold them, or else show why there are none; tells whether it worked. */
   #enter(query: Own, field: string, variables: unknown): Promise<boolean> {
     return this.#busily(async () => {
       const payload = await this.#ask({ query, variables }, field, null);
       const held = fromPayload(payload, this.#world.now());
       if (held) this.#hold(held);
       else this.#show({ notice: outcome(payload) });
-      return held !== null;
+      return payload.status === "SUCCESS";
     }, false);
   }
 

@@ -10,8 +10,8 @@ import { Bar } from "./bar";
 import { Editor } from "./editor";
 import { readFacts, type Facts } from "./facts";
 import { Keeper, type Word } from "./keeper";
+import { pageOf } from "./letters";
 import { post } from "./post";
-import { useResetToken } from "./reset";
 
 /** Tabs that hold the same session, one a duplicate of the other, hear each other's refreshes. */
 const channel = new BroadcastChannel("gql_app");
@@ -28,13 +28,20 @@ channel.onmessage = (message: MessageEvent<Word>) => keeper.hear(message.data);
 setInterval(() => void keeper.tick(), 1000);
 
 function Page({ facts }: { facts: Facts }) {
-  const [reset, onReset] = useResetToken();
   return (
     <>
-      <Bar keeper={keeper} signIns={facts.signIns} reset={reset} onReset={onReset} />
+      <Bar keeper={keeper} signIns={facts.signIns} />
       <Editor keeper={keeper} post={post} facts={facts} />
     </>
   );
 }
 
+/** Lead whoever comes by the link of a letter to its page. */
+function forward(): void {
+  const page = pageOf(location.hash);
+  if (page) location.replace(page);
+}
+
+addEventListener("hashchange", forward);
+forward();
 createRoot(document.getElementById("graphiql")!).render(<Page facts={readFacts(document)} />);

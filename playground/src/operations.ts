@@ -19,9 +19,6 @@ export const ME = "query Me { me { name email isAdmin } }" as const;
 export const REQUEST_PASSWORD_RESET = `mutation RequestPasswordReset($email: String!) {
   requestPasswordReset(email: $email) { ${PAYLOAD} }
 }` as const;
-export const RESET_PASSWORD = `mutation ResetPassword($token: String!, $newPassword: String!) {
-  resetPassword(token: $token, newPassword: $newPassword) { ${PAYLOAD} }
-}` as const;
 
 const BAR = {
   SIGN_IN,
@@ -30,7 +27,6 @@ const BAR = {
   SIGN_OUT,
   ME,
   REQUEST_PASSWORD_RESET,
-  RESET_PASSWORD,
 };
 
 /** The type of what the bar may send: what is missing above is no such text. */

@@ -1,0 +1,118 @@
+"""Pages for the links of letters: plain files, which a browser runs as they are."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gql_app.accounts import email_verification
+from gql_app.lib.clock import rfc3339
+from gql_app.lib.faults import Unavailable
+from gql_app.lib.graphql_http import headers_of, read_body, read_manifest
+from gql_app.schema.context import Context
+from gql_app.schema.links import found_by
+from gql_app.security.tokens import VERIFY
+from gql_app.settings import Settings
+from gql_app.web.graphql import PATH, open_context
+from gql_app.web.introspection import TIMEOUT
+from gql_app.web.responses import JsonResponse
+
+FOLDER: Final = Path(__file__).parent / "account"
+PAGES: Final = ("accept", "reset", "sign-in", "undo", "verify")
+JSON: Final = b"application/json"
+MAX_BODY_BYTES: Final = 1024
+PRODUCT: Final = "gql_app"
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+"""The Content-Security-Policy of a page: its own files, and no HTML that a script makes."""
+MEDIA_TYPES: Final = {
+    "account.css": "text/css",
+    "account.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+    "operations.json": "application/json",
+}
+PATHS: Final = tuple(f"/account/{name}" for name in ("link", *PAGES, *MEDIA_TYPES))
+"""What is served here; the rest of /account is free for others."""
+
+
+def routes(settings: Settings) -> Sequence[Route]:
+    """Return the routes of the pages and of their files, which are read now.
+
+    The pages are told what the product is called, and where one signs in; empty is nowhere.
+    """
+    found = [Route("/account/link", describe, methods=["POST"])]
+    playground = f"..{PATH}" if settings.playground else ""
+    filled = {"{product}": PRODUCT, "{home}": settings.home_url or playground}
+    for name in PAGES:
+        page = (FOLDER / f"{name}.html").read_text(encoding="utf-8")
+        for place, text in filled.items():
+            page = page.replace(place, escape(text))
+        headers = {"Content-Security-Policy": POLICY}
+        found.append(Route(f"/account/{name}", _answering(page.encode(), "text/html", headers)))
+    for name, media_type in MEDIA_TYPES.items():
+        content = (FOLDER / name).read_bytes()
+        found.append(Route(f"/account/{name}", _answering(content, media_type, {})))
+    return found
+
+
+async def describe(request: Request) -> Response:
+    """Answer what a link that proves an address is about; it can be used as before.
+
+    Guesses are counted. Raises Rejected if the link is not good, Unavailable, and HTTPException for
+    what is no JSON with one token.
+    """
+    token, context = await _token(request), await open_context(request.scope, (), Context)
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            link = await found_by(context, VERIFY, token, email_verification.described)
+    except TimeoutError:
+        raise Unavailable from None
+    return JsonResponse({"kind": link.kind, "madeAt": rfc3339(link.made_at)})
+
+
+def documents() -> Collection[str]:
+    """Return what the pages send, which every server runs."""
+    return read_manifest(FOLDER / "operations.json").values()
+
+
+def _answering(
+    content: bytes, media_type: str, headers: Mapping[str, str]
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return an endpoint that answers a content, or 304 to who has it (RFC 9110 section 13.1.2)."""
+    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    # The names are always the same: a browser asks each time whether the content is.
+    headers = {**headers, "Cache-Control": "no-cache", "ETag": etag}
+
+    async def answer(request: Request) -> Response:
+        if etag in ",".join(request.headers.getlist("if-none-match")):
+            return Response(None, 304, headers)
+        return Response(content, headers=headers, media_type=media_type)
+
+    return answer
+
+
+async def _token(request: Request) -> str:
+    """Return the token of a request. Raises HTTPException."""
+    headers = headers_of(request.scope)
+    if b"".join(headers[b"content-type"]).partition(b";")[0].strip().lower() != JSON:
+        raise HTTPException(415, "Send application/json with the token as token")
+    body = await read_body(headers, request.receive, MAX_BODY_BYTES)
+    try:
+        sent = json.loads(body)
+    except (ValueError, RecursionError):
+        sent = None
+    token = sent.get("token") if isinstance(sent, dict) else None
+    if not isinstance(token, str):
+        raise HTTPException(400, "Send one token as token")
+    return token

@@ -1,0 +1,1 @@
+"""The pages for the links of letters in a real browser."""

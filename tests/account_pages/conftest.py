@@ -1,0 +1,29 @@
+"""What the tests of the pages share: the browser, and a tab in which a link is pressed."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, BrowserContext
+
+from tests.account_pages.visit import Visit
+from tests.playground.conftest import PATIENCE, browser
+from tests.playground.tab import WATCH
+from tests.processes import Server
+
+__all__ = ["browser"]
+
+
+@pytest.fixture
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """Open a window of a phone's size, in which nothing is stored."""
+    context = await browser.new_context(viewport={"width": 390, "height": 844})
+    context.set_default_timeout(PATIENCE * 1000)
+    await context.add_init_script(WATCH)
+    yield context
+    await context.close()
+
+
+@pytest.fixture
+async def visit(context: BrowserContext, demo: Server) -> Visit:
+    """Open a tab, for the pages of the demo."""
+    return Visit(await context.new_page(), demo.url)
