@@ -203,5 +203,6 @@ def throttle_of(settings: Settings, keys: KeyRing) -> Throttle:
 def mailer(settings: Settings) -> Mailer:
     """Return what sends letters."""
     if settings.smtp_url:
-        return SmtpMailer(settings.smtp_url.get_secret_value(), sender=settings.mail_from)
+        url = settings.smtp_url.get_secret_value()
+        return SmtpMailer(url, sender=settings.mail_from, reply_to=settings.reply_to)
     return ConsoleMailer() if settings.demo else ClosedMailer()

@@ -83,6 +83,7 @@ class Action(StrEnum):
     ADMIN_REVOKED = "admin:revoke"
     ROLE_GRANTED = "role:grant"
     ROLE_REVOKED = "role:revoke"
+    LETTER_REFUSED = "letter:refused"
 
 
 class Origin(NamedTuple):

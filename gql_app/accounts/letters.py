@@ -16,6 +16,8 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select
 
+from gql_app.accounts import audit
+from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.permissions import ADMIN
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person
 from gql_app.accounts.throttling import Limit, Throttle
@@ -146,8 +148,16 @@ class Outbox:
         return Claimed(written, len(dropped), len(withheld))
 
     async def sent(self, db: Transaction, letter: Letter) -> None:
-        """Forget a letter that is on its way, or never will be."""
+        """Forget a letter that is on its way."""
         await _QUEUE.forget(db, [UUID(letter.id)])
+
+    async def refused(self, db: Transaction, letter: Letter) -> None:
+        """Forget a letter that the mail server refused for good, and record whose it was."""
+        row = await _QUEUE.locked(db, UUID(letter.id))
+        if row is not None:
+            whose, kinds = row.customer_id, [row.kind]
+            await audit.record(db, Action.LETTER_REFUSED, Origin(), customer_id=whose, fields=kinds)
+            await _QUEUE.forget(db, [row.id])
 
     async def postpone(self, db: Transaction, letter: Letter) -> bool:
         """Return whether a letter is tried again, until a day is over; if not, it is forgotten."""
