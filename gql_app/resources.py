@@ -6,8 +6,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
+from gql_app.accounts import letters
 from gql_app.accounts.audit import Guesses, Recorded
 from gql_app.accounts.authenticators import Authenticator
 from gql_app.accounts.callers import CallerCache
@@ -22,6 +24,7 @@ from gql_app.db.readiness import Condition, condition, open_database
 from gql_app.lib import telemetry
 from gql_app.lib.database import Database, Reader, SharedResult, Transaction
 from gql_app.lib.keyring import KeyRing, ReloadingKeyRing, Signer, TokenCache
+from gql_app.lib.mail_templates import Folder, MailTemplates
 from gql_app.lib.nodes import NodeKind
 from gql_app.lib.outbox import ClosedMailer, ConsoleMailer, Mailer, ObservedMailer, SmtpMailer
 from gql_app.lib.telemetry import Metrics
@@ -75,8 +78,10 @@ class Extensions:
     """What proves by other credentials than access tokens who is calling, in this order."""
     hooks: Callable[[], Hooks] | None = None
     password_rules: Sequence[PasswordRule] = ()
-    letters: Mapping[str, WriteLetter] = field(default_factory=dict)
-    """How each letter is written, by its name."""
+    letters: Mapping[str, WriteLetter | None] = field(default_factory=dict)
+    """How each letter is written, by its name; None stands for templates."""
+    templates: Sequence[Folder] = ()
+    """The folders of these."""
     actions: Collection[str] = frozenset()
     """What is recorded in the audit besides our own actions."""
     error_codes: Collection[str] = frozenset()
@@ -165,6 +170,7 @@ class Resources:
                 reset_url=settings.reset_url,
                 throttle=throttle,
                 letters_per_day=settings.letters_per_day,
+                templates=mail_templates(settings, extensions),
                 features=extensions.letters,
             ),
             posted=asyncio.Event(),
@@ -198,6 +204,18 @@ def throttle_of(settings: Settings, keys: KeyRing) -> Throttle:
         account_refreshes=max(settings.account_writes_per_hour, needed),
         mail=mailer(settings).open,
     )
+
+
+def mail_templates(settings: Settings, extensions: Extensions) -> MailTemplates:
+    """Return the templates that letters are written by. Raises CannotStart if one is faulty."""
+    ours = Folder(Path(__file__).with_name("letters"), letters.EXAMPLES, is_tried=True)
+    templates = MailTemplates(
+        [ours, *extensions.templates],
+        {"product_name": settings.product_name},
+        replaced_by=settings.letters_dir,
+    )
+    templates.check()
+    return templates
 
 
 def mailer(settings: Settings) -> Mailer:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from structlog.testing import capture_logs
 
 from gql_app import background
-from gql_app.accounts import letters, refresh_tokens, sessions
+from gql_app.accounts import audit, customers, letters, refresh_tokens, sessions
 from gql_app.accounts.audit import Action
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.refresh_tokens import NotRefreshed

@@ -84,6 +84,7 @@ class Action(StrEnum):
     ROLE_GRANTED = "role:grant"
     ROLE_REVOKED = "role:revoke"
     LETTER_REFUSED = "letter:refused"
+    LETTER_TESTED = "letter:test"
 
 
 class Origin(NamedTuple):

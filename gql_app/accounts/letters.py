@@ -7,9 +7,9 @@ customer's, such as the name: until an address is proven, it may be a stranger's
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -25,6 +25,7 @@ from gql_app.db.tables import CustomerRow, LetterRow, PasswordResetRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, insert_row, upsert
+from gql_app.lib.mail_templates import MailTemplates
 from gql_app.lib.outbox import Claimed, Letter, Queue
 from gql_app.lib.telemetry import get_logger
 from gql_app.security import tokens
@@ -111,7 +112,8 @@ class Outbox:
     reset_url: str
     throttle: Throttle
     letters_per_day: int
-    features: Mapping[str, WriteLetter] = field(default_factory=dict)
+    templates: MailTemplates
+    features: Mapping[str, WriteLetter | None] = field(default_factory=dict)
     """How the letters of features are written, by their names; they go to whoever is active."""
 
     async def due(self, db: Reader) -> bool:
@@ -265,3 +267,19 @@ _NOTICES: Final = {
     Kind.PASSWORD_CHANGED.value: ("Your password was changed", _PASSWORD_CHANGED),
     Kind.EMAIL_CHANGED.value: ("Your e-mail address was changed", _EMAIL_CHANGED),
 }
+_LINK: Final = "https://example.com/account#token=of-an-example"
+_DAY: Final = date(2030, 1, 31)
+EXAMPLES: Final[Mapping[str, Sequence[Mapping[str, object]]]] = {
+    "password_reset": [{"link": _LINK, "minutes": 30}],
+    "verify_email": [
+        {"link": _LINK, "hours": 24, "made_on": _DAY, "is_change": is_change}
+        for is_change in (False, True)
+    ],
+    "invitation": [{"link": _LINK, "days": 7}],
+    "sign_in_link": [{"link": _LINK, "minutes": 15}],
+    "password_changed": [{}],
+    "email_change_requested": [{}],
+    "email_changed": [{"link": link, "days": 7} for link in (_LINK, None)],
+    "address_in_use": [{}],
+}
+"""The values of each kind of letter, which its templates may use, by example."""

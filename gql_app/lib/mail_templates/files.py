@@ -32,12 +32,13 @@ _REQUIRED: Final = (Part.SUBJECT, Part.TEXT)
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder of templates, and the kinds of letters that it may have some of."""
+    """A folder of templates, and the kinds of letters that it has some of."""
 
     path: Path
-    kinds: Collection[str]
-    is_ours: bool = False
-    """Whether its templates come with the program, whose tests have tried them."""
+    kinds: Mapping[str, Sequence[Mapping[str, object]]]
+    """For each kind some examples of the values that its letters may have."""
+    is_tried: bool = False
+    """Whether its templates are tried elsewhere, as those of a program are by its tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Source:
 
     path: Path
     text: str
-    is_ours: bool
+    is_tried: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +119,14 @@ def _add(files: Files, folder: Folder, path: Path) -> str | None:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as why:
         return f"can't be read: {why.strerror if isinstance(why, OSError) else 'it is not UTF-8'}"
-    files.sources[path.name] = Source(path, text, folder.is_ours)
+    files.sources[path.name] = Source(path, text, folder.is_tried)
     if letter:
         languages = files.letters.setdefault(letter["kind"], {})
         languages.setdefault(letter["tag"], {})[Part(letter["part"])] = path.name
     return None
 
 
-def _misnamed(letter: Mapping[str, str] | re.Match[str], folder: Folder) -> str | None:
+def _misnamed(letter: re.Match[str], folder: Folder) -> str | None:
     kind, tag = letter["kind"], letter["tag"]
     if kind not in folder.kinds:
         return f"there is no letter {kind}; there are {', '.join(sorted(folder.kinds))}"

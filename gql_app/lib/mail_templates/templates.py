@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -34,16 +35,17 @@ class MailTemplates:
     """
 
     def __init__(
-        self, kinds: Mapping[str, Sequence[Values]], folders: Sequence[Folder], common: Values
+        self, folders: Sequence[Folder], common: Values, *, replaced_by: Path | None = None
     ) -> None:
-        """Read the folders, of which the later take precedence.
+        """Read the folders, of whose templates another folder may replace any.
 
-        Each kind has examples of the values that its letters may have; every letter has those in
-        common, and its `language`.
+        Every letter has the values in common, and its `language`, beside its own.
         """
-        self.kinds: Final = kinds
+        self.kinds: Final = {kind: each.kinds[kind] for each in folders for kind in each.kinds}
+        """The kinds of letters, with examples of their values."""
+        own = [Folder(replaced_by, self.kinds)] if replaced_by else []
         self._common: Final = common
-        self._files: Final = read_folders(folders, kinds)
+        self._files: Final = read_folders([*folders, *own], self.kinds)
 
     def render(self, kind: str, language: str | None, values: Values) -> Rendered:
         """Return a letter in a language, or in one that it falls back to.
@@ -59,7 +61,8 @@ class MailTemplates:
     def check(self) -> None:
         """Raise CannotStart with everything that is wrong with the templates.
 
-        Each that isn't ours is tried with the examples, as is ours where it may include one.
+        They are tried with the examples, except those of a folder that is tried elsewhere; but
+        those as well where they may include others.
         """
         faults = self._files.faults or [*self._parsed()] or [*dict.fromkeys(self._tried())]
         if faults:
@@ -74,7 +77,7 @@ class MailTemplates:
             }
             for name in (name for parts in languages.values() for name in parts.values()):
                 source = self._files.sources[name]
-                if not source.is_ours:
+                if not source.is_tried:
                     yield from self._sandbox.faults(source, known)
 
     def _tried(self) -> Iterator[str]:
@@ -84,13 +87,14 @@ class MailTemplates:
                     try:
                         rendered = self._render(self._files.choose(kind, language), values)
                     except Exception as why:  # noqa: BLE001 — a template may raise whatever it calls
-                        yield f"{self._place(why)}: {why or type(why).__name__}."
+                        told = str(why).rstrip(".")
+                        yield f"{self._place(why)}: {type(why).__name__}: {told}."
                         continue
                     if not rendered.subject or not rendered.text.strip():
                         yield f"{kind}.{language}: its subject or its text is empty."
 
     def _suspects(self) -> list[str]:
-        """Return the kinds whose letters may use a template that isn't ours."""
+        """Return the kinds whose letters may use a template that was tried nowhere."""
         sources, letters = self._files.sources, self._files.letters
         of_letters = {
             name: kind
@@ -98,7 +102,7 @@ class MailTemplates:
             for parts in languages.values()
             for name in parts.values()
         }
-        others = [name for name, source in sources.items() if not source.is_ours]
+        others = [name for name, source in sources.items() if not source.is_tried]
         if any(name not in of_letters for name in others):
             return [*self.kinds]
         return [kind for kind in self.kinds if kind in {of_letters[name] for name in others}]
