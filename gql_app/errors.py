@@ -62,6 +62,8 @@ class UserErrorCode(StrEnum):
     TOKEN_REVOKED = "TOKEN_REVOKED"
     TOKEN_REUSED = "TOKEN_REUSED"
     MAIL_NOT_SET_UP = "MAIL_NOT_SET_UP"
+    EMAIL_NOT_VERIFIED = "EMAIL_NOT_VERIFIED"
+    NOT_ENABLED = "NOT_ENABLED"
 
 
 class Refusal(GqlAppError):

@@ -167,7 +167,7 @@ class Resources:
             mailer=ObservedMailer(sender, tracing.letter) if tracing else sender,
             outbox=Outbox(
                 pepper=keys.derive("reset links"),
-                reset_url=settings.reset_url,
+                pages=_pages(settings),
                 throttle=throttle,
                 letters_per_day=settings.letters_per_day,
                 templates=mail_templates(settings, extensions),
@@ -216,6 +216,17 @@ def mail_templates(settings: Settings, extensions: Extensions) -> MailTemplates:
     )
     templates.check()
     return templates
+
+
+def _pages(settings: Settings) -> Mapping[str, str]:
+    """Return the pages that links lead to, by the kinds of their letters."""
+    return {
+        letters.Kind.PASSWORD_RESET: settings.reset_url,
+        letters.Kind.VERIFY_EMAIL: settings.verify_url,
+        letters.Kind.EMAIL_CHANGED: settings.undo_url,
+        letters.Kind.INVITATION: settings.invitation_url,
+        letters.Kind.SIGN_IN: settings.sign_in_url,
+    }
 
 
 def mailer(settings: Settings) -> Mailer:

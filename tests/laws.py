@@ -37,7 +37,7 @@ MACHINERY: Final = "lib"
 
 BESIDE_THE_CORE: Final = frozenset({"main", "cli", "lib", "extending", "features", "verify"})
 """What is opened only by whoever works on it."""
-CEILING: Final = (55, 7_800)
+CEILING: Final = (65, 9_400)
 """Files of the core, and lines of them: what is read in an afternoon."""
 LONGEST_FILE: Final = 400
 """Lines."""

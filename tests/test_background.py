@@ -14,6 +14,7 @@ from gql_app import background
 from gql_app.accounts import audit, customers, letters, refresh_tokens, sessions
 from gql_app.accounts.audit import Action
 from gql_app.accounts.letters import Kind
+from gql_app.accounts.links import LinkKind
 from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened
 from gql_app.db.tables import AuditRow, LetterRow, RefreshTokenRow, Row, SessionRow
@@ -128,7 +129,7 @@ async def test_refusal_for_good_ends_the_letter_and_is_counted_and_audited_and_t
 ) -> None:
     ada = await add_customer(noon.database, "Ada", "ada@example.com")
     async with noon.database.transaction() as db:
-        await letters.post_reset(db, customer_id=ada.id)
+        await letters.post_link(db, LinkKind.PASSWORD_RESET, customer_id=ada.id)
     mailbox = Mailbox("550 No such user", refused_at="DATA")
     async with mail_server(mailbox, reserved):
         assert [await background.deliver(noon) for _ in range(2)] == [0, 0]

@@ -10,7 +10,7 @@ from sqlalchemy import Integer, bindparam, select, true, update
 
 from gql_app.accounts import audit, customers, sessions
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.records import CUSTOMER, CustomerRecord
+from gql_app.accounts.records import CUSTOMER, CustomerRecord, has_address
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttling import PasswordLimits, Throttle
 from gql_app.db.tables import CustomerRow, KnownClientRow, SessionRow, ThrottleRow
@@ -250,7 +250,7 @@ _HISTORY: Final[Query[Sequence[Any]]] = Query(
         ThrottleRow.subject, ThrottleRow.times, KnownClientRow.seen_at, _OLDEST_SIGN_IN, *CUSTOMER
     )
     .select_from(select(true()).subquery())
-    .outerjoin(CustomerRow, customers.has_address())
+    .outerjoin(CustomerRow, has_address())
     .outerjoin(KnownClientRow, _KNOWN_CLIENT)
     .outerjoin(ThrottleRow, any_of(ThrottleRow.subject, "subjects")),
     tuple,

@@ -5,14 +5,15 @@ from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, bindparam, or_, select
+from sqlalchemy import bindparam, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import update as sql_update
 
-from gql_app.accounts import audit, letters, sessions, validation, visibility
+from gql_app.accounts import audit, letters, links, sessions, validation, visibility
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.links import LinkKind
 from gql_app.accounts.permissions import ADMIN, READ_PRIVATE, role_text
-from gql_app.accounts.records import CUSTOMER, CustomerRecord, columns
+from gql_app.accounts.records import CUSTOMER, CustomerRecord, columns, has_address
 from gql_app.accounts.sessions import Caller, Lifetimes, Opened
 from gql_app.accounts.validation import Changes, NewCustomer
 from gql_app.db.tables import CustomerRoleRow, CustomerRow
@@ -27,6 +28,8 @@ _OWN: Final = {
     "password": "This is your own password. Change it with changePassword.",
 }
 """What one changes of oneself with the current password only, and how."""
+_OPENING: Final = tuple(kind for kind in LinkKind if kind is not LinkKind.VERIFY_EMAIL)
+"""The links that open an account, which a new password voids."""
 _KEYS: Final = ("name_key", "email_key", "email_canonical")
 """Columns that follow from others, so that the audit doesn't name them."""
 
@@ -154,8 +157,9 @@ async def set_password(
 
     Raises Rejected if the customer is gone.
     """
-    customer = await _write(db, customer.id, {"password_hash": password_hash})
-    await letters.void_resets(db, customer.id)
+    new = {"password_hash": password_hash, "password_changed_at": clock.now()}
+    customer = await _write(db, customer.id, new)
+    await letters.void_links(db, customer.id, _OPENING)
     kind = letters.Kind.PASSWORD_CHANGED
     await letters.post(db, kind, customer_id=customer.id, recipient=customer.email)
     await audit.record(db, action, origin, customer_id=customer.id)
@@ -204,14 +208,6 @@ def refuse_own(customer_id: UUID, fields: Collection[str], *, by: UUID) -> None:
         raise Rejected(*(Fault(UserErrorCode.INVALID, _OWN[each], each) for each in own))
 
 
-def has_address() -> ColumnElement[bool]:
-    """Return the condition that either key is that of an address, which decides whose it is."""
-    return or_(
-        CustomerRow.email_canonical == bindparam("key", type_=Text()),
-        CustomerRow.email_key == bindparam("former_key", type_=Text()),
-    )
-
-
 async def _write(
     db: Transaction, customer_id: UUID, values: Mapping[str, object]
 ) -> CustomerRecord:
@@ -243,8 +239,8 @@ async def _report_changes(
     if canonical_email(before.email) != canonical_email(customer.email):
         kind, old = letters.Kind.EMAIL_CHANGED, before.email
         await letters.post(db, kind, customer_id=customer.id, recipient=old)
-    if not changed.isdisjoint({*letters.BOUND, "roles"}):
-        await letters.void_resets(db, customer.id)
+    if not changed.isdisjoint({*links.BOUND, "roles"}):
+        await letters.void_links(db, customer.id)
 
 
 async def grant(

@@ -5,38 +5,38 @@ moment of sending, and is the same each time the letter is tried. No letter hold
 customer's, such as the name: until an address is proven, it may be a stranger's.
 """
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Text, bindparam, cast, delete, func, select, update
 
-from gql_app.accounts import audit
+from gql_app.accounts import audit, links
 from gql_app.accounts.audit import Action, Origin
-from gql_app.accounts.permissions import ADMIN
-from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person
+from gql_app.accounts.links import TERMS, LinkKind
+from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person, has_address
 from gql_app.accounts.throttling import Limit, Throttle
-from gql_app.db.tables import CustomerRow, LetterRow, PasswordResetRow
+from gql_app.db.tables import CustomerRow, FormerEmailRow, LetterRow, RegistrationRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib import clock
-from gql_app.lib.database import Query, Reader, Transaction, insert_row, upsert
+from gql_app.lib.database import Query, Reader, Transaction, insert_row
 from gql_app.lib.mail_templates import MailTemplates
 from gql_app.lib.outbox import Claimed, Letter, Queue
 from gql_app.lib.telemetry import get_logger
+from gql_app.lib.text import canonical_email, email_key_of
 from gql_app.security import tokens
 
 _log: Final = get_logger(__name__)
 
 POSTED: Final = "letters posted"
 """The key of a transaction's `info` by which somebody looks for letters after the commit."""
-BOUND: Final = ("email", "password_hash", "is_active", "is_admin")
-"""The columns of a customer that a link to reset the password is issued on."""
-RESET_LIFETIME: Final = timedelta(minutes=30)
+REGISTRATION: Final = "registration"
+"""The key of a letter's data with the id of the registration whose address it proves."""
+UNDO_LIFETIME: Final = timedelta(days=7)
+"""How long after it took effect the change of a proven address can be undone."""
 LAST_TRY: Final = timedelta(hours=24)
 """How long after it was posted a letter is tried for the last time."""
 
@@ -46,11 +46,23 @@ WriteLetter: TypeAlias = Callable[[Mapping[str, Any], Person], tuple[str, str]]
 
 
 class Kind(StrEnum):
-    """What a letter is about."""
+    """What a letter is about; those of LinkKind hold such a link."""
 
-    PASSWORD_RESET = "password_reset"
+    PASSWORD_RESET = LinkKind.PASSWORD_RESET.value
+    VERIFY_EMAIL = LinkKind.VERIFY_EMAIL.value
+    INVITATION = LinkKind.INVITATION.value
+    SIGN_IN = LinkKind.SIGN_IN.value
     PASSWORD_CHANGED = "password_changed"
+    EMAIL_CHANGE_REQUESTED = "email_change_requested"
+    """To the address in force, when another one is asked for."""
     EMAIL_CHANGED = "email_changed"
+    """To the address of before, with a link to undo the change if it was proven."""
+    ADDRESS_IN_USE = "address_in_use"
+    """To whose address somebody else wanted to have; it is sent instead of VERIFY_EMAIL."""
+
+
+NOTICES: Final = frozenset({Kind.PASSWORD_CHANGED, Kind.EMAIL_CHANGE_REQUESTED, Kind.EMAIL_CHANGED})
+"""Letters to the address that they were posted with."""
 
 
 async def post(
@@ -75,33 +87,34 @@ async def post(
     db.info[POSTED] = True
 
 
-async def post_reset(db: Transaction, *, customer_id: UUID | None) -> None:
-    """Write down that a link is to be sent, in the place of one that is still to be."""
-    await _drop_resets(db, customer_id)
-    await post(db, Kind.PASSWORD_RESET, customer_id=customer_id)
+async def post_link(db: Transaction, kind: LinkKind, *, customer_id: UUID | None) -> None:
+    """Write down that a link is to be sent, in the place of one that is still to be.
+
+    One that proves an address goes to the pending one, if there is one.
+    """
+    await _drop(db, customer_id, [kind])
+    await post(db, kind, customer_id=customer_id)
 
 
-async def void_resets(db: Transaction, customer_id: UUID) -> None:
-    """Void every link that resets a customer's password, sent or not.
+async def post_registration(db: Transaction, registration_id: UUID, email: str) -> None:
+    """Write down that a link is to be sent to whoever asked to be registered with an address.
+
+    If an account has the address by then, its owner is told of it instead.
+    """
+    data = {REGISTRATION: str(registration_id)}
+    await post(db, Kind.VERIFY_EMAIL, customer_id=None, recipient=email, data=data)
+
+
+async def void_links(
+    db: Transaction, customer_id: UUID, kinds: Collection[LinkKind] = tuple(LinkKind)
+) -> None:
+    """Void every link of some kinds that a customer was sent, or is to be.
 
     The letters are deleted first: a process that is writing one out is waited for, and then
     its link is there.
     """
-    await _drop_resets(db, customer_id)
-    await db.execute(delete(PasswordResetRow).where(PasswordResetRow.customer_id == customer_id))
-
-
-def issued_on(customer: CustomerRecord) -> str:
-    """Return a digest (SHA-256) of the address, password, state and roles that a link is issued on.
-
-    A link whose digest is another by now is void, whatever changed the customer. A sign-in
-    that renews an outdated hash changes it as well: it has proven the password.
-    """
-    state = [getattr(customer, column) for column in BOUND]
-    others = customer.roles.removeprefix(ADMIN).lstrip()
-    if others:  # without them it is the digest of the version before, which knows no roles
-        state.append(others)
-    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
+    await _drop(db, customer_id, kinds)
+    await links.void(db, customer_id, kinds)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -109,12 +122,16 @@ class Outbox:
     """The letters that are yet to be sent, what links are made of, and how many a mailbox gets."""
 
     pepper: bytes
-    reset_url: str
+    pages: Mapping[str, str]
+    """The pages that links lead to, by the kinds of their letters."""
     throttle: Throttle
     letters_per_day: int
     templates: MailTemplates
     features: Mapping[str, WriteLetter | None] = field(default_factory=dict)
-    """How the letters of features are written, by their names; they go to whoever is active."""
+    """How the letters of features are written, by their names; None stands for templates.
+
+    They go to whoever is active.
+    """
 
     async def due(self, db: Reader) -> bool:
         """Return whether any letter is to be sent by now."""
@@ -131,12 +148,11 @@ class Outbox:
             customer = row.customer_id and await db.fetch_one(_UNLOCKED, id=row.customer_id)
             if row.customer_id and customer is None:
                 continue  # whoever has the lock may wait for us
-            recipient = self._recipient(row, customer)
-            if recipient is None:
+            addressed = await self._addressed(db, row, customer)
+            if addressed is None:
                 dropped.append(row.id)
             else:
-                limit = self.throttle.of_letters(row.kind, recipient, a_day=self.letters_per_day)
-                letters.append(_Addressed(row.id, row.kind, recipient, customer, limit, row.data))
+                letters.append(addressed)
         withheld: set[UUID] = set()
         for each in sorted(letters, key=lambda each: each.limit.subject):  # all in one order
             try:
@@ -172,41 +188,79 @@ class Outbox:
         await self.throttle.give_back(db, limit)
         return True
 
-    def _recipient(self, row: Any, customer: CustomerRecord | None) -> str | None:  # noqa: ANN401 — a row of LetterRow
-        """Return where a letter goes, or None if it is for nobody."""
-        if row.kind == Kind.PASSWORD_RESET or row.kind in self.features:
-            return customer.email if customer and customer.is_active else None
-        recipient: str | None = row.recipient
-        return recipient if row.kind in _NOTICES else None
+    async def _addressed(
+        self,
+        db: Transaction,
+        row: Any,  # noqa: ANN401 — a row of LetterRow
+        customer: CustomerRecord | None,
+    ) -> "_Addressed | None":
+        """Return a letter and where it goes, or None if it is for nobody any more."""
+        kind, recipient = row.kind, row.recipient
+        locale, made_at = (customer.locale, customer.created_at) if customer else (None, None)
+        if kind == Kind.VERIFY_EMAIL:
+            if row.data and REGISTRATION in row.data:
+                waits = await db.fetch_one(_REGISTRATION, id=UUID(row.data[REGISTRATION]))
+                if waits is None:
+                    return None
+                locale, made_at = waits.locale, waits.created_at
+            else:
+                recipient = _unproven(customer)
+            if recipient and (owner := await _owner(db, recipient, customer)):
+                kind, locale = Kind.ADDRESS_IN_USE, owner.locale
+        elif kind not in NOTICES:
+            is_link = kind in TERMS and not (kind == Kind.INVITATION and _has_password(customer))
+            is_good = (is_link or kind in self.features) and customer and customer.is_active
+            recipient = customer.email if is_good and customer else None
+        if recipient is None:
+            return None
+        limit = self.throttle.of_letters(kind, recipient, a_day=self.letters_per_day)
+        data = row.data or {}
+        return _Addressed(row.id, kind, recipient, customer, limit, data, locale, made_at)
 
     async def _written(self, db: Transaction, letter: "_Addressed") -> Letter | None:
         """Return a letter; None for a feature's that can't be written, which is tried again."""
-        write = self.features.get(letter.kind)
-        if write is None or letter.customer is None:
-            return await self._write(db, letter)
-        customer, place = letter.customer, (str(letter.id), letter.recipient)
+        place, write = (str(letter.id), letter.recipient), self.features.get(letter.kind)
+        is_ours = letter.kind not in self.features
+        values = await self._values(db, letter) if is_ours else letter.data
         try:
-            subject, body = write(letter.data or {}, customer.person)
+            if write and letter.customer:
+                subject, body = write(values, letter.customer.person)
+                return Letter(*place, subject, body)
+            said = self.templates.render(letter.kind, letter.locale, values)
         except Exception:  # noqa: BLE001 — whatever it is, other letters leave all the same
             _log.exception("A letter can't be written", kind=letter.kind, letter=place[0])
             await self.postpone(db, Letter(*place, "", ""))
             return None
-        return Letter(*place, subject, body)
+        return Letter(*place, said.subject, said.text, said.html, said.language)
 
-    async def _write(self, db: Transaction, letter: "_Addressed") -> Letter:
-        """Return a letter; a link is good from now on, in the place of any before."""
-        if letter.customer is None or letter.kind != Kind.PASSWORD_RESET:
-            return Letter(str(letter.id), letter.recipient, *_NOTICES[letter.kind])
-        token = tokens.reset_token(self.pepper, letter.id)
-        await db.execute(
-            _ISSUE,
-            customer_id=letter.customer.id,
-            digest=tokens.digest(tokens.RESET, token) or "",
-            expires_at=clock.now() + RESET_LIFETIME,
-            issued_on=issued_on(letter.customer),
-        )
-        body = _RESET.format(link=f"{self.reset_url}#token={token}")
-        return Letter(str(letter.id), letter.recipient, "Reset your password", body)
+    async def _values(self, db: Transaction, letter: "_Addressed") -> Mapping[str, object]:
+        """Return what the templates of a letter of ours may say, as in EXAMPLES."""
+        values: dict[str, object] = {}
+        if letter.kind in UNITS:
+            unit, lifetime = UNITS[letter.kind]
+            values |= {
+                "link": await self._link(db, letter),
+                unit: lifetime // timedelta(**{unit: 1}),
+            }
+        if letter.kind == Kind.VERIFY_EMAIL:
+            is_change = letter.customer is not None and letter.customer.pending_email is not None
+            values |= {"made_on": letter.made_at and letter.made_at.date(), "is_change": is_change}
+        return values
+
+    async def _link(self, db: Transaction, letter: "_Addressed") -> str | None:
+        """Return a letter's link, which is good from now on; None if there is nothing to undo."""
+        if letter.kind in TERMS:
+            kind = LinkKind(letter.kind)
+            token = tokens.link_token(TERMS[kind].prefix, self.pepper, letter.id)
+            if letter.customer:
+                await links.issue(db, kind, letter.customer, token)
+            else:
+                await _issue_to_registration(db, UUID(letter.data[REGISTRATION]), token)
+        else:
+            token = tokens.link_token(tokens.UNDO, self.pepper, letter.id)
+            if not await _issue_undo(db, letter, token):
+                return None
+        return f"{self.pages[letter.kind]}#token={token}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,68 +272,96 @@ class _Addressed:
     recipient: str
     customer: CustomerRecord | None
     limit: Limit
-    data: Mapping[str, Any] | None = None
+    data: Mapping[str, Any]
+    locale: str | None
+    """The language of whoever reads it."""
+    made_at: datetime | None
+    """When their account was made, or asked for."""
 
 
-async def _drop_resets(db: Transaction, customer_id: UUID | None) -> None:
+def _has_password(customer: CustomerRecord | None) -> bool:
+    return customer is not None and customer.has_password
+
+
+def _unproven(customer: CustomerRecord | None) -> str | None:
+    """Return the address that a customer has yet to prove: the pending one comes first."""
+    if customer is None or not customer.is_active:
+        return None
+    return customer.pending_email or (None if customer.email_verified_at else customer.email)
+
+
+async def _owner(db: Reader, email: str, customer: CustomerRecord | None) -> Any | None:  # noqa: ANN401 — a row of _OWNERS
+    """Return which account has an address, if it is another than one customer's."""
+    key = canonical_email(email)
+    for row in await db.fetch_all(_OWNERS, key=key, former_key=email_key_of(key)):
+        if canonical_email(row.email) == key and (customer is None or row.id != customer.id):
+            return row
+    return None
+
+
+async def _issue_to_registration(db: Transaction, registration_id: UUID, token: str) -> None:
+    """Make a token good that proves the address of somebody who asked to be registered."""
+    prefix, lifetime = TERMS[LinkKind.VERIFY_EMAIL]
+    values = {"digest": tokens.digest(prefix, token), "expires_at": clock.now() + lifetime}
     await db.execute(
-        delete(LetterRow).where(
-            LetterRow.customer_id == customer_id, LetterRow.kind == Kind.PASSWORD_RESET
-        )
+        update(RegistrationRow).where(RegistrationRow.id == registration_id).values(values)
     )
 
 
-_QUEUE: Final = Queue(LetterRow, owner=LetterRow.customer_id)
+async def _issue_undo(db: Transaction, letter: _Addressed, token: str) -> bool:
+    """Make a token good that undoes a change, if the address of before is held for it."""
+    held = (
+        FormerEmailRow.email_canonical == canonical_email(letter.recipient),
+        FormerEmailRow.customer_id == (letter.customer and letter.customer.id),
+    )
+    digest = tokens.digest(tokens.UNDO, token)
+    return bool(await db.execute(update(FormerEmailRow).where(*held).values(digest=digest)))
+
+
+async def _drop(db: Transaction, customer_id: UUID | None, kinds: Collection[LinkKind]) -> None:
+    """Delete the letters of some kinds that a customer is to be sent."""
+    theirs = LetterRow.customer_id == customer_id
+    await db.execute(delete(LetterRow).where(theirs, LetterRow.kind.in_(list(kinds))))
+
+
+_QUEUE: Final = Queue(
+    LetterRow, owner=func.coalesce(cast(LetterRow.customer_id, Text()), LetterRow.recipient)
+)
 _POST: Final = insert_row(LetterRow)
-_ISSUE: Final = upsert(PasswordResetRow)
 _UNLOCKED: Final = Query(
     select(*CUSTOMER)
     .where(CustomerRow.id == bindparam("id"))
     .with_for_update(read=True, key_share=True, skip_locked=True),
     CustomerRecord._make,
 )
-_RESET: Final = """\
-Hello,
-
-somebody, most likely you, asked to reset your password. Within 30 minutes you can choose
-a new one here:
-
-{link}
-
-The link works once. If it wasn't you, there is nothing to do: your password stays as it is.
-"""
-_PASSWORD_CHANGED: Final = """\
-Hello,
-
-the password of your account has just been changed, and every session was ended.
-
-If it wasn't you, reset your password now and tell us.
-"""
-_EMAIL_CHANGED: Final = """\
-Hello,
-
-the e-mail address of your account has just been changed. From now on, letters go to the
-new address.
-
-If it wasn't you, tell us at once.
-"""
-_NOTICES: Final = {
-    Kind.PASSWORD_CHANGED.value: ("Your password was changed", _PASSWORD_CHANGED),
-    Kind.EMAIL_CHANGED.value: ("Your e-mail address was changed", _EMAIL_CHANGED),
+_OWNERS: Final = select(CustomerRow.id, CustomerRow.email, CustomerRow.locale).where(has_address())
+_REGISTRATION: Final = select(RegistrationRow.locale, RegistrationRow.created_at).where(
+    RegistrationRow.id == bindparam("id")
+)
+UNITS: Final[Mapping[str, tuple[str, timedelta]]] = {
+    Kind.PASSWORD_RESET: ("minutes", TERMS[LinkKind.PASSWORD_RESET].lifetime),
+    Kind.VERIFY_EMAIL: ("hours", TERMS[LinkKind.VERIFY_EMAIL].lifetime),
+    Kind.INVITATION: ("days", TERMS[LinkKind.INVITATION].lifetime),
+    Kind.SIGN_IN: ("minutes", TERMS[LinkKind.SIGN_IN].lifetime),
+    Kind.EMAIL_CHANGED: ("days", UNDO_LIFETIME),
 }
-_LINK: Final = "https://example.com/account#token=of-an-example"
-_DAY: Final = date(2030, 1, 31)
+"""The units in which letters say how long their links are good."""
+_EXAMPLE: Final = {
+    kind: {
+        "link": "https://example.com/account#token=of-an-example",
+        unit: lifetime // timedelta(**{unit: 1}),
+    }
+    for kind, (unit, lifetime) in UNITS.items()
+}
 EXAMPLES: Final[Mapping[str, Sequence[Mapping[str, object]]]] = {
-    "password_reset": [{"link": _LINK, "minutes": 30}],
-    "verify_email": [
-        {"link": _LINK, "hours": 24, "made_on": _DAY, "is_change": is_change}
+    **{kind: [_EXAMPLE.get(kind, {})] for kind in Kind},
+    Kind.VERIFY_EMAIL: [
+        {**_EXAMPLE[Kind.VERIFY_EMAIL], "made_on": date(2030, 1, 31), "is_change": is_change}
         for is_change in (False, True)
     ],
-    "invitation": [{"link": _LINK, "days": 7}],
-    "sign_in_link": [{"link": _LINK, "minutes": 15}],
-    "password_changed": [{}],
-    "email_change_requested": [{}],
-    "email_changed": [{"link": link, "days": 7} for link in (_LINK, None)],
-    "address_in_use": [{}],
+    Kind.EMAIL_CHANGED: [
+        _EXAMPLE[Kind.EMAIL_CHANGED],
+        {**_EXAMPLE[Kind.EMAIL_CHANGED], "link": None},
+    ],
 }
-"""The values of each kind of letter, which its templates may use, by example."""
+"""For each kind of letter the values that its templates may use, by examples."""

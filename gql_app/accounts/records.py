@@ -5,7 +5,17 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Text, case, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Text,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -35,8 +45,16 @@ class CustomerRecord(NamedTuple):
     is_active: bool
     created_at: datetime
     updated_at: datetime
+    email_verified_at: datetime | None = None
+    pending_email: str | None = None
+    locale: str | None = None
     roles: str = ""
     """The names of the roles, that of an admin first, with blanks between them."""
+
+    @property
+    def has_password(self) -> bool:
+        """Whether there is a password to sign in with."""
+        return bool(self.password_hash)
 
     @property
     def person(self) -> Person:
@@ -92,6 +110,14 @@ def roles_of(customers: FromClause = CustomerRow.__table__) -> ColumnElement[str
     )
     admin = case((customers.c.is_admin, literal_column(f"'{ADMIN} '", Text())), else_=_BLANK)
     return func.trim(admin + func.coalesce(others, _BLANK)).label("roles")
+
+
+def has_address() -> ColumnElement[bool]:
+    """Return the condition that either key is that of an address, which decides whose it is."""
+    return or_(
+        CustomerRow.email_canonical == bindparam("key", type_=Text()),
+        CustomerRow.email_key == bindparam("former_key", type_=Text()),
+    )
 
 
 _BLANK: Final[ColumnElement[str]] = literal_column("' '", Text())

@@ -40,6 +40,7 @@ REFUSED_AS: Final[Mapping[str, Action]] = {
     "register from": Action.REGISTRATION_THROTTLED,
     "refresh from": Action.REFRESH_REFUSED,
     "reset with from": Action.RESET_REFUSED,
+    "link with from": Action.LINK_REFUSED,
 }
 """What the audit calls it when a limit refuses, where it records that."""
 
@@ -169,6 +170,11 @@ class Throttle:
             # Requests of requestPasswordReset, and unknown tokens at resetPassword.
             Limit("", by_client, "reset from", window),
             Limit("", by_client, "reset with from", window),
+            # Requests of other links by strangers, and unknown tokens of such links.
+            Limit("", by_client, "link from", window),
+            Limit("", by_client, "link with from", window),
+            # Links that one account asks for.
+            Limit("", writes, "link by", HOUR),
         )
         return {limit.name: limit for limit in limits}
 

@@ -8,7 +8,10 @@ from gql_app.accounts.records import CustomerRecord, roles_of
 from gql_app.db.tables import CustomerRow
 
 PRIVATE: Final = frozenset(
-    {"email", "email_key", "email_canonical", "phone", "password_hash", "is_active", "roles"}
+    {
+        *("email", "email_key", "email_canonical", "phone", "password_hash", "is_active", "roles"),
+        *("email_verified_at", "pending_email", "locale"),
+    }
 )
 """Columns that are for the customer themself, and for who may read what is private."""
 MASK: Final[dict[str, Any]] = {n: None for n in CustomerRecord._fields if n in PRIVATE}

@@ -100,7 +100,7 @@ async def _change_email(db: Transaction, customer_id: str, address: str) -> str:
         raise customers.not_found()
     changes = validation.check_changes(customer, {"email": address})
     changed = await customers.update(db, customer.id, changes, origin=Origin())
-    await letters.void_resets(db, customer.id)
+    await letters.void_links(db, customer.id)
     await sessions.end_all(db, customer.id)
     return changed.email
 

@@ -54,8 +54,8 @@ def serve(
         # then the browser sends that name as the Host.
         names = dict.fromkeys(["localhost", "127.0.0.1", "[::1]", bracketed.lower()])
         os.environ[f"{PREFIX}ALLOWED_HOSTS"] = ",".join(names)
-    if is_loopback(host) and port and f"{PREFIX}RESET_URL" not in variables(PREFIX):
-        os.environ[f"{PREFIX}RESET_URL"] = f"http://{bracketed}:{port}/graphql"
+    if is_loopback(host) and port:
+        _lead_links_to(f"http://{bracketed}:{port}")
     configure_logging(chosen.log_level)
     for name in application.unknown_variables():
         err(f"{name} is no setting of this program; it is ignored.")
@@ -77,6 +77,13 @@ def create_demo_app() -> "Starlette":
     from gql_app import app  # noqa: PLC0415 — as above
 
     return app.served(sign_ins=[person._asdict() for person in samples.SIGN_INS])
+
+
+def _lead_links_to(address: str) -> None:
+    """Have links in letters lead to our own pages at an address, where nothing else is set."""
+    for name, page in settings.PAGES.items():
+        if PREFIX + name not in variables(PREFIX):
+            os.environ[PREFIX + name] = address + page
 
 
 def _listen(chosen: Settings, host: str, port: int, workers: int, *, reload: bool) -> None:

@@ -11,7 +11,18 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from gql_app.lib.database import Moment
 from gql_app.lib.pagination import NGRAM_ARRAY
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+REVISIONS: Final = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+)
 """Every migration there is, the oldest first."""
 REVISION: Final = REVISIONS[-1]
 """The migration that these tables are as of."""
@@ -55,6 +66,7 @@ class CustomerRow(Row):
     """The address folded for search and order, and for uniqueness in the version before."""
     phone: Mapped[str | None]
     password_hash: Mapped[str]
+    """Empty where there is no password, so that none matches."""
     is_admin: Mapped[bool] = mapped_column(default=False)
     is_active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]
@@ -64,6 +76,16 @@ class CustomerRow(Row):
 
     null where a server of the version before has written the row: it knows no such column.
     """
+    email_verified_at: Mapped[datetime | None]
+    """When somebody used a link that was sent to the address; null if nobody did."""
+    pending_email: Mapped[str | None]
+    """The address to be, once somebody uses the link that was sent to it."""
+    locale: Mapped[str | None] = mapped_column(String(35))
+    """The language of letters (BCP 47); null is the service's own."""
+    pending_since: Mapped[datetime | None]
+    password_changed_at: Mapped[datetime | None]
+    invited_at: Mapped[datetime | None]
+    """When they were invited, until they have answered."""
 
     __table_args__ = (
         # The columns that a filter compares stand in each order's index, so that walking in search
@@ -93,6 +115,13 @@ class CustomerRow(Row):
             "id",
             sqlite_where=text("is_admin IS 1"),
             postgresql_where=text("is_admin IS true"),
+        ),
+        Index(
+            "ix_customers_invited",
+            "created_at",
+            "id",
+            sqlite_where=text("invited_at IS NOT NULL"),
+            postgresql_where=text("invited_at IS NOT NULL"),
         ),
         *(index for key in ("name_key", "email_key") for index in _searched(key)),
     )
@@ -158,6 +187,61 @@ class PasswordResetRow(Row):
     expires_at: Mapped[datetime]
     issued_on: Mapped[str | None] = mapped_column(String(64))
     """A digest of the address, the password and the state that it is good for; None is void."""
+
+
+class LinkRow(Row):
+    """The one link of a kind that a customer may use, by its token's digest.
+
+    Those that reset a password are in a table of their own, where the version before looks.
+    """
+
+    __tablename__ = "links"
+
+    customer_id: Mapped[UUID] = mapped_column(
+        ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True
+    )
+    kind: Mapped[str] = mapped_column(String(40), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    expires_at: Mapped[datetime]
+    issued_on: Mapped[str] = mapped_column(String(64))
+    """A digest of what of the customer it is good for."""
+
+
+class RegistrationRow(Row):
+    """Somebody who asked to be registered and has yet to prove the address; it may be another's."""
+
+    __tablename__ = "registrations"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    email: Mapped[str]
+    email_canonical: Mapped[str] = mapped_column(SORTABLE, index=True)
+    phone: Mapped[str | None]
+    password_hash: Mapped[str]
+    locale: Mapped[str | None] = mapped_column(String(35))
+    data: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """What was given of features' fields, by the features' names."""
+    digest: Mapped[str | None] = mapped_column(String(64), unique=True)
+    """That of its link's token; null until the letter is sent."""
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class FormerEmailRow(Row):
+    """An address that a customer had and had proven, held for them until the change is settled."""
+
+    __tablename__ = "former_emails"
+
+    email_canonical: Mapped[str] = mapped_column(SORTABLE, primary_key=True)
+    customer_id: Mapped[UUID] = mapped_column(
+        ForeignKey("customers.id", ondelete="CASCADE"), index=True
+    )
+    email: Mapped[str]
+    changed_since: Mapped[datetime]
+    """When the change was asked for: what was added since goes if it is undone."""
+    digest: Mapped[str | None] = mapped_column(String(64), unique=True)
+    """That of the token which undoes the change; null until the letter is sent."""
+    held_until: Mapped[datetime] = mapped_column(index=True)
 
 
 class LetterRow(Row):

@@ -36,6 +36,9 @@ class Customer(Node):
     created_at: datetime
     updated_at: datetime
     roles: list[str] | None = strawberry.field(metadata=PRIVATE)
+    email_verified_at: datetime | None = strawberry.field(metadata=PRIVATE)
+    pending_email: str | None = strawberry.field(metadata=PRIVATE)
+    locale: str | None = strawberry.field(metadata=PRIVATE)
 
     @classmethod
     def seen_by(cls, caller: Caller, row: CustomerRecord) -> Self:
@@ -52,6 +55,9 @@ class Customer(Node):
             created_at=row.created_at,
             updated_at=row.updated_at,
             roles=_names(shown.roles),
+            email_verified_at=shown.email_verified_at,
+            pending_email=shown.pending_email,
+            locale=shown.locale,
         )
 
     def shows_private(self) -> bool:
@@ -70,7 +76,7 @@ class Customer(Node):
         def build(values: Sequence[Any]) -> Customer:
             read = {name: values[number] for name, number in places.items()}
             for name in moments:
-                read[name] = datetime.fromisoformat(read[name])
+                read[name] = read[name] and datetime.fromisoformat(read[name])
             if "roles" in read:
                 read["roles"] = _names(read["roles"])
             return cls(caller=caller, **read, **unread)  # type: ignore[arg-type]
@@ -88,7 +94,7 @@ class Customer(Node):
 
 COLUMNS: Final = frozenset(CustomerRecord._fields) - {"password_hash"}
 """Fields of a customer that are columns of the same name."""
-MOMENTS: Final = frozenset({"created_at", "updated_at"})
+MOMENTS: Final = frozenset({"created_at", "updated_at", "email_verified_at"})
 """Those of them that a page has as text."""
 WRITTEN: Final = COLUMNS - {"roles"}
 """Those of them that a page has as the answer has them."""

@@ -6,9 +6,10 @@ from typing import Final
 
 import strawberry
 
-from gql_app.accounts import authentication, customers, password_reset, validation
+from gql_app.accounts import authentication, customers, links, password_reset, validation
 from gql_app.accounts.audit import Action
 from gql_app.accounts.callers import Authority
+from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import SignedIn
 from gql_app.errors import Fault, Rejected, UserErrorCode
@@ -193,13 +194,13 @@ async def _prove(
 async def _owner(context: Context, token: str) -> CustomerRecord:
     """Return whose link it is; guesses are counted. Raises Rejected."""
     if digest(RESET, token) is None:
-        raise Rejected(password_reset.SPENT_LINK)
+        raise Rejected(links.SPENT)
     throttle = context.resources.throttle
     limits = throttle.of_client("reset with", context.origin.ip_address)
     await throttle.require_room(context.db, *limits)
-    customer = await password_reset.resettable(context.db, token)
+    customer = await links.owner(context.db, LinkKind.PASSWORD_RESET, token)
     if customer is None:
         await context.transact(throttle.count, *limits)
         context.guessed(Action.RESET_REFUSED)
-        raise Rejected(password_reset.SPENT_LINK)
+        raise Rejected(links.SPENT)
     return customer

@@ -1,7 +1,7 @@
 """Tokens: access tokens, their cache, and the opaque ones that are good for one use.
 
 The access token is a JWT (RFC 7519) of the profile for access tokens (RFC 9068). A refresh token
-and a reset link's are 256 random bits, of which the database holds the digest.
+and a link's are 256 random bits, of which the database holds the digest.
 """
 
 import hashlib
@@ -43,6 +43,14 @@ REFRESH: Final = "gar_"
 """The prefix of a refresh token, by which scanners recognise a leaked one."""
 RESET: Final = "gap_"
 """The prefix of a token that resets a password."""
+VERIFY: Final = "gav_"
+"""The prefix of a token that proves an address."""
+INVITATION: Final = "gai_"
+"""The prefix of a token that accepts an invitation."""
+SIGN_IN: Final = "gas_"
+"""The prefix of a token that signs in."""
+UNDO: Final = "gau_"
+"""The prefix of a token that undoes a change of address."""
 SECRET_BYTES: Final = 32
 OUR_CLAIMS: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "roles"})
 """The claims of every token (RFC 9068 section 2.2)."""
@@ -266,9 +274,9 @@ def succeeding(pepper: bytes, token: str, salt: str) -> str:
     return _spell(REFRESH, hmac.digest(pepper, message, "sha256"))
 
 
-def reset_token(pepper: bytes, letter_id: UUID) -> str:
-    """Return the token of one letter, the same each time the letter is tried."""
-    return _spell(RESET, hmac.digest(pepper, letter_id.bytes, "sha256"))
+def link_token(prefix: str, pepper: bytes, letter_id: UUID) -> str:
+    """Return the token of one letter's link, the same each time the letter is tried."""
+    return _spell(prefix, hmac.digest(pepper, letter_id.bytes, "sha256"))
 
 
 def digest(prefix: str, token: str) -> str | None:

@@ -23,8 +23,19 @@ SECRET_REQUIRED: Final = (
     f"{PREFIX}SECRET_KEY: is required with PostgreSQL, so that every process signs alike; "
     "make one with: openssl rand -base64 48"
 )
+MAIL_REQUIRED: Final = f"takes letters, so {PREFIX}SMTP_URL has to be set"
 NO_CLIENT_LIMIT: Final = "anybody may be any client, so that no limit of one client holds"
 """The consequence of trusting X-Forwarded-For of every peer."""
+
+
+PAGES: Final = {
+    "RESET_URL": "/account/reset",
+    "VERIFY_URL": "/account/verify",
+    "UNDO_URL": "/account/undo",
+    "INVITATION_URL": "/account/accept",
+    "SIGN_IN_URL": "/account/sign-in",
+}
+"""The settings with the pages that links in letters lead to, and where ours are."""
 
 
 def _some_cores() -> int:
@@ -32,6 +43,11 @@ def _some_cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # where there is none, nobody is kept from a core
         return min(4, len(os.sched_getaffinity(0)))
     return min(4, os.cpu_count() or 1)
+
+
+def _page(name: str) -> str:
+    """Return where a page of ours is if nobody knows better: `serve` does."""
+    return f"http://127.0.0.1:8000{PAGES[name]}"
 
 
 class Settings(BaseSettings):
@@ -107,8 +123,22 @@ class Settings(BaseSettings):
     """The folder of templates that take the place of ours, file by file."""
     letters_per_day: types.Positive = 5
     """Letters of one kind to one mailbox in 24 hours."""
-    reset_url: types.Page = "http://127.0.0.1:8000/graphql"
+    email_verification: types.Verification | None = None
+    """Whether addresses are proven: `off`, `ask` or `require`; `ask` with mail, `off` without."""
+    sign_in_links: bool = False
+    """Whether a link in a letter may sign in."""
+    reset_url: types.Page = _page("RESET_URL")
     """Page for resetting a password; the link adds #token= and the token. `serve` knows its own."""
+    verify_url: types.Page = _page("VERIFY_URL")
+    """Page for proving an address."""
+    undo_url: types.Page = _page("UNDO_URL")
+    """Page for undoing a change of address."""
+    invitation_url: types.Page = _page("INVITATION_URL")
+    """Page for accepting an invitation."""
+    sign_in_url: types.Page = _page("SIGN_IN_URL")
+    """Page for signing in by a link."""
+    home_url: types.Page | None = None
+    """Where these pages lead in the end; the playground if not set."""
 
     # HTTP and limits of requests
     trusted_proxies: types.Proxies | None = None
@@ -206,6 +236,21 @@ class Settings(BaseSettings):
         return {name: value for name, value in trimmed.items() if value != ""}
 
     @property
+    def sends_mail(self) -> bool:
+        """Whether letters are sent, or logged by the demo."""
+        return self.smtp_url is not None or self.demo
+
+    @property
+    def verification(self) -> types.Verification:
+        """Whether addresses are proven: off, ask or require."""
+        return self.email_verification or ("ask" if self.sends_mail else "off")
+
+    @property
+    def requires_verification(self) -> bool:
+        """Whether nobody signs in before their address is proven."""
+        return self.verification == "require"
+
+    @property
     def on_sqlite(self) -> bool:
         """Whether the database is an SQLite file."""
         return self.database_url.startswith(types.SQLITE)
@@ -277,6 +322,10 @@ def load(*, serving: bool = False) -> Settings:
         faults = faults_of(PREFIX, error)
     if serving and _lacks_secret():
         faults.append(SECRET_REQUIRED)
+    if serving and settings and not settings.sends_mail:
+        wanting = {"EMAIL_VERIFICATION": settings.requires_verification}
+        wanting["SIGN_IN_LINKS"] = settings.sign_in_links
+        faults += (f"{PREFIX}{name}: {MAIL_REQUIRED}" for name, set_ in wanting.items() if set_)
     if settings is None or faults:
         raise CannotStart(faults)
     return settings

@@ -7,27 +7,33 @@ from sqlalchemy import select
 
 from gql_app.accounts import letters
 from gql_app.accounts.letters import Kind
+from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import LetterRow, PasswordResetRow
 from gql_app.lib.database import Database
 from gql_app.lib.outbox import Claimed, Letter
+from gql_app.resources import Extensions, mail_templates
+from gql_app.settings import Settings
 from tests.rows import column
 
 PER_DAY = 5
 OUTBOX = letters.Outbox(
     b"a pepper of the tests",
-    "https://shop.example/reset?lang=de",
+    {kind.value: f"https://shop.example/{kind}?lang=de" for kind in Kind},
     Throttle(key=b"a key of the tests", attempts=5, client_attempts=50, window=900),
     PER_DAY,
+    mail_templates(Settings(), Extensions()),
 )
-LINK = OUTBOX.reset_url + "#token="
+LINK = OUTBOX.pages[Kind.PASSWORD_RESET] + "#token="
 
 
 async def ask_reset(database: Database, customer: CustomerRecord | None) -> None:
     """Write down that a link is to be sent."""
     async with database.transaction() as db:
-        await letters.post_reset(db, customer_id=customer.id if customer else None)
+        await letters.post_link(
+            db, LinkKind.PASSWORD_RESET, customer_id=customer.id if customer else None
+        )
 
 
 async def notify(database: Database, customer: CustomerRecord, recipient: str | None) -> None:

@@ -43,6 +43,12 @@ class StoredCustomer:
     password_hash: str = ""
     is_admin: bool = False
     is_active: bool = True
+    email_verified_at: datetime | None = None
+    pending_email: str | None = None
+    pending_since: datetime | None = None
+    password_changed_at: datetime | None = None
+    locale: str | None = None
+    invited_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
 

@@ -7,7 +7,8 @@ from typing import Final
 import pytest
 from sqlalchemy import update
 
-from gql_app.accounts import customers, letters, password_reset, validation
+from gql_app.accounts import customers, links, password_reset, validation
+from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import Changes
@@ -82,7 +83,7 @@ def event(request: pytest.FixtureRequest) -> Event:
 
 async def refused(database: Database, token: str) -> bool:
     """Return whether a link is refused where it is looked up, and where it is spent."""
-    found = await password_reset.resettable(database, token)
+    found = await links.owner(database, LinkKind.PASSWORD_RESET, token)
     return await refused_in_the_end(database, token) and found is None
 
 
@@ -92,7 +93,7 @@ async def refused_in_the_end(database: Database, token: str) -> bool:
         async with database.transaction() as db:
             await password_reset.reset(db, token, THROTTLE, password_hash="thief's", origin=NOWHERE)
     except Rejected as why:
-        return why.faults == (password_reset.SPENT_LINK,)
+        return why.faults == (links.SPENT,)
     return False
 
 
@@ -114,7 +115,7 @@ async def test_link_that_is_being_sent_dies(
     async with noon.transaction() as db:
         await event(db, ada)
     assert await refused(noon, token_of(letter))
-    assert letters.Kind.PASSWORD_RESET not in await waiting(noon)
+    assert LinkKind.PASSWORD_RESET not in await waiting(noon)
 
 
 async def test_link_of_a_letter_in_the_outbox_is_never_made(
@@ -123,7 +124,7 @@ async def test_link_of_a_letter_in_the_outbox_is_never_made(
     await ask_reset(noon, ada)
     async with noon.transaction() as db:
         await event(db, ada)
-    assert letters.Kind.PASSWORD_RESET not in await waiting(noon)
+    assert LinkKind.PASSWORD_RESET not in await waiting(noon)
     assert "Reset your password" not in [letter.subject for letter in await claim(noon)]
 
 
@@ -178,7 +179,7 @@ async def test_link_outlives_what_it_was_not_issued_on(
 async def test_link_is_compared_with_the_customer_whoever_changed_them(
     noon: Database, ada: CustomerRecord, changes: dict[str, object]
 ) -> None:
-    assert set(letters.BOUND) >= changes.keys()
+    assert set(links.BOUND) >= changes.keys()
     await ask_reset(noon, ada)
     (letter,) = await claim(noon)
     async with noon.transaction() as db:
@@ -205,6 +206,6 @@ async def test_what_a_link_is_issued_on_tells_every_part_apart(ada: CustomerReco
         record._replace(roles="support"),
         record._replace(roles="admin support", is_admin=True),
     ]
-    digests = {letters.issued_on(each) for each in (record, *others)}
+    digests = {links.issued_on(each) for each in (record, *others)}
     assert len(digests) == 1 + len(others)
-    assert letters.issued_on(ada) == letters.issued_on(record)
+    assert links.issued_on(ada) == links.issued_on(record)

@@ -14,13 +14,20 @@ from gql_app.lib.pagination import Window
 from tests.accounts.rows import COLUMNS, customer, store, told
 from tests.people import caller_of
 
-PRIVATE = {"email", "email_key", "email_canonical", "phone", "password_hash", "is_active", "roles"}
+PRIVATE = {
+    *("email", "email_key", "email_canonical", "phone", "password_hash", "is_active", "roles"),
+    *("email_verified_at", "pending_email", "locale"),
+}
+UNREAD = {
+    *("name_key", "email_key", "email_canonical"),
+    *("pending_since", "password_changed_at", "invited_at"),
+}
 
 
 @pytest.mark.parametrize(
     ("record", "row", "unread"),
     [
-        (CustomerRecord, CustomerRow, {"name_key", "email_key", "email_canonical"}),
+        (CustomerRecord, CustomerRow, UNREAD),
         (SessionRecord, SessionRow, {"ended_at"}),
         (AuditRecord, AuditRow, set()),
     ],

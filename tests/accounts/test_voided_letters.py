@@ -27,7 +27,7 @@ from tests.rows import get_row
 async def void(database: Database, customer: CustomerRecord) -> None:
     """Void a customer's links in a transaction of its own."""
     async with database.transaction() as db:
-        await letters.void_resets(db, customer.id)
+        await letters.void_links(db, customer.id)
 
 
 async def test_newer_request_drops_the_older_letter(noon: Database, ada: CustomerRecord) -> None:
@@ -98,7 +98,7 @@ async def test_letter_for_an_account_that_is_being_changed_comes_between_nobody(
         await get_row(db, CustomerRow, ada.id, for_update=True)
         claiming = asyncio.create_task(claim(noon))
         await until_it_waits(db, claiming)
-        await letters.void_resets(db, ada.id)
+        await letters.void_links(db, ada.id)
     assert await claiming == []
     assert (await resets(noon), await waiting(noon)) == ([], [])
 

@@ -7,7 +7,8 @@ from uuid import UUID
 import strawberry
 from sqlalchemy import func, select
 
-from gql_app.accounts.letters import post_reset
+from gql_app.accounts.letters import post_link
+from gql_app.accounts.links import LinkKind
 from gql_app.db.tables import CustomerRow
 from gql_app.extending.extend import extend
 from gql_app.extending.feature import Feature
@@ -144,7 +145,7 @@ async def test_rules_for_passwords_run_wherever_one_is_set(
     pwned_new = [{"code": "PWNED", "field": "newPassword"}]
     assert answer["changePassword"]["errors"] == pwned_new
     async with shop.resources.database.transaction() as db:
-        await post_reset(db, customer_id=ada.id)
+        await post_link(db, LinkKind.PASSWORD_RESET, customer_id=ada.id)
     shop.resources.posted.set()
     reset = """mutation ($link: String!, $new: String!) {
       resetPassword(token: $link, newPassword: $new) { status errors { code field } }

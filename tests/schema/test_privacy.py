@@ -18,8 +18,9 @@ from tests.people import PASSWORD, Person, add_customer, sign_in
 CURIOUS: Final = Role("curious", {"audit:read", "customers:write", "sessions:end"})
 """Every permission but the one to see what is private."""
 FEATURE: Final = Feature("desk", roles=[CURIOUS])
-FIELDS: Final = "name email phone isActive roles sessions { id }"
-HIDDEN: Final = dict.fromkeys(("email", "phone", "isActive", "roles", "sessions"))
+PLAIN: Final = ("email", "phone", "isActive", "roles", "emailVerifiedAt", "pendingEmail", "locale")
+FIELDS: Final = f"name {' '.join(PLAIN)} sessions {{ id }}"
+HIDDEN: Final = dict.fromkeys((*PLAIN, "sessions"))
 WAYS: Final[Mapping[str, str]] = {
     "Query.customer": "{ customer(id: $id) { FIELDS } }",
     "Query.node": "{ node(id: $id) { ... on Customer { FIELDS } } }",

@@ -86,6 +86,6 @@ async def test_what_a_caller_may_not_see_never_leaves_the_database(
     masked = re.sub(r"customers.is_active IS (true|1)", "is_visible", selects[-1])
     for column in ("email", "phone", "is_active"):
         assert re.search(rf"CASE WHEN \(customers.id = \S+\) THEN customers.{column} END", masked)
-        assert masked.count(f"customers.{column}") == 1 + (f"customers.{column}_key" in masked)
+        assert len(re.findall(rf"customers\.{column}\b", masked)) == 1
     assert (await api.run(query, token=admin.token)).data
     assert "CASE WHEN (customers.id" not in selects[-1]

@@ -20,7 +20,7 @@ def made_tokens() -> dict[str, str]:
     return {
         "new": tokens.new_refresh_token(),
         "succeeding": tokens.succeeding(PEPPER, TOKEN, SALT),
-        "reset": tokens.reset_token(PEPPER, LETTER),
+        "reset": tokens.link_token(tokens.RESET, PEPPER, LETTER),
     }
 
 
@@ -68,10 +68,10 @@ def test_successor_is_no_plain_digest_of_what_the_database_holds() -> None:
 
 
 def test_reset_token_is_the_same_for_one_letter_and_pepper_only() -> None:
-    token = tokens.reset_token(PEPPER, LETTER)
-    assert tokens.reset_token(PEPPER, LETTER) == token
-    assert tokens.reset_token(b"another pepper", LETTER) != token
-    assert tokens.reset_token(PEPPER, UUID(int=LETTER.int + 1)) != token
+    token = tokens.link_token(tokens.RESET, PEPPER, LETTER)
+    assert tokens.link_token(tokens.RESET, PEPPER, LETTER) == token
+    assert tokens.link_token(tokens.RESET, b"another pepper", LETTER) != token
+    assert tokens.link_token(tokens.RESET, PEPPER, UUID(int=LETTER.int + 1)) != token
 
 
 @pytest.mark.parametrize("prefix", [tokens.REFRESH, tokens.RESET])
@@ -110,4 +110,4 @@ def test_whatever_is_no_refresh_token_has_no_digest(token: str) -> None:
 
 def test_refresh_token_is_never_taken_for_a_reset_token() -> None:
     assert tokens.digest(tokens.RESET, tokens.new_refresh_token()) is None
-    assert tokens.digest(tokens.REFRESH, tokens.reset_token(PEPPER, LETTER)) is None
+    assert tokens.digest(tokens.REFRESH, tokens.link_token(tokens.RESET, PEPPER, LETTER)) is None

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, select, update
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
 from gql_app.lib import clock
@@ -26,13 +26,21 @@ LONGEST_PAUSE: Final = 3600
 _log: Final = get_logger(__name__)
 
 
+Owner: TypeAlias = ColumnElement[Any] | InstrumentedAttribute[Any]
+
+
 class Queue:
     """Letters of a table: which are due, and when each is tried again.
 
     Whoever has many letters delays nobody else's: each `owner` has a turn, and then each a second.
     """
 
-    def __init__(self, table: type[DeclarativeBase], *, owner: InstrumentedAttribute[Any]) -> None:
+    def __init__(
+        self,
+        table: type[DeclarativeBase],
+        *,
+        owner: Owner,
+    ) -> None:
         self._table: Final = table
         columns = table.__table__.c
         self._columns: Final = columns

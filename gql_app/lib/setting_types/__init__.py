@@ -189,6 +189,7 @@ Level = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
     BeforeValidator(lambda value: str(value).upper()),
 ]
+Verification = Literal["off", "ask", "require"]
 Positive = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
 Natural = Annotated[int, Field(ge=0)]

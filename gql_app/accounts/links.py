@@ -1,0 +1,158 @@
+"""Links in letters: what each kind is good for, how long, and on what of a customer it was issued.
+
+A link is good once, for whom it was sent to as they are, until a newer one of its kind is sent. Its
+token is 256 bits, of which the database holds the digest.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Select, bindparam, delete, select
+from sqlalchemy.sql.dml import ReturningDelete
+
+from gql_app.accounts.permissions import ADMIN
+from gql_app.accounts.records import CUSTOMER, CustomerRecord
+from gql_app.db.tables import CustomerRow, LinkRow, PasswordResetRow
+from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.lib import clock
+from gql_app.lib.database import Reader, Transaction, upsert
+from gql_app.security import tokens
+
+SPENT: Final = Fault(
+    UserErrorCode.TOKEN_INVALID, "This link is not good any more. Ask for a new one.", "token"
+)
+OLD: Final = Fault(UserErrorCode.TOKEN_EXPIRED, "This link is too old. Ask for a new one.", "token")
+BOUND: Final = ("email", "password_hash", "is_active", "is_admin")
+"""The columns of a customer that a link which opens the account is issued on, beside the roles."""
+ADDRESSES: Final = ("email", "pending_email", "is_active")
+"""Those that a link which proves an address is issued on."""
+
+
+class LinkKind(StrEnum):
+    """What a link is good for; its letter is of the same kind."""
+
+    PASSWORD_RESET = "password_reset"  # noqa: S105 — a name
+    VERIFY_EMAIL = "verify_email"
+    INVITATION = "invitation"
+    SIGN_IN = "sign_in_link"
+
+
+class Terms(NamedTuple):
+    """How the token of a kind begins, and how long it is good once its letter is sent."""
+
+    prefix: str
+    lifetime: timedelta
+
+
+TERMS: Final = {
+    LinkKind.PASSWORD_RESET: Terms(tokens.RESET, timedelta(minutes=30)),
+    LinkKind.VERIFY_EMAIL: Terms(tokens.VERIFY, timedelta(hours=24)),
+    LinkKind.INVITATION: Terms(tokens.INVITATION, timedelta(days=7)),
+    LinkKind.SIGN_IN: Terms(tokens.SIGN_IN, timedelta(minutes=15)),
+}
+
+
+def issued_on(customer: CustomerRecord, kind: LinkKind = LinkKind.PASSWORD_RESET) -> str:
+    """Return a digest (SHA-256) of what of a customer a link of a kind is issued on.
+
+    A link whose digest is another by now is void, whatever changed the customer. A sign-in
+    that renews an outdated hash changes it as well: it has proven the password.
+    """
+    if kind is LinkKind.VERIFY_EMAIL:
+        state = [getattr(customer, column) for column in ADDRESSES]
+    else:
+        state = [getattr(customer, column) for column in BOUND]
+        others = customer.roles.removeprefix(ADMIN).lstrip()
+        if others:  # without them it is the digest of the version before, which knows no roles
+            state.append(others)
+    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
+
+
+async def issue(db: Transaction, kind: LinkKind, customer: CustomerRecord, token: str) -> None:
+    """Make a token good from now on, in the place of any before it."""
+    row = {
+        "customer_id": customer.id,
+        "digest": tokens.digest(TERMS[kind].prefix, token),
+        "expires_at": clock.now() + TERMS[kind].lifetime,
+        "issued_on": issued_on(customer, kind),
+    }
+    if kind is LinkKind.PASSWORD_RESET:
+        await db.execute(_ISSUE_RESET, **row)
+    else:
+        await db.execute(_ISSUE, **row, kind=kind.value)
+
+
+async def owner(
+    db: Reader, kind: LinkKind, token: str, *, hold: bool = False
+) -> CustomerRecord | None:
+    """Return whose link a token is of, if it is good for them as they are.
+
+    Their account is locked if asked to. Raises Rejected if the link is too old.
+    """
+    digest = tokens.digest(TERMS[kind].prefix, token)
+    row = await db.fetch_one(_LINK[kind, hold], digest=digest)
+    if row is None:
+        return None
+    *values, expires_at, issued = row
+    customer = CustomerRecord._make(values)
+    if issued != issued_on(customer, kind):
+        return None
+    if expires_at <= clock.now():
+        raise Rejected(OLD)
+    return customer
+
+
+async def spend(db: Transaction, kind: LinkKind, token: str) -> CustomerRecord:
+    """Return whose link a token was of, which is good no longer; their account is locked.
+
+    Raises Rejected if it is too old, or has been spent or voided meanwhile.
+    """
+    digest = tokens.digest(TERMS[kind].prefix, token)
+    customer = await owner(db, kind, token, hold=True)
+    # It is read once more: if the lock was waited for, what came with it is older.
+    spent = await db.fetch_one(_SPEND[kind], digest=digest) if customer else None
+    if customer is None or spent is None or spent.issued_on != issued_on(customer, kind):
+        raise Rejected(SPENT)
+    return customer
+
+
+async def void(
+    db: Transaction, customer_id: UUID, kinds: Collection[LinkKind] = tuple(LinkKind)
+) -> None:
+    """Delete the links of some kinds that a customer was sent."""
+    if LinkKind.PASSWORD_RESET in kinds:
+        await db.execute(
+            delete(PasswordResetRow).where(PasswordResetRow.customer_id == customer_id)
+        )
+    others = [kind.value for kind in kinds if kind is not LinkKind.PASSWORD_RESET]
+    if others:
+        theirs = LinkRow.customer_id == customer_id
+        await db.execute(delete(LinkRow).where(theirs, LinkRow.kind.in_(others)))
+
+
+def _link(kind: LinkKind, *, hold: bool) -> Select[Any]:
+    """Return the statement that finds a link and its customer by the token's digest."""
+    table = PasswordResetRow if kind is LinkKind.PASSWORD_RESET else LinkRow
+    found = (
+        select(*CUSTOMER, table.expires_at, table.issued_on)
+        .join(table, table.customer_id == CustomerRow.id)
+        .where(table.digest == bindparam("digest"), CustomerRow.is_active)
+    )
+    return found.with_for_update(of=CustomerRow) if hold else found
+
+
+def _spend(kind: LinkKind) -> ReturningDelete[Any]:
+    """Return the statement that deletes a link by its token's digest."""
+    table = PasswordResetRow if kind is LinkKind.PASSWORD_RESET else LinkRow
+    return delete(table).where(table.digest == bindparam("digest")).returning(table.issued_on)
+
+
+_LINK: Final = {(kind, hold): _link(kind, hold=hold) for kind in LinkKind for hold in (False, True)}
+_SPEND: Final = {kind: _spend(kind) for kind in LinkKind}
+_ISSUE: Final = upsert(LinkRow)
+_ISSUE_RESET: Final = upsert(PasswordResetRow)
