@@ -84,6 +84,7 @@ async def create(
         is_active=True,
         created_at=now,
         updated_at=now,
+        locale=new.locale,
         roles=role_text(new.roles),
     )
     keys = {"name_key": search_key(new.name), **validation.email_keys(new.email)}

@@ -77,6 +77,7 @@ class RegisterInput(Input):
     email: str
     password: str
     phone: str | None = strawberry.UNSET
+    locale: str | None = strawberry.UNSET
 
 
 @strawberry.type
@@ -131,9 +132,10 @@ class AuthenticationMutation:
         await throttle.require_room(context.db, *limits)
         async with context.telling_taken():
             await context.transact(throttle.count, *limits)
-            new = await input.checked(
-                validation.check_new, **input.provided(), rules=resources.rules
-            )
+            given = input.provided()
+            if given.get("locale") is None:
+                given["locale"] = context.language
+            new = await input.checked(validation.check_new, **given, rules=resources.rules)
             await resources.rules.accept_password(new.password, Person(new.name, new.email))
             hashed = await resources.passwords.hash(new.password, context.origin.party)
             opened = await context.transact(
