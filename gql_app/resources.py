@@ -167,7 +167,7 @@ class Resources:
             mailer=ObservedMailer(sender, tracing.letter) if tracing else sender,
             outbox=Outbox(
                 pepper=keys.derive("reset links"),
-                pages=_pages(settings),
+                pages=pages_of_links(settings),
                 throttle=throttle,
                 letters_per_day=settings.letters_per_day,
                 templates=mail_templates(settings, extensions),
@@ -218,7 +218,7 @@ def mail_templates(settings: Settings, extensions: Extensions) -> MailTemplates:
     return templates
 
 
-def _pages(settings: Settings) -> Mapping[str, str]:
+def pages_of_links(settings: Settings) -> Mapping[str, str]:
     """Return the pages that links lead to, by the kinds of their letters."""
     return {
         letters.Kind.PASSWORD_RESET: settings.reset_url,

@@ -1,7 +1,7 @@
 """The letters that customers get: to look at, and to try the way they leave."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -30,12 +30,13 @@ def preview(
     ] = None,
 ) -> None:
     """Write every letter in every language into a folder, with made-up values."""
-    templates = _templates(application.load())
+    chosen = application.load()
+    templates = _templates(chosen)
     languages = [_tag(each) for each in language or ()]
     count = 0
     try:
         to.mkdir(parents=True, exist_ok=True)
-        for name, text in _written(templates, languages):
+        for name, text in _written(chosen, templates, languages):
             (to / name).write_text(text, encoding="utf-8")
             count += 1
     except OSError as why:
@@ -62,7 +63,8 @@ def send_test(
         recipient = email_address(address)
     except InvalidLine as why:
         fail(why.message)
-    rendered = templates.render(kind, _tag(language), templates.kinds[kind][0])
+    values = next(_examples(chosen, templates, kind))
+    rendered = templates.render(kind, _tag(language), values)
     letter = Letter(
         str(clock.new_id()),
         recipient,
@@ -89,10 +91,22 @@ def _templates(chosen: Settings) -> MailTemplates:
     return resources.mail_templates(chosen, application.extensions())
 
 
-def _written(templates: MailTemplates, languages: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _examples(
+    chosen: Settings, templates: MailTemplates, kind: str
+) -> Iterator[Mapping[str, object]]:
+    """Yield values that a letter may have; its link leads to where those of the settings do."""
+    page = resources.pages_of_links(chosen).get(kind)
+    for values in templates.kinds[kind]:
+        has_link = page and values.get("link")
+        yield {**values, "link": f"{page}#token=of-an-example"} if has_link else values
+
+
+def _written(
+    chosen: Settings, templates: MailTemplates, languages: Sequence[str]
+) -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each file of a preview; further examples are numbered."""
-    for kind, examples in templates.kinds.items():
-        for number, values in enumerate(examples, 1):
+    for kind in templates.kinds:
+        for number, values in enumerate(_examples(chosen, templates, kind), 1):
             for language in languages or templates.languages(kind):
                 letter = templates.render(kind, language, values)
                 name = f"{kind}{f'-{number}' if number > 1 else ''}.{language}"

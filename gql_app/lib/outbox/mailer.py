@@ -188,11 +188,11 @@ def message(letter: Letter, *, sender: str, reply_to: str | None = None) -> Emai
     written["Date"] = clock.now()
     written["Message-ID"] = f"<{letter.id}@{address.rpartition('@')[2]}>"
     written["Auto-Submitted"] = "auto-generated"
-    if letter.language:
-        written["Content-Language"] = letter.language
     written.set_content(letter.body)
     if letter.html:
         written.add_alternative(letter.html, subtype="html")
+    if letter.language:
+        written["Content-Language"] = letter.language
     return written
 
 
