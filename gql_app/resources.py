@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
@@ -20,7 +19,7 @@ from gql_app.accounts.sessions import MAX_SESSIONS, Lifetimes
 from gql_app.accounts.throttling import HOUR, Throttle
 from gql_app.accounts.validation import PasswordRule, Rules
 from gql_app.db.migrations.branches import Branch
-from gql_app.db.readiness import Condition, condition, open_database
+from gql_app.db.readiness import Condition, Watch, open_database
 from gql_app.lib import telemetry
 from gql_app.lib.database import Database, Reader, SharedResult, Transaction
 from gql_app.lib.keyring import KeyRing, ReloadingKeyRing, Signer, TokenCache
@@ -148,7 +147,7 @@ class Resources:
         throttle, sender = throttle_of(settings, keys), mailer(settings)
         opened = cls(
             database=database,
-            condition=SharedResult(partial(condition, database, extensions.branches)),
+            condition=SharedResult(Watch(database, extensions.branches).condition),
             keys=reloading,
             issuer=issuer,
             tokens=TokenCache(lambda ring, text: decode_token(ring, issuer, text)),

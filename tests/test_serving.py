@@ -3,7 +3,9 @@
 import json
 import os
 import signal
+import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +17,16 @@ from gql_app.lib.database import Database
 from tests.conftest import SECRET
 from tests.databases import copied_sqlite
 from tests.people import PASSWORD, add_customer
-from tests.processes import ROOT, Server, free_port, running_server, serving, sign_ins, signed_in
+from tests.processes import (
+    PATIENCE,
+    ROOT,
+    Server,
+    free_port,
+    running_server,
+    serving,
+    sign_ins,
+    signed_in,
+)
 
 EMAIL = "ada@example.com"
 ME = "{ me { id email isAdmin } token { valid } }"
@@ -122,6 +133,12 @@ def connected(server: Server, *, other: int) -> Iterator[httpx.Client]:
         yield client
 
 
+def listens(port: int) -> bool:
+    """Return whether anybody takes connections at a port."""
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0
+
+
 async def test_workers_take_each_others_tokens(sqlite_template: Path, tmp_path: Path) -> None:
     url = copied_sqlite(sqlite_template, tmp_path)
     await add_ada(url)
@@ -155,6 +172,16 @@ async def test_worker_that_is_killed_is_replaced_and_nobody_is_signed_out(
         assert len(set(workers)) == 3
         with server.client() as client:
             assert ask(client, token)["token"] == {"valid": True}
+
+
+def test_workers_end_with_their_parent(sqlite_template: Path, tmp_path: Path) -> None:
+    url = copied_sqlite(sqlite_template, tmp_path)
+    with serving("--workers", "2", folder=tmp_path, database_url=url) as server:
+        server.await_log("Application startup complete", 2)
+        server.process.kill()
+        deadline = time.monotonic() + PATIENCE
+        while listens(server.port):
+            assert time.monotonic() < deadline
 
 
 def test_uvicorn_serves_the_program_too(sqlite_template: Path, tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ BAD_URLS = [
     "sqlite:///file.db?mode=ro",
     "sqlite+aiosqlite:///file.db",
     "mysql://ada:hunter2@db/customers",
-    "postgres://ada:hunter2@db/customers",
     "postgresql+asyncpg://ada:hunter2@db/customers",
     "postgresql://",
     "postgresql://ada:hunter2@db",

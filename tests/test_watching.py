@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,9 @@ from stat import S_IMODE
 import httpx
 import pytest
 
+from gql_app.cli import serve
+from gql_app.lib.faults import CannotStart
+from gql_app.lib.setting_types import USUAL_PORT
 from tests.conftest import SECRET
 from tests.databases import Postgres, copied_sqlite
 from tests.peers import connected as peer_of
@@ -150,6 +154,22 @@ def test_port_that_is_taken_keeps_a_server_from_starting(tmp_path: Path) -> None
     done = run_main("serve", "--port", port, folder=tmp_path, management_port=port)
     assert done.returncode == 2
     assert "GQL_APP_MANAGEMENT_PORT" in done.stderr
+
+
+def test_port_of_a_kubernetes_service_counts_as_the_usual_one(tmp_path: Path) -> None:
+    link = "tcp://10.96.0.12:80"
+    done = run_main("serve", "--port", str(USUAL_PORT), folder=tmp_path, management_port=link)
+    assert done.returncode == 2
+    assert done.stderr.count(f"of a Kubernetes service: it is {USUAL_PORT}.") == 1
+    assert "is the port that is served already" in done.stderr
+
+
+def test_workers_without_a_temporary_folder_are_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
+    with pytest.raises(CannotStart, match="TMPDIR"):
+        serve._shared_numbers()  # noqa: SLF001 — a process of its own would find another folder
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from gql_app.accounts import customers
 from gql_app.cli import application, backfill, samples
 from gql_app.cli.console import out, unless_empty
 from gql_app.db import readiness
-from gql_app.lib.database import Database, Reader, in_the_clear, tls_advice
+from gql_app.lib.database import Database, Reader, in_the_clear
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring import NEW_RSA_BITS, guessable, is_pattern, is_short
@@ -283,13 +283,8 @@ async def _database(chosen: Settings) -> AsyncIterator[Finding]:
         )
     async with readiness.open_database(chosen) as database:
         condition = await readiness.condition(database, application.branches())
-        if condition.database != "ok":
-            yield Finding(
-                "no-database",
-                f"The database of {PREFIX}DATABASE_URL can't be reached.",
-                "See that it runs, and that the address, name and password are right."
-                + tls_advice(chosen.database_url),
-            )
+        if condition.cause:
+            yield Finding("no-database", condition.cause.problem, condition.cause.remedy)
         elif not condition.ready:
             yield migrate
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Concatenate, Final, ParamSpec, TypeVar
 
 import typer
+from sqlalchemy.exc import DBAPIError
 
 from gql_app import settings
 from gql_app.cli import application, backfill
@@ -16,7 +17,7 @@ from gql_app.db import readiness
 from gql_app.db.migrations.branches import alembic_config
 from gql_app.db.readiness import Condition, open_database
 from gql_app.lib import atomic_files
-from gql_app.lib.database import Database, Transaction, tls_advice
+from gql_app.lib.database import Cause, Database, Transaction
 from gql_app.settings import Settings
 
 P = ParamSpec("P")
@@ -86,12 +87,11 @@ def prepare(chosen: Settings) -> None:
 def reach(chosen: Settings) -> Condition:
     """Return the condition of the database; fail if it can't be reached."""
     if chosen.on_sqlite:
-        with suppress(OSError):  # what can't be made can't be reached, which is reported below
+        with suppress(OSError):  # what can't be made can't be used, which is reported below
             chosen.sqlite_file.touch(mode=0o600)
     condition = run_on_database(chosen, _condition)
     if condition.database != "ok":
-        hint = tls_advice(chosen.database_url)
-        fail(f"The database of {settings.PREFIX}DATABASE_URL can't be reached.{hint}")
+        fail(f"The database of {settings.PREFIX}DATABASE_URL can't be used. {condition.cause}")
     return condition
 
 
@@ -120,6 +120,8 @@ def upgrade(chosen: Settings) -> None:
                 command.upgrade(alembic_config(chosen.database_url, branch), "head")
     except util.CommandError as error:
         fail(f"The database can't be migrated: {error}")
+    except DBAPIError as error:
+        fail(f"The database can't be migrated. {_cause(chosen, error)}")
     collided = run_on_database(chosen, backfill.fill) if states[0] != "newer" else ()
     if collided:
         fail(
@@ -127,6 +129,15 @@ def upgrade(chosen: Settings) -> None:
             f"Of {len(collided)} customers the address is another's mailbox as well. Give one of "
             "each two another address: gql-app change-email ID ADDRESS. Then migrate again.",
         )
+
+
+def _cause(chosen: Settings, error: Exception) -> Cause:
+    """Return why the database can't be used, by the error that came of trying."""
+
+    async def found(database: Database) -> Cause:
+        return database.cause_of(error)
+
+    return run_on_database(chosen, found)
 
 
 def run_on_database(chosen: Settings, work: Callable[[Database], Awaitable[R]]) -> R:

@@ -15,6 +15,7 @@ from gql_app.lib import server
 from gql_app.lib.environment import variables
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.network import Networks, is_loopback
+from gql_app.lib.setting_types import SERVICE_LINK
 from gql_app.lib.telemetry import configure_logging
 from gql_app.resources import mail_templates
 from gql_app.security.key_store import key_store
@@ -59,6 +60,8 @@ def serve(
     configure_logging(chosen.log_level)
     for name in application.unknown_variables():
         err(f"{name} is no setting of this program; it is ignored.")
+    if variables(PREFIX).get(f"{PREFIX}MANAGEMENT_PORT", "").startswith(SERVICE_LINK):
+        err(f"{PREFIX}MANAGEMENT_PORT is of a Kubernetes service: it is {chosen.management_port}.")
     if chosen.trusts_anybody:
         err(f"{PREFIX}TRUSTED_PROXIES: {settings.NO_CLIENT_LIMIT}.")
     key_store(chosen).read()
@@ -77,6 +80,15 @@ def create_demo_app() -> "Starlette":
     from gql_app import app  # noqa: PLC0415 — as above
 
     return app.served(sign_ins=[person._asdict() for person in samples.SIGN_INS])
+
+
+def _shared_numbers() -> TemporaryDirectory[str]:
+    """Return a folder in which several processes count. Raise CannotStart."""
+    try:
+        return TemporaryDirectory(prefix="gql_app-numbers-", ignore_cleanup_errors=True)
+    except OSError as why:
+        msg = f"Several workers count in a temporary folder: {why.strerror}. Name one by TMPDIR"
+        raise CannotStart([msg]) from None
 
 
 def _lead_links_to(address: str) -> None:
@@ -103,8 +115,7 @@ def _listen(chosen: Settings, host: str, port: int, workers: int, *, reload: boo
     )
     with ExitStack() as stack:
         if workers > 1 and not reload:  # these count in one private folder
-            shared = TemporaryDirectory(prefix="gql_app-numbers-", ignore_cleanup_errors=True)
-            os.environ[settings.SHARED_NUMBERS] = stack.enter_context(shared)
+            os.environ[settings.SHARED_NUMBERS] = stack.enter_context(_shared_numbers())
         server.serve(
             "gql_app.cli.serve:create_demo_app" if chosen.demo else "gql_app.app:served",
             host=host,

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import NamedTuple
+from time import monotonic
+from typing import Final, NamedTuple
 
 from sqlalchemy import String, column, literal_column, select, table
 
 from gql_app.db.migrations.branches import VERSION_TABLE, Branch
 from gql_app.db.tables import REVISIONS, Row
 from gql_app.lib.database import (
+    Cause,
     Database,
     EitherDialect,
     Query,
@@ -16,7 +18,12 @@ from gql_app.lib.database import (
     Unavailable,
     check_metadata,
 )
+from gql_app.lib.telemetry import get_logger
 from gql_app.settings import Settings
+
+LOG_INTERVAL: Final = 60
+"""Seconds from one line in the log of what the database can't be used for to the next."""
+_log: Final = get_logger(__name__)
 
 
 class Condition(NamedTuple):
@@ -26,6 +33,8 @@ class Condition(NamedTuple):
     """`ok`, or `unreachable`."""
     migrations: str
     """`ok`; `newer`, which a later version of this program has made; `pending` or `unknown`."""
+    cause: Cause | None = None
+    """Why it is unreachable, for its operator."""
 
     @property
     def ready(self) -> bool:
@@ -51,9 +60,34 @@ async def condition(database: Database, branches: Sequence[Branch] = ()) -> Cond
     """
     try:
         found = await states(database, branches)
-    except (Unavailable, StatementError):
-        return Condition("unreachable", "unknown")
+    except (Unavailable, StatementError) as error:
+        return Condition("unreachable", "unknown", database.cause_of(error))
     return Condition("ok", next(each for each in ("pending", "newer", "ok") if each in found))
+
+
+class Watch:
+    """Looks at a database, and logs why it can't be used: at once, and then once a minute."""
+
+    def __init__(self, database: Database, branches: Sequence[Branch] = ()) -> None:
+        self._database: Final = database
+        self._branches: Final = branches
+        self._logged: tuple[Cause, float] | None = None
+        """What was logged last, and when."""
+
+    async def condition(self) -> Condition:
+        """Return the state that the database is in."""
+        found = await condition(self._database, self._branches)
+        now = monotonic()
+        if found.cause is None:
+            self._logged = None
+        elif (
+            self._logged is None
+            or self._logged[0] != found.cause
+            or now - self._logged[1] >= LOG_INTERVAL
+        ):
+            self._logged = (found.cause, now)
+            _log.warning("The database can't be used", **found.cause._asdict())
+        return found
 
 
 async def states(database: Database, branches: Sequence[Branch]) -> list[str]:

@@ -59,7 +59,8 @@ async def readyz(request: Request) -> Response:
     condition = await resources.condition.get()
     resources.keys.get()  # which looks whether they can still be read
     parts = {
-        **condition._asdict(),
+        "database": condition.database,
+        "migrations": condition.migrations,
         "keys": "stale" if resources.keys.stale else "ok",
         "passwords": "queue full" if resources.passwords.full else "ok",
     }

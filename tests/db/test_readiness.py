@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Interval, Table, text
+from structlog.testing import capture_logs
 
-from gql_app.db.readiness import condition, open_database, revision
+from gql_app.db.readiness import LOG_INTERVAL, Watch, condition, open_database, revision
 from gql_app.db.tables import REVISION, REVISIONS, Row
 from gql_app.lib.database import Database
 from gql_app.settings import Settings
@@ -34,14 +35,14 @@ async def opened(url: str) -> AsyncIterator[Database]:
 
 
 async def test_a_migrated_database_is_ready(database: Database) -> None:
-    assert await condition(database) == ("ok", "ok")
+    assert await condition(database) == ("ok", "ok", None)
     assert (await condition(database)).ready
     assert await revision(database) == REVISION
 
 
 async def test_an_unmigrated_database_says_so(unmigrated_url: str) -> None:
     async with opened(unmigrated_url) as database:
-        assert await condition(database) == ("ok", "pending")
+        assert await condition(database) == ("ok", "pending", None)
         assert not (await condition(database)).ready
         assert await revision(database) is None
 
@@ -63,7 +64,7 @@ async def test_a_database_of_another_version_says_so(
     async with database.transaction() as db:
         await db.execute(text(statement), at=at)
     found = await condition(database)
-    assert found == ("ok", migrations)
+    assert found[:2] == ("ok", migrations)
     assert found.ready == (migrations == "newer")
 
 
@@ -81,7 +82,33 @@ async def test_a_database_that_is_not_there_is_unreachable(
         postgres.url("no_such_database"),
     ):
         async with opened(url) as database:
-            assert await condition(database) == ("unreachable", "unknown")
+            found = await condition(database)
+            assert found[:2] == ("unreachable", "unknown")
+            assert found.cause
+
+
+async def test_why_a_database_cant_be_used_is_logged_at_once_and_then_once_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_000.0
+    monkeypatch.setattr("gql_app.db.readiness.monotonic", lambda: now)
+    file = tmp_path / "kept" / "gql_app.db"
+    async with opened(f"sqlite:///{file}") as database:
+        with capture_logs() as log:
+            watch = Watch(database)
+            for _ in range(3):
+                await watch.condition()
+            assert len(log) == 1
+            assert log[0]["problem"] == f"There is no folder {file.parent}."
+            now += LOG_INTERVAL
+            await watch.condition()
+            assert len(log) == 2
+            file.mkdir(parents=True)
+            await watch.condition()
+            assert len(log) == 3
+            file.rmdir()
+            file.touch()
+            assert (await watch.condition()).cause is None
 
 
 async def test_busy_pool_is_no_unreachable_database(database_url: str) -> None:

@@ -1,5 +1,6 @@
 """SQLite and PostgreSQL: reading, transactions and retries; SQLAlchemy Core writes the SQL."""
 
+from gql_app.lib.database.causes import Cause
 from gql_app.lib.database.database import Database, Reader, Transaction
 from gql_app.lib.database.errors import (
     Busy,
@@ -7,7 +8,7 @@ from gql_app.lib.database.errors import (
     StatementError,
     unavailable,
 )
-from gql_app.lib.database.postgresql import SSL_MODES, Servers, in_the_clear, tls_advice
+from gql_app.lib.database.postgresql import SSL_MODES, Servers, in_the_clear
 from gql_app.lib.database.probing import SharedResult
 from gql_app.lib.database.sqlite import sqlite_file
 from gql_app.lib.database.statements import (
@@ -25,11 +26,13 @@ from gql_app.lib.database.statements import (
     insert_row,
     upsert,
 )
+from gql_app.lib.database.urls import options_of
 from gql_app.lib.faults import Unavailable
 
 __all__ = [
     "SSL_MODES",
     "Busy",
+    "Cause",
     "Database",
     "EitherDialect",
     "IntegrityViolation",
@@ -51,8 +54,8 @@ __all__ = [
     "in_the_clear",
     "insert_or_ignore",
     "insert_row",
+    "options_of",
     "sqlite_file",
-    "tls_advice",
     "unavailable",
     "upsert",
 ]

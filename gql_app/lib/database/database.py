@@ -19,6 +19,7 @@ from typing import (
 from sqlalchemy import Dialect, func, make_url, select
 
 from gql_app.lib import clock
+from gql_app.lib.database.causes import Cause, cause_of
 from gql_app.lib.database.errors import StatementError
 from gql_app.lib.database.pool import Connection, Pool, retried
 from gql_app.lib.database.postgresql import CONNECT_TIMEOUT, PostgresConnection, Servers
@@ -188,6 +189,7 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
             driver = "postgresql+asyncpg://"
             reading = writing = partial(PostgresConnection, Servers(url, prepared=prepared))
         super().__init__(make_url(driver).get_dialect()())
+        self._url: Final = url
         self._read: Final = Pool(reading, connections, pool_timeout)
         self._write: Final = Pool(writing, connections, pool_timeout, turn=turn)
         self._probe: Final = Pool(reading, 1, PROBE_TIMEOUT)
@@ -233,6 +235,10 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
             return statement.built(await within(work, PROBE_TIMEOUT), query)
         except TimeoutError as error:
             raise Unavailable from error
+
+    def cause_of(self, error: Exception) -> Cause:
+        """Return why it can't be used, by the error that came of trying, for its operator."""
+        return cause_of(error, self._url)
 
     async def clock_skew(self) -> timedelta:
         """Return how far the database's clock is ahead of ours, less the time of the round trip.

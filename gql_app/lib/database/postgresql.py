@@ -15,6 +15,7 @@ from gql_app.lib.database.errors import (
     translate,
     unavailable,
 )
+from gql_app.lib.database.urls import options_of
 from gql_app.lib.environment import variable
 from gql_app.lib.faults import Unavailable
 from gql_app.lib.network import is_loopback
@@ -42,12 +43,14 @@ class Servers:
     """
 
     def __init__(self, url: str, *, prepared: bool = True) -> None:
-        self._urls: Final = servers_of(url)
+        given = options_of(url)
+        self._urls: Final = servers_of(given.url)
         self._alike: Final = "target_session_attrs" not in url
+        usual = CONNECT_TIMEOUT if len(self._urls) == 1 else SERVER_TIMEOUT
         self._options: Final[dict[str, Any]] = {
-            "ssl": sslmode(url),
-            "timeout": CONNECT_TIMEOUT if len(self._urls) == 1 else SERVER_TIMEOUT,
-            "statement_cache_size": CACHED_STATEMENTS if prepared else 0,
+            "ssl": given.tls or sslmode(given.url),
+            "timeout": given.timeout or usual,
+            "statement_cache_size": CACHED_STATEMENTS if prepared and given.prepared else 0,
             "max_cached_statement_lifetime": 0,
         }
         self.on_loss: Final[list[Callable[[], None]]] = []

@@ -3,15 +3,19 @@
 import asyncio
 import ctypes
 import logging
+import os
+import signal
 import socket
 import struct
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from errno import EADDRNOTAVAIL, EAFNOSUPPORT
 from functools import partial
 from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
 from typing import Any, Final, cast
 
 import uvicorn
@@ -38,6 +42,16 @@ _NO_NEWCOMERS: Final = (
 )
 """A filter (bpf(4)): code, jump if true, jump if false, operand."""
 _SO_ATTACH_FILTER: Final = 26
+
+
+class Config(uvicorn.Config):
+    """What one process serves; one of several ends with their parent."""
+
+    def load(self) -> None:
+        """Load the application, in the process that serves it."""
+        super().load()
+        if (parent := parent_process()) is not None:
+            threading.Thread(target=_end_after, args=[parent], daemon=True).start()
 
 
 class Server(uvicorn.Server):
@@ -88,7 +102,7 @@ def serve(  # noqa: PLR0913 — each is a decision of the operator's, given by n
     """
     within = limits.within_open_files()
     protocol = partial(HttpProtocol, limits=within, usage=Usage(), refuse=refuse)
-    config = uvicorn.Config(
+    config = Config(
         app,
         factory=True,
         http=cast("type[asyncio.Protocol]", protocol),  # it is called for each connection
@@ -117,6 +131,12 @@ def serve(  # noqa: PLR0913 — each is a decision of the operator's, given by n
             server.run(sockets=sockets)
     if not server.started and workers == 1 and not reload:
         sys.exit(STARTUP_FAILURE)
+
+
+def _end_after(parent: BaseProcess) -> None:
+    """Tell this process to stop when the parent is gone: nobody else would ever tell it."""
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _log_address(sockets: Sequence[socket.socket]) -> None:

@@ -24,8 +24,13 @@ from pydantic import (
 
 T = TypeVar("T")
 SQLITE: Final = "sqlite:///"
-POSTGRESQL: Final = "postgresql://"
+POSTGRESQL: Final = ("postgresql://", "postgres://")
+"""How the URL of a PostgreSQL begins; the latter is what some providers write."""
 MAX_PORT: Final = 65_535
+USUAL_PORT: Final = 9_000
+"""The management port where something else than a port is set."""
+SERVICE_LINK: Final = "tcp://"
+"""How what Kubernetes sets for a service begins."""
 MAX_WORDS: Final = 200
 """Characters of a name."""
 MIN_SECRET_BYTES: Final = 32
@@ -93,12 +98,13 @@ def _check_database(url: str) -> str:
     else:
         _require(url.startswith(POSTGRESQL), "must start with sqlite:/// or postgresql://")
         _check_postgresql(url)
+        url = POSTGRESQL[0] + url.partition("://")[2]
     return url
 
 
 def _check_postgresql(url: str) -> None:
     """Raise ValueError for a URL of another form, without its password, which urllib repeats."""
-    from gql_app.lib.database import SSL_MODES  # noqa: PLC0415 — an SQLite file needs no drivers
+    from gql_app.lib.database import SSL_MODES, options_of  # noqa: PLC0415 — an SQLite file needs no drivers
 
     try:
         parts = urlsplit(url)
@@ -117,11 +123,20 @@ def _check_postgresql(url: str) -> None:
         "service" not in query or "sslmode" in query,
         "must say the sslmode as well, where it names a service",
     )
+    options_of(url)
 
 
 def _names_host(text: str) -> bool:
     found = _HOST.fullmatch(text)
     return found is not None and int(found["port"] or 0) <= MAX_PORT
+
+
+def _port_of(value: object) -> object:
+    """Return a port; the address that Kubernetes sets for a service of our name is the usual one.
+
+    A pod has GQL_APP_MANAGEMENT_PORT=tcp://10.0.0.1:80 of a service called gql-app-management.
+    """
+    return USUAL_PORT if isinstance(value, str) and value.startswith(SERVICE_LINK) else value
 
 
 def _check_secret(text: str) -> bytes:
@@ -191,7 +206,7 @@ Level = Annotated[
 ]
 Verification = Literal["off", "ask", "require"]
 Positive = Annotated[int, Field(ge=1)]
-Port = Annotated[int, Field(ge=1, le=MAX_PORT)]
+Port = Annotated[int, BeforeValidator(_port_of), Field(ge=1, le=MAX_PORT)]
 Natural = Annotated[int, Field(ge=0)]
 Days = Annotated[int, Field(ge=0, le=36_500)]
 DatabaseUrl = Annotated[str, AfterValidator(_check_database)]

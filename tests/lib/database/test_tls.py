@@ -15,7 +15,6 @@ from gql_app.lib.database import (
     Query,
     Unavailable,
     in_the_clear,
-    tls_advice,
 )
 from gql_app.lib.database.postgresql import sslmode
 
@@ -168,8 +167,9 @@ def test_environment_may_ask_for_more_tls_and_never_for_less(
     assert sslmode(url) == mode
 
 
-def test_operator_is_told_what_to_look_at_where_tls_is_insisted_on_unasked() -> None:
+async def test_operator_is_told_what_to_look_at_where_tls_is_insisted_on_unasked() -> None:
     url = f"postgresql://ada:{PASSWORD}@{ELSEWHERE}/db"
-    assert "sslmode=disable" in tls_advice(url)
-    for other in (f"{url}?sslmode=require", "postgresql://localhost/db", "sqlite:///x.db"):
-        assert tls_advice(other) == ""
+    refused = ConnectionError("the server rejected the SSL upgrade")
+    assert "sslmode=disable" in Database(url).cause_of(refused).remedy
+    for other in (f"{url}?sslmode=require", "postgresql://localhost/db"):
+        assert "sslmode" not in Database(other).cause_of(refused).remedy

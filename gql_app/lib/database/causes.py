@@ -1,0 +1,103 @@
+"""Causes: why a database can't be used and what mends it, in words for its operator."""
+
+import socket
+import sqlite3
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from gql_app.lib.database.errors import StatementError, primary_code
+from gql_app.lib.database.postgresql import tls_advice
+
+_SQLITE: Final = "sqlite:///"
+_BY_SQLSTATE: Final[Mapping[str, str]] = {
+    "28P01": "Look at the URL's name and password.",
+    "28000": "Look at the URL's name, and at the server's pg_hba.conf.",
+    "3D000": "Create it, or look at the URL's last part.",
+    "42501": "Grant it, for example: GRANT CREATE ON SCHEMA public TO the URL's name.",
+    "42704": "Look at the URL's parameters: the driver sends on what it does not know.",
+    "53300": "Raise max_connections there, or lower GQL_APP_DATABASE_CONNECTIONS here.",
+    "57P03": "It starts or stops: try again shortly.",
+}
+"""What mends an error of PostgreSQL's, by its SQLSTATE (PostgreSQL, appendix A)."""
+
+_BY_KIND: Final = (
+    (
+        (ConnectionRefusedError, FileNotFoundError),
+        "Nobody listens at {}.",
+        "See that it runs, and look at the port.",
+    ),
+    (socket.gaierror, "No host is called {}.", "Look at the URL's host, and at the DNS."),
+    (TimeoutError, "{} does not answer.", "Look at the network, and at firewalls."),
+)
+"""Why no connection is made, and what mends it, by the kind of the system's error."""
+
+
+class Cause(NamedTuple):
+    """Why a database can't be used, and what mends it; neither holds a password."""
+
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Return both in a line."""
+        return f"{self.problem} {self.remedy}"
+
+
+def cause_of(error: BaseException, url: str) -> Cause:
+    """Return why the database of a URL can't be used, by the error that came of trying."""
+    while isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    if url.startswith(_SQLITE):
+        return _of_file(error, Path(url.removeprefix(_SQLITE)))
+    if isinstance(error, asyncpg.PostgresError):
+        return _of_server(error)
+    if isinstance(error, StatementError):
+        return Cause(f"PostgreSQL refuses a statement: {error}.", "Look at the server's log.")
+    return _of_network(error, url)
+
+
+def _of_file(error: BaseException, file: Path) -> Cause:
+    """Return why an SQLite file can't be used."""
+    if not file.absolute().parent.is_dir():
+        return Cause(f"There is no folder {file.parent}.", "Make it, or look at the URL.")
+    if file.is_dir():
+        return Cause(f"{file} is a folder.", "Name a file in it.")
+    code = primary_code(error) if isinstance(error, sqlite3.Error) else 0
+    if code == sqlite3.SQLITE_NOTADB or isinstance(error, StatementError):
+        return Cause(f"{file} is no SQLite database.", "Name another file, or restore a backup.")
+    if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
+        mend = "Let this account read and write it, and its folder."
+        return Cause(f"{file} can't be opened for writing.", mend)
+    return Cause(f"{file} can't be used: {_words(error)}.", "Look at the disk.")
+
+
+def _of_server(error: asyncpg.PostgresError) -> Cause:
+    """Return why PostgreSQL refuses: in its own words, which hold names and no password."""
+    remedy = _BY_SQLSTATE.get(error.sqlstate or "", "Look at the server's log.")
+    return Cause(f"PostgreSQL says: {error.args[0]}.", remedy)
+
+
+def _of_network(error: BaseException, url: str) -> Cause:
+    """Return why PostgreSQL isn't reached, or the connection is not made."""
+    hosts = urlsplit(url).netloc.rpartition("@")[2] or "the local socket"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        problem = f"The certificate of {hosts} is not to be trusted: {error.verify_message}."
+        return Cause(problem, "Name its authority by sslrootcert=FILE, or the host that it is of.")
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return Cause(f"The URL can't be used: {error.args[0]}.", "Look at its parameters.")
+    if isinstance(error, FileNotFoundError) and "sslrootcert" in url:
+        return Cause("The file of sslrootcert is not there.", "Name one of certificates (PEM).")
+    for kinds, problem, remedy in _BY_KIND:
+        if isinstance(error, kinds):
+            return Cause(problem.format(hosts), remedy)
+    remedy = tls_advice(url).strip() or "See that it runs, and look at its log."
+    return Cause(f"The connection to {hosts} failed: {_words(error)}.", remedy)
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,118 @@
+"""URLs of PostgreSQL as providers hand them out: what libpq and others know beyond the driver.
+
+The driver sends on what it does not know as a setting of the server's, which refuses it. So each
+such parameter is applied here where it means something, or else refused by its name.
+"""
+
+import ssl
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+_ELSEWHERE: Final[Mapping[str, str]] = {
+    "connection_limit": "set GQL_APP_DATABASE_CONNECTIONS instead",
+    "pool_timeout": "set GQL_APP_DATABASE_POOL_TIMEOUT instead",
+    "statement_cache_size": "set GQL_APP_DATABASE_PREPARED_STATEMENTS instead",
+    "hostaddr": "name the address as the host",
+    "requiressl": "say sslmode=require",
+    "ssl": "say sslmode=require, or verify-full",
+    "sslaccept": "say sslmode=verify-full for strict",
+    **dict.fromkeys(
+        ("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
+        "leave it out: the system's own apply, such as net.ipv4.tcp_keepalive_time",
+    ),
+    **dict.fromkeys(
+        (
+            *("tcp_user_timeout", "load_balance_hosts", "require_auth", "requirepeer"),
+            *("sslcompression", "sslcertmode", "sslsni", "replication"),
+            *("min_protocol_version", "max_protocol_version", "scram_client_key"),
+            *("scram_server_key", "sslkeylogfile", "gssdelegation"),
+        ),
+        "leave it out: it is libpq's own",
+    ),
+}
+"""What is refused, and what to do instead."""
+_LEFT_OUT: Final[Mapping[str, frozenset[str]]] = {
+    "channel_binding": frozenset({"disable", "prefer"}),
+    "gssencmode": frozenset({"disable", "prefer"}),
+    "schema": frozenset({"public"}),
+    "pgbouncer": frozenset({"false"}),
+}
+"""What says nothing with these values, beside those that are applied."""
+
+
+class ConnectionOptions(NamedTuple):
+    """A URL that the driver knows all of, and what else it asked for."""
+
+    url: str
+    timeout: int | None
+    """Seconds that a server has to take a connection, None where it says nothing of it."""
+    prepared: bool
+    """Whether statements may be prepared."""
+    verifies: bool
+    """Whether the server's certificate is verified by the authorities that the system trusts."""
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """How a server is verified by the system's authorities, if it is."""
+        return ssl.create_default_context() if self.verifies else None
+
+
+def options_of(url: str) -> ConnectionOptions:
+    """Return what a URL asks for. Raises ValueError, which names a parameter and no value.
+
+    The driver has no channel binding. Where it is required, the server's certificate is verified
+    instead, which keeps others from standing between as well (RFC 5929 section 1).
+    """
+    parts = urlsplit(url)
+    kept: dict[str, str] = {}
+    timeout: int | None = None
+    prepared = True
+    given = dict(parse_qsl(parts.query, keep_blank_values=True))
+    bound = given.get("channel_binding") == "require"
+    verifies = given.get("sslrootcert") == "system" or (bound and "sslrootcert" not in given)
+    for name, value in given.items():
+        if name == "connect_timeout":
+            timeout = _seconds(value)
+        elif name == "pgbouncer" and value == "true":
+            prepared = False
+        elif name == "sslrootcert" and value == "system":
+            _require_verification(given)
+        elif name == "channel_binding" and bound:
+            continue
+        elif name in _LEFT_OUT:
+            _leave_out(name, value)
+        elif name in _ELSEWHERE:
+            msg = f"{name} is not known here: {_ELSEWHERE[name]}"
+            raise ValueError(msg)
+        else:
+            kept[name] = value
+    if bound and not verifies:
+        kept["sslmode"] = "verify-full"
+    query = parts.query if kept == given else urlencode(kept)
+    plain = parts._replace(scheme="postgresql", query=query).geturl()
+    return ConnectionOptions(plain, timeout, prepared, verifies)
+
+
+def _seconds(text: str) -> int | None:
+    """Return how long libpq would wait; 0 is for ever there, and as long as usual here."""
+    if not text.isdecimal():
+        msg = "connect_timeout must be a number of seconds"
+        raise ValueError(msg)
+    return int(text) or None
+
+
+def _require_verification(given: Mapping[str, str]) -> None:
+    """Raise ValueError unless the certificate is verified, as libpq insists on with system."""
+    if given.get("sslmode", "verify-full") != "verify-full":
+        msg = "sslrootcert=system takes sslmode=verify-full"
+        raise ValueError(msg)
+
+
+def _leave_out(name: str, value: str) -> None:
+    """Raise ValueError for a value that says something which is not to be had here."""
+    if value in _LEFT_OUT[name]:
+        return
+    instead = "say search_path instead" if name == "schema" else "the driver knows no such thing"
+    msg = f"{name} may only be {' or '.join(sorted(_LEFT_OUT[name]))}: {instead}"
+    raise ValueError(msg)
