@@ -8,6 +8,7 @@ from typing import Final
 
 from gql_app.accounts import addresses, audit, registrations, sessions
 from gql_app.lib import outbox, periodic
+from gql_app.lib.outbox import Outcome
 from gql_app.lib.periodic import PeriodicTask
 from gql_app.lib.telemetry import get_logger
 from gql_app.resources import Resources
@@ -55,9 +56,14 @@ async def running(resources: Resources) -> AsyncIterator[None]:
 
 async def deliver(resources: Resources) -> int:
     """Send every letter that is due; return how many left."""
-    count = partial(resources.metrics.throttled, "letter")
+
+    def count(outcome: Outcome, number: int) -> None:
+        resources.metrics.letters(outcome, number)
+        if outcome is Outcome.WITHHELD:
+            resources.metrics.throttled("letter", number)
+
     return await outbox.deliver(
-        resources.database, resources.outbox, resources.mailer, on_withheld=count
+        resources.database, resources.outbox, resources.mailer, on_outcome=count
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from gql_app import __version__
 from gql_app.errors import TokenReason, UserErrorCode
+from gql_app.lib.outbox import Outcome
 from gql_app.lib.telemetry import NO_ANSWER, Labels, Metrics
 
 _CODES: Final = (
@@ -66,5 +67,5 @@ def new_metrics(folder: Path | None = None, codes: Sequence[str] = ()) -> Metric
 
     The codes are those of features.
     """
-    labels = Labels((*OUTCOMES, *codes), (*REASONS, *codes), _CODES, SIGN_INS, LIMITS)
+    labels = Labels((*OUTCOMES, *codes), (*REASONS, *codes), _CODES, SIGN_INS, LIMITS, [*Outcome])
     return Metrics(labels, __version__, folder)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 from gql_app.accounts import letters
@@ -22,6 +23,7 @@ from gql_app.db.readiness import Condition, Watch, open_database
 from gql_app.lib import telemetry
 from gql_app.lib.database import Database, Reader, SharedResult, Transaction
 from gql_app.lib.keyring import KeyRing, ReloadingKeyRing, Signer, TokenCache
+from gql_app.lib.mail_templates import Folder, MailTemplates
 from gql_app.lib.nodes import NodeKind
 from gql_app.lib.outbox import ClosedMailer, ConsoleMailer, Mailer, ObservedMailer, SmtpMailer
 from gql_app.lib.setting_types import Verification
@@ -76,8 +78,10 @@ class Extensions:
     """What proves by other credentials than access tokens who is calling, in this order."""
     hooks: Callable[[], Hooks] | None = None
     password_rules: Sequence[PasswordRule] = ()
-    letters: Mapping[str, WriteLetter] = field(default_factory=dict)
-    """How each letter is written, by its name."""
+    letters: Mapping[str, WriteLetter | None] = field(default_factory=dict)
+    """How each letter is written, by its name; None stands for templates."""
+    templates: Sequence[Folder] = ()
+    """The folders of these."""
     actions: Collection[str] = frozenset()
     """What is recorded in the audit besides our own actions."""
     error_codes: Collection[str] = frozenset()
@@ -167,9 +171,10 @@ class Resources:
             mailer=ObservedMailer(sender, tracing.letter) if tracing else sender,
             outbox=Outbox(
                 pepper=keys.derive("reset links"),
-                pages=_pages(settings),
+                pages=pages_of_links(settings),
                 throttle=throttle,
                 letters_per_day=settings.letters_per_day,
+                templates=mail_templates(settings, extensions),
                 features=extensions.letters,
             ),
             posted=asyncio.Event(),
@@ -207,7 +212,19 @@ def throttle_of(settings: Settings, keys: KeyRing) -> Throttle:
     )
 
 
-def _pages(settings: Settings) -> Mapping[str, str]:
+def mail_templates(settings: Settings, extensions: Extensions) -> MailTemplates:
+    """Return the templates that letters are written by. Raises CannotStart if one is faulty."""
+    ours = Folder(Path(__file__).with_name("letters"), letters.EXAMPLES, is_tried=True)
+    templates = MailTemplates(
+        [ours, *extensions.templates],
+        {"product_name": settings.product_name},
+        replaced_by=settings.letters_dir,
+    )
+    templates.check()
+    return templates
+
+
+def pages_of_links(settings: Settings) -> Mapping[str, str]:
     """Return the pages that links lead to, by the kinds of their letters."""
     return {
         letters.Kind.PASSWORD_RESET: settings.reset_url,
@@ -221,5 +238,6 @@ def _pages(settings: Settings) -> Mapping[str, str]:
 def mailer(settings: Settings) -> Mailer:
     """Return what sends letters."""
     if settings.smtp_url:
-        return SmtpMailer(settings.smtp_url.get_secret_value(), sender=settings.mail_from)
+        url = settings.smtp_url.get_secret_value()
+        return SmtpMailer(url, sender=settings.mail_from, reply_to=settings.reply_to)
     return ConsoleMailer() if settings.demo else ClosedMailer()

@@ -54,6 +54,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "httptools": ("lib.server",),
     "idna": ("lib.text",),
     "isal": ("lib.compression",),
+    "jinja2": ("lib.mail_templates",),
     "jwt": ("lib.keyring",),
     "opentelemetry": ("lib.telemetry",),
     "orjson": ("lib.database", "lib.graphql_http", "lib.pagination", "lib.telemetry"),

@@ -26,7 +26,17 @@ class Arrived:
     @property
     def text(self) -> str:
         """What it says."""
-        text: str = self.message.get_content()
+        return self._alternative("plain")
+
+    @property
+    def html(self) -> str:
+        """What it says in HTML."""
+        return self._alternative("html")
+
+    def _alternative(self, form: str) -> str:
+        part = self.message.get_body((form,))
+        assert part is not None, f"There is no {form} in it"
+        text: str = part.get_content()
         return text.replace("\r\n", "\n")
 
 

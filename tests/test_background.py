@@ -11,9 +11,10 @@ from sqlalchemy import func, select, text
 from structlog.testing import capture_logs
 
 from gql_app import background
-from gql_app.accounts import letters, refresh_tokens, sessions
+from gql_app.accounts import audit, customers, letters, refresh_tokens, sessions
 from gql_app.accounts.audit import Action
 from gql_app.accounts.letters import Kind
+from gql_app.accounts.links import LinkKind
 from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened
 from gql_app.db.tables import AuditRow, LetterRow, RefreshTokenRow, RegistrationRow, Row, SessionRow
@@ -118,10 +119,28 @@ async def test_refused_letter_is_logged_without_the_address(
     async with mail_server(Mailbox(refusal), reserved):
         with capture_logs() as log:
             await background.deliver(noon)
-    (line,) = log
+    (line,) = [each for each in log if each["event"] != "Audit"]
     assert (line["event"], line["log_level"]) == (event, "warning")
-    assert "ada" not in str(line)
+    assert "ada" not in str(log)
     assert await rows(noon.database, LetterRow) == left
+
+
+async def test_refusal_for_good_ends_the_letter_and_is_counted_and_audited_and_the_account_stays(
+    noon: Resources, reserved: socket.socket
+) -> None:
+    ada = await add_customer(noon.database, "Ada", "ada@example.com")
+    async with noon.database.transaction() as db:
+        await letters.post_link(db, LinkKind.PASSWORD_RESET, customer_id=ada.id)
+    mailbox = Mailbox("550 No such user", refused_at="DATA")
+    async with mail_server(mailbox, reserved):
+        assert [await background.deliver(noon) for _ in range(2)] == [0, 0]
+    assert (mailbox.refused, await rows(noon.database, LetterRow)) == (1, 0)
+    events = [event async for event in audit.stream(noon.database)]
+    refused = [event for event in events if event.action == "letter:refused"]
+    assert [(each.customer_id, each.fields) for each in refused] == [(ada.id, ["password_reset"])]
+    told, _ = noon.metrics.exposition("")
+    assert b'gql_app_letters_total{result="refused"} 1.0' in told
+    assert await customers.by_id(noon.database, ada.id) == ada
 
 
 async def test_letter_that_is_refused_holds_up_no_other(

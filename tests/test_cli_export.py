@@ -87,8 +87,8 @@ async def test_export_is_written_as_the_standards_have_it(
     ).decode()
     moment = "2030-01-31T12:00:00.123456Z"
     assert told == (
-        "id,name,email,phone,is_admin,is_active,created_at,updated_at,roles\r\n"
-        f'{row.id},"Ada ""=1+1"", of Zürich",ada@example.com,,false,true,{moment},{moment},\r\n'
+        "id,name,email,phone,is_admin,is_active,created_at,updated_at,roles,locale\r\n"
+        f'{row.id},"Ada ""=1+1"", of Zürich",ada@example.com,,false,true,{moment},{moment},,\r\n'
     )
     lines = ("export", "-", "--format", "jsonl")
     assert json.loads(output_here(*lines, folder=tmp_path, database_url=database_url)) == {
@@ -101,6 +101,7 @@ async def test_export_is_written_as_the_standards_have_it(
         "created_at": moment,
         "updated_at": moment,
         "roles": "",
+        "locale": None,
     }
 
 

@@ -39,6 +39,7 @@ ELSEWHERE: Final = {
     r"npm (ci|run build)": "make test has done both, by the same lock and of the same sources",
     r"curl -s https://accounts\.example\.com/.*": "nobody is there; test_introspection.py asks",
     r"gql-app import .* --invite": "it takes mail, which test_cli_import.py has",
+    r"gql-app letters send-test .*": "no mail server is there; test_cli_letters.py has one",
     r"jq .*": "jq is none of ours, and not everywhere",
 }
 """Commands that are not run here, and why."""

@@ -9,6 +9,7 @@ from gql_app.resources import mailer
 SMTP = "must be smtp://, smtps://, smtp+starttls:// or smtp+cleartext:// and a host"
 PAGE = "must be an http:// or https:// address without a fragment"
 PROXIES = "must be addresses or networks, comma-separated, or *"
+LINE = "must be one line of text that can be seen"
 SENDER = "must be an e-mail address, or a name and one: Name <name@example.com>"
 
 
@@ -55,6 +56,11 @@ def _no_settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
         ("MAIL_FROM", "Hush\r\nBcc: hush <hush@shop.example>", SENDER),
         ("MAIL_FROM", "Hush\u2028Hush <hush@shop.example>", SENDER),
         ("MAIL_FROM", "hush@shop.example\r\nBcc: hush@shop.example", SENDER),
+        ("REPLY_TO", "hush", SENDER),
+        ("REPLY_TO", "Hush\r\nBcc: hush <hush@shop.example>", SENDER),
+        ("PRODUCT_NAME", "Hush\nBcc: hush", LINE),
+        ("PRODUCT_NAME", "Hush\u202ehush", LINE),
+        ("LETTERS_DIR", "/nowhere/hush", "must be a folder that is there"),
     ],
 )
 def test_fault_names_the_variable_and_never_its_value(
@@ -95,6 +101,9 @@ def test_every_fault_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ("MAIL_FROM", "no-reply@shop.example"),
         ("MAIL_FROM", "Grüße vom Laden <no-reply@shop.example>"),
         ("MAIL_FROM", '"Shop, Inc." <no-reply@shop.example>'),
+        ("REPLY_TO", "help@shop.example"),
+        ("REPLY_TO", "Hilfe für Sie <help@shop.example>"),
+        ("PRODUCT_NAME", "Müller & Söhne <2030> {{ x }}"),
     ],
 )
 def test_value_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -7,7 +7,7 @@ proven, and may take it back for a week.
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select
@@ -35,6 +35,13 @@ _DECLINED: Final = "@declined.invalid"
 """The domain of those whose address was somebody else's; of .invalid nobody is (RFC 2606)."""
 
 
+class Owner(NamedTuple):
+    """Whose an address is."""
+
+    id: UUID
+    locale: str | None
+
+
 @asynccontextmanager
 async def claiming(db: Transaction, email: str | None, customer_id: UUID) -> AsyncIterator[None]:
     """Raise Rejected (TAKEN) where the block gives a customer an address that they can't have.
@@ -51,12 +58,16 @@ async def claiming(db: Transaction, email: str | None, customer_id: UUID) -> Asy
         raise Rejected(TAKEN)
 
 
-async def is_owned(db: Reader, email: str, customer_id: UUID | None) -> bool:
-    """Return whether a mailbox is another customer's, or held for another."""
+async def owner(db: Reader, email: str, customer_id: UUID | None) -> Owner | None:
+    """Return which other customer has a mailbox, or for whom it is held, if anybody."""
     key = canonical_email(email)
-    owners = await _owners(db, key)
-    others = [row for row in owners if row.id != customer_id and canonical_email(row.email) == key]
-    return bool(others) or await is_held(db, email, customer_id)
+    for row in await _owners(db, key):
+        if row.id != customer_id and canonical_email(row.email) == key:
+            return Owner(row.id, row.locale)
+    holder = await db.fetch_one(_HELD, key=key, now=clock.now())
+    if holder is None or holder.customer_id == customer_id:
+        return None
+    return Owner(holder.customer_id, holder.locale)
 
 
 async def is_taken(db: Reader, email: str, customer_id: UUID) -> bool:
@@ -123,10 +134,12 @@ async def _owners(db: Reader, key: str) -> list[Any]:
     return await db.fetch_all(_OWNERS, key=key, former_key=email_key_of(key))
 
 
-_OWNERS: Final = select(CustomerRow.id, CustomerRow.email).where(has_address())
+_OWNERS: Final = select(CustomerRow.id, CustomerRow.email, CustomerRow.locale).where(has_address())
 _IN_FORCE: Final = FormerEmailRow.held_until > bindparam("now", type_=Moment())
-_HELD: Final = select(FormerEmailRow.customer_id, FormerEmailRow.changed_since).where(
-    FormerEmailRow.email_canonical == bindparam("key"), _IN_FORCE
+_HELD: Final = (
+    select(FormerEmailRow.customer_id, FormerEmailRow.changed_since, CustomerRow.locale)
+    .join(CustomerRow, CustomerRow.id == FormerEmailRow.customer_id)
+    .where(FormerEmailRow.email_canonical == bindparam("key"), _IN_FORCE)
 )
 _HELD_AMONG: Final[Query[str]] = Query(
     select(FormerEmailRow.email_canonical).where(

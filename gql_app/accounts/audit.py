@@ -93,6 +93,8 @@ class Action(StrEnum):
     ADMIN_REVOKED = "admin:revoke"
     ROLE_GRANTED = "role:grant"
     ROLE_REVOKED = "role:revoke"
+    LETTER_REFUSED = "letter:refused"
+    LETTER_TESTED = "letter:test"
 
 
 class Origin(NamedTuple):

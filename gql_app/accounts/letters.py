@@ -5,16 +5,17 @@ moment of sending, and is the same each time the letter is tried. No letter hold
 customer's, such as the name: until an address is proven, it may be a stranger's.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Text, bindparam, case, cast, delete, func, select, update
 
-from gql_app.accounts import addresses, links
+from gql_app.accounts import addresses, audit, links
+from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import TERMS, LinkKind
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person
 from gql_app.accounts.throttling import Limit, Throttle
@@ -22,6 +23,7 @@ from gql_app.db.tables import CustomerRow, FormerEmailRow, LetterRow, Registrati
 from gql_app.errors import TooManyAttempts
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, insert_row
+from gql_app.lib.mail_templates import MailTemplates
 from gql_app.lib.outbox import Claimed, Letter, Queue
 from gql_app.lib.telemetry import get_logger
 from gql_app.lib.text import canonical_email
@@ -131,8 +133,12 @@ class Outbox:
     """The pages that links lead to, by the kinds of their letters."""
     throttle: Throttle
     letters_per_day: int
-    features: Mapping[str, WriteLetter] = field(default_factory=dict)
-    """How the letters of features are written, by their names; they go to whoever is active."""
+    templates: MailTemplates
+    features: Mapping[str, WriteLetter | None] = field(default_factory=dict)
+    """How the letters of features are written, by their names; None stands for templates.
+
+    They go to whoever is active.
+    """
 
     async def due(self, db: Reader) -> bool:
         """Return whether any letter is to be sent by now."""
@@ -168,8 +174,16 @@ class Outbox:
         return Claimed(written, len(dropped), len(withheld))
 
     async def sent(self, db: Transaction, letter: Letter) -> None:
-        """Forget a letter that is on its way, or never will be."""
+        """Forget a letter that is on its way."""
         await _QUEUE.forget(db, [UUID(letter.id)])
+
+    async def refused(self, db: Transaction, letter: Letter) -> None:
+        """Forget a letter that the mail server refused for good, and record whose it was."""
+        row = await _QUEUE.locked(db, UUID(letter.id))
+        if row is not None:
+            whose, kinds = row.customer_id, [row.kind]
+            await audit.record(db, Action.LETTER_REFUSED, Origin(), customer_id=whose, fields=kinds)
+            await _QUEUE.forget(db, [row.id])
 
     async def postpone(self, db: Transaction, letter: Letter) -> bool:
         """Return whether a letter is tried again, until a day is over; if not, it is forgotten."""
@@ -190,10 +204,17 @@ class Outbox:
     ) -> "_Addressed | None":
         """Return a letter and where it goes, or None if it is for nobody any more."""
         kind, recipient = row.kind, row.recipient
+        locale, made_at = (customer.locale, customer.created_at) if customer else (None, None)
         if kind == Kind.VERIFY_EMAIL:
-            recipient, whose = await self._to_prove(db, row, customer)
-            if recipient and await addresses.is_owned(db, recipient, whose):
-                kind = Kind.ADDRESS_IN_USE
+            if row.data and REGISTRATION in row.data:
+                waits = await db.fetch_one(_REGISTRATION, id=UUID(row.data[REGISTRATION]))
+                if waits is None:
+                    return None
+                locale, made_at = waits.locale, waits.created_at
+            else:
+                recipient = _unproven(customer)
+            if recipient and (owner := await addresses.owner(db, recipient, row.customer_id)):
+                kind, locale = Kind.ADDRESS_IN_USE, owner.locale
         elif kind not in NOTICES:
             is_link = kind in TERMS and not (kind == Kind.INVITATION and _has_password(customer))
             is_good = (is_link or kind in self.features) and customer and customer.is_active
@@ -201,44 +222,41 @@ class Outbox:
         if recipient is None or addresses.is_nobodys(recipient):
             return None
         limit = self.throttle.of_letters(kind, recipient, a_day=self.letters_per_day)
-        return _Addressed(row.id, kind, recipient, customer, limit, row.data or {})
-
-    async def _to_prove(
-        self,
-        db: Transaction,
-        row: Any,  # noqa: ANN401 — a row of LetterRow
-        customer: CustomerRecord | None,
-    ) -> tuple[str | None, UUID | None]:
-        """Return the address that a link is to prove, None if there is none, and whose it will be.
-
-        It is a registration's, or a customer's pending one, or theirs if it is unproven.
-        """
-        if row.data and REGISTRATION in row.data:
-            waits = await db.fetch_one(_REGISTRATION, id=UUID(row.data[REGISTRATION]))
-            return (row.recipient if waits else None), None
-        if customer is None or not customer.is_active:
-            return None, None
-        unproven = None if customer.email_verified_at else customer.email
-        return customer.pending_email or unproven, customer.id
+        data = row.data or {}
+        return _Addressed(row.id, kind, recipient, customer, limit, data, locale, made_at)
 
     async def _written(self, db: Transaction, letter: "_Addressed") -> Letter | None:
         """Return a letter; None for a feature's that can't be written, which is tried again."""
-        write = self.features.get(letter.kind)
-        if write is None or letter.customer is None:
-            subject, body = _TEXTS[letter.kind]
-            link = await self._link(db, letter)
-            return Letter(str(letter.id), letter.recipient, subject, body.format(link=link))
-        customer, place = letter.customer, (str(letter.id), letter.recipient)
+        place, write = (str(letter.id), letter.recipient), self.features.get(letter.kind)
+        is_ours = letter.kind not in self.features
+        values = await self._values(db, letter) if is_ours else letter.data
         try:
-            subject, body = write(letter.data, customer.person)
+            if write and letter.customer:
+                subject, body = write(values, letter.customer.person)
+                return Letter(*place, subject, body)
+            said = self.templates.render(letter.kind, letter.locale, values)
         except Exception:  # noqa: BLE001 — whatever it is, other letters leave all the same
             _log.exception("A letter can't be written", kind=letter.kind, letter=place[0])
             await self.postpone(db, Letter(*place, "", ""))
             return None
-        return Letter(*place, subject, body)
+        return Letter(*place, said.subject, said.text, said.html, said.language)
 
-    async def _link(self, db: Transaction, letter: "_Addressed") -> str:
-        """Return a letter's link, which is good from now on; empty for a letter without one."""
+    async def _values(self, db: Transaction, letter: "_Addressed") -> Mapping[str, object]:
+        """Return what the templates of a letter of ours may say, as in EXAMPLES."""
+        values: dict[str, object] = {}
+        if letter.kind in UNITS:
+            unit, lifetime = UNITS[letter.kind]
+            values |= {
+                "link": await self._link(db, letter),
+                unit: lifetime // timedelta(**{unit: 1}),
+            }
+        if letter.kind == Kind.VERIFY_EMAIL:
+            is_change = letter.customer is not None and letter.customer.pending_email is not None
+            values |= {"made_on": letter.made_at and letter.made_at.date(), "is_change": is_change}
+        return values
+
+    async def _link(self, db: Transaction, letter: "_Addressed") -> str | None:
+        """Return a letter's link, which is good from now on; None if there is nothing to undo."""
         if letter.kind in TERMS:
             kind = LinkKind(letter.kind)
             token = tokens.link_token(TERMS[kind].prefix, self.pepper, letter.id)
@@ -246,12 +264,10 @@ class Outbox:
                 await links.issue(db, kind, letter.customer, token)
             else:
                 await _issue_to_registration(db, UUID(letter.data[REGISTRATION]), token)
-        elif letter.kind == Kind.EMAIL_CHANGED:
+        else:
             token = tokens.link_token(tokens.UNDO, self.pepper, letter.id)
             if not await _issue_undo(db, letter, token):
-                return ""
-        else:
-            return ""
+                return None
         return f"{self.pages[letter.kind]}#token={token}"
 
 
@@ -265,10 +281,21 @@ class _Addressed:
     customer: CustomerRecord | None
     limit: Limit
     data: Mapping[str, Any]
+    locale: str | None
+    """The language of whoever reads it."""
+    made_at: datetime | None
+    """When their account was made, or asked for."""
 
 
 def _has_password(customer: CustomerRecord | None) -> bool:
     return customer is not None and customer.has_password
+
+
+def _unproven(customer: CustomerRecord | None) -> str | None:
+    """Return the address that a customer has yet to prove: the pending one comes first."""
+    if customer is None or not customer.is_active:
+        return None
+    return customer.pending_email or (None if customer.email_verified_at else customer.email)
 
 
 async def _have_waiting(db: Transaction, letters: Collection[_Addressed]) -> None:
@@ -319,85 +346,38 @@ _UNLOCKED: Final = Query(
     .with_for_update(read=True, key_share=True, skip_locked=True),
     CustomerRecord._make,
 )
-_REGISTRATION: Final = select(RegistrationRow.id).where(RegistrationRow.id == bindparam("id"))
+_REGISTRATION: Final = select(RegistrationRow.locale, RegistrationRow.created_at).where(
+    RegistrationRow.id == bindparam("id")
+)
 _WAIT_UNTIL: Final = (
     update(RegistrationRow)
     .where(RegistrationRow.id == bindparam("registration_id"))
     .values(expires_at=bindparam("until"))
 )
-_RESET: Final = """\
-Hello,
-
-somebody, most likely you, asked to reset your password. Within 30 minutes you can choose
-a new one here:
-
-{link}
-
-The link works once. If it wasn't you, there is nothing to do: your password stays as it is.
-"""
-_PASSWORD_CHANGED: Final = """\
-Hello,
-
-the password of your account has just been changed, and every session was ended.
-
-If it wasn't you, reset your password now and tell us.
-"""
-_EMAIL_CHANGE_REQUESTED: Final = """\
-Hello,
-
-somebody, most likely you, asked to change the e-mail address of your account. It changes
-once the link that went to the new address is used.
-
-If it wasn't you, change your password now.
-"""
-_EMAIL_CHANGED: Final = """\
-Hello,
-
-the e-mail address of your account has just been changed. From now on, letters go to the
-new address.
-
-If it wasn't you, undo it within 7 days, or tell us at once:
-
-{link}
-"""
-_VERIFY_EMAIL: Final = """\
-Hello,
-
-confirm that this is your e-mail address, within 24 hours:
-
-{link}
-
-If you know nothing of this, say so on the same page.
-"""
-_INVITATION: Final = """\
-Hello,
-
-you are invited. Choose a password within 7 days, and you are in:
-
-{link}
-"""
-_SIGN_IN: Final = """\
-Hello,
-
-within 15 minutes you can sign in here:
-
-{link}
-
-The link works once. If it wasn't you who asked for it, there is nothing to do.
-"""
-_ADDRESS_IN_USE: Final = """\
-Hello,
-
-somebody, perhaps you, wanted to have an account with this e-mail address. You have one already:
-sign in, or reset your password. If it wasn't you, there is nothing to do.
-"""
-_TEXTS: Final[Mapping[str, tuple[str, str]]] = {
-    Kind.PASSWORD_RESET: ("Reset your password", _RESET),
-    Kind.VERIFY_EMAIL: ("Confirm your e-mail address", _VERIFY_EMAIL),
-    Kind.INVITATION: ("You are invited", _INVITATION),
-    Kind.SIGN_IN: ("Sign in", _SIGN_IN),
-    Kind.PASSWORD_CHANGED: ("Your password was changed", _PASSWORD_CHANGED),
-    Kind.EMAIL_CHANGE_REQUESTED: ("Your e-mail address is to be changed", _EMAIL_CHANGE_REQUESTED),
-    Kind.EMAIL_CHANGED: ("Your e-mail address was changed", _EMAIL_CHANGED),
-    Kind.ADDRESS_IN_USE: ("You have an account already", _ADDRESS_IN_USE),
+UNITS: Final[Mapping[str, tuple[str, timedelta]]] = {
+    Kind.PASSWORD_RESET: ("minutes", TERMS[LinkKind.PASSWORD_RESET].lifetime),
+    Kind.VERIFY_EMAIL: ("hours", TERMS[LinkKind.VERIFY_EMAIL].lifetime),
+    Kind.INVITATION: ("days", TERMS[LinkKind.INVITATION].lifetime),
+    Kind.SIGN_IN: ("minutes", TERMS[LinkKind.SIGN_IN].lifetime),
+    Kind.EMAIL_CHANGED: ("days", addresses.HELD_FOR),
 }
+"""The units in which letters say how long their links are good."""
+_EXAMPLE: Final = {
+    kind: {
+        "link": "https://example.com/account#token=of-an-example",
+        unit: lifetime // timedelta(**{unit: 1}),
+    }
+    for kind, (unit, lifetime) in UNITS.items()
+}
+EXAMPLES: Final[Mapping[str, Sequence[Mapping[str, object]]]] = {
+    **{kind: [_EXAMPLE.get(kind, {})] for kind in Kind},
+    Kind.VERIFY_EMAIL: [
+        {**_EXAMPLE[Kind.VERIFY_EMAIL], "made_on": date(2030, 1, 31), "is_change": is_change}
+        for is_change in (False, True)
+    ],
+    Kind.EMAIL_CHANGED: [
+        _EXAMPLE[Kind.EMAIL_CHANGED],
+        {**_EXAMPLE[Kind.EMAIL_CHANGED], "link": None},
+    ],
+}
+"""For each kind of letter the values that its templates may use, by examples."""

@@ -9,6 +9,7 @@ from typing import Final, Self, TypeAlias
 from gql_app.accounts.permissions import ADMIN, SUPPORT
 from gql_app.accounts.records import CustomerRecord, Person
 from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.lib.language_tags import language_tag
 from gql_app.lib.password_policy import PRODUCT, check_password
 from gql_app.lib.text import (
     InvalidLine,
@@ -152,7 +153,7 @@ def email_keys(email: str) -> dict[str, str]:
     return {"email_key": email_key(email), "email_canonical": canonical_email(email)}
 
 
-def check_new(
+def check_new(  # noqa: PLR0913 — the fields of a customer
     *,
     name: str,
     email: str,
@@ -160,6 +161,7 @@ def check_new(
     phone: str | None = None,
     is_admin: bool = False,
     roles: Sequence[str] | None = None,
+    locale: str | None = None,
     rules: Rules = DEFAULT_RULES,
 ) -> NewCustomer:
     """Return a customer to be, checked. Raises Rejected, with every fault at once."""
@@ -170,10 +172,13 @@ def check_new(
     if password is not None:
         rule = partial(rules.password, email=email, name=name)
         secret = _take(faults, "password", rule, password)
-    phone = _take_phone(faults, phone)
+    phone = _take_if_any(faults, "phone", phone)
+    locale = _take_if_any(faults, "locale", locale)
     granted = _take_roles(faults, roles or (), rules) | ({ADMIN} if is_admin else set())
     _raise(faults)
-    return NewCustomer(name=name, email=email, password=secret, phone=phone, roles=granted)
+    return NewCustomer(
+        name=name, email=email, password=secret, phone=phone, roles=granted, locale=locale
+    )
 
 
 def check_changes(
@@ -181,7 +186,7 @@ def check_changes(
     new: Mapping[str, str | bool | Sequence[str] | None],
     rules: Rules = DEFAULT_RULES,
 ) -> Changes:
-    """Return what is to change about a customer, checked; None clears a phone and nothing else.
+    """Return what is to change about a customer, checked; None clears a phone or a locale alone.
 
     Of nobody yet, everything changes. Raises Rejected, with every fault at once.
     """
@@ -192,8 +197,8 @@ def check_changes(
     name, email = (customer.name, customer.email) if customer else ("", "")
     for field, value in new.items():
         match field, value:
-            case "phone", str() | None:
-                values["phone"] = _take_phone(faults, value)
+            case (("phone" | "locale"), str() | None):
+                values[field] = _take_if_any(faults, field, value)
             case "name", str():
                 name = _take(faults, "name", _name, value)
                 values |= {"name": name, "name_key": search_key(name)}
@@ -248,8 +253,18 @@ def _address(customer: CustomerRecord | None, email: str) -> dict[str, str | boo
     return {"pending_email": None, "pending_since": None} if customer.pending_email else {}
 
 
-def _take_phone(faults: list[Fault], text: str | None) -> str | None:
-    return None if text is None else _take(faults, "phone", phone_number, text)
+def _take_if_any(faults: list[Fault], field: str, text: str | None) -> str | None:
+    """Return what the rule of an optional field makes of a text, if there is one."""
+    return None if text is None else _take(faults, field, _OPTIONAL[field], text)
+
+
+def _locale(text: str) -> str:
+    """Return a language tag in its usual case. Raises InvalidLine if it is malformed."""
+    tag = language_tag(text)
+    if tag is None:
+        message = "This is no language tag (BCP 47), such as de or de-CH."
+        raise InvalidLine(message)
+    return tag
 
 
 def _take_roles(faults: list[Fault], names: Sequence[str], rules: Rules) -> frozenset[str]:
@@ -278,4 +293,5 @@ def _raise(faults: Sequence[Fault]) -> None:
 
 _ACCESS: Final = frozenset({"email", "is_active", "is_admin", "pending_email"})
 _CONTRADICTION: Final = "Whether this is an admin is said twice, and not alike."
+_OPTIONAL: Final = {"phone": phone_number, "locale": _locale}
 _name: Final = partial(visible_line, what="name", longest=MAX_NAME)

@@ -37,6 +37,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "import": "imports.import_customers",
     "export": "exports.export_customers",
     "keys": "keys.keys",
+    "letters": "letters.letters",
 }
 """The commands, and the functions of this package's modules that they are."""
 

@@ -21,6 +21,7 @@ from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring import NEW_RSA_BITS, guessable, is_pattern, is_short
 from gql_app.lib.network import is_loopback
 from gql_app.lib.outbox import clear_text
+from gql_app.resources import mail_templates
 from gql_app.security.key_store import kept_beside, key_store
 from gql_app.security.passwords import Passwords
 from gql_app.settings import NO_CLIENT_LIMIT, PREFIX, Settings
@@ -80,6 +81,7 @@ async def findings(chosen: Settings, host: str, machines: int) -> list[Finding]:
         ),
         *_keys(chosen),
         *_files(chosen),
+        *_letters(chosen),
         *_settings(chosen, machines, is_public=is_public),
         *_documents(chosen, is_public=is_public),
         *[finding async for finding in _database(chosen)],
@@ -123,6 +125,14 @@ def _keys(chosen: Settings) -> Iterator[Finding]:
 
 def _faults(why: CannotStart) -> list[Finding]:
     return [Finding("cannot-start", fault, "Mend it first.") for fault in why.faults]
+
+
+def _letters(chosen: Settings) -> Iterator[Finding]:
+    """Yield what is wrong with the templates of letters."""
+    try:
+        mail_templates(chosen, application.extensions())
+    except CannotStart as why:
+        yield from _faults(why)
 
 
 def _files(chosen: Settings) -> Iterator[Finding]:

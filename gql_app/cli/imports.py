@@ -130,7 +130,7 @@ def check(values: Mapping[str, object], rules: Rules = DEFAULT_RULES) -> dict[st
         "updated_at": read.get("updated_at") or created_at,
         "password_hash": read.get("password_hash", NO_PASSWORD),
     }
-    person: dict[str, Any] = {"name": "", "email": "", "phone": None}
+    person: dict[str, Any] = {"name": "", "email": "", "phone": None, "locale": None}
     person |= {field: value for field, value in read.items() if field in _JUDGED}
     try:
         changes = validation.check_changes(None, person, rules)
@@ -270,7 +270,7 @@ def _taken_fault(field: str) -> Fault:
     return Fault(UserErrorCode.TAKEN, message, field)
 
 
-_JUDGED: Final = frozenset({"name", "email", "phone", "is_admin", "roles"})
+_JUDGED: Final = frozenset({"name", "email", "phone", "is_admin", "roles", "locale"})
 """Fields that are checked as those of a customer who is changed."""
 _INSERT: Final = insert_or_ignore(CustomerRow).returning(CustomerRow.id)
 """Adds a customer but where the id or the address is taken, for which a race is waited out."""

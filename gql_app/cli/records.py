@@ -28,6 +28,7 @@ FIELDS: Final = (
     "created_at",
     "updated_at",
     "roles",
+    "locale",
     "password_hash",
 )
 """The fields of a customer, in this order."""

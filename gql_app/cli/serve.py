@@ -17,6 +17,7 @@ from gql_app.lib.faults import CannotStart
 from gql_app.lib.network import Networks, is_loopback
 from gql_app.lib.setting_types import SERVICE_LINK
 from gql_app.lib.telemetry import configure_logging
+from gql_app.resources import mail_templates
 from gql_app.security.key_store import key_store
 from gql_app.settings import PREFIX, Settings
 
@@ -64,6 +65,7 @@ def serve(
     if chosen.trusts_anybody:
         err(f"{PREFIX}TRUSTED_PROXIES: {settings.NO_CLIENT_LIMIT}.")
     key_store(chosen).read()
+    mail_templates(chosen, application.extensions())
     prepare(chosen)
     if demo:
         transact(chosen, samples.fill_demo)

@@ -33,8 +33,16 @@ from gql_app.web import account
 COMMANDS: Final = frozenset(
     {
         *("backup", "change-email", "check", "create-admin", "end-sessions", "export"),
-        *("export-audit", "export-schema", "import", "keys", "make-migration", "migrate", "purge"),
-        *("seed", "serve", "unlock", "verify-email", "version"),
+        *(
+            "export-audit",
+            "export-schema",
+            "import",
+            "keys",
+            "letters",
+            "make-migration",
+            "migrate",
+        ),
+        *("purge", "seed", "serve", "unlock", "verify-email", "version"),
     }
 )
 """The commands that there are without any feature."""
@@ -124,8 +132,7 @@ def _commands(feature: Feature) -> Iterator[str]:
 def _functions(feature: Feature) -> Iterator[str]:
     """Yield a sentence on each function that is none, or that can't be called as it will be."""
     for letter in feature.letters:
-        if not isinstance(letter, Letter):
-            yield f"{letter!r} is no Letter"
+        yield from _letter(letter)
     for node in feature.nodes:
         if not isinstance(node, NodeKind):
             yield f"{node!r} is none of what node() returns"
@@ -141,6 +148,20 @@ def _functions(feature: Feature) -> Iterator[str]:
     if feature.claims is not None:
         yield from _function(
             f"the claims {_named(feature.claims)}", feature.claims, "db", "customer"
+        )
+
+
+def _letter(letter: object) -> Iterator[str]:
+    if not isinstance(letter, Letter):
+        yield f"{letter!r} is no Letter"
+    elif (letter.write is None) == (letter.templates is None):
+        yield f"the letter {letter.name} needs a function or templates, and not both"
+    elif letter.write is not None:
+        yield from _function(f"the letter {letter.name}", letter.write, "data", "customer")
+    elif letter.templates is not None and place_of(letter.templates) is None:
+        yield (
+            f"the letter {letter.name}: there is no folder {letter.templates}, "
+            "which is written package:folder"
         )
 
 
@@ -276,9 +297,9 @@ def _methods(route: BaseRoute) -> Sequence[str]:
     return [""]
 
 
-def place_of(migrations: str) -> Path | None:
+def place_of(place: str) -> Path | None:
     """Return the folder that package:folder stands for, None if it isn't there."""
-    package, _, folder = migrations.partition(":")
+    package, _, folder = place.partition(":")
     try:
         spec = find_spec(package)
     except (ImportError, ValueError):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import Any, TypeVar
 
 from starlette.routing import BaseRoute
@@ -26,6 +27,7 @@ from gql_app.extending.settings import FeatureSettings, load_features
 from gql_app.extending.tables import Table, tables_of
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring import Signer
+from gql_app.lib.mail_templates import Folder
 from gql_app.lib.nodes import NodeKind
 from gql_app.resources import Extensions, Hooks
 from gql_app.schema.root import Additions, build_schema
@@ -40,7 +42,8 @@ class Parts:
     additions: Additions
     hooks: Callable[[], Hooks] | None
     password_rules: Sequence[PasswordRule]
-    letters: Mapping[str, WriteLetter]
+    letters: Mapping[str, WriteLetter | None]
+    templates: tuple[Folder, ...]
     actions: frozenset[str]
     error_codes: tuple[str, ...]
     nodes: tuple[NodeKind[Any], ...]
@@ -50,7 +53,7 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
     """Return the parts of features; what is wrong with them is added to what is found."""
     on = [(each.name, each.on) for each in features]
     within = [(each.name, each.within) for each in features]
-    letters = _all(each.letters for each in features)
+    letters = [each for each in _all(f.letters for f in features) if isinstance(each, Letter)]
     before, extended = len(found), Extended(_all(each.extensions for each in features))
     found += [*faults(features), *extended.faults]
     nodes, codes = _nodes(features), _all(each.error_codes for each in features)
@@ -75,7 +78,8 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
         additions=additions,
         hooks=partial(FeatureHooks, on, within) if any(hooks for _, hooks in on + within) else None,
         password_rules=_all(each.password_rules for each in features),
-        letters={each.name: each.write for each in letters if isinstance(each, Letter)},
+        letters={each.name: each.write for each in letters},
+        templates=_templates(letters),
         actions=frozenset(_all(each.actions for each in features)),
         error_codes=codes,
         nodes=nodes,
@@ -90,6 +94,15 @@ def _nodes(features: Sequence[Feature]) -> tuple[NodeKind[Any], ...]:
     return tuple(
         {each.type: each for each in reversed(kinds) if isinstance(each, NodeKind)}.values()
     )
+
+
+def _templates(letters: Iterable[Letter]) -> tuple[Folder, ...]:
+    """Return the folders of templates, each with the letters that are written by it."""
+    kinds: dict[Path, dict[str, Sequence[Mapping[str, object]]]] = {}
+    for letter in letters:
+        if letter.templates and (folder := place_of(letter.templates)):
+            kinds.setdefault(folder, {})[letter.name] = [letter.example]
+    return tuple(Folder(folder, examples) for folder, examples in kinds.items())
 
 
 def _print_permissions(types: Iterable[type]) -> None:
@@ -137,6 +150,7 @@ class Merged:
             hooks=self.parts.hooks,
             password_rules=self.parts.password_rules,
             letters=self.parts.letters,
+            templates=self.parts.templates,
             actions=self.parts.actions,
             error_codes=self.parts.error_codes,
             nodes=self.parts.nodes,

@@ -24,6 +24,7 @@ class CreateCustomerInput(Input):
     phone: str | None = strawberry.UNSET
     is_admin: bool = False
     roles: list[str] | None = strawberry.UNSET
+    locale: str | None = strawberry.UNSET
 
 
 @strawberry.input
@@ -37,6 +38,7 @@ class UpdateCustomerInput(Input):
     is_active: bool | None = strawberry.UNSET
     password: str | None = strawberry.UNSET
     roles: list[str] | None = strawberry.UNSET
+    locale: str | None = strawberry.UNSET
 
 
 @strawberry.type

@@ -79,6 +79,7 @@ class RegisterInput(Input):
     email: str
     password: str
     phone: str | None = strawberry.UNSET
+    locale: str | None = strawberry.UNSET
 
 
 @strawberry.type
@@ -136,9 +137,10 @@ class AuthenticationMutation:
         waits = resources.verification == "require"
         async with nullcontext() if waits else context.telling_taken():
             await context.transact(throttle.count, *limits)
-            new = await input.checked(
-                validation.check_new, **input.provided(), rules=resources.rules
-            )
+            given = input.provided()
+            if given.get("locale") is None:
+                given["locale"] = context.language
+            new = await input.checked(validation.check_new, **given, rules=resources.rules)
             await resources.rules.accept_password(new.password, Person(new.name, new.email))
             hashed = await resources.passwords.hash(new.password, context.origin.party)
             if waits:

@@ -35,6 +35,7 @@ from gql_app.lib.clock import parse_id
 from gql_app.lib.composition import WHO_MAY_ASK
 from gql_app.lib.database import Database, Reader, Transaction, Unavailable
 from gql_app.lib.engine import Document
+from gql_app.lib.language_tags import preferred_language
 from gql_app.lib.pagination import InvalidArgument, QueryReader
 from gql_app.resources import Resources
 from gql_app.security.tokens import Identity
@@ -62,6 +63,8 @@ class Context:
     origin: Origin
     """Where the request comes from; by_caller() adds whose it is."""
     request_id: str
+    accept_language: Sequence[bytes] = ()
+    """The Accept-Language headers of the request."""
     shield: Callable[[], None] = lambda: None
     """Has it go on though its client is gone: a guess is to be counted all the same."""
     operation: str = ""
@@ -92,6 +95,11 @@ class Context:
     def roles(self) -> Roles:
         """The roles that there are."""
         return self.resources.extensions.roles
+
+    @property
+    def language(self) -> str | None:
+        """The language that the client prefers (BCP 47), None if it says none."""
+        return preferred_language(b",".join(self.accept_language).decode("latin-1"))
 
     @property
     def db(self) -> Database:

@@ -29,6 +29,7 @@ class UpdateMeInput(Input):
     phone: str | None = strawberry.UNSET
     email: str | None = strawberry.UNSET
     current_password: str | None = strawberry.UNSET
+    locale: str | None = strawberry.UNSET
 
 
 @strawberry.type

@@ -115,6 +115,12 @@ class Settings(BaseSettings):
     the start, smtp+starttls:// requires STARTTLS everywhere, smtp+cleartext:// uses none."""
     mail_from: types.Sender = "no-reply@localhost"
     """Sender of letters: an address, or a name and an address."""
+    reply_to: types.Sender | None = None
+    """Where answers to letters go, if not to their sender: an address, or a name and an address."""
+    product_name: types.Line = "gql_app"
+    """What letters call the product."""
+    letters_dir: types.Folder | None = None
+    """The folder of templates that take the place of ours, file by file."""
     letters_per_day: types.Positive = 5
     """Letters of one kind to one mailbox in 24 hours."""
     email_verification: types.Verification | None = None

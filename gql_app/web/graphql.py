@@ -73,6 +73,7 @@ class GraphQLView:
             context = state["context"] = await open_context(
                 scope, headers[b"authorization"], self._context_type
             )
+            context.accept_language = headers[b"accept-language"]
             result = await self._engine.execute(request, context)
         except (NotAQuery, RequestError) as error:
             refusal = error if isinstance(error, RequestError) else mutation_by_get()

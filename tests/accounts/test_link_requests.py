@@ -45,13 +45,17 @@ async def test_login_is_the_same_statements_whether_there_is_a_password(
     async with database.transaction() as db:
         itself = update(CustomerRow).where(CustomerRow.id == invited.id)
         await db.execute(itself.values(password_hash=NO_PASSWORD))
-    asked = []
+    asked: list[list[str]] = []
     for email in ("ada@example.com", "bob@example.com"):
         seen: list[str] = []
-        typed = {"email": email, "password": "wrong"}
         with listened(lambda sql, _, seen=seen: seen.append(sql)):  # type: ignore[misc]
             attempt = await authentication.check(
-                database, resources.passwords, throttle, **typed, origin=FROM
+                database,
+                resources.passwords,
+                throttle,
+                email=email,
+                password="wrong",
+                origin=FROM,
             )
             async with database.transaction() as db:
                 lifetimes = resources.lifetimes

@@ -90,6 +90,7 @@ async def test_everything_that_is_said_is_kept(noon: Database) -> None:
         updated_at="2001-02-03T04:05:07Z",
         password_hash=HASH,
         roles="support admin",
+        locale="de-ch",
     )
     assert set(said) == set(FIELDS)
     assert await bring(noon, said) == []
@@ -100,6 +101,7 @@ async def test_everything_that_is_said_is_kept(noon: Database) -> None:
         "zoë@example.com",
         "+1 555 0100",
     )
+    assert row.locale == "de-CH"
     assert (row.is_admin, row.is_active, row.password_hash) == (True, False, HASH)
     assert (row.created_at, row.updated_at) == (EARLY, EARLY.replace(second=7, microsecond=0))
     [kept] = await customers.by_ids(noon, [row.id])

@@ -81,6 +81,7 @@ async def graph(settings: Settings, features: Sequence[Feature]) -> AsyncIterato
         hooks=parts.hooks,
         password_rules=parts.password_rules,
         letters=parts.letters,
+        templates=parts.templates,
         actions=parts.actions,
         error_codes=parts.error_codes,
         nodes=parts.nodes,

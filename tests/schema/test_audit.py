@@ -161,6 +161,8 @@ ELSEWHERE: Final = {
     Action.CUSTOMERS_EXPORTED,
     Action.CUSTOMERS_SEEDED,
     Action.SESSIONS_PURGED,
+    Action.LETTER_REFUSED,
+    Action.LETTER_TESTED,
     Action.KEY_CREATED,
     Action.KEY_PROMOTED,
     Action.KEY_RETIRED,

@@ -10,7 +10,7 @@ from tests.api import Api
 from tests.people import PASSWORD, Person, add_customer
 
 PAYLOAD: Final = "status message retryAfter errors { code field message }"
-CUSTOMER: Final = "customer { id name email phone isActive isAdmin createdAt updatedAt }"
+CUSTOMER: Final = "customer { id name email phone locale isActive isAdmin createdAt updatedAt }"
 CREATE: Final = f"""mutation Create($input: CreateCustomerInput!) {{
   done: createCustomer(input: $input) {{ {PAYLOAD} {CUSTOMER} }}
 }}"""
@@ -43,6 +43,8 @@ FAULTS: Final[list[tuple[str, str, str]]] = [
     ("phone", "", "REQUIRED"),
     ("phone", "call me", "INVALID"),
     ("phone", "1" * 41, "TOO_LONG"),
+    ("locale", "", "INVALID"),
+    ("locale", "de_CH", "INVALID"),
     ("password", "", "REQUIRED"),
     ("password", "ninechars", "WEAK_PASSWORD"),
     ("password", "x" * 201, "TOO_LONG"),
@@ -80,8 +82,8 @@ def faults(done: Mapping[str, Any]) -> list[tuple[str, str | None]]:
 
 
 async def test_create_answers_the_customer(api: Api, admin: Person) -> None:
-    phone = {"phone": " +1 (555) 0100 x1 ", "isAdmin": True}
-    created = await run(api, admin, CREATE, input={**NEW, **phone, "name": "  Nora New "})
+    more = {"phone": " +1 (555) 0100 x1 ", "isAdmin": True, "locale": "zh-HANT-tw"}
+    created = await run(api, admin, CREATE, input={**NEW, **more, "name": "  Nora New "})
     customer = created["customer"]
     assert created["status"] == "SUCCESS"
     assert created["retryAfter"] is None
@@ -92,6 +94,7 @@ async def test_create_answers_the_customer(api: Api, admin: Person) -> None:
         "name": "Nora New",
         "email": "nora@example.com",
         "phone": "+1 (555) 0100 x1",
+        "locale": "zh-Hant-TW",
         "isActive": True,
         "isAdmin": True,
     }
@@ -204,7 +207,7 @@ async def test_update_changes_what_is_given_and_no_more(
     assert before["phone"] == "+1 555 0100"
     changed = {"name": "Ada New", "phone": "555", "email": "ada.new@example.com"}
     flags = {"isAdmin": True, "isActive": False}
-    for given in ({"phone": None}, changed, flags):
+    for given in ({"phone": None}, changed, {"locale": "de-CH"}, {"locale": None}, flags):
         after = (await run(api, admin, UPDATE, id=str(plain.id), input=given))["customer"]
         assert after["updatedAt"] > before["updatedAt"]
         assert after == {**before, **given, "updatedAt": after["updatedAt"]}

@@ -29,6 +29,7 @@ REFUSED_CHANGES: Final[list[tuple[dict[str, str | None], list[CodeAndField]]]] =
     ({"name": None}, [("INVALID", "name")]),
     ({"name": ""}, [("REQUIRED", "name")]),
     ({"phone": "call me"}, [("INVALID", "phone")]),
+    ({"locale": "de_CH"}, [("INVALID", "locale")]),
     ({"name": "\0", "phone": "\0"}, [("INVALID", "name"), ("INVALID", "phone")]),
 ]
 REFUSED_PASSWORDS: Final[list[tuple[str, str, list[CodeAndField]]]] = [
@@ -67,6 +68,30 @@ async def test_all_but_a_new_address_is_changed_without_a_password(
     expected.pop("currentPassword", None)
     expected["email"] = expected["email"].replace("EXAMPLE", "example")
     assert done["customer"] == {"id": str(plain.id), "isAdmin": False, **expected}
+
+
+async def test_letters_are_in_the_language_of_the_locale_or_what_it_falls_back_to(
+    api: Api, plain: Person, letterbox: Letterbox
+) -> None:
+    document = (
+        "mutation ($input: UpdateMeInput!) { updateMe(input: $input) { customer { locale } } }"
+    )
+    languages = []
+    for locale, kept in (("FR-ca", "fr-CA"), ("qaa", "qaa"), ("de", "de"), (None, None)):
+        done = await api.run(document, token=plain.token, input={"locale": locale})
+        assert done.data["updateMe"]["customer"] == {"locale": kept}
+        await do(api, "requestPasswordReset", email=plain.email)
+        letter = await letterbox.next()
+        assert letter.html
+        assert f'<html lang="{letter.language}">' in letter.html
+        languages.append((letter.language, letter.subject))
+    english = ("en", "Reset your password")
+    assert languages == [
+        ("fr", "Réinitialisez votre mot de passe"),
+        english,
+        ("de", "Passwort zurücksetzen"),
+        english,
+    ]
 
 
 async def test_new_address_is_changed_with_the_current_password(

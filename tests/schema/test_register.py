@@ -27,6 +27,9 @@ FAULTS: Final[list[tuple[dict[str, str], list[CodeAndField]]]] = [
     ({"password": "EVE@example.com"}, [("WEAK_PASSWORD", "password")]),
     ({"phone": ""}, [("REQUIRED", "phone")]),
     ({"phone": "call me"}, [("INVALID", "phone")]),
+    ({"locale": ""}, [("INVALID", "locale")]),
+    ({"locale": "de_CH"}, [("INVALID", "locale")]),
+    ({"locale": "de-x-" + "a" * 40}, [("INVALID", "locale")]),
     (
         {"name": "\0", "email": "@", "password": "short", "phone": "1" * 41},
         [
@@ -64,6 +67,28 @@ async def test_register_adds_a_plain_customer_and_signs_them_in(
     assert await token_reason(api, registered["token"]) is None
     assert faults(await do(api, "refresh", refreshToken=registered["refreshToken"])) == SUCCESS
     assert faults(await do(api, "login", email=EVE["email"], password=PASSWORD)) == SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("given", "header", "locale"),
+    [
+        ({"locale": "DE-ch"}, "fr", "de-CH"),
+        ({}, "en;q=0.7, ES-mx, *;q=0.1", "es-MX"),
+        ({"locale": None}, "fr", "fr"),
+        ({"locale": "qaa"}, "fr", "qaa"),
+        ({}, "nonsense of any kind; q=9, *", None),
+        ({}, "", None),
+    ],
+)
+async def test_locale_is_what_is_given_or_else_what_the_browser_prefers(
+    api: Api, given: dict[str, str | None], header: str, locale: str | None
+) -> None:
+    document = (
+        "mutation ($input: RegisterInput!) { register(input: $input) { customer { locale } } }"
+    )
+    headers = {"Accept-Language": header}
+    done = await api.run(document, headers=headers, input={**EVE, **given})
+    assert done.data["register"]["customer"] == {"locale": locale}
 
 
 async def test_register_is_closed_where_the_settings_say_so(settings: Settings) -> None:

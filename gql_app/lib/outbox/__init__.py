@@ -1,6 +1,6 @@
 """Letters that leave after the commit, and are tried again."""
 
-from gql_app.lib.outbox.delivery import Claimed, Outbox, Queue, deliver
+from gql_app.lib.outbox.delivery import Claimed, Outbox, Outcome, Queue, deliver
 from gql_app.lib.outbox.mailer import (
     SEND_TIMEOUT,
     ClosedMailer,
@@ -22,6 +22,7 @@ __all__ = [
     "Mailer",
     "ObservedMailer",
     "Outbox",
+    "Outcome",
     "Queue",
     "SmtpMailer",
     "Undeliverable",

@@ -1,9 +1,11 @@
 """Letters of a table: leased, sent side by side, and forgotten, or postponed and tried again."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final, Protocol, TypeAlias
 from uuid import UUID
 
@@ -134,6 +136,20 @@ class Claimed:
         return bool(self.letters or self.dropped or self.withheld)
 
 
+class Outcome(StrEnum):
+    """What becomes of a letter that was due, or of a try to send it."""
+
+    SENT = "sent"
+    DEFERRED = "deferred"
+    """It is tried again."""
+    REFUSED = "refused"
+    """The mail server refused it for good."""
+    EXPIRED = "expired"
+    """It was tried for the last time."""
+    WITHHELD = "withheld"
+    """Its recipient was sent enough."""
+
+
 class Outbox(Protocol):
     """The application's side: it knows what letters say, and whom they concern."""
 
@@ -144,7 +160,10 @@ class Outbox(Protocol):
         """Lease letters that are due, and return them written out."""
 
     async def sent(self, db: Transaction, letter: Letter) -> None:
-        """Forget a letter that is on its way, or never will be."""
+        """Forget a letter that is on its way."""
+
+    async def refused(self, db: Transaction, letter: Letter) -> None:
+        """Forget a letter that the mail server refused for good."""
 
     async def postpone(self, db: Transaction, letter: Letter) -> bool:
         """Return whether a letter is tried again; if not, it is forgotten."""
@@ -155,11 +174,12 @@ async def deliver(
     outbox: Outbox,
     mailer: Mailer,
     *,
-    on_withheld: Callable[[int], object],
+    on_outcome: Callable[[Outcome, int], object],
 ) -> int:
-    """Send every letter that is due, and return how many left. Raises Unavailable.
+    """Send every letter that is due, and return how many were. Raises Unavailable.
 
-    A letter leaves once, unless its process ends between sending it and noting that.
+    The outcomes are told with the number of letters that came to each. A letter leaves once,
+    unless its process ends between sending it and noting that.
     """
     count = 0
     # To look takes no lock, which a transaction would, and most often there is nothing.
@@ -167,25 +187,30 @@ async def deliver(
         claimed = await database.transact(outbox.claim)
         if claimed.withheld:
             _log.warning("Letters beyond the limit of their recipients", count=claimed.withheld)
-            on_withheld(claimed.withheld)
+            on_outcome(Outcome.WITHHELD, claimed.withheld)
         sending = (_send(database, outbox, mailer, letter) for letter in claimed.letters)
-        count += sum(await asyncio.gather(*sending))
+        outcomes = Counter(await asyncio.gather(*sending))
+        for outcome, number in outcomes.items():
+            on_outcome(outcome, number)
+        count += outcomes[Outcome.SENT]
         if not claimed.any:
             break
     return count
 
 
-async def _send(database: Database, outbox: Outbox, mailer: Mailer, letter: Letter) -> bool:
+async def _send(database: Database, outbox: Outbox, mailer: Mailer, letter: Letter) -> Outcome:
     try:
         async with asyncio.timeout(SEND_TIMEOUT):
             await mailer.send(letter)
     except Undeliverable as error:
         _log.warning("A letter was refused for good", letter=letter.id, why=str(error))
+        await database.transact(outbox.refused, letter)
+        return Outcome.REFUSED
     except Exception as error:  # noqa: BLE001 — whatever a mail server does, the letter waits
         cause = str(error) if isinstance(error, Unencrypted) else type(error).__name__
         waits = await database.transact(outbox.postpone, letter)
         event = "A letter has to wait" if waits else "A letter was given up after a day"
         _log.warning(event, letter=letter.id, why=cause)
-        return False
+        return Outcome.DEFERRED if waits else Outcome.EXPIRED
     await database.transact(outbox.sent, letter)
-    return True
+    return Outcome.SENT

@@ -32,10 +32,19 @@ class Letter:
     recipient: str
     subject: str
     body: str
+    html: str | None = None
+    """The same in HTML, if it has that."""
+    language: str | None = None
+    """A language tag (BCP 47), if it is known."""
 
 
 class Undeliverable(Exception):
     """The letter will never be taken; trying again is no use."""
+
+    def __init__(self, why: str, reply: str = "") -> None:
+        super().__init__(why)
+        self.reply: Final = reply
+        """What the mail server said, which may name the recipient."""
 
 
 class Unencrypted(Exception):
@@ -80,7 +89,7 @@ class SmtpMailer:
 
     open = True
 
-    def __init__(self, url: str, *, sender: str) -> None:
+    def __init__(self, url: str, *, sender: str, reply_to: str | None = None) -> None:
         parts = urlsplit(url)
         self._scheme = parts.scheme
         self._host = parts.hostname or ""
@@ -91,6 +100,7 @@ class SmtpMailer:
             self._insists_on_tls = not is_loopback(self._host)
         self._port = port_of(url)
         self._sender = sender
+        self._reply_to = reply_to
 
     async def send(self, letter: Letter) -> None:
         """Send the letter to the mail server.
@@ -115,7 +125,7 @@ class SmtpMailer:
                 await client.login(self._username, self._password)
             try:
                 await client.send_message(
-                    message(letter, sender=self._sender),
+                    message(letter, sender=self._sender, reply_to=self._reply_to),
                     sender=_split(self._sender)[1],
                     recipients=[ascii_domain(letter.recipient)],
                 )
@@ -127,13 +137,14 @@ class SmtpMailer:
                 aiosmtplib.SMTPSenderRefused,
                 aiosmtplib.SMTPDataError,
             ) as refused:
+                said: aiosmtplib.SMTPResponseException
                 if isinstance(refused, aiosmtplib.SMTPRecipientsRefused):
-                    code = refused.recipients[0].code
+                    said = refused.recipients[0]
                 else:
-                    code = refused.code
-                if code < _PERMANENT or code in _OF_THE_SESSION:
+                    said = refused
+                if said.code < _PERMANENT or said.code in _OF_THE_SESSION:
                     raise
-                raise Undeliverable(str(code)) from None
+                raise Undeliverable(str(said.code), said.message) from None
 
 
 class ConsoleMailer:
@@ -162,17 +173,26 @@ def clear_text(url: str) -> bool:
     return parts.scheme == "smtp+cleartext" and not is_loopback(parts.hostname or "")
 
 
-def message(letter: Letter, *, sender: str) -> EmailMessage:
-    """Return a letter as a message (RFC 5322). Raises ValueError if a header has a line break."""
+def message(letter: Letter, *, sender: str, reply_to: str | None = None) -> EmailMessage:
+    """Return a letter as a message (RFC 5322), of alternatives if it has HTML (RFC 2046).
+
+    Raises ValueError if a header has a line break.
+    """
     written = EmailMessage()
-    name, address = _split(sender)
-    written["From"] = Address(name, addr_spec=address) if name else address
+    _, address = _split(sender)
+    written["From"] = _shown(sender)
+    if reply_to:
+        written["Reply-To"] = _shown(reply_to)
     written["To"] = ascii_domain(letter.recipient)
     written["Subject"] = letter.subject
     written["Date"] = clock.now()
     written["Message-ID"] = f"<{letter.id}@{address.rpartition('@')[2]}>"
     written["Auto-Submitted"] = "auto-generated"
     written.set_content(letter.body)
+    if letter.html:
+        written.add_alternative(letter.html, subtype="html")
+    if letter.language:
+        written["Content-Language"] = letter.language
     return written
 
 
@@ -180,6 +200,12 @@ def ascii_domain(address: str) -> str:
     """Return an address with its domain as A-labels, which every server takes."""
     local, _, domain = address.rpartition("@")
     return f"{local}@{a_label(domain)}"
+
+
+def _shown(sender: str) -> Address | str:
+    """Return a sender as a header has them."""
+    name, address = _split(sender)
+    return Address(name, addr_spec=address) if name else address
 
 
 def _split(sender: str) -> tuple[str, str]:

@@ -192,6 +192,7 @@ def _is_host(text: str) -> bool:
 
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=MAX_WORDS)]
+Line = Annotated[Words, _must("must be one line of text that can be seen", str.isprintable)]
 Names = Annotated[
     str,
     _must(

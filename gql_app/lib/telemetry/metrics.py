@@ -50,6 +50,8 @@ class Labels:
     """How a sign-in may end."""
     limits: Mapping[str, str]
     """The limits that one may run into, by what the rules call them."""
+    letters: Sequence[str]
+    """What may become of a letter."""
 
 
 class Metrics:
@@ -84,6 +86,10 @@ class Metrics:
     def throttled(self, limit: str, attempts: int = 1) -> None:
         """Count attempts that ran into a limit."""
         self._throttled[self._labels.limits[limit]].inc(attempts)
+
+    def letters(self, result: str, number: int) -> None:
+        """Count letters, by what became of them."""
+        self._letters[result].inc(number)
 
     def sample(self, passwords: Mapping[str, int], pools: Mapping[str, Mapping[str, int]]) -> None:
         """Set the gauges of what this process has in use, by its state."""
@@ -134,6 +140,7 @@ class Metrics:
         self._throttled = self._each(
             "throttled", "What hit a limit.", "limit", labels.limits.values()
         )
+        self._letters = self._each("letters", "Letters.", "result", labels.letters)
         self._passwords = self._gauge("gql_app_passwords", "Passwords that are hashed.", "state")
         self._connections = self._gauge(
             "gql_app_database_connections", "Connections to the database.", "pool", "state"

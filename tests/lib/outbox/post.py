@@ -55,6 +55,10 @@ class PlainOutbox:
         """Forget a letter."""
         await QUEUE.forget(db, [UUID(letter.id)])
 
+    async def refused(self, db: Transaction, letter: Letter) -> None:
+        """Forget a letter that was refused."""
+        await QUEUE.forget(db, [UUID(letter.id)])
+
     async def postpone(self, db: Transaction, letter: Letter) -> bool:
         """Return whether a letter is tried again."""
         row = await QUEUE.locked(db, UUID(letter.id))

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gql_app.lib.database import Database
-from gql_app.lib.outbox import Letter, Undeliverable, deliver
+from gql_app.lib.outbox import Letter, Outcome, Undeliverable, deliver
 from gql_app.lib.outbox.delivery import BATCH
 from tests.conftest import SetClock
 from tests.lib.outbox.post import NOON, PlainOutbox, left, post
@@ -42,41 +42,53 @@ async def test_every_letter_that_is_due_leaves_once(post_office: Database) -> No
     await post(post_office, "later", due_at=NOON.replace(minute=1))
     mailbox = Mailbox()
     for count in (len(everybody), 0):
-        assert await deliver(post_office, PlainOutbox(), mailbox, on_withheld=print) == count
+        assert await deliver(post_office, PlainOutbox(), mailbox, on_outcome=print) == count
     assert sorted(mailbox.arrived) == sorted(f"{each}@example.com" for each in everybody)
     assert await left(post_office) == ["later"]
 
 
 async def test_letters_that_are_void_or_too_many_hold_up_no_other(post_office: Database) -> None:
     await post(post_office, *[None] * 2 * BATCH, *["enough"] * 2 * BATCH, "ada")
-    mailbox, withheld = Mailbox(), list[int]()
+    mailbox, told = Mailbox(), list[tuple[Outcome, int]]()
+
+    def tell(outcome: Outcome, number: int) -> None:
+        told.append((outcome, number))
+
     with capture_logs() as log:
-        assert await deliver(post_office, PlainOutbox(), mailbox, on_withheld=withheld.append) == 1
+        assert await deliver(post_office, PlainOutbox(), mailbox, on_outcome=tell) == 1
     assert (mailbox.arrived, await left(post_office)) == (["ada@example.com"], [])
+    withheld = [number for outcome, number in told if outcome is Outcome.WITHHELD]
     assert sum(withheld) == 2 * BATCH
     assert [line["count"] for line in log] == withheld
+    assert [each for each in told if each[0] is not Outcome.WITHHELD] == [(Outcome.SENT, 1)]
 
 
 @pytest.mark.parametrize(
-    ("fault", "event", "why", "stays"),
+    ("fault", "event", "why", "outcome"),
     [
-        (lambda: Undeliverable("550"), "A letter was refused for good", "550", False),
-        (lambda: OSError("bob"), "A letter has to wait", "OSError", True),
-        (TimeoutError, "A letter has to wait", "TimeoutError", True),
+        (
+            lambda: Undeliverable("550", "no bob here"),
+            "A letter was refused for good",
+            "550",
+            Outcome.REFUSED,
+        ),
+        (lambda: OSError("bob"), "A letter has to wait", "OSError", Outcome.DEFERRED),
+        (TimeoutError, "A letter has to wait", "TimeoutError", Outcome.DEFERRED),
     ],
 )
 async def test_letter_that_does_not_leave_is_postponed_or_forgotten(
-    post_office: Database, fault: Fault, event: str, why: str, *, stays: bool
+    post_office: Database, fault: Fault, event: str, why: str, outcome: Outcome
 ) -> None:
     await post(post_office, "bob", "ada")
-    mailbox = Mailbox(bob=fault)
+    mailbox, told = Mailbox(bob=fault), dict[Outcome, int]()
     with capture_logs() as log:
-        await deliver(post_office, PlainOutbox(), mailbox, on_withheld=print)
+        await deliver(post_office, PlainOutbox(), mailbox, on_outcome=told.__setitem__)
     (line,) = log
     assert (line["event"], line["why"], line["log_level"]) == (event, why, "warning")
     assert "bob" not in str(line)
     assert mailbox.arrived == ["ada@example.com"]
-    assert await left(post_office) == ["bob"] * stays
+    assert told == {Outcome.SENT: 1, outcome: 1}
+    assert await left(post_office) == ["bob"] * (outcome is Outcome.DEFERRED)
 
 
 async def test_letter_is_given_up_after_its_last_try(
@@ -84,9 +96,9 @@ async def test_letter_is_given_up_after_its_last_try(
 ) -> None:
     await post(post_office, "bob")
     set_clock(NOON.replace(hour=13))
+    mailbox, told = Mailbox(bob=OSError), dict[Outcome, int]()
     with capture_logs() as log:
-        assert not await deliver(
-            post_office, PlainOutbox(), Mailbox(bob=OSError), on_withheld=print
-        )
+        assert not await deliver(post_office, PlainOutbox(), mailbox, on_outcome=told.__setitem__)
+    assert told == {Outcome.EXPIRED: 1}
     assert [line["event"] for line in log] == ["A letter was given up after a day"]
     assert await left(post_office) == []

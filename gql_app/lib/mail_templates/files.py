@@ -1,0 +1,160 @@
+"""Files of templates: which there are in some folders, and what is wrong with their names."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from gql_app.lib.language_tags import language_fallbacks, language_tag
+
+DEFAULT_LANGUAGE: Final = "en"
+"""The language of letters for which there are no templates in another."""
+_LETTER: Final = re.compile(
+    r"(?P<kind>[a-z][a-z0-9_]*)\.(?P<tag>[A-Za-z0-9-]+)\.(?P<part>subject\.txt|txt|html)"
+)
+_SHARED: Final = re.compile(r"[A-Za-z0-9_-]+\.(?:txt|html)")
+"""What other templates extend or include: a name without a language."""
+_NAMES: Final = "KIND.LANGUAGE.subject.txt, KIND.LANGUAGE.txt or KIND.LANGUAGE.html"
+
+
+class Part(StrEnum):
+    """The parts of a letter, by what their files end in."""
+
+    SUBJECT = "subject.txt"
+    TEXT = "txt"
+    HTML = "html"
+
+
+_REQUIRED: Final = (Part.SUBJECT, Part.TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of templates, and the kinds of letters that it has some of."""
+
+    path: Path
+    kinds: Mapping[str, Sequence[Mapping[str, object]]]
+    """For each kind some examples of the values that its letters may have."""
+    is_tried: bool = False
+    """Whether its templates are tried elsewhere, as those of a program are by its tests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a file says, and where it is."""
+
+    path: Path
+    text: str
+    is_tried: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The templates of a letter in one language, by their names."""
+
+    language: str
+    subject: str
+    text: str
+    html: str | None
+    """None for a letter of text alone."""
+
+
+@dataclass(slots=True)
+class Files:
+    """The files of some folders, each of which takes the place of the same one in those before."""
+
+    sources: dict[str, Source] = field(default_factory=dict)
+    """By the files' names."""
+    letters: dict[str, dict[str, dict[Part, str]]] = field(default_factory=dict)
+    """The names of the templates of letters, by kind, language and part."""
+    faults: list[str] = field(default_factory=list)
+
+    def choose(self, kind: str, language: str | None) -> Chosen:
+        """Return the templates of a kind in a language, or else in the default.
+
+        A language may be made up of files of its own and of those that it falls back to, such as
+        de-CH of those of de; no letter is in two languages. Raises LookupError.
+        """
+        for tag in filter(None, (language, DEFAULT_LANGUAGE)):
+            if chosen := self._made_up(kind, tag):
+                return chosen
+        message = f"There are no templates of {kind}"
+        raise LookupError(message)
+
+    def _made_up(self, kind: str, language: str) -> Chosen | None:
+        languages, found = self.letters.get(kind, {}), dict[Part, str]()
+        of: str | None = None
+        for tag in language_fallbacks(language):
+            if tag in languages:
+                of, found = of or tag, {**languages[tag], **found}
+        if of is None or any(part not in found for part in _REQUIRED):
+            return None
+        return Chosen(of, found[Part.SUBJECT], found[Part.TEXT], found.get(Part.HTML))
+
+
+def read_folders(folders: Sequence[Folder], kinds: Collection[str]) -> Files:
+    """Return the templates of some folders, with a sentence on each that can't be one."""
+    files = Files()
+    for folder in folders:
+        for path in sorted(folder.path.iterdir()):
+            if path.name.startswith(".") or path.suffix not in {".txt", ".html"}:
+                continue
+            fault = _add(files, folder, path)
+            if fault:
+                files.faults.append(f"{path}: {fault}.")
+    files.faults += _missing(files.letters, kinds)
+    return files
+
+
+def _add(files: Files, folder: Folder, path: Path) -> str | None:
+    """Add a file, or return why it can't be a template."""
+    letter = _LETTER.fullmatch(path.name)
+    if letter is None and not _SHARED.fullmatch(path.name):
+        return f"a template of a letter is named {_NAMES}"
+    if letter and (fault := _misnamed(letter, folder)):
+        return fault
+    try:
+        text = (_kept if folder.is_tried else _read)(path)
+    except (OSError, UnicodeDecodeError) as why:
+        return f"can't be read: {why.strerror if isinstance(why, OSError) else 'it is not UTF-8'}"
+    files.sources[path.name] = Source(path, text, folder.is_tried)
+    if letter:
+        languages = files.letters.setdefault(letter["kind"], {})
+        languages.setdefault(letter["tag"], {})[Part(letter["part"])] = path.name
+    return None
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8-sig")
+
+
+_kept: Final = cache(_read)
+"""For the files of a program, which are the same for as long as it runs."""
+
+
+def _misnamed(letter: re.Match[str], folder: Folder) -> str | None:
+    kind, tag = letter["kind"], letter["tag"]
+    if kind not in folder.kinds:
+        return f"there is no letter {kind}; there are {', '.join(sorted(folder.kinds))}"
+    if tag == "subject":
+        return f"its name lacks the language, such as {kind}.{DEFAULT_LANGUAGE}.subject.txt"
+    usual = language_tag(tag)
+    if usual is None:
+        return f"{tag} is no language tag (BCP 47)"
+    return None if usual == tag else f"{tag} is written {usual}"
+
+
+def _missing(
+    letters: Mapping[str, Mapping[str, Mapping[Part, str]]], kinds: Collection[str]
+) -> Iterator[str]:
+    """Yield a sentence on each part that a letter lacks in a language that it has others of."""
+    for kind in kinds:
+        languages = letters.get(kind, {})
+        for tag in sorted({DEFAULT_LANGUAGE, *languages}):
+            chain = [languages.get(each, {}) for each in language_fallbacks(tag)]
+            for part in _REQUIRED:
+                if not any(part in parts for parts in chain):
+                    yield f"{kind}.{tag}.{part} is missing."

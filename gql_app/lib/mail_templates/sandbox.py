@@ -1,0 +1,75 @@
+"""The sandbox: Jinja2, of which a template gets its values and other templates, and no more."""
+
+from collections.abc import Callable, Collection, Iterator
+from datetime import date
+from typing import Final
+
+from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, nodes, pass_context
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from gql_app.lib.mail_templates.dates import written_date
+from gql_app.lib.mail_templates.files import Source
+
+_OF_JINJA: Final = frozenset({"caller", "kwargs", "loop", "self", "super", "varargs"})
+"""Names that Jinja2 gives a value by itself."""
+
+
+class Sandbox:
+    """Renders templates, which read no file, and no attribute that begins with an underscore.
+
+    An unknown name is an error, and text in HTML is escaped.
+    """
+
+    def __init__(self, find: Callable[[str], Source | None]) -> None:
+        def load(name: str) -> tuple[str, str, None] | None:
+            source = find(name)
+            return (source.text, str(source.path), None) if source else None
+
+        self._environment: Final = ImmutableSandboxedEnvironment(
+            autoescape=lambda name: name is not None and name.endswith(".html"),
+            auto_reload=False,
+            cache_size=-1,
+            keep_trailing_newline=True,
+            loader=FunctionLoader(load),
+            lstrip_blocks=True,
+            trim_blocks=True,
+            undefined=StrictUndefined,
+        )
+        self._environment.globals.clear()
+        self._environment.filters["date"] = _date
+
+    def render(self, name: str, values: dict[str, object]) -> str:
+        """Return what a template says with some values. Raises whatever is wrong with it."""
+        return self._environment.get_template(name).render(values)
+
+    def faults(self, source: Source, known: Collection[str]) -> Iterator[str]:
+        """Yield a sentence on what can't be parsed, and on each name that has no value."""
+        try:
+            tree = self._environment.parse(source.text)
+        except TemplateSyntaxError as why:
+            yield f"{source.path}, line {why.lineno}: {why.message}."
+            return
+        named = [*tree.find_all(nodes.Name)]
+        own = {*known, *_OF_JINJA, *(each.name for each in named if each.ctx != "load")}
+        own |= {each.name for each in tree.find_all(nodes.Macro)}
+        for imported in tree.find_all((nodes.FromImport, nodes.Import)):
+            own |= _imported(imported)
+        for each in named:
+            if each.name not in own:
+                yield (
+                    f"{source.path}, line {each.lineno}: there is no value {each.name}; "
+                    f"there are {', '.join(sorted(known))}."
+                )
+
+
+def _imported(node: nodes.Node) -> set[str]:
+    if isinstance(node, nodes.Import):
+        return {node.target}
+    assert isinstance(node, nodes.FromImport)  # noqa: S101 — for mypy
+    return {each[1] if isinstance(each, tuple) else each for each in node.names}
+
+
+@pass_context
+def _date(context: Context, moment: date) -> str:
+    return written_date(moment, str(context["language"]))

@@ -1,0 +1,134 @@
+"""Templates of letters: tried before they are needed, and rendered when a letter leaves."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from traceback import walk_tb
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from gql_app.lib.faults import CannotStart
+from gql_app.lib.mail_templates.files import Chosen, Folder, read_folders
+
+if TYPE_CHECKING:
+    from gql_app.lib.mail_templates.sandbox import Sandbox
+
+Values: TypeAlias = Mapping[str, object]
+_LANGUAGE: Final = "language"
+"""The value with the language tag of the templates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a letter says."""
+
+    language: str
+    subject: str
+    text: str
+    html: str | None
+
+
+class MailTemplates:
+    """The templates of letters of several kinds.
+
+    They are read once, so that a file that is changed is noticed at the next start.
+    """
+
+    def __init__(
+        self, folders: Sequence[Folder], common: Values, *, replaced_by: Path | None = None
+    ) -> None:
+        """Read the folders, of whose templates another folder may replace any.
+
+        Every letter has the values in common, and its `language`, beside its own.
+        """
+        self.kinds: Final = {kind: each.kinds[kind] for each in folders for kind in each.kinds}
+        """The kinds of letters, with examples of their values."""
+        own = [Folder(replaced_by, self.kinds)] if replaced_by else []
+        self._common: Final = common
+        self._files: Final = read_folders([*folders, *own], self.kinds)
+
+    def render(self, kind: str, language: str | None, values: Values) -> Rendered:
+        """Return a letter in a language, or in one that it falls back to.
+
+        The subject is a single line. Raises whatever is wrong with a template.
+        """
+        return self._render(self._files.choose(kind, language), values)
+
+    def languages(self, kind: str) -> list[str]:
+        """Return the languages for which a kind has templates."""
+        return sorted(self._files.letters[kind])
+
+    def check(self) -> None:
+        """Raise CannotStart with everything that is wrong with the templates.
+
+        They are tried with the examples, except those of a folder that is tried elsewhere; but
+        those as well where they may include others.
+        """
+        faults = self._files.faults or [*self._parsed()] or [*dict.fromkeys(self._tried())]
+        if faults:
+            raise CannotStart(faults)
+
+    def _parsed(self) -> Iterator[str]:
+        for kind, languages in self._files.letters.items():
+            known = {
+                _LANGUAGE,
+                *self._common,
+                *(name for each in self.kinds[kind] for name in each),
+            }
+            for name in (name for parts in languages.values() for name in parts.values()):
+                source = self._files.sources[name]
+                if not source.is_tried:
+                    yield from self._sandbox.faults(source, known)
+
+    def _tried(self) -> Iterator[str]:
+        for kind in self._suspects():
+            for language in self.languages(kind):
+                for values in self.kinds[kind]:
+                    try:
+                        rendered = self._render(self._files.choose(kind, language), values)
+                    except Exception as why:  # noqa: BLE001 — a template may raise whatever it calls
+                        told = str(why).rstrip(".")
+                        yield f"{self._place(why)}: {type(why).__name__}: {told}."
+                        continue
+                    if not rendered.subject or not rendered.text.strip():
+                        yield f"{kind}.{language}: its subject or its text is empty."
+
+    def _suspects(self) -> list[str]:
+        """Return the kinds whose letters may use a template that was tried nowhere."""
+        sources, letters = self._files.sources, self._files.letters
+        of_letters = {
+            name: kind
+            for kind, languages in letters.items()
+            for parts in languages.values()
+            for name in parts.values()
+        }
+        others = [name for name, source in sources.items() if not source.is_tried]
+        if any(name not in of_letters for name in others):
+            return [*self.kinds]
+        return [kind for kind in self.kinds if kind in {of_letters[name] for name in others}]
+
+    def _place(self, why: Exception) -> str:
+        """Return the file and line of a template in which an error happened."""
+        paths = {str(source.path) for source in self._files.sources.values()}
+        lineno, path = getattr(why, "lineno", None), getattr(why, "filename", None)
+        if lineno and path:
+            return f"{path}, line {lineno}"
+        places = [
+            f"{frame.f_code.co_filename}, line {line}"
+            for frame, line in walk_tb(why.__traceback__)
+            if frame.f_code.co_filename in paths
+        ]
+        return places[-1] if places else "The templates"
+
+    def _render(self, chosen: Chosen, values: Values) -> Rendered:
+        given = {**values, **self._common, _LANGUAGE: chosen.language}
+        subject = " ".join(self._sandbox.render(chosen.subject, given).split())
+        text = self._sandbox.render(chosen.text, given).strip()
+        html = self._sandbox.render(chosen.html, given) if chosen.html else None
+        return Rendered(chosen.language, subject, f"{text}\n", html)
+
+    @cached_property
+    def _sandbox(self) -> "Sandbox":
+        from gql_app.lib.mail_templates.sandbox import Sandbox  # noqa: PLC0415 — as aiosmtplib
+
+        return Sandbox(self._files.sources.get)
