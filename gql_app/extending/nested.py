@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
+from gql_app.accounts.permissions import READ_PRIVATE
 from gql_app.accounts.sessions import Caller
 from gql_app.extending.context import Context, Info
 from gql_app.extending.nodes import NodeColumns
@@ -103,7 +104,7 @@ class _Lists:
 
     async def of(self, context: Context, keys: Sequence[Any]) -> NestedRows:
         """Return the lists of some keys, null for None; all of a request are read together."""
-        known = tuple(key for key in keys if key is not None)
+        known = tuple([key for key in keys if key is not None])
         if not known:
             return self._rows([]), [None] * len(keys)
         asked = tuple(map(str, known)) if self._by_id else known
@@ -173,5 +174,13 @@ def if_private(metadata: MappingProxyType[Any, Any]) -> MappingProxyType[Any, An
     """
     known = metadata.get(NESTED)
     if known and known.column == "id":
-        return MappingProxyType({**metadata, NESTED: known._replace(shows=Caller.may_see)})
+        return MappingProxyType({**metadata, NESTED: known._replace(shows=_shown_to)})
     return MappingProxyType({**metadata, NESTED: None})
+
+
+def _shown_to(caller: Caller, ids: Sequence[str]) -> Sequence[str | None]:
+    """Return customers' ids with None for each whose private fields are not for the caller."""
+    if READ_PRIVATE in caller.permissions:
+        return ids
+    own = str(caller.customer_id)
+    return [own if each == own else None for each in ids]

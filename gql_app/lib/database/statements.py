@@ -268,7 +268,9 @@ class Codec(NamedTuple):
 def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
     """Return how a type's values are sent and read. Raises TypeError if none knows it."""
     if isinstance(kind, JsonList):
-        encode = codec(kind.item_type, dialect).encode or (lambda value: value)
+        encode = codec(kind.item_type, dialect).encode
+        if encode is None:
+            return Codec(_write_json)
         return Codec(lambda values: _write_json(list(map(encode, values))))
     if isinstance(kind, ARRAY) and dialect == "postgresql":
         return Codec()
