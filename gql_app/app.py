@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
+from starlette.middleware import Middleware, errors
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
@@ -86,9 +86,16 @@ class Application(Starlette):
         return self
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Return what every request passes, when the first message comes."""
+        """Return what every request passes, when the first message comes.
+
+        Without a handler of its own, Starlette's outermost layer does for errors what every server
+        does, and is left out.
+        """
         self.complete()
-        return super().build_middleware_stack()
+        stack = super().build_middleware_stack()
+        is_needed = self.debug or not self.exception_handlers.keys().isdisjoint({500, Exception})
+        assert isinstance(stack, errors.ServerErrorMiddleware)  # noqa: S101 — for mypy
+        return stack if is_needed else stack.app
 
     @asynccontextmanager
     async def _lifespan(self) -> AsyncIterator[dict[str, object]]:

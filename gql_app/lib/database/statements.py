@@ -4,7 +4,7 @@ from binascii import unhexlify
 from collections import namedtuple
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, Generic, NamedTuple, Self, TypeAlias, TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -315,7 +315,7 @@ def _write_json(value: object) -> str:
 
 def _each(convert: Converter) -> Decoder:
     """Return what converts the values of a column one by one; None is among them."""
-    return lambda values: map(convert, values)
+    return partial(map, convert)
 
 
 def _texts(write: Callable[[Sequence[str]], list[str]]) -> Decoder:

@@ -1,8 +1,7 @@
 """Engine: executes the operations that clients send, within a time."""
 
 import asyncio
-from collections.abc import Sequence
-from inspect import isawaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from graphql import (
@@ -142,7 +141,9 @@ class Engine(Generic[C]):
         context.document = document
         try:
             with Timeout(self._timeout) as timeout:
-                result = await self._run(document, operation, request, context)
+                result = self._begun(document, operation, request, context)
+                if not isinstance(result, ExecutionResult):
+                    result = await result
         except Exception as error:  # noqa: BLE001 — what graphql-core didn't expect is an answer, too
             late = timeout.expired and isinstance(error, TimeoutError)
             cause = OperationTimeout(self._timeout) if late else error
@@ -153,13 +154,13 @@ class Engine(Generic[C]):
             result.errors = self._map_errors(result.errors, context, executed=True)
         return result
 
-    async def _run(
+    def _begun(
         self,
         document: Document,
         operation: OperationDefinitionNode,
         request: GraphQLRequest,
         context: C,
-    ) -> ExecutionResult:
+    ) -> ExecutionResult | Awaitable[ExecutionResult]:
         hidden = not self._introspection
         if self._compiled:
             plans, key = document.plans, id(operation)
@@ -175,9 +176,8 @@ class Engine(Generic[C]):
                 if isinstance(executor, list):
                     return ExecutionResult(None, executor)
                 plan = plans[key] = Operation(executor, Plan, executor)
-            done = plan.execute(request.variables, context)
-            return done if isinstance(done, ExecutionResult) else await done
-        result = execute(
+            return plan.execute(request.variables, context)
+        return execute(
             self._schema.core,
             document.node,
             context_value=context,
@@ -185,4 +185,3 @@ class Engine(Generic[C]):
             operation_name=request.operation_name,
             hide_suggestions=hidden,
         )
-        return await result if isawaitable(result) else result

@@ -233,7 +233,7 @@ def unwrapped(
         return function(source, **known)
 
     async def call_if_checked(source: Value, info: Value, **arguments: Value) -> Value:
-        known = named(arguments)
+        known = named(arguments) if arguments else {}
         if known is not None:
             ours = info_class(info, field)
             for check in checks:

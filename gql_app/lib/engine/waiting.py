@@ -54,6 +54,8 @@ class Group:
 
     async def run(self, waiting: Sequence[Pending]) -> None:
         """Return when all are there; if one raises, the others are cancelled and awaited."""
+        if not waiting:
+            return
         loop = asyncio.get_running_loop()
         ended: Future[None] = loop.create_future()
         self.left = len(waiting)
