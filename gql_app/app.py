@@ -17,6 +17,7 @@ from gql_app.extending.context import Context as FeatureContext
 from gql_app.extending.feature import Feature
 from gql_app.extending.loading import load_application, postponed
 from gql_app.extending.merging import Merged, merge
+from gql_app.extending.nested import limit_of
 from gql_app.extending.settings import load
 from gql_app.lib import telemetry
 from gql_app.lib.cors import CORSMiddleware, CORSPolicy
@@ -168,7 +169,9 @@ def build_engine(settings: Settings, additions: Additions = NOTHING) -> Engine[C
     return Engine(
         build_schema(additions),
         limits,
-        ListSizes(default_page=DEFAULT_SIZE, max_page=MAX_SIZE, unpaged=MAX_SESSIONS),
+        ListSizes(
+            default_page=DEFAULT_SIZE, max_page=MAX_SIZE, unpaged=MAX_SESSIONS, limit_of=limit_of
+        ),
         map_errors,
         introspection=settings.introspection,
         timeout=settings.operation_timeout,

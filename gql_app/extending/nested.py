@@ -24,6 +24,7 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
+from strawberry.types.field import StrawberryField
 
 from gql_app.accounts.permissions import READ_PRIVATE
 from gql_app.accounts.sessions import Caller
@@ -38,6 +39,8 @@ NestedRows: TypeAlias = tuple[LazyRows[Any], Sequence[int | None]]
 """The rows of some lists one after the other, and how many each has; None for null."""
 KEY: Final = "key"
 """The key of a field's metadata with the name of what its rows are found by."""
+_LIMIT: Final = "limit"
+"""The key of that with how many rows there are at most."""
 _NUMBER: Final = ""
 """What the column is called that has the number of a row's key; no field is."""
 
@@ -81,8 +84,14 @@ def nested(
         resolve,
         description=description,
         extensions=[*asked],
-        metadata={KEY: key, NESTED: None if asked else Nested(key, lists.of)},
+        metadata={KEY: key, _LIMIT: limit, NESTED: None if asked else Nested(key, lists.of)},
     )
+
+
+def limit_of(definition: Any) -> int | None:
+    """Return how many rows the list of a field has at most; None for one that is not nested()."""
+    fields = (e for e in definition.extensions.values() if isinstance(e, StrawberryField))
+    return next((field.metadata.get(_LIMIT) for field in fields), None)
 
 
 class _Lists:

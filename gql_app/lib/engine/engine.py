@@ -4,21 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
-from graphql import (
-    ExecutionResult,
-    GraphQLError,
-    OperationDefinitionNode,
-    OperationType,
-    execute,
-)
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType, execute
 
 from gql_app.lib.engine.complexity import ListSizes
-from gql_app.lib.engine.documents import (
-    Document,
-    DocumentValidator,
-    ExecutionContext,
-    InvalidDocument,
-)
+from gql_app.lib.engine.documents import DocumentValidator, ExecutionContext, InvalidDocument
 from gql_app.lib.engine.execution import Operation
 from gql_app.lib.engine.executor import Plan
 from gql_app.lib.engine.limits import Limits
@@ -141,7 +130,7 @@ class Engine(Generic[C]):
         context.document = document
         try:
             with Timeout(self._timeout) as timeout:
-                result = self._begun(document, operation, request, context)
+                result = self._begun(operation, request, context)
                 if not isinstance(result, ExecutionResult):
                     result = await result
         except Exception as error:  # noqa: BLE001 — what graphql-core didn't expect is an answer, too
@@ -155,13 +144,9 @@ class Engine(Generic[C]):
         return result
 
     def _begun(
-        self,
-        document: Document,
-        operation: OperationDefinitionNode,
-        request: GraphQLRequest,
-        context: C,
+        self, operation: OperationDefinitionNode, request: GraphQLRequest, context: C
     ) -> ExecutionResult | Awaitable[ExecutionResult]:
-        hidden = not self._introspection
+        document, hidden = context.document, not self._introspection
         if self._compiled:
             plans, key = document.plans, id(operation)
             plan = plans.get(key)

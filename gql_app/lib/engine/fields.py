@@ -310,9 +310,8 @@ def leaf(kind: GraphQLLeafType) -> Complete:
 
     def complete(execution: Execution, value: Value, _path: Path) -> Value:
         coerced = execution.complete_leaf_value(kind, value)
-        if ODD[type(coerced)] and execution.is_awaitable(coerced):
-            return Later(coerced)
-        return coerced
+        is_later = ODD[type(coerced)] and execution.is_awaitable(coerced)
+        return Later(coerced) if is_later else coerced
 
     return complete
 

@@ -110,11 +110,7 @@ class Group:
 def _learn(waiting: Sequence[Pending]) -> None:
     """Note which places' values were there at once; it runs after the first step of each."""
     for each in waiting:
-        if each.awaitable is not None:
-            each.position.suspends = True
-    for each in waiting:
-        if each.position.suspends is None:
-            each.position.suspends = False
+        each.position.suspends = bool(each.position.suspends) or each.awaitable is not None
 
 
 @coroutine
