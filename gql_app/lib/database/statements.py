@@ -270,7 +270,7 @@ def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
     if isinstance(kind, JsonList):
         encode = codec(kind.item_type, dialect).encode
         if encode is None:
-            return Codec(_write_json)
+            return Codec(lambda values: _write_json([*values]))
         return Codec(lambda values: _write_json(list(map(encode, values))))
     if isinstance(kind, ARRAY) and dialect == "postgresql":
         return Codec()
