@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
+from starlette.middleware import Middleware, errors
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
@@ -17,6 +17,7 @@ from gql_app.extending.context import Context as FeatureContext
 from gql_app.extending.feature import Feature
 from gql_app.extending.loading import load_application, postponed
 from gql_app.extending.merging import Merged, merge
+from gql_app.extending.nested import limit_of
 from gql_app.extending.settings import load
 from gql_app.lib import telemetry
 from gql_app.lib.cors import CORSMiddleware, CORSPolicy
@@ -87,9 +88,16 @@ class Application(Starlette):
         return self
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Return what every request passes, when the first message comes."""
+        """Return what every request passes, when the first message comes.
+
+        Without a handler of its own, Starlette's outermost layer does for errors what every server
+        does, and is left out.
+        """
         self.complete()
-        return super().build_middleware_stack()
+        stack = super().build_middleware_stack()
+        is_needed = self.debug or not self.exception_handlers.keys().isdisjoint({500, Exception})
+        assert isinstance(stack, errors.ServerErrorMiddleware)  # noqa: S101 — for mypy
+        return stack if is_needed else stack.app
 
     @asynccontextmanager
     async def _lifespan(self) -> AsyncIterator[dict[str, object]]:
@@ -162,7 +170,9 @@ def build_engine(settings: Settings, additions: Additions = NOTHING) -> Engine[C
     return Engine(
         build_schema(additions),
         limits,
-        ListSizes(default_page=DEFAULT_SIZE, max_page=MAX_SIZE, unpaged=MAX_SESSIONS),
+        ListSizes(
+            default_page=DEFAULT_SIZE, max_page=MAX_SIZE, unpaged=MAX_SESSIONS, limit_of=limit_of
+        ),
         map_errors,
         introspection=settings.introspection,
         timeout=settings.operation_timeout,

@@ -50,7 +50,7 @@ PASSWORDS: Final = {
     "Ada": ("ada@example.com", "a loom for numbers"),
     "Grace": ("grace@example.com", PASSWORD),
 }
-TYPES: Final = "mypy --strict --allow-untyped-decorators -p shop"
+TYPES: Final = "mypy --strict -p shop"
 TYPES_OF_OURS: Final = ("--follow-imports=silent", f"--cache-dir={ROOT / 'build/types'}")
 """They are checked elsewhere, and read once for all who build on them."""
 NOT_TYPED: Final = "python3 -m venv"

@@ -11,7 +11,8 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
+from operator import itemgetter
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -48,6 +49,9 @@ PROVEN_BY: Final[Mapping[str, ColumnElement[Any]]] = {
 """The column that proves each field of a caller; another field needs another one."""
 DERIVED: Final = frozenset({"permissions"})
 """Fields that follow from others, and so need no proof."""
+_PROOF: Final = itemgetter(-1)
+_BEFORE_PROOF: Final = itemgetter(slice(-1))
+"""Of a row that has the proof as its last column: that, and the others."""
 T = TypeVar("T")
 
 
@@ -117,7 +121,7 @@ class ProvingReader:
         if self.proven:
             return await self._db.fetch_all(query, **values)
         now = clock.now()
-        fields = tuple(name for name in self._caller._fields if name not in DERIVED)
+        fields = _proven(self._caller._fields)
         expected = {f"bearer_{name}": getattr(self._caller, name) for name in fields}
         rows = await self._db.fetch_all(
             _proving(query, fields),
@@ -126,10 +130,16 @@ class ProvingReader:
             bearer_now=now,
             bearer_lately=now - USE_PRECISION,
         )
-        if not rows or not all(row[-1] for row in rows):
+        if not rows or not all(map(_PROOF, rows)):
             raise Unproven
         self.proven = True
-        return [query.build(row[:-1]) for row in rows]
+        return list(map(query.build, map(_BEFORE_PROOF, rows)))
+
+
+@cache
+def _proven(fields: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those fields of a caller that need a proof."""
+    return tuple(name for name in fields if name not in DERIVED)
 
 
 @lru_cache(MAX_PROVING_QUERIES)

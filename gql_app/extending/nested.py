@@ -24,7 +24,9 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
+from strawberry.types.field import StrawberryField
 
+from gql_app.accounts.permissions import READ_PRIVATE
 from gql_app.accounts.sessions import Caller
 from gql_app.extending.context import Context, Info
 from gql_app.extending.nodes import NodeColumns
@@ -37,6 +39,8 @@ NestedRows: TypeAlias = tuple[LazyRows[Any], Sequence[int | None]]
 """The rows of some lists one after the other, and how many each has; None for null."""
 KEY: Final = "key"
 """The key of a field's metadata with the name of what its rows are found by."""
+_LIMIT: Final = "limit"
+"""The key of that with how many rows there are at most."""
 _NUMBER: Final = ""
 """What the column is called that has the number of a row's key; no field is."""
 
@@ -80,8 +84,14 @@ def nested(
         resolve,
         description=description,
         extensions=[*asked],
-        metadata={KEY: key, NESTED: None if asked else Nested(key, lists.of)},
+        metadata={KEY: key, _LIMIT: limit, NESTED: None if asked else Nested(key, lists.of)},
     )
+
+
+def limit_of(definition: Any) -> int | None:
+    """Return how many rows the list of a field has at most; None for one that is not nested()."""
+    fields = (e for e in definition.extensions.values() if isinstance(e, StrawberryField))
+    return next((field.metadata.get(_LIMIT) for field in fields), None)
 
 
 class _Lists:
@@ -103,7 +113,7 @@ class _Lists:
 
     async def of(self, context: Context, keys: Sequence[Any]) -> NestedRows:
         """Return the lists of some keys, null for None; all of a request are read together."""
-        known = tuple(key for key in keys if key is not None)
+        known = tuple([key for key in keys if key is not None])
         if not known:
             return self._rows([]), [None] * len(keys)
         asked = tuple(map(str, known)) if self._by_id else known
@@ -173,5 +183,13 @@ def if_private(metadata: MappingProxyType[Any, Any]) -> MappingProxyType[Any, An
     """
     known = metadata.get(NESTED)
     if known and known.column == "id":
-        return MappingProxyType({**metadata, NESTED: known._replace(shows=Caller.may_see)})
+        return MappingProxyType({**metadata, NESTED: known._replace(shows=_shown_to)})
     return MappingProxyType({**metadata, NESTED: None})
+
+
+def _shown_to(caller: Caller, ids: Sequence[str]) -> Sequence[str | None]:
+    """Return customers' ids with None for each whose private fields are not for the caller."""
+    if READ_PRIVATE in caller.permissions:
+        return ids
+    own = str(caller.customer_id)
+    return [own if each == own else None for each in ids]

@@ -1,10 +1,12 @@
 """Nodes of connections: how a type's fields are columns of a table, and what is compared."""
 
 import dataclasses
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from operator import itemgetter
 from typing import Any, Final, TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -37,7 +39,6 @@ _KINDS: Final[Mapping[type, Any]] = {
 """What an input has for a column of a type, where the node says nothing else."""
 _AS_STORED: Final = frozenset({(str, str), (strawberry.ID, str), (bool, bool)})
 """Types of a node's field and of its column whose values need no conversion."""
-_INT32: Final = 2**31
 _NAMES: Final = StrawberryConfig().name_converter
 MAX_BUILDERS: Final = 64
 """Sets of columns whose builder is kept."""
@@ -133,7 +134,7 @@ class NodeColumns:
             name
             for number, name in enumerate(columns)
             if name in self._checks
-            and ((check := self._checks[name]) is None or check({row[number] for row in rows}))
+            and ((check := self._checks[name]) is None or check(map(itemgetter(number), rows)))
         )
 
     def builder(self, columns: Sequence[str]) -> Callable[[Sequence[Any]], Any]:
@@ -170,13 +171,11 @@ class NodeColumns:
         stored = self.table.c[name].type.python_type
         return self._is_text(name) or (self._kinds[name], stored) in _AS_STORED
 
-    def _check(self, name: str) -> Callable[[set[Any]], bool] | None:
+    def _check(self, name: str) -> Callable[[Iterable[Any]], bool] | None:
         """Return what tells whether values of a column are as the answer has them."""
         kind, stored = self._kinds[name], self.table.c[name].type.python_type
         if kind is stored is int:
-            return lambda values: (
-                not (known := values - {None}) or (min(known) >= -_INT32 and max(known) < _INT32)
-            )
+            return _are_int32
         if isinstance(kind, StrawberryEnumDefinition):
             names = {each.name for each in kind.values if each.name == each.value}
             return {*names, None}.issuperset
@@ -344,6 +343,15 @@ def described_type(
     return decorate(
         type(name, (), {"__annotations__": kinds, **made}), name=name, description=description
     )
+
+
+def _are_int32(values: Iterable[Any]) -> bool:
+    """Return whether GraphQL's Int holds the values: C's int has as many bits."""
+    try:
+        array("i", [value for value in values if value is not None])
+    except (OverflowError, TypeError):
+        return False
+    return True
 
 
 def _bare(kind: Any) -> Any:

@@ -305,7 +305,7 @@ class IsAuthenticated(BasePermission):
         if self._by_token:
             info.context.identity()
         else:
-            await info.context.caller()
+            await info.context.signed_in()
         return True
 
 

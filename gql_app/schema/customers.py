@@ -177,8 +177,9 @@ class CustomerQuery:
     @strawberry.field(extensions=[authenticated()])
     async def me(self, info: Info) -> Customer | None:
         """Return the caller."""
-        found = await info.context.signed_in()
-        return Customer.seen_by(found.caller(info.context.roles), found.customer)
+        context = info.context
+        found = await context.signed_in()
+        return Customer.seen_by(found.caller(context.roles), found.customer)
 
     @strawberry.field(extensions=[authenticated()])
     async def customer(self, info: Info, id: strawberry.ID) -> Customer | None:

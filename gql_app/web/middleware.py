@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Awaitable, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -52,15 +51,19 @@ class RequestLogMiddleware:
         self._trusted = trusted
         self._tracing = tracing
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Log one request, and trace it if that is on."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Return what logs one request, and traces it if that is on."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         scope.setdefault("state", {})
         if self._trusted is not None:
             apply_forwarded(scope, self._trusted)
-        with self._tracing.request(scope) if self._tracing else nullcontext(()) as headers:
+        if self._tracing is None:
+            return self._answer(scope, receive, send, ())
+        return self._traced(self._tracing, scope, receive, send)
+
+    async def _traced(self, tracing: "Tracing", scope: Scope, receive: Receive, send: Send) -> None:
+        with tracing.request(scope) as headers:
             await self._answer(scope, receive, send, headers)
 
     async def _answer(
@@ -70,7 +73,7 @@ class RequestLogMiddleware:
         state |= {"request_id": request_id, "origin": origin, "status": 0}
         security_headers = _OVER_TLS if scope["scheme"] == "https" else _HEADERS
 
-        async def send_with_headers(message: Message) -> None:
+        def send_with_headers(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 state["status"] = message["status"]
                 headers = list(message.get("headers", ()))
@@ -79,7 +82,7 @@ class RequestLogMiddleware:
                 headers.append((b"x-request-id", request_id.encode()))
                 headers += added
                 message["headers"] = headers
-            await send(message)
+            return send(message)
 
         started = time.perf_counter()
         client = {"client": origin.ip_address} if origin.ip_address is not None else {}

@@ -109,6 +109,11 @@ class Open(Customer):
         permissions=[HasPermission("audit:read")],
     )
 
+    @strawberry.field
+    def numbers(self, first: int = 50) -> list[int]:
+        """Return a list that is no page, of a size that the client says."""
+        return [*range(first)]
+
 
 @strawberry.type
 class Parcels:
@@ -188,6 +193,27 @@ async def test_answers_and_errors_are_those_of_resolvers(
 
 def _told(error: dict[str, Any]) -> tuple[str, str]:
     return str(error["path"]), error["extensions"]["code"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("list_of", "cost"),
+    [
+        ("parcels { id }", 1 + 2 * (1 + 3 * 2)),
+        ("audited { id }", 1 + 2 * (1 + 1 * 2)),
+        ("parcels { alike { id } }", 1 + 2 * (1 + 3 * (1 + 1 * 2))),
+        ("numbers(first: 4)", 1 + 2 * (1 + 4)),
+        ("numbers", 1 + 2 * (1 + 20)),
+        ("sessions { id }", 1 + 2 * (1 + 20 * 2)),
+    ],
+)
+async def test_list_costs_what_it_may_return(
+    settings: Settings, shop: Graph, ada: Person, list_of: str, cost: int
+) -> None:
+    engine = build_engine(settings.model_copy(update={"max_cost": 1}), shop.parts.additions)
+    question = f"{{ customers(first: 2) {{ nodes {{ {list_of} }} }} }}"
+    answer = await replace(shop, engine=engine).ask(question, ada.token)
+    assert f"is {cost} objects and values" in answer.errors[0]["message"]
 
 
 async def test_error_of_a_list_is_at_each_object(shop: Graph, ada: Person, grace: Person) -> None:

@@ -75,12 +75,22 @@ class Reader:
         found = await self.fetch_all(query, **values)
         return found[0] if found else None
 
-    async def _run(
+    def _run(
         self, work: Callable[[str, list[B]], Awaitable[R]], sql: str, bound: list[B]
-    ) -> R:
+    ) -> Awaitable[R]:
+        """Return what is awaited for a statement."""
         if self._observer is None:
-            return await work(sql, bound)
-        with self._observer(sql):
+            return work(sql, bound)
+        return self._observed(self._observer, work, sql, bound)
+
+    async def _observed(
+        self,
+        observer: Observer,
+        work: Callable[[str, list[B]], Awaitable[R]],
+        sql: str,
+        bound: list[B],
+    ) -> R:
+        with observer(sql):
             return await work(sql, bound)
 
 

@@ -71,9 +71,11 @@ class Pool:
         idle = sum(each.is_open for each in self._idle)
         return {"in_use": len(self._all) - len(self._idle), "idle": idle}
 
-    async def fetch(self, sql: str, bound: Sequence[object]) -> Sequence[Sequence[Any]]:
+    def fetch(
+        self, sql: str, bound: Sequence[object]
+    ) -> Coroutine[Any, Any, Sequence[Sequence[Any]]]:
         """Return the rows that a query answers, sent again if the connection turns out lost."""
-        return await retried(partial(self.fetch_once, sql, bound))
+        return retried(partial(self.fetch_once, sql, bound))
 
     async def fetch_once(self, sql: str, bound: Sequence[object]) -> Sequence[Sequence[Any]]:
         """Return the rows that a query answers."""

@@ -102,15 +102,15 @@ class PostgresConnection:
         """Whether it is as good as new."""
         return self._is_known and not self._is_old and not self._in_transaction
 
-    async def fetch(self, sql: str, bound: Bound) -> Rows:
+    def fetch(self, sql: str, bound: Bound) -> Awaitable[Rows]:
         """Return the rows that a statement answers."""
-        return await self._run(lambda driver: driver.fetch(sql, *bound))
+        return self._run(lambda driver: driver.fetch(sql, *bound))
 
     read = fetch
 
-    async def fetch_many(self, sql: str, many: Sequence[Bound]) -> Rows:
+    def fetch_many(self, sql: str, many: Sequence[Bound]) -> Awaitable[Rows]:
         """Return the rows that a statement answers, run once for each list of values."""
-        return await self._run(lambda driver: driver.fetchmany(sql, many))
+        return self._run(lambda driver: driver.fetchmany(sql, many))
 
     async def execute(self, sql: str, bound: Bound) -> int:
         """Return the number of rows that a statement changes, by its status, as `UPDATE 3`."""

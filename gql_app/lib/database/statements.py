@@ -1,9 +1,10 @@
 """Statements: SQLAlchemy Core, compiled once for each database, and the types of their values."""
 
+from binascii import unhexlify
 from collections import namedtuple
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, Generic, NamedTuple, Self, TypeAlias, TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -52,6 +53,8 @@ from sqlalchemy.types import NullType, TypeEngine
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Converter: TypeAlias = Callable[[Any], object]
+Decoder: TypeAlias = Callable[[Sequence[Any]], Iterable[object]]
+"""Makes of a column's values what they mean, of all at once, for that is quicker."""
 Build: TypeAlias = Callable[[Sequence[Any]], T]
 CACHED_ROWS: Final = 256
 """Kinds of named tuples that are kept for statements without a Query."""
@@ -109,10 +112,10 @@ class Compiled:
         if not rows:
             return []
         decoded: Iterable[Sequence[Any]] = rows
-        if self._decoders:  # column by column, for that is quicker
-            columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+        if self._decoders:
+            columns: list[Any] = list(zip(*rows, strict=True))
             for number, decode in self._decoders:
-                columns[number] = map(decode, columns[number])
+                columns[number] = decode(columns[number])
             decoded = zip(*columns, strict=True)
         build = query.build if isinstance(query, Query) else _named_tuple(self._names)
         return list(map(build, decoded))
@@ -254,18 +257,20 @@ class ApiMoment(Text):
 
 
 class Codec(NamedTuple):
-    """How a value is sent, and what is made of one that was read."""
+    """How a value is sent, and what is made of a column that was read."""
 
     encode: Converter | None = None
     """It is given no None."""
-    decode: Converter | None = None
-    """It is given None for NULL, as a check for each row would take longer."""
+    decode: Decoder | None = None
+    """It is given None for NULL."""
 
 
 def codec(kind: TypeEngine[Any], dialect: str) -> Codec:
     """Return how a type's values are sent and read. Raises TypeError if none knows it."""
     if isinstance(kind, JsonList):
-        encode = codec(kind.item_type, dialect).encode or (lambda value: value)
+        encode = codec(kind.item_type, dialect).encode
+        if encode is None:
+            return Codec(lambda values: _write_json([*values]))
         return Codec(lambda values: _write_json(list(map(encode, values))))
     if isinstance(kind, ARRAY) and dialect == "postgresql":
         return Codec()
@@ -308,25 +313,54 @@ def _write_json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def _api_uuid(value: str | None) -> str | None:
-    return value and f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"
+def _each(convert: Converter) -> Decoder:
+    """Return what converts the values of a column one by one; None is among them."""
+    return partial(map, convert)
 
 
-def _api_moment(value: str | None) -> str | None:
-    return value and f"{value[:10]}T{value[11:].removesuffix('.000000')}Z"
+def _texts(write: Callable[[Sequence[str]], list[str]]) -> Decoder:
+    """Return what writes the texts of a column, given those that are not NULL."""
+
+    def decode(values: Sequence[Any]) -> list[Any]:
+        try:
+            return write(values)
+        except TypeError:  # NULL is seldom, and to look for it takes longer
+            written = iter(write([value for value in values if value is not None]))
+            return [value if value is None else next(written) for value in values]
+
+    return decode
+
+
+def _api_uuids(digits: Sequence[str]) -> list[str]:
+    """Return the texts of UUIDs of 32 digits: a quarter of the time that each by itself takes.
+
+    C puts a dash after every four digits; those in the wrong places go.
+    """
+    spaced = bytearray(unhexlify("".join(digits)).hex("-", 2).encode() + b"-")
+    spaced[4::40] = spaced[29::40] = spaced[34::40] = b" " * len(digits)
+    spaced[39::40] = b"\n" * len(digits)
+    return spaced.translate(None, b" ").decode().split("\n")[:-1]
+
+
+def _api_moments(texts: Sequence[str]) -> list[str]:
+    """Return moments as RFC 3339 writes them, without a fraction that is zero."""
+    spaced = "Z\n".join(texts) + "Z"
+    return spaced.replace(" ", "T").replace(".000000Z", "Z").split("\n")
 
 
 _BOOLS: Final[Mapping[int | None, bool | None]] = {0: False, 1: True, None: None}
 _CODECS: Final[Mapping[type[TypeEngine[Any]], Codec]] = {
-    ApiUuid: Codec(decode=_api_uuid),
-    ApiMoment: Codec(decode=_api_moment),
-    Uuid: Codec(lambda value: value.hex, lambda digits: digits and UUID(int=int(digits, 16))),
+    ApiUuid: Codec(decode=_texts(_api_uuids)),
+    ApiMoment: Codec(decode=_texts(_api_moments)),
+    Uuid: Codec(
+        lambda value: value.hex, _each(lambda digits: digits and UUID(int=int(digits, 16)))
+    ),
     Moment: Codec(
         lambda value: value.astimezone(UTC).isoformat(" ", "microseconds")[:26],
-        lambda text: text and datetime.fromisoformat(f"{text}+00:00"),
+        _each(lambda text: text and datetime.fromisoformat(f"{text}+00:00")),
     ),
-    Boolean: Codec(decode=_BOOLS.__getitem__),
-    JSON: Codec(_write_json, lambda text: text and orjson.loads(text)),
+    Boolean: Codec(decode=_each(_BOOLS.__getitem__)),
+    JSON: Codec(_write_json, _each(lambda text: text and orjson.loads(text))),
     **dict.fromkeys((String, Integer, Float, LargeBinary, NullType), Codec()),
 }
 """What SQLite's driver takes and gives; PostgreSQL's takes and gives all but JSON as they are."""

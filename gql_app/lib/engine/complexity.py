@@ -1,6 +1,6 @@
 """Complexity of a document: each fragment is summed up once, however often it is spread."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
@@ -12,6 +12,7 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLEnumType,
+    GraphQLField,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLNamedType,
@@ -39,8 +40,8 @@ PAGE_FIELDS: Final = frozenset({"nodes", "edges"})
 """Fields of a connection that hold its rows."""
 SIZE_ARGUMENTS: Final = frozenset({"first", "last"})
 """Arguments that say how many rows a page has."""
-IDS_ARGUMENT: Final = frozenset({"ids"})
-"""The argument of a list that has an item for each of its values."""
+LIST_ARGUMENTS: Final = SIZE_ARGUMENTS | {"ids"}
+"""Those of a list that is no page; it has an item for each value of `ids`."""
 _MAX_DIGITS: Final = 10
 """Characters of a number that are read: with so many it is larger than any page."""
 
@@ -54,7 +55,9 @@ class ListSizes:
     max_page: int
     """Rows of the largest page."""
     unpaged: int
-    """Items of a list that is no page."""
+    """Items of a list that is no page, where nothing else is known."""
+    limit_of: Callable[[GraphQLField], int | None] = lambda _: None
+    """Returns how many items a field's list has at most, None if nobody says."""
 
     def page(self, value: object) -> int | None:
         """Return a page size within its bounds, or that of a list; None for what has none."""
@@ -158,7 +161,8 @@ class ComplexityCalculator:
         if parent and parent.name.startswith("__"):
             cost *= _introspection_sizes(self._schema).get(name, 1)
         elif field and is_list_type(get_nullable_type(field.type)):
-            cost *= self._size_by(IDS_ARGUMENT, node, self._list_sizes.unpaged)
+            most = self._list_sizes.limit_of(field) or self._list_sizes.unpaged
+            cost *= self._size_by(LIST_ARGUMENTS, node, most)
         return Complexity(depth, 1, below.spreads, cost)
 
     def _size_by(self, names: Container[str], node: FieldNode, default: int) -> int:

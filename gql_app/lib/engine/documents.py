@@ -130,7 +130,8 @@ class DocumentValidator:
                     extensions={"code": "OPERATION_RESOLUTION_FAILURE"},
                 )
             )
-        self._limit(document, operation, variables)
+        if self._sizes(document, operation, variables) not in document.within_limits:
+            self._limit(document, operation, variables)
         if known is None:
             errors = self.limits.validate(
                 self._schema, document.node, introspection=self._introspection
@@ -161,8 +162,6 @@ class DocumentValidator:
         variables: Mapping[str, object],
     ) -> None:
         """Raise InvalidDocument if a limit is exceeded, which only page sizes decide anew."""
-        if self._sizes(document, operation, variables) in document.within_limits:
-            return
         try:
             calculator = ComplexityCalculator(
                 self._schema, self._list_sizes, document.fragments, operation, variables

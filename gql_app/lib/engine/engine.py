@@ -1,25 +1,13 @@
 """Engine: executes the operations that clients send, within a time."""
 
 import asyncio
-from collections.abc import Sequence
-from inspect import isawaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any, Final, Generic, NamedTuple, Protocol, Self, TypeVar
 
-from graphql import (
-    ExecutionResult,
-    GraphQLError,
-    OperationDefinitionNode,
-    OperationType,
-    execute,
-)
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType, execute
 
 from gql_app.lib.engine.complexity import ListSizes
-from gql_app.lib.engine.documents import (
-    Document,
-    DocumentValidator,
-    ExecutionContext,
-    InvalidDocument,
-)
+from gql_app.lib.engine.documents import DocumentValidator, ExecutionContext, InvalidDocument
 from gql_app.lib.engine.execution import Operation
 from gql_app.lib.engine.executor import Plan
 from gql_app.lib.engine.limits import Limits
@@ -142,7 +130,9 @@ class Engine(Generic[C]):
         context.document = document
         try:
             with Timeout(self._timeout) as timeout:
-                result = await self._run(document, operation, request, context)
+                result = self._begun(operation, request, context)
+                if not isinstance(result, ExecutionResult):
+                    result = await result
         except Exception as error:  # noqa: BLE001 — what graphql-core didn't expect is an answer, too
             late = timeout.expired and isinstance(error, TimeoutError)
             cause = OperationTimeout(self._timeout) if late else error
@@ -153,14 +143,10 @@ class Engine(Generic[C]):
             result.errors = self._map_errors(result.errors, context, executed=True)
         return result
 
-    async def _run(
-        self,
-        document: Document,
-        operation: OperationDefinitionNode,
-        request: GraphQLRequest,
-        context: C,
-    ) -> ExecutionResult:
-        hidden = not self._introspection
+    def _begun(
+        self, operation: OperationDefinitionNode, request: GraphQLRequest, context: C
+    ) -> ExecutionResult | Awaitable[ExecutionResult]:
+        document, hidden = context.document, not self._introspection
         if self._compiled:
             plans, key = document.plans, id(operation)
             plan = plans.get(key)
@@ -175,9 +161,8 @@ class Engine(Generic[C]):
                 if isinstance(executor, list):
                     return ExecutionResult(None, executor)
                 plan = plans[key] = Operation(executor, Plan, executor)
-            done = plan.execute(request.variables, context)
-            return done if isinstance(done, ExecutionResult) else await done
-        result = execute(
+            return plan.execute(request.variables, context)
+        return execute(
             self._schema.core,
             document.node,
             context_value=context,
@@ -185,4 +170,3 @@ class Engine(Generic[C]):
             operation_name=request.operation_name,
             hide_suggestions=hidden,
         )
-        return await result if isawaitable(result) else result

@@ -359,12 +359,9 @@ def real_path(path: Path) -> ResponsePath | None:
     return _new(ResponsePath, (real_path(parent), len(key) if type(key) is list else key, typename))
 
 
-async def fill(waiting: Sequence[Pending]) -> None:
-    """Return when all have their values; one alone needs no task of its own."""
-    if len(waiting) == 1:
-        await waiting[0].fill()
-    elif waiting:
-        await Group().run(waiting)
+def fill(waiting: Sequence[Pending]) -> Awaitable[None]:
+    """Return what ends when all have their values; one alone needs no task of its own."""
+    return waiting[0].fill() if len(waiting) == 1 else Group().run(waiting)
 
 
 async def _filled(value: Value, below: Sequence[Pending]) -> Value:

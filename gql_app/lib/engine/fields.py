@@ -233,7 +233,7 @@ def unwrapped(
         return function(source, **known)
 
     async def call_if_checked(source: Value, info: Value, **arguments: Value) -> Value:
-        known = named(arguments)
+        known = named(arguments) if arguments else {}
         if known is not None:
             ours = info_class(info, field)
             for check in checks:
@@ -310,9 +310,8 @@ def leaf(kind: GraphQLLeafType) -> Complete:
 
     def complete(execution: Execution, value: Value, _path: Path) -> Value:
         coerced = execution.complete_leaf_value(kind, value)
-        if ODD[type(coerced)] and execution.is_awaitable(coerced):
-            return Later(coerced)
-        return coerced
+        is_later = ODD[type(coerced)] and execution.is_awaitable(coerced)
+        return Later(coerced) if is_later else coerced
 
     return complete
 

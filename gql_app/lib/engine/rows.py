@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import repeat
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from gql_app.lib.engine.execution import Execution, Path, Pending, Value, fill
@@ -51,30 +52,34 @@ class Nested(NamedTuple):
     read: Callable[[Any, Sequence[Any]], Awaitable[tuple[LazyRows[Any], Sequence[int | None]]]]
     """Returns, of the context and the column's values, the rows of all lists one after the other,
     and how many each has. What is None is null."""
-    shows: Callable[[Any, Any], bool] | None = None
-    """Tells who looks at the objects whether the list is for them, by the column's value."""
+    shows: Callable[[Any, Sequence[Any]], Sequence[Any]] | None = None
+    """Returns, of who looks at the objects and the column's values, those values whose lists are
+    for them, and None in place of the others."""
 
 
 async def fill_nested(
     execution: Execution, field: Field, rows: LazyRows[Any], answers: Value, paths: Value
 ) -> None:
     """Read a field for rows at some paths, and put its lists into their answers."""
-    name, where = field.name, [(path, field.name, field.typename) for path in paths()]
-    column, read, shows = field.nested
-    place = rows.columns.index(column)
-    keys = [row[place] for row in rows.values]
+    name, (column, read, shows) = field.name, field.nested
+    keys: Sequence[Any] = [*map(itemgetter(rows.columns.index(column)), rows.values)]
     if shows:
-        keys = [key if shows(rows.seen_by, key) else None for key in keys]
+        keys = shows(rows.seen_by, keys)
+
+    def where() -> Iterator[Path]:
+        return ((path, name, field.typename) for path in paths())
+
     try:
         nested, sizes = await execution.with_abort_signal(read(execution.context_value, keys))
-        written = field.selection.write(execution, nested, partial(item_paths, where, sizes))
+        written = field.selection.write(execution, nested, lambda: item_paths(where(), sizes))
     except Exception as error:  # noqa: BLE001 — whatever it is, it is this field's
-        for path, key in zip(where, keys, strict=True):
+        for path, key in zip(where(), keys, strict=True):
             if key is not None:
                 field.fail(execution, error, path)
         return
     end = 0
-    for answer, size, path in zip(answers, sizes, where, strict=True):
+    places = where() if written is None else repeat(None)
+    for answer, size, path in zip(answers, sizes, places, strict=False):
         start, end = end, end + (size or 0)
         if size is not None and written is not None:
             answer[name] = written[start:end]

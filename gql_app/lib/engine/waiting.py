@@ -54,6 +54,8 @@ class Group:
 
     async def run(self, waiting: Sequence[Pending]) -> None:
         """Return when all are there; if one raises, the others are cancelled and awaited."""
+        if not waiting:
+            return
         loop = asyncio.get_running_loop()
         ended: Future[None] = loop.create_future()
         self.left = len(waiting)
@@ -108,11 +110,7 @@ class Group:
 def _learn(waiting: Sequence[Pending]) -> None:
     """Note which places' values were there at once; it runs after the first step of each."""
     for each in waiting:
-        if each.awaitable is not None:
-            each.position.suspends = True
-    for each in waiting:
-        if each.position.suspends is None:
-            each.position.suspends = False
+        each.position.suspends = bool(each.position.suspends) or each.awaitable is not None
 
 
 @coroutine

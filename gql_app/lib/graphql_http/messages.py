@@ -1,7 +1,7 @@
 """Messages: what a body or a URL asks for, and the status and JSON of what was executed."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
@@ -120,7 +120,8 @@ async def read_body(headers: Headers, receive: Receive, most: int) -> bytes:
 
 def parse_body(headers: Headers, body: bytes) -> Parameters:
     """Return what a body of JSON asks for. Raises RequestError."""
-    if any(encoding.lower() != b"identity" for encoding in headers[b"content-encoding"]):
+    codings = headers[b"content-encoding"]
+    if codings and any(coding.lower() != b"identity" for coding in codings):
         raise RequestError(415, "Send the body as it is, without a content encoding.")
     types = headers[b"content-type"]
     if len(types) != 1 or not _is_json(types[0]):
@@ -210,7 +211,7 @@ def write(result: ExecutionResult, media_type: str | None) -> Written:
     Proxies and clients act upon Retry-After, so it goes for both media types.
     """
     media_type = media_type or JSON
-    body, wait = serialize(result), retry_after(result.errors)
+    body, wait = serialize(result), retry_after(result.errors) if result.errors else None
     status = 503 if wait else 200 if media_type == JSON else status_of(result)
     headers = [(b"content-type", f"{media_type}; charset=utf-8".encode())]
     if wait:
@@ -218,13 +219,15 @@ def write(result: ExecutionResult, media_type: str | None) -> Written:
     return status, headers, body
 
 
-def outcome(errors: Iterable[GraphQLError] | None, refusals: Iterable[str]) -> str:
+def outcome(errors: Collection[GraphQLError] | None, refusals: Collection[str]) -> str:
     """Return for the log how it came out: each code of errors and payloads once, or OK."""
+    if not errors and not refusals:
+        return "OK"
     codes = {
         str(extensions.get("reason") or extensions["code"])
         for extensions in ((error.extensions or {}) for error in errors or ())
     }
-    return " ".join(sorted(codes.union(refusals))) or "OK"
+    return " ".join(sorted(codes.union(refusals)))
 
 
 def retry_after(errors: Iterable[GraphQLError] | None) -> int | None:

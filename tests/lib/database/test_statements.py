@@ -74,12 +74,20 @@ async def test_ids_and_moments_are_written_as_the_api_has_them(
     database: Database, moment: datetime, written: str
 ) -> None:
     ada = person("Ada", joined_at=moment)
+    bob = person("Bob", joined_at=AT, boss_id=ada["id"])
+    eve = person("Eve", joined_at=moment, boss_id=bob["id"])
     async with database.transaction() as transaction:
-        await transaction.execute(INSERT, **ada)
+        await transaction.execute_many(INSERT, [ada, bob, eve])
     columns = api_text(PersonRow.id), api_text(PersonRow.joined_at), api_text(PersonRow.boss_id)
-    assert await fetch_both(database, Query(select(*columns), tuple)) == [
-        (str(ada["id"]), written, None)
+    query = Query(select(*columns).order_by(PersonRow.name), tuple)
+    at = "2030-01-31T23:59:59.000001Z"
+    assert await fetch_both(database, query) == [
+        (str(ada["id"]), written, None),
+        (str(bob["id"]), at, str(ada["id"])),
+        (str(eve["id"]), written, str(bob["id"])),
     ]
+    nobodys = Query(select(api_text(PersonRow.boss_id)).where(PersonRow.name == "Ada"), tuple)
+    assert await fetch_both(database, nobodys) == [(None,)]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 600])
@@ -101,7 +109,7 @@ async def test_texts_are_found_in_a_list_whatever_stands_in_them(database: Datab
     query = Query(
         select(PersonRow.name).where(any_of(PersonRow.name, "some")), lambda row: str(row[0])
     )
-    assert sorted(await fetch_both(database, query, some=[*names, "nobody"])) == sorted(names)
+    assert sorted(await fetch_both(database, query, some={*names, "nobody"})) == sorted(names)
 
 
 async def test_a_list_of_moments_is_one_parameter_too(database: Database) -> None:

@@ -42,9 +42,9 @@ async def pages_of(_: object, keys: Sequence[int | None]) -> tuple[Rows, list[in
     raise ValueError(keys)
 
 
-def may_see(who: str, number: int | None) -> bool:
-    """Return whether the books of a shelf are shown."""
-    return who == "all" or number != 1
+def shown_to(who: str, numbers: Sequence[int | None]) -> Sequence[int | None]:
+    """Return the numbers of the shelves whose books are shown."""
+    return [number if who == "all" or number != 1 else None for number in numbers]
 
 
 @strawberry.type
@@ -80,7 +80,7 @@ class Shelf:
     name: str
     size: int | None
 
-    @strawberry.field(metadata={NESTED: Nested("size", books_of, may_see)})
+    @strawberry.field(metadata={NESTED: Nested("size", books_of, shown_to)})
     async def books(self, info: Info) -> list[Book] | None:
         """Return the books, which is never called."""
         raise NotImplementedError
