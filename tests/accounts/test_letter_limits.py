@@ -190,9 +190,9 @@ async def test_invitations_by_the_thousand_delay_nobody_elses_letter(
         ids = [each.id for each in people]
         await invitations.invite_added(db, ids, origin=NOWHERE)
     await ask_reset(noon, ada)
-    kinds = [letter.subject for letter in await leave(noon)]
-    assert kinds.index("Reset your password") < 2
-    assert kinds.count("You are invited") == len(people)
+    subjects = [letter.subject for letter in await leave(noon)]
+    assert subjects.index("Reset your password") < 2
+    assert len([each for each in subjects if "invited" in each]) == len(people)
 
 
 async def test_those_who_claim_at_once_share_the_turns(noon: Database, ada: CustomerRecord) -> None:

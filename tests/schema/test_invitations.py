@@ -72,7 +72,8 @@ async def test_whoever_is_invited_chooses_a_password_and_is_signed_in(
         payload = await invite(api, admin, **given)
         assert (faults(payload), payload["message"]) == (SUCCESS, "Nora New is invited.")
         letter = await letterbox.next()
-        assert (letter.recipient, letter.subject) == ("NORA@example.com", "You are invited")
+        assert letter.recipient == "NORA@example.com"
+        assert letter.subject.startswith("You are invited")
         nothing = await do(api, "login", email=NORA["email"], password="")
         assert faults(nothing) == [("INVALID_CREDENTIALS", None)]
         token = letter.body.partition("#token=")[2].split()[0]

@@ -53,7 +53,8 @@ async def test_link_signs_in_once_and_proves_the_address(
         ada = await add_customer(api.database, "Ada")
         assert faults(await do(api, "requestSignInLink", email=" ADA@Example.com")) == SUCCESS
         letter = await letterbox.next()
-        assert (letter.recipient, letter.subject) == (ada.email, "Sign in")
+        assert letter.recipient == ada.email
+        assert letter.subject.startswith("Sign in")
         assert "http://127.0.0.1:8000/account/sign-in#token=gas_" in letter.body
         token = letter.body.partition("#token=")[2].split()[0]
         answer = await send(api, "signInByLink", {"token": token}, headers={"User-Agent": "mine"})
