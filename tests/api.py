@@ -1,19 +1,30 @@
 """A client of the API under test, in the same process."""
 
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
 import httpx
+import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gql_app.app import create_app
+from gql_app import app as composition
+from gql_app.app import build_engine, create_app
 from gql_app.extending.feature import Feature
+from gql_app.lib.engine import Engine
 from gql_app.resources import Extensions, Resources
+from gql_app.schema.context import Context
+from gql_app.schema.root import NOTHING, Additions
 from gql_app.settings import Settings
 
 GRAPHQL = "application/graphql-response+json"
+ENGINES = 50
+"""Engines that are kept, each of other settings."""
+_engines: list[tuple[dict[str, object], Engine[Context]]] = []
+# Nobody reads of each request that the client made it.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +111,9 @@ async def running(
 ) -> AsyncIterator[Api]:
     """Run the application for as long as the block lasts."""
     features = [*features, *_features(extensions)] if extensions else features
-    app = create_app(settings, features=features, sign_ins=sign_ins)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(composition, "build_engine", engine_of)
+        app = create_app(settings, features=features, sign_ins=sign_ins)
     async with app.router.lifespan_context(app) as state:
         assert state is not None
 
@@ -110,6 +123,22 @@ async def running(
 
         async with _client(with_state, "192.0.2.1") as client:
             yield Api(with_state, client, state["resources"])
+
+
+def engine_of(settings: Settings, additions: Additions = NOTHING) -> Engine[Context]:
+    """Return the engine of the settings, made once unless features add to the schema.
+
+    What tests send over and over is parsed, validated and planned once.
+    """
+    if any(vars(additions).values()):
+        return build_engine(settings, additions)
+    chosen = {**vars(settings), "database_url": ""}
+    for known, engine in _engines:
+        if known == chosen:
+            return engine
+    del _engines[ENGINES - 1 :]
+    _engines.insert(0, (chosen, build_engine(settings)))
+    return _engines[0][1]
 
 
 def _features(extensions: Extensions) -> Sequence[Feature]:

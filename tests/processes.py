@@ -176,11 +176,20 @@ def serving(*arguments: str, folder: Path, **settings: str) -> Iterator[Server]:
     """Run `serve` for as long as the block lasts, without the time that importing takes."""
     port = free_port()
     command = ["serve", "--port", str(port), *arguments]
+    with forked_server(command, port, folder, **settings) as server:
+        yield server
+
+
+@contextmanager
+def forked_server(
+    arguments: Sequence[str], port: int, folder: Path, **settings: str
+) -> Iterator[Server]:
+    """Run a server by the program's command line, without the time that importing takes."""
     variables = environment(**settings)
 
     def start(out: IO[bytes], err: IO[bytes]) -> Forked:
         with Path(os.devnull).open("rb") as nothing:
-            return preloaded().start(command, folder, variables, (nothing, out, err))
+            return preloaded().start(arguments, folder, variables, (nothing, out, err))
 
     with _running(start, port, folder) as server:
         yield server

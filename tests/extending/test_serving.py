@@ -11,12 +11,11 @@ import pytest
 
 from tests.databases import Postgres
 from tests.processes import (
-    MAIN,
     PATIENCE,
     Server,
+    forked_server,
     free_port,
     run_main,
-    running_server,
     sign_ins,
     signed_in,
 )
@@ -48,8 +47,8 @@ def serving_app(
     """Serve an application for as long as the block lasts, named by --app if by an option."""
     port = free_port()
     named = ["--app", option] if option else []
-    command = [*MAIN, *named, "serve", "--port", str(port), *arguments]
-    with running_server(command, port, folder, **settings) as server:
+    command = [*named, "serve", "--port", str(port), *arguments]
+    with forked_server(command, port, folder, **settings) as server:
         yield server
 
 

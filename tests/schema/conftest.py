@@ -3,11 +3,21 @@
 from collections.abc import Iterator, Sequence
 
 import pytest
+from argon2 import PasswordHasher
 
+from gql_app.security import passwords
 from gql_app.settings import Settings
 from tests.databases import Postgres, copied_sqlite
 from tests.schema.agreement import Both, both_running
 from tests.statements import listened
+
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords in no time: what they cost is tried where they are hashed."""
+    monkeypatch.setattr(passwords, "_HASHER", QUICK)
 
 
 @pytest.fixture(scope="module")
