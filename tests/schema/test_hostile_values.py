@@ -108,7 +108,7 @@ def test_every_text_of_the_schema_has_its_place() -> None:
     assert named >= {"login.password", "register.input.name", "customers.filter.search"}
     assert SCHEMA.mutation_type
     assert SCHEMA.mutation_type.fields.keys() - {place.field for place in places()} == {
-        *("logout", "endOtherSessions")
+        *("logout", "endOtherSessions", "requestEmailVerification")
     }
 
 
