@@ -300,8 +300,9 @@ def _unproven(customer: CustomerRecord | None) -> str | None:
 
 async def _have_waiting(db: Transaction, letters: Collection[_Addressed]) -> None:
     """Have registrations wait from their letter on, to whichever kind of letter it came."""
-    ids = [each.data[REGISTRATION] for each in letters if not each.customer and each.data]
+    others = [each.data for each in letters if each.customer is None]
     until = clock.now() + TERMS[LinkKind.VERIFY_EMAIL].lifetime
+    ids = [data[REGISTRATION] for data in others if REGISTRATION in data]
     for each in sorted(ids):  # locked in the order in which they are locked elsewhere
         await db.execute(_WAIT_UNTIL, registration_id=UUID(each), until=until)
 
