@@ -33,6 +33,9 @@ OPERATIONS = {
     "requestPasswordReset": (
         "mutation($email: String!) { requestPasswordReset(email: $email) { status } }"
     ),
+    "requestSignInLink": (
+        "mutation($email: String!) { requestSignInLink(email: $email) { status } }"
+    ),
 }
 
 
@@ -56,6 +59,7 @@ async def serving(file: Path) -> AsyncIterator[tuple[httpx.AsyncClient, Resource
         max_body_bytes=1 << 21,
         log_level="ERROR",
         demo=True,
+        sign_in_links=True,
     )
     await asyncio.to_thread(upgrade, settings)
     app = create_app(settings)
