@@ -37,6 +37,7 @@ LOGIN: Final = """mutation($email: String!, $password: String!) {
   login(email: $email, password: $password) { status errors { code } }
 }"""
 RESET: Final = "mutation($email: String!) { requestPasswordReset(email: $email) { status } }"
+LINK: Final = "mutation($email: String!) { requestSignInLink(email: $email) { status } }"
 REGISTER: Final = """mutation($email: String!, $password: String!) {
   register(input: {name: "Somebody", email: $email, password: $password}) { status errors { code } }
 }"""
@@ -45,10 +46,11 @@ OPERATIONS: Final = {
     "login, a registration waits, wrong": (LOGIN, {"password": "wrong", "waits": "yes"}),
     "login, a registration waits, right": (LOGIN, {"password": WAITING, "waits": "yes"}),
     "requestPasswordReset": (RESET, {}),
+    "requestSignInLink": (LINK, {}),
     "register": (REGISTER, {"password": PASSWORD}),
 }
 """What is asked of each address, and with what; of some a registration waits."""
-OF_EVERY_MODE: Final = ("login, wrong", "requestPasswordReset")
+OF_EVERY_MODE: Final = ("login, wrong", "requestPasswordReset", "requestSignInLink")
 
 
 async def main() -> None:
@@ -81,6 +83,7 @@ async def serving(
         log_level="ERROR",
         demo=True,
         email_verification=verification,
+        sign_in_links=True,
     )
     await asyncio.to_thread(upgrade, settings)
     app = create_app(settings)

@@ -37,8 +37,8 @@ MACHINERY: Final = "lib"
 
 BESIDE_THE_CORE: Final = frozenset({"main", "cli", "lib", "extending", "features", "verify"})
 """What is opened only by whoever works on it."""
-CEILING: Final = (65, 9_400)
-"""Files of the core, and lines of them: what is read in an afternoon."""
+CEILING: Final = (65, 10_000)
+"""Files of the core, and lines of them: what is read in a day."""
 LONGEST_FILE: Final = 400
 """Lines."""
 
@@ -220,7 +220,7 @@ def says_what_it_is_for(source: str) -> bool:
 
 
 def is_core(module: str) -> bool:
-    """Return whether a module is of the core: what README calls an afternoon's reading."""
+    """Return whether a module is of the core: what README calls a day's reading."""
     return folder(module) not in BESIDE_THE_CORE and not module.startswith("db.migrations")
 
 

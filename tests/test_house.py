@@ -85,7 +85,7 @@ def test_no_file_is_longer_than_a_reader_holds(module: str) -> None:
     assert lines <= LONGEST_FILE, f"{module} has {lines} lines: cut it where a second noun begins."
 
 
-def test_the_core_is_read_in_an_afternoon() -> None:
+def test_the_core_is_read_in_a_day() -> None:
     core = [source for module, source in MODULES.items() if is_core(module)]
     files, lines = len(core), sum(len(source.splitlines()) for source in core)
     assert files <= CEILING[0], f"The core has {files} files: merge what is one noun."

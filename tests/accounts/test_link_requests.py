@@ -60,7 +60,7 @@ async def test_login_is_the_same_statements_whether_there_is_a_password(
             async with database.transaction() as db:
                 lifetimes = resources.lifetimes
                 opened = await authentication.sign_in(db, attempt, throttle, lifetimes, origin=FROM)
-        assert opened is None
+        assert opened is authentication.WRONG
         asked.append(seen)
     assert len(asked[0]) > 3
     assert asked[0] == asked[1]

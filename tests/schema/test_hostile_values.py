@@ -56,10 +56,10 @@ def normalised(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 async def open_api(settings: Settings, letterbox: Letterbox) -> AsyncIterator[Api]:
-    """Run the API without throttles, for bodies of any size, with mail."""
+    """Run the API without throttles, for bodies of any size, with mail and all that it allows."""
     assert letterbox.open
     wide = {"max_body_bytes": 1 << 21, "login_attempts": 10**6, "login_client_attempts": 10**6}
-    async with running(settings.model_copy(update=wide)) as api:
+    async with running(settings.model_copy(update={**wide, "sign_in_links": True})) as api:
         yield api
 
 

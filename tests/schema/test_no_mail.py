@@ -26,6 +26,14 @@ async def test_proof_says_that_mail_is_not_set_up(api: Api, plain: Person) -> No
     assert await contents(api.database) == before
 
 
+async def test_invitation_says_that_mail_is_not_set_up(api: Api, admin: Person) -> None:
+    before = await contents(api.database)
+    nora = {"name": "Nora", "email": "nora@example.com"}
+    refused = await do(api, "inviteCustomer", token=admin.token, input=nora)
+    assert faults(refused) == [("MAIL_NOT_SET_UP", None)]
+    assert await contents(api.database) == before
+
+
 async def test_demo_takes_requests_without_mail(settings: Settings) -> None:
     async with running(settings.model_copy(update={"demo": True})) as api:
         done = await do(api, "requestPasswordReset", email="nobody@example.com")
