@@ -166,3 +166,16 @@ async def test_no_letter_goes_to_who_has_no_address(noon: Database, ada: Custome
     async with noon.transaction() as db:
         claimed = await OUTBOX.claim(db)
     assert ([each.recipient for each in claimed.letters], claimed.dropped) == ([A], 1)
+
+
+async def test_link_that_proves_is_sent_to_nobody_who_is_deactivated_or_proven(
+    noon: Database, proven: CustomerRecord
+) -> None:
+    bob = await add_customer(noon, "Bob")
+    async with noon.transaction() as db:
+        for customer_id in (proven.id, bob.id, None):
+            await letters.post_link(db, LinkKind.VERIFY_EMAIL, customer_id=customer_id)
+        await customers.write(db, bob.id, {"is_active": False})
+    async with noon.transaction() as db:
+        claimed = await OUTBOX.claim(db)
+    assert (claimed.letters, claimed.dropped) == ([], 3)

@@ -7,6 +7,7 @@ import pytest
 from tests.api import Api
 from tests.letterbox import Letterbox
 from tests.people import PASSWORD, Kind, Person
+from tests.schema.addresses import use
 from tests.schema.mutations import SUCCESS, do, faults, reset, send, token_reason
 
 pytestmark = pytest.mark.usefixtures("letterbox")
@@ -20,6 +21,7 @@ MUTATIONS: dict[str, dict[str, Any]] = {
     "endOtherSessions": {},
     "endAllSessions": {},
     "endSession": {"id": "1"},
+    "requestEmailVerification": {},
 }
 REASONS = {
     Kind.ANONYMOUS: "TOKEN_MISSING",
@@ -32,29 +34,32 @@ REASONS = {
 async def held(api: Api, plain: Person, letterbox: Letterbox) -> dict[str, str]:
     """Give one of each kind of token, all of them good."""
     await do(api, "requestPasswordReset", email=plain.email)
+    resetting = await letterbox.link()
+    await do(api, "requestEmailVerification", token=plain.token)
     return {
         "access": plain.token,
         "refresh": plain.refresh_token,
-        "reset": await letterbox.link(),
+        "reset": resetting,
+        "verify": await letterbox.link(),
         "junk": "plain-junk",
     }
 
 
 async def test_header_takes_access_tokens_only(api: Api, held: dict[str, str]) -> None:
-    for kind in ("refresh", "reset", "junk"):
+    for kind in ("refresh", "reset", "verify", "junk"):
         refused = await api.run("{ me { id } }", token=held[kind])
         assert refused.reason("me") == "TOKEN_MALFORMED"
         assert await token_reason(api, held[kind]) == "TOKEN_MALFORMED"
 
 
 async def test_refresh_takes_refresh_tokens_only(api: Api, held: dict[str, str]) -> None:
-    for kind in ("access", "reset", "junk"):
+    for kind in ("access", "reset", "verify", "junk"):
         refused = await do(api, "refresh", refreshToken=held[kind])
         assert faults(refused) == [("TOKEN_INVALID", "refreshToken")]
 
 
 async def test_reset_takes_the_tokens_of_letters_only(api: Api, held: dict[str, str]) -> None:
-    for kind in ("access", "refresh", "junk"):
+    for kind in ("access", "refresh", "verify", "junk"):
         assert await reset(api, held[kind], NEW_PASSWORD) == [("TOKEN_INVALID", "token")]
 
 
@@ -65,8 +70,13 @@ async def test_no_token_is_spent_at_a_wrong_entrance(api: Api, held: dict[str, s
             await do(api, "refresh", refreshToken=token)
         if kind != "reset":
             await reset(api, token, NEW_PASSWORD)
+        if kind != "verify":
+            await use(api, "verifyEmail", token)
+            await use(api, "declineEmail", token)
+        await use(api, "undoEmailChange", token)
     assert await token_reason(api, held["access"]) is None
     assert faults(await do(api, "refresh", refreshToken=held["refresh"])) == SUCCESS
+    assert await use(api, "verifyEmail", held["verify"]) == SUCCESS
     assert await reset(api, held["reset"], NEW_PASSWORD) == SUCCESS
 
 
