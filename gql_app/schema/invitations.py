@@ -23,6 +23,7 @@ class InviteCustomerInput(Input):
     name: str
     email: str
     phone: str | None = strawberry.UNSET
+    locale: str | None = strawberry.UNSET
     roles: list[str] | None = strawberry.UNSET
 
 

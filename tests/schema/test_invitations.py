@@ -175,17 +175,20 @@ async def test_invitation_dies_with_the_account_and_with_a_reset(
 async def test_whoever_has_not_answered_is_invited_again_and_changed(
     api: Api, admin: Person, letterbox: Letterbox
 ) -> None:
-    nora, older = await invited(api, admin, letterbox, phone="+1 555 0101", roles=["support"])
+    nora, older = await invited(
+        api, admin, letterbox, phone="+1 555 0101", locale="DE-ch", roles=["support"]
+    )
     again, newer = await invited(api, admin, letterbox, name="Nora N.", email="Nora@Example.com")
     kept = await current(api.database, clock.parse_id(nora) or admin.id)
     assert (again, kept.name, kept.email) == (nora, "Nora N.", NORA["email"])
-    assert (kept.phone, kept.roles) == ("+1 555 0101", "support")
+    assert (kept.phone, kept.locale, kept.roles) == ("+1 555 0101", "de-CH", "support")
     assert await accept(api, older) == SPENT
-    _, newest = await invited(api, admin, letterbox, phone=None, roles=["admin"])
+    _, newest = await invited(api, admin, letterbox, phone=None, locale=None, roles=["admin"])
     changed = await current(api.database, kept.id)
-    assert (changed.phone, changed.roles, changed.is_admin) == (None, "admin", True)
+    assert (changed.phone, changed.locale, changed.roles) == (None, None, "admin")
     assert await accept(api, newer) == SPENT
-    assert faults(await invite(api, admin, roles=["nobody"])) == [("INVALID", "roles")]
+    wrong = await invite(api, admin, roles=["nobody"], locale="e n")
+    assert faults(wrong) == [("INVALID", "locale"), ("INVALID", "roles")]
     assert await accept(api, newest) == SUCCESS
     assert faults(await invite(api, admin)) == TAKEN
     assert letterbox.empty
