@@ -29,7 +29,6 @@ FOLDER: Final = Path(__file__).parent / "account"
 PAGES: Final = ("accept", "reset", "sign-in", "undo", "verify")
 JSON: Final = b"application/json"
 MAX_BODY_BYTES: Final = 1024
-PRODUCT: Final = "gql_app"
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'; "
@@ -53,7 +52,7 @@ def routes(settings: Settings) -> Sequence[Route]:
     """
     found = [Route("/account/link", describe, methods=["POST"])]
     playground = f"..{PATH}" if settings.playground else ""
-    filled = {"{product}": PRODUCT, "{home}": settings.home_url or playground}
+    filled = {"{home}": settings.home_url or playground, "{product}": settings.product_name}
     for name in PAGES:
         page = (FOLDER / f"{name}.html").read_text(encoding="utf-8")
         for place, text in filled.items():
