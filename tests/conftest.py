@@ -2,7 +2,6 @@
 
 import gc
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -14,8 +13,7 @@ from gql_app.lib.database import Database
 from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.api import Api, running
-from tests.connections import Kept, keeping
-from tests.databases import Postgres, Sqlite, migrated_sqlite, postgres_server
+from tests.databases import Postgres, copied_sqlite, migrated_sqlite, postgres_server
 from tests.letterbox import Letterbox
 from tests.people import Kind, Person, add_customer, expired_token, sign_in, sign_out
 from tests.processes import Server, serving
@@ -80,17 +78,10 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session", autouse=True)
-async def connections(anyio_backend: str) -> AsyncIterator[Kept]:  # noqa: ARG001 — for the sync tests
-    """Run all tests on one event loop, on which connections are kept from one to the next."""
-    with keeping() as kept:
-        yield kept
-
-
 @pytest.fixture(scope="session")
-def postgres(connections: Kept) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """Start one PostgreSQL server for a whole run."""
-    with postgres_server(connections) as server:
+    with postgres_server() as server:
         yield server
 
 
@@ -100,29 +91,15 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return migrated_sqlite(tmp_path_factory.mktemp("sqlite"))
 
 
-@pytest.fixture(scope="session")
-def sqlite_files(
-    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, connections: Kept
-) -> Iterator[Sqlite]:
-    """Lend copies of the SQLite file, of which each is emptied after a test."""
-    with closing(Sqlite(sqlite_template, tmp_path_factory.mktemp("lent"), connections)) as files:
-        yield files
-
-
-@pytest.fixture(autouse=True)
-def tasks(connections: Kept) -> Iterator[None]:
-    """End what a test leaves running on the loop that all of them share."""
-    with connections.ending_tasks():
-        yield
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, connections: Kept) -> Iterator[str]:
-    """Lend each test an empty, migrated database, on either engine."""
-    engine = {"sqlite": "sqlite_files", "postgresql": "postgres"}[request.param]
-    databases: Sqlite | Postgres = request.getfixturevalue(engine)
-    with databases.lent() as url, connections.ending_tasks():
-        yield url
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give each test an empty, migrated database of its own, on either engine."""
+    if request.param == "sqlite":
+        yield copied_sqlite(request.getfixturevalue("sqlite_template"), tmp_path)
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        with server.copied() as url:
+            yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

