@@ -27,7 +27,7 @@ from gql_app.lib.keyring.compact import MAX_CLAIMS_BYTES
 from gql_app.lib.pagination import DEFAULT_SIZE, MAX_COUNT, MAX_SIZE
 from gql_app.settings import ADMIN_PASSWORD, PREFIX, Settings
 from tests.extending.public_api import described
-from tests.mailbox import HOST, Mailbox
+from tests.mailbox import HOST, Arrived, Mailbox
 from tests.processes import (
     PATIENCE,
     ROOT,
@@ -170,12 +170,21 @@ class Shop:
             self.server.await_log(re.escape(content.strip()))
             return
         deadline = time.monotonic() + PATIENCE
-        while not self.mailbox.arrived:
+        to, subject = content.splitlines()[:2]
+        while not (letters := self._letters(to, subject)):
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        letter = self.mailbox.arrived.pop()
-        message = letter.message
-        assert f"To: {message['To']}\nSubject: {message['Subject']}\n\n{letter.text}" == content
+        letter = letters[-1]
+        self.mailbox.arrived.remove(letter)
+        assert f"{to}\n{subject}\n\n{letter.text}" == content
+
+    def _letters(self, to: str, subject: str) -> list[Arrived]:
+        """Return the letters to somebody of a subject, each as a line of their heads."""
+        return [
+            each
+            for each in self.mailbox.arrived
+            if (f"To: {each.message['To']}", f"Subject: {each.message['Subject']}") == (to, subject)
+        ]
 
     def serve(self) -> httpx.Client:
         """Serve the application as it is by now, unless that is done already."""
