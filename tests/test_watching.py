@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -94,6 +95,9 @@ def test_any_worker_tells_the_numbers_of_all(watched: Watched) -> None:
     ):
         for client in [first] * 3 + [second] * 4:
             assert client.post("/graphql", json=QUERY).is_success
+    deadline = time.monotonic() + PATIENCE  # a request is counted after its answer
+    while watched.numbers().of(REQUESTS, operation="query", outcome="OK") < 7:
+        assert time.monotonic() < deadline
     for _ in range(8):
         now = watched.numbers()
         assert now.of(REQUESTS, operation="query", outcome="OK") == 7

@@ -155,7 +155,7 @@ async def test_fields_of_an_invitation_are_checked_and_saved_each_time(
             done = await badges.data(invite, grace.token, input={**eve, "motto": motto})
             whose = done["inviteCustomer"]["customer"]["id"]
             assert saved.pop() == {"id": whose, "motto": motto}
-    assert await letterbox.link()
+        assert await letterbox.link()
 
 
 async def test_rules_for_passwords_run_wherever_one_is_set(
