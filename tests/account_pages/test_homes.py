@@ -89,3 +89,4 @@ async def test_behind_a_proxy_that_serves_it_below_a_path_a_page_finds_all_of_it
     await visit.arrived("This link no longer works")
     await visit.page.get_by_role("link", name="Go to the sign-in").click()
     await expect(visit.page).to_have_url(f"{visit.url}/auth/graphql")
+    await visit.page.unroute_all(behavior="wait")  # of what the playground is loading still
