@@ -134,7 +134,7 @@ async def _moving_to(db: Reader, customer_id: UUID, changes: Changes) -> str | N
 async def _ask(
     db: Transaction, customer: CustomerRecord, email: str, since: datetime, origin: Origin
 ) -> CustomerRecord:
-    """Have an address wait for its proof, and tell the one in force of it; other links are void.
+    """Keep an address as pending, void all other links, and post letters to it and to the old one.
 
     What is pending already has been asked for since then, whatever address it was.
     """

@@ -299,7 +299,7 @@ def _unproven(customer: CustomerRecord | None) -> str | None:
 
 
 async def _have_waiting(db: Transaction, letters: Collection[_Addressed]) -> None:
-    """Have registrations wait from their letter on, to whichever kind of letter it came."""
+    """Extend how long registrations wait from their letter on, of whichever kind it is."""
     others = [each.data for each in letters if each.customer is None]
     until = clock.now() + TERMS[LinkKind.VERIFY_EMAIL].lifetime
     ids = [data[REGISTRATION] for data in others if REGISTRATION in data]

@@ -92,7 +92,7 @@ def _shared_numbers() -> TemporaryDirectory[str]:
 
 
 def _lead_links_to(address: str) -> None:
-    """Have links in letters lead to our own pages at an address, where nothing else is set."""
+    """Set our own pages at an address as those that links lead to, where nothing else is set."""
     for name, page in settings.PAGES.items():
         if PREFIX + name not in variables(PREFIX):
             os.environ[PREFIX + name] = address + page

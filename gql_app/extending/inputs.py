@@ -128,7 +128,7 @@ async def _save(
     customer_id: UUID,
     given: Mapping[type, Mapping[str, Any]],
 ) -> None:
-    """Have each extension save its values, if it has any."""
+    """Save the values of each extension, if it has any."""
     tx = transaction(db, context)
     for source, values in given.items():
         if values:

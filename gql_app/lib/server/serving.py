@@ -134,7 +134,7 @@ def serve(  # noqa: PLR0913 — each is a decision of the operator's, given by n
 
 
 def _end_after(parent: BaseProcess) -> None:
-    """Tell this process to stop when the parent is gone: nobody else would ever tell it."""
+    """Stop this process when the parent is gone: nobody else would ever stop it."""
     parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
 
