@@ -1,4 +1,4 @@
-"""Background tasks of a server: sending letters, purging, recording guesses, sampling metrics."""
+"""Background tasks: sending letters, purging, recording guesses, watching, sampling metrics."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,6 +21,8 @@ PURGE_INTERVAL: Final = 3600
 """Seconds between two purges."""
 SAMPLE_INTERVAL: Final = 2
 """Seconds between two samples: so old may the gauges be that another process exposes."""
+WATCH_INTERVAL: Final = 2
+"""Seconds between two looks at the database, by which requests are refused while it is silent."""
 LAST_RECORD_TIMEOUT: Final = 2
 """Seconds that a process which stops has to record the guesses it has counted."""
 PURGE_BATCH: Final = 500
@@ -41,6 +43,7 @@ async def running(resources: Resources) -> AsyncIterator[None]:
     tasks = [
         PeriodicTask("deliver", partial(deliver, resources), LETTER_INTERVAL, posted),
         PeriodicTask("purge", partial(purge, resources), PURGE_INTERVAL),
+        PeriodicTask("watch", resources.condition.get, WATCH_INTERVAL, at_once=False),
         PeriodicTask("sample", resources.sample, SAMPLE_INTERVAL),
         PeriodicTask("record_guesses", record, GUESS_INTERVAL, guessed),
     ]

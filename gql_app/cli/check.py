@@ -285,7 +285,14 @@ async def _database(chosen: Settings) -> AsyncIterator[Finding]:
         condition = await readiness.condition(database, application.branches())
         if condition.cause:
             yield Finding("no-database", condition.cause.problem, condition.cause.remedy)
-        elif not condition.ready:
+            return
+        if await database.has_pooler():
+            yield Finding(
+                "pooler",
+                "A pooler stands before PostgreSQL, and may leave prepared statements behind.",
+                f"Set {readiness.UNPREPARED}",
+            )
+        if not condition.ready:
             yield migrate
         else:
             async for finding in _contents(database, demo=chosen.demo):

@@ -19,10 +19,12 @@ from gql_app.lib.database import (
     check_metadata,
 )
 from gql_app.lib.telemetry import get_logger
-from gql_app.settings import Settings
+from gql_app.settings import PREFIX, Settings
 
 LOG_INTERVAL: Final = 60
 """Seconds from one line in the log of what the database can't be used for to the next."""
+UNPREPARED: Final = f"{PREFIX}DATABASE_PREPARED_STATEMENTS=false, or true if it keeps them."
+"""What to set where a pooler stands between."""
 _log: Final = get_logger(__name__)
 
 
@@ -66,13 +68,17 @@ async def condition(database: Database, branches: Sequence[Branch] = ()) -> Cond
 
 
 class Watch:
-    """Looks at a database, and logs why it can't be used: at once, and then once a minute."""
+    """Looks at a database, and logs why it can't be used: at once, and then once a minute.
+
+    A pooler that was found on the way is logged once.
+    """
 
     def __init__(self, database: Database, branches: Sequence[Branch] = ()) -> None:
         self._database: Final = database
         self._branches: Final = branches
         self._logged: tuple[Cause, float] | None = None
         """What was logged last, and when."""
+        self._told_pooler = False
 
     async def condition(self) -> Condition:
         """Return the state that the database is in."""
@@ -87,6 +93,12 @@ class Watch:
         ):
             self._logged = (found.cause, now)
             _log.warning("The database can't be used", **found.cause._asdict())
+        if self._database.is_pooled and not self._told_pooler:
+            self._told_pooler = True
+            _log.warning(
+                "A pooler stands before PostgreSQL: statements are not prepared any more",
+                remedy=f"Set {UNPREPARED}",
+            )
         return found
 
 

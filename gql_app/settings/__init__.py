@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     """Read connections of one process; as many write, and one more is for health checks."""
     database_pool_timeout: types.Positive = 5
     """Longest wait for one of them, in seconds."""
-    database_prepared_statements: bool = True
+    database_prepared_statements: bool | None = None
     """Whether statements are prepared; false behind a pooler in transaction mode."""
 
     # Keys and tokens
