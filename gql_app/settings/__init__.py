@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     database_pool_timeout: types.Positive = 5
     """Longest wait for one of them, in seconds."""
     database_prepared_statements: bool | None = None
-    """Whether statements are prepared; false behind a pooler in transaction mode."""
+    """Whether statements are prepared, which a pooler may not keep; None until one is found."""
 
     # Keys and tokens
     secret_key: types.SecretKey | None = None
