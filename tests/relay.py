@@ -28,6 +28,11 @@ class Relay:
         self._tasks: Final[set[asyncio.Task[None]]] = set()
         self.url = ""
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing is passed on."""
+        return not self._passes.is_set()
+
     @contextmanager
     def silent(self) -> Iterator[None]:
         """Pass on nothing for as long as the block lasts, and then what was held back."""

@@ -205,8 +205,8 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
             probing = partial(PostgresConnection, servers, probes=True)
         super().__init__(make_url(driver).get_dialect()())
         self._url: Final = url
-        self._read: Final = Pool(reading, connections, pool_timeout)
-        self._write: Final = Pool(writing, connections, pool_timeout, turn=turn)
+        self._read: Final = Pool(reading, connections, pool_timeout, servers=servers)
+        self._write: Final = Pool(writing, connections, pool_timeout, turn=turn, servers=servers)
         self._probe: Final = Pool(probing, 1, PROBE_TIMEOUT)
         self._servers: Final = servers
         self._fetch = self._read.fetch_once if turn else self._read.fetch  # a file is not lost

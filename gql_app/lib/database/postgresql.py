@@ -16,7 +16,7 @@ from gql_app.lib.database.errors import (
     translate,
     unavailable,
 )
-from gql_app.lib.database.servers import CONNECT_TIMEOUT, Servers, silent
+from gql_app.lib.database.servers import CONNECT_TIMEOUT, Servers
 from gql_app.lib.database.uncancelled import Cancelled, Uncancelled
 from gql_app.lib.faults import Unavailable
 
@@ -132,8 +132,8 @@ class PostgresConnection:
 
     def _run(self, work: Callable[[asyncpg.Connection], Awaitable[R]]) -> Awaitable[R]:
         """Return what is awaited for a statement, which isn't cancelled with whoever awaits it."""
-        if self._servers.silence and not self._probes:
-            raise silent(self._servers.silence)
+        if not self._probes:
+            self._servers.check()
         self._is_known = False
         self._statement = statement = Uncancelled(self._send(work))
         return statement
@@ -168,8 +168,7 @@ class PostgresConnection:
             statement.cancel()
             with suppress(Unavailable, StatementError, Cancelled):
                 await statement
-            if self._servers.silence:
-                raise silent(self._servers.silence) from None
+            self._servers.check()
             self._is_known = self._in_transaction  # which is rolled back
             if not self._is_known:
                 await self.execute("SELECT 1", ())

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -49,6 +50,8 @@ class Servers:
         self.silence: TimeoutError | None = None
         """Why nothing is sent to them at the moment: a probe was not answered."""
         self.connections: Final[list[PooledConnection]] = []
+        self.on_silence: Final[list[Callable[[], None]]] = []
+        """Called when they fall silent."""
 
     async def connect(self) -> asyncpg.Connection:
         """Open a connection, which keeps what it prepared for as long as there is room.
@@ -100,9 +103,16 @@ class Servers:
     def fall_silent(self, cause: TimeoutError) -> None:
         """Send nothing more until a probe is answered, and wait for nothing but commits."""
         self.silence = cause
+        for end_waiting in self.on_silence:
+            end_waiting()
         for each in self.connections:
-            each.interrupt(silent(cause))
+            each.interrupt(_silent(cause))
         self.lose()
+
+    def check(self) -> None:
+        """Raise Silent if they answer nothing."""
+        if self.silence:
+            raise _silent(self.silence)
 
 
 class PooledConnection(Protocol):
@@ -115,8 +125,7 @@ class PooledConnection(Protocol):
         """Raise an error in whoever waits for it, for no answer is to be expected."""
 
 
-def silent(cause: TimeoutError) -> Silent:
-    """Return what is raised while the servers are silent."""
+def _silent(cause: TimeoutError) -> Silent:
     error = Silent()
     error.__cause__ = cause
     return error

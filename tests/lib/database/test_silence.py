@@ -72,23 +72,28 @@ async def test_who_waits_and_who_comes_are_told_at_once_until_a_probe_is_answere
 async def test_commit_that_was_sent_goes_on_and_what_it_did_is_known(
     database: Database, relay: Relay
 ) -> None:
-    """It is not given up: then nobody would know whether it was done."""
+    """It is not given up: then nobody would know whether it was done. Nobody waits for it."""
 
     async def add_ada(transaction: Transaction) -> None:
         await add(transaction, "Ada")
+        await all_of_them.wait()
         quiet.enter_context(relay.silent())
-        begun.set()
 
-    begun = asyncio.Event()
+    all_of_them = asyncio.Barrier(SIZE)
     with ExitStack() as quiet:
-        committing = asyncio.create_task(database.transact(add_ada))
-        await begun.wait()
+        committing = [asyncio.create_task(database.transact(add_ada)) for _ in range(SIZE)]
+        waiting = [asyncio.create_task(database.transact(add, "Bob")) for _ in range(SIZE)]
+        await until(lambda: relay.is_silent)
         with pytest.raises(Unavailable):
             await database.probe(ONE)
-        assert not committing.done()
-    await committing
+        told = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(each) for each in told] == [Silent] * SIZE
+        with pytest.raises(Silent):
+            await database.transact(add, "Cyd")
+        assert not any(each.done() for each in committing)
+    await asyncio.gather(*committing)
     await database.probe(ONE)
-    assert await database.fetch_all(NAMES) == ["Ada"]
+    assert await database.fetch_all(NAMES) == ["Ada"] * SIZE
 
 
 async def test_answer_is_an_answer_though_it_refuses(
