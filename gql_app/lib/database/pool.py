@@ -57,7 +57,7 @@ class Pool:
         turn: asyncio.Lock | None = None,
         servers: Servers | None = None,
     ) -> None:
-        """Take the lock that is the turn, and servers that nobody waits for while they are silent."""
+        """Take the lock that is the turn, and servers: for silent ones nobody waits."""
         self._timeout: Final = timeout
         """Seconds that anybody waits for a connection."""
         self._turn: Final = turn
