@@ -5,6 +5,7 @@ from gql_app.lib.database.database import Database, Reader, Transaction
 from gql_app.lib.database.errors import (
     Busy,
     IntegrityViolation,
+    LockTimeout,
     StatementError,
     unavailable,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "EitherDialect",
     "IntegrityViolation",
     "JsonList",
+    "LockTimeout",
     "Moment",
     "Query",
     "Reader",
