@@ -294,8 +294,8 @@ async def test_many_take_no_more_memory_than_few(
     sqlite_template: Path, database_url: str, tmp_path: Path
 ) -> None:
     (tmp_path / "few").mkdir()
-    few = write(tmp_path / "few.csv", people(1_000, password_hash=HASHES[0]))
-    many = write(tmp_path / "many.csv", people(8_000, password_hash=HASHES[0]))
+    few = write(tmp_path / "few.csv", people(3_000, password_hash=HASHES[0]))
+    many = write(tmp_path / "many.csv", people(10_000, password_hash=HASHES[0]))
     before = memory_of(tmp_path, copied_sqlite(sqlite_template, tmp_path / "few"), few)
     assert memory_of(tmp_path, database_url, many) - before < 1_280
-    assert len(await rows(database_url)) == 8_000
+    assert len(await rows(database_url)) == 10_000
