@@ -290,6 +290,22 @@ async def _database(chosen: Settings) -> AsyncIterator[Finding]:
         else:
             async for finding in _contents(database, demo=chosen.demo):
                 yield finding
+            async for finding in _standby(chosen, database):
+                yield finding
+
+
+async def _standby(chosen: Settings, database: Database) -> AsyncIterator[Finding]:
+    if chosen.read_url and in_the_clear(chosen.read_url):
+        yield Finding(
+            "standby-in-the-clear",
+            f"{PREFIX}READ_URL lets the password and all data go over a network without TLS.",
+            "Say sslmode=verify-full there, or require, or keep it to a network of its own.",
+        )
+    if standby := readiness.open_standby(chosen, database):
+        async with standby.watching():
+            state = await standby.settled()
+        if state.cause:
+            yield Finding("no-standby", *state.cause)
 
 
 async def _contents(database: Database, *, demo: bool) -> AsyncIterator[Finding]:
