@@ -245,7 +245,10 @@ class Settings(BaseSettings):
         """Return the URL of a standby. Raise ValueError unless both databases are PostgreSQL's."""
         urls = [url or "", others.data.get("database_url", "")]
         if url and any(each.startswith(types.SQLITE) for each in urls):
-            message = "is of a standby of PostgreSQL, and a file of SQLite has none"
+            message = (
+                "is of a standby of PostgreSQL, and a file of SQLite has none; leave it out, or "
+                f"set {PREFIX}DATABASE_URL to a PostgreSQL"
+            )
             raise ValueError(message)
         return url
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from sqlalchemy import Integer, column, select, table
 
+from gql_app.lib.database import Database, Query
+from gql_app.lib.standby import Standby
 from tests.clusters import Cluster, folder, running_cluster
 from tests.commands import run_here
 from tests.conftest import SECRET
@@ -203,17 +207,17 @@ async def test_exports_are_read_from_a_standby_that_has_what_is_there_and_check_
     admin, *_ = await pair.people()
     usual, hasty = pair.settings(PATIENT), pair.settings(STRICT)
 
-    def scans(table: str) -> int:
-        return int(pair.standby.run(SCANS.format(table)))
+    def scans(name: str) -> int:
+        return int(pair.standby.run(SCANS.format(name)))
 
-    before = {table: scans(table) for table in ("customers", "audit_events")}
+    before = {name: scans(name) for name in ("customers", "audit_events")}
     exported = run_here("export", "--format", "jsonl", folder=tmp_path, **usual)
     audited = run_here("export-audit", folder=tmp_path, **usual)
     assert admin.email in exported.stdout
     assert '"customer:export"' in audited.stdout
     assert exported.stderr == audited.stderr == ""
-    for table, count in before.items():
-        pair.standby.until(f"SELECT ({SCANS.format(table)}) > {count}", "t")
+    for name, count in before.items():
+        pair.standby.until(f"SELECT ({SCANS.format(name)}) > {count}", "t")
     assert "standby" not in run_here("check", folder=tmp_path, **usual).stdout
     with pair.lagging():
         [latest, *_] = await pair.people()
@@ -247,6 +251,25 @@ async def test_read_that_the_standby_cancels_for_its_replay_is_answered_by_the_p
         pair.primary.run(AS_BEFORE)
     assert len(found["customers"]["nodes"]) == 5
     assert patient.reads("conflict") == 1
+
+
+async def test_table_that_the_standby_lacks_yet_is_read_from_the_primary(pair: Pair) -> None:
+    counts = Counter[str]()
+    newer = Query(
+        select(column("n", Integer())).select_from(table("newer")), lambda row: int(row[0])
+    )
+    async with Database(pair.primary.url) as primary:
+        copy = Database(pair.standby.url, retries=False)
+        standby = Standby(primary, copy, max_lag=600, count=lambda why: counts.update([why]))
+        async with standby.watching():
+            assert (await standby.settled()).name == "ok"
+            with pair.lagging():
+                pair.primary.run("CREATE TABLE newer AS SELECT 1 AS n")
+                assert await standby.fetch_all(newer) == [1]
+            position = pair.primary.run("SELECT pg_current_wal_flush_lsn()")
+            pair.standby.until(f"SELECT pg_last_wal_replay_lsn() >= '{position}'", "t")
+            assert await standby.fetch_all(newer) == [1]
+    assert counts == {"unreachable": 1, "standby": 1}
 
 
 async def test_standby_that_hangs_or_dies_is_done_without_until_it_is_back(
