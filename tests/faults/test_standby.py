@@ -42,6 +42,7 @@ CREATE FUNCTION waits() RETURNS boolean VOLATILE LANGUAGE plpgsql AS
 $$ BEGIN IF pg_is_in_recovery() THEN PERFORM pg_sleep(60); END IF; RETURN true; END $$;
 ALTER TABLE customers RENAME TO stored;
 CREATE VIEW customers AS SELECT * FROM stored WHERE waits();
+GRANT SELECT ON customers TO reader;
 CREATE TABLE gone AS SELECT generate_series(1, 1000)
 """
 AS_BEFORE = """
@@ -72,7 +73,7 @@ class Pair(NamedTuple):
 
     def settings(self, lag: str, *, database: str = "postgres") -> dict[str, str]:
         """Return the settings by which it is read from."""
-        url = f"postgresql://postgres@{self.standby.host}/{database}"
+        url = f"postgresql://reader@{self.standby.host}/{database}"
         found = {"database_url": self.primary.url, "read_url": url, "secret_key": SECRET}
         return {**found, "read_max_lag_seconds": lag}
 
@@ -137,6 +138,8 @@ def pair() -> Iterator[Pair]:
     """Run a primary and a standby."""
     with folder() as place, running_cluster(place) as primary:
         primary.run("ALTER SYSTEM SET max_standby_streaming_delay = 0")  # which is copied
+        primary.run("CREATE ROLE reader LOGIN")
+        primary.run("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
         standby = Cluster(place / "standby")
         try:
             standby.copy(primary)
@@ -227,7 +230,7 @@ async def test_exports_are_read_from_a_standby_that_has_what_is_there_and_check_
         checked = run_here("check", folder=tmp_path, **hasty).stdout
         assert "no-standby: The standby is more than 1 s behind the primary." in checked
     for url, problem in (
-        (f"postgresql://postgres@{pair.standby.host}/template1", "is one of another database"),
+        (pair.settings(PATIENT, database="template1")["read_url"], "is one of another database"),
         (pair.primary.url, "is to be read from is no standby"),
         ("postgresql://postgres@127.0.0.1:9/postgres", "Nobody listens at 127.0.0.1:9"),
     ):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from functools import lru_cache
@@ -98,21 +98,12 @@ class Standby:
 
         Raises what the primary raises, if it is asked: Unavailable, StatementError.
         """
-        state, position = self.state, self._position(monotonic())
-        if state.reading is Reading.STANDBY and position is not None:
-            try:
-                async with self._while_reachable():
-                    rows = await self._copy.fetch_all(
-                        _proving(query), **values, standby_position=position
-                    )
-            except (Unavailable, StatementError, TimeoutError) as error:
-                state = self._refused(error)
-            else:
-                if rows and all(map(_PROOF, rows)):
-                    self._count(Reading.STANDBY)
-                    return list(map(query.build, map(_BEFORE_PROOF, rows)))
-                state = self._behind() if rows else State(Reading.EMPTY)
+        state, rows = self.state, list[Sequence[Any]]()
+        if state is _OK:
+            state, rows = await self._asked(query, values)
         self._tell(state)
+        if state is _OK:
+            return list(map(query.build, map(_BEFORE_PROOF, rows)))
         return await self._primary.fetch_all(query, **values)
 
     async def look(self) -> None:
@@ -126,8 +117,8 @@ class Standby:
         self._positions.append((now, position))
         while self._positions[0][0] < now - self.max_lag:
             self._positions.popleft()
-        self.state = await self._state(identity, *self._positions[0])
-        if self.state.reading is Reading.UNREACHABLE:
+        self.state = await self._seen(identity, *self._positions[0])
+        if self.state.reading is Reading.UNREACHABLE:  # nor does what was sent to it come back
             for each in self._reads:
                 each.reschedule(0)
             self._reads.clear()
@@ -151,7 +142,25 @@ class Standby:
         finally:
             await self._copy.close()
 
-    async def _state(self, identity: str, since: float, position: str) -> State:
+    async def _asked(
+        self, query: Query[Any], values: Mapping[str, object]
+    ) -> tuple[State, list[Sequence[Any]]]:
+        """Return what the standby answers, with the proof, and the state that this shows it in."""
+        position = self._position(monotonic())
+        if position is None:
+            return State(Reading.UNKNOWN, _UNKNOWN), []
+        try:
+            async with self._while_reachable():
+                rows = await self._copy.fetch_all(
+                    _proving(query), **values, standby_position=position
+                )
+        except (Unavailable, StatementError, TimeoutError) as error:
+            return self._refused(error), []
+        if not rows:
+            return State(Reading.EMPTY), []
+        return _OK if all(map(_PROOF, rows)) else self._behind(), rows
+
+    async def _seen(self, identity: str, since: float, position: str) -> State:
         """Return the state by the position that the primary had at a moment."""
         try:
             [(theirs, is_standby, has_all)] = await self._copy.probe(
@@ -162,7 +171,7 @@ class Standby:
         if not is_standby or theirs != identity:
             return State(Reading.UNFIT, _NO_STANDBY if not is_standby else _ANOTHER)
         if has_all:
-            return State(Reading.STANDBY)
+            return _OK
         is_known = monotonic() - since > self.max_lag / 2
         return self._behind() if is_known else State(Reading.UNKNOWN, _UNKNOWN)
 
@@ -194,14 +203,17 @@ class Standby:
                 self._reads.discard(limit)
 
     def _tell(self, state: State) -> None:
-        """Count a read of the primary, and log why it is one, once a minute."""
+        """Count a read and, once a minute, log why the primary answers what it need not."""
         self._count(state.reading)
         now = monotonic()
-        if state.reading in _UNTOLD or now - self._logged < LOG_INTERVAL or not is_configured():
+        if not state.cause or state.reading is Reading.UNKNOWN or not is_configured():
             return
-        self._logged = now
-        problem, remedy = (state.cause.problem, state.cause.remedy) if state.cause else (None, None)
-        _log.warning("A list is read from the primary", problem=problem, remedy=remedy)
+        if now - self._logged >= LOG_INTERVAL:
+            self._logged = now
+            cause = state.cause
+            _log.warning(
+                "A list is read from the primary", problem=cause.problem, remedy=cause.remedy
+            )
 
 
 @lru_cache(PROVING_QUERIES)
@@ -229,8 +241,7 @@ _PRIMARY: Final = Query(
     select(_IDENTITY, cast(func.pg_current_wal_flush_lsn(), Text())).select_from(_SYSTEM), tuple
 )
 _STANDBY: Final = Query(select(_IDENTITY, _IS_STANDBY, _HAS_ALL).select_from(_SYSTEM), tuple)
-_UNTOLD: Final = {Reading.EMPTY, Reading.UNKNOWN}
-"""What is nobody's fault."""
+_OK: Final = State(Reading.STANDBY)
 _UNKNOWN: Final = Cause("How far behind the standby is, is not known yet.", "Wait for a moment.")
 _FEEDBACK: Final = "Set hot_standby_feedback there, or a longer max_standby_streaming_delay."
 _NO_STANDBY: Final = Cause(
