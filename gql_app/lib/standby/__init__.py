@@ -21,7 +21,7 @@ __all__ = ["Reading", "Standby", "State"]
 
 LOG_INTERVAL: Final = 60
 """Seconds from one line in the log about reads of the primary to the next."""
-SETTLING: Final = 2
+SETTLING: Final = 5
 """Seconds that a command waits until it is known how far behind a standby is."""
 PROVING_QUERIES: Final = 512
 """Queries whose proving form is kept; the least recently used go."""
@@ -124,7 +124,7 @@ class Standby:
             self._reads.clear()
 
     async def settled(self) -> State:
-        """Return the state once it is known, or as it is after two seconds."""
+        """Return the state once it is known, or as it is after five seconds."""
         until = monotonic() + SETTLING
         await self.look()
         while self.state.reading is Reading.UNKNOWN and monotonic() < until:
