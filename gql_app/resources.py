@@ -199,7 +199,10 @@ class Resources:
             hooks=extensions.hooks() if extensions.hooks else None,
         )
         if tracing:
-            database.observe(tracing.statements(database.dialect))
+            observer = tracing.statements(database.dialect)
+            database.observe(observer)
+            if opened.standby:
+                opened.standby.observe(observer)
         try:
             yield opened
         finally:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -265,6 +266,13 @@ async def test_read_that_the_standby_cancels_for_its_replay_is_answered_by_the_p
     assert patient.reads("conflict") == 1
 
 
+@contextmanager
+def observed(seen: list[str], sql: str) -> Iterator[None]:
+    """Take down what is sent."""
+    seen.append(sql)
+    yield
+
+
 async def test_table_that_the_standby_lacks_yet_is_read_from_the_primary(pair: Pair) -> None:
     counts = Counter[str]()
     newer = Query(
@@ -273,6 +281,8 @@ async def test_table_that_the_standby_lacks_yet_is_read_from_the_primary(pair: P
     async with Database(pair.primary.url) as primary:
         copy = Database(pair.standby.url, retries=False)
         standby = Standby(primary, copy, max_lag=600, count=lambda why: counts.update([why]))
+        seen: list[str] = []
+        standby.observe(partial(observed, seen))
         async with standby.watching():
             assert (await standby.settled()).name == "ok"
             with pair.lagging():
@@ -281,6 +291,7 @@ async def test_table_that_the_standby_lacks_yet_is_read_from_the_primary(pair: P
             pair.catch_up()
             assert await standby.fetch_all(newer) == [1]
     assert counts == {"unreachable": 1, "standby": 1}
+    assert len(seen) == 2
 
 
 async def test_standby_that_hangs_or_dies_is_done_without_until_it_is_back(

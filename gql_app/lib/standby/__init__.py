@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from enum import StrEnum
 from functools import lru_cache
 from operator import itemgetter
@@ -92,6 +92,10 @@ class Standby:
     def use(self) -> dict[str, int]:
         """Numbers of connections to the standby in use and idle."""
         return self._copy.use["read"]
+
+    def observe(self, observer: Callable[[str], AbstractContextManager[object]]) -> None:
+        """Run what is sent to the standby within a context manager, as Database.observe() does."""
+        self._copy.observe(observer)
 
     async def fetch_all(self, query: Query[T], /, **values: object) -> list[T]:
         """Return what is built of each row of a SELECT.
