@@ -8,6 +8,7 @@ from typing import Final
 from gql_app import __version__
 from gql_app.errors import TokenReason, UserErrorCode
 from gql_app.lib.outbox import Outcome
+from gql_app.lib.standby import Reading
 from gql_app.lib.telemetry import NO_ANSWER, Labels, Metrics
 
 _CODES: Final = (
@@ -67,5 +68,6 @@ def new_metrics(folder: Path | None = None, codes: Sequence[str] = ()) -> Metric
 
     The codes are those of features.
     """
-    labels = Labels((*OUTCOMES, *codes), (*REASONS, *codes), _CODES, SIGN_INS, LIMITS, [*Outcome])
+    outcomes, reasons = (*OUTCOMES, *codes), (*REASONS, *codes)
+    labels = Labels(outcomes, reasons, _CODES, SIGN_INS, LIMITS, [*Outcome], [*Reading])
     return Metrics(labels, __version__, folder)

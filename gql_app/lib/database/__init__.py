@@ -4,6 +4,7 @@ from gql_app.lib.database.causes import Cause
 from gql_app.lib.database.database import Database, Reader, Transaction
 from gql_app.lib.database.errors import (
     Busy,
+    Conflict,
     IntegrityViolation,
     LockTimeout,
     StatementError,
@@ -34,6 +35,7 @@ __all__ = [
     "SSL_MODES",
     "Busy",
     "Cause",
+    "Conflict",
     "Database",
     "EitherDialect",
     "IntegrityViolation",

@@ -52,6 +52,8 @@ class Labels:
     """The limits that one may run into, by what the rules call them."""
     letters: Sequence[str]
     """What may become of a letter."""
+    lists: Sequence[str]
+    """Who a list may be read from instead of the primary, and why it isn't."""
 
 
 class Metrics:
@@ -90,6 +92,10 @@ class Metrics:
     def letters(self, result: str, number: int) -> None:
         """Count letters, by what became of them."""
         self._letters[result].inc(number)
+
+    def listed(self, result: str) -> None:
+        """Count a list that a standby was to be read, by what came of it."""
+        self._lists[result].inc()
 
     def sample(self, passwords: Mapping[str, int], pools: Mapping[str, Mapping[str, int]]) -> None:
         """Set the gauges of what this process has in use, by its state."""
@@ -141,6 +147,9 @@ class Metrics:
             "throttled", "What hit a limit.", "limit", labels.limits.values()
         )
         self._letters = self._each("letters", "Letters.", "result", labels.letters)
+        self._lists = self._each(
+            "standby_reads", "Lists that a standby was to answer.", "result", labels.lists
+        )
         self._passwords = self._gauge("gql_app_passwords", "Passwords that are hashed.", "state")
         self._connections = self._gauge(
             "gql_app_database_connections", "Connections to the database.", "pool", "state"
