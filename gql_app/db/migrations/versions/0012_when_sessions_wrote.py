@@ -8,7 +8,7 @@ down_revision = "0010"
 
 
 def upgrade() -> None:
-    """Add the column, for which the table is locked for a moment; no row is rewritten."""
+    """Add the column. Locks sessions for the moment in which it is added."""
     op.add_column("sessions", sa.Column("wrote_at", sa.DateTime(timezone=True)))
 
 
