@@ -52,6 +52,8 @@ class Labels:
     """The limits that one may run into, by what the rules call them."""
     letters: Sequence[str]
     """What may become of a letter."""
+    faults: Collection[str] = ()
+    """The outcomes of which the first is to be noticed: they are exposed before they happen."""
 
 
 class Metrics:
@@ -135,6 +137,9 @@ class Metrics:
             registry=self._registry,
         )
         self._seconds = {name: seconds.labels(name) for name in OPERATIONS}
+        for operation in OPERATIONS:
+            for fault in labels.faults:
+                self._counter(operation, fault)
         self._refusals = self._each("refusals", "What was refused.", "reason", labels.refusals)
         self._sign_ins = self._each("sign_ins", "Tries to sign in.", "result", labels.sign_ins)
         self._throttled = self._each(
