@@ -60,12 +60,12 @@ def told(program: str, *arguments: str | Path, code: int = 0) -> str:
 
 @contextmanager
 def started(
-    command: Sequence[str | Path], log: Path, answers: Callable[[], bool], **variables: str
+    command: Sequence[str], log: Path, answers: Callable[[], bool], **variables: str
 ) -> Iterator[None]:
     """Run a program of the system until the block ends, which begins when it answers."""
     with log.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603 — the tests' own commands
-            [str(located(str(command[0]))), *map(str, command[1:])],
+            [str(located(command[0])), *command[1:]],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,

@@ -125,18 +125,18 @@ def exchanging_fails_nothing(port: int, trust: ssl.SSLContext, servers: Pair) ->
     done, answered = threading.Event(), list[int]()
 
     def ask() -> None:
-        with client_of(port, trust) as client:
+        with client_of(port, trust) as asking:
             while not done.is_set():
-                answered.append(client.post("/graphql", json=LOGOUT).status_code)
+                answered.append(asking.post("/graphql", json=LOGOUT).status_code)
 
     clients = [threading.Thread(target=ask) for _ in range(3)]
-    for each in clients:
-        each.start()
+    for client in clients:
+        client.start()
     for each in servers.ports:
         servers.stop(each)
         servers.start(each)
     done.set()
-    for each in clients:
-        each.join()
+    for client in clients:
+        client.join()
     assert len(answered) > len(clients)
     assert set(answered) == {200}, Counter(answered)

@@ -59,7 +59,7 @@ def proxy(tmp_path: Path, sqlite_template: Path) -> Iterator[Proxy]:
             except (OSError, httpx.TransportError):
                 return False
 
-        command = ["caddy", "run", "--config", file, "--adapter", "caddyfile"]
+        command = f"caddy run --config {file} --adapter caddyfile".split()
         with started(command, tmp_path / "caddy.err", answers, HOME=str(tmp_path)):
             yield Proxy(ports[1], ssl.create_default_context(cafile=root), servers)
 

@@ -85,7 +85,7 @@ def nginx(folder: Path, servers: Pair) -> Iterator[Proxy]:
     ours = here((DEPLOY / "nginx.conf").read_text(encoding="utf-8"), places)
     (folder / "gql_app.conf").write_text(ours)
     (folder / "nginx.conf").write_text(AROUND.format(folder))
-    command = ["nginx", "-e", folder / "error.log", "-p", folder, "-c", folder / "nginx.conf"]
+    command = f"nginx -e {folder}/error.log -p {folder} -c {folder}/nginx.conf".split()
     proxy = Proxy(folder, plain, secure, trust, servers)
     with started(command, folder / "nginx.out", lambda: answers(plain)):
         yield proxy
