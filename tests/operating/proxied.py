@@ -114,10 +114,8 @@ def does_as_a_proxy_should(client: httpx.Client, servers: Pair) -> None:
     assert (large.status_code, large.text[:32]) == (413, '{"errors":[{"message":"The body '), large
     larger = client.post("/graphql", json={"query": "#" * 1_000_000})
     assert (larger.status_code, larger.text[:2] != "{") == (413, True), larger
-    compressed = client.post(
-        "/graphql", json={"query": "{ __schema { types { name fields { name } } } }"}
-    )
-    assert compressed.headers["content-encoding"] == "gzip"
+    compressed = client.post("/graphql", json={"query": "{ __schema { types { name } } }"})
+    assert compressed.headers.get("content-encoding") == "gzip", compressed.text[:200]
 
 
 def exchanging_fails_nothing(port: int, trust: ssl.SSLContext, servers: Pair) -> None:
