@@ -63,7 +63,7 @@ test-pages: .venv/dev $(PAGE) browser
 # are the system's, and it says which of them are missing; Caddy and the schemas of Kubernetes are of
 # a lock.
 test-operating: .venv/dev $(PAGE) build/operating/installed
-	$(BIN)/pytest -n 2 tests/operating $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup tests/operating $(ARGS)
 
 lint: .venv/dev $(BUILT)
 	$(BIN)/ruff format --check .

@@ -1,11 +1,13 @@
 """The operator's handbook: every command in it is run, as it stands there."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from packaging.requirements import Requirement
 
 from gql_app.settings import ADMIN_PASSWORD, APP, PREFIX, Settings
 from tests.containers import composition
@@ -95,6 +97,16 @@ def test_engine_is_told_of_services_and_commands_that_there_are() -> None:
     called = re.findall(r"(?:run --rm|exec) (\w+) ([\w-]+)", block)
     assert called == [("serve", "create-admin"), ("database", "pg_dump")]
     assert {service for service, _ in called} <= services.keys()
+
+
+def test_constraints_for_pipx_are_the_tested_versions_without_hashes(tmp_path: Path) -> None:
+    (command,) = re.findall(r"^\$ (grep == .*)$", HANDBOOK, re.MULTILINE)
+    shutil.copy(ROOT / "requirements.txt", tmp_path)
+    Operator(tmp_path).type(command)
+    lines = (tmp_path / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert all(str(Requirement(line).specifier).startswith("==") for line in lines)
+    lock = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    assert len(lines) == len(re.findall(r"^\w", lock, re.MULTILINE))
 
 
 def test_settings_that_are_named_are_settings() -> None:
