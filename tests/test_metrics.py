@@ -8,7 +8,7 @@ from gql_app.accounts.throttling import Throttle
 from gql_app.errors import TokenReason, UserErrorCode
 from gql_app.lib.standby import Reading
 from gql_app.lib.telemetry.metrics import OPERATIONS
-from gql_app.metrics import LIMITS, REASONS, SIGN_INS, new_metrics
+from gql_app.metrics import FAULTS, LIMITS, REASONS, SIGN_INS, new_metrics
 from tests.laws import ROOT
 from tests.scraping import told
 
@@ -40,7 +40,7 @@ def test_outcome_of_several_parts_counts_as_the_gravest(outcome: str, label: str
     for _ in range(2):
         metrics.request("query", outcome, 0.1)
     numbers = told(metrics)
-    assert numbers.labels("outcome") == {label}
+    assert numbers.labels("outcome") == {label, *FAULTS}
     assert numbers.of("gql_app_requests_total", operation="query", outcome=label) == 2
 
 

@@ -90,7 +90,17 @@ class Context:
     def facts(self, outcome: str) -> dict[str, str | None]:
         """Return for the log what was asked, by whom, and how it came out."""
         caller = str(self.caller_id) if self.caller_id else None
-        return {"operation": self.operation[:MAX_NAME], "caller": caller, "outcome": outcome}
+        return {
+            "operation": self.operation[:MAX_NAME],
+            "root_fields": " ".join(self._root_fields()),
+            "caller": caller,
+            "outcome": outcome,
+        }
+
+    def _root_fields(self) -> list[str]:
+        """Return which root fields are asked for, none of a document that is refused."""
+        is_known = self.kind != Context.kind
+        return self.document.root_fields(self.operation or None) if is_known else []
 
     @property
     def roles(self) -> Roles:

@@ -54,6 +54,8 @@ class Labels:
     """What may become of a letter."""
     lists: Sequence[str]
     """Who a list may be read from instead of the primary, and why it isn't."""
+    faults: Collection[str] = ()
+    """The outcomes of which the first is to be noticed: they are exposed before they happen."""
 
 
 class Metrics:
@@ -141,6 +143,9 @@ class Metrics:
             registry=self._registry,
         )
         self._seconds = {name: seconds.labels(name) for name in OPERATIONS}
+        for operation in OPERATIONS:
+            for fault in labels.faults:
+                self._counter(operation, fault)
         self._refusals = self._each("refusals", "What was refused.", "reason", labels.refusals)
         self._sign_ins = self._each("sign_ins", "Tries to sign in.", "result", labels.sign_ins)
         self._throttled = self._each(
