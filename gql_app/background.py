@@ -51,6 +51,7 @@ async def running(resources: Resources) -> AsyncIterator[None]:
         async with (
             periodic.running(tasks, grace=outbox.SEND_TIMEOUT),
             resources.hooks.running(resources) if resources.hooks else nullcontext(),
+            resources.standby.watching() if resources.standby else nullcontext(),
         ):
             yield
     finally:

@@ -7,7 +7,15 @@ import pytest
 from sqlalchemy import ColumnElement, bindparam, column, func, literal_column, select, table, text
 from sqlalchemy.dialects.postgresql import BIGINT, INTEGER, VARCHAR
 
-from gql_app.lib.database import Busy, Database, Query, StatementError, Transaction, Unavailable
+from gql_app.lib.database import (
+    Busy,
+    Database,
+    LockTimeout,
+    Query,
+    StatementError,
+    Transaction,
+    Unavailable,
+)
 from gql_app.lib.database import postgresql as connections
 from gql_app.lib.database.errors import CommitOutcomeUnknown, Conflict, ConnectionLost, Full
 from tests.lib.database.people import (
@@ -76,7 +84,7 @@ async def until_idle(database: Database) -> None:
         ("53100", Full),
         ("53200", Busy),
         ("53300", Busy),
-        ("55P03", Busy),
+        ("55P03", LockTimeout),
         ("57014", Busy),
         ("57P01", ConnectionLost),
         ("57P03", ConnectionLost),
