@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from shutil import which
 
 import asyncpg
 import pytest
@@ -18,6 +17,7 @@ from tests.clusters import OWNER, Cluster, folder, running_cluster
 from tests.conftest import SECRET
 from tests.faults.load import OK, kept, load_on, people_of
 from tests.lib.database.people import NAMES, PID, SLEEP, add, make_table, past
+from tests.operating.programs import located
 from tests.processes import PATIENCE, free_port, output_of, run_main, serving
 
 SERVERS = 3
@@ -57,15 +57,14 @@ def url(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
 @contextmanager
 def bouncing(cluster: Cluster, *, round_robin: int) -> Iterator[str]:
     """Run PgBouncer for as long as the block lasts."""
-    program = which("pgbouncer", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-    assert program, "Install PgBouncer."
+    program = str(located("pgbouncer"))
     port, file = free_port(), cluster.data.parent / f"pgbouncer-{round_robin}.ini"
     file.write_text(
         CONFIGURATION.format(server=cluster.port, port=port, size=SERVERS, round_robin=round_robin)
     )
     file.chmod(0o644)
     with file.with_suffix(".log").open("wb") as log:
-        process = subprocess.Popen([program, file], user=OWNER, stdout=log, stderr=log)  # noqa: S603 — as which() found it
+        process = subprocess.Popen([program, file], user=OWNER, stdout=log, stderr=log)  # noqa: S603 — as it was located
         try:
             await_port(port)
             yield f"postgresql://postgres@127.0.0.1:{port}/postgres"

@@ -169,7 +169,7 @@ class PostgresConnection:
             with suppress(Unavailable, StatementError, Cancelled):
                 await statement
             self._servers.check()
-            self._is_known = self._in_transaction  # which is rolled back
+            self._is_known = self._driver is None or self._in_transaction  # which is rolled back
             if not self._is_known:
                 await self.execute("SELECT 1", ())
 

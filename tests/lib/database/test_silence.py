@@ -110,3 +110,24 @@ async def test_answer_is_an_answer_though_it_refuses(
         await database.fetch_all(NAMES)
     await past(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     assert await database.fetch_all(NAMES) == []
+
+
+async def test_connection_that_is_being_opened_is_given_up_with_who_leaves() -> None:
+    comers: list[asyncio.StreamWriter] = []
+
+    async def come(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        comers.append(writer)
+
+    async with await asyncio.start_server(come, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        database = Database(f"postgresql://nobody@127.0.0.1:{port}/nothing", connections=1)
+        task = asyncio.create_task(database.fetch_all(ONE))
+        await until(lambda: bool(comers))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await until(lambda: not database.use["read"]["in_use"])
+        assert len(comers) == 1
+        await database.close()
+        for each in comers:
+            each.close()
