@@ -103,7 +103,9 @@ class Resources:
     """The database, the keys and the hasher, as the settings have them."""
 
     database: Database
+    watch: Watch
     condition: SharedResult[Condition]
+    """What it sees, for all who ask."""
     keys: ReloadingKeyRing
     issuer: Issuer
     tokens: TokenCache[Claims]
@@ -149,10 +151,12 @@ class Resources:
         keys = reloading.get()
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
         database = open_database(settings)
+        watch = Watch(database, extensions.branches)
         throttle, sender = throttle_of(settings, keys), mailer(settings)
         opened = cls(
             database=database,
-            condition=SharedResult(Watch(database, extensions.branches).condition),
+            watch=watch,
+            condition=SharedResult(watch.condition),
             keys=reloading,
             issuer=issuer,
             tokens=TokenCache(lambda ring, text: decode_token(ring, issuer, text)),

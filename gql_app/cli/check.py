@@ -283,10 +283,10 @@ async def _database(chosen: Settings) -> AsyncIterator[Finding]:
         )
     async with readiness.open_database(chosen) as database:
         condition = await readiness.condition(database, application.branches())
-        if condition.cause:
-            yield Finding("no-database", condition.cause.problem, condition.cause.remedy)
-        elif not condition.ready:
+        if condition.migrations == "pending":
             yield migrate
+        elif condition.cause:
+            yield Finding("no-database", condition.cause.problem, condition.cause.remedy)
         else:
             async for finding in _contents(database, demo=chosen.demo):
                 yield finding

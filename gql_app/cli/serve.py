@@ -10,7 +10,7 @@ import typer
 from gql_app import settings
 from gql_app.cli import application, samples
 from gql_app.cli.console import err, out, unless_empty
-from gql_app.cli.database import prepare, transact
+from gql_app.cli.database import prepare, prepare_to_serve, transact
 from gql_app.lib import server
 from gql_app.lib.environment import variables
 from gql_app.lib.faults import CannotStart
@@ -66,12 +66,14 @@ def serve(
         err(f"{PREFIX}TRUSTED_PROXIES: {settings.NO_CLIENT_LIMIT}.")
     key_store(chosen).read()
     mail_templates(chosen, application.extensions())
-    prepare(chosen)
     if demo:
+        prepare(chosen)
         transact(chosen, samples.fill_demo)
         out(f"Playground: http://{bracketed}:{port}/graphql")
         for role, _, email, password in samples.SIGN_INS:
             out(f"Sign in as {role}: {email} with {password}")
+    else:
+        prepare_to_serve(chosen)
     _listen(chosen, host, port, workers, reload=reload)
 
 

@@ -21,6 +21,7 @@ from gql_app.lib.database import (
 from gql_app.lib.telemetry import get_logger
 from gql_app.settings import Settings
 
+NOT_MIGRATED: Final = Cause("The database is not migrated.", "Run: gql-app migrate")
 LOG_INTERVAL: Final = 60
 """Seconds from one line in the log of what the database can't be used for to the next."""
 _log: Final = get_logger(__name__)
@@ -34,7 +35,7 @@ class Condition(NamedTuple):
     migrations: str
     """`ok`; `newer`, which a later version of this program has made; `pending` or `unknown`."""
     cause: Cause | None = None
-    """Why it is unreachable, for its operator."""
+    """Why it is unreachable or pending, for its operator."""
 
     @property
     def ready(self) -> bool:
@@ -62,11 +63,20 @@ async def condition(database: Database, branches: Sequence[Branch] = ()) -> Cond
         found = await states(database, branches)
     except (Unavailable, StatementError) as error:
         return Condition("unreachable", "unknown", database.cause_of(error))
-    return Condition("ok", next(each for each in ("pending", "newer", "ok") if each in found))
+    if "pending" in found:
+        return Condition("ok", "pending", NOT_MIGRATED)
+    return Condition("ok", "newer" if "newer" in found else "ok")
+
+
+class NotMigrated(Exception):
+    """The database lacks tables or columns that this program reads and writes."""
 
 
 class Watch:
-    """Looks at a database, and logs why it can't be used: at once, and then once a minute."""
+    """Looks at a database, and logs why it can't be used: at once, and then once a minute.
+
+    As long as it is not migrated, nothing but looks gets to it.
+    """
 
     def __init__(self, database: Database, branches: Sequence[Branch] = ()) -> None:
         self._database: Final = database
@@ -77,6 +87,7 @@ class Watch:
     async def condition(self) -> Condition:
         """Return the state that the database is in."""
         found = await condition(self._database, self._branches)
+        self._database.refuse(NotMigrated() if found.migrations == "pending" else None)
         now = monotonic()
         if found.cause is None:
             self._logged = None
@@ -86,7 +97,8 @@ class Watch:
             or now - self._logged[1] >= LOG_INTERVAL
         ):
             self._logged = (found.cause, now)
-            _log.warning("The database can't be used", **found.cause._asdict())
+            problem, remedy, _ = found.cause
+            _log.warning("The database can't be used", problem=problem, remedy=remedy)
         return found
 
 

@@ -12,6 +12,7 @@ from stamina.instrumentation import set_on_retry_hooks
 from gql_app.lib.database.errors import Busy, Conflict, ConnectionLost
 from gql_app.lib.database.postgresql import PostgresConnection
 from gql_app.lib.database.sqlite import BUSY_TIMEOUT, SqliteConnection
+from gql_app.lib.faults import Unavailable
 
 Connection: TypeAlias = PostgresConnection | SqliteConnection
 R = TypeVar("R")
@@ -64,6 +65,8 @@ class Pool:
         self._tasks: Final[set[asyncio.Task[None]]] = set()
         self.waiting = 0
         """The number of those who wait for a connection."""
+        self.refusal: Exception | None = None
+        """Why nobody gets one at present."""
 
     @property
     def use(self) -> dict[str, int]:
@@ -137,7 +140,9 @@ class Pool:
         await asyncio.gather(*closing, *self._tasks, return_exceptions=True)
 
     async def _take(self) -> Connection:
-        """Return a connection as soon as there is one. Raises Busy."""
+        """Return a connection as soon as there is one. Raises Busy, Unavailable."""
+        if self.refusal:
+            raise Unavailable from self.refusal
         if self._idle and not self.waiting:
             await self._line.acquire()  # at once
             return self._idle.pop()

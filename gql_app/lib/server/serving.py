@@ -16,7 +16,8 @@ from errno import EADDRNOTAVAIL, EAFNOSUPPORT
 from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
-from typing import Any, Final, cast
+from types import FrameType
+from typing import Any, Final, NoReturn, cast
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
@@ -56,6 +57,16 @@ class Config(uvicorn.Config):
 
 class Server(uvicorn.Server):
     """One process that serves."""
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to stop, and end by status 0 then.
+
+        What is left to do at the end of a process, such as to write the last lines, is not done
+        by one that dies of the signal.
+        """
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _exit)
+        super().run(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve, and log where."""
@@ -131,6 +142,11 @@ def serve(  # noqa: PLR0913 — each is a decision of the operator's, given by n
             server.run(sockets=sockets)
     if not server.started and workers == 1 and not reload:
         sys.exit(STARTUP_FAILURE)
+
+
+def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends already
+    sys.exit()
 
 
 def _end_after(parent: BaseProcess) -> None:
