@@ -24,6 +24,8 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.openmetrics import exposition as openmetrics
 
+from gql_app.lib.telemetry.logs import NonBlockingStream
+
 NO_OPERATION: Final = "none"
 """What a request asks for that never became a GraphQL operation."""
 OPERATIONS: Final = ("query", "mutation", NO_OPERATION)
@@ -64,6 +66,7 @@ class Metrics:
         self._shared: Final = _SharedFolder(folder) if folder else None
         self._process: Final = ProcessCollector(registry=None)
         self._cpu_seconds = 0.0
+        self._lines_dropped = NonBlockingStream.lines_dropped
         self._counter: Final = lru_cache(128)(self._new_counter)
         with self._shared.registering() if self._shared else nullcontext():
             self._make(version)
@@ -104,6 +107,9 @@ class Metrics:
         used = process.get(_CPU, 0)
         self._cpu.inc(max(0, used - self._cpu_seconds))
         self._cpu_seconds = used
+        dropped = NonBlockingStream.lines_dropped
+        self._lines.inc(dropped - self._lines_dropped)
+        self._lines_dropped = dropped
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Return all metrics in the format that a scraper accepts, and its media type.
@@ -149,6 +155,9 @@ class Metrics:
         self._in_use = {
             name: self._gauge(name, "As the system tells it.") for name in _PROCESS_GAUGES
         }
+        self._lines = Counter(
+            "gql_app_log_lines_dropped", "Log lines nobody read.", registry=self._registry
+        )
         self._cpu = Counter(_CPU, "Processor time.", registry=self._registry)
         build = self._gauge("gql_app_build_info", "What runs.", "version", "python", mode="livemax")
         build.labels(version, platform.python_version()).set(1)
