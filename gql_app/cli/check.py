@@ -15,6 +15,7 @@ from gql_app.accounts import customers
 from gql_app.cli import application, backfill, samples
 from gql_app.cli.console import out, unless_empty
 from gql_app.db import readiness
+from gql_app.lib.atomic_files import has_modes
 from gql_app.lib.database import Database, Reader, in_the_clear
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.faults import CannotStart
@@ -146,7 +147,7 @@ def _files(chosen: Settings) -> Iterator[Finding]:
         private = (chosen.keys_dir, *sorted(chosen.keys_dir.iterdir()))
         files += [("exposed-key", file) for file in private]
     for code, file in files:
-        if file.exists() and file.stat().st_mode & (S_IRWXG | S_IRWXO):
+        if has_modes() and file.exists() and file.stat().st_mode & (S_IRWXG | S_IRWXO):
             yield Finding(
                 code,
                 f"Others on this machine may read or write {file}.",

@@ -2,6 +2,7 @@
 
 import os
 from contextlib import ExitStack
+from importlib.util import find_spec
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -86,6 +87,9 @@ def create_demo_app() -> "Starlette":
 
 def _shared_numbers() -> TemporaryDirectory[str]:
     """Return a folder in which several processes count. Raise CannotStart."""
+    if find_spec("fcntl") is None:
+        msg = "--workers: this system has no locks by which several processes count. Serve by one"
+        raise CannotStart([msg])
     try:
         return TemporaryDirectory(prefix="gql_app-numbers-", ignore_cleanup_errors=True)
     except OSError as why:

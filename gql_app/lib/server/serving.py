@@ -188,7 +188,8 @@ def bind(host: str, port: int) -> list[socket.socket]:
 
 def _bind(family: int, address: tuple[Any, ...]) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if os.name == "posix":  # on Windows it would let others listen there as well
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
     try:
@@ -207,6 +208,8 @@ def _keep_newcomers_out(sockets: Sequence[socket.socket]) -> None:
     sent when the socket is closed. A newcomer sends again, to whoever listens then. Where there
     are no such filters, as outside Linux, some are reset.
     """
+    if sys.platform != "linux":
+        return
     program = ctypes.create_string_buffer(
         b"".join(struct.pack("HBBI", *one) for one in _NO_NEWCOMERS)
     )

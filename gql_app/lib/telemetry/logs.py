@@ -145,8 +145,10 @@ class NonBlockingStream:
 def non_blocking(stream: TextIO) -> TextIO | NonBlockingStream:
     """Return a stream to the same pipe or socket that never waits, and any other stream as it is.
 
-    It stays open until the process ends.
+    It stays open until the process ends. Windows has no way to such a stream.
     """
+    if sys.platform == "win32":
+        return stream
     with suppress(OSError, ValueError):  # it has no descriptor, or the system has no way to it
         descriptor = stream.fileno()
         mode = os.fstat(descriptor).st_mode

@@ -1,6 +1,5 @@
 """Metrics: what is counted, and how a scraper reads it."""
 
-import fcntl
 import os
 import platform
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -177,18 +176,23 @@ class _SharedFolder:
     """A folder of metrics, in which each process holds a lock for as long as it lives.
 
     What a process has counted stays when it is gone, be it killed, and is put together with what
-    others had that are gone; its gauges go with it.
+    others had that are gone; its gauges go with it. Raises ImportError where files have no such
+    locks, as on Windows.
     """
 
     def __init__(self, folder: Path) -> None:
+        import fcntl  # noqa: PLC0415 — one process alone needs none of it
+
         self._folder: Final = folder
+        self._lock: Final = fcntl.flock
+        self._exclusive, self._shared = fcntl.LOCK_EX, fcntl.LOCK_SH | fcntl.LOCK_NB
 
     @contextmanager
     def registering(self) -> Iterator[None]:
         """Make this process's files within the block, in which no other process reads any."""
         with self._locked():
             self._alive = (self._folder / f"{os.getpid()}.lock").open("wb")
-            fcntl.flock(self._alive, fcntl.LOCK_EX)
+            self._lock(self._alive, self._exclusive)
             yield
 
     def collect(self) -> Iterable[Metric]:
@@ -197,7 +201,7 @@ class _SharedFolder:
             for lock in self._folder.glob("[0-9]*.lock"):
                 # An id alone may be another process's by now, but not its lock.
                 with lock.open("rb") as file, suppress(BlockingIOError):
-                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    self._lock(file, self._shared)
                     self._fold_dead_process(lock)
             collector = MultiProcessCollector(None, str(self._folder))
             metrics: Iterable[Metric] = collector.collect()
@@ -206,7 +210,7 @@ class _SharedFolder:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         with (self._folder / "all.lock").open("wb") as guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
+            self._lock(guard, self._exclusive)
             yield
 
     def _fold_dead_process(self, lock: Path) -> None:
