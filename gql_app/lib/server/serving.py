@@ -10,10 +10,10 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from errno import EADDRNOTAVAIL, EAFNOSUPPORT
-from functools import partial
+from functools import cached_property, partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
 from types import FrameType
@@ -21,9 +21,10 @@ from typing import Any, Final, NoReturn, cast
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import ChangeReload, Multiprocess
+from uvicorn.supervisors import ChangeReload, multiprocess
 
 from gql_app.lib.faults import CannotStart
+from gql_app.lib.server.balancing import Acceptor, Shares
 from gql_app.lib.server.connection import ConnectionLimits, Usage
 from gql_app.lib.server.protocol import HttpProtocol
 
@@ -48,6 +49,9 @@ _SO_ATTACH_FILTER: Final = 26
 class Config(uvicorn.Config):
     """What one process serves; one of several ends with their parent."""
 
+    shares: Shares | None = None
+    """The connections of each, where there are several."""
+
     def load(self) -> None:
         """Load the application, in the process that serves it."""
         super().load()
@@ -57,6 +61,8 @@ class Config(uvicorn.Config):
 
 class Server(uvicorn.Server):
     """One process that serves."""
+
+    config: Config
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until told to stop, and end by status 0 then.
@@ -69,10 +75,21 @@ class Server(uvicorn.Server):
         super().run(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve, and log where."""
-        await super().startup(sockets)
-        if self.started and sockets and parent_process() is None:
+        """Begin to serve, and log where; several processes share what there is to accept."""
+        shares = self.config.shares
+        await super().startup(sockets if shares is None else [])
+        if shares is not None:
+            shares.join()
+            acceptors = [self._acceptor(each, shares) for each in sockets or []]
+            self.servers += cast("list[asyncio.Server]", acceptors)  # which are closed as those are
+        elif self.started and sockets and parent_process() is None:
             _log_address(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell the other processes how many connections are open, ten times a second."""
+        if self.config.shares is not None:
+            self.config.shares.tell(len(self.server_state.connections))
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept for a moment more, then finish what has arrived."""
@@ -81,9 +98,38 @@ class Server(uvicorn.Server):
             for _ in range(_ACCEPT_TURNS):  # each accepts all that are in the queue by then
                 await asyncio.sleep(_ACCEPT_TIME / _ACCEPT_TURNS)
         await super().shutdown(sockets)
+        if self.config.shares is not None:
+            self.config.shares.leave()
+
+    def _acceptor(self, listener: socket.socket, shares: Shares) -> Acceptor:
+        protocol = partial(
+            cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class),
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        backlog, connections = self.config.backlog, self.server_state.connections
+        return Acceptor(listener, backlog, protocol, shares, connections)
 
 
-class Workers(Multiprocess):
+class Worker(multiprocess.Process):
+    """One of several processes that serve."""
+
+    @cached_property
+    def server(self) -> Server:
+        """What serves in it."""
+        return Server(self.config)
+
+    def target(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve, in the process itself; the thread that answers its parent asks the same server."""
+        _ = self.server
+        super().target(sockets)
+
+
+multiprocess.Process = Worker  # type: ignore[misc]  # the one way to name what the parent starts
+
+
+class Workers(multiprocess.Multiprocess):
     """The parent of several processes that serve."""
 
     def terminate_all(self) -> None:
@@ -137,6 +183,7 @@ def serve(  # noqa: PLR0913 — each is a decision of the operator's, given by n
         if reload:
             ChangeReload(config, target=server.run, sockets=sockets).run()
         elif workers > 1:
+            config.shares = Shares(workers)
             Workers(config, sockets=sockets).run()
         else:
             server.run(sockets=sockets)
