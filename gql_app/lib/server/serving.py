@@ -31,6 +31,8 @@ from gql_app.lib.server.protocol import HttpProtocol
 _log: Final = logging.getLogger(__name__)
 GRACEFUL_TIMEOUT: Final = 20
 """Seconds that requests have to finish when the server stops."""
+START_TIMEOUT: Final = 20
+"""Seconds that a worker which is to replace another has to begin."""
 _ACCEPT_TIME: Final = 0.25
 """Seconds for which a server that stops accepts those who have connected already."""
 _ACCEPT_TURNS: Final = 5
@@ -131,6 +133,18 @@ multiprocess.Process = Worker  # type: ignore[misc]  # the one way to name what 
 
 class Workers(multiprocess.Multiprocess):
     """The parent of several processes that serve."""
+
+    def restart_all(self) -> None:
+        """Replace the workers one by one; each has longer to begin than one has to say it lives.
+
+        On a busy machine five seconds are too few, and the old ones would be kept.
+        """
+        usual = self.config.timeout_worker_healthcheck
+        self.config.timeout_worker_healthcheck = START_TIMEOUT
+        try:
+            super().restart_all()
+        finally:
+            self.config.timeout_worker_healthcheck = usual
 
     def terminate_all(self) -> None:
         """Let the workers accept for a moment more, then have them finish."""
