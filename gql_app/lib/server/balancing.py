@@ -14,7 +14,9 @@ from multiprocessing import get_context
 from typing import Final
 
 PAUSE: Final = 0.002
-"""Seconds that a process with more connections than another leaves a new one to that."""
+"""Seconds for which a process leaves a new connection to others, for each that it has too many."""
+LONGEST_PAUSE: Final = 0.01
+"""Seconds for which it does at most: others may hang."""
 RETRY_PAUSE: Final = 1
 """Seconds from when there is no file left for a connection to the next try."""
 _SPARE: Final = 8
@@ -52,14 +54,14 @@ class Shares:
             self._table[2 * self._place] = 0
             self._place = None
 
-    def has_too_many(self, count: int) -> bool:
-        """Return whether this process has more than its share: an eighth more than another."""
+    def excess(self, count: int) -> int:
+        """Return how many more connections this process has than another, an eighth apart."""
         if self._place is None:
-            return False
+            return 0
         self.tell(count)
         table = self._table[:]
         least: int = min(number for pid, number in zip(table[::2], table[1::2], strict=True) if pid)
-        return count > least + least // 8
+        return max(0, count - least - least // 8)
 
     def tell(self, count: int) -> None:
         """Tell the others how many connections this process has."""
@@ -100,8 +102,8 @@ class Acceptor:
         await asyncio.gather(*self._opening, return_exceptions=True)
 
     def _look(self) -> None:
-        if self._shares.has_too_many(len(self._connections) + len(self._opening)):
-            self._pause(PAUSE)
+        if excess := self._shares.excess(len(self._connections) + len(self._opening)):
+            self._pause(min(excess * PAUSE, LONGEST_PAUSE))
         else:
             self._accept()
 

@@ -98,7 +98,7 @@ async def test_place_of_who_is_gone_is_taken_by_the_next(listener: socket.socket
         patch.setattr("os.getpid", lambda: gone.pid)
         for _ in range(100):  # none of whom left their place
             shares.join()
-        assert not shares.has_too_many(1_000)
+        assert not shares.excess(1_000)
     process = Process(listener, shares)
     with ExitStack() as clients:
         await opened(listener, clients, COUNT)
