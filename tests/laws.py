@@ -71,6 +71,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "lib.nodes",
         "lib.outbox",
         "lib.pagination",
+        "lib.standby",
     ),
     "stamina": ("lib.database",),
     "starlette": (

@@ -307,6 +307,8 @@ async def test_database_in_the_clear_is_found(good: dict[str, str], mode: str) -
     assert await found(good | {"database_url": url}) == ["database-in-the-clear", "no-database"]
     for here in (f"postgresql://ada@127.0.0.1:1/db?sslmode={mode}", "postgresql://0.0.0.0:1/db"):
         assert await found(good | {"database_url": here}) == ["no-database"]
+        both = good | {"database_url": here, "read_url": url}
+        assert await found(both) == ["database-in-the-clear", "no-database"]
 
 
 def test_serve_says_that_anybody_may_be_any_client(tmp_path: Path, good: dict[str, str]) -> None:

@@ -29,12 +29,18 @@ ELSEWHERE: Final = {
     r"make lock": "it asks the registry for what is newest",
     r"make screenshot": "it draws a picture anew, in a way that the tests of the playground go",
     r"make test-pages": "playground/test_views.py is part of the suite, in part",
+    r"make test-operating": "it needs programs of the system",
     r"make conformance": "it asks the registry for the tests of graphql-core",
-    r"pipx install \.": "it asks the registry; test_shipping.py builds and installs the wheel",
+    r"pipx install .*": "it asks the registry; test_shipping.py builds and installs the wheel",
     r"pip install 'gql.*": "it asks the registry; the dev lock has the same",
     r"pip install gql-app": "it asks the registry; test_shipping.py builds and installs the wheel",
-    r"/opt/gql_app/bin/pip .*": "it asks the registry; fresh_check.py installs the same lock",
-    r"(python3 -m venv|ln -s) .*": "it changes folders of the machine",
+    r"/opt/gql_app-[\d.]+/bin/pip .*": "it asks the registry; fresh_check.py installs the lock",
+    r"(python3 -m venv|ln -sfn|install) .*": "it changes folders of the machine",
+    r"export PIPX_HOME=.*": "it is for pipx",
+    r"(systemctl|systemd-run|journalctl) .*": "test_deploy.py does what the unit says",
+    r"curl --retry .*": "it waits for what systemctl has started",
+    r"nginx -t": "operating/test_nginx.py runs nginx by that file",
+    r"kubectl .*": "no cluster is here; test_deploy.py reads the files",
     r"useradd .*": "it makes an account of the machine",
     r"npm (ci|run build)": "make test has done both, by the same lock and of the same sources",
     r"curl -s https://accounts\.example\.com/.*": "nobody is there; test_introspection.py asks",
@@ -46,7 +52,9 @@ ELSEWHERE: Final = {
 FILES: Final = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 STEPS: Final = "extending.md"
 """A page whose commands stand on its code: test_extending.py types them."""
-QUOTED: Final = {("docs/clients.md", "sh"), ("docs/operating.md", "sh")}
+QUOTED: Final = {
+    *(("docs/clients.md", "sh"), ("docs/containers.md", "sh"), ("docs/operating.md", "sh")),
+}
 """Blocks of shell without a prompt: test_guide.py finds the file, test_operating.py runs them."""
 BLOCK: Final = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 PROMPT: Final = re.compile(r"^\$ ((?:.*\\\n)*.*)\n?((?:(?!\$ ).*\n?)*)", re.MULTILINE)

@@ -39,8 +39,7 @@ def ask(address: str, port: int, forwarded: str | None = None) -> str:
     return code
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.parametrize("is_watched", [False, True])
+@pytest.mark.parametrize(("workers", "is_watched"), [("1", False), ("2", True)])
 def test_every_address_is_listened_on_and_its_clients_are_told_apart(
     sqlite_template: Path, tmp_path: Path, workers: str, *, is_watched: bool
 ) -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from gql_app.accounts.throttling import Throttle
 from gql_app.errors import TokenReason, UserErrorCode
+from gql_app.lib.standby import Reading
 from gql_app.lib.telemetry.metrics import OPERATIONS
-from gql_app.metrics import LIMITS, REASONS, SIGN_INS, new_metrics
+from gql_app.metrics import FAULTS, LIMITS, REASONS, SIGN_INS, new_metrics
 from tests.laws import ROOT
 from tests.scraping import told
 
@@ -39,7 +40,7 @@ def test_outcome_of_several_parts_counts_as_the_gravest(outcome: str, label: str
     for _ in range(2):
         metrics.request("query", outcome, 0.1)
     numbers = told(metrics)
-    assert numbers.labels("outcome") == {label}
+    assert numbers.labels("outcome") == {label, *FAULTS}
     assert numbers.of("gql_app_requests_total", operation="query", outcome=label) == 2
 
 
@@ -66,5 +67,5 @@ def test_guide_names_every_number_and_its_labels() -> None:
 
 def test_guide_names_every_limit_and_result() -> None:
     guide = (ROOT / "docs/watching.md").read_text(encoding="utf-8")
-    for value in (*LIMITS.values(), *SIGN_INS, *OPERATIONS):
+    for value in (*LIMITS.values(), *SIGN_INS, *OPERATIONS, *Reading):
         assert f"`{value}`" in guide

@@ -1,23 +1,22 @@
 """The operator's handbook: every command in it is run, as it stands there."""
 
-import configparser
 import re
-import shlex
-import subprocess
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from packaging.requirements import Requirement
 
-from gql_app.lib.server.serving import GRACEFUL_TIMEOUT
 from gql_app.settings import ADMIN_PASSWORD, APP, PREFIX, Settings
 from tests.containers import composition
 from tests.databases import Postgres
-from tests.processes import MAIN, ROOT, free_port, running_server, signed_in
+from tests.processes import ROOT, signed_in
 from tests.shell import PASSWORD, Operator
 
-HANDBOOK = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+PAGES = ("operating", "systemd", "containers", "kubernetes", "proxies")
+HANDBOOK = "\n".join((ROOT / f"docs/{page}.md").read_text(encoding="utf-8") for page in PAGES)
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EMAIL = "you@example.com"
 
@@ -71,18 +70,15 @@ def test_what_was_backed_up_is_restored_elsewhere_and_signs_in(
 
 
 def test_every_block_is_run_or_named_here() -> None:
-    run = [each for chapter in ("Containers", "SQLite", "PostgreSQL") for each in blocks(chapter)]
-    (unit,), (engine,) = blocks("systemd", "ini"), blocks("Containers", "text")
-    # test_commands.py has those
-    consoles = [*blocks("Quick start", "console"), *blocks("Install", "console")]
-    assert [content for _, content in BLOCK.findall(HANDBOOK)] == [
-        *(*consoles, unit, run[0], engine),
-        *run[1:],
-    ]
+    run = [each for chapter in ("SQLite", "PostgreSQL", "Compose") for each in blocks(chapter)]
+    (engine,) = blocks("Compose", "text")
+    # test_commands.py has those at a prompt
+    others = [content for label, content in BLOCK.findall(HANDBOOK) if label != "console"]
+    assert others == [*run, engine]
 
 
 def test_secrets_of_the_containers_are_made(tmp_path: Path) -> None:
-    (block,) = blocks("Containers")
+    (block,) = blocks("Compose")
     Operator(tmp_path).type(block)
     file = tmp_path / ".env"
     assert file.stat().st_mode & 0o777 == 0o600
@@ -95,7 +91,7 @@ def test_secrets_of_the_containers_are_made(tmp_path: Path) -> None:
 
 
 def test_engine_is_told_of_services_and_commands_that_there_are() -> None:
-    (block,) = blocks("Containers", "text")
+    (block,) = blocks("Compose", "text")
     services = composition({"POSTGRES_PASSWORD": "0a", "GQL_APP_SECRET_KEY": "x" * 40})["services"]
     assert isinstance(services, dict)
     called = re.findall(r"(?:run --rm|exec) (\w+) ([\w-]+)", block)
@@ -103,29 +99,14 @@ def test_engine_is_told_of_services_and_commands_that_there_are() -> None:
     assert {service for service, _ in called} <= services.keys()
 
 
-def test_unit_starts_a_server_that_is_shut_in(tmp_path: Path) -> None:
-    (block,) = blocks("systemd", "ini")
-    unit = configparser.RawConfigParser()
-    unit.optionxform = str  # type: ignore[assignment,method-assign]
-    unit.read_string(block)
-    service = unit["Service"]
-    assert (unit["Unit"]["StartLimitIntervalSec"], service["Restart"]) == ("0", "on-failure")
-    assert int(service["RestartSec"]) > 0
-    assert int(service["TimeoutStopSec"]) > GRACEFUL_TIMEOUT
-    assert int(service["LimitNOFILE"]) > Settings().max_connections
-    assert service["NoNewPrivileges"] == service["ProtectHome"] == "yes"
-    assert (service["ProtectSystem"], service["CapabilityBoundingSet"]) == ("strict", "")
-    program, *arguments = shlex.split(service["ExecStart"])
-    assert Path(program).name == "gql-app"
-    port = free_port()
-    command = [*MAIN, *(str(port) if each == "8000" else each for each in arguments)]
-    with running_server(command, port, tmp_path) as server, server.client() as client:
-        assert client.get("/livez").status_code == 200
-        server.await_log("Started server process", times=2)
-        reload = service["ExecReload"].replace("/bin/kill", "kill")
-        subprocess.run(["sh", "-euc", reload], env={"MAINPID": str(server.process.pid)}, check=True)  # noqa: S603,S607
-        server.await_log("Received SIGHUP, restarting processes")
-        assert client.get("/livez").status_code == 200
+def test_constraints_for_pipx_are_the_tested_versions_without_hashes(tmp_path: Path) -> None:
+    (command,) = re.findall(r"^\$ (grep == .*)$", HANDBOOK, re.MULTILINE)
+    shutil.copy(ROOT / "requirements.txt", tmp_path)
+    Operator(tmp_path).type(command)
+    lines = (tmp_path / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert all(str(Requirement(line).specifier).startswith("==") for line in lines)
+    lock = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    assert len(lines) == len(re.findall(r"^\w", lock, re.MULTILINE))
 
 
 def test_settings_that_are_named_are_settings() -> None:

@@ -301,6 +301,27 @@ def test_url_of_a_database_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, ur
     assert settings.load().on_sqlite == url.startswith("sqlite")
 
 
+def test_standby_is_one_of_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = (
+        "GQL_APP_READ_URL: is of a standby of PostgreSQL, and a file of SQLite has none; "
+        "leave it out, or set GQL_APP_DATABASE_URL to a PostgreSQL"
+    )
+    monkeypatch.setenv("GQL_APP_READ_URL", POSTGRESQL)
+    assert faults() == (told,)
+    monkeypatch.setenv("GQL_APP_DATABASE_URL", POSTGRESQL)
+    assert settings.load().read_url == POSTGRESQL
+    assert POSTGRESQL not in repr(settings.load())
+    monkeypatch.setenv("GQL_APP_READ_URL", "sqlite:///copy.db")
+    assert faults() == (told,)
+    monkeypatch.setenv("GQL_APP_READ_URL", f"{POSTGRESQL}?ssl=1")
+    assert faults() == (
+        "GQL_APP_READ_URL: ssl is not known here: say sslmode=require, or verify-full",
+    )
+    set_variables(monkeypatch, READ_URL=POSTGRESQL, DATABASE_URL="hunter2")
+    [fault] = faults()
+    assert fault.startswith("GQL_APP_DATABASE_URL: ")
+
+
 def test_misspelt_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     set_variables(monkeypatch, SECRET="hunter2", ISSUER="us", ADMIN_PASSWORD="hunter2", AUDIENC="x")
     monkeypatch.setenv("gql_app_log_level", "INFO")

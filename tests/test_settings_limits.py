@@ -10,6 +10,7 @@ from gql_app.lib.faults import CannotStart
 DEFAULTS = {
     "database_connections": 10,
     "database_pool_timeout": 5,
+    "read_max_lag_seconds": 5,
     "max_connections": 10_000,
     "max_connections_per_address": 256,
     "max_pending_body_bytes": 67_108_864,
@@ -49,6 +50,7 @@ def _no_settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
         *DEFAULTS,
         "special_domains",
         "database_url",
+        "read_url",
         "secret_key",
         "secret_key_fallback",
         "keys_dir",

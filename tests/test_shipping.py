@@ -33,7 +33,7 @@ from tests.processes import (
 pytestmark = pytest.mark.xdist_group("shipping")  # what is built is built once
 
 NAME = f"gql_app-{__version__}"
-FOLDERS = (".ci", "bench", "docs", "examples", "gql_app", "playground", "tests")
+FOLDERS = (".ci", "bench", "deploy", "docs", "examples", "gql_app", "playground", "tests")
 FILES = (
     *(".dockerignore", ".gitignore", "Containerfile", "Makefile", "compose.yaml"),
     *("CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md"),
@@ -49,6 +49,7 @@ FILES = (
             "-dev",
             "-node",
             "-oldest-pip",
+            "-operating",
         )
     ),
 )

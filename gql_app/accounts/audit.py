@@ -31,7 +31,15 @@ from gql_app.lib.database import (
 )
 from gql_app.lib.fair_queue import Party
 from gql_app.lib.network import canonical
-from gql_app.lib.pagination import MAX_SIZE, NOTHING, Condition, Listing, ListQuery, Window
+from gql_app.lib.pagination import (
+    MAX_SIZE,
+    NOTHING,
+    Condition,
+    Listing,
+    ListQuery,
+    QueryReader,
+    Window,
+)
 from gql_app.lib.telemetry import get_logger, is_configured
 
 _log: Final = get_logger(__name__)
@@ -219,7 +227,7 @@ async def purge(db: Transaction, *, batch: int, kept: timedelta) -> int:
     return count
 
 
-async def stream(db: Reader) -> AsyncIterator[AuditRecord]:
+async def stream(db: QueryReader) -> AsyncIterator[AuditRecord]:
     """Return every event, the oldest first, read a page at a time."""
     events = Listing(ListQuery(AuditRow, ("at",)), {}, identity="all")
     window = Window(MAX_SIZE)

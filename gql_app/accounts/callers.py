@@ -32,7 +32,7 @@ from gql_app.accounts.throttling import Limit
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import AdminRequired, PermissionRequired, Rejected, TokenRevoked
 from gql_app.lib import clock
-from gql_app.lib.database import Query, Reader, Transaction, any_of
+from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of
 from gql_app.security.tokens import Identity
 
 USE_PRECISION: Final = timedelta(minutes=1)
@@ -75,6 +75,16 @@ async def touch(db: Transaction, session: SessionRecord) -> None:
         .where(SessionRow.id == session.id, SessionRow.last_used_at < now)
         .values(last_used_at=now)
     )
+
+
+def wrote_lately(session: SessionRecord, within: timedelta) -> bool:
+    """Return whether a session wrote, or was opened, so lately."""
+    return clock.now() - (session.wrote_at or session.created_at) < within
+
+
+async def note_write(db: Transaction, who: Identity) -> None:
+    """Record that a session writes, so that what it lists next is not older."""
+    await db.execute(_NOTE_WRITE, session_id=who.session_id, now=clock.now())
 
 
 class CallerCache:
@@ -253,6 +263,11 @@ _SIGNED_IN: Final = Query(
     .join(SessionRow, SessionRow.customer_id == CustomerRow.id)
     .where(ITS_SESSION, CustomerRow.is_active),
     SignedIn.of,
+)
+_NOTE_WRITE: Final = (
+    update(SessionRow)
+    .where(SessionRow.id == bindparam("session_id"))
+    .values(wrote_at=bindparam("now", type_=Moment()))
 )
 _ACCOUNTS: Final = _accounts(with_admins=False)
 _ACCOUNTS_AND_ADMINS: Final = _accounts(with_admins=True)

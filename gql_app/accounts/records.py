@@ -77,6 +77,7 @@ class SessionRecord(NamedTuple):
     ip_address: str | None
     user_agent: str | None
     audience: str | None
+    wrote_at: datetime | None = None
 
 
 class AuditRecord(NamedTuple):

@@ -7,7 +7,7 @@ from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
 from gql_app.cli import application
 from gql_app.cli.console import ascii_json
-from gql_app.cli.database import load_ready, run_on_database
+from gql_app.cli.database import lists, load_ready, run_on_database
 from gql_app.db import readiness
 from gql_app.lib.clock import rfc3339
 from gql_app.lib.database import Database, Unavailable
@@ -16,7 +16,8 @@ from gql_app.settings import Settings
 
 def export_audit() -> None:
     """Print every audit event as a line of JSON, the oldest first."""
-    run_on_database(load_ready(), _print_audit)
+    chosen = load_ready()
+    run_on_database(chosen, lambda database: _print_audit(chosen, database))
 
 
 def record(chosen: Settings, action: str) -> bool:
@@ -35,16 +36,17 @@ def record(chosen: Settings, action: str) -> bool:
     return False
 
 
-async def _print_audit(database: Database) -> None:
-    async for record in audit.stream(database):
-        event = {
-            "id": str(record.id),
-            "at": rfc3339(record.at),
-            "action": record.action,
-            "actorId": record.actor_id and str(record.actor_id),
-            "customerId": record.customer_id and str(record.customer_id),
-            "fields": record.fields,
-            "ipAddress": record.ip_address,
-            "userAgent": record.user_agent,
-        }
-        sys.stdout.write(ascii_json(event) + "\n")
+async def _print_audit(chosen: Settings, database: Database) -> None:
+    async with lists(chosen, database) as db:
+        async for record in audit.stream(db):
+            event = {
+                "id": str(record.id),
+                "at": rfc3339(record.at),
+                "action": record.action,
+                "actorId": record.actor_id and str(record.actor_id),
+                "customerId": record.customer_id and str(record.customer_id),
+                "fields": record.fields,
+                "ipAddress": record.ip_address,
+                "userAgent": record.user_agent,
+            }
+            sys.stdout.write(ascii_json(event) + "\n")

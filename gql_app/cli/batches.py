@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import Integer, Select, Uuid, bindparam
 
 from gql_app.db.tables import CustomerRow
-from gql_app.lib.database import Query, Reader
+from gql_app.lib.database import Query
+from gql_app.lib.pagination import QueryReader
 
 R = TypeVar("R", bound=Sequence[Any])
 BATCH: Final = 1_000
@@ -17,7 +18,7 @@ _FIRST: Final = UUID(int=0)
 
 
 async def by_id(
-    db: Reader, customers: Select[*tuple[Any, ...]], build: Callable[[Sequence[Any]], R]
+    db: QueryReader, customers: Select[*tuple[Any, ...]], build: Callable[[Sequence[Any]], R]
 ) -> AsyncIterator[list[R]]:
     """Yield what is built of the rows of customers, whose ids stand first, in the ids' order."""
     beyond = customers.where(CustomerRow.id > bindparam("after", type_=Uuid()))

@@ -276,12 +276,13 @@ async def _database(chosen: Settings) -> AsyncIterator[Finding]:
     if chosen.on_sqlite and not chosen.sqlite_file.exists():
         yield migrate
         return
-    if not chosen.on_sqlite and in_the_clear(chosen.database_url):
-        yield Finding(
-            "database-in-the-clear",
-            f"{PREFIX}DATABASE_URL lets the password and all data go over a network without TLS.",
-            "Say sslmode=verify-full there, or require, or keep it to a network of its own.",
-        )
+    for name, url in (("DATABASE_URL", chosen.database_url), ("READ_URL", chosen.read_url)):
+        if url and not chosen.on_sqlite and in_the_clear(url):
+            yield Finding(
+                "database-in-the-clear",
+                f"{PREFIX}{name} lets the password and all data go over a network without TLS.",
+                "Say sslmode=verify-full there, or require, or keep it to a network of its own.",
+            )
     async with readiness.open_database(chosen) as database:
         condition = await readiness.condition(database, application.branches())
         if condition.migrations == "pending":
@@ -291,6 +292,11 @@ async def _database(chosen: Settings) -> AsyncIterator[Finding]:
         else:
             async for finding in _contents(database, demo=chosen.demo):
                 yield finding
+            if standby := readiness.open_standby(chosen, database):
+                async with standby.watching():
+                    state = await standby.settled()
+                if state.cause:
+                    yield Finding("no-standby", state.cause.problem, state.cause.remedy)
 
 
 async def _contents(database: Database, *, demo: bool) -> AsyncIterator[Finding]:

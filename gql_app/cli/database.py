@@ -2,8 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
-from contextlib import closing, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Annotated, Concatenate, Final, ParamSpec, TypeVar
 
@@ -12,12 +12,13 @@ from sqlalchemy.exc import DBAPIError
 
 from gql_app import settings
 from gql_app.cli import application, backfill
-from gql_app.cli.console import fail, out
+from gql_app.cli.console import err, fail, out
 from gql_app.db import readiness
 from gql_app.db.migrations.branches import alembic_config
-from gql_app.db.readiness import Condition, open_database
+from gql_app.db.readiness import Condition, open_database, open_standby
 from gql_app.lib import atomic_files
 from gql_app.lib.database import Cause, Database, Transaction
+from gql_app.lib.pagination import QueryReader
 from gql_app.settings import Settings
 
 P = ParamSpec("P")
@@ -174,3 +175,17 @@ def transact(
 ) -> R:
     """Return what a rule returns, run in a transaction, which may be tried several times."""
     return run_on_database(chosen, lambda database: database.transact(rule, *args, **kwargs))
+
+
+@asynccontextmanager
+async def lists(chosen: Settings, database: Database) -> AsyncIterator[QueryReader]:
+    """Lend what lists are read with: the standby that is set, if it has all there is by now."""
+    standby = open_standby(chosen, database)
+    if standby is None:
+        yield database
+        return
+    async with standby.watching():
+        state = await standby.settled()
+        if state.cause:
+            err(f"Reading from the primary. {state.cause}")
+        yield standby

@@ -3,7 +3,7 @@
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, Final
 
 import typer
 from sqlalchemy import func, select
@@ -13,11 +13,12 @@ from gql_app.accounts.audit import Action, Origin
 from gql_app.cli import application
 from gql_app.cli.batches import by_id
 from gql_app.cli.console import bar, out, shown
-from gql_app.cli.database import prepare, run_on_database
+from gql_app.cli.database import lists, prepare, run_on_database
 from gql_app.cli.records import FIELDS, STDIO, Format, Named, file_errors, format_of, writer
 from gql_app.db.tables import CustomerRow
 from gql_app.lib import atomic_files
-from gql_app.lib.database import Database
+from gql_app.lib.database import Database, Query
+from gql_app.lib.pagination import QueryReader
 
 
 def export_customers(
@@ -35,31 +36,41 @@ def export_customers(
         form = format_of(file, named)
         prepare(chosen)
         quiet = file == STDIO
+
+        async def run(database: Database) -> int:
+            """Export, of which the audit knows before."""
+            exported = Action.CUSTOMERS_EXPORTED
+            await database.transact(audit.record, exported, Origin(), fields=fields)
+            async with lists(chosen, database) as db:
+                return await export(db, output_file, form, fields, quiet=quiet)
+
         to = nullcontext(sys.stdout.buffer) if quiet else atomic_files.replacing(Path(file))
         with to as output_file:
-            count = run_on_database(
-                chosen, lambda database: export(database, output_file, form, fields, quiet=quiet)
-            )
+            count = run_on_database(chosen, run)
     if not quiet:
         out(f"{count} customers are exported to {file}.")
 
 
 async def export(
-    database: Database, to: BinaryIO, form: Format, fields: list[str], *, quiet: bool
+    db: QueryReader, to: BinaryIO, form: Format, fields: list[str], *, quiet: bool
 ) -> int:
-    """Write every customer, and return how many there are; the audit knows of it before.
+    """Write every customer, and return how many there are.
 
     They come by id: that is the oldest first. No other column leaves the database.
     """
     done = 0
-    await database.transact(audit.record, Action.CUSTOMERS_EXPORTED, Origin(), fields=fields)
-    [[total]] = await database.fetch_all(select(func.count()).select_from(CustomerRow))
+    [total] = await db.fetch_all(_COUNT)
     write = writer(shown(to), form, fields)
     statement = select(*map(visibility.column, ["id", *fields]))
     with bar("Exporting", total, quiet=quiet) as advance:
-        async for page in by_id(database, statement, tuple):
+        async for page in by_id(db, statement, tuple):
             for _, *values in page:
                 write(values)
             done += len(page)
             advance(done)
     return done
+
+
+_COUNT: Final[Query[int]] = Query(
+    select(func.count()).select_from(CustomerRow), lambda row: int(row[0])
+)

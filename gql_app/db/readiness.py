@@ -1,6 +1,6 @@
 """Readiness: whether the database is reached, and which migration it is at."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from time import monotonic
 from typing import Final, NamedTuple
@@ -18,6 +18,7 @@ from gql_app.lib.database import (
     Unavailable,
     check_metadata,
 )
+from gql_app.lib.standby import Standby
 from gql_app.lib.telemetry import get_logger
 from gql_app.settings import Settings
 
@@ -46,11 +47,29 @@ class Condition(NamedTuple):
 def open_database(settings: Settings) -> Database:
     """Open the database that is set. Raise TypeError for a column of a type without a codec."""
     check_metadata(Row.metadata)
+    return _opened(settings, settings.database_url)
+
+
+def open_standby(
+    settings: Settings, primary: Database, count: Callable[[str], object] = lambda _: None
+) -> Standby | None:
+    """Open the standby that lists are read from, None if none is set; what it answers is counted.
+
+    It is closed by watching(), within which alone it is read from.
+    """
+    if settings.read_url is None:
+        return None
+    copy = _opened(settings, settings.read_url, retries=False)
+    return Standby(primary, copy, max_lag=settings.read_max_lag_seconds, count=count)
+
+
+def _opened(settings: Settings, url: str, *, retries: bool = True) -> Database:
     return Database(
-        settings.database_url,
+        url,
         connections=settings.database_connections,
         pool_timeout=settings.database_pool_timeout,
         prepared=settings.database_prepared_statements,
+        retries=retries,
     )
 
 

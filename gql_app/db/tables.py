@@ -22,6 +22,7 @@ REVISIONS: Final = (
     "0008",
     "0009",
     "0010",
+    "0012",
 )
 """Every migration there is, the oldest first."""
 REVISION: Final = REVISIONS[-1]
@@ -153,6 +154,8 @@ class SessionRow(Row):
     user_agent: Mapped[str | None] = mapped_column(String(300))
     audience: Mapped[str | None]
     """The service that its access tokens are for, if not this API."""
+    wrote_at: Mapped[datetime | None]
+    """When it wrote last, where lists may be read from a standby; opening it was a write, too."""
 
     __table_args__ = (
         Index("ix_sessions_customer_id", "customer_id", "created_at"),

@@ -213,7 +213,7 @@ class _Connection:
         except Unauthenticated:
             if self.permissions:
                 raise
-        return await page(context.db, caller)
+        return await page(await context.lists(), caller)
 
     def _listing(self, filter: Any, order: Any, caller: Caller | None) -> Listing:
         column = order.field.value if order else next(iter(self._orders))

@@ -107,7 +107,7 @@ class AuditQuery:
             action=or_null(action),
             further=info.context.resources.extensions.actions,
         )
-        page = await listing.page(info.context.db, window, AuditRecord._fields)
+        page = await listing.page(await info.context.lists(), window, AuditRecord._fields)
         return AuditEventConnection(
             page=page,
             nodes=[AuditEvent.of(AuditRecord._make(row)) for row in page.rows],

@@ -28,6 +28,7 @@ from gql_app.errors import (
     Rejected,
     TokenMissing,
     TokenRevoked,
+    Unauthenticated,
     UserErrorCode,
 )
 from gql_app.lib.batching import Batches
@@ -89,7 +90,17 @@ class Context:
     def facts(self, outcome: str) -> dict[str, str | None]:
         """Return for the log what was asked, by whom, and how it came out."""
         caller = str(self.caller_id) if self.caller_id else None
-        return {"operation": self.operation[:MAX_NAME], "caller": caller, "outcome": outcome}
+        return {
+            "operation": self.operation[:MAX_NAME],
+            "root_fields": " ".join(self._root_fields()),
+            "caller": caller,
+            "outcome": outcome,
+        }
+
+    def _root_fields(self) -> list[str]:
+        """Return which root fields are asked for, none of a document that is refused."""
+        is_known = self.kind != Context.kind
+        return self.document.root_fields(self.operation or None) if is_known else []
 
     @property
     def roles(self) -> Roles:
@@ -128,6 +139,8 @@ class Context:
             if hooks and (events := tuple(audit.recorded(db))):
                 await hooks.within(self.resources, db, events)
                 db.after_commit(partial(hooks.committed, events))
+            if self.resources.standby and isinstance(self.presented, Identity):
+                await callers.note_write(db, self.presented)
             return result, letters.POSTED in db.info
 
         self.writes = True
@@ -162,15 +175,29 @@ class Context:
 
         return await self.transact(judged)
 
+    async def lists(self) -> QueryReader:
+        """Return what lists are read with: the standby, if there is one and the caller may.
+
+        Who wrote lately reads from the primary, and so does what writes. Raises Unavailable.
+        """
+        standby = self.resources.standby
+        if standby is None or self.writes:
+            return self.db
+        with suppress(Unauthenticated):
+            if callers.wrote_lately((await self.signed_in()).session, self.resources.own_writes):
+                return self.db
+        return standby
+
     async def read_as_caller(self, work: Callable[[QueryReader, Caller], Awaitable[R]]) -> R:
         """Return what is read for the caller, who is proven by the statement that reads.
 
         That saves the question who is calling, if the same caller asked before. Whatever else the
-        work is refused for waits until it is known who is refused. Raises Unauthenticated.
+        work is refused for waits until it is known who is refused. Where there is a standby, it is
+        asked all the same, as only the primary knows who is calling. Raises Unauthenticated.
         """
         identity, asked = self.presented, self._signed_in is not None or self._judging.locked()
         caller = None
-        if isinstance(identity, Identity) and not asked:
+        if isinstance(identity, Identity) and not asked and self.resources.standby is None:
             caller = self.resources.caller_cache.bearer(identity)
         if caller:
             reader = ProvingReader(self.db, caller)
@@ -179,7 +206,8 @@ class Context:
                 if reader.proven:
                     self.caller_id = caller.customer_id
                     return result
-        return await work(self.db, await self.caller())
+        caller = await self.caller()
+        return await work(await self.lists(), caller)
 
     @asynccontextmanager
     async def telling_taken(self, customer_id: UUID | None = None) -> AsyncIterator[None]:

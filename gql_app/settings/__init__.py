@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, get_args
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gql_app.lib import setting_types as types
@@ -64,6 +64,10 @@ class Settings(BaseSettings):
     """Longest wait for one of them, in seconds."""
     database_prepared_statements: bool = True
     """Whether statements are prepared; false behind a pooler in transaction mode."""
+    read_url: types.DatabaseUrl | None = Field(default=None, repr=False)
+    """A standby that lists are read from, in the form of the primary's URL."""
+    read_max_lag_seconds: types.Positive = 5
+    """Seconds that it may be behind; for at least as long, who wrote reads from the primary."""
 
     # Keys and tokens
     secret_key: types.SecretKey | None = None
@@ -234,6 +238,19 @@ class Settings(BaseSettings):
             for name, value in values.items()
         }
         return {name: value for name, value in trimmed.items() if value != ""}
+
+    @field_validator("read_url")
+    @classmethod
+    def _of_postgresql(cls, url: str | None, others: ValidationInfo) -> str | None:
+        """Return the URL of a standby. Raise ValueError unless both databases are PostgreSQL's."""
+        urls = [url or "", others.data.get("database_url", "")]
+        if url and any(each.startswith(types.SQLITE) for each in urls):
+            message = (
+                "is of a standby of PostgreSQL, and a file of SQLite has none; leave it out, or "
+                f"set {PREFIX}DATABASE_URL to a PostgreSQL"
+            )
+            raise ValueError(message)
+        return url
 
     @property
     def sends_mail(self) -> bool:

@@ -64,6 +64,8 @@ async def readyz(request: Request) -> Response:
         "keys": "stale" if resources.keys.stale else "ok",
         "passwords": "queue full" if resources.passwords.full else "ok",
     }
+    if resources.standby:
+        parts["standby"] = resources.standby.state.name
     return _readiness(condition, parts)
 
 

@@ -13,7 +13,7 @@ from gql_app.accounts.sessions import SignedIn
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database, Transaction
-from gql_app.security.tokens import Claims
+from gql_app.security.tokens import Claims, Identity
 from tests.accounts.rows import statements
 from tests.accounts.test_sessions import (
     HOUR,
@@ -133,3 +133,23 @@ async def test_a_use_is_noted_and_never_turned_back(
             await callers.touch(db, used)
     assert await last_used(database, used) == NOON + HOUR
     assert await last_used(database, other) == NOON
+
+
+async def test_a_session_wrote_when_it_was_opened_and_whenever_that_is_noted(
+    database: Database, set_clock: SetClock
+) -> None:
+    set_clock(NOON)
+    ada = await add_customer(database, "Ada")
+    session, other = await open_session(database, ada), await open_session(database, ada)
+    for wrote_at in (NOON, NOON + HOUR / 2):
+        set_clock(wrote_at)
+        async with database.transaction() as db:
+            await callers.note_write(db, Identity(ada.id, session.id))
+        found = await ask(database, ada.id, session.id)
+        assert found is not None
+        assert found.session == session._replace(wrote_at=wrote_at)
+        for within, lately in ((HOUR, True), (timedelta(), False)):
+            assert callers.wrote_lately(found.session, within) is lately
+    set_clock(NOON + HOUR)
+    assert not callers.wrote_lately(other, HOUR)
+    assert callers.wrote_lately(other, HOUR + MICROSECOND)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,15 +12,19 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, text
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, MetaData, inspect, select, text
+from sqlalchemy import table as table_of
+from sqlalchemy.sql.functions import count
 
 from gql_app.db import readiness
+from gql_app.db.migrations import engine
 from gql_app.db.migrations.engine import run_on
 from gql_app.db.tables import REVISION, REVISIONS, Row
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 from tests.databases import Postgres, alembic_config
+from tests.processes import PATIENCE
 from tests.rows import value
 
 INSERT = """
@@ -27,6 +32,11 @@ INSERT INTO customers
   (id, name, name_key, email, email_key, password_hash, is_admin, is_active, created_at, updated_at)
 VALUES (:id, :text, :text, :text, :text, :text, false, true, :at, :at)
 """
+SESSION = """
+INSERT INTO sessions (id, customer_id, created_at, last_used_at, expires_at)
+VALUES (:id, :id, :at, :at, :at)
+"""
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
 PROGRAM = Path(__file__).parents[2] / "main.py"
 CATALOGUES = {
     "sqlite": [  # not the text of its tables, for a column that was added stands at another place
@@ -73,6 +83,11 @@ def revision(url: str) -> str | None:
     return run_on(
         url, lambda connection: MigrationContext.configure(connection).get_current_revision()
     )
+
+
+def run_all(url: str, *statements: str) -> None:
+    """Run statements, all of them or none."""
+    run_on(url, lambda connection: [connection.execute(text(each)) for each in statements])
 
 
 def catalogue(connection: Connection) -> list[str]:
@@ -158,31 +173,33 @@ def test_a_migrated_database_is_what_the_tables_would_make(empty_urls: tuple[str
     assert run_on(migrated, catalogue) == run_on(made, catalogue)
 
 
-@pytest.mark.parametrize("reason", ["there is none", "it is not permitted"])
-def test_without_trigrams_the_migration_warns_and_goes_on(
-    postgres: Postgres, reason: str, caplog: pytest.LogCaptureFixture
+def trigram_warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the levels of what was said about trigrams since the last time."""
+    said = [each.levelname for each in caplog.records if "pg_trgm" in each.message]
+    caplog.clear()
+    return said
+
+
+def test_trigrams_that_are_not_permitted_are_made_by_a_later_migrate(
+    postgres: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with postgres.copied("template0") as url:
+    """And the extension is used in whichever schema somebody has made it."""
+    with postgres.copied("template0") as url, postgres.copied() as whole:
         role = f"owner_{new_id().hex}"
-        hinder = {
-            "there is none": [
-                "CREATE SCHEMA elsewhere",
-                "CREATE EXTENSION pg_trgm SCHEMA elsewhere",
-            ],
-            "it is not permitted": [
-                f"CREATE ROLE {role} LOGIN",
-                f"GRANT ALL ON SCHEMA public TO {role}",
-            ],
-        }[reason]
-        run_on(url, lambda connection: [connection.execute(text(each)) for each in hinder])
-        theirs = url if reason == "there is none" else url.replace("postgres:", f"{role}:", 1)
-        command.upgrade(alembic_config(theirs), "head")
-        assert [record.levelname for record in caplog.records if "pg_trgm" in record.message] == [
-            "WARNING"
-        ]
-        assert revision(url) == REVISION
+        run_all(url, f"CREATE ROLE {role} LOGIN", f"GRANT ALL ON SCHEMA public TO {role}")
+        config = alembic_config(url.replace("postgres:", f"{role}:", 1))
+        command.upgrade(config, "head")
+        assert (trigram_warnings(caplog), revision(url)) == (["WARNING"], REVISION)
         assert not any("trgm" in row for row in run_on(url, catalogue))
-        command.downgrade(alembic_config(theirs), "base")
+        run_all(url, 'CREATE SCHEMA "Else where"', 'CREATE EXTENSION pg_trgm SCHEMA "Else where"')
+        command.upgrade(config, "head")
+        assert trigram_warnings(caplog) == ["WARNING"]  # the schema is not theirs to use
+        run_all(url, f'GRANT USAGE ON SCHEMA "Else where" TO {role}')
+        command.upgrade(config, "head")
+        assert trigram_warnings(caplog) == []
+        made = [row.replace('"Else where".', "") for row in run_on(url, catalogue)]
+        assert made == run_on(whole, catalogue)
+        command.downgrade(config, "base")
         assert run_on(url, catalogue) == []
 
 
@@ -200,27 +217,34 @@ def test_a_migration_that_fails_leaves_nothing(empty_url: str) -> None:
     assert (run_on(empty_url, catalogue), revision(empty_url)) == (before, None)
 
 
-async def test_customers_are_read_and_written_while_their_indexes_are_made(
-    postgres: Postgres,
+@pytest.mark.parametrize("script", [*reversed(list(scripts().walk_revisions()))][1:])
+async def test_tables_are_read_and_written_while_a_migration_waits_for_them(
+    postgres: Postgres, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody holds a lock for long, as pg_dump does: nobody queues behind what waits for it."""
+    """Somebody holds locks for long, as pg_dump does: nobody queues behind what waits for them."""
+    monkeypatch.setattr(engine, "LOCK_TIMEOUT", "50ms")
+    assert re.search(r"\bLocks\b", script.module.upgrade.__doc__ or ""), "say what it locks"
     with postgres.copied("template0") as url:
         config = alembic_config(url)
-        await asyncio.to_thread(command.upgrade, config, "0004")
+        await asyncio.to_thread(command.upgrade, config, f"{script.down_revision}")
         database = Database(url)
+        tables = await asyncio.to_thread(run_on, url, lambda each: inspect(each).get_table_names())
         async with database.transaction() as reader:
-            await value(reader, text("SELECT count(*) FROM customers"))
-            migration = asyncio.create_task(asyncio.to_thread(command.upgrade, config, "head"))
-            waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-            while not await value(database, waiting):
+            for table in tables:
+                await value(reader, select(count()).select_from(table_of(table)))
+            migration = asyncio.create_task(
+                asyncio.to_thread(command.upgrade, config, script.revision)
+            )
+            while not (migration.done() or await value(database, WAITING)):
                 pass
             values = {"id": new_id(), "text": "ada@example.com", "at": datetime.now(UTC)}
-            async with database.transaction() as db:
-                await db.execute(text(INSERT), **values)
-            assert not migration.done()
+            async with asyncio.timeout(PATIENCE):
+                for statement in (INSERT, SESSION, "DELETE FROM sessions", "DELETE FROM customers"):
+                    async with database.transaction() as db:
+                        await db.execute(text(statement), **values)
         await migration
         await database.close()
-        assert await asyncio.to_thread(revision, url) == REVISION
+        assert await asyncio.to_thread(revision, url) == script.revision
 
 
 def test_a_migration_that_was_broken_off_is_done_again(postgres: Postgres) -> None:

@@ -15,13 +15,17 @@ from gql_app.extending.feature import Feature
 from gql_app.extending.visibility import Visibility, owned_by
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import insert_row
+from gql_app.lib.standby import Reading
 from gql_app.schema.context import HasPermission
 from gql_app.settings import Settings
+from tests.databases import Postgres
 from tests.extending.graph import Graph, create_tables, graph
 from tests.extending.shop import Base, Order, OrderRow
 from tests.people import Person, add_customer, sign_in
+from tests.scraping import told
 from tests.statements import listened
 
+READS = "gql_app_standby_reads_total"
 START = datetime(2030, 1, 31, 12, tzinfo=UTC)
 PAGE = """query ($first: Int, $after: String, $last: Int, $before: String, $filter: OrderFilter,
               $order: OrderOrder) {
@@ -214,6 +218,33 @@ async def test_function_of_the_caller_makes_statements_that_are_compiled_once(
         assert (await lists.ask(query, people[0].token)).code("forAdmins") == "FORBIDDEN"
         assert len((await lists.data(query, people[2].token))["forAdmins"]["nodes"]) == 12
     assert None in asked
+
+
+async def test_lists_are_a_standbys_also_for_whom_nobody_knows(
+    postgres: Postgres, usual_settings: Settings
+) -> None:
+    @strawberry.type
+    class Lists:
+        orders = connection(Order, OrderRow, order_by=["created_at"])
+        for_all = connection(
+            Order, OrderRow, order_by=["created_at"], permissions=[], name="Anybodys"
+        )
+
+    with postgres.copied() as url:
+        settings = usual_settings.model_copy(update={"database_url": url, "read_url": url})
+        async with graph(settings, [Feature("lists", queries=[Lists])]) as lists:
+            database, metrics = lists.resources.database, lists.resources.metrics
+            await create_tables(database, Base)
+            ada = await sign_in(lists.resources, await add_customer(database, "Ada"))
+            for query, token, count in (
+                ("{ forAll { totalCount } }", None, 1),
+                ("{ orders { totalCount } }", ada.token, 1),  # who has just signed in
+                ("{ forAll { totalCount } }", ada.token, 1),
+                ("{ forAll { totalCount } }", None, 2),
+            ):
+                await lists.data(query, token)
+                asked = (told(metrics).of(READS, result=each) for each in Reading)
+                assert sum(asked) == count
 
 
 def test_condition_is_the_same_one_for_the_same_sql() -> None:

@@ -24,7 +24,7 @@ def pair() -> Iterator[tuple[Cluster, Cluster]]:
     with folder() as place, running_cluster(place) as primary:
         standby = Cluster(place / "standby")
         try:
-            standby.copy(primary)
+            standby.copy_in_step(primary)
             yield primary, standby
         finally:
             standby.kill()

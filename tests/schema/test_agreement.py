@@ -25,12 +25,12 @@ CASES = {
 }
 """What is tried, and the way that one of so many at least has to go and find something."""
 TRIED = [
-    ("sqlite", "generated", 60),
-    ("sqlite", "composed", 75),
-    ("sqlite", "composed with directives", 30),
-    ("postgresql", "generated", 30),
-    ("postgresql", "composed", 40),
-    ("postgresql", "composed with directives", 20),
+    ("sqlite", "generated", 30),
+    ("sqlite", "composed", 40),
+    ("sqlite", "composed with directives", 15),
+    ("postgresql", "generated", 15),
+    ("postgresql", "composed", 20),
+    ("postgresql", "composed with directives", 10),
 ]
 """How many documents of each are tried, by six callers each."""
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -212,7 +213,9 @@ async def test_the_line_has_the_codes_that_payloads_tell(
 ) -> None:
     async with signed_in(settings) as (api, person):
         await api.run(f"mutation {{ {document} }}", token=person.token)
-    assert request_line(capsys)["outcome"] == outcome
+    line = request_line(capsys)
+    assert line["outcome"] == outcome
+    assert line["root_fields"] == " ".join(re.findall(r"(?:^|\} )(\w+)", document))
 
 
 GUESS = "gar_" + 43 * "A"
@@ -226,8 +229,9 @@ async def test_the_line_of_a_throttled_and_of_a_reused_token_says_so(
     async with signed_in(settings.model_copy(update=changes)) as (api, person):
         for token in (person.refresh_token, person.refresh_token, GUESS, GUESS):
             await api.client.post("/graphql", json={"query": trade, "variables": {"token": token}})
-    told = [line["outcome"] for line in request_lines(capsys)]
-    assert told == ["OK", "TOKEN_REUSED", "TOKEN_INVALID", "TOO_MANY_ATTEMPTS"]
+    told = [(line["root_fields"], line["outcome"]) for line in request_lines(capsys)]
+    outcomes = ("OK", "TOKEN_REUSED", "TOKEN_INVALID", "TOO_MANY_ATTEMPTS")
+    assert told == [("refresh", each) for each in outcomes]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from gql_app.lib.setting_types import SQLITE
 
 BUSY_TIMEOUT: Final = 30
 """Seconds that a locked SQLite file is waited for."""
+LOCK_TIMEOUT: Final = "1s"
+"""How long a transaction on PostgreSQL waits for a lock, while all others wait behind it."""
 R = TypeVar("R")
 
 
@@ -47,6 +49,7 @@ async def _on_postgresql(url: str, work: Callable[[Connection], R]) -> R:
         hide_parameters=True,
     )
     event.listen(engine.sync_engine, "handle_error", _translate)
+    event.listen(engine.sync_engine, "begin", _limit_waiting)
     async with engine.connect() as connection:
         result = await connection.run_sync(work)
         await connection.commit()
@@ -57,6 +60,15 @@ def _prepare_sqlite(connection: DBAPIConnection, _: object) -> None:
     """Leave references alone: to replace a table would delete all that refers to it."""
     connection.cursor().execute("PRAGMA journal_mode = WAL")
     connection.cursor().execute("PRAGMA foreign_keys = OFF")
+
+
+def _limit_waiting(connection: Connection) -> None:
+    """Limit the wait for locks, but not where no transaction begins.
+
+    What is run so, as CREATE INDEX CONCURRENTLY, lets others go first while it waits.
+    """
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
 
 
 def _translate(context: ExceptionContext) -> Unavailable | None:

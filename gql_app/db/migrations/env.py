@@ -1,5 +1,10 @@
-"""Runs the migrations, ours or a branch's: in one transaction, one process at a time."""
+"""Runs the migrations, ours or a branch's: one process at a time, and one transaction a step.
 
+On PostgreSQL no step waits for a lock longer than LOCK_TIMEOUT, for everybody else queues behind
+it. It is tried again until it gets the lock. On SQLite all steps are one transaction.
+"""
+
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +19,15 @@ from gql_app import settings
 from gql_app.db.migrations.branches import VERSION_TABLE, Branch
 from gql_app.db.migrations.comparing import is_compared, render
 from gql_app.db.migrations.engine import run_on
+from gql_app.db.migrations.trigrams import SINCE, make_trigram_indexes
 from gql_app.db.tables import Row
+from gql_app.lib.database import LockTimeout
 
 LOCK: Final = 0x67716C5F617070
 """The advisory lock that migrating processes queue at on PostgreSQL."""
 PAUSE: Final = 0.2
-"""Seconds after which the lock is asked for again."""
+"""Seconds after which a lock is asked for again."""
+WAITING: Final = "Others hold a lock on what this migration changes. It goes on when they are done."
 
 
 def _migrate(connection: Connection) -> None:
@@ -31,20 +39,49 @@ def _migrate(connection: Connection) -> None:
         version_table=branch.version_table if branch else VERSION_TABLE,
         render_as_batch=True,  # SQLite changes a table by copying it
         transactional_ddl=True,
+        transaction_per_migration=dialect == "postgresql",
         compare_type=True,
         compare_server_default=True,
         include_object=partial(is_compared, connection, branch),
         render_item=render,
     )
-    with _alone(connection.engine), context.begin_transaction():
-        before = context.get_context().get_current_heads()
-        context.run_migrations()
-        if dialect == "sqlite" and context.get_context().get_current_heads() != before:
-            dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
-            if dangling is not None:
-                table, _, other, _ = dangling
-                msg = f"rows of {table} would refer to rows of {other} that are not there"
-                raise CommandError(msg)
+    with _alone(connection.engine):
+        if dialect == "sqlite":
+            with context.begin_transaction():
+                _run_on_sqlite(connection)
+            return
+        _run_until_done()
+        if branch is None and context.get_context().get_current_heads() >= (SINCE,):
+            connection.commit()
+            make_trigram_indexes(connection.engine)
+
+
+def _run_on_sqlite(connection: Connection) -> None:
+    """Run the steps, and refuse a change that leaves references to what is not there."""
+    before = context.get_context().get_current_heads()
+    context.run_migrations()
+    if context.get_context().get_current_heads() != before:
+        dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if dangling is not None:
+            table, _, other, _ = dangling
+            msg = f"rows of {table} would refer to rows of {other} that are not there"
+            raise CommandError(msg)
+
+
+def _run_until_done() -> None:
+    """Run the steps, and one that got no lock again, with a pause in which others go first."""
+    told = False
+    while True:
+        try:
+            with context.begin_transaction():
+                context.run_migrations()
+        except LockTimeout:
+            if not told:
+                logging.getLogger(__name__).warning(WAITING)
+            told = True
+            time.sleep(PAUSE)
+        else:
+            return
 
 
 @contextmanager

@@ -8,7 +8,10 @@ down_revision = ${f'"{down_revision}"' if down_revision else None}
 
 
 def upgrade() -> None:
-    """${message}."""
+    """${message}.
+
+    Locks what it changes for as long as it takes.
+    """
     ${upgrades if upgrades else "pass"}
 
 

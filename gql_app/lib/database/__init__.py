@@ -4,7 +4,9 @@ from gql_app.lib.database.causes import Cause
 from gql_app.lib.database.database import Database, Reader, Transaction
 from gql_app.lib.database.errors import (
     Busy,
+    Conflict,
     IntegrityViolation,
+    LockTimeout,
     StatementError,
     unavailable,
 )
@@ -33,10 +35,12 @@ __all__ = [
     "SSL_MODES",
     "Busy",
     "Cause",
+    "Conflict",
     "Database",
     "EitherDialect",
     "IntegrityViolation",
     "JsonList",
+    "LockTimeout",
     "Moment",
     "Query",
     "Reader",

@@ -186,7 +186,9 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
         connections: int = CONNECTIONS,
         pool_timeout: float = POOL_TIMEOUT,
         prepared: bool = True,
+        retries: bool = True,
     ) -> None:
+        """Take its URL; without `retries` a query whose connection is lost is not sent again."""
         turn = None
         reading: Callable[[], Connection]
         writing: Callable[[], Connection]
@@ -203,7 +205,8 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
         self._read: Final = Pool(reading, connections, pool_timeout)
         self._write: Final = Pool(writing, connections, pool_timeout, turn=turn)
         self._probe: Final = Pool(reading, 1, PROBE_TIMEOUT)
-        self._fetch = self._read.fetch_once if turn else self._read.fetch  # a file is not lost
+        is_retried = retries and not turn  # a file is not lost
+        self._fetch = self._read.fetch if is_retried else self._read.fetch_once
 
     @property
     def use(self) -> dict[str, dict[str, int]]:

@@ -34,6 +34,10 @@ class Busy(Unavailable):
     advice = "The server has too much to do at this moment. Try again shortly."
 
 
+class LockTimeout(Busy):
+    """A lock was held by others for longer than the transaction's lock_timeout."""
+
+
 class Full(Unavailable):
     """There is no room, or the disk fails: only the operator can mend that."""
 
@@ -74,7 +78,7 @@ _BY_SQLSTATE: Final[Mapping[str, type[Unavailable]]] = {
     "40003": CommitOutcomeUnknown,
     "53": Busy,
     "53100": Full,
-    "55P03": Busy,
+    "55P03": LockTimeout,
     "57014": Busy,  # longer than the operator of the database lets statements take
     "57P": ConnectionLost,
     "58000": Full,

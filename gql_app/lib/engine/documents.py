@@ -4,11 +4,13 @@ import sys
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError
-from typing import Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from graphql import (
     DocumentNode,
+    FieldNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
@@ -73,6 +75,19 @@ class Document:
             if name is None or (operation.name and operation.name.value == name):
                 return operation
         return None
+
+    def root_fields(self, name: str | None) -> list[str]:
+        """Return the names of the root fields of an operation, each once; of a valid document."""
+        found: dict[str, None] = {}
+        waiting: list[Any] = [self.operation(name)]
+        for node in waiting:  # which grows meanwhile
+            for each in node.selection_set.selections:
+                if isinstance(each, FieldNode):
+                    found[each.name.value] = None
+                else:
+                    spread = isinstance(each, FragmentSpreadNode)
+                    waiting.append(self.fragments[each.name.value] if spread else each)
+        return list(found)
 
 
 class ExecutionContext(Protocol):

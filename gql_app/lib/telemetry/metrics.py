@@ -53,6 +53,10 @@ class Labels:
     """The limits that one may run into, by what the rules call them."""
     letters: Sequence[str]
     """What may become of a letter."""
+    lists: Sequence[str]
+    """Who a list may be read from instead of the primary, and why it isn't."""
+    faults: Collection[str] = ()
+    """The outcomes of which the first is to be noticed: they are exposed before they happen."""
 
 
 class Metrics:
@@ -92,6 +96,10 @@ class Metrics:
     def letters(self, result: str, number: int) -> None:
         """Count letters, by what became of them."""
         self._letters[result].inc(number)
+
+    def listed(self, result: str) -> None:
+        """Count a list that a standby was to be read, by what came of it."""
+        self._lists[result].inc()
 
     def sample(self, passwords: Mapping[str, int], pools: Mapping[str, Mapping[str, int]]) -> None:
         """Set the gauges of what this process has in use, by its state."""
@@ -140,12 +148,18 @@ class Metrics:
             registry=self._registry,
         )
         self._seconds = {name: seconds.labels(name) for name in OPERATIONS}
+        for operation in OPERATIONS:
+            for fault in labels.faults:
+                self._counter(operation, fault)
         self._refusals = self._each("refusals", "What was refused.", "reason", labels.refusals)
         self._sign_ins = self._each("sign_ins", "Tries to sign in.", "result", labels.sign_ins)
         self._throttled = self._each(
             "throttled", "What hit a limit.", "limit", labels.limits.values()
         )
         self._letters = self._each("letters", "Letters.", "result", labels.letters)
+        self._lists = self._each(
+            "standby_reads", "Lists that a standby was to answer.", "result", labels.lists
+        )
         self._passwords = self._gauge("gql_app_passwords", "Passwords that are hashed.", "state")
         self._connections = self._gauge(
             "gql_app_database_connections", "Connections to the database.", "pool", "state"

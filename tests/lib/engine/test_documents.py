@@ -34,3 +34,10 @@ def test_hundred_thousand_different_documents_stay_within_the_bound() -> None:
     sizes = [each.bytes for each in documents]
     assert cache.bytes > MAX_BYTES - max(sizes)
     assert MAX_BYTES // max(sizes) <= len(cache) <= MAX_BYTES // min(sizes)
+
+
+def test_root_fields_are_named_once_wherever_they_stand() -> None:
+    text = "query A { a: me { id } ...F ... { me } } query B { no } fragment F on Query { token }"
+    assert document(text).root_fields("A") == ["me", "token"]
+    assert document(text).root_fields("B") == ["no"]
+    assert document("{ me { id } }").root_fields(None) == ["me"]

@@ -12,7 +12,7 @@ ADMINS = sa.text("is_admin AND is_active")
 
 
 def upgrade() -> None:
-    """Make the tables and every index that an order of customers walks."""
+    """Make the tables and every index that an order of customers walks. Locks nothing."""
     op.create_table(
         "customers",
         sa.Column("id", sa.Uuid(), primary_key=True),

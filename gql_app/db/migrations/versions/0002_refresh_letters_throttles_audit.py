@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from gql_app.db.migrations.online import create_index
+
 revision = "0002"
 down_revision = "0001"
 
@@ -10,8 +12,12 @@ MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Make the tables around a session."""
-    op.create_index("ix_sessions_expires_at", "sessions", ["expires_at"])
+    """Make the tables around a session.
+
+    Locks customers and sessions for the moment in which references to them are made; the index of
+    sessions is made beside what goes on.
+    """
+    create_index("ix_sessions_expires_at", "sessions", ["expires_at"])
     op.create_table(
         "refresh_tokens",
         sa.Column("digest", sa.String(64), primary_key=True),

@@ -8,7 +8,7 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Make the table, which is empty: sessions that are refreshed fill it."""
+    """Make the table, which sessions that are refreshed fill. Locks nothing."""
     op.create_table(
         "known_clients",
         sa.Column("customer_id", sa.Uuid(), primary_key=True),

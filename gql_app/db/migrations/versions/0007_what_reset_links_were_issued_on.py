@@ -8,7 +8,10 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add the column; links that lack it live for 30 minutes at most, and are void."""
+    """Add the column; links that lack it live for 30 minutes at most, and are void.
+
+    Locks password resets for the moment in which it is added.
+    """
     op.add_column("password_resets", sa.Column("issued_on", sa.String(64)))
 
 

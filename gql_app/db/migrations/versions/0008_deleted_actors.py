@@ -8,7 +8,7 @@ down_revision = "0007"
 
 
 def upgrade() -> None:
-    """Make a table, which no other is locked for."""
+    """Make a table. Locks nothing."""
     op.create_table(
         "deleted_actors",
         sa.Column("actor_id", sa.Uuid(), primary_key=True),

@@ -8,7 +8,10 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    """Make a table and add columns; servers of the version before know none of them."""
+    """Make a table and add columns; servers of the version before know none of them.
+
+    Locks customers, sessions and letters for the moment in which the table and columns are added.
+    """
     op.create_table(
         "customer_roles",
         sa.Column(

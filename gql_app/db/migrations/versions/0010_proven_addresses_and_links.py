@@ -5,6 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from gql_app.db.migrations.online import create_index, on_postgresql
+
 revision = "0010"
 down_revision = "0009"
 
@@ -23,12 +25,13 @@ _COLUMNS: dict[str, Any] = {
 def upgrade() -> None:
     """Add columns and tables, and prove the addresses of admins.
 
-    Servers of the version before know none of these, and drop letters of the new kinds. Adding a
-    column without a default rewrites no row; the index is of the few who are invited.
+    Servers of the version before know none of these, and drop letters of the new kinds. Locks
+    customers for the moment in which columns and references are added, and the admins among them
+    while they are proven; the index is made beside what goes on.
     """
     for name, kind in _COLUMNS.items():
-        op.add_column("customers", sa.Column(name, kind))
-    op.create_index(
+        op.add_column("customers", sa.Column(name, kind), if_not_exists=on_postgresql() or None)
+    create_index(
         "ix_customers_invited",
         "customers",
         ["created_at", "id"],

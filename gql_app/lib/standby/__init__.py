@@ -1,0 +1,256 @@
+"""Standbys: copies of a PostgreSQL primary that lists are read from, as long as they keep up."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
+from enum import StrEnum
+from functools import lru_cache
+from operator import itemgetter
+from time import monotonic
+from typing import Any, Final, NamedTuple, TypeVar
+
+from sqlalchemy import Boolean, Select, Text, bindparam, cast, func, select
+
+from gql_app.lib import periodic
+from gql_app.lib.database import Cause, Conflict, Database, Query, StatementError, Unavailable
+from gql_app.lib.periodic import PeriodicTask
+from gql_app.lib.telemetry import get_logger, is_configured
+
+__all__ = ["Reading", "Standby", "State"]
+
+LOG_INTERVAL: Final = 60
+"""Seconds from one line in the log about reads of the primary to the next."""
+SETTLING: Final = 5
+"""Seconds that a command waits until it is known how far behind a standby is."""
+PROVING_QUERIES: Final = 512
+"""Queries whose proving form is kept; the least recently used go."""
+_log: Final = get_logger(__name__)
+T = TypeVar("T")
+
+
+class Reading(StrEnum):
+    """What came of a read: the standby answered, or why the primary did."""
+
+    STANDBY = "standby"
+    BEHIND = "behind"
+    """The standby lacks what was committed longer ago than it may be behind."""
+    CONFLICT = "conflict"
+    """It cancelled the statement, which stood in the way of its replay."""
+    UNREACHABLE = "unreachable"
+    """It does not answer, or can't."""
+    UNFIT = "unfit"
+    """It is no standby, or one of another database."""
+    UNKNOWN = "unknown"
+    """How far behind it is, is not known yet."""
+    EMPTY = "empty"
+    """No row came that would prove that it had everything."""
+
+
+class State(NamedTuple):
+    """Whether a standby may be read from, as of the last look."""
+
+    reading: Reading
+    cause: Cause | None = None
+    """Why it may not, for its operator."""
+
+    @property
+    def name(self) -> str:
+        """Return `ok`, or why it may not be read from."""
+        return "ok" if self.reading is Reading.STANDBY else self.reading
+
+
+class Standby:
+    """Reads from a standby, and what that can't answer from the primary.
+
+    The positions of the primary in its log are known by the moment. A statement asks the standby
+    besides for the position that the primary had `max_lag` seconds ago: so it proves that
+    everything was there which had been committed by then, whichever standby a name leads to.
+    """
+
+    def __init__(
+        self,
+        primary: Database,
+        copy: Database,
+        *,
+        max_lag: float,
+        count: Callable[[Reading], object] = lambda _: None,
+    ) -> None:
+        """Take both databases, the seconds that the copy may be behind, and what counts reads."""
+        self.max_lag: Final = max_lag
+        self.state = State(Reading.UNKNOWN, _UNKNOWN)
+        self._primary: Final = primary
+        self._copy: Final = copy
+        self._count: Final = count
+        self._positions: Final[deque[tuple[float, str]]] = deque()
+        """Moments, and positions that the primary had reached at the latest shortly after them."""
+        self._reads: Final[set[asyncio.Timeout]] = set()
+        """Those that go on, to be ended when the standby no longer answers."""
+        self._logged = -float(LOG_INTERVAL)
+
+    @property
+    def use(self) -> dict[str, int]:
+        """Numbers of connections to the standby in use and idle."""
+        return self._copy.use["read"]
+
+    def observe(self, observer: Callable[[str], AbstractContextManager[object]]) -> None:
+        """Run what is sent to the standby within a context manager, as Database.observe() does."""
+        self._copy.observe(observer)
+
+    async def fetch_all(self, query: Query[T], /, **values: object) -> list[T]:
+        """Return what is built of each row of a SELECT.
+
+        Raises what the primary raises, if it is asked: Unavailable, StatementError.
+        """
+        state, rows = self.state, list[Sequence[Any]]()
+        if state is _OK:
+            state, rows = await self._asked(query, values)
+        self._tell(state)
+        if state is _OK:
+            return list(map(query.build, map(_BEFORE_PROOF, rows)))
+        return await self._primary.fetch_all(query, **values)
+
+    async def look(self) -> None:
+        """Find out where the primary is, and whether the standby may be read from."""
+        now = monotonic()
+        try:
+            [(identity, position)] = await self._primary.probe(_PRIMARY)
+        except (Unavailable, StatementError) as error:
+            self.state = State(Reading.UNKNOWN, self._primary.cause_of(error))
+            return
+        self._positions.append((now, position))
+        while self._positions[0][0] < now - self.max_lag:
+            self._positions.popleft()
+        self.state = await self._seen(identity, *self._positions[0])
+        if self.state.reading is Reading.UNREACHABLE:  # nor does what was sent to it come back
+            for each in self._reads:
+                each.reschedule(0)
+            self._reads.clear()
+
+    async def settled(self) -> State:
+        """Return the state once it is known, or as it is after five seconds."""
+        until = monotonic() + SETTLING
+        await self.look()
+        while self.state.reading is Reading.UNKNOWN and monotonic() < until:
+            await asyncio.sleep(min(0.1, self.max_lag / 8))
+            await self.look()
+        return self.state
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Look again and again for as long as the block lasts, and close the standby after it."""
+        looking = PeriodicTask("standby", self.look, min(1, self.max_lag / 4))
+        try:
+            async with periodic.running([looking], grace=0):
+                yield
+        finally:
+            await self._copy.close()
+
+    async def _asked(
+        self, query: Query[Any], values: Mapping[str, object]
+    ) -> tuple[State, list[Sequence[Any]]]:
+        """Return what the standby answers, with the proof, and the state that this shows it in."""
+        position = self._position(monotonic())
+        if position is None:
+            return State(Reading.UNKNOWN, _UNKNOWN), []
+        try:
+            async with self._while_reachable():
+                rows = await self._copy.fetch_all(
+                    _proving(query), **values, standby_position=position
+                )
+        except (Unavailable, StatementError, TimeoutError) as error:
+            return self._refused(error), []
+        if not rows:
+            return State(Reading.EMPTY), []
+        return _OK if all(map(_PROOF, rows)) else self._behind(), rows
+
+    async def _seen(self, identity: str, since: float, position: str) -> State:
+        """Return the state by the position that the primary had at a moment."""
+        try:
+            [(theirs, is_standby, has_all)] = await self._copy.probe(
+                _STANDBY, standby_position=position
+            )
+        except (Unavailable, StatementError) as error:
+            return State(Reading.UNREACHABLE, self._copy.cause_of(error))
+        if not is_standby or theirs != identity:
+            return State(Reading.UNFIT, _NO_STANDBY if not is_standby else _ANOTHER)
+        if has_all:
+            return _OK
+        is_known = monotonic() - since > self.max_lag / 2
+        return self._behind() if is_known else State(Reading.UNKNOWN, _UNKNOWN)
+
+    def _position(self, now: float) -> str | None:
+        """Return the first position that is known of the time in which the standby may be."""
+        since = now - self.max_lag
+        return next((where for moment, where in self._positions if moment >= since), None)
+
+    def _behind(self) -> State:
+        problem = f"The standby is more than {self.max_lag:g} s behind the primary."
+        remedy = "Look at its replay, its load and the network."
+        return State(Reading.BEHIND, Cause(problem, remedy))
+
+    def _refused(self, error: Exception) -> State:
+        """Return why a read failed, by the error."""
+        cause = self._copy.cause_of(error)
+        if isinstance(error, Conflict):
+            return State(Reading.CONFLICT, Cause(cause.problem, _FEEDBACK))
+        return State(Reading.UNREACHABLE, cause)
+
+    @asynccontextmanager
+    async def _while_reachable(self) -> AsyncIterator[None]:
+        """Raise TimeoutError when a look finds out that the standby doesn't answer."""
+        async with asyncio.timeout(None) as limit:
+            self._reads.add(limit)
+            try:
+                yield
+            finally:
+                self._reads.discard(limit)
+
+    def _tell(self, state: State) -> None:
+        """Count a read and, once a minute, log why the primary answers what it need not."""
+        self._count(state.reading)
+        now = monotonic()
+        if not state.cause or state.reading is Reading.UNKNOWN or not is_configured():
+            return
+        if now - self._logged >= LOG_INTERVAL:
+            self._logged = now
+            cause = state.cause
+            _log.warning(
+                "A list is read from the primary", problem=cause.problem, remedy=cause.remedy
+            )
+
+
+@lru_cache(PROVING_QUERIES)
+def _proving(query: Query[Any]) -> Query[Sequence[Any]]:
+    """Return a query that a standby answers if it has reached a position, with that as last column.
+
+    It depends on no row, so that the standby finds it out once for a statement.
+    """
+    assert isinstance(query.statement, Select)  # noqa: S101 — for mypy
+    return Query(query.statement.where(_HAS_ALL).add_columns(_HAS_ALL.label("proof")), tuple)
+
+
+_PROOF: Final = itemgetter(-1)
+_BEFORE_PROOF: Final = itemgetter(slice(-1))
+"""Of a row that has the proof as its last column: that, and the others."""
+_IS_STANDBY: Final = func.pg_is_in_recovery(type_=Boolean())
+_HAS_ALL: Final = select(
+    _IS_STANDBY
+    & (func.pg_last_wal_replay_lsn() >= func.pg_lsn(bindparam("standby_position", type_=Text())))
+).scalar_subquery()
+_SYSTEM: Final = func.pg_control_system().table_valued("system_identifier")
+_IDENTITY: Final = func.concat(_SYSTEM.c.system_identifier, func.current_database(), type_=Text())
+"""Tells a database and its copies from all others."""
+_PRIMARY: Final = Query(
+    select(_IDENTITY, cast(func.pg_current_wal_flush_lsn(), Text())).select_from(_SYSTEM), tuple
+)
+_STANDBY: Final = Query(select(_IDENTITY, _IS_STANDBY, _HAS_ALL).select_from(_SYSTEM), tuple)
+_OK: Final = State(Reading.STANDBY)
+_UNKNOWN: Final = Cause("How far behind the standby is, is not known yet.", "Wait for a moment.")
+_FEEDBACK: Final = "Set hot_standby_feedback there, or a longer max_standby_streaming_delay."
+_NO_STANDBY: Final = Cause(
+    "The server that is to be read from is no standby.", "Name a standby of the primary, or none."
+)
+_ANOTHER: Final = Cause(
+    "The standby is one of another database.", "Look at the host and the last part of its URL."
+)

@@ -1,0 +1,1 @@
+"""What deploy/ ships, tried by the programs that it is for: `make test-operating`."""
