@@ -55,13 +55,16 @@ class Shares:
             self._place = None
 
     def excess(self, count: int) -> int:
-        """Return how many more connections this process has than another, an eighth apart."""
+        """Return how many more connections this process has than another, beyond an eighth and one.
+
+        Where each request has a connection of its own, numbers differ by some all the time.
+        """
         if self._place is None:
             return 0
         self.tell(count)
         table = self._table[:]
         least: int = min(number for pid, number in zip(table[::2], table[1::2], strict=True) if pid)
-        return max(0, count - least - least // 8)
+        return max(0, count - least - least // 8 - 1)
 
     def tell(self, count: int) -> None:
         """Tell the others how many connections this process has."""
