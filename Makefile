@@ -34,7 +34,7 @@ SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name 
 .PHONY: run test test-measured test-others test-playground test-pages test-operating \
 	lint fresh-check upgrade-check conformance format schema \
 	migration lock fuzz browser screenshot bench bench-compression bench-execution bench-nested bench-profile \
-	bench-timing bench-limits bench-scale bench-sizes common-passwords clean
+	bench-timing bench-limits bench-scale bench-sizes bench-workers common-passwords clean
 
 # Where the page can't be built, the server says so, and does without.
 run: .venv/run
@@ -171,6 +171,10 @@ bench-limits: .venv/dev
 # Whether a page's cost grows with the table, and what filters, searches and counts take.
 bench-scale: .venv/dev
 	$(BIN)/python -m bench.scale $(ARGS)
+
+# How evenly connections are spread over workers, and what a second one is worth.
+bench-workers: .venv/dev
+	$(BIN)/python -m bench.workers $(ARGS)
 
 # What rows take, with their indexes.
 bench-sizes: .venv/dev

@@ -133,7 +133,13 @@ class Server:
 
 @contextmanager
 def running(
-    kind: Kind, store: Store, people: People, folder: Path, command: Sequence[str] = ()
+    kind: Kind,
+    store: Store,
+    people: People,
+    folder: Path,
+    command: Sequence[str] = (),
+    *,
+    pinned: bool = True,
 ) -> Iterator[Server]:
     """Start a server, wait until it is ready, and stop it when the block ends."""
     port = _free_port()
@@ -149,7 +155,8 @@ def running(
             stderr=output,
         )
     try:
-        pin_measured(process.pid)
+        if pinned:
+            pin_measured(process.pid)
         _await_ready(process, port, log)
         yield Server(kind, process, port, time.perf_counter() - started)
     finally:

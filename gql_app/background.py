@@ -19,6 +19,8 @@ GUESS_INTERVAL: Final = 5
 """Seconds between two looks for guesses to record by their number."""
 PURGE_INTERVAL: Final = 3600
 """Seconds between two purges."""
+LOOK_INTERVAL: Final = 2
+"""Seconds between two looks at a database that can't be used yet."""
 SAMPLE_INTERVAL: Final = 2
 """Seconds between two samples: so old may the gauges be that another process exposes."""
 WATCH_INTERVAL: Final = 2
@@ -37,25 +39,38 @@ async def running(resources: Resources) -> AsyncIterator[None]:
     """Run the tasks for as long as the block lasts, and let them finish what they are at.
 
     A letter that the mail server has taken would be sent again if that were not recorded.
+    What needs the database begins when that can be used; the first look comes before any request.
     """
+    is_ready = (await resources.watch.condition()).ready
     posted, guessed = resources.posted, resources.guesses.first
     record = partial(resources.guesses.record, resources.database)
     tasks = [
         PeriodicTask("deliver", partial(deliver, resources), LETTER_INTERVAL, posted),
         PeriodicTask("purge", partial(purge, resources), PURGE_INTERVAL),
-        PeriodicTask("watch", resources.condition.get, WATCH_INTERVAL, at_once=False),
-        PeriodicTask("sample", resources.sample, SAMPLE_INTERVAL),
         PeriodicTask("record_guesses", record, GUESS_INTERVAL, guessed),
     ]
+    always = [
+        PeriodicTask("sample", resources.sample, SAMPLE_INTERVAL),
+        PeriodicTask("watch", resources.condition.get, WATCH_INTERVAL, at_once=False),
+    ]
+    waiting = None if is_ready else _until_ready(resources)
     try:
         async with (
-            periodic.running(tasks, grace=outbox.SEND_TIMEOUT),
+            periodic.running(always, grace=0),
+            periodic.running(tasks, grace=outbox.SEND_TIMEOUT, after=waiting),
             resources.hooks.running(resources) if resources.hooks else nullcontext(),
             resources.standby.watching() if resources.standby else nullcontext(),
         ):
             yield
     finally:
         await _record_last_guesses(resources)
+
+
+async def _until_ready(resources: Resources) -> None:
+    """Look at the database until it can be used, and say so then."""
+    while not (await resources.condition.get()).ready:  # noqa: ASYNC110 — a database sends no event
+        await asyncio.sleep(LOOK_INTERVAL)
+    _log.info("The database can be used")
 
 
 async def deliver(resources: Resources) -> int:

@@ -108,7 +108,9 @@ class Resources:
     """What lists are read from, if not from the database."""
     own_writes: timedelta
     """For how long after it wrote a session is not read a list from the standby."""
+    watch: Watch
     condition: SharedResult[Condition]
+    """What it sees, for all who ask."""
     keys: ReloadingKeyRing
     issuer: Issuer
     tokens: TokenCache[Claims]
@@ -156,13 +158,15 @@ class Resources:
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
         database = open_database(settings)
         own_writes = settings.read_max_lag_seconds + settings.operation_timeout
+        watch = Watch(database, extensions.branches)
         throttle, sender = throttle_of(settings, keys), mailer(settings)
         metrics = metrics or new_metrics()
         opened = cls(
             database=database,
             standby=open_standby(settings, database, metrics.listed),
             own_writes=timedelta(seconds=own_writes),
-            condition=SharedResult(Watch(database, extensions.branches).condition),
+            watch=watch,
+            condition=SharedResult(watch.condition),
             keys=reloading,
             issuer=issuer,
             tokens=TokenCache(lambda ring, text: decode_token(ring, issuer, text)),

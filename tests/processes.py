@@ -128,6 +128,20 @@ class Server:
             time.sleep(0.02)
         return found
 
+    def await_readiness(self, status: int) -> None:
+        """Wait until `/readyz` answers with a status."""
+        deadline = time.monotonic() + PATIENCE
+        with self.client() as client:
+            while time.monotonic() < deadline:
+                assert self.process.poll() is None, self.logged()
+                try:
+                    if client.get("/readyz").status_code == status:
+                        return
+                except httpx.TransportError:
+                    pass
+                time.sleep(0.02)
+        raise AssertionError(self.logged())
+
     def stop(self) -> int:
         """Stop it, and return the status that it ends with."""
         self.process.terminate()
@@ -181,28 +195,45 @@ def serving(*arguments: str, folder: Path, **settings: str) -> Iterator[Server]:
 
 
 @contextmanager
+def waiting(*arguments: str, folder: Path, **settings: str) -> Iterator[Server]:
+    """Run `serve` for as long as the block lasts, where it can't serve yet and says so."""
+    port = free_port()
+    command = ["serve", "--port", str(port), *arguments]
+    with _forked(command, port, folder, 503, **settings) as server:
+        yield server
+
+
+@contextmanager
 def forked_server(
     arguments: Sequence[str], port: int, folder: Path, **settings: str
 ) -> Iterator[Server]:
     """Run a server by the program's command line, without the time that importing takes."""
+    with _forked(arguments, port, folder, 200, **settings) as server:
+        yield server
+
+
+@contextmanager
+def _forked(
+    arguments: Sequence[str], port: int, folder: Path, status: int, **settings: str
+) -> Iterator[Server]:
     variables = environment(**settings)
 
     def start(out: IO[bytes], err: IO[bytes]) -> Forked:
         with Path(os.devnull).open("rb") as nothing:
             return preloaded().start(arguments, folder, variables, (nothing, out, err))
 
-    with _running(start, port, folder) as server:
+    with _running(start, port, folder, status) as server:
         yield server
 
 
 @contextmanager
-def _running(start: Start, port: int, folder: Path) -> Iterator[Server]:
+def _running(start: Start, port: int, folder: Path, status: int = 200) -> Iterator[Server]:
     stdout, stderr = folder / f"{port}.out", folder / f"{port}.err"
     with stdout.open("wb") as out, stderr.open("wb") as err:
         process = start(out, err)
     server = Server(process, port, stdout, stderr)
     try:
-        _await_ready(server)
+        server.await_readiness(status)
         yield server
     finally:
         try:
@@ -223,20 +254,6 @@ def preloaded() -> Preloaded:
 def _preloaded_with(variables: frozenset[tuple[str, str]]) -> Preloaded:
     """Start what starts the program: once an environment, which may be read by what is imported."""
     return Preloaded(Path(MAIN[1]), dict(variables))
-
-
-def _await_ready(server: Server) -> None:
-    deadline = time.monotonic() + PATIENCE
-    with server.client() as client:
-        while time.monotonic() < deadline:
-            assert server.process.poll() is None, server.logged()
-            try:
-                if client.get("/readyz").status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.02)
-    raise AssertionError(server.logged())
 
 
 class Terminal:

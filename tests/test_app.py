@@ -25,7 +25,7 @@ async def test_nothing_is_opened_before_the_application_starts(tmp_path: Path) -
     app = create_app(Settings(database_url=f"sqlite:///{tmp_path / 'app.db'}"))
     assert names(tmp_path) == []
     async with app.router.lifespan_context(app):
-        assert names(tmp_path) == ["app.db.key"]
+        assert "app.db.key" in names(tmp_path)
 
 
 async def test_the_application_starts_while_its_database_is_away() -> None:

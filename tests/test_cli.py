@@ -170,7 +170,7 @@ async def test_seed_adds_as_many_customers_as_asked_for(database_url: str, tmp_p
     assert "300" in printed
 
 
-@pytest.mark.parametrize("command", [["migrate"], ["serve"]])
+@pytest.mark.parametrize("command", [["migrate"], ["unlock", "ada@example.com"]])
 def test_an_unreachable_database_is_told_in_words(tmp_path: Path, command: list[str]) -> None:
     url = f"postgresql://nobody:hunter2@127.0.0.1:{free_port()}/nothing"
     done = run_here(*command, folder=tmp_path, database_url=url, secret_key=SECRET)
@@ -183,7 +183,7 @@ def test_an_unmigrated_postgresql_is_told_how_to_migrate(
     postgres: Postgres, tmp_path: Path
 ) -> None:
     with postgres.copied("template1") as url:
-        done = run_here("serve", folder=tmp_path, database_url=url, secret_key=SECRET)
+        done = run_here("purge", folder=tmp_path, database_url=url, secret_key=SECRET)
     assert (done.returncode, done.stdout) == (1, "")
     assert "Run: gql-app migrate" in done.stderr
 

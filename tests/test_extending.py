@@ -23,7 +23,7 @@ from gql_app.accounts.authenticators import AUTHENTICATION_TIMEOUT
 from gql_app.accounts.sessions import MAX_SESSIONS
 from gql_app.extending import faults, hooks
 from gql_app.lib.keyring import SIGNING_TIMEOUT
-from gql_app.lib.keyring.compact import MAX_CLAIMS_BYTES
+from gql_app.lib.keyring.compact import MAX_CLAIMS_BYTES, MAX_DEPTH
 from gql_app.lib.pagination import DEFAULT_SIZE, MAX_COUNT, MAX_SIZE
 from gql_app.settings import ADMIN_PASSWORD, PREFIX, Settings
 from tests.extending.public_api import described
@@ -353,7 +353,7 @@ def test_limits_are_those_of_the_code() -> None:
         f"waits {hooks.DRAIN_TIMEOUT} seconds for them |",
         f"| an authenticator | {AUTHENTICATION_TIMEOUT} seconds |",
         f"| a signature | {SIGNING_TIMEOUT} seconds |",
-        f"| {MAX_CLAIMS_BYTES:,} bytes of JSON |",
+        f"| {MAX_CLAIMS_BYTES:,} bytes of JSON, nested by {MAX_DEPTH} levels |",
         f"| {faults.MAX_NAME} characters |",
     ):
         assert limit in PAGE

@@ -15,6 +15,7 @@ from gql_app.accounts import customers
 from gql_app.cli import application, backfill, samples
 from gql_app.cli.console import out, unless_empty
 from gql_app.db import readiness
+from gql_app.lib.atomic_files import has_modes
 from gql_app.lib.database import Database, Reader, in_the_clear
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.faults import CannotStart
@@ -146,7 +147,7 @@ def _files(chosen: Settings) -> Iterator[Finding]:
         private = (chosen.keys_dir, *sorted(chosen.keys_dir.iterdir()))
         files += [("exposed-key", file) for file in private]
     for code, file in files:
-        if file.exists() and file.stat().st_mode & (S_IRWXG | S_IRWXO):
+        if has_modes() and file.exists() and file.stat().st_mode & (S_IRWXG | S_IRWXO):
             yield Finding(
                 code,
                 f"Others on this machine may read or write {file}.",
@@ -284,17 +285,16 @@ async def _database(chosen: Settings) -> AsyncIterator[Finding]:
             )
     async with readiness.open_database(chosen) as database:
         condition = await readiness.condition(database, application.branches())
-        if condition.cause:
-            yield Finding("no-database", condition.cause.problem, condition.cause.remedy)
-            return
-        if await database.has_pooler():
+        if condition.database == "ok" and await database.has_pooler():
             yield Finding(
                 "pooler",
                 "A pooler stands before PostgreSQL, and may leave prepared statements behind.",
                 f"Set {readiness.UNPREPARED}",
             )
-        if not condition.ready:
+        if condition.migrations == "pending":
             yield migrate
+        elif condition.cause:
+            yield Finding("no-database", condition.cause.problem, condition.cause.remedy)
         else:
             async for finding in _contents(database, demo=chosen.demo):
                 yield finding

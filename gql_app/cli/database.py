@@ -81,8 +81,19 @@ def prepare(chosen: Settings) -> None:
     if reach(chosen).ready:
         return
     if not chosen.on_sqlite:
-        fail("The database is not migrated. Run: gql-app migrate")
+        fail(str(readiness.NOT_MIGRATED))
     upgrade(chosen)
+
+
+def prepare_to_serve(chosen: Settings) -> None:
+    """Migrate an SQLite file; fail if PostgreSQL can't be used by a fault that to wait won't mend.
+
+    Whatever else it lacks, the server waits for.
+    """
+    if chosen.on_sqlite:
+        prepare(chosen)
+    elif (cause := run_on_database(chosen, readiness.condition).cause) and cause.is_lasting:
+        fail(_unusable(cause))
 
 
 def reach(chosen: Settings) -> Condition:
@@ -92,8 +103,12 @@ def reach(chosen: Settings) -> Condition:
             chosen.sqlite_file.touch(mode=0o600)
     condition = run_on_database(chosen, _condition)
     if condition.database != "ok":
-        fail(f"The database of {settings.PREFIX}DATABASE_URL can't be used. {condition.cause}")
+        fail(_unusable(condition.cause))
     return condition
+
+
+def _unusable(cause: Cause | None) -> str:
+    return f"The database of {settings.PREFIX}DATABASE_URL can't be used. {cause}"
 
 
 async def _condition(database: Database) -> Condition:

@@ -2,6 +2,7 @@
 
 import os
 from contextlib import ExitStack
+from importlib.util import find_spec
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -10,7 +11,7 @@ import typer
 from gql_app import settings
 from gql_app.cli import application, samples
 from gql_app.cli.console import err, out, unless_empty
-from gql_app.cli.database import prepare, transact
+from gql_app.cli.database import prepare, prepare_to_serve, transact
 from gql_app.lib import server
 from gql_app.lib.environment import variables
 from gql_app.lib.faults import CannotStart
@@ -66,12 +67,14 @@ def serve(
         err(f"{PREFIX}TRUSTED_PROXIES: {settings.NO_CLIENT_LIMIT}.")
     key_store(chosen).read()
     mail_templates(chosen, application.extensions())
-    prepare(chosen)
     if demo:
+        prepare(chosen)
         transact(chosen, samples.fill_demo)
         out(f"Playground: http://{bracketed}:{port}/graphql")
         for role, _, email, password in samples.SIGN_INS:
             out(f"Sign in as {role}: {email} with {password}")
+    else:
+        prepare_to_serve(chosen)
     _listen(chosen, host, port, workers, reload=reload)
 
 
@@ -84,6 +87,9 @@ def create_demo_app() -> "Starlette":
 
 def _shared_numbers() -> TemporaryDirectory[str]:
     """Return a folder in which several processes count. Raise CannotStart."""
+    if find_spec("fcntl") is None:
+        msg = "--workers: this system has no locks by which several processes count. Serve by one"
+        raise CannotStart([msg])
     try:
         return TemporaryDirectory(prefix="gql_app-numbers-", ignore_cleanup_errors=True)
     except OSError as why:

@@ -22,6 +22,7 @@ from gql_app.lib.standby import Standby
 from gql_app.lib.telemetry import get_logger
 from gql_app.settings import PREFIX, Settings
 
+NOT_MIGRATED: Final = Cause("The database is not migrated.", "Run: gql-app migrate")
 LOG_INTERVAL: Final = 60
 """Seconds from one line in the log of what the database can't be used for to the next."""
 UNPREPARED: Final = f"{PREFIX}DATABASE_PREPARED_STATEMENTS=false, or true if it keeps them."
@@ -37,7 +38,7 @@ class Condition(NamedTuple):
     migrations: str
     """`ok`; `newer`, which a later version of this program has made; `pending` or `unknown`."""
     cause: Cause | None = None
-    """Why it is unreachable, for its operator."""
+    """Why it is unreachable or pending, for its operator."""
 
     @property
     def ready(self) -> bool:
@@ -83,13 +84,20 @@ async def condition(database: Database, branches: Sequence[Branch] = ()) -> Cond
         found = await states(database, branches)
     except (Unavailable, StatementError) as error:
         return Condition("unreachable", "unknown", database.cause_of(error))
-    return Condition("ok", next(each for each in ("pending", "newer", "ok") if each in found))
+    if "pending" in found:
+        return Condition("ok", "pending", NOT_MIGRATED)
+    return Condition("ok", "newer" if "newer" in found else "ok")
+
+
+class NotMigrated(Exception):
+    """The database lacks tables or columns that this program reads and writes."""
 
 
 class Watch:
     """Looks at a database, and logs why it can't be used: at once, and then once a minute.
 
-    A pooler that was found on the way is logged once.
+    As long as it is not migrated, nothing but looks gets to it. A pooler that was found on the way
+    is logged once.
     """
 
     def __init__(self, database: Database, branches: Sequence[Branch] = ()) -> None:
@@ -102,6 +110,7 @@ class Watch:
     async def condition(self) -> Condition:
         """Return the state that the database is in."""
         found = await condition(self._database, self._branches)
+        self._database.refuse(NotMigrated() if found.migrations == "pending" else None)
         now = monotonic()
         if found.cause is None:
             self._logged = None
@@ -111,7 +120,8 @@ class Watch:
             or now - self._logged[1] >= LOG_INTERVAL
         ):
             self._logged = (found.cause, now)
-            _log.warning("The database can't be used", **found.cause._asdict())
+            problem, remedy, _ = found.cause
+            _log.warning("The database can't be used", problem=problem, remedy=remedy)
         if self._database.is_pooled and not self._told_pooler:
             self._told_pooler = True
             _log.warning(

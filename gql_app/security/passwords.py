@@ -50,8 +50,10 @@ def _dummy_hash() -> str:
 def _lower_priority() -> None:
     """Lower the priority of a thread, so that the event loop goes first.
 
-    Nothing else changes where the system doesn't allow it.
+    Nothing else changes where the system doesn't allow it, or a priority is of the whole process.
     """
+    if sys.platform != "linux":
+        return
     with suppress(OSError):
         nice = os.getpriority(os.PRIO_PROCESS, 0)
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice + NICENESS)

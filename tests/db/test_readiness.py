@@ -1,18 +1,27 @@
 """Readiness: whether a database is reached, and which migration it is at."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from alembic import command
 from sqlalchemy import Column, Interval, Table, text
 from structlog.testing import capture_logs
 
-from gql_app.db.readiness import LOG_INTERVAL, Watch, condition, open_database, revision
+from gql_app.db.readiness import (
+    LOG_INTERVAL,
+    NOT_MIGRATED,
+    Watch,
+    condition,
+    open_database,
+    revision,
+)
 from gql_app.db.tables import REVISION, REVISIONS, Row
-from gql_app.lib.database import Database
+from gql_app.lib.database import Database, Unavailable
 from gql_app.settings import Settings
-from tests.databases import Postgres
+from tests.databases import Postgres, alembic_config
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -42,7 +51,7 @@ async def test_a_migrated_database_is_ready(database: Database) -> None:
 
 async def test_an_unmigrated_database_says_so(unmigrated_url: str) -> None:
     async with opened(unmigrated_url) as database:
-        assert await condition(database) == ("ok", "pending", None)
+        assert await condition(database) == ("ok", "pending", NOT_MIGRATED)
         assert not (await condition(database)).ready
         assert await revision(database) is None
 
@@ -108,7 +117,15 @@ async def test_why_a_database_cant_be_used_is_logged_at_once_and_then_once_a_min
             assert len(log) == 3
             file.rmdir()
             file.touch()
+            assert (await watch.condition()).cause == NOT_MIGRATED
+            assert len(log) == 4
+            with pytest.raises(Unavailable) as refused:
+                await database.fetch_all(text("SELECT 1"))
+            assert refused.value.cause.startswith("NotMigrated")
+            config = alembic_config(f"sqlite:///{file}")
+            await asyncio.to_thread(command.upgrade, config, "head")
             assert (await watch.condition()).cause is None
+            assert await database.fetch_all(text("SELECT 1"))
 
 
 async def test_busy_pool_is_no_unreachable_database(database_url: str) -> None:

@@ -76,7 +76,7 @@ def test_application_of_the_variable_is_served_on_postgresql(
 ) -> None:
     with postgres.copied() as url:
         settings = {"database_url": url, "secret_key": SECRET, "app": MARKET}
-        done = run_main("serve", folder=tmp_path, **settings)
+        done = run_main("count-stalls", folder=tmp_path, **settings)
         assert done.stderr == "The database is not migrated. Run: gql-app migrate\n"
         with ThreadPoolExecutor() as threads:  # as several machines start at once
             jobs = [

@@ -13,7 +13,7 @@ from gql_app.accounts.records import CustomerRecord
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.database import Reader
 from gql_app.lib.keyring import check_claims
-from gql_app.lib.keyring.compact import MAX_CLAIMS_BYTES
+from gql_app.lib.keyring.compact import MAX_CLAIMS_BYTES, MAX_DEPTH
 from gql_app.resources import ClaimsOf, Extensions
 from gql_app.security.tokens import RESERVED_CLAIMS
 from gql_app.settings import Settings
@@ -86,6 +86,7 @@ class Unjson:
         "tenant",
         {1: "tenant"},
         {"tenant": {2: "deep"}},
+        {"tenant": json.loads("[" * MAX_DEPTH + "]" * MAX_DEPTH)},
         {"tenant": (1, 2)},
         {"tenant": UUID(int=1)},
         {"tenant": float("nan")},

@@ -182,12 +182,17 @@ async def test_event_loop_turns_while_a_password_is_hashed(
     await task
 
 
-async def test_event_loop_goes_before_the_threads_that_hash_where_threads_have_priorities() -> None:
+@pytest.mark.parametrize("platform", [sys.platform, "darwin"])
+async def test_event_loop_goes_before_the_threads_that_hash_where_threads_have_priorities(
+    platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before, mine = set(threading.enumerate()), niceness(threading.get_native_id())
     passwords = Passwords(threads=2, queue=24)
-    await asyncio.gather(*(hash_it(passwords) for _ in range(8)))
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(sys, "platform", platform)
+        await asyncio.gather(*(hash_it(passwords) for _ in range(8)))
     hashing = [thread.native_id for thread in set(threading.enumerate()) - before]
-    expected = min(mine + NICENESS, 19) if sys.platform == "linux" else mine
+    expected = min(mine + NICENESS, 19) if platform == "linux" else mine
     assert len(hashing) == 2
     assert {niceness(native_id) for native_id in hashing} == {expected}
     assert niceness(threading.get_native_id()) == mine

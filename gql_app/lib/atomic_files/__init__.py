@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from gql_app.lib.faults import CannotStart
 
-__all__ = ["create", "creating", "replace", "replacing", "require_private"]
+__all__ = ["create", "creating", "has_modes", "replace", "replacing", "require_private"]
 
 
 def create(file: Path, content: bytes) -> None:
@@ -44,12 +44,21 @@ def replacing(file: Path) -> Iterator[BinaryIO]:
 def require_private(path: Path) -> None:
     """Raise CannotStart if every account of this machine may write to a file or folder.
 
-    On a read-only file system the modes mean nothing. A path that is not there, or can't be
-    looked at, passes: reading it fails with the cause.
+    On Windows and on a read-only file system the modes mean nothing. A path that is not there, or
+    can't be looked at, passes: reading it fails with the cause.
     """
     with suppress(OSError):
-        if path.stat().st_mode & S_IWOTH and not os.statvfs(path).f_flag & os.ST_RDONLY:
+        if has_modes() and path.stat().st_mode & S_IWOTH and not _is_read_only(path):
             raise CannotStart([f"{path}: everybody on this machine may write to it; chmod o-w it"])
+
+
+def has_modes() -> bool:
+    """Return whether the modes of files say who may read and write them: on Windows they don't."""
+    return os.name == "posix"
+
+
+def _is_read_only(path: Path) -> bool:
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 @contextmanager
@@ -60,12 +69,14 @@ def _drafted(file: Path, place: Callable[[Path], object]) -> Iterator[Path]:
     draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        yield draft
-        os.fsync(descriptor)
+        try:
+            yield draft
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)  # Windows moves no file that is open
         place(draft)
         _sync_folder(file.parent)
     finally:
-        os.close(descriptor)
         draft.unlink(missing_ok=True)
 
 

@@ -1,5 +1,6 @@
 """Causes: why a database can't be used and what mends it, in words for its operator."""
 
+import re
 import socket
 import sqlite3
 import ssl
@@ -24,6 +25,15 @@ _BY_SQLSTATE: Final[Mapping[str, str]] = {
     "57P03": "It starts or stops: try again shortly.",
 }
 """What mends an error of PostgreSQL's, by its SQLSTATE (PostgreSQL, appendix A)."""
+_OF_PARAMETERS: Final = frozenset({"22023", "42704"})
+"""The SQLSTATEs of a parameter that the server does not know, or with such a value."""
+_TLS_FILE: Final = re.compile(r"[?&]ssl(rootcert|cert|key|crl)=(?!system)")
+_UNREADABLE: Final = frozenset(
+    {"NO_CERTIFICATE_OR_CRL_FOUND", "PEM", "PEM_LIB", "KEY_VALUES_MISMATCH"}
+)
+"""OpenSSL's reasons for a file that holds no certificate, or no key that fits it."""
+_OF_TIME: Final = frozenset({9, 10})
+"""What a certificate is refused for that is not valid yet, or not any more (X509_V_ERR)."""
 
 _BY_KIND: Final = (
     (
@@ -42,6 +52,8 @@ class Cause(NamedTuple):
 
     problem: str
     remedy: str
+    is_lasting: bool = False
+    """Whether it is of the URL or of files here, so that to wait mends nothing."""
 
     def __str__(self) -> str:
         """Return both in a line."""
@@ -63,22 +75,25 @@ def cause_of(error: BaseException, url: str) -> Cause:
 def _of_file(error: BaseException, file: Path) -> Cause:
     """Return why an SQLite file can't be used."""
     if not file.absolute().parent.is_dir():
-        return Cause(f"There is no folder {file.parent}.", "Make it, or look at the URL.")
+        mend = "Make it, or look at the URL."
+        return Cause(f"There is no folder {file.parent}.", mend, is_lasting=True)
     if file.is_dir():
-        return Cause(f"{file} is a folder.", "Name a file in it.")
+        return Cause(f"{file} is a folder.", "Name a file in it.", is_lasting=True)
     code = primary_code(error) if isinstance(error, sqlite3.Error) else 0
     if code == sqlite3.SQLITE_NOTADB or isinstance(error, StatementError):
-        return Cause(f"{file} is no SQLite database.", "Name another file, or restore a backup.")
+        mend = "Name another file, or restore a backup."
+        return Cause(f"{file} is no SQLite database.", mend, is_lasting=True)
     if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
         mend = "Let this account read and write it, and its folder."
-        return Cause(f"{file} can't be opened for writing.", mend)
-    return Cause(f"{file} can't be used: {_words(error)}.", "Look at the disk.")
+        return Cause(f"{file} can't be opened for writing.", mend, is_lasting=True)
+    return Cause(f"{file} can't be used: {_words(error)}.", "Look at the disk.", is_lasting=True)
 
 
 def _of_server(error: asyncpg.PostgresError) -> Cause:
     """Return why PostgreSQL refuses: in its own words, which hold names and no password."""
     remedy = _BY_SQLSTATE.get(error.sqlstate or "", "Look at the server's log.")
-    return Cause(f"PostgreSQL says: {error.args[0]}.", remedy)
+    problem = f"PostgreSQL says: {error.args[0]}."
+    return Cause(problem, remedy, is_lasting=error.sqlstate in _OF_PARAMETERS)
 
 
 def _of_network(error: BaseException, url: str) -> Cause:
@@ -86,16 +101,30 @@ def _of_network(error: BaseException, url: str) -> Cause:
     hosts = urlsplit(url).netloc.rpartition("@")[2] or "the local socket"
     if isinstance(error, ssl.SSLCertVerificationError):
         problem = f"The certificate of {hosts} is not to be trusted: {error.verify_message}."
-        return Cause(problem, "Name its authority by sslrootcert=FILE, or the host that it is of.")
+        remedy = "Name its authority by sslrootcert=FILE, or the host that it is of."
+        return Cause(problem, remedy, is_lasting=error.verify_code not in _OF_TIME)
     if isinstance(error, asyncpg.ClientConfigurationError):
-        return Cause(f"The URL can't be used: {error.args[0]}.", "Look at its parameters.")
+        problem = f"The URL can't be used: {error.args[0]}."
+        return Cause(problem, "Look at its parameters.", is_lasting=True)
     if isinstance(error, FileNotFoundError) and "sslrootcert" in url:
-        return Cause("The file of sslrootcert is not there.", "Name one of certificates (PEM).")
+        mend = "Name one of certificates (PEM)."
+        return Cause("The file of sslrootcert is not there.", mend, is_lasting=True)
+    if _TLS_FILE.search(url) and _is_of_file(error):
+        problem = f"A file that the URL names can't be used: {_words(error)}."
+        mend = "Look at sslrootcert, sslcert, sslkey and sslcrl."
+        return Cause(problem, mend, is_lasting=True)
     for kinds, problem, remedy in _BY_KIND:
         if isinstance(error, kinds):
             return Cause(problem.format(hosts), remedy)
     remedy = tls_advice(url).strip() or "See that it runs, and look at its log."
     return Cause(f"The connection to {hosts} failed: {_words(error)}.", remedy)
+
+
+def _is_of_file(error: BaseException) -> bool:
+    """Return whether a file of certificates or of a key is what can't be used."""
+    if isinstance(error, ssl.SSLError):
+        return error.reason in _UNREADABLE
+    return isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError)
 
 
 def _words(error: BaseException) -> str:

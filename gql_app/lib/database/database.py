@@ -294,6 +294,13 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
                 await within(self.fetch_all(_ONE), PROBE_TIMEOUT)
         return self.is_pooled
 
+    def refuse(self, why: Exception | None) -> None:
+        """Refuse whatever is asked of it from here on, as Unavailable; None ends that.
+
+        Probes are answered all the same.
+        """
+        self._read.refusal = self._write.refusal = why
+
     def cause_of(self, error: Exception) -> Cause:
         """Return why it can't be used, by the error that came of trying, for its operator."""
         return cause_of(error, self._url)

@@ -13,6 +13,7 @@ from gql_app.lib.database.errors import Busy, Conflict, ConnectionLost
 from gql_app.lib.database.postgresql import PostgresConnection
 from gql_app.lib.database.servers import Servers
 from gql_app.lib.database.sqlite import BUSY_TIMEOUT, SqliteConnection
+from gql_app.lib.faults import Unavailable
 
 Connection: TypeAlias = PostgresConnection | SqliteConnection
 R = TypeVar("R")
@@ -72,6 +73,8 @@ class Pool:
             servers.on_silence.append(self._end_waiting)
         self.waiting = 0
         """The number of those who wait for a connection."""
+        self.refusal: Exception | None = None
+        """Why nobody gets one at present."""
 
     @property
     def use(self) -> dict[str, int]:
@@ -145,9 +148,11 @@ class Pool:
         await asyncio.gather(*closing, *self._tasks, return_exceptions=True)
 
     async def _take(self) -> Connection:
-        """Return a connection as soon as there is one. Raises Busy, Silent."""
+        """Return a connection as soon as there is one. Raises Busy, Silent, Unavailable."""
         if self._servers:
             self._servers.check()
+        if self.refusal:
+            raise Unavailable from self.refusal
         if self._idle and not self.waiting:
             await self._line.acquire()  # at once
             return self._idle.pop()

@@ -10,6 +10,11 @@ from typing import Final, NamedTuple
 _PARTS: Final = re.compile(r"([\w-]+)\.([\w-]+)\.([\w-]*)", re.ASCII)
 MAX_CLAIMS_BYTES: Final = 2 * 1024
 """Bytes of JSON that the claims of all features may take together."""
+MAX_DEPTH: Final = 64
+"""Levels of arrays and objects within each other, in a token's header or in its claims."""
+_NO_BRACKETS: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[^][{}"]+', re.DOTALL)
+"""A string, be it without an end, and whatever else is no bracket."""
+_ALIKE: Final = str.maketrans("{}", "[]")
 _LONGEST_INTEGER: Final = 20
 """Digits of an integer that is read exactly; a longer one is beyond any claim."""
 
@@ -41,7 +46,7 @@ def parse_compact(text: str, *, max_bytes: int) -> CompactToken:
         header, payload, signature = map(_decode, parts.groups())
         signed = text.rpartition(".")[0].encode()
         return CompactToken(_json_object(header), _json_object(payload), signature, signed)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise MalformedToken from None
 
 
@@ -64,6 +69,9 @@ def check_claims(claims: object, reserved: Collection[str]) -> dict[str, object]
     if len(text) > MAX_CLAIMS_BYTES:
         message = f"claims take {len(text)} bytes of JSON, and {MAX_CLAIMS_BYTES} are allowed"
         raise ValueError(message)
+    if _is_deep(text):
+        message = f"claims are nested by more than {MAX_DEPTH} levels"
+        raise ValueError(message)
     return dict(claims)
 
 
@@ -76,10 +84,26 @@ def _decode(part: str) -> bytes:
 
 
 def _json_object(raw: bytes) -> Mapping[str, object]:
-    value = _STRICT.decode(raw.decode())
+    text = raw.decode()
+    if _is_deep(text):
+        raise ValueError
+    value = _STRICT.decode(text)
     if not isinstance(value, dict):
         raise ValueError  # noqa: TRY004 — as of any other text that is no object
     return value
+
+
+def _is_deep(text: str) -> bool:
+    """Return whether JSON is nested by more levels than are allowed; from 3.13 on it is read then.
+
+    Each round takes away the innermost level.
+    """
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
+    brackets = _NO_BRACKETS.sub("", text).translate(_ALIKE)
+    for _ in range(MAX_DEPTH):
+        brackets = brackets.replace("[]", "")
+    return bool(brackets)
 
 
 def unique_members(members: list[tuple[str, object]]) -> dict[str, object]:

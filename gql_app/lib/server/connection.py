@@ -1,7 +1,6 @@
 """A connection's transport: its limits, flow control, the time to take what is written, its end."""
 
 import asyncio
-import resource
 import socket
 import struct
 from collections import Counter
@@ -49,8 +48,13 @@ class ConnectionLimits:
     def within_open_files(self) -> Self:
         """Return them with no more connections than there are files for.
 
-        The process's limit of open files is raised as far as that needs and the system allows.
+        The process's limit of open files is raised as far as that needs and the system allows;
+        Windows has none.
         """
+        try:
+            import resource  # noqa: PLC0415 — as above
+        except ImportError:
+            return self
         wanted = self.connections + SPARE_FILES
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft == resource.RLIM_INFINITY:

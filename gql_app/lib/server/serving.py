@@ -10,25 +10,29 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from errno import EADDRNOTAVAIL, EAFNOSUPPORT
-from functools import partial
+from functools import cached_property, partial
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
-from typing import Any, Final, cast
+from types import FrameType
+from typing import Any, Final, NoReturn, cast
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import ChangeReload, Multiprocess
+from uvicorn.supervisors import ChangeReload, multiprocess
 
 from gql_app.lib.faults import CannotStart
+from gql_app.lib.server.balancing import Acceptor, Shares
 from gql_app.lib.server.connection import ConnectionLimits, Usage
 from gql_app.lib.server.protocol import HttpProtocol
 
 _log: Final = logging.getLogger(__name__)
 GRACEFUL_TIMEOUT: Final = 20
 """Seconds that requests have to finish when the server stops."""
+START_TIMEOUT: Final = 20
+"""Seconds that a worker which is to replace another has to begin."""
 _ACCEPT_TIME: Final = 0.25
 """Seconds for which a server that stops accepts those who have connected already."""
 _ACCEPT_TURNS: Final = 5
@@ -47,6 +51,9 @@ _SO_ATTACH_FILTER: Final = 26
 class Config(uvicorn.Config):
     """What one process serves; one of several ends with their parent."""
 
+    shares: Shares | None = None
+    """The connections of each, where there are several."""
+
     def load(self) -> None:
         """Load the application, in the process that serves it."""
         super().load()
@@ -57,11 +64,34 @@ class Config(uvicorn.Config):
 class Server(uvicorn.Server):
     """One process that serves."""
 
+    config: Config
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to stop, and end by status 0 then.
+
+        What is left to do at the end of a process, such as to write the last lines, is not done
+        by one that dies of the signal.
+        """
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _exit)
+        super().run(sockets)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve, and log where."""
-        await super().startup(sockets)
-        if self.started and sockets and parent_process() is None:
+        """Begin to serve, and log where; several processes share what there is to accept."""
+        shares = self.config.shares
+        await super().startup(sockets if shares is None else [])
+        if shares is not None:
+            shares.join()
+            acceptors = [self._acceptor(each, shares) for each in sockets or []]
+            self.servers += cast("list[asyncio.Server]", acceptors)  # which are closed as those are
+        elif self.started and sockets and parent_process() is None:
             _log_address(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell the other processes how many connections are open, ten times a second."""
+        if self.config.shares is not None:
+            self.config.shares.tell(len(self.server_state.connections))
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept for a moment more, then finish what has arrived."""
@@ -70,10 +100,51 @@ class Server(uvicorn.Server):
             for _ in range(_ACCEPT_TURNS):  # each accepts all that are in the queue by then
                 await asyncio.sleep(_ACCEPT_TIME / _ACCEPT_TURNS)
         await super().shutdown(sockets)
+        if self.config.shares is not None:
+            self.config.shares.leave()
+
+    def _acceptor(self, listener: socket.socket, shares: Shares) -> Acceptor:
+        protocol = partial(
+            cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class),
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        backlog, connections = self.config.backlog, self.server_state.connections
+        return Acceptor(listener, backlog, protocol, shares, connections)
 
 
-class Workers(Multiprocess):
+class Worker(multiprocess.Process):
+    """One of several processes that serve."""
+
+    @cached_property
+    def server(self) -> Server:
+        """What serves in it."""
+        return Server(self.config)
+
+    def target(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve, in the process itself; the thread that answers its parent asks the same server."""
+        _ = self.server
+        super().target(sockets)
+
+
+multiprocess.Process = Worker  # type: ignore[misc]  # the one way to name what the parent starts
+
+
+class Workers(multiprocess.Multiprocess):
     """The parent of several processes that serve."""
+
+    def restart_all(self) -> None:
+        """Replace the workers one by one; each has longer to begin than one has to say it lives.
+
+        On a busy machine five seconds are too few, and the old ones would be kept.
+        """
+        usual = self.config.timeout_worker_healthcheck
+        self.config.timeout_worker_healthcheck = START_TIMEOUT
+        try:
+            super().restart_all()
+        finally:
+            self.config.timeout_worker_healthcheck = usual
 
     def terminate_all(self) -> None:
         """Let the workers accept for a moment more, then have them finish."""
@@ -126,11 +197,17 @@ def serve(  # noqa: PLR0913 — each is a decision of the operator's, given by n
         if reload:
             ChangeReload(config, target=server.run, sockets=sockets).run()
         elif workers > 1:
+            config.shares = Shares(workers)
             Workers(config, sockets=sockets).run()
         else:
             server.run(sockets=sockets)
     if not server.started and workers == 1 and not reload:
         sys.exit(STARTUP_FAILURE)
+
+
+def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends already
+    sys.exit()
 
 
 def _end_after(parent: BaseProcess) -> None:
@@ -172,7 +249,8 @@ def bind(host: str, port: int) -> list[socket.socket]:
 
 def _bind(family: int, address: tuple[Any, ...]) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if os.name == "posix":  # on Windows it would let others listen there as well
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
     try:
@@ -191,6 +269,8 @@ def _keep_newcomers_out(sockets: Sequence[socket.socket]) -> None:
     sent when the socket is closed. A newcomer sends again, to whoever listens then. Where there
     are no such filters, as outside Linux, some are reset.
     """
+    if sys.platform != "linux":
+        return
     program = ctypes.create_string_buffer(
         b"".join(struct.pack("HBBI", *one) for one in _NO_NEWCOMERS)
     )

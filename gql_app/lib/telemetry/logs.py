@@ -18,8 +18,9 @@ from contextvars import ContextVar
 from functools import partial
 from io import StringIO
 from stat import S_ISFIFO, S_ISSOCK
+from time import monotonic
 from types import MappingProxyType
-from typing import Final, TextIO
+from typing import ClassVar, Final, TextIO
 
 import orjson
 import structlog
@@ -32,6 +33,8 @@ MAX_BACKLOG: Final = 1024 * 1024
 """Bytes that are kept for a reader that is behind; what comes on top is dropped."""
 LAST_WAIT: Final = 1
 """Seconds that the reader has to take more of them when the process ends."""
+LAST_WAITS: Final = 5
+"""Seconds of all such waits, for a reader that takes little at a time."""
 _bound: Final[ContextVar[Mapping[str, str]]] = ContextVar("bound", default=MappingProxyType({}))
 
 
@@ -73,6 +76,9 @@ def configure_logging(level: str) -> None:
 class NonBlockingStream:
     """A pipe or a socket that is written what it takes at once, and the rest with what follows."""
 
+    lines_dropped: ClassVar[int] = 0
+    """Lines that this process has dropped."""
+
     def __init__(self, descriptor: int, send: Callable[[bytes], int]) -> None:
         self._descriptor = descriptor
         self._send = send
@@ -90,20 +96,33 @@ class NonBlockingStream:
                 self._send_lines()
             if self._size > MAX_BACKLOG:
                 self._dropped += 1
+                NonBlockingStream.lines_dropped += 1
                 return
-            if self._dropped:
-                text = _dropped_line(self._dropped) + text
-                self._dropped = 0
-            line = text.encode(errors="backslashreplace")
-            self._lines.append(line)
-            self._size += len(line)
+            self._append_dropped()
+            self._append(text)
             self._send_lines()
 
     def end(self) -> None:
         """Wait a last time for the reader to take the rest."""
-        while self._lines and select.select([], [self._descriptor], [], LAST_WAIT)[1]:
+        until = monotonic() + LAST_WAITS
+        with self._lock:
+            self._append_dropped()
+        while self._lines and monotonic() < until:
+            if not select.select([], [self._descriptor], [], LAST_WAIT)[1]:
+                return
             with self._lock:
                 self._send_lines()
+
+    def _append(self, text: str) -> None:
+        line = text.encode(errors="backslashreplace")
+        self._lines.append(line)
+        self._size += len(line)
+
+    def _append_dropped(self) -> None:
+        """Say how many lines were dropped, in their place."""
+        if self._dropped:
+            self._append(_dropped_line(self._dropped))
+            self._dropped = 0
 
     def _send_lines(self) -> None:
         """Send what is taken at once, line by line: no other process's comes between (pipe(7))."""
@@ -126,8 +145,10 @@ class NonBlockingStream:
 def non_blocking(stream: TextIO) -> TextIO | NonBlockingStream:
     """Return a stream to the same pipe or socket that never waits, and any other stream as it is.
 
-    It stays open until the process ends.
+    It stays open until the process ends. Windows has no way to such a stream.
     """
+    if sys.platform == "win32":
+        return stream
     with suppress(OSError, ValueError):  # it has no descriptor, or the system has no way to it
         descriptor = stream.fileno()
         mode = os.fstat(descriptor).st_mode

@@ -1,6 +1,5 @@
 """Metrics: what is counted, and how a scraper reads it."""
 
-import fcntl
 import os
 import platform
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +22,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.openmetrics import exposition as openmetrics
+
+from gql_app.lib.telemetry.logs import NonBlockingStream
 
 NO_OPERATION: Final = "none"
 """What a request asks for that never became a GraphQL operation."""
@@ -68,6 +69,7 @@ class Metrics:
         self._shared: Final = _SharedFolder(folder) if folder else None
         self._process: Final = ProcessCollector(registry=None)
         self._cpu_seconds = 0.0
+        self._lines_dropped = NonBlockingStream.lines_dropped
         self._counter: Final = lru_cache(128)(self._new_counter)
         with self._shared.registering() if self._shared else nullcontext():
             self._make(version)
@@ -112,6 +114,9 @@ class Metrics:
         used = process.get(_CPU, 0)
         self._cpu.inc(max(0, used - self._cpu_seconds))
         self._cpu_seconds = used
+        dropped = NonBlockingStream.lines_dropped
+        self._lines.inc(dropped - self._lines_dropped)
+        self._lines_dropped = dropped
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Return all metrics in the format that a scraper accepts, and its media type.
@@ -163,6 +168,9 @@ class Metrics:
         self._in_use = {
             name: self._gauge(name, "As the system tells it.") for name in _PROCESS_GAUGES
         }
+        self._lines = Counter(
+            "gql_app_log_lines_dropped", "Log lines nobody read.", registry=self._registry
+        )
         self._cpu = Counter(_CPU, "Processor time.", registry=self._registry)
         build = self._gauge("gql_app_build_info", "What runs.", "version", "python", mode="livemax")
         build.labels(version, platform.python_version()).set(1)
@@ -182,18 +190,23 @@ class _SharedFolder:
     """A folder of metrics, in which each process holds a lock for as long as it lives.
 
     What a process has counted stays when it is gone, be it killed, and is put together with what
-    others had that are gone; its gauges go with it.
+    others had that are gone; its gauges go with it. Raises ImportError where files have no such
+    locks, as on Windows.
     """
 
     def __init__(self, folder: Path) -> None:
+        import fcntl  # noqa: PLC0415 — one process alone needs none of it
+
         self._folder: Final = folder
+        self._lock: Final = fcntl.flock
+        self._exclusive, self._shared = fcntl.LOCK_EX, fcntl.LOCK_SH | fcntl.LOCK_NB
 
     @contextmanager
     def registering(self) -> Iterator[None]:
         """Make this process's files within the block, in which no other process reads any."""
         with self._locked():
             self._alive = (self._folder / f"{os.getpid()}.lock").open("wb")
-            fcntl.flock(self._alive, fcntl.LOCK_EX)
+            self._lock(self._alive, self._exclusive)
             yield
 
     def collect(self) -> Iterable[Metric]:
@@ -202,7 +215,7 @@ class _SharedFolder:
             for lock in self._folder.glob("[0-9]*.lock"):
                 # An id alone may be another process's by now, but not its lock.
                 with lock.open("rb") as file, suppress(BlockingIOError):
-                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    self._lock(file, self._shared)
                     self._fold_dead_process(lock)
             collector = MultiProcessCollector(None, str(self._folder))
             metrics: Iterable[Metric] = collector.collect()
@@ -211,7 +224,7 @@ class _SharedFolder:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         with (self._folder / "all.lock").open("wb") as guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
+            self._lock(guard, self._exclusive)
             yield
 
     def _fold_dead_process(self, lock: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,7 @@ async def test_refusal_is_told_in_the_servers_words_and_what_mends_it(
     assert problem in found.problem
     assert remedy in found.remedy
     assert password not in str(found)
+    assert found.is_lasting == ("wait" in rest)
 
 
 def test_schema_that_nothing_may_be_made_in_is_told_by_migrate(
@@ -105,6 +107,7 @@ async def test_network_is_told_by_what_is_wrong_with_it() -> None:
     assert found.problem == f"127.0.0.1:{port} does not answer."
     found = await cause(f"postgresql:///x?host=/no/such/folder&password={SECRET}")
     assert found.problem == "Nobody listens at the local socket."
+    assert not found.is_lasting
     assert SECRET not in str(found)
 
 
@@ -117,9 +120,23 @@ async def test_certificates_are_told_by_what_is_wrong_with_them(tmp_path: Path) 
         url = f"postgresql://ada:{SECRET}@127.0.0.1:{port}/x?sslmode=verify-full&sslrootcert="
         found = await cause(f"{url}{tmp_path}/other.pem")
         assert "not to be trusted" in found.problem
+        assert found.is_lasting
         assert "sslrootcert=FILE" in found.remedy
         found = await cause(f"{url}{tmp_path}/none.pem")
         assert found.problem == "The file of sslrootcert is not there."
+        (tmp_path / "key.pem").touch()
+        found = await cause(f"{url}{tmp_path}/key.pem")
+        assert found.problem.startswith("A file that the URL names can't be used: SSLError")
+        assert found.is_lasting
+    expired = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    over = datetime(2020, 1, 2, tzinfo=UTC)
+    authority.issue_cert("127.0.0.1", not_after=over).configure_cert(expired)
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    async with impostor(expired) as (port, _):
+        url = f"postgresql://ada:{SECRET}@127.0.0.1:{port}/x?sslmode=verify-full&sslrootcert="
+        found = await cause(f"{url}{tmp_path}/authority.pem")
+        assert "expired" in found.problem
+        assert not found.is_lasting
 
 
 @pytest.mark.parametrize(
@@ -138,3 +155,4 @@ async def test_file_is_told_by_what_is_wrong_with_it(
     found = await cause(f"sqlite:///{tmp_path / name}")
     assert problem in found.problem
     assert found.remedy
+    assert found.is_lasting

@@ -133,3 +133,17 @@ def test_pauses_grow_while_a_task_fails() -> None:
         pauses.append(longer(pauses[-1], interval=2))
     assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
     assert longer(3600, interval=3600) == 3600
+
+
+async def test_tasks_begin_when_what_they_come_after_has_ended() -> None:
+    work, first = Runs(), asyncio.Event()
+    async with running([PeriodicTask("work", work, NEVER)], grace=1, after=first.wait()):
+        await asyncio.sleep(0)
+        assert work.count == 0
+        first.set()
+        assert await work.done.get() == 1
+    async with running(
+        [PeriodicTask("work", work, NEVER)], grace=NEVER, after=asyncio.Event().wait()
+    ):
+        await asyncio.sleep(0)
+    assert work.count == 1

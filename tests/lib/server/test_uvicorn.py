@@ -8,12 +8,11 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import cast
 
-import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from gql_app.lib.server.connection import Usage
 from gql_app.lib.server.protocol import HttpProtocol
-from gql_app.lib.server.serving import Server
+from gql_app.lib.server.serving import Config, Server
 from tests.lib.server.in_process import LIMITS, all_said, ask
 from tests.processes import PATIENCE
 
@@ -48,7 +47,7 @@ async def running(app: App) -> AsyncIterator[tuple[Server, tuple[str, int]]]:
     protocol = partial(
         HttpProtocol, limits=LIMITS, usage=Usage(), refuse="gql_app.web.middleware:refuse"
     )
-    config = uvicorn.Config(
+    config = Config(
         app,
         http=cast("type[asyncio.Protocol]", protocol),
         ws="none",

@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -13,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from gql_app.lib.telemetry.logs import MAX_BACKLOG, NonBlockingStream, non_blocking
-from tests.peers import connected, post
+from tests.peers import connected, head, post
 from tests.processes import MAIN, free_port, running_server
+from tests.scraping import parsed
 
 LINE = "x" * 999 + "\n"
 MANY = 2 * MAX_BACKLOG // len(LINE)
@@ -130,19 +130,36 @@ def test_stream_that_is_neither_is_written_as_ever(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_server_whose_log_nobody_reads_answers_and_stops(tmp_path: Path, workers: str) -> None:
+def test_server_whose_log_nobody_reads_answers_counts_what_it_drops_and_stops(
+    tmp_path: Path, workers: str
+) -> None:
     os.mkfifo(tmp_path / "log")
     reader = os.open(tmp_path / "log", os.O_RDWR | os.O_NONBLOCK)
     port = free_port()
     serve = shlex.join([*MAIN, "serve", "--port", str(port), "--workers", workers])
     command = ["bash", "-c", f"exec {serve} 2> {shlex.quote(str(tmp_path / 'log'))}"]
-    with running_server(command, port, tmp_path) as server:
+    long = post(line=b"POST /%s HTTP/1.1" % (b"x" * 8_000))  # as is its line
+
+    with running_server(command, port, tmp_path) as server, os.fdopen(reader, "rb") as log:
         with connected(server) as peer:
-            for _ in range(1_000):  # 64 KiB of a pipe are some 220 lines
-                peer.send(post())
-                assert peer.answer().status == 200
-        assert server.stop() in {0, -signal.SIGTERM}
-    lines = os.read(reader, 65_536).decode().splitlines()
-    assert len(lines) > 100
-    assert all(json.loads(line) for line in lines[:-1])
-    os.close(reader)
+
+            def answer(request: bytes, status: int) -> bytes:
+                peer.send(request)
+                answer = peer.answer()
+                assert answer.status == status
+                return answer.body
+
+            for _ in range(200):
+                answer(long, 404)
+            scraped = answer(head(line=b"GET /metrics HTTP/1.1"), 200).decode()
+            counted = parsed(scraped).of("gql_app_log_lines_dropped_total")
+            assert counted > 0
+            seen = log.read()
+            while b"Lines were dropped" not in seen:
+                answer(post(), 200)
+                seen += log.read() or b""
+            [told] = [line for line in seen.splitlines() if b"Lines were dropped" in line]
+            assert json.loads(told)["dropped"] >= counted
+            for _ in range(200):
+                answer(long, 404)
+        assert server.stop() == 0

@@ -1,0 +1,49 @@
+"""Another system than Linux: what is Linux's or Unix's own is made absent in this process.
+
+`python tests/elsewhere.py serve` is the program there, and `pytest -p tests.elsewhere` runs tests.
+"""
+
+import importlib
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+MODULES = ("fcntl", "grp", "pwd", "resource", "termios", "uvloop")
+ABSENT = {
+    os: ("fork", "forkpty", "mkfifo", "sched_getaffinity"),
+    signal: ("SIGHUP", "SIGUSR1"),
+    socket: ("SO_REUSEPORT", "TCP_NOTSENT_LOWAT"),
+}
+CORE = (
+    "tests/schema/test_authentication.py",
+    "tests/schema/test_customer_lists.py",
+    "tests/schema/test_permissions.py",
+    "tests/test_cli.py::test_migrate_can_be_repeated",
+    "tests/test_cli.py::test_an_admin_is_made_once",
+)
+"""What is tried there: sign-in, pages, refusals, and the first two commands of an installation."""
+
+
+def leave_linux() -> None:
+    """Take away what other systems lack, from here on and for what is imported later.
+
+    Libraries of the tests that need it are imported before. `os.name` and `sys.platform` stay, for
+    the standard library goes by them.
+    """
+    for name in MODULES:
+        sys.modules[name] = None  # type: ignore[assignment]  # so that to import it fails
+    for module, names in ABSENT.items():
+        for name in names:
+            delattr(module, name)
+
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).parent.parent)
+    leave_linux()
+    importlib.import_module("gql_app.cli").main()
+elif "pytest" in sys.modules and "tests.elsewhere" in sys.argv:
+    for library in ("tests.databases", "tests.processes"):
+        importlib.import_module(library)
+    leave_linux()

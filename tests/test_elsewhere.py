@@ -1,0 +1,35 @@
+"""The program where what is Linux's or Unix's own is absent, as on Windows and macOS."""
+
+import sys
+from pathlib import Path
+
+from tests.elsewhere import CORE
+from tests.peers import connected, head, post
+from tests.processes import ROOT, free_port, run, running_server
+
+PROGRAM = (sys.executable, str(ROOT / "tests" / "elsewhere.py"))
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "tests.elsewhere", "-p", "no:cacheprovider")
+
+
+def test_core_of_the_suite_passes_there(tmp_path: Path) -> None:
+    inner = f"--basetemp={tmp_path / 'inner'}"
+    done = run([*PYTEST, inner, "-k", "not postgresql", *CORE], ROOT)
+    assert done.returncode == 0, done.stdout
+    assert "skipped" not in done.stdout
+
+
+def test_one_process_serves_there_and_several_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    port = free_port()
+    command = [*PROGRAM, "serve", "--port", str(port)]
+    with running_server(command, port, tmp_path) as server:
+        with connected(server) as peer:
+            for request in (post(), head(line=b"GET /metrics HTTP/1.1")):
+                peer.send(request)
+                assert peer.answer().status == 200
+        assert server.stop() == 0
+    assert "Traceback" not in server.logged()
+    done = run([*command, "--workers", "2"], tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "--workers: this system has no locks by which several processes count. Serve by one\n"
+    )
