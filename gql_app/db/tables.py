@@ -22,6 +22,7 @@ REVISIONS: Final = (
     "0008",
     "0009",
     "0010",
+    "0011",
 )
 """Every migration there is, the oldest first."""
 REVISION: Final = REVISIONS[-1]
@@ -161,13 +162,13 @@ class SessionRow(Row):
 
 
 class RefreshTokenRow(Row):
-    """A refresh token by its digest; once spent, it is the evidence of a reuse."""
+    """A refresh token by its digest and session; once spent, it is the evidence of a reuse."""
 
     __tablename__ = "refresh_tokens"
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     session_id: Mapped[UUID] = mapped_column(
-        ForeignKey("sessions.id", ondelete="CASCADE"), index=True
+        ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True, index=True
     )
     salt: Mapped[str] = mapped_column(String(64))
     """The random part of its successor, which is made of this and the token itself."""
