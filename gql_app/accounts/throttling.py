@@ -18,7 +18,7 @@ from gql_app.accounts.audit import Action
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib import clock
-from gql_app.lib.database import Query, Reader, Transaction, any_of, batch_of, upsert
+from gql_app.lib.database import Batch, Query, Reader, Transaction, any_of, upsert
 from gql_app.lib.network import client_networks, client_of
 from gql_app.lib.text import canonical_email
 
@@ -300,7 +300,7 @@ class Throttle:
     async def purge(self, db: Transaction, *, batch: int) -> int:
         """Delete at most a batch of rows whose attempts are forgotten; return how many."""
         before = clock.now() - timedelta(seconds=self.window)
-        return await db.execute(_PURGE, before=before, batch=batch)
+        return await _PURGE.apply(db, before=before, batch=batch)
 
     def _row(self, limit: Limit, times: Sequence[float]) -> dict[str, object]:
         """Return the row of a limit that was counted at these times.
@@ -322,8 +322,7 @@ _BEGIN: Final = Query(
 )
 _SAVE: Final = upsert(ThrottleRow)
 _CLEAR: Final = delete(ThrottleRow).where(any_of(ThrottleRow.subject, "subjects"))
-_PURGE: Final = delete(ThrottleRow).where(
-    ThrottleRow.subject.in_(
-        batch_of(select(ThrottleRow.subject).where(ThrottleRow.updated_at < bindparam("before")))
-    )
+_PURGE: Final = Batch(
+    select(ThrottleRow.subject).where(ThrottleRow.updated_at < bindparam("before")),
+    delete(ThrottleRow),
 )

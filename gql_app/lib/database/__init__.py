@@ -1,5 +1,6 @@
 """SQLite and PostgreSQL: reading, transactions and retries; SQLAlchemy Core writes the SQL."""
 
+from gql_app.lib.database.batches import Batch
 from gql_app.lib.database.causes import Cause
 from gql_app.lib.database.database import Database, Reader, Transaction
 from gql_app.lib.database.errors import (
@@ -19,7 +20,6 @@ from gql_app.lib.database.statements import (
     Statement,
     any_of,
     api_text,
-    batch_of,
     check_metadata,
     check_table,
     insert_or_ignore,
@@ -31,6 +31,7 @@ from gql_app.lib.faults import Unavailable
 
 __all__ = [
     "SSL_MODES",
+    "Batch",
     "Busy",
     "Cause",
     "Database",
@@ -48,7 +49,6 @@ __all__ = [
     "Unavailable",
     "any_of",
     "api_text",
-    "batch_of",
     "check_metadata",
     "check_table",
     "in_the_clear",
