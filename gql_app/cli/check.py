@@ -14,7 +14,7 @@ import typer
 from gql_app.accounts import customers
 from gql_app.cli import application, backfill, samples
 from gql_app.cli.console import out, unless_empty
-from gql_app.db import readiness
+from gql_app.db import distribution, readiness
 from gql_app.lib.database import Database, Reader, in_the_clear
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.faults import CannotStart
@@ -288,8 +288,27 @@ async def _database(chosen: Settings) -> AsyncIterator[Finding]:
         elif not condition.ready:
             yield migrate
         else:
+            if condition.distribution in {distribution.COMPLETE, distribution.INCOMPLETE}:
+                async for finding in _cluster(database, condition.distribution):
+                    yield finding
             async for finding in _contents(database, demo=chosen.demo):
                 yield finding
+
+
+async def _cluster(database: Database, state: str) -> AsyncIterator[Finding]:
+    if state == distribution.INCOMPLETE:
+        yield Finding(
+            "undistributed-tables",
+            "Some tables are distributed over the cluster, and others are the coordinator's alone.",
+            "Run: distribute",
+        )
+    lost = await distribution.unreachable(database)
+    if lost:
+        yield Finding(
+            "unreachable-machines",
+            f"Of the cluster another machine can't reach {', '.join(lost)}.",
+            "Look whether they run, and what keeps them from being reached.",
+        )
 
 
 async def _contents(database: Database, *, demo: bool) -> AsyncIterator[Finding]:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import String, column, literal_column, select, table
 
+from gql_app.db import distribution
 from gql_app.db.migrations.branches import VERSION_TABLE, Branch
 from gql_app.db.tables import REVISIONS, Row
 from gql_app.lib.database import (
@@ -35,6 +36,8 @@ class Condition(NamedTuple):
     """`ok`; `newer`, which a later version of this program has made; `pending` or `unknown`."""
     cause: Cause | None = None
     """Why it is unreachable, for its operator."""
+    distribution: str | None = None
+    """How far its tables are distributed: `ok`, `incomplete` or `none`; None without Citus."""
 
     @property
     def ready(self) -> bool:
@@ -60,9 +63,16 @@ async def condition(database: Database, branches: Sequence[Branch] = ()) -> Cond
     """
     try:
         found = await states(database, branches)
+        spread = await distribution.spread(database)
     except (Unavailable, StatementError) as error:
         return Condition("unreachable", "unknown", database.cause_of(error))
-    return Condition("ok", next(each for each in ("pending", "newer", "ok") if each in found))
+    return Condition(
+        "ok",
+        next(each for each in ("pending", "newer", "ok") if each in found),
+        distribution=None
+        if spread is None
+        else distribution.state(spread, distribution.tables(branches)),
+    )
 
 
 class Watch:

@@ -64,6 +64,8 @@ async def readyz(request: Request) -> Response:
         "keys": "stale" if resources.keys.stale else "ok",
         "passwords": "queue full" if resources.passwords.full else "ok",
     }
+    if condition.distribution:
+        parts["distribution"] = condition.distribution
     return _readiness(condition, parts)
 
 
