@@ -1,7 +1,7 @@
 """The Citus cluster that a run names: one database, which is emptied for each test."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Final
 
 import asyncpg
@@ -34,6 +34,7 @@ class Cluster:
     def __init__(self, url: str, portal: BlockingPortal) -> None:
         self._url: Final = url
         self._portal: Final = portal
+        self._connection: asyncpg.Connection | None = None
 
     def url(self, _: str = "") -> str:
         """Return the database's URL."""
@@ -53,12 +54,16 @@ class Cluster:
         if used:
             raise NoCluster(IN_USE)
         self.clear()
-        command.upgrade(alembic_config(self._url), "head")
+        self.migrate()
         self.distribute()
 
     def clear(self) -> None:
         """Drop all tables."""
         self.fetch(f"DROP TABLE IF EXISTS {', '.join(TABLES)}, {VERSION_TABLE} CASCADE")
+
+    def migrate(self) -> None:
+        """Make the tables."""
+        command.upgrade(alembic_config(self._url), "head")
 
     def distribute(self) -> None:
         """Distribute the tables, as the command does."""
@@ -75,27 +80,29 @@ class Cluster:
         self.empty()
 
     def empty(self) -> None:
-        """Delete all rows."""
-        used = [each for each in TABLES if self.fetch(f"SELECT 1 FROM {each} LIMIT 1")]  # noqa: S608 — our tables
-        if used:
-            self.fetch(f"TRUNCATE {', '.join(used)} CASCADE")
+        """Delete all rows, those that refer to others first."""
+        for each in TABLES:
+            if self.fetch(f"SELECT 1 FROM {each} LIMIT 1"):  # noqa: S608 — our tables
+                self.fetch(f"DELETE FROM {each}")  # noqa: S608 — as above
 
     def fetch(self, statement: str) -> list[Any]:
         """Return what a statement answers, as tuples."""
         return self._portal.call(self._fetch, statement)
 
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection:
+            self._portal.call(self._connection.close)
+
     async def _fetch(self, statement: str) -> list[Any]:
-        connection = await asyncpg.connect(self._url)
-        try:
-            return [tuple(row) for row in await connection.fetch(statement)]
-        finally:
-            await connection.close()
+        if self._connection is None:
+            self._connection = await asyncpg.connect(self._url, statement_cache_size=0)
+        return [tuple(row) for row in await self._connection.fetch(statement)]
 
 
 @contextmanager
 def cluster(url: str) -> Iterator[Cluster]:
     """Prepare a cluster for tests. Raises NoCluster."""
-    with start_blocking_portal() as portal:
-        found = Cluster(url, portal)
+    with start_blocking_portal() as portal, closing(Cluster(url, portal)) as found:
         found.prepare()
         yield found
