@@ -31,7 +31,15 @@ NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
-.PHONY: run test test-measured test-others test-playground test-pages lint fresh-check upgrade-check conformance format schema \
+# What is run on a cluster. Of what stays out, one test needs a second database beside the fleet's,
+# and one reads the plan of a single machine.
+DISTRIBUTED := tests/distributed $(patsubst %,tests/fleet/test_%.py,keys letters purge sessions throttle) \
+	$(patsubst %,tests/accounts/test_%.py,audit audit_purge authentication_races batches limiter sessions throttling) \
+	$(patsubst %,tests/schema/test_%.py,refresh session_lists sessions) tests/test_background.py
+LEFT_OUT := tests/fleet/test_letters.py::test_letters_in_the_hand_of_a_server_that_is_killed_go_out_later \
+	tests/accounts/test_audit_purge.py::test_the_oldest_are_found_by_the_index
+
+.PHONY: run test test-measured test-distributed cluster-is-named test-others test-playground test-pages lint fresh-check upgrade-check conformance format schema \
 	migration lock fuzz browser screenshot bench bench-compression bench-execution bench-nested bench-profile \
 	bench-timing bench-limits bench-scale bench-sizes common-passwords clean
 
@@ -57,6 +65,14 @@ test-others:
 test-pages: export EVERY_VIEW = 1
 test-pages: .venv/dev $(PAGE) browser
 	$(BIN)/pytest -n 0 tests/playground/test_views.py tests/account_pages/test_views.py $(ARGS)
+
+# On a Citus cluster, in a database of its coordinator that it empties: URL=postgresql://…
+test-distributed: cluster-is-named .venv/dev
+	$(BIN)/pytest -n 0 --distributed="$(URL)" $(addprefix --deselect=,$(LEFT_OUT)) $(DISTRIBUTED) $(ARGS)
+
+cluster-is-named:
+	@test -n "$(URL)" || { echo "This needs a Citus cluster: name an empty database of its coordinator," \
+		"as in make test-distributed URL=postgresql://postgres@127.0.0.1:5432/tests" >&2; exit 2; }
 
 lint: .venv/dev $(BUILT)
 	$(BIN)/ruff format --check .

@@ -22,6 +22,7 @@ from tests.api import running
 from tests.commands import run_here
 from tests.conftest import SECRET
 from tests.databases import Postgres
+from tests.processes import ROOT, run
 
 TABLES = Row.metadata.sorted_tables
 DISTRIBUTED = {
@@ -67,6 +68,14 @@ def test_who_has_not_migrated_is_told_to(unmigrated_url: str, tmp_path: Path) ->
         1,
         "The database is not migrated. Run: gql-app migrate\n",
     )
+
+
+def test_tests_of_a_cluster_say_that_they_need_one() -> None:
+    for more in ([], ["URL="]):
+        done = run(["make", "--silent", "test-distributed", *more], ROOT)
+        assert done.returncode != 0
+        assert done.stdout == ""
+        assert done.stderr.startswith("This needs a Citus cluster: name an empty database of its ")
 
 
 def test_each_unique_key_and_reference_carries_the_column_of_its_table() -> None:

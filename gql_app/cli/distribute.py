@@ -45,10 +45,28 @@ class Step(NamedTuple):
         for table, name, definition in references:
             connection.execute(text(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"))
 
-    def empty(self, connection: Connection) -> None:
+    def clean(self, connection: Connection) -> None:
         """Give the disk back that the rows took before they were copied."""
         for each in self.tables:
             connection.execute(_EMPTY.bindparams(name=each.name))
+
+
+class InTurn(NamedTuple):
+    """A transaction asks one shard after the other, whatever servers set."""
+
+    def __str__(self) -> str:
+        """Return what becomes of the database."""
+        return "the database: a transaction asks the shards of a machine one after the other"
+
+    def run(self, connection: Connection) -> None:
+        """Set that for new connections.
+
+        By several connections at once it could not change customers after it has read sessions.
+        """
+        connection.execute(_SET_IN_TURN)
+
+    def clean(self, _: Connection) -> None:
+        """Leave nothing behind."""
 
 
 def distribute(
@@ -64,7 +82,9 @@ def distribute(
     names = run_on_database(chosen, distribution.spread)
     if names is None:
         fail(f"This PostgreSQL has no Citus (CREATE EXTENSION citus). {ON_ONE_MACHINE}")
-    planned = steps(names, [*distribution.tables(application.branches())])
+    planned: list[Step | InTurn] = [*steps(names, [*distribution.tables(application.branches())])]
+    if not run_on(chosen.database_url, _is_in_turn):
+        planned.insert(0, InTurn())
     if not planned:
         out("Every table is distributed already.")
         return
@@ -76,12 +96,11 @@ def distribute(
         for done, step in enumerate(planned, 1):
             try:
                 run_on(chosen.database_url, step.run)
-                run_on(chosen.database_url, step.empty)
+                run_on(chosen.database_url, step.clean)
             except DBAPIError as error:
-                names_of = ", ".join(each.name for each in step.tables)
-                fail(f"{names_of} can't be distributed: {_words(error)} Run it again then.")
+                fail(f"This failed: {step}", f"{_words(error)} What was done before stays so.")
             advance(done)
-    out("Every table is distributed.")
+    out("Every table is distributed. Restart the servers.")
 
 
 def steps(names: Names, every: Sequence[Table]) -> list[Step]:
@@ -108,6 +127,10 @@ def steps(names: Names, every: Sequence[Table]) -> list[Step]:
         *whole,
         *(Step([root, *(each for each in apart if beside(each) == root.name)]) for root in roots),
     ]
+
+
+def _is_in_turn(connection: Connection) -> bool:
+    return bool(connection.execute(_IN_TURN).scalar())
 
 
 def beside(table: Table) -> str | None:
@@ -155,6 +178,16 @@ def _words(error: DBAPIError) -> str:
     return said.partition("\n")[0].rstrip(".") + "."
 
 
+_SET_IN_TURN: Final = text(
+    "DO $$ BEGIN EXECUTE format("
+    "'ALTER DATABASE %I SET citus.multi_shard_modify_mode TO sequential', current_database()"
+    "); END $$"
+)
+_IN_TURN: Final = text(
+    "SELECT 'citus.multi_shard_modify_mode=sequential' = ANY(setconfig) FROM pg_db_role_setting "
+    "JOIN pg_database ON pg_database.oid = setdatabase "
+    "WHERE datname = current_database() AND setrole = 0"
+)
 _COPY: Final = text("SELECT create_reference_table(:name)")
 _SPREAD: Final = text("SELECT create_distributed_table(:name, :key, colocate_with => :beside)")
 _EMPTY: Final = text("SELECT truncate_local_data_after_distributing_table(:name)")

@@ -8,7 +8,7 @@ import asyncpg
 from alembic import command
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from gql_app.cli.distribute import steps
+from gql_app.cli.distribute import InTurn, Step, steps
 from gql_app.db.distribution import tables
 from gql_app.db.migrations.branches import VERSION_TABLE
 from gql_app.db.migrations.engine import run_on
@@ -67,9 +67,10 @@ class Cluster:
 
     def distribute(self) -> None:
         """Distribute the tables, as the command does."""
-        for step in steps(frozenset(), [*tables()]):
+        todo: list[Step | InTurn] = [InTurn(), *steps(frozenset(), [*tables()])]
+        for step in todo:
             run_on(self._url, step.run)
-            run_on(self._url, step.empty)
+            run_on(self._url, step.clean)
 
     @contextmanager
     def copied(self, template: str = "") -> Iterator[str]:
