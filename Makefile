@@ -31,9 +31,10 @@ NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
-# What is run on a cluster. Of what stays out, one test needs a second database beside the fleet's,
-# and one reads the plan of a single machine.
-DISTRIBUTED := tests/distributed $(patsubst %,tests/fleet/test_%.py,keys letters purge sessions throttle) \
+# What is run on a cluster: first what three servers share, which run as long. Of what stays out, one
+# test needs a second database beside theirs, and one reads the plan of a single machine.
+FLEET := $(patsubst %,tests/fleet/test_%.py,keys letters purge sessions throttle)
+DISTRIBUTED := tests/distributed \
 	$(patsubst %,tests/accounts/test_%.py,audit audit_purge authentication_races batches limiter sessions throttling) \
 	$(patsubst %,tests/schema/test_%.py,refresh session_lists sessions) tests/test_background.py
 LEFT_OUT := tests/fleet/test_letters.py::test_letters_in_the_hand_of_a_server_that_is_killed_go_out_later \
@@ -68,7 +69,8 @@ test-pages: .venv/dev $(PAGE) browser
 
 # On a Citus cluster, in a database of its coordinator that it empties: URL=postgresql://…
 test-distributed: cluster-is-named .venv/dev
-	$(BIN)/pytest -n 0 --distributed="$(URL)" $(addprefix --deselect=,$(LEFT_OUT)) $(DISTRIBUTED) $(ARGS)
+	for each in "$(FLEET)" "$(DISTRIBUTED)"; do \
+		$(BIN)/pytest -n 0 --distributed="$(URL)" $(LEFT_OUT:%=--deselect=%) $$each $(ARGS) || exit 1; done
 
 cluster-is-named:
 	@test -n "$(URL)" || { echo "This needs a Citus cluster: name an empty database of its coordinator," \

@@ -11,11 +11,10 @@ from sqlalchemy import Column, ForeignKey, MetaData, Table, UniqueConstraint, Uu
 
 from gql_app.cli.check import findings
 from gql_app.cli.distribute import Step, beside, steps
-from gql_app.db import distribution
 from gql_app.db.distribution import key_of
 from gql_app.db.readiness import condition
 from gql_app.db.tables import DISTRIBUTED_BY, Row
-from gql_app.lib.database import Database
+from gql_app.lib.database import Database, unreachable_machines
 from gql_app.lib.faults import OperatorError
 from gql_app.settings import Settings
 from tests.api import running
@@ -151,7 +150,7 @@ async def test_readiness_and_check_know_how_far_the_tables_are_distributed(
                     parts = (await api.client.get("/readyz")).json()
                     assert parts["distribution"] == "incomplete"
         assert await told() == ("ok", lost)
-        assert await distribution.unreachable(database) == ["two:5432"]
+        assert await unreachable_machines(database) == ["two:5432"]
         # what the coordinator alone has, though Citus knows of it
         async with database.transaction() as db:
             await db.execute(text("UPDATE pg_dist_partition SET partmethod = 'n'"))

@@ -15,7 +15,7 @@ from gql_app.accounts import customers
 from gql_app.cli import application, backfill, samples
 from gql_app.cli.console import out, unless_empty
 from gql_app.db import distribution, readiness
-from gql_app.lib.database import Database, Reader, in_the_clear
+from gql_app.lib.database import Database, Reader, in_the_clear, unreachable_machines
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring import NEW_RSA_BITS, guessable, is_pattern, is_short
@@ -302,7 +302,7 @@ async def _cluster(database: Database, state: str) -> AsyncIterator[Finding]:
             "Some tables are distributed over the cluster, and others are the coordinator's alone.",
             "Run: distribute",
         )
-    lost = await distribution.unreachable(database)
+    lost = await unreachable_machines(database)
     if lost:
         yield Finding(
             "unreachable-machines",

@@ -1,6 +1,6 @@
 """`distribute`: spread the tables over the machines of a Citus cluster."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Final, NamedTuple
 
 import typer
@@ -11,8 +11,9 @@ from gql_app.cli import application
 from gql_app.cli.console import bar, fail, out
 from gql_app.cli.database import reach, run_on_database
 from gql_app.db import distribution
-from gql_app.db.distribution import Names, key_of
+from gql_app.db.distribution import key_of
 from gql_app.db.migrations.engine import run_on
+from gql_app.lib.database import distributed_tables
 from gql_app.lib.faults import OperatorError
 
 ON_ONE_MACHINE: Final = "Its tables are on one machine, and nothing was changed."
@@ -79,7 +80,7 @@ def distribute(
         fail(f"This is an SQLite file. {ON_ONE_MACHINE}")
     if not reach(chosen).ready:
         fail("The database is not migrated. Run: gql-app migrate")
-    names = run_on_database(chosen, distribution.spread)
+    names = run_on_database(chosen, distributed_tables)
     if names is None:
         fail(f"This PostgreSQL has no Citus (CREATE EXTENSION citus). {ON_ONE_MACHINE}")
     planned: list[Step | InTurn] = [*steps(names, [*distribution.tables(application.branches())])]
@@ -103,7 +104,7 @@ def distribute(
     out("Every table is distributed. Restart the servers.")
 
 
-def steps(names: Names, every: Sequence[Table]) -> list[Step]:
+def steps(names: Collection[str], every: Sequence[Table]) -> list[Step]:
     """Return what is left to do, by the names of the tables that are distributed.
 
     Raises OperatorError if a table that every machine is to have refers to one that none has whole.

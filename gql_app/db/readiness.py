@@ -18,6 +18,7 @@ from gql_app.lib.database import (
     StatementError,
     Unavailable,
     check_metadata,
+    distributed_tables,
 )
 from gql_app.lib.telemetry import get_logger
 from gql_app.settings import Settings
@@ -63,16 +64,12 @@ async def condition(database: Database, branches: Sequence[Branch] = ()) -> Cond
     """
     try:
         found = await states(database, branches)
-        spread = await distribution.spread(database)
+        spread = await distributed_tables(database)
     except (Unavailable, StatementError) as error:
         return Condition("unreachable", "unknown", database.cause_of(error))
-    return Condition(
-        "ok",
-        next(each for each in ("pending", "newer", "ok") if each in found),
-        distribution=None
-        if spread is None
-        else distribution.state(spread, distribution.tables(branches)),
-    )
+    state = next(each for each in ("pending", "newer", "ok") if each in found)
+    how_far = distribution.state(spread, distribution.tables(branches))
+    return Condition("ok", state, distribution=how_far)
 
 
 class Watch:

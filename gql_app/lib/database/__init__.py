@@ -2,6 +2,7 @@
 
 from gql_app.lib.database.batches import Batch
 from gql_app.lib.database.causes import Cause
+from gql_app.lib.database.citus import distributed_tables, unreachable_machines
 from gql_app.lib.database.database import Database, Reader, Transaction
 from gql_app.lib.database.errors import (
     Busy,
@@ -51,11 +52,13 @@ __all__ = [
     "api_text",
     "check_metadata",
     "check_table",
+    "distributed_tables",
     "in_the_clear",
     "insert_or_ignore",
     "insert_row",
     "options_of",
     "sqlite_file",
     "unavailable",
+    "unreachable_machines",
     "upsert",
 ]
