@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Column, ForeignKey, MetaData, Table, UniqueConstraint, Uuid, text
 
 from gql_app.cli.check import findings
-from gql_app.cli.distribute import Step, beside, steps
+from gql_app.cli.distribute import Step, beside, steps, wider_key
 from gql_app.db.distribution import key_of
 from gql_app.db.readiness import condition
 from gql_app.db.tables import DISTRIBUTED_BY, Row
@@ -77,13 +77,14 @@ def test_tests_of_a_cluster_say_that_they_need_one() -> None:
         assert done.stderr.startswith("This needs a Citus cluster: name an empty database of its ")
 
 
-def test_each_unique_key_and_reference_carries_the_column_of_its_table() -> None:
+def test_each_key_and_reference_carries_the_column_of_its_table() -> None:
     assert {each.name: key_of(each) for each in TABLES if key_of(each)} == DISTRIBUTED
     for table in TABLES:
         key = key_of(table)
         unique = [set(index.columns) for index in table.indexes if index.unique]
         unique += [set(c.columns) for c in table.constraints if isinstance(c, UniqueConstraint)]
-        for columns in (*unique, set(table.primary_key)):
+        assert wider_key(table) == (["digest", key] if table.name == "refresh_tokens" else [])
+        for columns in unique:
             assert key is None or key in {column.name for column in columns}
         for reference in table.foreign_keys:
             whole = key_of(reference.column.table) is None
@@ -98,7 +99,8 @@ def test_tables_that_refer_to_one_another_are_distributed_in_one_step() -> None:
     wholes = [key_of(step.tables[0]) is None for step in planned]
     assert wholes == sorted(wholes, reverse=True)
     [sessions] = [step for step in planned if len(step.tables) > 1]
-    assert str(sessions) == "sessions: by id\nrefresh_tokens: by session_id, beside sessions"
+    fate = "refresh_tokens: by session_id, beside sessions, with digest and session_id as key"
+    assert str(sessions) == f"sessions: by id\n{fate}"
     assert str(planned[0]) == f"{planned[0].tables[0].name}: every machine has all of it"
 
 

@@ -36,12 +36,16 @@ class Step(NamedTuple):
         """Distribute the tables.
 
         No table that is not distributed may refer to one that is, so these references go first, and
-        come back at last.
+        come back at last. A primary key is extended by the column that it lacks.
         """
         references = list(_references(connection, self.tables))
         for table, name, _ in references:
             connection.execute(text(f"ALTER TABLE {table} DROP CONSTRAINT {name}"))
         for each in self.tables:
+            if key := wider_key(each):
+                name = connection.execute(_KEY.bindparams(name=each.name)).scalar_one()
+                swap = "ALTER TABLE {0} DROP CONSTRAINT {1}, ADD CONSTRAINT {1} PRIMARY KEY ({2})"
+                connection.execute(text(swap.format(each.name, name, ", ".join(key))))
             connection.execute(_call(each))
         for table, name, definition in references:
             connection.execute(text(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}"))
@@ -134,6 +138,12 @@ def _is_in_turn(connection: Connection) -> bool:
     return bool(connection.execute(_IN_TURN).scalar())
 
 
+def wider_key(table: Table) -> list[str]:
+    """Return the primary key that a table has to have for its column; none if it has that one."""
+    key, names = key_of(table), [each.name for each in table.primary_key]
+    return [] if key is None or key in names else [*names, key]
+
+
 def beside(table: Table) -> str | None:
     """Return the table beside whose rows those of another are kept: that its key refers to."""
     return next(
@@ -154,7 +164,14 @@ def _fate(table: Table) -> str:
     key, other = key_of(table), beside(table)
     if key is None:
         return f"{table.name}: every machine has all of it"
-    return f"{table.name}: by {key}" + (f", beside {other}" if other else "")
+    wider = wider_key(table)
+    return "".join(
+        (
+            f"{table.name}: by {key}",
+            f", beside {other}" if other else "",
+            f", with {' and '.join(wider)} as key" if wider else "",
+        )
+    )
 
 
 def _call(table: Table) -> TextClause:
@@ -188,6 +205,10 @@ _IN_TURN: Final = text(
     "SELECT 'citus.multi_shard_modify_mode=sequential' = ANY(setconfig) FROM pg_db_role_setting "
     "JOIN pg_database ON pg_database.oid = setdatabase "
     "WHERE datname = current_database() AND setrole = 0"
+)
+_KEY: Final = text(
+    "SELECT quote_ident(conname) FROM pg_constraint "
+    "WHERE conrelid = to_regclass(:name) AND contype = 'p'"
 )
 _COPY: Final = text("SELECT create_reference_table(:name)")
 _SPREAD: Final = text("SELECT create_distributed_table(:name, :key, colocate_with => :beside)")

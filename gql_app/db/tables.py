@@ -22,7 +22,6 @@ REVISIONS: Final = (
     "0008",
     "0009",
     "0010",
-    "0011",
 )
 """Every migration there is, the oldest first."""
 REVISION: Final = REVISIONS[-1]
@@ -31,8 +30,8 @@ REVISION: Final = REVISIONS[-1]
 DISTRIBUTED_BY: Final = "distributed_by"
 """The key of a table's info whose value is the column that a cluster distributes it by.
 
-That column is in every unique key of the table, and rows of one value are on one machine. Every
-machine has all rows of a table without it.
+That column is in every unique key of the table (in the primary one once it is distributed), and rows
+of one value are on one machine. Every machine has all rows of a table without it.
 """
 
 SORTABLE: Final = Text().with_variant(Text(collation="C"), "postgresql")
@@ -170,13 +169,13 @@ class SessionRow(Row):
 
 
 class RefreshTokenRow(Row):
-    """A refresh token by its digest and session; once spent, it is the evidence of a reuse."""
+    """A refresh token by its digest; once spent, it is the evidence of a reuse."""
 
     __tablename__ = "refresh_tokens"
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     session_id: Mapped[UUID] = mapped_column(
-        ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True, index=True
+        ForeignKey("sessions.id", ondelete="CASCADE"), index=True
     )
     salt: Mapped[str] = mapped_column(String(64))
     """The random part of its successor, which is made of this and the token itself."""

@@ -50,7 +50,7 @@ async def test_command_distributes_what_is_there_and_sessions_go_on(
         assert await state(database) == "none"
         asked = run_here("distribute", folder=tmp_path, **settings)
         assert (asked.returncode, await state(database)) == (1, "none")
-        assert "refresh_tokens: by session_id, beside sessions\n" in asked.stdout
+        assert "refresh_tokens: by session_id, beside sessions, with digest" in asked.stdout
         done = output_here("distribute", "--yes", folder=tmp_path, **settings)
         assert done.endswith("Every table is distributed. Restart the servers.\n")
         assert await state(database) == "ok"
