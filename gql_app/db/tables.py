@@ -30,8 +30,8 @@ REVISION: Final = REVISIONS[-1]
 DISTRIBUTED_BY: Final = "distributed_by"
 """The key of a table's info whose value is the column that a cluster distributes it by.
 
-That column is in every unique key of the table (in the primary one once it is distributed), and rows
-of one value are on one machine. Every machine has all rows of a table without it.
+That column is in every unique key of the table, in the primary one once it is distributed. Rows of
+one value are on one machine; every machine has all rows of a table without it.
 """
 
 SORTABLE: Final = Text().with_variant(Text(collation="C"), "postgresql")
