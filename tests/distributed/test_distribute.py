@@ -95,6 +95,8 @@ async def test_migrations_of_a_feature_go_on_and_its_tables_are_distributed_by_a
     output_here("distribute", "--yes", folder=tmp_path, database_url=citus.url())
     try:
         output_here("migrate", folder=tmp_path, **settings)
+        found = run_here("check", folder=tmp_path, **settings).stdout
+        assert "undistributed-tables: " in found
         done = output_here("distribute", "--yes", folder=tmp_path, **settings)
         assert done.startswith("market_stalls: every machine has all of it\n")
         assert ("market_stalls", None) in citus.fetch(PLACES)
