@@ -215,8 +215,7 @@ async def purge(db: Transaction, *, batch: int, kept: timedelta) -> int:
     """Delete where some events of those who are gone for long came from; return how many."""
     before = clock.now() - kept
     count = await _PURGE.apply(db, before=before, batch=batch)
-    if count < batch:
-        gone = await db.fetch_all(_LONG_GONE, before=before, batch=batch)
+    if count < batch and (gone := await db.fetch_all(_GONE, before=before, batch=batch)):
         left = {*await db.fetch_all(_LEFT, ids=gone)}
         await db.execute(_DELETE_ACTORS, ids=[each for each in gone if each not in left])
     return count
@@ -337,12 +336,13 @@ _THEIRS: Final = AuditRow.actor_id.in_(select(DeletedActorRow.actor_id).where(_I
 _PURGE: Final = Batch(
     select(AuditRow.id).where(_THEIRS, _KNOWN_FROM), update(AuditRow).values(_NOWHERE)
 )
-_LONG_GONE: Final[Query[UUID]] = Query(
+_FIRST_GONE: Final = (
     select(DeletedActorRow.actor_id)
     .where(_IS_LONG_GONE)
-    .limit(bindparam("batch", type_=Integer())),
-    lambda row: row[0],
+    .limit(bindparam("batch", type_=Integer()))
+    .cte("batch")
 )
+_GONE: Final[Query[UUID]] = Query(select(_FIRST_GONE.c.actor_id), lambda row: row[0])
 _LEFT: Final[Query[UUID | None]] = Query(
     select(AuditRow.actor_id).where(any_of(AuditRow.actor_id, "ids"), _KNOWN_FROM).distinct(),
     lambda row: row[0],

@@ -6,7 +6,17 @@ has locked, or that is over no longer, is passed over, so that nobody waits for 
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Delete, Integer, Select, Update, and_, bindparam, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Integer,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    select,
+    tuple_,
+)
 
 from gql_app.lib.database.database import Transaction
 from gql_app.lib.database.statements import Query
@@ -26,8 +36,8 @@ class Batch:
             )
         )
         free = found.where(its).with_for_update(skip_locked=True)
-        size = bindparam("batch", type_=Integer())
-        self._found: Final = Query(found.limit(size), tuple)
+        first = found.limit(bindparam("batch", type_=Integer())).cte("batch")
+        self._found: Final = Query(select(*first.c), tuple)
         self._change: Final = Query(
             change.where(its, tuple_(*keys).in_(free)).returning(*keys), tuple
         )
