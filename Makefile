@@ -36,7 +36,7 @@ SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name 
 FLEET := $(patsubst %,tests/fleet/test_%.py,keys letters purge sessions throttle)
 DISTRIBUTED := tests/distributed \
 	$(patsubst %,tests/accounts/test_%.py,audit audit_purge authentication_races batches limiter sessions throttling) \
-	$(patsubst %,tests/schema/test_%.py,refresh session_lists sessions) tests/test_background.py
+	$(patsubst %,tests/schema/test_%.py,nodes refresh session_lists sessions) tests/test_background.py
 LEFT_OUT := tests/fleet/test_letters.py::test_letters_in_the_hand_of_a_server_that_is_killed_go_out_later \
 	tests/accounts/test_audit_purge.py::test_the_oldest_are_found_by_the_index
 

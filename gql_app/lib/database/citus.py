@@ -38,7 +38,7 @@ _TABLES: Final[Query[str]] = Query(
 _UNREACHABLE: Final[Query[str]] = Query(
     text(
         "SELECT to_nodename || chr(58) || to_nodeport FROM citus_check_cluster_node_health() "
-        "WHERE result IS NOT TRUE"
+        "WHERE NOT result"  # it is NULL of what a lost machine would reach
     ),
     lambda row: str(row[0]),
 )
