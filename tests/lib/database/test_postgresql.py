@@ -4,7 +4,18 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import ColumnElement, bindparam, column, func, literal_column, select, table, text
+from sqlalchemy import (
+    Float,
+    Text,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.dialects.postgresql import BIGINT, INTEGER, VARCHAR
 
 from gql_app.lib.database import (
@@ -35,7 +46,7 @@ from tests.lib.database.people import (
 )
 
 SIZE = 3
-ASLEEP: ColumnElement[bool] = literal_column("pg_sleep(0.2)::text = ''")
+SLEPT = cast(func.pg_sleep(bindparam("seconds", type_=Float())), Text()) == literal_column("''")
 NUMBER = Query(
     select(bindparam("number", type_=INTEGER()), func.pg_backend_pid(type_=INTEGER)), tuple
 )
@@ -199,18 +210,24 @@ async def test_cancelled_statement_of_a_transaction_ends_too_and_is_rolled_back(
     assert pids < (await activity(postgresql_url)).keys(), "one more has read"
 
 
-@pytest.mark.parametrize("short", [0, PATIENCE])
+@pytest.mark.parametrize(("short", "seconds"), [(0, 100.0), (PATIENCE, 0.2)])
 async def test_crowd_that_leaves_at_once_costs_no_connection_and_leaves_nothing_to_the_next(
-    postgresql: Database, postgresql_url: str, monkeypatch: pytest.MonkeyPatch, short: int
+    postgresql: Database,
+    postgresql_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    short: int,
+    seconds: float,
 ) -> None:
     """Statements run to their end if they are short, and are cancelled otherwise."""
     monkeypatch.setattr(connections, "SHORT", short)
     pids = await pids_of_reads(postgresql)
+    await asyncio.gather(*(postgresql.transact(add, "Eve") for _ in range(SIZE)))
     await past(postgresql_url, "CREATE SEQUENCE ends")
-    ends = Query(select(func.nextval("ends", type_=BIGINT)).where(ASLEEP), tuple)
-    readers = [asyncio.create_task(postgresql.fetch_all(ends)) for _ in range(32)]
+    ends = Query(select(func.nextval("ends", type_=BIGINT)).where(SLEPT), tuple)
+    readers = [asyncio.create_task(postgresql.fetch_all(ends, seconds=seconds)) for _ in range(32)]
     writers = [asyncio.create_task(postgresql.transact(add, "Ada")) for _ in range(32)]
-    await until(lambda: all(each["in_use"] == SIZE for each in postgresql.use.values()))
+    await asyncio.sleep(0)
+    assert [each["in_use"] for each in postgresql.use.values()] == [SIZE, SIZE]
     await cancel(*readers, *writers)
     await until_idle(postgresql)
     assert await pids_of_reads(postgresql) == pids
