@@ -1,4 +1,4 @@
-"""Background tasks of a server: sending letters, purging, recording guesses, sampling metrics."""
+"""Background tasks: sending letters, purging, recording guesses, watching, sampling metrics."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,6 +23,8 @@ LOOK_INTERVAL: Final = 2
 """Seconds between two looks at a database that can't be used yet."""
 SAMPLE_INTERVAL: Final = 2
 """Seconds between two samples: so old may the gauges be that another process exposes."""
+WATCH_INTERVAL: Final = 2
+"""Seconds between two looks at the database, by which requests are refused while it is silent."""
 LAST_RECORD_TIMEOUT: Final = 2
 """Seconds that a process which stops has to record the guesses it has counted."""
 PURGE_BATCH: Final = 500
@@ -47,11 +49,14 @@ async def running(resources: Resources) -> AsyncIterator[None]:
         PeriodicTask("purge", partial(purge, resources), PURGE_INTERVAL),
         PeriodicTask("record_guesses", record, GUESS_INTERVAL, guessed),
     ]
-    sample = PeriodicTask("sample", resources.sample, SAMPLE_INTERVAL)
+    always = [
+        PeriodicTask("sample", resources.sample, SAMPLE_INTERVAL),
+        PeriodicTask("watch", resources.condition.get, WATCH_INTERVAL, at_once=False),
+    ]
     waiting = None if is_ready else _until_ready(resources)
     try:
         async with (
-            periodic.running([sample], grace=0),
+            periodic.running(always, grace=0),
             periodic.running(tasks, grace=outbox.SEND_TIMEOUT, after=waiting),
             resources.hooks.running(resources) if resources.hooks else nullcontext(),
             resources.standby.watching() if resources.standby else nullcontext(),

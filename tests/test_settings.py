@@ -83,7 +83,7 @@ def test_nothing_needs_to_be_set() -> None:
     assert (loaded.origins, loaded.headers) == ((), ())
     assert (loaded.management_port, loaded.management_host) == (None, "127.0.0.1")
     assert not loaded.traces
-    assert loaded.database_prepared_statements
+    assert loaded.database_prepared_statements is None
     assert loaded.log_level == "INFO"
 
 

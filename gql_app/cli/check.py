@@ -285,6 +285,12 @@ async def _database(chosen: Settings) -> AsyncIterator[Finding]:
             )
     async with readiness.open_database(chosen) as database:
         condition = await readiness.condition(database, application.branches())
+        if condition.database == "ok" and await database.has_pooler():
+            yield Finding(
+                "pooler",
+                "A pooler stands before PostgreSQL, and may leave prepared statements behind.",
+                f"Set {readiness.UNPREPARED}",
+            )
         if condition.migrations == "pending":
             yield migrate
         elif condition.cause:

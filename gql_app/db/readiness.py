@@ -20,11 +20,13 @@ from gql_app.lib.database import (
 )
 from gql_app.lib.standby import Standby
 from gql_app.lib.telemetry import get_logger
-from gql_app.settings import Settings
+from gql_app.settings import PREFIX, Settings
 
 NOT_MIGRATED: Final = Cause("The database is not migrated.", "Run: gql-app migrate")
 LOG_INTERVAL: Final = 60
 """Seconds from one line in the log of what the database can't be used for to the next."""
+UNPREPARED: Final = f"{PREFIX}DATABASE_PREPARED_STATEMENTS=false, or true if it keeps them."
+"""What to set where a pooler stands between."""
 _log: Final = get_logger(__name__)
 
 
@@ -94,7 +96,8 @@ class NotMigrated(Exception):
 class Watch:
     """Looks at a database, and logs why it can't be used: at once, and then once a minute.
 
-    As long as it is not migrated, nothing but looks gets to it.
+    As long as it is not migrated, nothing but looks gets to it. A pooler that was found on the way
+    is logged once.
     """
 
     def __init__(self, database: Database, branches: Sequence[Branch] = ()) -> None:
@@ -102,6 +105,7 @@ class Watch:
         self._branches: Final = branches
         self._logged: tuple[Cause, float] | None = None
         """What was logged last, and when."""
+        self._told_pooler = False
 
     async def condition(self) -> Condition:
         """Return the state that the database is in."""
@@ -118,6 +122,12 @@ class Watch:
             self._logged = (found.cause, now)
             problem, remedy, _ = found.cause
             _log.warning("The database can't be used", problem=problem, remedy=remedy)
+        if self._database.is_pooled and not self._told_pooler:
+            self._told_pooler = True
+            _log.warning(
+                "A pooler stands before PostgreSQL: statements are not prepared any more",
+                remedy=f"Set {UNPREPARED}",
+            )
         return found
 
 

@@ -62,8 +62,8 @@ class Settings(BaseSettings):
     """Read connections of one process; as many write, and one more is for health checks."""
     database_pool_timeout: types.Positive = 5
     """Longest wait for one of them, in seconds."""
-    database_prepared_statements: bool = True
-    """Whether statements are prepared; false behind a pooler in transaction mode."""
+    database_prepared_statements: bool | None = None
+    """Whether statements are prepared, which a pooler may not keep; None until one is found."""
     read_url: types.DatabaseUrl | None = Field(default=None, repr=False)
     """A standby that lists are read from, in the form of the primary's URL."""
     read_max_lag_seconds: types.Positive = 5

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,15 @@ from sqlalchemy import select, text
 
 from gql_app.db.tables import CustomerRow, ThrottleRow
 from gql_app.lib.database import Database
+from gql_app.settings import Settings
 from tests.conftest import SECRET
 from tests.faults.crowd import ME, RENAME, asked, gather_crowd
-from tests.peers import connected, head
+from tests.peers import Peer, connected, head
 from tests.people import Person
 from tests.processes import PATIENCE, Server, serving
 from tests.rows import value
 from tests.scraping import parsed
-from tests.slow import hurry_inserts, slow_down, slow_down_inserts, statements_at_work
+from tests.slow import hurry_inserts, slow_down, slow_down_inserts, speed_up, statements_at_work
 
 TICKS = 30
 """Hundredths of a second that a server computes only if it is given something to do."""
@@ -26,6 +28,12 @@ ASLEEP = text(
     "SELECT count(*) FROM pg_stat_activity "
     "WHERE datname = current_database() AND wait_event = 'PgSleep'"
 )
+THEIRS = text(
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+    "AND application_name <> 'tests'"
+)
+CROWD = 32
+CONNECTIONS = Settings.model_fields["database_connections"].default
 LEFT = r'.*"outcome": ?"CLIENT_CLOSED_REQUEST".*'
 
 
@@ -176,3 +184,43 @@ async def test_guess_is_counted_though_its_client_left(server: Server, database:
 
     await until(counted)
     server.await_log(r'"path": ?"/graphql".*"outcome": ?"INVALID_CREDENTIALS"')
+
+
+@contextmanager
+def crowd_asking(server: Server, person: Person) -> Iterator[list[Peer]]:
+    """Have many ask who they are, all at once, and leave when the block ends."""
+    with ExitStack() as stack:
+        peers = [stack.enter_context(connected(server)) for _ in range(CROWD)]
+        for peer in peers:
+            peer.send(asked(ME, person))
+        yield peers
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_crowd_that_leaves_at_once_costs_no_connection(
+    database_url: str, people: list[Person], tmp_path: Path
+) -> None:
+    gone, other = people
+    with serving(folder=tmp_path, database_url=database_url, secret_key=SECRET) as server:
+        database = Database(f"{database_url}&application_name=tests")
+        with crowd_asking(server, gone) as peers:
+            assert {peer.answer().status for peer in peers} == {200}
+        before = set(await database.fetch_all(THEIRS))
+        await slow_down(database, "customers", gone.id)
+        with crowd_asking(server, gone):
+
+            async def many_sleep() -> bool:
+                return bool(await value(database, ASLEEP) == CONNECTIONS)
+
+            await until(many_sleep)
+        await until_idle(database)
+        assert before <= set(await database.fetch_all(THEIRS)), "health has one more"
+        assert run(server, ME, other) == {"me": {"id": str(other.id), "name": other.name}}
+        await speed_up(database, "customers")
+        with crowd_asking(server, gone):
+            pass
+        server.await_log(r'"path": ?"/graphql"', 3 * CROWD + 1)
+        await until_idle(database)
+        assert before <= set(await database.fetch_all(THEIRS)), "health has one more"
+        assert run(server, ME, other) == {"me": {"id": str(other.id), "name": other.name}}
+        await database.close()

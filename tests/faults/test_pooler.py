@@ -1,6 +1,7 @@
 """Behind a pooler that lends PostgreSQL by transactions: nothing is left with one server."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,13 +10,13 @@ from sqlalchemy import Float, bindparam, func, select
 from sqlalchemy.dialects.postgresql import INTEGER
 
 from gql_app.db.readiness import condition
-from gql_app.lib.database import Database, Query, StatementError, Transaction
+from gql_app.lib.database import Database, Query, Transaction
 from tests.conftest import SECRET
 from tests.databases import Postgres
 from tests.faults.load import OK, load_on, people_of
 from tests.people import PASSWORD, add_customer
 from tests.pooler import Pooler, pooling
-from tests.processes import output_of, serving, signed_in
+from tests.processes import output_of, run_main, serving, signed_in
 
 SERVERS = 2
 CROWD = 12
@@ -58,14 +59,6 @@ async def test_questions_and_transactions_share_servers(pooler: Pooler) -> None:
     await database.close()
 
 
-async def test_named_statements_are_left_behind_and_so_need_the_setting(pooler: Pooler) -> None:
-    database = Database(pooler.url)
-    assert await database.fetch_all(WHERE)
-    with pytest.raises(StatementError, match="InvalidSQLStatementName"):
-        await database.fetch_all(WHERE)
-    await database.close()
-
-
 def test_migrations_go_through_from_several_processes(postgres: Postgres, tmp_path: Path) -> None:
     with postgres.copied("template1") as url, pooling(url, size=SERVERS) as pooler:
         settings = {"database_url": pooler.url, "database_prepared_statements": "false"}
@@ -73,22 +66,33 @@ def test_migrations_go_through_from_several_processes(postgres: Postgres, tmp_pa
             assert "up to date" in output_of("migrate", folder=tmp_path, **settings)
 
 
-async def test_server_answers_everybody(pooler: Pooler, database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("prepared", ["false", "", "true"])
+async def test_server_answers_everybody_though_the_setting_is_forgotten(
+    pooler: Pooler, database_url: str, tmp_path: Path, prepared: str
+) -> None:
+    """One that is set wrong is found by the first statement that was left behind."""
     people = await people_of(database_url)
+    settings = {"database_url": pooler.url, "database_prepared_statements": prepared}
+    found = run_main("check", "--json", folder=tmp_path, secret_key=SECRET, **settings)
+    codes = [each["code"] for each in json.loads(found.stdout)["findings"]]
+    assert ("pooler" in codes) == (prepared != "false")
     database = Database(database_url)
     await add_customer(database, "Ada", "ada@example.com")
     await database.close()
     with serving(
         folder=tmp_path,
-        database_url=pooler.url,
-        database_prepared_statements="false",
         secret_key=SECRET,
         account_writes_per_hour="1000000",
+        **settings,
     ) as server:
         with server.client() as client:
             assert signed_in(client, "ada@example.com", PASSWORD)
         async with load_on(server, people) as load:
             for _ in range(10):
                 await load.everybody(OK)
+        with server.client() as client:
+            assert client.get("/readyz").status_code == 200
     assert load.codes == {OK}
+    assert server.logged().count("A pooler stands before PostgreSQL") == (prepared != "false")
+    assert server.logged().count("GQL_APP_DATABASE_PREPARED_STATEMENTS") == (prepared != "false")
     assert (pooler.busiest, pooler.clients > SERVERS) == (SERVERS, True)

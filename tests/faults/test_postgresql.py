@@ -71,13 +71,13 @@ async def test_postgresql_that_is_killed_and_restarted_loses_nothing(
     assert "Traceback" not in server.logged()
 
 
-async def test_postgresql_that_hangs_keeps_nobody_longer_than_the_deadline(
+async def test_postgresql_that_hangs_keeps_nobody_longer_than_until_that_is_seen(
     cluster: Cluster, server: Server
 ) -> None:
     async with load_on(server, await people_of(cluster.url)) as load:
         with cluster.hanging():
             async with asyncio.timeout(2 * DEADLINE + 1):  # who began just now, and the next
-                await load.everybody(LATE)
+                await load.everybody(UNAVAILABLE)
             await asyncio.to_thread(await_statuses, server, 200, 503)
         async with asyncio.timeout(RECOVERY):
             await load.everybody(OK)

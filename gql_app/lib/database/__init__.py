@@ -10,8 +10,8 @@ from gql_app.lib.database.errors import (
     StatementError,
     unavailable,
 )
-from gql_app.lib.database.postgresql import SSL_MODES, Servers, in_the_clear
 from gql_app.lib.database.probing import SharedResult
+from gql_app.lib.database.servers import SSL_MODES, Servers, in_the_clear
 from gql_app.lib.database.sqlite import sqlite_file
 from gql_app.lib.database.statements import (
     EitherDialect,

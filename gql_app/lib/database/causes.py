@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from gql_app.lib.database.errors import StatementError, primary_code
-from gql_app.lib.database.postgresql import tls_advice
+from gql_app.lib.database.errors import StatementError, primary_code, root_of
+from gql_app.lib.database.servers import tls_advice
 
 _SQLITE: Final = "sqlite:///"
 _BY_SQLSTATE: Final[Mapping[str, str]] = {
@@ -62,8 +62,7 @@ class Cause(NamedTuple):
 
 def cause_of(error: BaseException, url: str) -> Cause:
     """Return why the database of a URL can't be used, by the error that came of trying."""
-    while isinstance(error.__cause__, Exception):
-        error = error.__cause__
+    error = root_of(error)
     if url.startswith(_SQLITE):
         return _of_file(error, Path(url.removeprefix(_SQLITE)))
     if isinstance(error, asyncpg.PostgresError):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from datetime import timedelta
 from functools import partial
 from typing import (
@@ -16,14 +16,15 @@ from typing import (
     overload,
 )
 
-from sqlalchemy import Dialect, func, make_url, select
+from sqlalchemy import Dialect, Integer, func, literal_column, make_url, select
 
 from gql_app.lib import clock
 from gql_app.lib.database.causes import Cause, cause_of
-from gql_app.lib.database.errors import StatementError
+from gql_app.lib.database.errors import StatementError, root_of
 from gql_app.lib.database.pool import Connection, Pool, retried
-from gql_app.lib.database.postgresql import CONNECT_TIMEOUT, PostgresConnection, Servers
+from gql_app.lib.database.postgresql import PostgresConnection
 from gql_app.lib.database.probing import PROBE_TIMEOUT, within
+from gql_app.lib.database.servers import CONNECT_TIMEOUT, Servers
 from gql_app.lib.database.sqlite import SqliteConnection, sqlite_file
 from gql_app.lib.database.statements import Moment, Query, Statement, compiled
 from gql_app.lib.faults import Unavailable
@@ -36,6 +37,7 @@ Observer: TypeAlias = Callable[[str], AbstractContextManager[object]]
 """Makes a context manager for the SQL of a statement, within which that runs."""
 Fetch: TypeAlias = Callable[[str, list[object]], Awaitable[Sequence[Sequence[Any]]]]
 """Sends SQL with the values of its parameters, and returns rows."""
+_ONE: Final = select(literal_column("1", Integer()))
 B = TypeVar("B")
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -185,26 +187,30 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
         *,
         connections: int = CONNECTIONS,
         pool_timeout: float = POOL_TIMEOUT,
-        prepared: bool = True,
+        prepared: bool | None = None,
         retries: bool = True,
     ) -> None:
         """Take its URL; without `retries` a query whose connection is lost is not sent again."""
-        turn = None
+        turn = servers = None
         reading: Callable[[], Connection]
         writing: Callable[[], Connection]
+        probing: Callable[[], Connection]
         if url.startswith("sqlite:"):
             driver, turn = "sqlite://", asyncio.Lock()
             file = str(sqlite_file(url).absolute())
-            reading = partial(SqliteConnection, file, "query_only")
+            reading = probing = partial(SqliteConnection, file, "query_only")
             writing = partial(SqliteConnection, file, "foreign_keys")
         else:
             driver = "postgresql+asyncpg://"
-            reading = writing = partial(PostgresConnection, Servers(url, prepared=prepared))
+            servers = Servers(url, prepared=prepared)
+            reading = writing = partial(PostgresConnection, servers)
+            probing = partial(PostgresConnection, servers, probes=True)
         super().__init__(make_url(driver).get_dialect()())
         self._url: Final = url
-        self._read: Final = Pool(reading, connections, pool_timeout)
-        self._write: Final = Pool(writing, connections, pool_timeout, turn=turn)
-        self._probe: Final = Pool(reading, 1, PROBE_TIMEOUT)
+        self._read: Final = Pool(reading, connections, pool_timeout, servers=servers)
+        self._write: Final = Pool(writing, connections, pool_timeout, turn=turn, servers=servers)
+        self._probe: Final = Pool(probing, 1, PROBE_TIMEOUT)
+        self._servers: Final = servers
         is_retried = retries and not turn  # a file is not lost
         self._fetch = self._read.fetch if is_retried else self._read.fetch_once
 
@@ -240,14 +246,53 @@ class Database(Reader, AbstractAsyncContextManager["Database"]):
     async def probe(self, query: Query[T], /, **values: object) -> list[T]:
         """Return what is built of each row, fetched by a connection of its own in two seconds.
 
-        So it tells a database that hangs from a busy pool. Raises Unavailable, StatementError.
+        So it tells a database that hangs from a busy pool. Where servers answer nothing, everybody
+        else is told so at once, until a probe is answered. Raises Unavailable, StatementError.
         """
         statement = compiled(query, self.sql_dialect)
         work = self._probe.fetch(statement.sql, statement.bind(values))
         try:
-            return statement.built(await within(work, PROBE_TIMEOUT), query)
+            rows = await within(work, PROBE_TIMEOUT)
         except TimeoutError as error:
+            self._hear(error)
             raise Unavailable from error
+        except Exception as error:
+            self._hear(error)
+            raise
+        self._hear(None)
+        return statement.built(rows, query)
+
+    def _hear(self, error: Exception | None) -> None:
+        """Send servers nothing if a probe was not answered, and go on if it was, also by an error.
+
+        An error without a cause is our own: nobody was asked.
+        """
+        cause = root_of(error) if error else None
+        if self._servers is None or isinstance(cause, Unavailable):
+            return
+        if isinstance(cause, TimeoutError):
+            self._servers.fall_silent(cause)
+        else:
+            self._servers.silence = None
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether a pooler was found between, so that statements are not prepared any more."""
+        return self._servers is not None and self._servers.is_pooled
+
+    async def has_pooler(self) -> bool:
+        """Return whether a pooler stands between that leaves prepared statements behind.
+
+        A statement is sent again, and once more while a transaction may hold the server that
+        prepared it. Raises Unavailable.
+        """
+        for _ in range(2):
+            await self.fetch_all(_ONE)
+        async with self.transaction() as transaction:
+            await transaction.fetch_all(_ONE)
+            with suppress(TimeoutError):  # of a pooler that has one server
+                await within(self.fetch_all(_ONE), PROBE_TIMEOUT)
+        return self.is_pooled
 
     def refuse(self, why: Exception | None) -> None:
         """Refuse whatever is asked of it from here on, as Unavailable; None ends that.

@@ -17,6 +17,12 @@ DRIVER_ERRORS: Final = (
 )
 """What the drivers raise."""
 
+LEFT_BEHIND: Final = (
+    asyncpg.InvalidSQLStatementNameError,
+    asyncpg.DuplicatePreparedStatementError,
+)
+"""What comes of prepared statements that a pooler leaves behind: 26000 and 42P05."""
+
 
 class ConnectionLost(Unavailable):
     """A connection is of no more use, or none can be opened; nothing was committed by it."""
@@ -43,6 +49,10 @@ class Full(Unavailable):
 
     advice = "The database takes no changes at this moment. Try again later."
     wait = 10
+
+
+class Silent(Unavailable):
+    """The servers answer nothing, by the last probe, and are sent nothing until one is answered."""
 
 
 class CommitOutcomeUnknown(Unavailable):
@@ -103,7 +113,7 @@ def unavailable(error: BaseException) -> Unavailable | None:
     kind: type[Unavailable] | None = None
     if isinstance(error, Unavailable):
         return error
-    if isinstance(error, asyncpg.InvalidCachedStatementError):
+    if isinstance(error, (asyncpg.InvalidCachedStatementError, *LEFT_BEHIND)):
         kind = ConnectionLost  # a new connection has no old statements
     elif isinstance(error, asyncpg.PostgresError):
         code = error.sqlstate or ""
@@ -113,6 +123,13 @@ def unavailable(error: BaseException) -> Unavailable | None:
     elif isinstance(error, DRIVER_ERRORS) and not isinstance(error, ValueError):
         kind = ConnectionLost  # and a ValueError is of a value that the driver can't send
     return kind() if kind else None
+
+
+def root_of(error: BaseException) -> BaseException:
+    """Return the error that one comes from, itself if there is none."""
+    while isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return error
 
 
 def translate(error: BaseException) -> None:

@@ -11,6 +11,7 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from gql_app.lib.database.errors import Busy, Conflict, ConnectionLost
 from gql_app.lib.database.postgresql import PostgresConnection
+from gql_app.lib.database.servers import Servers
 from gql_app.lib.database.sqlite import BUSY_TIMEOUT, SqliteConnection
 from gql_app.lib.faults import Unavailable
 
@@ -55,7 +56,9 @@ class Pool:
         timeout: float,
         *,
         turn: asyncio.Lock | None = None,
+        servers: Servers | None = None,
     ) -> None:
+        """Take the lock that is the turn, and servers: for silent ones nobody waits."""
         self._timeout: Final = timeout
         """Seconds that anybody waits for a connection."""
         self._turn: Final = turn
@@ -63,6 +66,11 @@ class Pool:
         self._idle: Final = self._all.copy()
         self._line: Final = asyncio.Semaphore(size)
         self._tasks: Final[set[asyncio.Task[None]]] = set()
+        self._patience: Final[set[asyncio.Timeout]] = set()
+        """When each of those who wait gives up."""
+        self._servers: Final = servers
+        if servers:
+            servers.on_silence.append(self._end_waiting)
         self.waiting = 0
         """The number of those who wait for a connection."""
         self.refusal: Exception | None = None
@@ -93,7 +101,7 @@ class Pool:
         connection = await self._take()
         if self._turn:
             try:
-                async with _busy_after(BUSY_TIMEOUT):
+                async with self._busy_after(BUSY_TIMEOUT):
                     await self._turn.acquire()
             except BaseException:
                 self._hand_on(connection)
@@ -140,7 +148,9 @@ class Pool:
         await asyncio.gather(*closing, *self._tasks, return_exceptions=True)
 
     async def _take(self) -> Connection:
-        """Return a connection as soon as there is one. Raises Busy, Unavailable."""
+        """Return a connection as soon as there is one. Raises Busy, Silent, Unavailable."""
+        if self._servers:
+            self._servers.check()
         if self.refusal:
             raise Unavailable from self.refusal
         if self._idle and not self.waiting:
@@ -148,11 +158,31 @@ class Pool:
             return self._idle.pop()
         self.waiting += 1
         try:
-            async with _busy_after(self._timeout):
+            async with self._busy_after(self._timeout):
                 await self._line.acquire()
         finally:
             self.waiting -= 1
         return self._idle.pop()
+
+    @asynccontextmanager
+    async def _busy_after(self, seconds: float) -> AsyncIterator[None]:
+        """Raise Busy if the block takes so many seconds, Silent if the servers become so."""
+        patience = asyncio.timeout(seconds)
+        self._patience.add(patience)
+        try:
+            async with patience:
+                yield
+        except TimeoutError:
+            if self._servers:
+                self._servers.check()
+            raise Busy from None
+        finally:
+            self._patience.discard(patience)
+
+    def _end_waiting(self) -> None:
+        for each in self._patience:
+            if not each.expired():
+                each.reschedule(asyncio.get_running_loop().time())
 
     def _lend(self, connection: Connection) -> None:
         if self._turn:
@@ -167,13 +197,3 @@ class Pool:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # nobody may be there to be told
-
-
-@asynccontextmanager
-async def _busy_after(seconds: float) -> AsyncIterator[None]:
-    """Raise Busy if the block takes so many seconds."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError:
-        raise Busy from None

@@ -1,96 +1,53 @@
-"""PostgreSQL: its servers, the TLS that is insisted on, and connections that are opened anew."""
+"""PostgreSQL: connections that are opened by what is sent first, and outlive who is cancelled."""
 
-import re
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeAlias, TypeVar
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 
 from gql_app.lib.database.errors import (
     DRIVER_ERRORS,
+    LEFT_BEHIND,
     CommitOutcomeUnknown,
     ConnectionLost,
+    StatementError,
     translate,
     unavailable,
 )
-from gql_app.lib.database.urls import options_of
-from gql_app.lib.environment import variable
+from gql_app.lib.database.servers import CONNECT_TIMEOUT, Servers
+from gql_app.lib.database.uncancelled import Cancelled, Uncancelled
 from gql_app.lib.faults import Unavailable
-from gql_app.lib.network import is_loopback
 
-SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-"""What libpq calls them, from the weakest."""
-INSISTING: Final = SSL_MODES[3:]
-"""Those that send nothing in the clear."""
-CONNECT_TIMEOUT: Final = 5
-"""Seconds that PostgreSQL has to take a connection, or to let go of one."""
-SERVER_TIMEOUT: Final = 1
-"""Seconds that each of several servers has."""
-CACHED_STATEMENTS: Final = 256
-"""Prepared statements that each connection keeps."""
-_PORT: Final = re.compile(r":\d*$")
+SHORT: Final = 0.1
+"""Seconds in which a statement that nobody waits for any more may end by itself."""
 R = TypeVar("R")
 Rows: TypeAlias = list[asyncpg.Record]
 Bound: TypeAlias = Sequence[object]
-
-
-class Servers:
-    """The servers of a URL, of which the first is connected to that answers as it should.
-
-    Where their roles differ, one that didn't is the last to be tried again.
-    """
-
-    def __init__(self, url: str, *, prepared: bool = True) -> None:
-        given = options_of(url)
-        self._urls: Final = servers_of(given.url)
-        self._alike: Final = "target_session_attrs" not in url
-        usual = CONNECT_TIMEOUT if len(self._urls) == 1 else SERVER_TIMEOUT
-        self._options: Final[dict[str, Any]] = {
-            "ssl": given.tls or sslmode(given.url),
-            "timeout": given.timeout or usual,
-            "statement_cache_size": CACHED_STATEMENTS if prepared and given.prepared else 0,
-            "max_cached_statement_lifetime": 0,
-        }
-        self.on_loss: Final[list[Callable[[], None]]] = []
-        """Called when a connection is lost."""
-
-    async def connect(self) -> asyncpg.Connection:
-        """Open a connection, which keeps what it prepared for as long as there is room.
-
-        Unless statements are to be prepared it names none, and each goes out with its values at
-        once, so that a pooler may have any server run it. Raises ConnectionLost.
-        """
-        cause: Exception | None = None
-        for url in tuple(self._urls):
-            try:
-                return await asyncpg.connect(url, **self._options)
-            except DRIVER_ERRORS as error:
-                cause = error
-            if not self._alike:
-                self._urls.remove(url)
-                self._urls.append(url)
-        raise ConnectionLost from cause
 
 
 class PostgresConnection:
     """A connection that is opened by what is sent first.
 
     If one is lost all are closed, those that are out as they come back: what befell one befell
-    the others, too.
+    the others, too. While the servers are silent nothing is sent, but by who probes them.
     """
 
     begin: Final = "BEGIN"
 
-    def __init__(self, servers: Servers) -> None:
+    def __init__(self, servers: Servers, *, probes: bool = False) -> None:
         self._servers: Final = servers
+        self._probes: Final = probes
         self._driver: asyncpg.Connection | None = None
+        self._statement: Uncancelled[Any] | None = None
+        """What was sent last."""
         self._is_old = False
         """Whether another was lost since it was opened."""
         self._is_known = True
         """Whether the last statement was answered, so that another may follow."""
-        servers.on_loss.append(self._expire)
+        self._commits = False
+        servers.connections.append(self)
 
     @property
     def is_open(self) -> bool:
@@ -120,107 +77,103 @@ class PostgresConnection:
 
     async def commit(self) -> None:
         """Commit. Raises CommitOutcomeUnknown if the connection is lost while it commits."""
+        self._commits = True
         try:
             await self.execute("COMMIT", ())
         except ConnectionLost as error:
             if isinstance(error.__cause__, asyncpg.InterfaceError):
                 raise  # it was found closed, before anything was sent by it
             raise CommitOutcomeUnknown from error
+        finally:
+            self._commits = False
 
     async def settle(self) -> None:
-        """Roll back, or close it if nobody knows what it is at, which ends its statement."""
-        if self._is_known and self._in_transaction:
-            with suppress(Unavailable):
-                await self.execute("ROLLBACK", ())
+        """End its statement and its transaction, so that it is as good as new, or else close it.
+
+        A short statement runs to its end, and a longer one is cancelled on the server.
+        """
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                if self._statement and not self._statement.is_over:
+                    await self._end_statement(self._statement)
+                if self._is_known and self._in_transaction:
+                    await self.execute("ROLLBACK", ())
+        except (Unavailable, StatementError, TimeoutError):
+            self._terminate()
         if not self.is_free:
             await self.close()
 
     async def close(self) -> None:
         """Close it in peace, or else at once."""
-        driver, self._driver = self._driver, None
+        if self._driver is not None and not self._servers.silence:
+            with suppress(*DRIVER_ERRORS):
+                await self._driver.close(timeout=CONNECT_TIMEOUT)
+        self._terminate()
+        if self._statement and not self._statement.is_over:
+            self._statement.cancel()
+            with suppress(Unavailable, StatementError, Cancelled):
+                await self._statement
         self._is_known, self._is_old = True, False
-        if driver is None:
-            return
-        try:
-            await driver.close(timeout=CONNECT_TIMEOUT)
-        except DRIVER_ERRORS:
-            driver.terminate()
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
+        """Close it if it is idle, and else as it comes back, for another was lost."""
         self._is_old = self._in_transaction or not self._is_known
-        if self._driver and not self._is_old:
-            self._driver.terminate()
-            self._driver = None
+        if not self._is_old:
+            self._terminate()
+
+    def interrupt(self, error: Exception) -> None:
+        """Raise an error in whoever waits for its statement, unless that is a commit."""
+        if self._statement and not self._commits:
+            self._statement.interrupt(error)
 
     @property
     def _in_transaction(self) -> bool:
         return self._driver is not None and self._driver.is_in_transaction()
 
-    async def _run(self, work: Callable[[asyncpg.Connection], Awaitable[R]]) -> R:
+    def _run(self, work: Callable[[asyncpg.Connection], Awaitable[R]]) -> Awaitable[R]:
+        """Return what is awaited for a statement, which isn't cancelled with whoever awaits it."""
+        if not self._probes:
+            self._servers.check()
         self._is_known = False
+        self._statement = statement = Uncancelled(self._send(work))
+        return statement
+
+    async def _send(self, work: Callable[[asyncpg.Connection], Awaitable[R]]) -> R:
         try:
             if self._driver is None:
-                self._driver = await self._servers.connect()
+                self._driver = await asyncio.create_task(self._servers.connect())
             result = await work(self._driver)
         except BaseException as error:
             self._is_known = isinstance(error, asyncpg.PostgresError)
+            if isinstance(error, LEFT_BEHIND):
+                self._servers.go_on_unprepared()
             if isinstance(unavailable(error), ConnectionLost):
-                for expire in self._servers.on_loss:
-                    expire()
+                self._servers.lose()
             translate(error)
             raise
         self._is_known = True
         return result
 
+    async def _end_statement(self, statement: Uncancelled[Any]) -> None:
+        """Wait until a statement has ended, however it does; the server is told after a while.
 
-def servers_of(url: str) -> list[str]:
-    """Return each server's own URL, so that one that hangs leaves the others time."""
-    parts = urlsplit(url)
-    login, at, hosts = parts.netloc.rpartition("@")
-    if "," not in hosts or "prefer-standby" in parts.query:  # which looks at all of them first
-        return [url]
-    return [parts._replace(netloc=f"{login}{at}{host}").geturl() for host in hosts.split(",")]
+        The driver sends nothing more until the server has ended what was cancelled.
+        """
+        try:
+            async with asyncio.timeout(SHORT):
+                await statement
+        except (Unavailable, StatementError):
+            return
+        except TimeoutError:
+            statement.cancel()
+            with suppress(Unavailable, StatementError, Cancelled):
+                await statement
+            self._servers.check()
+            self._is_known = self._driver is None or self._in_transaction  # which is rolled back
+            if not self._is_known:
+                await self.execute("SELECT 1", ())
 
-
-def sslmode(url: str) -> str:
-    """Return the sslmode to connect with: the one that the URL names, if it names one.
-
-    Without one it is at least `require` where a server is on another machine: by `prefer`, the
-    drivers' default, the password goes in the clear to whoever answers that there is no TLS.
-    PGSSLMODE may ask for more there, and for anything on this machine.
-    """
-    if named := _named(url):
-        return named
-    wanted = variable("PGSSLMODE")
-    if _leaves_this_machine(url):
-        return wanted if wanted in INSISTING else "require"
-    return wanted or "prefer"
-
-
-def in_the_clear(url: str) -> bool:
-    """Return whether passwords and rows may cross a network without TLS."""
-    return _leaves_this_machine(url) and sslmode(url) not in INSISTING
-
-
-def tls_advice(url: str) -> str:
-    """Return what to look at besides if the database can't be reached, or nothing."""
-    if not url.startswith("postgresql://") or not _leaves_this_machine(url) or _named(url):
-        return ""
-    return " Beyond this machine it must offer TLS, unless the URL says sslmode=disable."
-
-
-def _leaves_this_machine(url: str) -> bool:
-    """Return whether any server of the URL is reached by other than loopback and Unix sockets."""
-    parts = urlsplit(url)
-    query = parse_qs(parts.query)
-    said = unquote(parts.netloc.rpartition("@")[2]) or query.get("host", [""])[-1]
-    hosts = said or variable("PGHOST")
-    if hosts is None:
-        return "service" in query or variable("PGSERVICE") is not None
-    return not all(
-        host.startswith("/") or is_loopback(_PORT.sub("", host)) for host in hosts.split(",")
-    )
-
-
-def _named(url: str) -> str | None:
-    return parse_qs(urlsplit(url).query).get("sslmode", [None])[-1]
+    def _terminate(self) -> None:
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.terminate()

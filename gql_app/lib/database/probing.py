@@ -25,7 +25,8 @@ async def within(work: Coroutine[Any, Any, T], seconds: float) -> T:
             await asyncio.wait({task}, timeout=seconds / ROUNDS)
             if task.done():
                 return task.result()
-        raise TimeoutError
+        message = f"no answer in {seconds:g} seconds"
+        raise TimeoutError(message)
     finally:
         if task.cancel():
             await asyncio.wait({task})

@@ -208,11 +208,17 @@ def write(result: ExecutionResult, media_type: str | None) -> Written:
 
     What a coding of the body changes is left to the caller: Content-Length is not among them.
 
-    Proxies and clients act upon Retry-After, so it goes for both media types.
+    Proxies and clients act upon Retry-After, so it goes for both media types; so does 504 where
+    nothing was done, so that it may be sent again.
     """
     media_type = media_type or JSON
     body, wait = serialize(result), retry_after(result.errors) if result.errors else None
-    status = 503 if wait else 200 if media_type == JSON else status_of(result)
+    if wait:
+        status = 503
+    elif media_type == JSON:
+        status = 504 if result.errors and _is_undone(result.errors) else 200
+    else:
+        status = status_of(result)
     headers = [(b"content-type", f"{media_type}; charset=utf-8".encode())]
     if wait:
         headers.append((b"retry-after", str(wait).encode()))
@@ -234,6 +240,12 @@ def retry_after(errors: Iterable[GraphQLError] | None) -> int | None:
     """Return the seconds after which to try again, if any error has them as `retryAfter`."""
     waits = [(error.extensions or {}).get("retryAfter") for error in errors or ()]
     return max(filter(None, waits), default=None)
+
+
+def _is_undone(errors: Iterable[GraphQLError]) -> bool:
+    """Return whether an operation took too long and nothing of it was done."""
+    known = [error.extensions or {} for error in errors]
+    return any(each.get("code") == TIMED_OUT and not each.get("mayBeDone") for each in known)
 
 
 def status_of(result: ExecutionResult) -> int:

@@ -26,6 +26,8 @@ class PeriodicTask:
     """Seconds from the end of one run to the next."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it is to run sooner."""
+    at_once: bool = True
+    """Whether it runs when it begins, and not an interval later."""
 
 
 @asynccontextmanager
@@ -71,6 +73,8 @@ async def _run(
     pause = task.interval
     if first:
         await asyncio.wait(first)
+    if not task.at_once:
+        await _wait(task, pause)
     while not stopping.is_set():
         task.wake.clear()
         pause = longer(pause, interval=task.interval)  # unless it goes well
@@ -81,6 +85,11 @@ async def _run(
             _log.warning("A chore has to wait", chore=task.name, why=error.cause)
         except Exception:  # noqa: BLE001 — a task goes on whatever befell it
             _log.exception("A chore failed", chore=task.name)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause):  # 3.11's wait_for may lose a cancellation
-                await task.wake.wait()
+        await _wait(task, pause)
+
+
+async def _wait(task: PeriodicTask, seconds: float) -> None:
+    """Return after so many seconds, or when a task is woken."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):  # 3.11's wait_for may lose a cancellation
+            await task.wake.wait()

@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, column, func, select, table, text
-from sqlalchemy.dialects.postgresql import VARCHAR
+from sqlalchemy import ColumnElement, bindparam, column, func, literal_column, select, table, text
+from sqlalchemy.dialects.postgresql import BIGINT, INTEGER, VARCHAR
 
 from gql_app.lib.database import (
     Busy,
@@ -16,6 +16,7 @@ from gql_app.lib.database import (
     Transaction,
     Unavailable,
 )
+from gql_app.lib.database import postgresql as connections
 from gql_app.lib.database.errors import CommitOutcomeUnknown, Conflict, ConnectionLost, Full
 from tests.lib.database.people import (
     NAMES,
@@ -28,11 +29,16 @@ from tests.lib.database.people import (
     once,
     past,
     terminate,
+    until,
     until_at_work,
     until_it_waits,
 )
 
 SIZE = 3
+ASLEEP: ColumnElement[bool] = literal_column("pg_sleep(0.2)::text = ''")
+NUMBER = Query(
+    select(bindparam("number", type_=INTEGER()), func.pg_backend_pid(type_=INTEGER)), tuple
+)
 NOWHERE = Query(select(table("nowhere", column("x")).c.x), tuple)
 FAIL = Query(select(func.fail(bindparam("state", type_=VARCHAR()))), tuple)
 RAISE = """
@@ -60,6 +66,12 @@ async def pids_of_reads(database: Database) -> set[int]:
     """Have every connection to read with used at once, and return their process ids."""
     found = await asyncio.gather(*(database.fetch_all(SLEEP, seconds=0.01) for _ in range(SIZE)))
     return {pid for [pid] in found}
+
+
+async def until_idle(database: Database) -> None:
+    """Wait until every connection is back, and see that those to read with are open still."""
+    await until(lambda: not any(each["in_use"] for each in database.use.values()))
+    assert database.use["read"] == {"in_use": 0, "idle": SIZE, "waiting": 0}
 
 
 @pytest.mark.parametrize(
@@ -161,17 +173,18 @@ async def test_who_finds_all_connections_out_is_served_in_turn(
     await cancel(*tasks[1:])
 
 
-async def test_cancelled_statement_ends_on_the_server_and_its_connection_too(
+async def test_cancelled_statement_ends_on_the_server_and_its_connection_stays(
     postgresql: Database, postgresql_url: str
 ) -> None:
     tasks = [asyncio.create_task(postgresql.fetch_all(SLEEP, seconds=100)) for _ in range(SIZE)]
     pids = await until_at_work(postgresql_url, SIZE)
     await cancel(*tasks)
-    assert await postgresql.fetch_one(PID) not in pids
-    await until_gone(postgresql_url, pids)
+    await until_idle(postgresql)
+    assert await pids_of_reads(postgresql) == pids
+    assert set((await activity(postgresql_url)).values()) == {"idle"}
 
 
-async def test_cancelled_statement_of_a_transaction_ends_on_the_server_too(
+async def test_cancelled_statement_of_a_transaction_ends_too_and_is_rolled_back(
     postgresql: Database, postgresql_url: str
 ) -> None:
     async def sleep(transaction: Transaction) -> None:
@@ -181,9 +194,34 @@ async def test_cancelled_statement_of_a_transaction_ends_on_the_server_too(
     tasks = [asyncio.create_task(postgresql.transact(sleep)) for _ in range(SIZE)]
     pids = await until_at_work(postgresql_url, SIZE)
     await cancel(*tasks)
+    await asyncio.gather(*(postgresql.transact(add, "Bob") for _ in range(SIZE)))
+    assert await postgresql.fetch_all(NAMES) == ["Bob"] * SIZE
+    assert pids < (await activity(postgresql_url)).keys(), "one more has read"
+
+
+@pytest.mark.parametrize("short", [0, PATIENCE])
+async def test_crowd_that_leaves_at_once_costs_no_connection_and_leaves_nothing_to_the_next(
+    postgresql: Database, postgresql_url: str, monkeypatch: pytest.MonkeyPatch, short: int
+) -> None:
+    """Statements run to their end if they are short, and are cancelled otherwise."""
+    monkeypatch.setattr(connections, "SHORT", short)
+    pids = await pids_of_reads(postgresql)
+    await past(postgresql_url, "CREATE SEQUENCE ends")
+    ends = Query(select(func.nextval("ends", type_=BIGINT)).where(ASLEEP), tuple)
+    readers = [asyncio.create_task(postgresql.fetch_all(ends)) for _ in range(32)]
+    writers = [asyncio.create_task(postgresql.transact(add, "Ada")) for _ in range(32)]
+    await until(lambda: all(each["in_use"] == SIZE for each in postgresql.use.values()))
+    await cancel(*readers, *writers)
+    await until_idle(postgresql)
+    assert await pids_of_reads(postgresql) == pids
+    found = await asyncio.gather(*(postgresql.fetch_all(NUMBER, number=n) for n in range(32)))
+    assert [number for [(number, _)] in found] == list(range(32))
+    assert {pid for [(_, pid)] in found} <= pids
+    [[count]] = await past(postgresql_url, "SELECT count(*) FROM people")
     await postgresql.transact(add, "Bob")
-    assert await postgresql.fetch_all(NAMES) == ["Bob"]
-    await until_gone(postgresql_url, pids)
+    assert len(await postgresql.fetch_all(NAMES)) == count + 1
+    [[ended]] = await past(postgresql_url, "SELECT is_called FROM ends")
+    assert ended == bool(short)
 
 
 async def test_connection_that_was_closed_while_idle_is_replaced(

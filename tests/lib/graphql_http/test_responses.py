@@ -23,7 +23,7 @@ def error(code: str, *path: str, **more: object) -> GraphQLError:
     [
         (ExecutionResult({"a": 1}, None), 200),
         (ExecutionResult(None, [error("GRAPHQL_PARSE_FAILED")]), 400),
-        (ExecutionResult(None, [error("DEADLINE_EXCEEDED")]), 504),
+        (ExecutionResult(None, [error("DEADLINE_EXCEEDED", mayBeDone=True)]), 504),
         (ExecutionResult({"a": None}, [error("UNAUTHENTICATED", "a")]), 401),
         (ExecutionResult({"a": None}, [error("FORBIDDEN", "a")]), 403),
         (ExecutionResult({"a": None, "b": 1}, [error("FORBIDDEN", "a")]), 200),
@@ -45,6 +45,13 @@ def test_status_says_how_it_came_out_where_the_media_type_has_it(
         answered, headers, _ = write(result, media_type)
         assert answered == expected
         assert headers == [(b"content-type", f"{media_type or JSON}; charset=utf-8".encode())]
+
+
+@pytest.mark.parametrize("media_type", [GRAPHQL, JSON, None])
+def test_late_operation_of_which_nothing_was_done_is_504(media_type: str | None) -> None:
+    """So that proxies and clients see it, and may send it again."""
+    status, headers, _ = write(ExecutionResult(None, [error("DEADLINE_EXCEEDED")]), media_type)
+    assert (status, [name for name, _ in headers]) == (504, [b"content-type"])
 
 
 def test_longest_wait_of_all_errors_is_what_to_wait() -> None:

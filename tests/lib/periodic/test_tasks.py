@@ -37,6 +37,19 @@ async def test_task_runs_at_the_start_and_when_it_is_woken() -> None:
             task.wake.set()
 
 
+async def test_task_that_doesnt_run_at_once_waits_to_be_woken() -> None:
+    work, other = Runs(), Runs()
+    task = PeriodicTask("work", work, NEVER, at_once=False)
+    async with running([task, PeriodicTask("other", other, NEVER)], grace=1):
+        assert await other.done.get() == 1
+        assert work.count == 0
+        task.wake.set()
+        assert await work.done.get() == 1
+    async with running([task], grace=1):
+        pass
+    assert work.count == 1
+
+
 async def test_task_runs_again_when_its_interval_is_over() -> None:
     work = Runs()
     async with running([PeriodicTask("work", work, 0.0)], grace=1):

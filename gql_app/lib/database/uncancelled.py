@@ -1,0 +1,73 @@
+"""Coroutines that go on when whoever awaits them is cancelled."""
+
+import asyncio
+from collections.abc import Coroutine, Generator
+from functools import partial
+from inspect import CORO_CLOSED, getcoroutinestate
+from typing import Any, Final, Generic, TypeVar
+
+R = TypeVar("R")
+
+
+class Cancelled(Exception):
+    """The coroutine was cancelled, and not whoever awaits it."""
+
+
+class Uncancelled(Generic[R]):
+    """A coroutine that stands still when whoever awaits it is cancelled, and goes on for the next.
+
+    asyncio.shield() needs a task for that, which takes three times as long: 14 µs a statement.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, R]) -> None:
+        self._coroutine: Final = coroutine
+        self._awaited: asyncio.Future[Any] | None = None
+        """What the coroutine waits for."""
+        self._waiter: asyncio.Future[None] | None = None
+        """What whoever awaits it waits for instead, and may be cancelled."""
+        self._is_cancelled = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has returned or raised."""
+        return getcoroutinestate(self._coroutine) == CORO_CLOSED
+
+    def __await__(self) -> Generator[Any, None, R]:
+        """Return what the coroutine returns. Raises Cancelled, if it was, and what it raises."""
+        loop = asyncio.get_running_loop()
+        while True:
+            if self._awaited is not None:
+                self._waiter = waiter = loop.create_future()
+                self._awaited.add_done_callback(partial(_wake, waiter))  # after the driver's own
+                yield from waiter
+            try:
+                self._awaited = self._coroutine.send(None)
+            except StopIteration as end:
+                self._awaited = None
+                result: R = end.value
+                return result
+            except BaseException as error:
+                self._awaited = None
+                if self._is_cancelled and isinstance(error, asyncio.CancelledError):
+                    raise Cancelled from None
+                raise
+            if self._awaited is None:
+                yield  # as asyncio.sleep(0) does
+            elif self._is_cancelled:
+                self._awaited.cancel()
+
+    def cancel(self) -> None:
+        """Cancel what the coroutine waits for, and the rest of it for whoever awaits it next."""
+        self._is_cancelled = True
+        if self._awaited is not None:
+            self._awaited.cancel()
+
+    def interrupt(self, error: Exception) -> None:
+        """Raise an error in whoever awaits it; the coroutine stands still."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(error)
+
+
+def _wake(waiter: asyncio.Future[None], _: object) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

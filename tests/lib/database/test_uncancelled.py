@@ -1,0 +1,105 @@
+"""Coroutines that go on when whoever awaits them is cancelled."""
+
+import asyncio
+
+import pytest
+
+from gql_app.lib.database.uncancelled import Cancelled, Uncancelled
+
+Steps = list[asyncio.Future[int]]
+
+
+@pytest.fixture
+async def steps() -> Steps:
+    """Make what a coroutine waits for, one after the other."""
+    loop = asyncio.get_running_loop()
+    return [loop.create_future() for _ in range(3)]
+
+
+async def total(steps: Steps) -> int:
+    """Return the sum of what comes, with a pause of the event loop between."""
+    found = 0
+    for each in steps:
+        found += await each
+        await asyncio.sleep(0)
+    return found
+
+
+async def awaited(work: Uncancelled[int]) -> int:
+    """Return what a coroutine returns, to a task that can be cancelled."""
+    return await work
+
+
+async def waiting_for(work: Uncancelled[int]) -> "asyncio.Task[int]":
+    """Return a task that waits for a coroutine."""
+    task = asyncio.create_task(awaited(work))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not task.done()
+    return task
+
+
+async def test_coroutine_returns_and_raises_as_ever(steps: Steps) -> None:
+    for number, each in enumerate(steps):
+        asyncio.get_running_loop().call_soon(each.set_result, number)
+    work = Uncancelled(total(steps))
+    assert not work.is_over
+    assert (await work, work.is_over) == (3, True)
+    steps[1] = asyncio.get_running_loop().create_future()
+    steps[1].set_exception(KeyError("gone"))
+    work = Uncancelled(total(steps))
+    with pytest.raises(KeyError, match="gone"):
+        await work
+    assert work.is_over
+
+
+async def test_who_is_cancelled_leaves_it_to_the_next_where_it_was(steps: Steps) -> None:
+    work = Uncancelled(total(steps))
+    for number, each in enumerate(steps):
+        task = await waiting_for(work)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        each.set_result(number)
+    assert await work == 3
+
+
+async def test_what_comes_as_one_is_cancelled_wakes_nobody_twice(steps: Steps) -> None:
+    work = Uncancelled(total(steps))
+    task = await waiting_for(work)
+    task.cancel()
+    steps[0].set_result(1)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    steps[1].set_result(1)
+    steps[2].set_result(1)
+    assert await work == 3
+
+
+async def test_coroutine_itself_is_cancelled_at_each_step_that_is_left(steps: Steps) -> None:
+    async def stubborn() -> int:
+        try:
+            return await steps[0]
+        except asyncio.CancelledError:
+            return await steps[1]
+
+    work = Uncancelled(stubborn())
+    task = await waiting_for(work)
+    work.cancel()
+    with pytest.raises(Cancelled):
+        await task
+    assert [each.cancelled() for each in steps] == [True, True, False]
+    assert work.is_over
+
+
+async def test_who_waits_is_interrupted_and_the_coroutine_is_not(steps: Steps) -> None:
+    work = Uncancelled(total(steps))
+    work.interrupt(KeyError("nobody waits yet"))
+    task = await waiting_for(work)
+    work.interrupt(KeyError("silence"))
+    work.interrupt(KeyError("once is enough"))
+    with pytest.raises(KeyError, match="silence"):
+        await task
+    for each in steps:
+        each.set_result(1)
+    assert await work == 3
