@@ -31,8 +31,17 @@ NPM := $(BIN)/python playground/npm.py
 PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
-.PHONY: run test test-measured test-others test-playground test-pages test-operating \
-	lint fresh-check upgrade-check conformance format schema \
+# What is run on a cluster: first what three servers share, which run as long. Of what stays out, one
+# test needs a second database beside theirs, and one reads the plan of a single machine.
+FLEET := $(patsubst %,tests/fleet/test_%.py,keys letters purge sessions throttle)
+DISTRIBUTED := tests/distributed \
+	$(patsubst %,tests/accounts/test_%.py,audit audit_purge authentication_races batches limiter sessions throttling) \
+	$(patsubst %,tests/schema/test_%.py,nodes refresh session_lists sessions) tests/test_background.py
+LEFT_OUT := tests/fleet/test_letters.py::test_letters_in_the_hand_of_a_server_that_is_killed_go_out_later \
+	tests/accounts/test_audit_purge.py::test_the_oldest_are_found_by_the_index
+
+.PHONY: run test test-measured test-others test-playground test-pages test-operating test-distributed \
+	cluster-is-named lint fresh-check upgrade-check conformance format schema \
 	migration lock fuzz browser screenshot bench bench-compression bench-execution bench-nested bench-profile \
 	bench-timing bench-limits bench-scale bench-sizes bench-workers common-passwords clean
 
@@ -64,6 +73,14 @@ test-pages: .venv/dev $(PAGE) browser
 # a lock.
 test-operating: .venv/dev $(PAGE) build/operating/installed
 	$(BIN)/pytest -n 2 --dist loadgroup tests/operating $(ARGS)
+# On a Citus cluster, in a database of its coordinator that it empties: URL=postgresql://…
+test-distributed: cluster-is-named .venv/dev
+	for each in "$(FLEET)" "$(DISTRIBUTED)"; do \
+		$(BIN)/pytest -n 0 --distributed="$(URL)" $(LEFT_OUT:%=--deselect=%) $$each $(ARGS) || exit 1; done
+
+cluster-is-named:
+	@test -n "$(URL)" || { echo "This needs a Citus cluster: name an empty database of its coordinator," \
+		"as in make test-distributed URL=postgresql://postgres@127.0.0.1:5432/tests" >&2; exit 2; }
 
 lint: .venv/dev $(BUILT)
 	$(BIN)/ruff format --check .

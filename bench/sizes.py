@@ -75,7 +75,7 @@ def _session(customer: Mapping[str, object]) -> dict[str, object]:
 
 def _token(session: Mapping[str, object]) -> dict[str, object]:
     return {
-        "digest": tokens.digest(tokens.REFRESH, tokens.new_refresh_token()),
+        "digest": tokens.digest(tokens.REFRESH, tokens.new_refresh_token(new_id())),
         "session_id": session["id"],
         "salt": tokens.new_salt(),
         "expires_at": session["expires_at"],

@@ -87,15 +87,16 @@ async def deliver(resources: Resources) -> int:
 
 
 async def purge(resources: Resources) -> int:
-    """Delete what expired long ago, in small batches; return how many rows it was."""
+    """Delete what expired long ago, in small batches; return how many rows it was.
+
+    A batch is less than it could be where another process is at it as well.
+    """
     rules: list[_Purge] = [sessions.purge, resources.throttle.purge, sessions.purge_clients]
     rules += [registrations.purge, addresses.purge]
     rules += [partial(audit.purge, kept=resources.origins_kept)]
     total = 0
     for rule in rules:
-        count = PURGE_BATCH
-        while count >= PURGE_BATCH:
-            count = await resources.database.transact(rule, batch=PURGE_BATCH)
+        while count := await resources.database.transact(rule, batch=PURGE_BATCH):
             total += count
     return total
 

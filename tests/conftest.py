@@ -14,6 +14,8 @@ from gql_app.resources import Resources
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.databases import Postgres, copied_sqlite, migrated_sqlite, postgres_server
+from tests.distributed.cluster import OPTION as CLUSTER
+from tests.distributed.cluster import Cluster, NoCluster, cluster
 from tests.letterbox import Letterbox
 from tests.people import Kind, Person, add_customer, expired_token, sign_in, sign_out
 from tests.processes import Server, serving
@@ -33,8 +35,15 @@ ON_BOTH = ("races", "letters", "links")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take the paths of the tests whose coverage is measured."""
+    """Take the paths of the tests whose coverage is measured, and the URL of a cluster."""
     parser.addoption("--covering", metavar="PATHS", default="")
+    parser.addoption(CLUSTER, metavar="URL", help="Run on a Citus cluster's database.")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the tests of a cluster where none is named."""
+    named = config.getoption(CLUSTER)
+    return True if collection_path.name == "distributed" and not named else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -56,6 +65,8 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests whose coverage is measured: on SQLite, as it doubles the time."""
     covering = {config.rootpath / each for each in config.getoption("covering").split()}
+    if config.getoption(CLUSTER):
+        items[:] = [item for item in items if "[sqlite" not in item.nodeid]
     for item in items:
         on_postgresql = "postgresql" in item.nodeid and not any(map(item.nodeid.count, ON_BOTH))
         if not on_postgresql and not covering.isdisjoint((item.path, *item.path.parents)):
@@ -79,10 +90,18 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """Start one PostgreSQL server for a whole run."""
-    with postgres_server() as server:
-        yield server
+def postgres(pytestconfig: pytest.Config) -> Iterator[Postgres | Cluster]:
+    """Start one PostgreSQL server for a whole run, or use the cluster that it names."""
+    url = pytestconfig.getoption(CLUSTER)
+    if url is None:
+        with postgres_server() as server:
+            yield server
+        return
+    try:
+        with cluster(url) as found:
+            yield found
+    except NoCluster as why:
+        pytest.exit(str(why), returncode=2)
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,10 @@ from gql_app.accounts import audit, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.db.tables import AuditRow, CustomerRow, LetterRow, PasswordResetRow, ThrottleRow
 from gql_app.lib.clock import new_id
+from gql_app.lib.database import Database
 from gql_app.resources import Resources
 from tests.api import Api
-from tests.commands import run_here
+from tests.commands import output_here, run_here
 from tests.conftest import SECRET, SetClock
 from tests.databases import copied_sqlite
 from tests.people import NOWHERE, add_customer, sign_in, sign_out
@@ -49,6 +50,32 @@ async def test_purge_tells_how_much_is_gone(
     assert [done.returncode for done in told] == [0, 0]
     set_clock(real)
     assert len((await sessions.living(resources.database, [customer.id]))[0]) == 1
+
+
+async def test_purge_of_the_audit_deletes_what_is_older_and_says_so(
+    database: Database, database_url: str, tmp_path: Path, set_clock: SetClock
+) -> None:
+    chosen = {"database_url": database_url, "secret_key": SECRET}
+    now = datetime.now(UTC)
+    for days in (29.9, 30.1, 400):
+        set_clock(now - timedelta(days=days))
+        async with database.transaction() as db:
+            await audit.record(db, Action.LOGIN, Origin())
+    output_here("purge", folder=tmp_path, **chosen)
+    assert len([event async for event in audit.stream(database)]) == 3
+    set_clock(now)
+    told = [
+        output_here("purge", "--audit-older-than", "30", folder=tmp_path, **chosen)
+        for _ in range(2)
+    ]
+    said = "0 rows are gone.\n{} audit events are gone that were older than 30 days.\n"
+    assert told == [said.format(2), said.format(0)]
+    left = [(event.action, event.fields) async for event in audit.stream(database)]
+    assert left == [(Action.LOGIN, []), (Action.AUDIT_PURGED, ["2 times"])]
+    for wrong in ("0", "-1", "36501", "thirty", "1.5", ""):
+        refused = run_here("purge", "--audit-older-than", wrong, folder=tmp_path, **chosen)
+        assert (refused.returncode, refused.stdout) == (2, "")
+    assert len([event async for event in audit.stream(database)]) == 2
 
 
 async def test_everybody_is_signed_out_everywhere(

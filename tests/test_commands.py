@@ -28,6 +28,8 @@ ELSEWHERE: Final = {
     r"make upgrade-check": "it asks the registry for what is newest, and runs the suite",
     r"make lock": "it asks the registry for what is newest",
     r"make screenshot": "it draws a picture anew, in a way that the tests of the playground go",
+    r"make test-distributed .*": "it takes a Citus cluster, which no lock brings",
+    r"gql-app distribute": "as make test-distributed, whose tests run it",
     r"make test-pages": "playground/test_views.py is part of the suite, in part",
     r"make test-operating": "it needs programs of the system",
     r"make conformance": "it asks the registry for the tests of graphql-core",

@@ -17,13 +17,13 @@ from gql_app.db.tables import CustomerRow, FormerEmailRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import (
+    Batch,
     IntegrityViolation,
     Moment,
     Query,
     Reader,
     Transaction,
     any_of,
-    batch_of,
     upsert,
 )
 from gql_app.lib.text import canonical_email, email_key_of
@@ -116,7 +116,7 @@ async def leave(db: Transaction, former: CustomerRecord, email: str, *, since: d
 
 async def purge(db: Transaction, *, batch: int) -> int:
     """Delete some addresses that are held no longer; return how many."""
-    return await db.execute(_PURGE, now=clock.now(), batch=batch)
+    return await _PURGE.apply(db, now=clock.now(), batch=batch)
 
 
 def nobodys(customer_id: UUID) -> str:
@@ -148,12 +148,9 @@ _HELD_AMONG: Final[Query[str]] = Query(
     lambda row: row[0],
 )
 _HOLD: Final = upsert(FormerEmailRow)
-_PURGE: Final = delete(FormerEmailRow).where(
-    FormerEmailRow.email_canonical.in_(
-        batch_of(
-            select(FormerEmailRow.email_canonical).where(
-                FormerEmailRow.held_until <= bindparam("now", type_=Moment())
-            )
-        )
-    )
+_PURGE: Final = Batch(
+    select(FormerEmailRow.email_canonical).where(
+        FormerEmailRow.held_until <= bindparam("now", type_=Moment())
+    ),
+    delete(FormerEmailRow),
 )

@@ -14,18 +14,18 @@ from functools import partial
 from typing import Final, NamedTuple, Self
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Integer, bindparam, delete, select, update
 
 from gql_app.accounts.records import AuditRecord, columns
 from gql_app.db.tables import AuditRow, DeletedActorRow
 from gql_app.lib import clock
 from gql_app.lib.database import (
+    Batch,
     Database,
     Query,
     Reader,
     Transaction,
     any_of,
-    batch_of,
     insert_row,
     upsert,
 )
@@ -69,6 +69,7 @@ class Action(StrEnum):
     SESSION_ENDED = "session:end"
     SESSIONS_ENDED = "session:end_all"
     SESSIONS_PURGED = "session:purge"
+    AUDIT_PURGED = "audit:purge"
     CUSTOMER_REGISTERED = "customer:register"
     REGISTRATION_THROTTLED = "customer:register_throttled"
     CUSTOMERS_SEEDED = "customer:seed"
@@ -221,10 +222,32 @@ async def forget(db: Transaction, customer_id: UUID) -> None:
 async def purge(db: Transaction, *, batch: int, kept: timedelta) -> int:
     """Delete where some events of those who are gone for long came from; return how many."""
     before = clock.now() - kept
-    count = await db.execute(_PURGE, before=before, batch=batch)
-    if count < batch:
-        await db.execute(_PURGE_ACTORS, before=before)
+    count = await _PURGE.apply(db, before=before, batch=batch)
+    if count < batch and (gone := await db.fetch_all(_GONE, before=before, batch=batch)):
+        left = {*await db.fetch_all(_LEFT, ids=gone)}
+        await db.execute(_DELETE_ACTORS, ids=[each for each in gone if each not in left])
     return count
+
+
+async def delete_older(database: Database, age: timedelta, *, batch: int) -> int:
+    """Delete all events that are older than an age, the oldest first; return how many.
+
+    Each transaction deletes a batch, and brings up to date the one event that says how many went.
+    """
+    started, total = clock.now(), 0
+    event = {"id": clock.new_id(), "at": started, "action": Action.AUDIT_PURGED}
+
+    async def some(db: Transaction) -> int:
+        count = await _DELETE_OLDER.apply(db, before=started - age, batch=batch)
+        if count:
+            many = total + count
+            fields = [f"{many} times"] if many > 1 else []
+            await db.execute(_SAY_HOW_MANY, **event, fields=fields)
+        return count
+
+    while count := await database.transact(some):
+        total += count
+    return total
 
 
 async def stream(db: QueryReader) -> AsyncIterator[AuditRecord]:
@@ -316,14 +339,27 @@ _INSERT: Final = Query(insert_row(AuditRow), tuple)
 _INSERT_DELETED_ACTOR: Final = upsert(DeletedActorRow, update=())
 _NOWHERE: Final = {"ip_address": None, "user_agent": None}
 _KNOWN_FROM: Final = AuditRow.ip_address.is_not(None) | AuditRow.user_agent.is_not(None)
-_LONG_GONE: Final = select(DeletedActorRow.actor_id).where(
-    DeletedActorRow.deleted_at < bindparam("before")
+_IS_LONG_GONE: Final = DeletedActorRow.deleted_at < bindparam("before")
+_THEIRS: Final = AuditRow.actor_id.in_(select(DeletedActorRow.actor_id).where(_IS_LONG_GONE))
+_PURGE: Final = Batch(
+    select(AuditRow.id).where(_THEIRS, _KNOWN_FROM), update(AuditRow).values(_NOWHERE)
 )
-_THEIRS: Final = select(AuditRow.id).where(AuditRow.actor_id.in_(_LONG_GONE), _KNOWN_FROM)
-_PURGE: Final = update(AuditRow).where(AuditRow.id.in_(batch_of(_THEIRS))).values(_NOWHERE)
-_LEFT: Final = select(AuditRow.id).where(AuditRow.actor_id == DeletedActorRow.actor_id, _KNOWN_FROM)
-_PURGE_ACTORS: Final = delete(DeletedActorRow).where(
-    DeletedActorRow.actor_id.in_(_LONG_GONE), ~_LEFT.exists()
+_FIRST_GONE: Final = (
+    select(DeletedActorRow.actor_id)
+    .where(_IS_LONG_GONE)
+    .limit(bindparam("batch", type_=Integer()))
+    .cte("batch")
 )
+_GONE: Final[Query[UUID]] = Query(select(_FIRST_GONE.c.actor_id), lambda row: row[0])
+_LEFT: Final[Query[UUID | None]] = Query(
+    select(AuditRow.actor_id).where(any_of(AuditRow.actor_id, "ids"), _KNOWN_FROM).distinct(),
+    lambda row: row[0],
+)
+_DELETE_ACTORS: Final = delete(DeletedActorRow).where(any_of(DeletedActorRow.actor_id, "ids"))
+_DELETE_OLDER: Final = Batch(
+    select(AuditRow.id).where(AuditRow.at < bindparam("before")).order_by(AuditRow.at, AuditRow.id),
+    delete(AuditRow),
+)
+_SAY_HOW_MANY: Final = upsert(AuditRow, update=["fields"])
 _OF_CUSTOMER: Final = Condition(AuditRow.customer_id == bindparam("customer_id"))
 _OF_ACTION: Final = Condition(AuditRow.action == bindparam("action"))

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Integer, bindparam, select, true, update
+from sqlalchemy import Integer, bindparam, func, select, true, update
 
 from gql_app.accounts import audit, customers, letters, registrations, sessions
 from gql_app.accounts.audit import Action, Origin
@@ -232,7 +232,7 @@ async def history_by_key(
         former_key=email_key_of(key),
         hour_ago=now - _HOUR,
         hour_ahead=now + _HOUR,
-        granted=throttle.account_writes - 1,
+        most=throttle.account_writes,
         subjects=[limit.subject for limit in limits.all],
         client=client_of(address),
     )
@@ -273,29 +273,53 @@ _STALE: Final = (
     "Sign in again to do this: the account has no password to prove that it is you, and you have "
     f"signed in more than {FRESH // timedelta(minutes=1)} minutes ago."
 )
+_LAST_HOUR: Final = (
+    SessionRow.created_at > bindparam("hour_ago"),
+    SessionRow.created_at < bindparam("hour_ahead"),
+)
 _OLDEST_SIGN_IN: Final = (
     select(SessionRow.created_at)
-    .where(
-        SessionRow.customer_id == CustomerRow.id,
-        SessionRow.created_at > bindparam("hour_ago"),
-        SessionRow.created_at < bindparam("hour_ahead"),
-    )
+    .where(SessionRow.customer_id == bindparam("id"), *_LAST_HOUR)
     .order_by(SessionRow.created_at.desc())
     .limit(1)
     .offset(bindparam("granted", type_=Integer()))
-    .correlate(CustomerRow)
     .scalar_subquery()
 )
-_KNOWN_CLIENT: Final = (KnownClientRow.customer_id == CustomerRow.id) & (
-    KnownClientRow.client == bindparam("client")
+_OWNER: Final = CustomerRow.__table__.alias("owners")
+"""Whose the address is, once more: a distributed database relates no subquery to the others."""
+_SIGN_INS: Final = (
+    select(
+        SessionRow.customer_id,
+        SessionRow.created_at,
+        func.row_number()
+        .over(partition_by=SessionRow.customer_id, order_by=SessionRow.created_at.desc())
+        .label("number"),
+    )
+    .join(_OWNER, _OWNER.c.id == SessionRow.customer_id)
+    .where(has_address(_OWNER), *_LAST_HOUR)
+    .subquery("sign_ins")
+)
+_LAST_GRANTED: Final = (_SIGN_INS.c.customer_id == CustomerRow.id) & (
+    _SIGN_INS.c.number == bindparam("most", type_=Integer())
+)
+_KNOWN_CLIENTS: Final = (
+    select(KnownClientRow.customer_id, KnownClientRow.seen_at)
+    .join(_OWNER, _OWNER.c.id == KnownClientRow.customer_id)
+    .where(has_address(_OWNER), KnownClientRow.client == bindparam("client"))
+    .subquery("known")
 )
 _HISTORY: Final[Query[Sequence[Any]]] = Query(
     select(
-        ThrottleRow.subject, ThrottleRow.times, KnownClientRow.seen_at, _OLDEST_SIGN_IN, *CUSTOMER
+        ThrottleRow.subject,
+        ThrottleRow.times,
+        _KNOWN_CLIENTS.c.seen_at,
+        _SIGN_INS.c.created_at,
+        *CUSTOMER,
     )
     .select_from(select(true()).subquery())
     .outerjoin(CustomerRow, has_address())
-    .outerjoin(KnownClientRow, _KNOWN_CLIENT)
+    .outerjoin(_KNOWN_CLIENTS, _KNOWN_CLIENTS.c.customer_id == CustomerRow.id)
+    .outerjoin(_SIGN_INS, _LAST_GRANTED)
     .outerjoin(ThrottleRow, any_of(ThrottleRow.subject, "subjects")),
     tuple,
 )

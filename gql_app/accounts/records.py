@@ -113,11 +113,11 @@ def roles_of(customers: FromClause = CustomerRow.__table__) -> ColumnElement[str
     return func.trim(admin + func.coalesce(others, _BLANK)).label("roles")
 
 
-def has_address() -> ColumnElement[bool]:
+def has_address(customers: FromClause = CustomerRow.__table__) -> ColumnElement[bool]:
     """Return the condition that either key is that of an address, which decides whose it is."""
     return or_(
-        CustomerRow.email_canonical == bindparam("key", type_=Text()),
-        CustomerRow.email_key == bindparam("former_key", type_=Text()),
+        customers.c.email_canonical == bindparam("key", type_=Text()),
+        customers.c.email_key == bindparam("former_key", type_=Text()),
     )
 
 

@@ -5,14 +5,19 @@ with a spent one holds a copy, so the session ends, unless they come within the 
 tabs of one browser race, and both are answered the same successor. An answer may be lost on
 its way as well: as long as the successor was never used, it is answered again for a while, and
 each time is recorded.
+
+A token names its session, so that a distributed database finds both in one shard. It proves no more
+by that: it is found by its digest as well, and those of the version before, which name nothing, by
+that alone.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 
 from gql_app.accounts import audit, sessions
 from gql_app.accounts.audit import Action, Origin
@@ -23,6 +28,8 @@ from gql_app.errors import Fault, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import Moment, Query, Reader, Transaction
 from gql_app.security import tokens
+
+T = TypeVar("T")
 
 
 class NotRefreshed(Enum):
@@ -65,10 +72,10 @@ async def rotate(
     and the token is spent by then. A reuse is no exception, for the end of the session has to be
     committed first.
     """
-    digest, now = tokens.digest(tokens.REFRESH, token), clock.now()
-    spent = await db.fetch_one(_SPEND, of_digest=digest, now=now)
+    now = clock.now()
+    spent = await _SPEND.fetch(db, token, now=now)
     if spent is None:
-        return await _answer_spent(db, digest, token, origin, lifetimes)
+        return await _answer_spent(db, token, origin, lifetimes)
     me, _ = await _session(db, spent)
     expires_at = lifetimes.living_until(me.session.created_at)
     me = me._replace(session=me.session._replace(expires_at=expires_at, last_used_at=now))
@@ -83,14 +90,14 @@ async def owner(db: Reader, token: str) -> tuple[UUID, str | None] | None:
 
     None is returned if there is no such token.
     """
-    return await db.fetch_one(_OWNER, digest=tokens.digest(tokens.REFRESH, token))
+    return await _OWNER.fetch(db, token)
 
 
 async def _answer_spent(
-    db: Transaction, digest: str | None, token: str, origin: Origin, lifetimes: Lifetimes
+    db: Transaction, token: str, origin: Origin, lifetimes: Lifetimes
 ) -> Opened | NotRefreshed:
     """Answer a token that can't be spent; end its session if it was used before."""
-    row = await db.fetch_one(_TOKEN, digest=digest)
+    row = await _TOKEN.fetch(db, token)
     if row is None:
         return NotRefreshed.UNKNOWN
     (me, ended_at), now = await _session(db, row), clock.now()
@@ -104,7 +111,7 @@ async def _answer_spent(
         return await _latest(db, me, row, token, lifetimes)
     if age < timedelta(seconds=lifetimes.retry):
         token = tokens.succeeding(lifetimes.pepper, token, row.salt)
-        successor = await _locked(db, token)
+        successor = await _locked(db, session.id, token)
         if successor and successor.spent_at is None:
             action = Action.REFRESH_RETRIED
             await audit.record(db, action, origin, customer_id=session.customer_id)
@@ -119,7 +126,7 @@ async def _latest(
     """Follow a token that was spent just now to the successor that isn't."""
     while row.spent_at is not None:
         token = tokens.succeeding(lifetimes.pepper, token, row.salt)
-        successor = await _locked(db, token)
+        successor = await _locked(db, me.session.id, token)
         if successor is None:
             return NotRefreshed.UNKNOWN
         row = successor
@@ -132,27 +139,48 @@ async def _session(db: Transaction, token: _Token) -> tuple[SignedIn, datetime |
     return session
 
 
-async def _locked(db: Transaction, token: str) -> _Token | None:
+async def _locked(db: Transaction, session_id: UUID, token: str) -> _Token | None:
     """Return a token that was issued, and lock it, so that nobody spends it meanwhile."""
-    return await db.fetch_one(_LOCKED, digest=tokens.digest(tokens.REFRESH, token))
+    digest = tokens.digest(tokens.REFRESH, token)
+    return await db.fetch_one(_LOCKED, of_digest=digest, of_session=session_id)
+
+
+class _ByToken(Generic[T]):
+    """A query for a token, on the condition that it is this one."""
+
+    def __init__(self, query: Callable[[ColumnElement[bool]], Query[T]]) -> None:
+        self._of_any_session: Final = query(_DIGEST)
+        self._of_session: Final = query(_DIGEST & _SESSION_ID)
+
+    async def fetch(self, db: Reader, token: str, **values: object) -> T | None:
+        """Return what is built of the token's row, None if there is no such token."""
+        session_id = tokens.session_of(token)
+        query = self._of_any_session if session_id is None else self._of_session
+        digest = tokens.digest(tokens.REFRESH, token)
+        return await db.fetch_one(query, of_digest=digest, of_session=session_id, **values)
 
 
 _NOW: Final = bindparam("now", type_=Moment())
 _COLUMNS: Final = columns(RefreshTokenRow, _Token._fields)
-_BY_DIGEST: Final = select(*_COLUMNS).where(RefreshTokenRow.digest == bindparam("digest"))
-_TOKEN: Final = Query(_BY_DIGEST, _Token._make)
-_LOCKED: Final = Query(_BY_DIGEST.with_for_update(), _Token._make)
-_SPEND: Final = Query(
-    update(RefreshTokenRow)
-    .where(
-        RefreshTokenRow.digest == bindparam("of_digest"),
-        RefreshTokenRow.spent_at.is_(None),
-        RefreshTokenRow.expires_at > _NOW,
-        RefreshTokenRow.session_id.in_(select(SessionRow.id).where(sessions.lives(_NOW))),
+_DIGEST: Final = RefreshTokenRow.digest == bindparam("of_digest")
+_SESSION_ID: Final = RefreshTokenRow.session_id == bindparam("of_session")
+_TOKEN: Final = _ByToken(lambda its: Query(select(*_COLUMNS).where(its), _Token._make))
+_LOCKED: Final = Query(
+    select(*_COLUMNS).where(_DIGEST, _SESSION_ID).with_for_update(), _Token._make
+)
+_SPEND: Final = _ByToken(
+    lambda its: Query(
+        update(RefreshTokenRow)
+        .where(
+            its,
+            RefreshTokenRow.spent_at.is_(None),
+            RefreshTokenRow.expires_at > _NOW,
+            RefreshTokenRow.session_id.in_(select(SessionRow.id).where(sessions.lives(_NOW))),
+        )
+        .values(spent_at=_NOW)
+        .returning(*_COLUMNS),
+        _Token._make,
     )
-    .values(spent_at=_NOW)
-    .returning(*_COLUMNS),
-    _Token._make,
 )
 _SESSION: Final = Query(
     select(*CUSTOMER, *SESSION, SessionRow.ended_at)
@@ -166,9 +194,11 @@ _EXTEND: Final = Query(
     .values(expires_at=bindparam("expires"), last_used_at=bindparam("used")),
     tuple,
 )
-_OWNER: Final[Query[tuple[UUID, str | None]]] = Query(
-    select(SessionRow.customer_id, SessionRow.audience)
-    .join(RefreshTokenRow, RefreshTokenRow.session_id == SessionRow.id)
-    .where(RefreshTokenRow.digest == bindparam("digest")),
-    lambda row: (row[0], row[1]),
+_OWNER: Final = _ByToken[tuple[UUID, str | None]](
+    lambda its: Query(
+        select(SessionRow.customer_id, SessionRow.audience)
+        .join(RefreshTokenRow, RefreshTokenRow.session_id == SessionRow.id)
+        .where(its),
+        lambda row: (row[0], row[1]),
+    )
 )

@@ -20,7 +20,7 @@ from gql_app.accounts.validation import NewCustomer
 from gql_app.db.tables import RegistrationRow
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib import clock
-from gql_app.lib.database import Query, Reader, Transaction, batch_of, insert_row
+from gql_app.lib.database import Batch, Query, Reader, Transaction, insert_row
 from gql_app.lib.fair_queue import Party
 from gql_app.lib.text import canonical_email
 from gql_app.security import tokens
@@ -175,7 +175,7 @@ async def forget(db: Transaction, email: str) -> None:
 
 async def purge(db: Transaction, *, batch: int) -> int:
     """Delete at most a batch of those that have waited too long; return how many."""
-    return await db.execute(_PURGE, before=clock.now(), batch=batch)
+    return await _PURGE.apply(db, before=clock.now(), batch=batch)
 
 
 async def _add(db: Transaction, registration: Registration, origin: Origin) -> CustomerRecord:
@@ -221,8 +221,7 @@ _HOLD: Final = (
 _INSERT: Final = insert_row(RegistrationRow)
 _DELETE: Final = delete(RegistrationRow).where(RegistrationRow.id == bindparam("id"))
 _DELETE_ALL: Final = delete(RegistrationRow).where(_OF_ADDRESS)
-_PURGE: Final = delete(RegistrationRow).where(
-    RegistrationRow.id.in_(
-        batch_of(select(RegistrationRow.id).where(RegistrationRow.expires_at < bindparam("before")))
-    )
+_PURGE: Final = Batch(
+    select(RegistrationRow.id).where(RegistrationRow.expires_at < bindparam("before")),
+    delete(RegistrationRow),
 )

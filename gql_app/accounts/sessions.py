@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, delete, exists, select, true, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, delete, exists, select, true, update
 
 from gql_app.accounts import audit
 from gql_app.accounts.audit import Action, Origin
@@ -20,12 +20,12 @@ from gql_app.db.tables import CustomerRow, KnownClientRow, RefreshTokenRow, Sess
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import (
+    Batch,
     Moment,
     Query,
     Reader,
     Transaction,
     any_of,
-    batch_of,
     insert_row,
     upsert,
 )
@@ -125,9 +125,12 @@ async def open_session(
     until = lifetimes.living_until(clock.now())
     session = await open_lasting_session(db, customer.id, origin, until, audience=audience)
     me = SignedIn(customer, session)
-    opened = await issue(db, me, tokens.new_refresh_token(), lifetimes)
+    opened = await issue(db, me, tokens.new_refresh_token(session.id), lifetimes)
     moment = session.created_at
-    await db.execute(_END_OLDEST, whose=customer.id, newest=session.id, moment=moment)
+    # Most often there is none: to look locks nothing in the shards of a distributed database.
+    oldest = await db.fetch_all(_OLDEST, whose=customer.id, newest=session.id, moment=moment)
+    if oldest:
+        await db.execute(_END_OLDEST, ids=oldest, moment=moment)
     await note_client(db, customer.id, origin.ip_address)
     return opened
 
@@ -241,7 +244,7 @@ async def purge(db: Transaction, *, batch: int) -> int:
     Their refresh tokens go with them, never before: a spent token of a session that may
     still live is the evidence of its reuse.
     """
-    return await db.execute(_PURGE, before=clock.now() - KEPT, batch=batch)
+    return await _PURGE.apply(db, before=clock.now() - KEPT, batch=batch)
 
 
 def is_known_client(seen_at: datetime | None) -> bool:
@@ -266,7 +269,7 @@ async def forget_clients(db: Transaction, customer_id: UUID) -> None:
 
 async def purge_clients(db: Transaction, *, batch: int) -> int:
     """Delete some clients that are no longer known; return how many."""
-    return await db.execute(_PURGE_CLIENTS, before=clock.now() - CLIENT_KNOWN_FOR, batch=batch)
+    return await _PURGE_CLIENTS.apply(db, before=clock.now() - CLIENT_KNOWN_FOR, batch=batch)
 
 
 def lives(now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
@@ -290,7 +293,7 @@ async def _end(db: Transaction, *conditions: ColumnElement[bool]) -> Sequence[UU
 _INSERT: Final = Query(insert_row(SessionRow), tuple)
 _INSERT_TOKEN: Final = Query(insert_row(RefreshTokenRow), tuple)
 _MOMENT: Final = bindparam("moment", type_=Moment())
-_OTHERS: Final = (
+_OLDEST: Final[Query[UUID]] = Query(
     select(SessionRow.id)
     .where(
         SessionRow.customer_id == bindparam("whose"),
@@ -300,12 +303,11 @@ _OTHERS: Final = (
         exists().where(RefreshTokenRow.session_id == SessionRow.id),
     )
     .order_by(SessionRow.created_at.desc(), SessionRow.id.desc())
+    .offset(MAX_SESSIONS - 1),
+    lambda row: row[0],
 )
 _END_OLDEST: Final = Query(
-    update(SessionRow)
-    .where(SessionRow.id.in_(_OTHERS.offset(MAX_SESSIONS - 1)))
-    .values(ended_at=_MOMENT),
-    tuple,
+    update(SessionRow).where(any_of(SessionRow.id, "ids")).values(ended_at=_MOMENT), tuple
 )
 _LIVING: Final = Query(
     select(*SESSION)
@@ -325,14 +327,12 @@ _SEEN_AT: Final[Query[datetime]] = Query(
     lambda row: row[0],
 )
 _UPSERT_CLIENT: Final = upsert(KnownClientRow)
-_PURGE: Final = delete(SessionRow).where(
-    SessionRow.id.in_(
-        batch_of(select(SessionRow.id).where(SessionRow.expires_at < bindparam("before")))
-    )
+_PURGE: Final = Batch(
+    select(SessionRow.id).where(SessionRow.expires_at < bindparam("before")), delete(SessionRow)
 )
-_CLIENT: Final = (KnownClientRow.customer_id, KnownClientRow.client)
-_PURGE_CLIENTS: Final = delete(KnownClientRow).where(
-    tuple_(*_CLIENT).in_(
-        batch_of(select(*_CLIENT).where(KnownClientRow.seen_at < bindparam("before")))
-    )
+_PURGE_CLIENTS: Final = Batch(
+    select(KnownClientRow.customer_id, KnownClientRow.client).where(
+        KnownClientRow.seen_at < bindparam("before")
+    ),
+    delete(KnownClientRow),
 )

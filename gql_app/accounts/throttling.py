@@ -18,7 +18,7 @@ from gql_app.accounts.audit import Action
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib import clock
-from gql_app.lib.database import Query, Reader, Transaction, any_of, batch_of, upsert
+from gql_app.lib.database import Batch, Query, Reader, Transaction, any_of, upsert
 from gql_app.lib.network import client_networks, client_of
 from gql_app.lib.text import canonical_email
 
@@ -262,8 +262,7 @@ class Throttle:
         Those are the ones with failures, for to clear others is to wait for who may wait for us.
         Raises TooManyAttempts unless there is room.
         """
-        subjects = [limit.subject for limit in limits.all]
-        failed = dict(await db.fetch_all(_HOLD, subjects=subjects))
+        failed = await self._hold(db, limits.all)
         self.check(limits.counting, failed)
         return [limit for limit in (limits.pair, limits.lockout) if limit.subject in failed]
 
@@ -288,7 +287,7 @@ class Throttle:
 
     async def give_back(self, db: Transaction, limit: Limit) -> None:
         """Forget the last count against a limit: what was counted has come to nothing."""
-        for _, times in await db.fetch_all(_HOLD, subjects=[limit.subject]):
+        for times in (await self._hold(db, [limit])).values():
             await db.execute(_SAVE, **self._row(limit, times[:-1]))
 
     async def clear(self, db: Transaction, *limits: Limit) -> None:
@@ -300,7 +299,18 @@ class Throttle:
     async def purge(self, db: Transaction, *, batch: int) -> int:
         """Delete at most a batch of rows whose attempts are forgotten; return how many."""
         before = clock.now() - timedelta(seconds=self.window)
-        return await db.execute(_PURGE, before=before, batch=batch)
+        return await _PURGE.apply(db, before=before, batch=batch)
+
+    async def _hold(
+        self, db: Transaction, limits: Sequence[Limit]
+    ) -> Mapping[str, Sequence[float]]:
+        """Return the times of subjects that have failed, and hold their rows.
+
+        Most often there are none. Each is held by itself: no lock spans shards of a database.
+        """
+        found = await db.fetch_all(_FIND, subjects=[limit.subject for limit in limits])
+        each = [{"subject": subject} for subject, _ in sorted(found)]
+        return dict(await db.execute_many(_HOLD, each)) if each else {}
 
     def _row(self, limit: Limit, times: Sequence[float]) -> dict[str, object]:
         """Return the row of a limit that was counted at these times.
@@ -312,18 +322,17 @@ class Throttle:
         return {"subject": limit.subject, "times": times, "updated_at": updated_at}
 
 
-_SOME: Final = select(ThrottleRow.subject, ThrottleRow.times).where(
-    any_of(ThrottleRow.subject, "subjects")
+_TIMES: Final = select(ThrottleRow.subject, ThrottleRow.times)
+_FIND: Final = Query(_TIMES.where(any_of(ThrottleRow.subject, "subjects")), tuple)
+_HOLD: Final = Query(
+    _TIMES.where(ThrottleRow.subject == bindparam("subject")).with_for_update(), tuple
 )
-_FIND: Final = Query(_SOME, tuple)
-_HOLD: Final = Query(_SOME.order_by(ThrottleRow.subject).with_for_update(), tuple)
 _BEGIN: Final = Query(
     upsert(ThrottleRow, update=()).returning(ThrottleRow.subject, ThrottleRow.times), tuple
 )
 _SAVE: Final = upsert(ThrottleRow)
 _CLEAR: Final = delete(ThrottleRow).where(any_of(ThrottleRow.subject, "subjects"))
-_PURGE: Final = delete(ThrottleRow).where(
-    ThrottleRow.subject.in_(
-        batch_of(select(ThrottleRow.subject).where(ThrottleRow.updated_at < bindparam("before")))
-    )
+_PURGE: Final = Batch(
+    select(ThrottleRow.subject).where(ThrottleRow.updated_at < bindparam("before")),
+    delete(ThrottleRow),
 )

@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "seed": "accounts.seed",
     "purge": "accounts.purge",
     "backup": "database.backup",
+    "distribute": "distribute.distribute",
     "end-sessions": "accounts.end_sessions",
     "unlock": "accounts.unlock",
     "export-audit": "audit.export_audit",

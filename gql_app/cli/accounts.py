@@ -3,7 +3,8 @@
 import asyncio
 import secrets
 from contextlib import closing
-from typing import Annotated
+from datetime import timedelta
+from typing import Annotated, Final
 
 import typer
 
@@ -30,6 +31,9 @@ from gql_app.resources import Extensions, Resources, throttle_of
 from gql_app.security.key_store import key_store
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings
+
+MAX_DAYS: Final = 36_500
+"""A century, before which nothing was recorded."""
 
 
 def create_admin(
@@ -84,10 +88,22 @@ def seed(
     out(f"There are {count} more customers. Those who are active sign in with {password}")
 
 
-def purge() -> None:
+def purge(
+    audit_older_than: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=MAX_DAYS, metavar="DAYS", help="Delete audit events older than this as well."
+        ),
+    ] = None,
+) -> None:
     """Delete what is long over: old sessions, forgotten failures, unproven registrations."""
-    count = asyncio.run(_purge(load_ready(serving=True), application.extensions()))
+    chosen = load_ready(serving=True)
+    count = asyncio.run(_purge(chosen, application.extensions()))
     out(f"{count} rows are gone.")
+    if audit_older_than is not None:
+        age, batch = timedelta(days=audit_older_than), background.PURGE_BATCH
+        count = run_on_database(chosen, lambda each: audit.delete_older(each, age, batch=batch))
+        out(f"{count} audit events are gone that were older than {audit_older_than} days.")
 
 
 def end_sessions() -> None:

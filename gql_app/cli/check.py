@@ -14,9 +14,9 @@ import typer
 from gql_app.accounts import customers
 from gql_app.cli import application, backfill, samples
 from gql_app.cli.console import out, unless_empty
-from gql_app.db import readiness
+from gql_app.db import distribution, readiness
 from gql_app.lib.atomic_files import has_modes
-from gql_app.lib.database import Database, Reader, in_the_clear
+from gql_app.lib.database import Database, Reader, in_the_clear, unreachable_machines
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring import NEW_RSA_BITS, guessable, is_pattern, is_short
@@ -85,6 +85,7 @@ async def findings(chosen: Settings, host: str, machines: int) -> list[Finding]:
         *_letters(chosen),
         *_settings(chosen, machines, is_public=is_public),
         *_documents(chosen, is_public=is_public),
+        *_network(chosen),
         *[finding async for finding in _database(chosen)],
     ]
 
@@ -271,11 +272,7 @@ def _shows_schema(chosen: Settings) -> bool:
     return excepted or chosen.playground  # whose own introspection always runs
 
 
-async def _database(chosen: Settings) -> AsyncIterator[Finding]:
-    migrate = Finding("pending-migrations", "The database is not up to date.", "Run: migrate")
-    if chosen.on_sqlite and not chosen.sqlite_file.exists():
-        yield migrate
-        return
+def _network(chosen: Settings) -> Iterator[Finding]:
     for name, url in (("DATABASE_URL", chosen.database_url), ("READ_URL", chosen.read_url)):
         if url and not chosen.on_sqlite and in_the_clear(url):
             yield Finding(
@@ -283,6 +280,13 @@ async def _database(chosen: Settings) -> AsyncIterator[Finding]:
                 f"{PREFIX}{name} lets the password and all data go over a network without TLS.",
                 "Say sslmode=verify-full there, or require, or keep it to a network of its own.",
             )
+
+
+async def _database(chosen: Settings) -> AsyncIterator[Finding]:
+    migrate = Finding("pending-migrations", "The database is not up to date.", "Run: migrate")
+    if chosen.on_sqlite and not chosen.sqlite_file.exists():
+        yield migrate
+        return
     async with readiness.open_database(chosen) as database:
         condition = await readiness.condition(database, application.branches())
         if condition.database == "ok" and await database.has_pooler():
@@ -296,13 +300,39 @@ async def _database(chosen: Settings) -> AsyncIterator[Finding]:
         elif condition.cause:
             yield Finding("no-database", condition.cause.problem, condition.cause.remedy)
         else:
-            async for finding in _contents(database, demo=chosen.demo):
-                yield finding
-            if standby := readiness.open_standby(chosen, database):
-                async with standby.watching():
-                    state = await standby.settled()
-                if state.cause:
-                    yield Finding("no-standby", state.cause.problem, state.cause.remedy)
+            for findings in (
+                _cluster(database, condition.distribution),
+                _contents(database, demo=chosen.demo),
+                _standby(chosen, database),
+            ):
+                async for finding in findings:
+                    yield finding
+
+
+async def _cluster(database: Database, state: str | None) -> AsyncIterator[Finding]:
+    if state not in {distribution.COMPLETE, distribution.INCOMPLETE}:
+        return
+    if state == distribution.INCOMPLETE:
+        yield Finding(
+            "undistributed-tables",
+            "Some tables are distributed over the cluster, and others are the coordinator's alone.",
+            "Run: distribute",
+        )
+    lost = await unreachable_machines(database)
+    if lost:
+        yield Finding(
+            "unreachable-machines",
+            f"Of the cluster another machine can't reach {', '.join(lost)}.",
+            "Look whether they run, and what keeps them from being reached.",
+        )
+
+
+async def _standby(chosen: Settings, database: Database) -> AsyncIterator[Finding]:
+    if standby := readiness.open_standby(chosen, database):
+        async with standby.watching():
+            state = await standby.settled()
+        if state.cause:
+            yield Finding("no-standby", state.cause.problem, state.cause.remedy)
 
 
 async def _contents(database: Database, *, demo: bool) -> AsyncIterator[Finding]:

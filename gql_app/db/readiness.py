@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import String, column, literal_column, select, table
 
+from gql_app.db import distribution
 from gql_app.db.migrations.branches import VERSION_TABLE, Branch
 from gql_app.db.tables import REVISIONS, Row
 from gql_app.lib.database import (
@@ -17,6 +18,7 @@ from gql_app.lib.database import (
     StatementError,
     Unavailable,
     check_metadata,
+    distributed_tables,
 )
 from gql_app.lib.standby import Standby
 from gql_app.lib.telemetry import get_logger
@@ -39,6 +41,8 @@ class Condition(NamedTuple):
     """`ok`; `newer`, which a later version of this program has made; `pending` or `unknown`."""
     cause: Cause | None = None
     """Why it is unreachable or pending, for its operator."""
+    distribution: str | None = None
+    """How far its tables are distributed: `ok`, `incomplete` or `none`; None without Citus."""
 
     @property
     def ready(self) -> bool:
@@ -82,11 +86,13 @@ async def condition(database: Database, branches: Sequence[Branch] = ()) -> Cond
     """
     try:
         found = await states(database, branches)
+        spread = await distributed_tables(database)
     except (Unavailable, StatementError) as error:
         return Condition("unreachable", "unknown", database.cause_of(error))
+    how_far = distribution.state(spread, distribution.tables(branches))
     if "pending" in found:
-        return Condition("ok", "pending", NOT_MIGRATED)
-    return Condition("ok", "newer" if "newer" in found else "ok")
+        return Condition("ok", "pending", NOT_MIGRATED, how_far)
+    return Condition("ok", "newer" if "newer" in found else "ok", distribution=how_far)
 
 
 class NotMigrated(Exception):

@@ -22,11 +22,18 @@ REVISIONS: Final = (
     "0008",
     "0009",
     "0010",
-    "0012",
+    "0011",
 )
 """Every migration there is, the oldest first."""
 REVISION: Final = REVISIONS[-1]
 """The migration that these tables are as of."""
+
+DISTRIBUTED_BY: Final = "distributed_by"
+"""The key of a table's info whose value is the column that a cluster distributes it by.
+
+That column is in every unique key of the table, in the primary one once it is distributed. Rows of
+one value are on one machine; every machine has all rows of a table without it.
+"""
 
 SORTABLE: Final = Text().with_variant(Text(collation="C"), "postgresql")
 """Text that both databases sort by code point, whatever their locale."""
@@ -160,6 +167,7 @@ class SessionRow(Row):
     __table_args__ = (
         Index("ix_sessions_customer_id", "customer_id", "created_at"),
         Index("ix_sessions_expires_at", "expires_at"),
+        {"info": {DISTRIBUTED_BY: "id"}},
     )
 
 
@@ -176,6 +184,8 @@ class RefreshTokenRow(Row):
     """The random part of its successor, which is made of this and the token itself."""
     expires_at: Mapped[datetime]
     spent_at: Mapped[datetime | None]
+
+    __table_args__ = ({"info": {DISTRIBUTED_BY: "session_id"}},)
 
 
 class PasswordResetRow(Row):
@@ -274,6 +284,8 @@ class ThrottleRow(Row):
     times: Mapped[list[float]] = mapped_column(JSON)
     updated_at: Mapped[datetime] = mapped_column(index=True)
 
+    __table_args__ = ({"info": {DISTRIBUTED_BY: "subject"}},)
+
 
 class KnownClientRow(Row):
     """From where a session of a customer was opened or refreshed lately.
@@ -288,6 +300,8 @@ class KnownClientRow(Row):
     client: Mapped[str] = mapped_column(String(64), primary_key=True)
     """An IPv4 address, or the network (/64) of an IPv6 address."""
     seen_at: Mapped[datetime] = mapped_column(index=True)
+
+    __table_args__ = ({"info": {DISTRIBUTED_BY: "customer_id"}},)
 
 
 class AuditRow(Row):
@@ -309,6 +323,7 @@ class AuditRow(Row):
         Index("ix_audit_events_customer_id", "customer_id", "at", "id"),
         Index("ix_audit_events_action", "action", "at", "id"),
         Index("ix_audit_events_actor_id", "actor_id"),
+        {"info": {DISTRIBUTED_BY: "id"}},
     )
 
 

@@ -1,14 +1,15 @@
 """Tokens: access tokens, their cache, and the opaque ones that are good for one use.
 
-The access token is a JWT (RFC 7519) of the profile for access tokens (RFC 9068). A refresh token
-and a link's are 256 random bits, of which the database holds the digest.
+The access token is a JWT (RFC 7519) of the profile for access tokens (RFC 9068). A link's token is
+256 random bits, a refresh token the id of its session and 128 random bits, which nobody guesses
+(RFC 6749 section 10.10). The database holds the digest of either.
 """
 
 import hashlib
 import hmac
 import re
 import secrets
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,6 +53,8 @@ SIGN_IN: Final = "gas_"
 UNDO: Final = "gau_"
 """The prefix of a token that undoes a change of address."""
 SECRET_BYTES: Final = 32
+REFRESH_SECRET_BYTES: Final = 16
+"""Of a refresh token that names its session, whose id takes as many."""
 OUR_CLAIMS: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "roles"})
 """The claims of every token (RFC 9068 section 2.2)."""
 RESERVED_CLAIMS: Final = OUR_CLAIMS | {
@@ -60,6 +63,13 @@ RESERVED_CLAIMS: Final = OUR_CLAIMS | {
 }
 """The names that no feature's claim may have: ours, of headers, and what tells of a sign-in."""
 _SHAPE: Final = re.compile(r"[\w-]{43}", re.ASCII)
+_NAMES_SESSION: Final = 0b01000000
+"""The two bits that 43 letters have beyond 32 bytes, where those are a session's id and a secret.
+
+Such a token has the form of those before, where both bits are 0: servers of the version before take
+it as well.
+"""
+_SPARE_BITS: Final = 0b11000000
 _TYPE: Final = "at+jwt"
 _TYPES: Final = (_TYPE, f"application/{_TYPE}")
 _END_OF_TIME: Final = int(clock.LATEST.timestamp()) + 1
@@ -254,9 +264,21 @@ def _id(claim: object) -> UUID | None:
     return clock.parse_id(claim) if isinstance(claim, str) else None
 
 
-def new_refresh_token() -> str:
-    """Return the first refresh token of a session."""
-    return _spell(REFRESH, secrets.token_bytes(SECRET_BYTES))
+def new_refresh_token(session_id: UUID) -> str:
+    """Return the first refresh token of a session, which names it."""
+    return _spell_refresh(session_id, secrets.token_bytes(REFRESH_SECRET_BYTES))
+
+
+def session_of(token: str) -> UUID | None:
+    """Return the session that a refresh token names; None if it was issued before they did so.
+
+    It proves nothing: whose a token is, its digest says.
+    """
+    if digest(REFRESH, token) is None:
+        return None
+    *raw, spare = urlsafe_b64decode(token.removeprefix(REFRESH) + "A")
+    named = spare & _SPARE_BITS == _NAMES_SESSION
+    return UUID(bytes=bytes(raw[:-REFRESH_SECRET_BYTES])) if named else None
 
 
 def new_salt() -> str:
@@ -268,10 +290,14 @@ def succeeding(pepper: bytes, token: str, salt: str) -> str:
     """Return the one successor of a refresh token.
 
     Requests that race with one token get the same successor, so that the family can't fork. It
-    takes the token, its salt from the database and the pepper to derive it.
+    takes the token, its salt from the database and the pepper to derive it. It names the session if
+    the token does: what succeeds one of the version before is what that version makes of it.
     """
-    message = bytes.fromhex(salt) + token.encode()
-    return _spell(REFRESH, hmac.digest(pepper, message, "sha256"))
+    made = hmac.digest(pepper, bytes.fromhex(salt) + token.encode(), "sha256")
+    session_id = session_of(token)
+    if session_id is None:
+        return _spell(REFRESH, made)
+    return _spell_refresh(session_id, made[:REFRESH_SECRET_BYTES])
 
 
 def link_token(prefix: str, pepper: bytes, letter_id: UUID) -> str:
@@ -284,6 +310,11 @@ def digest(prefix: str, token: str) -> str | None:
     if not token.startswith(prefix) or not _SHAPE.fullmatch(token.removeprefix(prefix)):
         return None
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _spell_refresh(session_id: UUID, secret: bytes) -> str:
+    raw = session_id.bytes + secret + bytes([_NAMES_SESSION])
+    return _spell(REFRESH, raw)[:-1]
 
 
 def _spell(prefix: str, raw: bytes) -> str:

@@ -66,6 +66,8 @@ async def readyz(request: Request) -> Response:
     }
     if resources.standby:
         parts["standby"] = resources.standby.state.name
+    if condition.distribution:
+        parts["distribution"] = condition.distribution
     return _readiness(condition, parts)
 
 

@@ -13,11 +13,13 @@ from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened
 from gql_app.accounts.throttling import Throttle
+from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected
 from gql_app.lib.database import Database
 from tests.accounts.outbox import ask_reset, claim, token_of
 from tests.locks import until_it_waits
 from tests.people import LIFETIMES, NOWHERE, add_customer, current
+from tests.rows import get_row
 
 THROTTLE = Throttle(key=b"key of the tests", attempts=100, client_attempts=1000, window=60)
 
@@ -91,6 +93,7 @@ async def test_who_sign_in_at_the_same_moment_have_no_more_sessions_than_one_by_
     for _ in range(sessions.MAX_SESSIONS):
         latest = await sign_in(database, proven(ada))
     async with database.transaction() as db:
+        assert await get_row(db, CustomerRow, ada.id, for_update=True)
         first = await sessions.open_session(db, ada, NOWHERE, LIFETIMES)
         signing_in = asyncio.create_task(sign_in(database, proven(ada)))
         await until_it_waits(db, signing_in)

@@ -1,5 +1,6 @@
 """Which addresses are one mailbox, and whose they are."""
 
+import re
 from itertools import combinations
 
 import idna
@@ -173,7 +174,9 @@ async def test_whose_an_address_is_takes_one_statement_and_both_keys_indexes(
     [(statement, values)] = seen
     if database.dialect == "sqlite":
         steps = [step for _, step in await plan_on_sqlite(database_url, statement, values)]
-        found = {step.removesuffix(" LEFT-JOIN") for step in steps if "customers" in step}
+        assert not [step for step in steps if re.match("SCAN (sessions|known_clients)", step)]
+        looked_up = [step.replace("owners", "customers") for step in steps]
+        found = {step.removesuffix(" LEFT-JOIN") for step in looked_up if "customers" in step}
         assert found == {
             "SEARCH customers USING INDEX ix_customers_email_canonical (email_canonical=?)",
             "SEARCH customers USING INDEX sqlite_autoindex_customers_2 (email_key=?)",

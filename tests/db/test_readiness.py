@@ -44,14 +44,14 @@ async def opened(url: str) -> AsyncIterator[Database]:
 
 
 async def test_a_migrated_database_is_ready(database: Database) -> None:
-    assert await condition(database) == ("ok", "ok", None)
+    assert await condition(database) == ("ok", "ok", None, None)
     assert (await condition(database)).ready
     assert await revision(database) == REVISION
 
 
 async def test_an_unmigrated_database_says_so(unmigrated_url: str) -> None:
     async with opened(unmigrated_url) as database:
-        assert await condition(database) == ("ok", "pending", NOT_MIGRATED)
+        assert await condition(database) == ("ok", "pending", NOT_MIGRATED, None)
         assert not (await condition(database)).ready
         assert await revision(database) is None
 

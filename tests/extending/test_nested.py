@@ -158,7 +158,8 @@ async def test_lists_of_a_page_take_a_statement_each_and_are_for_whom_they_conce
     sent: list[str] = []
     with listened(lambda sql, _: sent.append(sql)):
         nodes = (await shop.data(PAGE, grace.token))["customers"]["nodes"]
-    assert len([each for each in sent if each.lstrip().startswith(("SELECT", "WITH"))]) == 3
+    read = [each for each in sent if each.lstrip().startswith(("SELECT", "WITH"))]
+    assert len([each for each in read if not each.startswith("WITH batch")]) == 3  # a purge's
     by_name = {each["name"]: each for each in nodes}
     assert [each["totalCents"] for each in by_name["Ada Plain"]["latest"]] == [9, 6, 3]
     assert [each["total"] for each in by_name["Bob"]["receipts"]] == [1, 4]

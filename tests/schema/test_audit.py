@@ -161,6 +161,7 @@ ELSEWHERE: Final = {
     Action.CUSTOMERS_EXPORTED,
     Action.CUSTOMERS_SEEDED,
     Action.SESSIONS_PURGED,
+    Action.AUDIT_PURGED,
     Action.LETTER_REFUSED,
     Action.LETTER_TESTED,
     Action.KEY_CREATED,

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
+from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID
 
@@ -17,12 +18,13 @@ from gql_app.accounts.refresh_tokens import NotRefreshed, rotate
 from gql_app.db.tables import AuditRow, RefreshTokenRow
 from gql_app.lib import clock
 from gql_app.schema.context import Context
+from gql_app.security import tokens
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.conftest import SetClock
 from tests.databases import contents
 from tests.people import PASSWORD, Person, add_customer, sign_in
-from tests.rows import value
+from tests.rows import add, value
 from tests.schema.mutations import (
     SUCCESS,
     CodeAndField,
@@ -76,13 +78,62 @@ async def test_every_refresh_token_has_its_shape_and_only_its_digest_is_stored(a
     signed_in = await do(api, "login", email="al@example.com", password="another good one")
     successor = await refresh(api, signed_in["refreshToken"])
     told = [registered, changed, signed_in]
-    tokens = [*(payload["refreshToken"] for payload in told), successor]
-    assert all(re.fullmatch(r"gar_[A-Za-z0-9_-]{43}", token) for token in tokens)
-    assert len(set(tokens)) == len(tokens)
+    issued = [*(payload["refreshToken"] for payload in told), successor]
+    assert all(re.fullmatch(r"gar_[A-Za-z0-9_-]{43}", token) for token in issued)
+    assert len(set(issued)) == len(issued)
     stored = await contents(api.database)
-    for token in tokens:
+    for token in issued:
         assert sha256(token.encode()).hexdigest() in stored
         assert token.removeprefix("gar_") not in stored
+
+
+async def test_token_names_its_session_and_proves_nothing_by_that(
+    api: Api, plain: Person, other: Person
+) -> None:
+    mine, theirs = plain.refresh_token, other.refresh_token
+    assert tokens.session_of(mine) == plain.session_id
+    named = len("gar_") + 22  # letters, of which the last holds four bits of the secret
+    forged = [mine[:-1] + ("Q" if mine[-1] != "Q" else "U"), theirs[:named] + mine[named:]]
+    forged.append(tokens.new_refresh_token(plain.session_id))
+    for token in forged:
+        assert await refused(api, token) == INVALID
+    for person in (plain, other):
+        assert await token_reason(api, person.token) is None
+        successor = await refresh(api, person.refresh_token)
+        assert tokens.session_of(successor) == person.session_id
+
+
+async def issue_as_before(api: Api, person: Person) -> tuple[str, str]:
+    """Give a session a token that names nothing, and return it with what succeeds it."""
+    token, salt = f"gar_{token_urlsafe(32)}", tokens.new_salt()
+    async with api.database.transaction() as db:
+        await add(
+            db,
+            RefreshTokenRow,
+            digest=sha256(token.encode()).hexdigest(),
+            session_id=person.session_id,
+            salt=salt,
+            expires_at=clock.now() + timedelta(days=1),
+            spent_at=None,
+        )
+    return token, tokens.succeeding(api.resources.lifetimes.pepper, token, salt)
+
+
+async def test_token_of_the_version_before_goes_on_and_ends_as_ever(
+    api: Api, plain: Person, set_clock: SetClock
+) -> None:
+    start = clock.now()
+    set_clock(start)
+    token, successor = await issue_as_before(api, plain)
+    raced = await asyncio.gather(*(refresh(api, token) for _ in range(3)))
+    assert raced == [successor] * 3
+    set_clock(start + timedelta(seconds=60))
+    assert await refresh(api, token) == successor
+    assert await events(api, "session:refresh_retry") == [(None, plain.id)]
+    leaf = await refresh(api, successor)
+    assert tokens.session_of(leaf) is None
+    assert await refused(api, token) == REUSED
+    assert await refused(api, leaf) == REVOKED
 
 
 async def events(api: Api, action: str) -> list[tuple[UUID | None, UUID | None]]:

@@ -1,6 +1,8 @@
 """SQLite and PostgreSQL: reading, transactions and retries; SQLAlchemy Core writes the SQL."""
 
+from gql_app.lib.database.batches import Batch
 from gql_app.lib.database.causes import Cause
+from gql_app.lib.database.citus import distributed_tables, unreachable_machines
 from gql_app.lib.database.database import Database, Reader, Transaction
 from gql_app.lib.database.errors import (
     Busy,
@@ -21,7 +23,6 @@ from gql_app.lib.database.statements import (
     Statement,
     any_of,
     api_text,
-    batch_of,
     check_metadata,
     check_table,
     insert_or_ignore,
@@ -33,6 +34,7 @@ from gql_app.lib.faults import Unavailable
 
 __all__ = [
     "SSL_MODES",
+    "Batch",
     "Busy",
     "Cause",
     "Conflict",
@@ -52,14 +54,15 @@ __all__ = [
     "Unavailable",
     "any_of",
     "api_text",
-    "batch_of",
     "check_metadata",
     "check_table",
+    "distributed_tables",
     "in_the_clear",
     "insert_or_ignore",
     "insert_row",
     "options_of",
     "sqlite_file",
     "unavailable",
+    "unreachable_machines",
     "upsert",
 ]

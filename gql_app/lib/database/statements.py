@@ -212,18 +212,6 @@ def insert_or_ignore(table: type[DeclarativeBase]) -> Insert:
     return postgresql.insert(table).values(_parameters(table)).on_conflict_do_nothing()
 
 
-def batch_of(found: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    """Return the first rows that a query finds, locked: as many as the parameter `batch` says.
-
-    There are none among them that another transaction has locked. They are found once:
-    PostgreSQL may run a subquery again for each row that it compares, and one that limits and
-    locks finds other rows each time.
-    """
-    size = bindparam("batch", type_=Integer())
-    rows = found.limit(size).with_for_update(skip_locked=True).cte("batch", nesting=True)
-    return select(*rows.c)
-
-
 def _parameters(table: type[DeclarativeBase]) -> dict[str, BindParameter[Any]]:
     return {
         each.key: bindparam(

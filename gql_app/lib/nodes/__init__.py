@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, FromClause, Select, Uuid, bindparam, column, exists, func, select
+from sqlalchemy import ARRAY, FromClause, Select, Uuid, bindparam, column, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from gql_app.lib.database import JsonList, Query, Reader
+from gql_app.lib.database import JsonList, Query, Reader, any_of
 
 __all__ = ["NodeKind", "NodeTables"]
 
@@ -54,7 +54,11 @@ class NodeTables(Generic[C]):
         return [places.get(key) for key in ids]
 
     def _places(self, ids: FromClause) -> Select[Any]:
-        """Return what looks each id up in the primary key of every table."""
+        """Return what looks each id up in the primary key of every table.
+
+        No subquery refers to the others: a distributed database runs each by itself.
+        """
         key = ids.c.value
-        found = (exists().where(each.ids == key).correlate(ids) for each in self._kinds)
+        tables = (each.ids for each in self._kinds)
+        found = (key.in_(select(each).where(any_of(each, "ids"))) for each in tables)
         return select(key, *found).select_from(ids)

@@ -1,0 +1,44 @@
+"""Citus: what the coordinator of a cluster says of its tables and machines."""
+
+from typing import Final
+
+from sqlalchemy import text
+
+from gql_app.lib.database.database import Database
+from gql_app.lib.database.statements import Query
+
+
+async def distributed_tables(database: Database) -> frozenset[str] | None:
+    """Return the tables that the machines of a cluster hold; None where there is no Citus.
+
+    Raises Unavailable, StatementError.
+    """
+    if database.dialect == "sqlite":
+        return None
+    [there] = await database.probe(_HAS_CITUS)
+    return frozenset(await database.probe(_TABLES)) if there else None
+
+
+async def unreachable_machines(database: Database) -> list[str]:
+    """Return which machines of a cluster another of it can't reach, as `host:port`."""
+    return sorted({*await database.fetch_all(_UNREACHABLE)})
+
+
+_HAS_CITUS: Final[Query[bool]] = Query(
+    text("SELECT to_regclass('pg_dist_partition') IS NOT NULL"), lambda row: bool(row[0])
+)
+_TABLES: Final[Query[str]] = Query(
+    # The others are tables of the coordinator's that Citus only knows of.
+    text(
+        "SELECT logicalrelid::regclass::text FROM pg_dist_partition "
+        "WHERE partmethod <> 'n' OR repmodel = 't'"
+    ),
+    lambda row: str(row[0]),
+)
+_UNREACHABLE: Final[Query[str]] = Query(
+    text(
+        "SELECT to_nodename || chr(58) || to_nodeport FROM citus_check_cluster_node_health() "
+        "WHERE NOT result"  # it is NULL of what a lost machine would reach
+    ),
+    lambda row: str(row[0]),
+)

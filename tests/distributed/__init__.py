@@ -1,0 +1,1 @@
+"""The program on a Citus cluster, which a run has to name."""
