@@ -9,7 +9,7 @@ THROUGH := authenticators claims customer_mutations email_change email_verificat
 	session_lists sessions sign_in_links signer squatters without_password
 EXTENDING := extend inputs writing
 # What accounts/ and security/ stand on, and what was theirs before it was machinery.
-MACHINERY := atomic_files clock fair_queue hashes keyring pagination password_policy text
+MACHINERY := atomic_files clock fair_queue hashes keyring pagination password_policy text throttling
 COVERING := tests/accounts tests/cli/test_imports.py tests/security $(MACHINERY:%=tests/lib/%) \
 	$(EXTENDING:%=tests/extending/test_%.py) $(THROUGH:%=tests/schema/test_%.py)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
@@ -34,8 +34,8 @@ SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name 
 # What is run on a cluster: first what three servers share, which run as long. Of what stays out, one
 # test needs a second database beside theirs, and one reads the plan of a single machine.
 FLEET := $(patsubst %,tests/fleet/test_%.py,keys letters purge sessions throttle)
-DISTRIBUTED := tests/distributed \
-	$(patsubst %,tests/accounts/test_%.py,audit audit_purge authentication_races batches limiter sessions throttling) \
+DISTRIBUTED := tests/distributed tests/lib/throttling \
+	$(patsubst %,tests/accounts/test_%.py,audit audit_purge authentication_races batches sessions throttling) \
 	$(patsubst %,tests/schema/test_%.py,nodes refresh session_lists sessions) tests/test_background.py
 LEFT_OUT := tests/fleet/test_letters.py::test_letters_in_the_hand_of_a_server_that_is_killed_go_out_later \
 	tests/accounts/test_audit_purge.py::test_the_oldest_are_found_by_the_index

@@ -72,6 +72,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "lib.outbox",
         "lib.pagination",
         "lib.standby",
+        "lib.throttling",
     ),
     "stamina": ("lib.database",),
     "starlette": (

@@ -18,7 +18,7 @@ from gql_app.accounts import addresses, audit, links
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import TERMS, LinkKind
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person
-from gql_app.accounts.throttling import Limit, Throttle
+from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow, FormerEmailRow, LetterRow, RegistrationRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib import clock
@@ -27,6 +27,7 @@ from gql_app.lib.mail_templates import MailTemplates
 from gql_app.lib.outbox import Claimed, Letter, Queue
 from gql_app.lib.telemetry import get_logger
 from gql_app.lib.text import canonical_email
+from gql_app.lib.throttling import Limit
 from gql_app.security import tokens
 
 _log: Final = get_logger(__name__)

@@ -1,26 +1,23 @@
-"""Throttling: how often somebody may try something, counted where every process sees it.
+"""Throttling: how often somebody may try something, by the settings.
 
 Every limit there is stands in one table, Throttle.limits.
 """
 
 import hmac
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
-
-from sqlalchemy import bindparam, delete, select
 
 from gql_app.accounts.audit import Action
 from gql_app.db.tables import ThrottleRow
 from gql_app.errors import TooManyAttempts
-from gql_app.lib import clock
-from gql_app.lib.database import Batch, Query, Reader, Transaction, any_of, upsert
+from gql_app.lib.database import Transaction
 from gql_app.lib.network import client_networks, client_of
 from gql_app.lib.text import canonical_email
+from gql_app.lib.throttling import Attempts, Limit, Limiter
 
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
@@ -43,47 +40,6 @@ REFUSED_AS: Final[Mapping[str, Action]] = {
     "link with from": Action.LINK_REFUSED,
 }
 """What the audit calls it when a limit refuses, where it records that."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """How often one subject may do something within a window, which slides.
-
-    With a pause it is a lockout: failures in a row count, however slow they are, until the last of
-    them is forgotten, and once they are too many there is one more after each pause. A pause as
-    long as the window means that only a success, or somebody who clears the count, lets anybody
-    try again.
-    """
-
-    subject: str
-    attempts: int
-    name: str
-    """What is tried, as the labels of the metrics have it."""
-    window: int
-    """Seconds until an attempt is forgotten."""
-    advice: str | None = None
-    """What to do, if there is more to do than to wait."""
-    pause: int | None = None
-    """Seconds between two tries of a lockout once the limit is reached."""
-
-    def counted(self, times: Sequence[float], now: float) -> list[float]:
-        """Return the times that count, in seconds since the epoch.
-
-        Those that are so far ahead that the clock was set back since are forgotten, too.
-        """
-        if self.pause is None:
-            return [time for time in times if now - self.window < time <= now + self.window]
-        past = [time for time in times if time <= now + self.pause]
-        return past if past and past[-1] > now - self.window else []
-
-    def wait(self, times: Sequence[float], now: float) -> int:
-        """Return the seconds until there is room, 0 if there is some now."""
-        counted = self.counted(times, now)
-        if len(counted) < self.attempts:
-            return 0
-        if self.pause is None:
-            return max(1, math.ceil(counted[-self.attempts] + self.window - now))
-        return max(0, math.ceil(counted[-1] + self.pause - now))
 
 
 class PasswordLimits(NamedTuple):
@@ -110,15 +66,13 @@ class PasswordLimits(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Throttle:
-    """The limits that are set, and what counts attempts against them.
+class Throttle(Limiter):
+    """The limits that are set; what counts against them raises TooManyAttempts.
 
-    An attempt is let through only while there is room: require_room() before it saves the work,
-    count() in the transaction that answers the outcome holds. Whoever counts holds the rows of
-    their subjects, always in the same order, until their transaction ends: so attempts made side by
-    side learn no more than attempts made one by one. Who tried is kept as a keyed hash.
+    Who tried is kept as a keyed hash.
     """
 
+    table: ClassVar[Attempts] = Attempts(ThrottleRow)
     key: bytes
     """The key by which subjects are hashed."""
     attempts: int
@@ -231,16 +185,9 @@ class Throttle:
         )
         return [limit for limits in both for limit in (limits.pair, limits.lockout)]
 
-    def check(self, limits: Sequence[Limit], times: Mapping[str, Sequence[float]]) -> None:
-        """Raise TooManyAttempts if any limit is reached by the times of its subject.
-
-        Of several the one with the longest wait is what it names.
-        """
-        now = clock.now().timestamp()
-        waits = [limit.wait(times.get(limit.subject, ()), now) for limit in limits]
-        if longest := max(waits):
-            limit = limits[waits.index(longest)]
-            raise TooManyAttempts(retry_after=longest, limit=limit.name, advice=limit.advice)
+    def refusal(self, limit: Limit, wait: int) -> TooManyAttempts:
+        """Return what is raised where a limit is reached, and there are so many seconds to wait."""
+        return TooManyAttempts(retry_after=wait, limit=limit.name, advice=limit.advice)
 
     def check_oldest(self, name: str, oldest: datetime | None) -> None:
         """Raise TooManyAttempts if as much as a limit grants was done within its window.
@@ -251,88 +198,12 @@ class Throttle:
         if oldest is not None:
             self.check([replace(self.limits[name], attempts=1)], {"": [oldest.timestamp()]})
 
-    async def require_room(self, db: Reader, *limits: Limit) -> None:
-        """Raise TooManyAttempts unless there is room for another attempt."""
-        subjects = [limit.subject for limit in limits]
-        self.check(limits, dict(await db.fetch_all(_FIND, subjects=subjects)))
-
     async def hold_room(self, db: Transaction, limits: PasswordLimits) -> Sequence[Limit]:
         """Return the limits that a password which was right clears, and hold them.
 
         Those are the ones with failures, for to clear others is to wait for who may wait for us.
         Raises TooManyAttempts unless there is room.
         """
-        failed = await self._hold(db, limits.all)
+        failed = await self.hold(db, limits.all)
         self.check(limits.counting, failed)
         return [limit for limit in (limits.pair, limits.lockout) if limit.subject in failed]
-
-    async def count(self, db: Transaction, *limits: Limit) -> bool:
-        """Count an attempt against every limit; return whether one is reached by it.
-
-        Raises TooManyAttempts if one was reached before: then nothing is counted. Subjects that
-        never tried are held as well.
-        """
-        now = clock.now().timestamp()
-        in_order = sorted(limits, key=lambda limit: limit.subject)
-        begun = [self._row(each, []) for each in in_order]
-        times = dict(await db.execute_many(_BEGIN, begun))
-        self.check(limits, times)
-        reached, rows = False, []
-        for limit in limits:
-            latest = [*limit.counted(times[limit.subject], now), now][-limit.attempts :]
-            rows.append(self._row(limit, latest))
-            reached |= len(latest) >= limit.attempts
-        await db.execute_many(_SAVE, rows)
-        return reached
-
-    async def give_back(self, db: Transaction, limit: Limit) -> None:
-        """Forget the last count against a limit: what was counted has come to nothing."""
-        for times in (await self._hold(db, [limit])).values():
-            await db.execute(_SAVE, **self._row(limit, times[:-1]))
-
-    async def clear(self, db: Transaction, *limits: Limit) -> None:
-        """Forget every attempt that counts against some limits."""
-        if limits:
-            subjects = [limit.subject for limit in limits]
-            await db.execute(_CLEAR, subjects=subjects)
-
-    async def purge(self, db: Transaction, *, batch: int) -> int:
-        """Delete at most a batch of rows whose attempts are forgotten; return how many."""
-        before = clock.now() - timedelta(seconds=self.window)
-        return await _PURGE.apply(db, before=before, batch=batch)
-
-    async def _hold(
-        self, db: Transaction, limits: Sequence[Limit]
-    ) -> Mapping[str, Sequence[float]]:
-        """Return the times of subjects that have failed, and hold their rows.
-
-        Most often there are none. Each is held by itself: no lock spans shards of a database.
-        """
-        found = await db.fetch_all(_FIND, subjects=[limit.subject for limit in limits])
-        each = [{"subject": subject} for subject, _ in sorted(found)]
-        return dict(await db.execute_many(_HOLD, each)) if each else {}
-
-    def _row(self, limit: Limit, times: Sequence[float]) -> dict[str, object]:
-        """Return the row of a limit that was counted at these times.
-
-        Rows are kept until `window` seconds after `updated_at`, which therefore is later than now
-        for a limit with a longer window.
-        """
-        updated_at = clock.now() + timedelta(seconds=limit.window - self.window)
-        return {"subject": limit.subject, "times": times, "updated_at": updated_at}
-
-
-_TIMES: Final = select(ThrottleRow.subject, ThrottleRow.times)
-_FIND: Final = Query(_TIMES.where(any_of(ThrottleRow.subject, "subjects")), tuple)
-_HOLD: Final = Query(
-    _TIMES.where(ThrottleRow.subject == bindparam("subject")).with_for_update(), tuple
-)
-_BEGIN: Final = Query(
-    upsert(ThrottleRow, update=()).returning(ThrottleRow.subject, ThrottleRow.times), tuple
-)
-_SAVE: Final = upsert(ThrottleRow)
-_CLEAR: Final = delete(ThrottleRow).where(any_of(ThrottleRow.subject, "subjects"))
-_PURGE: Final = Batch(
-    select(ThrottleRow.subject).where(ThrottleRow.updated_at < bindparam("before")),
-    delete(ThrottleRow),
-)
