@@ -1,7 +1,7 @@
 """Periodic tasks: each runs at its interval or when it is woken, and an error is not its end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -42,19 +42,20 @@ async def running(
     A run that is going on when the block ends has `grace` seconds more before it is cancelled.
     """
     stopping = asyncio.Event()
-    first = asyncio.create_task(after or asyncio.sleep(0))
+    first = [asyncio.create_task(after)] if after else []
     loops = [asyncio.create_task(_run(task, first, stopping)) for task in tasks]
     try:
         yield
     finally:
         stopping.set()
-        first.cancel()
+        for each in first:
+            each.cancel()
         for task in tasks:
             task.wake.set()
         _, late = await asyncio.wait(loops, timeout=grace)
         for loop in late:
             loop.cancel()
-        await asyncio.gather(first, *loops, return_exceptions=True)
+        await asyncio.gather(*first, *loops, return_exceptions=True)
 
 
 def longer(pause: float, *, interval: float) -> float:
@@ -62,13 +63,16 @@ def longer(pause: float, *, interval: float) -> float:
     return max(interval, min(2 * pause, LONGEST_PAUSE))
 
 
-async def _run(task: PeriodicTask, first: asyncio.Task[object], stopping: asyncio.Event) -> None:
+async def _run(
+    task: PeriodicTask, first: Collection[asyncio.Task[object]], stopping: asyncio.Event
+) -> None:
     """Run a task until it is to stop; an error is logged, and the next run may be better.
 
     While errors last, the pauses grow, so that the log isn't filled with one of them.
     """
     pause = task.interval
-    await asyncio.wait({first})
+    if first:
+        await asyncio.wait(first)
     if not task.at_once:
         await _wait(task, pause)
     while not stopping.is_set():
