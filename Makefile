@@ -32,13 +32,15 @@ PAGE := gql_app/web/static/index.html
 SOURCES := $(shell find playground -name node_modules -prune -o -type f ! -name '*.test.ts' ! -name '*.pyc' -print)
 
 # What is run on a cluster: first what three servers share, which run as long. Of what stays out, one
-# test needs a second database beside theirs, and one reads the plan of a single machine.
+# test needs a second database beside theirs, one reads the plan of a single machine, and one counts
+# statements, among which that for letters may be while a cluster is slow.
 FLEET := $(patsubst %,tests/fleet/test_%.py,keys letters purge sessions throttle)
 DISTRIBUTED := tests/distributed tests/lib/throttling \
 	$(patsubst %,tests/accounts/test_%.py,audit audit_purge authentication_races batches sessions throttling) \
 	$(patsubst %,tests/schema/test_%.py,nodes refresh session_lists sessions) tests/test_background.py
 LEFT_OUT := tests/fleet/test_letters.py::test_letters_in_the_hand_of_a_server_that_is_killed_go_out_later \
-	tests/accounts/test_audit_purge.py::test_the_oldest_are_found_by_the_index
+	tests/accounts/test_audit_purge.py::test_the_oldest_are_found_by_the_index \
+	tests/schema/test_nodes.py::test_one_statement_finds_the_types_and_one_reads_each
 
 .PHONY: run test test-measured test-others test-playground test-pages test-operating test-distributed \
 	cluster-is-named lint fresh-check upgrade-check conformance format schema \
