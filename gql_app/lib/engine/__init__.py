@@ -1,7 +1,7 @@
 """GraphQL documents: parsed, limited, validated, compiled and executed."""
 
 from gql_app.lib.engine.complexity import ListSizes
-from gql_app.lib.engine.documents import Document, ExecutionContext, InvalidDocument
+from gql_app.lib.engine.documents import BoundedCache, Document, ExecutionContext, InvalidDocument
 from gql_app.lib.engine.engine import Engine, GraphQLRequest, NotAQuery, OperationTimeout
 from gql_app.lib.engine.executor import CompiledExecutor
 from gql_app.lib.engine.limits import MAX_ERRORS, Limits
@@ -12,6 +12,7 @@ from gql_app.lib.engine.stored_inputs import dump_inputs, load_inputs
 __all__ = [
     "MAX_ERRORS",
     "NESTED",
+    "BoundedCache",
     "CompiledExecutor",
     "Document",
     "Engine",

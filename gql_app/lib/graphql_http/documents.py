@@ -17,7 +17,7 @@ from graphql import (
     parse,
 )
 
-from gql_app.lib.bounded_cache import BoundedCache
+from gql_app.lib.engine import BoundedCache
 from gql_app.lib.graphql_http.errors import RequestError
 
 MAX_BYTES: Final = 4 * 1024 * 1024

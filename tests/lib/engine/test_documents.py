@@ -4,7 +4,7 @@ from typing import Final
 
 from graphql import parse
 
-from gql_app.lib.bounded_cache import BoundedCache
+from gql_app.lib.engine import BoundedCache
 from gql_app.lib.engine.documents import MAX_BYTES, Document
 
 LARGE: Final = "\U0001f980" * 30_000

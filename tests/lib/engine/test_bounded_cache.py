@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gql_app.lib.bounded_cache import BoundedCache
+from gql_app.lib.engine import BoundedCache
 
 
 @dataclass

@@ -1,1 +1,0 @@
-"""Batching, by itself."""
