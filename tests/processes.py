@@ -28,6 +28,8 @@ IN_CLEAR = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Trusts nobody, as nobody speaks TLS; to read whom the system trusts takes 20 ms a client."""
 MAIN = (sys.executable, str(ROOT / "main.py"))
 
+_INHERITED = re.compile("GQL_APP_|M(AKE)?FLAGS$|MAKELEVEL$")
+"""Variables that are of whoever runs the tests: settings, and those of make."""
 Program = subprocess.Popen[bytes] | Forked
 Start = Callable[[IO[bytes], IO[bytes]], Program]
 """What starts a program, by where it prints: its output, and its errors."""
@@ -36,7 +38,7 @@ Start = Callable[[IO[bytes], IO[bytes]], Program]
 def environment(**settings: str) -> dict[str, str]:
     """Make an environment with these settings of the program, and no others."""
     clean = {
-        name: value for name, value in os.environ.items() if not name.upper().startswith("GQL_APP_")
+        name: value for name, value in os.environ.items() if not _INHERITED.match(name.upper())
     }
     return clean | {_variable(name): value for name, value in settings.items()}
 

@@ -43,6 +43,7 @@ GIVEN: Mapping[str, str] = {
     "SIGN_IN_URL": "https://example.com/sign-in",
     "HOME_URL": "https://example.com/",
     "EMAIL_VERIFICATION": "ask",
+    "READ_URL": "postgresql://standby.example.com/app",
     "KEYS_DIR": str(Path(__file__).parent),
     "ALLOWED_HOSTS": "api.example.com",
     "ALLOWED_ORIGINS": "https://app.example.com",
@@ -91,6 +92,8 @@ def test_blanks_around_a_value_are_no_part_of_it(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     value = value_of(name)
+    if name == "READ_URL":  # which SQLite has not
+        monkeypatch.setenv(f"{PREFIX}DATABASE_URL", "postgresql://primary.example.com/app")
     monkeypatch.setenv(PREFIX + name, value)
     meant = values()
     for around in AROUND:

@@ -32,8 +32,9 @@ from gql_app.web import account
 
 COMMANDS: Final = frozenset(
     {
-        *("backup", "change-email", "check", "create-admin", "end-sessions", "export"),
+        *("backup", "change-email", "check", "create-admin", "distribute", "end-sessions"),
         *(
+            "export",
             "export-audit",
             "export-schema",
             "import",

@@ -138,7 +138,7 @@ async def test_caller_is_proven_by_the_statement_that_reads_the_page(
     sent: list[str] = []
     with listened(lambda sql, _: sent.append(sql)):
         page = (await shop.data(query, ada.token))["orders"]["nodes"]
-    [sql] = sent
+    [sql] = [each for each in sent if "shop_orders" in each]  # not of tasks beside it
     assert "total_cents" not in sql.partition("FROM")[0]
     assert page[1]["status"] == "PLACED"
     assert page[1]["createdAt"] == "2030-01-31T12:01:00Z"

@@ -45,18 +45,17 @@ async def where(db: Transaction) -> int:
 
 
 async def test_questions_and_transactions_share_servers(pooler: Pooler) -> None:
-    database = Database(pooler.url, prepared=False)
-    asking = asyncio.gather(*(database.fetch_all(WHERE) for _ in range(CROWD)))
-    writing = asyncio.gather(*(database.transact(where) for _ in range(CROWD)))
-    assert (await condition(database)).ready
-    assert {pid for [pid] in await asking} == set(await writing)
-    task = asyncio.create_task(database.fetch_all(SLEEP, seconds=100))
-    await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert await asyncio.gather(*(database.fetch_all(WHERE) for _ in range(CROWD)))
-    assert pooler.clients > SERVERS
-    await database.close()
+    async with Database(pooler.url, prepared=False) as database:
+        asking = asyncio.gather(*(database.fetch_all(WHERE) for _ in range(CROWD)))
+        writing = asyncio.gather(*(database.transact(where) for _ in range(CROWD)))
+        assert (await condition(database)).ready
+        assert len({pid for [pid] in await asking} | set(await writing)) == SERVERS
+        task = asyncio.create_task(database.fetch_all(SLEEP, seconds=100))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert await asyncio.gather(*(database.fetch_all(WHERE) for _ in range(CROWD)))
+        assert pooler.clients > SERVERS
 
 
 def test_migrations_go_through_from_several_processes(postgres: Postgres, tmp_path: Path) -> None:
