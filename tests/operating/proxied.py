@@ -112,7 +112,9 @@ def does_as_a_proxy_should(client: httpx.Client, servers: Pair) -> None:
 
     large = client.post("/graphql", json={"query": "#" * 300_000})
     assert (large.status_code, large.text[:32]) == (413, '{"errors":[{"message":"The body '), large
-    larger = client.post("/graphql", json={"query": "#" * 1_000_000})
+    # A proxy that has read none of it may take what is left of it for the next request.
+    alone = {"Connection": "close"}
+    larger = client.post("/graphql", json={"query": "#" * 1_000_000}, headers=alone)
     assert (larger.status_code, larger.text[:2] != "{") == (413, True), larger
     compressed = client.post("/graphql", json={"query": "{ __schema { types { name } } }"})
     assert compressed.headers.get("content-encoding") == "gzip", compressed.text[:200]
