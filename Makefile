@@ -15,7 +15,7 @@ COVERING := tests/accounts tests/cli/test_imports.py tests/security $(MACHINERY:
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 SUITE = $(PYTEST) --covering="$(COVERING)"
 # One process works on those that are measured. The others wait for processes, browsers and clocks.
-WAITING ?= 6
+WAITING ?= 4
 # They start hundreds of programs, which are compiled once, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
 # An environment of its own: graphql-core's tests want other plugins of pytest than ours.
