@@ -119,7 +119,7 @@ class PooledConnection(Protocol):
     """A connection that hears of what befalls the others."""
 
     def expire(self) -> None:
-        """Have it closed, now or as it comes back, for another was lost."""
+        """Close it, now or as it comes back, for another was lost."""
 
     def interrupt(self, error: Exception) -> None:
         """Raise an error in whoever waits for it, for no answer is to be expected."""

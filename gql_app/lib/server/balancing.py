@@ -67,7 +67,7 @@ class Shares:
         return max(0, count - least - least // 8 - 1)
 
     def tell(self, count: int) -> None:
-        """Tell the others how many connections this process has."""
+        """Publish how many connections this process has."""
         if self._place is not None:
             self._table[2 * self._place + 1] = count
 

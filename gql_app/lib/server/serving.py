@@ -88,7 +88,7 @@ class Server(uvicorn.Server):
             _log_address(sockets)
 
     async def on_tick(self, counter: int) -> bool:
-        """Tell the other processes how many connections are open, ten times a second."""
+        """Publish how many connections are open, ten times a second."""
         if self.config.shares is not None:
             self.config.shares.tell(len(self.server_state.connections))
         return await super().on_tick(counter)

@@ -119,7 +119,7 @@ class NonBlockingStream:
         self._size += len(line)
 
     def _append_dropped(self) -> None:
-        """Say how many lines were dropped, in their place."""
+        """Write how many lines were dropped, in their place."""
         if self._dropped:
             self._append(_dropped_line(self._dropped))
             self._dropped = 0

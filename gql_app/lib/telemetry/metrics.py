@@ -54,7 +54,7 @@ class Labels:
     letters: Sequence[str]
     """What may become of a letter."""
     lists: Sequence[str]
-    """Who a list may be read from instead of the primary, and why it isn't."""
+    """Where lists are read: the standby, or why the primary instead."""
     faults: Collection[str] = ()
     """The outcomes of which the first is to be noticed: they are exposed before they happen."""
 
