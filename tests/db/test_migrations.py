@@ -36,6 +36,11 @@ SESSION = """
 INSERT INTO sessions (id, customer_id, created_at, last_used_at, expires_at)
 VALUES (:id, :id, :at, :at, :at)
 """
+BREAK_OFF = """
+UPDATE pg_index SET indisvalid = false
+WHERE indexrelid = 'ix_customers_name_key_trgm'::regclass
+"""
+BROKEN_OFF = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
 WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
 PROGRAM = Path(__file__).parents[2] / "main.py"
 CATALOGUES = {
@@ -197,6 +202,9 @@ def test_trigrams_that_are_not_permitted_are_made_by_a_later_migrate(
         run_all(url, f'GRANT USAGE ON SCHEMA "Else where" TO {role}')
         command.upgrade(config, "head")
         assert trigram_warnings(caplog) == []
+        run_all(url, BREAK_OFF)
+        command.upgrade(config, "head")
+        assert run_on(url, lambda each: each.scalar(text(BROKEN_OFF))) == 0
         made = [row.replace('"Else where".', "") for row in run_on(url, catalogue)]
         assert made == run_on(whole, catalogue)
         command.downgrade(config, "base")

@@ -103,10 +103,10 @@ class Standby:
         Raises what the primary raises, if it is asked: Unavailable, StatementError.
         """
         state, rows = self.state, list[Sequence[Any]]()
-        if state is _OK:
+        if state.reading is Reading.STANDBY:
             state, rows = await self._asked(query, values)
         self._tell(state)
-        if state is _OK:
+        if state.reading is Reading.STANDBY:
             return list(map(query.build, map(_BEFORE_PROOF, rows)))
         return await self._primary.fetch_all(query, **values)
 
@@ -227,7 +227,7 @@ def _proving(query: Query[Any]) -> Query[Sequence[Any]]:
     It depends on no row, so that the standby finds it out once for a statement.
     """
     assert isinstance(query.statement, Select)  # noqa: S101 — for mypy
-    return Query(query.statement.where(_HAS_ALL).add_columns(_HAS_ALL.label("proof")), tuple)
+    return Query(query.statement.add_columns(_HAS_ALL.label("proof")), tuple)
 
 
 _PROOF: Final = itemgetter(-1)

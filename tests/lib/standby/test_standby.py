@@ -5,14 +5,17 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
-from sqlalchemy import Integer, bindparam, cast, select
+from sqlalchemy import Integer, bindparam, cast, false, func, select
 from structlog.testing import capture_logs
 
 from gql_app.lib.database import Database, Query, Unavailable
-from gql_app.lib.standby import LOG_INTERVAL, Reading, Standby
+from gql_app.lib.standby import LOG_INTERVAL, Reading, Standby, State
 from tests.databases import Postgres
 
-NUMBER = Query(select(cast(bindparam("number"), Integer())), lambda row: int(row[0]))
+ONE = select(cast(bindparam("number"), Integer()))
+NUMBER = Query(ONE, lambda row: int(row[0]))
+COUNT = Query(select(func.count()).where(false()), lambda row: int(row[0]))
+NONE = Query(ONE.where(false()), tuple)
 NOBODY = "postgresql://postgres@127.0.0.1:9/postgres"
 
 
@@ -48,6 +51,18 @@ async def test_primary_answers_for_what_is_no_standby(url: str) -> None:
         assert standby.use == {"in_use": 0, "idle": 0, "waiting": 0}
     assert str(state.cause).startswith("The server that is to be read from is no standby.")
     assert counts == {"unknown": 1, "unfit": 1}
+
+
+async def test_answer_without_the_proof_is_not_taken(url: str) -> None:
+    """What was a standby at the last look may be none, or another, when it answers."""
+    counts = Counter[Reading]()
+    async with reading(url, url, counts) as standby:
+        await standby.settled()
+        standby.state = State(Reading.STANDBY)
+        assert await standby.fetch_all(NUMBER, number=1) == [1]
+        assert await standby.fetch_all(COUNT) == [0]
+        assert await standby.fetch_all(NONE, number=1) == []
+    assert counts == {"behind": 2, "empty": 1}
 
 
 async def test_why_the_primary_is_read_from_is_logged_once_a_minute_where_there_is_a_log(
