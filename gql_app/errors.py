@@ -8,8 +8,10 @@
     │   │   ├── TokenInvalid
     │   │   ├── TokenExpired
     │   │   └── TokenRevoked
-    │   └── PermissionRequired  FORBIDDEN, with the permission
-    │       └── AdminRequired   what was for admins alone, before there were permissions
+    │   ├── PermissionRequired  FORBIDDEN, with the permission
+    │   │   └── AdminRequired   what was for admins alone, before there were permissions
+    │   ├── EnrolmentRequired   FORBIDDEN until a second factor is set up
+    │   └── ReauthenticationRequired  FORBIDDEN, with the methods that prove who it is
     ├── Rejected                a mutation is refused: the payload's `errors`
     │   ├── Refused             by a feature's own rule, with a code of its own
     │   └── TooManyAttempts     with the seconds to wait
@@ -20,6 +22,7 @@ what is rejected carry an `extensions` dictionary, which graphql-core lifts into
 unaided.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -64,6 +67,9 @@ class UserErrorCode(StrEnum):
     MAIL_NOT_SET_UP = "MAIL_NOT_SET_UP"
     EMAIL_NOT_VERIFIED = "EMAIL_NOT_VERIFIED"
     NOT_ENABLED = "NOT_ENABLED"
+    SECOND_FACTOR_REQUIRED = "SECOND_FACTOR_REQUIRED"
+    INVALID_CODE = "INVALID_CODE"
+    INVALID_PASSKEY = "INVALID_PASSKEY"
 
 
 class Refusal(GqlAppError):
@@ -71,10 +77,10 @@ class Refusal(GqlAppError):
 
     code: ClassVar[str]
 
-    def __init__(self, message: str, **details: str | int) -> None:
+    def __init__(self, message: str, **details: str | Sequence[str]) -> None:
         super().__init__(message)
         self.message: Final = message
-        self.extensions: Final[dict[str, str | int]] = {"code": self.code, **details}
+        self.extensions: Final[dict[str, str | Sequence[str]]] = {"code": self.code, **details}
 
 
 class Unauthenticated(Refusal):
@@ -164,6 +170,31 @@ class AdminRequired(PermissionRequired):
 
     def __init__(self, permission: str, what: str = "This") -> None:
         super().__init__(permission, what, required="admin")
+
+
+class EnrolmentRequired(Refusal):
+    """Somebody is signed in, but has to set up a second factor before all else."""
+
+    code = "FORBIDDEN"
+
+    def __init__(self) -> None:
+        message = "Your account needs a second factor. Set up an app for codes, or a passkey."
+        super().__init__(message, reason="SECOND_FACTOR_ENROLMENT_REQUIRED")
+
+
+class ReauthenticationRequired(Refusal):
+    """Somebody is signed in, but proved too long ago who they are.
+
+    It is no 401, at which clients refresh their token: that proves nobody.
+    """
+
+    code = "FORBIDDEN"
+
+    def __init__(self, methods: Sequence[str]) -> None:
+        message = "Prove again that it is you, by the reauthenticate mutation, and try once more."
+        if methods == ["SIGN_IN"]:
+            message = "Sign in again to do this: nothing else proves that it is you."
+        super().__init__(message, reason="REAUTHENTICATION_REQUIRED", methods=methods)
 
 
 class KeysGone(Unavailable):

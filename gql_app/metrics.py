@@ -18,6 +18,8 @@ _CODES: Final = (
     *TokenReason,
     "ADMIN_REQUIRED",
     "PERMISSION_REQUIRED",
+    "REAUTHENTICATION_REQUIRED",
+    "SECOND_FACTOR_ENROLMENT_REQUIRED",
     "PERSISTED_QUERY_HASH_MISMATCH",
     "PERSISTED_QUERY_NOT_FOUND",
     "PERSISTED_QUERY_NOT_IN_LIST",
@@ -37,7 +39,7 @@ OUTCOMES: Final = (
 """What a request may come to, the most severe first."""
 REASONS: Final = (*_CODES, *UserErrorCode)
 """Why something is refused; a fault of our own is no refusal."""
-SIGN_INS: Final = ("success", "wrong", "unverified", "throttled", "failed")
+SIGN_INS: Final = ("success", "second_factor", "wrong", "unverified", "throttled", "failed")
 """How a sign-in ends; it failed if a fault of the server's ended it."""
 LIMITS: Final[Mapping[str, str]] = {
     "sign-in": "sign_in_address",
@@ -52,6 +54,8 @@ LIMITS: Final[Mapping[str, str]] = {
     "link from": "link_client",
     "link with from": "link_token_client",
     "link by": "link_account",
+    "challenge from": "second_factor_client",
+    "code by": "code_account",
     "letter": "letter_recipient",
     "proof": "password_proof",
     "proof from": "password_proof_client",

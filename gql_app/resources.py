@@ -14,6 +14,7 @@ from gql_app.accounts.authenticators import Authenticator
 from gql_app.accounts.callers import CallerCache
 from gql_app.accounts.letters import Outbox, WriteLetter
 from gql_app.accounts.permissions import Roles
+from gql_app.accounts.proofs import ProofPolicy
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import MAX_SESSIONS, Lifetimes
 from gql_app.accounts.throttling import HOUR, Throttle
@@ -129,6 +130,8 @@ class Resources:
     sign_in_links: bool
     """Whether a link in a letter may sign in."""
     rules: Rules
+    proofs: ProofPolicy
+    """Who must have a second factor, and how old a proof may be."""
     guesses: Guesses
     origins_kept: timedelta
     """How long the audit keeps where from somebody did something who is gone."""
@@ -196,6 +199,7 @@ class Resources:
             verification=settings.verification,
             sign_in_links=settings.sign_in_links,
             rules=Rules.of(settings, extensions.roles.names, extensions.password_rules),
+            proofs=ProofPolicy(settings.second_factor, settings.reauthentication_seconds),
             guesses=Guesses(),
             origins_kept=timedelta(days=settings.audit_origin_days),
             audiences=frozenset(settings.services) - {settings.audience},
@@ -249,6 +253,7 @@ def pages_of_links(settings: Settings) -> Mapping[str, str]:
         letters.Kind.EMAIL_CHANGED: settings.undo_url,
         letters.Kind.INVITATION: settings.invitation_url,
         letters.Kind.SIGN_IN: settings.sign_in_url,
+        letters.Kind.ENROLMENT: settings.sign_in_url,
     }
 
 

@@ -8,10 +8,20 @@ from uuid import UUID
 
 from sqlalchemy import Integer, bindparam, func, select, true, update
 
-from gql_app.accounts import audit, customers, letters, registrations, sessions
+from gql_app.accounts import (
+    audit,
+    challenges,
+    customers,
+    letters,
+    proofs,
+    registrations,
+    sessions,
+)
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.challenges import Challenge
 from gql_app.accounts.links import LinkKind
-from gql_app.accounts.records import CUSTOMER, CustomerRecord, SessionRecord, has_address
+from gql_app.accounts.proofs import Proof
+from gql_app.accounts.records import CUSTOMER, CustomerRecord, has_address
 from gql_app.accounts.registrations import UNPROVEN, Registration
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttling import PasswordLimits, Throttle
@@ -30,8 +40,6 @@ WRONG: Final = Fault(
 NO_ACCOUNT: Final = Fault(
     UserErrorCode.INVALID_CREDENTIALS, "There is no open account to sign in to."
 )
-FRESH: Final = timedelta(minutes=10)
-"""How old a sign-in may be that proves who somebody is who has no password."""
 _HOUR: Final = timedelta(hours=1)
 
 
@@ -121,12 +129,13 @@ async def sign_in(
     origin: Origin,
     audience: str | None = None,
     proven_only: bool = False,
-) -> Opened | Fault:
+) -> Opened | Challenge | Fault:
     """Open a session if the attempt was good, and the account hasn't changed meanwhile.
 
-    A failure is counted and recorded, so its fault is no exception: it has to be committed. With
-    `proven_only` no session is opened before the address is proven, but a link sent: to try the
-    password of a registration that waits is a failure all the same, for it guesses the account's.
+    A challenge is opened instead if that takes the account's second factor. A failure is counted
+    and recorded, so its fault is no exception: it has to be committed. With `proven_only` no
+    session is opened before the address is proven, but a link sent: to try the password of a
+    registration that waits is a failure all the same, for it guesses the account's.
     Raises TooManyAttempts if others failed too often while this one was checked.
     """
     if attempt.customer is None or not attempt.proven:
@@ -157,7 +166,8 @@ async def sign_in(
             action = Action.VERIFICATION_REQUESTED
             await audit.record(db, action, origin, customer_id=customer.id)
         return UNPROVEN
-    return await _open(db, customer, lifetimes, origin, audience)
+    proof = Proof(proofs.PASSWORD, audience)
+    return await admit(db, customer, throttle, lifetimes, proof, origin=origin)
 
 
 async def sign_in_by_other_means(
@@ -165,15 +175,16 @@ async def sign_in_by_other_means(
     customer_id: UUID,
     throttle: Throttle,
     lifetimes: Lifetimes,
+    proof: Proof,
     *,
     origin: Origin,
-    audience: str | None = None,
     proven_only: bool = False,
-) -> Opened:
-    """Open a session of a customer whom a feature has proven, such as by another provider.
+) -> Opened | Challenge:
+    """Open a session of a customer who was proven otherwise, such as by another provider.
 
-    Raises Rejected if there is no such customer or their account is closed, or with `proven_only`
-    if their address isn't proven, and TooManyAttempts.
+    A challenge is opened instead if that takes their second factor. Raises Rejected if there is no
+    such customer or their account is closed, or with `proven_only` if their address isn't proven,
+    and TooManyAttempts.
     """
     now, granted = clock.now(), throttle.account_writes - 1
     hour = {"hour_ago": now - _HOUR, "hour_ahead": now + _HOUR}
@@ -185,7 +196,34 @@ async def sign_in_by_other_means(
     if proven_only and customer.email_verified_at is None:
         raise Rejected(UNPROVEN)
     throttle.check_oldest("sign-in by", oldest)
-    return await _open(db, customer, lifetimes, origin, audience)
+    return await admit(db, customer, throttle, lifetimes, proof, origin=origin)
+
+
+async def admit(
+    db: Transaction,
+    customer: CustomerRecord,
+    throttle: Throttle,
+    lifetimes: Lifetimes,
+    proof: Proof,
+    *,
+    origin: Origin,
+) -> Opened | Challenge:
+    """Open a session of a customer who is proven, or a challenge if it takes a second factor.
+
+    All sign-ins end here, whatever proved who it is. The account is locked already. Raises
+    TooManyAttempts.
+    """
+    by_owner = origin._replace(actor_id=customer.id)
+    if customer.has_second_factor and not proofs.is_strong(proof.methods):
+        await throttle.count(db, *throttle.of_client("challenge", origin.ip_address))
+        await audit.record(db, Action.SECOND_FACTOR_ASKED, origin, customer_id=customer.id)
+        return await challenges.open_challenge(db, customer, proof)
+    opened = await sessions.open_session(
+        db, customer, origin, lifetimes, methods=proof.methods, audience=proof.audience
+    )
+    moment = opened.session.created_at
+    await audit.record(db, Action.LOGIN, by_owner, customer_id=customer.id, at=moment)
+    return opened
 
 
 async def settle(db: Transaction, throttle: Throttle, attempt: Attempt) -> None:
@@ -205,12 +243,6 @@ async def unlock(db: Transaction, email: str, throttle: Throttle) -> bool:
     await throttle.clear(db, *throttle.locks(canonical_email(customer.email), customer.id, None))
     await audit.record(db, Action.UNLOCKED, Origin(), customer_id=customer.id)
     return True
-
-
-def require_fresh(session: SessionRecord, field: str) -> None:
-    """Raise Rejected, about a field, unless a session was opened lately."""
-    if clock.now() - session.created_at > FRESH:
-        raise Rejected(Fault(UserErrorCode.REQUIRED, _STALE, field))
 
 
 def wrong_password(field: str) -> Fault:
@@ -245,21 +277,6 @@ async def history_by_key(
     return History(limits, times)
 
 
-async def _open(
-    db: Transaction,
-    customer: CustomerRecord,
-    lifetimes: Lifetimes,
-    origin: Origin,
-    audience: str | None,
-) -> Opened:
-    """Open a session, and record that."""
-    opened = await sessions.open_session(db, customer, origin, lifetimes, audience=audience)
-    by_owner = origin._replace(actor_id=customer.id)
-    moment = opened.session.created_at
-    await audit.record(db, Action.LOGIN, by_owner, customer_id=customer.id, at=moment)
-    return opened
-
-
 async def _verify(
     hasher: Passwords, throttle: Throttle, past: History, password: str, party: Party
 ) -> Attempt:
@@ -269,10 +286,6 @@ async def _verify(
     return Attempt(past.limits, past.customer, await hasher.verify(password, hashed, party))
 
 
-_STALE: Final = (
-    "Sign in again to do this: the account has no password to prove that it is you, and you have "
-    f"signed in more than {FRESH // timedelta(minutes=1)} minutes ago."
-)
 _LAST_HOUR: Final = (
     SessionRow.created_at > bindparam("hour_ago"),
     SessionRow.created_at < bindparam("hour_ahead"),

@@ -18,8 +18,10 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, select, true, update
 
+from gql_app.accounts import second_factors
 from gql_app.accounts.authentication import wrong_password
 from gql_app.accounts.permissions import Roles, lacking
+from gql_app.accounts.proofs import ProofPolicy
 from gql_app.accounts.records import (
     CUSTOMER,
     SESSION,
@@ -27,9 +29,16 @@ from gql_app.accounts.records import (
     SessionRecord,
     roles_of,
 )
-from gql_app.accounts.sessions import Caller, SignedIn, lives
+from gql_app.accounts.sessions import Caller, SignedIn, caller_of, lives
 from gql_app.db.tables import CustomerRow, SessionRow
-from gql_app.errors import AdminRequired, PermissionRequired, Rejected, TokenRevoked
+from gql_app.errors import (
+    AdminRequired,
+    EnrolmentRequired,
+    PermissionRequired,
+    ReauthenticationRequired,
+    Rejected,
+    TokenRevoked,
+)
 from gql_app.lib import clock
 from gql_app.lib.database import Moment, Query, Reader, Transaction, any_of
 from gql_app.lib.throttling import Limit
@@ -45,6 +54,7 @@ PROVEN_BY: Final[Mapping[str, ColumnElement[Any]]] = {
     "customer_id": CustomerRow.id.expression,
     "session_id": SessionRow.id.expression,
     "roles": roles_of(),
+    "has_second_factor": CustomerRow.factors_version.is_not(None),
 }
 """The column that proves each field of a caller; another field needs another one."""
 DERIVED: Final = frozenset({"permissions"})
@@ -193,14 +203,19 @@ class Authority:
     """Whether an admin may be one no longer after it."""
     limit: Limit | None = None
     """What it counts against."""
+    recent: bool = False
+    """Whether it takes a recent proof of who they are."""
+    enrols: bool = False
+    """Whether it is also for who must set up a second factor first."""
 
 
-async def hold(db: Transaction, authority: Authority, roles: Roles) -> Caller:
+async def hold(db: Transaction, authority: Authority, roles: Roles, policy: ProofPolicy) -> Caller:
     """Return the caller, whose account and session are locked until the transaction ends.
 
-    Raises TokenRevoked, PermissionRequired, or Rejected if the password is not the proven one any
-    more. All accounts that the transaction may lock are locked here, in the order of their ids,
-    so that two admins who change each other don't wait for each other.
+    Raises TokenRevoked, EnrolmentRequired, ReauthenticationRequired, PermissionRequired, or
+    Rejected if the password is not the proven one any more. All accounts that the transaction may
+    lock are locked here, in the order of their ids, so that two admins who change each other don't
+    wait for each other.
     """
     me = authority.me
     query = _ACCOUNTS_AND_ADMINS if authority.unseats else _ACCOUNTS
@@ -208,15 +223,25 @@ async def hold(db: Transaction, authority: Authority, roles: Roles) -> Caller:
     account = next((each for each in accounts if each.id == me.customer.id), None)
     if not account or not account.is_active:
         raise TokenRevoked
-    session = {"session_id": me.session.id, "customer_id": me.customer.id, "now": clock.now()}
-    if await db.fetch_one(_LIVING_SESSION, **session) is None:
+    its = {"session_id": me.session.id, "customer_id": me.customer.id, "now": clock.now()}
+    session = await db.fetch_one(_LIVING_SESSION, **its)
+    if session is None:
         raise TokenRevoked
-    names = account.roles
     if authority.permissions:
-        names = await _check_permissions(db, authority, roles)
+        account = account._replace(roles=await _check_permissions(db, authority, roles))
+    if policy.holds(account) and not authority.enrols:
+        raise EnrolmentRequired
+    if authority.recent:
+        await require_recent(db, SignedIn(account, session), policy)
     if authority.proven and account.password_hash != me.customer.password_hash:
         raise Rejected(wrong_password(authority.proven))
-    return Caller(account.id, me.session.id, names, roles[names])
+    return caller_of(account, session.id, roles)
+
+
+async def require_recent(db: Reader, me: SignedIn, policy: ProofPolicy) -> None:
+    """Raise ReauthenticationRequired unless somebody proved lately who they are."""
+    if not policy.is_recent(*me):
+        raise ReauthenticationRequired(await second_factors.proof_methods(db, me.customer))
 
 
 async def _check_permissions(db: Transaction, authority: Authority, roles: Roles) -> str:
@@ -274,4 +299,6 @@ _ACCOUNTS_AND_ADMINS: Final = _accounts(with_admins=True)
 _ROLES: Final[Query[Any]] = Query(
     select(CustomerRow.id, roles_of()).where(any_of(CustomerRow.id, "ids")), tuple
 )
-_LIVING_SESSION: Final = Query(select(SessionRow.id).where(ITS_SESSION).with_for_update(), tuple)
+_LIVING_SESSION: Final = Query(
+    select(*SESSION).where(ITS_SESSION).with_for_update(), SessionRecord._make
+)

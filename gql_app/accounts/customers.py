@@ -13,7 +13,14 @@ from gql_app.accounts import addresses, audit, letters, links, sessions, validat
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.permissions import ADMIN, READ_PRIVATE, role_text
-from gql_app.accounts.records import CUSTOMER, CustomerRecord, columns, has_address
+from gql_app.accounts.proofs import PASSWORD
+from gql_app.accounts.records import (
+    CUSTOMER,
+    CustomerRecord,
+    SessionRecord,
+    columns,
+    has_address,
+)
 from gql_app.accounts.sessions import Caller, Lifetimes, Opened
 from gql_app.accounts.validation import Changes, NewCustomer
 from gql_app.db.tables import CustomerRoleRow, CustomerRow
@@ -123,7 +130,7 @@ async def register(
         await letters.post_link(db, LinkKind.VERIFY_EMAIL, customer_id=customer.id)
     by_themself = origin._replace(actor_id=customer.id)
     await audit.record(db, Action.LOGIN, by_themself, customer_id=customer.id)
-    return await sessions.open_session(db, customer, origin, lifetimes)
+    return await sessions.open_session(db, customer, origin, lifetimes, methods=PASSWORD)
 
 
 async def update(
@@ -211,14 +218,21 @@ async def set_password(
 async def change_password(
     db: Transaction,
     customer: CustomerRecord,
+    session: SessionRecord,
     lifetimes: Lifetimes,
     *,
     password_hash: str,
     origin: Origin,
 ) -> Opened:
-    """Set a new password, end every session, and open a new one. Raises Rejected."""
+    """Set a new password, end every session, and open one in the place of the caller's.
+
+    Raises Rejected.
+    """
     customer = await set_password(db, customer, password_hash, origin=origin)
-    return await sessions.open_session(db, customer, origin, lifetimes)
+    methods, proven_at = session.methods or PASSWORD, session.proven_at
+    return await sessions.open_session(
+        db, customer, origin, lifetimes, methods=methods, proven_at=proven_at
+    )
 
 
 async def delete(db: Transaction, customer_id: UUID, *, origin: Origin) -> None:

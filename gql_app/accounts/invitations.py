@@ -16,7 +16,9 @@ from gql_app.accounts import (
     links,
 )
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.challenges import Challenge
 from gql_app.accounts.links import LinkKind
+from gql_app.accounts.proofs import LINK, Proof
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttling import Throttle
@@ -80,7 +82,7 @@ async def accept(
     *,
     password_hash: str,
     origin: Origin,
-) -> Opened:
+) -> Opened | Challenge:
     """Spend a link's token: set the first password, prove the address, and open a session.
 
     The account is locked first, and then what counts its failures, which is cleared. Raises
@@ -94,7 +96,7 @@ async def accept(
         db, customer, password_hash, action=Action.INVITATION_ACCEPTED, origin=by_owner
     )
     return await authentication.sign_in_by_other_means(
-        db, customer.id, throttle, lifetimes, origin=origin
+        db, customer.id, throttle, lifetimes, Proof(LINK), origin=origin
     )
 
 

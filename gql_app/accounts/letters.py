@@ -51,6 +51,7 @@ class Kind(StrEnum):
     VERIFY_EMAIL = LinkKind.VERIFY_EMAIL.value
     INVITATION = LinkKind.INVITATION.value
     SIGN_IN = LinkKind.SIGN_IN.value
+    ENROLMENT = LinkKind.ENROLMENT.value
     PASSWORD_CHANGED = "password_changed"
     EMAIL_CHANGE_REQUESTED = "email_change_requested"
     """To the address in force, when another one is asked for."""
@@ -361,6 +362,7 @@ UNITS: Final[Mapping[str, tuple[str, timedelta]]] = {
     Kind.VERIFY_EMAIL: ("hours", TERMS[LinkKind.VERIFY_EMAIL].lifetime),
     Kind.INVITATION: ("days", TERMS[LinkKind.INVITATION].lifetime),
     Kind.SIGN_IN: ("minutes", TERMS[LinkKind.SIGN_IN].lifetime),
+    Kind.ENROLMENT: ("minutes", TERMS[LinkKind.ENROLMENT].lifetime),
     Kind.EMAIL_CHANGED: ("days", addresses.HELD_FOR),
 }
 """The units in which letters say how long their links are good."""

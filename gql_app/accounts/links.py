@@ -40,6 +40,7 @@ class LinkKind(StrEnum):
     VERIFY_EMAIL = "verify_email"
     INVITATION = "invitation"
     SIGN_IN = "sign_in_link"
+    ENROLMENT = "enrolment"
 
 
 class Terms(NamedTuple):
@@ -54,6 +55,7 @@ TERMS: Final = {
     LinkKind.VERIFY_EMAIL: Terms(tokens.VERIFY, timedelta(hours=24)),
     LinkKind.INVITATION: Terms(tokens.INVITATION, timedelta(days=7)),
     LinkKind.SIGN_IN: Terms(tokens.SIGN_IN, timedelta(minutes=15)),
+    LinkKind.ENROLMENT: Terms(tokens.ENROLMENT, timedelta(minutes=15)),
 }
 
 

@@ -48,6 +48,7 @@ class CustomerRecord(NamedTuple):
     email_verified_at: datetime | None = None
     pending_email: str | None = None
     locale: str | None = None
+    factors_version: UUID | None = None
     roles: str = ""
     """The names of the roles, that of an admin first, with blanks between them."""
 
@@ -55,6 +56,11 @@ class CustomerRecord(NamedTuple):
     def has_password(self) -> bool:
         """Whether there is a password to sign in with."""
         return bool(self.password_hash)
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether a password alone does not sign in."""
+        return self.factors_version is not None
 
     @property
     def person(self) -> Person:
@@ -78,6 +84,14 @@ class SessionRecord(NamedTuple):
     user_agent: str | None
     audience: str | None
     wrote_at: datetime | None = None
+    authenticated_at: datetime | None = None
+    methods: str | None = None
+    """By what it was proven, as proofs.py has it; None if the version before opened it."""
+
+    @property
+    def proven_at(self) -> datetime:
+        """When its customer proved last who they are."""
+        return self.authenticated_at or self.created_at
 
 
 class AuditRecord(NamedTuple):

@@ -85,6 +85,8 @@ class Caller(NamedTuple):
     """The names of their roles, as CustomerRecord has them."""
     permissions: frozenset[str]
     """What these roles may do."""
+    has_second_factor: bool = False
+    """Whether a password alone does not sign them in."""
 
     def may_see(self, customer_id: UUID | str) -> bool:
         """Return whether the private fields of a customer are for the caller's eyes."""
@@ -105,8 +107,13 @@ class SignedIn(NamedTuple):
 
     def caller(self, roles: Roles) -> Caller:
         """Return the caller in this session, by the roles that there are."""
-        names = self.customer.roles
-        return Caller(self.customer.id, self.session.id, names, roles[names])
+        return caller_of(self.customer, self.session.id, roles)
+
+
+def caller_of(customer: CustomerRecord, session_id: UUID, roles: Roles) -> Caller:
+    """Return the caller who is a customer, in a session, by the roles that there are."""
+    names = customer.roles
+    return Caller(customer.id, session_id, names, roles[names], customer.has_second_factor)
 
 
 async def open_session(
@@ -115,15 +122,20 @@ async def open_session(
     origin: Origin,
     lifetimes: Lifetimes,
     *,
+    methods: str,
+    proven_at: datetime | None = None,
     audience: str | None = None,
 ) -> Opened:
     """Open a session, whatever proved who it is; the oldest beyond MAX_SESSIONS end.
 
-    Its access tokens are for another service if an audience is given. The transaction holds the
-    customer's row already, so that those who sign in at once wait for each other.
+    It was proven by these methods, just now if no moment is given. Its access tokens are for
+    another service if an audience is given. The transaction holds the customer's row already, so
+    that those who sign in at once wait for each other.
     """
     until = lifetimes.living_until(clock.now())
-    session = await open_lasting_session(db, customer.id, origin, until, audience=audience)
+    session = await open_lasting_session(
+        db, customer.id, origin, until, audience=audience, methods=methods, proven_at=proven_at
+    )
     me = SignedIn(customer, session)
     opened = await issue(db, me, tokens.new_refresh_token(session.id), lifetimes)
     moment = session.created_at
@@ -142,11 +154,13 @@ async def open_lasting_session(
     expires_at: datetime,
     *,
     audience: str | None = None,
+    methods: str = "",
+    proven_at: datetime | None = None,
 ) -> SessionRecord:
     """Open a session without a refresh token, such as that of an API key which a feature keeps.
 
     It lives until it expires or is ended, and does not give way to newer ones: how many of them a
-    customer may have is for the feature to say.
+    customer may have is for the feature to say. Without methods it proves nobody lately.
     """
     now = clock.now()
     session = SessionRecord(
@@ -158,6 +172,8 @@ async def open_lasting_session(
         ip_address=origin.ip_address,
         user_agent=origin.user_agent,
         audience=audience,
+        authenticated_at=proven_at or now,
+        methods=methods,
     )
     await db.execute(_INSERT, **session._asdict(), ended_at=None)
     return session
@@ -175,6 +191,13 @@ async def issue(db: Transaction, me: SignedIn, token: str, lifetimes: Lifetimes)
         spent_at=None,
     )
     return Opened(*me, token, expires_at)
+
+
+async def prove(db: Transaction, session: SessionRecord, methods: str) -> None:
+    """Record that a session's customer has just proven who they are, and by which methods."""
+    its = SessionRow.id == session.id
+    now = clock.now()
+    await db.execute(update(SessionRow).where(its).values(authenticated_at=now, methods=methods))
 
 
 async def living(db: Reader, customer_ids: Sequence[UUID]) -> list[Sequence[SessionRecord]]:

@@ -1,8 +1,17 @@
 """Sign-in by link: a link in a letter, which opens a session once."""
 
-from gql_app.accounts import audit, authentication, customers, email_verification, letters, links
+from gql_app.accounts import (
+    audit,
+    authentication,
+    customers,
+    email_verification,
+    letters,
+    links,
+)
 from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.challenges import Challenge
 from gql_app.accounts.links import LinkKind
+from gql_app.accounts.proofs import LINK, Proof
 from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttling import Throttle
 from gql_app.lib.database import Transaction
@@ -23,16 +32,22 @@ async def request(db: Transaction, email: str, throttle: Throttle, *, origin: Or
 
 
 async def sign_in(
-    db: Transaction, token: str, throttle: Throttle, lifetimes: Lifetimes, *, origin: Origin
-) -> Opened:
+    db: Transaction,
+    kind: LinkKind,
+    token: str,
+    throttle: Throttle,
+    lifetimes: Lifetimes,
+    *,
+    origin: Origin,
+) -> Opened | Challenge:
     """Spend a link's token: prove the address, lift what locked the owner out, open a session.
 
     Raises Rejected if the token is too old, or has been spent meanwhile, and TooManyAttempts.
     """
-    customer = await links.spend(db, LinkKind.SIGN_IN, token)
+    customer = await links.spend(db, kind, token)
     account = canonical_email(customer.email)
     await throttle.clear(db, *throttle.locks(account, customer.id, origin.ip_address))
     await email_verification.prove(db, customer, origin=origin)
     return await authentication.sign_in_by_other_means(
-        db, customer.id, throttle, lifetimes, origin=origin
+        db, customer.id, throttle, lifetimes, Proof(LINK), origin=origin
     )

@@ -23,6 +23,10 @@ HOUR: Final = 3600
 DAY: Final = 24 * HOUR
 TAKEN_PER_HOUR: Final = 50
 """Answers in an hour, for one account or client, that an address is taken."""
+CODE_ATTEMPTS: Final = 5
+"""Wrong codes of one account within the window."""
+CODE_WINDOW: Final = 15 * 60
+"""Seconds."""
 LOCKOUT_MEMORY: Final = 30 * DAY
 """Seconds after the last failure until a lockout's count is forgotten."""
 LOCKOUT_PAUSE: Final = 15 * 60
@@ -38,6 +42,7 @@ REFUSED_AS: Final[Mapping[str, Action]] = {
     "refresh from": Action.REFRESH_REFUSED,
     "reset with from": Action.RESET_REFUSED,
     "link with from": Action.LINK_REFUSED,
+    "code by": Action.SECOND_FACTOR_THROTTLED,
 }
 """What the audit calls it when a limit refuses, where it records that."""
 
@@ -127,6 +132,9 @@ class Throttle(Limiter):
             # Requests of other links by strangers, and unknown tokens of such links.
             Limit("", by_client, "link from", window),
             Limit("", by_client, "link with from", window),
+            # Sign-ins that wait for a second factor, and wrong codes of an account.
+            Limit("", writes, "challenge from", HOUR),
+            Limit("", CODE_ATTEMPTS, "code by", CODE_WINDOW),
             # Links that one account asks for.
             Limit("", writes, "link by", HOUR),
         )

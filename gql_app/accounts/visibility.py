@@ -10,7 +10,7 @@ from gql_app.db.tables import CustomerRow
 PRIVATE: Final = frozenset(
     {
         *("email", "email_key", "email_canonical", "phone", "password_hash", "is_active", "roles"),
-        *("email_verified_at", "pending_email", "locale"),
+        *("email_verified_at", "pending_email", "locale", "factors_version"),
     }
 )
 """Columns that are for the customer themself, and for who may read what is private."""

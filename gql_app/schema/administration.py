@@ -52,7 +52,7 @@ class DeleteCustomerPayload(Payload):
 class AdministrationMutation:
     """Writing customers, which admins do."""
 
-    @mutation(CustomerPayload, admin(WRITE_CUSTOMERS))
+    @mutation(CustomerPayload, admin(WRITE_CUSTOMERS, recent=True))
     async def create_customer(
         self, info: Info, input: CreateCustomerInput
     ) -> CustomerPayload | None:
@@ -67,7 +67,11 @@ class AdministrationMutation:
             hashed = await context.resources.passwords.hash(new.password, origin.party)
         customer = await context.write_as(
             Authority(
-                me, permissions=(WRITE_CUSTOMERS,), as_admin=True, grants=role_text(new.roles)
+                me,
+                permissions=(WRITE_CUSTOMERS,),
+                as_admin=True,
+                grants=role_text(new.roles),
+                recent=True,
             ),
             input.saving(context, customers.create),
             new,
@@ -79,7 +83,7 @@ class AdministrationMutation:
             customer=Customer.seen_by(me.caller(context.roles), customer),
         )
 
-    @mutation(CustomerPayload, admin(WRITE_CUSTOMERS))
+    @mutation(CustomerPayload, admin(WRITE_CUSTOMERS, recent=True))
     async def update_customer(
         self, info: Info, id: strawberry.ID, input: UpdateCustomerInput
     ) -> CustomerPayload | None:
@@ -104,6 +108,7 @@ class AdministrationMutation:
             changes_access=changes.access,
             grants=role_text(changes.roles_after(frozenset())),
             unseats=changes.may_remove_admin,
+            recent=True,
         )
         customer = await context.write_as(
             authority,
@@ -119,7 +124,7 @@ class AdministrationMutation:
         seen = Customer.seen_by(me.caller(context.roles), customer)
         return CustomerPayload.success(message, customer=seen)
 
-    @mutation(DeleteCustomerPayload, admin(WRITE_CUSTOMERS))
+    @mutation(DeleteCustomerPayload, admin(WRITE_CUSTOMERS, recent=True))
     async def delete_customer(self, info: Info, id: strawberry.ID) -> DeleteCustomerPayload | None:
         """Delete a customer."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
@@ -132,6 +137,7 @@ class AdministrationMutation:
             targets=(customer_id,),
             changes_access=True,
             unseats=True,
+            recent=True,
         )
         await info.context.write_as(authority, customers.delete, customer_id, origin=origin)
         deleted = strawberry.ID(str(customer_id))

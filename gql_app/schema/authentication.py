@@ -10,14 +10,24 @@ from uuid import UUID
 
 import strawberry
 
-from gql_app.accounts import authentication, customers, refresh_tokens, registrations, validation
+from gql_app.accounts import (
+    authentication,
+    customers,
+    proofs,
+    refresh_tokens,
+    registrations,
+    validation,
+)
 from gql_app.accounts.audit import Action
+from gql_app.accounts.challenges import Challenge
+from gql_app.accounts.proofs import Proof
 from gql_app.accounts.records import CustomerRecord, Person
 from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Caller, Opened, SignedIn
 from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.lib.database import Transaction, Unavailable
 from gql_app.lib.keyring import check_claims
+from gql_app.schema.challenges import SecondFactorChallenge
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer
 from gql_app.schema.inputs import Input
@@ -33,6 +43,7 @@ class LoginPayload(Payload):
     expires_at: datetime | None = None
     refresh_token: str | None = None
     refresh_expires_at: datetime | None = None
+    second_factor: SecondFactorChallenge | None = None
     who: strawberry.Private[tuple[Caller, CustomerRecord] | None] = None
     """The caller and the customer who are signed in now; None on ERROR."""
 
@@ -42,8 +53,15 @@ class LoginPayload(Payload):
         return Customer.seen_by(*self.who) if self.who else None
 
     @classmethod
-    async def signed_in(cls, context: Context, opened: Opened, message: str) -> Self:
-        """Return a session's tokens, which nobody is shown again. Raises Unavailable."""
+    async def signed_in(cls, context: Context, opened: Opened | Challenge, message: str) -> Self:
+        """Return a session's tokens, which nobody is shown again. Raises Unavailable.
+
+        A sign-in that waits for a second factor is an error, with what it takes to go on.
+        """
+        if isinstance(opened, Challenge):
+            payload = cls.rejected(context, Rejected(_SECOND_FACTOR))
+            payload.second_factor = SecondFactorChallenge.of(opened)
+            return payload
         resources, customer, session = context.resources, opened.customer, opened.session
         issuer = resources.issuer
         try:
@@ -54,7 +72,7 @@ class LoginPayload(Payload):
                 customer_id=customer.id,
                 session_id=session.id,
                 not_after=session.expires_at,
-                hints=await _hints(context, customer),
+                hints=await _hints(context, opened),
             )
         except Unavailable as why:
             why.extensions["mayBeDone"] = True  # for what was done is committed
@@ -100,7 +118,7 @@ class AuthenticationMutation:
         context.shield()
         try:
             payload = await _signed_in(context, email, password, service)
-            result = "success"
+            result = "second_factor" if payload.second_factor else "success"
         except Rejected as why:
             unverified = any(f.code is UserErrorCode.EMAIL_NOT_VERIFIED for f in why.faults)
             result = "unverified" if unverified else "wrong"
@@ -169,9 +187,10 @@ async def sign_in(
 ) -> LoginPayload:
     """Return the tokens of a customer whom a feature has proven, such as by another provider.
 
-    It opens a session as `login` does, with its limits and its event of the audit. Raises Rejected
-    if there is no such customer or their account is closed, if their address has to be proven and
-    isn't, or for an unknown audience, TooManyAttempts, and Unavailable.
+    It opens a session as `login` does, with its limits and its event of the audit, and asks whoever
+    has a second factor for it. Raises Rejected if there is no such customer or their account is
+    closed, if their address has to be proven and isn't, or for an unknown audience,
+    TooManyAttempts, and Unavailable.
     """
     service, resources = _service(context, audience), context.resources
     opened = await context.transact(
@@ -179,8 +198,8 @@ async def sign_in(
         customer_id,
         resources.throttle,
         resources.lifetimes,
+        Proof(proofs.ELSEWHERE, service),
         origin=context.origin,
-        audience=service,
         proven_only=resources.verification == "require",
     )
     return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
@@ -193,6 +212,10 @@ def saving_stored(info: Info) -> registrations.Save:
     return save
 
 
+_SECOND_FACTOR: Final = Fault(
+    UserErrorCode.SECOND_FACTOR_REQUIRED,
+    "Almost there: prove by your second factor that it is you, with verifySecondFactor.",
+)
 _USE_THE_LINK: Final = (
     "Almost done: use the link in the letter that was sent to this address, and sign in."
 )
@@ -212,12 +235,13 @@ def _service(context: Context, audience: str | None) -> str | None:
     return audience
 
 
-async def _hints(context: Context, customer: CustomerRecord) -> dict[str, object]:
-    """Return what a token says for other services: roles, and what features add.
+async def _hints(context: Context, opened: Opened) -> dict[str, object]:
+    """Return what a token says for other services: roles, the proof, and what features add.
 
     Raises ValueError for claims that no token may have.
     """
     added: dict[str, object] = {}
+    customer = opened.customer
     for claims_of in context.resources.extensions.claims:
         claims = claims_of(context.db, customer)
         more = await claims if isawaitable(claims) else claims
@@ -226,7 +250,7 @@ async def _hints(context: Context, customer: CustomerRecord) -> dict[str, object
             message = f"{', '.join(twice)}: another feature has a claim of this name"
             raise ValueError(message)
         added = check_claims(added | more, RESERVED_CLAIMS)
-    return {**added, "roles": customer.roles.split()}
+    return {**added, "roles": customer.roles.split(), **proofs.claims(opened.session)}
 
 
 async def _signed_in(

@@ -23,6 +23,7 @@ from gql_app.accounts.permissions import READ_PRIVATE, Roles
 from gql_app.accounts.sessions import Caller, SignedIn
 from gql_app.errors import (
     AdminRequired,
+    EnrolmentRequired,
     PermissionRequired,
     Refusal,
     Rejected,
@@ -168,7 +169,8 @@ class Context:
         """
 
         async def judged(db: Transaction) -> R:
-            db.info[HELD] = await callers.hold(db, authority, self.roles)
+            policy = self.resources.proofs
+            db.info[HELD] = await callers.hold(db, authority, self.roles, policy)
             if authority.limit:
                 await self.resources.throttle.count(db, authority.limit)
             return await rule(db, *args, **kwargs)
@@ -241,10 +243,11 @@ class Context:
             return self.presented
         raise self.presented or TokenMissing()
 
-    async def signed_in(self) -> SignedIn:
+    async def signed_in(self, *, enrols: bool = False) -> SignedIn:
         """Return who is signed in, asked of the database once, however many fields want to know.
 
-        Raises Unauthenticated, or Unavailable: then nobody knows.
+        Raises Unauthenticated, EnrolmentRequired unless it is asked for what also those may who
+        must set up a second factor first, or Unavailable: then nobody knows.
         """
         identity = self.identity()
         if self._signed_in is None:
@@ -252,15 +255,23 @@ class Context:
                 self._signed_in = self._signed_in or await self._judge(identity)
         if isinstance(self._signed_in, TokenRevoked):
             raise self._signed_in
+        if not enrols and self.resources.proofs.holds(self._signed_in.customer):
+            raise EnrolmentRequired
         return self._signed_in
 
-    async def caller(self) -> Caller:
-        """Return who is asking. Raises Unauthenticated."""
-        return (await self.signed_in()).caller(self.roles)
+    async def caller(self, *, enrols: bool = False) -> Caller:
+        """Return who is asking. Raises what signed_in() does."""
+        return (await self.signed_in(enrols=enrols)).caller(self.roles)
 
-    async def by_caller(self) -> Origin:
-        """Return where the request comes from and whose it is. Raises Unauthenticated."""
-        return self.origin._replace(actor_id=(await self.caller()).customer_id)
+    async def by_caller(self, *, enrols: bool = False) -> Origin:
+        """Return where the request comes from and whose it is. Raises what signed_in() does."""
+        me = await self.signed_in(enrols=enrols)
+        return self.origin._replace(actor_id=me.customer.id)
+
+    async def require_recent(self) -> None:
+        """Raise ReauthenticationRequired unless the caller proved lately who they are."""
+        me = await self.signed_in(enrols=True)
+        await callers.require_recent(self.db, me, self.resources.proofs)
 
     def load(
         self, read: Callable[[Reader, list[K]], Awaitable[Sequence[V]]], key: K | str
@@ -285,7 +296,8 @@ class Context:
         if me is None:
             return TokenRevoked()
         self.caller_id = me.customer.id
-        self.resources.caller_cache.remember(me.caller(self.roles))
+        if not self.resources.proofs.holds(me.customer):
+            self.resources.caller_cache.remember(me.caller(self.roles))
         if not callers.used_lately(me.session):
             with suppress(Unavailable):  # who may only read is not kept from it by this
                 async with self.db.transaction() as db:
@@ -321,19 +333,40 @@ class IsAuthenticated(BasePermission):
     who_may_ask = "Signed in only."
     schema_directive = _directive("isAuthenticated", "Needs the token of a living session.")
 
-    def __init__(self, *, by_token: bool = False) -> None:
+    def __init__(self, *, by_token: bool = False, enrols: bool = False) -> None:
         self._by_token = by_token
+        self._enrols = enrols
 
     async def has_permission(self, source: object, info: Info, **_: object) -> bool:
-        """Return True, or raise Unauthenticated with the reason.
+        """Return True, or raise Unauthenticated with the reason, or EnrolmentRequired.
 
         With `by_token` the token alone is judged: a resolver that reads by read_as_caller()
-        finds out by itself whether the session lives.
+        finds out by itself whether the session lives. With `enrols` it lets in also who must set up
+        a second factor first.
         """
         if self._by_token:
             info.context.identity()
         else:
-            await info.context.signed_in()
+            await info.context.signed_in(enrols=self._enrols)
+        return True
+
+
+class IsRecentlyAuthenticated(IsAuthenticated):
+    """Lets in whoever is signed in, and proved lately who they are."""
+
+    who_may_ask = "Signed in, with a recent proof of who it is."
+
+    def __init__(self, *, enrols: bool = False, shown: bool = True) -> None:
+        """Take whether the schema shows that one has to be signed in: others may show it."""
+        super().__init__(enrols=enrols)
+        if not shown:
+            self.schema_directive = None
+            self.who_may_ask = "Needs a recent proof of who it is."
+
+    async def has_permission(self, source: object, info: Info, **_: object) -> bool:
+        """Return True, or raise ReauthenticationRequired, or what IsAuthenticated raises."""
+        await super().has_permission(source, info)
+        await info.context.require_recent()
         return True
 
 
@@ -378,16 +411,24 @@ def HasPermission(permission: str) -> type[BasePermission]:  # noqa: N802 — it
     return Named
 
 
-def permitted(permission: str) -> PermissionExtension:
-    """Return the extension that lets in who has a permission."""
-    return PermissionExtension(permissions=[Permitted(permission)])
+def permitted(permission: str, *, recent: bool = False) -> PermissionExtension:
+    """Return the extension that lets in who has a permission, and maybe a recent proof."""
+    return PermissionExtension(permissions=[Permitted(permission), *([_RECENT] if recent else [])])
 
 
-def authenticated(*, by_token: bool = False) -> PermissionExtension:
+def authenticated(*, by_token: bool = False, enrols: bool = False) -> PermissionExtension:
     """Return the extension that lets in whoever is signed in."""
-    return PermissionExtension(permissions=[IsAuthenticated(by_token=by_token)])
+    return PermissionExtension(permissions=[IsAuthenticated(by_token=by_token, enrols=enrols)])
 
 
-def admin(permission: str) -> PermissionExtension:
+def recently_authenticated(*, enrols: bool = False) -> PermissionExtension:
+    """Return the extension that lets in whoever is signed in, and proved lately who they are."""
+    return PermissionExtension(permissions=[IsRecentlyAuthenticated(enrols=enrols)])
+
+
+def admin(permission: str, *, recent: bool = False) -> PermissionExtension:
     """Return the extension of what was for admins, and is for who has a permission."""
-    return PermissionExtension(permissions=[IsAdmin(permission)])
+    return PermissionExtension(permissions=[IsAdmin(permission), *([_RECENT] if recent else [])])
+
+
+_RECENT: Final = IsRecentlyAuthenticated(shown=False)

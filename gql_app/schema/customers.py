@@ -93,7 +93,7 @@ class Customer(Node):
         return [Session.of(row, current_id=self.caller.session_id) for row in rows]
 
 
-COLUMNS: Final = frozenset(CustomerRecord._fields) - {"password_hash"}
+COLUMNS: Final = frozenset(CustomerRecord._fields) - {"password_hash", "factors_version"}
 """Fields of a customer that are columns of the same name."""
 MOMENTS: Final = frozenset({"created_at", "updated_at", "email_verified_at"})
 """Those of them that a page has as text."""
@@ -174,11 +174,11 @@ class CustomerOrder:
 class CustomerQuery:
     """Reading customers."""
 
-    @strawberry.field(extensions=[authenticated()])
+    @strawberry.field(extensions=[authenticated(enrols=True)])
     async def me(self, info: Info) -> Customer | None:
         """Return the caller."""
         context = info.context
-        found = await context.signed_in()
+        found = await context.signed_in(enrols=True)
         return Customer.seen_by(found.caller(context.roles), found.customer)
 
     @strawberry.field(extensions=[authenticated()])

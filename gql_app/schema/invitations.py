@@ -31,7 +31,7 @@ class InviteCustomerInput(Input):
 class InvitationMutation:
     """Inviting somebody, and accepting that."""
 
-    @mutation(CustomerPayload, permitted(WRITE_CUSTOMERS))
+    @mutation(CustomerPayload, permitted(WRITE_CUSTOMERS, recent=True))
     async def invite_customer(
         self, info: Info, input: InviteCustomerInput
     ) -> CustomerPayload | None:
@@ -58,6 +58,7 @@ class InvitationMutation:
             grants=role_text(new.roles),
             unseats=again is not None and changes.may_remove_admin,
             limit=limit,
+            recent=True,
         )
         customer = await context.write_as(
             authority,

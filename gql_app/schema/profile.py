@@ -14,7 +14,7 @@ from gql_app.accounts.sessions import SignedIn
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.fair_queue import Party
 from gql_app.schema.authentication import LoginPayload
-from gql_app.schema.context import Context, Info, authenticated
+from gql_app.schema.context import Context, Info, authenticated, recently_authenticated
 from gql_app.schema.customers import Customer, CustomerPayload, or_null, told_of_pending
 from gql_app.schema.inputs import Input
 from gql_app.schema.links import NO_MAIL, owner_of
@@ -47,6 +47,7 @@ class ProfileMutation:
         authority, moves = await _room_to_change(context, me), "email" in changes.values
         async with context.telling_taken(me.customer.id) if moves else nullcontext():
             if moves:
+                await context.require_recent()
                 authority = await _prove(context, authority, password or None)
             customer = await context.write_as(
                 authority,
@@ -63,7 +64,7 @@ class ProfileMutation:
             customer=Customer.seen_by(me.caller(context.roles), customer),
         )
 
-    @mutation(LoginPayload, authenticated())
+    @mutation(LoginPayload, recently_authenticated())
     async def change_password(
         self, info: Info, current_password: str | None = strawberry.UNSET, *, new_password: str
     ) -> LoginPayload | None:
@@ -78,6 +79,7 @@ class ProfileMutation:
             authority,
             customers.change_password,
             customer,
+            me.session,
             context.resources.lifetimes,
             password_hash=hashed,
             origin=origin,
@@ -85,7 +87,7 @@ class ProfileMutation:
         message = context.done("Your password is changed.")
         return await LoginPayload.signed_in(context, opened, message)
 
-    @mutation(StatusPayload, authenticated())
+    @mutation(StatusPayload, recently_authenticated())
     async def delete_me(
         self, info: Info, password: str | None = strawberry.UNSET
     ) -> StatusPayload | None:
@@ -170,13 +172,13 @@ async def _prove(
     *,
     field: str = "current_password",
 ) -> Authority:
-    """Return the authority of a caller whose password is right. Raises Rejected.
+    """Return the authority of a caller whose password is right, if they have one. Raises Rejected.
 
-    Of whoever has none, signing in just now is the proof.
+    They have proven lately who they are.
     """
     me = authority.me
+    authority = replace(authority, recent=True)
     if not me.customer.has_password:
-        authentication.require_fresh(me.session, field)
         return replace(authority, proven=field)
     if password is None:
         message = "Give your current password to change this."

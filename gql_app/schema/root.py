@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Final
 
 import strawberry
+from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.field import StrawberryField
 
+from gql_app.accounts.proofs import ProofMethod
 from gql_app.errors import UserErrorCode
 from gql_app.lib.composition import ComposedSchema, Replacements, merged_type
 from gql_app.schema.administration import AdministrationMutation
@@ -26,7 +28,7 @@ from gql_app.schema.nodes import NodeQuery
 from gql_app.schema.profile import PasswordResetMutation, ProfileMutation
 from gql_app.schema.sessions import SessionMutation, TokenQuery
 from gql_app.schema.sign_in_links import SignInLinkMutation
-from gql_app.schema.types import DATE_TIME
+from gql_app.schema.types import DATE_TIME, JSON_VALUE
 
 QUERIES: Final = (AuditQuery, CustomerQuery, NodeQuery, TokenQuery)
 MUTATIONS: Final = (
@@ -78,8 +80,8 @@ def _built(additions: Additions) -> ComposedSchema:
     return ComposedSchema(
         query=merged_type("Query", [*QUERIES, *additions.queries]),
         mutation=merged_type("Mutation", [*MUTATIONS, *additions.mutations]),
-        types=[Requires, *additions.types],
-        config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
+        types=[Requires, strawberry.enum(ProofMethod), *additions.types],
+        config=StrawberryConfig(scalar_map={datetime: DATE_TIME, JSON: JSON_VALUE}),
         fields_of=replacements.fields_of,
         descriptions=tomllib.loads(_DESCRIPTIONS.read_text(encoding="utf-8")),
     )

@@ -36,6 +36,8 @@ class Session(Node):
     created_at: datetime
     last_used_at: datetime
     expires_at: datetime
+    authenticated_at: datetime
+    methods: list[str]
     ip_address: str | None
     user_agent: str | None
     is_current: bool
@@ -48,6 +50,8 @@ class Session(Node):
             created_at=row.created_at,
             last_used_at=row.last_used_at,
             expires_at=row.expires_at,
+            authenticated_at=row.proven_at,
+            methods=(row.methods or "").split(),
             ip_address=row.ip_address,
             user_agent=row.user_agent,
             is_current=row.id == current_id,
@@ -90,7 +94,7 @@ class TokenQuery:
     async def token(self, info: Info) -> TokenReport:
         """Judge the token as every protected field would, and report."""
         try:
-            await info.context.caller()
+            await info.context.caller(enrols=True)
         except Unauthenticated as why:
             return TokenReport.of(info.context.presented, why)
         return TokenReport.of(info.context.presented, None)
@@ -100,12 +104,13 @@ class TokenQuery:
 class SessionMutation:
     """Ending sessions."""
 
-    @mutation(StatusPayload, authenticated())
+    @mutation(StatusPayload, authenticated(enrols=True))
     async def logout(self, info: Info) -> StatusPayload | None:
         """End the caller's session."""
-        me, origin = await info.context.signed_in(), await info.context.by_caller()
+        me = await info.context.signed_in(enrols=True)
+        origin = await info.context.by_caller(enrols=True)
         await info.context.write_as(
-            Authority(me),
+            Authority(me, enrols=True),
             sessions.end,
             me.session.id,
             of=me.customer.id,
@@ -121,7 +126,11 @@ class SessionMutation:
         session_id, caller = parse_id(id) or NOBODY, await info.context.caller()
         anybodys = [each for each in (END_SESSIONS,) if each in caller.permissions]
         whose = None if anybodys else me.customer.id
-        authority = Authority(me, permissions=anybodys, as_admin=True)
+        [session] = await sessions.living_by_ids(info.context.db, [session_id])
+        of_another = session is not None and session.customer_id != me.customer.id
+        if of_another and anybodys:
+            await info.context.require_recent()
+        authority = Authority(me, permissions=anybodys, as_admin=True, recent=of_another)
         ended = await info.context.write_as(
             authority, sessions.end, session_id, of=whose, origin=origin
         )
@@ -151,6 +160,10 @@ class SessionMutation:
         needed = (END_SESSIONS,) if whose != me.customer.id else ()
         if needed and END_SESSIONS not in (await info.context.caller()).permissions:
             raise AdminRequired(END_SESSIONS)
-        authority = Authority(me, permissions=needed, as_admin=True, targets=(whose,))
+        if needed:
+            await info.context.require_recent()
+        authority = Authority(
+            me, permissions=needed, as_admin=True, targets=(whose,), recent=bool(needed)
+        )
         count = await info.context.write_as(authority, sessions.end_all_of, whose, origin=origin)
         return StatusPayload.success(f"{count} sessions have ended.")

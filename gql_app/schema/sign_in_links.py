@@ -11,6 +11,7 @@ from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
 from gql_app.schema.links import owner_of
 from gql_app.schema.payloads import StatusPayload, mutation
+from gql_app.security.tokens import ENROLMENT
 
 _NOT_ENABLED: Final = Fault(
     UserErrorCode.NOT_ENABLED, "This server sends no links to sign in. Sign in another way."
@@ -37,10 +38,13 @@ class SignInLinkMutation:
     async def sign_in_by_link(self, info: Info, token: str) -> LoginPayload:
         """Open a session of whose link it is."""
         context, resources = info.context, info.context.resources
-        _require_enabled(context)
-        await owner_of(context, LinkKind.SIGN_IN, token)
+        kind = LinkKind.ENROLMENT if token.startswith(ENROLMENT) else LinkKind.SIGN_IN
+        if kind is LinkKind.SIGN_IN:
+            _require_enabled(context)
+        await owner_of(context, kind, token)
         opened = await context.transact(
             sign_in_links.sign_in,
+            kind,
             token,
             resources.throttle,
             resources.lifetimes,

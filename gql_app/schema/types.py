@@ -42,6 +42,13 @@ DATE_TIME: Final = strawberry.scalar(
 )
 
 
+JSON_VALUE: Final = strawberry.scalar(
+    name="JSON",
+    description="Any JSON value, such as what a browser makes of a passkey.",
+    specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
+)
+
+
 @strawberry.enum
 class OrderDirection(StrEnum):
     """Which way a list is sorted."""

@@ -52,6 +52,12 @@ SIGN_IN: Final = "gas_"
 """The prefix of a token that signs in."""
 UNDO: Final = "gau_"
 """The prefix of a token that undoes a change of address."""
+ENROLMENT: Final = "gae_"
+"""The prefix of a token that signs in to set up a second factor."""
+UNDO_FACTOR: Final = "gaf_"
+"""The prefix of a token that undoes a new second factor."""
+CHALLENGE: Final = "gac_"
+"""The prefix of the token of a sign-in that waits for its second factor."""
 SECRET_BYTES: Final = 32
 REFRESH_SECRET_BYTES: Final = 16
 """Of a refresh token that names its session, whose id takes as many."""
@@ -279,6 +285,11 @@ def session_of(token: str) -> UUID | None:
     *raw, spare = urlsafe_b64decode(token.removeprefix(REFRESH) + "A")
     named = spare & _SPARE_BITS == _NAMES_SESSION
     return UUID(bytes=bytes(raw[:-REFRESH_SECRET_BYTES])) if named else None
+
+
+def new_challenge() -> str:
+    """Return the token of a sign-in that waits for its second factor."""
+    return _spell(CHALLENGE, secrets.token_bytes(SECRET_BYTES))
 
 
 def new_salt() -> str:

@@ -113,6 +113,12 @@ class Settings(BaseSettings):
     account_writes_per_hour: types.Positive = 300
     """Sign-ins of one account in an hour, and as many refreshes and changes of one's own."""
 
+    # Second factors
+    second_factor: types.SecondFactorPolicy = "off"
+    """Who must have a second factor: `off` (nobody), `admins` or `everyone`."""
+    reauthentication_seconds: types.Positive = 10 * 60
+    """How old a proof of who somebody is may be for what needs a recent one."""
+
     # Mail
     smtp_url: types.MailUrl | None = None
     """`smtp://user:password@host:port` requires STARTTLS except on loopback; smtps:// uses TLS from

@@ -205,6 +205,7 @@ Level = Annotated[
     BeforeValidator(lambda value: str(value).upper()),
 ]
 Verification = Literal["off", "ask", "require"]
+SecondFactorPolicy = Literal["off", "admins", "everyone"]
 Positive = Annotated[int, Field(ge=1)]
 Port = Annotated[int, BeforeValidator(_port_of), Field(ge=1, le=MAX_PORT)]
 Natural = Annotated[int, Field(ge=0)]

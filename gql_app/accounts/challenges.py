@@ -1,0 +1,145 @@
+"""Challenges: sign-ins that were proven by a first factor, and wait for a second one.
+
+A challenge is 256 random bits, of which the database holds the digest. It is good for five minutes
+and one success, while the password, the factors and the state of the account stay as they are.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import bindparam, delete, select
+
+from gql_app.accounts import second_factors
+from gql_app.accounts.proofs import Proof
+from gql_app.accounts.records import CUSTOMER, CustomerRecord
+from gql_app.accounts.second_factors import SecondFactorMethod, SecondFactorRecord
+from gql_app.db.tables import CustomerRow, SignInChallengeRow
+from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.lib import clock
+from gql_app.lib.database import Batch, Query, Reader, Transaction, insert_row
+from gql_app.security import tokens
+
+LIFETIME: Final = timedelta(minutes=5)
+SPENT: Final = Fault(
+    UserErrorCode.TOKEN_INVALID, "This sign-in is not good any more. Sign in again.", "challenge"
+)
+OLD: Final = Fault(
+    UserErrorCode.TOKEN_EXPIRED, "This sign-in took too long. Sign in again.", "challenge"
+)
+
+
+class Challenge(NamedTuple):
+    """A sign-in that waits for its second factor."""
+
+    token: str
+    customer: CustomerRecord
+    proof: Proof
+    """How the customer proved by now who they are."""
+    expires_at: datetime
+    offered: Sequence[SecondFactorMethod] = ()
+    """By what it goes on."""
+    factors: Sequence[SecondFactorRecord] = ()
+
+    @property
+    def digest(self) -> str:
+        """What the database has of it, which a passkey's challenge is bound to."""
+        return digest_of(self.token)
+
+    def __repr__(self) -> str:
+        """Return whose it is: logs hold no token."""
+        return f"Challenge({self.customer.id})"
+
+
+async def open_challenge(db: Transaction, customer: CustomerRecord, proof: Proof) -> Challenge:
+    """Open a challenge of a customer whose account is locked, and who has a second factor."""
+    [factors] = await second_factors.of_customers(db, [customer.id])
+    offered = await second_factors.methods(db, factors, customer.id)
+    expires_at = clock.now() + LIFETIME
+    token = tokens.new_challenge()
+    challenge = Challenge(token, customer, proof, expires_at, offered, factors)
+    await db.execute(
+        _INSERT,
+        digest=challenge.digest,
+        customer_id=customer.id,
+        **proof._asdict(),
+        issued_on=_issued_on(customer),
+        expires_at=expires_at,
+    )
+    return challenge
+
+
+async def find(db: Reader, token: str) -> Challenge | None:
+    """Return the challenge of a token, None if it is not good. Raises Rejected if it is too old."""
+    row = await db.fetch_one(_FIND, digest=digest_of(token))
+    return _good(row, token)
+
+
+async def hold(db: Transaction, token: str) -> Challenge:
+    """Return the challenge of a token, whose account is locked until the transaction ends.
+
+    Raises Rejected if it is too old, or has been spent or voided meanwhile.
+    """
+    row = await db.fetch_one(_HOLD, digest=digest_of(token))
+    # It is read once more: if the lock was waited for, it may have been spent.
+    challenge = _good(row and await db.fetch_one(_FIND, digest=digest_of(token)), token)
+    if challenge is None:
+        raise Rejected(SPENT)
+    return challenge
+
+
+async def spend(db: Transaction, challenge: Challenge) -> None:
+    """End a challenge that succeeded. The account is locked already."""
+    its = SignInChallengeRow.digest == challenge.digest
+    await db.execute(delete(SignInChallengeRow).where(its))
+
+
+async def purge(db: Transaction, *, batch: int) -> int:
+    """Delete some challenges that have expired; return how many."""
+    return await _PURGE.apply(db, before=clock.now(), batch=batch)
+
+
+def digest_of(token: str) -> str:
+    """Return the digest of a token; of what is none, that of no challenge."""
+    return tokens.digest(tokens.CHALLENGE, token) or ""
+
+
+def _good(row: Any, token: str) -> Challenge | None:  # noqa: ANN401 — a row of _FIND
+    """Return the challenge of a row, if it is good for the account as it is."""
+    if row is None:
+        return None
+    *values, methods, audience, issued_on, expires_at = row
+    customer = CustomerRecord._make(values)
+    if issued_on != _issued_on(customer):
+        return None
+    if expires_at <= clock.now():
+        raise Rejected(OLD)
+    return Challenge(token, customer, Proof(methods, audience), expires_at)
+
+
+def _issued_on(customer: CustomerRecord) -> str:
+    """Return a digest (SHA-256) of what of a customer a challenge is good for."""
+    state = [customer.password_hash, customer.is_active, str(customer.factors_version)]
+    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
+
+
+_INSERT: Final = insert_row(SignInChallengeRow)
+_CHALLENGE: Final = (
+    select(
+        *CUSTOMER,
+        SignInChallengeRow.methods,
+        SignInChallengeRow.audience,
+        SignInChallengeRow.issued_on,
+        SignInChallengeRow.expires_at,
+    )
+    .join(SignInChallengeRow, SignInChallengeRow.customer_id == CustomerRow.id)
+    .where(SignInChallengeRow.digest == bindparam("digest"), CustomerRow.is_active)
+)
+_FIND: Final[Query[Any]] = Query(_CHALLENGE, tuple)
+_HOLD: Final[Query[Any]] = Query(_CHALLENGE.with_for_update(of=CustomerRow), tuple)
+_PURGE: Final = Batch(
+    select(SignInChallengeRow.digest).where(SignInChallengeRow.expires_at < bindparam("before")),
+    delete(SignInChallengeRow),
+)

@@ -1,0 +1,111 @@
+"""Second factors: which ones an account has, and what changes with them.
+
+What each kind is good for is in gql_app/factors: codes, passkeys, recovery codes.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import bindparam, delete, exists, select, update
+
+from gql_app.accounts.proofs import ProofMethod
+from gql_app.accounts.records import CustomerRecord, columns
+from gql_app.db.tables import CustomerRow, RecoveryCodeRow, SecondFactorRow
+from gql_app.lib import clock
+from gql_app.lib.database import Query, Reader, Transaction, any_of
+
+
+class SecondFactorMethod(StrEnum):
+    """By what a sign-in that waits for a second factor goes on."""
+
+    CODE = "CODE"
+    RECOVERY_CODE = "RECOVERY_CODE"
+    PASSKEY = "PASSKEY"
+
+
+class SecondFactorRecord(NamedTuple):
+    """A second factor in force."""
+
+    id: UUID
+    customer_id: UUID
+    method: str
+    name: str | None
+    created_at: datetime
+    last_used_at: datetime | None
+    credential_id: str | None
+    transports: Sequence[str] | None
+
+
+async def of_customers(
+    db: Reader, customer_ids: Sequence[UUID]
+) -> list[Sequence[SecondFactorRecord]]:
+    """Return the second factors of each of several customers, the oldest first."""
+    by_customer: dict[UUID, list[SecondFactorRecord]] = defaultdict(list)
+    for factor in await db.fetch_all(_OF_CUSTOMERS, customer_ids=customer_ids):
+        by_customer[factor.customer_id].append(factor)
+    return [by_customer[customer_id] for customer_id in customer_ids]
+
+
+async def by_ids(db: Reader, ids: Sequence[UUID]) -> list[SecondFactorRecord | None]:
+    """Return each of several second factors by their ids, None where there is no such one."""
+    factors = {factor.id: factor for factor in await db.fetch_all(_BY_IDS, ids=ids)}
+    return [factors.get(factor_id) for factor_id in ids]
+
+
+async def methods(
+    db: Reader, factors: Sequence[SecondFactorRecord], customer_id: UUID
+) -> list[SecondFactorMethod]:
+    """Return by which methods a customer who has these factors may go on."""
+    offered = {SecondFactorMethod(factor.method) for factor in factors}
+    if await db.fetch_one(_HAS_RECOVERY_CODES, customer_id=customer_id):
+        offered.add(SecondFactorMethod.RECOVERY_CODE)
+    return [method for method in SecondFactorMethod if method in offered]
+
+
+async def proof_methods(db: Reader, customer: CustomerRecord) -> list[str]:
+    """Return by what somebody who is signed in may prove who they are.
+
+    Who has a second factor proves it by that, and nobody by a password alone.
+    """
+    if customer.has_second_factor:
+        [factors] = await of_customers(db, [customer.id])
+        return [method.value for method in await methods(db, factors, customer.id)]
+    return [(ProofMethod.PASSWORD if customer.has_password else ProofMethod.SIGN_IN).value]
+
+
+async def changed(db: Transaction, customer_id: UUID) -> None:
+    """Void the sign-ins that wait for a second factor, as the factors of an account have changed.
+
+    Without any the password is enough again, and there are no recovery codes. The account is
+    locked already.
+    """
+    [factors] = await of_customers(db, [customer_id])
+    version = clock.new_id() if factors else None
+    if version is None:
+        its = RecoveryCodeRow.customer_id == customer_id
+        await db.execute(delete(RecoveryCodeRow).where(its))
+    its_own = CustomerRow.id == customer_id
+    await db.execute(update(CustomerRow).where(its_own).values(factors_version=version))
+
+
+_COLUMNS: Final = columns(SecondFactorRow, SecondFactorRecord._fields)
+_OF_CUSTOMERS: Final = Query(
+    select(*_COLUMNS)
+    .where(any_of(SecondFactorRow.customer_id, "customer_ids"))
+    .order_by(SecondFactorRow.created_at, SecondFactorRow.id),
+    SecondFactorRecord._make,
+)
+_BY_IDS: Final = Query(
+    select(*_COLUMNS).where(any_of(SecondFactorRow.id, "ids")), SecondFactorRecord._make
+)
+_HAS_RECOVERY_CODES: Final[Query[Any]] = Query(
+    select(CustomerRow.id).where(
+        CustomerRow.id == bindparam("customer_id"),
+        exists().where(RecoveryCodeRow.customer_id == CustomerRow.id),
+    ),
+    tuple,
+)
