@@ -184,6 +184,7 @@ class Resources:
                 longest=settings.session_max_age,
                 grace=settings.refresh_grace_seconds,
                 retry=settings.refresh_retry_seconds,
+                new_client_letters=settings.new_client_letters,
             ),
             throttle=throttle,
             mailer=ObservedMailer(sender, tracing.letter) if tracing else sender,

@@ -137,6 +137,8 @@ class Settings(BaseSettings):
     """Whether addresses are proven: `off`, `ask` or `require`; `ask` with mail, `off` without."""
     sign_in_links: bool = False
     """Whether a link in a letter may sign in."""
+    new_client_letters: bool = False
+    """Whether a letter tells of a sign-in from where the account was not used for 90 days."""
     reset_url: types.Page = _page("RESET_URL")
     """Page for resetting a password; the link adds #token= and the token. `serve` knows its own."""
     verify_url: types.Page = _page("VERIFY_URL")
@@ -348,6 +350,7 @@ def load(*, serving: bool = False) -> Settings:
     if serving and settings and not settings.sends_mail:
         wanting = {"EMAIL_VERIFICATION": settings.requires_verification}
         wanting["SIGN_IN_LINKS"] = settings.sign_in_links
+        wanting["NEW_CLIENT_LETTERS"] = settings.new_client_letters
         faults += (f"{PREFIX}{name}: {MAIL_REQUIRED}" for name, set_ in wanting.items() if set_)
     if settings is None or faults:
         raise CannotStart(faults)
