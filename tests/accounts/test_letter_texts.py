@@ -74,6 +74,7 @@ async def test_link_is_sent_in_the_language_of_the_customer_with_how_long_it_is_
         LinkKind.VERIFY_EMAIL: f"{lifetime // timedelta(hours=1)} Stunden",
         LinkKind.INVITATION: f"{lifetime // timedelta(days=1)} Tagen",
         LinkKind.SIGN_IN: f"{lifetime // timedelta(minutes=1)} Minuten",
+        LinkKind.ENROLMENT: f"{lifetime // timedelta(minutes=1)} Minuten",
     }
     token = tokens.link_token(TERMS[kind].prefix, OUTBOX.pepper, UUID(letter.id))
     assert letter.html
