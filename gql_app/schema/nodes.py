@@ -15,8 +15,9 @@ from gql_app.lib.clock import parse_id
 from gql_app.lib.nodes import NodeKind, NodeTables
 from gql_app.lib.pagination import MAX_SIZE, InvalidArgument
 from gql_app.schema.audit import AuditEvent
-from gql_app.schema.context import Info, authenticated
+from gql_app.schema.context import Info
 from gql_app.schema.customers import Customer
+from gql_app.schema.permissions import authenticated
 from gql_app.schema.sessions import Session
 from gql_app.schema.types import Node
 
