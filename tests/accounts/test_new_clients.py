@@ -14,7 +14,8 @@ from gql_app.accounts.proofs import Proof
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Opened
 from gql_app.accounts.throttling import Throttle
-from gql_app.db.tables import CustomerRow, LetterRow, SecondFactorRow
+from gql_app.db.factor_tables import SecondFactorRow
+from gql_app.db.tables import CustomerRow, LetterRow
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 from tests.accounts.conftest import NOON
