@@ -36,8 +36,6 @@ from gql_app.security.tokens import Claims, Issuer, decode_token
 from gql_app.settings import Settings
 
 T = TypeVar("T")
-
-
 _Claims: TypeAlias = Mapping[str, object]
 ClaimsOf: TypeAlias = Callable[[Reader, CustomerRecord], _Claims | Awaitable[_Claims]]
 """Returns further claims for the access tokens of a customer, given the database and them.
@@ -195,7 +193,9 @@ class Resources:
             registration=settings.registration,
             verification=settings.verification,
             sign_in_links=settings.sign_in_links,
-            rules=Rules.of(settings, extensions.roles.names, extensions.password_rules),
+            rules=Rules.of(
+                settings, extensions.roles.names, extensions.password_rules, metrics.looked_up
+            ),
             guesses=Guesses(),
             origins_kept=timedelta(days=settings.audit_origin_days),
             audiences=frozenset(settings.services) - {settings.audience},
@@ -211,6 +211,7 @@ class Resources:
             yield opened
         finally:
             opened.passwords.close()
+            opened.rules.breached.close()
             await database.close()
 
 

@@ -27,7 +27,6 @@ MAIL_REQUIRED: Final = f"takes letters, so {PREFIX}SMTP_URL has to be set"
 NO_CLIENT_LIMIT: Final = "anybody may be any client, so that no limit of one client holds"
 """The consequence of trusting X-Forwarded-For of every peer."""
 
-
 PAGES: Final = {
     "RESET_URL": "/account/reset",
     "VERIFY_URL": "/account/verify",
@@ -220,6 +219,8 @@ class Settings(BaseSettings):
     """Passwords hashed at the same time, 19 MiB each."""
     password_queue: types.Natural = 256
     """Passwords that may wait for a thread; further ones are refused."""
+    breached_passwords_url: types.ServiceUrl | None = None
+    """The service that is asked whether new passwords were stolen; none is if not set."""
 
     # The demo
     demo: bool = False
