@@ -38,8 +38,6 @@ from gql_app.security.tokens import Claims, Issuer, decode_token
 from gql_app.settings import Settings
 
 T = TypeVar("T")
-
-
 _Claims: TypeAlias = Mapping[str, object]
 ClaimsOf: TypeAlias = Callable[[Reader, CustomerRecord], _Claims | Awaitable[_Claims]]
 """Returns further claims for the access tokens of a customer, given the database and them.
@@ -200,7 +198,9 @@ class Resources:
             registration=settings.registration,
             verification=settings.verification,
             sign_in_links=settings.sign_in_links,
-            rules=Rules.of(settings, extensions.roles.names, extensions.password_rules),
+            rules=Rules.of(
+                settings, extensions.roles.names, extensions.password_rules, metrics.looked_up
+            ),
             proofs=ProofPolicy(settings.second_factor, settings.reauthentication_seconds),
             guesses=Guesses(),
             origins_kept=timedelta(days=settings.audit_origin_days),
@@ -217,6 +217,7 @@ class Resources:
             yield opened
         finally:
             opened.passwords.close()
+            opened.rules.breached.close()
             await database.close()
 
 

@@ -22,8 +22,9 @@ from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import Person
 from gql_app.cli import application, samples
-from gql_app.cli.console import bar, fail, out
+from gql_app.cli.console import bar, err, fail, out
 from gql_app.cli.database import load_ready, prepare, run_on_database, transact
+from gql_app.lib.breached_passwords import Lookup
 from gql_app.lib.clock import parse_id
 from gql_app.lib.database import Database, Transaction
 from gql_app.lib.fair_queue import LOCAL
@@ -47,7 +48,7 @@ def create_admin(
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     prepare(chosen)
     added = application.extensions()
-    rules = validation.Rules.of(chosen, added.roles.names, added.password_rules)
+    rules = validation.Rules.of(chosen, added.roles.names, added.password_rules, _tell_failure)
     new = validation.check_new(
         name=name, email=email, password=password, is_admin=True, rules=rules
     )
@@ -121,6 +122,12 @@ def unlock(
     if not transact(chosen, authentication.unlock, email, throttle):
         fail("Nobody has this e-mail address.")
     out(f"{email} can be signed in to again.")
+
+
+def _tell_failure(lookup: Lookup) -> None:
+    """Print that a password could not be looked up."""
+    if lookup is Lookup.FAILED:
+        err("The service of breached passwords can't be asked. The password is taken all the same.")
 
 
 def _hash(password: str) -> str:

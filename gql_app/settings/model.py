@@ -225,6 +225,8 @@ class Settings(BaseSettings):
     """Passwords hashed at the same time, 19 MiB each."""
     password_queue: types.Natural = 256
     """Passwords that may wait for a thread; further ones are refused."""
+    breached_passwords_url: types.ServiceUrl | None = None
+    """The service that is asked whether new passwords were stolen; none is if not set."""
 
     # The demo
     demo: bool = False
