@@ -48,7 +48,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "argon2": ("lib.hashes", "security.passwords"),
     "asyncpg": ("lib.database",),
     "bcrypt": ("lib.hashes",),
-    "cryptography": ("lib.keyring",),
+    "cryptography": ("lib.encryption", "lib.keyring", "lib.one_time_codes"),
     "email_validator": ("lib.text",),
     "graphql": ("lib.engine", "lib.graphql_http", "schema"),
     "httptools": ("lib.server",),
@@ -62,6 +62,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "pydantic": ("extending.settings", "lib.setting_types", "settings"),
     "pydantic_settings": ("settings",),
     "rich": ("cli",),
+    "segno": ("lib.one_time_codes",),
     "sqlalchemy": (
         "accounts",
         "cli",
