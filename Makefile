@@ -8,9 +8,9 @@ THROUGH := authenticators claims customer_mutations email_change email_verificat
 	lifetimes nodes own_account password_reset profile refresh register required_verification roles \
 	session_lists sessions sign_in_links signer squatters without_password
 EXTENDING := extend inputs writing
-# What accounts/ and security/ stand on: what was theirs before it was machinery, or serves them alone.
+# What accounts/ and security/ stand on: what was theirs, or serves them alone, and is machinery.
 MACHINERY := atomic_files clock encryption fair_queue hashes keyring one_time_codes pagination \
-	password_policy text throttling
+	passkeys password_policy text throttling
 COVERING := tests/accounts tests/cli/test_imports.py tests/security $(MACHINERY:%=tests/lib/%) \
 	$(EXTENDING:%=tests/extending/test_%.py) $(THROUGH:%=tests/schema/test_%.py)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)

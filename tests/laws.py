@@ -96,6 +96,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "structlog": ("lib.telemetry",),
     "typer": ("cli",),
     "uvicorn": ("lib.server",),
+    "webauthn": ("lib.passkeys",),
     "zxcvbn": ("lib.keyring",),
 }
 """Where a library may be imported; one that is not named here, nowhere."""

@@ -47,7 +47,7 @@ PACKAGES = sorted(
 PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 HEAVY = {"graphql", "starlette", "strawberry", "uvicorn"}
 """What only a server, or the schema, is worth waiting for."""
-SELDOM = {"aiosmtplib", "alembic", "jinja2", "opentelemetry", "segno", "zxcvbn"}
+SELDOM = {"aiosmtplib", "alembic", "jinja2", "opentelemetry", "segno", "webauthn", "zxcvbn"}
 """What most servers never need, and none before its first letter, migration or password."""
 DRIVERS = {"asyncpg", "pydantic_settings", "sqlalchemy"}
 """What only settings, or a database, are worth waiting for."""

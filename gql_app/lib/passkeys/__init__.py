@@ -1,0 +1,20 @@
+"""Passkeys (WebAuthn): options for browsers, and what they answer, verified."""
+
+from gql_app.lib.passkeys.challenges import Challenges
+from gql_app.lib.passkeys.credentials import challenge_of, credential_id_of, user_handle_of
+from gql_app.lib.passkeys.errors import CounterWentBack, InvalidPasskey
+from gql_app.lib.passkeys.relying_party import CredentialDescriptor, RelyingParty
+from gql_app.lib.passkeys.results import Asserted, Registered
+
+__all__ = [
+    "Asserted",
+    "Challenges",
+    "CounterWentBack",
+    "CredentialDescriptor",
+    "InvalidPasskey",
+    "Registered",
+    "RelyingParty",
+    "challenge_of",
+    "credential_id_of",
+    "user_handle_of",
+]

@@ -1,0 +1,149 @@
+"""Answers of authenticators, verified by webauthn."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, NamedTuple
+
+from webauthn import verify_authentication_response, verify_registration_response
+from webauthn.helpers import (
+    base64url_to_bytes,
+    decode_credential_public_key,
+    decoded_public_key_to_cryptography,
+    parse_cbor,
+)
+from webauthn.helpers.cose import COSECRV, COSEKTY, COSEAlgorithmIdentifier
+from webauthn.helpers.structs import (
+    AuthenticationCredential,
+    AuthenticatorAssertionResponse,
+    AuthenticatorAttestationResponse,
+    RegistrationCredential,
+)
+
+from gql_app.lib.passkeys.cbor import require_plain, require_plain_authenticator_data
+from gql_app.lib.passkeys.credentials import (
+    ALGORITHMS,
+    base64url,
+    credential_id_of,
+    parts_of,
+    transports_of,
+)
+from gql_app.lib.passkeys.errors import CounterWentBack, InvalidPasskey
+from gql_app.lib.passkeys.results import Asserted, Registered
+
+KINDS: Final = {
+    (COSEAlgorithmIdentifier.ECDSA_SHA_256, COSEKTY.EC2, COSECRV.P256),
+    (COSEAlgorithmIdentifier.EDDSA, COSEKTY.OKP, COSECRV.ED25519),
+    (COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256, COSEKTY.RSA, None),
+}
+"""Algorithm, type and curve of the keys that are taken (WebAuthn section 5.8.5)."""
+
+
+class Expected(NamedTuple):
+    """What an answer has to be for."""
+
+    challenge: bytes
+    rp_id: str
+    origins: Sequence[str]
+
+
+def registered(credential: object, expected: Expected) -> Registered:
+    """Return the passkey that an authenticator made. Raise InvalidPasskey."""
+    client_data, attestation = parts_of(credential, "attestationObject")
+    with _invalid_unless_verified():
+        _require_no_attestation(attestation)
+        verified = verify_registration_response(
+            credential=RegistrationCredential(
+                *_ids(credential),
+                AuthenticatorAttestationResponse(client_data, attestation),
+            ),
+            expected_challenge=expected.challenge,
+            expected_rp_id=expected.rp_id,
+            expected_origin=list(expected.origins),
+            supported_pub_key_algs=[COSEAlgorithmIdentifier(each) for each in ALGORITHMS],
+        )
+        _require_usable(verified.credential_public_key)
+        if base64url(verified.credential_id) != credential_id_of(credential):
+            message = "the authenticator made a credential of another id"
+            raise ValueError(message)
+    return Registered(
+        base64url(verified.credential_id),
+        verified.credential_public_key,
+        verified.sign_count,
+        verified.user_verified,
+        verified.credential_backed_up,
+        transports_of(credential),
+        verified.aaguid,
+    )
+
+
+def asserted(
+    credential: object,
+    expected: Expected,
+    *,
+    public_key: bytes,
+    sign_count: int,
+    require_user_verification: bool,
+) -> Asserted:
+    """Return what an authenticator proved. Raise InvalidPasskey or CounterWentBack.
+
+    The library would compare the counters before the signature: anybody could say that one went
+    back.
+    """
+    client_data, data, signature = parts_of(credential, "authenticatorData", "signature")
+    with _invalid_unless_verified():
+        require_plain_authenticator_data(data)
+        verified = verify_authentication_response(
+            credential=AuthenticationCredential(
+                *_ids(credential), AuthenticatorAssertionResponse(client_data, data, signature)
+            ),
+            expected_challenge=expected.challenge,
+            expected_rp_id=expected.rp_id,
+            expected_origin=list(expected.origins),
+            credential_public_key=public_key,
+            credential_current_sign_count=0,
+            require_user_verification=require_user_verification,
+        )
+    new = verified.new_sign_count
+    if (new or sign_count) and new <= sign_count:
+        raise CounterWentBack
+    return Asserted(new, verified.user_verified)
+
+
+@contextmanager
+def _invalid_unless_verified() -> Iterator[None]:
+    """Raise InvalidPasskey, whatever is raised within."""
+    try:
+        yield
+    except Exception as why:  # a library raises what it likes at hostile bytes
+        raise InvalidPasskey from why
+
+
+def _ids(credential: object) -> tuple[str, bytes]:
+    """Return the id of a credential as text and as bytes. Raise ValueError if it has none."""
+    text = credential_id_of(credential)
+    if text is None:
+        message = "the credential has no id"
+        raise ValueError(message)
+    return text, base64url_to_bytes(text)
+
+
+def _require_no_attestation(attestation: bytes) -> None:
+    """Raise ValueError or LookupError unless an attestation object is plain, and attests nothing.
+
+    None is asked for, and its formats are code that nobody needs to reach.
+    """
+    require_plain(attestation)
+    members = parse_cbor(attestation)
+    if members["fmt"] != "none":
+        message = "an attestation that was not asked for"
+        raise ValueError(message)
+    require_plain_authenticator_data(members["authData"])
+
+
+def _require_usable(public_key: bytes) -> None:
+    """Raise ValueError unless a key is of a kind that is taken, and can verify a signature."""
+    decoded = decode_credential_public_key(public_key)
+    if (decoded.alg, decoded.kty, getattr(decoded, "crv", None)) not in KINDS:
+        message = "a key that does not fit its algorithm"
+        raise ValueError(message)
+    decoded_public_key_to_cryptography(decoded)

@@ -1,0 +1,72 @@
+"""A relying party, and a passkey that is registered with it."""
+
+from typing import Any, Final, NamedTuple, Unpack
+
+from webauthn.helpers import encode_cbor
+
+from gql_app.lib.passkeys import Asserted, CredentialDescriptor, Registered, RelyingParty
+from tests.authenticators import Overrides, SoftwareAuthenticator
+
+ORIGIN: Final = "https://www.example.com"
+PARTY: Final = RelyingParty("example.com", "Our Shop", [ORIGIN, "https://example.com:8443"])
+CHALLENGE: Final = b"c" * 56
+USER: Final = b"u" * 32
+
+
+def creation(challenge: bytes = CHALLENGE) -> dict[str, Any]:
+    """Return options to make a passkey of Ada's."""
+    return PARTY.creation_options(
+        challenge=challenge, user_id=USER, user_name="ada@example.com", display_name="Ada"
+    )
+
+
+def request(challenge: bytes = CHALLENGE) -> dict[str, Any]:
+    """Return options to use any passkey."""
+    return PARTY.request_options(challenge=challenge, user_verification="preferred")
+
+
+class Known(NamedTuple):
+    """A passkey that is registered, and its authenticator."""
+
+    authenticator: SoftwareAuthenticator
+    registered: Registered
+
+    @property
+    def descriptor(self) -> CredentialDescriptor:
+        """The passkey for options."""
+        return CredentialDescriptor(self.registered.credential_id, self.registered.transports)
+
+    def answer(self, **wrong: Unpack[Overrides]) -> dict[str, Any]:
+        """Return what the browser sends when it is asked for the passkey."""
+        return self.authenticator.get(request(), **wrong)
+
+    def proven(
+        self,
+        credential: dict[str, Any],
+        *,
+        sign_count: int = 0,
+        require_user_verification: bool = False,
+    ) -> Asserted:
+        """Return what an answer proves."""
+        return PARTY.asserted(
+            credential,
+            challenge=CHALLENGE,
+            public_key=self.registered.public_key,
+            sign_count=sign_count,
+            require_user_verification=require_user_verification,
+        )
+
+
+def known(algorithm: int = -7) -> Known:
+    """Register a new passkey."""
+    authenticator = SoftwareAuthenticator(ORIGIN, algorithm=algorithm)
+    credential = authenticator.create(creation())
+    return Known(authenticator, PARTY.registered(credential, challenge=CHALLENGE))
+
+
+def shared_within_itself(levels: int) -> bytes:
+    """Return CBOR of a hundred bytes or so that takes 2 to the power of levels, written again."""
+    inner = b"\xd8\x1c\x81\x00"
+    for level in range(levels, 0, -1):
+        inner = b"\xd8\x1c\x82" + inner + b"\xd8\x1d" + encode_cbor(level)
+    return inner
