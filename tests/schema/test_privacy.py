@@ -11,7 +11,7 @@ from gql_app.db.tables import CustomerRow
 from gql_app.extending.feature import Feature
 from gql_app.lib import clock
 from gql_app.lib.composition import WHO_MAY_ASK
-from gql_app.schema.context import PRIVATE
+from gql_app.schema.permissions import PRIVATE
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings
 from tests.api import Api, running

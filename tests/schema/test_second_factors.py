@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import select
 
-from gql_app.db.tables import RecoveryCodeRow, SecondFactorRow
+from gql_app.db.factor_tables import RecoveryCodeRow, SecondFactorRow
 from gql_app.lib import clock
 from gql_app.settings import Settings
 from tests.api import Api, running
