@@ -15,7 +15,7 @@ from tests.conftest import SetClock
 from tests.databases import contents
 from tests.letterbox import Letterbox
 from tests.people import Person, add_customer, current, sign_in
-from tests.schema.mutations import SUCCESS, do, faults, refresh, reset, token_reason
+from tests.schema.mutations import SUCCESS, do, faults, refresh, reset, send, token_reason
 from tests.schema.test_authority import Meanwhile
 from tests.schema.test_password_reset import link
 
