@@ -12,6 +12,7 @@ from gql_app.accounts import letters
 from gql_app.accounts.audit import Guesses, Recorded
 from gql_app.accounts.authenticators import Authenticator
 from gql_app.accounts.callers import CallerCache
+from gql_app.accounts.letter_examples import EXAMPLES
 from gql_app.accounts.letters import Outbox, WriteLetter
 from gql_app.accounts.permissions import Roles
 from gql_app.accounts.proofs import ProofPolicy
@@ -235,7 +236,7 @@ def throttle_of(settings: Settings, keys: KeyRing) -> Throttle:
 
 def mail_templates(settings: Settings, extensions: Extensions) -> MailTemplates:
     """Return the templates that letters are written by. Raises CannotStart if one is faulty."""
-    ours = Folder(Path(__file__).with_name("letters"), letters.EXAMPLES, is_tried=True)
+    ours = Folder(Path(__file__).with_name("letters"), EXAMPLES, is_tried=True)
     templates = MailTemplates(
         [ours, *extensions.templates],
         {"product_name": settings.product_name},
@@ -251,6 +252,7 @@ def pages_of_links(settings: Settings) -> Mapping[str, str]:
         letters.Kind.PASSWORD_RESET: settings.reset_url,
         letters.Kind.VERIFY_EMAIL: settings.verify_url,
         letters.Kind.EMAIL_CHANGED: settings.undo_url,
+        letters.Kind.SECOND_FACTOR_ADDED: settings.undo_url,
         letters.Kind.INVITATION: settings.invitation_url,
         letters.Kind.SIGN_IN: settings.sign_in_url,
         letters.Kind.ENROLMENT: settings.sign_in_url,

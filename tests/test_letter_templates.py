@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gql_app import resources
-from gql_app.accounts.letters import EXAMPLES, Kind
+from gql_app.accounts.letter_examples import EXAMPLES
+from gql_app.accounts.letters import Kind
 from gql_app.lib.mail_templates import Folder, MailTemplates
 from gql_app.resources import Extensions
 from gql_app.settings import Settings
@@ -64,7 +65,7 @@ def test_letter_says_all_its_values_in_text_and_html(kind: str, number: int, lan
     assert 0 < len(letter.subject.replace(HOSTILE, "")) <= 45
     shown = unescape(re.sub(r"<[^>]*>", "", letter.html.partition("</head>")[2]))
     link = values.get("link")
-    unsaid = {"made_on"} if values.get("is_change") else set()
+    unsaid = {"method"} | ({"made_on"} if values.get("is_change") else set())
     if "link" in values and link is None:
         unsaid.add("days")
     needed = said({name: values[name] for name in values if name not in unsaid}, language)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, select, update
 
 from gql_app.accounts.records import CustomerRecord, has_address
 from gql_app.db.tables import CustomerRow, FormerEmailRow
@@ -112,6 +112,17 @@ async def leave(db: Transaction, former: CustomerRecord, email: str, *, since: d
             digest=None,
             held_until=clock.now() + HELD_FOR,
         )
+
+
+async def issue_undo(
+    db: Transaction, customer_id: UUID | None, email: str, digest: str | None
+) -> bool:
+    """Make the token of a digest undo a change; return whether the address of before is held."""
+    held = (
+        FormerEmailRow.email_canonical == canonical_email(email),
+        FormerEmailRow.customer_id == customer_id,
+    )
+    return bool(await db.execute(update(FormerEmailRow).where(*held).values(digest=digest)))
 
 
 async def purge(db: Transaction, *, batch: int) -> int:

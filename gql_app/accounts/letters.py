@@ -5,28 +5,27 @@ moment of sending, and is the same each time the letter is tried. No letter hold
 customer's, such as the name: until an address is proven, it may be a stranger's.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Text, bindparam, case, cast, delete, func, select, update
 
-from gql_app.accounts import addresses, audit, links
+from gql_app.accounts import addresses, audit, links, second_factors
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import TERMS, LinkKind
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person
 from gql_app.accounts.throttling import Throttle
-from gql_app.db.tables import CustomerRow, FormerEmailRow, LetterRow, RegistrationRow
+from gql_app.db.tables import CustomerRow, LetterRow, RegistrationRow
 from gql_app.errors import TooManyAttempts
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, insert_row
 from gql_app.lib.mail_templates import MailTemplates
 from gql_app.lib.outbox import Claimed, Letter, Queue
 from gql_app.lib.telemetry import get_logger
-from gql_app.lib.text import canonical_email
 from gql_app.lib.throttling import Limit
 from gql_app.security import tokens
 
@@ -36,6 +35,12 @@ POSTED: Final = "letters posted"
 """The key of a transaction's `info` by which somebody looks for letters after the commit."""
 REGISTRATION: Final = "registration"
 """The key of a letter's data with the id of the registration whose address it proves."""
+FACTOR: Final = "factor"
+"""That with the id of the second factor that its link undoes."""
+METHOD: Final = "method"
+"""That with how a second factor proves who it is, CODE or PASSKEY, or ALL of them."""
+ADDRESS: Final = "address"
+"""That with the address from which somebody signed in."""
 LAST_TRY: Final = timedelta(hours=24)
 """How long after it was posted a letter is tried for the last time."""
 
@@ -57,11 +62,25 @@ class Kind(StrEnum):
     """To the address in force, when another one is asked for."""
     EMAIL_CHANGED = "email_changed"
     """To the address of before, with a link to undo the change if it was proven."""
+    SECOND_FACTOR_ADDED = "second_factor_added"
+    """With a link to undo that, if the factor that its data names is still there."""
+    SECOND_FACTOR_REMOVED = "second_factor_removed"
+    NEW_CLIENT = "new_client"
+    """From which address somebody signed in that is new to the account."""
     ADDRESS_IN_USE = "address_in_use"
     """To whose address somebody else wanted to have; it is sent instead of VERIFY_EMAIL."""
 
 
-NOTICES: Final = frozenset({Kind.PASSWORD_CHANGED, Kind.EMAIL_CHANGE_REQUESTED, Kind.EMAIL_CHANGED})
+NOTICES: Final = frozenset(
+    {
+        Kind.PASSWORD_CHANGED,
+        Kind.EMAIL_CHANGE_REQUESTED,
+        Kind.EMAIL_CHANGED,
+        Kind.SECOND_FACTOR_ADDED,
+        Kind.SECOND_FACTOR_REMOVED,
+        Kind.NEW_CLIENT,
+    }
+)
 """Letters to the address that they were posted with."""
 
 
@@ -244,7 +263,7 @@ class Outbox:
         return Letter(*place, said.subject, said.text, said.html, said.language)
 
     async def _values(self, db: Transaction, letter: "_Addressed") -> Mapping[str, object]:
-        """Return what the templates of a letter of ours may say, as in EXAMPLES."""
+        """Return what the templates of a letter of ours may say, as in its examples."""
         values: dict[str, object] = {}
         if letter.kind in UNITS:
             unit, lifetime = UNITS[letter.kind]
@@ -255,6 +274,12 @@ class Outbox:
         if letter.kind == Kind.VERIFY_EMAIL:
             is_change = letter.customer is not None and letter.customer.pending_email is not None
             values |= {"made_on": letter.made_at and letter.made_at.date(), "is_change": is_change}
+        elif letter.kind in {Kind.SECOND_FACTOR_ADDED, Kind.SECOND_FACTOR_REMOVED}:
+            values[METHOD] = letter.data[METHOD]
+        elif letter.kind == Kind.NEW_CLIENT:
+            at = clock.made_at(letter.id)
+            values |= {"signed_in_on": at.date(), "signed_in_at": f"{at:%H:%M}"}
+            values[ADDRESS] = letter.data[ADDRESS]
         return values
 
     async def _link(self, db: Transaction, letter: "_Addressed") -> str | None:
@@ -267,8 +292,9 @@ class Outbox:
             else:
                 await _issue_to_registration(db, UUID(letter.data[REGISTRATION]), token)
         else:
-            token = tokens.link_token(tokens.UNDO, self.pepper, letter.id)
-            if not await _issue_undo(db, letter, token):
+            prefix = _UNDO[letter.kind]
+            token = tokens.link_token(prefix, self.pepper, letter.id)
+            if not await _issue_undo(db, letter, tokens.digest(prefix, token)):
                 return None
         return f"{self.pages[letter.kind]}#token={token}"
 
@@ -317,14 +343,12 @@ async def _issue_to_registration(db: Transaction, registration_id: UUID, token: 
     )
 
 
-async def _issue_undo(db: Transaction, letter: _Addressed, token: str) -> bool:
-    """Make a token good that undoes a change, if the address of before is held for it."""
-    held = (
-        FormerEmailRow.email_canonical == canonical_email(letter.recipient),
-        FormerEmailRow.customer_id == (letter.customer and letter.customer.id),
-    )
-    digest = tokens.digest(tokens.UNDO, token)
-    return bool(await db.execute(update(FormerEmailRow).where(*held).values(digest=digest)))
+async def _issue_undo(db: Transaction, letter: _Addressed, digest: str | None) -> bool:
+    """Make a token good that undoes what a letter tells of, if that can be undone."""
+    whose = letter.customer and letter.customer.id
+    if letter.kind == Kind.EMAIL_CHANGED:
+        return await addresses.issue_undo(db, whose, letter.recipient, digest)
+    return await second_factors.issue_undo(db, whose, UUID(letter.data[FACTOR]), digest)
 
 
 async def _drop(db: Transaction, customer_id: UUID | None, kinds: Collection[LinkKind]) -> None:
@@ -357,6 +381,11 @@ _WAIT_UNTIL: Final = (
     .where(RegistrationRow.id == bindparam("registration_id"))
     .values(expires_at=bindparam("until"))
 )
+_UNDO: Final = {
+    Kind.EMAIL_CHANGED.value: tokens.UNDO,
+    Kind.SECOND_FACTOR_ADDED.value: tokens.UNDO_FACTOR,
+}
+"""How the token of each link begins that undoes something."""
 UNITS: Final[Mapping[str, tuple[str, timedelta]]] = {
     Kind.PASSWORD_RESET: ("minutes", TERMS[LinkKind.PASSWORD_RESET].lifetime),
     Kind.VERIFY_EMAIL: ("hours", TERMS[LinkKind.VERIFY_EMAIL].lifetime),
@@ -364,24 +393,6 @@ UNITS: Final[Mapping[str, tuple[str, timedelta]]] = {
     Kind.SIGN_IN: ("minutes", TERMS[LinkKind.SIGN_IN].lifetime),
     Kind.ENROLMENT: ("minutes", TERMS[LinkKind.ENROLMENT].lifetime),
     Kind.EMAIL_CHANGED: ("days", addresses.HELD_FOR),
+    Kind.SECOND_FACTOR_ADDED: ("days", second_factors.UNDOABLE_FOR),
 }
 """The units in which letters say how long their links are good."""
-_EXAMPLE: Final = {
-    kind: {
-        "link": "https://example.com/account#token=of-an-example",
-        unit: lifetime // timedelta(**{unit: 1}),
-    }
-    for kind, (unit, lifetime) in UNITS.items()
-}
-EXAMPLES: Final[Mapping[str, Sequence[Mapping[str, object]]]] = {
-    **{kind: [_EXAMPLE.get(kind, {})] for kind in Kind},
-    Kind.VERIFY_EMAIL: [
-        {**_EXAMPLE[Kind.VERIFY_EMAIL], "made_on": date(2030, 1, 31), "is_change": is_change}
-        for is_change in (False, True)
-    ],
-    Kind.EMAIL_CHANGED: [
-        _EXAMPLE[Kind.EMAIL_CHANGED],
-        {**_EXAMPLE[Kind.EMAIL_CHANGED], "link": None},
-    ],
-}
-"""For each kind of letter the values that its templates may use, by examples."""

@@ -26,12 +26,15 @@ async def reset(
 ) -> None:
     """Spend a link's token: set the password, end every session, lift what locked the owner out.
 
+    Wrong codes of their second factors are forgotten, too.
+
     That the link was used proves the address. The account is locked first, and then what counts
     its failures. Raises Rejected if the token is too old, or has been spent meanwhile.
     """
     customer = await links.spend(db, LinkKind.PASSWORD_RESET, token)
     account = canonical_email(customer.email)
-    await throttle.clear(db, *throttle.locks(account, customer.id, origin.ip_address))
+    locks = throttle.locks(account, customer.id, origin.ip_address)
+    await throttle.clear(db, *locks, throttle.of_account("code", customer.id))
     customer = await email_verification.prove(db, customer, origin=origin)
     by_owner = origin._replace(actor_id=customer.id)
     action = Action.PASSWORD_RESET

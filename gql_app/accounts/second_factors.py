@@ -5,7 +5,7 @@ What each kind is good for is in gql_app/factors: codes, passkeys, recovery code
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -17,6 +17,9 @@ from gql_app.accounts.records import CustomerRecord, columns
 from gql_app.db.tables import CustomerRow, RecoveryCodeRow, SecondFactorRow
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, any_of
+
+UNDOABLE_FOR: Final = timedelta(days=7)
+"""How long after it was added a second factor can be undone by the link of its letter."""
 
 
 class SecondFactorMethod(StrEnum):
@@ -90,6 +93,14 @@ async def changed(db: Transaction, customer_id: UUID) -> None:
         await db.execute(delete(RecoveryCodeRow).where(its))
     its_own = CustomerRow.id == customer_id
     await db.execute(update(CustomerRow).where(its_own).values(factors_version=version))
+
+
+async def issue_undo(
+    db: Transaction, customer_id: UUID | None, factor_id: UUID, digest: str | None
+) -> bool:
+    """Make the token of a digest undo a second factor; return whether the account still has it."""
+    its = (SecondFactorRow.id == factor_id, SecondFactorRow.customer_id == customer_id)
+    return bool(await db.execute(update(SecondFactorRow).where(*its).values(undo_digest=digest)))
 
 
 _COLUMNS: Final = columns(SecondFactorRow, SecondFactorRecord._fields)

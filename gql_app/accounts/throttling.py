@@ -42,7 +42,6 @@ REFUSED_AS: Final[Mapping[str, Action]] = {
     "refresh from": Action.REFRESH_REFUSED,
     "reset with from": Action.RESET_REFUSED,
     "link with from": Action.LINK_REFUSED,
-    "code by": Action.SECOND_FACTOR_THROTTLED,
 }
 """What the audit calls it when a limit refuses, where it records that."""
 

@@ -118,6 +118,10 @@ class Settings(BaseSettings):
     """Who must have a second factor: `off` (nobody), `admins` or `everyone`."""
     reauthentication_seconds: types.Positive = 10 * 60
     """How old a proof of who somebody is may be for what needs a recent one."""
+    factor_key: types.SecretKey | None = None
+    """The key that secrets of authenticator apps are encrypted by; one of the secret key if not set."""
+    factor_key_fallback: types.SecretKey | None = None
+    """A second one that only decrypts: the previous or the next one."""
 
     # Mail
     smtp_url: types.MailUrl | None = None

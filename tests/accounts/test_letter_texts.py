@@ -11,10 +11,17 @@ from sqlalchemy import delete, select, update
 from structlog.testing import capture_logs
 
 from gql_app.accounts import addresses, letters
-from gql_app.accounts.letters import EXAMPLES, Kind
+from gql_app.accounts.letter_examples import EXAMPLES
+from gql_app.accounts.letters import Kind
 from gql_app.accounts.links import TERMS, LinkKind
 from gql_app.accounts.records import CustomerRecord
-from gql_app.db.tables import CustomerRow, FormerEmailRow, LetterRow, RegistrationRow
+from gql_app.db.tables import (
+    CustomerRow,
+    FormerEmailRow,
+    LetterRow,
+    RegistrationRow,
+    SecondFactorRow,
+)
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 from gql_app.lib.mail_templates import Folder, MailTemplates
@@ -60,6 +67,23 @@ async def register(database: Database, email: str, locale: str | None = None) ->
     return UUID(str(row["id"]))
 
 
+async def add_factor(database: Database, customer: CustomerRecord, method: str) -> UUID:
+    """Add a second factor to an account, and return its id."""
+    row = {"id": new_id(), "customer_id": customer.id, "method": method, "created_at": NOON}
+    async with database.transaction() as db:
+        await add_all(db, SecondFactorRow, [row])
+    return UUID(str(row["id"]))
+
+
+async def post_factor(
+    database: Database, customer: CustomerRecord, factor: UUID, method: str
+) -> None:
+    """Write down that a customer is to be told of a new second factor."""
+    kind, data = Kind.SECOND_FACTOR_ADDED, {letters.FACTOR: str(factor), letters.METHOD: method}
+    async with database.transaction() as db:
+        await letters.post(db, kind, customer_id=customer.id, recipient=customer.email, data=data)
+
+
 @pytest.mark.parametrize("kind", LinkKind)
 async def test_link_is_sent_in_the_language_of_the_customer_with_how_long_it_is_good(
     noon: Database, ada: CustomerRecord, kind: LinkKind
@@ -74,6 +98,7 @@ async def test_link_is_sent_in_the_language_of_the_customer_with_how_long_it_is_
         LinkKind.VERIFY_EMAIL: f"{lifetime // timedelta(hours=1)} Stunden",
         LinkKind.INVITATION: f"{lifetime // timedelta(days=1)} Tagen",
         LinkKind.SIGN_IN: f"{lifetime // timedelta(minutes=1)} Minuten",
+        LinkKind.ENROLMENT: f"{lifetime // timedelta(minutes=1)} Minuten",
     }
     token = tokens.link_token(TERMS[kind].prefix, OUTBOX.pepper, UUID(letter.id))
     assert letter.html
@@ -162,6 +187,75 @@ async def test_old_address_gets_a_link_to_undo_a_change_only_if_it_is_held(
     found = letter.body.partition("#token=")[2].split()[:1]
     digests = await column(noon, select(FormerEmailRow.digest))
     assert digests == [tokens.digest(tokens.UNDO, found[0]) if found else None]
+
+
+@pytest.mark.parametrize(
+    ("method", "said"), [("CODE", "An app for codes has"), ("PASSKEY", "A passkey has")]
+)
+async def test_letter_of_a_new_factor_names_its_method_and_undoes_it_by_its_link(
+    noon: Database, ada: CustomerRecord, method: str, said: str
+) -> None:
+    factor, other = [await add_factor(noon, ada, each) for each in (method, "CODE")]
+    await post_factor(noon, ada, factor, method)
+    (letter,) = await claim(noon)
+    assert (letter.recipient, letter.subject) == (ada.email, "A second factor was added")
+    assert said in letter.body
+    assert "you can remove it for 7 days" in letter.body
+    page = f"{OUTBOX.pages[Kind.SECOND_FACTOR_ADDED]}#token="
+    (link,) = [line for line in letter.body.splitlines() if line.startswith(page)]
+    token = link.removeprefix(page)
+    assert token == tokens.link_token(tokens.UNDO_FACTOR, OUTBOX.pepper, UUID(letter.id))
+    rows = await noon.fetch_all(select(SecondFactorRow.id, SecondFactorRow.undo_digest))
+    digest = tokens.digest(tokens.UNDO_FACTOR, token)
+    assert digest is not None
+    assert {row.id: row.undo_digest for row in rows} == {factor: digest, other: None}
+
+
+async def test_letter_of_a_factor_that_is_gone_or_anothers_has_no_link(
+    noon: Database, ada: CustomerRecord
+) -> None:
+    bob = await add_customer(noon, "Bob", "bob@example.com")
+    for factor in (new_id(), await add_factor(noon, bob, "CODE")):
+        await post_factor(noon, ada, factor, "CODE")
+    told = await claim(noon)
+    assert ["tell us at once" in each.body for each in told] == [True, True]
+    assert ["#token=" in each.body for each in told] == [False, False]
+    assert await column(noon, select(SecondFactorRow.undo_digest)) == [None]
+
+
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("CODE", "An app for codes has"),
+        ("PASSKEY", "A passkey has"),
+        ("ALL", "Every second factor"),
+    ],
+)
+async def test_letter_of_a_removed_factor_names_its_method(
+    noon: Database, ada: CustomerRecord, method: str, said: str
+) -> None:
+    kind, data = Kind.SECOND_FACTOR_REMOVED, {letters.METHOD: method}
+    async with noon.transaction() as db:
+        await letters.post(db, kind, customer_id=ada.id, recipient=ada.email, data=data)
+    (letter,) = await claim(noon)
+    assert letter.subject == "A second factor was removed"
+    assert said in letter.body
+    assert "If it wasn't you, reset your password now" in letter.body
+
+
+@pytest.mark.parametrize("address", ["2001:db8::1", None])
+async def test_letter_of_a_new_client_says_when_and_from_where(
+    noon: Database, ada: CustomerRecord, set_clock: SetClock, address: str | None
+) -> None:
+    kind, data = Kind.NEW_CLIENT, {letters.ADDRESS: address}
+    async with noon.transaction() as db:
+        await letters.post(db, kind, customer_id=ada.id, recipient=ada.email, data=data)
+    set_clock(NOON + timedelta(hours=5))
+    (letter,) = await claim(noon)
+    assert letter.subject == "New sign-in to your account"
+    assert f"On {NOON:%-d %B %Y} at 12:00 UTC" in letter.body
+    assert f"The address was {address}." in letter.body or address is None
+    assert ("The address" in letter.body) == (address is not None)
 
 
 async def test_template_that_fails_keeps_its_letter_and_no_other_back(

@@ -1,0 +1,36 @@
+"""Examples of letters: what each kind may say, which templates are tried with and shown by."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Final
+
+from gql_app.accounts.letters import ADDRESS, METHOD, UNITS, Kind
+
+_EXAMPLE: Final = {
+    kind: {
+        "link": "https://example.com/account#token=of-an-example",
+        unit: lifetime // timedelta(**{unit: 1}),
+    }
+    for kind, (unit, lifetime) in UNITS.items()
+}
+EXAMPLES: Final[Mapping[str, Sequence[Mapping[str, object]]]] = {
+    **{kind: [_EXAMPLE.get(kind, {})] for kind in Kind},
+    Kind.VERIFY_EMAIL: [
+        {**_EXAMPLE[Kind.VERIFY_EMAIL], "made_on": date(2030, 1, 31), "is_change": is_change}
+        for is_change in (False, True)
+    ],
+    Kind.EMAIL_CHANGED: [
+        _EXAMPLE[Kind.EMAIL_CHANGED],
+        {**_EXAMPLE[Kind.EMAIL_CHANGED], "link": None},
+    ],
+    Kind.SECOND_FACTOR_ADDED: [
+        {**_EXAMPLE[Kind.SECOND_FACTOR_ADDED], METHOD: "CODE"},
+        {**_EXAMPLE[Kind.SECOND_FACTOR_ADDED], METHOD: "PASSKEY", "link": None},
+    ],
+    Kind.SECOND_FACTOR_REMOVED: [{METHOD: method} for method in ("CODE", "PASSKEY", "ALL")],
+    Kind.NEW_CLIENT: [
+        {"signed_in_on": date(2030, 1, 31), "signed_in_at": "14:05", ADDRESS: address}
+        for address in ("192.0.2.1", None)
+    ],
+}
+"""For each kind of letter the values that its templates may use, by examples."""

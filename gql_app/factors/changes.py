@@ -1,0 +1,191 @@
+"""Changes: what comes with a second factor that is added, and with one that is removed.
+
+Each is told by a letter. That of a new one has a link that undoes it for seven days.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import bindparam, delete, select, update
+
+from gql_app.accounts import (
+    audit,
+    customers,
+    letters,
+    links,
+    proofs,
+    second_factors,
+    sessions,
+)
+from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.records import CUSTOMER, CustomerRecord, columns
+from gql_app.accounts.second_factors import SecondFactorRecord
+from gql_app.accounts.sessions import SignedIn
+from gql_app.db.tables import CodeEnrolmentRow, CustomerRow, RecoveryCodeRow, SecondFactorRow
+from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.factors import recovery_codes
+from gql_app.lib import clock
+from gql_app.lib.database import Query, Reader, Transaction
+from gql_app.lib.text import InvalidLine, visible_line
+from gql_app.security import tokens
+
+MAX_FACTORS: Final = 10
+MAX_NAME: Final = 100
+UNDO_FOR: Final = timedelta(days=7)
+"""How long the letter of a new factor can undo it."""
+_FULL: Final = Fault(
+    UserErrorCode.INVALID, f"You have {MAX_FACTORS} second factors. Remove one of them first."
+)
+NOT_FOUND: Final = Fault(UserErrorCode.NOT_FOUND, "There is no such second factor.", "id")
+
+
+async def require_room(db: Transaction, customer_id: UUID) -> Sequence[SecondFactorRecord]:
+    """Return the factors that an account has, if it may have one more. Raises Rejected."""
+    [factors] = await second_factors.of_customers(db, [customer_id])
+    if len(factors) >= MAX_FACTORS:
+        raise Rejected(_FULL)
+    return factors
+
+
+async def complete(
+    db: Transaction, me: SignedIn, factor: SecondFactorRecord, *methods: str, origin: Origin
+) -> Sequence[str] | None:
+    """Put a factor in force that was stored just now; return recovery codes with the first one.
+
+    The session that set it up is proven by it, with these methods. The account is locked already.
+    """
+    customer_id = me.customer.id
+    [factors] = await second_factors.of_customers(db, [customer_id])
+    codes = await recovery_codes.replace(db, customer_id) if len(factors) == 1 else None
+    await second_factors.changed(db, customer_id)
+    await sessions.prove(db, me.session, proofs.combined(me.session.methods, *methods))
+    action, kind = Action.FACTOR_ADDED, letters.Kind.SECOND_FACTOR_ADDED
+    await audit.record(db, action, origin, customer_id=customer_id, fields=[factor.method])
+    data = {"factor": str(factor.id), "method": factor.method}
+    recipient = me.customer.email
+    await letters.post(db, kind, customer_id=customer_id, recipient=recipient, data=data)
+    return codes
+
+
+async def rename(
+    db: Transaction, customer_id: UUID, factor_id: UUID, name: str, *, origin: Origin
+) -> SecondFactorRecord:
+    """Return a factor of a customer with a new name. Raises Rejected: NOT_FOUND."""
+    renamed = await db.fetch_one(_RENAME, customer_id=customer_id, factor_id=factor_id, name=name)
+    if renamed is None:
+        raise Rejected(NOT_FOUND)
+    await audit.record(db, Action.FACTOR_RENAMED, origin, customer_id=customer_id, fields=["name"])
+    return renamed
+
+
+def name_of(text: str) -> str:
+    """Return a name for a factor in its normal form. Raises Rejected."""
+    try:
+        return visible_line(text, "name", longest=MAX_NAME)
+    except InvalidLine as why:
+        raise Rejected(Fault(UserErrorCode(why.reason), why.message, "name")) from None
+
+
+async def remove(
+    db: Transaction, customer_id: UUID, factor_id: UUID, *, ends_sessions: bool, origin: Origin
+) -> None:
+    """Remove a factor of a customer, whose account is locked already. Raises Rejected: NOT_FOUND.
+
+    Their sessions end if another does it.
+    """
+    its = (SecondFactorRow.id == factor_id, SecondFactorRow.customer_id == customer_id)
+    gone = await db.fetch_all(delete(SecondFactorRow).where(*its).returning(SecondFactorRow.method))
+    customer = await customers.by_id(db, customer_id)
+    if customer is None or not gone:
+        raise Rejected(NOT_FOUND)
+    await _removed(db, customer, gone[0].method, Action.FACTOR_REMOVED, origin)
+    if ends_sessions:
+        await sessions.end_all(db, customer_id)
+
+
+async def remove_all(db: Transaction, email: str) -> int | None:
+    """Remove every factor of a customer by hand; return how many, None if nobody has the address.
+
+    Their sessions end.
+    """
+    found = await customers.by_email(db, email)
+    customer = found and await db.fetch_one(_HOLD, id=found.id)
+    if customer is None:
+        return None
+    theirs = SecondFactorRow.customer_id == customer.id
+    gone = await db.fetch_all(delete(SecondFactorRow).where(theirs).returning(SecondFactorRow.method))
+    for row in gone:
+        await _removed(db, customer, row.method, Action.FACTOR_REMOVED, Origin())
+    if gone:
+        await sessions.end_all(db, customer.id)
+    return len(gone)
+
+
+async def undoable(db: Reader, token: str) -> UUID | None:
+    """Return whose new factor the token of a link undoes, None if it is not good.
+
+    Raises Rejected if it is too old.
+    """
+    row = await db.fetch_one(_UNDOABLE, digest=tokens.digest(tokens.UNDO_FACTOR, token))
+    if row is None:
+        return None
+    if row.created_at + UNDO_FOR <= clock.now():
+        raise Rejected(links.OLD)
+    owner: UUID = row.customer_id
+    return owner
+
+
+async def undo(db: Transaction, token: str, *, origin: Origin) -> CustomerRecord:
+    """Remove a new factor for who did not set it up, and end what others may have since.
+
+    Every session ends, and so do recovery codes that were made since, and an app that is being set
+    up. Raises Rejected if the link is too old, or the factor is gone meanwhile.
+    """
+    owner = await undoable(db, token)
+    customer = await db.fetch_one(_HOLD, id=owner) if owner else None
+    gone = await db.fetch_one(_UNDO, digest=tokens.digest(tokens.UNDO_FACTOR, token))
+    if customer is None or gone is None:
+        raise Rejected(links.SPENT)
+    since = RecoveryCodeRow.created_at >= gone.created_at
+    await db.execute(delete(RecoveryCodeRow).where(RecoveryCodeRow.customer_id == owner, since))
+    await db.execute(delete(CodeEnrolmentRow).where(CodeEnrolmentRow.customer_id == owner))
+    by_owner = origin._replace(actor_id=owner)
+    await _removed(db, customer, gone.method, Action.FACTOR_UNDONE, by_owner)
+    await sessions.end_all(db, customer.id)
+    return customer
+
+
+async def _removed(
+    db: Transaction, customer: CustomerRecord, method: str, action: Action, origin: Origin
+) -> None:
+    """Void what waits for a factor that is gone, record it, and post a letter."""
+    await second_factors.changed(db, customer.id)
+    await audit.record(db, action, origin, customer_id=customer.id, fields=[method])
+    kind, data = letters.Kind.SECOND_FACTOR_REMOVED, {"method": method}
+    recipient = customer.email
+    await letters.post(db, kind, customer_id=customer.id, recipient=recipient, data=data)
+
+
+_RENAME: Final = Query(
+    update(SecondFactorRow)
+    .where(
+        SecondFactorRow.id == bindparam("factor_id"),
+        SecondFactorRow.customer_id == bindparam("customer_id"),
+    )
+    .values(name=bindparam("name"))
+    .returning(*columns(SecondFactorRow, SecondFactorRecord._fields)),
+    SecondFactorRecord._make,
+)
+_HOLD: Final = Query(
+    select(*CUSTOMER).where(CustomerRow.id == bindparam("id")).with_for_update(),
+    CustomerRecord._make,
+)
+_ITS: Final = SecondFactorRow.undo_digest == bindparam("digest")
+_UNDOABLE: Final = select(SecondFactorRow.customer_id, SecondFactorRow.created_at).where(_ITS)
+_UNDO: Final = (
+    delete(SecondFactorRow)
+    .where(_ITS)
+    .returning(SecondFactorRow.method, SecondFactorRow.created_at)
+)

@@ -1,0 +1,145 @@
+"""Codes of authenticator apps (TOTP, RFC 6238): setting up an app, and using a code up.
+
+The secret of an app is encrypted at rest, bound to its row, by the factor key.
+"""
+
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import BigInteger, bindparam, delete, or_, select, update
+
+from gql_app.accounts.second_factors import SecondFactorMethod, SecondFactorRecord
+from gql_app.accounts.sessions import SignedIn
+from gql_app.db.tables import CodeEnrolmentRow, SecondFactorRow
+from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.factors import changes
+from gql_app.factors.stored_secrets import of_factor
+from gql_app.lib import clock
+from gql_app.lib.database import Batch, Moment, Query, Transaction, insert_row, upsert
+from gql_app.lib.encryption import CannotDecrypt, Encryption
+from gql_app.lib.one_time_codes import matching_step
+
+MAX_APPS: Final = 2
+"""Apps of one account, so that a new phone is set up before the old one goes."""
+ENROLMENT_LIFETIME: Final = timedelta(minutes=10)
+_TWO_ALREADY: Final = Fault(
+    UserErrorCode.INVALID, "You have two apps for codes already. Remove one of them first."
+)
+NOT_BEGUN: Final = Fault(
+    UserErrorCode.INVALID, "No app is being set up, or that took too long. Begin again."
+)
+
+
+async def begin(db: Transaction, me: SignedIn, secret: bytes, encryption: Encryption) -> None:
+    """Keep the secret of an app that a session sets up, in the place of one before.
+
+    The account is locked already. Raises Rejected if it has as many factors as it may.
+    """
+    await _require_room(db, me.customer.id)
+    await db.execute(
+        _BEGIN,
+        customer_id=me.customer.id,
+        session_id=me.session.id,
+        secret=encryption.encrypt(secret, context=_of_enrolment(me.customer.id)),
+        key_id=encryption.key_id,
+        expires_at=clock.now() + ENROLMENT_LIFETIME,
+    )
+
+
+async def confirm(
+    db: Transaction, me: SignedIn, code: str, encryption: Encryption
+) -> SecondFactorRecord | None:
+    """Return the app that a session has set up, in force from now on; None if the code is wrong.
+
+    The account is locked already. Raises Rejected if nothing was begun, or no factor may be added.
+    """
+    customer_id = me.customer.id
+    await _require_room(db, customer_id)
+    its = {"customer_id": customer_id, "session_id": me.session.id, "now": clock.now()}
+    begun = await db.fetch_one(_BEGUN, **its)
+    try:
+        secret = begun and encryption.decrypt(begun, context=_of_enrolment(customer_id))
+    except CannotDecrypt:  # the key has changed meanwhile
+        secret = None
+    if not secret:
+        raise Rejected(NOT_BEGUN)
+    step = matching_step(secret, code, now=clock.now(), last_step=None)
+    if step is None:
+        return None
+    await db.execute(delete(CodeEnrolmentRow).where(CodeEnrolmentRow.customer_id == customer_id))
+    factor_id, now = clock.new_id(), clock.now()
+    method = SecondFactorMethod.CODE.value
+    await db.execute(
+        _INSERT,
+        id=factor_id,
+        customer_id=customer_id,
+        method=method,
+        created_at=now,
+        last_used_at=now,
+        secret=encryption.encrypt(secret, context=of_factor(factor_id)),
+        key_id=encryption.key_id,
+        last_step=step,
+    )
+    return SecondFactorRecord(factor_id, customer_id, method, None, now, now, None, None)
+
+
+async def use(db: Transaction, customer_id: UUID, code: str, encryption: Encryption) -> bool:
+    """Use a code of any app of an account up; return whether it was right, and later than before.
+
+    The account is locked already. Raises CannotDecrypt if a key is not here, by which no server
+    gets ready.
+    """
+    now = clock.now()
+    for app in await db.fetch_all(_APPS, customer_id=customer_id):
+        secret = encryption.decrypt(app.secret, context=of_factor(app.id))
+        step = matching_step(secret, code, now=now, last_step=app.last_step)
+        if step is not None and await db.execute(_USE, factor_id=app.id, step=step, now=now):
+            return True
+    return False
+
+
+async def purge(db: Transaction, *, batch: int) -> int:
+    """Delete some enrolments that took too long; return how many."""
+    return await _PURGE.apply(db, before=clock.now(), batch=batch)
+
+
+async def _require_room(db: Transaction, customer_id: UUID) -> None:
+    """Raise Rejected unless an account may have one more app."""
+    factors = await changes.require_room(db, customer_id)
+    if sum(factor.method == SecondFactorMethod.CODE for factor in factors) >= MAX_APPS:
+        raise Rejected(_TWO_ALREADY)
+
+
+def _of_enrolment(customer_id: UUID) -> bytes:
+    """Return what the secret of an app is bound to while it is set up."""
+    return b"code_enrolments.secret of " + customer_id.bytes
+
+
+_BEGIN: Final = upsert(CodeEnrolmentRow)
+_BEGUN: Final[Query[str]] = Query(
+    select(CodeEnrolmentRow.secret).where(
+        CodeEnrolmentRow.customer_id == bindparam("customer_id"),
+        CodeEnrolmentRow.session_id == bindparam("session_id"),
+        CodeEnrolmentRow.expires_at > bindparam("now"),
+    ),
+    lambda row: row[0],
+)
+_INSERT: Final = insert_row(SecondFactorRow)
+_APPS: Final = select(SecondFactorRow.id, SecondFactorRow.secret, SecondFactorRow.last_step).where(
+    SecondFactorRow.customer_id == bindparam("customer_id"), SecondFactorRow.secret.is_not(None)
+)
+_STEP: Final = bindparam("step", type_=BigInteger())
+_USE: Final = (
+    update(SecondFactorRow)
+    .where(
+        SecondFactorRow.id == bindparam("factor_id"),
+        or_(SecondFactorRow.last_step.is_(None), SecondFactorRow.last_step < _STEP),
+    )
+    .values(last_step=_STEP, last_used_at=bindparam("now", type_=Moment()))
+)
+"""A code is good once: of two requests with one code, the second one changes nothing."""
+_PURGE: Final = Batch(
+    select(CodeEnrolmentRow.customer_id).where(CodeEnrolmentRow.expires_at < bindparam("before")),
+    delete(CodeEnrolmentRow),
+)
