@@ -41,5 +41,3 @@ async def settle(
         return None
     await throttle.count(db, limit)
     return WRONG
-
-

@@ -115,7 +115,9 @@ async def remove_all(db: Transaction, email: str) -> int | None:
     if customer is None:
         return None
     theirs = SecondFactorRow.customer_id == customer.id
-    gone = await db.fetch_all(delete(SecondFactorRow).where(theirs).returning(SecondFactorRow.method))
+    gone = await db.fetch_all(
+        delete(SecondFactorRow).where(theirs).returning(SecondFactorRow.method)
+    )
     for row in gone:
         await _removed(db, customer, row.method, Action.FACTOR_REMOVED, Origin())
     if gone:

@@ -29,7 +29,8 @@ MAX_TYPED: Final = 64
 ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 """Without i, l, o and u, of which the first three are read as the digits that they look like."""
 NO_FACTOR: Final = Fault(
-    UserErrorCode.INVALID, "Set up an app for codes or a passkey first: recovery codes come with it."
+    UserErrorCode.INVALID,
+    "Set up an app for codes or a passkey first: recovery codes come with it.",
 )
 _READ_AS: Final = str.maketrans("ilo", "110", " -")
 _SHAPE: Final = re.compile(rf"[{ALPHABET}]{{{LETTERS}}}")
