@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import Final
 
-from gql_app.accounts import addresses, audit, registrations, sessions
+from gql_app.accounts import addresses, audit, challenges, registrations, sessions
+from gql_app.factors import codes, stored_secrets
 from gql_app.lib import outbox, periodic
 from gql_app.lib.outbox import Outcome
 from gql_app.lib.periodic import PeriodicTask
@@ -44,9 +45,11 @@ async def running(resources: Resources) -> AsyncIterator[None]:
     is_ready = (await resources.watch.condition()).ready
     posted, guessed = resources.posted, resources.guesses.first
     record = partial(resources.guesses.record, resources.database)
+    renew = partial(stored_secrets.renew, resources.database, resources.encryption)
     tasks = [
         PeriodicTask("deliver", partial(deliver, resources), LETTER_INTERVAL, posted),
         PeriodicTask("purge", partial(purge, resources), PURGE_INTERVAL),
+        PeriodicTask("renew_secrets", renew, PURGE_INTERVAL),
         PeriodicTask("record_guesses", record, GUESS_INTERVAL, guessed),
     ]
     always = [
@@ -92,7 +95,7 @@ async def purge(resources: Resources) -> int:
     A batch is less than it could be where another process is at it as well.
     """
     rules: list[_Purge] = [sessions.purge, resources.throttle.purge, sessions.purge_clients]
-    rules += [registrations.purge, addresses.purge]
+    rules += [registrations.purge, addresses.purge, challenges.purge, codes.purge]
     rules += [partial(audit.purge, kept=resources.origins_kept)]
     total = 0
     for rule in rules:

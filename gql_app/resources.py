@@ -24,6 +24,7 @@ from gql_app.db.migrations.branches import Branch
 from gql_app.db.readiness import Condition, Watch, open_database, open_standby
 from gql_app.lib import telemetry
 from gql_app.lib.database import Database, Reader, SharedResult, Transaction
+from gql_app.lib.encryption import Encryption
 from gql_app.lib.keyring import KeyRing, ReloadingKeyRing, Signer, TokenCache
 from gql_app.lib.mail_templates import Folder, MailTemplates
 from gql_app.lib.nodes import NodeKind
@@ -32,7 +33,7 @@ from gql_app.lib.setting_types import Verification
 from gql_app.lib.standby import Standby
 from gql_app.lib.telemetry import Metrics
 from gql_app.metrics import new_metrics
-from gql_app.security.key_store import key_store
+from gql_app.security.key_store import factor_encryption, key_store
 from gql_app.security.passwords import Passwords
 from gql_app.security.tokens import Claims, Issuer, decode_token
 from gql_app.settings import Settings
@@ -133,6 +134,10 @@ class Resources:
     rules: Rules
     proofs: ProofPolicy
     """Who must have a second factor, and how old a proof may be."""
+    encryption: Encryption
+    """By what the secrets of second factors are encrypted."""
+    product_name: str
+    """What authenticator apps call the service, as letters do."""
     guesses: Guesses
     origins_kept: timedelta
     """How long the audit keeps where from somebody did something who is gone."""
@@ -157,12 +162,13 @@ class Resources:
     ) -> AsyncIterator[Self]:
         """Open everything, and close it when the block ends. Raises CannotStart."""
         extensions = extensions or Extensions()
-        reloading = ReloadingKeyRing(key_store(settings, extensions.signer))
+        store = key_store(settings, extensions.signer)
+        reloading, encryption = ReloadingKeyRing(store), factor_encryption(settings, store)
         keys = reloading.get()
         issuer = Issuer(settings.issuer, settings.audience, settings.access_token_ttl)
         database = open_database(settings)
         own_writes = settings.read_max_lag_seconds + settings.operation_timeout
-        watch = Watch(database, extensions.branches)
+        watch = Watch(database, extensions.branches, encryption.key_ids)
         throttle, sender = throttle_of(settings, keys), mailer(settings)
         metrics = metrics or new_metrics()
         opened = cls(
@@ -201,6 +207,8 @@ class Resources:
             sign_in_links=settings.sign_in_links,
             rules=Rules.of(settings, extensions.roles.names, extensions.password_rules),
             proofs=ProofPolicy(settings.second_factor, settings.reauthentication_seconds),
+            encryption=encryption,
+            product_name=settings.product_name,
             guesses=Guesses(),
             origins_kept=timedelta(days=settings.audit_origin_days),
             audiences=frozenset(settings.services) - {settings.audience},

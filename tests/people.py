@@ -101,7 +101,9 @@ async def current(db: Reader, customer_id: UUID) -> CustomerRecord:
 async def sign_in(resources: Resources, customer: CustomerRecord) -> Person:
     """Open a session without asking for the password, and sign its token."""
     async with resources.database.transaction() as db:
-        opened = await sessions.open_session(db, customer, NOWHERE, resources.lifetimes)
+        opened = await sessions.open_session(
+            db, customer, NOWHERE, resources.lifetimes, methods="pwd"
+        )
     session = opened.session
     token, _ = encode_token(
         resources.keys.get(),

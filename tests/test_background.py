@@ -276,7 +276,9 @@ async def open_session(resources: Resources, name: str) -> Opened:
     """Sign somebody in."""
     customer = await add_customer(resources.database, name)
     async with resources.database.transaction() as db:
-        return await sessions.open_session(db, customer, NOWHERE, resources.lifetimes)
+        return await sessions.open_session(
+            db, customer, NOWHERE, resources.lifetimes, methods="pwd"
+        )
 
 
 async def rotate(resources: Resources, token: str) -> Opened | NotRefreshed:

@@ -39,7 +39,7 @@ async def test_purge_tells_how_much_is_gone(
     for moment in (LONG_AGO, LONG_AGO, real):
         set_clock(moment)
         async with resources.database.transaction() as db:
-            await sessions.open_session(db, customer, NOWHERE, resources.lifetimes)
+            await sessions.open_session(db, customer, NOWHERE, resources.lifetimes, methods="pwd")
             limit = resources.throttle.of_typed("sign-in", moment.isoformat())
             await resources.throttle.count(db, limit)
     told = [

@@ -84,7 +84,7 @@ async def test_commands_that_write_are_events(
     set_clock(LONG_AGO)
     async with database.transaction() as db:
         for _ in range(2):
-            await sessions.open_session(db, row, NOWHERE, LIFETIMES)
+            await sessions.open_session(db, row, NOWHERE, LIFETIMES, methods="pwd")
     set_clock(real)
     (tmp_path / "new.csv").write_text("name,email\nBob,bob@example.com\n")
     for command in (

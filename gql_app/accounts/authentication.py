@@ -254,7 +254,8 @@ async def unlock(db: Transaction, email: str, throttle: Throttle) -> bool:
     customer = await customers.by_email(db, email)
     if customer is None:
         return False
-    await throttle.clear(db, *throttle.locks(canonical_email(customer.email), customer.id, None))
+    locks = throttle.locks(canonical_email(customer.email), customer.id, None)
+    await throttle.clear(db, *locks, throttle.of_account("code", customer.id))
     await audit.record(db, Action.UNLOCKED, Origin(), customer_id=customer.id)
     return True
 

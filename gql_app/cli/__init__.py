@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "backup": "database.backup",
     "distribute": "distribute.distribute",
     "end-sessions": "accounts.end_sessions",
+    "remove-factors": "accounts.remove_factors",
     "unlock": "accounts.unlock",
     "export-audit": "audit.export_audit",
     "check": "check.check",

@@ -24,6 +24,7 @@ from gql_app.accounts.records import Person
 from gql_app.cli import application, samples
 from gql_app.cli.console import bar, fail, out
 from gql_app.cli.database import load_ready, prepare, run_on_database, transact
+from gql_app.factors import changes
 from gql_app.lib.clock import parse_id
 from gql_app.lib.database import Database, Transaction
 from gql_app.lib.fair_queue import LOCAL
@@ -121,6 +122,16 @@ def unlock(
     if not transact(chosen, authentication.unlock, email, throttle):
         fail("Nobody has this e-mail address.")
     out(f"{email} can be signed in to again.")
+
+
+def remove_factors(
+    email: Annotated[str, typer.Argument(help="The address of the account.")],
+) -> None:
+    """Remove every second factor of an account, whose owner has lost them; their sessions end."""
+    count = transact(load_ready(), changes.remove_all, email)
+    if count is None:
+        fail("Nobody has this e-mail address.")
+    out(f"{count} second factors of {email} are removed.")
 
 
 def _hash(password: str) -> str:

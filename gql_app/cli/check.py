@@ -15,6 +15,7 @@ from gql_app.accounts import customers
 from gql_app.cli import application, backfill, samples
 from gql_app.cli.console import out, unless_empty
 from gql_app.db import distribution, readiness
+from gql_app.factors import stored_secrets
 from gql_app.lib.atomic_files import has_modes
 from gql_app.lib.database import Database, Reader, in_the_clear, unreachable_machines
 from gql_app.lib.fair_queue import LOCAL
@@ -23,7 +24,7 @@ from gql_app.lib.keyring import NEW_RSA_BITS, guessable, is_pattern, is_short
 from gql_app.lib.network import is_loopback
 from gql_app.lib.outbox import clear_text
 from gql_app.resources import mail_templates
-from gql_app.security.key_store import kept_beside, key_store
+from gql_app.security.key_store import factor_encryption, kept_beside, key_store
 from gql_app.security.passwords import Passwords
 from gql_app.settings import NO_CLIENT_LIMIT, PREFIX, Settings
 
@@ -94,6 +95,7 @@ def _keys(chosen: Settings) -> Iterator[Finding]:
     for name, secret in (
         ("SECRET_KEY", chosen.secret_bytes),
         ("SECRET_KEY_FALLBACK", chosen.fallback_bytes),
+        *zip(("FACTOR_KEY", "FACTOR_KEY_FALLBACK"), chosen.factor_keys, strict=True),
     ):
         if secret and not is_pattern(secret) and guessable(secret):
             yield Finding(
@@ -101,8 +103,8 @@ def _keys(chosen: Settings) -> Iterator[Finding]:
                 f"{PREFIX}{name} reads like something that can be guessed.",
                 "Make one with: openssl rand -base64 48",
             )
-    if not chosen.secret_bytes and not kept_beside(chosen.sqlite_file).exists():
-        return  # an SQLite file that was never served has no key yet
+    if _is_keyless(chosen):
+        return
     try:
         store = key_store(chosen, application.signer())
         scan = store.scan()
@@ -123,6 +125,11 @@ def _keys(chosen: Settings) -> Iterator[Finding]:
                 f"{place} has fewer than {NEW_RSA_BITS} bits, too few after 2030.",
                 "Change to a new key: keys new",
             )
+
+
+def _is_keyless(chosen: Settings) -> bool:
+    """Return whether there is no key yet, as of an SQLite file that was never served."""
+    return not chosen.secret_bytes and not kept_beside(chosen.sqlite_file).exists()
 
 
 def _faults(why: CannotStart) -> list[Finding]:
@@ -303,6 +310,7 @@ async def _database(chosen: Settings) -> AsyncIterator[Finding]:
             for findings in (
                 _cluster(database, condition.distribution),
                 _contents(database, demo=chosen.demo),
+                _secrets(chosen, database),
                 _standby(chosen, database),
             ):
                 async for finding in findings:
@@ -333,6 +341,27 @@ async def _standby(chosen: Settings, database: Database) -> AsyncIterator[Findin
             state = await standby.settled()
         if state.cause:
             yield Finding("no-standby", state.cause.problem, state.cause.remedy)
+
+
+async def _secrets(chosen: Settings, database: Database) -> AsyncIterator[Finding]:
+    """Yield what is wrong with the keys that secrets of second factors are under."""
+    if _is_keyless(chosen):
+        return
+    try:
+        store = key_store(chosen, application.signer())
+    except CannotStart:  # which is told of already
+        return
+    encryption = factor_encryption(chosen, store)
+    numbers = await stored_secrets.numbers(database)
+    if numbers.keys() - set(encryption.key_ids):
+        yield Finding("lost-factor-key", readiness.LOST_KEY.problem, readiness.LOST_KEY.remedy)
+    waiting = sum(numbers.get(key_id, 0) for key_id in encryption.key_ids[1:])
+    if waiting:
+        yield Finding(
+            "old-factor-key",
+            f"{waiting} secrets of second factors are encrypted by another key still.",
+            f"Keep {PREFIX}FACTOR_KEY_FALLBACK, and serve: they are encrypted anew within an hour.",
+        )
 
 
 async def _contents(database: Database, *, demo: bool) -> AsyncIterator[Finding]:

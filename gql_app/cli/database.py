@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Concatenate, Final, ParamSpec, TypeVar
 
@@ -19,6 +20,7 @@ from gql_app.db.readiness import Condition, open_database, open_standby
 from gql_app.lib import atomic_files
 from gql_app.lib.database import Cause, Database, Transaction
 from gql_app.lib.pagination import QueryReader
+from gql_app.security.key_store import factor_encryption, key_store
 from gql_app.settings import Settings
 
 P = ParamSpec("P")
@@ -88,11 +90,16 @@ def prepare(chosen: Settings) -> None:
 def prepare_to_serve(chosen: Settings) -> None:
     """Migrate an SQLite file; fail if PostgreSQL can't be used by a fault that to wait won't mend.
 
-    Whatever else it lacks, the server waits for.
+    Fail as well if it has second factors that no key which is set opens. Whatever else it lacks,
+    the server waits for.
     """
     if chosen.on_sqlite:
         prepare(chosen)
-    elif (cause := run_on_database(chosen, readiness.condition).cause) and cause.is_lasting:
+    ids = factor_encryption(chosen, key_store(chosen, application.signer())).key_ids
+    cause = run_on_database(chosen, partial(readiness.condition, key_ids=ids)).cause
+    if cause == readiness.LOST_KEY:
+        fail(str(cause))
+    if cause and cause.is_lasting:
         fail(_unusable(cause))
 
 

@@ -1,15 +1,15 @@
 """Readiness: whether the database is reached, and which migration it is at."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from time import monotonic
 from typing import Final, NamedTuple
 
-from sqlalchemy import String, column, literal_column, select, table
+from sqlalchemy import String, bindparam, column, func, literal_column, select, table
 
 from gql_app.db import distribution
 from gql_app.db.migrations.branches import VERSION_TABLE, Branch
-from gql_app.db.tables import REVISIONS, Row
+from gql_app.db.tables import REVISIONS, Row, SecondFactorRow
 from gql_app.lib.database import (
     Cause,
     Database,
@@ -25,10 +25,21 @@ from gql_app.lib.telemetry import get_logger
 from gql_app.settings import PREFIX, Settings
 
 NOT_MIGRATED: Final = Cause("The database is not migrated.", "Run: gql-app migrate")
+LOST_KEY: Final = Cause(
+    "Second factors are encrypted by a key that is not set here.",
+    f"Set it as {PREFIX}FACTOR_KEY or {PREFIX}FACTOR_KEY_FALLBACK; if it came of the secret key, "
+    f"that one as {PREFIX}SECRET_KEY or {PREFIX}SECRET_KEY_FALLBACK.",
+    is_lasting=True,
+)
 LOG_INTERVAL: Final = 60
 """Seconds from one line in the log of what the database can't be used for to the next."""
 UNPREPARED: Final = f"{PREFIX}DATABASE_PREPARED_STATEMENTS=false, or true if it keeps them."
 """What to set where a pooler stands between."""
+_NEXT_KEY: Final[Query[str | None]] = Query(
+    select(func.min(SecondFactorRow.key_id)).where(SecondFactorRow.key_id > bindparam("seen")),
+    lambda row: row[0],
+)
+"""The least id of a key after another, which an index finds at once."""
 _log: Final = get_logger(__name__)
 
 
@@ -40,14 +51,14 @@ class Condition(NamedTuple):
     migrations: str
     """`ok`; `newer`, which a later version of this program has made; `pending` or `unknown`."""
     cause: Cause | None = None
-    """Why it is unreachable or pending, for its operator."""
+    """Why it is unreachable or pending, or can't be read, for its operator."""
     distribution: str | None = None
     """How far its tables are distributed: `ok`, `incomplete` or `none`; None without Citus."""
 
     @property
     def ready(self) -> bool:
         """Whether this program can work with it: each version does with what the next one makes."""
-        return self.migrations in {"ok", "newer"}
+        return self.migrations in {"ok", "newer"} and self.cause is None
 
 
 def open_database(settings: Settings) -> Database:
@@ -79,44 +90,63 @@ def _opened(settings: Settings, url: str, *, retries: bool = True) -> Database:
     )
 
 
-async def condition(database: Database, branches: Sequence[Branch] = ()) -> Condition:
+async def condition(
+    database: Database, branches: Sequence[Branch] = (), key_ids: Collection[str] | None = None
+) -> Condition:
     """Return the state that a database is in, by our migrations and those of branches.
 
+    If key ids are given, it can't be used if it has second factors that are under other keys.
     It is asked by a connection of its own, which tells a hung database from a busy pool.
     """
     try:
         found = await states(database, branches)
         spread = await distributed_tables(database)
+        is_lost = "pending" not in found and await _lacks_key(database, key_ids)
     except (Unavailable, StatementError) as error:
         return Condition("unreachable", "unknown", database.cause_of(error))
     how_far = distribution.state(spread, distribution.tables(branches))
     if "pending" in found:
         return Condition("ok", "pending", NOT_MIGRATED, how_far)
-    return Condition("ok", "newer" if "newer" in found else "ok", distribution=how_far)
+    migrations, cause = "newer" if "newer" in found else "ok", LOST_KEY if is_lost else None
+    return Condition("ok", migrations, cause, how_far)
 
 
 class NotMigrated(Exception):
     """The database lacks tables or columns that this program reads and writes."""
 
 
+class KeyLost(Exception):
+    """The database has secrets that no key of this process opens."""
+
+
 class Watch:
     """Looks at a database, and logs why it can't be used: at once, and then once a minute.
 
-    As long as it is not migrated, nothing but looks gets to it. A pooler that was found on the way
-    is logged once.
+    As long as it is not migrated, or a key is not here, nothing but looks gets to it. A pooler that
+    was found on the way is logged once.
     """
 
-    def __init__(self, database: Database, branches: Sequence[Branch] = ()) -> None:
+    def __init__(
+        self,
+        database: Database,
+        branches: Sequence[Branch] = (),
+        key_ids: Collection[str] | None = None,
+    ) -> None:
+        """Take the ids of the keys that open secrets: whether they open all is asked until so."""
         self._database: Final = database
         self._branches: Final = branches
+        self._key_ids = key_ids
         self._logged: tuple[Cause, float] | None = None
         """What was logged last, and when."""
         self._told_pooler = False
 
     async def condition(self) -> Condition:
         """Return the state that the database is in."""
-        found = await condition(self._database, self._branches)
-        self._database.refuse(NotMigrated() if found.migrations == "pending" else None)
+        found = await condition(self._database, self._branches, self._key_ids)
+        if found.ready:
+            self._key_ids = None
+        refusal = NotMigrated() if found.migrations == "pending" else None
+        self._database.refuse(KeyLost() if found.cause == LOST_KEY else refusal)
         now = monotonic()
         if found.cause is None:
             self._logged = None
@@ -150,6 +180,16 @@ async def revision(database: Database, version_table: str = VERSION_TABLE) -> st
     [migrated] = await database.probe(is_migrated)
     rows = await database.probe(at) if migrated else []
     return rows[0] if rows else None
+
+
+async def _lacks_key(database: Database, key_ids: Collection[str] | None) -> bool:
+    """Return whether a second factor is under another key than these. Raises Unavailable."""
+    seen: str | None = ""
+    while seen is not None and key_ids is not None:
+        [seen] = await database.probe(_NEXT_KEY, seen=seen)
+        if seen is not None and seen not in key_ids:
+            return True
+    return False
 
 
 def _state(at: str | None, revisions: Sequence[str]) -> str:

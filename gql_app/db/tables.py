@@ -242,7 +242,7 @@ class SecondFactorRow(Row):
     last_used_at: Mapped[datetime | None]
     secret: Mapped[str | None]
     """That of an app, encrypted by the factor key."""
-    key_id: Mapped[str | None] = mapped_column(String(40))
+    key_id: Mapped[str | None] = mapped_column(String(40), index=True)
     """The key that it is encrypted by."""
     last_step: Mapped[int | None] = mapped_column(BigInteger)
     """The time step (RFC 6238) of the last code that was used."""

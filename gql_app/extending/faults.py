@@ -43,7 +43,7 @@ COMMANDS: Final = frozenset(
             "make-migration",
             "migrate",
         ),
-        *("purge", "seed", "serve", "unlock", "verify-email", "version"),
+        *("purge", "remove-factors", "seed", "serve", "unlock", "verify-email", "version"),
     }
 )
 """The commands that there are without any feature."""

@@ -4,7 +4,6 @@ Each is told by a letter. That of a new one has a link that undoes it for seven 
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -33,11 +32,11 @@ from gql_app.security import tokens
 
 MAX_FACTORS: Final = 10
 MAX_NAME: Final = 100
-UNDO_FOR: Final = timedelta(days=7)
-"""How long the letter of a new factor can undo it."""
 _FULL: Final = Fault(
     UserErrorCode.INVALID, f"You have {MAX_FACTORS} second factors. Remove one of them first."
 )
+_ALL: Final = "ALL"
+"""What the letter calls it that every factor is gone."""
 NOT_FOUND: Final = Fault(UserErrorCode.NOT_FOUND, "There is no such second factor.", "id")
 
 
@@ -51,7 +50,7 @@ async def require_room(db: Transaction, customer_id: UUID) -> Sequence[SecondFac
 
 async def complete(
     db: Transaction, me: SignedIn, factor: SecondFactorRecord, *methods: str, origin: Origin
-) -> Sequence[str] | None:
+) -> list[str] | None:
     """Put a factor in force that was stored just now; return recovery codes with the first one.
 
     The session that set it up is proven by it, with these methods. The account is locked already.
@@ -63,7 +62,7 @@ async def complete(
     await sessions.prove(db, me.session, proofs.combined(me.session.methods, *methods))
     action, kind = Action.FACTOR_ADDED, letters.Kind.SECOND_FACTOR_ADDED
     await audit.record(db, action, origin, customer_id=customer_id, fields=[factor.method])
-    data = {"factor": str(factor.id), "method": factor.method}
+    data = {letters.FACTOR: str(factor.id), letters.METHOD: factor.method}
     recipient = me.customer.email
     await letters.post(db, kind, customer_id=customer_id, recipient=recipient, data=data)
     return codes
@@ -115,14 +114,11 @@ async def remove_all(db: Transaction, email: str) -> int | None:
     if customer is None:
         return None
     theirs = SecondFactorRow.customer_id == customer.id
-    gone = await db.fetch_all(
-        delete(SecondFactorRow).where(theirs).returning(SecondFactorRow.method)
-    )
-    for row in gone:
-        await _removed(db, customer, row.method, Action.FACTOR_REMOVED, Origin())
-    if gone:
+    count = await db.execute(delete(SecondFactorRow).where(theirs))
+    if count:
+        await _removed(db, customer, _ALL, Action.FACTOR_REMOVED, Origin())
         await sessions.end_all(db, customer.id)
-    return len(gone)
+    return count
 
 
 async def undoable(db: Reader, token: str) -> UUID | None:
@@ -133,7 +129,7 @@ async def undoable(db: Reader, token: str) -> UUID | None:
     row = await db.fetch_one(_UNDOABLE, digest=tokens.digest(tokens.UNDO_FACTOR, token))
     if row is None:
         return None
-    if row.created_at + UNDO_FOR <= clock.now():
+    if row.created_at + second_factors.UNDOABLE_FOR <= clock.now():
         raise Rejected(links.OLD)
     owner: UUID = row.customer_id
     return owner
@@ -165,7 +161,7 @@ async def _removed(
     """Void what waits for a factor that is gone, record it, and post a letter."""
     await second_factors.changed(db, customer.id)
     await audit.record(db, action, origin, customer_id=customer.id, fields=[method])
-    kind, data = letters.Kind.SECOND_FACTOR_REMOVED, {"method": method}
+    kind, data = letters.Kind.SECOND_FACTOR_REMOVED, {letters.METHOD: method}
     recipient = customer.email
     await letters.post(db, kind, customer_id=customer.id, recipient=recipient, data=data)
 

@@ -1,6 +1,5 @@
 """Proving: who somebody is, by a code of an app, a recovery code, or their password once more."""
 
-from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -105,7 +104,7 @@ async def confirm(
     encryption: Encryption,
     *,
     origin: Origin,
-) -> Sequence[str] | Fault | None:
+) -> list[str] | Fault | None:
     """Put the app that a session sets up in force; return recovery codes with the first factor.
 
     The fault of a wrong code is returned, for it is counted. The account is locked already. Raises

@@ -30,7 +30,7 @@ ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 """Without i, l, o and u, of which the first three are read as the digits that they look like."""
 NO_FACTOR: Final = Fault(
     UserErrorCode.INVALID,
-    "Set up an app for codes or a passkey first: recovery codes come with it.",
+    "Set up an app for codes or a passkey first.",
 )
 _READ_AS: Final = str.maketrans("ilo", "110", " -")
 _SHAPE: Final = re.compile(rf"[{ALPHABET}]{{{LETTERS}}}")
@@ -42,7 +42,7 @@ def digest_of(code: str) -> str | None:
     return hashlib.sha256(typed.encode()).hexdigest() if _SHAPE.fullmatch(typed) else None
 
 
-async def replace(db: Transaction, customer_id: UUID) -> Sequence[str]:
+async def replace(db: Transaction, customer_id: UUID) -> list[str]:
     """Return new codes of an account that is locked already; those of before are good no more."""
     await db.execute(delete(RecoveryCodeRow).where(RecoveryCodeRow.customer_id == customer_id))
     codes, now = [_new() for _ in range(NUMBER)], clock.now()
@@ -51,7 +51,7 @@ async def replace(db: Transaction, customer_id: UUID) -> Sequence[str]:
     return codes
 
 
-async def renew(db: Transaction, customer_id: UUID, *, origin: Origin) -> Sequence[str]:
+async def renew(db: Transaction, customer_id: UUID, *, origin: Origin) -> list[str]:
     """Return new codes, as replace() does, and record it. Raises Rejected without any factor."""
     [factors] = await second_factors.of_customers(db, [customer_id])
     if not factors:

@@ -1,5 +1,6 @@
 """Authentication: signing in and up, and carrying a session on."""
 
+from collections.abc import Awaitable
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
@@ -113,20 +114,10 @@ class AuthenticationMutation:
         audience: str | None = strawberry.UNSET,
     ) -> LoginPayload:
         """Return a session's tokens if the password is right; count how it ends."""
-        context, result = info.context, "failed"
+        context = info.context
         service = _service(context, None if audience is strawberry.UNSET else audience)
         context.shield()
-        try:
-            payload = await _signed_in(context, email, password, service)
-            result = "second_factor" if payload.second_factor else "success"
-        except Rejected as why:
-            unverified = any(f.code is UserErrorCode.EMAIL_NOT_VERIFIED for f in why.faults)
-            result = "unverified" if unverified else "wrong"
-            result = "throttled" if isinstance(why, TooManyAttempts) else result
-            raise
-        finally:
-            context.resources.metrics.signed_in(result)
-        return payload
+        return await counted(context, _signed_in(context, email, password, service))
 
     @mutation(LoginPayload)
     async def refresh(
@@ -180,6 +171,22 @@ class AuthenticationMutation:
             )
         message = context.done(f"Welcome, {opened.customer.name}.")
         return await LoginPayload.signed_in(context, opened, message)
+
+
+async def counted(context: Context, attempt: Awaitable[LoginPayload]) -> LoginPayload:
+    """Return the payload of an attempt to sign in, and count how it ends."""
+    result = "failed"
+    try:
+        payload = await attempt
+        result = "second_factor" if payload.second_factor else "success"
+    except Rejected as why:
+        unverified = any(f.code is UserErrorCode.EMAIL_NOT_VERIFIED for f in why.faults)
+        result = "unverified" if unverified else "wrong"
+        result = "throttled" if isinstance(why, TooManyAttempts) else result
+        raise
+    finally:
+        context.resources.metrics.signed_in(result)
+    return payload
 
 
 async def sign_in(

@@ -1,4 +1,4 @@
-"""Challenges: what a sign-in waits for that takes a second factor."""
+"""Second factors as they are shown, and what a sign-in waits for that takes one."""
 
 from datetime import datetime
 from typing import Self
@@ -7,9 +7,31 @@ import strawberry
 from strawberry.scalars import JSON
 
 from gql_app.accounts.challenges import Challenge
-from gql_app.accounts.second_factors import SecondFactorMethod
+from gql_app.accounts.second_factors import SecondFactorMethod, SecondFactorRecord
+from gql_app.schema.types import Node
 
 strawberry.enum(SecondFactorMethod)
+
+
+@strawberry.type
+class SecondFactor(Node):
+    """A second factor in force."""
+
+    method: SecondFactorMethod
+    name: str | None
+    created_at: datetime
+    last_used_at: datetime | None
+
+    @classmethod
+    def of(cls, row: SecondFactorRecord) -> Self:
+        """Return a second factor, for its customer or who may see what is private."""
+        return cls(
+            id=strawberry.ID(str(row.id)),
+            method=SecondFactorMethod(row.method),
+            name=row.name,
+            created_at=row.created_at,
+            last_used_at=row.last_used_at,
+        )
 
 
 @strawberry.type

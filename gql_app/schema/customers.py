@@ -6,14 +6,16 @@ from typing import Any, Final, NamedTuple, Self, TypeVar
 
 import strawberry
 
-from gql_app.accounts import customer_lists, customers, sessions, visibility
+from gql_app.accounts import customer_lists, customers, second_factors, sessions, visibility
 from gql_app.accounts.permissions import READ_PRIVATE
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import Caller
 from gql_app.accounts.validation import Changes
+from gql_app.factors import recovery_codes
 from gql_app.lib.clock import parse_id
 from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
 from gql_app.lib.pagination import Page, QueryReader, Window
+from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import PRIVATE, Info, authenticated
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload
@@ -92,11 +94,28 @@ class Customer(Node):
         rows = await info.context.load(sessions.living, self.id)
         return [Session.of(row, current_id=self.caller.session_id) for row in rows]
 
+    @strawberry.field(metadata=PRIVATE)
+    async def second_factors(self, info: Info) -> list[SecondFactor] | None:
+        """Return the second factors, read by one statement for a whole page of customers."""
+        if not self.shows_private():
+            return None
+        factors = await info.context.load(second_factors.of_customers, self.id)
+        return [*map(SecondFactor.of, factors)]
+
+    @strawberry.field(metadata=PRIVATE)
+    async def recovery_codes_left(self, info: Info) -> int | None:
+        """Return how many recovery codes are left, read by one statement for a whole page."""
+        if not self.shows_private():
+            return None
+        return await info.context.load(recovery_codes.left, self.id)
+
 
 COLUMNS: Final = frozenset(CustomerRecord._fields) - {"password_hash", "factors_version"}
 """Fields of a customer that are columns of the same name."""
 MOMENTS: Final = frozenset({"created_at", "updated_at", "email_verified_at"})
 """Those of them that a page has as text."""
+LOADED: Final = frozenset({"sessions", "second_factors", "recovery_codes_left"})
+"""Fields that are read by the customer's id."""
 WRITTEN: Final = COLUMNS - {"roles"}
 """Those of them that a page has as the answer has them."""
 
@@ -263,8 +282,8 @@ class _Wanted(NamedTuple):
 
 def _wanted(info: Info) -> _Wanted:
     fields = selected_fields(info, "nodes") | selected_fields(info, "edges", "node")
-    columns = (fields & COLUMNS) | ({"id"} if "sessions" in fields else set())
-    if fields - COLUMNS - {"sessions"}:  # a feature's field may look at anything
+    columns = (fields & COLUMNS) | ({"id"} if fields & LOADED else set())
+    if fields - COLUMNS - LOADED:  # a feature's field may look at anything
         columns = COLUMNS
     return _Wanted(
         rows=bool(selected_fields(info) & {"nodes", "edges", "page_info"}),

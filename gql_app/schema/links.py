@@ -30,14 +30,16 @@ async def found_by(
     prefix: str,
     token: str,
     look_up: Callable[[Reader, str], Awaitable[T | None]],
+    *,
+    spent: Fault = links.SPENT,
 ) -> T:
     """Return what `look_up(db, token)` finds by the token of a link; guesses are counted.
 
-    What has not the form of such a token costs nothing. Raises Rejected, also what looking up
-    raises, such as that the link is too old.
+    What has not the form of such a token costs nothing. Raises Rejected, with the fault that it is
+    good no more, or what looking up raises, such as that the link is too old.
     """
     if digest(prefix, token) is None:
-        raise Rejected(links.SPENT)
+        raise Rejected(spent)
     limit, refused = _GUESSES.get(prefix, _OTHERS)
     throttle = context.resources.throttle
     limits = throttle.of_client(limit, context.origin.ip_address)
@@ -46,7 +48,7 @@ async def found_by(
     if found is None:
         await context.transact(throttle.count, *limits)
         context.guessed(refused)
-        raise Rejected(links.SPENT)
+        raise Rejected(spent)
     return found
 
 

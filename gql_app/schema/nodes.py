@@ -8,13 +8,14 @@ from uuid import UUID
 
 import strawberry
 
-from gql_app.accounts import audit, customers, sessions
+from gql_app.accounts import audit, customers, second_factors, sessions
 from gql_app.accounts.permissions import READ_AUDIT
-from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
+from gql_app.db.tables import AuditRow, CustomerRow, SecondFactorRow, SessionRow
 from gql_app.lib.clock import parse_id
 from gql_app.lib.nodes import NodeKind, NodeTables
 from gql_app.lib.pagination import MAX_SIZE, InvalidArgument
 from gql_app.schema.audit import AuditEvent
+from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import Info, authenticated
 from gql_app.schema.customers import Customer
 from gql_app.schema.sessions import Session
@@ -64,6 +65,13 @@ async def _session(info: Info, key: UUID) -> Session | None:
     return Session.of(row, current_id=caller.session_id) if row and is_seen else None
 
 
+async def _factor(info: Info, key: UUID) -> SecondFactor | None:
+    """Return a second factor, for whom the customer's are shown to."""
+    caller = await info.context.caller()
+    row = await info.context.load(second_factors.by_ids, key)
+    return SecondFactor.of(row) if row and caller.may_see(row.customer_id) else None
+
+
 async def _event(info: Info, key: UUID) -> AuditEvent | None:
     """Return an event, for who may read the audit."""
     if READ_AUDIT not in (await info.context.caller()).permissions:
@@ -76,6 +84,7 @@ OURS: Final = (
     NodeKind(Customer, CustomerRow.id, _customer),
     NodeKind(Session, SessionRow.id, _session),
     NodeKind(AuditEvent, AuditRow.id, _event),
+    NodeKind(SecondFactor, SecondFactorRow.id, _factor),
 )
 """The types that are nodes without any feature."""
 

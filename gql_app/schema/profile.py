@@ -44,7 +44,7 @@ class ProfileMutation:
         password = new.pop("current_password", None)
         rules = context.resources.rules
         changes = await input.checked(validation.check_changes, me.customer, new, rules)
-        authority, moves = await _room_to_change(context, me), "email" in changes.values
+        authority, moves = await room_to_change(context, me), "email" in changes.values
         async with context.telling_taken(me.customer.id) if moves else nullcontext():
             if moves:
                 await context.require_recent()
@@ -72,7 +72,7 @@ class ProfileMutation:
         context, me = info.context, await info.context.signed_in()
         origin, customer = await context.by_caller(), me.customer
         secret = validation.check_new_password(new_password, customer, context.resources.rules)
-        authority = await _room_to_change(context, me)
+        authority = await room_to_change(context, me)
         authority = await _prove(context, authority, or_null(current_password))
         hashed = await _new_hash(context, secret, customer, origin.party)
         opened = await context.write_as(
@@ -146,7 +146,7 @@ class PasswordResetMutation:
         return StatusPayload.success(context.done("Your password is set. Sign in with it."))
 
 
-async def _room_to_change(context: Context, me: SignedIn) -> Authority:
+async def room_to_change(context: Context, me: SignedIn) -> Authority:
     """Return the authority to change oneself, if there is room. Raises TooManyAttempts."""
     throttle = context.resources.throttle
     limit = throttle.of_account("change", me.customer.id)
@@ -176,14 +176,20 @@ async def _prove(
 
     They have proven lately who they are.
     """
-    me = authority.me
     authority = replace(authority, recent=True)
-    if not me.customer.has_password:
+    if not authority.me.customer.has_password:
         return replace(authority, proven=field)
     if password is None:
         message = "Give your current password to change this."
         raise Rejected(Fault(UserErrorCode.REQUIRED, message, field))
-    resources = context.resources
+    return await prove_password(context, authority, password, field=field)
+
+
+async def prove_password(
+    context: Context, authority: Authority, password: str, *, field: str
+) -> Authority:
+    """Return the authority of a caller whose password is right. Raises Rejected."""
+    me, resources = authority.me, context.resources
     context.shield()
     attempt = await authentication.prove(
         context.db,
@@ -193,7 +199,8 @@ async def _prove(
         password,
         origin=context.origin,
     )
-    await context.write_as(Authority(me), authentication.settle, resources.throttle, attempt)
+    settling = Authority(me, enrols=authority.enrols)
+    await context.write_as(settling, authentication.settle, resources.throttle, attempt)
     if not attempt.proven:
         context.guessed(Action.PROOF_FAILED, me.customer.id)
         raise Rejected(authentication.wrong_password(field))

@@ -26,6 +26,7 @@ from gql_app.schema.email_verification import EmailVerificationMutation
 from gql_app.schema.invitations import InvitationMutation
 from gql_app.schema.nodes import NodeQuery
 from gql_app.schema.profile import PasswordResetMutation, ProfileMutation
+from gql_app.schema.second_factors import SecondFactorMutation
 from gql_app.schema.sessions import SessionMutation, TokenQuery
 from gql_app.schema.sign_in_links import SignInLinkMutation
 from gql_app.schema.types import DATE_TIME, JSON_VALUE
@@ -38,6 +39,7 @@ MUTATIONS: Final = (
     PasswordResetMutation,
     SignInLinkMutation,
     ProfileMutation,
+    SecondFactorMutation,
     SessionMutation,
     AuthenticationMutation,
 )

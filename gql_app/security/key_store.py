@@ -1,7 +1,8 @@
-"""The signing keys of a deployment: where they are, by its settings."""
+"""The keys of a deployment: where those that sign are, and what secrets are encrypted by."""
 
 from pathlib import Path
 
+from gql_app.lib.encryption import Encryption
 from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring import SECRET_KEY, KeyStore, Signer, signer_key, stored_secret
 from gql_app.lib.setting_types import MIN_SECRET_BYTES
@@ -25,6 +26,18 @@ def key_store(settings: Settings, signer: Signer | None = None) -> KeyStore:
                 [f"{kept}: holds no secret key; delete it, and a new one is made at the next start"]
             )
     return KeyStore(secret, origin, settings.fallback_bytes, settings.keys_dir, elsewhere)
+
+
+def factor_encryption(settings: Settings, store: KeyStore) -> Encryption:
+    """Return what encrypts the secrets of second factors: the factor key, if one is set.
+
+    Otherwise it is derived from the secret that signs. Whatever else may be in use still decrypts:
+    the other factor key, and what is derived of either secret.
+    """
+    key, fallback = settings.factor_keys
+    ours, *others = store.derived("second factors")
+    keys = [key, ours, fallback, *others]
+    return Encryption([key for key in keys if key])
 
 
 def kept_beside(file: Path) -> Path:

@@ -120,7 +120,8 @@ class Settings(BaseSettings):
     reauthentication_seconds: types.Positive = 10 * 60
     """How old a proof of who somebody is may be for what needs a recent one."""
     factor_key: types.SecretKey | None = None
-    """The key that secrets of authenticator apps are encrypted by; one of the secret key if not set."""
+    """The key that secrets of authenticator apps are encrypted by; made of the secret key if not
+    set."""
     factor_key_fallback: types.SecretKey | None = None
     """A second one that only decrypts: the previous or the next one."""
     passkey_rp_id: types.PasskeyDomain | None = None
@@ -329,6 +330,15 @@ class Settings(BaseSettings):
     def fallback_bytes(self) -> bytes | None:
         """The very bytes of the other secret key, or None if there is none."""
         return self.secret_key_fallback.get_secret_value() if self.secret_key_fallback else None
+
+    @property
+    def factor_keys(self) -> tuple[bytes | None, bytes | None]:
+        """The very bytes of the factor key and of the other one, None for what is not set."""
+        key, fallback = self.factor_key, self.factor_key_fallback
+        return (
+            key.get_secret_value() if key else None,
+            fallback.get_secret_value() if fallback else None,
+        )
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gql_app.db.readiness import Condition
+from gql_app.db.readiness import LOST_KEY, Condition
 from gql_app.lib.compression import compress
 from gql_app.resources import Resources
 from gql_app.web.responses import JsonResponse, explain
@@ -66,6 +66,8 @@ async def readyz(request: Request) -> Response:
     }
     if resources.standby:
         parts["standby"] = resources.standby.state.name
+    if condition.cause == LOST_KEY:
+        parts["secondFactors"] = "key not set"
     if condition.distribution:
         parts["distribution"] = condition.distribution
     return _readiness(condition, parts)

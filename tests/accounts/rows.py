@@ -49,6 +49,7 @@ class StoredCustomer:
     password_changed_at: datetime | None = None
     locale: str | None = None
     invited_at: datetime | None = None
+    factors_version: UUID | None = None
     created_at: datetime
     updated_at: datetime
 

@@ -251,7 +251,7 @@ async def test_only_a_new_password_or_losing_access_ends_sessions(
     bob = await add_customer(database, "Bob", is_admin=True)
     async with database.transaction() as db:
         for row in (ada, ada, bob):
-            await open_session(db, row, NOWHERE, LIFETIMES)
+            await open_session(db, row, NOWHERE, LIFETIMES, methods="pwd")
     changes = Changes(values, PASSWORD if new_hash else None)
     async with database.transaction() as db:
         row = await customers.update(db, ada.id, changes, password_hash=new_hash, origin=NOWHERE)
@@ -262,7 +262,7 @@ async def test_only_a_new_password_or_losing_access_ends_sessions(
 async def test_a_rejected_change_ends_no_session(database: Database) -> None:
     ada = await add_customer(database, "Ada", is_admin=True)
     async with database.transaction() as db:
-        await open_session(db, ada, NOWHERE, LIFETIMES)
+        await open_session(db, ada, NOWHERE, LIFETIMES, methods="pwd")
     changes = check_changes(ada, {"is_active": False, "password": "a password of its own"})
     with pytest.raises(Rejected) as why:
         async with database.transaction() as db:

@@ -94,7 +94,7 @@ async def test_who_sign_in_at_the_same_moment_have_no_more_sessions_than_one_by_
         latest = await sign_in(database, proven(ada))
     async with database.transaction() as db:
         assert await get_row(db, CustomerRow, ada.id, for_update=True)
-        first = await sessions.open_session(db, ada, NOWHERE, LIFETIMES)
+        first = await sessions.open_session(db, ada, NOWHERE, LIFETIMES, methods="pwd")
         signing_in = asyncio.create_task(sign_in(database, proven(ada)))
         await until_it_waits(db, signing_in)
         assert not signing_in.done()
@@ -111,7 +111,7 @@ async def test_who_sign_in_at_the_same_moment_have_no_more_sessions_than_one_by_
 async def test_whose_pepper_has_changed_finds_no_successor(database: Database) -> None:
     ada = await add_customer(database, "Ada")
     async with database.transaction() as db:
-        opened = await sessions.open_session(db, ada, NOWHERE, LIFETIMES)
+        opened = await sessions.open_session(db, ada, NOWHERE, LIFETIMES, methods="pwd")
     async with database.transaction() as db:
         await refresh_tokens.rotate(db, opened.refresh_token, NOWHERE, LIFETIMES)
     peppered = replace(LIFETIMES, pepper=b"another pepper")

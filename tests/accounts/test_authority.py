@@ -9,6 +9,7 @@ from sqlalchemy import delete, update
 
 from gql_app.accounts import sessions
 from gql_app.accounts.callers import Authority, hold
+from gql_app.accounts.proofs import ProofPolicy
 from gql_app.accounts.sessions import SignedIn
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.errors import AdminRequired, GqlAppError, Rejected, TokenRevoked
@@ -25,7 +26,7 @@ async def signed_in(database: Database, name: str, *, is_admin: bool = False) ->
     """Sign somebody in."""
     row = await add_customer(database, name, is_admin=is_admin)
     async with database.transaction() as db:
-        opened = await sessions.open_session(db, row, NOWHERE, LIFETIMES)
+        opened = await sessions.open_session(db, row, NOWHERE, LIFETIMES, methods="pwd")
     return SignedIn(row, opened.session)
 
 
@@ -33,7 +34,7 @@ async def held(database: Database, authority: Authority) -> GqlAppError | None:
     """Hold an authority in one try, and return why it is none."""
     try:
         async with database.transaction() as db:
-            await hold(db, authority, ROLES)
+            await hold(db, authority, ROLES, ProofPolicy())
     except (TokenRevoked, AdminRequired, Rejected) as why:
         return why
     return None
@@ -115,7 +116,7 @@ async def test_whatever_takes_an_authority_waits_for_what_is_done_by_it(
             await other(db, me)
 
     async with database.transaction() as db:
-        await hold(db, Authority(me), ROLES)
+        await hold(db, Authority(me), ROLES, ProofPolicy())
         taking = asyncio.create_task(take())
         await until_it_waits(db, taking)
         assert not taking.done()
@@ -148,7 +149,7 @@ async def test_admins_who_change_each_other_wait_in_one_line(
     async def work(me: SignedIn, target: SignedIn) -> None:
         async with database.transaction() as db:  # one try: a deadlock would show
             authority = Authority(me, targets=(target.customer.id,), unseats=unseats)
-            await hold(db, authority, ROLES)
+            await hold(db, authority, ROLES, ProofPolicy())
             await asyncio.sleep(0)
             for each in (me, target):
                 await get_row(db, CustomerRow, each.customer.id, for_update=True)

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from sqlalchemy import update
 
-from gql_app.accounts import customers, links, password_reset, validation
+from gql_app.accounts import customers, links, password_reset, sessions, validation
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
@@ -52,7 +52,9 @@ async def there_and_back(db: Transaction, customer: CustomerRecord) -> None:
 
 async def change_password(db: Transaction, customer: CustomerRecord) -> None:
     """Change one's own password."""
-    await customers.change_password(db, customer, LIFETIMES, password_hash=NEW_HASH, origin=NOWHERE)
+    opened = await sessions.open_session(db, customer, NOWHERE, LIFETIMES, methods="pwd")
+    change = {"password_hash": NEW_HASH, "origin": NOWHERE}
+    await customers.change_password(db, customer, opened.session, LIFETIMES, **change)
 
 
 async def given_a_role(db: Transaction, customer: CustomerRecord) -> None:

@@ -113,7 +113,8 @@ async def test_no_row_proves_but_by_what_it_says(
 ) -> None:
     assert await ProvingReader(noon, caller).fetch_all(query) == await noon.fetch_all(query)
     for field in callers.PROVEN_BY:
-        other: Any = "admin" if field == "roles" else new_id()
+        others: dict[str, Any] = {"roles": "admin", "has_second_factor": True}
+        other = others.get(field, new_id())
         proving = ProvingReader(noon, caller._replace(**{field: other}))
         with pytest.raises(Unproven):
             await proving.fetch_all(query)
@@ -127,6 +128,7 @@ class Wider(NamedTuple):
     session_id: UUID
     roles: str
     permissions: frozenset[str]
+    has_second_factor: bool
     name: str
 
 

@@ -240,12 +240,12 @@ async def test_nobody_can_not_be_changed(
 async def test_password_of_whoever_is_gone_can_not_be_set(database: Database) -> None:
     ada = await add_customer(database, "Ada")
     async with database.transaction() as db:
+        opened = await sessions.open_session(db, ada, NOWHERE, LIFETIMES, methods="pwd")
         await customers.delete(db, ada.id, origin=NOWHERE)
+    change = {"password_hash": "another hash", "origin": NOWHERE}
     with pytest.raises(Rejected) as why:
         async with database.transaction() as db:
-            await customers.change_password(
-                db, ada, LIFETIMES, password_hash="another hash", origin=NOWHERE
-            )
+            await customers.change_password(db, ada, opened.session, LIFETIMES, **change)
     assert code_and_field(why.value) == ("NOT_FOUND", "id")
 
 
@@ -262,7 +262,7 @@ async def test_a_removed_customer_takes_their_sessions_along(database: Database)
     ada, bob = await add_customer(database, "Ada"), await add_customer(database, "Bob")
     async with database.transaction() as db:
         for row in (ada, ada, bob):
-            await sessions.open_session(db, row, NOWHERE, LIFETIMES)
+            await sessions.open_session(db, row, NOWHERE, LIFETIMES, methods="pwd")
     async with database.transaction() as db:
         await customers.delete(db, ada.id, origin=NOWHERE)
     assert [row.id for row in await everybody(database)] == [bob.id]

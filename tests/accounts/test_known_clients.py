@@ -50,7 +50,7 @@ async def test_client_is_noted_in_its_one_spelling(
     assert await clients(noon) == ({} if client is None else {client: timedelta()})
     async with noon.transaction() as db:
         await sessions.forget_clients(db, ada.id)
-        await sessions.open_session(db, ada, Origin(address), LIFETIMES)
+        await sessions.open_session(db, ada, Origin(address), LIFETIMES, methods="pwd")
     assert await clients(noon) == ({} if client is None else {client: timedelta()})
 
 
@@ -58,7 +58,7 @@ async def test_session_notes_from_where_it_is_opened_and_refreshed(
     noon: Database, ada: CustomerRecord, set_clock: SetClock
 ) -> None:
     async with noon.transaction() as db:
-        opened = await sessions.open_session(db, ada, Origin("192.0.2.1"), LIFETIMES)
+        opened = await sessions.open_session(db, ada, Origin("192.0.2.1"), LIFETIMES, methods="pwd")
     set_clock(NOON + timedelta(seconds=30))
     async with noon.transaction() as db:
         await refresh_tokens.rotate(db, opened.refresh_token, Origin("198.51.100.1"), LIFETIMES)
@@ -75,7 +75,7 @@ async def test_signing_in_notes_a_client_again_once_an_hour(
     for hours in (0, 0.5, 1, 1.5, 2):
         set_clock(NOON + timedelta(hours=hours))
         async with noon.transaction() as db:
-            await sessions.open_session(db, ada, Origin("192.0.2.1"), LIFETIMES)
+            await sessions.open_session(db, ada, Origin("192.0.2.1"), LIFETIMES, methods="pwd")
         told.append((await clients(noon))["192.0.2.1"] / timedelta(hours=1))
     assert told == [0, 0, 0, 1.5, 1.5]
 

@@ -32,7 +32,7 @@ async def open_session(
 ) -> SessionRecord:
     """Sign a customer in."""
     async with database.transaction() as db:
-        return (await sessions.open_session(db, row, origin, lifetimes)).session
+        return (await sessions.open_session(db, row, origin, lifetimes, methods="pwd")).session
 
 
 async def living(database: Database, *rows: CustomerRecord) -> dict[UUID, list[UUID]]:

@@ -240,7 +240,11 @@ def test_every_limit_counts_subjects_of_its_own() -> None:
     assert [limit.name for limit in limits] == [*THROTTLE.limits]
     limits += [THROTTLE.of_password(kind, str(who), None).pair for kind in ("sign-in", "proof")]
     limits += [THROTTLE.of_letters(kind, str(who), a_day=5) for kind in Kind]
-    assert len({limit.subject for limit in limits}) == len(limits) == 18 + 2 + 8
+    assert (
+        len({limit.subject for limit in limits})
+        == len(limits)
+        == len(THROTTLE.limits) + 2 + len(Kind)
+    )
     assert ADA.attempts == 5
     assert [limit.attempts for limit in THROTTLE.of_client("sign-in", None)] == [50]
 

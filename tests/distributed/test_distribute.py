@@ -46,7 +46,7 @@ async def test_command_distributes_what_is_there_and_sessions_go_on(
     async with Database(citus.url()) as database:
         ada = await add_customer(database, "Ada Plain")
         async with database.transaction() as db:
-            opened = await sessions.open_session(db, ada, NOWHERE, LIFETIMES)
+            opened = await sessions.open_session(db, ada, NOWHERE, LIFETIMES, methods="pwd")
         assert await state(database) == "none"
         asked = run_here("distribute", folder=tmp_path, **settings)
         assert (asked.returncode, await state(database)) == (1, "none")

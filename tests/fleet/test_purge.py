@@ -57,7 +57,7 @@ async def processes(settings: Settings, set_clock: SetClock) -> AsyncIterator[li
             await add_all(db, ThrottleRow, failed)
         set_clock(NOON + LATER)
         async with resources.database.transaction() as db:
-            await sessions.open_session(db, customer, NOWHERE, resources.lifetimes)
+            await sessions.open_session(db, customer, NOWHERE, resources.lifetimes, methods="pwd")
             limit = resources.throttle.of_typed("sign-in", "ada@example.com")
             await resources.throttle.count(db, limit)
         yield opened

@@ -70,7 +70,11 @@ class KeyRing:
 
     def derive(self, purpose: str) -> bytes:
         """Return a secret for one purpose, which every process with this pepper shares."""
-        return hmac.digest(self.pepper, f"gql_app {purpose}".encode(), "sha256")
+        return _derived(self.pepper, purpose)
+
+
+def _derived(pepper: bytes, purpose: str) -> bytes:
+    return hmac.digest(pepper, f"gql_app {purpose}".encode(), "sha256")
 
 
 def unsigned_token(key: Key, payload: Mapping[str, object], *, typ: str) -> bytes:
@@ -137,6 +141,10 @@ class KeyStore:
     folder: Path | None = None
     elsewhere: Sequence[Key] = ()
     """The public halves of keys that sign elsewhere: here they verify and are published."""
+
+    def derived(self, purpose: str) -> Sequence[bytes]:
+        """Return the secrets for one purpose: as KeyRing.derive() has it, and of the fallback."""
+        return [_derived(each, purpose) for each in (self.secret, self.fallback) if each]
 
     def require_folder(self) -> Path:
         """Return the folder. Raise CannotStart, which says what to set."""

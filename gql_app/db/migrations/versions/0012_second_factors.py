@@ -44,7 +44,7 @@ def upgrade() -> None:
         sa.Column("created_at", _MOMENT, nullable=False),
         sa.Column("last_used_at", _MOMENT),
         sa.Column("secret", sa.Text()),
-        sa.Column("key_id", sa.String(40)),
+        sa.Column("key_id", sa.String(40), index=True),
         sa.Column("last_step", sa.BigInteger()),
         sa.Column("credential_id", sa.Text(), unique=True),
         sa.Column("public_key", sa.Text()),
