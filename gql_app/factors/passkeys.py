@@ -181,7 +181,7 @@ class Passkeys:
 
 
 async def begin(db: Transaction, customer_id: UUID) -> Begun:
-    """Return what one more passkey is set up for. The account is locked already. Raises Rejected."""
+    """Return for whom one more passkey is set up, whose account is locked. Raises Rejected."""
     factors = await changes.require_room(db, customer_id)
     new = _text(secrets.token_bytes(HANDLE_BYTES))
     await db.execute(_ADD_USER, customer_id=customer_id, handle=new)

@@ -271,7 +271,7 @@ class Settings(BaseSettings):
     @field_validator("passkey_origins")
     @classmethod
     def _of_one_domain(cls, listed: str | None, others: ValidationInfo) -> str | None:
-        """Return origins. Raise ValueError unless the passkeys of one domain are for all of them."""
+        """Return origins. Raise ValueError unless one domain's passkeys are for all of them."""
         rp_id, origins = others.data.get("passkey_rp_id"), _listed(listed)
         variable = f"{PREFIX}PASSKEY_RP_ID"
         if rp_id and not all(may_use(origin, rp_id) for origin in origins):
