@@ -8,9 +8,11 @@ from tests.api import Answer, Api
 STATUS: Final = "status message errors { code field message } retryAfter"
 CUSTOMER: Final = f"{STATUS} customer {{ id name email phone isAdmin }}"
 TOKENS: Final = f"{CUSTOMER} token expiresAt refreshToken refreshExpiresAt"
+WAITS: Final = "secondFactor { challenge methods expiresAt }"
+FACTOR: Final = "secondFactor { id method name createdAt lastUsedAt }"
 
 _MUTATIONS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
-    "login": (TOKENS, {"email": "String!", "password": "String!"}),
+    "login": (f"{TOKENS} {WAITS}", {"email": "String!", "password": "String!"}),
     "refresh": (TOKENS, {"refreshToken": "String!"}),
     "logout": (STATUS, {}),
     "endSession": (STATUS, {"id": "ID!"}),
@@ -23,9 +25,20 @@ _MUTATIONS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "requestPasswordReset": (STATUS, {"email": "String!"}),
     "resetPassword": (STATUS, {"token": "String!", "newPassword": "String!"}),
     "requestSignInLink": (STATUS, {"email": "String!"}),
-    "signInByLink": (TOKENS, {"token": "String!"}),
+    "signInByLink": (f"{TOKENS} {WAITS}", {"token": "String!"}),
+    "beginCodes": (f"{STATUS} secret uri qrCode", {}),
+    "confirmCodes": (f"{STATUS} codes", {"code": "String!"}),
+    "renewRecoveryCodes": (f"{STATUS} codes", {}),
+    "removeSecondFactor": (STATUS, {"id": "ID!"}),
+    "renameSecondFactor": (f"{STATUS} {FACTOR} codes", {"id": "ID!", "name": "String!"}),
+    "verifySecondFactor": (
+        f"{TOKENS} {WAITS}",
+        {"challenge": "String!", "code": "String", "passkey": "JSON"},
+    ),
+    "reauthenticate": (STATUS, {"password": "String", "code": "String", "passkey": "JSON"}),
+    "undoSecondFactor": (STATUS, {"token": "String!"}),
     "inviteCustomer": (CUSTOMER, {"input": "InviteCustomerInput!"}),
-    "acceptInvitation": (TOKENS, {"token": "String!", "password": "String!"}),
+    "acceptInvitation": (f"{TOKENS} {WAITS}", {"token": "String!", "password": "String!"}),
     "requestEmailVerification": (STATUS, {}),
     "verifyEmail": (STATUS, {"token": "String!"}),
     "declineEmail": (STATUS, {"token": "String!"}),
