@@ -43,6 +43,8 @@ GIVEN: Mapping[str, str] = {
     "SIGN_IN_URL": "https://example.com/sign-in",
     "HOME_URL": "https://example.com/",
     "EMAIL_VERIFICATION": "ask",
+    "PASSKEY_RP_ID": "example.com",
+    "PASSKEY_ORIGINS": "https://example.com",
     "READ_URL": "postgresql://standby.example.com/app",
     "KEYS_DIR": str(Path(__file__).parent),
     "ALLOWED_HOSTS": "api.example.com",
