@@ -40,10 +40,14 @@ if TYPE_CHECKING:
     from gql_app.schema.administration import CreateCustomerInput, UpdateCustomerInput
     from gql_app.schema.audit import AuditEvent
     from gql_app.schema.authentication import LoginPayload, RegisterInput, sign_in
-    from gql_app.schema.context import HasPermission, IsAuthenticated
     from gql_app.schema.customers import Customer
     from gql_app.schema.invitations import InviteCustomerInput
     from gql_app.schema.payloads import Payload
+    from gql_app.schema.permissions import (
+        HasPermission,
+        IsAuthenticated,
+        IsRecentlyAuthenticated,
+    )
     from gql_app.schema.profile import UpdateMeInput
     from gql_app.schema.sessions import Session
     from gql_app.security.tokens import Identity
@@ -70,6 +74,7 @@ __all__ = [
     "IntegrityViolation",
     "InviteCustomerInput",
     "IsAuthenticated",
+    "IsRecentlyAuthenticated",
     "Letter",
     "LoginPayload",
     "Payload",
@@ -139,10 +144,10 @@ _MODULES: Final = {
     "schema.administration": ("CreateCustomerInput", "UpdateCustomerInput"),
     "schema.audit": ("AuditEvent",),
     "schema.authentication": ("LoginPayload", "RegisterInput", "sign_in"),
-    "schema.context": ("HasPermission", "IsAuthenticated"),
     "schema.customers": ("Customer",),
     "schema.invitations": ("InviteCustomerInput",),
     "schema.payloads": ("Payload",),
+    "schema.permissions": ("HasPermission", "IsAuthenticated", "IsRecentlyAuthenticated"),
     "schema.profile": ("UpdateMeInput",),
     "schema.sessions": ("Session",),
     "security.tokens": ("Identity",),

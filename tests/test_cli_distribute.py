@@ -28,6 +28,7 @@ DISTRIBUTED = {
     "sessions": "id",
     "refresh_tokens": "session_id",
     "throttles": "subject",
+    "used_challenges": "digest",
     "known_clients": "customer_id",
     "audit_events": "id",
 }

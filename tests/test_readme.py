@@ -83,7 +83,7 @@ def test_long_page_has_a_table_of_contents(page: Path) -> None:
 
 def test_settings_are_grouped_alike_in_code_and_docs() -> None:
     page = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
-    code = (ROOT / "gql_app/settings/__init__.py").read_text(encoding="utf-8")
+    code = (ROOT / "gql_app/settings/model.py").read_text(encoding="utf-8")
     documented = re.findall(r"^## (.+)$|^\| `GQL_APP_(\w+)` \|", page, re.MULTILINE)
     body = code.partition("\nclass Settings")[2].partition("# The demo")[0]
     declared = re.findall(r"^    # (.+)$|^    (\w+): ", body, re.MULTILINE)

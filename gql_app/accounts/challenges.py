@@ -16,7 +16,8 @@ from gql_app.accounts import second_factors
 from gql_app.accounts.proofs import Proof
 from gql_app.accounts.records import CUSTOMER, CustomerRecord
 from gql_app.accounts.second_factors import SecondFactorMethod, SecondFactorRecord
-from gql_app.db.tables import CustomerRow, SignInChallengeRow
+from gql_app.db.factor_tables import SignInChallengeRow
+from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import Batch, Query, Reader, Transaction, insert_row

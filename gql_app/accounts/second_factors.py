@@ -14,7 +14,8 @@ from sqlalchemy import bindparam, delete, exists, select, update
 
 from gql_app.accounts.proofs import ProofMethod
 from gql_app.accounts.records import CustomerRecord, columns
-from gql_app.db.tables import CustomerRow, RecoveryCodeRow, SecondFactorRow
+from gql_app.db.factor_tables import RecoveryCodeRow, SecondFactorRow
+from gql_app.db.tables import CustomerRow
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, any_of
 

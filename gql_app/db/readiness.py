@@ -8,8 +8,9 @@ from typing import Final, NamedTuple
 from sqlalchemy import String, bindparam, column, func, literal_column, select, table
 
 from gql_app.db import distribution
+from gql_app.db.factor_tables import SecondFactorRow
 from gql_app.db.migrations.branches import VERSION_TABLE, Branch
-from gql_app.db.tables import REVISIONS, Row, SecondFactorRow
+from gql_app.db.tables import REVISIONS, Row
 from gql_app.lib.database import (
     Cause,
     Database,

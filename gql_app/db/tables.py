@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from gql_app.lib.database import Moment
@@ -28,6 +28,7 @@ REVISIONS: Final = (
 """Every migration there is, the oldest first."""
 REVISION: Final = REVISIONS[-1]
 """The migration that these tables are as of."""
+
 
 DISTRIBUTED_BY: Final = "distributed_by"
 """The key of a table's info whose value is the column that a cluster distributes it by.
@@ -225,99 +226,6 @@ class LinkRow(Row):
     expires_at: Mapped[datetime]
     issued_on: Mapped[str] = mapped_column(String(64))
     """A digest of what of the customer it is good for."""
-
-
-class SecondFactorRow(Row):
-    """A second factor in force: an authenticator app, whose codes are good, or a passkey."""
-
-    __tablename__ = "second_factors"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    customer_id: Mapped[UUID] = mapped_column(
-        ForeignKey("customers.id", ondelete="CASCADE"), index=True
-    )
-    method: Mapped[str] = mapped_column(String(20))
-    name: Mapped[str | None]
-    created_at: Mapped[datetime]
-    last_used_at: Mapped[datetime | None]
-    secret: Mapped[str | None]
-    """That of an app, encrypted by the factor key."""
-    key_id: Mapped[str | None] = mapped_column(String(40), index=True)
-    """The key that it is encrypted by."""
-    last_step: Mapped[int | None] = mapped_column(BigInteger)
-    """The time step (RFC 6238) of the last code that was used."""
-    credential_id: Mapped[str | None] = mapped_column(unique=True)
-    """That of a passkey, in base64url, as its public key is."""
-    public_key: Mapped[str | None]
-    sign_count: Mapped[int | None] = mapped_column(BigInteger)
-    transports: Mapped[list[str] | None] = mapped_column(JSON)
-    undo_digest: Mapped[str | None] = mapped_column(String(64), unique=True)
-    """That of the token which undoes it; null until the letter is sent."""
-
-
-class CodeEnrolmentRow(Row):
-    """An authenticator app that is being set up by a session, until its first right code."""
-
-    __tablename__ = "code_enrolments"
-
-    customer_id: Mapped[UUID] = mapped_column(
-        ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True
-    )
-    session_id: Mapped[UUID]
-    secret: Mapped[str]
-    key_id: Mapped[str] = mapped_column(String(40))
-    expires_at: Mapped[datetime] = mapped_column(index=True)
-
-
-class RecoveryCodeRow(Row):
-    """A code that is good once in the place of a second factor, by its digest."""
-
-    __tablename__ = "recovery_codes"
-
-    customer_id: Mapped[UUID] = mapped_column(
-        ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True
-    )
-    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
-    created_at: Mapped[datetime]
-
-
-class PasskeyUserRow(Row):
-    """What a customer's passkeys call them: a random id, which tells nothing of them."""
-
-    __tablename__ = "passkey_users"
-
-    customer_id: Mapped[UUID] = mapped_column(
-        ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True
-    )
-    handle: Mapped[str] = mapped_column(String(86), unique=True)
-
-
-class SignInChallengeRow(Row):
-    """A sign-in that waits for its second factor, by its token's digest."""
-
-    __tablename__ = "sign_in_challenges"
-
-    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
-    customer_id: Mapped[UUID] = mapped_column(
-        ForeignKey("customers.id", ondelete="CASCADE"), index=True
-    )
-    methods: Mapped[str]
-    """How the customer proved by then who they are."""
-    audience: Mapped[str | None]
-    issued_on: Mapped[str] = mapped_column(String(64))
-    """A digest of the password, the factors and the state that it is good for."""
-    expires_at: Mapped[datetime] = mapped_column(index=True)
-
-
-class UsedChallengeRow(Row):
-    """A passkey's challenge that was used, by its digest, until it would have expired."""
-
-    __tablename__ = "used_challenges"
-
-    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
-    expires_at: Mapped[datetime] = mapped_column(index=True)
-
-    __table_args__ = ({"info": {DISTRIBUTED_BY: "digest"}},)
 
 
 class RegistrationRow(Row):

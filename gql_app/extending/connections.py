@@ -29,7 +29,7 @@ from gql_app.lib.pagination import (
     QueryReader,
     Window,
 )
-from gql_app.schema.context import IsAuthenticated
+from gql_app.schema.permissions import IsAuthenticated
 from gql_app.schema.types import CURSORS, OrderDirection, PageInfo
 
 _MARK: Final = "__connection__"

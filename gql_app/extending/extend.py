@@ -20,7 +20,7 @@ from strawberry.types.fields.resolver import StrawberryResolver
 from gql_app.extending.connections import is_connection
 from gql_app.extending.inputs import INPUTS, extended_input
 from gql_app.extending.nested import if_private
-from gql_app.schema.context import PRIVATE
+from gql_app.schema.permissions import PRIVATE
 
 T = TypeVar("T")
 _MARK: Final = "__extension__"

@@ -18,7 +18,8 @@ from gql_app.extending.visibility import MAX_KNOWN, Visibility, Visible
 from gql_app.lib.database import Query, Reader, any_of
 from gql_app.lib.nodes import NodeKind
 from gql_app.lib.pagination import Condition
-from gql_app.schema.context import Info, IsAuthenticated
+from gql_app.schema.context import Info
+from gql_app.schema.permissions import IsAuthenticated
 from gql_app.schema.types import Node
 
 

@@ -22,7 +22,8 @@ from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, columns
 from gql_app.accounts.second_factors import SecondFactorRecord
 from gql_app.accounts.sessions import SignedIn
-from gql_app.db.tables import CodeEnrolmentRow, CustomerRow, RecoveryCodeRow, SecondFactorRow
+from gql_app.db.factor_tables import CodeEnrolmentRow, RecoveryCodeRow, SecondFactorRow
+from gql_app.db.tables import CustomerRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.factors import recovery_codes
 from gql_app.lib import clock

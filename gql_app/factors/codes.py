@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, bindparam, delete, or_, select, update
 
 from gql_app.accounts.second_factors import SecondFactorMethod, SecondFactorRecord
 from gql_app.accounts.sessions import SignedIn
-from gql_app.db.tables import CodeEnrolmentRow, SecondFactorRow
+from gql_app.db.factor_tables import CodeEnrolmentRow, SecondFactorRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.factors import changes
 from gql_app.factors.stored_secrets import of_factor

@@ -23,7 +23,7 @@ from gql_app.accounts.proofs import Proof
 from gql_app.accounts.second_factors import SecondFactorMethod, SecondFactorRecord
 from gql_app.accounts.sessions import Lifetimes, Opened, SignedIn
 from gql_app.accounts.throttling import Throttle
-from gql_app.db.tables import PasskeyUserRow, SecondFactorRow, UsedChallengeRow
+from gql_app.db.factor_tables import PasskeyUserRow, SecondFactorRow, UsedChallengeRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.factors import changes, proving
 from gql_app.lib import clock

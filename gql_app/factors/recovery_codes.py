@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, delete, func, select
 
 from gql_app.accounts import audit, second_factors
 from gql_app.accounts.audit import Action, Origin
-from gql_app.db.tables import RecoveryCodeRow
+from gql_app.db.factor_tables import RecoveryCodeRow
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, any_of, insert_row

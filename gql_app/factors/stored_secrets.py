@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Integer, bindparam, func, select, update
 
-from gql_app.db.tables import SecondFactorRow
+from gql_app.db.factor_tables import SecondFactorRow
 from gql_app.lib.database import Database, Query, Reader, Transaction, any_of
 from gql_app.lib.encryption import CannotDecrypt, Encryption
 from gql_app.lib.telemetry import get_logger

@@ -7,10 +7,11 @@ from gql_app.accounts.callers import Authority
 from gql_app.accounts.permissions import WRITE_CUSTOMERS, role_text
 from gql_app.accounts.records import Person
 from gql_app.lib.clock import parse_id
-from gql_app.schema.context import NOBODY, Info, admin
+from gql_app.schema.context import NOBODY, Info
 from gql_app.schema.customers import Customer, CustomerPayload, told_of_pending
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload, mutation
+from gql_app.schema.permissions import admin
 from gql_app.security.passwords import NO_PASSWORD
 
 

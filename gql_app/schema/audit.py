@@ -12,8 +12,9 @@ from gql_app.accounts.permissions import READ_AUDIT
 from gql_app.accounts.records import AuditRecord
 from gql_app.lib.clock import parse_id
 from gql_app.lib.pagination import Page, Window
-from gql_app.schema.context import NOBODY, Info, admin
+from gql_app.schema.context import NOBODY, Info
 from gql_app.schema.customers import Customer, or_null
+from gql_app.schema.permissions import admin
 from gql_app.schema.types import CURSORS, Node, PageInfo
 
 

@@ -1,30 +1,22 @@
-"""What every resolver is given: the database, the resources, and who is asking, and who may ask.
-
-Permissions say which callers may resolve a field; schema.graphql shows them as directives. One
-permission object serves all requests at once: it raises a refusal, and never stores one.
-"""
+"""What every resolver is given: the database, the resources, and who is asking."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID
 
 import strawberry
-from strawberry.permission import BasePermission, PermissionExtension
-from strawberry.schema_directive import Location
 
 from gql_app.accounts import audit, callers, letters
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.callers import Authority, ProvingReader, Unproven
-from gql_app.accounts.permissions import READ_PRIVATE, Roles
+from gql_app.accounts.permissions import Roles
 from gql_app.accounts.sessions import Caller, SignedIn
 from gql_app.errors import (
-    AdminRequired,
     EnrolmentRequired,
-    PermissionRequired,
     Refusal,
     Rejected,
     TokenMissing,
@@ -34,7 +26,6 @@ from gql_app.errors import (
 )
 from gql_app.lib.batching import Batches
 from gql_app.lib.clock import parse_id
-from gql_app.lib.composition import WHO_MAY_ASK
 from gql_app.lib.database import Database, Reader, Transaction, Unavailable
 from gql_app.lib.engine import Document
 from gql_app.lib.language_tags import preferred_language
@@ -306,129 +297,3 @@ class Context:
 
 
 Info = strawberry.Info[Context, None]
-
-
-def _directive(name: str, description: str) -> object:
-    """Return what the schema prints beside a field that a permission without arguments guards."""
-    places, made = [Location.FIELD_DEFINITION], type(name, (), {})
-    return strawberry.schema_directive(locations=places, name=name, description=description)(made)()
-
-
-PRIVATE: Final = {WHO_MAY_ASK: f"Null unless it is the caller's own, or with {READ_PRIVATE}."}
-"""The metadata of fields that are null for whom a customer's private fields don't concern."""
-
-
-@strawberry.schema_directive(
-    locations=[Location.FIELD_DEFINITION], description="Needs a permission of the caller."
-)
-class Requires:
-    """For who has a permission."""
-
-    permission: str = strawberry.field(description="Its name.")
-
-
-class IsAuthenticated(BasePermission):
-    """Lets in whoever is signed in, and whose session lives."""
-
-    who_may_ask = "Signed in only."
-    schema_directive = _directive("isAuthenticated", "Needs the token of a living session.")
-
-    def __init__(self, *, by_token: bool = False, enrols: bool = False) -> None:
-        self._by_token = by_token
-        self._enrols = enrols
-
-    async def has_permission(self, source: object, info: Info, **_: object) -> bool:
-        """Return True, or raise Unauthenticated with the reason, or EnrolmentRequired.
-
-        With `by_token` the token alone is judged: a resolver that reads by read_as_caller()
-        finds out by itself whether the session lives. With `enrols` it lets in also who must set up
-        a second factor first.
-        """
-        if self._by_token:
-            info.context.identity()
-        else:
-            await info.context.signed_in(enrols=self._enrols)
-        return True
-
-
-class IsRecentlyAuthenticated(IsAuthenticated):
-    """Lets in whoever is signed in, and proved lately who they are."""
-
-    who_may_ask = "Signed in, with a recent proof of who it is."
-
-    def __init__(self, *, enrols: bool = False, shown: bool = True) -> None:
-        """Take whether the schema shows that one has to be signed in: others may show it."""
-        super().__init__(enrols=enrols)
-        if not shown:
-            self.schema_directive = None
-            self.who_may_ask = "Needs a recent proof of who it is."
-
-    async def has_permission(self, source: object, info: Info, **_: object) -> bool:
-        """Return True, or raise ReauthenticationRequired, or what IsAuthenticated raises."""
-        await super().has_permission(source, info)
-        await info.context.require_recent()
-        return True
-
-
-class Permitted(BasePermission):
-    """Somebody is signed in, and has a permission."""
-
-    refusal: type[PermissionRequired] = PermissionRequired
-
-    def __init__(self, permission: str) -> None:
-        self.permission: Final = permission
-        self.who_may_ask: Final = f"Needs {permission}."
-
-    async def has_permission(self, source: object, info: Info, **_: object) -> bool:
-        """Return True, or raise Unauthenticated or PermissionRequired."""
-        caller = await info.context.caller()
-        if self.permission not in caller.permissions:
-            raise self.refusal(self.permission)
-        info.context.permitted.add(self.permission)
-        return True
-
-    @property
-    def schema_directive(self) -> object:
-        """What the schema prints beside the field."""
-        return Requires(permission=self.permission)
-
-
-class IsAdmin(Permitted):
-    """Somebody may do what was for admins alone, before there were permissions."""
-
-    refusal = AdminRequired
-    schema_directive = _directive("isAdmin", "Needs a permission, of which admins have all.")
-
-
-@cache
-def HasPermission(permission: str) -> type[BasePermission]:  # noqa: N802 — it stands for a class
-    """Return what lets in who has a permission, as one of a field's `permission_classes`."""
-
-    class Named(Permitted):
-        def __init__(self) -> None:
-            super().__init__(permission)
-
-    return Named
-
-
-def permitted(permission: str, *, recent: bool = False) -> PermissionExtension:
-    """Return the extension that lets in who has a permission, and maybe a recent proof."""
-    return PermissionExtension(permissions=[Permitted(permission), *([_RECENT] if recent else [])])
-
-
-def authenticated(*, by_token: bool = False, enrols: bool = False) -> PermissionExtension:
-    """Return the extension that lets in whoever is signed in."""
-    return PermissionExtension(permissions=[IsAuthenticated(by_token=by_token, enrols=enrols)])
-
-
-def recently_authenticated(*, enrols: bool = False) -> PermissionExtension:
-    """Return the extension that lets in whoever is signed in, and proved lately who they are."""
-    return PermissionExtension(permissions=[IsRecentlyAuthenticated(enrols=enrols)])
-
-
-def admin(permission: str, *, recent: bool = False) -> PermissionExtension:
-    """Return the extension of what was for admins, and is for who has a permission."""
-    return PermissionExtension(permissions=[IsAdmin(permission), *([_RECENT] if recent else [])])
-
-
-_RECENT: Final = IsRecentlyAuthenticated(shown=False)

@@ -16,9 +16,10 @@ from gql_app.lib.clock import parse_id
 from gql_app.lib.engine import LazyRows, cached_per_document, selected_fields
 from gql_app.lib.pagination import Page, QueryReader, Window
 from gql_app.schema.challenges import SecondFactor
-from gql_app.schema.context import PRIVATE, Info, authenticated
+from gql_app.schema.context import Info
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload
+from gql_app.schema.permissions import PRIVATE, authenticated
 from gql_app.schema.sessions import Session
 from gql_app.schema.types import CURSORS, Node, OrderDirection, PageInfo
 

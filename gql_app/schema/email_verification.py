@@ -8,9 +8,10 @@ from gql_app.accounts import email_change, email_verification, links, registrati
 from gql_app.accounts.callers import Authority
 from gql_app.errors import Rejected, UserErrorCode
 from gql_app.schema.authentication import saving_stored
-from gql_app.schema.context import Info, authenticated
+from gql_app.schema.context import Info
 from gql_app.schema.links import NO_MAIL, found_by
 from gql_app.schema.payloads import StatusPayload, mutation
+from gql_app.schema.permissions import authenticated
 from gql_app.security.tokens import UNDO, VERIFY
 
 

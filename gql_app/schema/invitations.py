@@ -9,11 +9,12 @@ from gql_app.accounts.permissions import WRITE_CUSTOMERS, role_text
 from gql_app.errors import Rejected
 from gql_app.lib.fair_queue import Party
 from gql_app.schema.authentication import LoginPayload
-from gql_app.schema.context import Info, permitted
+from gql_app.schema.context import Info
 from gql_app.schema.customers import Customer, CustomerPayload
 from gql_app.schema.inputs import Input
 from gql_app.schema.links import NO_MAIL, owner_of
 from gql_app.schema.payloads import mutation
+from gql_app.schema.permissions import permitted
 
 
 @strawberry.input

@@ -10,14 +10,16 @@ import strawberry
 
 from gql_app.accounts import audit, customers, second_factors, sessions
 from gql_app.accounts.permissions import READ_AUDIT
-from gql_app.db.tables import AuditRow, CustomerRow, SecondFactorRow, SessionRow
+from gql_app.db.factor_tables import SecondFactorRow
+from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
 from gql_app.lib.clock import parse_id
 from gql_app.lib.nodes import NodeKind, NodeTables
 from gql_app.lib.pagination import MAX_SIZE, InvalidArgument
 from gql_app.schema.audit import AuditEvent
 from gql_app.schema.challenges import SecondFactor
-from gql_app.schema.context import Info, authenticated
+from gql_app.schema.context import Info
 from gql_app.schema.customers import Customer
+from gql_app.schema.permissions import authenticated
 from gql_app.schema.sessions import Session
 from gql_app.schema.types import Node
 

@@ -14,11 +14,12 @@ from gql_app.accounts.sessions import SignedIn
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.fair_queue import Party
 from gql_app.schema.authentication import LoginPayload
-from gql_app.schema.context import Context, Info, authenticated, recently_authenticated
+from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer, CustomerPayload, or_null, told_of_pending
 from gql_app.schema.inputs import Input
 from gql_app.schema.links import NO_MAIL, owner_of
 from gql_app.schema.payloads import StatusPayload, mutation
+from gql_app.schema.permissions import authenticated, recently_authenticated
 
 
 @strawberry.input

@@ -20,12 +20,12 @@ from gql_app.lib.composition import ComposedSchema, Replacements, merged_type
 from gql_app.schema.administration import AdministrationMutation
 from gql_app.schema.audit import AuditQuery
 from gql_app.schema.authentication import AuthenticationMutation
-from gql_app.schema.context import Requires
 from gql_app.schema.customers import CustomerQuery
 from gql_app.schema.email_verification import EmailVerificationMutation
 from gql_app.schema.invitations import InvitationMutation
 from gql_app.schema.nodes import NodeQuery
 from gql_app.schema.passkeys import PasskeyMutation
+from gql_app.schema.permissions import Requires
 from gql_app.schema.profile import PasswordResetMutation, ProfileMutation
 from gql_app.schema.second_factors import SecondFactorMutation
 from gql_app.schema.sessions import SessionMutation, TokenQuery

@@ -21,8 +21,9 @@ from gql_app.errors import (
     UserErrorCode,
 )
 from gql_app.lib.clock import parse_id
-from gql_app.schema.context import NOBODY, Info, authenticated
+from gql_app.schema.context import NOBODY, Info
 from gql_app.schema.payloads import StatusPayload, mutation
+from gql_app.schema.permissions import authenticated
 from gql_app.schema.types import Node
 from gql_app.security.tokens import Claims, Identity
 

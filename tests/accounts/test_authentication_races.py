@@ -14,7 +14,7 @@ from gql_app.accounts.refresh_tokens import NotRefreshed
 from gql_app.accounts.sessions import Opened
 from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow
-from gql_app.errors import Fault, Rejected
+from gql_app.errors import Rejected
 from gql_app.lib.database import Database
 from tests.accounts.outbox import ask_reset, claim, token_of
 from tests.locks import until_it_waits
@@ -64,7 +64,7 @@ async def sign_in(database: Database, attempt: Attempt) -> Opened | None:
     """Sign in within a transaction that may do more."""
     async with database.transaction() as db:
         opened = await authentication.sign_in(db, attempt, THROTTLE, LIFETIMES, origin=NOWHERE)
-        return None if isinstance(opened, Fault) else opened
+        return opened if isinstance(opened, Opened) else None
 
 
 def proven(customer: CustomerRecord) -> Attempt:

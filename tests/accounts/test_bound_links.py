@@ -53,8 +53,9 @@ async def there_and_back(db: Transaction, customer: CustomerRecord) -> None:
 async def change_password(db: Transaction, customer: CustomerRecord) -> None:
     """Change one's own password."""
     opened = await sessions.open_session(db, customer, NOWHERE, LIFETIMES, methods="pwd")
-    change = {"password_hash": NEW_HASH, "origin": NOWHERE}
-    await customers.change_password(db, customer, opened.session, LIFETIMES, **change)
+    await customers.change_password(
+        db, customer, opened.session, LIFETIMES, password_hash=NEW_HASH, origin=NOWHERE
+    )
 
 
 async def given_a_role(db: Transaction, customer: CustomerRecord) -> None:

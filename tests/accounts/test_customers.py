@@ -242,10 +242,11 @@ async def test_password_of_whoever_is_gone_can_not_be_set(database: Database) ->
     async with database.transaction() as db:
         opened = await sessions.open_session(db, ada, NOWHERE, LIFETIMES, methods="pwd")
         await customers.delete(db, ada.id, origin=NOWHERE)
-    change = {"password_hash": "another hash", "origin": NOWHERE}
     with pytest.raises(Rejected) as why:
         async with database.transaction() as db:
-            await customers.change_password(db, ada, opened.session, LIFETIMES, **change)
+            await customers.change_password(
+                db, ada, opened.session, LIFETIMES, password_hash="another hash", origin=NOWHERE
+            )
     assert code_and_field(why.value) == ("NOT_FOUND", "id")
 
 

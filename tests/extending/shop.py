@@ -28,9 +28,9 @@ from gql_app.lib.clock import new_id, parse_id
 from gql_app.lib.database import Moment, Query, Reader, any_of, insert_row, upsert
 from gql_app.schema.administration import UpdateCustomerInput
 from gql_app.schema.authentication import LoginPayload, RegisterInput
-from gql_app.schema.context import HasPermission, IsAuthenticated
 from gql_app.schema.customers import Customer
 from gql_app.schema.payloads import Payload
+from gql_app.schema.permissions import HasPermission, IsAuthenticated
 from gql_app.schema.profile import UpdateMeInput
 from gql_app.schema.sessions import Session
 

@@ -16,7 +16,7 @@ from gql_app.extending.visibility import Visibility, owned_by
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import insert_row
 from gql_app.lib.standby import Reading
-from gql_app.schema.context import HasPermission
+from gql_app.schema.permissions import HasPermission
 from gql_app.settings import Settings
 from tests.databases import Postgres
 from tests.extending.graph import Graph, create_tables, graph

@@ -16,7 +16,7 @@ from gql_app.extending.visibility import owned_by
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import insert_row
 from gql_app.lib.nodes import NodeKind
-from gql_app.schema.context import HasPermission, IsAuthenticated
+from gql_app.schema.permissions import HasPermission, IsAuthenticated
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings
 from tests.extending.graph import Graph, create_tables, graph

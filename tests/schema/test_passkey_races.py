@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from gql_app.db.tables import PasskeyUserRow, RecoveryCodeRow, SecondFactorRow
+from gql_app.db.factor_tables import PasskeyUserRow, RecoveryCodeRow, SecondFactorRow
 from gql_app.settings import Settings
 from tests.api import Api
 from tests.authenticators import SoftwareAuthenticator

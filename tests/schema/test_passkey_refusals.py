@@ -7,7 +7,8 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import func, select
 
-from gql_app.db.tables import AuditRow, CustomerRow, SecondFactorRow, SessionRow
+from gql_app.db.factor_tables import SecondFactorRow
+from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
 from gql_app.lib import clock
 from gql_app.settings import Settings
 from tests.api import Api, running

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from gql_app.db.tables import PasskeyUserRow, SecondFactorRow, UsedChallengeRow
+from gql_app.db.factor_tables import PasskeyUserRow, SecondFactorRow, UsedChallengeRow
 from gql_app.factors.passkeys import purge
 from gql_app.lib import clock
 from gql_app.settings import Settings

@@ -11,7 +11,7 @@ from gql_app.db.tables import CustomerRow
 from gql_app.extending.feature import Feature
 from gql_app.lib import clock
 from gql_app.lib.composition import WHO_MAY_ASK
-from gql_app.schema.context import PRIVATE
+from gql_app.schema.permissions import PRIVATE
 from gql_app.schema.root import build_schema
 from gql_app.settings import Settings
 from tests.api import Api, running
@@ -22,8 +22,10 @@ CURIOUS: Final = Role("curious", {"audit:read", "customers:write", "sessions:end
 """Every permission but the one to see what is private."""
 FEATURE: Final = Feature("desk", roles=[CURIOUS])
 PLAIN: Final = ("email", "phone", "isActive", "roles", "emailVerifiedAt", "pendingEmail", "locale")
-FIELDS: Final = f"name {' '.join(PLAIN)} sessions {{ id }}"
-HIDDEN: Final = dict.fromkeys((*PLAIN, "sessions"))
+NUMBERS: Final = ("recoveryCodesLeft",)
+LISTS: Final = ("sessions", "secondFactors")
+FIELDS: Final = f"name {' '.join((*PLAIN, *NUMBERS))} {' '.join(f'{n} {{ id }}' for n in LISTS)}"
+HIDDEN: Final = dict.fromkeys((*PLAIN, *NUMBERS, *LISTS))
 WAYS: Final[Mapping[str, str]] = {
     "Query.customer": "{ customer(id: $id) { FIELDS } }",
     "Query.node": "{ node(id: $id) { ... on Customer { FIELDS } } }",

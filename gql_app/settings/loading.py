@@ -1,0 +1,89 @@
+"""Loading: the settings as the environment has them, which is read here only."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from gql_app.lib import setting_types as types
+from gql_app.lib.environment import variable, variables
+from gql_app.lib.faults import CannotStart
+from gql_app.settings.model import (
+    ADMIN_PASSWORD,
+    APP,
+    MAIL_REQUIRED,
+    PREFIX,
+    SECRET_REQUIRED,
+    SHARED_NUMBERS,
+    Settings,
+)
+
+
+def load(*, serving: bool = False) -> Settings:
+    """Return the settings of the environment, with what serving requires if `serving`.
+
+    Raises CannotStart, which names every faulty variable at once and no value.
+    """
+    faults: list[str] = []
+    settings: Settings | None = None
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        faults = faults_of(PREFIX, error)
+    if serving and _lacks_secret():
+        faults.append(SECRET_REQUIRED)
+    if serving and settings and not settings.sends_mail:
+        wanting = {"EMAIL_VERIFICATION": settings.requires_verification}
+        wanting["SIGN_IN_LINKS"] = settings.sign_in_links
+        faults += (f"{PREFIX}{name}: {MAIL_REQUIRED}" for name, set_ in wanting.items() if set_)
+    if settings is None or faults:
+        raise CannotStart(faults)
+    return settings
+
+
+def faults_of(prefix: str, error: ValidationError) -> list[str]:
+    """Return a sentence on each variable that begins so and is no good, without its value."""
+    return [
+        f"{prefix}{str(fault['loc'][0]).upper() if fault['loc'] else ''}: {_in_words(fault['msg'])}"
+        for fault in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def unknown_variables(others: Collection[str] = ()) -> list[str]:
+    """Return the names of unknown `GQL_APP_` variables, most likely misspelt."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {ADMIN_PASSWORD, APP}
+    meant = variables(PREFIX).keys() - known - set(others)
+    return sorted(name for name in os.environ if name.upper() in meant)
+
+
+def admin_password() -> str | None:
+    """Return the password for `create-admin`, so that scripts need no terminal.
+
+    Raise CannotStart if it has blanks at its ends.
+    """
+    password = os.environ.get(ADMIN_PASSWORD)
+    if password and password != password.strip():
+        raise CannotStart([f"{ADMIN_PASSWORD}: {types.BLANKS}"])
+    return password or None
+
+
+def shared_numbers() -> Path | None:
+    """Return the folder in which several processes share their metrics, set by `serve`."""
+    folder = variable(SHARED_NUMBERS)
+    return Path(folder) if folder else None
+
+
+def _lacks_secret() -> bool:
+    """Return whether a secret is required and none is set; one of blanks is a fault of its own."""
+    on_postgresql = variables(PREFIX).get(f"{PREFIX}DATABASE_URL", "").startswith(types.POSTGRESQL)
+    secret = [value for name, value in os.environ.items() if name.upper() == f"{PREFIX}SECRET_KEY"]
+    return on_postgresql and not any(secret)
+
+
+def _in_words(message: str) -> str:
+    return (
+        message.removeprefix("Value error, ")
+        .replace("Input should", "should")
+        .replace("Field required", "is required")
+    )

@@ -1,0 +1,380 @@
+"""Settings: each with its default, as docs/settings.md has them."""
+
+import os
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Final, get_args
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gql_app.lib import setting_types as types
+from gql_app.lib.passkeys import may_use, origin_of, shared_domain
+
+PREFIX: Final = "GQL_APP_"
+ADMIN_PASSWORD: Final = PREFIX + "ADMIN_PASSWORD"
+APP: Final = PREFIX + "APP"
+"""The application that the command line and its workers take, as module:name."""
+SHARED_NUMBERS: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""Also read by prometheus_client, when it is imported."""
+SECRET_REQUIRED: Final = (
+    f"{PREFIX}SECRET_KEY: is required with PostgreSQL, so that every process signs alike; "
+    "make one with: openssl rand -base64 48"
+)
+MAIL_REQUIRED: Final = f"takes letters, so {PREFIX}SMTP_URL has to be set"
+NO_CLIENT_LIMIT: Final = "anybody may be any client, so that no limit of one client holds"
+"""The consequence of trusting X-Forwarded-For of every peer."""
+
+
+PAGES: Final = {
+    "RESET_URL": "/account/reset",
+    "VERIFY_URL": "/account/verify",
+    "UNDO_URL": "/account/undo",
+    "INVITATION_URL": "/account/accept",
+    "SIGN_IN_URL": "/account/sign-in",
+}
+"""The settings with the pages that links in letters lead to, and where ours are."""
+
+
+def _some_cores() -> int:
+    """Return the number of usable cores, at most four: more threads would only wait."""
+    if hasattr(os, "sched_getaffinity"):  # where there is none, nobody is kept from a core
+        return min(4, len(os.sched_getaffinity(0)))
+    return min(4, os.cpu_count() or 1)
+
+
+def _page(name: str) -> str:
+    """Return where a page of ours is if nobody knows better: `serve` does."""
+    return f"http://localhost:8000{PAGES[name]}"
+
+
+class Settings(BaseSettings):
+    """Every setting with its default, grouped as docs/settings.md has them; frozen once read."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    # Database
+    database_url: types.DatabaseUrl = Field(default="sqlite:///gql_app.db", repr=False)
+    """`sqlite:///file.db` or `postgresql://user:password@host/database`, with several hosts."""
+    database_connections: types.Positive = 10
+    """Read connections of one process; as many write, and one more is for health checks."""
+    database_pool_timeout: types.Positive = 5
+    """Longest wait for one of them, in seconds."""
+    database_prepared_statements: bool | None = None
+    """Whether statements are prepared, which a pooler may not keep; None until one is found."""
+    read_url: types.DatabaseUrl | None = Field(default=None, repr=False)
+    """A standby that lists are read from, in the form of the primary's URL."""
+    read_max_lag_seconds: types.Positive = 5
+    """Seconds that it may be behind; for at least as long, who wrote reads from the primary."""
+
+    # Keys and tokens
+    secret_key: types.SecretKey | None = None
+    """The secret that signs tokens (HS256), 32 bytes or more; created beside an SQLite file."""
+    secret_key_fallback: types.SecretKey | None = None
+    """A second secret that verifies tokens (HS256) and signs none: the previous or the next one."""
+    keys_dir: types.Folder | None = None
+    """The folder of the key files, created by `keys new`; without it there is HS256 only."""
+    access_token_ttl: types.Positive = 3600
+    """Lifetime of an access token in seconds."""
+    issuer: types.Words = "gql_app"
+    """The tokens' `iss` (RFC 7519 section 4.1.1)."""
+    audience: types.Words = "gql_app"
+    """The tokens' `aud` (RFC 7519 section 4.1.3)."""
+    audiences: types.Names | None = None
+    """Other services that tokens may be for, comma-separated; each token is for one."""
+
+    # Sessions and accounts
+    refresh_token_ttl: types.Positive = 30 * 24 * 3600
+    """Seconds by which each refresh extends a session."""
+    session_max_age: types.Positive = 90 * 24 * 3600
+    """Longest life of a session in seconds, counted from sign-in."""
+    refresh_grace_seconds: types.Natural = 10
+    """Seconds in which a spent refresh token still returns its successor, for racing requests."""
+    refresh_retry_seconds: types.Natural = 15 * 60
+    """The same while its successor was never used, for answers that were lost."""
+    registration: bool = True
+    """Whether registration is open."""
+    special_domains: types.Domains | None = None
+    """Special-use domains whose e-mail addresses are accepted, with their subdomains."""
+    audit_origin_days: types.Days = 90
+    """Days for which the audit keeps the address of a deleted customer who acted on others."""
+
+    # Sign-in limits
+    login_attempts: types.Positive = 5
+    """Failed sign-ins of one account by one client within the window."""
+    login_client_attempts: types.Positive = 50
+    """Failed sign-ins of one client within the window, over all accounts."""
+    login_window_seconds: types.Positive = 15 * 60
+    """Length of the window in seconds."""
+    login_lockout_attempts: types.Positive = 100
+    """Consecutive failed sign-ins of one account before its lockout."""
+    account_writes_per_hour: types.Positive = 300
+    """Sign-ins of one account in an hour, and as many refreshes and changes of one's own."""
+
+    # Second factors
+    second_factor: types.SecondFactorPolicy = "off"
+    """Who must have a second factor: `off` (nobody), `admins` or `everyone`."""
+    reauthentication_seconds: types.Positive = 10 * 60
+    """How old a proof of who somebody is may be for what needs a recent one."""
+    factor_key: types.SecretKey | None = None
+    """The key that secrets of authenticator apps are encrypted by; made of the secret key if not
+    set."""
+    factor_key_fallback: types.SecretKey | None = None
+    """A second one that only decrypts: the previous or the next one."""
+    passkey_rp_id: types.PasskeyDomain | None = None
+    """The domain that passkeys are of; that of the origins if not set."""
+    passkey_origins: types.PasskeyOrigins | None = None
+    """Origins of pages that use passkeys, comma-separated; those that links lead to if not set."""
+
+    # Mail
+    smtp_url: types.MailUrl | None = None
+    """`smtp://user:password@host:port` requires STARTTLS except on loopback; smtps:// uses TLS from
+    the start, smtp+starttls:// requires STARTTLS everywhere, smtp+cleartext:// uses none."""
+    mail_from: types.Sender = "no-reply@localhost"
+    """Sender of letters: an address, or a name and an address."""
+    reply_to: types.Sender | None = None
+    """Where answers to letters go, if not to their sender: an address, or a name and an address."""
+    product_name: types.Line = "gql_app"
+    """What letters call the product."""
+    letters_dir: types.Folder | None = None
+    """The folder of templates that take the place of ours, file by file."""
+    letters_per_day: types.Positive = 5
+    """Letters of one kind to one mailbox in 24 hours."""
+    email_verification: types.Verification | None = None
+    """Whether addresses are proven: `off`, `ask` or `require`; `ask` with mail, `off` without."""
+    sign_in_links: bool = False
+    """Whether a link in a letter may sign in."""
+    reset_url: types.Page = _page("RESET_URL")
+    """Page for resetting a password; the link adds #token= and the token. `serve` knows its own."""
+    verify_url: types.Page = _page("VERIFY_URL")
+    """Page for proving an address."""
+    undo_url: types.Page = _page("UNDO_URL")
+    """Page for undoing a change of address."""
+    invitation_url: types.Page = _page("INVITATION_URL")
+    """Page for accepting an invitation."""
+    sign_in_url: types.Page = _page("SIGN_IN_URL")
+    """Page for signing in by a link."""
+    home_url: types.Page | None = None
+    """Where these pages lead in the end; the playground if not set."""
+
+    # HTTP and limits of requests
+    trusted_proxies: types.Proxies | None = None
+    """Proxies whose X-Forwarded-For is trusted: addresses or networks, comma-separated, or *."""
+    allowed_hosts: types.Hosts | None = None
+    """Accepted Host headers, comma-separated; any if not set."""
+    allowed_origins: types.Origins | None = None
+    """Origins whose pages may read answers (CORS), comma-separated; none if not set."""
+    allowed_headers: types.HeaderNames | None = None
+    """Headers that these pages may send beside those of common clients, comma-separated."""
+    compression: bool = True
+    """Whether answers of queries are compressed by gzip for clients that take it."""
+    max_connections: types.Positive = 10_000
+    """Connections of one process; further ones get 503."""
+    max_connections_per_address: types.Positive = 256
+    """Connections of one process from one address (IPv6: one /64), except trusted proxies."""
+    receive_timeout: types.Positive = 20
+    """Seconds for the headers of a request, again for its body and for reading the answer."""
+    max_header_bytes: types.Positive = 16 * 1024
+    """Bytes of the request line and headers."""
+    max_body_bytes: types.Positive = 256 * 1024
+    """Bytes of a request body."""
+    max_pending_body_bytes: types.Positive = 64 * 1024 * 1024
+    """Bytes of all incomplete bodies of one process; the request that exceeds it gets 503."""
+    operation_timeout: types.Positive = 10
+    """Seconds after which an operation is cancelled, with its SQL."""
+
+    # Documents
+    max_document_length: types.Positive = 64 * 1024
+    """Characters of a document."""
+    max_tokens: types.Positive = 2_000
+    """Lexical tokens of a document."""
+    max_operations: types.Positive = 20
+    """Operations in a document."""
+    max_depth: types.Positive = 12
+    """Nesting of fields."""
+    max_aliases: types.Positive = 15
+    """Aliases in a document."""
+    max_root_fields: types.Positive = 20
+    """Root fields of an operation."""
+    max_directives: types.Positive = 50
+    """Directives in a document."""
+    max_spreads: types.Positive = 200
+    """Fragment spreads, with those inside fragments counted at each spread."""
+    max_cost: types.Positive = 20_000
+    """Objects and values that the answer may hold, computed from the requested page sizes."""
+    max_comparisons: types.Positive = 20_000
+    """Steps of comparing fields of one response name with each other."""
+
+    trusted_documents: types.Documents | None = None
+    """A file of the only documents that run, by their ids; any runs if not set."""
+    trusted_documents_allow: types.Exceptions | None = None
+    """What runs besides: `playground`, `introspection`, comma-separated."""
+
+    # Playground and schema
+    playground: bool = True
+    """Whether GET /graphql shows the playground to a browser."""
+    introspection: bool = True
+    """Whether clients may read the schema."""
+    compiled: bool = True
+    """Whether the compiled path is taken; without it the answers are the same, but slower."""
+
+    # Logs, metrics and traces
+    log_level: types.Level = "INFO"
+    """The least severe log line that is written."""
+    management_port: types.Port | None = None
+    """A second port, the only one with /metrics and the parts of /readyz."""
+    management_host: types.Words = "127.0.0.1"
+    """The address of that port."""
+    traces: types.Traces = False
+    """Whether traces are sent, configured by OpenTelemetry's OTEL_ variables."""
+
+    # Passwords
+    password_threads: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=_some_cores)
+    """Passwords hashed at the same time, 19 MiB each."""
+    password_queue: types.Natural = 256
+    """Passwords that may wait for a thread; further ones are refused."""
+
+    # The demo
+    demo: bool = False
+    """Whether letters may go to the log; `serve --demo` sets it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, values: dict[str, object]) -> dict[str, object]:
+        """Return the values without blanks at their ends, and without those that are empty then.
+
+        A key's blanks stay, for its type to refuse: to take them away would change the key.
+        """
+        keys = {n for n, f in cls.model_fields.items() if types.SecretKey in get_args(f.annotation)}
+        trimmed = {
+            name: value.strip() if isinstance(value, str) and name not in keys else value
+            for name, value in values.items()
+        }
+        return {name: value for name, value in trimmed.items() if value != ""}
+
+    @field_validator("read_url")
+    @classmethod
+    def _of_postgresql(cls, url: str | None, others: ValidationInfo) -> str | None:
+        """Return the URL of a standby. Raise ValueError unless both databases are PostgreSQL's."""
+        urls = [url or "", others.data.get("database_url", "")]
+        if url and any(each.startswith(types.SQLITE) for each in urls):
+            message = (
+                "is of a standby of PostgreSQL, and a file of SQLite has none; leave it out, or "
+                f"set {PREFIX}DATABASE_URL to a PostgreSQL"
+            )
+            raise ValueError(message)
+        return url
+
+    @field_validator("passkey_origins")
+    @classmethod
+    def _of_one_domain(cls, listed: str | None, others: ValidationInfo) -> str | None:
+        """Return origins. Raise ValueError unless one domain's passkeys are for all of them."""
+        rp_id, origins = others.data.get("passkey_rp_id"), _listed(listed)
+        variable = f"{PREFIX}PASSKEY_RP_ID"
+        if rp_id and not all(may_use(origin, rp_id) for origin in origins):
+            message = f"must be on the domain of {variable}, or below it"
+            raise ValueError(message)
+        if origins and not rp_id and not shared_domain(origins):
+            message = f"are of several domains; set {variable} to the one that they are below"
+            raise ValueError(message)
+        return listed
+
+    @property
+    def passkey_pages(self) -> tuple[str, ...]:
+        """The origins of pages that use passkeys: those that links lead to, if none is set.
+
+        What nobody set counts only for a domain that is: a server that does not know where its
+        pages are has no passkeys.
+        """
+        if self.passkey_origins:
+            return _listed(self.passkey_origins)
+        names = [name.lower() for name in PAGES]
+        known = names if self.passkey_rp_id else self.model_fields_set.intersection(names)
+        pages = [getattr(self, name) for name in names if name in known]
+        return tuple(dict.fromkeys(filter(None, map(origin_of, pages))))
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether letters are sent, or logged by the demo."""
+        return self.smtp_url is not None or self.demo
+
+    @property
+    def verification(self) -> types.Verification:
+        """Whether addresses are proven: off, ask or require."""
+        return self.email_verification or ("ask" if self.sends_mail else "off")
+
+    @property
+    def requires_verification(self) -> bool:
+        """Whether nobody signs in before their address is proven."""
+        return self.verification == "require"
+
+    @property
+    def on_sqlite(self) -> bool:
+        """Whether the database is an SQLite file."""
+        return self.database_url.startswith(types.SQLITE)
+
+    @property
+    def sqlite_file(self) -> Path:
+        """The file of an SQLite database."""
+        return Path(self.database_url.removeprefix(types.SQLITE))
+
+    @property
+    def secret_bytes(self) -> bytes | None:
+        """The very bytes of the secret key, or None if there is none."""
+        return self.secret_key.get_secret_value() if self.secret_key else None
+
+    @property
+    def fallback_bytes(self) -> bytes | None:
+        """The very bytes of the other secret key, or None if there is none."""
+        return self.secret_key_fallback.get_secret_value() if self.secret_key_fallback else None
+
+    @property
+    def factor_keys(self) -> tuple[bytes | None, bytes | None]:
+        """The very bytes of the factor key and of the other one, None for what is not set."""
+        key, fallback = self.factor_key, self.factor_key_fallback
+        return (
+            key.get_secret_value() if key else None,
+            fallback.get_secret_value() if fallback else None,
+        )
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The accepted hosts, empty if any host is."""
+        return _listed(self.allowed_hosts)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The audiences of other services that tokens may be for."""
+        return _listed(self.audiences)
+
+    @property
+    def special(self) -> tuple[str, ...]:
+        """The special-use domains whose e-mail addresses are accepted."""
+        return _listed(self.special_domains)
+
+    @property
+    def trusts_anybody(self) -> bool:
+        """Whether every peer is trusted as a proxy."""
+        return any(
+            proxy == "*" or ip_network(proxy).prefixlen == 0
+            for proxy in _listed(self.trusted_proxies)
+        )
+
+    @property
+    def untrusted(self) -> tuple[str, ...]:
+        """Whose documents run though they are not listed."""
+        return _listed(self.trusted_documents_allow)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins whose pages may read answers; the demo is for any page of this machine."""
+        return _listed(self.allowed_origins) + (("http://localhost:*",) if self.demo else ())
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The headers that these pages may send beside those of common clients."""
+        return _listed(self.allowed_headers)
+
+
+def _listed(value: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",")) if value else ()
