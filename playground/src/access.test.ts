@@ -12,6 +12,10 @@ test.each([
     "The phone number. Null unless it is the caller's own, or with customers:read_private.",
     "Null unless it is the caller's own",
   ],
+  [
+    "Makes codes. Signed in, with a recent proof of who it is.",
+    "Signed in, with a recent proof of who it is",
+  ],
   ["Needs customers:write.\n", "Needs customers:write"],
   ["A sentence that Needs nothing.", null],
   ["Needs an umbrella. Not a permission.", null],

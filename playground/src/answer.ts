@@ -6,7 +6,7 @@ export type Json = Record<string, unknown>;
 
 export interface Refusal {
   message: string;
-  extensions?: { code?: string; reason?: string; expiredAt?: string };
+  extensions?: { code?: string; reason?: string; expiredAt?: string; methods?: string[] };
 }
 
 export interface Answer {

@@ -1,52 +1,73 @@
 /** The bar: who is signed in, for how long, and what was refused. */
 import { useEffect, useRef, useState, useSyncExternalStore, type RefObject } from "react";
 import { Countdown } from "./countdown";
+import type { Factors } from "./factors";
 import type { SignIn } from "./facts";
 import { NOTICE_ID } from "./fields";
 import { DemoSignIns, ForgottenForm, RegisterForm, SignInForm, type Form } from "./forms";
 import type { Held } from "./held";
 import type { Keeper } from "./keeper";
 import type { Notice } from "./notice";
+import { AgainForm, ChallengeForm } from "./proving";
+import { Security } from "./security";
 
 interface BarProps {
   keeper: Keeper;
+  factors: Factors;
   signIns: SignIn[];
 }
 
 const FORMS = { "sign in": SignInForm, register: RegisterForm, forgotten: ForgottenForm };
 
-export function Bar({ keeper, signIns }: BarProps) {
+export function Bar({ keeper, factors, signIns }: BarProps) {
   const seen = useSyncExternalStore(keeper.subscribe, keeper.seen);
   const [form, setForm] = useState<Form>("sign in");
+  const [isOpen, setOpen] = useState(false);
   const bar = useRef<HTMLElement>(null);
   const email = useRef("");
   if (seen.held?.email) email.current = seen.held.email;
   useEffect(() => {
     if (seen.held) setForm("sign in");
+    else setOpen(false);
   }, [seen.held]);
-  const view = seen.held ? "signed in" : form;
+  const view = seen.held ? "signed in" : seen.challenge ? "second step" : form;
   useFocusKept(bar, view);
   const Shown = FORMS[form];
   const go = (next: Form) => {
     setForm(next);
     if (!keeper.seen().notice?.good) keeper.dismiss();
   };
+  const open = () => {
+    keeper.dismiss();
+    setOpen(true);
+  };
+  const close = () => {
+    keeper.giveUp();
+    setOpen(false);
+  };
+  const notice = seen.notice && (
+    <Refused keeper={keeper} notice={seen.notice} go={go} onSetUp={open} />
+  );
   return (
     <header className="bar" aria-label="Signing in" aria-busy={seen.busy} ref={bar}>
       <div className="row">
         <h1>gql_app</h1>
         {seen.held ? (
-          <SignedIn keeper={keeper} held={seen.held} busy={seen.busy} />
+          <SignedIn keeper={keeper} held={seen.held} busy={seen.busy} onSecurity={open} />
+        ) : seen.challenge ? (
+          <ChallengeForm keeper={keeper} factors={factors} seen={seen} />
         ) : (
-          <Shown keeper={keeper} seen={seen} email={email} go={go} />
+          <Shown keeper={keeper} factors={factors} seen={seen} email={email} go={go} />
         )}
         {view === "sign in" && signIns.length > 0 && (
           <DemoSignIns keeper={keeper} seen={seen} signIns={signIns} />
         )}
       </div>
-      <div role="alert">
-        {seen.notice && <Refused keeper={keeper} notice={seen.notice} go={go} />}
-      </div>
+      <div role="alert">{!isOpen && notice}</div>
+      {seen.proofs && !isOpen && <AgainForm keeper={keeper} factors={factors} seen={seen} />}
+      {isOpen && seen.held && (
+        <Security keeper={keeper} factors={factors} seen={seen} notice={notice} onClose={close} />
+      )}
     </header>
   );
 }
@@ -65,7 +86,14 @@ function focusFirst(bar: HTMLElement | null): void {
   bar?.querySelector<HTMLElement>("[data-first]")?.focus();
 }
 
-function SignedIn({ keeper, held, busy }: { keeper: Keeper; held: Held; busy: boolean }) {
+interface SignedInProps {
+  keeper: Keeper;
+  held: Held;
+  busy: boolean;
+  onSecurity: () => void;
+}
+
+function SignedIn({ keeper, held, busy, onSecurity }: SignedInProps) {
   return (
     <>
       <p className="who" data-first tabIndex={-1}>
@@ -79,6 +107,9 @@ function SignedIn({ keeper, held, busy }: { keeper: Keeper; held: Held; busy: bo
       <button type="button" disabled={busy || !held.refreshToken} onClick={() => keeper.refresh()}>
         Refresh
       </button>
+      <button type="button" aria-haspopup="dialog" onClick={onSecurity}>
+        Second factors
+      </button>
       <button type="button" onClick={() => keeper.signOut()}>
         Sign out
       </button>
@@ -90,9 +121,10 @@ interface RefusedProps {
   keeper: Keeper;
   notice: Notice;
   go: (form: Form) => void;
+  onSetUp: () => void;
 }
 
-function Refused({ keeper, notice, go }: RefusedProps) {
+function Refused({ keeper, notice, go, onSetUp }: RefusedProps) {
   /** Bring the form, and whoever uses a keyboard to it. */
   const signInAgain = () => {
     keeper.forget();
@@ -105,6 +137,11 @@ function Refused({ keeper, notice, go }: RefusedProps) {
       {notice.wayOut === "refresh" && (
         <button type="button" onClick={() => keeper.refresh()}>
           Refresh the token
+        </button>
+      )}
+      {notice.wayOut === "set up" && (
+        <button type="button" onClick={onSetUp}>
+          Set one up
         </button>
       )}
       {notice.wayOut === "sign in" && (

@@ -11,15 +11,27 @@ interface FieldProps {
   type: "text" | "email" | "password";
   /** What a password manager takes it for. */
   autoComplete: string;
+  /** What a phone shows for it. */
+  inputMode?: "numeric" | "text";
   notice: Notice | null;
   initial?: string;
+  isOptional?: boolean;
   /** Whether the form begins with it. */
   isFirst?: boolean;
   onType?: (text: string) => void;
   ref?: Ref<HTMLInputElement> | undefined;
 }
 
-export function Field({ label, name, notice, initial, isFirst, onType, ...rest }: FieldProps) {
+export function Field({
+  label,
+  name,
+  notice,
+  initial,
+  isFirst,
+  isOptional,
+  onType,
+  ...rest
+}: FieldProps) {
   const isWrong = notice?.fields?.includes(name);
   return (
     <label>
@@ -28,7 +40,7 @@ export function Field({ label, name, notice, initial, isFirst, onType, ...rest }
         {...rest}
         name={name}
         defaultValue={initial}
-        required
+        required={!isOptional}
         data-first={isFirst || undefined}
         aria-invalid={isWrong || undefined}
         aria-describedby={isWrong ? NOTICE_ID : undefined}

@@ -1,21 +1,24 @@
 /** The bar's forms, for whoever is not signed in. */
 import { useRef, type FormEvent, type ReactNode, type RefObject } from "react";
+import type { Factors } from "./factors";
 import type { SignIn } from "./facts";
 import { Field, Password } from "./fields";
-import type { Keeper, Seen } from "./keeper";
+import type { Keeper } from "./keeper";
+import type { Seen } from "./world";
 
 /** Which form is shown. */
 export type Form = "sign in" | "register" | "forgotten";
 
 interface FormProps {
   keeper: Keeper;
+  factors: Factors;
   seen: Seen;
   /** The address that was typed or known last, in whichever form. */
   email: RefObject<string>;
   go: (form: Form) => void;
 }
 
-export function SignInForm({ keeper, seen, email, go }: FormProps) {
+export function SignInForm({ keeper, factors, seen, email, go }: FormProps) {
   const password = useRef<HTMLInputElement>(null);
   const submit = async (typed: FormData) => {
     if (!(await keeper.signIn(text(typed, "email"), text(typed, "password"))))
@@ -33,6 +36,9 @@ export function SignInForm({ keeper, seen, email, go }: FormProps) {
       />
       <button type="submit" className="main" disabled={seen.busy}>
         Sign in
+      </button>
+      <button type="button" disabled={seen.busy} onClick={() => void factors.signIn()}>
+        Use a passkey
       </button>
       <button type="button" className="link" onClick={() => go("forgotten")}>
         Forgot it?
@@ -118,7 +124,7 @@ interface FormOfProps {
   children: ReactNode;
 }
 
-function FormOf({ name, isBusy, onSubmit, children }: FormOfProps) {
+export function FormOf({ name, isBusy, onSubmit, children }: FormOfProps) {
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     if (!isBusy) void onSubmit(new FormData(event.currentTarget));
@@ -157,6 +163,6 @@ function Back({ go }: Pick<FormProps, "go">) {
   );
 }
 
-function text(typed: FormData, name: string): string {
+export function text(typed: FormData, name: string): string {
   return String(typed.get(name) ?? "");
 }

@@ -24,7 +24,7 @@ function refreshes({ state }: World, life = 3600): void {
 }
 
 test("signing in holds the tokens, in the storage too, and tells who it is", async () => {
-  expect(world().keeper.seen()).toEqual({ held: null, notice: null, busy: false });
+  expect(world().keeper.seen()).toMatchObject({ held: null, notice: null, busy: false });
   const made = await signedIn();
   expect(made.keeper.seen().held).toMatchObject({ ...ADA, token: jwt(3600, 1_000_001) });
   expect([...made.storage.keys()]).toEqual([STORED]);
@@ -87,7 +87,10 @@ test("signing out tells the server by the token, and forgets it", async () => {
   expect(sent).toMatchObject([
     { operationName: "SignOut", bearer: `Bearer ${jwt(3600, 1_000_001)}` },
   ]);
-  expect([keeper.seen(), storage.size]).toEqual([{ held: null, notice: null, busy: false }, 0]);
+  expect([keeper.seen(), storage.size]).toMatchObject([
+    { held: null, notice: null, busy: false },
+    0,
+  ]);
 });
 
 test.each([

@@ -1,10 +1,20 @@
 /** Who is signed in: kept for this tab, told to whoever shows it, refreshed in time. */
-import { deeds, isObject, operationNames, type Answer, type Deed, type Json } from "./answer";
+import {
+  deeds,
+  isObject,
+  operationNames,
+  type Answer,
+  type Deed,
+  type Json,
+  type Refusal,
+} from "./answer";
 import { fromPayload, isDue, person, read, type Held } from "./held";
-import { explain, isOver, UNREACHABLE, type Notice } from "./notice";
+import { explain, isOver, proofs, UNREACHABLE, type Notice } from "./notice";
 import * as operations from "./operations";
 import type { Own } from "./operations";
+import { challengeOf, isDone, isSpent, outcome, words } from "./payload";
 import type { Post, Request } from "./post";
+import type { Applicant, Proof, Seen, SentWith, Word, World } from "./world";
 
 export const STORED = "gql_app:session";
 /** Milliseconds to leave a server alone that could not be reached. */
@@ -12,55 +22,18 @@ export const PATIENCE = 10_000;
 
 const SIGNING_IN = [
   ...["login", "refresh", "register", "changePassword"],
-  ...["acceptInvitation", "signInByLink"],
+  ...["acceptInvitation", "signInByLink", "verifySecondFactor", "signInWithPasskey"],
 ];
 const SIGNING_OUT = ["logout", "deleteMe"];
 const LEFT_OPEN =
   `${UNREACHABLE} Nobody is signed in here any more, but the session itself may still be open: ` +
   "endOtherSessions ends it once you have signed in again.";
+const PROVEN = "It is you. Run the operation again.";
 const ELSEWHERE = "The session was ended in another tab.";
-
-/** All that the bar shows. */
-export interface Seen {
-  held: Held | null;
-  notice: Notice | null;
-  busy: boolean;
-}
 
 /** A request of the bar's own, by a text that every server trusts. */
 interface OwnRequest extends Request {
   query: Own;
-}
-
-/** What one tab tells those that hold the same tokens: what is held instead, null when it is over. */
-export interface Word {
-  token: string;
-  held: Held | null;
-}
-
-/** What a request was sent with. */
-export interface SentWith {
-  /** Whether it had an Authorization header out of the Headers tab. */
-  own: boolean;
-  /** The bar's token, if that was sent. */
-  token: string | null;
-}
-
-/** What is typed to create an account. */
-export interface Applicant {
-  name: string;
-  email: string;
-  password: string;
-}
-
-/** What the keeper needs of the world. */
-export interface World {
-  post: Post;
-  storage: Pick<Storage, "getItem" | "setItem" | "removeItem">;
-  now: () => number;
-  tell: (word: Word) => void;
-  /** Do something while no other tab does, where the browser can see to that. */
-  alone: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 export class Keeper {
@@ -68,11 +41,14 @@ export class Keeper {
   #listeners = new Set<() => void>();
   #refreshing: Promise<Held | null> | null = null;
   #quietUntil = 0;
+  /** Goes on with what waits for a proof; told whether there was one. */
+  #waiting: ((isProven: boolean) => void) | null = null;
   readonly #world: World;
 
   constructor(world: World) {
     this.#world = world;
-    this.#seen = { held: read(world.storage.getItem(STORED)), notice: null, busy: false };
+    const held = read(world.storage.getItem(STORED));
+    this.#seen = { held, notice: null, busy: false, challenge: null, proofs: null };
   }
 
   /** Call somebody back at each change; gives what stops it. */
@@ -106,6 +82,46 @@ export class Keeper {
   /** Have a link to reset the password sent; tells whether it was asked for. */
   requestPasswordReset(email: string): Promise<boolean> {
     return this.#do(operations.REQUEST_PASSWORD_RESET, "requestPasswordReset", { email });
+  }
+
+  /** Sign in with a passkey that the browser gave; tells whether it worked. */
+  signInWithPasskey(credential: Json): Promise<boolean> {
+    return this.#enter(operations.SIGN_IN_WITH_PASSKEY, "signInWithPasskey", { credential });
+  }
+
+  /** Go on with the sign-in that waits; tells whether it worked. */
+  async verify(proof: Proof): Promise<boolean> {
+    const { challenge } = this.#seen;
+    if (!challenge) return false;
+    const variables = { challenge: challenge.token, ...proof };
+    return this.#enter(operations.VERIFY_SECOND_FACTOR, "verifySecondFactor", variables);
+  }
+
+  /** Prove again who is signed in, for what waits for it; tells whether it worked. */
+  async prove(proof: Proof): Promise<boolean> {
+    const payload = await this.#tried(operations.REAUTHENTICATE, "reauthenticate", proof);
+    if (!payload || !isDone(payload)) return false;
+    if (!this.#waiting) this.say({ words: PROVEN, wayOut: null, good: true });
+    this.#settle(true);
+    return true;
+  }
+
+  /** Leave the sign-in that waits, or what waits for a proof. */
+  giveUp(): void {
+    this.#show({ challenge: null, notice: null });
+    this.#settle(false);
+  }
+
+  /**
+   * Do something of whoever is signed in, once they have proven again who they are if it wants that.
+   *
+   * Gives its payload, an empty one if nothing came of it; the notice says why.
+   */
+  async act(query: Own, field: string, variables: unknown = {}): Promise<Json> {
+    for (;;) {
+      const payload = await this.#tried(query, field, variables);
+      if (payload || !this.#seen.proofs || !(await this.#proven())) return payload ?? {};
+    }
   }
 
   /** End the session, and forget it whatever the server says. */
@@ -171,10 +187,8 @@ export class Keeper {
       else if (SIGNING_OUT.includes(deed.field) && !own && deed.payload.status !== "ERROR")
         this.#end();
     }
-    const refusals = answer.errors ?? [];
-    if (token && this.#seen.held?.token === token && isOver(refusals)) this.#end();
-    const canRefresh = Boolean(this.#seen.held?.refreshToken);
-    this.#show({ notice: explain(refusals, { own, canRefresh }) });
+    this.#settle(false);
+    this.#refuse(answer.errors ?? [], { own, token });
   }
 
   /** Hear what became of the tokens that this tab holds too. */
@@ -182,6 +196,39 @@ export class Keeper {
     if (this.#seen.held?.token !== word.token) return;
     this.#hold(word.held);
     if (!word.held) this.say({ words: ELSEWHERE, wayOut: null });
+  }
+
+  /** Say what refusals mean, and do what follows from them. */
+  #refuse(refusals: Refusal[], { own, token }: SentWith): void {
+    if (token && this.#seen.held?.token === token && isOver(refusals)) this.#end();
+    const { held } = this.#seen;
+    const notice = explain(refusals, { own, canRefresh: Boolean(held?.refreshToken) });
+    this.#show({ notice, proofs: held && !own ? proofs(refusals) : null });
+  }
+
+  /** Wait until whoever is signed in has proven it again; false if they don't. */
+  #proven(): Promise<boolean> {
+    return new Promise((resolve) => (this.#waiting = resolve));
+  }
+
+  /** Ask for no proof any more, and go on with what waits for one. */
+  #settle(isProven: boolean): void {
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    if (this.#seen.proofs) this.#show({ proofs: null });
+    waiting?.(isProven);
+  }
+
+  /** Send something with the token, and show what came of it; null if there is no payload. */
+  #tried(query: Own, field: string, variables: unknown): Promise<Json | null> {
+    return this.#busily<Json | null>(async () => {
+      const token = await this.bearer();
+      const { answer } = await this.#send({ query, variables }, token);
+      const payload = answer.data?.[field];
+      if (!isObject(payload)) this.#refuse(answer.errors ?? [], { own: false, token });
+      else if ("message" in payload) this.#show({ notice: outcome(payload) });
+      return isObject(payload) ? payload : null;
+    }, {});
   }
 
   async #freshened(): Promise<Held | null> {
@@ -209,7 +256,7 @@ export class Keeper {
 
   /** Forget a session that can't go on; one whose refresh has to wait is left alone for so long. */
   #refused(payload: Json): void {
-    if (codes(payload).some((code) => code.startsWith("TOKEN_"))) {
+    if (isSpent(payload)) {
       this.#end();
       this.#show({ notice: { words: words(payload), wayOut: "sign in" } });
     } else {
@@ -222,10 +269,8 @@ export class Keeper {
   #enter(query: Own, field: string, variables: unknown): Promise<boolean> {
     return this.#busily(async () => {
       const payload = await this.#ask({ query, variables }, field, null);
-      const held = fromPayload(payload, this.#world.now());
-      if (held) this.#hold(held);
-      else this.#show({ notice: outcome(payload) });
-      return payload.status === "SUCCESS";
+      this.#took(payload);
+      return isDone(payload);
     }, false);
   }
 
@@ -234,13 +279,25 @@ export class Keeper {
     return this.#busily(async () => {
       const payload = await this.#ask({ query, variables }, field, null);
       this.#show({ notice: outcome(payload) });
-      return payload.status === "SUCCESS";
+      return isDone(payload);
     }, false);
+  }
+
+  /** Hold the tokens that a sign-in of the bar was answered, or show what it waits for, or why not. */
+  #took(payload: Json): void {
+    const held = fromPayload(payload, this.#world.now());
+    const challenge = challengeOf(payload);
+    if (held) this.#hold(held);
+    else if (challenge) this.#show({ challenge, notice: null });
+    else if (isSpent(payload)) this.#show({ challenge: null, notice: outcome(payload) });
+    else this.#show({ notice: outcome(payload) });
   }
 
   /** Take tokens that an operation of the editor was answered. */
   #take(payload: Json): void {
     const held = fromPayload(payload, this.#world.now());
+    const challenge = challengeOf(payload);
+    if (challenge && !this.#seen.held) this.#show({ challenge });
     if (!held) return;
     this.#hold(held);
     if (held.name === null || held.isAdmin === null) void this.#introduce(held.token);
@@ -294,7 +351,8 @@ export class Keeper {
   #hold(held: Held | null): void {
     if (held) this.#world.storage.setItem(STORED, JSON.stringify(held));
     else this.#world.storage.removeItem(STORED);
-    this.#show({ held, notice: null });
+    this.#show({ held, notice: null, challenge: null });
+    if (!held) this.#settle(false);
   }
 
   #show(change: Partial<Seen>): void {
@@ -309,24 +367,4 @@ function done(request: Request, answer: Answer): Deed[] {
   } catch {
     return []; // what doesn't parse did nothing
   }
-}
-
-/** Put a payload without tokens into words, and name the fields that it is about. */
-function outcome(payload: Json): Notice {
-  const fields = errors(payload).map((each) =>
-    each.code === "INVALID_CREDENTIALS" ? "password" : String(each.field ?? ""),
-  );
-  return { words: words(payload), wayOut: null, good: payload.status === "SUCCESS", fields };
-}
-
-function words(payload: Json): string {
-  return typeof payload.message === "string" ? payload.message : "The server gave no answer.";
-}
-
-function codes(payload: Json): string[] {
-  return errors(payload).map((each) => String(each.code));
-}
-
-function errors(payload: Json): Json[] {
-  return Array.isArray(payload.errors) ? payload.errors.filter(isObject) : [];
 }

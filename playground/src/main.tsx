@@ -8,10 +8,13 @@ import "./style.css";
 import { createRoot } from "react-dom/client";
 import { Bar } from "./bar";
 import { Editor } from "./editor";
+import { Factors } from "./factors";
 import { readFacts, type Facts } from "./facts";
-import { Keeper, type Word } from "./keeper";
+import { Keeper } from "./keeper";
 import { pageOf } from "./letters";
+import { browsers } from "./passkeys";
 import { post } from "./post";
+import type { Word } from "./world";
 
 /** Tabs that hold the same session, one a duplicate of the other, hear each other's refreshes. */
 const channel = new BroadcastChannel("gql_app");
@@ -24,13 +27,14 @@ const keeper = new Keeper({
   alone: async (work) =>
     navigator.locks ? await navigator.locks.request("gql_app:refresh", work) : work(),
 });
+const factors = new Factors(keeper, browsers());
 channel.onmessage = (message: MessageEvent<Word>) => keeper.hear(message.data);
 setInterval(() => void keeper.tick(), 1000);
 
 function Page({ facts }: { facts: Facts }) {
   return (
     <>
-      <Bar keeper={keeper} signIns={facts.signIns} />
+      <Bar keeper={keeper} factors={factors} signIns={facts.signIns} />
       <Editor keeper={keeper} post={post} facts={facts} />
     </>
   );

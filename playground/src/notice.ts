@@ -1,7 +1,7 @@
 /** What a refusal means, and the way out of it. */
 import type { Refusal } from "./answer";
 
-export type WayOut = "sign in" | "refresh" | null;
+export type WayOut = "sign in" | "refresh" | "set up" | null;
 
 export interface Notice {
   words: string;
@@ -30,7 +30,11 @@ const MEANINGS: Record<string, string> = {
   TOKEN_REVOKED: "The session has ended: signed out, or the account is no longer active.",
   ADMIN_REQUIRED: "This is for admins, and whoever is signed in is none.",
   PERMISSION_REQUIRED: "Whoever is signed in lacks the permission for this.",
+  REAUTHENTICATION_REQUIRED: "This needs a fresh proof that it is you.",
+  SECOND_FACTOR_ENROLMENT_REQUIRED: "Your account needs a second factor before anything else.",
 };
+/** By what a form proves who somebody is. */
+const PROOFS = ["PASSWORD", "CODE", "RECOVERY_CODE", "PASSKEY"];
 /** Reasons for which a token is never good again. */
 const FATAL = ["TOKEN_MALFORMED", "TOKEN_INVALID", "TOKEN_REVOKED"];
 
@@ -46,8 +50,22 @@ export function explain(refusals: Refusal[], circumstances: Circumstances): Noti
     const words = `${meaning} It came from the Headers tab; without it, the bar's own is sent.`;
     return { words, wayOut: null };
   }
-  const refreshes = reason === "TOKEN_EXPIRED" && circumstances.canRefresh;
-  return { words: meaning, wayOut: refreshes ? "refresh" : "sign in" };
+  return { words: meaning, wayOut: wayOut(refusal, reason, circumstances) };
+}
+
+/** Choose what leads out of a refusal. */
+function wayOut(refusal: Refusal, reason: string, { canRefresh, own }: Circumstances): WayOut {
+  if (reason === "TOKEN_EXPIRED" && canRefresh) return "refresh";
+  // The bar's forms are for its own session.
+  if (reason === "SECOND_FACTOR_ENROLMENT_REQUIRED") return own ? null : "set up";
+  return proofs([refusal]) ? null : "sign in";
+}
+
+/** Name by what the forms can prove who somebody is, if a refusal wants it; null if none does. */
+export function proofs(refusals: Refusal[]): string[] | null {
+  const methods = refusals.flatMap(({ extensions }) => extensions?.methods ?? []);
+  const known = methods.filter((each) => PROOFS.includes(each));
+  return known.length > 0 ? [...new Set(known)] : null;
 }
 
 /** Tell whether refusals say that the token which was sent is never good again. */

@@ -1,7 +1,10 @@
 /** What the tests stand on: tokens, and a server that answers what it is told to. */
 import type { Answer, Json } from "./answer";
-import { Keeper, type Word } from "./keeper";
+import { Factors } from "./factors";
+import { Keeper } from "./keeper";
+import type { Given } from "./passkeys";
 import type { Reply, Request } from "./post";
+import type { Word } from "./world";
 
 /** Spell a JWT that lives for some seconds; nobody here checks its signature. */
 export function jwt(life: number, iat = 1_000_000): string {
@@ -42,6 +45,9 @@ export function world(stored: string | null = null) {
     status: 200,
     /** When it is this tab's turn to refresh. */
     turn: Promise.resolve(),
+    hindrance: null as string | null,
+    /** What the browser gives for options. */
+    given: async (options: Json): Promise<Given> => ({ passkey: { id: "k", of: options } }),
   };
   const post = async (request: Request, headers: Headers): Promise<Reply> => {
     const bearer = headers.get("authorization");
@@ -64,5 +70,13 @@ export function world(stored: string | null = null) {
         return work();
       },
     });
-  return { state, post, sent, told, storage, keeper: make(), make };
+  const keeper = make();
+  const factors = new Factors(keeper, {
+    get hindrance() {
+      return state.hindrance;
+    },
+    find: (options) => state.given(options),
+    make: (options) => state.given(options),
+  });
+  return { state, post, sent, told, storage, keeper, factors, make };
 }

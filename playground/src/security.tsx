@@ -1,0 +1,290 @@
+/** The dialog in which whoever is signed in sets up, names and removes second factors. */
+import { useCallback, useEffect, useRef, useState, type ReactNode } from "react";
+import type { Begun, Factor, Factors, Owned } from "./factors";
+import { Field } from "./fields";
+import { FormOf, text } from "./forms";
+import type { Keeper } from "./keeper";
+import { AgainForm } from "./proving";
+import type { Seen } from "./world";
+
+interface SecurityProps {
+  keeper: Keeper;
+  factors: Factors;
+  seen: Seen;
+  /** What is said of the last thing that was done. */
+  notice: ReactNode;
+  onClose: () => void;
+}
+
+/** What is shown below the list: what is set up now, or codes that are shown once. */
+type Step = { kind: "codes"; begun: Begun } | { kind: "recovery"; codes: string[] } | null;
+
+export function Security(props: SecurityProps) {
+  const { keeper, factors, seen, notice, onClose } = props;
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [owned, setOwned] = useState<Owned | null>(null);
+  const [step, setStep] = useState<Step>(null);
+  const load = useCallback(async () => setOwned(await factors.owned()), [factors]);
+  useEffect(() => {
+    dialog.current?.showModal();
+    void load();
+  }, [load]);
+  /** Show what came of setting something up, and what the account has now. */
+  const finish = async (codes: string[] | null) => {
+    if (codes === null) return;
+    const { notice: told } = keeper.seen();
+    setStep(codes.length > 0 ? { kind: "recovery", codes } : null);
+    await load();
+    if (told) keeper.say(told);
+  };
+  const change = async (isDone: boolean) => isDone && (await finish([]));
+  const inner = { ...props, finish, change };
+  return (
+    <dialog
+      className="security"
+      role="dialog"
+      aria-labelledby="security"
+      ref={dialog}
+      onClose={onClose}
+    >
+      <div className="head">
+        <h2 id="security">Second factors</h2>
+        <button type="button" className="close" onClick={() => dialog.current?.close()}>
+          Close
+        </button>
+      </div>
+      <div role="alert">{notice}</div>
+      {seen.proofs ? (
+        <AgainForm keeper={keeper} factors={factors} seen={seen} isFirst />
+      ) : step?.kind === "codes" ? (
+        <Scanning {...inner} begun={step.begun} onCancel={() => setStep(null)} />
+      ) : step?.kind === "recovery" ? (
+        <RecoveryCodes codes={step.codes} onKept={() => setStep(null)} />
+      ) : (
+        <Overview {...inner} owned={owned} onBegun={(begun) => setStep({ kind: "codes", begun })} />
+      )}
+    </dialog>
+  );
+}
+
+interface InnerProps extends SecurityProps {
+  finish: (codes: string[] | null) => Promise<void>;
+  change: (isDone: boolean) => Promise<unknown>;
+}
+
+interface OverviewProps extends InnerProps {
+  owned: Owned | null;
+  onBegun: (begun: Begun) => void;
+}
+
+/** What there is, and what can be added. */
+function Overview({ owned, onBegun, ...inner }: OverviewProps) {
+  const { factors, seen, finish } = inner;
+  const begin = async () => {
+    const begun = await factors.beginCodes();
+    if (begun) onBegun(begun);
+  };
+  return (
+    <>
+      {owned?.secondFactors.length === 0 && (
+        <p>You have none yet: whoever knows your password can sign in.</p>
+      )}
+      <ul>
+        {owned?.secondFactors.map((factor) => (
+          <Item {...inner} factor={factor} key={factor.id} />
+        ))}
+      </ul>
+      {owned !== null && owned.secondFactors.length > 0 && (
+        <p className="row">
+          <span>Recovery codes left: {owned.recoveryCodesLeft}</span>
+          <button
+            type="button"
+            disabled={seen.busy}
+            onClick={async () => finish(await factors.renew())}
+          >
+            Make new recovery codes
+          </button>
+        </p>
+      )}
+      <div className="row">
+        <button type="button" className="main" disabled={seen.busy} onClick={() => void begin()}>
+          Set up an app for codes
+        </button>
+      </div>
+      <NewPasskey {...inner} />
+    </>
+  );
+}
+
+function Item({ factor, factors, seen, change }: InnerProps & { factor: Factor }) {
+  const [isRenaming, setRenaming] = useState(false);
+  const { id, method } = factor;
+  const kind = method === "CODE" ? "App for codes" : "Passkey";
+  const name = factor.name ?? kind;
+  const rename = async (typed: FormData) => {
+    const isDone = await factors.rename(id, text(typed, "name"));
+    if (isDone) setRenaming(false);
+    await change(isDone);
+  };
+  return (
+    <li>
+      <p>
+        <strong>{name}</strong>
+        <span className="hint">
+          {kind}, since {day(factor.createdAt)}
+          {factor.lastUsedAt ? `, last used ${day(factor.lastUsedAt)}` : ", not used yet"}
+        </span>
+      </p>
+      {isRenaming ? (
+        <FormOf name={`Rename ${name}`} isBusy={seen.busy} onSubmit={rename}>
+          <Field
+            label="New name"
+            name="name"
+            type="text"
+            autoComplete="off"
+            notice={seen.notice}
+            initial={factor.name ?? ""}
+          />
+          <button type="submit" className="main" disabled={seen.busy}>
+            Rename
+          </button>
+          <button type="button" className="link" onClick={() => setRenaming(false)}>
+            Cancel
+          </button>
+        </FormOf>
+      ) : (
+        <div className="row">
+          <button type="button" onClick={() => setRenaming(true)}>
+            Rename<span className="unseen"> {name}</span>
+          </button>
+          <button
+            type="button"
+            disabled={seen.busy}
+            onClick={async () => change(await factors.remove(id))}
+          >
+            Remove<span className="unseen"> {name}</span>
+          </button>
+        </div>
+      )}
+    </li>
+  );
+}
+
+function NewPasskey({ factors, seen, finish }: InnerProps) {
+  if (factors.hindrance) return <p className="hint">{factors.hindrance}</p>;
+  const submit = async (typed: FormData) => finish(await factors.addPasskey(text(typed, "name")));
+  return (
+    <FormOf name="Add a passkey" isBusy={seen.busy} onSubmit={submit}>
+      <Field
+        label="Name of the passkey"
+        name="name"
+        type="text"
+        autoComplete="off"
+        notice={seen.notice}
+        isOptional
+      />
+      <button type="submit" className="main" disabled={seen.busy}>
+        Add a passkey
+      </button>
+    </FormOf>
+  );
+}
+
+interface ScanningProps extends InnerProps {
+  begun: Begun;
+  onCancel: () => void;
+}
+
+/** The secret for an app, and the code that shows that the app has it. */
+function Scanning({ begun, factors, seen, finish, onCancel }: ScanningProps) {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.focus(), []);
+  const submit = async (typed: FormData) => {
+    const codes = await factors.confirmCodes(text(typed, "code"));
+    if (codes === null) field.current?.select();
+    await finish(codes);
+  };
+  return (
+    <>
+      {begun.qrCode && (
+        // As a picture, in which no markup of the server's does anything.
+        <img
+          className="qr"
+          alt="QR code for your app"
+          src={`data:image/svg+xml,${encodeURIComponent(begun.qrCode)}`}
+        />
+      )}
+      <p>
+        Or type this secret into the app: <code>{grouped(begun.secret)}</code>
+        {begun.uri.startsWith("otpauth:") && (
+          <>
+            {" "}
+            (<a href={begun.uri}>open an app on this device</a>)
+          </>
+        )}
+      </p>
+      <FormOf name="Confirm the app" isBusy={seen.busy} onSubmit={submit}>
+        <Field
+          label="Code of your app"
+          name="code"
+          type="text"
+          inputMode="numeric"
+          autoComplete="one-time-code"
+          notice={seen.notice}
+          ref={field}
+        />
+        <button type="submit" className="main" disabled={seen.busy}>
+          Confirm
+        </button>
+        <button type="button" className="link" onClick={onCancel}>
+          Cancel
+        </button>
+      </FormOf>
+    </>
+  );
+}
+
+/** Codes that nobody is shown again. */
+function RecoveryCodes({ codes, onKept }: { codes: string[]; onKept: () => void }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  const [said, say] = useState("");
+  useEffect(() => heading.current?.focus(), []);
+  const copy = () =>
+    navigator.clipboard.writeText(codes.join("\n")).then(
+      () => say("Copied."),
+      () => say("Not copied: mark the codes, and copy them by hand."),
+    );
+  return (
+    <>
+      <h3 tabIndex={-1} ref={heading}>
+        Your recovery codes
+      </h3>
+      <p>Each is good once, in the place of a code or a passkey. You see them here only now.</p>
+      <ol className="codes">
+        {codes.map((code) => (
+          <li key={code}>
+            <code>{code}</code>
+          </li>
+        ))}
+      </ol>
+      <div className="row">
+        <button type="button" onClick={() => void copy()}>
+          Copy the codes
+        </button>
+        <button type="button" className="main" onClick={onKept}>
+          I have kept them
+        </button>
+        <span role="status">{said}</span>
+      </div>
+    </>
+  );
+}
+
+/** Write a secret in groups, as people type it. */
+function grouped(secret: string): string {
+  return secret.replace(/(.{4})(?=.)/g, "$1 ");
+}
+
+function day(moment: string): string {
+  return new Date(moment).toLocaleDateString("en-GB", { dateStyle: "medium" });
+}
