@@ -25,7 +25,7 @@ const NONE = "The browser gave no passkey. Try again, or take another way.";
 /** Say why a page can use no passkeys, which know no IP addresses; null if it can. */
 export function hindrance(place: Place, isSupported: boolean): string | null {
   const { protocol, hostname, port, pathname } = place;
-  if (/^127\.|^\[::1\]$/.test(hostname)) {
+  if (/^127[\d.]+$|^\[::1\]$/.test(hostname)) {
     const address = `${protocol}//localhost${port && `:${port}`}${pathname}`;
     return `Passkeys need a host name: open this page as ${address}.`;
   }

@@ -22,6 +22,7 @@ type Step = { kind: "codes"; begun: Begun } | { kind: "recovery"; codes: string[
 export function Security(props: SecurityProps) {
   const { keeper, factors, seen, notice, onClose } = props;
   const dialog = useRef<HTMLDialogElement>(null);
+  const heading = useRef<HTMLHeadingElement>(null);
   const [owned, setOwned] = useState<Owned | null>(null);
   const [step, setStep] = useState<Step>(null);
   const load = useCallback(async () => setOwned(await factors.owned()), [factors]);
@@ -29,6 +30,10 @@ export function Security(props: SecurityProps) {
     dialog.current?.showModal();
     void load();
   }, [load]);
+  useEffect(() => {
+    // What had the focus is gone: it stays in the dialog, where its content begins.
+    if (!dialog.current?.contains(document.activeElement)) heading.current?.focus();
+  });
   /** Show what came of setting something up, and what the account has now. */
   const finish = async (codes: string[] | null) => {
     if (codes === null) return;
@@ -48,7 +53,9 @@ export function Security(props: SecurityProps) {
       onClose={onClose}
     >
       <div className="head">
-        <h2 id="security">Second factors</h2>
+        <h2 id="security" tabIndex={-1} ref={heading}>
+          Second factors
+        </h2>
         <button type="button" className="close" onClick={() => dialog.current?.close()}>
           Close
         </button>
@@ -107,51 +114,31 @@ function Overview({ owned, onBegun, ...inner }: OverviewProps) {
         </p>
       )}
       <div className="row">
-        <button type="button" className="main" disabled={seen.busy} onClick={() => void begin()}>
+        <button type="button" disabled={seen.busy} onClick={() => void begin()}>
           Set up an app for codes
         </button>
       </div>
-      <NewPasskey {...inner} />
+      <NewPasskey {...inner} key={owned?.secondFactors.length} />
     </>
   );
 }
 
-function Item({ factor, factors, seen, change }: InnerProps & { factor: Factor }) {
+function Item(props: InnerProps & { factor: Factor }) {
+  const { factor, factors, seen, change } = props;
   const [isRenaming, setRenaming] = useState(false);
-  const { id, method } = factor;
-  const kind = method === "CODE" ? "App for codes" : "Passkey";
+  const kind = factor.method === "CODE" ? "App for codes" : "Passkey";
   const name = factor.name ?? kind;
-  const rename = async (typed: FormData) => {
-    const isDone = await factors.rename(id, text(typed, "name"));
-    if (isDone) setRenaming(false);
-    await change(isDone);
-  };
   return (
     <li>
       <p>
         <strong>{name}</strong>
         <span className="hint">
-          {kind}, since {day(factor.createdAt)}
+          {factor.name ? `${kind}, since` : "Since"} {day(factor.createdAt)}
           {factor.lastUsedAt ? `, last used ${day(factor.lastUsedAt)}` : ", not used yet"}
         </span>
       </p>
       {isRenaming ? (
-        <FormOf name={`Rename ${name}`} isBusy={seen.busy} onSubmit={rename}>
-          <Field
-            label="New name"
-            name="name"
-            type="text"
-            autoComplete="off"
-            notice={seen.notice}
-            initial={factor.name ?? ""}
-          />
-          <button type="submit" className="main" disabled={seen.busy}>
-            Rename
-          </button>
-          <button type="button" className="link" onClick={() => setRenaming(false)}>
-            Cancel
-          </button>
-        </FormOf>
+        <Renaming {...props} name={name} onEnd={() => setRenaming(false)} />
       ) : (
         <div className="row">
           <button type="button" onClick={() => setRenaming(true)}>
@@ -160,13 +147,49 @@ function Item({ factor, factors, seen, change }: InnerProps & { factor: Factor }
           <button
             type="button"
             disabled={seen.busy}
-            onClick={async () => change(await factors.remove(id))}
+            onClick={async () => change(await factors.remove(factor.id))}
           >
             Remove<span className="unseen"> {name}</span>
           </button>
         </div>
       )}
     </li>
+  );
+}
+
+interface RenamingProps extends InnerProps {
+  factor: Factor;
+  /** What it is called now. */
+  name: string;
+  onEnd: () => void;
+}
+
+function Renaming({ factor, name, factors, seen, change, onEnd }: RenamingProps) {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.focus(), []);
+  const submit = async (typed: FormData) => {
+    const isDone = await factors.rename(factor.id, text(typed, "name"));
+    if (isDone) onEnd();
+    await change(isDone);
+  };
+  return (
+    <FormOf name={`Rename ${name}`} isBusy={seen.busy} onSubmit={submit}>
+      <Field
+        label="New name"
+        name="name"
+        type="text"
+        autoComplete="off"
+        notice={seen.notice}
+        initial={factor.name ?? ""}
+        ref={field}
+      />
+      <button type="submit" className="main" disabled={seen.busy}>
+        Rename
+      </button>
+      <button type="button" className="link" onClick={onEnd}>
+        Cancel
+      </button>
+    </FormOf>
   );
 }
 
@@ -183,7 +206,7 @@ function NewPasskey({ factors, seen, finish }: InnerProps) {
         notice={seen.notice}
         isOptional
       />
-      <button type="submit" className="main" disabled={seen.busy}>
+      <button type="submit" disabled={seen.busy}>
         Add a passkey
       </button>
     </FormOf>
