@@ -7,6 +7,7 @@ from typing import Final
 
 from gql_app import __version__
 from gql_app.errors import TokenReason, UserErrorCode
+from gql_app.lib.breached_passwords import Lookup
 from gql_app.lib.outbox import Outcome
 from gql_app.lib.standby import Reading
 from gql_app.lib.telemetry import NO_ANSWER, Labels, Metrics
@@ -75,5 +76,6 @@ def new_metrics(folder: Path | None = None, codes: Sequence[str] = ()) -> Metric
     The codes are those of features.
     """
     outcomes, reasons = (*OUTCOMES, *codes), (*REASONS, *codes)
-    labels = Labels(outcomes, reasons, _CODES, SIGN_INS, LIMITS, [*Outcome], [*Reading], FAULTS)
+    results = [*Outcome], [*Reading], [*Lookup]
+    labels = Labels(outcomes, reasons, _CODES, SIGN_INS, LIMITS, *results, FAULTS)
     return Metrics(labels, __version__, folder)

@@ -40,8 +40,6 @@ from gql_app.security.tokens import Claims, Issuer, decode_token
 from gql_app.settings import Settings
 
 T = TypeVar("T")
-
-
 _Claims: TypeAlias = Mapping[str, object]
 ClaimsOf: TypeAlias = Callable[[Reader, CustomerRecord], _Claims | Awaitable[_Claims]]
 """Returns further claims for the access tokens of a customer, given the database and them.
@@ -194,6 +192,7 @@ class Resources:
                 longest=settings.session_max_age,
                 grace=settings.refresh_grace_seconds,
                 retry=settings.refresh_retry_seconds,
+                new_client_letters=settings.new_client_letters,
             ),
             throttle=throttle,
             mailer=ObservedMailer(sender, tracing.letter) if tracing else sender,
@@ -209,7 +208,9 @@ class Resources:
             registration=settings.registration,
             verification=settings.verification,
             sign_in_links=settings.sign_in_links,
-            rules=Rules.of(settings, extensions.roles.names, extensions.password_rules),
+            rules=Rules.of(
+                settings, extensions.roles.names, extensions.password_rules, metrics.looked_up
+            ),
             proofs=ProofPolicy(
                 settings.second_factor,
                 settings.reauthentication_seconds,
@@ -233,6 +234,7 @@ class Resources:
             yield opened
         finally:
             opened.passwords.close()
+            opened.rules.breached.close()
             await database.close()
 
 

@@ -21,6 +21,7 @@ from tests.conftest import SECRET
 from tests.databases import Postgres, copied_sqlite
 from tests.people import PASSWORD, add_customer
 from tests.processes import MAIN, ROOT, free_port, output_of, run, typing
+from tests.ranges import knowing, range_service
 from tests.rows import value
 
 LOGIN = """
@@ -30,6 +31,7 @@ mutation SignIn($email: String!, $password: String!) {
   }
 }
 """
+STOLEN = "This password is in a list of stolen passwords. Choose another."
 ADA = ("create-admin", "--email", "Ada@Example.com", "--name", "Ada Admin")
 
 
@@ -148,6 +150,30 @@ async def test_a_weak_password_makes_no_admin(sqlite_url: str, tmp_path: Path) -
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("password: ")
     assert await count(sqlite_url, "*") == 0
+
+
+async def test_a_stolen_password_makes_no_admin(sqlite_url: str, tmp_path: Path) -> None:
+    password = "mountain giraffe 71"
+    settings = {"database_url": sqlite_url, "admin_password": password}
+    with range_service(knowing(password)) as service:
+        done = run_here(*ADA, folder=tmp_path, **settings, breached_passwords_url=service.url)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"password: {STOLEN}\n"
+        assert await count(sqlite_url, "*") == 0
+        service.answer = lambda asked: asked.send(b"", 500)
+        done = run_here(*ADA, folder=tmp_path, **settings, breached_passwords_url=service.url)
+    assert (done.returncode, done.stdout) == (0, "Ada@example.com is now an admin.\n")
+    assert done.stderr.startswith("The service of breached passwords can't be asked.")
+    assert await count(sqlite_url, "*") == 1
+
+
+async def test_a_password_that_is_known_nowhere_makes_an_admin(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    settings = {"database_url": sqlite_url, "admin_password": PASSWORD}
+    with range_service(knowing("another one")) as service:
+        done = run_here(*ADA, folder=tmp_path, **settings, breached_passwords_url=service.url)
+    assert (done.returncode, done.stderr, len(service.requests)) == (0, "", 1)
 
 
 async def test_a_password_is_prompted_for_twice(sqlite_url: str, tmp_path: Path) -> None:

@@ -239,7 +239,7 @@ def test_faulty_settings_are_told_without_their_values(tmp_path: Path, command: 
     ]
 
 
-@pytest.mark.parametrize("name", ["email_verification", "sign_in_links"])
+@pytest.mark.parametrize("name", ["email_verification", "sign_in_links", "new_client_letters"])
 def test_what_takes_letters_is_not_served_without_mail(tmp_path: Path, name: str) -> None:
     value = "require" if name == "email_verification" else "true"
     told = f"GQL_APP_{name.upper()}: takes letters, so GQL_APP_SMTP_URL has to be set"

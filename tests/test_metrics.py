@@ -6,6 +6,7 @@ import pytest
 
 from gql_app.accounts.throttling import Throttle
 from gql_app.errors import TokenReason, UserErrorCode
+from gql_app.lib.breached_passwords import Lookup
 from gql_app.lib.standby import Reading
 from gql_app.lib.telemetry.metrics import OPERATIONS
 from gql_app.metrics import FAULTS, LIMITS, REASONS, SIGN_INS, new_metrics
@@ -67,5 +68,5 @@ def test_guide_names_every_number_and_its_labels() -> None:
 
 def test_guide_names_every_limit_and_result() -> None:
     guide = (ROOT / "docs/watching.md").read_text(encoding="utf-8")
-    for value in (*LIMITS.values(), *SIGN_INS, *OPERATIONS, *Reading):
+    for value in (*LIMITS.values(), *SIGN_INS, *OPERATIONS, *Reading, *Lookup):
         assert f"`{value}`" in guide

@@ -43,6 +43,7 @@ GIVEN: Mapping[str, str] = {
     "SIGN_IN_URL": "https://example.com/sign-in",
     "HOME_URL": "https://example.com/",
     "EMAIL_VERIFICATION": "ask",
+    "BREACHED_PASSWORDS_URL": "https://breached.example.com",
     "PASSKEY_RP_ID": "example.com",
     "PASSKEY_ORIGINS": "https://example.com",
     "READ_URL": "postgresql://standby.example.com/app",

@@ -8,6 +8,7 @@ from gql_app.resources import mailer
 
 SMTP = "must be smtp://, smtps://, smtp+starttls:// or smtp+cleartext:// and a host"
 PAGE = "must be an http:// or https:// address without a fragment"
+SERVICE = "must be an http:// or https:// address without a name, a password, a query or a fragment"
 PROXIES = "must be addresses or networks, comma-separated, or *"
 LINE = "must be one line of text that can be seen"
 SENDER = "must be an e-mail address, or a name and one: Name <name@example.com>"
@@ -47,6 +48,17 @@ def _no_settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
         ("RESET_URL", "https://hush.example/#reset", PAGE),
         ("RESET_URL", "https://hush\u2100.example/", PAGE),
         ("RESET_URL", "https://[hush]/", PAGE),
+        ("BREACHED_PASSWORDS_URL", "hush.example/v1", SERVICE),
+        ("BREACHED_PASSWORDS_URL", "ftp://hush.example", SERVICE),
+        ("BREACHED_PASSWORDS_URL", "https:///hush", SERVICE),
+        ("BREACHED_PASSWORDS_URL", "https://hush.example:hush", SERVICE),
+        ("BREACHED_PASSWORDS_URL", "https://hush:hush@hush.example", SERVICE),
+        ("BREACHED_PASSWORDS_URL", "https://hush.example?key=hush", SERVICE),
+        ("BREACHED_PASSWORDS_URL", "https://hush.example/?", SERVICE),
+        ("BREACHED_PASSWORDS_URL", "https://hush.example/#hush", SERVICE),
+        ("BREACHED_PASSWORDS_URL", "https://hush.example/hush hush", SERVICE),
+        ("BREACHED_PASSWORDS_URL", "https://hush.example/\nhush", SERVICE),
+        ("BREACHED_PASSWORDS_URL", "https://hüsh.example/", SERVICE),
         ("MAIL_FROM", "hush", SENDER),
         ("MAIL_FROM", "hush@", SENDER),
         ("MAIL_FROM", "Hush <hush@shop.example", SENDER),
@@ -97,6 +109,8 @@ def test_every_fault_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         ("TRUSTED_PROXIES", "127.0.0.1"),
         ("TRUSTED_PROXIES", "10.0.0.0/8, 2001:db8::/32,192.0.2.1"),
         ("RESET_URL", "https://shop.example/reset?lang=de"),
+        ("BREACHED_PASSWORDS_URL", "https://shop.example"),
+        ("BREACHED_PASSWORDS_URL", "http://[2001:db8::1]:8080/breached/v1/"),
         ("SMTP_URL", "smtp+cleartext://mail.example"),
         ("MAIL_FROM", "no-reply@shop.example"),
         ("MAIL_FROM", "Grüße vom Laden <no-reply@shop.example>"),

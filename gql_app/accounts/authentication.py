@@ -30,7 +30,7 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, any_of
 from gql_app.lib.fair_queue import Party
-from gql_app.lib.network import client_of
+from gql_app.lib.network import client_of, is_address
 from gql_app.lib.text import canonical_email, email_key_of, mailbox_key
 from gql_app.security.passwords import Passwords
 
@@ -232,11 +232,16 @@ async def admit(
         await throttle.count(db, *throttle.of_client("challenge", origin.ip_address))
         await audit.record(db, Action.SECOND_FACTOR_ASKED, origin, customer_id=customer.id)
         return await challenges.open_challenge(db, customer, proof)
+    is_new = lifetimes.new_client_letters and await sessions.is_new_client(
+        db, customer, origin.ip_address
+    )
     opened = await sessions.open_session(
         db, customer, origin, lifetimes, methods=proof.methods, audience=proof.audience
     )
     moment = opened.session.created_at
     await audit.record(db, Action.LOGIN, by_owner, customer_id=customer.id, at=moment)
+    if is_new:
+        await _post_new_client(db, customer, origin.ip_address)
     return opened
 
 
@@ -290,6 +295,13 @@ async def history_by_key(
             limits = limits._replace(known=sessions.is_known_client(seen_at))
             return History(limits, times, oldest_sign_in, customer)
     return History(limits, times)
+
+
+async def _post_new_client(db: Transaction, customer: CustomerRecord, address: str | None) -> None:
+    """Write down that a customer is to be told of a new client; what is no address is not told."""
+    data = {letters.ADDRESS: address if address and is_address(address) else None}
+    kind, recipient = letters.Kind.NEW_CLIENT, customer.email
+    await letters.post(db, kind, customer_id=customer.id, recipient=recipient, data=data)
 
 
 async def _verify(

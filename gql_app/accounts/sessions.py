@@ -39,20 +39,27 @@ KEPT: Final = timedelta(days=30)
 """How long a session is remembered after it expired."""
 CLIENT_KNOWN_FOR: Final = timedelta(days=30)
 """How long a client stays known to an account."""
+CLIENT_KEPT: Final = timedelta(days=90)
+"""How long a client is remembered, for to sign in from it is nothing new until then."""
+NEW_ACCOUNT: Final = timedelta(hours=1)
+"""How long the first sign-in to an account is nothing new, from wherever it is."""
 CLIENT_PRECISION: Final = timedelta(hours=1)
 """How exactly it is known when a client was seen, so that signing in need not always write."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Lifetimes:
-    """How long sessions live, in seconds, and the secret that refresh tokens are made with."""
+    """How long sessions live, in seconds, and what else the settings say of opening one."""
 
     pepper: bytes
+    """The secret that refresh tokens are made with."""
     access: int
     refresh: int
     longest: int
     grace: int
     retry: int
+    new_client_letters: bool = False
+    """Whether a letter tells of a sign-in from a client that is new to the account."""
 
     def refreshable_until(self, created_at: datetime) -> datetime:
         """Return until when a session that is refreshed now can be refreshed again."""
@@ -275,6 +282,20 @@ def is_known_client(seen_at: datetime | None) -> bool:
     return seen_at is not None and clock.now() - seen_at < CLIENT_KNOWN_FOR
 
 
+async def is_new_client(db: Reader, customer: CustomerRecord, address: str | None) -> bool:
+    """Return whether an account was not used lately from where somebody is about to sign in.
+
+    Without an address it can't be told, and whoever signs in first to a new account made it.
+    """
+    if not address:
+        return False
+    client, now = client_of(address), clock.now()
+    seen = await db.fetch_one(
+        _SEEN, customer_id=customer.id, client=client, since=now - CLIENT_KEPT
+    )
+    return seen != client if seen else now - customer.created_at > NEW_ACCOUNT
+
+
 async def note_client(db: Transaction, customer_id: UUID, address: str | None) -> None:
     """Record that a session was opened or refreshed from an address, unless it was lately."""
     if not address:
@@ -291,8 +312,8 @@ async def forget_clients(db: Transaction, customer_id: UUID) -> None:
 
 
 async def purge_clients(db: Transaction, *, batch: int) -> int:
-    """Delete some clients that are no longer known; return how many."""
-    return await _PURGE_CLIENTS.apply(db, before=clock.now() - CLIENT_KNOWN_FOR, batch=batch)
+    """Delete some clients that were not seen for long; return how many."""
+    return await _PURGE_CLIENTS.apply(db, before=clock.now() - CLIENT_KEPT, batch=batch)
 
 
 def lives(now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
@@ -349,6 +370,17 @@ _SEEN_AT: Final[Query[datetime]] = Query(
     ),
     lambda row: row[0],
 )
+_SEEN: Final[Query[str]] = Query(
+    select(KnownClientRow.client)
+    .where(
+        KnownClientRow.customer_id == bindparam("customer_id"),
+        KnownClientRow.seen_at > bindparam("since"),
+    )
+    .order_by((KnownClientRow.client == bindparam("client")).desc())
+    .limit(1),
+    lambda row: row[0],
+)
+"""The client if it was seen, else another one that was."""
 _UPSERT_CLIENT: Final = upsert(KnownClientRow)
 _PURGE: Final = Batch(
     select(SessionRow.id).where(SessionRow.expires_at < bindparam("before")), delete(SessionRow)

@@ -9,6 +9,7 @@ from typing import Final, Self, TypeAlias
 from gql_app.accounts.permissions import ADMIN, SUPPORT
 from gql_app.accounts.records import CustomerRecord, Person
 from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.lib.breached_passwords import NOBODY, BreachedPasswords, Lookup
 from gql_app.lib.language_tags import language_tag
 from gql_app.lib.password_policy import PRODUCT, check_password
 from gql_app.lib.text import (
@@ -42,6 +43,8 @@ class Rules:
     """The names of the roles that there are."""
     password_rules: Sequence[PasswordRule] = ()
     """The rules of features."""
+    breached: BreachedPasswords = NOBODY
+    """The service that knows which passwords were stolen, if one is asked."""
 
     @classmethod
     def of(
@@ -49,9 +52,11 @@ class Rules:
         settings: Settings,
         roles: Collection[str] = OUR_ROLES,
         password_rules: Sequence[PasswordRule] = (),
+        count: Callable[[Lookup], object] = lambda _: None,
     ) -> Self:
         """Return the rules that are set, with the roles that there are and features' own rules."""
-        return cls(settings.special, settings.issuer, roles, password_rules)
+        breached = BreachedPasswords(settings.breached_passwords_url, count=count)
+        return cls(settings.special, settings.issuer, roles, password_rules, breached)
 
     def email_address(self, text: str) -> str:
         """Return an address in its normal form. Raises InvalidLine unless it is taken here."""
@@ -69,12 +74,10 @@ class Rules:
         """Return a new password in its normal form. Raises InvalidLine."""
         return check_password(text, email=email, name=name, service=self.service)
 
-    async def accept_password(
-        self, password: str, person: Person, *, field: str = "password"
-    ) -> None:
-        """Raise Rejected unless the rules of features accept a new password, ours did already.
+    async def accept_password(self, password: str, person: Person, field: str = "password") -> None:
+        """Raise Rejected if a rule of features refuses a new password, or it is known as stolen.
 
-        Faults that name no field are about this one.
+        Our own rules accepted it already. Faults that name no field are about this one.
         """
         faults: list[Fault] = []
         for rule in self.password_rules:
@@ -84,6 +87,8 @@ class Rules:
                     await accepted
             except Rejected as why:
                 faults += (replace(each, field=each.field or field) for each in why.faults)
+        if not faults and await self.breached.hold(password):
+            faults.append(Fault(UserErrorCode.WEAK_PASSWORD, _BREACHED, field))
         _raise(faults)
 
 
@@ -292,6 +297,7 @@ def _raise(faults: Sequence[Fault]) -> None:
 
 
 _ACCESS: Final = frozenset({"email", "is_active", "is_admin", "pending_email"})
+_BREACHED: Final = "This password is in a list of stolen passwords. Choose another."
 _CONTRADICTION: Final = "Whether this is an admin is said twice, and not alike."
 _OPTIONAL: Final = {"phone": phone_number, "locale": _locale}
 _name: Final = partial(visible_line, what="name", longest=MAX_NAME)

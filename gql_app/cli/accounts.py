@@ -22,9 +22,10 @@ from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import Person
 from gql_app.cli import application, samples
-from gql_app.cli.console import bar, fail, out
+from gql_app.cli.console import bar, err, fail, out
 from gql_app.cli.database import load_ready, prepare, run_on_database, transact
 from gql_app.factors import changes
+from gql_app.lib.breached_passwords import Lookup
 from gql_app.lib.clock import parse_id
 from gql_app.lib.database import Database, Transaction
 from gql_app.lib.fair_queue import LOCAL
@@ -48,7 +49,7 @@ def create_admin(
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     prepare(chosen)
     added = application.extensions()
-    rules = validation.Rules.of(chosen, added.roles.names, added.password_rules)
+    rules = validation.Rules.of(chosen, added.roles.names, added.password_rules, _tell_failure)
     new = validation.check_new(
         name=name, email=email, password=password, is_admin=True, rules=rules
     )
@@ -132,6 +133,12 @@ def remove_factors(
     if count is None:
         fail("Nobody has this e-mail address.")
     out(f"{count} second factors of {email} are removed.")
+
+
+def _tell_failure(lookup: Lookup) -> None:
+    """Print that a password could not be looked up."""
+    if lookup is Lookup.FAILED:
+        err("The service of breached passwords can't be asked. The password is taken all the same.")
 
 
 def _hash(password: str) -> str:

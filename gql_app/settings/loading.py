@@ -36,6 +36,7 @@ def load(*, serving: bool = False) -> Settings:
     if serving and settings and not settings.sends_mail:
         wanting = {"EMAIL_VERIFICATION": settings.requires_verification}
         wanting["SIGN_IN_LINKS"] = settings.sign_in_links
+        wanting["NEW_CLIENT_LETTERS"] = settings.new_client_letters
         faults += (f"{PREFIX}{name}: {MAIL_REQUIRED}" for name, set_ in wanting.items() if set_)
     if settings is None or faults:
         raise CannotStart(faults)

@@ -144,6 +144,8 @@ class Settings(BaseSettings):
     """Whether addresses are proven: `off`, `ask` or `require`; `ask` with mail, `off` without."""
     sign_in_links: bool = False
     """Whether a link in a letter may sign in."""
+    new_client_letters: bool = False
+    """Whether a letter tells of a sign-in from where the account was not used for 90 days."""
     reset_url: types.Page = _page("RESET_URL")
     """Page for resetting a password; the link adds #token= and the token. `serve` knows its own."""
     verify_url: types.Page = _page("VERIFY_URL")
@@ -233,6 +235,8 @@ class Settings(BaseSettings):
     """Passwords hashed at the same time, 19 MiB each."""
     password_queue: types.Natural = 256
     """Passwords that may wait for a thread; further ones are refused."""
+    breached_passwords_url: types.ServiceUrl | None = None
+    """The service that is asked whether new passwords were stolen; none is if not set."""
 
     # The demo
     demo: bool = False

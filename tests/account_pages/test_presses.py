@@ -53,6 +53,31 @@ async def test_link_of_another_letter_in_the_same_tab_takes_the_place_of_the_fir
     assert visit.sent()[0]["variables"] == {"token": "gap_another"}
 
 
+async def test_link_of_a_new_second_factor_undoes_that_and_no_change_of_an_address(
+    visit: Visit,
+) -> None:
+    await visit.play("graphql", payload("undoSecondFactor"))
+    await visit.open("undo", "gaf_of-a-letter")
+    await visit.heading("Remove the new second factor")
+    await expect(visit.button("Undo the change")).to_be_hidden()
+    await visit.press("Remove it")
+    await visit.arrived("The second factor is removed")
+    (sent,) = visit.sent()
+    assert "undoSecondFactor(token: $token)" in sent["query"]
+    assert sent["variables"] == {"token": "gaf_of-a-letter"}
+    await visit.open("undo", "gau_of-a-letter")
+    await visit.heading("Undo the change of your address")
+    await expect(visit.button("Remove it")).to_be_hidden()
+
+
+async def test_link_for_enrolment_signs_in(visit: Visit) -> None:
+    await visit.play("graphql", payload("signInByLink"))
+    await visit.open("sign-in", "gae_of-a-letter")
+    await visit.press("Sign in")
+    await visit.arrived("You are signed in")
+    assert visit.sent()[0]["variables"] == {"token": "gae_of-a-letter"}
+
+
 async def test_two_presses_are_one_request(visit: Visit) -> None:
     answering: list[Route] = []
 

@@ -5,13 +5,15 @@ from typing import Final
 
 import pytest
 
-from tests.account_pages.visit import Visit, fault, link, payload
+from tests.account_pages.visit import TOKEN, Visit, fault, link, payload
 from tests.playground.reach import EVERY, MODES, SIZES, chosen, faults, missed_by_keyboard, show
 
 pytestmark = pytest.mark.xdist_group("chromium")
 
 SMALLEST: Final = "400 %"
 View = Callable[[Visit], Awaitable[None]]
+FACTORS: Final = "gaf_x"
+"""The token of a link that undoes a second factor."""
 SPENT: Final = fault("TOKEN_INVALID", "This link is not good any more.", "token")
 WEAK: Final = fault("WEAK_PASSWORD", "Choose a password of at least 10 characters.", "password")
 WAIT: Final = fault("TOO_MANY_ATTEMPTS", "Too many attempts. Try again in 15 minutes.")
@@ -27,25 +29,25 @@ def opened(name: str, token: str | None) -> View:
     return view
 
 
-def spent(name: str, mutation: str, button: str) -> View:
+def spent(name: str, mutation: str, button: str, token: str = TOKEN) -> View:
     """Show what becomes of an old link."""
 
     async def view(visit: Visit) -> None:
         await visit.play("graphql", payload(mutation, SPENT["message"], SPENT))
-        await visit.open(name)
+        await visit.open(name, token)
         await visit.press(button)
         await visit.page.get_by_text(SPENT["message"]).wait_for()
 
-    view.__name__ = f"{name} by an old link"
+    view.__name__ = f"{mutation} by an old link"
     return view
 
 
-def done(name: str, mutation: str, button: str) -> View:
+def done(name: str, mutation: str, button: str, token: str = TOKEN) -> View:
     """Show that something is done."""
 
     async def view(visit: Visit) -> None:
         await visit.play("graphql", payload(mutation))
-        await visit.open(name)
+        await visit.open(name, token)
         await visit.press(button)
         await visit.page.get_by_text("It is done.").wait_for()
 
@@ -102,6 +104,7 @@ async def unasked(visit: Visit) -> None:
 VIEWS: Final[tuple[View, ...]] = (
     *(opened(name, None) for name in ("accept", "reset", "sign-in", "undo", "verify")),
     *(opened(name, "gap_x") for name in ("accept", "reset", "sign-in", "undo")),
+    opened("undo", FACTORS),
     *(asked(kind) for kind in ("registration", "account", "change")),
     weak,
     waiting,
@@ -112,9 +115,11 @@ VIEWS: Final[tuple[View, ...]] = (
     spent("reset", "resetPassword", "Set the password"),
     spent("sign-in", "signInByLink", "Sign in"),
     spent("undo", "undoEmailChange", "Undo the change"),
+    spent("undo", "undoSecondFactor", "Remove it", FACTORS),
     spent("verify", "verifyEmail", "Yes, it was me"),
     done("reset", "resetPassword", "Set the password"),
     done("undo", "undoEmailChange", "Undo the change"),
+    done("undo", "undoSecondFactor", "Remove it", FACTORS),
     done("verify", "verifyEmail", "Yes, it was me"),
     done("verify", "declineEmail", "No, it wasn’t me"),
     done("accept", "acceptInvitation", "Set the password and sign in"),

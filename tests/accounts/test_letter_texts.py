@@ -15,12 +15,12 @@ from gql_app.accounts.letter_examples import EXAMPLES
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.links import TERMS, LinkKind
 from gql_app.accounts.records import CustomerRecord
+from gql_app.db.factor_tables import SecondFactorRow
 from gql_app.db.tables import (
     CustomerRow,
     FormerEmailRow,
     LetterRow,
     RegistrationRow,
-    SecondFactorRow,
 )
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database

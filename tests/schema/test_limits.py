@@ -76,6 +76,7 @@ async def test_fourth_try_waits_where_three_are_granted(
     start = clock.now()
     set_clock(start)
     granted = {"login_attempts": 3, "login_client_attempts": 3}
+    granted["reauthentication_seconds"] = 2 * WINDOW
     async with running(settings.model_copy(update=granted)) as api:
         ada = await sign_in(api.resources, await add_customer(api.database, "Ada Plain"))
 

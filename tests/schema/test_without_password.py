@@ -15,7 +15,7 @@ from tests.conftest import SetClock
 from tests.databases import contents
 from tests.letterbox import Letterbox
 from tests.people import Person, add_customer, current, sign_in
-from tests.schema.mutations import SUCCESS, do, faults, refresh, reset, token_reason
+from tests.schema.mutations import SUCCESS, do, faults, refresh, reset, send, token_reason
 from tests.schema.test_authority import Meanwhile
 from tests.schema.test_password_reset import link
 
@@ -62,14 +62,18 @@ async def test_fresh_sign_in_is_the_proof(
 async def test_sign_in_of_more_than_ten_minutes_ago_is_none(
     api: Api, eve: Person, set_clock: SetClock, name: str
 ) -> None:
-    given, field = PROVEN[name]
+    given, _ = PROVEN[name]
     start = clock.now()
     set_clock(start + timedelta(minutes=10, seconds=2))
     await refresh(api, eve.refresh_token)
     before = await contents(api.database)
-    payload = await do(api, name, token=eve.token, **given)
-    assert faults(payload) == [("REQUIRED", field)]
-    assert payload["message"].startswith("Sign in again to do this: ")
+    [refused] = (await send(api, name, given, token=eve.token)).errors
+    assert refused["message"].startswith("Sign in again to do this: ")
+    assert refused["extensions"] == {
+        "code": "FORBIDDEN",
+        "reason": "REAUTHENTICATION_REQUIRED",
+        "methods": ["SIGN_IN"],
+    }
     assert await contents(api.database) == before
     assert faults(await do(api, "updateMe", token=eve.token, input={"name": "E."})) == SUCCESS
     set_clock(start + timedelta(minutes=9))

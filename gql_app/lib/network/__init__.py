@@ -12,6 +12,7 @@ __all__ = [
     "canonical",
     "client_networks",
     "client_of",
+    "is_address",
     "is_loopback",
 ]
 
@@ -52,6 +53,14 @@ def client_networks(address: str | None) -> tuple[str, ...]:
 def client_of(address: str | None) -> str:
     """Return the client whose address it is: of IPv6 the network (/64), of none "unknown"."""
     return client_networks(address)[0]
+
+
+def is_address(text: str) -> bool:
+    """Return whether a text is an IP address and nothing else, such as a zone of any words."""
+    try:
+        return getattr(ip_address(text), "scope_id", None) is None
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:

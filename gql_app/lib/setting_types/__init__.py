@@ -167,6 +167,13 @@ def _is_page(url: str) -> bool:
     return parts.scheme in _DEFAULT_PORTS and bool(parts.hostname) and not parts.fragment
 
 
+def _is_service(url: str) -> bool:
+    """Return whether a path can be added to a URL, which goes as it is into requests and logs."""
+    _, _, address = url.partition("://")
+    in_ascii = url.isascii() and url.isprintable()
+    return _is_page(url) and in_ascii and not {*" ?@#"} & {*address}
+
+
 def _is_origin(text: str) -> bool:
     """Return whether an origin is spelt as browsers send it (RFC 6454 section 6.1)."""
     parts = _parts(text)
@@ -229,6 +236,13 @@ Sender = Annotated[
     ),
 ]
 Page = Annotated[str, _must("must be an http:// or https:// address without a fragment", _is_page)]
+ServiceUrl = Annotated[
+    str,
+    _must(
+        "must be an http:// or https:// address without a name, a password, a query or a fragment",
+        _is_service,
+    ),
+]
 Proxies = Annotated[
     str,
     _must(

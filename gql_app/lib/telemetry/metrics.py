@@ -55,6 +55,8 @@ class Labels:
     """What may become of a letter."""
     lists: Sequence[str]
     """Where lists are read: the standby, or why the primary instead."""
+    lookups: Sequence[str]
+    """What may come of looking a new password up among stolen ones."""
     faults: Collection[str] = ()
     """The outcomes of which the first is to be noticed: they are exposed before they happen."""
 
@@ -100,6 +102,10 @@ class Metrics:
     def listed(self, result: str) -> None:
         """Count a list that a standby was to be read, by what came of it."""
         self._lists[result].inc()
+
+    def looked_up(self, result: str) -> None:
+        """Count a new password that was looked up among stolen ones, by what came of it."""
+        self._lookups[result].inc()
 
     def sample(self, passwords: Mapping[str, int], pools: Mapping[str, Mapping[str, int]]) -> None:
         """Set the gauges of what this process has in use, by its state."""
@@ -159,6 +165,9 @@ class Metrics:
         self._letters = self._each("letters", "Letters.", "result", labels.letters)
         self._lists = self._each(
             "standby_reads", "Lists that a standby was to answer.", "result", labels.lists
+        )
+        self._lookups = self._each(
+            "breached_password_checks", "Lookups among stolen ones.", "result", labels.lookups
         )
         self._passwords = self._gauge("gql_app_passwords", "Passwords that are hashed.", "state")
         self._connections = self._gauge(

@@ -263,6 +263,12 @@ function ask({ kind, madeAt }) {
   for (const question of all("[data-kind]")) question.hidden = question.dataset.kind !== kind;
 }
 
+/** Return the view that a link opens, which may be for its kind of token. @param {string} token */
+function asking(token) {
+  const own = all("[data-token]").find(({ dataset }) => token.startsWith(dataset.token ?? ""));
+  return own?.dataset.view ?? "ask";
+}
+
 for (const form of document.forms)
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -288,4 +294,4 @@ addEventListener("hashchange", () => location.reload()); // another letter's lin
 documents().catch(() => null);
 if (!TOKEN) show("missing");
 else if (document.querySelector("[data-kind]")) void describe();
-else show("ask");
+else show(asking(TOKEN));

@@ -4,7 +4,13 @@ import pytest
 
 from gql_app.accounts.audit import Origin
 from gql_app.accounts.throttling import Throttle
-from gql_app.lib.network import Networks, canonical, client_networks, client_of
+from gql_app.lib.network import (
+    Networks,
+    canonical,
+    client_networks,
+    client_of,
+    is_address,
+)
 from tests.laws import MODULES, imported
 
 
@@ -65,6 +71,21 @@ def test_networks_know_an_address_in_every_spelling(
     networks = Networks(listed)
     assert [address in networks for address in inside] == [True] * len(inside)
     assert [address in networks for address in outside] == [False] * len(outside)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("192.0.2.1", True),
+        ("2001:db8::1", True),
+        ("2001:db8::1%evil.example", False),
+        ("192.0.2.0/24", False),
+        ("evil.example", False),
+        ("", False),
+    ],
+)
+def test_address_is_known_from_other_words(text: str, *, is_one: bool) -> None:
+    assert is_address(text) == is_one
 
 
 def test_nobody_else_takes_an_address_of_a_client_apart() -> None:

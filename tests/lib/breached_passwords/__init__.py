@@ -1,0 +1,1 @@
+"""Tests of looking passwords up in a list of stolen ones."""
