@@ -26,7 +26,7 @@ from gql_app.web.introspection import TIMEOUT
 from gql_app.web.responses import JsonResponse
 
 FOLDER: Final = Path(__file__).parent / "account"
-PAGES: Final = ("accept", "reset", "sign-in", "undo", "verify")
+PAGES: Final = ("accept", "reset", "security", "sign-in", "undo", "verify")
 JSON: Final = b"application/json"
 MAX_BODY_BYTES: Final = 1024
 POLICY: Final = (
@@ -40,6 +40,9 @@ MEDIA_TYPES: Final = {
     "account.js": "text/javascript",
     "icon.svg": "image/svg+xml",
     "operations.json": "application/json",
+    "page.js": "text/javascript",
+    "proofs.js": "text/javascript",
+    "security.js": "text/javascript",
 }
 PATHS: Final = tuple(f"/account/{name}" for name in ("link", *PAGES, *MEDIA_TYPES))
 """What is served here; the rest of /account is free for others."""
