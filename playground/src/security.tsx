@@ -23,7 +23,8 @@ export function Security(props: SecurityProps) {
   const { keeper, factors, seen, notice, onClose } = props;
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
-  const [owned, setOwned] = useState<Owned | null>(null);
+  /** Undefined while it is read, null where it could not be. */
+  const [owned, setOwned] = useState<Owned | null>();
   const [step, setStep] = useState<Step>(null);
   const load = useCallback(async () => setOwned(await factors.owned()), [factors]);
   useEffect(() => {
@@ -67,8 +68,14 @@ export function Security(props: SecurityProps) {
         <Scanning {...inner} begun={step.begun} onCancel={() => setStep(null)} />
       ) : step?.kind === "recovery" ? (
         <RecoveryCodes codes={step.codes} onKept={() => setStep(null)} />
-      ) : (
+      ) : owned ? (
         <Overview {...inner} owned={owned} onBegun={(begun) => setStep({ kind: "codes", begun })} />
+      ) : owned === null ? (
+        <button type="button" disabled={seen.busy} onClick={() => void load()}>
+          Try again
+        </button>
+      ) : (
+        <p>One moment …</p>
       )}
     </dialog>
   );
@@ -80,7 +87,7 @@ interface InnerProps extends SecurityProps {
 }
 
 interface OverviewProps extends InnerProps {
-  owned: Owned | null;
+  owned: Owned;
   onBegun: (begun: Begun) => void;
 }
 
@@ -93,15 +100,15 @@ function Overview({ owned, onBegun, ...inner }: OverviewProps) {
   };
   return (
     <>
-      {owned?.secondFactors.length === 0 && (
+      {owned.secondFactors.length === 0 && (
         <p>You have none yet: whoever knows your password can sign in.</p>
       )}
       <ul>
-        {owned?.secondFactors.map((factor) => (
+        {owned.secondFactors.map((factor) => (
           <Item {...inner} factor={factor} key={factor.id} />
         ))}
       </ul>
-      {owned !== null && owned.secondFactors.length > 0 && (
+      {owned.secondFactors.length > 0 && (
         <p className="row">
           <span>Recovery codes left: {owned.recoveryCodesLeft}</span>
           <button
@@ -118,7 +125,7 @@ function Overview({ owned, onBegun, ...inner }: OverviewProps) {
           Set up an app for codes
         </button>
       </div>
-      <NewPasskey {...inner} key={owned?.secondFactors.length} />
+      <NewPasskey {...inner} key={owned.secondFactors.length} />
     </>
   );
 }

@@ -56,14 +56,30 @@ async def test_home_of_another_origin_gets_no_token_and_no_session_stays_open(
 ) -> None:
     await lead_to(visit, OTHER)
     await expect(visit.page).to_have_url(OTHER)
-    signing_in, signing_out = visit.sent()
+    signing_in, looking, signing_out = visit.sent()
     assert signing_in["query"].startswith("mutation SignInByLink")
+    assert looking["query"] == "query Held { nodes(ids: []) { id } }"
     assert signing_out["query"] == "mutation Leave { logout { status } }"
     bearers = [request.headers.get("authorization") for request in visit.requests]
-    assert [bearer for bearer in bearers if bearer] == [f"Bearer {BEARER}"]
+    assert [bearer for bearer in bearers if bearer] == [f"Bearer {BEARER}"] * 2
     assert not [request for request in visit.requests if BEARER in request.url]
     await visit.follow(f"{visit.url}/account/sign-in")
     assert await visit.stored() == {"local": {}, "session": {}}
+
+
+async def test_session_that_may_only_set_up_a_second_factor_is_led_to_where_that_is_done(
+    visit: Visit,
+) -> None:
+    await lead_to(visit, OTHER)
+    await expect(visit.page).to_have_url(OTHER)
+    extensions = {"code": "FORBIDDEN", "reason": "SECOND_FACTOR_ENROLMENT_REQUIRED"}
+    refused = {"message": "Set one up.", "extensions": extensions}
+    held = {"data": SIGNED_IN["body"]["data"], "errors": [refused]}
+    await visit.play("graphql", {"body": held})
+    await visit.open("sign-in")
+    await visit.press("Sign in")
+    await expect(visit.page).to_have_url(f"{visit.url}/account/security")
+    assert "gql_app:session" in (await visit.stored())["session"]
 
 
 async def test_without_a_home_it_is_said_that_one_is_signed_in(visit: Visit) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 from playwright.async_api import Browser, Route, expect
 
+from gql_app.web.account import PAGES
 from tests.account_pages.visit import TOKEN, Visit, fault, link, payload
 from tests.playground.conftest import PATIENCE
 from tests.processes import Server
@@ -192,7 +193,7 @@ async def test_without_javascript_a_sentence_says_what_to_do(
     context = await browser.new_context(java_script_enabled=False)
     context.set_default_timeout(PATIENCE * 1000)
     page = await context.new_page()
-    for name in ("accept", "reset", "sign-in", "undo", "verify"):
+    for name in PAGES:
         await page.goto(f"{demo.url}/account/{name}#token={TOKEN}")
         await expect(page.locator("noscript p")).to_be_visible()
         assert await page.locator("input:visible, button:visible").count() == 0

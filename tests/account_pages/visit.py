@@ -67,7 +67,11 @@ class Visit:
 
     def password(self) -> Locator:
         """Return where the field of the password is."""
-        return self.page.locator("input")
+        return self.page.locator("input:visible")
+
+    def field(self, label: str) -> Locator:
+        """Return where a field of the view is that is shown."""
+        return self.page.locator("[data-view]:visible").get_by_label(label, exact=True)
 
     def alert(self) -> Locator:
         """Return where it is said what went wrong."""

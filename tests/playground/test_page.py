@@ -74,6 +74,8 @@ async def test_keyboard_is_enough(tab: Tab) -> None:
     await press("Tab")
     await expect(tab.bar.get_by_role("button", name="Refresh")).to_be_focused()
     await press("Tab")
+    await expect(tab.bar.get_by_role("button", name="Second factors")).to_be_focused()
+    await press("Tab")
     await expect(tab.bar.get_by_role("button", name="Sign out")).to_be_focused()
     frame = tab.page.get_by_label("Operation Editor").locator(".graphiql-editor")
     for _ in range(20):

@@ -4,22 +4,15 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
 import pytest
-from playwright.async_api import BrowserContext, CDPSession, Page
+from playwright.async_api import BrowserContext, Page
 
 from tests.people import PASSWORD
+from tests.playground.authenticator import Authenticator
 from tests.processes import Server, serving
 
 pytestmark = pytest.mark.xdist_group("chromium")
 
 EMAIL: Final = "ada@example.com"
-AUTHENTICATOR: Final = {
-    "protocol": "ctap2",
-    "transport": "internal",
-    "hasResidentKey": True,
-    "hasUserVerification": True,
-    "isUserVerified": True,
-    "automaticPresenceSimulation": True,
-}
 ASK: Final = """
 async ([query, variables, token]) => {
   const headers = {"Content-Type": "application/json"};
@@ -75,10 +68,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 class Visitor:
     """A page of the server, and the authenticator of its browser."""
 
-    def __init__(self, page: Page, devtools: CDPSession, authenticator: str) -> None:
+    def __init__(self, page: Page, authenticator: Authenticator) -> None:
         self.page = page
-        self._devtools = devtools
-        self._authenticator = authenticator
+        self.authenticator = authenticator
 
     async def ask(
         self, query: str, token: str | None = None, **variables: object
@@ -100,27 +92,14 @@ class Visitor:
         [methods] = [each["methods"] for each in sessions if each["isCurrent"]]
         return list(methods)
 
-    async def credentials(self) -> list[dict[str, Any]]:
-        """Return what the authenticator has kept."""
-        its = {"authenticatorId": self._authenticator}
-        kept = await self._devtools.send("WebAuthn.getCredentials", its)
-        return list(kept["credentials"])
-
-    async def verify_nobody(self) -> None:
-        """Have the authenticator know no longer who uses it."""
-        its = {"authenticatorId": self._authenticator, "isUserVerified": False}
-        await self._devtools.send("WebAuthn.setUserVerified", its)
-
 
 @pytest.fixture
 async def visitor(context: BrowserContext, server: Server) -> AsyncIterator[Visitor]:
     """Open a page of the server in a browser with an authenticator."""
     page = await context.new_page()
-    devtools = await context.new_cdp_session(page)
-    await devtools.send("WebAuthn.enable")
-    added = await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+    authenticator = await Authenticator.of(page)
     await page.goto(f"{server.url}/account/reset")
-    yield Visitor(page, devtools, added["authenticatorId"])
+    yield Visitor(page, authenticator)
     await page.close()
 
 
@@ -137,7 +116,7 @@ async def signed_up(visitor: Visitor, email: str) -> str:
 async def test_browser_goes_through_every_flow(visitor: Visitor) -> None:
     token = await signed_up(visitor, EMAIL)
     assert await visitor.methods(token) == ["pwd", "pop", "user", "mfa"]
-    [kept] = await visitor.credentials()
+    [kept] = await visitor.authenticator.credentials()
     assert (kept["rpId"], kept["userName"], kept["isResidentCredential"]) == (
         "localhost",
         EMAIL,
@@ -164,7 +143,7 @@ async def test_browser_goes_through_every_flow(visitor: Visitor) -> None:
     begun = await visitor.ask(BEGIN_SIGN_IN)
     again = await visitor.ask(AGAIN, token, passkey=await visitor.found(begun["options"]))
     assert again == {"status": "SUCCESS", "errors": []}
-    [kept] = await visitor.credentials()
+    [kept] = await visitor.authenticator.credentials()
     assert kept["signCount"] >= 3
 
 
@@ -179,7 +158,7 @@ async def test_browser_makes_no_second_passkey_of_a_device(visitor: Visitor) -> 
 
 async def test_device_that_verifies_nobody_is_a_second_factor_alone(visitor: Visitor) -> None:
     await signed_up(visitor, "eve@example.com")
-    await visitor.verify_nobody()
+    await visitor.authenticator.verify_nobody()
     waits = await visitor.ask(LOGIN, email="eve@example.com", password=PASSWORD)
     factor = waits["secondFactor"]
     options = {**factor["passkeyOptions"], "userVerification": "discouraged"}
