@@ -1,11 +1,13 @@
 """Each page and state in all sizes and colours: read by axe, within reach, by keyboard."""
 
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import pytest
 
-from tests.account_pages.visit import TOKEN, Visit, fault, link, payload
+from gql_app.lib import one_time_codes
+from tests.account_pages.visit import TOKEN, Answer, Visit, fault, link, payload
 from tests.playground.reach import EVERY, MODES, SIZES, chosen, faults, missed_by_keyboard, show
 
 pytestmark = pytest.mark.xdist_group("chromium")
@@ -16,6 +18,11 @@ FACTORS: Final = "gaf_x"
 """The token of a link that undoes a second factor."""
 SPENT: Final = fault("TOKEN_INVALID", "This link is not good any more.", "token")
 WEAK: Final = fault("WEAK_PASSWORD", "Choose a password of at least 10 characters.", "password")
+MORE: Final = fault("SECOND_FACTOR_REQUIRED", "Almost there.")
+WRONG: Final = fault("INVALID_CODE", "This code is wrong, or it was used before.", "code")
+DAY: Final = "2026-11-30T12:00:00Z"
+APP: Final = {"id": "1", "method": "CODE", "name": None, "createdAt": DAY, "lastUsedAt": None}
+PASSKEY: Final = {**APP, "id": "2", "method": "PASSKEY", "name": "N" * 60, "lastUsedAt": DAY}
 WAIT: Final = fault("TOO_MANY_ATTEMPTS", "Too many attempts. Try again in 15 minutes.")
 
 
@@ -101,6 +108,84 @@ async def unasked(visit: Visit) -> None:
     visit.complaints.clear()
 
 
+def second(methods: Sequence[str]) -> View:
+    """Show the second step of a sign-in link."""
+
+    async def view(visit: Visit) -> None:
+        step = {"challenge": "gac_1", "methods": methods, "passkeyOptions": {}}
+        await visit.play("graphql", payload("signInByLink", "More.", MORE, secondFactor=step))
+        await visit.open("sign-in")
+        await visit.press("Sign in")
+        await visit.arrived("One more step")
+
+    view.__name__ = f"second step by {' and '.join(methods)}"
+    return view
+
+
+async def wrong_code(visit: Visit) -> None:
+    """Show a code that is refused, after one for what takes codes."""
+    await visit.play("graphql", payload("verifySecondFactor", WRONG["message"], WRONG))
+    await visit.page.locator("[data-view=second] button.main").click()
+    await visit.page.get_by_text(WRONG["message"]).filter(visible=True).wait_for()
+
+
+async def signing_in(visit: Visit) -> None:
+    """Show the sign-in of the page for second factors."""
+    await visit.open("security", None)
+    await visit.heading("Sign in")
+
+
+def factors(*owned: Answer) -> View:
+    """Show what an account has, whoever is signed in."""
+
+    async def view(visit: Visit) -> None:
+        me = {"secondFactors": owned, "recoveryCodesLeft": 9}
+        await visit.play("graphql", {"body": {"data": {"me": me}}})
+        held = json.dumps({"token": "e30.e30.x"})
+        await visit.page.evaluate("(held) => sessionStorage.setItem('gql_app:session', held)", held)
+        await visit.open("security", None)
+        await visit.button("Set up an app for codes").wait_for()
+
+    view.__name__ = f"{len(owned)} second factors"
+    return view
+
+
+async def scanning(visit: Visit) -> None:
+    """Show what an app is set up with."""
+    uri = one_time_codes.uri(b"0" * 20, account="ada@example.com", issuer="gql_app")
+    begun = {"secret": "ABCD" * 8, "uri": uri, "qrCode": one_time_codes.qr_code(uri)}
+    await visit.play("graphql", payload("beginCodes", "Scan the QR code.", **begun))
+    await visit.press("Set up an app for codes")
+    await visit.arrived("Set up an app for codes")
+
+
+async def recovery_codes(visit: Visit) -> None:
+    """Show recovery codes."""
+    codes = [f"abcd-efgh-jkmn-pqr{number}" for number in range(10)]
+    await visit.play("graphql", payload("confirmCodes", "It is set up.", codes=codes))
+    await visit.press("Confirm")
+    await visit.arrived("Your recovery codes")
+
+
+async def proving(visit: Visit) -> None:
+    """Show what is asked for a proof by a password."""
+    await factors(APP)(visit)
+    methods = {"code": "FORBIDDEN", "reason": "REAUTHENTICATION_REQUIRED", "methods": ["PASSWORD"]}
+    refused = {"message": "Prove it.", "extensions": methods}
+    await visit.play("graphql", {"body": {"data": None, "errors": [refused]}})
+    await visit.press("Make new recovery codes")
+    await visit.arrived("Prove that it is you")
+
+
+async def unreadable(visit: Visit) -> None:
+    """Show that the account could not be looked at, and sign out of it."""
+    await visit.play("graphql", None)
+    await visit.page.reload()
+    await visit.button("Try again").wait_for()
+    await visit.page.evaluate("sessionStorage.clear()")
+    visit.complaints.clear()
+
+
 VIEWS: Final[tuple[View, ...]] = (
     *(opened(name, None) for name in ("accept", "reset", "sign-in", "undo", "verify")),
     *(opened(name, "gap_x") for name in ("accept", "reset", "sign-in", "undo")),
@@ -124,6 +209,16 @@ VIEWS: Final[tuple[View, ...]] = (
     done("verify", "declineEmail", "No, it wasn’t me"),
     done("accept", "acceptInvitation", "Set the password and sign in"),
     done("sign-in", "signInByLink", "Sign in"),
+    second(["CODE", "RECOVERY_CODE"]),
+    wrong_code,
+    second(["PASSKEY", "RECOVERY_CODE"]),
+    signing_in,
+    factors(),
+    factors(APP, PASSKEY),
+    scanning,
+    recovery_codes,
+    proving,
+    unreadable,
 )
 
 

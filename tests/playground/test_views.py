@@ -3,17 +3,19 @@
 A view follows from the one before, so that the page is loaded once.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from gql_app.cli.samples import SIGN_INS
+from tests.apps import App
 from tests.playground.conftest import PATIENCE
 from tests.playground.reach import EVERY, SCROLLED, SIZES, chosen, faults, missed_by_keyboard, show
 from tests.playground.tab import WATCH, Tab
-from tests.processes import Server
+from tests.processes import Server, serving
 
 pytestmark = pytest.mark.xdist_group("chromium")
 
@@ -64,6 +66,68 @@ async def signed_in(tab: Tab) -> None:
     await tab.run("FirstPage")
 
 
+async def no_factors(tab: Tab) -> None:
+    """Show the dialog of second factors, with none in it."""
+    await tab.page.keyboard.press("Escape")
+    await tab.button("Second factors").click()
+    await expect(tab.button("Add a passkey")).to_be_visible()
+
+
+async def scanning(tab: Tab) -> None:
+    """Show what an app is set up with."""
+    await tab.button("Set up an app for codes").click()
+    await expect(tab.page.get_by_alt_text("QR code for your app")).to_be_visible()
+
+
+async def wrong_code(tab: Tab) -> None:
+    """Show a code that is refused."""
+    await tab.field("Code of your app").fill("one")
+    await tab.button("Confirm").click()
+    await tab.notice("is wrong")
+
+
+async def recovery_codes(tab: Tab) -> None:
+    """Show recovery codes."""
+    app = App((await tab.page.locator("dialog p code").inner_text()).replace(" ", ""))
+    await tab.field("Code of your app").fill(app.code())
+    await tab.button("Confirm").click()
+    await expect(tab.button("Copy the codes")).to_be_visible()
+
+
+async def renaming(tab: Tab) -> None:
+    """Show a second factor, which is given another name."""
+    await tab.button("I have kept them").click()
+    await tab.button("Rename App for codes").click()
+    await expect(tab.field("New name")).to_be_focused()
+
+
+async def proving(tab: Tab) -> None:
+    """Show what is asked for a proof."""
+    stale = {"code": "FORBIDDEN", "reason": "REAUTHENTICATION_REQUIRED"}
+    methods = ["CODE", "RECOVERY_CODE", "PASSKEY"]
+    refused = {"message": "Prove it.", "extensions": {**stale, "methods": methods}}
+    answer = {"data": None, "errors": [refused]}
+    await tab.page.route("**/graphql", lambda route: route.fulfill(json=answer), times=1)
+    await tab.button("Make new recovery codes").click()
+    await expect(tab.button("Prove it")).to_be_visible()
+
+
+async def challenged(tab: Tab) -> None:
+    """Show the second step of a sign-in."""
+    await tab.button("Close").click()
+    await tab.button("Sign out").click()
+    await tab.button("Sign in as admin").click()
+    await expect(tab.field("Code of your app")).to_be_visible()
+
+
+async def by_recovery_code(tab: Tab) -> None:
+    """Show the second step by a recovery code, which is refused."""
+    await tab.button("Use a recovery code").click()
+    await tab.field("Recovery code").fill("one")
+    await tab.page.keyboard.press("Enter")
+    await tab.notice("is wrong")
+
+
 async def new_tab(tab: Tab) -> None:
     """Show a second tab, of which one is closed."""
     await tab.button("New tab").click()
@@ -98,6 +162,13 @@ async def short_keys(tab: Tab) -> None:
     await tab.button("Open short keys dialog").click()
 
 
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """Serve a demo, whose admin gets a second factor."""
+    with serving("--demo", folder=tmp_path) as server:
+        yield server
+
+
 VIEWS: Final[tuple[View, ...]] = (
     signed_out,
     pointed_at,
@@ -111,6 +182,14 @@ VIEWS: Final[tuple[View, ...]] = (
     history,
     settings,
     short_keys,
+    no_factors,
+    scanning,
+    wrong_code,
+    recovery_codes,
+    renaming,
+    proving,
+    challenged,
+    by_recovery_code,
 )
 
 
@@ -126,13 +205,13 @@ async def panes(page: Page, size: str) -> list[str]:
 
 
 async def test_every_view_can_be_read_and_reached_in_every_size_and_mode(
-    browser: Browser, demo: Server
+    browser: Browser, server: Server
 ) -> None:
     context = await browser.new_context(viewport={"width": 1440, "height": 900})
     context.set_default_timeout(PATIENCE * 1000)
     await context.add_init_script(WATCH)
     found: list[str] = []
-    async with Tab.opened(context, demo.url) as tab:
+    async with Tab.opened(context, server.url) as tab:
         for turn, view in enumerate(VIEWS):
             await show(tab.page, "a desk", "light")
             await view(tab)

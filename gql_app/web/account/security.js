@@ -81,6 +81,7 @@ async function take(name, payload) {
 /** Ask for a sign-in, with what there is to say. */
 function signIn(message = "") {
   forget();
+  wipe();
   show("sign-in");
   say(one("[data-view=sign-in]"), "alert", message);
   return true;
@@ -162,6 +163,7 @@ async function load(message = "") {
   const me = /** @type {any} */ (await ask("me"));
   if (me.errors && isOver(me)) return signIn(me.message);
   if (me.errors) return show("unreachable", me.message);
+  wipe();
   list(me.secondFactors);
   for (const each of all("[data-left]")) each.textContent = String(me.recoveryCodesLeft);
   show("factors", message);
@@ -199,7 +201,9 @@ function fill(item, { id, method, name, createdAt, lastUsedAt }) {
   for (const input of form.querySelectorAll("input")) {
     input.id = `name-${id}`;
     input.defaultValue = name ?? "";
+    input.setAttribute("aria-describedby", `wrong-${id}`);
   }
+  for (const each of all("[data-wrong]", item)) each.id = `wrong-${id}`;
   for (const label of form.querySelectorAll("label")) label.htmlFor = `name-${id}`;
   for (const button of form.querySelectorAll("button"))
     button.setAttribute("aria-label", `${button.textContent} ${name ?? kind}`);
@@ -219,7 +223,8 @@ function day(moment) {
 function scan({ message, secret = "", uri = "", qrCode }) {
   one("[data-secret]").textContent = secret.replace(/(.{4})(?=.)/g, "$1 ");
   const link = /** @type {HTMLAnchorElement} */ (one("[data-uri]"));
-  if (uri.startsWith("otpauth:")) link.href = uri;
+  link.hidden = !uri.startsWith("otpauth:");
+  if (!link.hidden) link.href = uri;
   one("[data-qr]").replaceChildren(...drawn(qrCode ?? ""));
   show("beginCodes", message);
   return true;
@@ -268,13 +273,16 @@ async function copy() {
   one("[data-copied]").textContent = words;
 }
 
-/** Leave a view for what the account has, and forget what it showed. */
+/** Leave a view for what the account has. */
 function back() {
   pending = null;
-  one("[data-codes]").replaceChildren();
-  one("[data-qr]").replaceChildren();
-  one("[data-secret]").textContent = "";
   void open();
+}
+
+/** Leave no secret in the page that was shown. */
+function wipe() {
+  for (const each of all("[data-codes], [data-qr], [data-secret]")) each.replaceChildren();
+  one("[data-uri]").removeAttribute("href");
 }
 
 for (const form of document.forms) onPress(form, go);
