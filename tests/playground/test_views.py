@@ -83,7 +83,7 @@ async def wrong_code(tab: Tab) -> None:
     """Show a code that is refused."""
     await tab.field("Code of your app").fill("one")
     await tab.button("Confirm").click()
-    await tab.notice("is wrong")
+    await tab.page.get_by_text("This code is wrong").wait_for()
 
 
 async def recovery_codes(tab: Tab) -> None:
