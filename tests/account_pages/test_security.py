@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
-from playwright.async_api import BrowserContext, expect
+from playwright.async_api import BrowserContext, Route, expect
 
 from gql_app.cli.samples import SIGN_INS
 from tests.account_pages.visit import Visit, fault, payload
@@ -249,6 +249,24 @@ async def test_session_that_has_expired_is_refreshed_and_one_that_has_ended_sign
     await visit.press("Set up an app for codes")
     await visit.arrived("Sign in")
     await expect(visit.alert()).to_have_text(re.compile(r"\w"))
+
+
+async def test_session_ends_before_a_home_of_another_origin_is_gone_to(visit: Visit) -> None:
+    home = "https://app.example.com/start"
+
+    async def page(route: Route) -> None:
+        answer = await route.fetch()
+        text = (await answer.text()).replace('content="../graphql"', f'content="{home}"')
+        await route.fulfill(response=answer, body=text)
+
+    await visit.page.route("**/account/security", page)
+    await visit.page.route(home, lambda route: route.fulfill(body="home"))
+    await opened(visit)
+    await visit.page.get_by_role("link", name="Go on").click()
+    await expect(visit.page).to_have_url(home)
+    assert visit.sent()[-1]["query"] == "mutation Leave { logout { status } }"
+    await visit.open("security", None)
+    await visit.heading("Sign in")
 
 
 async def test_whoever_is_not_answered_tries_again(visit: Visit) -> None:

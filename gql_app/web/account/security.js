@@ -285,9 +285,24 @@ function wipe() {
   one("[data-uri]").removeAttribute("href");
 }
 
+/**
+ * End the session before another origin is gone to, which can't be handed one.
+ *
+ * @param {MouseEvent} event
+ */
+async function leave(event) {
+  const link = /** @type {HTMLAnchorElement} */ (event.currentTarget);
+  if (link.origin === location.origin) return;
+  event.preventDefault();
+  await ask("logout").catch(() => null);
+  forget();
+  location.assign(link.href);
+}
+
 for (const form of document.forms) onPress(form, go);
 for (const button of all("[data-back]")) button.addEventListener("click", back);
 for (const button of all("[data-again]")) button.addEventListener("click", () => void open());
+one("[data-home] a").addEventListener("click", (event) => void leave(event));
 one("[data-copy]").addEventListener("click", () => void copy());
 tellHindrance(document.body);
 void open();
