@@ -83,7 +83,11 @@ async def test_who_must_have_a_factor_and_has_none_is_led_to_set_one_up(
 
 
 async def test_invitation_goes_on_by_the_second_step(visit: Visit) -> None:
-    step = {"challenge": "gac_1", "methods": ["PASSKEY"], "passkeyOptions": {"challenge": "AAAA"}}
+    step: dict[str, object] = {
+        "challenge": "gac_1",
+        "methods": ["PASSKEY"],
+        "passkeyOptions": {"challenge": "AAAA"},
+    }
     await visit.play(
         "graphql", payload("acceptInvitation", "Almost there.", ALMOST, secondFactor=step)
     )

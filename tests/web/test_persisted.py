@@ -174,7 +174,8 @@ async def test_what_the_pages_send_always_runs(trusting: Api, listing: Settings)
     sent: dict[str, str] = json.loads((BUILT / "operations.json").read_text())
     account = {"name": "Ada Typed", "email": "a@example.com", "password": PASSWORD}
     variables = {**account, "input": account, "refreshToken": "x", "token": "x"}
-    variables["newPassword"] = PASSWORD
+    variables |= {"newPassword": PASSWORD, "challenge": "x", "code": "x", "id": "x"}
+    variables["credential"] = {}
     closed = listing.model_copy(update={"playground": False})
     async with running(closed) as without_page:
         for text in sent.values():
