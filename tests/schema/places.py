@@ -40,6 +40,7 @@ _PLAIN: Final[Mapping[str, str]] = {
     "Float": "1",
     "ID": '"00000000-0000-7000-8000-000000000000"',
     "Int": "1",
+    "JSON": "{}",
     "String": '"x"',
 }
 

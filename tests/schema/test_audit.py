@@ -108,6 +108,7 @@ ROWS: Final[Mapping[Action, Row]] = {
     Action.REUSE: Row(
         lambda ada, _: [("refresh", None, {"refreshToken": ada.refresh_token})] * 3, None, ADA
     ),
+    Action.REAUTHENTICATED: Row(by_ada("reauthenticate", password=PASSWORD), ADA, ADA),
     Action.LOGOUT: Row(by_ada("logout"), ADA, ADA),
     Action.SESSION_ENDED: Row(
         lambda ada, grace: [("endSession", grace.token, {"id": str(ada.session_id)})], GRACE, ADA
@@ -173,10 +174,21 @@ ELSEWHERE: Final = {
     Action.PROOF_FAILED,
     Action.PROOF_THROTTLED,
     Action.RESET_REFUSED,
+    Action.SECOND_FACTOR_ASKED,
+    Action.SECOND_FACTOR_FAILED,
+    Action.SECOND_FACTOR_THROTTLED,
+    Action.FACTOR_ADDED,
+    Action.FACTOR_RENAMED,
+    Action.FACTOR_REMOVED,
+    Action.FACTOR_UNDONE,
+    Action.RECOVERY_CODES_RENEWED,
+    Action.RECOVERY_CODE_USED,
+    Action.PASSKEY_COPIED,
     Action.TOKEN_REFUSED,
     Action.UNLOCKED,
 }
-"""What has its own test: here, of addresses, of refreshing, of guesses or of the command line."""
+"""What has its own test: here, of addresses, of refreshing, of guesses, of second factors or of the
+command line."""
 
 
 @pytest.mark.parametrize("action", [each for each in Action if each not in ELSEWHERE])

@@ -7,10 +7,12 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import Update, update
 
+from gql_app.accounts import second_factors
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.lib import clock
 from gql_app.schema.context import Context
 from tests.api import Answer, Api
+from tests.apps import begin, set_up
 from tests.databases import contents
 from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.schema.agreement import BOTH_WAYS
@@ -41,6 +43,12 @@ MUTATIONS: Final[Mapping[str, tuple[int, Given]]] = {
     ),
     "requestEmailVerification": (1, lambda _me, _other: {}),
     "deleteMe": (2, lambda _me, _other: {"password": PASSWORD}),
+    "reauthenticate": (2, lambda _me, _other: {"password": PASSWORD}),
+    "beginCodes": (1, lambda _me, _other: {}),
+    "confirmCodes": (1, lambda _me, _other: {}),
+    "renewRecoveryCodes": (1, lambda _me, _other: {}),
+    "removeSecondFactor": (1, lambda _me, _other: {}),
+    "renameSecondFactor": (1, lambda _me, _other: {"name": "Mine"}),
     "inviteCustomer": (1, lambda _me, _other: {"input": INVITED}),
     "createCustomer": (1, lambda _me, _other: {"input": {**NEW, "isAdmin": True}}),
     "updateCustomer": (
@@ -50,7 +58,7 @@ MUTATIONS: Final[Mapping[str, tuple[int, Given]]] = {
     "deleteCustomer": (1, lambda _me, other: {"id": str(other.id)}),
 }
 """Each mutation of whoever is signed in: its transactions, and what it is sent."""
-PROVEN: Final = ("updateMe", "changePassword", "deleteMe")
+PROVEN: Final = ("updateMe", "changePassword", "deleteMe", "reauthenticate")
 BY_ADMINS: Final = (
     "endSession",
     "endAllSessions",
@@ -58,6 +66,7 @@ BY_ADMINS: Final = (
     "createCustomer",
     "updateCustomer",
     "deleteCustomer",
+    "removeSecondFactor",
 )
 STEPS: Final = [(name, turn) for name, (turns, _) in MUTATIONS.items() for turn in range(turns)]
 
@@ -104,9 +113,29 @@ class Meanwhile:
         monkeypatch.setattr(Context, "transact", spying)
 
 
-async def attempt(api: Api, name: str, me: Person, other: Person) -> Answer:
+async def factor_of(api: Api, who: Person) -> Mapping[str, Any]:
+    """Set up an app of somebody, and return its id."""
+    await set_up(api, who.token)
+    [factor] = (await second_factors.of_customers(api.database, [who.id]))[0]
+    return {"id": str(factor.id)}
+
+
+async def given_to(api: Api, name: str, me: Person, other: Person) -> Mapping[str, Any]:
+    """Return what a mutation is sent, once what it is about is there."""
+    given = MUTATIONS[name][1](me, other)
+    if name == "confirmCodes":
+        return {**given, "code": (await begin(api, me.token)).code()}
+    if name == "removeSecondFactor":
+        return {**given, **await factor_of(api, other)}
+    if name in {"renewRecoveryCodes", "renameSecondFactor"}:
+        factor = await factor_of(api, me)
+        return {**given, **(factor if name == "renameSecondFactor" else {})}
+    return given
+
+
+async def attempt(api: Api, name: str, me: Person, given: Mapping[str, Any]) -> Answer:
     """Send a mutation."""
-    return await send(api, name, MUTATIONS[name][1](me, other), token=me.token)
+    return await send(api, name, given, token=me.token)
 
 
 def test_every_mutation_of_a_caller_is_tried() -> None:
@@ -122,9 +151,9 @@ async def test_mutation_writes_in_as_many_transactions_as_are_tried(
     api: Api, admin: Person, other: Person, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     await sign_in(api.resources, await add_customer(api.database, "Alan Admin", is_admin=True))
-    meanwhile = Meanwhile(api)
+    meanwhile, given = Meanwhile(api), await given_to(api, name, admin, other)
     meanwhile.spy(monkeypatch)
-    payload = (await attempt(api, name, admin, other)).data[name]
+    payload = (await attempt(api, name, admin, given)).data[name]
     assert faults(payload) == SUCCESS
     assert meanwhile.transactions == MUTATIONS[name][0]
 
@@ -141,9 +170,10 @@ async def test_session_that_ends_before_the_change_changes_nothing(
     ending: str,
 ) -> None:
     name, turn = step
+    given = await given_to(api, name, admin, other)
     meanwhile = Meanwhile(api, turn, ENDED[ending](admin))
     meanwhile.spy(monkeypatch)
-    answer = await attempt(api, name, admin, other)
+    answer = await attempt(api, name, admin, given)
     assert answer.reason(name) == "TOKEN_REVOKED"
     assert await contents(api.database) == meanwhile.found
 
@@ -153,9 +183,10 @@ async def test_session_that_ends_before_the_change_changes_nothing(
 async def test_admin_who_is_none_any_more_before_the_change_changes_nothing(
     api: Api, admin: Person, other: Person, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    given = await given_to(api, name, admin, other)
     meanwhile = Meanwhile(api, 0, _account(admin).values(is_admin=False))
     meanwhile.spy(monkeypatch)
-    answer = await attempt(api, name, admin, other)
+    answer = await attempt(api, name, admin, given)
     refusal = "PERMISSION_REQUIRED" if directives()[name] == "requires" else "ADMIN_REQUIRED"
     assert answer.reason(name) == refusal
     assert await contents(api.database) == meanwhile.found
@@ -166,9 +197,10 @@ async def test_admin_who_is_none_any_more_before_the_change_changes_nothing(
 async def test_password_that_is_another_before_the_change_is_no_proof_of_it(
     api: Api, plain: Person, other: Person, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    given = await given_to(api, name, plain, other)
     meanwhile = Meanwhile(api, 1, _account(plain).values(password_hash="another"))
     meanwhile.spy(monkeypatch)
-    payload = (await attempt(api, name, plain, other)).data[name]
+    payload = (await attempt(api, name, plain, given)).data[name]
     assert [code for code, _ in faults(payload)] == ["WRONG_PASSWORD"]
     assert await contents(api.database) == meanwhile.found
 

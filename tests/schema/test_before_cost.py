@@ -22,7 +22,12 @@ from tests.schema.mutations import SUCCESS, CodeAndField, do, faults, send
 from tests.throttles import fill
 
 HERE, NEW_PASSWORD = "192.0.2.1", "another good one"
-SIGNED_IN: Final = frozenset({"updateMe", "changePassword", "deleteMe", "requestEmailVerification"})
+SIGNED_IN: Final = frozenset(
+    {
+        *("updateMe", "changePassword", "deleteMe", "requestEmailVerification"),
+        *("reauthenticate", "confirmCodes", "beginCodes", "renameSecondFactor"),
+    }
+)
 LOCKED: Final[list[CodeAndField]] = [("TOO_MANY_ATTEMPTS", None)]
 EVE = {"name": "Eve", "email": "eve@example.com", "password": NEW_PASSWORD}
 SIGN_IN: dict[str, Any] = {"email": "ada@example.com", "password": PASSWORD}
@@ -57,6 +62,11 @@ def link_guesses(throttle: Throttle, _: Person) -> Limit:
 def changes(throttle: Throttle, person: Person) -> Limit:
     """Return the limit of changing oneself."""
     return throttle.of_account("change", person.id)
+
+
+def codes(throttle: Throttle, person: Person) -> Limit:
+    """Return the limit of wrong codes."""
+    return throttle.of_account("code", person.id)
 
 
 CASES: Final = [
@@ -106,6 +116,24 @@ CASES: Final = [
         "requestEmailVerification",
         lambda _: {},
         lambda throttle, person: throttle.of_account("link", person.id),
+    ),
+    Case("undoSecondFactor", lambda _: {"token": f"gaf_{'A' * 43}"}, link_guesses),
+    Case(
+        "verifySecondFactor",
+        lambda _: {"challenge": f"gac_{'A' * 43}", "code": "123456"},
+        link_guesses,
+    ),
+    Case("reauthenticate", lambda _: {"code": "123456"}, codes),
+    Case("confirmCodes", lambda _: {"code": "123456"}, codes),
+    Case("reauthenticate", lambda _: {"password": PASSWORD}, lambda *of: proof(*of).pair),
+    *(
+        Case(name, given, changes)
+        for name, given in (
+            ("beginCodes", lambda _: {}),
+            ("confirmCodes", lambda _: {"code": "123456"}),
+            ("reauthenticate", lambda _: {"code": "123456"}),
+            ("renameSecondFactor", lambda _: {"id": "x", "name": "A"}),
+        )
     ),
     Case("updateMe", lambda _: {"input": {"name": "Ada"}}, changes),
     Case("updateMe", lambda _: MOVE, lambda *of: of[0].of_taken(HERE, of[1].id)[0]),
@@ -166,7 +194,7 @@ def test_every_limit_there_is_was_tried_above() -> None:
     throttle = Throttle(key=b"a key of the tests", attempts=5, client_attempts=50, window=900)
     somebody = Person(clock.new_id(), "Ada", "ada@example.com", "", clock.new_id(), "")
     tried = {case.limit(throttle, somebody).name for case in CASES}
-    assert tried == set(LIMITS) - {"letter", "sign-in by", "passwords"}
+    assert tried == set(LIMITS) - {"letter", "sign-in by", "challenge from", "passwords"}
 
 
 @pytest.mark.parametrize(
@@ -187,6 +215,18 @@ def test_every_limit_there_is_was_tried_above() -> None:
         (name, {"token": token}, [("TOKEN_INVALID", "token")])
         for name in ("verifyEmail", "declineEmail", "undoEmailChange")
         for token in ("x", "", "gav_", "gau_", f"gap_{'A' * 43}", f"gav_{'A' * 44}", "\0")
+    ]
+    + [
+        ("undoSecondFactor", {"token": token}, [("TOKEN_INVALID", "token")])
+        for token in ("x", "", "gaf_", f"gau_{'A' * 43}", f"gaf_{'A' * 44}", "\0")
+    ]
+    + [
+        (
+            "verifySecondFactor",
+            {"challenge": token, "code": "123456"},
+            [("TOKEN_INVALID", "challenge")],
+        )
+        for token in ("x", "", "gac_", f"gar_{'A' * 43}", f"gac_{'A' * 44}", "\0", "x" * 100_000)
     ],
 )
 async def test_what_cannot_be_a_token_by_its_form_begins_nothing(

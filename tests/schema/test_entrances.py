@@ -22,6 +22,12 @@ MUTATIONS: dict[str, dict[str, Any]] = {
     "endAllSessions": {},
     "endSession": {"id": "1"},
     "requestEmailVerification": {},
+    "beginCodes": {},
+    "confirmCodes": {"code": "123456"},
+    "renewRecoveryCodes": {},
+    "removeSecondFactor": {"id": "1"},
+    "renameSecondFactor": {"id": "1", "name": "Mine"},
+    "reauthenticate": {"password": PASSWORD},
 }
 REASONS = {
     Kind.ANONYMOUS: "TOKEN_MISSING",
@@ -74,6 +80,8 @@ async def test_no_token_is_spent_at_a_wrong_entrance(api: Api, held: dict[str, s
             await use(api, "verifyEmail", token)
             await use(api, "declineEmail", token)
         await use(api, "undoEmailChange", token)
+        await use(api, "undoSecondFactor", token)
+        await do(api, "verifySecondFactor", challenge=token, code="123456")
     assert await token_reason(api, held["access"]) is None
     assert faults(await do(api, "refresh", refreshToken=held["refresh"])) == SUCCESS
     assert await use(api, "verifyEmail", held["verify"]) == SUCCESS

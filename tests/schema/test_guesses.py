@@ -16,6 +16,7 @@ PROOFS: Final[Mapping[str, dict[str, Any]]] = {
     "changePassword": {"currentPassword": "a mere guess", "newPassword": "another good one"},
     "deleteMe": {"password": "a mere guess"},
     "updateMe": {"input": CHANGED},
+    "reauthenticate": {"password": "a mere guess"},
 }
 TOKENS: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
     "refresh": ({"refreshToken": f"gar_{'A' * 43}"}, "session:refresh_refused"),
@@ -33,8 +34,10 @@ TOKENS: Final[Mapping[str, tuple[dict[str, Any], str]]] = {
             ("verifyEmail", "gav_"),
             ("declineEmail", "gav_"),
             ("undoEmailChange", "gau_"),
+            ("undoSecondFactor", "gaf_"),
         )
     },
+    "verifySecondFactor": ({"challenge": f"gac_{'A' * 43}", "code": "123456"}, "link:refused"),
 }
 EVENTS: Final = """{ auditEvents(first: 20) { nodes {
   action fields ipAddress userAgent actor { id } customer { id }

@@ -30,6 +30,7 @@ TEXTS: Final = {
 CODES: Final = {
     *("INVALID", "INVALID_CREDENTIALS", "NOT_FOUND", "REQUIRED", "TOO_LONG", "WRONG_PASSWORD"),
     *("MAIL_NOT_SET_UP", "TAKEN", "TOKEN_INVALID", "WEAK_PASSWORD"),
+    *("INVALID_CODE", "NOT_ENABLED", "TOO_MANY_ATTEMPTS"),
 }
 NUMBERS: Final = [
     "9" * 4_301,
@@ -108,7 +109,8 @@ def test_every_text_of_the_schema_has_its_place() -> None:
     assert named >= {"login.password", "register.input.name", "customers.filter.search"}
     assert SCHEMA.mutation_type
     assert SCHEMA.mutation_type.fields.keys() - {place.field for place in places()} == {
-        *("logout", "endOtherSessions", "requestEmailVerification")
+        *("logout", "endOtherSessions", "requestEmailVerification"),
+        *("beginCodes", "renewRecoveryCodes"),
     }
 
 

@@ -41,6 +41,13 @@ LIMITS: list[tuple[str, Mapping[str, Any], CodeAndField | None]] = [
     ),
     ("verifyEmail", {"token": GUESSED_PROOF}, ("TOKEN_INVALID", "token")),
     ("undoEmailChange", {"token": GUESSED_UNDO}, ("TOKEN_INVALID", "token")),
+    ("undoSecondFactor", {"token": f"gaf_{43 * 'A'}"}, ("TOKEN_INVALID", "token")),
+    (
+        "verifySecondFactor",
+        {"challenge": f"gac_{43 * 'A'}", "code": "123456"},
+        ("TOKEN_INVALID", "challenge"),
+    ),
+    ("reauthenticate", {"password": "wrong"}, ("WRONG_PASSWORD", "password")),
     ("requestEmailVerification", {}, None),
     ("refresh", {"refreshToken": GUESSED_TOKEN}, ("TOKEN_INVALID", "refreshToken")),
     (

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from gql_app.accounts import second_factors
 from gql_app.accounts.audit import Action
 from gql_app.db.tables import AuditRow
 from gql_app.lib.database import Database
 from gql_app.lib.pagination import MAX_SIZE
 from gql_app.schema.root import build_schema
 from tests.api import Api
+from tests.apps import set_up
 from tests.people import PASSWORD, Person, sign_out
 from tests.schema.agreement import BOTH_WAYS
 from tests.schema.mutations import do
@@ -36,6 +38,13 @@ async def event_of(database: Database) -> UUID:
     return found
 
 
+async def factor_of(api: Api, who: Person) -> UUID:
+    """Set up a second factor of somebody, and return its id."""
+    await set_up(api, who.token)
+    [[factor]] = await second_factors.of_customers(api.database, [who.id])
+    return factor.id
+
+
 async def kinds(api: Api, person: Person, ids: Mapping[str, object]) -> dict[str, str | None]:
     """Ask as somebody for objects one by one and together; tell of which type each is."""
     together = await api.run(NODES, token=person.token, ids=[str(each) for each in ids.values()])
@@ -57,6 +66,8 @@ async def test_objects_are_shown_to_whom_other_fields_show_them(
         "own session": plain.session_id,
         "another's session": other.session_id,
         "event": await event_of(api.database),
+        "own factor": await factor_of(api, plain),
+        "another's factor": await factor_of(api, other),
         "nobody": NOBODY,
         "no UUID": "Customer:1",
     }
@@ -66,11 +77,13 @@ async def test_objects_are_shown_to_whom_other_fields_show_them(
         "own session": "Session",
         "another's session": "Session",
         "event": "AuditEvent",
+        "own factor": "SecondFactor",
+        "another's factor": "SecondFactor",
         "nobody": None,
         "no UUID": None,
     }
     assert await kinds(api, admin, ids) == everything
-    hidden = {"another's session": None, "event": None}
+    hidden = {"another's session": None, "event": None, "another's factor": None}
     assert await kinds(api, plain, ids) == {**everything, **hidden}
 
 

@@ -59,6 +59,18 @@ PROTECTED: Final[Mapping[str, tuple[str, Mapping[Kind, str]]]] = {
         SIGNED_IN,
     ),
     "logout": ("mutation { logout { status }", SIGNED_IN),
+    "beginCodes": ("mutation { beginCodes { status }", SIGNED_IN),
+    "confirmCodes": ('mutation { confirmCodes(code: "123456") { status }', SIGNED_IN),
+    "renewRecoveryCodes": ("mutation { renewRecoveryCodes { status }", SIGNED_IN),
+    "removeSecondFactor": (
+        f'mutation {{ removeSecondFactor(id: "{NOBODY}") {{ status }}',
+        SIGNED_IN,
+    ),
+    "renameSecondFactor": (
+        f'mutation {{ renameSecondFactor(id: "{NOBODY}", name: "A") {{ status }}',
+        SIGNED_IN,
+    ),
+    "reauthenticate": ('mutation { reauthenticate(code: "123456") { status }', SIGNED_IN),
     "inviteCustomer": (
         'mutation { inviteCustomer(input: {name: "Nora", email: "nora@example.com"}) { status }',
         PERMITTED,
@@ -76,6 +88,7 @@ PUBLIC: Final = [
     *("token", "login", "refresh", "register", "requestPasswordReset", "resetPassword"),
     *("acceptInvitation", "requestSignInLink", "signInByLink"),
     *("verifyEmail", "declineEmail", "undoEmailChange"),
+    *("verifySecondFactor", "undoSecondFactor"),
 ]
 LOGIN: Final = """
 mutation Login($email: String!) {

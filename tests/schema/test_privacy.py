@@ -22,8 +22,10 @@ CURIOUS: Final = Role("curious", {"audit:read", "customers:write", "sessions:end
 """Every permission but the one to see what is private."""
 FEATURE: Final = Feature("desk", roles=[CURIOUS])
 PLAIN: Final = ("email", "phone", "isActive", "roles", "emailVerifiedAt", "pendingEmail", "locale")
-FIELDS: Final = f"name {' '.join(PLAIN)} sessions {{ id }}"
-HIDDEN: Final = dict.fromkeys((*PLAIN, "sessions"))
+NUMBERS: Final = ("recoveryCodesLeft",)
+LISTS: Final = ("sessions", "secondFactors")
+FIELDS: Final = f"name {' '.join((*PLAIN, *NUMBERS))} {' '.join(f'{n} {{ id }}' for n in LISTS)}"
+HIDDEN: Final = dict.fromkeys((*PLAIN, *NUMBERS, *LISTS))
 WAYS: Final[Mapping[str, str]] = {
     "Query.customer": "{ customer(id: $id) { FIELDS } }",
     "Query.node": "{ node(id: $id) { ... on Customer { FIELDS } } }",

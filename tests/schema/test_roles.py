@@ -5,12 +5,14 @@ from typing import Any, Final
 
 import pytest
 
+from gql_app.accounts import second_factors
 from gql_app.accounts.permissions import OURS, Role
 from gql_app.extending.feature import Feature
 from gql_app.lib import clock
 from gql_app.lib.clock import new_id
 from gql_app.settings import Settings
 from tests.api import Api, running
+from tests.apps import set_up
 from tests.letterbox import Letterbox
 from tests.people import PASSWORD, Person, add_customer, caller_of, current, sign_in
 from tests.schema.mutations import faults, send
@@ -200,6 +202,23 @@ async def test_nobody_touches_who_may_do_what_they_may_not(
     assert await current(api.database, whom.id) == before
     assert await change(api, boss, whom, name="Susan", phone="+1 555 0123") == []
     assert admin.id != whom.id
+
+
+async def test_nobody_removes_a_factor_of_who_may_do_what_they_may_not(api: Api) -> None:
+    boss, sue = await somebody(api, "Mary", "manager"), await somebody(api, "Sue", "support")
+    for whom in (sue, carl := await somebody(api, "Carl", "clerk")):
+        await set_up(api, whom.token)
+    ids = [
+        str(factors[0].id)
+        for factors in await second_factors.of_customers(api.database, [sue.id, carl.id])
+    ]
+    answer = await send(api, "removeSecondFactor", {"id": ids[0]}, token=boss.token)
+    told = answer.error("removeSecondFactor")["extensions"]
+    assert (told["code"], told["permission"]) == ("FORBIDDEN", "sessions:end")
+    done = await send(api, "removeSecondFactor", {"id": ids[1]}, token=boss.token)
+    assert faults(done.data["removeSecondFactor"]) == []
+    left = await second_factors.of_customers(api.database, [sue.id, carl.id])
+    assert [len(each) for each in left] == [1, 0]
 
 
 @pytest.mark.parametrize("new", [{"roles": ["support"]}, {"isAdmin": True}, {"roles": ["admin"]}])

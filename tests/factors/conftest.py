@@ -1,0 +1,25 @@
+"""What the tests of second factors share: somebody who signed in, at a given moment."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from gql_app.accounts.sessions import SignedIn
+from gql_app.lib.database import Database
+from tests.conftest import SetClock
+from tests.factors.people import signed_in
+
+NOON = datetime(2030, 1, 31, 12, 0, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def noon(database: Database, set_clock: SetClock) -> Database:
+    """Open a database at noon."""
+    set_clock(NOON)
+    return database
+
+
+@pytest.fixture
+async def ada(noon: Database) -> SignedIn:
+    """Sign Ada in."""
+    return await signed_in(noon)
