@@ -1,0 +1,236 @@
+"""Every protected field, by an old proof and in a session that may only set up a second factor."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import pytest
+import strawberry
+
+from gql_app.db.tables import CustomerRow
+from gql_app.extending.feature import Feature
+from gql_app.schema.permissions import HasPermission, IsAuthenticated, IsRecentlyAuthenticated
+from gql_app.settings import Settings
+from tests.api import Answer, Api, running
+from tests.apps import challenge, set_up, set_up_first, verify
+from tests.conftest import SetClock
+from tests.databases import contents
+from tests.people import PASSWORD, Person, add_customer, current, sign_in
+from tests.rows import change
+from tests.schema.agreement import BOTH_WAYS
+from tests.schema.mutations import SUCCESS, do, faults, refresh, token_reason
+from tests.schema.test_permissions import PROTECTED
+
+NOON: Final = datetime(2030, 1, 31, 12, 0, 5, tzinfo=UTC)
+LATE: Final = NOON + timedelta(minutes=11)
+"""When what was proven at noon is too old."""
+OLD_PROOF: Final = "FORBIDDEN REAUTHENTICATION_REQUIRED"
+HELD: Final = "FORBIDDEN SECOND_FACTOR_ENROLMENT_REQUIRED"
+ADDRESS: Final = "updateMe of the address"
+SESSION: Final = "endSession of another"
+SESSIONS: Final = "endAllSessions of another"
+WANTING: Final = frozenset({
+    *("changePassword", "deleteMe", ADDRESS),
+    *("createCustomer", "updateCustomer", "deleteCustomer", "inviteCustomer"),
+    *("beginCodes", "confirmCodes", "beginPasskey", "confirmPasskey"),
+    *("renewRecoveryCodes", "removeSecondFactor", SESSION, SESSIONS),
+})
+"""What takes a recent proof of who somebody is."""
+ENROLLING: Final = frozenset({
+    *("me", "logout", "reauthenticate"),
+    *("beginCodes", "confirmCodes", "beginPasskey", "confirmPasskey"),
+})
+"""What may be done by who must set up a second factor first; `token` and `refresh` are open."""
+CUSTOMERS: Final = "{ customers { nodes { id } } }"
+
+
+@strawberry.type
+class Notes:
+    """Protected fields of a feature."""
+
+    @strawberry.field(permission_classes=[IsAuthenticated])
+    def notes(self) -> str | None:
+        """Return a text."""
+        return "notes"
+
+    @strawberry.field(permission_classes=[IsRecentlyAuthenticated])
+    def secret_notes(self) -> str | None:
+        """Return a text that takes a recent proof."""
+        return "secret"
+
+    @strawberry.field(permission_classes=[HasPermission("customers:write")])
+    def admins_notes(self) -> str | None:
+        """Return a text that takes a permission."""
+        return "admins"
+
+
+FEATURES: Final = (Feature("notes", queries=[Notes]),)
+FEATURES_FIELDS: Final = ("notes", "secretNotes", "adminsNotes")
+
+
+@pytest.fixture(autouse=True)
+def noon(set_clock: SetClock) -> None:
+    """Begin each test at the same moment."""
+    set_clock(NOON)
+
+
+@pytest.fixture
+async def strict(settings: Settings) -> AsyncIterator[Api]:
+    """Run the API where everybody must have a second factor, with a feature and without mail."""
+    changed = settings.model_copy(update={"second_factor": "everyone"})
+    async with running(changed, features=FEATURES) as api:
+        yield api
+
+
+def documents(other: Person) -> Mapping[str, str]:
+    """Return a document for each protected field, and for each that differs by what is given."""
+    asked = {field: f"{start} }}" for field, (start, _) in PROTECTED.items()}
+    return asked | {
+        ADDRESS: 'mutation { updateMe(input: {email: "new@example.com"}) { status } }',
+        SESSION: f'mutation {{ endSession(id: "{other.session_id}") {{ status }} }}',
+        SESSIONS: f'mutation {{ endAllSessions(customerId: "{other.id}") {{ status }} }}',
+    }
+
+
+def refusal(answer: Answer) -> str | None:
+    """Return why the one field of an answer was refused, None if it was not."""
+    if not answer.errors:
+        return None
+    [error] = answer.errors
+    assert answer.body["data"][error["path"][0]] is None
+    return f"{error['extensions']['code']} {error['extensions']['reason']}"
+
+
+@BOTH_WAYS
+async def test_exactly_these_take_a_recent_proof(
+    api: Api, admin: Person, other: Person, set_clock: SetClock
+) -> None:
+    who, found = await current(api.database, admin.id), {}
+    for name, document in documents(other).items():
+        set_clock(NOON)
+        session = await sign_in(api.resources, who)
+        set_clock(LATE)
+        found[name] = await api.run(document, token=session.token)
+    refused = {name for name, answer in found.items() if refusal(answer) == OLD_PROOF}
+    assert refused == WANTING
+    assert {refusal(answer) for name, answer in found.items() if name not in WANTING} == {None}
+    told = [found[name].errors[0]["extensions"]["methods"] for name in sorted(WANTING)]
+    assert told == [["PASSWORD"]] * len(WANTING)
+
+
+async def test_what_is_refused_for_an_old_proof_changes_nothing(
+    api: Api, admin: Person, other: Person, set_clock: SetClock
+) -> None:
+    set_clock(LATE)
+    await api.run(CUSTOMERS, token=admin.token)  # the session's last use is written down by this
+    before = await contents(api.database)
+    for name, document in documents(other).items():
+        if name in WANTING:
+            assert refusal(await api.run(document, token=admin.token)) == OLD_PROOF
+    assert await contents(api.database) == before
+
+
+async def test_nothing_is_refused_once_who_asks_has_proven_it_again(
+    api: Api, admin: Person, other: Person, set_clock: SetClock
+) -> None:
+    who = await current(api.database, admin.id)
+    for document in documents(other).values():
+        set_clock(NOON)
+        session = await sign_in(api.resources, who)
+        set_clock(LATE)
+        again = await do(api, "reauthenticate", token=session.token, password=PASSWORD)
+        assert faults(again) == SUCCESS
+        assert refusal(await api.run(document, token=session.token)) is None
+
+
+async def test_refreshing_proves_nobody(api: Api, plain: Person, set_clock: SetClock) -> None:
+    set_clock(LATE)
+    renewed = await do(api, "refresh", refreshToken=plain.refresh_token)
+    answer = await api.run("mutation { beginCodes { status } }", token=renewed["token"])
+    assert refusal(answer) == OLD_PROOF
+
+
+@BOTH_WAYS
+async def test_session_that_is_held_may_set_up_a_factor_and_nothing_else(strict: Api) -> None:
+    who = await add_customer(strict.database, "Grace", is_admin=True)
+    other = await sign_in(strict.resources, await add_customer(strict.database, "Bob"))
+    asked = {**documents(other), **{field: f"{{ {field} }}" for field in FEATURES_FIELDS}}
+    found = {}
+    for name, document in asked.items():
+        session = await sign_in(strict.resources, who)
+        answers = [await strict.run(document, token=session.token) for _ in range(2)]
+        found[name] = refusal(answers[0])
+        assert name == "logout" or refusal(answers[1]) == found[name]
+    assert {name for name, why in found.items() if why is None} == ENROLLING
+    assert {why for why in found.values() if why} == {HELD}
+
+
+async def test_session_that_is_held_changes_nothing_where_it_is_refused(strict: Api) -> None:
+    who = await add_customer(strict.database, "Grace", is_admin=True)
+    other = await sign_in(strict.resources, await add_customer(strict.database, "Bob"))
+    session = await sign_in(strict.resources, who)
+    before = await contents(strict.database)
+    for name, document in documents(other).items():
+        if name not in ENROLLING:
+            assert refusal(await strict.run(document, token=session.token)) == HELD
+    assert await contents(strict.database) == before
+
+
+async def test_session_that_is_held_goes_on_and_is_told_that_its_token_is_good(
+    strict: Api, set_clock: SetClock
+) -> None:
+    ada = await sign_in(strict.resources, await add_customer(strict.database, "Ada"))
+    assert await token_reason(strict, ada.token) is None
+    set_clock(LATE)
+    await refresh(strict, ada.refresh_token)
+    assert (await do(strict, "beginCodes", token=ada.token))["secret"]
+
+
+async def test_session_is_whole_at_once_by_the_same_token(strict: Api) -> None:
+    ada = await sign_in(strict.resources, await add_customer(strict.database, "Ada"))
+    assert refusal(await strict.run(CUSTOMERS, token=ada.token)) == HELD
+    await set_up(strict, ada.token)
+    for document in (CUSTOMERS, CUSTOMERS, "{ notes secretNotes }"):
+        assert refusal(await strict.run(document, token=ada.token)) is None
+
+
+async def test_who_removes_the_last_factor_is_held_though_they_were_remembered(
+    strict: Api,
+) -> None:
+    ada = await sign_in(strict.resources, await add_customer(strict.database, "Ada"))
+    await set_up(strict, ada.token)
+    for _ in range(2):
+        assert refusal(await strict.run(CUSTOMERS, token=ada.token)) is None
+    mine = (await strict.run("{ me { secondFactors { id } } }", token=ada.token)).data["me"]
+    [factor] = mine["secondFactors"]
+    gone = await do(strict, "removeSecondFactor", token=ada.token, id=factor["id"])
+    assert faults(gone) == SUCCESS
+    assert refusal(await strict.run(CUSTOMERS, token=ada.token)) == HELD
+
+
+@BOTH_WAYS
+async def test_policy_for_admins_holds_them_alone_and_whoever_becomes_one(
+    settings: Settings,
+) -> None:
+    async with running(settings.model_copy(update={"second_factor": "admins"})) as api:
+        grace = await add_customer(api.database, "Grace", is_admin=True)
+        admin = await sign_in(api.resources, grace)
+        plain = await sign_in(api.resources, await add_customer(api.database, "Ada"))
+        assert refusal(await api.run(CUSTOMERS, token=admin.token)) == HELD
+        for _ in range(2):
+            assert refusal(await api.run(CUSTOMERS, token=plain.token)) is None
+        await set_up_first(api, admin)
+        assert refusal(await api.run(CUSTOMERS, token=admin.token)) is None
+        async with api.database.transaction() as db:
+            await change(db, CustomerRow, plain.id, is_admin=True)
+        assert refusal(await api.run(CUSTOMERS, token=plain.token)) == HELD
+
+
+async def test_sign_in_by_two_factors_is_held_nowhere(strict: Api, set_clock: SetClock) -> None:
+    ada = await sign_in(strict.resources, await add_customer(strict.database, "Ada"))
+    app, _ = await set_up_first(strict, ada)
+    set_clock(NOON + timedelta(minutes=1))
+    token = await challenge(strict, ada.email, PASSWORD)
+    opened = await verify(strict, token, app.code())
+    assert faults(opened) == SUCCESS
+    assert refusal(await strict.run(CUSTOMERS, token=opened["token"])) is None
