@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from gql_app.accounts import addresses, audit, challenges, registrations, sessions
-from gql_app.factors import codes, stored_secrets
+from gql_app.factors import codes, passkeys, stored_secrets
 from gql_app.lib import outbox, periodic
 from gql_app.lib.outbox import Outcome
 from gql_app.lib.periodic import PeriodicTask
@@ -95,7 +95,8 @@ async def purge(resources: Resources) -> int:
     A batch is less than it could be where another process is at it as well.
     """
     rules: list[_Purge] = [sessions.purge, resources.throttle.purge, sessions.purge_clients]
-    rules += [registrations.purge, addresses.purge, challenges.purge, codes.purge]
+    rules += [registrations.purge, addresses.purge, challenges.purge]
+    rules += [codes.purge, passkeys.purge]
     rules += [partial(audit.purge, kept=resources.origins_kept)]
     total = 0
     for rule in rules:

@@ -57,6 +57,7 @@ LIMITS: Final[Mapping[str, str]] = {
     "link by": "link_account",
     "challenge from": "second_factor_client",
     "code by": "code_account",
+    "passkey from": "passkey_client",
     "letter": "letter_recipient",
     "proof": "password_proof",
     "proof from": "password_proof_client",

@@ -22,6 +22,7 @@ from gql_app.accounts.throttling import HOUR, Throttle
 from gql_app.accounts.validation import PasswordRule, Rules
 from gql_app.db.migrations.branches import Branch
 from gql_app.db.readiness import Condition, Watch, open_database, open_standby
+from gql_app.factors.passkeys import Passkeys
 from gql_app.lib import telemetry
 from gql_app.lib.database import Database, Reader, SharedResult, Transaction
 from gql_app.lib.encryption import Encryption
@@ -134,6 +135,8 @@ class Resources:
     """Who must have a second factor, and how old a proof may be."""
     encryption: Encryption
     """By what the secrets of second factors are encrypted."""
+    passkeys: Passkeys | None
+    """What asks browsers for passkeys, and judges them; None where there are none."""
     product_name: str
     """What authenticator apps call the service, as letters do."""
     guesses: Guesses
@@ -168,6 +171,7 @@ class Resources:
         own_writes = settings.read_max_lag_seconds + settings.operation_timeout
         watch = Watch(database, extensions.branches, encryption.key_ids)
         throttle, sender = throttle_of(settings, keys), mailer(settings)
+        passkeys = Passkeys.of(settings, keys.derive("passkey challenges"))
         metrics = metrics or new_metrics()
         opened = cls(
             database=database,
@@ -207,7 +211,12 @@ class Resources:
             rules=Rules.of(
                 settings, extensions.roles.names, extensions.password_rules, metrics.looked_up
             ),
-            proofs=ProofPolicy(settings.second_factor, settings.reauthentication_seconds),
+            proofs=ProofPolicy(
+                settings.second_factor,
+                settings.reauthentication_seconds,
+                passkeys=passkeys is not None,
+            ),
+            passkeys=passkeys,
             encryption=encryption,
             product_name=settings.product_name,
             guesses=Guesses(),

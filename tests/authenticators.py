@@ -43,6 +43,8 @@ class Overrides(TypedDict, total=False):
     extensions: bytes
     """In CBOR."""
     user_handle: bytes | None
+    credential_id: bytes
+    """Of a new passkey."""
 
 
 class KeyPair(NamedTuple):
@@ -79,7 +81,7 @@ class SoftwareAuthenticator:
         if any(_bytes(each["id"]) in self._ids() for each in options["excludeCredentials"]):
             raise AlreadyRegistered
         passkey = Passkey(
-            secrets.token_bytes(32),
+            wrong.get("credential_id", secrets.token_bytes(32)),
             KEYS[self.algorithm](),
             options["rp"]["id"],
             _bytes(options["user"]["id"]),

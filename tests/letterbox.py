@@ -6,7 +6,7 @@ from typing import Final
 
 from gql_app.lib.outbox import Letter
 
-_LINK: Final = re.compile(r"^http://127\.0\.0\.1:8000/account/[a-z-]+#token=(\S+)$", re.MULTILINE)
+_LINK: Final = re.compile(r"^http://localhost:8000/account/[a-z-]+#token=(\S+)$", re.MULTILINE)
 
 
 class Letterbox:

@@ -104,7 +104,7 @@ class Server:
     @property
     def url(self) -> str:
         """Return where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://localhost:{self.port}"
 
     @contextmanager
     def client(self) -> Iterator[httpx.Client]:

@@ -44,6 +44,8 @@ GIVEN: Mapping[str, str] = {
     "HOME_URL": "https://example.com/",
     "EMAIL_VERIFICATION": "ask",
     "BREACHED_PASSWORDS_URL": "https://breached.example.com",
+    "PASSKEY_RP_ID": "example.com",
+    "PASSKEY_ORIGINS": "https://example.com",
     "READ_URL": "postgresql://standby.example.com/app",
     "KEYS_DIR": str(Path(__file__).parent),
     "ALLOWED_HOSTS": "api.example.com",

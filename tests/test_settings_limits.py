@@ -38,6 +38,14 @@ STAR = (
     "must name every origin in full: * stands for one label (https://*.example.com) or for "
     "the port of this machine (http://localhost:*), and for nothing else"
 )
+PASSKEY_ORIGINS = (
+    "must be origins as browsers send them, comma-separated: https:// and a domain, or "
+    "http://localhost, with a port only if it is another: passkeys are of no IP address"
+)
+PASSKEY_DOMAIN = (
+    "must be a domain in small letters, such as example.com or localhost, without a port: "
+    "passkeys are of no IP address"
+)
 HEADERS = "must be names of headers, comma-separated: * stands for nothing here"
 DOMAINS = "must be domains like local, test or home.arpa, comma-separated"
 HOSTS = "must be host names without ports, comma-separated; *. stands for any below"
@@ -97,6 +105,10 @@ def test_port_to_watch_is_one(monkeypatch: pytest.MonkeyPatch, port: str) -> Non
         ("ALLOWED_ORIGINS", "http://localhost:*,http://127.0.0.1:*,http://[::1]:*"),
         ("ALLOWED_ORIGINS", "http://*.localhost:*,http://*.localhost:3000"),
         ("ALLOWED_HEADERS", "X-Tenant, x-datadog-trace-id,b3"),
+        ("PASSKEY_RP_ID", "example.com"),
+        ("PASSKEY_RP_ID", "localhost"),
+        ("PASSKEY_ORIGINS", "https://example.com, https://www.example.com:8443"),
+        ("PASSKEY_ORIGINS", "http://localhost:8000,http://localhost,https://localhost"),
     ],
 )
 def test_hosts_and_origins_are_taken(
@@ -157,6 +169,36 @@ def test_hosts_and_origins_are_taken(
         ("ALLOWED_ORIGINS", "capacitor:localhost", ORIGINS),
         ("ALLOWED_ORIGINS", "Capacitor://localhost", ORIGINS),
         ("ALLOWED_ORIGINS", "1hush://localhost", ORIGINS),
+        *(
+            ("PASSKEY_RP_ID", domain, PASSKEY_DOMAIN)
+            for domain in ("https://hush.example", "hush.example:443", "HUSH.example", "127.0.0.1")
+        ),
+        *(("PASSKEY_RP_ID", domain, PASSKEY_DOMAIN) for domain in ("::1", "h\u00fcsh", "hush.")),
+        *(
+            ("PASSKEY_ORIGINS", f"https://app.example,{origin}", PASSKEY_ORIGINS)
+            for origin in (
+                "",
+                "hush.example",
+                "http://hush.example",
+                "https://hush.example/",
+                "https://hush.example:443",
+                "https://HUSH.example",
+                "https://*.hush.example",
+                "http://localhost:*",
+                "http://localhost:80",
+                "http://127.0.0.1:8000",
+                "https://[::1]",
+                "https://hush@app.example",
+                "https://app.example:hush",
+                "android:apk-key-hash:hush",
+                "null",
+            )
+        ),
+        (
+            "PASSKEY_ORIGINS",
+            "https://app.example.com,https://www.example.com",
+            "are of several domains; set GQL_APP_PASSKEY_RP_ID to the one that they are below",
+        ),
         ("ALLOWED_HEADERS", "*", HEADERS),
         ("ALLOWED_HEADERS", "X-Tenant,", HEADERS),
         ("ALLOWED_HEADERS", "X-Tenant: hush", HEADERS),
@@ -171,6 +213,33 @@ def test_fault_is_told_in_words_without_the_value(
     with pytest.raises(CannotStart) as stopped:
         settings.load()
     assert stopped.value.faults == (f"GQL_APP_{name}: {words}",)
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://example.org", "https://notexample.com", "https://com", "http://localhost"]
+)
+def test_origins_of_passkeys_are_of_their_domain(
+    monkeypatch: pytest.MonkeyPatch, origin: str
+) -> None:
+    monkeypatch.setenv("GQL_APP_PASSKEY_RP_ID", "example.com")
+    monkeypatch.setenv("GQL_APP_PASSKEY_ORIGINS", "https://example.com,https://www.example.com")
+    assert settings.load().passkey_pages == ("https://example.com", "https://www.example.com")
+    monkeypatch.setenv("GQL_APP_PASSKEY_ORIGINS", f"https://example.com,{origin}")
+    with pytest.raises(CannotStart) as stopped:
+        settings.load()
+    words = "must be on the domain of GQL_APP_PASSKEY_RP_ID, or below it"
+    assert stopped.value.faults == (f"GQL_APP_PASSKEY_ORIGINS: {words}",)
+
+
+def test_both_faults_of_passkeys_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GQL_APP_PASSKEY_RP_ID", "127.0.0.1")
+    monkeypatch.setenv("GQL_APP_PASSKEY_ORIGINS", "http://127.0.0.1")
+    with pytest.raises(CannotStart) as stopped:
+        settings.load()
+    assert [fault.partition(": ")[0] for fault in stopped.value.faults] == [
+        "GQL_APP_PASSKEY_RP_ID",
+        "GQL_APP_PASSKEY_ORIGINS",
+    ]
 
 
 def test_other_secret_and_keys_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

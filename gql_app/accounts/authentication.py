@@ -186,17 +186,31 @@ async def sign_in_by_other_means(
     such customer or their account is closed, or with `proven_only` if their address isn't proven,
     and TooManyAttempts.
     """
+    customer = await hold(db, customer_id, throttle, proven_only=proven_only)
+    if customer is None:
+        raise Rejected(NO_ACCOUNT)
+    return await admit(db, customer, throttle, lifetimes, proof, origin=origin)
+
+
+async def hold(
+    db: Transaction, customer_id: UUID, throttle: Throttle, *, proven_only: bool = False
+) -> CustomerRecord | None:
+    """Return a customer who may sign in, whose account is locked until the transaction ends.
+
+    None if there is no such one, or the account is closed. Raises Rejected with `proven_only` if
+    their address isn't proven, and TooManyAttempts.
+    """
     now, granted = clock.now(), throttle.account_writes - 1
     hour = {"hour_ago": now - _HOUR, "hour_ahead": now + _HOUR}
     row = await db.fetch_one(_HOLD_ACTIVE, id=customer_id, granted=granted, **hour)
     if row is None:
-        raise Rejected(NO_ACCOUNT)
+        return None
     oldest, *values = row
     customer = CustomerRecord._make(values)
     if proven_only and customer.email_verified_at is None:
         raise Rejected(UNPROVEN)
     throttle.check_oldest("sign-in by", oldest)
-    return await admit(db, customer, throttle, lifetimes, proof, origin=origin)
+    return customer
 
 
 async def admit(

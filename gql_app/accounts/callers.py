@@ -241,7 +241,8 @@ async def hold(db: Transaction, authority: Authority, roles: Roles, policy: Proo
 async def require_recent(db: Reader, me: SignedIn, policy: ProofPolicy) -> None:
     """Raise ReauthenticationRequired unless somebody proved lately who they are."""
     if not policy.is_recent(*me):
-        raise ReauthenticationRequired(await second_factors.proof_methods(db, me.customer))
+        methods = await second_factors.proof_methods(db, me.customer)
+        raise ReauthenticationRequired(policy.offered(methods))
 
 
 async def _check_permissions(db: Transaction, authority: Authority, roles: Roles) -> str:

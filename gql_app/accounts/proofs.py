@@ -4,6 +4,7 @@ Methods have the names of RFC 8176 (`amr`), but for two of ours: a link in a let
 feature knows, such as another provider. A session has them as one text.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -80,10 +81,16 @@ def claims(session: SessionRecord) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class ProofPolicy:
-    """Who must have a second factor, and how old a proof may be."""
+    """Who must have a second factor, how old a proof may be, and by what it is given."""
 
     second_factor: SecondFactorPolicy = "off"
     seconds: int = 600
+    passkeys: bool = True
+    """Whether passkeys are judged."""
+
+    def offered(self, methods: Sequence[str]) -> list[str]:
+        """Return those of some methods by which somebody may prove who they are."""
+        return [each for each in methods if self.passkeys or each != ProofMethod.PASSKEY]
 
     def holds(self, customer: CustomerRecord) -> bool:
         """Return whether a customer may only set up a second factor: they must have one."""

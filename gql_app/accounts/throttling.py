@@ -42,6 +42,7 @@ REFUSED_AS: Final[Mapping[str, Action]] = {
     "refresh from": Action.REFRESH_REFUSED,
     "reset with from": Action.RESET_REFUSED,
     "link with from": Action.LINK_REFUSED,
+    "passkey from": Action.SECOND_FACTOR_THROTTLED,
 }
 """What the audit calls it when a limit refuses, where it records that."""
 
@@ -134,6 +135,8 @@ class Throttle(Limiter):
             # Sign-ins that wait for a second factor, and wrong codes of an account.
             Limit("", writes, "challenge from", HOUR),
             Limit("", CODE_ATTEMPTS, "code by", CODE_WINDOW),
+            # Passkeys that are refused.
+            Limit("", by_client, "passkey from", window),
             # Links that one account asks for.
             Limit("", writes, "link by", HOUR),
         )

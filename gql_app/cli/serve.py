@@ -26,6 +26,9 @@ if TYPE_CHECKING:  # several workers load the application, and not who starts th
     from starlette.applications import Starlette
 
 DEMO_DATABASE: Final = "sqlite:///demo.db"
+_LOCALHOST: Final = "localhost"
+_IS_LOCALHOST: Final = ("127.0.0.1", "::1")
+"""The addresses whose name it is; passkeys are of no IP address."""
 
 
 def serve(
@@ -56,8 +59,9 @@ def serve(
         # then the browser sends that name as the Host.
         names = dict.fromkeys(["localhost", "127.0.0.1", "[::1]", bracketed.lower()])
         os.environ[f"{PREFIX}ALLOWED_HOSTS"] = ",".join(names)
-    if is_loopback(host) and port:
-        _lead_links_to(f"http://{bracketed}:{port}")
+    address = f"http://{_LOCALHOST if host in _IS_LOCALHOST else bracketed}:{port}"
+    if is_loopback(host) and port and not behind_proxy:
+        _lead_links_to(address)
     configure_logging(chosen.log_level)
     for name in application.unknown_variables():
         err(f"{name} is no setting of this program; it is ignored.")
@@ -70,7 +74,7 @@ def serve(
     if demo:
         prepare(chosen)
         transact(chosen, samples.fill_demo)
-        out(f"Playground: http://{bracketed}:{port}/graphql")
+        out(f"Playground: {address}/graphql")
         for role, _, email, password in samples.SIGN_INS:
             out(f"Sign in as {role}: {email} with {password}")
     else:

@@ -61,7 +61,7 @@ class LoginPayload(Payload):
         """
         if isinstance(opened, Challenge):
             payload = cls.rejected(context, Rejected(_SECOND_FACTOR))
-            payload.second_factor = SecondFactorChallenge.of(opened)
+            payload.second_factor = SecondFactorChallenge.of(opened, context.resources.passkeys)
             return payload
         resources, customer, session = context.resources, opened.customer, opened.session
         issuer = resources.issuer

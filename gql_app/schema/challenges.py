@@ -1,13 +1,14 @@
 """Second factors as they are shown, and what a sign-in waits for that takes one."""
 
 from datetime import datetime
-from typing import Self
+from typing import Final, Self
 
 import strawberry
 from strawberry.scalars import JSON
 
 from gql_app.accounts.challenges import Challenge
 from gql_app.accounts.second_factors import SecondFactorMethod, SecondFactorRecord
+from gql_app.factors.passkeys import Passkeys
 from gql_app.schema.types import Node
 
 strawberry.enum(SecondFactorMethod)
@@ -44,10 +45,16 @@ class SecondFactorChallenge:
     passkey_options: JSON | None = None
 
     @classmethod
-    def of(cls, challenge: Challenge) -> Self:
+    def of(cls, challenge: Challenge, passkeys: Passkeys | None) -> Self:
         """Return what a client goes on with, by verifySecondFactor."""
+        by = [each for each in challenge.offered if passkeys or each is not _PASSKEY]
+        options = passkeys.second_factor_options(challenge) if passkeys and _PASSKEY in by else None
         return cls(
             challenge=challenge.token,
-            methods=list(challenge.offered),
+            methods=by,
             expires_at=challenge.expires_at,
+            passkey_options=options,
         )
+
+
+_PASSKEY: Final = SecondFactorMethod.PASSKEY

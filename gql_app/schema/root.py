@@ -24,6 +24,7 @@ from gql_app.schema.customers import CustomerQuery
 from gql_app.schema.email_verification import EmailVerificationMutation
 from gql_app.schema.invitations import InvitationMutation
 from gql_app.schema.nodes import NodeQuery
+from gql_app.schema.passkeys import PasskeyMutation
 from gql_app.schema.permissions import Requires
 from gql_app.schema.profile import PasswordResetMutation, ProfileMutation
 from gql_app.schema.second_factors import SecondFactorMutation
@@ -36,6 +37,7 @@ MUTATIONS: Final = (
     AdministrationMutation,
     EmailVerificationMutation,
     InvitationMutation,
+    PasskeyMutation,
     PasswordResetMutation,
     SignInLinkMutation,
     ProfileMutation,

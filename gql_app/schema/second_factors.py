@@ -20,6 +20,7 @@ from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.factors import attempts, changes, codes, enrolment, proving, recovery_codes
 from gql_app.lib import one_time_codes
 from gql_app.lib.clock import parse_id
+from gql_app.schema import passkey_proofs
 from gql_app.schema.authentication import LoginPayload, counted
 from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import NOBODY, Context, Info
@@ -163,9 +164,10 @@ class SecondFactorMutation:
         """Return a session's tokens if a sign-in that waits is proven; count how it ends."""
         context = info.context
         _require_one(code=code, passkey=passkey)
-        if or_null(passkey) is not None:
-            raise Rejected(_NO_PASSKEYS)
         context.shield()
+        if or_null(passkey) is not None:
+            passkey_proofs.enabled(context)
+            return await counted(context, passkey_proofs.signed_in_by(context, challenge, passkey))
         return await counted(context, _signed_in(context, challenge, code or ""))
 
     @mutation(StatusPayload, authenticated(enrols=True))
@@ -179,10 +181,10 @@ class SecondFactorMutation:
         """Record that the caller has proven again who they are, for this session alone."""
         context, me = info.context, await info.context.signed_in(enrols=True)
         _require_one(password=password, code=code, passkey=passkey)
-        if or_null(passkey) is not None:
-            raise Rejected(_NO_PASSKEYS)
         authority = replace(await room_to_change(context, me), enrols=True)
-        if or_null(code) is not None:
+        if or_null(passkey) is not None:
+            await passkey_proofs.prove_by(context, authority, passkey)
+        elif or_null(code) is not None:
             await _prove_by_code(context, authority, code or "")
         else:
             await _prove_by_password(context, authority, password or "")
@@ -313,9 +315,6 @@ _KEEP_THEM: Final = "Keep these recovery codes where you find them without your 
 _UNDONE: Final = (
     "The new second factor is gone, and every session was ended. If others may know your password, "
     "reset it now."
-)
-_NO_PASSKEYS: Final = Fault(
-    UserErrorCode.NOT_ENABLED, "This server takes no passkeys. Give a code instead.", "passkey"
 )
 _NO_PASSWORD: Final = Fault(
     UserErrorCode.INVALID, "Your account has no password. Sign in again instead.", "password"

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gql_app.lib import setting_types as types
+from gql_app.lib.passkeys import may_use, origin_of, shared_domain
 
 PREFIX: Final = "GQL_APP_"
 ADMIN_PASSWORD: Final = PREFIX + "ADMIN_PASSWORD"
@@ -44,7 +45,7 @@ def _some_cores() -> int:
 
 def _page(name: str) -> str:
     """Return where a page of ours is if nobody knows better: `serve` does."""
-    return f"http://127.0.0.1:8000{PAGES[name]}"
+    return f"http://localhost:8000{PAGES[name]}"
 
 
 class Settings(BaseSettings):
@@ -120,6 +121,10 @@ class Settings(BaseSettings):
     set."""
     factor_key_fallback: types.SecretKey | None = None
     """A second one that only decrypts: the previous or the next one."""
+    passkey_rp_id: types.PasskeyDomain | None = None
+    """The domain that passkeys are of; that of the origins if not set."""
+    passkey_origins: types.PasskeyOrigins | None = None
+    """Origins of pages that use passkeys, comma-separated; those that links lead to if not set."""
 
     # Mail
     smtp_url: types.MailUrl | None = None
@@ -263,6 +268,34 @@ class Settings(BaseSettings):
             )
             raise ValueError(message)
         return url
+
+    @field_validator("passkey_origins")
+    @classmethod
+    def _of_one_domain(cls, listed: str | None, others: ValidationInfo) -> str | None:
+        """Return origins. Raise ValueError unless one domain's passkeys are for all of them."""
+        rp_id, origins = others.data.get("passkey_rp_id"), _listed(listed)
+        variable = f"{PREFIX}PASSKEY_RP_ID"
+        if rp_id and not all(may_use(origin, rp_id) for origin in origins):
+            message = f"must be on the domain of {variable}, or below it"
+            raise ValueError(message)
+        if origins and not rp_id and not shared_domain(origins):
+            message = f"are of several domains; set {variable} to the one that they are below"
+            raise ValueError(message)
+        return listed
+
+    @property
+    def passkey_pages(self) -> tuple[str, ...]:
+        """The origins of pages that use passkeys: those that links lead to, if none is set.
+
+        What nobody set counts only for a domain that is: a server that does not know where its
+        pages are has no passkeys.
+        """
+        if self.passkey_origins:
+            return _listed(self.passkey_origins)
+        names = [name.lower() for name in PAGES]
+        known = names if self.passkey_rp_id else self.model_fields_set.intersection(names)
+        pages = [getattr(self, name) for name in names if name in known]
+        return tuple(dict.fromkeys(filter(None, map(origin_of, pages))))
 
     @property
     def sends_mail(self) -> bool:

@@ -8,7 +8,7 @@ from tests.api import Answer, Api
 STATUS: Final = "status message errors { code field message } retryAfter"
 CUSTOMER: Final = f"{STATUS} customer {{ id name email phone isAdmin }}"
 TOKENS: Final = f"{CUSTOMER} token expiresAt refreshToken refreshExpiresAt"
-WAITS: Final = "secondFactor { challenge methods expiresAt }"
+WAITS: Final = "secondFactor { challenge methods expiresAt passkeyOptions }"
 FACTOR: Final = "secondFactor { id method name createdAt lastUsedAt }"
 
 _MUTATIONS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
@@ -29,6 +29,13 @@ _MUTATIONS: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "beginCodes": (f"{STATUS} secret uri qrCode", {}),
     "confirmCodes": (f"{STATUS} codes", {"code": "String!"}),
     "renewRecoveryCodes": (f"{STATUS} codes", {}),
+    "beginPasskey": (f"{STATUS} options", {}),
+    "confirmPasskey": (
+        f"{STATUS} {FACTOR} codes",
+        {"credential": "JSON!", "name": "String"},
+    ),
+    "beginPasskeySignIn": (f"{STATUS} options", {}),
+    "signInWithPasskey": (f"{TOKENS} {WAITS}", {"credential": "JSON!"}),
     "removeSecondFactor": (STATUS, {"id": "ID!"}),
     "renameSecondFactor": (f"{STATUS} {FACTOR} codes", {"id": "ID!", "name": "String!"}),
     "verifySecondFactor": (
@@ -74,6 +81,7 @@ async def send(
 async def do(
     api: Api,
     name: str,
+    /,
     *,
     token: str | None = None,
     headers: Mapping[str, str] | None = None,

@@ -22,6 +22,8 @@ from pydantic import (
     StringConstraints,
 )
 
+from gql_app.lib.passkeys import is_domain, origin_of
+
 T = TypeVar("T")
 SQLITE: Final = "sqlite:///"
 POSTGRESQL: Final = ("postgresql://", "postgres://")
@@ -268,6 +270,22 @@ Origins = Annotated[
         "must be origins as browsers send them, comma-separated: https://app.example.com or "
         "capacitor://localhost, in small letters, with a port only if it is another",
         _each(lambda origin: _is_origin(_without_stars(origin))),
+    ),
+]
+PasskeyDomain = Annotated[
+    str,
+    _must(
+        "must be a domain in small letters, such as example.com or localhost, without a port: "
+        "passkeys are of no IP address",
+        is_domain,
+    ),
+]
+PasskeyOrigins = Annotated[
+    str,
+    _must(
+        "must be origins as browsers send them, comma-separated: https:// and a domain, or "
+        "http://localhost, with a port only if it is another: passkeys are of no IP address",
+        _each(lambda origin: origin_of(origin) == origin),
     ),
 ]
 HeaderNames = Annotated[

@@ -1,0 +1,387 @@
+"""Passkeys (WebAuthn): setting one up, and going on what one proved.
+
+Challenges are dated and signed, each for one purpose; one that was used is kept until it expires,
+so that it is good once, and asking for some writes nothing.
+"""
+
+import hashlib
+import json
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple, Self
+from uuid import UUID
+
+from sqlalchemy import BigInteger, and_, bindparam, delete, select, update
+
+from gql_app.accounts import audit, authentication, challenges, proofs
+from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.challenges import Challenge
+from gql_app.accounts.proofs import Proof
+from gql_app.accounts.second_factors import SecondFactorMethod, SecondFactorRecord
+from gql_app.accounts.sessions import Lifetimes, Opened, SignedIn
+from gql_app.accounts.throttling import Throttle
+from gql_app.db.factor_tables import PasskeyUserRow, SecondFactorRow, UsedChallengeRow
+from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.factors import changes, proving
+from gql_app.lib import clock
+from gql_app.lib.database import Batch, Moment, Query, Reader, Transaction, insert_or_ignore
+from gql_app.lib.passkeys import (
+    Challenges,
+    CounterWentBack,
+    CredentialDescriptor,
+    InvalidPasskey,
+    Registered,
+    RelyingParty,
+    challenge_of,
+    credential_id_of,
+    may_use,
+    shared_domain,
+    user_handle_of,
+)
+from gql_app.settings import Settings
+
+MAX_CREDENTIAL: Final = 16 * 1024
+"""Characters of a credential in JSON; an honest one has a tenth of that."""
+HANDLE_BYTES: Final = 64
+SIGN_IN: Final = "sign-in"
+"""The purpose of challenges that are anybody's."""
+INVALID: Final = Fault(UserErrorCode.INVALID_PASSKEY, InvalidPasskey.message)
+COPIED: Final = Fault(UserErrorCode.INVALID_PASSKEY, CounterWentBack.message)
+
+
+class Answer(NamedTuple):
+    """A credential that answers a challenge of ours in time, and nothing else that is known."""
+
+    credential: Mapping[str, object]
+    challenge: bytes
+    expires_at: datetime
+
+
+class Proven(NamedTuple):
+    """What a passkey proved, for one transaction to go on."""
+
+    factor_id: UUID
+    customer_id: UUID
+    answer: Answer
+    sign_count: int
+    user_verified: bool
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """By what somebody proved who they are, as a session has it."""
+        return _methods(user_verified=self.user_verified)
+
+
+class Begun(NamedTuple):
+    """What a passkey is set up for: whose it will be, and which ones they have."""
+
+    handle: bytes
+    factors: Sequence[SecondFactorRecord]
+
+
+class Added(NamedTuple):
+    """A new passkey, and the recovery codes that came with it."""
+
+    factor: SecondFactorRecord
+    codes: list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Passkeys:
+    """Asks browsers for passkeys, and verifies what they answer."""
+
+    party: RelyingParty
+    challenges: Challenges
+
+    @classmethod
+    def of(cls, settings: Settings, key: bytes) -> Self | None:
+        """Return what the settings have, None where no page is known that may have passkeys."""
+        pages = settings.passkey_pages
+        rp_id = settings.passkey_rp_id or shared_domain(pages)
+        if rp_id is None:
+            return None
+        origins = [page for page in pages if may_use(page, rp_id)] or [f"https://{rp_id}"]
+        return cls(RelyingParty(rp_id, settings.product_name, origins), Challenges(key))
+
+    def creation_options(self, me: SignedIn, begun: Begun) -> Mapping[str, object]:
+        """Return what a browser makes a passkey of, for this session."""
+        return self.party.creation_options(
+            challenge=self._challenge(_registration(me)),
+            user_id=begun.handle,
+            user_name=me.customer.email,
+            display_name=me.customer.name,
+            exclude=_descriptors(begun.factors),
+        )
+
+    def sign_in_options(self) -> Mapping[str, object]:
+        """Return what a browser finds a passkey by, whosever it is."""
+        return self.party.request_options(
+            challenge=self._challenge(SIGN_IN), user_verification="required"
+        )
+
+    def second_factor_options(self, challenge: Challenge) -> Mapping[str, object]:
+        """Return what a browser finds a passkey by that a sign-in waits for."""
+        return self.party.request_options(
+            challenge=self._challenge(_second_factor(challenge)),
+            user_verification="preferred",
+            allow=_descriptors(challenge.factors),
+        )
+
+    def registered(self, me: SignedIn, credential: object) -> tuple[Answer, Registered]:
+        """Return the passkey that a browser made for this session. Raises Rejected."""
+        answer = self._answer(credential, _registration(me))
+        try:
+            return answer, self.party.registered(answer.credential, challenge=answer.challenge)
+        except InvalidPasskey:
+            raise Rejected(INVALID) from None
+
+    def answer(self, credential: object, challenge: Challenge | None = None) -> Answer:
+        """Return what answers a challenge of ours, which is anybody's or a sign-in's that waits.
+
+        Raises Rejected.
+        """
+        return self._answer(credential, _second_factor(challenge) if challenge else SIGN_IN)
+
+    async def verified(self, db: Reader, answer: Answer, *, whose: UUID | None) -> Proven:
+        """Return what a passkey proved. Raises Rejected.
+
+        It is one of a customer's, or of whomever it names, and then its device has to verify its
+        user. That its counter went up is judged where it is stored.
+        """
+        found = await db.fetch_one(_FIND, credential_id=credential_id_of(answer.credential))
+        if found is None or not _is_of(found, answer, whose):
+            raise Rejected(INVALID)
+        try:
+            asserted = self.party.asserted(
+                answer.credential,
+                challenge=answer.challenge,
+                public_key=_bytes(found.public_key),
+                sign_count=0,
+                require_user_verification=whose is None,
+            )
+        except InvalidPasskey:
+            raise Rejected(INVALID) from None
+        return Proven(found.id, found.customer_id, answer, *asserted)
+
+    def _challenge(self, purpose: str) -> bytes:
+        return self.challenges.new(purpose, now=clock.now())
+
+    def _answer(self, credential: object, purpose: str) -> Answer:
+        """Return what answers a challenge of ours for a purpose. Raises Rejected."""
+        challenge = challenge_of(credential)
+        if challenge is None or not isinstance(credential, Mapping):
+            raise Rejected(INVALID)
+        expires_at = self.challenges.expires_at(challenge, purpose, now=clock.now())
+        if expires_at is None or len(json.dumps(credential)) > MAX_CREDENTIAL:
+            raise Rejected(INVALID)
+        return Answer(credential, challenge, expires_at)
+
+
+async def begin(db: Transaction, customer_id: UUID) -> Begun:
+    """Return for whom one more passkey is set up, whose account is locked. Raises Rejected."""
+    factors = await changes.require_room(db, customer_id)
+    new = _text(secrets.token_bytes(HANDLE_BYTES))
+    await db.execute(_ADD_USER, customer_id=customer_id, handle=new)
+    handle = await db.fetch_one(_HANDLE, customer_id=customer_id)
+    return Begun(_bytes(handle or ""), factors)
+
+
+async def confirm(
+    db: Transaction,
+    me: SignedIn,
+    answer: Answer,
+    registered: Registered,
+    name: str | None,
+    *,
+    origin: Origin,
+) -> Added:
+    """Put a passkey in force that a session has set up, by a challenge that is used up.
+
+    The account is locked already. Raises Rejected, also if anybody has a passkey of this id.
+    """
+    await changes.require_room(db, me.customer.id)
+    await _use_up(db, answer)
+    now, method = clock.now(), SecondFactorMethod.PASSKEY.value
+    factor = SecondFactorRecord(
+        id=clock.new_id(),
+        customer_id=me.customer.id,
+        method=method,
+        name=name,
+        created_at=now,
+        last_used_at=now,
+        credential_id=registered.credential_id,
+        transports=registered.transports,
+    )
+    public_key, sign_count = _text(registered.public_key), registered.sign_count
+    row = {**factor._asdict(), "public_key": public_key, "sign_count": sign_count}
+    if not await db.execute(_ADD, **row):
+        raise Rejected(INVALID)
+    methods = _methods(user_verified=registered.user_verified)
+    return Added(factor, await changes.complete(db, me, factor, *methods, origin=origin))
+
+
+async def sign_in(
+    db: Transaction,
+    proven: Proven,
+    throttle: Throttle,
+    lifetimes: Lifetimes,
+    *,
+    origin: Origin,
+    proven_only: bool = False,
+) -> Opened | Challenge | Fault:
+    """Open a session of whose passkey it is, which no second factor is needed for.
+
+    The fault of a passkey that was copied is returned, for the audit has it. Raises Rejected, and
+    TooManyAttempts.
+    """
+    whose = proven.customer_id
+    customer = await authentication.hold(db, whose, throttle, proven_only=proven_only)
+    if customer is None:
+        raise Rejected(INVALID)
+    fault = await use(db, proven, origin=origin)
+    if fault:
+        return fault
+    proof = Proof(proofs.combined(None, *proven.methods))
+    return await authentication.admit(db, customer, throttle, lifetimes, proof, origin=origin)
+
+
+async def second_factor(
+    db: Transaction,
+    challenge: str,
+    proven: Proven,
+    throttle: Throttle,
+    lifetimes: Lifetimes,
+    *,
+    origin: Origin,
+) -> Opened | Challenge | Fault:
+    """Open a session of whoever brings the passkey that a challenge waits for, which is spent.
+
+    Raises Rejected if it is good no more, and as sign_in() does.
+    """
+    held = await challenges.hold(db, challenge)
+    fault = await use(db, proven, origin=origin)
+    if fault:
+        return fault
+    return await proving.go_on(db, held, throttle, lifetimes, *proven.methods, origin=origin)
+
+
+async def again(db: Transaction, me: SignedIn, proven: Proven, *, origin: Origin) -> Fault | None:
+    """Record that a session's customer has proven by a passkey who they are, or return its fault.
+
+    The account is locked already. Raises Rejected.
+    """
+    fault = await use(db, proven, origin=origin)
+    if fault is None:
+        methods = proofs.combined(me.session.methods, *proven.methods)
+        await proving.again(db, me, methods, origin=origin)
+    return fault
+
+
+async def use(db: Transaction, proven: Proven, *, origin: Origin) -> Fault | None:
+    """Use a challenge up and store the passkey's counter; return the fault of one that went back.
+
+    That is recorded, and has to be committed. The account is locked already. Raises Rejected if the
+    challenge was used before, or the passkey is gone.
+    """
+    await _use_up(db, proven.answer)
+    its = {"factor_id": proven.factor_id, "customer_id": proven.customer_id}
+    new = proven.sign_count
+    if await db.execute(_COUNT, **its, sign_count=new, below=max(new, 1), now=clock.now()):
+        return None
+    if not await db.fetch_one(_IS_THERE, **its):
+        raise Rejected(INVALID)
+    await audit.record(db, Action.PASSKEY_COPIED, origin, customer_id=proven.customer_id)
+    return COPIED
+
+
+async def purge(db: Transaction, *, batch: int) -> int:
+    """Delete some used challenges that have expired; return how many."""
+    return await _PURGE.apply(db, before=clock.now(), batch=batch)
+
+
+async def _use_up(db: Transaction, answer: Answer) -> None:
+    """Use a challenge up. Raises Rejected if it was used before; of two at once one wins."""
+    digest = hashlib.sha256(answer.challenge).hexdigest()
+    if not await db.execute(_USE_UP, digest=digest, expires_at=answer.expires_at):
+        raise Rejected(INVALID)
+
+
+def _is_of(found: Any, answer: Answer, whose: UUID | None) -> bool:  # noqa: ANN401 — a row of _FIND
+    """Return whether a passkey is a customer's, or without one, of whom it names."""
+    handle = user_handle_of(answer.credential)
+    named = None if handle is None else _text(handle) == found.handle
+    if whose is None:
+        return named is True
+    return named is not False and found.customer_id == whose
+
+
+def _registration(me: SignedIn) -> str:
+    """Return the purpose of a challenge that a session sets a passkey up by."""
+    return f"registration {me.customer.id} {me.session.id}"
+
+
+def _second_factor(challenge: Challenge) -> str:
+    """Return the purpose of a challenge that a sign-in goes on by."""
+    return f"second factor {challenge.digest}"
+
+
+def _methods(*, user_verified: bool) -> tuple[str, ...]:
+    """Return what proves somebody by a passkey."""
+    return (proofs.PASSKEY, proofs.USER_VERIFIED) if user_verified else (proofs.PASSKEY,)
+
+
+def _descriptors(factors: Sequence[SecondFactorRecord]) -> list[CredentialDescriptor]:
+    """Return the passkeys among second factors, for a browser to look for."""
+    return [
+        CredentialDescriptor(factor.credential_id, factor.transports or ())
+        for factor in factors
+        if factor.credential_id
+    ]
+
+
+def _text(data: bytes) -> str:
+    return urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _bytes(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+_FIND: Final = (
+    select(
+        SecondFactorRow.id,
+        SecondFactorRow.customer_id,
+        SecondFactorRow.public_key,
+        PasskeyUserRow.handle,
+    )
+    .join(PasskeyUserRow, PasskeyUserRow.customer_id == SecondFactorRow.customer_id)
+    .where(SecondFactorRow.credential_id == bindparam("credential_id"))
+)
+_ADD_USER: Final = insert_or_ignore(PasskeyUserRow)
+_HANDLE: Final[Query[str]] = Query(
+    select(PasskeyUserRow.handle).where(PasskeyUserRow.customer_id == bindparam("customer_id")),
+    lambda row: row[0],
+)
+_ADD: Final = insert_or_ignore(SecondFactorRow)
+_USE_UP: Final = insert_or_ignore(UsedChallengeRow)
+_ITS: Final = and_(
+    SecondFactorRow.id == bindparam("factor_id"),
+    SecondFactorRow.customer_id == bindparam("customer_id"),
+)
+_IS_THERE: Final = select(SecondFactorRow.id).where(_ITS)
+_COUNT: Final = (
+    update(SecondFactorRow)
+    .where(_ITS, SecondFactorRow.sign_count < bindparam("below", type_=BigInteger()))
+    .values(
+        sign_count=bindparam("sign_count", type_=BigInteger()),
+        last_used_at=bindparam("now", type_=Moment()),
+    )
+)
+"""A counter has to be greater than the last one, unless both are zero: then it is below one."""
+_PURGE: Final = Batch(
+    select(UsedChallengeRow.digest).where(UsedChallengeRow.expires_at < bindparam("before")),
+    delete(UsedChallengeRow),
+)

@@ -1,0 +1,74 @@
+"""Passkeys of the tests: a browser that goes through every flow by the API, and may be wrong."""
+
+from typing import Any, Final, Unpack
+
+from gql_app.settings import Settings
+from tests.api import Api
+from tests.authenticators import Overrides, SoftwareAuthenticator
+from tests.people import PASSWORD, Person
+from tests.schema.mutations import SUCCESS, CodeAndField, do, faults
+
+ORIGIN: Final = "http://localhost:8000"
+INVALID: Final[list[CodeAndField]] = [("INVALID_PASSKEY", None)]
+
+
+def with_passkeys(settings: Settings, **changes: object) -> Settings:
+    """Return settings by which pages of this machine may have passkeys."""
+    known = {"passkey_rp_id": "localhost", "passkey_origins": ORIGIN}
+    return settings.model_copy(update={**known, **changes})
+
+
+async def options_of(api: Api, begin: str, token: str | None = None) -> dict[str, Any]:
+    """Return what a browser is asked with."""
+    begun = await do(api, begin, token=token)
+    assert faults(begun) == SUCCESS
+    options: dict[str, Any] = begun["options"]
+    return options
+
+
+async def register(
+    api: Api, token: str, browser: SoftwareAuthenticator, **wrong: Unpack[Overrides]
+) -> dict[str, Any]:
+    """Set a passkey up in a session, and return the payload."""
+    options = await options_of(api, "beginPasskey", token)
+    made = browser.create(options, **wrong)
+    return await do(api, "confirmPasskey", token=token, credential=made)
+
+
+async def registered(api: Api, who: Person) -> SoftwareAuthenticator:
+    """Return a browser with a passkey of somebody's."""
+    browser = SoftwareAuthenticator()
+    assert faults(await register(api, who.token, browser)) == SUCCESS
+    return browser
+
+
+async def sign_in_alone(
+    api: Api, browser: SoftwareAuthenticator, **wrong: Unpack[Overrides]
+) -> dict[str, Any]:
+    """Sign in by a passkey alone, and return the payload."""
+    found = browser.get(await options_of(api, "beginPasskeySignIn"), **wrong)
+    return await do(api, "signInWithPasskey", credential=found)
+
+
+async def waiting(api: Api, email: str) -> dict[str, Any]:
+    """Sign in by the password, and return what that waits for."""
+    answered = await do(api, "login", email=email, password=PASSWORD)
+    assert faults(answered) == [("SECOND_FACTOR_REQUIRED", None)]
+    waits: dict[str, Any] = answered["secondFactor"]
+    return waits
+
+
+async def go_on(
+    api: Api, browser: SoftwareAuthenticator, waits: dict[str, Any], **wrong: Unpack[Overrides]
+) -> dict[str, Any]:
+    """Go on with a sign-in that waits by a passkey, and return the payload."""
+    found = browser.get(waits["passkeyOptions"], **wrong)
+    return await do(api, "verifySecondFactor", challenge=waits["challenge"], passkey=found)
+
+
+async def prove_again(
+    api: Api, token: str, browser: SoftwareAuthenticator, **wrong: Unpack[Overrides]
+) -> dict[str, Any]:
+    """Prove by a passkey again who is signed in, and return the payload."""
+    found = browser.get(await options_of(api, "beginPasskeySignIn"), **wrong)
+    return await do(api, "reauthenticate", token=token, passkey=found)
