@@ -29,17 +29,21 @@ HELD: Final = "FORBIDDEN SECOND_FACTOR_ENROLMENT_REQUIRED"
 ADDRESS: Final = "updateMe of the address"
 SESSION: Final = "endSession of another"
 SESSIONS: Final = "endAllSessions of another"
-WANTING: Final = frozenset({
-    *("changePassword", "deleteMe", ADDRESS),
-    *("createCustomer", "updateCustomer", "deleteCustomer", "inviteCustomer"),
-    *("beginCodes", "confirmCodes", "beginPasskey", "confirmPasskey"),
-    *("renewRecoveryCodes", "removeSecondFactor", SESSION, SESSIONS),
-})
+WANTING: Final = frozenset(
+    {
+        *("changePassword", "deleteMe", ADDRESS),
+        *("createCustomer", "updateCustomer", "deleteCustomer", "inviteCustomer"),
+        *("beginCodes", "confirmCodes", "beginPasskey", "confirmPasskey"),
+        *("renewRecoveryCodes", "removeSecondFactor", SESSION, SESSIONS),
+    }
+)
 """What takes a recent proof of who somebody is."""
-ENROLLING: Final = frozenset({
-    *("me", "logout", "reauthenticate"),
-    *("beginCodes", "confirmCodes", "beginPasskey", "confirmPasskey"),
-})
+ENROLLING: Final = frozenset(
+    {
+        *("me", "logout", "reauthenticate"),
+        *("beginCodes", "confirmCodes", "beginPasskey", "confirmPasskey"),
+    }
+)
 """What may be done by who must set up a second factor first; `token` and `refresh` are open."""
 CUSTOMERS: Final = "{ customers { nodes { id } } }"
 
