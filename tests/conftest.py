@@ -143,7 +143,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture(scope="session")
 def usual_settings() -> Settings:
     """Read the settings that most tests run with, once: it takes milliseconds."""
-    return Settings(secret_key=SECRET)
+    return Settings(secret_key=SECRET, passkey_rp_id="localhost")
 
 
 @pytest.fixture

@@ -2,20 +2,12 @@
 
 from typing import Any, Final, Unpack
 
-from gql_app.settings import Settings
 from tests.api import Api
 from tests.authenticators import Overrides, SoftwareAuthenticator
 from tests.people import PASSWORD, Person
 from tests.schema.mutations import SUCCESS, CodeAndField, do, faults
 
-ORIGIN: Final = "http://localhost:8000"
 INVALID: Final[list[CodeAndField]] = [("INVALID_PASSKEY", None)]
-
-
-def with_passkeys(settings: Settings, **changes: object) -> Settings:
-    """Return settings by which pages of this machine may have passkeys."""
-    known = {"passkey_rp_id": "localhost", "passkey_origins": ORIGIN}
-    return settings.model_copy(update={**known, **changes})
 
 
 async def options_of(api: Api, begin: str, token: str | None = None) -> dict[str, Any]:

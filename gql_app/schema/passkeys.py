@@ -77,9 +77,8 @@ async def _added(
     context: Context, me: SignedIn, judges: Passkeys, credential: object, name: str | None
 ) -> Added:
     """Return the passkey that the caller's session has set up. Raises Rejected."""
+    origin, authority = await context.by_caller(enrols=True), await enrolling(context, me)
     answer, registered = judges.registered(me, credential)
-    origin = await context.by_caller(enrols=True)
-    authority = await enrolling(context, me)
     return await context.write_as(
         authority, passkeys.confirm, me, answer, registered, name, origin=origin
     )

@@ -13,7 +13,9 @@ from gql_app.lib import clock
 from gql_app.schema.context import Context
 from tests.api import Answer, Api
 from tests.apps import begin, set_up
+from tests.authenticators import SoftwareAuthenticator
 from tests.databases import contents
+from tests.passkeys import options_of
 from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.schema.agreement import BOTH_WAYS
 from tests.schema.mutations import SUCCESS, faults, send
@@ -46,6 +48,8 @@ MUTATIONS: Final[Mapping[str, tuple[int, Given]]] = {
     "reauthenticate": (2, lambda _me, _other: {"password": PASSWORD}),
     "beginCodes": (1, lambda _me, _other: {}),
     "confirmCodes": (1, lambda _me, _other: {}),
+    "beginPasskey": (1, lambda _me, _other: {}),
+    "confirmPasskey": (1, lambda _me, _other: {}),
     "renewRecoveryCodes": (1, lambda _me, _other: {}),
     "removeSecondFactor": (1, lambda _me, _other: {}),
     "renameSecondFactor": (1, lambda _me, _other: {"name": "Mine"}),
@@ -125,6 +129,9 @@ async def given_to(api: Api, name: str, me: Person, other: Person) -> Mapping[st
     given = MUTATIONS[name][1](me, other)
     if name == "confirmCodes":
         return {**given, "code": (await begin(api, me.token)).code()}
+    if name == "confirmPasskey":
+        made = SoftwareAuthenticator().create(await options_of(api, "beginPasskey", me.token))
+        return {**given, "credential": made}
     if name == "removeSecondFactor":
         return {**given, **await factor_of(api, other)}
     if name in {"renewRecoveryCodes", "renameSecondFactor"}:

@@ -26,6 +26,7 @@ SIGNED_IN: Final = frozenset(
     {
         *("updateMe", "changePassword", "deleteMe", "requestEmailVerification"),
         *("reauthenticate", "confirmCodes", "beginCodes", "renameSecondFactor"),
+        *("beginPasskey", "confirmPasskey"),
     }
 )
 LOCKED: Final[list[CodeAndField]] = [("TOO_MANY_ATTEMPTS", None)]
@@ -67,6 +68,11 @@ def changes(throttle: Throttle, person: Person) -> Limit:
 def codes(throttle: Throttle, person: Person) -> Limit:
     """Return the limit of wrong codes."""
     return throttle.of_account("code", person.id)
+
+
+def passkeys(throttle: Throttle, _: Person) -> Limit:
+    """Return the limit of passkeys that are refused."""
+    return throttle.of_client("passkey", HERE)[0]
 
 
 CASES: Final = [
@@ -125,11 +131,14 @@ CASES: Final = [
     ),
     Case("reauthenticate", lambda _: {"code": "123456"}, codes),
     Case("confirmCodes", lambda _: {"code": "123456"}, codes),
+    Case("reauthenticate", lambda _: {"passkey": {}}, passkeys),
     Case("reauthenticate", lambda _: {"password": PASSWORD}, lambda *of: proof(*of).pair),
     *(
         Case(name, given, changes)
         for name, given in (
             ("beginCodes", lambda _: {}),
+            ("beginPasskey", lambda _: {}),
+            ("confirmPasskey", lambda _: {"credential": {}}),
             ("confirmCodes", lambda _: {"code": "123456"}),
             ("reauthenticate", lambda _: {"code": "123456"}),
             ("renameSecondFactor", lambda _: {"id": "x", "name": "A"}),
@@ -227,6 +236,10 @@ def test_every_limit_there_is_was_tried_above() -> None:
             [("TOKEN_INVALID", "challenge")],
         )
         for token in ("x", "", "gac_", f"gar_{'A' * 43}", f"gac_{'A' * 44}", "\0", "x" * 100_000)
+    ]
+    + [
+        ("signInWithPasskey", {"credential": each}, [("INVALID_PASSKEY", None)])
+        for each in ({}, "x", 1, {"response": {"clientDataJSON": "e30"}})
     ],
 )
 async def test_what_cannot_be_a_token_by_its_form_begins_nothing(

@@ -24,6 +24,8 @@ MUTATIONS: dict[str, dict[str, Any]] = {
     "requestEmailVerification": {},
     "beginCodes": {},
     "confirmCodes": {"code": "123456"},
+    "beginPasskey": {},
+    "confirmPasskey": {"credential": {}},
     "renewRecoveryCodes": {},
     "removeSecondFactor": {"id": "1"},
     "renameSecondFactor": {"id": "1", "name": "Mine"},

@@ -111,6 +111,7 @@ def test_every_text_of_the_schema_has_its_place() -> None:
     assert SCHEMA.mutation_type.fields.keys() - {place.field for place in places()} == {
         *("logout", "endOtherSessions", "requestEmailVerification"),
         *("beginCodes", "renewRecoveryCodes"),
+        *("beginPasskey", "beginPasskeySignIn"),
     }
 
 

@@ -47,6 +47,7 @@ LIMITS: list[tuple[str, Mapping[str, Any], CodeAndField | None]] = [
         {"challenge": f"gac_{43 * 'A'}", "code": "123456"},
         ("TOKEN_INVALID", "challenge"),
     ),
+    ("reauthenticate", {"passkey": {"id": "x"}}, ("INVALID_PASSKEY", None)),
     ("reauthenticate", {"password": "wrong"}, ("WRONG_PASSWORD", "password")),
     ("requestEmailVerification", {}, None),
     ("refresh", {"refreshToken": GUESSED_TOKEN}, ("TOKEN_INVALID", "refreshToken")),

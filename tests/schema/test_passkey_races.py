@@ -3,25 +3,17 @@
 import asyncio
 from typing import Any
 
-import pytest
 from sqlalchemy import select
 
 from gql_app.db.factor_tables import PasskeyUserRow, RecoveryCodeRow, SecondFactorRow
-from gql_app.settings import Settings
 from tests.api import Api
 from tests.authenticators import SoftwareAuthenticator
-from tests.passkeys import INVALID, options_of, registered, waiting, with_passkeys
+from tests.passkeys import INVALID, options_of, registered, waiting
 from tests.people import Person
 from tests.rows import column
 from tests.schema.mutations import SUCCESS, do, faults
 
 AT_ONCE = 4
-
-
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """Have passkeys, of pages on this machine."""
-    return with_passkeys(settings)
 
 
 async def at_once(api: Api, name: str, **given: object) -> list[Any]:

@@ -23,7 +23,6 @@ from tests.passkeys import (
     registered,
     sign_in_alone,
     waiting,
-    with_passkeys,
 )
 from tests.people import Person, add_customer, sign_in
 from tests.rows import change, column
@@ -41,12 +40,6 @@ WRONG: Final[list[Overrides]] = [
     {"challenge": b"one of nobody's, and of no purpose at all, as long as ours are"},
     {"type": "webauthn.other"},
 ]
-
-
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """Have passkeys, of pages on this machine."""
-    return with_passkeys(settings)
 
 
 async def counted(api: Api, table: type[SecondFactorRow | SessionRow]) -> int:

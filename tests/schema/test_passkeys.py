@@ -22,7 +22,6 @@ from tests.passkeys import (
     registered,
     sign_in_alone,
     waiting,
-    with_passkeys,
 )
 from tests.people import PASSWORD, Person, add_customer, sign_in
 from tests.rows import column
@@ -31,12 +30,6 @@ from tests.schema.mutations import SUCCESS, do, faults, token_reason
 METHODS = "{ me { sessions { isCurrent authenticatedAt methods } recoveryCodesLeft } }"
 ACTIONS = "{ auditEvents { nodes { action customer { id } } } }"
 NOT_ENABLED = [("NOT_ENABLED", None)]
-
-
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """Have passkeys, of pages on this machine."""
-    return with_passkeys(settings)
 
 
 async def methods_of(api: Api, token: str) -> list[str]:

@@ -61,6 +61,8 @@ PROTECTED: Final[Mapping[str, tuple[str, Mapping[Kind, str]]]] = {
     "logout": ("mutation { logout { status }", SIGNED_IN),
     "beginCodes": ("mutation { beginCodes { status }", SIGNED_IN),
     "confirmCodes": ('mutation { confirmCodes(code: "123456") { status }', SIGNED_IN),
+    "beginPasskey": ("mutation { beginPasskey { status }", SIGNED_IN),
+    "confirmPasskey": ("mutation { confirmPasskey(credential: {}) { status }", SIGNED_IN),
     "renewRecoveryCodes": ("mutation { renewRecoveryCodes { status }", SIGNED_IN),
     "removeSecondFactor": (
         f'mutation {{ removeSecondFactor(id: "{NOBODY}") {{ status }}',
@@ -88,7 +90,7 @@ PUBLIC: Final = [
     *("token", "login", "refresh", "register", "requestPasswordReset", "resetPassword"),
     *("acceptInvitation", "requestSignInLink", "signInByLink"),
     *("verifyEmail", "declineEmail", "undoEmailChange"),
-    *("verifySecondFactor", "undoSecondFactor"),
+    *("verifySecondFactor", "undoSecondFactor", "beginPasskeySignIn", "signInWithPasskey"),
 ]
 LOGIN: Final = """
 mutation Login($email: String!) {

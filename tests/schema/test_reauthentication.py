@@ -18,9 +18,13 @@ NOON: Final = datetime(2030, 1, 31, 12, 0, 5, tzinfo=UTC)
 LATE: Final = NOON + timedelta(minutes=11)
 """When what was proven at noon is too old."""
 SESSIONS: Final = "{ me { sessions { isCurrent authenticatedAt methods } } }"
-WANTING: Final = ("beginCodes", "confirmCodes", "renewRecoveryCodes", "removeSecondFactor")
+WANTING: Final = (
+    *("beginCodes", "confirmCodes", "renewRecoveryCodes", "removeSecondFactor"),
+    *("beginPasskey", "confirmPasskey"),
+)
 GIVEN: Final[dict[str, dict[str, Any]]] = {
     "confirmCodes": {"code": "123456"},
+    "confirmPasskey": {"credential": {}},
     "removeSecondFactor": {"id": "x"},
     "renameSecondFactor": {"id": "x", "name": "Mine"},
 }
@@ -109,7 +113,7 @@ async def test_session_of_two_factors_proves_it_for_ten_minutes(
         ({}, ("REQUIRED", "password")),
         ({"password": None, "code": None, "passkey": None}, ("REQUIRED", "password")),
         ({"password": PASSWORD, "code": "123456"}, ("INVALID", "code")),
-        ({"passkey": {"id": "x"}}, ("NOT_ENABLED", "passkey")),
+        ({"passkey": {"id": "x"}}, ("INVALID_PASSKEY", None)),
         ({"password": "wrong"}, ("WRONG_PASSWORD", "password")),
         ({"password": ""}, ("WRONG_PASSWORD", "password")),
         ({"code": "123456"}, ("INVALID_CODE", "code")),

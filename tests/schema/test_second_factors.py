@@ -166,7 +166,7 @@ async def test_new_recovery_codes_void_those_before(api: Api, plain: Person) -> 
     [
         ({}, ("REQUIRED", "code")),
         ({"code": "123456", "passkey": {"id": "x"}}, ("INVALID", "passkey")),
-        ({"passkey": {"id": "x"}}, ("NOT_ENABLED", "passkey")),
+        ({"passkey": {"id": "x"}}, ("INVALID_PASSKEY", None)),
         ({"code": ""}, ("INVALID_CODE", "code")),
         ({"code": "1" * 100_000}, ("INVALID_CODE", "code")),
         ({"code": "\0"}, ("INVALID_CODE", "code")),
