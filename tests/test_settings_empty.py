@@ -22,12 +22,13 @@ from tests.security.foundry import pair, private_pem
 
 EMPTY = ["", " ", "\r", "\t", "\n", " \r\n", "\u00a0"]
 AROUND = [("", "\r"), (" ", ""), ("", " "), ("\t", "\n"), (" ", "\r\n")]
-KEYS = ("SECRET_KEY", "SECRET_KEY_FALLBACK")
+KEYS = ("SECRET_KEY", "SECRET_KEY_FALLBACK", "FACTOR_KEY", "FACTOR_KEY_FALLBACK")
 BLANKS = "begins or ends with a blank or a line break, which would be part of it; set it without"
 POSTGRESQL = "postgresql://ada:hunter2@db.example:5432/customers"
 GIVEN: Mapping[str, str] = {
     "DATABASE_URL": "sqlite:///x.db",
     "ISSUER": "us",
+    "SECOND_FACTOR": "admins",
     "AUDIENCE": "them",
     "LOG_LEVEL": "debug",
     "TRUSTED_PROXIES": "10.0.0.1, 10.0.0.2",

@@ -61,6 +61,8 @@ def _no_settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
         "read_url",
         "secret_key",
         "secret_key_fallback",
+        "factor_key",
+        "factor_key_fallback",
         "keys_dir",
     ):
         monkeypatch.delenv(settings.PREFIX + name.upper(), raising=False)

@@ -160,6 +160,7 @@ async def sign_in(
             .where(CustomerRow.id == customer.id)
             .values(password_hash=attempt.renewed_hash)
         )
+        customer = customer._replace(password_hash=attempt.renewed_hash)
     if proven_only and customer.email_verified_at is None:
         if await registrations.may_send(db, throttle, origin):
             await letters.post_link(db, LinkKind.VERIFY_EMAIL, customer_id=customer.id)

@@ -33,7 +33,8 @@ class Context(context.Context):
         """Return what a rule returns: `rule(tx, ...)` runs in a transaction.
 
         The caller is judged again in it: their session lives, their account is active, and they
-        have the permissions that this operation asked for, or the rule doesn't run. Where nobody
+        have the permissions and the recent proof that this operation asked for, or the rule
+        doesn't run. Where nobody
         is signed in, which only a field without a permission is called for, `tx.caller` is None.
         What was loaded is forgotten after it, and hooks run. Raises what the rule raises, what a
         permission would, and Unavailable.
@@ -50,7 +51,8 @@ class Context(context.Context):
 
         if me is None:
             return await self.transact(ruled)
-        return await self.write_as(Authority(me, permissions=self.permitted), ruled)
+        authority = Authority(me, permissions=self.permitted, recent=self.recent)
+        return await self.write_as(authority, ruled)
 
 
 Info = strawberry.Info[Context, None]

@@ -74,6 +74,8 @@ class Context:
     """Whether a write was begun: then it may be done, however the operation ends."""
     permitted: set[str] = field(default_factory=set)
     """The permissions by which the caller was let in so far; a write judges them again."""
+    recent: bool = False
+    """Whether a recent proof was asked for so far; a write asks again."""
     _signed_in: SignedIn | TokenRevoked | None = None
     _posted: bool = False
     _loaders: dict[object, Batches[Any, Any]] = field(default_factory=dict)

@@ -75,6 +75,7 @@ class IsRecentlyAuthenticated(IsAuthenticated):
         """Return True, or raise ReauthenticationRequired, or what IsAuthenticated raises."""
         await super().has_permission(source, info)
         await info.context.require_recent()
+        info.context.recent = True
         return True
 
 

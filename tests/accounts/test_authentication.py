@@ -7,14 +7,16 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
-from gql_app.accounts import authentication, customers
+from gql_app.accounts import authentication, challenges, customers
 from gql_app.accounts.authentication import Attempt
+from gql_app.accounts.challenges import Challenge
 from gql_app.accounts.records import SessionRecord
 from gql_app.accounts.sessions import Opened, open_session
 from gql_app.accounts.throttling import Throttle
 from gql_app.accounts.validation import Changes, check_changes
 from gql_app.db.tables import AuditRow, CustomerRow, SessionRow
 from gql_app.errors import Rejected, TooManyAttempts
+from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.throttling import Limit
@@ -153,6 +155,20 @@ async def test_signing_in_renews_an_outdated_hash(database: Database, hasher: Pa
     assert renewed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert (await check(database, hasher)).renewed_hash is None
     assert await stored_hash(database) == renewed
+
+
+async def test_sign_in_that_renews_a_hash_may_wait_for_a_second_factor(
+    database: Database, hasher: Passwords
+) -> None:
+    await add_customer(database, "Ada")
+    await store(database, password_hash=old_hash(), factors_version=new_id())
+    attempt = await check(database, hasher)
+    async with database.transaction() as db:
+        opened = await authentication.sign_in(db, attempt, THROTTLE, LIFETIMES, origin=NOWHERE)
+    assert isinstance(opened, Challenge)
+    found = await challenges.find(database, opened.token)
+    assert found is not None
+    assert found.customer.password_hash == await stored_hash(database) == attempt.renewed_hash
 
 
 async def test_a_wrong_password_renews_nothing(database: Database, hasher: Passwords) -> None:

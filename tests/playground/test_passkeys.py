@@ -1,4 +1,4 @@
-"""Passkeys in a real browser, with an authenticator that has no hardware: every flow, by the API."""
+"""Passkeys in a real browser, whose authenticator has no hardware: every flow, by the API."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final

@@ -8,15 +8,17 @@ import pytest
 from sqlalchemy import Update, update
 
 from gql_app.accounts import second_factors
+from gql_app.db.factor_tables import SecondFactorRow
 from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.lib import clock
 from gql_app.schema.context import Context
 from tests.api import Answer, Api
-from tests.apps import begin, set_up
+from tests.apps import begin
 from tests.authenticators import SoftwareAuthenticator
 from tests.databases import contents
 from tests.passkeys import options_of
 from tests.people import PASSWORD, Person, add_customer, sign_in
+from tests.rows import add
 from tests.schema.agreement import BOTH_WAYS
 from tests.schema.mutations import SUCCESS, faults, send
 from tests.schema.test_permissions import directives
@@ -118,10 +120,14 @@ class Meanwhile:
 
 
 async def factor_of(api: Api, who: Person) -> Mapping[str, Any]:
-    """Set up an app of somebody, and return its id."""
-    await set_up(api, who.token)
-    [factor] = (await second_factors.of_customers(api.database, [who.id]))[0]
-    return {"id": str(factor.id)}
+    """Give somebody a second factor, by which their session is proven, and return its id."""
+    factor_id, now = clock.new_id(), clock.now()
+    factor = {"customer_id": who.id, "method": "CODE", "created_at": now}
+    async with api.database.transaction() as db:
+        await add(db, SecondFactorRow, id=factor_id, **factor)
+        await second_factors.changed(db, who.id)
+        await db.execute(_session(who).values(methods="pwd otp mfa"))
+    return {"id": str(factor_id)}
 
 
 async def given_to(api: Api, name: str, me: Person, other: Person) -> Mapping[str, Any]:

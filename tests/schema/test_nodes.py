@@ -143,8 +143,8 @@ async def test_nodes_are_bounded_as_lists_are(api: Api, plain: Person) -> None:
 async def test_a_page_of_nodes_costs_what_it_did() -> None:
     types: Mapping[str, Any] = build_schema().core.type_map
     nodes = [each for each in types.values() if "Node" in str(getattr(each, "interfaces", ""))]
-    assert {each.name for each in nodes} == {"AuditEvent", "Customer", "Session"}
-    assert [each.is_type_of for each in nodes] == [None] * 3  # or each object of a page is checked
+    assert {each.name for each in nodes} == {"AuditEvent", "Customer", "SecondFactor", "Session"}
+    assert [each.is_type_of for each in nodes] == [None] * 4  # or each object of a page is checked
 
 
 EVENTS: Final = """
