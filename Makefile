@@ -4,14 +4,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
 # Coverage doubles the time, so no more tests are measured than reach every branch (tests/conftest.py).
-THROUGH := authenticators claims customer_mutations email_change email_verification invitations \
-	lifetimes nodes own_account password_reset profile refresh register required_verification roles \
-	session_lists sessions sign_in_links signer squatters without_password
+THROUGH := authenticators claims customer_mutations email_change email_verification factor_audit \
+	factor_entrances invitations lifetimes nodes own_account password_reset profile reauthentication \
+	refresh register required_verification roles second_factors session_lists sessions sign_in_links \
+	signer squatters without_password
 EXTENDING := extend inputs writing
 # What accounts/ and security/ stand on: what was theirs, or serves them alone, and is machinery.
 MACHINERY := atomic_files clock encryption fair_queue hashes keyring one_time_codes pagination \
 	passkeys password_policy text throttling
-COVERING := tests/accounts tests/cli/test_imports.py tests/security $(MACHINERY:%=tests/lib/%) \
+COVERING := tests/accounts tests/cli/test_imports.py tests/factors tests/security $(MACHINERY:%=tests/lib/%) \
 	$(EXTENDING:%=tests/extending/test_%.py) $(THROUGH:%=tests/schema/test_%.py)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 SUITE = $(PYTEST) --covering="$(COVERING)"

@@ -48,7 +48,9 @@ class SecondFactorChallenge:
     def of(cls, challenge: Challenge, passkeys: Passkeys | None) -> Self:
         """Return what a client goes on with, by verifySecondFactor."""
         by = [each for each in challenge.offered if passkeys or each is not _PASSKEY]
-        options = passkeys.second_factor_options(challenge) if passkeys and _PASSKEY in by else None
+        options = None
+        if passkeys and _PASSKEY in by:
+            options = JSON(passkeys.second_factor_options(challenge))
         return cls(
             challenge=challenge.token,
             methods=by,

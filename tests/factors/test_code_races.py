@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from gql_app.accounts import challenges
 from gql_app.accounts.sessions import SignedIn
 from gql_app.accounts.throttling import CODE_ATTEMPTS
 from gql_app.db.tables import CustomerRow
@@ -49,6 +50,14 @@ async def test_of_two_who_use_one_challenge_at_once_one_signs_in(
     token = await challenge(noon, ada.customer)
     found = await asyncio.gather(*(verify(noon, token, code) for code in made[:2]))
     assert sorted(found) == ["TOKEN_INVALID", "opened"]
+
+
+async def test_token_of_a_challenge_is_shown_in_no_log(noon: Database, ada: SignedIn) -> None:
+    await set_up(noon, ada)
+    token = await challenge(noon, ada.customer)
+    async with noon.transaction() as db:
+        held = await challenges.hold(db, token)
+    assert (held.token, repr(held)) == (token, f"Challenge({ada.customer.id})")
 
 
 async def test_guesses_that_race_are_no_more_than_five(noon: Database, ada: SignedIn) -> None:

@@ -1,9 +1,18 @@
-"""Passkeys by the settings: of which domain they are, and for which pages."""
+"""Passkeys: of which domain they are by the settings, for which pages, and one that is gone."""
+
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
-from gql_app.factors.passkeys import Passkeys
+from gql_app.db.factor_tables import UsedChallengeRow
+from gql_app.errors import Rejected
+from gql_app.factors.passkeys import INVALID, Answer, Passkeys, Proven, use
+from gql_app.lib import clock
+from gql_app.lib.database import Database
 from gql_app.settings import Settings
+from tests.people import NOWHERE, add_customer
+from tests.rows import column
 
 KEY = bytes(32)
 PAGES = {"reset_url": "https://app.example.com/reset", "verify_url": "https://example.com/verify"}
@@ -58,3 +67,14 @@ def test_domain_and_pages_follow_from_what_is_known(
 )
 def test_without_pages_of_one_domain_there_are_none(given: dict[str, str]) -> None:
     assert Passkeys.of(Settings(**given), KEY) is None  # type: ignore[arg-type]
+
+
+async def test_passkey_that_is_removed_meanwhile_proves_nothing(database: Database) -> None:
+    ada = await add_customer(database, "Ada")
+    answer = Answer({}, b"a challenge", clock.now() + timedelta(minutes=5))
+    proven = Proven(clock.new_id(), ada.id, answer, sign_count=1, user_verified=True)
+    with pytest.raises(Rejected) as refused:
+        async with database.transaction() as db:
+            await use(db, proven, origin=NOWHERE)
+    assert refused.value.faults == (INVALID,)
+    assert await column(database, select(UsedChallengeRow.digest)) == []

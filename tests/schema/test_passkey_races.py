@@ -16,7 +16,7 @@ from tests.schema.mutations import SUCCESS, do, faults
 AT_ONCE = 4
 
 
-async def at_once(api: Api, name: str, **given: object) -> list[Any]:
+async def at_once(api: Api, name: str, **given: Any) -> list[Any]:  # noqa: ANN401 — as sent
     """Send the same mutation several times at once; return the faults of each, sorted."""
     sent = [do(api, name, **given) for _ in range(AT_ONCE)]
     return sorted([faults(each) for each in await asyncio.gather(*sent)])

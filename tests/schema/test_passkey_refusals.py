@@ -145,7 +145,7 @@ async def test_challenge_is_good_once(api: Api, plain: Person) -> None:
     browser, other = SoftwareAuthenticator(counts=False), SoftwareAuthenticator()
     options = await options_of(api, "beginPasskey", plain.token)
     made = [each.create(options) for each in (browser, other)]
-    asked = {"token": plain.token}
+    asked: dict[str, Any] = {"token": plain.token}
     assert faults(await do(api, "confirmPasskey", **asked, credential=made[0])) == SUCCESS
     assert faults(await do(api, "confirmPasskey", **asked, credential=made[0])) == INVALID
     assert faults(await do(api, "confirmPasskey", **asked, credential=made[1])) == INVALID

@@ -239,11 +239,11 @@ async def test_without_a_page_there_are_no_passkeys(settings: Settings) -> None:
         assert faults(await do(api, "beginPasskeySignIn")) == NOT_ENABLED
         assert faults(await do(api, "signInWithPasskey", credential=found)) == NOT_ENABLED
         assert faults(await do(api, "beginPasskey", token=ada.token)) == NOT_ENABLED
-        made = {"token": ada.token, "credential": {}}
+        made: dict[str, Any] = {"token": ada.token, "credential": {}}
         assert faults(await do(api, "confirmPasskey", **made)) == NOT_ENABLED
         again = await do(api, "reauthenticate", token=ada.token, passkey=found)
         assert faults(again) == NOT_ENABLED
         waits = await waiting(api, ada.email)
         assert (waits["methods"], waits["passkeyOptions"]) == (["RECOVERY_CODE"], None)
-        given = {"challenge": waits["challenge"], "passkey": found}
+        given: dict[str, Any] = {"challenge": waits["challenge"], "passkey": found}
         assert faults(await do(api, "verifySecondFactor", **given)) == NOT_ENABLED

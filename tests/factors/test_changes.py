@@ -1,0 +1,116 @@
+"""Changes of factors by the rules: what is gone meanwhile, and what is there by now."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, update
+
+from gql_app.accounts import links, sessions
+from gql_app.accounts.sessions import SignedIn
+from gql_app.db.factor_tables import SecondFactorRow
+from gql_app.db.tables import CustomerRow, LetterRow
+from gql_app.errors import Rejected
+from gql_app.factors import changes, proving
+from gql_app.lib import clock
+from gql_app.lib.database import Database
+from gql_app.security import tokens
+from tests.factors.people import set_up
+from tests.locks import until_it_waits
+from tests.people import NOWHERE, current
+from tests.rows import column, get_row
+
+UNDO = f"gaf_{'A' * 43}"
+
+
+async def factor_id(database: Database) -> UUID:
+    """Return the id of the one factor that there is."""
+    [found] = await column(database, select(SecondFactorRow.id))
+    return found
+
+
+async def undo(database: Database) -> str | None:
+    """Undo the new factor; return the code that this is rejected with, if it is."""
+    try:
+        async with database.transaction() as db:
+            await changes.undo(db, UNDO, origin=NOWHERE)
+    except Rejected as why:
+        return str(why.faults[0].code)
+    return None
+
+
+async def remove(database: Database, me: SignedIn, its_id: UUID) -> str | None:
+    """Remove a factor of one's own; return the code that this is rejected with, if it is."""
+    try:
+        async with database.transaction() as db:
+            assert await get_row(db, CustomerRow, me.customer.id, for_update=True)
+            await changes.remove(db, me.customer.id, its_id, ends_sessions=False, origin=NOWHERE)
+    except Rejected as why:
+        return str(why.faults[0].code)
+    return None
+
+
+async def issued(database: Database, me: SignedIn) -> None:
+    """Set up a factor, and make UNDO the token that undoes it."""
+    await set_up(database, me)
+    async with database.transaction() as db:
+        digest = tokens.digest(tokens.UNDO_FACTOR, UNDO)
+        await db.execute(update(SecondFactorRow).values(undo_digest=digest))
+
+
+async def test_of_two_who_undo_a_factor_at_once_one_does(noon: Database, ada: SignedIn) -> None:
+    await issued(noon, ada)
+    async with noon.transaction() as db:
+        await changes.undo(db, UNDO, origin=NOWHERE)
+        second = asyncio.create_task(undo(noon))
+        await until_it_waits(db, second)
+    assert await second == "TOKEN_INVALID"
+    assert not (await current(noon, ada.customer.id)).has_second_factor
+
+
+async def test_factor_that_is_removed_is_undone_no_more(noon: Database, ada: SignedIn) -> None:
+    await issued(noon, ada)
+    its_id = await factor_id(noon)
+    assert await remove(noon, ada, its_id) is None
+    assert await undo(noon) == "TOKEN_INVALID"
+    assert await remove(noon, ada, its_id) == "NOT_FOUND"
+    with pytest.raises(Rejected) as refused:
+        async with noon.transaction() as db:
+            await changes.undo(db, "no token", origin=NOWHERE)
+    assert refused.value.faults == (links.SPENT,)
+
+
+async def test_factor_that_was_renamed_by_nobody_is_not_found(
+    noon: Database, ada: SignedIn
+) -> None:
+    with pytest.raises(Rejected) as refused:
+        async with noon.transaction() as db:
+            await changes.rename(db, ada.customer.id, clock.new_id(), "Mine", origin=NOWHERE)
+    assert refused.value.faults == (changes.NOT_FOUND,)
+
+
+async def test_password_proves_nothing_once_there_is_a_factor(
+    noon: Database, ada: SignedIn
+) -> None:
+    await set_up(noon, ada)
+    before = await sessions.living_by_ids(noon, [ada.session.id])
+    with pytest.raises(Rejected) as refused:
+        async with noon.transaction() as db:
+            await proving.again_by_password(db, ada, origin=NOWHERE)
+    assert refused.value.faults == (proving.FACTOR_REQUIRED,)
+    assert await sessions.living_by_ids(noon, [ada.session.id]) == before
+
+
+async def test_all_factors_are_removed_by_one_letter(noon: Database, ada: SignedIn) -> None:
+    for _ in range(2):
+        await set_up(noon, ada)
+    counts = []
+    for email in ("nobody@example.com", "ADA@example.com", "ada@example.com"):
+        async with noon.transaction() as db:
+            counts.append(await changes.remove_all(db, email))
+    assert counts == [None, 2, 0]
+    whole = await current(noon, ada.customer.id)
+    assert not whole.has_second_factor
+    assert await sessions.living(noon, [ada.customer.id]) == [[]]
+    kinds = await column(noon, select(LetterRow.kind).order_by(LetterRow.id))
+    assert kinds.count("second_factor_removed") == 1
