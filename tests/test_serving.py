@@ -199,3 +199,32 @@ def test_uvicorn_serves_the_program_too(sqlite_template: Path, tmp_path: Path) -
         assert response.json() == {"data": {"__typename": "Query"}}
         server.await_log(response.headers["x-request-id"])
     assert "SECRET" not in server.logged() + server.printed()
+
+
+def asked_for_a_passkey(server: Server) -> object:
+    """Ask what a browser is asked with to sign in; return the domain, or the error's code."""
+    query = "mutation { beginPasskeySignIn { errors { code } options } }"
+    with server.client() as client:
+        found = client.post("/graphql", json={"query": query}).json()["data"]["beginPasskeySignIn"]
+    return found["options"]["rpId"] if found["options"] else found["errors"][0]["code"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ({}, "localhost"),
+        ({"trusted_proxies": "127.0.0.1"}, "NOT_ENABLED"),
+        (
+            {"trusted_proxies": "127.0.0.1", "reset_url": "https://app.example.com/reset"},
+            "app.example.com",
+        ),
+        ({"passkey_rp_id": "example.com"}, "example.com"),
+        ({"allowed_hosts": "localhost", "reset_url": "http://127.0.0.1/reset"}, "localhost"),
+    ],
+    ids=["on this machine", "behind a proxy", "with a page", "as it is set", "with other pages"],
+)
+def test_passkeys_are_of_the_domain_of_the_pages(
+    tmp_path: Path, settings: dict[str, str], found: str
+) -> None:
+    with serving(folder=tmp_path, **settings) as server:
+        assert asked_for_a_passkey(server) == found

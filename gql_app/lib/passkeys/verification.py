@@ -36,6 +36,10 @@ KINDS: Final = {
     (COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256, COSEKTY.RSA, None),
 }
 """Algorithm, type and curve of the keys that are taken (WebAuthn section 5.8.5)."""
+MAX_RSA: Final = 512
+"""Bytes of an RSA key's modulus; honest ones have 256."""
+MAX_EXPONENT: Final = 4
+"""Bytes of its exponent, with which grows what a signature costs to verify."""
 
 
 class Expected(NamedTuple):
@@ -145,5 +149,9 @@ def _require_usable(public_key: bytes) -> None:
     decoded = decode_credential_public_key(public_key)
     if (decoded.alg, decoded.kty, getattr(decoded, "crv", None)) not in KINDS:
         message = "a key that does not fit its algorithm"
+        raise ValueError(message)
+    modulus, exponent = getattr(decoded, "n", b""), getattr(decoded, "e", b"")
+    if len(modulus) > MAX_RSA or len(exponent) > MAX_EXPONENT:
+        message = "a key that costs more than any honest one"
         raise ValueError(message)
     decoded_public_key_to_cryptography(decoded)

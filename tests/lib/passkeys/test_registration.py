@@ -218,6 +218,8 @@ def test_cbor_that_would_take_all_memory_is_refused_at_once() -> None:
         (EDDSA, {-2: b"x" * 31}),
         (RS256, {3: -65535}),
         (RS256, {-2: b"\x02"}),
+        (RS256, {-1: b"\xff" * 513}),
+        (RS256, {-2: b"\xff" * 5}),
     ],
 )
 def test_keys_that_do_not_fit_their_algorithm_are_refused(
