@@ -40,9 +40,9 @@ async def set_up_codes(api: Api, ask: Ask) -> list[str] | None:
     return codes
 
 
-async def renew_recovery_codes(api: Api) -> list[str]:
+async def renew_recovery_codes(api: Api) -> list[str] | None:
     """Return new recovery codes; those of before are void. Raises Refused."""
-    codes: list[str] = (await changed(api, RENEW))["codes"]
+    codes: list[str] | None = (await changed(api, RENEW))["codes"]
     return codes
 
 
@@ -78,10 +78,10 @@ async def main(ask: Ask = ask_terminal) -> None:
         await sign_in(api, os.environ["EMAIL"], os.environ["PASSWORD"], ask)
         if (await api.run(MINE))["me"]["secondFactors"]:
             await ask("Enter makes new recovery codes")
-            codes = await proven(api, lambda: renew_recovery_codes(api), ask)
+            made = await proven(api, lambda: renew_recovery_codes(api), ask)
         else:
-            codes = await proven(api, lambda: set_up_codes(api, ask), ask) or []
-        print("Recovery codes:", *codes, sep="\n")
+            made = await proven(api, lambda: set_up_codes(api, ask), ask)
+        print("Recovery codes:", *(made or []), sep="\n")
         await api.sign_out()
     print("Signed out.")
 

@@ -55,7 +55,17 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("bundle")
     entry, out = folder / "entry.ts", folder / "example.js"
     entry.write_text(ENTRY, encoding="utf-8")
-    command = [NODE, BUNDLER, entry, "--format", "iife", "--name", "example", "--file", out]
+    command = [
+        str(NODE),
+        str(BUNDLER),
+        str(entry),
+        "--format",
+        "iife",
+        "--name",
+        "example",
+        "--file",
+        str(out),
+    ]
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 — ours
     return out.read_text(encoding="utf-8")
 

@@ -48,24 +48,22 @@ ENROLLING: Final = frozenset(
 CUSTOMERS: Final = "{ customers { nodes { id } } }"
 
 
+def note() -> str | None:
+    """Return a text."""
+    return "a note"
+
+
 @strawberry.type
 class Notes:
     """Protected fields of a feature."""
 
-    @strawberry.field(permission_classes=[IsAuthenticated])
-    def notes(self) -> str | None:
-        """Return a text."""
-        return "notes"
-
-    @strawberry.field(permission_classes=[IsRecentlyAuthenticated])
-    def secret_notes(self) -> str | None:
-        """Return a text that takes a recent proof."""
-        return "secret"
-
-    @strawberry.field(permission_classes=[HasPermission("customers:write")])
-    def admins_notes(self) -> str | None:
-        """Return a text that takes a permission."""
-        return "admins"
+    notes: str | None = strawberry.field(resolver=note, permission_classes=[IsAuthenticated])
+    secret_notes: str | None = strawberry.field(
+        resolver=note, permission_classes=[IsRecentlyAuthenticated]
+    )
+    admins_notes: str | None = strawberry.field(
+        resolver=note, permission_classes=[HasPermission("customers:write")]
+    )
 
 
 FEATURES: Final = (Feature("notes", queries=[Notes]),)

@@ -101,8 +101,10 @@ async def test_challenges_without_end_are_limited_by_client_and_use_up_no_sign_i
     api: Api, plain: Person, owner: Owner
 ) -> None:
     async with api.elsewhere(THIEF) as there:
-        login = {"email": plain.email, "password": PASSWORD}
-        told = [faults(await do(there, "login", **login)) for _ in range(FEW + 1)]
+        told = [
+            faults(await do(there, "login", email=plain.email, password=PASSWORD))
+            for _ in range(FEW + 1)
+        ]
         assert told == [WAITS] * FEW + [THROTTLED]
     token = await challenge(api, plain.email, PASSWORD)
     assert faults(await verify(api, token, owner[0].code(1))) == SUCCESS
