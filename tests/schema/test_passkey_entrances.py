@@ -41,7 +41,8 @@ async def test_held_session_sets_up_a_passkey_by_way_of_a_link(
     strict: Api, letterbox: Letterbox
 ) -> None:
     ada = await sign_in(strict.resources, await add_customer(strict.database, "Ada"))
-    for name, given in (("beginPasskey", {}), ("confirmPasskey", {"credential": {}})):
+    asked: dict[str, dict[str, Any]] = {"beginPasskey": {}, "confirmPasskey": {"credential": {}}}
+    for name, given in asked.items():
         refused = (await send(strict, name, given, token=ada.token)).data[name]
         assert faults(refused) == USE_THE_LINK
         token = await letterbox.link()
