@@ -98,6 +98,7 @@ class SecondFactorMutation:
                 resources.throttle,
                 resources.encryption,
                 origin=origin,
+                ends_others=resources.proofs.holds(me.customer),
             )
             if isinstance(made, Fault):
                 raise Rejected(made)

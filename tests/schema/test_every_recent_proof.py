@@ -1,6 +1,6 @@
 """Every protected field, by an old proof and in a session that may only set up a second factor."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -15,6 +15,7 @@ from tests.api import Answer, Api, running
 from tests.apps import challenge, set_up, set_up_first, verify
 from tests.conftest import SetClock
 from tests.databases import contents
+from tests.passkeys import registered
 from tests.people import PASSWORD, Person, add_customer, current, sign_in
 from tests.rows import change
 from tests.schema.agreement import BOTH_WAYS
@@ -236,3 +237,37 @@ async def test_sign_in_by_two_factors_is_held_nowhere(strict: Api, set_clock: Se
     opened = await verify(strict, token, app.code())
     assert faults(opened) == SUCCESS
     assert refusal(await strict.run(CUSTOMERS, token=opened["token"])) is None
+
+
+async def by_code(api: Api, who: Person) -> None:
+    """Set up an app."""
+    await set_up(api, who.token)
+
+
+async def by_passkey(api: Api, who: Person) -> None:
+    """Set up a passkey."""
+    await registered(api, who)
+
+
+@pytest.mark.parametrize("enrol", [by_code, by_passkey])
+async def test_factor_makes_no_other_session_whole_that_was_held(
+    strict: Api, set_clock: SetClock, enrol: Callable[[Api, Person], Awaitable[None]]
+) -> None:
+    ada = await add_customer(strict.database, "Ada")
+    thief, owner = [await sign_in(strict.resources, ada) for _ in range(2)]
+    assert refusal(await strict.run(CUSTOMERS, token=thief.token)) == HELD
+    await enrol(strict, owner)
+    assert refusal(await strict.run(CUSTOMERS, token=owner.token)) is None
+    assert await token_reason(strict, thief.token) == "TOKEN_REVOKED"
+    second = await sign_in(strict.resources, await current(strict.database, ada.id))
+    set_clock(NOON + timedelta(seconds=40))
+    await enrol(strict, owner)
+    assert await token_reason(strict, second.token) is None
+
+
+async def test_first_factor_ends_no_session_where_nobody_must_have_one(
+    api: Api, plain: Person
+) -> None:
+    second = await sign_in(api.resources, await current(api.database, plain.id))
+    await set_up(api, plain.token)
+    assert await token_reason(api, second.token) is None
