@@ -12,8 +12,6 @@ from gql_app.accounts import letters
 from gql_app.accounts.audit import Guesses, Recorded
 from gql_app.accounts.authenticators import Authenticator
 from gql_app.accounts.callers import CallerCache
-from gql_app.accounts.letter_examples import EXAMPLES
-from gql_app.accounts.letters import Outbox, WriteLetter
 from gql_app.accounts.permissions import Roles
 from gql_app.accounts.proofs import ProofPolicy
 from gql_app.accounts.records import CustomerRecord
@@ -33,6 +31,8 @@ from gql_app.lib.outbox import ClosedMailer, ConsoleMailer, Mailer, ObservedMail
 from gql_app.lib.setting_types import Verification
 from gql_app.lib.standby import Standby
 from gql_app.lib.telemetry import Metrics
+from gql_app.mail.letter_examples import EXAMPLES
+from gql_app.mail.outbox import Outbox, WriteLetter
 from gql_app.metrics import new_metrics
 from gql_app.security.key_store import factor_encryption, key_store
 from gql_app.security.passwords import Passwords

@@ -25,7 +25,7 @@ HOUSE: Floors = (
     ("background", "web"),
     ("schema",),
     ("resources",),
-    ("factors",),
+    ("factors", "mail"),
     ("accounts",),
     ("db", "verify"),
     ("security",),
@@ -37,10 +37,10 @@ MACHINERY: Final = "lib"
 """What everything may import, and what imports nothing of ours but itself."""
 
 BESIDE_THE_CORE: Final = frozenset(
-    {"main", "cli", "lib", "extending", "factors", "features", "verify"}
+    {"main", "cli", "lib", "extending", "factors", "features", "mail", "verify"}
 )
 """What is opened only by whoever works on it."""
-CEILING: Final = (65, 10_000)
+CEILING: Final = (70, 11_000)
 """Files of the core, and lines of them: what is read in a day."""
 LONGEST_FILE: Final = 400
 """Lines."""
@@ -72,6 +72,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "db",
         "extending",
         "factors",
+        "mail",
         "lib.database",
         "lib.nodes",
         "lib.outbox",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gql_app.accounts.letter_examples import EXAMPLES
+from gql_app.mail.letter_examples import EXAMPLES
 from tests.commands import output_here, run_here
 from tests.conftest import SECRET
 from tests.databases import copied_sqlite

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from gql_app import resources
-from gql_app.accounts.letter_examples import EXAMPLES
 from gql_app.accounts.letters import Kind
 from gql_app.lib.mail_templates import Folder, MailTemplates
+from gql_app.mail.letter_examples import EXAMPLES
 from gql_app.resources import Extensions
 from gql_app.settings import Settings
 from tests.processes import ROOT

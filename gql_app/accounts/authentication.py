@@ -8,15 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Integer, bindparam, func, select, true, update
 
-from gql_app.accounts import (
-    audit,
-    challenges,
-    customers,
-    letters,
-    proofs,
-    registrations,
-    sessions,
-)
+from gql_app.accounts import audit, challenges, customers, letters, proofs, registrations, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.challenges import Challenge
 from gql_app.accounts.links import LinkKind

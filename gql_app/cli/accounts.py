@@ -9,15 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from gql_app import background, settings
-from gql_app.accounts import (
-    audit,
-    authentication,
-    customers,
-    email_verification,
-    letters,
-    sessions,
-    validation,
-)
+from gql_app.accounts import audit, authentication, customers, letters, sessions, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import Person
@@ -29,6 +21,7 @@ from gql_app.lib.breached_passwords import Lookup
 from gql_app.lib.clock import parse_id
 from gql_app.lib.database import Database, Transaction
 from gql_app.lib.fair_queue import LOCAL
+from gql_app.mail import email_verification
 from gql_app.resources import Extensions, Resources, throttle_of
 from gql_app.security.key_store import key_store
 from gql_app.security.passwords import Passwords

@@ -14,7 +14,7 @@ from uuid import UUID
 import typer
 from sqlalchemy import select
 
-from gql_app.accounts import addresses, audit, customers, invitations, validation
+from gql_app.accounts import addresses, audit, customers, validation
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.validation import DEFAULT_RULES, Rules
 from gql_app.cli import application, records
@@ -26,6 +26,7 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib import atomic_files, clock, hashes
 from gql_app.lib.database import Database, Query, Transaction, any_of, insert_or_ignore
 from gql_app.lib.faults import OperatorError
+from gql_app.mail import invitations
 from gql_app.security.passwords import NO_PASSWORD
 from gql_app.settings import MAIL_REQUIRED
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gql_app.accounts.letters import WriteLetter
+from gql_app.mail.outbox import WriteLetter
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from strawberry.exceptions import StrawberryException
 from strawberry.permission import PermissionExtension
 from strawberry.types.base import get_object_definition
 
-from gql_app.accounts.letters import WriteLetter
 from gql_app.accounts.permissions import Roles
 from gql_app.accounts.validation import PasswordRule
 from gql_app.db.migrations.branches import Branch, revisions
@@ -29,6 +28,7 @@ from gql_app.lib.faults import CannotStart
 from gql_app.lib.keyring import Signer
 from gql_app.lib.mail_templates import Folder
 from gql_app.lib.nodes import NodeKind
+from gql_app.mail.outbox import WriteLetter
 from gql_app.resources import Extensions, Hooks
 from gql_app.schema.root import Additions, build_schema
 

@@ -9,15 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select, update
 
-from gql_app.accounts import (
-    audit,
-    customers,
-    letters,
-    links,
-    proofs,
-    second_factors,
-    sessions,
-)
+from gql_app.accounts import audit, customers, letters, links, proofs, second_factors, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.records import CUSTOMER, CustomerRecord, columns
 from gql_app.accounts.second_factors import SecondFactorRecord

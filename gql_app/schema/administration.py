@@ -2,11 +2,12 @@
 
 import strawberry
 
-from gql_app.accounts import customers, email_change, validation
+from gql_app.accounts import customers, validation
 from gql_app.accounts.callers import Authority
 from gql_app.accounts.permissions import WRITE_CUSTOMERS, role_text
 from gql_app.accounts.records import Person
 from gql_app.lib.clock import parse_id
+from gql_app.mail import email_change
 from gql_app.schema.context import NOBODY, Info
 from gql_app.schema.customers import Customer, CustomerPayload, told_of_pending
 from gql_app.schema.inputs import Input

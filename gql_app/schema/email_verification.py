@@ -4,9 +4,10 @@ from typing import Final
 
 import strawberry
 
-from gql_app.accounts import email_change, email_verification, links, registrations
+from gql_app.accounts import links, registrations
 from gql_app.accounts.callers import Authority
 from gql_app.errors import Rejected, UserErrorCode
+from gql_app.mail import email_change, email_verification
 from gql_app.schema.authentication import saving_stored
 from gql_app.schema.context import Info
 from gql_app.schema.links import NO_MAIL, found_by

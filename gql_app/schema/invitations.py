@@ -2,12 +2,13 @@
 
 import strawberry
 
-from gql_app.accounts import customers, invitations, validation
+from gql_app.accounts import customers, validation
 from gql_app.accounts.callers import Authority
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.permissions import WRITE_CUSTOMERS, role_text
 from gql_app.errors import Rejected
 from gql_app.lib.fair_queue import Party
+from gql_app.mail import invitations
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Info
 from gql_app.schema.customers import Customer, CustomerPayload

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import strawberry
 
-from gql_app.accounts import authentication, customers, email_change, password_reset, validation
+from gql_app.accounts import authentication, customers, validation
 from gql_app.accounts.audit import Action
 from gql_app.accounts.callers import Authority
 from gql_app.accounts.links import LinkKind
@@ -13,6 +13,7 @@ from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import SignedIn
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.fair_queue import Party
+from gql_app.mail import email_change, password_reset
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer, CustomerPayload, or_null, told_of_pending

@@ -4,9 +4,9 @@ from typing import Final
 
 import strawberry
 
-from gql_app.accounts import sign_in_links
 from gql_app.accounts.links import LinkKind
 from gql_app.errors import Fault, Rejected, UserErrorCode
+from gql_app.mail import sign_in_links
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
 from gql_app.schema.links import owner_of

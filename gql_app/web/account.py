@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gql_app.accounts import email_verification
 from gql_app.lib.clock import rfc3339
 from gql_app.lib.faults import Unavailable
 from gql_app.lib.graphql_http import headers_of, read_body, read_manifest
+from gql_app.mail import email_verification
 from gql_app.schema.context import Context
 from gql_app.schema.links import found_by
 from gql_app.security.tokens import VERIFY

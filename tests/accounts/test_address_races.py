@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import addresses, customers, email_change, email_verification, letters, links
+from gql_app.accounts import addresses, customers, letters, links
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.validation import Changes, check_changes, check_new
@@ -13,6 +13,7 @@ from gql_app.db.tables import LetterRow, LinkRow, PasswordResetRow
 from gql_app.errors import Fault, Rejected
 from gql_app.lib.database import Database, Transaction
 from gql_app.lib.outbox import Letter
+from gql_app.mail import email_change, email_verification
 from tests.accounts.outbox import OUTBOX, claim
 from tests.locks import until_it_waits
 from tests.people import NOWHERE, PASSWORD, add_customer, current

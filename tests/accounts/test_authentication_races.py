@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gql_app.accounts import authentication, password_reset, refresh_tokens, sessions
+from gql_app.accounts import authentication, refresh_tokens, sessions
 from gql_app.accounts.audit import Action
 from gql_app.accounts.authentication import Attempt
 from gql_app.accounts.customers import set_password
@@ -16,6 +16,7 @@ from gql_app.accounts.throttling import Throttle
 from gql_app.db.tables import CustomerRow
 from gql_app.errors import Rejected
 from gql_app.lib.database import Database
+from gql_app.mail import password_reset
 from tests.accounts.outbox import ask_reset, claim, token_of
 from tests.locks import until_it_waits
 from tests.people import LIFETIMES, NOWHERE, add_customer, current

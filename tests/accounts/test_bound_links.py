@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from sqlalchemy import update
 
-from gql_app.accounts import customers, links, password_reset, sessions, validation
+from gql_app.accounts import customers, links, sessions, validation
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.throttling import Throttle
@@ -15,6 +15,7 @@ from gql_app.accounts.validation import Changes
 from gql_app.db.tables import CustomerRow, PasswordResetRow
 from gql_app.errors import Rejected
 from gql_app.lib.database import Database, Transaction
+from gql_app.mail import password_reset
 from tests.accounts.outbox import OUTBOX, ask_reset, claim, token_of, waiting
 from tests.locks import until_it_waits
 from tests.people import LIFETIMES, NOWHERE, current

@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from gql_app.accounts import customers, invitations, letters
+from gql_app.accounts import customers, letters
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.lib.database import Database
 from gql_app.lib.outbox import Letter
 from gql_app.lib.outbox.delivery import BATCH
+from gql_app.mail import invitations
 from gql_app.security.passwords import NO_PASSWORD
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import (

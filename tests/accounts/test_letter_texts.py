@@ -11,7 +11,6 @@ from sqlalchemy import delete, select, update
 from structlog.testing import capture_logs
 
 from gql_app.accounts import addresses, letters
-from gql_app.accounts.letter_examples import EXAMPLES
 from gql_app.accounts.letters import Kind
 from gql_app.accounts.links import TERMS, LinkKind
 from gql_app.accounts.records import CustomerRecord
@@ -26,6 +25,7 @@ from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 from gql_app.lib.mail_templates import Folder, MailTemplates
 from gql_app.lib.text import canonical_email
+from gql_app.mail.letter_examples import EXAMPLES
 from gql_app.security import tokens
 from tests.accounts.conftest import NOON
 from tests.accounts.outbox import OUTBOX, claim

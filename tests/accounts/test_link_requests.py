@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 from sqlalchemy import update
 
-from gql_app.accounts import authentication, password_reset, sign_in_links
+from gql_app.accounts import authentication
 from gql_app.accounts.audit import Origin
 from gql_app.db.tables import CustomerRow
+from gql_app.mail import password_reset, sign_in_links
 from gql_app.resources import Resources
 from gql_app.security.passwords import NO_PASSWORD
 from tests.people import add_customer

@@ -9,12 +9,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from gql_app.accounts import customers, email_verification, validation
+from gql_app.accounts import customers, validation
 from gql_app.cli import imports
 from gql_app.cli.records import FIELDS, Record, Refused
 from gql_app.db.tables import AuditRow, CustomerRow, LetterRow
 from gql_app.errors import Rejected
 from gql_app.lib.database import Database
+from gql_app.mail import email_verification
 from tests.accounts.conftest import NOON
 from tests.accounts.test_validation import FAULTY
 from tests.databases import contents

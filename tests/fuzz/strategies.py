@@ -1,19 +1,44 @@
 """What is sent: documents by the schema and beside it, bodies, and requests as bytes."""
 
 import json
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlencode
 
 import hypothesis.strategies as st
+from graphql import NameNode, ObjectFieldNode, ValueNode
 from hypothesis_graphql import Mode, mutations, nodes, queries
 
 from tests.processes import ROOT
 
 SCHEMA: Final = (ROOT / "schema.graphql").read_text(encoding="utf-8")
+MEMBERS: Final = ("id", "rawId", "type", "response", "clientDataJSON", "signature", "userHandle")
+"""Those of a passkey's credential, among others."""
+
+
+def _object(members: Mapping[str, ValueNode]) -> ValueNode:
+    """Return an object as a document has it."""
+    fields = [
+        ObjectFieldNode(name=NameNode(value=name), value=each) for name, each in members.items()
+    ]
+    return nodes.Object(fields)
+
+
 SCALARS: Final = {
     "DateTime": st.one_of(
         st.datetimes().map(lambda moment: f"{moment.isoformat()}Z"), st.text(max_size=40)
-    ).map(nodes.String)
+    ).map(nodes.String),
+    "JSON": st.recursive(
+        st.one_of(
+            st.text(max_size=40).map(nodes.String),
+            st.integers().map(nodes.Int),
+            st.booleans().map(nodes.Boolean),
+        ),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=4).map(nodes.List),
+            st.dictionaries(st.sampled_from(MEMBERS), inner, max_size=7).map(_object),
+        ),
+    ),
 }
 PIECES: Final = (
     *"{}()[]:!$&|=@\"'\\#,. \n\t\0\ufeff\ud800",

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser
 
 from gql_app import resources
-from gql_app.accounts.letter_examples import EXAMPLES
+from gql_app.mail.letter_examples import EXAMPLES
 from gql_app.resources import Extensions
 from gql_app.settings import Settings
 from tests.playground.axe import violations

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from gql_app.accounts import email_verification
 from gql_app.db.tables import FormerEmailRow
 from gql_app.lib.database import Database
+from gql_app.mail import email_verification
 from tests.accounts.outbox import waiting
 from tests.api import Api
 from tests.letterbox import Letterbox

@@ -5,14 +5,14 @@ from typing import Any, Final
 
 import pytest
 
-from gql_app.accounts import email_verification
 from gql_app.accounts.audit import Action
-from gql_app.accounts.email_verification import Described
 from gql_app.db.tables import KnownClientRow
 from gql_app.errors import Rejected
 from gql_app.extending.feature import Feature
 from gql_app.extending.hooks import CommittedEvent
 from gql_app.lib import clock
+from gql_app.mail import email_verification
+from gql_app.mail.email_verification import Described
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.conftest import SetClock

@@ -8,12 +8,12 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import select, update
 
-from gql_app.accounts import email_verification
 from gql_app.accounts.registrations import MOST_WAITING
 from gql_app.db.tables import AuditRow, CustomerRow, LetterRow, RegistrationRow, ThrottleRow
 from gql_app.errors import Rejected
 from gql_app.extending.context import Context
 from gql_app.lib import clock
+from gql_app.mail import email_verification
 from gql_app.schema.authentication import sign_in as sign_in_by_feature
 from gql_app.security.passwords import Passwords
 from gql_app.settings import Settings

@@ -184,7 +184,7 @@ async def test_link_waits_for_the_database_and_says_when_to_try_again(
     async def late(*_: object) -> None:
         raise TimeoutError
 
-    monkeypatch.setattr("gql_app.accounts.email_verification.described", late)
+    monkeypatch.setattr("gql_app.mail.email_verification.described", late)
     response = await api.client.post("/account/link", json={"token": LINK})
     assert (response.status_code, code(response)) == (503, "SERVICE_UNAVAILABLE")
     assert response.headers["retry-after"] == "1"

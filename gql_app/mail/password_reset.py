@@ -1,11 +1,12 @@
 """Password resets: a link in a letter, good for one new password."""
 
-from gql_app.accounts import audit, customers, email_verification, letters, links
+from gql_app.accounts import audit, customers, letters, links
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.throttling import Throttle
 from gql_app.lib.database import Transaction
 from gql_app.lib.text import canonical_email
+from gql_app.mail import email_verification
 
 
 async def request(db: Transaction, email: str, throttle: Throttle, *, origin: Origin) -> None:

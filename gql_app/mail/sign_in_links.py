@@ -1,13 +1,6 @@
 """Sign-in by link: a link in a letter, which opens a session once."""
 
-from gql_app.accounts import (
-    audit,
-    authentication,
-    customers,
-    email_verification,
-    letters,
-    links,
-)
+from gql_app.accounts import audit, authentication, customers, letters, links
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.challenges import Challenge
 from gql_app.accounts.links import LinkKind
@@ -16,6 +9,7 @@ from gql_app.accounts.sessions import Lifetimes, Opened
 from gql_app.accounts.throttling import Throttle
 from gql_app.lib.database import Transaction
 from gql_app.lib.text import canonical_email
+from gql_app.mail import email_verification
 
 
 async def request(db: Transaction, email: str, throttle: Throttle, *, origin: Origin) -> None:

@@ -3,16 +3,7 @@
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from gql_app.accounts import (
-    addresses,
-    audit,
-    customers,
-    email_change,
-    letters,
-    links,
-    registrations,
-    sessions,
-)
+from gql_app.accounts import addresses, audit, customers, letters, links, registrations, sessions
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
@@ -22,6 +13,7 @@ from gql_app.errors import Rejected
 from gql_app.lib import clock
 from gql_app.lib.database import Reader, Transaction
 from gql_app.lib.throttling import Limit
+from gql_app.mail import email_change
 
 
 class Described(NamedTuple):

@@ -6,15 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, update
 
-from gql_app.accounts import (
-    addresses,
-    audit,
-    authentication,
-    customers,
-    email_verification,
-    letters,
-    links,
-)
+from gql_app.accounts import addresses, audit, authentication, customers, letters, links
 from gql_app.accounts.audit import Action, Origin
 from gql_app.accounts.challenges import Challenge
 from gql_app.accounts.links import LinkKind
@@ -28,6 +20,7 @@ from gql_app.errors import Rejected
 from gql_app.lib import clock
 from gql_app.lib.database import Moment, Transaction, any_of
 from gql_app.lib.text import canonical_email
+from gql_app.mail import email_verification
 from gql_app.security.passwords import NO_PASSWORD
 
 

@@ -1,0 +1,1 @@
+"""What goes on by mail: the outbox, and what the links in letters do."""

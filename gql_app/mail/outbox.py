@@ -1,0 +1,282 @@
+"""The outbox: letters that were posted, written out when they are sent.
+
+It holds no secret: a link's token is made of the letter's id and our pepper at the moment of
+sending, and is the same each time the letter is tried. No letter holds a text of its customer's,
+such as the name: until an address is proven, it may be a stranger's.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import Text, bindparam, case, cast, func, select, update
+
+from gql_app.accounts import addresses, audit, links, second_factors
+from gql_app.accounts.audit import Action, Origin
+from gql_app.accounts.letters import ADDRESS, FACTOR, METHOD, NOTICES, REGISTRATION, Kind
+from gql_app.accounts.links import TERMS, LinkKind
+from gql_app.accounts.records import CUSTOMER, CustomerRecord, Person
+from gql_app.accounts.throttling import Throttle
+from gql_app.db.tables import CustomerRow, LetterRow, RegistrationRow
+from gql_app.errors import TooManyAttempts
+from gql_app.lib import clock
+from gql_app.lib.database import Query, Reader, Transaction
+from gql_app.lib.mail_templates import MailTemplates
+from gql_app.lib.outbox import Claimed, Letter, Queue
+from gql_app.lib.telemetry import get_logger
+from gql_app.lib.throttling import Limit
+from gql_app.security import tokens
+
+_log: Final = get_logger(__name__)
+
+LAST_TRY: Final = timedelta(hours=24)
+"""How long after it was posted a letter is tried for the last time."""
+WriteLetter: TypeAlias = Callable[[Mapping[str, Any], Person], tuple[str, str]]
+"""Returns a letter's subject and body, by the data that it was posted with."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Outbox:
+    """The letters that are yet to be sent, what links are made of, and how many a mailbox gets."""
+
+    pepper: bytes
+    pages: Mapping[str, str]
+    """The pages that links lead to, by the kinds of their letters."""
+    throttle: Throttle
+    letters_per_day: int
+    templates: MailTemplates
+    features: Mapping[str, WriteLetter | None] = field(default_factory=dict)
+    """How the letters of features are written, by their names; None stands for templates.
+
+    They go to whoever is active.
+    """
+
+    async def due(self, db: Reader) -> bool:
+        """Return whether any letter is to be sent by now."""
+        return await _QUEUE.any_due(db)
+
+    async def claim(self, db: Transaction) -> Claimed:
+        """Lease letters that are due, and return them written out.
+
+        A letter of a customer who is being changed at this moment is left for the next time.
+        """
+        dropped: list[UUID] = []
+        letters: list[_Addressed] = []
+        for row in await _QUEUE.next_due(db):
+            customer = row.customer_id and await db.fetch_one(_UNLOCKED, id=row.customer_id)
+            if row.customer_id and customer is None:
+                continue  # whoever has the lock may wait for us
+            addressed = await self._addressed(db, row, customer)
+            if addressed is None:
+                dropped.append(row.id)
+            else:
+                letters.append(addressed)
+        withheld: set[UUID] = set()
+        for each in sorted(letters, key=lambda each: each.limit.subject):  # all in one order
+            try:
+                await self.throttle.count(db, each.limit)
+            except TooManyAttempts:
+                withheld.add(each.id)
+        leased = [each for each in letters if each.id not in withheld]
+        await _QUEUE.forget(db, [*dropped, *withheld])
+        await _QUEUE.lease(db, [each.id for each in leased])
+        await _have_waiting(db, leased)
+        written = [letter for each in leased if (letter := await self._written(db, each))]
+        return Claimed(written, len(dropped), len(withheld))
+
+    async def sent(self, db: Transaction, letter: Letter) -> None:
+        """Forget a letter that is on its way."""
+        await _QUEUE.forget(db, [UUID(letter.id)])
+
+    async def refused(self, db: Transaction, letter: Letter) -> None:
+        """Forget a letter that the mail server refused for good, and record whose it was."""
+        row = await _QUEUE.locked(db, UUID(letter.id))
+        if row is not None:
+            whose, kinds = row.customer_id, [row.kind]
+            await audit.record(db, Action.LETTER_REFUSED, Origin(), customer_id=whose, fields=kinds)
+            await _QUEUE.forget(db, [row.id])
+
+    async def postpone(self, db: Transaction, letter: Letter) -> bool:
+        """Return whether a letter is tried again, until a day is over; if not, it is forgotten."""
+        row = await _QUEUE.locked(db, UUID(letter.id))
+        if row is None:
+            return True
+        if not await _QUEUE.postpone(db, row, last_try=clock.made_at(row.id) + LAST_TRY):
+            return False
+        limit = self.throttle.of_letters(row.kind, letter.recipient, a_day=self.letters_per_day)
+        await self.throttle.give_back(db, limit)
+        return True
+
+    async def _addressed(
+        self,
+        db: Transaction,
+        row: Any,  # noqa: ANN401 — a row of LetterRow
+        customer: CustomerRecord | None,
+    ) -> "_Addressed | None":
+        """Return a letter and where it goes, or None if it is for nobody any more."""
+        kind, recipient = row.kind, row.recipient
+        locale, made_at = (customer.locale, customer.created_at) if customer else (None, None)
+        if kind == Kind.VERIFY_EMAIL:
+            if row.data and REGISTRATION in row.data:
+                waits = await db.fetch_one(_REGISTRATION, id=UUID(row.data[REGISTRATION]))
+                if waits is None:
+                    return None
+                locale, made_at = waits.locale, waits.created_at
+            else:
+                recipient = _unproven(customer)
+            if recipient and (owner := await addresses.owner(db, recipient, row.customer_id)):
+                kind, locale = Kind.ADDRESS_IN_USE, owner.locale
+        elif kind not in NOTICES:
+            is_link = kind in TERMS and not (kind == Kind.INVITATION and _has_password(customer))
+            is_good = (is_link or kind in self.features) and customer and customer.is_active
+            recipient = customer.email if is_good and customer else None
+        if recipient is None or addresses.is_nobodys(recipient):
+            return None
+        limit = self.throttle.of_letters(kind, recipient, a_day=self.letters_per_day)
+        data = row.data or {}
+        return _Addressed(row.id, kind, recipient, customer, limit, data, locale, made_at)
+
+    async def _written(self, db: Transaction, letter: "_Addressed") -> Letter | None:
+        """Return a letter; None for a feature's that can't be written, which is tried again."""
+        place, write = (str(letter.id), letter.recipient), self.features.get(letter.kind)
+        is_ours = letter.kind not in self.features
+        values = await self._values(db, letter) if is_ours else letter.data
+        try:
+            if write and letter.customer:
+                subject, body = write(values, letter.customer.person)
+                return Letter(*place, subject, body)
+            said = self.templates.render(letter.kind, letter.locale, values)
+        except Exception:  # noqa: BLE001 — whatever it is, other letters leave all the same
+            _log.exception("A letter can't be written", kind=letter.kind, letter=place[0])
+            await self.postpone(db, Letter(*place, "", ""))
+            return None
+        return Letter(*place, said.subject, said.text, said.html, said.language)
+
+    async def _values(self, db: Transaction, letter: "_Addressed") -> Mapping[str, object]:
+        """Return what the templates of a letter of ours may say, as in its examples."""
+        values: dict[str, object] = {}
+        if letter.kind in UNITS:
+            unit, lifetime = UNITS[letter.kind]
+            values |= {
+                "link": await self._link(db, letter),
+                unit: lifetime // timedelta(**{unit: 1}),
+            }
+        if letter.kind == Kind.VERIFY_EMAIL:
+            is_change = letter.customer is not None and letter.customer.pending_email is not None
+            values |= {"made_on": letter.made_at and letter.made_at.date(), "is_change": is_change}
+        elif letter.kind in {Kind.SECOND_FACTOR_ADDED, Kind.SECOND_FACTOR_REMOVED}:
+            values[METHOD] = letter.data[METHOD]
+        elif letter.kind == Kind.NEW_CLIENT:
+            at = clock.made_at(letter.id)
+            values |= {"signed_in_on": at.date(), "signed_in_at": f"{at:%H:%M}"}
+            values[ADDRESS] = letter.data[ADDRESS]
+        return values
+
+    async def _link(self, db: Transaction, letter: "_Addressed") -> str | None:
+        """Return a letter's link, which is good from now on; None if there is nothing to undo."""
+        if letter.kind in TERMS:
+            kind = LinkKind(letter.kind)
+            token = tokens.link_token(TERMS[kind].prefix, self.pepper, letter.id)
+            if letter.customer:
+                await links.issue(db, kind, letter.customer, token)
+            else:
+                await _issue_to_registration(db, UUID(letter.data[REGISTRATION]), token)
+        else:
+            prefix = _UNDO[letter.kind]
+            token = tokens.link_token(prefix, self.pepper, letter.id)
+            if not await _issue_undo(db, letter, tokens.digest(prefix, token)):
+                return None
+        return f"{self.pages[letter.kind]}#token={token}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Addressed:
+    """A letter that is due, and where it goes."""
+
+    id: UUID
+    kind: str
+    recipient: str
+    customer: CustomerRecord | None
+    limit: Limit
+    data: Mapping[str, Any]
+    locale: str | None
+    """The language of whoever reads it."""
+    made_at: datetime | None
+    """When their account was made, or asked for."""
+
+
+def _has_password(customer: CustomerRecord | None) -> bool:
+    return customer is not None and customer.has_password
+
+
+def _unproven(customer: CustomerRecord | None) -> str | None:
+    """Return the address that a customer has yet to prove: the pending one comes first."""
+    if customer is None or not customer.is_active:
+        return None
+    return customer.pending_email or (None if customer.email_verified_at else customer.email)
+
+
+async def _have_waiting(db: Transaction, letters: Collection[_Addressed]) -> None:
+    """Extend how long registrations wait from their letter on, of whichever kind it is."""
+    others = [each.data for each in letters if each.customer is None]
+    until = clock.now() + TERMS[LinkKind.VERIFY_EMAIL].lifetime
+    ids = [data[REGISTRATION] for data in others if REGISTRATION in data]
+    for each in sorted(ids):  # locked in the order in which they are locked elsewhere
+        await db.execute(_WAIT_UNTIL, registration_id=UUID(each), until=until)
+
+
+async def _issue_to_registration(db: Transaction, registration_id: UUID, token: str) -> None:
+    """Make a token good that proves the address of somebody who asked to be registered."""
+    digest = tokens.digest(TERMS[LinkKind.VERIFY_EMAIL].prefix, token)
+    await db.execute(
+        update(RegistrationRow).where(RegistrationRow.id == registration_id).values(digest=digest)
+    )
+
+
+async def _issue_undo(db: Transaction, letter: _Addressed, digest: str | None) -> bool:
+    """Make a token good that undoes what a letter tells of, if that can be undone."""
+    whose = letter.customer and letter.customer.id
+    if letter.kind == Kind.EMAIL_CHANGED:
+        return await addresses.issue_undo(db, whose, letter.recipient, digest)
+    return await second_factors.issue_undo(db, whose, UUID(letter.data[FACTOR]), digest)
+
+
+_QUEUE: Final = Queue(
+    LetterRow,
+    owner=case(
+        # They come by the thousand, and are to delay nobody's letter.
+        (LetterRow.kind == Kind.INVITATION.value, LetterRow.kind),
+        else_=func.coalesce(cast(LetterRow.customer_id, Text()), LetterRow.recipient),
+    ),
+)
+_UNLOCKED: Final = Query(
+    select(*CUSTOMER)
+    .where(CustomerRow.id == bindparam("id"))
+    .with_for_update(read=True, key_share=True, skip_locked=True),
+    CustomerRecord._make,
+)
+_REGISTRATION: Final = select(RegistrationRow.locale, RegistrationRow.created_at).where(
+    RegistrationRow.id == bindparam("id")
+)
+_WAIT_UNTIL: Final = (
+    update(RegistrationRow)
+    .where(RegistrationRow.id == bindparam("registration_id"))
+    .values(expires_at=bindparam("until"))
+)
+_UNDO: Final = {
+    Kind.EMAIL_CHANGED.value: tokens.UNDO,
+    Kind.SECOND_FACTOR_ADDED.value: tokens.UNDO_FACTOR,
+}
+"""How the token of each link begins that undoes something."""
+UNITS: Final[Mapping[str, tuple[str, timedelta]]] = {
+    Kind.PASSWORD_RESET: ("minutes", TERMS[LinkKind.PASSWORD_RESET].lifetime),
+    Kind.VERIFY_EMAIL: ("hours", TERMS[LinkKind.VERIFY_EMAIL].lifetime),
+    Kind.INVITATION: ("days", TERMS[LinkKind.INVITATION].lifetime),
+    Kind.SIGN_IN: ("minutes", TERMS[LinkKind.SIGN_IN].lifetime),
+    Kind.ENROLMENT: ("minutes", TERMS[LinkKind.ENROLMENT].lifetime),
+    Kind.EMAIL_CHANGED: ("days", addresses.HELD_FOR),
+    Kind.SECOND_FACTOR_ADDED: ("days", second_factors.UNDOABLE_FOR),
+}
+"""The units in which letters say how long their links are good."""
