@@ -1,4 +1,4 @@
-"""Every protected field, by an old proof and in a session that may only set up a second factor."""
+"""Sessions that are held: each protected field, for who must set up a second factor first."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -25,20 +25,7 @@ from tests.schema.test_permissions import PROTECTED
 NOON: Final = datetime(2030, 1, 31, 12, 0, 5, tzinfo=UTC)
 LATE: Final = NOON + timedelta(minutes=11)
 """When what was proven at noon is too old."""
-OLD_PROOF: Final = "FORBIDDEN REAUTHENTICATION_REQUIRED"
 HELD: Final = "FORBIDDEN SECOND_FACTOR_ENROLMENT_REQUIRED"
-ADDRESS: Final = "updateMe of the address"
-SESSION: Final = "endSession of another"
-SESSIONS: Final = "endAllSessions of another"
-WANTING: Final = frozenset(
-    {
-        *("changePassword", "deleteMe", ADDRESS),
-        *("createCustomer", "updateCustomer", "deleteCustomer", "inviteCustomer"),
-        *("beginCodes", "confirmCodes", "beginPasskey", "confirmPasskey"),
-        *("renewRecoveryCodes", "removeSecondFactor", SESSION, SESSIONS),
-    }
-)
-"""What takes a recent proof of who somebody is."""
 ENROLLING: Final = frozenset(
     {
         *("me", "logout", "reauthenticate"),
@@ -68,7 +55,11 @@ class Notes:
 
 
 FEATURES: Final = (Feature("notes", queries=[Notes]),)
-FEATURES_FIELDS: Final = ("notes", "secretNotes", "adminsNotes")
+DOCUMENTS: Final[Mapping[str, str]] = {
+    **{field: f"{start} }}" for field, (start, _) in PROTECTED.items()},
+    **{field: f"{{ {field} }}" for field in ("notes", "secretNotes", "adminsNotes")},
+}
+"""A document for each protected field that there is, and for those of a feature."""
 
 
 @pytest.fixture(autouse=True)
@@ -85,16 +76,6 @@ async def strict(settings: Settings) -> AsyncIterator[Api]:
         yield api
 
 
-def documents(other: Person) -> Mapping[str, str]:
-    """Return a document for each protected field, and for each that differs by what is given."""
-    asked = {field: f"{start} }}" for field, (start, _) in PROTECTED.items()}
-    return asked | {
-        ADDRESS: 'mutation { updateMe(input: {email: "new@example.com"}) { status } }',
-        SESSION: f'mutation {{ endSession(id: "{other.session_id}") {{ status }} }}',
-        SESSIONS: f'mutation {{ endAllSessions(customerId: "{other.id}") {{ status }} }}',
-    }
-
-
 def refusal(answer: Answer) -> str | None:
     """Return why the one field of an answer was refused, None if it was not."""
     if not answer.errors:
@@ -105,61 +86,10 @@ def refusal(answer: Answer) -> str | None:
 
 
 @BOTH_WAYS
-async def test_exactly_these_take_a_recent_proof(
-    api: Api, admin: Person, other: Person, set_clock: SetClock
-) -> None:
-    who, found = await current(api.database, admin.id), {}
-    for name, document in documents(other).items():
-        set_clock(NOON)
-        session = await sign_in(api.resources, who)
-        set_clock(LATE)
-        found[name] = await api.run(document, token=session.token)
-    refused = {name for name, answer in found.items() if refusal(answer) == OLD_PROOF}
-    assert refused == WANTING
-    assert {refusal(answer) for name, answer in found.items() if name not in WANTING} == {None}
-    told = [found[name].errors[0]["extensions"]["methods"] for name in sorted(WANTING)]
-    assert told == [["PASSWORD"]] * len(WANTING)
-
-
-async def test_what_is_refused_for_an_old_proof_changes_nothing(
-    api: Api, admin: Person, other: Person, set_clock: SetClock
-) -> None:
-    set_clock(LATE)
-    await api.run(CUSTOMERS, token=admin.token)  # the session's last use is written down by this
-    before = await contents(api.database)
-    for name, document in documents(other).items():
-        if name in WANTING:
-            assert refusal(await api.run(document, token=admin.token)) == OLD_PROOF
-    assert await contents(api.database) == before
-
-
-async def test_nothing_is_refused_once_who_asks_has_proven_it_again(
-    api: Api, admin: Person, other: Person, set_clock: SetClock
-) -> None:
-    who = await current(api.database, admin.id)
-    for document in documents(other).values():
-        set_clock(NOON)
-        session = await sign_in(api.resources, who)
-        set_clock(LATE)
-        again = await do(api, "reauthenticate", token=session.token, password=PASSWORD)
-        assert faults(again) == SUCCESS
-        assert refusal(await api.run(document, token=session.token)) is None
-
-
-async def test_refreshing_proves_nobody(api: Api, plain: Person, set_clock: SetClock) -> None:
-    set_clock(LATE)
-    renewed = await do(api, "refresh", refreshToken=plain.refresh_token)
-    answer = await api.run("mutation { beginCodes { status } }", token=renewed["token"])
-    assert refusal(answer) == OLD_PROOF
-
-
-@BOTH_WAYS
 async def test_session_that_is_held_may_set_up_a_factor_and_nothing_else(strict: Api) -> None:
     who = await add_customer(strict.database, "Grace", is_admin=True)
-    other = await sign_in(strict.resources, await add_customer(strict.database, "Bob"))
-    asked = {**documents(other), **{field: f"{{ {field} }}" for field in FEATURES_FIELDS}}
     found = {}
-    for name, document in asked.items():
+    for name, document in DOCUMENTS.items():
         session = await sign_in(strict.resources, who)
         answers = [await strict.run(document, token=session.token) for _ in range(2)]
         found[name] = refusal(answers[0])
@@ -170,10 +100,9 @@ async def test_session_that_is_held_may_set_up_a_factor_and_nothing_else(strict:
 
 async def test_session_that_is_held_changes_nothing_where_it_is_refused(strict: Api) -> None:
     who = await add_customer(strict.database, "Grace", is_admin=True)
-    other = await sign_in(strict.resources, await add_customer(strict.database, "Bob"))
     session = await sign_in(strict.resources, who)
     before = await contents(strict.database)
-    for name, document in documents(other).items():
+    for name, document in DOCUMENTS.items():
         if name not in ENROLLING:
             assert refusal(await strict.run(document, token=session.token)) == HELD
     assert await contents(strict.database) == before
