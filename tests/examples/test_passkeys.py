@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from playwright.async_api import Page
 
-from tests.examples.driving import EXAMPLES, NODE
+from tests.examples.driving import EXAMPLES, NODE, expired, signed_in
 from tests.examples.test_second_factors import age, register
 from tests.people import PASSWORD
 from tests.playground.chromium import chromium
@@ -19,13 +19,13 @@ SOURCES: Final = EXAMPLES / "typescript/src"
 BUNDLER: Final = ROOT / "playground/node_modules/.bin/rolldown"
 ENTRY: Final = f"""
 export * as passkeys from "{SOURCES}/passkeys.ts";
-export {{ RenewRecoveryCodesDocument }} from "{SOURCES}/generated.ts";
+export {{ RenewRecoveryCodesDocument, SecondFactorsDocument }} from "{SOURCES}/generated.ts";
 export {{ Session }} from "{SOURCES}/session.ts";
 """
 OPEN: Final = """
 (() => {
-  let held = null;
-  const keep = {load: () => held, save: (tokens) => (held = tokens), onSignedOut: () => {}};
+  window.held = null;
+  const keep = {load: () => held, save: (tokens) => (window.held = tokens), onSignedOut: () => {}};
   window.session = new example.Session("/graphql", keep);
 })()
 """
@@ -122,6 +122,23 @@ async def test_example_goes_through_every_flow_of_a_passkey(page: Page, server: 
     verify = "error => example.passkeys.verify(session, error.secondFactor)"
     await do(page, f"{by_password}.catch({verify})")
     await do(page, RENEW)
+
+
+async def test_session_of_the_example_refreshes_what_has_expired(
+    page: Page, server: Server
+) -> None:
+    held = expired(signed_in(server))
+    await page.evaluate("tokens => (window.held = tokens)", held)
+    data = await do(page, "session.run(example.SecondFactorsDocument, {})")
+    assert data == {"me": {"secondFactors": [], "recoveryCodesLeft": 0}}
+    assert await do(page, "held.token") != held["token"]
+
+
+async def test_session_of_the_example_says_what_else_is_wrong(page: Page) -> None:
+    run = "session.run(example.SecondFactorsDocument, {})"
+    assert (await failure(page, run))["name"] == "SignedOut"
+    await page.evaluate("window.held = {token: 'no.good.token', refreshToken: '', expiresAt: null}")
+    assert (await failure(page, run))["name"] == "Error"
 
 
 async def test_example_says_that_a_page_by_an_address_has_no_passkeys(
