@@ -133,6 +133,17 @@ async def test_check_counts_what_is_under_another_key(
     assert await found(newer) == []
 
 
+async def test_server_moves_secrets_to_the_key_in_force_by_itself(settings: Settings) -> None:
+    async with Resources.open(settings) as resources:
+        me = await signed_in(resources.database)
+        await set_up(resources.database, me, resources.encryption)
+    newer = settings.model_copy(update={"factor_key": SecretBytes(OURS.encode())})
+    async with running(newer) as api, asyncio.timeout(20):
+        moved = {api.resources.encryption.key_id: 1}
+        while await stored_secrets.numbers(api.database) != moved:  # noqa: ASYNC110 — a task sends no event
+            await asyncio.sleep(0.01)
+
+
 def test_check_asks_for_no_key_of_a_file_that_was_never_served(tmp_path: Path) -> None:
     given = {"database_url": "sqlite:///test.db"}
     assert run_here("migrate", folder=tmp_path, **given).returncode == 0
