@@ -48,6 +48,8 @@ ELSEWHERE: Final = {
     r"curl -s https://accounts\.example\.com/.*": "nobody is there; test_introspection.py asks",
     r"gql-app import .* --invite": "it takes mail, which test_cli_import.py has",
     r"gql-app letters send-test .*": "no mail server is there; test_cli_letters.py has one",
+    r"python examples/python/second_factor\.py|npm start codes": "they ask for codes, which "
+    "examples/test_second_factors.py types",
     r"jq .*": "jq is none of ours, and not everywhere",
 }
 """Commands that are not run here, and why."""

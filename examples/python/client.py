@@ -19,12 +19,19 @@ from gql.transport.httpx import HTTPXAsyncTransport
 # gql writes whole requests and answers at DEBUG, with passwords and tokens in them.
 logging.getLogger("gql.transport.httpx").setLevel(logging.INFO)
 
-_TOKENS: Final = "status message errors { code field message } retryAfter token refreshToken"
+FAULTS: Final = "status message errors { code field message } retryAfter"
+_TOKENS: Final = f"{FAULTS} token refreshToken secondFactor {{ challenge methods }}"
 SIGN_IN: Final = f"""mutation SignIn($email: String!, $password: String!) {{
   login(email: $email, password: $password) {{ {_TOKENS} }}
 }}"""
 REFRESH: Final = f"""mutation Refresh($refreshToken: String!) {{
   refresh(refreshToken: $refreshToken) {{ {_TOKENS} }}
+}}"""
+VERIFY: Final = f"""mutation Verify($challenge: String!, $code: String!) {{
+  verifySecondFactor(challenge: $challenge, code: $code) {{ {_TOKENS} }}
+}}"""
+REAUTHENTICATE: Final = f"""mutation Reauthenticate($password: String, $code: String) {{
+  reauthenticate(password: $password, code: $code) {{ {FAULTS} }}
 }}"""
 SIGN_OUT: Final = "mutation SignOut { logout { status } }"
 CUSTOMERS: Final = """query Customers($first: Int!, $after: String) {
@@ -48,6 +55,8 @@ class Refused(Exception):
         super().__init__(payload["message"])
         self.errors: Final[list[dict[str, str | None]]] = payload["errors"]
         self.retry_after: Final[int | None] = payload["retryAfter"]
+        self.second_factor: Final[dict[str, Any] | None] = payload.get("secondFactor")
+        """What a sign-in goes on with, by Api.verify, if it waits for a second factor."""
 
 
 class SignedOut(Exception):
@@ -102,11 +111,17 @@ class Api:
         self.tokens = tokens
 
     async def sign_in(self, email: str, password: str) -> None:
-        """Open a session. Raises Refused."""
-        payload = await self._payload("login", SIGN_IN, email=email, password=password)
-        if payload["status"] == "ERROR":
-            raise Refused(payload)
-        self.tokens = Tokens(payload["token"], payload["refreshToken"])
+        """Open a session. Raises Refused, with a second_factor to go on with if one is wanted."""
+        self._take(await self._payload("login", SIGN_IN, email=email, password=password))
+
+    async def verify(self, challenge: str, code: str) -> None:
+        """Go on with a sign-in that waits. Raises Refused; another code may follow a wrong one."""
+        name, given = "verifySecondFactor", {"challenge": challenge, "code": code}
+        self._take(await self._payload(name, VERIFY, **given))
+
+    async def prove(self, **proof: str) -> None:
+        """Prove by a `password` or a `code` again who is signed in. Raises Refused, SignedOut."""
+        granted((await self.run(REAUTHENTICATE, **proof))["reauthenticate"])
 
     async def sign_out(self) -> None:
         """End the session; its tokens are gone, whatever the server says."""
@@ -153,6 +168,10 @@ class Api:
             self.tokens = None
         return SignedOut()
 
+    def _take(self, payload: Mapping[str, Any]) -> None:
+        granted(payload)
+        self.tokens = Tokens(payload["token"], payload["refreshToken"])
+
     async def _payload(self, name: str, query: str, **variables: object) -> dict[str, Any]:
         payload: dict[str, Any] = (await self._send(query, variables, None))[name]
         return payload
@@ -163,6 +182,23 @@ class Api:
         headers = {"Authorization": f"Bearer {held.access}"} if held else {}
         request = GraphQLRequest(query, variable_values=variables)
         return await self._session.execute(request, extra_args={"headers": headers})
+
+
+def granted(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a payload that did what it was asked to. Raises Refused."""
+    if payload["status"] == "ERROR":
+        raise Refused(payload)
+    return payload
+
+
+def proof_methods_of(error: TransportQueryError) -> list[str] | None:
+    """Return by what to prove again who is signed in; None if no error asks for that."""
+    for each in error.errors or ():
+        extensions = each.get("extensions", {})
+        if extensions.get("reason") == "REAUTHENTICATION_REQUIRED":
+            methods: list[str] = extensions["methods"]
+            return methods
+    return None
 
 
 def reason_of(error: TransportQueryError) -> str | None:

@@ -11,7 +11,11 @@ const read = async (path) => parse(await readFile(new URL(path, import.meta.url)
 const generated = await codegen({
   schema: await read("../../schema.graphql"),
   documents: [{ document: await read("src/operations.graphql") }],
-  config: { scalars: { DateTime: "string" }, strictScalars: true, useTypeImports: true },
+  config: {
+    scalars: { DateTime: "string", JSON: "unknown" },
+    strictScalars: true,
+    useTypeImports: true,
+  },
   pluginMap: { types, typedDocuments },
   plugins: [{ types: {} }, { typedDocuments: {} }],
   filename: filename.pathname,

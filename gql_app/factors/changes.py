@@ -42,17 +42,26 @@ async def require_room(db: Transaction, customer_id: UUID) -> Sequence[SecondFac
 
 
 async def complete(
-    db: Transaction, me: SignedIn, factor: SecondFactorRecord, *methods: str, origin: Origin
+    db: Transaction,
+    me: SignedIn,
+    factor: SecondFactorRecord,
+    *methods: str,
+    origin: Origin,
+    ends_others: bool,
 ) -> list[str] | None:
     """Put a factor in force that was stored just now; return recovery codes with the first one.
 
-    The session that set it up is proven by it, with these methods. The account is locked already.
+    The session that set it up is proven by it, with these methods. With the first one others may
+    end: those were held as well, and nobody there has proven the factor. The account is locked
+    already.
     """
     customer_id = me.customer.id
     [factors] = await second_factors.of_customers(db, [customer_id])
     codes = await recovery_codes.replace(db, customer_id) if len(factors) == 1 else None
     await second_factors.changed(db, customer_id)
     await sessions.prove(db, me.session, proofs.combined(me.session.methods, *methods))
+    if codes and ends_others:
+        await sessions.end_others(db, me.session.id, of=customer_id, origin=origin)
     action, kind = Action.FACTOR_ADDED, letters.Kind.SECOND_FACTOR_ADDED
     await audit.record(db, action, origin, customer_id=customer_id, fields=[factor.method])
     data = {letters.FACTOR: str(factor.id), letters.METHOD: factor.method}

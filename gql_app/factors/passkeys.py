@@ -197,10 +197,12 @@ async def confirm(
     name: str | None,
     *,
     origin: Origin,
+    ends_others: bool = False,
 ) -> Added:
     """Put a passkey in force that a session has set up, by a challenge that is used up.
 
-    The account is locked already. Raises Rejected, also if anybody has a passkey of this id.
+    With the account's first factor its other sessions may end. The account is locked already.
+    Raises Rejected, also if anybody has a passkey of this id.
     """
     await changes.require_room(db, me.customer.id)
     await _use_up(db, answer)
@@ -220,7 +222,8 @@ async def confirm(
     if not await db.execute(_ADD, **row):
         raise Rejected(INVALID)
     methods = _methods(user_verified=registered.user_verified)
-    return Added(factor, await changes.complete(db, me, factor, *methods, origin=origin))
+    codes = await changes.complete(db, me, factor, *methods, origin=origin, ends_others=ends_others)
+    return Added(factor, codes)
 
 
 async def sign_in(

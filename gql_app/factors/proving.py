@@ -104,18 +104,22 @@ async def confirm(
     encryption: Encryption,
     *,
     origin: Origin,
+    ends_others: bool = False,
 ) -> list[str] | Fault | None:
     """Put the app that a session sets up in force; return recovery codes with the first factor.
 
-    The fault of a wrong code is returned, for it is counted. The account is locked already. Raises
-    Rejected if nothing was begun, or there is no room, and TooManyAttempts.
+    With that one the account's other sessions may end. The fault of a wrong code is returned, for
+    it is counted. The account is locked already. Raises Rejected if nothing was begun, or there is
+    no room, and TooManyAttempts.
     """
     await attempts.require_room(db, throttle, me.customer.id)
     factor = await codes.confirm(db, me, code, encryption)
     fault = await attempts.settle(db, throttle, me.customer.id, right=factor is not None)
     if factor is None:
         return fault
-    return await changes.complete(db, me, factor, proofs.CODE, origin=origin)
+    return await changes.complete(
+        db, me, factor, proofs.CODE, origin=origin, ends_others=ends_others
+    )
 
 
 async def _judge(

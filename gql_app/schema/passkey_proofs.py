@@ -70,7 +70,7 @@ async def signed_in_by(context: Context, token: str, credential: object) -> Logi
 
 
 async def prove_by(context: Context, authority: Authority, credential: object) -> None:
-    """Have the caller's session proven by a passkey of theirs. Raises Rejected."""
+    """Prove the caller's session by a passkey of theirs. Raises Rejected."""
     me, judges = authority.me, enabled(context)
     origin = await context.by_caller(enrols=True)
     async with judging(context, me.customer.id):

@@ -80,7 +80,14 @@ async def _added(
     origin, authority = await context.by_caller(enrols=True), await enrolling(context, me)
     answer, registered = judges.registered(me, credential)
     return await context.write_as(
-        authority, passkeys.confirm, me, answer, registered, name, origin=origin
+        authority,
+        passkeys.confirm,
+        me,
+        answer,
+        registered,
+        name,
+        origin=origin,
+        ends_others=context.resources.proofs.holds(me.customer),
     )
 
 

@@ -98,6 +98,7 @@ class SecondFactorMutation:
                 resources.throttle,
                 resources.encryption,
                 origin=origin,
+                ends_others=resources.proofs.holds(me.customer),
             )
             if isinstance(made, Fault):
                 raise Rejected(made)
@@ -271,7 +272,7 @@ async def _signed_in(context: Context, token: str, code: str) -> LoginPayload:
 
 
 async def _prove_by_code(context: Context, authority: Authority, code: str) -> None:
-    """Have the caller's session proven by a code of an app, or by a recovery code."""
+    """Prove the caller's session by a code of an app, or by a recovery code."""
     me, resources = authority.me, context.resources
     origin = await context.by_caller(enrols=True)
     async with guessing(context, me.customer.id):
@@ -289,7 +290,7 @@ async def _prove_by_code(context: Context, authority: Authority, code: str) -> N
 
 
 async def _prove_by_password(context: Context, authority: Authority, password: str) -> None:
-    """Have the caller's session proven by the password, which counts without a factor only."""
+    """Prove the caller's session by the password, which counts without a factor only."""
     me = authority.me
     if me.customer.has_second_factor:
         raise Rejected(proving.FACTOR_REQUIRED)

@@ -26,8 +26,9 @@ TIMEOUT: Final = 5
 async def introspect(request: Request) -> Response:
     """Answer whether a token is genuine, of any of our audiences, and its session lives.
 
-    Whoever has the token may ask: it says nothing that the token doesn't, but that. Raises
-    HTTPException for what is no form with one token.
+    To other services no session is active that may only set up a second factor. Whoever has the
+    token may ask: it says nothing that the token doesn't, but that. Raises HTTPException for what
+    is no form with one token.
     """
     token, resources = await _token(request), request.state.resources
     try:
@@ -47,7 +48,8 @@ async def _introspection(resources: Resources, token: str) -> dict[str, object]:
     """Return what RFC 7662 section 2.2 has of a token. Raises Unauthenticated, Unavailable."""
     issuer, audiences = resources.issuer, resources.audiences
     claims, payload = read_token(resources.keys.get(), issuer, token, audiences)
-    if await callers.signed_in(resources.database, claims) is None:
+    me = await callers.signed_in(resources.database, claims)
+    if me is None or resources.proofs.holds(me.customer):
         return {"active": False}
     told = ("iss", "aud", "sub", "sid", "iat", "exp", "jti")
     return {"active": True, "token_type": "Bearer", **{name: payload[name] for name in told}}

@@ -7,7 +7,11 @@ import pytest
 from gql_app.errors import TokenReason
 from tests.processes import ROOT
 
-GUIDES = {"clients": {"python", "sh", "ts"}, "services": {"python"}}
+GUIDES = {
+    "clients": {"python", "sh", "ts"},
+    "second-factors": {"python", "ts"},
+    "services": {"python"},
+}
 """The guides, and the languages that each quotes."""
 WORDS = {guide: (ROOT / f"docs/{guide}.md").read_text(encoding="utf-8") for guide in GUIDES}
 FENCE = re.compile(r"^```(python|sh|ts)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -66,6 +66,14 @@ async def test_renaming_needs_no_recent_proof(api: Api, plain: Person, set_clock
     assert faults(answer.data["renameSecondFactor"]) == [("NOT_FOUND", "id")]
 
 
+async def test_refreshing_proves_nobody(api: Api, plain: Person, set_clock: SetClock) -> None:
+    set_clock(LATE)
+    renewed = await do(api, "refresh", refreshToken=plain.refresh_token)
+    refused = await send(api, "beginCodes", {}, token=renewed["token"])
+    assert refused.reason("beginCodes") == "REAUTHENTICATION_REQUIRED"
+    assert await proof_of(api, renewed["token"]) == (clock.rfc3339(NOON), ["pwd"])
+
+
 async def test_password_proves_one_session_alone(
     api: Api, plain: Person, set_clock: SetClock
 ) -> None:

@@ -12,7 +12,8 @@ from gql_app.lib.database import Unavailable
 from gql_app.settings import Settings
 from gql_app.web.introspection import MAX_FORM_BYTES
 from tests.api import Api, running
-from tests.people import PASSWORD, Person, expired_token, sign_out
+from tests.apps import set_up
+from tests.people import PASSWORD, Person, add_customer, expired_token, sign_in, sign_out
 
 URL = "/introspect"
 DEAD = {"active": False}
@@ -124,3 +125,13 @@ async def test_database_that_cannot_be_asked_says_so_and_when_to_come_back(
         assert response.status_code == 503
         assert response.headers["retry-after"] == "1"
         errors.pop()
+
+
+async def test_session_that_may_only_set_up_a_second_factor_is_not_active(
+    settings: Settings,
+) -> None:
+    async with running(settings.model_copy(update={"second_factor": "everyone"})) as strict:
+        ada = await sign_in(strict.resources, await add_customer(strict.database, "Ada"))
+        assert await ask(strict, ada.token) == DEAD
+        await set_up(strict, ada.token)
+        assert (await ask(strict, ada.token)) != DEAD

@@ -1,7 +1,17 @@
-/** Signs in, lists ten customers and signs out: `npm start apollo`, or `urql`. */
+/**
+ * Signs in, lists ten customers and signs out: `npm start apollo`, or `urql`. `npm start codes` sets an
+ * app for codes up, and where there is one makes new recovery codes.
+ */
+import { createInterface } from "node:readline/promises";
 import * as apollo from "./apollo";
-import { CustomersDocument, type CustomersQuery } from "./generated";
-import type { Keep, Session, Tokens } from "./session";
+import { proven, setUpCodes, signIn } from "./factors";
+import {
+  CustomersDocument,
+  RenewRecoveryCodesDocument,
+  SecondFactorsDocument,
+  type CustomersQuery,
+} from "./generated";
+import { granted, Session, type Keep, type Tokens } from "./session";
 import * as urql from "./urql";
 
 const { URL: url = "", EMAIL: email = "", PASSWORD: password = "" } = process.env;
@@ -17,18 +27,44 @@ function inMemory(): Keep {
   };
 }
 
+async function ask(question: string): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return await terminal.question(`${question}: `);
+  } finally {
+    terminal.close();
+  }
+}
+
+async function codes(session: Session): Promise<void> {
+  await signIn(session, email, password, ask);
+  const { me } = await session.run(SecondFactorsDocument, {});
+  let made: readonly string[] | null;
+  if (me?.secondFactors?.length) {
+    await ask("Enter makes new recovery codes");
+    const renew = () => session.run(RenewRecoveryCodesDocument, {});
+    made = granted((await proven(session, renew, ask)).renewRecoveryCodes).codes;
+  } else {
+    made = await proven(session, () => setUpCodes(session, ask), ask);
+  }
+  console.log(["Recovery codes:", ...(made ?? [])].join("\n"));
+  await session.signOut();
+}
+
 async function run(
   session: Session,
   list: () => Promise<CustomersQuery | undefined>,
 ): Promise<void> {
-  await session.signIn(email, password);
+  await signIn(session, email, password, ask);
   const found = await list();
   for (const { name } of found?.customers?.nodes ?? []) console.log(name);
   await session.signOut();
 }
 
 async function main(): Promise<void> {
-  if (process.argv[2] === "urql") {
+  if (process.argv[2] === "codes") {
+    await codes(new Session(url, inMemory()));
+  } else if (process.argv[2] === "urql") {
     const { client, session } = urql.createApi(url, inMemory());
     await run(session, async () => (await client.query(CustomersDocument, variables)).data);
   } else {

@@ -1,7 +1,17 @@
 /** Who is signed in: takes tokens, trades them once for all who wait, and drops them at the end. */
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 import { print } from "graphql";
-import { RefreshDocument, SignInDocument, SignOutDocument, type TokensFragment } from "./generated";
+import {
+  BeginPasskeySignInDocument,
+  ReauthenticateDocument,
+  RefreshDocument,
+  SignInByPasskeyDocument,
+  SignInDocument,
+  SignOutDocument,
+  VerifyDocument,
+  type FaultsFragment,
+  type TokensFragment,
+} from "./generated";
 import { fetchWithRetry } from "./retry";
 
 /** What somebody who is signed in holds. */
@@ -24,17 +34,37 @@ export interface Refusal {
   extensions?: { [name: string]: unknown };
 }
 
+/** What a sign-in waits for, after the first factor. */
+export type Challenge = NonNullable<TokensFragment["secondFactor"]>;
+
+/** What proves again who is signed in. */
+export type Proof = { password: string } | { code: string } | { passkey: unknown };
+
 /** The server did not take what was sent: `errors` has a code for each thing to mend. */
 export class Refused extends Error {
   override readonly name = "Refused";
-  readonly errors: TokensFragment["errors"];
+  readonly errors: FaultsFragment["errors"];
   /** Seconds to wait before the next attempt. */
   readonly retryAfter: number | null;
+  /** What a sign-in goes on with, by Session.verify, if it waits for a second factor. */
+  readonly secondFactor: Challenge | null;
 
-  constructor(payload: TokensFragment) {
+  constructor(payload: FaultsFragment & { secondFactor?: Challenge | null }) {
     super(payload.message);
     this.errors = payload.errors;
     this.retryAfter = payload.retryAfter;
+    this.secondFactor = payload.secondFactor ?? null;
+  }
+}
+
+/** It takes a recent proof of who is signed in, by one of `methods`: Session.prove gives it. */
+export class ProofRequired extends Error {
+  override readonly name = "ProofRequired";
+  readonly methods: readonly string[];
+
+  constructor(methods: readonly string[]) {
+    super("Prove again that it is you.");
+    this.methods = methods;
   }
 }
 
@@ -47,6 +77,11 @@ export class SignedOut extends Error {
   }
 }
 
+interface Answer<Data> {
+  data?: Data;
+  errors?: (Refusal & { message: string })[];
+}
+
 /** With any of these the token will never be good again. */
 const OVER = ["TOKEN_REVOKED", "TOKEN_INVALID", "TOKEN_MALFORMED"];
 
@@ -54,6 +89,20 @@ const OVER = ["TOKEN_REVOKED", "TOKEN_INVALID", "TOKEN_MALFORMED"];
 export function reasonOf(errors: readonly Refusal[]): string | null {
   const refusal = errors.find(({ extensions }) => extensions?.code === "UNAUTHENTICATED");
   return typeof refusal?.extensions?.reason === "string" ? refusal.extensions.reason : null;
+}
+
+/** Tell by what to prove again who is signed in; null if no error asks for that. */
+export function proofMethodsOf(errors: readonly Refusal[]): readonly string[] | null {
+  const reason = "REAUTHENTICATION_REQUIRED";
+  const refusal = errors.find(({ extensions }) => extensions?.reason === reason);
+  return (refusal?.extensions?.methods as readonly string[] | undefined) ?? null;
+}
+
+/** Return a payload that did what it was asked to. Throws Refused. */
+export function granted<Payload extends FaultsFragment>(payload: Payload | null): Payload {
+  if (payload === null) throw new Error("The server answered nothing.");
+  if (payload.status === "ERROR") throw new Refused(payload);
+  return payload;
 }
 
 export class Session {
@@ -77,10 +126,50 @@ export class Session {
     return expiresAt !== null && Date.now() >= expiresAt;
   }
 
-  /** Throws Refused. */
+  /** Throws Refused, with a `secondFactor` to go on with if one is wanted. */
   async signIn(email: string, password: string): Promise<void> {
     const { login } = await this.#post(SignInDocument, { email, password });
     this.#take(login);
+  }
+
+  /** Go on with a sign-in that waits. A wrong code throws Refused, and may be followed by another. */
+  async verify(challenge: string, factor: { code: string } | { passkey: unknown }): Promise<void> {
+    const { verifySecondFactor } = await this.#post(VerifyDocument, { challenge, ...factor });
+    this.#take(verifySecondFactor);
+  }
+
+  /** Sign in by a passkey alone, which `find` asks the browser for. Throws Refused. */
+  async signInByPasskey(find: (options: unknown) => Promise<unknown>): Promise<void> {
+    const { beginPasskeySignIn } = await this.#post(BeginPasskeySignInDocument, {});
+    const credential = await find(granted(beginPasskeySignIn).options);
+    const { signInWithPasskey } = await this.#post(SignInByPasskeyDocument, { credential });
+    this.#take(signInWithPasskey);
+  }
+
+  /** Prove again who is signed in; it counts for ten minutes. Throws Refused. */
+  async prove(proof: Proof): Promise<void> {
+    granted((await this.run(ReauthenticateDocument, proof)).reauthenticate);
+  }
+
+  /**
+   * Run an operation with the token, once more if it has expired. Throws ProofRequired where it takes
+   * a recent proof.
+   */
+  async run<Data, Variables>(
+    document: TypedDocumentNode<Data, Variables>,
+    variables: Variables,
+  ): Promise<Data> {
+    const { token } = this;
+    if (token === null) throw new SignedOut();
+    let answer = await this.#ask(document, variables, token);
+    if (reasonOf(answer.errors ?? []) === "TOKEN_EXPIRED") {
+      answer = await this.#ask(document, variables, await this.renew(token));
+    }
+    const { data, errors = [] } = answer;
+    const methods = proofMethodsOf(errors);
+    if (methods !== null) throw new ProofRequired(methods);
+    if (!data || errors[0]) throw new Error(errors[0]?.message ?? "The server answered nothing.");
+    return data;
   }
 
   /** End the session; what it held is gone, whatever the server says. */
@@ -139,14 +228,22 @@ export class Session {
     variables: Variables,
     token?: string,
   ): Promise<Data> {
+    const { data, errors } = await this.#ask(document, variables, token);
+    if (!data) throw new Error(errors?.[0]?.message ?? "The server answered nothing.");
+    return data;
+  }
+
+  async #ask<Data, Variables>(
+    document: TypedDocumentNode<Data, Variables>,
+    variables: Variables,
+    token?: string,
+  ): Promise<Answer<Data>> {
     const headers = {
       "Content-Type": "application/json",
       ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
     };
     const body = JSON.stringify({ query: print(document), variables });
     const response = await fetchWithRetry(this.#url, { method: "POST", headers, body });
-    const answer = (await response.json()) as { data?: Data; errors?: { message: string }[] };
-    if (!answer.data) throw new Error(answer.errors?.[0]?.message ?? response.statusText);
-    return answer.data;
+    return (await response.json()) as Answer<Data>;
   }
 }

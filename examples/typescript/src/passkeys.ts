@@ -1,0 +1,61 @@
+/** Passkeys in a browser: setting one up, signing in by it, and proving again who is signed in. */
+import {
+  BeginPasskeyDocument,
+  BeginPasskeySignInDocument,
+  ConfirmPasskeyDocument,
+} from "./generated";
+import { granted, type Session } from "./session";
+
+/** Tell whether this browser has passkeys; a page that was opened by an IP address has none. */
+export function arePossible(): boolean {
+  const isNamed = !/^[\d.]+$|^\[/.test(location.hostname);
+  return isNamed && "PublicKeyCredential" in window;
+}
+
+/** Set a passkey up; return recovery codes with the first second factor. Throws Refused. */
+export async function register(session: Session, name: string): Promise<readonly string[] | null> {
+  const { beginPasskey } = await session.run(BeginPasskeyDocument, {});
+  const credential = await create(granted(beginPasskey).options);
+  const { confirmPasskey } = await session.run(ConfirmPasskeyDocument, { credential, name });
+  return granted(confirmPasskey).codes;
+}
+
+/** Sign in by a passkey alone: nobody types an address. Throws Refused. */
+export async function signIn(session: Session): Promise<void> {
+  await session.signInByPasskey(find);
+}
+
+/** Go on by a passkey with a sign-in that waits for it. Throws Refused. */
+export async function verify(
+  session: Session,
+  { challenge, passkeyOptions }: { challenge: string; passkeyOptions?: unknown },
+): Promise<void> {
+  await session.verify(challenge, { passkey: await find(passkeyOptions) });
+}
+
+/** Prove by a passkey again who is signed in. Throws Refused. */
+export async function prove(session: Session): Promise<void> {
+  const { beginPasskeySignIn } = await session.run(BeginPasskeySignInDocument, {});
+  await session.prove({ passkey: await find(granted(beginPasskeySignIn).options) });
+}
+
+/** Have the browser make a passkey. Throws its DOMException, such as if the user says no. */
+async function create(options: unknown): Promise<unknown> {
+  const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(
+    options as PublicKeyCredentialCreationOptionsJSON,
+  );
+  return json(await navigator.credentials.create({ publicKey }));
+}
+
+/** Have the browser find a passkey. Throws its DOMException, such as if there is none. */
+async function find(options: unknown): Promise<unknown> {
+  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(
+    options as PublicKeyCredentialRequestOptionsJSON,
+  );
+  return json(await navigator.credentials.get({ publicKey }));
+}
+
+function json(credential: Credential | null): unknown {
+  if (credential === null) throw new Error("The browser has no passkey.");
+  return (credential as PublicKeyCredential).toJSON();
+}
