@@ -90,6 +90,7 @@ async def test_app_is_set_up_and_signs_in_as_do_its_recovery_codes(visit: Visit)
     assert (await visit.stored())["session"] == {}
     await sign_in(visit)
     await visit.arrived("One more step")
+    await expect(visit.page.locator("#password")).to_have_value("")
     code = visit.field("Code of your app")
     await expect(code).to_have_attribute("autocomplete", "one-time-code")
     await expect(code).to_have_attribute("inputmode", "numeric")

@@ -120,7 +120,7 @@ export async function press(form, work, take) {
   begin(form);
   try {
     const payload = await work();
-    if (payload.status === "SUCCESS") form.reset();
+    if (payload.status === "SUCCESS" || payload.secondFactor) form.reset();
     if (!(await take(payload))) refuse(form, payload);
   } catch (error) {
     say(form, "alert", error instanceof Told ? error.message : UNREACHABLE);
