@@ -157,6 +157,26 @@ async def test_passkey_is_set_up_and_signs_in_alone_and_as_second_factor(visit: 
     await expect(visit.page.get_by_text(f"Signed in: {CUSTOMER.name}")).to_be_visible()
 
 
+async def test_after_too_many_wrong_codes_a_passkey_is_taken_still(visit: Visit) -> None:
+    await opened(visit)
+    app, _ = await set_up_app(visit)
+    await visit.press("I have kept them")
+    await visit.press("Add a passkey")
+    await expect(visit.page.get_by_role("listitem")).to_have_count(2)
+    await visit.press("Sign out")
+    await visit.arrived("Sign in")
+    await sign_in(visit)
+    await visit.arrived("One more step")
+    button = visit.page.locator("[data-view=second] button.main")
+    await visit.field("Code of your app").fill(app.wrong())
+    for number in range(6):
+        await button.click()
+        await expect(button).to_have_attribute("aria-disabled", str(number == 5).lower())
+    await expect(visit.alert()).to_contain_text("too many attempts")
+    await visit.press("Use a passkey")
+    await visit.arrived(FACTORS)
+
+
 async def test_factors_are_named_and_removed_and_recovery_codes_made_anew(visit: Visit) -> None:
     await opened(visit)
     _, codes = await set_up_app(visit)

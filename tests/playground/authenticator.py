@@ -37,6 +37,6 @@ class Authenticator:
         return list(kept["credentials"])
 
     async def verify_nobody(self) -> None:
-        """Have it know no longer who uses it."""
+        """Forget who uses it."""
         its = {"authenticatorId": self.id, "isUserVerified": False}
         await self.devtools.send("WebAuthn.setUserVerified", its)

@@ -37,7 +37,7 @@ function go(form, button) {
   const isSecond = value === "verifySecondFactor";
   const work = () =>
     isSecond ? verifying(form, button) : send(value, { token: TOKEN, ...typed(form) });
-  void press(form, work, (payload) => take(form.dataset.done ?? value, payload));
+  void press(form, button, work, (payload) => take(form.dataset.done ?? value, payload));
 }
 
 /**

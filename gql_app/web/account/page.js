@@ -30,8 +30,13 @@ export class Told extends Error {}
 /** @type {Promise<Record<string, string>> | null} */
 let operations = null;
 let busy = false;
-/** The moment until which the server takes no more attempts. */
-let closedUntil = 0;
+/**
+ * The moments until which the server takes no more attempts by a form, but for passkeys: they
+ * can't be guessed, and are judged still.
+ *
+ * @type {Map<HTMLFormElement, number>}
+ */
+const closedUntil = new Map();
 
 /** @param {string} selector @param {ParentNode} within @returns {HTMLElement[]} */
 export function all(selector, within = document) {
@@ -111,12 +116,13 @@ export function documents() {
  * Do what a button of a form is for, once, and take what comes of it; else tell what was refused.
  *
  * @param {HTMLFormElement} form
+ * @param {HTMLButtonElement} button
  * @param {() => Promise<Payload>} work
  * @param {(payload: Payload) => boolean | Promise<boolean>} take whether it was dealt with
  */
-export async function press(form, work, take) {
+export async function press(form, button, work, take) {
   if (busy) return;
-  if (Date.now() < closedUntil) return say(form, "alert", waiting());
+  if (left(form) > 0 && !isForPasskey(button)) return say(form, "alert", waiting(form));
   begin(form);
   try {
     const payload = await work();
@@ -162,7 +168,7 @@ function begin(form) {
 function end(form) {
   busy = false;
   say(form, "status", "");
-  lock(form, Date.now() < closedUntil);
+  lock(form, left(form) > 0);
 }
 
 /**
@@ -173,7 +179,7 @@ function end(form) {
  */
 function lock(form, isLocked) {
   for (const each of all("button[value]", form))
-    each.setAttribute("aria-disabled", String(isLocked));
+    each.setAttribute("aria-disabled", String(isLocked && (busy || !isForPasskey(each))));
 }
 
 /** Tell whether the token that was sent is good no more. @param {Payload} payload */
@@ -215,7 +221,7 @@ function mark(form, name, message) {
 
 /** Take no press for some seconds. @param {HTMLFormElement} form @param {number} seconds */
 function close(form, seconds) {
-  closedUntil = Date.now() + seconds * 1000;
+  closedUntil.set(form, Date.now() + seconds * 1000);
   setTimeout(() => {
     lock(form, busy);
     say(form, "alert", "");
@@ -223,11 +229,21 @@ function close(form, seconds) {
   }, seconds * 1000);
 }
 
-/** Say how long nothing can be tried. */
-function waiting() {
-  const seconds = Math.ceil((closedUntil - Date.now()) / 1000);
-  const [left, unit] = seconds > 90 ? [Math.ceil(seconds / 60), "minutes"] : [seconds, "seconds"];
-  return `Too many attempts. Try again in ${left} ${unit}.`;
+/** Return for how many milliseconds a form is closed. @param {HTMLFormElement} form */
+function left(form) {
+  return (closedUntil.get(form) ?? 0) - Date.now();
+}
+
+/** @param {HTMLElement} button */
+export function isForPasskey(button) {
+  return "passkey" in button.dataset;
+}
+
+/** Say how long nothing can be tried. @param {HTMLFormElement} form */
+function waiting(form) {
+  const seconds = Math.ceil(left(form) / 1000);
+  const [number, unit] = seconds > 90 ? [Math.ceil(seconds / 60), "minutes"] : [seconds, "seconds"];
+  return `Too many attempts. Try again in ${number} ${unit}.`;
 }
 
 /** Return the headers that a session is sent with. @param {{ token?: string | null }} session */

@@ -1,6 +1,6 @@
 // @ts-check
 /** What proves who somebody is beside a password: codes, and passkeys as the browser has them. */
-import { all, send, show, Told, typed } from "./page.js";
+import { all, isForPasskey, send, show, Told, typed } from "./page.js";
 
 /** @typedef {import("./page.js").Challenge} Challenge */
 
@@ -82,8 +82,7 @@ export function secondStep(challenge) {
  */
 export async function verifying(form, button) {
   const { challenge = "", passkeyOptions } = waiting ?? {};
-  const isPasskey = "passkey" in button.dataset;
-  const proof = isPasskey ? { passkey: await found(passkeyOptions) } : typed(form);
+  const proof = isForPasskey(button) ? { passkey: await found(passkeyOptions) } : typed(form);
   return send("verifySecondFactor", { challenge, ...proof });
 }
 

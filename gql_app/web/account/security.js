@@ -4,6 +4,7 @@ import {
   all,
   bearing,
   forget,
+  isForPasskey,
   isSpent,
   keep,
   kept,
@@ -53,7 +54,7 @@ function go(form, button) {
   const { id } = form.dataset;
   const work = () =>
     WORKS[name] ? WORKS[name](form, button) : ask(name, id ? { id, ...typed(form) } : typed(form));
-  void press(form, work, (payload) => {
+  void press(form, button, work, (payload) => {
     if (payload.methods) return again(payload, form, button);
     return take(name, payload);
   });
@@ -121,7 +122,7 @@ function signingIn(form) {
 /** @param {HTMLFormElement} form @param {HTMLButtonElement} button */
 async function proving(form, button) {
   const { password, code } = typed(form);
-  if ("passkey" in button.dataset) return ask("reauthenticate", { passkey: await foundAny() });
+  if (isForPasskey(button)) return ask("reauthenticate", { passkey: await foundAny() });
   return ask(
     "reauthenticate",
     form.querySelector("[data-by=PASSWORD][hidden]") ? { code } : { password },
