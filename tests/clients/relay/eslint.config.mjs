@@ -18,7 +18,7 @@ export default [
         {
           exceptions: {
             suffixes: ["Connection", "Edge", "Payload"],
-            types: ["PageInfo", "TokenReport", "UserError"],
+            types: ["PageInfo", "SecondFactorChallenge", "TokenReport", "UserError"],
           },
         },
       ],

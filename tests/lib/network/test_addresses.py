@@ -95,7 +95,7 @@ def test_nobody_else_takes_an_address_of_a_client_apart() -> None:
         for name, source in MODULES.items()
         if any(each.startswith("ipaddress.") for each in imported(source))
     }
-    assert takes_apart == {"lib.network", "lib.setting_types", "settings"}
+    assert takes_apart == {"lib.network", "lib.setting_types", "settings.model"}
 
 
 @pytest.mark.parametrize(("given", "kept"), [("::ffff:192.0.2.1", "192.0.2.1"), (None, None)])

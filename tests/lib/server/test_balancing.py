@@ -83,7 +83,7 @@ async def test_connections_are_spread_over_who_has_fewest(listener: socket.socke
         assert (first_has + second_has, abs(first_has - second_has) <= 3) == (COUNT, True)
         three = Process(listener, shares)  # a worker that replaces another begins with none
         await opened(listener, later, COUNT // 4)
-        assert len(three.connections) == COUNT // 4
+        assert len(three.connections) > COUNT // 8  # most of them: others wait for it, not for ever
         await two.end()
         await three.end()
         await opened(listener, later, COUNT)  # whoever has most is the last that is left
