@@ -4,10 +4,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
 # Coverage doubles the time, so no more tests are measured than reach every branch (tests/conftest.py).
-THROUGH := authenticators claims customer_mutations email_change email_verification factor_audit \
-	factor_entrances invitations lifetimes nodes own_account password_reset profile reauthentication \
-	refresh register required_verification roles second_factors session_lists sessions sign_in_links \
-	signer squatters without_password
+THROUGH := authenticators breached_passwords claims customer_mutations email_change email_verification \
+	factor_audit factor_entrances held_sessions invitations lifetimes nodes own_account passkey_entrances \
+	passkey_races passkey_refusals passkeys password_reset profile reauthentication refresh register \
+	required_verification roles second_factors session_lists sessions sign_in_links signer squatters \
+	without_password
 EXTENDING := extend inputs writing
 # What accounts/ and security/ stand on: what was theirs, or serves them alone, and is machinery.
 MACHINERY := atomic_files clock encryption fair_queue hashes keyring one_time_codes pagination \

@@ -12,7 +12,13 @@ from gql_app.accounts.callers import Authority, hold
 from gql_app.accounts.proofs import ProofPolicy
 from gql_app.accounts.sessions import SignedIn
 from gql_app.db.tables import CustomerRow, SessionRow
-from gql_app.errors import AdminRequired, GqlAppError, Rejected, TokenRevoked
+from gql_app.errors import (
+    AdminRequired,
+    EnrolmentRequired,
+    GqlAppError,
+    Rejected,
+    TokenRevoked,
+)
 from gql_app.lib import clock
 from gql_app.lib.database import Database, Transaction
 from tests.locks import until_it_waits
@@ -131,6 +137,18 @@ async def test_who_asks_for_neither_is_not_judged_by_rights_and_password(
         await demote(db, me)
         await set_password(db, me)
     assert await held(database, Authority(me)) is None
+
+
+async def test_who_must_set_up_a_factor_by_now_may_do_that_alone(database: Database) -> None:
+    me = await signed_in(database, "Grace")
+    everyone = ProofPolicy("everyone")
+    with pytest.raises(EnrolmentRequired):
+        async with database.transaction() as db:
+            await hold(db, Authority(me), ROLES, everyone)
+    async with database.transaction() as db:
+        assert (await hold(db, Authority(me, enrols=True), ROLES, everyone)).session_id
+        await change(db, me, factors_version=clock.new_id())
+        assert (await hold(db, Authority(me), ROLES, everyone)).has_second_factor
 
 
 async def test_session_of_another_is_no_authority(database: Database) -> None:
