@@ -81,7 +81,7 @@ def claims(session: SessionRecord) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class ProofPolicy:
-    """Who must have a second factor, how old a proof may be, and by what it is given."""
+    """The rules of proofs: of whom a second factor is asked, how old one may be, and by what."""
 
     second_factor: SecondFactorPolicy = "off"
     seconds: int = 600

@@ -28,7 +28,7 @@ class CredentialDescriptor(NamedTuple):
 
 @dataclass(frozen=True)
 class RelyingParty:
-    """Who asks for passkeys: a domain, and the origins of its pages."""
+    """The site that asks for passkeys: a domain, and the origins of its pages."""
 
     id: str
     """The domain that passkeys are of, such as example.com; it can't change without losing them."""
