@@ -89,8 +89,12 @@ class ProofPolicy:
     """Whether passkeys are judged."""
 
     def offered(self, methods: Sequence[str]) -> list[str]:
-        """Return those of some methods by which somebody may prove who they are."""
-        return [each for each in methods if self.passkeys or each != ProofMethod.PASSKEY]
+        """Return those of some methods by which somebody may prove who they are.
+
+        That is by signing in anew where none of them is judged.
+        """
+        judged = [each for each in methods if self.passkeys or each != ProofMethod.PASSKEY]
+        return judged or [ProofMethod.SIGN_IN.value]
 
     def holds(self, customer: CustomerRecord) -> bool:
         """Return whether a customer may only set up a second factor: they must have one."""

@@ -107,3 +107,10 @@ def test_who_must_have_a_factor_is_held_without_one_and_needs_no_newer_proof(
     assert policy.holds(ADA._replace(roles=roles)) == holds
     assert policy.is_recent(ADA._replace(roles=roles), session("pwd")) == holds
     assert not policy.holds(WITH_FACTOR._replace(roles=roles))
+
+
+def test_who_has_nothing_that_is_judged_signs_in_anew() -> None:
+    offered = ProofPolicy(passkeys=False).offered
+    assert offered(["CODE", "PASSKEY"]) == ["CODE"]
+    assert offered(["PASSKEY"]) == ["SIGN_IN"]
+    assert ProofPolicy().offered(["PASSKEY"]) == ["PASSKEY"]
