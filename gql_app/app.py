@@ -192,7 +192,7 @@ def _routes(settings: Settings, playground: Playground | None, merged: Merged) -
     if playground:
         routes.append(Route(PATH, playground.page))
         routes.append(Route("/playground/{name}", playground.file))
-    root = Route("/", leading_to(PATH, has_page=playground is not None))
+    root = Route("/", leading_to(PATH, has_page=playground is not None), methods=["GET", "POST"])
     return [*routes, *merged.routes, root]
 
 

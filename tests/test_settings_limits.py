@@ -32,7 +32,8 @@ DEFAULTS = {
 FOLDER = "must be a folder that is there"
 ORIGINS = (
     "must be origins as browsers send them, comma-separated: https://app.example.com or "
-    "capacitor://localhost, in small letters, with a port only if it is another"
+    "capacitor://localhost, in small letters, without a path or a slash at the end, with a "
+    "port only if it is not the scheme's own"
 )
 STAR = (
     "must name every origin in full: * stands for one label (https://*.example.com) or for "

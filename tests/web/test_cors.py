@@ -20,6 +20,7 @@ SENT = {
     "Apollo Kotlin": "x-apollo-operation-id,x-apollo-operation-name",
     "Sentry": "baggage,sentry-trace,traceparent",
     "OpenTelemetry": "baggage,traceparent,tracestate",
+    "other clients that say what they are": "graphql-client-name,graphql-client-version",
     "urql, whose Accept is a long one": "accept,authorization,content-type",
     "whoever names requests": "x-request-id",
 }

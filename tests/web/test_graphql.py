@@ -17,7 +17,7 @@ from tests.api import GRAPHQL, Api, running
 from tests.people import PASSWORD, Kind, Person
 from tests.rows import value
 
-JSON = "application/json"
+JSON, EVENTS = "application/json", "text/event-stream"
 ALLOW: Final = "GET, HEAD, POST, OPTIONS"
 HELLO = {"query": "{ __typename }"}
 ANSWER: Final = {"data": {"__typename": "Query"}}
@@ -61,6 +61,8 @@ async def test_other_methods_are_refused_naming_those_there_are(api: Api, method
     response = await api.client.request(method, "/graphql", params=HELLO)
     assert (response.status_code, response.headers["allow"]) == (405, ALLOW)
     assert refused(response) == "BAD_REQUEST"
+    streaming = await api.client.request(method, "/graphql", headers={"Accept": EVENTS})
+    assert (streaming.status_code, streaming.headers["allow"]) == (405, ALLOW)
 
 
 async def test_options_tells_the_methods(api: Api) -> None:
@@ -153,6 +155,12 @@ async def test_the_root_leads_to_the_playground_or_tells_where_the_api_is(
     assert told.status_code == 200
     body = {"message": "The GraphQL API is at /graphql.", "graphql": "/graphql"}
     assert method == "HEAD" or told.json() == body
+
+
+async def test_who_posts_to_the_root_is_told_where_the_api_is(api: Api) -> None:
+    response = await api.client.post("/", json=HELLO)
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
+    assert refusal(response.json())["message"] == "The GraphQL API is at /graphql."
 
 
 async def test_a_feature_may_have_the_root(settings: Settings) -> None:

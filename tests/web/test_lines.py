@@ -23,6 +23,7 @@ mutation SignIn($email: String!, $password: String!) {
   login(email: $email, password: $password) { status token }
 }
 """
+HIDDEN = "in_a_url_alone"
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -140,11 +141,13 @@ async def test_no_line_holds_a_secret_however_much_is_logged(
 ) -> None:
     async with signed_in(settings.model_copy(update={"log_level": "DEBUG"})) as (api, person):
         answer = await api.run(LOGIN, email=person.email, password=PASSWORD)
+        url = by_url({"query": f"{{ {HIDDEN}: __typename }}", "variables": {"a": HIDDEN}})
+        await api.client.get("/graphql", params=url)
     configure_logging("INFO")
     token = answer.data["login"]["token"]
     written = json.dumps(lines(capsys))
     assert "Request" in written
-    for secret in (PASSWORD, token, person.token, person.email, person.name, "argon2"):
+    for secret in (PASSWORD, HIDDEN, token, person.token, person.email, person.name, "argon2"):
         assert secret not in written
 
 

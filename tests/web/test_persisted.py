@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from gql_app.app import create_app
 from gql_app.db.tables import CustomerRow
 from gql_app.lib.faults import CannotStart
+from gql_app.lib.graphql_http.documents import MAX_BYTES
 from gql_app.settings import Settings
 from gql_app.web.playground import BUILT
 from tests.api import GRAPHQL, Api, running
@@ -90,6 +91,27 @@ async def test_no_mutation_is_run_or_kept_by_get(api: Api) -> None:
     assert posted.json() == {"data": {"register": {"status": "SUCCESS"}}}
     assert (await ask(api, "GET", hashed(REGISTER))).status_code == 405
     assert await value(api.database, select(func.count()).select_from(CustomerRow)) == 1
+
+
+async def test_each_process_keeps_its_own(settings: Settings) -> None:
+    async with running(settings) as one, running(settings) as other:
+        assert (await ask(one, "POST", hashed(HELLO, query=HELLO))).json() == ANSWER
+        assert refusal((await ask(other, "POST", hashed(HELLO))).json()) == NOT_FOUND
+        assert (await ask(other, "POST", hashed(HELLO, query=HELLO))).json() == ANSWER
+        for api in (one, other):
+            assert (await ask(api, "GET", hashed(HELLO))).json() == ANSWER
+
+
+async def test_what_gave_way_to_others_is_asked_for_again(api: Api, settings: Settings) -> None:
+    assert (await ask(api, "POST", hashed(HELLO, query=HELLO))).json() == ANSWER
+    sent = 0
+    while sent < 2 * MAX_BYTES:
+        text = f"{{ __typename }} # {sent}".ljust(settings.max_document_length)
+        assert (await ask(api, "POST", hashed(text, query=text))).json() == ANSWER
+        sent += len(text)
+    assert refusal((await ask(api, "POST", hashed(HELLO))).json()) == NOT_FOUND
+    assert (await ask(api, "POST", hashed(HELLO, query=HELLO))).json() == ANSWER
+    assert (await ask(api, "GET", hashed(HELLO))).json() == ANSWER
 
 
 async def test_another_version_of_the_protocol_has_clients_send_texts(api: Api) -> None:
@@ -211,7 +233,7 @@ def test_a_list_that_is_none_stops_the_start_in_words(
     with pytest.raises(CannotStart) as caught:
         create_app()
     first, second = caught.value.faults
-    assert first.startswith("GQL_APP_TRUSTED_DOCUMENTS: is neither an object of ids and texts")
+    assert first.startswith(f"GQL_APP_TRUSTED_DOCUMENTS: {file} is neither an object of ids")
     assert second == (
         "GQL_APP_TRUSTED_DOCUMENTS_ALLOW: must be playground, introspection or both, "
         "comma-separated"

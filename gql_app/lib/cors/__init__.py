@@ -22,6 +22,8 @@ CLIENT_HEADERS: Final = (
     "apollographql-client-version",
     "apollographql-library-name",  # and its enhancedClientAwareness
     "apollographql-library-version",
+    "graphql-client-name",  # what other clients call the same
+    "graphql-client-version",
     "baggage",  # W3C, of OpenTelemetry and Sentry
     "traceparent",
     "tracestate",

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
@@ -24,9 +25,14 @@ def other_than_graphql(method: str, headers: Headers, page: ASGIApp | None) -> A
 
 
 def leading_to(path: str, *, has_page: bool) -> Callable[[Request], Awaitable[Response]]:
-    """Return an endpoint that leads browsers to a path with a page, and tells others of it."""
+    """Return an endpoint that leads browsers to a path with a page, and tells others of it.
+
+    A client that posts to it lacks the path in its settings, and is told by a refusal.
+    """
 
     async def lead(request: Request) -> Response:
+        if request.method == "POST":
+            raise HTTPException(405, f"The GraphQL API is at {path}", {"Allow": "GET, HEAD"})
         if has_page and accepts_html(*headers_of(request.scope)[b"accept"]):
             return Response(None, 303, {"Location": path})
         content = {"message": f"The GraphQL API is at {path}.", "graphql": path}

@@ -27,13 +27,16 @@ ENTRY_BYTES: Final = 400
 APOLLO: Final = "apollo-persisted-query-manifest"
 CLIENT: Final = b"graphql-client-name"
 """The header in which a client says what it is."""
-_PREFIX: Final = "sha256:"
+PREFIX: Final = "sha256:"
 """How a hash begins that comes as `documentId`."""
 _META: Final = frozenset({"__schema", "__type", "__typename"})
 _MISSING: Final = (
     "query is missing: send the text of a GraphQL document, by POST in JSON or by GET in the URL."
 )
-_MISMATCH: Final = "The hash or id is not that of the query that came with it."
+_MISMATCH: Final = (
+    "The hash or id is not that of the query that came with it; a hash is the SHA-256 of its UTF-8 "
+    "in small hexadecimal digits."
+)
 _NOT_IN_LIST: Final = "This document is not in the list of those that this server runs."
 
 Headers = Mapping[bytes, list[bytes]]
@@ -80,7 +83,7 @@ class AutomaticDocuments:
         """Return the text of a request, and its hash if it came with one."""
         if document_id is None:
             return _sent(query), None
-        digest = document_id.removeprefix(_PREFIX)
+        digest = document_id.removeprefix(PREFIX)
         if not query:
             kept = self._kept.get(digest)
             if kept is None:
@@ -117,7 +120,7 @@ class TrustedDocuments:
         texts = [*listed.values(), *pages]
         self._texts: Final = frozenset(texts)
         self._by_id: Final = {_digest(text): text for text in texts} | {
-            document_id.removeprefix(_PREFIX): text for document_id, text in listed.items()
+            document_id.removeprefix(PREFIX): text for document_id, text in listed.items()
         }
         self._exceptions: Final = frozenset(exceptions)
         self._parse: Final = parse
@@ -127,7 +130,7 @@ class TrustedDocuments:
     ) -> tuple[str, str | None]:
         """Return the text of a request, which nothing is kept of."""
         if document_id is not None:
-            text = self._by_id.get(document_id.removeprefix(_PREFIX))
+            text = self._by_id.get(document_id.removeprefix(PREFIX))
             if text is not None:
                 if query and query != text:
                     raise mismatch()
@@ -171,28 +174,17 @@ def documents_of(
 def read_manifest(file: Path) -> dict[str, str]:
     """Return the texts of a file by their ids, as Relay, graphql-codegen and Apollo write them.
 
-    Raises ValueError, which says what is wrong with it.
+    Raises ValueError, which names the file and says what is wrong with it.
     """
     try:
-        content = orjson.loads(file.read_bytes())
+        return _texts(orjson.loads(file.read_bytes()))
     except OSError as why:
-        message = f"can't be read: {why.strerror}"
-        raise ValueError(message) from None
-    except orjson.JSONDecodeError:
-        message = "is not JSON"
-        raise ValueError(message) from None
-    texts: dict[str, str] = {}
-    for document_id, text in _entries(content):
-        if not isinstance(document_id, str) or not isinstance(text, str) or not text.strip():
-            message = f"has no text under the id {document_id!r}"[:200]
-            raise ValueError(message)
-        if texts.setdefault(document_id, text) != text:
-            message = f"has two texts under the id {document_id!r}"[:200]
-            raise ValueError(message)
-    if not texts:
-        message = "lists no document"
-        raise ValueError(message)
-    return texts
+        message = f"{file} can't be read: {why.strerror}"
+    except orjson.JSONDecodeError as why:
+        message = f"{file} is not JSON: {why}"
+    except ValueError as why:
+        message = f"{file} {why}"
+    raise ValueError(message)
 
 
 def mismatch() -> RequestError:
@@ -220,6 +212,22 @@ def _sent(query: str | None) -> str:
 
 def _digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
+
+
+def _texts(content: Any) -> dict[str, str]:  # noqa: ANN401 — whatever JSON is
+    """Return the texts of what a file holds by their ids. Raises ValueError."""
+    texts: dict[str, str] = {}
+    for document_id, text in _entries(content):
+        if not isinstance(document_id, str) or not isinstance(text, str) or not text.strip():
+            message = f"has no text under the id {document_id!r}"[:200]
+            raise ValueError(message)
+        if texts.setdefault(document_id, text) != text:
+            message = f"has two texts under the id {document_id!r}"[:200]
+            raise ValueError(message)
+    if not texts:
+        message = "lists no document"
+        raise ValueError(message)
+    return texts
 
 
 def _entries(content: Any) -> Iterable[tuple[Any, Any]]:  # noqa: ANN401 — whatever JSON is

@@ -8,10 +8,11 @@ import orjson
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from gql_app.lib.graphql_http.negotiation import EVENTS, JSON, PARTS
+from gql_app.lib.graphql_http.negotiation import EVENTS, JSON, PARTS, STREAMS
 
 BAD_REQUEST: Final = "BAD_REQUEST"
 BAD_USER_INPUT: Final = "BAD_USER_INPUT"
+NOT_ACCEPTABLE: Final = 406
 MAX_BATCH: Final = 20
 """Operations of a batch that are refused one by one; a larger batch has one error."""
 _NO_BATCHES: Final = (
@@ -42,8 +43,12 @@ class RequestError(HTTPException):
         return HTTPStatus(self.status_code).name if plain else self.code
 
     def response(self, media_type: str | None) -> Response:
-        """Return the response in a media type; clients of streams read no body but of a 200."""
-        media_type = media_type or JSON
+        """Return the response in a media type.
+
+        Clients of streams read no body but of a 200; a method that there is not stays a 405.
+        """
+        if media_type is None or (media_type in STREAMS and self.status_code != NOT_ACCEPTABLE):
+            media_type = JSON
         status, body = self.status_code, orjson.dumps(self._content())
         content_type = f"{media_type}; charset=utf-8"
         if media_type == EVENTS:

@@ -13,8 +13,13 @@ from graphql import ExecutionResult, GraphQLError
 from starlette.types import Receive, Scope
 
 from gql_app.lib.engine import GraphQLRequest
-from gql_app.lib.graphql_http.documents import DocumentSource, unsupported
-from gql_app.lib.graphql_http.errors import BAD_USER_INPUT, BatchRefused, RequestError
+from gql_app.lib.graphql_http.documents import PREFIX, DocumentSource, unsupported
+from gql_app.lib.graphql_http.errors import (
+    BAD_USER_INPUT,
+    NOT_ACCEPTABLE,
+    BatchRefused,
+    RequestError,
+)
 from gql_app.lib.graphql_http.negotiation import GRAPHQL, JSON, STREAMS
 
 Headers = dict[bytes, list[bytes]]
@@ -29,7 +34,7 @@ _LENGTH_DIGITS: Final = 19
 _PARAMETERS: Final = ("query", "documentId", "operationName", "variables", "extensions")
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _NO_METHOD: Final = "Send GraphQL requests by POST, or queries by GET."
-_NOT_ACCEPTABLE: Final = (
+_ALL_AT_ONCE: Final = (
     "This server answers queries and mutations, all at once: there are no subscriptions, events or "
     f"parts. Accept {JSON} or {GRAPHQL}."
 )
@@ -69,7 +74,7 @@ class RequestReader:
         if not by_post and method not in _SAFE:
             raise RequestError(405, _NO_METHOD, headers=METHODS)
         if media_type is None or media_type in STREAMS:
-            raise RequestError(406, _NOT_ACCEPTABLE)
+            raise RequestError(NOT_ACCEPTABLE, _ALL_AT_ONCE)
         if by_post:
             asked = parse_body(headers, await read_body(headers, receive, self._max_bytes))
         else:
@@ -175,12 +180,12 @@ def _parameters(content: Mapping[str, Any]) -> Parameters:
         raise RequestError(400, "variables is no object.")
     if not isinstance(extensions, dict | None):
         raise RequestError(400, "extensions is no object.")
-    document_id = _hash(extensions) if extensions else None
-    if document_id is None:
-        document_id = content.get("documentId")
-        if not isinstance(document_id, str | None):
-            raise RequestError(400, "documentId is no string.")
-    return query, document_id or None, name or None, variables or {}
+    digest, document_id = _hash(extensions or {}), content.get("documentId")
+    if not isinstance(document_id, str | None):
+        raise RequestError(400, "documentId is no string.")
+    if digest and document_id and digest != document_id.removeprefix(PREFIX):
+        raise RequestError(400, "documentId and extensions.persistedQuery name two documents.")
+    return query, digest or document_id or None, name or None, variables or {}
 
 
 def _hash(extensions: Mapping[str, Any]) -> str | None:

@@ -32,8 +32,9 @@ def negotiate(*accept: bytes) -> str | None:
 
 @lru_cache(64)
 def accepts_html(*accept: bytes) -> bool:
-    """Return whether a client is a browser that shows a page: no other one accepts HTML."""
-    return "text/html" in _ranges(accept)
+    """Return whether a client is a browser that shows a page, which likes HTML better than JSON."""
+    ranges = _ranges(accept)
+    return ranges.get("text/html", 0.0) > max(ranges.get(each, 0.0) for each in (JSON, GRAPHQL))
 
 
 def _ranges(accept: tuple[bytes, ...]) -> Mapping[str, float]:

@@ -268,7 +268,8 @@ Origins = Annotated[
     ),
     _must(
         "must be origins as browsers send them, comma-separated: https://app.example.com or "
-        "capacitor://localhost, in small letters, with a port only if it is another",
+        "capacitor://localhost, in small letters, without a path or a slash at the end, with a "
+        "port only if it is not the scheme's own",
         _each(lambda origin: _is_origin(_without_stars(origin))),
     ),
 ]

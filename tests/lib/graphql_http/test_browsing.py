@@ -4,6 +4,7 @@ import json
 from typing import Final
 
 import pytest
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -43,10 +44,17 @@ def test_options_tells_the_methods() -> None:
 async def test_a_browser_is_led_and_others_are_told(
     accept: bytes, *, has_page: bool, status: int
 ) -> None:
-    request = Request({"type": "http", "headers": [(b"accept", accept)]})
+    request = Request({"type": "http", "method": "GET", "headers": [(b"accept", accept)]})
     response = await leading_to("/api", has_page=has_page)(request)
     assert response.status_code == status
     if status == 303:
         assert response.headers["location"] == "/api"
     else:
         assert json.loads(bytes(response.body))["graphql"] == "/api"
+
+
+async def test_who_posts_where_the_api_is_not_is_told_where_it_is() -> None:
+    request = Request({"type": "http", "method": "POST", "headers": [(b"accept", HTML)]})
+    with pytest.raises(HTTPException, match="The GraphQL API is at /api") as caught:
+        await leading_to("/api", has_page=True)(request)
+    assert (caught.value.status_code, caught.value.headers) == (405, {"Allow": "GET, HEAD"})

@@ -1,6 +1,7 @@
 """Persisted documents: kept by their hashes, and trusted by a list."""
 
 import json
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -207,8 +208,10 @@ def test_source_is_a_list_where_there_is_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (b"", "is not JSON"),
-        (b"{", "is not JSON"),
+        (b"", "is not JSON: Input is a zero-length, empty document"),
+        (b'{"a":\n', "is not JSON: unexpected end of data: line 2 column 1"),
+        (b'\xef\xbb\xbf{"a": "{b}"}', "is not JSON: UTF-8 byte order mark"),
+        (b'{"a": "\xff"}', "is not JSON: str is not valid UTF-8"),
         ([ME], "is neither an object of ids and texts nor version 1"),
         (APOLLO | {"version": 2}, "is neither an object of ids and texts nor version 1"),
         (APOLLO | {"operations": {}}, "is neither an object of ids and texts nor version 1"),
@@ -224,7 +227,12 @@ def test_source_is_a_list_where_there_is_one(tmp_path: Path) -> None:
     ],
 )
 def test_any_other_file_is_refused_in_words(tmp_path: Path, content: object, fault: str) -> None:
-    with pytest.raises(ValueError, match=fault):
-        read_manifest(manifest(tmp_path, content))
-    with pytest.raises(ValueError, match="can't be read: "):
-        read_manifest(tmp_path)
+    file = manifest(tmp_path, content)
+    with pytest.raises(ValueError, match=re.escape(f"{file} {fault}")):
+        read_manifest(file)
+
+
+def test_file_that_can_not_be_read_is_named_with_the_cause(tmp_path: Path) -> None:
+    for file, fault in ((tmp_path, "Is a directory"), (tmp_path / "no", "No such file")):
+        with pytest.raises(ValueError, match=re.escape(f"{file} can't be read: {fault}")):
+            read_manifest(file)

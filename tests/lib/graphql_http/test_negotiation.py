@@ -68,11 +68,25 @@ def test_no_other_media_type_can_be_had(accept: str) -> None:
     assert chosen(accept) is None
 
 
-@pytest.mark.parametrize("accept", ["text/html", "text/html,application/xhtml+xml,*/*;q=0.8"])
+@pytest.mark.parametrize(
+    "accept",
+    ["text/html", "text/html,application/xhtml+xml,*/*;q=0.8", f"text/html, {JSON};q=0.5"],
+)
 def test_a_browser_accepts_html(accept: str) -> None:
     assert accepts_html(accept.encode())
 
 
-@pytest.mark.parametrize("accept", ["text/html5", "application/text/html", "x-text/html", "*/*"])
-def test_what_only_looks_like_html_is_no_browser(accept: str) -> None:
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "text/html5",
+        "application/text/html",
+        "x-text/html",
+        "*/*",
+        "text/html;q=0, */*",
+        f"{JSON}, text/html",
+        f"text/html;q=0.9, {GRAPHQL}",
+    ],
+)
+def test_what_only_looks_like_html_or_likes_json_as_well_is_no_browser(accept: str) -> None:
     assert not accepts_html(accept.encode())

@@ -208,6 +208,17 @@ async def test_another_version_of_persisted_queries_is_not_supported(version: st
         assert caught.value.code == "PERSISTED_QUERY_NOT_SUPPORTED"
 
 
+@pytest.mark.parametrize("document_id", ["b", "sha256:b", "A"])
+async def test_one_request_names_one_document(document_id: str) -> None:
+    hashed = '"extensions":{"persistedQuery":{"version":1,"sha256Hash":"a"}}'
+    why = await refused(body=f'{{"documentId":"{document_id}",{hashed}}}'.encode())
+    assert (why.status_code, why.code) == (400, "BAD_REQUEST")
+    for same in ("a", "sha256:a"):
+        with pytest.raises(RequestError) as caught:
+            await read(body=f'{{"documentId":"{same}",{hashed}}}'.encode())
+        assert caught.value.code == "PERSISTED_QUERY_NOT_FOUND"
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_a_query_comes_in_the_url_too(method: str) -> None:
     url = urlencode(
@@ -277,6 +288,7 @@ async def test_any_other_method_is_refused_naming_those_there_are(
 ) -> None:
     why = await refused(method, GOOD, media_type=media_type)
     assert (why.status_code, why.headers) == (405, METHODS)
+    assert shown(why, media_type)[:2] == (405, f"{JSON}; charset=utf-8")
 
 
 def test_a_mutation_by_get_is_refused_naming_post() -> None:
@@ -301,7 +313,7 @@ async def test_who_asks_for_a_websocket_is_told_that_there_is_none(protocol: str
     assert await read("GET", url="query={__typename}", headers=[("upgrade", "h2c")])
 
 
-def shown(why: RequestError, media_type: str) -> tuple[int, str, bytes]:
+def shown(why: RequestError, media_type: str | None) -> tuple[int, str, bytes]:
     """Return a refusal's status, media type and body."""
     response = why.response(media_type)
     return response.status_code, response.headers["content-type"], bytes(response.body)
