@@ -181,9 +181,29 @@ async def test_trusted_documents_are_held_against_the_schema_and_the_limits(
     (finding,) = await findings(settings, "127.0.0.1", 1)
     assert finding.message.startswith("Of 2 trusted documents 1 can't run")
     assert finding.message.endswith(": id-1.")
-    faulty = tmp_path / "documents.json"
-    faulty.write_text("[]")
-    assert codes(tmp_path, **good, trusted_documents=str(faulty)) == ["cannot-start"]
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (None, "can't be read: No such file"),
+        ('{"a":', "is not JSON: unexpected end of data: line 1"),
+        ("[]", "is neither an object of ids and texts nor"),
+        ('{"a": {"query": "{ a }"}}', "has no text under the id 'a'"),
+    ],
+)
+def test_list_of_trusted_documents_that_is_none_is_named_with_the_cause(
+    tmp_path: Path, good: dict[str, str], content: str | None, cause: str
+) -> None:
+    file = tmp_path / "documents.json"
+    if content is not None:
+        file.write_text(content)
+    given = good | {"trusted_documents": str(file)}
+    assert codes(tmp_path, **given) == ["cannot-start"]
+    for command in ("check", "serve"):
+        done = run_here(command, folder=tmp_path, **given)
+        assert done.returncode
+        assert f"GQL_APP_TRUSTED_DOCUMENTS: {file} {cause}" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ PREFIX: Final = "GQL_APP_"
 ADMIN_PASSWORD: Final = PREFIX + "ADMIN_PASSWORD"
 APP: Final = PREFIX + "APP"
 """The application that the command line and its workers take, as module:name."""
+THIS_MACHINE: Final = ("http://localhost:*", "http://127.0.0.1:*")
+"""The origins of pages that are being developed, which the demo is for."""
 SHARED_NUMBERS: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Also read by prometheus_client, when it is imported."""
 SECRET_REQUIRED: Final = (
@@ -372,7 +374,7 @@ class Settings(BaseSettings):
     @property
     def origins(self) -> tuple[str, ...]:
         """The origins whose pages may read answers; the demo is for any page of this machine."""
-        return _listed(self.allowed_origins) + (("http://localhost:*",) if self.demo else ())
+        return _listed(self.allowed_origins) + (THIS_MACHINE if self.demo else ())
 
     @property
     def headers(self) -> tuple[str, ...]:

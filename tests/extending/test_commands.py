@@ -54,6 +54,15 @@ def test_check_finds_what_is_wrong_with_a_feature_too(tmp_path: Path) -> None:
     assert "pending-migrations" not in run_here("check", folder=tmp_path, app=MARKET).stdout
 
 
+def test_trusted_documents_are_held_against_what_features_add(tmp_path: Path) -> None:
+    listed = tmp_path / "documents.json"
+    listed.write_text('{"1": "query Currency { currency }"}', encoding="utf-8")
+    output_here("migrate", folder=tmp_path, app=MARKET)
+    for app, is_found in ({"app": MARKET}, False), ({}, True):
+        done = run_here("check", folder=tmp_path, trusted_documents=str(listed), **app)
+        assert ("invalid-documents" in done.stdout) == is_found
+
+
 def test_schema_of_the_whole_is_exported_and_compared(tmp_path: Path) -> None:
     printed = output_here("--app", MARKET, "export-schema", folder=tmp_path)
     query = graphql.build_schema(printed).query_type

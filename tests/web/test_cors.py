@@ -158,9 +158,9 @@ async def test_a_page_of_ours_may_nothing_else(api: Api, headers: dict[str, str]
 async def test_the_demo_is_for_every_page_of_this_machine(settings: Settings) -> None:
     demo = settings.model_copy(update={"allowed_origins": None, "demo": True})
     async with running(demo) as api:
-        for origin in ("http://localhost", "http://localhost:5173"):
+        for origin in ("http://localhost", "http://localhost:5173", "http://127.0.0.1:5500"):
             assert granted(await send(api, origin)) == {"access-control-allow-origin"}
-        for origin in ("https://localhost:5173", "http://localhost.example:5173", OURS):
+        for origin in ("https://localhost:5173", "http://localhost.example:5173", "null", OURS):
             assert granted(await send(api, origin)) == set()
 
 
