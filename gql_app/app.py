@@ -3,6 +3,7 @@
 import gc
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from http import HTTPMethod
 from typing import Final, Self
 
 from starlette.applications import Starlette
@@ -192,7 +193,7 @@ def _routes(settings: Settings, playground: Playground | None, merged: Merged) -
     if playground:
         routes.append(Route(PATH, playground.page))
         routes.append(Route("/playground/{name}", playground.file))
-    root = Route("/", leading_to(PATH, has_page=playground is not None), methods=["GET", "POST"])
+    root = Route("/", leading_to(PATH, has_page=playground is not None), methods=[*HTTPMethod])
     return [*routes, *merged.routes, root]
 
 

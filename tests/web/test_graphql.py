@@ -157,8 +157,9 @@ async def test_the_root_leads_to_the_playground_or_tells_where_the_api_is(
     assert method == "HEAD" or told.json() == body
 
 
-async def test_who_posts_to_the_root_is_told_where_the_api_is(api: Api) -> None:
-    response = await api.client.post("/", json=HELLO)
+@pytest.mark.parametrize("method", ["POST", "PUT", "OPTIONS"])
+async def test_who_posts_to_the_root_is_told_where_the_api_is(api: Api, method: str) -> None:
+    response = await api.client.request(method, "/", json=HELLO)
     assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
     assert refusal(response.json())["message"] == "The GraphQL API is at /graphql."
 

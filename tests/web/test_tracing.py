@@ -1,4 +1,4 @@
-"""Spans of requests: nothing of a fault, and none where they are switched off."""
+"""Spans of requests: nothing of a fault or a query in a URL, and none where they are off."""
 
 import httpx
 import pytest
@@ -24,9 +24,12 @@ async def test_request_that_a_fault_ends_says_nothing_of_it() -> None:
     transport = httpx.ASGITransport(RequestLogMiddleware(app, tracing=Tracing("1", provider)))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         with pytest.raises(LookupError):
-            await client.get("/")
+            await client.get("/graphql", params={"query": PASSWORD})
     (span,) = exporter.get_finished_spans()
     assert (span.name, span.events, span.status.description) == ("GET", (), None)
+    assert span.attributes
+    assert span.attributes["url.path"] == "/graphql"
+    assert PASSWORD not in str(span.attributes)
 
 
 async def test_what_is_off_by_its_own_variable_is_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,11 +27,11 @@ def other_than_graphql(method: str, headers: Headers, page: ASGIApp | None) -> A
 def leading_to(path: str, *, has_page: bool) -> Callable[[Request], Awaitable[Response]]:
     """Return an endpoint that leads browsers to a path with a page, and tells others of it.
 
-    A client that posts to it lacks the path in its settings, and is told by a refusal.
+    It takes every method: a client that posts there lacks the path, and is told by a refusal.
     """
 
     async def lead(request: Request) -> Response:
-        if request.method == "POST":
+        if request.method not in {"GET", "HEAD"}:
             raise HTTPException(405, f"The GraphQL API is at {path}", {"Allow": "GET, HEAD"})
         if has_page and accepts_html(*headers_of(request.scope)[b"accept"]):
             return Response(None, 303, {"Location": path})

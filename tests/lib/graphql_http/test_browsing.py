@@ -53,8 +53,9 @@ async def test_a_browser_is_led_and_others_are_told(
         assert json.loads(bytes(response.body))["graphql"] == "/api"
 
 
-async def test_who_posts_where_the_api_is_not_is_told_where_it_is() -> None:
-    request = Request({"type": "http", "method": "POST", "headers": [(b"accept", HTML)]})
+@pytest.mark.parametrize("method", ["POST", "PUT", "OPTIONS"])
+async def test_who_posts_where_the_api_is_not_is_told_where_it_is(method: str) -> None:
+    request = Request({"type": "http", "method": method, "headers": [(b"accept", HTML)]})
     with pytest.raises(HTTPException, match="The GraphQL API is at /api") as caught:
         await leading_to("/api", has_page=True)(request)
     assert (caught.value.status_code, caught.value.headers) == (405, {"Allow": "GET, HEAD"})
