@@ -183,6 +183,8 @@ async def test_a_feature_may_have_the_root(settings: Settings) -> None:
 async def test_no_form_is_taken(api: Api, headers: list[tuple[str, str]]) -> None:
     response = await send(api, headers)
     assert (response.status_code, refused(response)) == (415, "BAD_REQUEST")
+    sent_files = any(value.startswith("multipart") for _, value in headers)
+    assert ("No files are taken" in response.text) == sent_files
 
 
 @pytest.mark.parametrize(
