@@ -15,6 +15,9 @@ BAD_USER_INPUT: Final = "BAD_USER_INPUT"
 NOT_ACCEPTABLE: Final = 406
 MAX_BATCH: Final = 20
 """Operations of a batch that are refused one by one; a larger batch has one error."""
+RETRY: Final = 24 * 60 * 60 * 1000
+"""Milliseconds before a browser's EventSource asks again, which it would after three seconds."""
+_EVENTS: Final = b"retry: %d\nevent: next\ndata: %b\n\nevent: complete\ndata:\n\n"
 _NO_BATCHES: Final = (
     "This server takes one operation a request: batches are off. Send each by itself, with "
     "Apollo's HttpLink instead of BatchHttpLink, or graphql-request's request() instead of "
@@ -52,7 +55,7 @@ class RequestError(HTTPException):
         status, body = self.status_code, orjson.dumps(self._content())
         content_type = f"{media_type}; charset=utf-8"
         if media_type == EVENTS:
-            status, body = 200, b"event: next\ndata: %b\n\nevent: complete\ndata:\n\n" % body
+            status, body = 200, _EVENTS % (RETRY, body)
         elif media_type == PARTS:
             part = b"Content-Type: application/json; charset=utf-8\r\n\r\n" + body
             status, body = 200, b"\r\n---\r\n%b\r\n-----\r\n" % part

@@ -16,6 +16,7 @@ from gql_app.lib.graphql_http import (
     mutation_by_get,
     read_body,
 )
+from gql_app.lib.graphql_http.errors import RETRY
 from gql_app.lib.graphql_http.messages import METHODS
 
 JSON: Final = "application/json"
@@ -336,8 +337,10 @@ def test_a_client_of_events_is_told_by_an_event() -> None:
     status, content_type, body = shown(NO, "text/event-stream")
     assert (status, content_type) == (200, "text/event-stream; charset=utf-8")
     event, end = body.decode().rstrip().split("\n\n")
-    kind, _, data = event.partition("\ndata: ")
-    assert (kind, json.loads(data), end) == ("event: next", ERROR, "event: complete\ndata:")
+    retry, kind, data = event.split("\n")
+    assert retry == f"retry: {RETRY}"
+    assert (kind, end) == ("event: next", "event: complete\ndata:")
+    assert json.loads(data.removeprefix("data: ")) == ERROR
 
 
 def test_a_client_of_parts_is_told_by_one() -> None:
