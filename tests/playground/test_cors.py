@@ -24,6 +24,13 @@ async ([url, headers]) => {
   return [answer.headers.get("x-request-id"), (await answer.json()).data.__schema.types.length];
 }
 """
+SEND: Final = """
+async ([url, size]) => {
+  const headers = {"Content-Type": "application/json"};
+  const answer = await fetch(url, {method: "POST", body: "a".repeat(size), headers});
+  return [answer.status, answer.headers.get("x-request-id"), await answer.json()];
+}
+"""
 
 
 @pytest.fixture
@@ -63,6 +70,13 @@ async def test_page_of_this_machine_may_ask_the_demo_as_clients_do(
     )
     assert request_id
     assert types > 20
+
+
+async def test_page_reads_why_its_body_is_refused(page: Page, demo: Server) -> None:
+    for size in (300_000, 10_000_000):  # the latter by the server, before the application
+        status, request_id, answer = await page.evaluate(SEND, [f"{demo.url}/graphql", size])
+        assert (status, answer["errors"][0]["extensions"]["code"]) == (413, "BAD_USER_INPUT")
+        assert request_id
 
 
 async def test_browser_names_the_header_that_is_not_allowed(page: Page, demo: Server) -> None:
