@@ -55,17 +55,18 @@ run: .venv/run
 	@$(MAKE) --no-print-directory $(PAGE) || true
 	$(BIN)/python main.py serve --demo $(ARGS)
 
-test: .venv/dev $(PAGE) $(CLIENTS) $(BUILT) browser
-	$(MAKE) --no-print-directory -j 3 test-others test-measured test-playground
+# While one process works on what is measured, the pages and clients are made that others need.
+test: .venv/dev
+	$(MAKE) --no-print-directory -j 3 test-measured test-others test-playground
 
-test-playground:
+test-playground: $(PAGE)
 	$(NPM) test
 
-test-measured:
+test-measured: .venv/dev
 	$(SUITE) -m measured -n 0 --cov --cov-report= $(COVERING)
 	$(BIN)/coverage report --fail-under=100
 
-test-others:
+test-others: .venv/dev $(PAGE) $(CLIENTS) $(BUILT) browser
 	$(SUITE) -m "not measured" -n $(WAITING)
 
 # Every view of the playground and of the account pages in every size and mode, of which make test tries some.

@@ -8,9 +8,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from gql_app import resources as composed
 from gql_app.lib import clock
 from gql_app.lib.database import Database
-from gql_app.resources import Resources
+from gql_app.lib.mail_templates import MailTemplates
+from gql_app.resources import Extensions, Resources
 from gql_app.settings import Settings
 from tests.api import Api, running
 from tests.databases import Postgres, copied_sqlite, migrated_sqlite, postgres_server
@@ -201,6 +203,23 @@ async def tokens(api: Api, plain: Person, other: Person, admin: Person) -> dict[
         Kind.EXPIRED: expired_token(api.resources, plain),
         Kind.REVOKED: gone.token,
     }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def our_templates() -> Iterator[None]:
+    """Read the templates of letters once that the program brings: it takes milliseconds."""
+    read = composed.mail_templates
+    known: dict[str, MailTemplates] = {}
+
+    def of(settings: Settings, extensions: Extensions) -> MailTemplates:
+        if settings.letters_dir or extensions.templates:
+            return read(settings, extensions)
+        name = settings.product_name
+        return known.get(name) or known.setdefault(name, read(settings, extensions))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(composed, "mail_templates", of)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -32,23 +32,30 @@ ALONE = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-SIZE = "SELECT pg_relation_size($1::text::regclass)"
+USED = """
+SELECT relname::text FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relname = ANY($1) AND pg_relation_size(oid) > 0
+"""
 FORGET = """
 DELETE FROM pg_statistic WHERE starelid >= 16384;
 UPDATE pg_class SET reltuples = -1
 WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND reltuples >= 0;
 """
 """What ANALYZE found in rows, and that it did."""
-SHAPES = (
-    """SELECT attrelid::regclass::text, relkind::text, attname::text, atttypid::text, atttypmod,
-    attnotnull FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-    WHERE relnamespace = 'public'::regnamespace AND attnum > 0 ORDER BY attrelid, attnum""",
-    "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname",
-    "SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname",
-    """SELECT proname::text FROM pg_proc
-    WHERE pronamespace = 'public'::regnamespace ORDER BY proname""",
-    "SELECT version_num FROM alembic_version",
-)
+SHAPE = """
+SELECT
+    (SELECT array_agg((attrelid, relkind, attname, atttypid, atttypmod, attnotnull)::text
+        ORDER BY attrelid, attnum)
+        FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+        WHERE relnamespace = 'public'::regnamespace AND attnum > 0),
+    (SELECT array_agg((indexrelid, indrelid, indisvalid, indkey)::text ORDER BY indexrelid)
+        FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+        WHERE relnamespace = 'public'::regnamespace),
+    (SELECT array_agg(tgname ORDER BY tgname) FROM pg_trigger WHERE NOT tgisinternal),
+    (SELECT array_agg(proname ORDER BY proname)
+        FROM pg_proc WHERE pronamespace = 'public'::regnamespace),
+    (SELECT array_agg(version_num) FROM alembic_version)
+"""
 
 
 def alembic_config(url: str) -> Config:
@@ -160,12 +167,12 @@ class Janitor:
         self._portal.call(self._empty)
 
     async def _shape(self) -> Sequence[object]:
-        return [await self._connection.fetch(each) for each in SHAPES]
+        return tuple(await self._connection.fetchrow(SHAPE))
 
     async def _empty(self) -> None:
         await self._connection.execute(ALONE)
-        used = [each for each in TABLES if await self._connection.fetchval(SIZE, each)]
-        if used:
+        found = {row["relname"] for row in await self._connection.fetch(USED, TABLES)}
+        if used := [each for each in TABLES if each in found]:
             # To truncate them takes twenty times as long.
             await self._connection.execute(";".join(map("DELETE FROM {}".format, used)))
             await self._connection.execute(f"VACUUM {', '.join(used)}")
