@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from gql_app.schema.audit import AuditEvent
     from gql_app.schema.authentication import LoginPayload, RegisterInput, sign_in
     from gql_app.schema.customers import Customer
-    from gql_app.schema.invitations import InviteCustomerInput
+    from gql_app.schema.mail.invitations import InviteCustomerInput
     from gql_app.schema.payloads import Payload
     from gql_app.schema.permissions import (
         HasPermission,
@@ -145,7 +145,7 @@ _MODULES: Final = {
     "schema.audit": ("AuditEvent",),
     "schema.authentication": ("LoginPayload", "RegisterInput", "sign_in"),
     "schema.customers": ("Customer",),
-    "schema.invitations": ("InviteCustomerInput",),
+    "schema.mail.invitations": ("InviteCustomerInput",),
     "schema.payloads": ("Payload",),
     "schema.permissions": ("HasPermission", "IsAuthenticated", "IsRecentlyAuthenticated"),
     "schema.profile": ("UpdateMeInput",),

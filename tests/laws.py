@@ -36,11 +36,12 @@ HOUSE: Floors = (
 MACHINERY: Final = "lib"
 """What everything may import, and what imports nothing of ours but itself."""
 
-BESIDE_THE_CORE: Final = frozenset(
-    {"main", "cli", "lib", "extending", "factors", "features", "mail", "verify"}
+BESIDE_THE_CORE: Final = (
+    *("main", "cli", "db.migrations", "extending", "features", "lib", "verify"),
+    *("factors", "mail", "schema.factors", "schema.mail"),
 )
-"""What is opened only by whoever works on it."""
-CEILING: Final = (70, 11_000)
+"""Folders that are opened only by whoever works on them."""
+CEILING: Final = (65, 10_200)
 """Files of the core, and lines of them: what is read in a day."""
 LONGEST_FILE: Final = 400
 """Lines."""
@@ -230,7 +231,7 @@ def says_what_it_is_for(source: str) -> bool:
 
 def is_core(module: str) -> bool:
     """Return whether a module is of the core: what README calls a day's reading."""
-    return folder(module) not in BESIDE_THE_CORE and not module.startswith("db.migrations")
+    return not any(f"{module}.".startswith(f"{each}.") for each in BESIDE_THE_CORE)
 
 
 @dataclass(frozen=True)

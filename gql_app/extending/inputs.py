@@ -20,7 +20,7 @@ from gql_app.schema.administration import CreateCustomerInput, UpdateCustomerInp
 from gql_app.schema.authentication import RegisterInput
 from gql_app.schema.context import Context, Info
 from gql_app.schema.inputs import Input
-from gql_app.schema.invitations import InviteCustomerInput
+from gql_app.schema.mail.invitations import InviteCustomerInput
 from gql_app.schema.profile import UpdateMeInput
 
 P = ParamSpec("P")

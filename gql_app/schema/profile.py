@@ -1,4 +1,4 @@
-"""The profile: what customers change about themselves, signed in or by a link in a letter."""
+"""The profile: what signed-in customers change about themselves."""
 
 from contextlib import nullcontext
 from dataclasses import replace
@@ -8,17 +8,15 @@ import strawberry
 from gql_app.accounts import authentication, customers, validation
 from gql_app.accounts.audit import Action
 from gql_app.accounts.callers import Authority
-from gql_app.accounts.links import LinkKind
 from gql_app.accounts.records import CustomerRecord
 from gql_app.accounts.sessions import SignedIn
 from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.lib.fair_queue import Party
-from gql_app.mail import email_change, password_reset
+from gql_app.mail import email_change
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import Customer, CustomerPayload, or_null, told_of_pending
 from gql_app.schema.inputs import Input
-from gql_app.schema.links import NO_MAIL, owner_of
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.schema.permissions import authenticated, recently_authenticated
 
@@ -76,7 +74,7 @@ class ProfileMutation:
         secret = validation.check_new_password(new_password, customer, context.resources.rules)
         authority = await room_to_change(context, me)
         authority = await _prove(context, authority, or_null(current_password))
-        hashed = await _new_hash(context, secret, customer, origin.party)
+        hashed = await new_hash(context, secret, customer, origin.party)
         opened = await context.write_as(
             authority,
             customers.change_password,
@@ -108,46 +106,6 @@ class ProfileMutation:
         return StatusPayload.success("Your account is gone.")
 
 
-@strawberry.type
-class PasswordResetMutation:
-    """Asking for a link, and using it."""
-
-    @mutation(StatusPayload)
-    async def request_password_reset(self, info: Info, email: str) -> StatusPayload:
-        """Post a letter, which leaves after the commit."""
-        context, resources = info.context, info.context.resources
-        if not resources.mailer.open:
-            raise Rejected(NO_MAIL)
-        throttle, origin = resources.throttle, context.origin
-        await throttle.require_room(context.db, *throttle.of_client("reset", origin.ip_address))
-        await context.transact(password_reset.request, email, throttle, origin=origin)
-        return StatusPayload.success(
-            "If there is an account with this address, a letter with a link is on its way."
-        )
-
-    @mutation(StatusPayload)
-    async def reset_password(
-        self,
-        info: Info,
-        token: str,
-        new_password: str,
-    ) -> StatusPayload:
-        """Set a new password of whose link it is."""
-        context, resources = info.context, info.context.resources
-        customer = await owner_of(context, LinkKind.PASSWORD_RESET, token)
-        secret = validation.check_new_password(new_password, customer, resources.rules)
-        party = Party.of(context.origin.ip_address, customer.id)
-        hashed = await _new_hash(context, secret, customer, party)
-        await context.transact(
-            password_reset.reset,
-            token,
-            resources.throttle,
-            password_hash=hashed,
-            origin=context.origin,
-        )
-        return StatusPayload.success(context.done("Your password is set. Sign in with it."))
-
-
 async def room_to_change(context: Context, me: SignedIn) -> Authority:
     """Return the authority to change oneself, if there is room. Raises TooManyAttempts."""
     throttle = context.resources.throttle
@@ -156,7 +114,7 @@ async def room_to_change(context: Context, me: SignedIn) -> Authority:
     return Authority(me, limit=limit)
 
 
-async def _new_hash(context: Context, secret: str, customer: CustomerRecord, party: Party) -> str:
+async def new_hash(context: Context, secret: str, customer: CustomerRecord, party: Party) -> str:
     """Return the hash of a new password. Raises Rejected if it is the one in force, or refused."""
     passwords, rules = context.resources.passwords, context.resources.rules
     await rules.accept_password(secret, customer.person, field="new_password")

@@ -21,15 +21,16 @@ from gql_app.schema.administration import AdministrationMutation
 from gql_app.schema.audit import AuditQuery
 from gql_app.schema.authentication import AuthenticationMutation
 from gql_app.schema.customers import CustomerQuery
-from gql_app.schema.email_verification import EmailVerificationMutation
-from gql_app.schema.invitations import InvitationMutation
+from gql_app.schema.factors.passkeys import PasskeyMutation
+from gql_app.schema.factors.second_factors import SecondFactorMutation
+from gql_app.schema.mail.email_verification import EmailVerificationMutation
+from gql_app.schema.mail.invitations import InvitationMutation
+from gql_app.schema.mail.password_reset import PasswordResetMutation
+from gql_app.schema.mail.sign_in_links import SignInLinkMutation
 from gql_app.schema.nodes import NodeQuery
-from gql_app.schema.passkeys import PasskeyMutation
 from gql_app.schema.permissions import Requires
-from gql_app.schema.profile import PasswordResetMutation, ProfileMutation
-from gql_app.schema.second_factors import SecondFactorMutation
+from gql_app.schema.profile import ProfileMutation
 from gql_app.schema.sessions import SessionMutation, TokenQuery
-from gql_app.schema.sign_in_links import SignInLinkMutation
 from gql_app.schema.types import DATE_TIME, JSON_VALUE
 
 QUERIES: Final = (AuditQuery, CustomerQuery, NodeQuery, TokenQuery)

@@ -15,7 +15,7 @@ from gql_app.extending.feature import Feature
 from gql_app.extending.transaction import Transaction
 from gql_app.lib.text import visible_line
 from gql_app.schema.administration import CreateCustomerInput
-from gql_app.schema.invitations import InviteCustomerInput
+from gql_app.schema.mail.invitations import InviteCustomerInput
 from gql_app.settings import Settings
 from tests.extending.graph import Graph, graph
 from tests.extending.shop import CompanyRow

@@ -20,11 +20,11 @@ from gql_app.errors import Fault, Rejected, TooManyAttempts, UserErrorCode
 from gql_app.factors import attempts, changes, codes, enrolment, proving, recovery_codes
 from gql_app.lib import one_time_codes
 from gql_app.lib.clock import parse_id
-from gql_app.schema import passkey_proofs
 from gql_app.schema.authentication import LoginPayload, counted
 from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import NOBODY, Context, Info
 from gql_app.schema.customers import or_null
+from gql_app.schema.factors import passkey_proofs
 from gql_app.schema.links import found_by
 from gql_app.schema.payloads import Payload, StatusPayload, mutation
 from gql_app.schema.permissions import authenticated, recently_authenticated

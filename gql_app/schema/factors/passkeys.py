@@ -11,15 +11,15 @@ from gql_app.schema.authentication import LoginPayload, counted
 from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import or_null
-from gql_app.schema.passkey_proofs import enabled, judging
-from gql_app.schema.payloads import Payload, mutation
-from gql_app.schema.permissions import recently_authenticated
-from gql_app.schema.second_factors import (
+from gql_app.schema.factors.passkey_proofs import enabled, judging
+from gql_app.schema.factors.second_factors import (
     SecondFactorPayload,
     enrolling,
     require_enrolling,
     told_of_codes,
 )
+from gql_app.schema.payloads import Payload, mutation
+from gql_app.schema.permissions import recently_authenticated
 
 
 @strawberry.type

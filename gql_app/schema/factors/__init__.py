@@ -1,0 +1,1 @@
+"""Second factors: the resolvers of what gql_app/factors does."""

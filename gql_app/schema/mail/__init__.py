@@ -1,0 +1,1 @@
+"""Mail: the resolvers of what gql_app/mail does by letters and their links."""

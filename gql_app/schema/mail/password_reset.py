@@ -1,0 +1,53 @@
+"""Password reset: a link in a letter, by which a new password is set."""
+
+import strawberry
+
+from gql_app.accounts import validation
+from gql_app.accounts.links import LinkKind
+from gql_app.errors import Rejected
+from gql_app.lib.fair_queue import Party
+from gql_app.mail import password_reset
+from gql_app.schema.context import Info
+from gql_app.schema.links import NO_MAIL, owner_of
+from gql_app.schema.payloads import StatusPayload, mutation
+from gql_app.schema.profile import new_hash
+
+
+@strawberry.type
+class PasswordResetMutation:
+    """Asking for a link, and using it."""
+
+    @mutation(StatusPayload)
+    async def request_password_reset(self, info: Info, email: str) -> StatusPayload:
+        """Post a letter, which leaves after the commit."""
+        context, resources = info.context, info.context.resources
+        if not resources.mailer.open:
+            raise Rejected(NO_MAIL)
+        throttle, origin = resources.throttle, context.origin
+        await throttle.require_room(context.db, *throttle.of_client("reset", origin.ip_address))
+        await context.transact(password_reset.request, email, throttle, origin=origin)
+        return StatusPayload.success(
+            "If there is an account with this address, a letter with a link is on its way."
+        )
+
+    @mutation(StatusPayload)
+    async def reset_password(
+        self,
+        info: Info,
+        token: str,
+        new_password: str,
+    ) -> StatusPayload:
+        """Set a new password of whose link it is."""
+        context, resources = info.context, info.context.resources
+        customer = await owner_of(context, LinkKind.PASSWORD_RESET, token)
+        secret = validation.check_new_password(new_password, customer, resources.rules)
+        party = Party.of(context.origin.ip_address, customer.id)
+        hashed = await new_hash(context, secret, customer, party)
+        await context.transact(
+            password_reset.reset,
+            token,
+            resources.throttle,
+            password_hash=hashed,
+            origin=context.origin,
+        )
+        return StatusPayload.success(context.done("Your password is set. Sign in with it."))
