@@ -14,6 +14,8 @@ from gql_app.lib.periodic import PeriodicTask
 from gql_app.lib.telemetry import get_logger
 from gql_app.resources import Resources
 
+FIRST_PURGE: Final = 30
+"""Seconds until a process purges at first: what is asked at its start is answered before."""
 LETTER_INTERVAL: Final = 2
 """Seconds between two looks for letters that wait, or that another process left."""
 GUESS_INTERVAL: Final = 5
@@ -47,14 +49,16 @@ async def running(resources: Resources) -> AsyncIterator[None]:
     record = partial(resources.guesses.record, resources.database)
     renew = partial(stored_secrets.renew, resources.database, resources.encryption)
     tasks = [
-        PeriodicTask("deliver", partial(deliver, resources), LETTER_INTERVAL, posted),
-        PeriodicTask("purge", partial(purge, resources), PURGE_INTERVAL),
+        PeriodicTask(
+            "deliver", partial(deliver, resources), LETTER_INTERVAL, posted, LETTER_INTERVAL
+        ),
+        PeriodicTask("purge", partial(purge, resources), PURGE_INTERVAL, first=FIRST_PURGE),
         PeriodicTask("renew_secrets", renew, PURGE_INTERVAL),
         PeriodicTask("record_guesses", record, GUESS_INTERVAL, guessed),
     ]
     always = [
         PeriodicTask("sample", resources.sample, SAMPLE_INTERVAL),
-        PeriodicTask("watch", resources.condition.get, WATCH_INTERVAL, at_once=False),
+        PeriodicTask("watch", resources.condition.get, WATCH_INTERVAL, first=WATCH_INTERVAL),
     ]
     waiting = None if is_ready else _until_ready(resources)
     try:

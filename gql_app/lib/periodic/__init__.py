@@ -26,8 +26,8 @@ class PeriodicTask:
     """Seconds from the end of one run to the next."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it is to run sooner."""
-    at_once: bool = True
-    """Whether it runs when it begins, and not an interval later."""
+    first: float = 0
+    """Seconds until it runs for the first time, unless it is woken before."""
 
 
 @asynccontextmanager
@@ -73,8 +73,8 @@ async def _run(
     pause = task.interval
     if first:
         await asyncio.wait(first)
-    if not task.at_once:
-        await _wait(task, pause)
+    if task.first:
+        await _wait(task, task.first)
     while not stopping.is_set():
         task.wake.clear()
         pause = longer(pause, interval=task.interval)  # unless it goes well
