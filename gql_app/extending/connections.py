@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
+from enum import Enum
 from inspect import Parameter, Signature
 from typing import Annotated, Any, Final, NamedTuple
 
 import strawberry
 from sqlalchemy.orm import DeclarativeBase
+from strawberry.schema.config import StrawberryConfig
 
 from gql_app.accounts.sessions import Caller
 from gql_app.errors import Unauthenticated
@@ -33,6 +34,7 @@ from gql_app.schema.permissions import IsAuthenticated
 from gql_app.schema.types import CURSORS, OrderDirection, PageInfo
 
 _MARK: Final = "__connection__"
+_NAMES: Final = StrawberryConfig().name_converter
 _SIZE: Final = f"1 to {MAX_SIZE}; {DEFAULT_SIZE} if neither `first` nor `last` is given."
 _ARGUMENTS: Final[Mapping[str, tuple[Any, str]]] = {
     "first": (int, f"How many rows from the start, or after `after`: {_SIZE}"),
@@ -127,8 +129,11 @@ class _Connection:
             column: ListQuery(rows, (column,), visible_column=self._columns.shown)
             for column in order_by
         }
-        fields = [(column.upper(), column) for column in order_by]
-        made: type[StrEnum] = StrEnum(f"{name}OrderField", fields)  # type: ignore[misc]  # known now
+        told = {each: f"By {_NAMES.apply_naming_config(each)}." for each in order_by}
+        values = [
+            (each.upper(), strawberry.enum_value(each, description=told[each])) for each in order_by
+        ]
+        made: type[Enum] = Enum(f"{name}OrderField", values)  # type: ignore[misc]  # known now
         order_field = strawberry.enum(made, description="What the list is sorted by.")
         self._order: Final = described_type(
             strawberry.input,

@@ -1,6 +1,6 @@
 """Merging: many features into the plain parts that the application takes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -30,6 +30,7 @@ from gql_app.lib.mail_templates import Folder
 from gql_app.lib.nodes import NodeKind
 from gql_app.mail.outbox import WriteLetter
 from gql_app.resources import Extensions, Hooks
+from gql_app.schema.nodes import OURS
 from gql_app.schema.root import Additions, build_schema
 
 T = TypeVar("T")
@@ -57,6 +58,7 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
     before, extended = len(found), Extended(_all(each.extensions for each in features))
     found += [*faults(features), *extended.faults]
     nodes, codes = _nodes(features), _all(each.error_codes for each in features)
+    found += _shared_ids((*OURS, *nodes))
     additions = Additions(
         queries=_all(each.queries for each in features),
         mutations=_all(each.mutations for each in features),
@@ -90,10 +92,23 @@ def _nodes(features: Sequence[Feature]) -> tuple[NodeKind[Any], ...]:
     """Return how `node` finds each type: as a feature says, or as the first connection lists it."""
     types = [get_object_definition(each) for feature in features for each in feature.queries]
     listed = [kind_listed(field) for each in types if each for field in each.fields]
-    kinds = (*_all(each.nodes for each in features), *filter(None, listed))
-    return tuple(
-        {each.type: each for each in reversed(kinds) if isinstance(each, NodeKind)}.values()
-    )
+    first: dict[type, NodeKind[Any]] = {}
+    for each in (*_all(each.nodes for each in features), *filter(None, listed)):
+        if isinstance(each, NodeKind):
+            first.setdefault(each.type, each)
+    return tuple(first.values())
+
+
+def _shared_ids(nodes: Iterable[NodeKind[Any]]) -> Iterator[str]:
+    """Yield a sentence on each type that has the ids of another."""
+    first: dict[Any, str] = {}
+    for each in nodes:
+        name, rows = each.type.__name__, each.ids.class_
+        if first.setdefault(rows, name) != name:
+            yield (
+                f"The types {first[rows]} and {name} are both of {rows.__name__}, and an ID is "
+                f"unique over all types: let the id of {name} be a UUID instead."
+            )
 
 
 def _templates(letters: Iterable[Letter]) -> tuple[Folder, ...]:

@@ -71,7 +71,7 @@ def nested(
     columns of the same names. They are built when somebody looks at them. Raises TypeError with
     everything that a table doesn't allow.
     """
-    columns = NodeColumns(node, rows, [order_by], ())
+    columns = NodeColumns(node, rows, [order_by], (), "nested")
     lists = _Lists(columns, by, ListQuery(rows, (order_by,), descending=descending), limit)
 
     async def resolve(self: Any, info: Info) -> Any:

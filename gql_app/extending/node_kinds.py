@@ -39,7 +39,7 @@ def node(
     others they are null. Raises TypeError unless the type has `id: strawberry.ID`, which is a UUID
     and the only primary key, and with everything else that the table doesn't allow.
     """
-    columns = NodeColumns(kind, rows, ["id"], ())
+    columns = NodeColumns(kind, rows, ["id"], (), "node")
     made = node_kind(columns, Visibility(visible), [permission(each) for each in permissions])
     if made is None:
         message = (

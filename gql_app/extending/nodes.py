@@ -79,8 +79,12 @@ class NodeColumns:
         rows: type[DeclarativeBase],
         order_by: Sequence[str],
         filters: Sequence[str],
+        asked_by: str = "connection",
     ) -> None:
-        """Take what is to be a node. Raises TypeError with everything that is wrong with it."""
+        """Take what is to be a node, and the name of the function that is given it.
+
+        Raises TypeError with everything that is wrong with it.
+        """
         self.node: Final = node
         definition = _definition(node)
         self.table: Final[FromClause] = rows.__table__
@@ -90,7 +94,8 @@ class NodeColumns:
             if each.base_resolver is None
         }
         """The types of what the schema shows, by the columns."""
-        faults = [*self._faults(node, rows, order_by, filters)]
+        where = f"{asked_by}({node.__name__}, {rows.__name__})"
+        faults = [*self._faults(where, rows, order_by, filters)]
         if faults:
             raise TypeError(" ".join(faults))
         init = [each.name for each in _init_fields(node)]
@@ -224,12 +229,12 @@ class NodeColumns:
 
     def _faults(
         self,
-        node: type,
+        where: str,
         rows: type[DeclarativeBase],
         order_by: Sequence[str],
         filters: Sequence[str],
     ) -> Iterable[str]:
-        columns, where = self.table.c, f"connection({node.__name__}, {rows.__name__})"
+        node, columns = self.node, self.table.c
         for each in dataclasses.fields(node):
             has_default = (
                 each.default is not dataclasses.MISSING

@@ -16,30 +16,28 @@ from gql_app.lib.composition import WHO_MAY_ASK
 from gql_app.schema.context import Info
 
 
-def _directive(name: str, description: str) -> object:
+def _directive(name: str) -> object:
     """Return what the schema prints beside a field that a permission without arguments guards."""
     places, made = [Location.FIELD_DEFINITION], type(name, (), {})
-    return strawberry.schema_directive(locations=places, name=name, description=description)(made)()
+    return strawberry.schema_directive(locations=places, name=name)(made)()
 
 
 PRIVATE: Final = {WHO_MAY_ASK: f"Null unless it is the caller's own, or with {READ_PRIVATE}."}
 """The metadata of fields that are null for whom a customer's private fields don't concern."""
 
 
-@strawberry.schema_directive(
-    locations=[Location.FIELD_DEFINITION], description="Needs a permission of the caller."
-)
+@strawberry.schema_directive(locations=[Location.FIELD_DEFINITION])
 class Requires:
     """For who has a permission."""
 
-    permission: str = strawberry.field(description="Its name.")
+    permission: str
 
 
 class IsAuthenticated(BasePermission):
     """Lets in whoever is signed in, and whose session lives."""
 
     who_may_ask = "Signed in only."
-    schema_directive = _directive("isAuthenticated", "Needs the token of a living session.")
+    schema_directive = _directive("isAuthenticated")
 
     def __init__(self, *, by_token: bool = False, enrols: bool = False) -> None:
         self._by_token = by_token
@@ -106,7 +104,7 @@ class IsAdmin(Permitted):
     """Somebody may do what was for admins alone, before there were permissions."""
 
     refusal = AdminRequired
-    schema_directive = _directive("isAdmin", "Needs a permission, of which admins have all.")
+    schema_directive = _directive("isAdmin")
 
 
 @cache

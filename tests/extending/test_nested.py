@@ -58,7 +58,7 @@ class Parcel:
     """An order with lists of its own."""
 
     customer_id: strawberry.Private[UUID]
-    id: strawberry.ID
+    id: UUID
     note: str | None
     alike = nested(Receipt, OrderRow, by=OrderRow.note, key="note", order_by="total_cents", limit=1)
     beside = nested(

@@ -1,5 +1,6 @@
 """Nodes of features: found by their ids, as a connection lists them or as the feature says."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from strawberry.permission import BasePermission
 from gql_app.extending.connections import connection
 from gql_app.extending.feature import Feature
 from gql_app.extending.merging import parts_of
+from gql_app.extending.nested import nested
 from gql_app.extending.node_kinds import node
 from gql_app.extending.visibility import owned_by
 from gql_app.lib.clock import new_id
@@ -147,13 +149,18 @@ def test_key_that_is_no_uuid_is_told_in_words() -> None:
     class Numbered:
         id: int
 
-    fault = (
-        "connection(Counter, CounterRow): an ID is unique over all types. Make id a UUID and the "
-        "only primary key, or show it as another type."
-    )
-    with pytest.raises(TypeError) as raised:
-        connection(Counter, CounterRow, order_by=["id"])
-    assert str(raised.value) == fault
+    asking: dict[str, Callable[[], object]] = {
+        "connection": lambda: connection(Counter, CounterRow, order_by=["id"]),
+        "node": lambda: node(Counter, CounterRow),
+        "nested": lambda: nested(Counter, CounterRow, by=CounterRow.at, order_by="id", limit=1),
+    }
+    for name, asked in asking.items():
+        with pytest.raises(TypeError) as raised:
+            asked()
+        assert str(raised.value) == (
+            f"{name}(Counter, CounterRow): an ID is unique over all types. Make id a UUID and the "
+            "only primary key, or show it as another type."
+        )
     with pytest.raises(TypeError) as raised:
         node(Numbered, CounterRow)
     assert str(raised.value) == "node(Numbered, CounterRow): Numbered has no id: strawberry.ID."
@@ -166,6 +173,32 @@ def test_key_that_is_no_uuid_is_told_in_words() -> None:
     parts = parts_of([Feature("numbers", queries=[Numbers])], faults)
     assert (faults, parts.nodes) == ([], ())
     assert "type Numbered {" in build_schema(parts.additions).as_str()
+
+
+def test_two_types_that_have_the_ids_of_one_table_are_told_in_words() -> None:
+    @strawberry.type
+    class Whisper:
+        id: strawberry.ID
+
+    @strawberry.type
+    class Echo:
+        id: UUID
+
+    @strawberry.type
+    class Echoes:
+        echoes = connection(Echo, LineRow, order_by=["id"])
+
+    faults: list[str] = []
+    found = [node(each, LineRow) for each in (Line, Whisper)]
+    parts_of([Feature("lines", queries=[Echoes], nodes=found)], faults)
+    [fault] = faults
+    assert fault == (
+        "The types Line and Whisper are both of LineRow, and an ID is unique over all types: let "
+        "the id of Whisper be a UUID instead."
+    )
+    faults.clear()
+    assert parts_of([Feature("lines", queries=[Echoes], nodes=found[:1])], faults).nodes
+    assert faults == []
 
 
 def test_nodes_are_what_node_returned() -> None:

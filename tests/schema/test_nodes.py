@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy import insert
+
 from gql_app.accounts import second_factors
 from gql_app.accounts.audit import Action
+from gql_app.db.factor_tables import SecondFactorRow
 from gql_app.db.tables import AuditRow
+from gql_app.lib.clock import new_id, now
 from gql_app.lib.database import Database
 from gql_app.lib.pagination import MAX_SIZE
 from gql_app.schema.root import build_schema
@@ -118,12 +122,17 @@ async def test_one_statement_finds_the_types_and_one_reads_each(
         await do(api, "login", email=plain.email, password=PASSWORD)
     pair = "query($a: ID!, $b: ID!) { a: node(id: $a) { id } b: node(id: $b) { id } }"
     events = await api.database.fetch_all(AuditRow.__table__.select().limit(3))
-    ids = [str(each) for each in (plain.id, plain.session_id, *(row.id for row in events), NOBODY)]
+    factor = new_id()
+    row = {"id": factor, "customer_id": plain.id, "method": "CODE", "created_at": now()}
+    async with api.database.transaction() as db:
+        await db.execute(insert(SecondFactorRow).values(row))
+    found = (plain.id, plain.session_id, factor, *(row.id for row in events))
+    ids = [*map(str, found), NOBODY]
     asked = [*ids, *ids]
     selects.clear()
     data = (await api.run(NODES, token=admin.token, ids=asked)).data
     assert [node and node["id"] for node in data["nodes"]] == [*ids[:-1], None] * 2
-    assert len(selects) == 1 + 1 + 3 + 1  # who is calling, of which types, each, and its sessions
+    assert len(selects) == 1 + 1 + 4 + 1  # who is calling, of which types, each, and its sessions
     selects.clear()
     data = (await api.run(pair, token=admin.token, a=ids[0], b=str(admin.id))).data
     assert data == {"a": {"id": ids[0]}, "b": {"id": str(admin.id)}}

@@ -1,22 +1,27 @@
 """Which mutations want a recent proof of who somebody is: each one there is, with an old proof."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
+from graphql import GraphQLField, get_named_type
 
+from gql_app.schema.root import build_schema
 from tests.api import Api
 from tests.conftest import SetClock
 from tests.databases import contents
 from tests.people import PASSWORD, Person
 from tests.schema.agreement import BOTH_WAYS
 from tests.schema.mutations import send
+from tests.schema.test_descriptions import parts
 from tests.schema.test_permissions import directives
 
 pytestmark = pytest.mark.usefixtures("letterbox")
 
 NOON: Final = datetime(2030, 1, 31, 12, 0, 5, tzinfo=UTC)
 LATE: Final = NOON + timedelta(minutes=10, seconds=1)
+PROOF: Final = "a recent proof of who it is"
 NOBODY: Final = "00000000-0000-7000-8000-000000000000"
 NEW: Final = {"name": "Nora New", "email": "nora@example.com", "password": PASSWORD}
 WANTING: Final[dict[str, dict[str, Any]]] = {
@@ -64,6 +69,26 @@ def test_every_mutation_of_who_is_signed_in_is_tried() -> None:
     guarded = {name for name, policy in directives().items() if policy} - queries
     assert guarded == {*WANTING, *DEPENDING, *FREE}
     assert len(guarded) == len(WANTING) + len(DEPENDING) + len(FREE)
+
+
+def test_what_takes_a_recent_proof_is_described_so() -> None:
+    mutation = build_schema().core.mutation_type
+    assert mutation is not None
+    told = {
+        name: [field.description or "", *(part.description or "" for _, part in inputs(field))]
+        for name, field in mutation.fields.items()
+    }
+    wanting = {name for name, (first, *_) in told.items() if first.endswith(f"{PROOF}.")}
+    assert wanting == {*WANTING}
+    depending = {name for name, texts in told.items() if PROOF in " ".join(texts)} - wanting
+    assert depending == {*DEPENDING}
+
+
+def inputs(field: GraphQLField) -> Iterator[tuple[str, Any]]:
+    """Return the arguments of a mutation, and what is in its inputs."""
+    for name, each in field.args.items():
+        yield name, each
+        yield from parts(get_named_type(each.type))
 
 
 def about(given: dict[str, Any], other: Person) -> dict[str, Any]:

@@ -3,9 +3,9 @@ import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from "@apollo/clien
 import { CombinedGraphQLErrors } from "@apollo/client/errors";
 import { SetContextLink } from "@apollo/client/link/context";
 import { ErrorLink } from "@apollo/client/link/error";
-import { from, switchMap } from "rxjs";
+import { from, switchMap, tap } from "rxjs";
 import { fetchWithRetry } from "./retry";
-import { reasonOf, Session, type Keep } from "./session";
+import { reasonOf, Session, SignedOut, type Keep } from "./session";
 
 export interface Api {
   client: ApolloClient;
@@ -15,21 +15,35 @@ export interface Api {
 /** Connect to the API at an address. */
 export function createApi(url: string, keep: Keep): Api {
   const cache = new InMemoryCache();
+  let ended = 0;
   const session = new Session(url, {
     load: () => keep.load(),
     save: (tokens) => keep.save(tokens),
     onSignedOut: () => {
+      ended += 1;
       void cache.reset(); // what this customer could see, the next one may not
       keep.onSignedOut();
     },
   });
   const link = ApolloLink.from([
+    dropping(() => ended),
     retrying(session),
     heeding(session),
     authorising(session),
     new HttpLink({ uri: url, fetch: fetchWithRetry }),
   ]);
   return { client: new ApolloClient({ cache, link }), session };
+}
+
+/** Throw SignedOut for answers that come after the end: the cache is the next customer's by then. */
+function dropping(ended: () => number): ApolloLink {
+  return new ApolloLink((operation, forward) => {
+    const before = ended();
+    const check = () => {
+      if (ended() !== before) throw new SignedOut();
+    };
+    return forward(operation).pipe(tap(check));
+  });
 }
 
 /** Send what was refused as expired once more, with the next token. */

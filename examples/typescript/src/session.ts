@@ -213,7 +213,7 @@ export class Session {
   #take(payload: TokensFragment): string {
     const { token, refreshToken, expiresAt } = payload;
     if (token === null || refreshToken === null) throw new Refused(payload);
-    const end = Date.parse(expiresAt ?? "");
+    const end = Date.parse(String(expiresAt)); // whatever type it was given in the project
     this.#keep.save({ token, refreshToken, expiresAt: end > Date.now() ? end : null });
     return token;
   }

@@ -31,7 +31,8 @@ ITSELF: Final = "__type"
 Descriptions = Mapping[str, Mapping[str, str]]
 """By the names of types what their parts are: a `field`, a `field(argument)`, a `VALUE`.
 
-What a type lacks, it has of the interfaces that it implements.
+What a type lacks, it has of the interfaces that it implements. A directive is named with its `@`,
+and has an `argument`.
 """
 FieldsOf = Callable[[StrawberryObjectDefinition], list[StrawberryField]]
 """Returns the fields that a type has in one schema."""
@@ -58,8 +59,10 @@ class ComposedSchema(Schema):
         self.fields: dict[type, list[StrawberryField]] = {}
         """The fields that each type has here, as soon as they are asked for."""
         super().__init__(query=query, mutation=mutation, types=types, config=config)
+        for each in self.core.directives:
+            _describe(f"@{each.name}", each, descriptions or {})
         for kind in self.core.type_map.values():
-            _describe(kind, descriptions or {})
+            _describe(kind.name, kind, descriptions or {})
             definition = self.get_type_by_name(kind.name)
             if isinstance(definition, StrawberryObjectDefinition) and not definition.is_input:
                 self._tell_who_may_ask(kind, definition)
@@ -93,14 +96,14 @@ def _who_may_ask(field: StrawberryField) -> str:
     return " ".join((*told, *filter(None, [field.metadata.get(WHO_MAY_ASK)])))
 
 
-def _describe(kind: Any, descriptions: Descriptions) -> None:  # noqa: ANN401 — a type of graphql-core
-    """Describe a type and its parts, where nothing else does."""
-    named = [kind, *getattr(kind, "interfaces", ())]
+def _describe(named: str, kind: Any, descriptions: Descriptions) -> None:  # noqa: ANN401 — of graphql-core
+    """Describe a type or a directive and its parts, where nothing else does."""
+    names = [named, *(each.name for each in getattr(kind, "interfaces", ()))]
     parts = [*getattr(kind, "fields", {}).items()]
     parts += [(f"{n}({name})", a) for n, f in parts for name, a in getattr(f, "args", {}).items()]
-    parts += getattr(kind, "values", {}).items()
-    told = ChainMap(*(dict(descriptions.get(each.name, {})) for each in named))
-    kind.description = kind.description or descriptions.get(kind.name, {}).get(ITSELF)
+    parts += [*getattr(kind, "values", {}).items(), *getattr(kind, "args", {}).items()]
+    told = ChainMap(*(dict(descriptions.get(each, {})) for each in names))
+    kind.description = kind.description or descriptions.get(named, {}).get(ITSELF)
     for name, part in parts:
         part.description = part.description or told.get(name)
 

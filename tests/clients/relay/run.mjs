@@ -26,10 +26,19 @@ const ask = (name, variables) => fetchQuery(environment, made(name), variables).
 /** What a component is given of its fragment. */
 const read = (fragment, parent) => environment.lookup(getSelector(made(fragment), parent)).data;
 
-const mutate = (name, variables) =>
+const mutate = (name, variables, updater) =>
   new Promise((onCompleted, onError) => {
-    commitMutation(environment, { mutation: made(name), variables, onCompleted, onError });
+    const mutation = made(name);
+    commitMutation(environment, { mutation, variables, updater, onCompleted, onError });
   });
+
+/** What a fragment has when it is refetched by the id of its object. */
+async function refetched(name, fragment, id) {
+  const { node } = await ask(`${name}RefetchQuery`, { id });
+  return read(fragment, node);
+}
+
+const isKnown = (id) => Boolean(store.getSource().get(id));
 
 /** The ids of a connection by its first page, and once Relay has merged the next one into it. */
 async function paged(name, fragment, field, cursor) {
@@ -54,11 +63,20 @@ report.lastEvents = await paged("LastEvents", "_lastEvents", "auditEvents", "sta
 
 const input = { name: "Rita Relay", email: "rita@example.com", password: "a passage of hers" };
 const created = (await mutate("CreateMutation", { input })).createCustomer.customer;
-const { node } = await ask("CustomerRefetchQuery", { id: created.id });
-report.refetched = read("_customer", node);
-report.known = store.getSource().has(created.id);
+report.created = created.id;
+report.refetched = await refetched("Customer", "_customer", created.id);
+report.known = [isKnown(created.id)];
 report.deleted = (await mutate("DeleteMutation", { id: created.id })).deleteCustomer;
-report.gone = store.getSource().get(created.id) ?? null;
+report.known.push(isKnown(created.id));
+
+await mutate("SignInMutation", { email, password });
+const [{ id }] = (await ask("SessionsQuery", {})).me.sessions;
+report.session = { asked: id, ...(await refetched("Session", "_session", id)) };
+const [event] = report.events.first;
+report.event = { asked: event, ...(await refetched("Event", "_event", event)) };
+report.ended = [isKnown(id)];
+await mutate("EndSessionMutation", { id }, (records) => records.delete(id));
+report.ended.push(isKnown(id), (await ask("SessionRefetchQuery", { id })).node);
 
 console.log(JSON.stringify(report));
 process.exit(0); // keep-alive connections hold the process otherwise

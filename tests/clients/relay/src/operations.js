@@ -21,6 +21,44 @@ graphql`
 `;
 
 graphql`
+  fragment operations_session on Session @refetchable(queryName: "operationsSessionRefetchQuery") {
+    id
+    isCurrent
+  }
+`;
+
+graphql`
+  fragment operations_event on AuditEvent @refetchable(queryName: "operationsEventRefetchQuery") {
+    id
+    action
+  }
+`;
+
+graphql`
+  fragment operations_factor on SecondFactor
+  @refetchable(queryName: "operationsFactorRefetchQuery") {
+    id
+    method
+    name
+  }
+`;
+
+graphql`
+  query operationsSessionsQuery {
+    me {
+      sessions {
+        id
+        ...operations_session
+      }
+      secondFactors {
+        id
+        ...operations_factor
+      }
+    }
+  }
+`;
+
+graphql`
   query operationsCustomersQuery($count: Int!) {
     ...operations_customers @arguments(count: $count)
   }
@@ -55,7 +93,7 @@ graphql`
       edges {
         node {
           id
-          action
+          ...operations_event
         }
       }
     }
@@ -98,6 +136,14 @@ graphql`
     deleteCustomer(id: $id) {
       status
       deletedId @deleteRecord
+    }
+  }
+`;
+
+graphql`
+  mutation operationsEndSessionMutation($id: ID!) {
+    endSession(id: $id) {
+      status
     }
   }
 `;
