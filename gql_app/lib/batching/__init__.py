@@ -29,22 +29,21 @@ class Batches(Generic[K, V]):
         if value is None or value.cancelled():
             loop = asyncio.get_running_loop()
             if not self._waiting:
-                loop.call_soon(self._begin, loop)
+                task = loop.create_task(self._fill())
+                self._reading.add(task)
+                task.add_done_callback(self._reading.discard)
             value = self._values[key] = self._waiting[key] = loop.create_future()
         return value
 
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to read all that is asked for by now."""
+    async def _fill(self) -> None:
+        """Read all that is asked for by now."""
         waiting, self._waiting = self._waiting, {}
-        task = loop.create_task(self._fill(waiting))
-        self._reading.add(task)
-        task.add_done_callback(self._reading.discard)
-        for future in waiting.values():
-            future.add_done_callback(partial(_give_up, task, waiting.values()))
-
-    async def _fill(self, waiting: dict[K, Future[V]]) -> None:
         if all(value.cancelled() for value in waiting.values()):
             return
+        task = asyncio.current_task()
+        assert task  # noqa: S101 — for mypy
+        for future in waiting.values():
+            future.add_done_callback(partial(_give_up, task, waiting.values()))
         try:
             values = await self._read([*waiting])
             if len(values) != len(waiting):
