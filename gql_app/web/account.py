@@ -26,7 +26,17 @@ from gql_app.web.introspection import TIMEOUT
 from gql_app.web.responses import JsonResponse
 
 FOLDER: Final = Path(__file__).parent / "account"
-PAGES: Final = ("accept", "reset", "security", "sign-in", "undo", "verify")
+PAGES: Final = {
+    "accept": "Welcome",
+    "reset": "Choose a new password",
+    "security": "Your second factors",
+    "sign-in": "Sign in",
+    "undo": "Undo the change of your address",
+    "verify": "Confirm your address",
+}
+"""Their titles, by their names."""
+PARTS: Final = ("missing", "second")
+"""What several pages have, a file each."""
 JSON: Final = b"application/json"
 MAX_BODY_BYTES: Final = 1024
 POLICY: Final = (
@@ -56,16 +66,27 @@ def routes(settings: Settings) -> Sequence[Route]:
     found = [Route("/account/link", describe, methods=["POST"])]
     playground = f"..{PATH}" if settings.playground else ""
     filled = {"{home}": settings.home_url or playground, "{product}": settings.product_name}
-    for name in PAGES:
-        page = (FOLDER / f"{name}.html").read_text(encoding="utf-8")
-        for place, text in filled.items():
+    headers = {"Content-Security-Policy": POLICY}
+    for name, title in PAGES.items():
+        page = _page(name)
+        script = f"{name}.js" if f"{name}.js" in MEDIA_TYPES else "account.js"
+        for place, text in {**filled, "{title}": title, "{script}": script}.items():
             page = page.replace(place, escape(text))
-        headers = {"Content-Security-Policy": POLICY}
         found.append(Route(f"/account/{name}", _answering(page.encode(), "text/html", headers)))
     for name, media_type in MEDIA_TYPES.items():
         content = (FOLDER / name).read_bytes()
         found.append(Route(f"/account/{name}", _answering(content, media_type, {})))
     return found
+
+
+def _page(name: str) -> str:
+    """Return the views of a page in what all pages have, each part at the comment of its name."""
+    page = (FOLDER / "parts/page.html").read_text(encoding="utf-8")
+    page = page.replace("<!-- views -->", (FOLDER / f"{name}.html").read_text(encoding="utf-8"))
+    for part in PARTS:
+        text = (FOLDER / f"parts/{part}.html").read_text(encoding="utf-8")
+        page = page.replace(f"<!-- {part} -->", text)
+    return page
 
 
 async def describe(request: Request) -> Response:

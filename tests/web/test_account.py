@@ -17,7 +17,7 @@ from gql_app.db.tables import AuditRow, CustomerRow
 from gql_app.lib import clock
 from gql_app.lib.clock import rfc3339
 from gql_app.settings import Settings
-from gql_app.web.account import FOLDER, MEDIA_TYPES, PAGES
+from gql_app.web.account import FOLDER, MEDIA_TYPES, PAGES, PARTS
 from tests.api import Api, running
 from tests.conftest import SetClock
 from tests.people import Person
@@ -71,9 +71,16 @@ async def test_page_runs_its_own_script_alone_and_tells_nobody_where_it_was(
 async def test_all_of_it_is_small(api: Api) -> None:
     sizes = [len((await api.client.get(f"/account/{name}")).content) for name in NAMES]
     assert sum(sizes) < MOST
-    assert {file.name for file in FOLDER.iterdir()} == {
-        name if "." in name else f"{name}.html" for name in NAMES
-    }
+    parts = {f"parts/{name}.html" for name in ("page", *PARTS)}
+    files = {file.relative_to(FOLDER).as_posix() for file in FOLDER.rglob("*.*")}
+    assert files == parts | {name if "." in name else f"{name}.html" for name in NAMES}
+
+
+async def test_pages_are_whole(api: Api) -> None:
+    for name, title in PAGES.items():
+        page = (await api.client.get(f"/account/{name}")).text
+        assert f"<title>{title}</title>" in page
+        assert not re.search(r"<!--|[{}]", page)
 
 
 async def test_nothing_moves(api: Api) -> None:

@@ -18,6 +18,8 @@ import { secondStep, verifying } from "./proofs.js";
 /** @typedef {import("./page.js").Payload} Payload */
 
 const TOKEN = takeToken();
+/** What the link is used for, which a second factor may be asked for. */
+let asked = "";
 
 /** Take the token out of the address, where it would be kept with what was visited. */
 function takeToken() {
@@ -33,11 +35,11 @@ function takeToken() {
  * @param {HTMLButtonElement} button
  */
 function go(form, button) {
-  const { value } = button;
-  const isSecond = value === "verifySecondFactor";
+  const isSecond = button.value === "verifySecondFactor";
+  if (!isSecond) asked = button.value;
   const work = () =>
-    isSecond ? verifying(form, button) : send(value, { token: TOKEN, ...typed(form) });
-  void press(form, button, work, (payload) => take(form.dataset.done ?? value, payload));
+    isSecond ? verifying(form, button) : send(asked, { token: TOKEN, ...typed(form) });
+  void press(form, button, work, (payload) => take(asked, payload));
 }
 
 /**
