@@ -2,7 +2,10 @@
 # Signs in, lists ten customers, refreshes the tokens and signs out, with curl and python3.
 # Takes URL, EMAIL and PASSWORD from the environment; shows no token and keeps none.
 set -eu
-: "${URL:?}" "${EMAIL:?}" "${PASSWORD:?}"
+if [ -z "${URL-}" ] || [ -z "${EMAIL-}" ] || [ -z "${PASSWORD-}" ]; then
+    echo "Set URL, EMAIL and PASSWORD." >&2
+    exit 1
+fi
 # Anybody on the machine sees a program's arguments, so no secret is among them.
 export EMAIL PASSWORD REFRESH_TOKEN= TOKEN=
 

@@ -219,10 +219,19 @@ async def connected(url: str, tokens: Tokens | None = None) -> AsyncIterator[Api
         yield Api(session, tokens)
 
 
+def account() -> tuple[str, str, str]:
+    """Return the API's address, and by what somebody signs in; ends where one is not set."""
+    url, email, password = map(os.environ.get, ("URL", "EMAIL", "PASSWORD"))
+    if not url or not email or not password:
+        sys.exit("Set URL, EMAIL and PASSWORD.")
+    return url, email, password
+
+
 async def main() -> None:
     """Sign in, list ten customers and sign out."""
-    async with connected(os.environ["URL"]) as api:
-        await api.sign_in(os.environ["EMAIL"], os.environ["PASSWORD"])
+    url, email, password = account()
+    async with connected(url) as api:
+        await api.sign_in(email, password)
         found = await api.run(CUSTOMERS, first=10)
         for customer in found["customers"]["nodes"]:
             print(customer["name"])

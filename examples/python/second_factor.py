@@ -1,12 +1,20 @@
 """Signs in by a second factor, and sets an app for codes up where there is none."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from client import FAULTS, Api, Refused, SignedOut, connected, granted, proof_methods_of
+from client import (
+    FAULTS,
+    Api,
+    Refused,
+    SignedOut,
+    account,
+    connected,
+    granted,
+    proof_methods_of,
+)
 from gql.transport.exceptions import TransportError, TransportQueryError
 
 BEGIN: Final = f"mutation BeginCodes {{ beginCodes {{ {FAULTS} uri }} }}"
@@ -74,8 +82,9 @@ async def ask_terminal(question: str) -> str:
 
 async def main(ask: Ask = ask_terminal) -> None:
     """Sign in, set an app up or else make new recovery codes, and sign out."""
-    async with connected(os.environ["URL"]) as api:
-        await sign_in(api, os.environ["EMAIL"], os.environ["PASSWORD"], ask)
+    url, email, password = account()
+    async with connected(url) as api:
+        await sign_in(api, email, password, ask)
         if (await api.run(MINE))["me"]["secondFactors"]:
             await ask("Enter makes new recovery codes")
             made = await proven(api, lambda: renew_recovery_codes(api), ask)

@@ -66,6 +66,14 @@ def test_example_that_is_refused_says_why_and_fails(program: str, server: Server
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
+def test_example_that_lacks_what_it_needs_says_so_and_fails(program: str, server: Server) -> None:
+    for missing in ("URL", "EMAIL", "PASSWORD"):
+        done = run(program, server, **{missing: ""})
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "Set URL, EMAIL and PASSWORD.\n"
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_example_waits_for_a_server_that_comes_back(program: str, server: Server) -> None:
     since = len(server.logged())
     page = b"<h1>Service Unavailable</h1>"

@@ -62,6 +62,7 @@ async function run(
 }
 
 async function main(): Promise<void> {
+  if (!url || !email || !password) throw new Error("Set URL, EMAIL and PASSWORD.");
   if (process.argv[2] === "codes") {
     await codes(new Session(url, inMemory()));
   } else if (process.argv[2] === "urql") {
