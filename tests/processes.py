@@ -47,7 +47,9 @@ def _variable(setting: str) -> str:
     return f"GQL_APP_{setting.upper()}"
 
 
-def run(command: Sequence[str], folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+def run(
+    command: Sequence[str], folder: Path, *, patience: float = PATIENCE, **settings: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, in a folder that is not the program's."""
     return subprocess.run(  # noqa: S603 — the tests' own commands
         command,
@@ -56,7 +58,7 @@ def run(command: Sequence[str], folder: Path, **settings: str) -> subprocess.Com
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
-        timeout=PATIENCE,
+        timeout=patience,
         check=False,
     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.elsewhere import CORE
 from tests.peers import connected, head, post
-from tests.processes import ROOT, free_port, run, running_server
+from tests.processes import PATIENCE, ROOT, free_port, run, running_server
 
 PROGRAM = (sys.executable, str(ROOT / "tests" / "elsewhere.py"))
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "tests.elsewhere", "-p", "no:cacheprovider")
@@ -13,7 +13,8 @@ PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "tests.elsewhere", "-p", "
 
 def test_core_of_the_suite_passes_there(tmp_path: Path) -> None:
     inner = f"--basetemp={tmp_path / 'inner'}"
-    done = run([*PYTEST, inner, "-k", "not postgresql", *CORE], ROOT)
+    command = [*PYTEST, inner, "-k", "not postgresql", *CORE]
+    done = run(command, ROOT, patience=10 * PATIENCE)
     assert done.returncode == 0, done.stdout
     assert "skipped" not in done.stdout
 
