@@ -10,8 +10,9 @@ interface StatusLineProps {
 }
 
 export function StatusLine({ exchanges, said }: StatusLineProps) {
-  const tab = useGraphiQL((state) => state.tabs[state.activeTabIndex]?.id);
-  const exchange = exchanges[tab ?? ""];
+  const tab = useGraphiQL((state) => state.tabs[state.activeTabIndex]);
+  // There is no answer while one is waited for, nor once nobody waits for it any more.
+  const exchange = tab?.response ? exchanges[tab.id] : undefined;
   return (
     <div className="exchange">
       <p role="status">

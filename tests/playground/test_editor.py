@@ -79,6 +79,13 @@ async def test_line_under_the_answer_tells_how_the_request_went(tab: Tab) -> Non
     await tab.page.context.set_offline(False)
     assert "TOKEN_MISSING" in await tab.run()
     await tab.no_notice()
+    await tab.page.route("**/graphql", lambda _: asyncio.sleep(0), times=1)  # never answered
+    await tab.button("Execute query").click()
+    await expect(line(tab)).to_be_empty()
+    await tab.button("Stop query").click()
+    await expect(line(tab)).to_be_empty()
+    assert "TOKEN_MISSING" in await tab.run()
+    await expect(line(tab)).to_contain_text("200 OK")
 
 
 async def test_answer_that_another_tab_is_opened_before_is_shown_in_neither(tab: Tab) -> None:
