@@ -1,17 +1,17 @@
 /** GraphiQL, which keeps what is typed for this tab only, and no header at all. */
+import { formatResult } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
 import type { Answer } from "./answer";
 import { turned } from "./cursor";
 import { CurlButton } from "./curlbutton";
 import { drawer } from "./drawer";
-import type { Exchange } from "./exchange";
 import type { Facts } from "./facts";
 import { makeFetcher } from "./fetcher";
 import { Inside, type Reached } from "./inside";
 import type { Keeper } from "./keeper";
 import type { Post } from "./post";
-import { StatusLine } from "./statusline";
+import { StatusLine, type Answered } from "./statusline";
 import { stoppable, type Show } from "./stoppable";
 import { THEMES } from "./theme";
 import { NEW_TAB, passwords, tour, VARIABLES } from "./tour";
@@ -27,14 +27,14 @@ interface EditorProps {
 
 export function Editor({ keeper, post, facts }: EditorProps) {
   const inside = useRef<Reached>(null);
-  const [exchanges, setExchanges] = useState<Record<string, Exchange>>({});
+  const [answered, setAnswered] = useState<Record<string, Answered>>({});
   const [said, say] = useState("");
   const fetcher = useMemo(() => {
     const show: Show = (answer, exchange) => {
       turnPage(inside.current?.variables, answer);
       if (!exchange) return;
       const tab = inside.current?.tab ?? "";
-      setExchanges((before) => ({ ...before, [tab]: exchange }));
+      setAnswered((before) => ({ ...before, [tab]: { exchange, text: formatResult(answer) } }));
       say("");
     };
     return stoppable((note) => makeFetcher(keeper, post, note), show);
@@ -43,7 +43,7 @@ export function Editor({ keeper, post, facts }: EditorProps) {
     () =>
       keeper.onEnd(() => {
         inside.current?.clear();
-        setExchanges({});
+        setAnswered({});
       }),
     [keeper],
   );
@@ -79,7 +79,7 @@ export function Editor({ keeper, post, facts }: EditorProps) {
           )}
         </GraphiQL.Toolbar>
         <GraphiQL.Footer>
-          <StatusLine exchanges={exchanges} said={said} />
+          <StatusLine answered={answered} said={said} />
         </GraphiQL.Footer>
       </GraphiQL>
     </main>

@@ -12,7 +12,7 @@ interface Answering {
 
 /** Start a request, and give what answers it, and what is seen of that. */
 function started(answer: () => Promise<Answer>) {
-  const seen = { show: vi.fn(), next: vi.fn(), error: vi.fn(), complete: vi.fn() };
+  const seen = { show: vi.fn(), next: vi.fn(), complete: vi.fn() };
   const fetcher = stoppable(
     (note) => async () => {
       const answered = await answer();
@@ -30,7 +30,6 @@ test("what is answered is given and shown, and that is all", async () => {
   await vi.waitFor(() => expect(seen.complete).toHaveBeenCalledOnce());
   expect(seen.next.mock.calls).toEqual([[DONE]]);
   expect(seen.show.mock.calls).toEqual([[DONE, EXCHANGE]]);
-  expect(seen.error).not.toHaveBeenCalled();
 });
 
 test("once it is stopped nothing is given or shown", async () => {
@@ -44,11 +43,12 @@ test("once it is stopped nothing is given or shown", async () => {
   for (const each of Object.values(seen)) expect(each).not.toHaveBeenCalled();
 });
 
-test("what goes wrong is told", async () => {
-  const wrong = new TypeError("no header at all");
+test("what can't be sent is told in a sentence", async () => {
   const { seen } = started(async () => {
-    throw wrong;
+    throw new TypeError("no header at all");
   });
-  await vi.waitFor(() => expect(seen.error).toHaveBeenCalledWith(wrong));
-  expect(seen.next).not.toHaveBeenCalled();
+  await vi.waitFor(() => expect(seen.complete).toHaveBeenCalledOnce());
+  const message = "Not sent. TypeError: no header at all";
+  expect(seen.next.mock.calls).toEqual([[{ errors: [{ message }] }]]);
+  expect(seen.show.mock.calls).toEqual([[expect.anything(), { reply: null, duration: 0 }]]);
 });

@@ -6,9 +6,10 @@ import type { Note } from "./fetcher";
 
 interface Observer {
   next: (answer: Answer) => void;
-  error: (error: unknown) => void;
   complete: () => void;
 }
+
+const UNSENT: Exchange = { reply: null, duration: 0 };
 
 /** Shows what else there is to an answer; an introspection has no exchange. */
 export type Show = (answer: Answer, exchange: Exchange | null) => void;
@@ -24,15 +25,16 @@ export function stoppable(make: (note: Note) => Fetcher, show: Show): Fetcher {
       let isStopped = false;
       let noted: Exchange | null = null;
       const fetcher = make((exchange) => (noted = exchange));
-      const give = (answer: Answer) => {
+      const give = (answer: Answer, exchange = noted) => {
         if (isStopped) return;
-        show(answer, noted);
+        show(answer, exchange);
         observer.next(answer);
         observer.complete();
       };
       Promise.resolve(fetcher(request, options)).then(
         (answer) => give(answer as Answer),
-        (error: unknown) => observer.error(error),
+        // A header that can't be sent: GraphiQL would show the stack as well.
+        (error: unknown) => give({ errors: [{ message: `Not sent. ${error}` }] }, UNSENT),
       );
       return { unsubscribe: () => void (isStopped = true) };
     };

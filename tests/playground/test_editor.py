@@ -86,6 +86,16 @@ async def test_line_under_the_answer_tells_how_the_request_went(tab: Tab) -> Non
     await expect(line(tab)).to_be_empty()
     assert "TOKEN_MISSING" in await tab.run()
     await expect(line(tab)).to_contain_text("200 OK")
+    for pane, text, told in (
+        ("request-headers.json", '{"no header": ""}', "Not sent."),
+        (VARIABLES, "{", "Request not sent. Variables"),
+    ):
+        await tab.button("Headers").click()
+        await tab.write(pane, text)
+        await tab.button("Execute query").click()
+        await expect(line(tab)).not_to_contain_text("200 OK")
+        (error,) = json.loads(await tab.read("response.json"))["errors"]
+        assert error["message"].startswith(told)
 
 
 async def test_answer_that_another_tab_is_opened_before_is_shown_in_neither(tab: Tab) -> None:
