@@ -134,7 +134,7 @@ async def test_dark_and_light_follow_the_system_and_the_settings_are_for_all_tab
             inks[scheme] = await tab.page.evaluate(INK)
             for forced in FORCED:
                 await tab.page.emulate_media(color_scheme=scheme, forced_colors=forced)
-            assert await tab.page.evaluate(INK) == inks[scheme]
+            await tab.page.wait_for_function(f"(ink) => {INK} === ink", arg=inks[scheme])
         await tab.button("Open settings dialog").click()
         await tab.button("Dark").click()
         assert await tab.page.evaluate(GROUND) == grounds["dark"]
