@@ -1,18 +1,18 @@
 /** GraphiQL, which keeps what is typed for this tab only, and no header at all. */
-import type { Fetcher } from "@graphiql/toolkit";
+import { formatResult } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
 import type { Answer } from "./answer";
 import { turned } from "./cursor";
 import { CurlButton } from "./curlbutton";
 import { drawer } from "./drawer";
-import type { Exchange } from "./exchange";
 import type { Facts } from "./facts";
 import { makeFetcher } from "./fetcher";
 import { Inside, type Reached } from "./inside";
 import type { Keeper } from "./keeper";
 import type { Post } from "./post";
-import { StatusLine } from "./statusline";
+import { StatusLine, type Answered } from "./statusline";
+import { stoppable, type Show } from "./stoppable";
 import { THEMES } from "./theme";
 import { NEW_TAB, passwords, tour, VARIABLES } from "./tour";
 
@@ -27,21 +27,23 @@ interface EditorProps {
 
 export function Editor({ keeper, post, facts }: EditorProps) {
   const inside = useRef<Reached>(null);
-  const [exchanges, setExchanges] = useState<Record<string, Exchange>>({});
+  const [answered, setAnswered] = useState<Record<string, Answered>>({});
   const [said, say] = useState("");
   const fetcher = useMemo(() => {
-    const note = (exchange: Exchange) => {
+    const show: Show = (answer, exchange) => {
+      turnPage(inside.current?.variables, answer);
+      if (!exchange) return;
       const tab = inside.current?.tab ?? "";
-      setExchanges((before) => ({ ...before, [tab]: exchange }));
+      setAnswered((before) => ({ ...before, [tab]: { exchange, text: formatResult(answer) } }));
       say("");
     };
-    return paging(makeFetcher(keeper, post, note), inside);
+    return stoppable((note) => makeFetcher(keeper, post, note), show);
   }, [keeper, post]);
   useEffect(
     () =>
       keeper.onEnd(() => {
         inside.current?.clear();
-        setExchanges({});
+        setAnswered({});
       }),
     [keeper],
   );
@@ -58,8 +60,9 @@ export function Editor({ keeper, post, facts }: EditorProps) {
         defaultEditorToolsVisibility={narrow ? false : "variables"}
         shouldPersistHeaders={false}
         onTabChange={({ tabs, activeTabIndex }) => {
-          // A new tab has no text yet, one whose text was deleted has an empty one.
-          if (tabs[activeTabIndex]?.query === null) inside.current?.write(NEW_TAB);
+          // A new tab has no text yet, one whose text was deleted has an empty one. It takes GraphiQL
+          // a moment to note what was typed.
+          if (tabs[activeTabIndex]?.query === null) inside.current?.fill(NEW_TAB);
         }}
       >
         <GraphiQL.Logo>
@@ -76,7 +79,7 @@ export function Editor({ keeper, post, facts }: EditorProps) {
           )}
         </GraphiQL.Toolbar>
         <GraphiQL.Footer>
-          <StatusLine exchanges={exchanges} said={said} />
+          <StatusLine answered={answered} said={said} />
         </GraphiQL.Footer>
       </GraphiQL>
     </main>
@@ -89,15 +92,10 @@ function openingWith(facts: Facts) {
   return { initialQuery: tour(facts), initialVariables: VARIABLES };
 }
 
-/** Have the cursor that is answered put into the variables. */
-function paging(fetcher: Fetcher, inside: { current: Reached | null }): Fetcher {
-  return async (request, options) => {
-    const answer = await fetcher(request, options);
-    const variables = inside.current?.variables;
-    const next = turned(variables?.getValue() ?? "", answer as Answer);
-    if (next) variables?.setValue(next);
-    return answer;
-  };
+/** Put the cursor that is answered into the variables. */
+function turnPage(variables: Reached["variables"], answer: Answer): void {
+  const next = turned(variables?.getValue() ?? "", answer);
+  if (next) variables?.setValue(next);
 }
 
 /** Let Escape out of an editor, in which Tab only indents: to its frame, which Enter goes into. */

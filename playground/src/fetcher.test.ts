@@ -161,3 +161,18 @@ test("a server that can't be reached is told in a sentence, until it is back", a
   await run(ME);
   expect(keeper.seen().notice).toBeNull();
 });
+
+test("a schema that is read shows that the server is back, and nothing else", async () => {
+  const { run, state, keeper } = await signedIn();
+  const operationName = "IntrospectionQuery";
+  const INTROSPECTION = { query: `query ${operationName} { a }`, operationName };
+  state.answer = () => Promise.reject(new TypeError("Failed to fetch"));
+  await run(INTROSPECTION);
+  expect(keeper.seen().notice?.words).toContain("reached");
+  state.answer = async () => DONE;
+  await run(INTROSPECTION);
+  expect(keeper.seen().notice).toBeNull();
+  keeper.say({ words: "Something else.", wayOut: null });
+  await run(INTROSPECTION);
+  expect(keeper.seen().notice?.words).toBe("Something else.");
+});

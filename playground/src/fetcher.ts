@@ -42,6 +42,7 @@ function heeded(keeper: Keeper, request: Request, sent: Sent | null, own: boolea
   const { answer } = sent.reply;
   if (request.operationName !== INTROSPECTION)
     keeper.heed(request, answer, { own, token: sent.token });
+  else if (keeper.seen().notice?.words === UNREACHABLE) keeper.dismiss();
   return answer;
 }
 

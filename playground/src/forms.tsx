@@ -37,11 +37,11 @@ export function SignInForm({ keeper, factors, seen, email, go }: FormProps) {
       <button type="submit" className="main" disabled={seen.busy}>
         Sign in
       </button>
-      <button type="button" disabled={seen.busy} onClick={() => void factors.signIn()}>
-        Use a passkey
-      </button>
       <button type="button" className="link" onClick={() => go("forgotten")}>
         Forgot it?
+      </button>
+      <button type="button" disabled={seen.busy} onClick={() => void factors.signIn()}>
+        Use a passkey
       </button>
       <button type="button" className="link" onClick={() => go("register")}>
         Create an account

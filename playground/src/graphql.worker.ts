@@ -11,13 +11,13 @@ class Worker extends GraphQLWorker {
   }
 }
 
-/** Put who may ask beside the type of a field that is not for everybody. */
+/** Put who may ask before the type of a field that is not for everybody: a long type is cut off. */
 function marked(item: Item): Item {
   const { documentation, label, detail } = item;
   const who = access(typeof documentation === "string" ? documentation : documentation?.value);
   if (!who) return item;
   // Monaco takes a label in parts as well, which monaco-graphql's types don't know.
-  const parts = { label, description: `${detail ?? ""} · ${who}` } as unknown as string;
+  const parts = { label, description: `${who} · ${detail ?? ""}` } as unknown as string;
   return { ...item, label: parts, insertText: item.insertText ?? label };
 }
 

@@ -20,15 +20,17 @@ export interface Reached {
   /** The id of the active tab. */
   tab: string | undefined;
   variables: Text | undefined;
-  /** Write into the editor of operations. */
-  write: (text: string) => void;
+  /** Write into the editor of operations, if it is empty. */
+  fill: (text: string) => void;
   /** Take the answers of all tabs away. */
   clear: () => void;
 }
 
 const DARK = matchMedia("(prefers-color-scheme: dark)");
+const FORCED = matchMedia("(forced-colors: active)");
 const RUN = formatShortcutForOS(KEY_MAP.runQuery.key, "Cmd");
 const WAITING = `Answers appear here. Press ${RUN} in an operation, or the play button.`;
+
 /** Reach into GraphiQL from a place within it, and mend what screen readers make of it. */
 export function Inside({ reached }: { reached: Ref<Reached> }) {
   const {
@@ -58,7 +60,7 @@ export function Inside({ reached }: { reached: Ref<Reached> }) {
     tab: tabs[activeTabIndex]?.id,
     variables: variableEditor,
     // GraphiQL tells of a new tab before it has emptied the editor for it.
-    write: (text) => queueMicrotask(() => queryEditor?.setValue(text)),
+    fill: (text) => queueMicrotask(() => queryEditor?.getValue() || queryEditor?.setValue(text)),
     clear: () => {
       responseEditor?.setValue("");
       // There is no action for the answers of tabs that are not active.
@@ -68,7 +70,11 @@ export function Inside({ reached }: { reached: Ref<Reached> }) {
   useEffect(() => {
     if (!monaco || !monacoTheme) return;
     defineThemes(monaco.editor);
-    monaco.editor.setTheme(monacoTheme);
+    const apply = () => monaco.editor.setTheme(monacoTheme);
+    apply();
+    // Once colours are no longer forced, Monaco goes back to a theme of its own.
+    FORCED.addEventListener("change", apply);
+    return () => FORCED.removeEventListener("change", apply);
   }, [monaco, monacoTheme]);
   useEffect(() => {
     const follow = () => setTheme(theme);

@@ -49,5 +49,5 @@ function read(body: ArrayBuffer, status: number): Answer {
   } catch {
     // Not JSON: something that stands before the API has answered.
   }
-  return { errors: [{ message: `No answer of the API's: HTTP ${status}.` }] };
+  return { errors: [{ message: `HTTP ${status}, and no answer from the API.` }] };
 }

@@ -11,6 +11,8 @@ test.each([
   ['refresh(refreshToken: "gar_x")', 'refresh(refreshToken: "")'],
   ['password: "a \\" quote and # and \\\\"', 'password: ""'],
   ['password: """a\n"block" """ other', 'password: "" other'],
+  ['verifySecondFactor(challenge: "x", code: "y")', 'verifySecondFactor(challenge: "", code: "")'],
+  ['filter: {postcode: "x"}', 'filter: {postcode: "x"}'],
   ['password # why\n : ,"x"', 'password # why\n : ,""'],
   ['password: "not at its e', 'password: ""'],
   ['password: "not at its e\n}', 'password: ""\n}'],

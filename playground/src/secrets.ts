@@ -1,7 +1,7 @@
 /** Passwords and tokens that are typed into the editor: found by the names of what they are for. */
 
-/** Names such as password, newPassword, token and refreshToken. */
-const NAME = String.raw`\b\w*(?:password|token|secret)\b`;
+/** Names such as newPassword and refreshToken, and code, which may be one that recovers. */
+const NAME = String.raw`\b(?:\w*(?:password|token|secret|challenge)|code)\b`;
 /** A string as GraphQL and JSON write it, perhaps without its end yet. */
 const STRING = String.raw`"""[^]*?(?:"""|$)|"(?!"")(?:[^"\\\n]|\\.)*"?`;
 /** What GraphQL passes over: blanks, commas and comments. */

@@ -44,6 +44,11 @@ export function Security(props: SecurityProps) {
     if (told) keeper.say(told);
   };
   const change = async (isDone: boolean) => isDone && (await finish([]));
+  /** Go on once the codes are kept, which the notice speaks of. */
+  const proceed = () => {
+    setStep(null);
+    keeper.dismiss();
+  };
   const inner = { ...props, finish, change };
   return (
     <dialog
@@ -67,7 +72,7 @@ export function Security(props: SecurityProps) {
       ) : step?.kind === "codes" ? (
         <Scanning {...inner} begun={step.begun} onCancel={() => setStep(null)} />
       ) : step?.kind === "recovery" ? (
-        <RecoveryCodes codes={step.codes} onKept={() => setStep(null)} />
+        <RecoveryCodes codes={step.codes} onKept={proceed} />
       ) : owned ? (
         <Overview {...inner} owned={owned} onBegun={(begun) => setStep({ kind: "codes", begun })} />
       ) : owned === null ? (

@@ -2,16 +2,24 @@
 import { useGraphiQL } from "@graphiql/react";
 import { duration, isOk, size, status, type Exchange } from "./exchange";
 
+/** An exchange, and the text of its answer. */
+export interface Answered {
+  exchange: Exchange;
+  text: string;
+}
+
 interface StatusLineProps {
   /** The last of each tab, by its id. */
-  exchanges: Record<string, Exchange>;
+  answered: Record<string, Answered>;
   /** What else there is to say. */
   said: string;
 }
 
-export function StatusLine({ exchanges, said }: StatusLineProps) {
-  const tab = useGraphiQL((state) => state.tabs[state.activeTabIndex]?.id);
-  const exchange = exchanges[tab ?? ""];
+export function StatusLine({ answered, said }: StatusLineProps) {
+  const tab = useGraphiQL((state) => state.tabs[state.activeTabIndex]);
+  const last = answered[tab?.id ?? ""];
+  // Not what is shown, while the next is waited for, or where it could not be sent.
+  const exchange = last?.text === tab?.response ? last?.exchange : undefined;
   return (
     <div className="exchange">
       <p role="status">

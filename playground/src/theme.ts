@@ -43,6 +43,7 @@ function theme(scheme: Scheme): editor.IStandaloneThemeData {
       "scrollbar.shadow": "#ffffff00",
       "editorLineNumber.foreground": faint,
       "editorLineNumber.activeForeground": faint,
+      "editorLineNumber.dimmedForeground": faint,
       "editorSuggestWidget.selectedBackground": marked,
       "editorSuggestWidget.selectedForeground": accent,
       "editorSuggestWidget.highlightForeground": accent,

@@ -24,8 +24,9 @@ SCROLLED: Final = """() => {
 }"""
 """How many pixels there are beyond the window, to the right and below."""
 OUT_OF_REACH: Final = """() => {
-  const dialog = document.querySelector("[role=dialog]");
-  const all = (dialog ?? document.body).querySelectorAll("a[href], button, input, [role=option]");
+  const dialog = document.querySelector("[role=dialog], [role=menu]");
+  const all = (dialog ?? document.body)
+    .querySelectorAll("a[href], button, input, [role=option], [role=menuitem]");
   const shown = [...all].filter((each) => each.checkVisibility() && each.offsetParent);
   const missed = shown.filter((each) => {
     each.scrollIntoView({ block: "nearest", inline: "nearest" });

@@ -4,14 +4,16 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, Literal
 
 import pytest
 from graphql import build_schema, introspection_from_schema
 from playwright.async_api import Browser, BrowserContext, Locator, Route, expect
 
 from gql_app.cli.samples import SIGN_INS
+from tests.playground.axe import violations
 from tests.playground.conftest import PATIENCE
+from tests.playground.reach import DRAWN
 from tests.playground.tab import WATCH, Tab
 
 pytestmark = pytest.mark.xdist_group("chromium")
@@ -77,6 +79,55 @@ async def test_line_under_the_answer_tells_how_the_request_went(tab: Tab) -> Non
     await tab.page.context.set_offline(False)
     assert "TOKEN_MISSING" in await tab.run()
     await tab.no_notice()
+    await tab.page.route("**/graphql", lambda _: asyncio.sleep(0), times=1)  # never answered
+    await tab.button("Execute query").click()
+    await expect(line(tab)).to_be_empty()
+    await tab.button("Stop query").click()
+    await expect(line(tab)).to_be_empty()
+    assert "TOKEN_MISSING" in await tab.run()
+    await expect(line(tab)).to_contain_text("200 OK")
+    for pane, text, told in (
+        ("request-headers.json", '{"no header": ""}', "Not sent."),
+        (VARIABLES, "{", "Request not sent. Variables"),
+    ):
+        await tab.button("Headers").click()
+        await tab.write(pane, text)
+        await tab.button("Execute query").click()
+        await expect(line(tab)).not_to_contain_text("200 OK")
+        (error,) = json.loads(await tab.read("response.json"))["errors"]
+        assert error["message"].startswith(told)
+
+
+async def test_answer_that_another_tab_is_opened_before_is_shown_in_neither(tab: Tab) -> None:
+    came = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await came.wait()
+        await route.continue_()
+
+    page = "{ auditEvents { nodes { action } } customers(first: 1) { pageInfo { endCursor } } }"
+    await tab.button("Sign in as customer").click()
+    await tab.signed_in(PERSON.name)
+    await tab.write(VARIABLES, '{"after": "mine"}')
+    await tab.button("New tab").click()
+    await expect(tab.page.get_by_text("valid reason message")).to_be_visible()
+    await tab.write(OPERATION, page)
+    execute = tab.button("Execute query")
+    await expect(execute).not_to_have_attribute("aria-haspopup", "menu")
+    await tab.page.route("**/graphql", hold, times=1)
+    await execute.click()
+    tabs = tab.page.locator(".graphiql-tab-button")
+    await tabs.first.click()
+    await expect(execute).to_have_attribute("aria-haspopup", "menu")
+    came.set()
+    await tab.notice("This is for admins")
+    await tab.page.evaluate(DRAWN)
+    for each in (tabs.first, tabs.last):
+        await each.click()
+        assert await tab.read("response.json") == ""
+        await expect(line(tab)).to_be_empty()
+    await tabs.first.click()
+    assert json.loads(await tab.read(VARIABLES)) == {"after": "mine"}
 
 
 async def test_command_that_is_copied_does_what_the_button_does(tab: Tab) -> None:
@@ -134,9 +185,16 @@ async def test_completion_says_who_may_ask(tab: Tab) -> None:
         await tab.page.keyboard.press(key)
     rows = tab.page.locator(".suggest-widget .monaco-list-row")
     for name, detail in (
-        ("me", "String · Signed in only"),
-        ("auditEvents", "Int · Needs audit:read"),
+        ("me", "Signed in only · String"),
+        ("auditEvents", "Needs audit:read · Int"),
         ("token", "String"),
     ):
         row = rows.filter(has=tab.page.get_by_text(name, exact=True))
         await expect(row.locator(".details-label")).to_have_text(detail)
+    schemes: dict[Literal["light", "dark"], str] = {"light": "vs", "dark": "vs-dark"}
+    for scheme, theme in schemes.items():
+        await tab.page.emulate_media(color_scheme=scheme)
+        await expect(tab.page.locator(f".monaco-editor.{theme}").first).to_be_visible()
+        found = await violations(tab.page)
+        # Names and references within the list are Monaco's, its colours are ours.
+        assert [each for each in found if each.startswith("color-contrast")] == []

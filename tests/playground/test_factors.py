@@ -66,6 +66,7 @@ async def set_up_app(tab: Tab) -> tuple[App, list[str]]:
     await expect(tab.page.get_by_role("heading", name="Your recovery codes")).to_be_focused()
     codes = await dialog(tab).locator(".codes code").all_inner_texts()
     await press(tab, "I have kept them")
+    await expect(dialog(tab).get_by_role("alert")).to_be_empty()
     return app, codes
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -27,6 +27,7 @@ LOADED: Final = """() => {
 """All that was loaded, once the three workers were."""
 NAMED: Final = re.compile(r"\w")
 INK: Final = "getComputedStyle(document.querySelector('.line-numbers')).color"
+FORCED: Final[tuple[Literal["active", "none"], ...]] = ("active", "none")
 GROUND: Final = "getComputedStyle(document.body).backgroundColor"
 
 
@@ -131,6 +132,9 @@ async def test_dark_and_light_follow_the_system_and_the_settings_are_for_all_tab
             await tab.page.emulate_media(color_scheme=scheme)
             grounds[scheme] = await tab.page.evaluate(GROUND)
             inks[scheme] = await tab.page.evaluate(INK)
+            for forced in FORCED:
+                await tab.page.emulate_media(color_scheme=scheme, forced_colors=forced)
+            await tab.page.wait_for_function(f"(ink) => {INK} === ink", arg=inks[scheme])
         await tab.button("Open settings dialog").click()
         await tab.button("Dark").click()
         assert await tab.page.evaluate(GROUND) == grounds["dark"]

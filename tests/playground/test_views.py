@@ -146,8 +146,20 @@ async def field_docs(tab: Tab) -> None:
     await tab.page.get_by_role("link", name="customers", exact=True).click()
 
 
+async def unreachable(tab: Tab) -> None:
+    """Show that the server is down."""
+    await tab.page.route("**/graphql", lambda route: route.abort())
+    await tab.button("Execute query").click()
+    await tab.notice("The server can't be reached.")
+    await tab.button("Re-fetch GraphQL schema").click()
+    await expect(tab.page.get_by_text("Error fetching schema")).to_be_visible()
+
+
 async def history(tab: Tab) -> None:
-    """Show what was run."""
+    """Show what was run, once the server is back."""
+    await tab.page.unroute("**/graphql")
+    await tab.button("Re-fetch GraphQL schema").click()
+    await tab.no_notice()
     await tab.button("Show History").click()
 
 
@@ -179,6 +191,7 @@ VIEWS: Final[tuple[View, ...]] = (
     new_tab,
     docs,
     field_docs,
+    unreachable,
     history,
     settings,
     short_keys,
@@ -225,4 +238,15 @@ async def test_every_view_can_be_read_and_reached_in_every_size_and_mode(
                 found += [f"{view.__name__}, {size}, {mode}: {each}" for each in here]
         assert await tab.page.evaluate("violations") == []
     await context.close()
+    assert not found, "\n".join(found)
+
+
+async def test_operations_can_be_chosen_in_every_size_and_mode(tab: Tab) -> None:
+    found: list[str] = []
+    for size, mode in chosen(0):  # the menu is placed once, where it is opened
+        await show(tab.page, size, mode)
+        await tab.button("Execute query").click()
+        await expect(tab.page.get_by_role("menuitem", name="Me", exact=True)).to_be_visible()
+        found += [f"{size}, {mode}: {each}" for each in await faults(tab.page)]
+        await tab.page.keyboard.press("Escape")
     assert not found, "\n".join(found)
