@@ -259,7 +259,8 @@ class TooManyAttempts(Rejected):
 
     def __init__(self, *, retry_after: int, limit: str, advice: str | None = None) -> None:
         long = retry_after >= 2 * 60
-        wait = f"{-(-retry_after // 60)} minutes" if long else f"{retry_after} seconds"
+        number, unit = (-(-retry_after // 60), "minute") if long else (retry_after, "second")
+        wait = f"{number} {unit}" if number == 1 else f"{number} {unit}s"
         usual = f"There were too many attempts. Try again in {wait}."
         super().__init__(Fault(UserErrorCode.TOO_MANY_ATTEMPTS, advice or usual))
         self.retry_after: Final = retry_after

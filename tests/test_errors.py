@@ -120,7 +120,10 @@ def test_rejection_says_all_that_is_to_be_mended() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(30, "30 seconds"), (119, "119 seconds"), (120, "2 minutes"), (896, "15 minutes")],
+    [
+        *((1, "1 second"), (30, "30 seconds"), (119, "119 seconds")),
+        *((120, "2 minutes"), (896, "15 minutes")),
+    ],
 )
 def test_too_many_attempts_tells_how_long_to_wait(seconds: int, told: str) -> None:
     rejected = errors.TooManyAttempts(retry_after=seconds, limit="sign-in")

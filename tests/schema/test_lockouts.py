@@ -173,7 +173,7 @@ async def test_without_mail_one_try_is_judged_every_15_minutes(
         set_clock(start + pause * timedelta(seconds=LOCKOUT_PAUSE) - timedelta(seconds=1))
         refused = await do(api, "login", email=email, password=PASSWORD)
         assert (faults(refused), refused["retryAfter"]) == (LOCKED, 1)
-        assert "Try again in 1 seconds" in refused["message"]
+        assert "Try again in 1 second." in refused["message"]
         set_clock(start + pause * timedelta(seconds=LOCKOUT_PAUSE))
         told = [await login(api, address, email, "a guess") for address in (STRANGER, AWAY)]
         assert told == [WRONG, LOCKED]

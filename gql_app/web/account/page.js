@@ -242,8 +242,8 @@ export function isForPasskey(button) {
 /** Say how long nothing can be tried. @param {HTMLFormElement} form */
 function waiting(form) {
   const seconds = Math.ceil(left(form) / 1000);
-  const [number, unit] = seconds > 90 ? [Math.ceil(seconds / 60), "minutes"] : [seconds, "seconds"];
-  return `Too many attempts. Try again in ${number} ${unit}.`;
+  const [number, unit] = seconds > 90 ? [Math.ceil(seconds / 60), "minute"] : [seconds, "second"];
+  return `Too many attempts. Try again in ${number} ${unit}${number === 1 ? "" : "s"}.`;
 }
 
 /** Return the headers that a session is sent with. @param {{ token?: string | null }} session */
