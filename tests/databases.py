@@ -48,8 +48,8 @@ WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND reltuples >= 0
 """What ANALYZE found in rows, and that it did."""
 SHAPE = """
 SELECT
-    (SELECT array_agg((attrelid, relkind, attname, atttypid, atttypmod, attnotnull)::text
-        ORDER BY attrelid, attnum)
+    (SELECT array_agg((relname, relkind, attname, atttypid, atttypmod, attnotnull)::text
+        ORDER BY relname, attnum)
         FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
         WHERE relnamespace = 'public'::regnamespace AND attnum > 0),
     (SELECT array_agg((indexrelid, indrelid, indisvalid, indkey)::text ORDER BY indexrelid)
