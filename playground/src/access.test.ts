@@ -9,6 +9,10 @@ test.each([
   ["Who is signed in. Signed in only.", "Signed in only"],
   ["Adds a customer. Needs customers:write.", "Needs customers:write"],
   [
+    "Adds a customer. Needs customers:write. Needs a recent proof of who it is.",
+    "Needs customers:write. Needs a recent proof of who it is",
+  ],
+  [
     "The phone number. Null unless it is the caller's own, or with customers:read_private.",
     "Null unless it is the caller's own",
   ],
