@@ -33,6 +33,8 @@ from tests.rows import add_all, value
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
+NEVER = 1_000_000
+"""Seconds."""
 
 
 @pytest.fixture
@@ -343,3 +345,17 @@ async def test_purge_takes_small_batches_until_nothing_is_left(
     assert await background.purge(noon) == 999 + 1 + 1
     assert await rows(noon.database, SessionRow) == 0
     assert await rows(noon.database, RegistrationRow) == 0
+
+
+async def test_server_purges_by_itself_but_not_when_it_begins(
+    noon: Resources, mailing: Settings, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_session(noon, "Ada Plain")
+    set_clock(NOON + 61 * DAY)
+    for first, left in ((NEVER, 1), (0, 0)):
+        monkeypatch.setattr(background, "FIRST_PURGE", first)
+        async with running(mailing) as api, asyncio.timeout(20):
+            assert (await api.run("{ __typename }")).errors == []
+            while await rows(api.database, SessionRow) > left:  # noqa: ASYNC110 — it sends no event
+                await asyncio.sleep(0.01)
+        assert await rows(noon.database, SessionRow) == left
