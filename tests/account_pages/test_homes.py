@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.account_pages.visit import Visit, payload
+from tests.account_pages.visit import Answer, Visit, fault, payload
 
 pytestmark = pytest.mark.xdist_group("chromium")
 
@@ -20,20 +20,20 @@ SIGNED_IN: Final = payload(
 )
 
 
-async def lead_to(visit: Visit, home: str) -> None:
-    """Have the page lead somewhere else than its server has it."""
+async def lead_to(visit: Visit, home: str, answer: Answer = SIGNED_IN) -> None:
+    """Have the page lead somewhere else than its server has it, and press its button."""
 
     async def page(route: Route) -> None:
-        answer = await route.fetch()
-        text = (await answer.text()).replace('content="../graphql"', f'content="{home}"')
-        await route.fulfill(response=answer, body=text)
+        served = await route.fetch()
+        text = (await served.text()).replace('content="../graphql"', f'content="{home}"')
+        await route.fulfill(response=served, body=text)
 
     async def homepage(route: Route) -> None:
         await route.fulfill(body="<title>home</title>", content_type="text/html")
 
     await visit.page.route("**/account/sign-in", page)
     await visit.page.route("**/start", homepage)
-    await visit.play("graphql", SIGNED_IN)
+    await visit.play("graphql", answer)
     await visit.open("sign-in")
     await visit.press("Sign in")
 
@@ -89,6 +89,20 @@ async def test_without_a_home_it_is_said_that_one_is_signed_in(visit: Visit) -> 
     await expect(visit.page.get_by_text("You can close this page.")).to_be_visible()
     await expect(visit.page.get_by_role("link")).to_have_count(0)
     assert "gql_app:session" in (await visit.stored())["session"]
+
+
+async def test_without_a_home_it_is_said_after_a_second_step_as_well(visit: Visit) -> None:
+    almost = fault("SECOND_FACTOR_REQUIRED", "Almost there.")
+    step = {"challenge": "gac_1", "methods": ["CODE"], "passkeyOptions": None}
+    waiting = payload("signInByLink", "Almost there.", almost, secondFactor=step)
+    await lead_to(visit, "", waiting)
+    await visit.arrived("One more step")
+    session = {"token": BEARER, "refreshToken": "gar_1", "customer": ADA}
+    await visit.play("graphql", payload("verifySecondFactor", "Welcome, Ada.", **session))
+    await visit.field("Code of your app").fill("123456")
+    await visit.page.keyboard.press("Enter")
+    await visit.arrived("You are signed in")
+    await expect(visit.page.get_by_text("Welcome, Ada.")).to_be_visible()
 
 
 async def test_behind_a_proxy_that_serves_it_below_a_path_a_page_finds_all_of_it(
