@@ -34,9 +34,13 @@ type Query {
   auditEvents: Int
   """Explains the token. Open to everyone."""
   token: String
+  """Changes what has a long name. Needs customers:write. Needs a recent proof of who it is."""
+  renewEverybodysRecoveryCodes: String
 }
 '''
 """Fields whose descriptions end in who may ask for them."""
+WHOLE: Final = "names => names.every(({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth)"
+"""Whether all of some names are shown."""
 TYPED: Final = "typed-by-hand-once"
 
 
@@ -188,9 +192,14 @@ async def test_completion_says_who_may_ask(tab: Tab) -> None:
         ("me", "Signed in only · String"),
         ("auditEvents", "Needs audit:read · Int"),
         ("token", "String"),
+        (
+            "renewEverybodysRecoveryCodes",
+            "Needs customers:write. Needs a recent proof of who it is · String",
+        ),
     ):
         row = rows.filter(has=tab.page.get_by_text(name, exact=True))
         await expect(row.locator(".details-label")).to_have_text(detail)
+    assert await rows.locator(".left").evaluate_all(WHOLE)
     schemes: dict[Literal["light", "dark"], str] = {"light": "vs", "dark": "vs-dark"}
     for scheme, theme in schemes.items():
         await tab.page.emulate_media(color_scheme=scheme)
