@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -27,6 +28,8 @@ LOADED: Final = """() => {
 """All that was loaded, once the three workers were."""
 NAMED: Final = re.compile(r"\w")
 INK: Final = "getComputedStyle(document.querySelector('.line-numbers')).color"
+THEMES: Final[Mapping[Literal["dark", "light"], str]] = {"dark": "vs-dark", "light": "vs"}
+"""Monaco's classes, by what the system prefers."""
 FORCED: Final[tuple[Literal["active", "none"], ...]] = ("active", "none")
 GROUND: Final = "getComputedStyle(document.body).backgroundColor"
 
@@ -128,8 +131,9 @@ async def test_dark_and_light_follow_the_system_and_the_settings_are_for_all_tab
     context = await browser.new_context()
     grounds, inks = {}, {}
     async with Tab.opened(context, demo.url) as tab:
-        for scheme in ("dark", "light"):
+        for scheme, theme in THEMES.items():
             await tab.page.emulate_media(color_scheme=scheme)
+            await expect(tab.page.locator(f".monaco-editor.{theme}").first).to_be_visible()
             grounds[scheme] = await tab.page.evaluate(GROUND)
             inks[scheme] = await tab.page.evaluate(INK)
             for forced in FORCED:
