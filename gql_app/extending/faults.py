@@ -3,7 +3,7 @@
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from inspect import iscoroutinefunction, signature
 from itertools import chain
@@ -258,7 +258,7 @@ def _names(features: Sequence[Feature]) -> Iterator[str]:
 
 
 def _declared(
-    what: str, names: Sequence[str], form: re.Pattern[str], owners: dict[str, str]
+    what: str, names: Iterable[str], form: re.Pattern[str], owners: dict[str, str]
 ) -> Iterator[str]:
     """Yield a sentence on each name that is taken already, too long, or of another form."""
     for name in names:

@@ -38,8 +38,9 @@ class Feature:
     """Classes that extend() decorated, whose fields are added to types of ours."""
     roles: Sequence[Role] = ()
     """Roles of its own, and more permissions for others' by Role.extend()."""
-    error_codes: Sequence[str] = ()
-    """Codes of its own that Refused may have; they join UserErrorCode."""
+    error_codes: Sequence[str] | Mapping[str, str] = ()
+    """Codes of its own that Refused may have, or their descriptions by the codes; they join
+    UserErrorCode."""
     actions: Sequence[str] = ()
     """What it records in the audit, as noun:verb."""
     on: Mapping[str, After] = field(default_factory=dict)

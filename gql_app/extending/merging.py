@@ -46,7 +46,7 @@ class Parts:
     letters: Mapping[str, WriteLetter | None]
     templates: tuple[Folder, ...]
     actions: frozenset[str]
-    error_codes: tuple[str, ...]
+    error_codes: Mapping[str, str]
     nodes: tuple[NodeKind[Any], ...]
 
 
@@ -57,7 +57,7 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
     letters = [each for each in _all(f.letters for f in features) if isinstance(each, Letter)]
     before, extended = len(found), Extended(_all(each.extensions for each in features))
     found += [*faults(features), *extended.faults]
-    nodes, codes = _nodes(features), _all(each.error_codes for each in features)
+    nodes, codes = _nodes(features), _codes(features)
     found += _shared_ids((*OURS, *nodes))
     additions = Additions(
         queries=_all(each.queries for each in features),
@@ -86,6 +86,15 @@ def parts_of(features: Sequence[Feature], found: list[str]) -> Parts:
         error_codes=codes,
         nodes=nodes,
     )
+
+
+def _codes(features: Sequence[Feature]) -> Mapping[str, str]:
+    """Return the descriptions of error codes by the codes; one that has none is empty."""
+    codes: dict[str, str] = {}
+    for feature in features:
+        given = feature.error_codes
+        codes |= given if isinstance(given, Mapping) else dict.fromkeys(given, "")
+    return codes
 
 
 def _nodes(features: Sequence[Feature]) -> tuple[NodeKind[Any], ...]:

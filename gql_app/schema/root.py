@@ -62,7 +62,8 @@ class Additions:
     """Further fields of our object types."""
     inputs: Mapping[type, type] = field(default_factory=dict)
     """What takes the place of our input types: types with more fields."""
-    error_codes: Sequence[str] = ()
+    error_codes: Mapping[str, str] = field(default_factory=dict)
+    """Their descriptions by the codes; one that has none is empty."""
 
 
 NOTHING: Final = Additions()
@@ -82,11 +83,15 @@ def _built(additions: Additions) -> ComposedSchema:
         made: type[StrEnum] = StrEnum("UserErrorCode", codes)  # type: ignore[misc]  # known now
         enums[UserErrorCode] = strawberry.enum(made)
     replacements = Replacements(additions.fields, additions.inputs, enums)
+    descriptions = tomllib.loads(_DESCRIPTIONS.read_text(encoding="utf-8"))
+    descriptions["UserErrorCode"] |= {
+        code: text for code, text in additions.error_codes.items() if text
+    }
     return ComposedSchema(
         query=merged_type("Query", [*QUERIES, *additions.queries]),
         mutation=merged_type("Mutation", [*MUTATIONS, *additions.mutations]),
         types=[Requires, strawberry.enum(ProofMethod), *additions.types],
         config=StrawberryConfig(scalar_map={datetime: DATE_TIME, JSON: JSON_VALUE}),
         fields_of=replacements.fields_of,
-        descriptions=tomllib.loads(_DESCRIPTIONS.read_text(encoding="utf-8")),
+        descriptions=descriptions,
     )

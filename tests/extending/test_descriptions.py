@@ -81,6 +81,16 @@ def test_features_fields_tell_who_may_ask_as_well() -> None:
     assert "lucky" not in build_schema().as_str()
 
 
+def test_error_codes_are_described_as_their_feature_has_it() -> None:
+    told = Feature("told", error_codes={"TOLD": "It was told before."})
+    bare = Feature("bare", error_codes=["BARE"])
+    types: dict[str, Any] = build_schema(parts_of([told, bare], []).additions).core.type_map
+    codes = types["UserErrorCode"].values
+    assert codes["TOLD"].description == "It was told before."
+    assert codes["BARE"].description is None
+    assert codes["TAKEN"].description
+
+
 def test_what_connection_makes_is_described() -> None:
     types: dict[str, Any] = build_schema(parts_of([shop.SHOP], []).additions).core.type_map
     made = [
