@@ -6,6 +6,7 @@ from typing import Final
 
 JSON: Final = "application/json"
 GRAPHQL: Final = "application/graphql-response+json"
+HTML: Final = "text/html"
 EVENTS: Final = "text/event-stream"
 PARTS: Final = "multipart/mixed"
 STREAMS: Final = frozenset({EVENTS, PARTS})
@@ -32,9 +33,13 @@ def negotiate(*accept: bytes) -> str | None:
 
 @lru_cache(64)
 def accepts_html(*accept: bytes) -> bool:
-    """Return whether a client is a browser that shows a page, which likes HTML better than JSON."""
+    """Return whether a client is a browser that shows a page, which likes HTML better than JSON.
+
+    Of those that it likes as much it likes the first best.
+    """
     ranges = _ranges(accept)
-    return ranges.get("text/html", 0.0) > max(ranges.get(each, 0.0) for each in (JSON, GRAPHQL))
+    named = [each for each in ranges if each in {HTML, JSON, GRAPHQL} and ranges[each]]
+    return bool(named) and max(named, key=ranges.__getitem__) == HTML
 
 
 def _ranges(accept: tuple[bytes, ...]) -> Mapping[str, float]:

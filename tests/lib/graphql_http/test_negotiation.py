@@ -70,7 +70,10 @@ def test_no_other_media_type_can_be_had(accept: str) -> None:
 
 @pytest.mark.parametrize(
     "accept",
-    ["text/html", "text/html,application/xhtml+xml,*/*;q=0.8", f"text/html, {JSON};q=0.5"],
+    [
+        *("text/html", "text/html,application/xhtml+xml,*/*;q=0.8"),
+        *(f"text/html, {JSON};q=0.5", f"text/html, {JSON}"),
+    ],
 )
 def test_a_browser_accepts_html(accept: str) -> None:
     assert accepts_html(accept.encode())
