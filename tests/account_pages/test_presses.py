@@ -100,6 +100,23 @@ async def test_two_presses_are_one_request(visit: Visit) -> None:
     assert sent["variables"] == {"token": TOKEN, "password": PASSWORD}
 
 
+async def test_other_button_that_is_pressed_meanwhile_changes_nothing(visit: Visit) -> None:
+    answering: list[Route] = []
+
+    def leave_open(route: Route) -> None:
+        answering.append(route)
+
+    await visit.play("link", link("account"))
+    await visit.page.route("**/graphql", leave_open)
+    await visit.open("verify")
+    await visit.press("Yes, it was me")
+    await expect(visit.page.get_by_role("status")).to_have_text("One moment …")
+    await visit.button("No, it wasn’t me").click(force=True)  # it is not enabled
+    (route,) = answering
+    await route.fulfill(json=payload("verifyEmail")["body"])
+    await visit.arrived("Your address is confirmed")
+
+
 async def test_field_says_what_is_wrong_with_it_and_has_the_focus(visit: Visit) -> None:
     weak = fault("WEAK_PASSWORD", "Choose a longer one.", "newPassword")
     await visit.play("graphql", payload("resetPassword", "Choose a longer one.", weak))

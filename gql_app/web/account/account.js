@@ -18,8 +18,8 @@ import { secondStep, verifying } from "./proofs.js";
 /** @typedef {import("./page.js").Payload} Payload */
 
 const TOKEN = takeToken();
-/** What the link is used for, which a second factor may be asked for. */
-let asked = "";
+/** What waits for a second factor, as it was pressed. */
+let waiting = "";
 
 /** Take the token out of the address, where it would be kept with what was visited. */
 function takeToken() {
@@ -36,10 +36,10 @@ function takeToken() {
  */
 function go(form, button) {
   const isSecond = button.value === "verifySecondFactor";
-  if (!isSecond) asked = button.value;
+  const name = isSecond ? waiting : button.value;
   const work = () =>
-    isSecond ? verifying(form, button) : send(asked, { token: TOKEN, ...typed(form) });
-  void press(form, button, work, (payload) => take(asked, payload));
+    isSecond ? verifying(form, button) : send(name, { token: TOKEN, ...typed(form) });
+  void press(form, button, work, (payload) => take(name, payload));
 }
 
 /**
@@ -49,7 +49,10 @@ function go(form, button) {
  * @param {Payload} payload
  */
 async function take(name, payload) {
-  if (payload.secondFactor) return secondStep(payload.secondFactor);
+  if (payload.secondFactor) {
+    waiting = name;
+    return secondStep(payload.secondFactor);
+  }
   if (payload.status !== "SUCCESS") return false;
   if (payload.token) await enter(payload);
   show(name, payload.message);
