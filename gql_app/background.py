@@ -14,12 +14,12 @@ from gql_app.lib.periodic import PeriodicTask
 from gql_app.lib.telemetry import get_logger
 from gql_app.resources import Resources
 
-FIRST_PURGE: Final = 30
-"""Seconds until a process purges at first: what is asked at its start is answered before."""
 LETTER_INTERVAL: Final = 2
 """Seconds between two looks for letters that wait, or that another process left."""
 GUESS_INTERVAL: Final = 5
 """Seconds between two looks for guesses to record by their number."""
+PURGE_DELAY: Final = 30
+"""Seconds from the start of a process to its first purge, for which no first request waits."""
 PURGE_INTERVAL: Final = 3600
 """Seconds between two purges."""
 LOOK_INTERVAL: Final = 2
@@ -50,15 +50,19 @@ async def running(resources: Resources) -> AsyncIterator[None]:
     renew = partial(stored_secrets.renew, resources.database, resources.encryption)
     tasks = [
         PeriodicTask(
-            "deliver", partial(deliver, resources), LETTER_INTERVAL, posted, LETTER_INTERVAL
+            "deliver",
+            partial(deliver, resources),
+            LETTER_INTERVAL,
+            wake=posted,
+            delay=LETTER_INTERVAL,
         ),
-        PeriodicTask("purge", partial(purge, resources), PURGE_INTERVAL, first=FIRST_PURGE),
+        PeriodicTask("purge", partial(purge, resources), PURGE_INTERVAL, delay=PURGE_DELAY),
         PeriodicTask("renew_secrets", renew, PURGE_INTERVAL),
-        PeriodicTask("record_guesses", record, GUESS_INTERVAL, guessed),
+        PeriodicTask("record_guesses", record, GUESS_INTERVAL, wake=guessed),
     ]
     always = [
         PeriodicTask("sample", resources.sample, SAMPLE_INTERVAL),
-        PeriodicTask("watch", resources.condition.get, WATCH_INTERVAL, first=WATCH_INTERVAL),
+        PeriodicTask("watch", resources.condition.get, WATCH_INTERVAL, delay=WATCH_INTERVAL),
     ]
     waiting = None if is_ready else _until_ready(resources)
     try:

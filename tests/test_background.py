@@ -352,8 +352,8 @@ async def test_server_purges_by_itself_but_not_when_it_begins(
 ) -> None:
     await open_session(noon, "Ada Plain")
     set_clock(NOON + 61 * DAY)
-    for first, left in ((NEVER, 1), (0, 0)):
-        monkeypatch.setattr(background, "FIRST_PURGE", first)
+    for delay, left in ((NEVER, 1), (0, 0)):
+        monkeypatch.setattr(background, "PURGE_DELAY", delay)
         async with running(mailing) as api, asyncio.timeout(20):
             assert (await api.run("{ __typename }")).errors == []
             while await rows(api.database, SessionRow) > left:  # noqa: ASYNC110 — it sends no event

@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -117,7 +116,7 @@ def _add(files: Files, folder: Folder, path: Path) -> str | None:
     if letter and (fault := _misnamed(letter, folder)):
         return fault
     try:
-        text = (_kept if folder.is_tried else _read)(path)
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as why:
         return f"can't be read: {why.strerror if isinstance(why, OSError) else 'it is not UTF-8'}"
     files.sources[path.name] = Source(path, text, folder.is_tried)
@@ -125,14 +124,6 @@ def _add(files: Files, folder: Folder, path: Path) -> str | None:
         languages = files.letters.setdefault(letter["kind"], {})
         languages.setdefault(letter["tag"], {})[Part(letter["part"])] = path.name
     return None
-
-
-def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8-sig")
-
-
-_kept: Final = cache(_read)
-"""For the files of a program, which are the same for as long as it runs."""
 
 
 def _misnamed(letter: re.Match[str], folder: Folder) -> str | None:

@@ -26,7 +26,7 @@ class PeriodicTask:
     """Seconds from the end of one run to the next."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it is to run sooner."""
-    first: float = 0
+    delay: float = 0
     """Seconds until it runs for the first time, unless it is woken before."""
 
 
@@ -73,8 +73,8 @@ async def _run(
     pause = task.interval
     if first:
         await asyncio.wait(first)
-    if task.first:
-        await _wait(task, task.first)
+    if task.delay:
+        await _wait(task, task.delay)
     while not stopping.is_set():
         task.wake.clear()
         pause = longer(pause, interval=task.interval)  # unless it goes well

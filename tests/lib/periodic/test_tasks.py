@@ -39,7 +39,7 @@ async def test_task_runs_at_the_start_and_when_it_is_woken() -> None:
 
 async def test_task_that_doesnt_run_at_once_waits_to_be_woken() -> None:
     work, other = Runs(), Runs()
-    task = PeriodicTask("work", work, NEVER, first=NEVER)
+    task = PeriodicTask("work", work, NEVER, delay=NEVER)
     async with running([task, PeriodicTask("other", other, NEVER)], grace=1):
         assert await other.done.get() == 1
         assert work.count == 0
