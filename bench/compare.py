@@ -22,7 +22,7 @@ from bench.people import PASSWORD, People
 from bench.questions import REFUSALS, Question
 from bench.questions import chosen as question_of
 from bench.report import Cell, Report
-from bench.servers import KINDS, Kind, Server, add_beside, running
+from bench.servers import KINDS, ROOT, Kind, Server, add_beside, running
 from bench.stores import Store
 
 FLOOD: Final = "flood"
@@ -78,9 +78,12 @@ def _started(
     opened = stack.enter_context(stores.opened([kind.database for kind in kinds]))
     for store in opened.values():
         stores.fill(store, people)
-    servers = [
-        stack.enter_context(running(kind, opened[kind.database], people, folder)) for kind in kinds
-    ]
+    servers = []
+    for kind in kinds:
+        store = opened[kind.database]
+        if kind.root != ROOT:  # its tables may be others
+            store = stores.fill_beside(store, people, kind.root)
+        servers.append(stack.enter_context(running(kind, store, people, folder)))
     return servers, opened
 
 

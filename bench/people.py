@@ -9,12 +9,12 @@ from functools import cached_property
 from typing import Final, Self
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import bindparam, insert, text
 
 from gql_app.cli import samples
-from gql_app.db.tables import SessionRow
+from gql_app.db.tables import CustomerRow, SessionRow
 from gql_app.lib import clock
-from gql_app.lib.database import Database
+from gql_app.lib.database import Database, Reader
 from gql_app.lib.fair_queue import LOCAL
 from gql_app.lib.keyring import KeyStore
 from gql_app.security.passwords import Passwords
@@ -72,12 +72,17 @@ class People:
         }
 
     async def move_in(self, database: Database) -> None:
-        """Insert everybody into a database that is migrated and empty."""
+        """Insert everybody into an empty database, of this version of the program or another."""
         async with database.transaction() as db:
-            for start in range(0, len(self.customers), samples.BATCH):
-                batch = self.customers[start : start + samples.BATCH]
-                await db.execute_many(samples.INSERT, [dict(row) for row in batch])
-            await db.execute(insert(SessionRow).values(self.session))
+            for table, rows in ((CustomerRow, self.customers), (SessionRow, [self.session])):
+                there = await _columns(db, table.__tablename__)
+                given: dict[str, object] = {
+                    name: bindparam(name) for name in rows[0] if name in there
+                }
+                for start in range(0, len(rows), samples.BATCH):
+                    batch = rows[start : start + samples.BATCH]
+                    kept = [{name: row[name] for name in given} for row in batch]
+                    await db.execute_many(insert(table).values(given), kept)
 
     def _token(self, not_after: datetime) -> str:
         ring = KeyStore(self.secret.encode()).read()
@@ -92,6 +97,16 @@ class People:
             not_after=not_after,
         )
         return text
+
+
+async def _columns(db: Reader, table: str) -> set[object]:
+    """Return the names of a table's columns."""
+    named = (
+        "name FROM pragma_table_info(:table)"
+        if db.dialect == "sqlite"
+        else "column_name::text FROM information_schema.columns WHERE table_name = :table"
+    )
+    return {name for (name,) in await db.fetch_all(text(f"SELECT {named}"), table=table)}
 
 
 def _hashed(password: str) -> str:

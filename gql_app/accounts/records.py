@@ -16,7 +16,6 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute
 
 from gql_app.accounts.permissions import ADMIN
@@ -115,13 +114,11 @@ def columns(table: type[Row], names: Iterable[str]) -> list[InstrumentedAttribut
 def roles_of(customers: FromClause = CustomerRow.__table__) -> ColumnElement[str]:
     """Return the names of a customer's roles, as CustomerRecord has them."""
     theirs = select(CustomerRoleRow.role).where(CustomerRoleRow.customer_id == customers.c.id)
-    ordered = theirs.order_by(CustomerRoleRow.role).correlate(customers).subquery()
-    by_role = aggregate_order_by(_BLANK, CustomerRoleRow.role)
+    ordered = theirs.order_by(CustomerRoleRow.role).correlate(customers)
     others = EitherDialect(
-        select(func.group_concat(ordered.c.role, _BLANK)).scalar_subquery(),
-        theirs.with_only_columns(func.string_agg(CustomerRoleRow.role, by_role))
-        .correlate(customers)
-        .scalar_subquery(),
+        select(func.group_concat(ordered.subquery().c.role, _BLANK)).scalar_subquery(),
+        # string_agg would sort even what an index has in order, or what is not there
+        func.array_to_string(func.array(ordered.scalar_subquery()), _BLANK),
     )
     admin = case((customers.c.is_admin, literal_column(f"'{ADMIN} '", Text())), else_=_BLANK)
     return func.trim(admin + func.coalesce(others, _BLANK)).label("roles")
