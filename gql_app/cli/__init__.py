@@ -107,9 +107,7 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
 def _options(
     app: Annotated[
         str | None,
-        typer.Option(
-            metavar="MODULE:NAME", help=f"An application of your own; {APP} says it as well."
-        ),
+        typer.Option(metavar="MODULE:NAME", help=f"Your own application; also set by {APP}."),
     ] = None,
 ) -> None:
     """Take the options of every command, which command_line() has read before."""

@@ -35,7 +35,7 @@ def create_admin(
     email: Annotated[str, typer.Option(help="The address to sign in with.")],
     name: Annotated[str, typer.Option(help="The admin's name.")],
 ) -> None:
-    """Add an admin; the password is asked for, or read from GQL_APP_ADMIN_PASSWORD."""
+    """Add an admin; the password is read from GQL_APP_ADMIN_PASSWORD or asked for."""
     chosen = application.load()
     password = settings.admin_password()
     if password is None:
@@ -53,10 +53,10 @@ def create_admin(
 
 
 def change_email(
-    customer_id: Annotated[str, typer.Argument(metavar="ID", help="Whose address it is.")],
-    address: Annotated[str, typer.Argument(help="The new one.")],
+    customer_id: Annotated[str, typer.Argument(metavar="ID", help="The customer's id.")],
+    address: Annotated[str, typer.Argument(help="The new address.")],
 ) -> None:
-    """Give a customer another address at once, unproven; their sessions end, and all links."""
+    """Change a customer's address at once, unverified; ends their sessions and links."""
     chosen = load_ready()
     verifies = chosen.verification != "off"
     email = transact(chosen, _change_email, customer_id, address, verifies=verifies)
@@ -66,7 +66,7 @@ def change_email(
 def verify_email(
     email: Annotated[str, typer.Argument(metavar="ADDRESS", help="The address of the account.")],
 ) -> None:
-    """Prove an address by hand, as a link that was sent to it would."""
+    """Mark the address of an account as verified, without a link."""
     if not transact(load_ready(), email_verification.prove_by_hand, email):
         fail("Nobody has this e-mail address.")
     out(f"{email.strip()} is proven.")
@@ -75,7 +75,7 @@ def verify_email(
 def seed(
     count: Annotated[int, typer.Option(min=1, help="How many customers to make up.")],
 ) -> None:
-    """Add made-up customers, to try out or to measure; they share one random password."""
+    """Add made-up customers for trials and benchmarks; they share one random password."""
     chosen = load_ready()
     password = secrets.token_urlsafe()
     hashed = _hash(password)
@@ -91,7 +91,7 @@ def purge(
         ),
     ] = None,
 ) -> None:
-    """Delete what is long over: old sessions, forgotten failures, unproven registrations."""
+    """Delete expired data: old sessions, old failed attempts, unverified registrations."""
     chosen = load_ready(serving=True)
     count = asyncio.run(_purge(chosen, application.extensions()))
     out(f"{count} rows are gone.")
@@ -102,7 +102,7 @@ def purge(
 
 
 def end_sessions() -> None:
-    """End every session, so that everybody signs in anew: after a restore, or a leak."""
+    """End every session, so that everybody must sign in again: after a restore or a leak."""
     count = transact(load_ready(), sessions.end_everybodys)
     out(f"{count} sessions are ended.")
 
@@ -110,7 +110,7 @@ def end_sessions() -> None:
 def unlock(
     email: Annotated[str, typer.Argument(help="The address of the account.")],
 ) -> None:
-    """Let an account be signed in to again after too many failures in a row."""
+    """Unlock an account after too many failed sign-ins."""
     chosen = load_ready(serving=True)
     throttle = throttle_of(chosen, key_store(chosen).read())
     if not transact(chosen, authentication.unlock, email, throttle):
@@ -121,7 +121,7 @@ def unlock(
 def remove_factors(
     email: Annotated[str, typer.Argument(help="The address of the account.")],
 ) -> None:
-    """Remove every second factor of an account, whose owner has lost them; their sessions end."""
+    """Remove all second factors of an account whose owner lost them; ends their sessions."""
     count = transact(load_ready(), changes.remove_all, email)
     if count is None:
         fail("Nobody has this e-mail address.")

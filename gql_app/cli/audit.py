@@ -15,7 +15,7 @@ from gql_app.settings import Settings
 
 
 def export_audit() -> None:
-    """Print every audit event as a line of JSON, the oldest first."""
+    """Print all audit events as JSON lines, oldest first."""
     chosen = load_ready()
     run_on_database(chosen, lambda database: _print_audit(chosen, database))
 

@@ -46,14 +46,15 @@ def check(
     host: Annotated[
         str, typer.Option(help="The address that serve listens on.", callback=unless_empty)
     ] = "127.0.0.1",
-    machines: Annotated[int, typer.Option(min=1, help="How many machines serve.")] = 1,
+    machines: Annotated[int, typer.Option(min=1, help="The number of machines that serve.")] = 1,
     accept: Annotated[
-        list[str] | None, typer.Option(help="A finding's code that is so on purpose; repeatable.")
+        list[str] | None,
+        typer.Option(help="A code to accept: that finding is on purpose; repeatable."),
     ] = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Look a deployment over; exit with status 1 if there is something to mend."""
+    """Check a deployment for problems; exit with status 1 if there are any."""
     try:
         found = asyncio.run(findings(application.load(serving=True), host, machines))
     except CannotStart as why:

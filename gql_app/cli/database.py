@@ -32,7 +32,7 @@ SHOWN: Final = 100
 
 
 def migrate() -> None:
-    """Bring the database up to date; this is also how it begins."""
+    """Create the tables, or upgrade them to this version."""
     chosen = application.load()
     if reach(chosen).migrations == "newer":
         out("The database is of a newer version already.")
@@ -42,9 +42,9 @@ def migrate() -> None:
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(help="Where to; nothing may be there yet.")],
+    file: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
 ) -> None:
-    """Copy an SQLite database to a file while it is in use; PostgreSQL has pg_dump."""
+    """Back up an SQLite database to a file while it is in use; PostgreSQL has pg_dump."""
     chosen = application.load()
     if not chosen.on_sqlite:
         fail("This copies SQLite files. For PostgreSQL there is pg_dump.")

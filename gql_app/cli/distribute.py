@@ -76,9 +76,9 @@ class InTurn(NamedTuple):
 
 def distribute(
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask, for scripts.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Spread the tables over the machines of a Citus cluster; what is done already stays so."""
+    """Distribute the tables over a Citus cluster; tables that are distributed stay as they are."""
     chosen = application.load()
     if chosen.on_sqlite:
         fail(f"This is an SQLite file. {ON_ONE_MACHINE}")

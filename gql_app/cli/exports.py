@@ -22,14 +22,14 @@ from gql_app.lib.pagination import QueryReader
 
 
 def export_customers(
-    file: Annotated[str, typer.Argument(help="Where to; - is standard output.")] = STDIO,
+    file: Annotated[str, typer.Argument(help="The file to write; - is standard output.")] = STDIO,
     named: Named = None,
     *,
     with_password_hashes: Annotated[
-        bool, typer.Option("--with-password-hashes", help="Also what passwords are proven by.")
+        bool, typer.Option("--with-password-hashes", help="Include the password hashes.")
     ] = False,
 ) -> None:
-    """Export all customers, the oldest first, as import takes them."""
+    """Export all customers, oldest first, in the format of import."""
     chosen = application.load()
     fields = [each for each in FIELDS if with_password_hashes or each != "password_hash"]
     with file_errors():

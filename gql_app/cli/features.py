@@ -20,10 +20,10 @@ S = TypeVar("S", bound=FeatureSettings)
 
 
 def make_migration(
-    message: Annotated[str, typer.Argument(help="What it does, in a few words.")],
-    feature: Annotated[str | None, typer.Option(help="Whose it is, if several could.")] = None,
+    message: Annotated[str, typer.Argument(help="What the migration does, in a few words.")],
+    feature: Annotated[str | None, typer.Option(help="The feature, if there are several.")] = None,
 ) -> None:
-    """Write a feature's migration, from the database as it is to the feature's tables."""
+    """Write a migration from the present database to a feature's tables."""
     known = {each.name: each for each in application.branches()}
     if feature is None and len(known) == 1:
         [feature] = known

@@ -72,18 +72,25 @@ class _Tally:
 
 
 def import_customers(
-    file: Annotated[str, typer.Argument(help="CSV or JSON lines; - is standard input.")],
+    file: Annotated[
+        str, typer.Argument(help="The file to read, CSV or JSON lines; - is standard input.")
+    ],
     named: Named = None,
     report: Annotated[
-        Path | None, typer.Option(help="Where every refusal goes, as a line of JSON.")
+        Path | None, typer.Option(help="A file for all rejected rows, as JSON lines.")
     ] = None,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge all, keep nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check all rows and write nothing.")
+    ] = False,
     invite: Annotated[
-        bool, typer.Option("--invite", help="Send those without a password a link to choose one.")
+        bool,
+        typer.Option(
+            "--invite", help="Invite customers without a password by a link to choose one."
+        ),
     ] = False,
 ) -> None:
-    """Import customers with their passwords' hashes: all of them, or none."""
+    """Import customers with their password hashes: all of them, or none."""
     chosen = application.load()
     if invite and not chosen.sends_mail:
         raise OperatorError([f"--invite {MAIL_REQUIRED}."])

@@ -1,4 +1,4 @@
-"""The keys that tokens are signed and verified with."""
+"""Keys that sign and verify tokens."""
 
 import time
 from pathlib import Path
@@ -20,16 +20,14 @@ NOTICED: Final = INTERVAL + 0.5
 """Seconds after which every process of this machine has read a new key."""
 # An id may begin with a hyphen, and is then no option.
 _TAKES_ID: Final = {"ignore_unknown_options": True}
-_Id = Annotated[str, typer.Argument(metavar="KID", help="The key's id, or how it begins.")]
+_Id = Annotated[str, typer.Argument(metavar="KID", help="The key's id, or its first characters.")]
 
 
 @keys.command()
 def new(
-    algorithm: Annotated[
-        Algorithm, typer.Option(help="What the key is used with.")
-    ] = Algorithm.EDDSA,
+    algorithm: Annotated[Algorithm, typer.Option(help="The signing algorithm.")] = Algorithm.EDDSA,
 ) -> None:
-    """Make a key, which verifies and is published, and signs nothing until it is promoted."""
+    """Create a key. It verifies and is published at once, and signs once it is promoted."""
     chosen = application.load(serving=True)
     key, file = keyring.make(key_store(chosen), algorithm)
     _record(chosen, "key:create")
@@ -50,7 +48,7 @@ def show() -> None:
 
 @keys.command(context_settings=_TAKES_ID)
 def promote(kid: _Id) -> None:
-    """Let a key sign from now on; nobody is signed out."""
+    """Make a key the one that signs; nobody is signed out."""
     chosen = application.load(serving=True)
     store = key_store(chosen)
     _await_processes(store.require_folder())
@@ -61,7 +59,7 @@ def promote(kid: _Id) -> None:
 
 @keys.command(context_settings=_TAKES_ID)
 def retire(kid: _Id) -> None:
-    """Delete a key's private half; it verifies until the last of its tokens has expired."""
+    """Delete a private key; its public key verifies until its last token has expired."""
     chosen = application.load(serving=True)
     key = keyring.retire(key_store(chosen), kid, ttl=chosen.access_token_ttl)
     _record(chosen, "key:retire")

@@ -1,4 +1,4 @@
-"""The letters that customers get: to look at, and to try the way they leave."""
+"""Letters to customers: previews, and a test of the mail server."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,13 +23,13 @@ letters: Final = typer.Typer(help=__doc__, no_args_is_help=True)
 @letters.command()
 def preview(
     to: Annotated[
-        Path, typer.Option("--out", help="The folder to write to; it is made if it isn't there.")
+        Path, typer.Option("--out", help="The folder to write to; it is created if needed.")
     ] = Path("letters-preview"),
     language: Annotated[
-        list[str] | None, typer.Option(help="Of all languages only this one; repeatable.")
+        list[str] | None, typer.Option(help="Only this language; repeatable.")
     ] = None,
 ) -> None:
-    """Write every letter in every language into a folder, with made-up values."""
+    """Write every letter in every language to a folder, with made-up values."""
     chosen = application.load()
     templates = _templates(chosen)
     languages = [_tag(each) for each in language or ()]
@@ -46,13 +46,13 @@ def preview(
 
 @letters.command("send-test")
 def send_test(
-    address: Annotated[str, typer.Argument(help="Who gets it.")],
+    address: Annotated[str, typer.Argument(help="The recipient.")],
     kind: Annotated[
-        str, typer.Option(help="Which letter, by the name that its files begin with.")
+        str, typer.Option(help="The letter, by the name of its files without their endings.")
     ] = "password_reset",
     language: Annotated[str, typer.Option(help="Its language, such as de or de-CH.")] = "en",
 ) -> None:
-    """Send a letter with made-up values by the mail server that is set, or say why it can't be."""
+    """Send a letter with made-up values by the configured mail server, or say why that fails."""
     chosen = application.load()
     templates, mailer = _templates(chosen), resources.mailer(chosen)
     if chosen.smtp_url is None:

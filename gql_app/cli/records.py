@@ -60,7 +60,10 @@ class Refused(NamedTuple):
 
 _Found: TypeAlias = Mapping[str, object] | str
 """The values of a line, or why it has none."""
-Named = Annotated[Format | None, typer.Option("--format", help="Unless the file's ending tells.")]
+Named = Annotated[
+    Format | None,
+    typer.Option("--format", help="The format, if the file's ending does not tell it."),
+]
 """The option that names a format."""
 
 

@@ -14,13 +14,13 @@ from gql_app.schema.root import build_schema
 def export_schema(
     *,
     check: Annotated[
-        bool, typer.Option("--check", help="Compare with the file; exit 1 if it differs.")
+        bool, typer.Option("--check", help="Compare with a file; exit with status 1 if it differs.")
     ] = False,
-    file: Annotated[Path, typer.Option(help="What --check compares with.")] = Path(
+    file: Annotated[Path, typer.Option(help="The file that --check compares with.")] = Path(
         "schema.graphql"
     ),
 ) -> None:
-    """Print the schema in GraphQL's language."""
+    """Print the schema in GraphQL's schema language (SDL)."""
     printed = build_schema(application.additions()).as_str() + "\n"
     if not check:
         sys.stdout.write(printed)

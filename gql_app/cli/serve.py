@@ -36,11 +36,11 @@ def serve(
         str, typer.Option(help="The address to listen on.", callback=unless_empty)
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
-    workers: Annotated[int, typer.Option(min=1, help="How many processes serve.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="The number of server processes.")] = 1,
     *,
     reload: Annotated[bool, typer.Option("--reload", help="Restart on changes.")] = False,
     demo: Annotated[
-        bool, typer.Option("--demo", help="With made-up customers and sign-ins; loopback only.")
+        bool, typer.Option("--demo", help="Serve made-up customers and sign-ins; loopback only.")
     ] = False,
 ) -> None:
     """Serve the API."""

@@ -310,13 +310,13 @@ def connection_type(node: type) -> tuple[Any, Any]:
     edge: Any = described_type(
         strawberry.type,
         f"{name}Edge",
-        "A row, and its place in the list.",
+        "A row and its cursor.",
         {
-            "cursor": (str, "The place of the row, for `after` and `before`."),
+            "cursor": (str, "The row's position, for `after` and `before`."),
             "node": (node, "The row."),
         },
     )
-    count = f"How many rows match, counted if asked for; {MAX_COUNT} means so many or more."
+    count = f"The number of matching rows, up to {MAX_COUNT}, which means {MAX_COUNT} or more."
     page = described_type(
         strawberry.type,
         f"{name}Connection",
@@ -324,7 +324,10 @@ def connection_type(node: type) -> tuple[Any, Any]:
         {
             "nodes": (list[node], "The rows of the page."),  # type: ignore[valid-type]  # a class of now
             "edges": (list[edge], "The rows of the page, each with a cursor."),
-            "page_info": (PageInfo, "The page's place in the list."),
+            "page_info": (
+                PageInfo,
+                "Whether there are more pages, and the cursors to ask for them.",
+            ),
             "total_count": (int, count),
         },
     )
