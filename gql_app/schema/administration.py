@@ -1,4 +1,4 @@
-"""Administration: what admins do to customers."""
+"""Administration: admins create, change and delete customers."""
 
 import strawberry
 
@@ -18,7 +18,7 @@ from gql_app.security.passwords import NO_PASSWORD
 
 @strawberry.input
 class CreateCustomerInput(Input):
-    """A customer to be."""
+    """A new customer."""
 
     name: str
     email: str
@@ -45,14 +45,14 @@ class UpdateCustomerInput(Input):
 
 @strawberry.type
 class DeleteCustomerPayload(Payload):
-    """The answer to a deletion, with the id of the customer who is gone."""
+    """The answer to a deletion, with the id of the deleted customer."""
 
     deleted_id: strawberry.ID | None = None
 
 
 @strawberry.type
 class AdministrationMutation:
-    """Writing customers, which admins do."""
+    """Mutations of customers by admins."""
 
     @mutation(CustomerPayload, admin(WRITE_CUSTOMERS, recent=True))
     async def create_customer(

@@ -1,4 +1,4 @@
-"""Links: whose a token is that somebody brings, and what it costs to guess at one."""
+"""Links: looking up their tokens, with limits for guesses at one."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -20,7 +20,7 @@ NO_MAIL: Final = Fault(
 
 
 async def owner_of(context: Context, kind: LinkKind, token: str) -> CustomerRecord:
-    """Return whose link a token is of; guesses are counted. Raises Rejected."""
+    """Return the customer whose link has a token; guesses are counted. Raises Rejected."""
     prefix = TERMS[kind].prefix
     return await found_by(context, prefix, token, lambda db, text: links.owner(db, kind, text))
 
@@ -35,8 +35,8 @@ async def found_by(
 ) -> T:
     """Return what `look_up(db, token)` finds by the token of a link; guesses are counted.
 
-    What has not the form of such a token costs nothing. Raises Rejected, with the fault that it is
-    good no more, or what looking up raises, such as that the link is too old.
+    A malformed token counts against no limit. Raises Rejected with the fault `spent` if nothing is
+    found, or what `look_up` raises, such as that the link is too old.
     """
     if digest(prefix, token) is None:
         raise Rejected(spent)
@@ -54,4 +54,4 @@ async def found_by(
 
 _GUESSES: Final = {RESET: ("reset with", Action.RESET_REFUSED)}
 _OTHERS: Final = ("link with", Action.LINK_REFUSED)
-"""What guesses count against, and what the audit calls them, but for those at resets."""
+"""The limit of guesses and their action in the audit, except at password resets."""

@@ -23,7 +23,7 @@ from gql_app.schema.permissions import authenticated, recently_authenticated
 
 @strawberry.input
 class UpdateMeInput(Input):
-    """What to change about oneself."""
+    """What to change about the caller."""
 
     name: str | None = strawberry.UNSET
     phone: str | None = strawberry.UNSET
@@ -68,7 +68,7 @@ class ProfileMutation:
     async def change_password(
         self, info: Info, current_password: str | None = strawberry.UNSET, *, new_password: str
     ) -> LoginPayload | None:
-        """Set a new password of the caller's, or the first one."""
+        """Set the caller's password, whether or not there is one already."""
         context, me = info.context, await info.context.signed_in()
         origin, customer = await context.by_caller(), me.customer
         secret = validation.check_new_password(new_password, customer, context.resources.rules)
@@ -107,7 +107,7 @@ class ProfileMutation:
 
 
 async def room_to_change(context: Context, me: SignedIn) -> Authority:
-    """Return the authority to change oneself, if there is room. Raises TooManyAttempts."""
+    """Return the authority to change the caller's own account. Raises TooManyAttempts."""
     throttle = context.resources.throttle
     limit = throttle.of_account("change", me.customer.id)
     await throttle.require_room(context.db, limit)
@@ -115,7 +115,7 @@ async def room_to_change(context: Context, me: SignedIn) -> Authority:
 
 
 async def new_hash(context: Context, secret: str, customer: CustomerRecord, party: Party) -> str:
-    """Return the hash of a new password. Raises Rejected if it is the one in force, or refused."""
+    """Return the hash of a new password. Raises Rejected if it is the current one, or refused."""
     passwords, rules = context.resources.passwords, context.resources.rules
     await rules.accept_password(secret, customer.person, field="new_password")
     in_force = customer.password_hash
@@ -134,7 +134,7 @@ async def _prove(
 ) -> Authority:
     """Return the authority of a caller whose password is right, if they have one. Raises Rejected.
 
-    They have proven lately who they are.
+    It requires a recent proof of identity, too.
     """
     authority = replace(authority, recent=True)
     if not authority.me.customer.has_password:

@@ -1,4 +1,4 @@
-"""Sessions: where a customer is signed in, signing out, and what became of a token."""
+"""Sessions: those of a customer, ending them, and the state of a request's token."""
 
 from datetime import datetime
 from typing import Self
@@ -32,7 +32,7 @@ strawberry.enum(TokenReason)
 
 @strawberry.type
 class Session(Node):
-    """A sign-in that is still good."""
+    """A living session."""
 
     created_at: datetime
     last_used_at: datetime
@@ -61,7 +61,7 @@ class Session(Node):
 
 @strawberry.type
 class TokenReport:
-    """What became of the token that came with a request."""
+    """The state of the token that came with a request."""
 
     valid: bool
     reason: TokenReason | None = None
@@ -72,9 +72,9 @@ class TokenReport:
 
     @classmethod
     def of(cls, presented: Identity | Exception | None, why: Unauthenticated | None) -> Self:
-        """Return why a token is refused, or that it opens every field that its customer may see.
+        """Return why a token is refused, or that it is valid.
 
-        What it says is shown only if it is genuine.
+        Its claims are shown only if it is genuine.
         """
         report = cls(
             valid=why is None,
@@ -89,11 +89,11 @@ class TokenReport:
 
 @strawberry.type
 class TokenQuery:
-    """Asking about one's token."""
+    """Reading the state of the request's token."""
 
     @strawberry.field
     async def token(self, info: Info) -> TokenReport:
-        """Judge the token as every protected field would, and report."""
+        """Return a report on the token, checked as by every protected field."""
         try:
             await info.context.caller(enrols=True)
         except Unauthenticated as why:
@@ -122,7 +122,7 @@ class SessionMutation:
 
     @mutation(StatusPayload, authenticated())
     async def end_session(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
-        """End a session; another's is as unknown as one that never was."""
+        """End a session; without the permission, another customer's is NOT_FOUND."""
         me, origin = await info.context.signed_in(), await info.context.by_caller()
         session_id, caller = parse_id(id) or NOBODY, await info.context.caller()
         anybodys = [each for each in (END_SESSIONS,) if each in caller.permissions]

@@ -1,4 +1,4 @@
-"""Proofs by passkeys: what one costs that is refused, and what goes on by one that is not."""
+"""Proofs by passkeys: limits of refused ones, second factors, and reauthentication."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +23,7 @@ _NOT_ENABLED: Final = Fault(
 
 
 def enabled(context: Context) -> Passkeys:
-    """Return what judges passkeys. Raises Rejected where there are none."""
+    """Return the verifier of passkeys. Raises Rejected if they are not enabled."""
     if context.resources.passkeys is None:
         raise Rejected(_NOT_ENABLED)
     return context.resources.passkeys
@@ -31,10 +31,10 @@ def enabled(context: Context) -> Passkeys:
 
 @asynccontextmanager
 async def judging(context: Context, customer_id: UUID | None = None) -> AsyncIterator[None]:
-    """Count by client a passkey that is refused within the block, if there is room for one.
+    """Count by client a passkey that is refused within the block, and note it for the audit.
 
-    The audit has it, of the customer whose it should be. Raises TooManyAttempts, before it costs
-    anything. It is counted though its client is gone.
+    The audit has the customer whose passkey it should be. Raises TooManyAttempts before the block
+    begins if a limit is reached. A refusal is counted even if the client disconnects.
     """
     throttle = context.resources.throttle
     limits = throttle.of_client("passkey", context.origin.ip_address)
@@ -50,7 +50,7 @@ async def judging(context: Context, customer_id: UUID | None = None) -> AsyncIte
 
 
 async def signed_in_by(context: Context, token: str, credential: object) -> LoginPayload:
-    """Return the tokens of a session that a challenge and its passkey open. Raises Rejected."""
+    """Return the tokens of a session, opened by a challenge and a passkey. Raises Rejected."""
     judges, resources, spent = enabled(context), context.resources, challenges.SPENT
     found = await found_by(context, CHALLENGE, token, challenges.find, spent=spent)
     async with judging(context, found.customer.id):
@@ -70,7 +70,7 @@ async def signed_in_by(context: Context, token: str, credential: object) -> Logi
 
 
 async def prove_by(context: Context, authority: Authority, credential: object) -> None:
-    """Prove the caller's session by a passkey of theirs. Raises Rejected."""
+    """Record a proof of the caller's identity by their passkey. Raises Rejected."""
     me, judges = authority.me, enabled(context)
     origin = await context.by_caller(enrols=True)
     async with judging(context, me.customer.id):

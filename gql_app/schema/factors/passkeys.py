@@ -1,4 +1,4 @@
-"""Passkeys: setting one up, and signing in by one alone."""
+"""Passkeys: setting one up, and signing in with one alone."""
 
 import strawberry
 from strawberry.scalars import JSON
@@ -24,14 +24,14 @@ from gql_app.schema.permissions import recently_authenticated
 
 @strawberry.type
 class PasskeyOptionsPayload(Payload):
-    """What a browser is asked for a passkey with."""
+    """The options by which a browser is asked for a passkey (WebAuthn)."""
 
     options: JSON | None = None
 
 
 @strawberry.type
 class PasskeyMutation:
-    """Setting up passkeys, and signing in by them."""
+    """Setting up passkeys, and signing in with them."""
 
     @mutation(PasskeyOptionsPayload, recently_authenticated(enrols=True))
     async def begin_passkey(self, info: Info) -> PasskeyOptionsPayload | None:
@@ -48,7 +48,7 @@ class PasskeyMutation:
     async def confirm_passkey(
         self, info: Info, credential: JSON, name: str | None = strawberry.UNSET
     ) -> SecondFactorPayload | None:
-        """Put a passkey in force that was begun."""
+        """Put the passkey in force whose set-up was begun."""
         context, me = info.context, await info.context.signed_in(enrols=True)
         judges, given = enabled(context), or_null(name)
         await require_enrolling(context, me)
@@ -62,13 +62,13 @@ class PasskeyMutation:
 
     @mutation(PasskeyOptionsPayload)
     async def begin_passkey_sign_in(self, info: Info) -> PasskeyOptionsPayload:
-        """Return a challenge that is stored nowhere, so that asking for many costs nothing."""
+        """Return a challenge, which is not stored, so that many requests take no space."""
         options = enabled(info.context).sign_in_options()
         return PasskeyOptionsPayload.success("Have your browser find a passkey.", options=options)
 
     @mutation(LoginPayload)
     async def sign_in_with_passkey(self, info: Info, credential: JSON) -> LoginPayload:
-        """Return a session's tokens of whose passkey it is; count how it ends."""
+        """Return a session's tokens for the passkey's owner; count the result."""
         context, judges = info.context, enabled(info.context)
         return await counted(context, _signed_in(context, judges, credential))
 
@@ -92,9 +92,9 @@ async def _added(
 
 
 async def _signed_in(context: Context, judges: Passkeys, credential: object) -> LoginPayload:
-    """Return the tokens of whose passkey it is. Raises Rejected.
+    """Return the tokens of a session for the passkey's owner. Raises Rejected.
 
-    What answers no challenge of ours costs nothing, and tells of no passkey.
+    A credential without a challenge of this server counts against no limit, and tells no passkey.
     """
     answer, resources = judges.answer(credential), context.resources
     async with judging(context):

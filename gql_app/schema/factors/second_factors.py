@@ -1,4 +1,4 @@
-"""Second factors: setting up codes, signing in by one, proving oneself again, and removing one."""
+"""Second factors: setting up codes, sign-in, reauthentication, and removing a factor."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -34,7 +34,7 @@ from gql_app.security.tokens import CHALLENGE, UNDO_FACTOR
 
 @strawberry.type
 class CodesPayload(Payload):
-    """What an authenticator app is set up with."""
+    """The secret by which an authenticator app is set up."""
 
     secret: str | None = None
     uri: str | None = None
@@ -50,14 +50,14 @@ class CodesPayload(Payload):
 
 @strawberry.type
 class RecoveryCodesPayload(Payload):
-    """Recovery codes, which nobody is shown again."""
+    """Recovery codes, which are shown only once."""
 
     codes: list[str] | None = None
 
 
 @strawberry.type
 class SecondFactorPayload(Payload):
-    """The second factor it was about, and recovery codes that came with it."""
+    """A second factor, and the recovery codes that were made with it."""
 
     second_factor: SecondFactor | None = None
     codes: list[str] | None = None
@@ -69,7 +69,7 @@ class SecondFactorMutation:
 
     @mutation(CodesPayload, recently_authenticated(enrols=True))
     async def begin_codes(self, info: Info) -> CodesPayload | None:
-        """Begin to set up an app, whose secret nobody is shown again."""
+        """Begin to set up an app, whose secret is shown only once."""
         context, me = info.context, await info.context.signed_in(enrols=True)
         await require_enrolling(context, me)
         authority, secret = await enrolling(context, me), one_time_codes.new_secret()
@@ -84,7 +84,7 @@ class SecondFactorMutation:
 
     @mutation(RecoveryCodesPayload, recently_authenticated(enrols=True))
     async def confirm_codes(self, info: Info, code: str) -> RecoveryCodesPayload | None:
-        """Put the app in force that was begun, by its first right code."""
+        """Put the app in force whose set-up was begun, by its first right code."""
         context, me = info.context, await info.context.signed_in(enrols=True)
         await require_enrolling(context, me)
         origin, resources = await context.by_caller(enrols=True), context.resources
@@ -106,7 +106,7 @@ class SecondFactorMutation:
 
     @mutation(RecoveryCodesPayload, recently_authenticated())
     async def renew_recovery_codes(self, info: Info) -> RecoveryCodesPayload | None:
-        """Make new recovery codes in the place of those before."""
+        """Replace the caller's recovery codes by new ones."""
         context, me = info.context, await info.context.signed_in()
         authority = replace(await room_to_change(context, me), recent=True)
         origin = await context.by_caller()
@@ -117,7 +117,7 @@ class SecondFactorMutation:
 
     @mutation(StatusPayload, recently_authenticated())
     async def remove_second_factor(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
-        """Remove a factor of the caller's, or of another with the permission."""
+        """Remove a factor of the caller or, with the permission, of another customer."""
         context, me = info.context, await info.context.signed_in()
         origin, caller = await context.by_caller(), await context.caller()
         [factor] = await second_factors.by_ids(context.db, [parse_id(id) or NOBODY])
@@ -144,7 +144,7 @@ class SecondFactorMutation:
     async def rename_second_factor(
         self, info: Info, id: strawberry.ID, name: str
     ) -> SecondFactorPayload | None:
-        """Give a factor of the caller's a name."""
+        """Rename a factor of the caller."""
         context, me = info.context, await info.context.signed_in()
         origin, new = await context.by_caller(), changes.name_of(name)
         authority, factor_id = await room_to_change(context, me), parse_id(id) or NOBODY
@@ -162,7 +162,7 @@ class SecondFactorMutation:
         code: str | None = strawberry.UNSET,
         passkey: JSON | None = strawberry.UNSET,
     ) -> LoginPayload:
-        """Return a session's tokens if a sign-in that waits is proven; count how it ends."""
+        """Return a session's tokens if the second factor is right; count the result."""
         context = info.context
         _require_one(code=code, passkey=passkey)
         context.shield()
@@ -179,7 +179,7 @@ class SecondFactorMutation:
         code: str | None = strawberry.UNSET,
         passkey: JSON | None = strawberry.UNSET,
     ) -> StatusPayload | None:
-        """Record that the caller has proven again who they are, for this session alone."""
+        """Record a new proof of the caller's identity, for this session only."""
         context, me = info.context, await info.context.signed_in(enrols=True)
         _require_one(password=password, code=code, passkey=passkey)
         authority = replace(await room_to_change(context, me), enrols=True)
@@ -201,9 +201,9 @@ class SecondFactorMutation:
 
 
 async def require_enrolling(context: Context, me: SignedIn) -> None:
-    """Raise Rejected if a session that is held has to be opened by a link first, and post one.
+    """Raise Rejected if the caller has to sign in by a link before setting up a factor; send one.
 
-    Where there is mail, whoever knows no more than the password sets up no factor by it.
+    With mail, the password alone is not enough to set up the factor that is required.
     """
     resources = context.resources
     is_held = resources.proofs.holds(me.customer) and resources.mailer.open
@@ -220,20 +220,20 @@ async def require_enrolling(context: Context, me: SignedIn) -> None:
 
 
 async def enrolling(context: Context, me: SignedIn) -> Authority:
-    """Return the authority to set up a factor, if there is room. Raises TooManyAttempts."""
+    """Return the authority to set up a factor. Raises TooManyAttempts."""
     return replace(await room_to_change(context, me), recent=True, enrols=True)
 
 
 def told_of_codes(made: Sequence[str] | None) -> str:
-    """Return what to say about a new factor, and the recovery codes that came with it."""
+    """Return the message for a new factor, and for recovery codes that were made with it."""
     return f"Your second factor is set up. {_KEEP_THEM if made else ''}".strip()
 
 
 @asynccontextmanager
 async def guessing(context: Context, customer_id: UUID) -> AsyncIterator[None]:
-    """Judge a code of an account within the block, if there is room; the audit has its guesses.
+    """Limit the codes that are tried for an account in the block; note wrong ones for the audit.
 
-    Raises TooManyAttempts. A guess is counted though its client is gone.
+    Raises TooManyAttempts. A guess is counted even if the client disconnects.
     """
     throttle, by = context.resources.throttle, context.origin._replace(actor_id=context.caller_id)
     limit = attempts.limit_of(throttle, customer_id)
@@ -253,7 +253,7 @@ async def guessing(context: Context, customer_id: UUID) -> AsyncIterator[None]:
 
 
 async def _signed_in(context: Context, token: str, code: str) -> LoginPayload:
-    """Return the tokens of a session that a challenge and its code open. Raises Rejected."""
+    """Return the tokens of a session, opened by a challenge and a code. Raises Rejected."""
     resources, spent = context.resources, challenges.SPENT
     found = await found_by(context, CHALLENGE, token, challenges.find, spent=spent)
     async with guessing(context, found.customer.id):
@@ -272,7 +272,7 @@ async def _signed_in(context: Context, token: str, code: str) -> LoginPayload:
 
 
 async def _prove_by_code(context: Context, authority: Authority, code: str) -> None:
-    """Prove the caller's session by a code of an app, or by a recovery code."""
+    """Record a proof of the caller's identity by a code of an app, or by a recovery code."""
     me, resources = authority.me, context.resources
     origin = await context.by_caller(enrols=True)
     async with guessing(context, me.customer.id):
@@ -290,7 +290,7 @@ async def _prove_by_code(context: Context, authority: Authority, code: str) -> N
 
 
 async def _prove_by_password(context: Context, authority: Authority, password: str) -> None:
-    """Prove the caller's session by the password, which counts without a factor only."""
+    """Record a proof by the password, which is enough only without a second factor."""
     me = authority.me
     if me.customer.has_second_factor:
         raise Rejected(proving.FACTOR_REQUIRED)

@@ -15,11 +15,11 @@ from gql_app.schema.profile import new_hash
 
 @strawberry.type
 class PasswordResetMutation:
-    """Asking for a link, and using it."""
+    """Requesting a link, and using it."""
 
     @mutation(StatusPayload)
     async def request_password_reset(self, info: Info, email: str) -> StatusPayload:
-        """Post a letter, which leaves after the commit."""
+        """Queue a letter, which is sent after the commit."""
         context, resources = info.context, info.context.resources
         if not resources.mailer.open:
             raise Rejected(NO_MAIL)
@@ -37,7 +37,7 @@ class PasswordResetMutation:
         token: str,
         new_password: str,
     ) -> StatusPayload:
-        """Set a new password of whose link it is."""
+        """Set a new password for the link's owner."""
         context, resources = info.context, info.context.resources
         customer = await owner_of(context, LinkKind.PASSWORD_RESET, token)
         secret = validation.check_new_password(new_password, customer, resources.rules)
