@@ -1,4 +1,4 @@
-"""Loading: the settings as the environment has them, which is read here only."""
+"""Loading the settings from the environment, which only this module reads."""
 
 import os
 from collections.abc import Collection
@@ -21,7 +21,7 @@ from gql_app.settings.model import (
 
 
 def load(*, serving: bool = False) -> Settings:
-    """Return the settings of the environment, with what serving requires if `serving`.
+    """Return the settings of the environment; `serving` checks what a server requires, too.
 
     Raises CannotStart, which names every faulty variable at once and no value.
     """
@@ -44,7 +44,7 @@ def load(*, serving: bool = False) -> Settings:
 
 
 def faults_of(prefix: str, error: ValidationError) -> list[str]:
-    """Return a sentence on each variable that begins so and is no good, without its value."""
+    """Return a sentence for each faulty variable, with its name and without its value."""
     return [
         f"{prefix}{str(fault['loc'][0]).upper() if fault['loc'] else ''}: {_in_words(fault['msg'])}"
         for fault in error.errors(include_url=False, include_input=False)
@@ -76,7 +76,7 @@ def shared_numbers() -> Path | None:
 
 
 def _lacks_secret() -> bool:
-    """Return whether a secret is required and none is set; one of blanks is a fault of its own."""
+    """Return whether a secret is required and not set; a blank one is another fault."""
     on_postgresql = variables(PREFIX).get(f"{PREFIX}DATABASE_URL", "").startswith(types.POSTGRESQL)
     secret = [value for name, value in os.environ.items() if name.upper() == f"{PREFIX}SECRET_KEY"]
     return on_postgresql and not any(secret)

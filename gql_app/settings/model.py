@@ -16,9 +16,9 @@ ADMIN_PASSWORD: Final = PREFIX + "ADMIN_PASSWORD"
 APP: Final = PREFIX + "APP"
 """The application that the command line and its workers take, as module:name."""
 THIS_MACHINE: Final = ("http://localhost:*", "http://127.0.0.1:*")
-"""The origins of pages that are being developed, which the demo is for."""
+"""Origins of pages on this machine, which the demo allows."""
 SHARED_NUMBERS: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""Also read by prometheus_client, when it is imported."""
+"""The variable of the metrics' folder; prometheus_client reads it, too, at its import."""
 SECRET_REQUIRED: Final = (
     f"{PREFIX}SECRET_KEY: is required with PostgreSQL, so that every process signs alike; "
     "make one with: openssl rand -base64 48"
@@ -35,18 +35,18 @@ PAGES: Final = {
     "INVITATION_URL": "/account/accept",
     "SIGN_IN_URL": "/account/sign-in",
 }
-"""The settings with the pages that links in letters lead to, and where ours are."""
+"""Paths of the built-in pages for the links of letters, by the settings that replace them."""
 
 
 def _some_cores() -> int:
     """Return the number of usable cores, at most four: more threads would only wait."""
-    if hasattr(os, "sched_getaffinity"):  # where there is none, nobody is kept from a core
+    if hasattr(os, "sched_getaffinity"):  # elsewhere a process can use all cores
         return min(4, len(os.sched_getaffinity(0)))
     return min(4, os.cpu_count() or 1)
 
 
 def _page(name: str) -> str:
-    """Return where a page of ours is if nobody knows better: `serve` does."""
+    """Return the default URL of a built-in page; `serve` knows its own URL."""
     return f"http://localhost:8000{PAGES[name]}"
 
 
@@ -247,9 +247,9 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _without_blanks(cls, values: dict[str, object]) -> dict[str, object]:
-        """Return the values without blanks at their ends, and without those that are empty then.
+        """Return the values stripped of blanks, without those that are empty then.
 
-        A key's blanks stay, for its type to refuse: to take them away would change the key.
+        Keys are not stripped, which would change them: their type refuses blanks.
         """
         keys = {n for n, f in cls.model_fields.items() if types.SecretKey in get_args(f.annotation)}
         trimmed = {
@@ -261,7 +261,7 @@ class Settings(BaseSettings):
     @field_validator("read_url")
     @classmethod
     def _of_postgresql(cls, url: str | None, others: ValidationInfo) -> str | None:
-        """Return the URL of a standby. Raise ValueError unless both databases are PostgreSQL's."""
+        """Return the URL of a standby. Raise ValueError unless both databases are PostgreSQL."""
         urls = [url or "", others.data.get("database_url", "")]
         if url and any(each.startswith(types.SQLITE) for each in urls):
             message = (
@@ -274,7 +274,7 @@ class Settings(BaseSettings):
     @field_validator("passkey_origins")
     @classmethod
     def _of_one_domain(cls, listed: str | None, others: ValidationInfo) -> str | None:
-        """Return origins. Raise ValueError unless one domain's passkeys are for all of them."""
+        """Return the origins. Raise ValueError unless one domain is for all of them."""
         rp_id, origins = others.data.get("passkey_rp_id"), _listed(listed)
         variable = f"{PREFIX}PASSKEY_RP_ID"
         if rp_id and not all(may_use(origin, rp_id) for origin in origins):
@@ -289,7 +289,7 @@ class Settings(BaseSettings):
     def passkey_pages(self) -> tuple[str, ...]:
         """The origins of pages that use passkeys: those that links lead to, if none is set.
 
-        What nobody set counts only for a domain that is: a server that does not know where its
+        Default pages count only if PASSKEY_RP_ID is set: a server that does not know where its
         pages are has no passkeys.
         """
         if self.passkey_origins:
@@ -311,7 +311,7 @@ class Settings(BaseSettings):
 
     @property
     def requires_verification(self) -> bool:
-        """Whether nobody signs in before their address is proven."""
+        """Whether a sign-in requires a proven address."""
         return self.verification == "require"
 
     @property
@@ -326,17 +326,17 @@ class Settings(BaseSettings):
 
     @property
     def secret_bytes(self) -> bytes | None:
-        """The very bytes of the secret key, or None if there is none."""
+        """The bytes of the secret key, or None if it is not set."""
         return self.secret_key.get_secret_value() if self.secret_key else None
 
     @property
     def fallback_bytes(self) -> bytes | None:
-        """The very bytes of the other secret key, or None if there is none."""
+        """The bytes of the fallback secret key, or None if it is not set."""
         return self.secret_key_fallback.get_secret_value() if self.secret_key_fallback else None
 
     @property
     def factor_keys(self) -> tuple[bytes | None, bytes | None]:
-        """The very bytes of the factor key and of the other one, None for what is not set."""
+        """The bytes of the factor key and of its fallback, None for each that is not set."""
         key, fallback = self.factor_key, self.factor_key_fallback
         return (
             key.get_secret_value() if key else None,
@@ -345,7 +345,7 @@ class Settings(BaseSettings):
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The accepted hosts, empty if any host is."""
+        """The accepted hosts, empty if any host is accepted."""
         return _listed(self.allowed_hosts)
 
     @property
@@ -368,17 +368,17 @@ class Settings(BaseSettings):
 
     @property
     def untrusted(self) -> tuple[str, ...]:
-        """Whose documents run though they are not listed."""
+        """Whose documents run without being listed: `playground`, `introspection`."""
         return _listed(self.trusted_documents_allow)
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """The origins whose pages may read answers; the demo is for any page of this machine."""
+        """The origins whose pages may read answers; in the demo also those of this machine."""
         return _listed(self.allowed_origins) + (THIS_MACHINE if self.demo else ())
 
     @property
     def headers(self) -> tuple[str, ...]:
-        """The headers that these pages may send beside those of common clients."""
+        """The headers that pages of these origins may send beside those of common clients."""
         return _listed(self.allowed_headers)
 
 
