@@ -34,7 +34,7 @@ from gql_app.resources import Extensions, Resources
 from gql_app.schema.context import Context
 from gql_app.schema.errors import map_errors
 from gql_app.schema.root import NOTHING, Additions, build_schema
-from gql_app.settings import APP, Settings, shared_numbers
+from gql_app.settings import APP, Settings, metrics_dir
 from gql_app.web import account
 from gql_app.web.graphql import PATH, GraphQLView
 from gql_app.web.introspection import introspect
@@ -43,7 +43,7 @@ from gql_app.web.middleware import RequestLogMiddleware, ServerErrorMiddleware
 from gql_app.web.playground import Playground
 from gql_app.web.responses import REFUSALS, explain, explain_refusal, refusal
 
-COLLECTOR_THRESHOLD: Final = 5_000
+GC_THRESHOLD: Final = 5_000
 """New objects, less those that are gone, after which the garbage collector runs."""
 
 
@@ -103,13 +103,13 @@ class Application(Starlette):
     @asynccontextmanager
     async def _lifespan(self) -> AsyncIterator[dict[str, object]]:
         """Open the resources of the process, and run the background tasks."""
-        metrics, tracing = new_metrics(shared_numbers()), self._tracing
+        metrics, tracing = new_metrics(metrics_dir()), self._tracing
         async with (
             tracing.sending() if tracing else nullcontext(),
             Resources.open(self._settings, metrics, tracing, self._extensions) as resources,
             background.running(resources),
         ):
-            with quiet_collector():
+            with tuned_gc():
                 yield {"resources": resources, "cors": self._cors}
 
 
@@ -250,7 +250,7 @@ def _middleware(
 
 
 @contextmanager
-def quiet_collector() -> Iterator[None]:
+def tuned_gc() -> Iterator[None]:
     """Run the garbage collector less often in the block, and on new objects only.
 
     Objects of the start live as long as the process, yet collecting them takes 65 ms, in which no
@@ -259,7 +259,7 @@ def quiet_collector() -> Iterator[None]:
     """
     usual = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(COLLECTOR_THRESHOLD, *usual[1:])
+    gc.set_threshold(GC_THRESHOLD, *usual[1:])
     try:
         yield
     finally:

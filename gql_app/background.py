@@ -22,7 +22,7 @@ PURGE_DELAY: Final = 30
 """Seconds from the start of a process to its first purge, so that it delays no first request."""
 PURGE_INTERVAL: Final = 3600
 """Seconds between two purges."""
-LOOK_INTERVAL: Final = 2
+READINESS_INTERVAL: Final = 2
 """Seconds between two checks of a database that can't be used yet."""
 SAMPLE_INTERVAL: Final = 2
 """Seconds between two samples: the greatest age of the gauges that another process exposes."""
@@ -80,7 +80,7 @@ async def running(resources: Resources) -> AsyncIterator[None]:
 async def _until_ready(resources: Resources) -> None:
     """Check the database until it can be used, and log that."""
     while not (await resources.condition.get()).ready:  # noqa: ASYNC110 — a database sends no event
-        await asyncio.sleep(LOOK_INTERVAL)
+        await asyncio.sleep(READINESS_INTERVAL)
     _log.info("The database can be used")
 
 
@@ -105,7 +105,7 @@ async def purge(resources: Resources) -> int:
     rules: list[_Purge] = [sessions.purge, resources.throttle.purge, sessions.purge_clients]
     rules += [registrations.purge, addresses.purge, challenges.purge]
     rules += [codes.purge, passkeys.purge]
-    rules += [partial(audit.purge, kept=resources.origins_kept)]
+    rules += [partial(audit.purge, kept=resources.origin_retention)]
     total = 0
     for rule in rules:
         while count := await resources.database.transact(rule, batch=PURGE_BATCH):

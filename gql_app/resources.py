@@ -140,7 +140,7 @@ class Resources:
     product_name: str
     """What authenticator apps call the service, as letters do."""
     guesses: Guesses
-    origins_kept: timedelta
+    origin_retention: timedelta
     """How long the audit keeps the origins of deleted customers who acted on others."""
     audiences: frozenset[str]
     """Other services that access tokens may be for."""
@@ -220,7 +220,7 @@ class Resources:
             encryption=encryption,
             product_name=settings.product_name,
             guesses=Guesses(),
-            origins_kept=timedelta(days=settings.audit_origin_days),
+            origin_retention=timedelta(days=settings.audit_origin_days),
             audiences=frozenset(settings.services) - {settings.audience},
             extensions=extensions,
             hooks=extensions.hooks() if extensions.hooks else None,

@@ -73,7 +73,7 @@ class LoginPayload(Payload):
                 customer_id=customer.id,
                 session_id=session.id,
                 not_after=session.expires_at,
-                hints=await _hints(context, opened),
+                hints=await _extra_claims(context, opened),
             )
         except Unavailable as why:
             why.extensions["mayBeDone"] = True  # for what was done is committed
@@ -129,7 +129,7 @@ class AuthenticationMutation:
         context = info.context
         result = await _refreshed(context, refresh_token)
         if result is NotRefreshed.UNKNOWN:
-            context.guessed(Action.REFRESH_REFUSED)
+            context.note_guess(Action.REFRESH_REFUSED)
         if isinstance(result, NotRefreshed):
             raise Rejected(result.value)
         return await LoginPayload.signed_in(context, result, "The session goes on.")
@@ -144,7 +144,7 @@ class AuthenticationMutation:
         limits = throttle.of_client("register", context.origin.ip_address)
         await throttle.require_room(context.db, *limits)
         waits = resources.verification == "require"
-        async with nullcontext() if waits else context.telling_taken():
+        async with nullcontext() if waits else context.limit_taken_answers():
             await context.transact(throttle.count, *limits)
             given = input.provided()
             if given.get("locale") is None:
@@ -242,7 +242,7 @@ def _service(context: Context, audience: str | None) -> str | None:
     return audience
 
 
-async def _hints(context: Context, opened: Opened) -> dict[str, object]:
+async def _extra_claims(context: Context, opened: Opened) -> dict[str, object]:
     """Return a token's claims for other services: roles, the proof, and those of features.
 
     Raises ValueError for claims that no token may have.

@@ -40,7 +40,7 @@ T = TypeVar("T")
 V = TypeVar("V")
 NOBODY: Final = UUID(int=0)
 """The id that stands for a malformed one: no row has it."""
-HELD: Final = "caller held"
+CALLER_KEY: Final = "caller held"
 """The key of a transaction's `info` for the caller who was authorised in it."""
 MAX_NAME: Final = 100
 """Characters of an operation's name that are logged."""
@@ -54,7 +54,7 @@ class Context:
     presented: Identity | Exception | None
     """The identity of the request's token, why that is not valid, or None without a token."""
     origin: Origin
-    """Where the request comes from; by_caller() adds the caller."""
+    """Where the request comes from; caller_origin() adds the caller."""
     request_id: str
     accept_language: Sequence[bytes] = ()
     """The Accept-Language headers of the request."""
@@ -79,7 +79,7 @@ class Context:
     _signed_in: SignedIn | TokenRevoked | None = None
     _posted: bool = False
     _loaders: dict[object, Batches[Any, Any]] = field(default_factory=dict)
-    _judging: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def facts(self, outcome: str) -> dict[str, str | None]:
         """Return for the log the operation, its root fields, the caller and the outcome."""
@@ -141,7 +141,7 @@ class Context:
         try:
             result, posted = await self.db.transact(run)
         finally:
-            self._judge_anew()
+            self._forget_caller()
         if posted:
             self._posted = True
             self.resources.posted.set()
@@ -161,14 +161,14 @@ class Context:
         raise, Rejected if the password that was proven is another now, and Unavailable.
         """
 
-        async def judged(db: Transaction) -> R:
+        async def authorised(db: Transaction) -> R:
             policy = self.resources.proofs
-            db.info[HELD] = await callers.hold(db, authority, self.roles, policy)
+            db.info[CALLER_KEY] = await callers.hold(db, authority, self.roles, policy)
             if authority.limit:
                 await self.resources.throttle.count(db, authority.limit)
             return await rule(db, *args, **kwargs)
 
-        return await self.transact(judged)
+        return await self.transact(authorised)
 
     async def lists(self) -> QueryReader:
         """Return the reader of lists: the standby, if there is one, or the primary.
@@ -190,7 +190,7 @@ class Context:
         refusals by the work are raised only once the caller is authenticated. With a standby the
         query is always made, as only the primary can answer it. Raises Unauthenticated.
         """
-        identity, asked = self.presented, self._signed_in is not None or self._judging.locked()
+        identity, asked = self.presented, self._signed_in is not None or self._lock.locked()
         caller = None
         if isinstance(identity, Identity) and not asked and self.resources.standby is None:
             caller = self.resources.caller_cache.bearer(identity)
@@ -205,7 +205,7 @@ class Context:
         return await work(await self.lists(), caller)
 
     @asynccontextmanager
-    async def telling_taken(self, customer_id: UUID | None = None) -> AsyncIterator[None]:
+    async def limit_taken_answers(self, customer_id: UUID | None = None) -> AsyncIterator[None]:
         """Count, by client and customer, a rejection of the block because an address is taken.
 
         Raises TooManyAttempts if a limit is reached already.
@@ -226,7 +226,7 @@ class Context:
             return message
         return f"{message} Mail is not set up on this server, so no letter was sent."
 
-    def guessed(self, action: Action, customer_id: UUID | None = None) -> None:
+    def note_guess(self, action: Action, customer_id: UUID | None = None) -> None:
         """Note a guess for the audit: at the caller's own password, or at a token."""
         self.resources.guesses.note(action, self.origin._replace(actor_id=customer_id), customer_id)
 
@@ -244,8 +244,8 @@ class Context:
         """
         identity = self.identity()
         if self._signed_in is None:
-            async with self._judging:
-                self._signed_in = self._signed_in or await self._judge(identity)
+            async with self._lock:
+                self._signed_in = self._signed_in or await self._authenticate(identity)
         if isinstance(self._signed_in, TokenRevoked):
             raise self._signed_in
         if not enrols and self.resources.proofs.holds(self._signed_in.customer):
@@ -256,7 +256,7 @@ class Context:
         """Return the caller. Raises what signed_in() does."""
         return (await self.signed_in(enrols=enrols)).caller(self.roles)
 
-    async def by_caller(self, *, enrols: bool = False) -> Origin:
+    async def caller_origin(self, *, enrols: bool = False) -> Origin:
         """Return the request's origin, with the caller as actor. Raises what signed_in() does."""
         me = await self.signed_in(enrols=enrols)
         return self.origin._replace(actor_id=me.customer.id)
@@ -280,11 +280,11 @@ class Context:
             known = self._loaders[read] = Batches(partial(read, self.db))
         return known.load(parse_id(key) or key if isinstance(key, str) else key)
 
-    def _judge_anew(self) -> None:
+    def _forget_caller(self) -> None:
         self._signed_in = None
         self._loaders.clear()
 
-    async def _judge(self, identity: Identity) -> SignedIn | TokenRevoked:
+    async def _authenticate(self, identity: Identity) -> SignedIn | TokenRevoked:
         me = await callers.signed_in(self.db, identity)
         if me is None:
             return TokenRevoked()

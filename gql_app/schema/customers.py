@@ -74,7 +74,7 @@ class Customer(Node):
     ) -> Callable[[Sequence[Any]], "Customer"]:
         """Return what builds a customer from a row of these columns; other fields are None."""
         places = {name: number for number, name in enumerate(columns) if name in COLUMNS}
-        moments = MOMENTS & places.keys()
+        moments = TIMESTAMPS & places.keys()
         unread = dict.fromkeys(COLUMNS - places.keys())
 
         def build(values: Sequence[Any]) -> Customer:
@@ -113,11 +113,11 @@ class Customer(Node):
 
 COLUMNS: Final = frozenset(CustomerRecord._fields) - {"password_hash", "factors_version"}
 """Fields of a customer that are columns of the same name."""
-MOMENTS: Final = frozenset({"created_at", "updated_at", "email_verified_at"})
+TIMESTAMPS: Final = frozenset({"created_at", "updated_at", "email_verified_at"})
 """Those of them that a page holds as text."""
 LOADED: Final = frozenset({"sessions", "second_factors", "recovery_codes_left"})
 """Fields that are loaded by the customer's id."""
-WRITTEN: Final = COLUMNS - {"roles"}
+SERIALISED: Final = COLUMNS - {"roles"}
 """Those of them that a page holds in the form of the answer."""
 
 
@@ -155,8 +155,8 @@ class CustomerConnection:
             return CustomerEdge(cursor=cursor(row), node=node(row))
 
         return cls(
-            nodes=LazyRows(page.columns, page.rows, node, WRITTEN, caller),  # type: ignore[arg-type]  # it passes for a list
-            edges=LazyRows(page.columns, page.rows, edge, WRITTEN),  # type: ignore[arg-type]  # as above
+            nodes=LazyRows(page.columns, page.rows, node, SERIALISED, caller),  # type: ignore[arg-type]  # it passes for a list
+            edges=LazyRows(page.columns, page.rows, edge, SERIALISED),  # type: ignore[arg-type]  # as above
             page_info=PageInfo(**page.info(cursors)),
             total_count=count,
         )
@@ -255,7 +255,7 @@ def _names(roles: str | None) -> list[str] | None:
     return None if roles is None else roles.split()
 
 
-def told_of_pending(message: str, changes: Changes, customer: CustomerRecord) -> str:
+def with_pending_note(message: str, changes: Changes, customer: CustomerRecord) -> str:
     """Return a message, with a note if a new address is still to be proven."""
     pending = customer.pending_email
     if pending is None or changes.values.get("email") != pending:

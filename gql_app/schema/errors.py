@@ -46,9 +46,9 @@ def map_errors(
     answer, masked = [], 0
     for error in errors if any(error.path for error in errors) else errors[:MAX_ERRORS]:
         if isinstance(error.original_error, SHOWN):
-            answer.append(_released(error, error.original_error))
+            answer.append(_without_tracebacks(error, error.original_error))
         elif isinstance(error.original_error, GraphQLError | None):
-            answer.append(_coded(error, "BAD_USER_INPUT"))
+            answer.append(_with_code(error, "BAD_USER_INPUT"))
         else:
             masked += 1
             answer.append(_masked(error, context.request_id, logged=masked <= MAX_ERRORS))
@@ -67,7 +67,7 @@ def _declared(errors: Sequence[GraphQLError], context: Context) -> Iterator[Grap
             yield GraphQLError(message, error.nodes, path=path, original_error=why)
 
 
-def _released(error: GraphQLError, why: Exception) -> GraphQLError:
+def _without_tracebacks(error: GraphQLError, why: Exception) -> GraphQLError:
     """Return an error without its tracebacks, whose frames refer to the error in turn.
 
     Such a reference cycle costs a garbage collection, a quarter of a refusal's time.
@@ -95,10 +95,10 @@ def _timeout_error(seconds: float, *, may_be_done: bool) -> GraphQLError:
 def _request_error(error: GraphQLError, request_id: str) -> GraphQLError:
     """Return an error of a request that was not executed."""
     if isinstance(error, GraphQLSyntaxError):
-        return _coded(error, "GRAPHQL_PARSE_FAILED")
+        return _with_code(error, "GRAPHQL_PARSE_FAILED")
     # A malformed DateTime, and an integer too long for Python to parse, are ValueErrors.
     if isinstance(_cause(error), ValueError | None):
-        return _coded(error, "GRAPHQL_VALIDATION_FAILED")
+        return _with_code(error, "GRAPHQL_VALIDATION_FAILED")
     return _masked(error, request_id, logged=True)
 
 
@@ -114,7 +114,7 @@ def _masked(error: GraphQLError, request_id: str, *, logged: bool) -> GraphQLErr
     )
 
 
-def _coded(error: GraphQLError, code: str) -> GraphQLError:
+def _with_code(error: GraphQLError, code: str) -> GraphQLError:
     """Return an error with a code; a foreign message, which graphql-core repeats, is replaced."""
     readable = isinstance(_cause(error), UnreadableValue | None)
     error.message = error.message[:MAX_MESSAGE] if readable else _UNREADABLE

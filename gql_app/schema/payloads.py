@@ -65,7 +65,7 @@ class Payload:
             context.resources.metrics.throttled(why.limit)
             if action := REFUSED_AS.get(why.limit):
                 proof = action is Action.PROOF_THROTTLED
-                context.guessed(action, context.caller_id if proof else None)
+                context.note_guess(action, context.caller_id if proof else None)
         return cls(
             status=Status.ERROR,
             message=str(why),

@@ -109,7 +109,7 @@ class SessionMutation:
     async def logout(self, info: Info) -> StatusPayload | None:
         """End the caller's session."""
         me = await info.context.signed_in(enrols=True)
-        origin = await info.context.by_caller(enrols=True)
+        origin = await info.context.caller_origin(enrols=True)
         await info.context.write_as(
             Authority(me, enrols=True),
             sessions.end,
@@ -123,15 +123,15 @@ class SessionMutation:
     @mutation(StatusPayload, authenticated())
     async def end_session(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """End a session; without the permission, another customer's is NOT_FOUND."""
-        me, origin = await info.context.signed_in(), await info.context.by_caller()
+        me, origin = await info.context.signed_in(), await info.context.caller_origin()
         session_id, caller = parse_id(id) or NOBODY, await info.context.caller()
-        anybodys = [each for each in (END_SESSIONS,) if each in caller.permissions]
-        whose = None if anybodys else me.customer.id
+        permissions = [each for each in (END_SESSIONS,) if each in caller.permissions]
+        whose = None if permissions else me.customer.id
         [session] = await sessions.living_by_ids(info.context.db, [session_id])
         of_another = session is not None and session.customer_id != me.customer.id
-        if of_another and anybodys:
+        if of_another and permissions:
             await info.context.require_recent()
-        authority = Authority(me, permissions=anybodys, as_admin=True, recent=of_another)
+        authority = Authority(me, permissions=permissions, as_admin=True, recent=of_another)
         ended = await info.context.write_as(
             authority, sessions.end, session_id, of=whose, origin=origin
         )
@@ -142,7 +142,7 @@ class SessionMutation:
     @mutation(StatusPayload, authenticated())
     async def end_other_sessions(self, info: Info) -> StatusPayload | None:
         """End the caller's other sessions."""
-        me, origin = await info.context.signed_in(), await info.context.by_caller()
+        me, origin = await info.context.signed_in(), await info.context.caller_origin()
         count = await info.context.write_as(
             Authority(me), sessions.end_others, me.session.id, of=me.customer.id, origin=origin
         )
@@ -155,9 +155,9 @@ class SessionMutation:
         customer_id: strawberry.ID | None = strawberry.UNSET,
     ) -> StatusPayload | None:
         """End all sessions of the caller or, with the permission, of another customer."""
-        me, origin = await info.context.signed_in(), await info.context.by_caller()
-        oneself = customer_id is None or customer_id is strawberry.UNSET
-        whose = me.customer.id if oneself else parse_id(str(customer_id)) or NOBODY
+        me, origin = await info.context.signed_in(), await info.context.caller_origin()
+        is_own = customer_id is None or customer_id is strawberry.UNSET
+        whose = me.customer.id if is_own else parse_id(str(customer_id)) or NOBODY
         needed = (END_SESSIONS,) if whose != me.customer.id else ()
         if needed and END_SESSIONS not in (await info.context.caller()).permissions:
             raise AdminRequired(END_SESSIONS)

@@ -13,9 +13,9 @@ from gql_app.settings.model import (
     ADMIN_PASSWORD,
     APP,
     MAIL_REQUIRED,
+    METRICS_DIR,
     PREFIX,
     SECRET_REQUIRED,
-    SHARED_NUMBERS,
     Settings,
 )
 
@@ -34,10 +34,10 @@ def load(*, serving: bool = False) -> Settings:
     if serving and _lacks_secret():
         faults.append(SECRET_REQUIRED)
     if serving and settings and not settings.sends_mail:
-        wanting = {"EMAIL_VERIFICATION": settings.requires_verification}
-        wanting["SIGN_IN_LINKS"] = settings.sign_in_links
-        wanting["NEW_CLIENT_LETTERS"] = settings.new_client_letters
-        faults += (f"{PREFIX}{name}: {MAIL_REQUIRED}" for name, set_ in wanting.items() if set_)
+        needed = {"EMAIL_VERIFICATION": settings.requires_verification}
+        needed["SIGN_IN_LINKS"] = settings.sign_in_links
+        needed["NEW_CLIENT_LETTERS"] = settings.new_client_letters
+        faults += (f"{PREFIX}{name}: {MAIL_REQUIRED}" for name, set_ in needed.items() if set_)
     if settings is None or faults:
         raise CannotStart(faults)
     return settings
@@ -69,9 +69,9 @@ def admin_password() -> str | None:
     return password or None
 
 
-def shared_numbers() -> Path | None:
+def metrics_dir() -> Path | None:
     """Return the folder in which several processes share their metrics, set by `serve`."""
-    folder = variable(SHARED_NUMBERS)
+    folder = variable(METRICS_DIR)
     return Path(folder) if folder else None
 
 

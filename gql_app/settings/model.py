@@ -15,9 +15,9 @@ PREFIX: Final = "GQL_APP_"
 ADMIN_PASSWORD: Final = PREFIX + "ADMIN_PASSWORD"
 APP: Final = PREFIX + "APP"
 """The application that the command line and its workers take, as module:name."""
-THIS_MACHINE: Final = ("http://localhost:*", "http://127.0.0.1:*")
+LOOPBACK_ORIGINS: Final = ("http://localhost:*", "http://127.0.0.1:*")
 """Origins of pages on this machine, which the demo allows."""
-SHARED_NUMBERS: Final = "PROMETHEUS_MULTIPROC_DIR"
+METRICS_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The variable of the metrics' folder; prometheus_client reads it, too, at its import."""
 SECRET_REQUIRED: Final = (
     f"{PREFIX}SECRET_KEY: is required with PostgreSQL, so that every process signs alike; "
@@ -38,7 +38,7 @@ PAGES: Final = {
 """Paths of the built-in pages for the links of letters, by the settings that replace them."""
 
 
-def _some_cores() -> int:
+def _default_threads() -> int:
     """Return the number of usable cores, at most four: more threads would only wait."""
     if hasattr(os, "sched_getaffinity"):  # elsewhere a process can use all cores
         return min(4, len(os.sched_getaffinity(0)))
@@ -233,7 +233,7 @@ class Settings(BaseSettings):
     """Whether traces are sent, configured by OpenTelemetry's OTEL_ variables."""
 
     # Passwords
-    password_threads: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=_some_cores)
+    password_threads: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=_default_threads)
     """Passwords hashed at the same time, 19 MiB each."""
     password_queue: types.Natural = 256
     """Passwords that may wait for a thread; further ones are refused."""
@@ -275,7 +275,7 @@ class Settings(BaseSettings):
     @classmethod
     def _of_one_domain(cls, listed: str | None, others: ValidationInfo) -> str | None:
         """Return the origins. Raise ValueError unless one domain is for all of them."""
-        rp_id, origins = others.data.get("passkey_rp_id"), _listed(listed)
+        rp_id, origins = others.data.get("passkey_rp_id"), _split(listed)
         variable = f"{PREFIX}PASSKEY_RP_ID"
         if rp_id and not all(may_use(origin, rp_id) for origin in origins):
             message = f"must be on the domain of {variable}, or below it"
@@ -293,7 +293,7 @@ class Settings(BaseSettings):
         pages are has no passkeys.
         """
         if self.passkey_origins:
-            return _listed(self.passkey_origins)
+            return _split(self.passkey_origins)
         names = [name.lower() for name in PAGES]
         known = names if self.passkey_rp_id else self.model_fields_set.intersection(names)
         pages = [getattr(self, name) for name in names if name in known]
@@ -346,41 +346,41 @@ class Settings(BaseSettings):
     @property
     def hosts(self) -> tuple[str, ...]:
         """The accepted hosts, empty if any host is accepted."""
-        return _listed(self.allowed_hosts)
+        return _split(self.allowed_hosts)
 
     @property
     def services(self) -> tuple[str, ...]:
         """The audiences of other services that tokens may be for."""
-        return _listed(self.audiences)
+        return _split(self.audiences)
 
     @property
     def special(self) -> tuple[str, ...]:
         """The special-use domains whose e-mail addresses are accepted."""
-        return _listed(self.special_domains)
+        return _split(self.special_domains)
 
     @property
-    def trusts_anybody(self) -> bool:
+    def trusts_every_peer(self) -> bool:
         """Whether every peer is trusted as a proxy."""
         return any(
             proxy == "*" or ip_network(proxy).prefixlen == 0
-            for proxy in _listed(self.trusted_proxies)
+            for proxy in _split(self.trusted_proxies)
         )
 
     @property
     def untrusted(self) -> tuple[str, ...]:
         """Whose documents run without being listed: `playground`, `introspection`."""
-        return _listed(self.trusted_documents_allow)
+        return _split(self.trusted_documents_allow)
 
     @property
     def origins(self) -> tuple[str, ...]:
         """The origins whose pages may read answers; in the demo also those of this machine."""
-        return _listed(self.allowed_origins) + (THIS_MACHINE if self.demo else ())
+        return _split(self.allowed_origins) + (LOOPBACK_ORIGINS if self.demo else ())
 
     @property
     def headers(self) -> tuple[str, ...]:
         """The headers that pages of these origins may send beside those of common clients."""
-        return _listed(self.allowed_headers)
+        return _split(self.allowed_headers)
 
 
-def _listed(value: str | None) -> tuple[str, ...]:
+def _split(value: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",")) if value else ()

@@ -18,7 +18,7 @@ from gql_app.lib.faults import Unavailable
 from gql_app.lib.graphql_http import headers_of, read_body, read_manifest
 from gql_app.mail import email_verification
 from gql_app.schema.context import Context
-from gql_app.schema.links import found_by
+from gql_app.schema.links import find_by_token
 from gql_app.security.tokens import VERIFY
 from gql_app.settings import Settings
 from gql_app.web.graphql import PATH, open_context
@@ -72,10 +72,10 @@ def routes(settings: Settings) -> Sequence[Route]:
         script = f"{name}.js" if f"{name}.js" in MEDIA_TYPES else "account.js"
         for place, text in {**filled, "{title}": title, "{script}": script}.items():
             page = page.replace(place, escape(text))
-        found.append(Route(f"/account/{name}", _answering(page.encode(), "text/html", headers)))
+        found.append(Route(f"/account/{name}", _static(page.encode(), "text/html", headers)))
     for name, media_type in MEDIA_TYPES.items():
         content = (FOLDER / name).read_bytes()
-        found.append(Route(f"/account/{name}", _answering(content, media_type, {})))
+        found.append(Route(f"/account/{name}", _static(content, media_type, {})))
     return found
 
 
@@ -98,7 +98,7 @@ async def describe(request: Request) -> Response:
     token, context = await _token(request), await open_context(request.scope, (), Context)
     try:
         async with asyncio.timeout(TIMEOUT):
-            link = await found_by(context, VERIFY, token, email_verification.described)
+            link = await find_by_token(context, VERIFY, token, email_verification.described)
     except TimeoutError:
         raise Unavailable from None
     return JsonResponse({"kind": link.kind, "madeAt": rfc3339(link.made_at)})
@@ -109,7 +109,7 @@ def documents() -> Collection[str]:
     return read_manifest(FOLDER / "operations.json").values()
 
 
-def _answering(
+def _static(
     content: bytes, media_type: str, headers: Mapping[str, str]
 ) -> Callable[[Request], Awaitable[Response]]:
     """Return an endpoint of static content, or of 304 if cached (RFC 9110 section 13.1.2)."""

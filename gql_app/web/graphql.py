@@ -113,7 +113,7 @@ async def open_context(scope: Scope, authorization: Sequence[bytes], kind: type[
         shield=Disconnect.of(scope).shield,
     )
     if isinstance(presented, TokenInvalid | TokenMalformed):
-        context.guessed(Action.TOKEN_REFUSED)
+        context.note_guess(Action.TOKEN_REFUSED)
     return context
 
 

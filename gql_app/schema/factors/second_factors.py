@@ -25,10 +25,10 @@ from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import NOBODY, Context, Info
 from gql_app.schema.customers import or_null
 from gql_app.schema.factors import passkey_proofs
-from gql_app.schema.links import found_by
+from gql_app.schema.links import find_by_token
 from gql_app.schema.payloads import Payload, StatusPayload, mutation
 from gql_app.schema.permissions import authenticated, recently_authenticated
-from gql_app.schema.profile import prove_password, room_to_change
+from gql_app.schema.profile import change_authority, prove_password
 from gql_app.security.tokens import CHALLENGE, UNDO_FACTOR
 
 
@@ -71,8 +71,8 @@ class SecondFactorMutation:
     async def begin_codes(self, info: Info) -> CodesPayload | None:
         """Begin to set up an app, whose secret is shown only once."""
         context, me = info.context, await info.context.signed_in(enrols=True)
-        await require_enrolling(context, me)
-        authority, secret = await enrolling(context, me), one_time_codes.new_secret()
+        await require_sign_in_link(context, me)
+        authority, secret = await enrol_authority(context, me), one_time_codes.new_secret()
         encryption = context.resources.encryption
         await context.write_as(authority, codes.begin, me, secret, encryption)
         issuer = context.resources.product_name
@@ -86,10 +86,10 @@ class SecondFactorMutation:
     async def confirm_codes(self, info: Info, code: str) -> RecoveryCodesPayload | None:
         """Put the app in force whose set-up was begun, by its first right code."""
         context, me = info.context, await info.context.signed_in(enrols=True)
-        await require_enrolling(context, me)
-        origin, resources = await context.by_caller(enrols=True), context.resources
-        authority = await enrolling(context, me)
-        async with guessing(context, me.customer.id):
+        await require_sign_in_link(context, me)
+        origin, resources = await context.caller_origin(enrols=True), context.resources
+        authority = await enrol_authority(context, me)
+        async with limit_codes(context, me.customer.id):
             made = await context.write_as(
                 authority,
                 proving.confirm,
@@ -102,14 +102,14 @@ class SecondFactorMutation:
             )
             if isinstance(made, Fault):
                 raise Rejected(made)
-        return RecoveryCodesPayload.success(context.done(told_of_codes(made)), codes=made)
+        return RecoveryCodesPayload.success(context.done(set_up_message(made)), codes=made)
 
     @mutation(RecoveryCodesPayload, recently_authenticated())
     async def renew_recovery_codes(self, info: Info) -> RecoveryCodesPayload | None:
         """Replace the caller's recovery codes by new ones."""
         context, me = info.context, await info.context.signed_in()
-        authority = replace(await room_to_change(context, me), recent=True)
-        origin = await context.by_caller()
+        authority = replace(await change_authority(context, me), recent=True)
+        origin = await context.caller_origin()
         made = await context.write_as(
             authority, recovery_codes.renew, me.customer.id, origin=origin
         )
@@ -119,12 +119,12 @@ class SecondFactorMutation:
     async def remove_second_factor(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
         """Remove a factor of the caller or, with the permission, of another customer."""
         context, me = info.context, await info.context.signed_in()
-        origin, caller = await context.by_caller(), await context.caller()
+        origin, caller = await context.caller_origin(), await context.caller()
         [factor] = await second_factors.by_ids(context.db, [parse_id(id) or NOBODY])
         of_another = factor is not None and factor.customer_id != me.customer.id
         if factor is None or (of_another and WRITE_CUSTOMERS not in caller.permissions):
             raise Rejected(changes.NOT_FOUND)
-        authority = replace(await room_to_change(context, me), recent=True)
+        authority = replace(await change_authority(context, me), recent=True)
         if of_another:
             authority = Authority(
                 me,
@@ -146,8 +146,8 @@ class SecondFactorMutation:
     ) -> SecondFactorPayload | None:
         """Rename a factor of the caller."""
         context, me = info.context, await info.context.signed_in()
-        origin, new = await context.by_caller(), changes.name_of(name)
-        authority, factor_id = await room_to_change(context, me), parse_id(id) or NOBODY
+        origin, new = await context.caller_origin(), changes.name_of(name)
+        authority, factor_id = await change_authority(context, me), parse_id(id) or NOBODY
         factor = await context.write_as(
             authority, changes.rename, me.customer.id, factor_id, new, origin=origin
         )
@@ -167,8 +167,8 @@ class SecondFactorMutation:
         _require_one(code=code, passkey=passkey)
         context.shield()
         if or_null(passkey) is not None:
-            passkey_proofs.enabled(context)
-            return await counted(context, passkey_proofs.signed_in_by(context, challenge, passkey))
+            passkey_proofs.require_passkeys(context)
+            return await counted(context, passkey_proofs.sign_in(context, challenge, passkey))
         return await counted(context, _signed_in(context, challenge, code or ""))
 
     @mutation(StatusPayload, authenticated(enrols=True))
@@ -182,9 +182,9 @@ class SecondFactorMutation:
         """Record a new proof of the caller's identity, for this session only."""
         context, me = info.context, await info.context.signed_in(enrols=True)
         _require_one(password=password, code=code, passkey=passkey)
-        authority = replace(await room_to_change(context, me), enrols=True)
+        authority = replace(await change_authority(context, me), enrols=True)
         if or_null(passkey) is not None:
-            await passkey_proofs.prove_by(context, authority, passkey)
+            await passkey_proofs.reauthenticate(context, authority, passkey)
         elif or_null(code) is not None:
             await _prove_by_code(context, authority, code or "")
         else:
@@ -195,12 +195,12 @@ class SecondFactorMutation:
     async def undo_second_factor(self, info: Info, token: str) -> StatusPayload:
         """Remove a factor that its owner did not set up, and end all sessions."""
         context = info.context
-        await found_by(context, UNDO_FACTOR, token, changes.undoable)
+        await find_by_token(context, UNDO_FACTOR, token, changes.undoable)
         await context.transact(changes.undo, token, origin=context.origin)
         return StatusPayload.success(context.done(_UNDONE))
 
 
-async def require_enrolling(context: Context, me: SignedIn) -> None:
+async def require_sign_in_link(context: Context, me: SignedIn) -> None:
     """Raise Rejected if the caller has to sign in by a link before setting up a factor; send one.
 
     With mail, the password alone is not enough to set up the factor that is required.
@@ -213,24 +213,24 @@ async def require_enrolling(context: Context, me: SignedIn) -> None:
     by_account = throttle.of_account("link", me.customer.id)
     limits = (by_account, *throttle.of_client("link", context.origin.ip_address))
     await throttle.require_room(context.db, *limits)
-    origin = await context.by_caller(enrols=True)
+    origin = await context.caller_origin(enrols=True)
     authority = Authority(me, enrols=True)
     await context.write_as(authority, enrolment.post_link, me, throttle, *limits, origin=origin)
     raise Rejected(_USE_THE_LINK)
 
 
-async def enrolling(context: Context, me: SignedIn) -> Authority:
+async def enrol_authority(context: Context, me: SignedIn) -> Authority:
     """Return the authority to set up a factor. Raises TooManyAttempts."""
-    return replace(await room_to_change(context, me), recent=True, enrols=True)
+    return replace(await change_authority(context, me), recent=True, enrols=True)
 
 
-def told_of_codes(made: Sequence[str] | None) -> str:
+def set_up_message(made: Sequence[str] | None) -> str:
     """Return the message for a new factor, and for recovery codes that were made with it."""
     return f"Your second factor is set up. {_KEEP_THEM if made else ''}".strip()
 
 
 @asynccontextmanager
-async def guessing(context: Context, customer_id: UUID) -> AsyncIterator[None]:
+async def limit_codes(context: Context, customer_id: UUID) -> AsyncIterator[None]:
     """Limit the codes that are tried for an account in the block; note wrong ones for the audit.
 
     Raises TooManyAttempts. A guess is counted even if the client disconnects.
@@ -255,8 +255,8 @@ async def guessing(context: Context, customer_id: UUID) -> AsyncIterator[None]:
 async def _signed_in(context: Context, token: str, code: str) -> LoginPayload:
     """Return the tokens of a session, opened by a challenge and a code. Raises Rejected."""
     resources, spent = context.resources, challenges.SPENT
-    found = await found_by(context, CHALLENGE, token, challenges.find, spent=spent)
-    async with guessing(context, found.customer.id):
+    found = await find_by_token(context, CHALLENGE, token, challenges.find, spent=spent)
+    async with limit_codes(context, found.customer.id):
         opened = await context.transact(
             proving.sign_in,
             token,
@@ -274,8 +274,8 @@ async def _signed_in(context: Context, token: str, code: str) -> LoginPayload:
 async def _prove_by_code(context: Context, authority: Authority, code: str) -> None:
     """Record a proof of the caller's identity by a code of an app, or by a recovery code."""
     me, resources = authority.me, context.resources
-    origin = await context.by_caller(enrols=True)
-    async with guessing(context, me.customer.id):
+    origin = await context.caller_origin(enrols=True)
+    async with limit_codes(context, me.customer.id):
         wrong = await context.write_as(
             authority,
             proving.again_by_code,
@@ -296,7 +296,7 @@ async def _prove_by_password(context: Context, authority: Authority, password: s
         raise Rejected(proving.FACTOR_REQUIRED)
     if not me.customer.has_password:
         raise Rejected(_NO_PASSWORD)
-    origin = await context.by_caller(enrols=True)
+    origin = await context.caller_origin(enrols=True)
     authority = await prove_password(context, authority, password, field="password")
     await context.write_as(authority, proving.again_by_password, me, origin=origin)
 

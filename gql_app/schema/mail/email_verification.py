@@ -10,7 +10,7 @@ from gql_app.errors import Rejected, UserErrorCode
 from gql_app.mail import email_change, email_verification
 from gql_app.schema.authentication import saving_stored
 from gql_app.schema.context import Info
-from gql_app.schema.links import NO_MAIL, found_by
+from gql_app.schema.links import NO_MAIL, find_by_token
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.schema.permissions import authenticated
 from gql_app.security.tokens import UNDO, VERIFY
@@ -24,7 +24,7 @@ class EmailVerificationMutation:
     async def request_email_verification(self, info: Info) -> StatusPayload | None:
         """Queue a letter to the caller's address that is to be proven."""
         context, me = info.context, await info.context.signed_in()
-        origin, resources = await context.by_caller(), context.resources
+        origin, resources = await context.caller_origin(), context.resources
         if not resources.mailer.open:
             raise Rejected(NO_MAIL)
         throttle, client = resources.throttle, context.origin.ip_address
@@ -43,7 +43,7 @@ class EmailVerificationMutation:
     async def verify_email(self, info: Info, token: str) -> StatusPayload:
         """Prove the address that a link was sent to, and put it in force."""
         context, origin = info.context, info.context.origin
-        found = await found_by(context, VERIFY, token, email_verification.described)
+        found = await find_by_token(context, VERIFY, token, email_verification.described)
         if found.kind == "registration":
             return await _register(info, token)
         try:
@@ -59,7 +59,7 @@ class EmailVerificationMutation:
     async def decline_email(self, info: Info, token: str) -> StatusPayload:
         """Decline the account or change for the address that a link was sent to."""
         context, origin = info.context, info.context.origin
-        found = await found_by(context, VERIFY, token, email_verification.described)
+        found = await find_by_token(context, VERIFY, token, email_verification.described)
         if found.kind == "registration":
             if not await context.transact(registrations.decline, token, origin=origin):
                 raise Rejected(links.SPENT)
@@ -71,7 +71,7 @@ class EmailVerificationMutation:
     async def undo_email_change(self, info: Info, token: str) -> StatusPayload:
         """Restore an account's previous address, and end all sessions."""
         context = info.context
-        await found_by(context, UNDO, token, email_change.undoable)
+        await find_by_token(context, UNDO, token, email_change.undoable)
         try:
             customer = await context.transact(email_change.undo, token, origin=context.origin)
         except Rejected as why:

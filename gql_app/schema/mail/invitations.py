@@ -13,7 +13,7 @@ from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Info
 from gql_app.schema.customers import Customer, CustomerPayload
 from gql_app.schema.inputs import Input
-from gql_app.schema.links import NO_MAIL, owner_of
+from gql_app.schema.links import NO_MAIL, link_owner
 from gql_app.schema.payloads import mutation
 from gql_app.schema.permissions import permitted
 
@@ -39,7 +39,7 @@ class InvitationMutation:
     ) -> CustomerPayload | None:
         """Add a customer without a password, or invite again one who has not accepted."""
         context, me = info.context, await info.context.signed_in()
-        resources, origin = context.resources, await context.by_caller()
+        resources, origin = context.resources, await context.caller_origin()
         if not resources.mailer.open:
             raise Rejected(NO_MAIL)
         throttle, given = resources.throttle, input.provided()
@@ -80,7 +80,7 @@ class InvitationMutation:
     async def accept_invitation(self, info: Info, token: str, password: str) -> LoginPayload:
         """Set the first password of the link's owner, and sign them in."""
         context, resources = info.context, info.context.resources
-        customer = await owner_of(context, LinkKind.INVITATION, token)
+        customer = await link_owner(context, LinkKind.INVITATION, token)
         rules = resources.rules
         secret = validation.check_new_password(password, customer, rules, field="password")
         await rules.accept_password(secret, customer.person)

@@ -8,7 +8,7 @@ from gql_app.errors import Rejected
 from gql_app.lib.fair_queue import Party
 from gql_app.mail import password_reset
 from gql_app.schema.context import Info
-from gql_app.schema.links import NO_MAIL, owner_of
+from gql_app.schema.links import NO_MAIL, link_owner
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.schema.profile import new_hash
 
@@ -39,7 +39,7 @@ class PasswordResetMutation:
     ) -> StatusPayload:
         """Set a new password for the link's owner."""
         context, resources = info.context, info.context.resources
-        customer = await owner_of(context, LinkKind.PASSWORD_RESET, token)
+        customer = await link_owner(context, LinkKind.PASSWORD_RESET, token)
         secret = validation.check_new_password(new_password, customer, resources.rules)
         party = Party.of(context.origin.ip_address, customer.id)
         hashed = await new_hash(context, secret, customer, party)

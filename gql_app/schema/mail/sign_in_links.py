@@ -9,7 +9,7 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.mail import sign_in_links
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
-from gql_app.schema.links import owner_of
+from gql_app.schema.links import link_owner
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.security.tokens import ENROLMENT
 
@@ -41,7 +41,7 @@ class SignInLinkMutation:
         kind = LinkKind.ENROLMENT if token.startswith(ENROLMENT) else LinkKind.SIGN_IN
         if kind is LinkKind.SIGN_IN:
             _require_enabled(context)
-        await owner_of(context, kind, token)
+        await link_owner(context, kind, token)
         opened = await context.transact(
             sign_in_links.sign_in,
             kind,
