@@ -44,7 +44,7 @@ from gql_app.web.playground import Playground
 from gql_app.web.responses import REFUSALS, explain, explain_refusal, refusal
 
 GC_THRESHOLD: Final = 5_000
-"""New objects, less those that are gone, after which the garbage collector runs."""
+"""Allocations, less deallocations, after which the garbage collector runs."""
 
 
 class Application(Starlette):
@@ -53,7 +53,7 @@ class Application(Starlette):
     def __init__(
         self, merged: Merged, settings: Settings | None, sign_ins: Sequence[Mapping[str, str]]
     ) -> None:
-        """Take the settings; with None, complete() reads them from the environment."""
+        """Take the settings; if they are None, complete() reads them from the environment."""
         refusals = dict.fromkeys(REFUSALS, explain_refusal)
         super().__init__(
             exception_handlers={HTTPException: explain, **refusals},
@@ -74,7 +74,7 @@ class Application(Starlette):
     def complete(self) -> Self:
         """Read the settings and build what depends on them, once. Raises CannotStart.
 
-        Built-in routes come before those that were added earlier, and middleware inside of it.
+        Built-in routes precede those added earlier; middleware added earlier stays outermost.
         """
         if self._extensions is None:
             chosen = self._given or load(self.merged.settings, serving=True)
@@ -119,7 +119,7 @@ def create_app(
     features: Sequence[Feature] = (),
     sign_ins: Sequence[Mapping[str, str]] = (),
 ) -> Application:
-    """Return the application with these features; None reads the settings from the environment.
+    """Return the application with these features; without settings, it reads the environment.
 
     The playground offers the sign-ins of the demo, each a role, name, email and password.
     Nothing is opened before the application starts. Raises CannotStart, which names every fault

@@ -15,7 +15,7 @@ from gql_app.lib.telemetry import get_logger
 from gql_app.resources import Resources
 
 LETTER_INTERVAL: Final = 2
-"""Seconds between two polls of the outbox for letters to retry, or of another process."""
+"""Seconds between two polls of the outbox, for retries and for letters of other processes."""
 GUESS_INTERVAL: Final = 5
 """Seconds between two recordings of the guesses that were counted."""
 PURGE_DELAY: Final = 30

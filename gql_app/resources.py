@@ -61,7 +61,7 @@ class Hooks(Protocol):
         """Start the hooks that run after the commit of the events."""
 
     def running(self, resources: "Resources") -> AbstractAsyncContextManager[None]:
-        """Return the context in which those run; its end waits for them."""
+        """Return a context manager that runs the latter hooks, and waits for them at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Resources:
     """How long after its last write a session reads lists from the primary."""
     watch: Watch
     condition: SharedResult[Condition]
-    """The condition of the database, shared by all who ask at a time."""
+    """The condition of the database; concurrent requests share one check."""
     keys: ReloadingKeyRing
     issuer: Issuer
     tokens: TokenCache[Claims]

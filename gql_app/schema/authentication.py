@@ -213,7 +213,7 @@ async def sign_in(
 
 
 def saving_stored(info: Info) -> registrations.Save:
-    """Return what saves the stored fields of features with a customer who is registered later."""
+    """Return what saves the stored fields of features once a customer has proven the address."""
     kind: Any = info.schema.get_type_by_name(RegisterInput.__name__)
     save: registrations.Save = partial(kind.origin.save_stored, info)
     return save
@@ -263,7 +263,7 @@ async def _extra_claims(context: Context, opened: Opened) -> dict[str, object]:
 async def _signed_in(
     context: Context, email: str, password: str, audience: str | None
 ) -> LoginPayload:
-    """Return the tokens of a sign-in by password. Raises Rejected, also as TooManyAttempts."""
+    """Return the tokens of a sign-in by password. Raises Rejected, TooManyAttempts included."""
     resources, origin = context.resources, context.origin
     proven_only = resources.verification == "require"
     attempt = await authentication.check(

@@ -48,7 +48,7 @@ MAX_NAME: Final = 100
 
 @dataclass(eq=False, repr=False)
 class Context:
-    """The context of one request only: what it caches holds for no other one."""
+    """The context of one request only: its cached values are not valid for another one."""
 
     resources: Resources
     presented: Identity | Exception | None

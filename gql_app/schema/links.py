@@ -1,4 +1,4 @@
-"""Links: looking up their tokens, with limits for guesses at one."""
+"""Links: looking up their tokens, with a rate limit on guesses."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar

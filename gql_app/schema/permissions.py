@@ -63,7 +63,7 @@ class IsRecentlyAuthenticated(IsAuthenticated):
     who_may_ask = "Signed in, with a recent proof of who it is."
 
     def __init__(self, *, enrols: bool = False, shown: bool = True) -> None:
-        """Take whether the schema shows a directive; not so beside another one that does."""
+        """Take whether the schema shows isAuthenticated: beside another directive it need not."""
         super().__init__(enrols=enrols)
         if not shown:
             self.schema_directive = None

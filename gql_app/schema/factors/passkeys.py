@@ -94,7 +94,7 @@ async def _added(
 async def _signed_in(context: Context, verifier: Passkeys, credential: object) -> LoginPayload:
     """Return the tokens of a session for the passkey's owner. Raises Rejected.
 
-    A credential without a challenge of this server counts against no limit, and tells no passkey.
+    A credential without a challenge of this server counts against no limit, nor is it looked up.
     """
     answer, resources = verifier.answer(credential), context.resources
     async with limit_passkeys(context):
