@@ -122,7 +122,7 @@ class AdministrationMutation:
             waits=context.resources.verification != "off",
         )
         message = f"{customer.name} is up to date."
-        message = context.done(with_pending_note(message, changes, customer))
+        message = context.with_note(with_pending_note(message, changes, customer))
         seen = Customer.seen_by(me.caller(context.roles), customer)
         return CustomerPayload.success(message, customer=seen)
 

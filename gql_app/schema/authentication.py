@@ -169,7 +169,7 @@ class AuthenticationMutation:
                 origin=context.origin,
                 verifies=resources.verification != "off",
             )
-        message = context.done(f"Welcome, {opened.customer.name}.")
+        message = context.with_note(f"Welcome, {opened.customer.name}.")
         return await LoginPayload.signed_in(context, opened, message)
 
 

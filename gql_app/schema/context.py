@@ -220,7 +220,7 @@ class Context:
                 await self.transact(throttle.count, *limits)
             raise
 
-    def done(self, message: str) -> str:
+    def with_note(self, message: str) -> str:
         """Return a message, with a note if a letter was due and mail is not set up."""
         if not self._posted or self.resources.mailer.open:
             return message

@@ -60,7 +60,7 @@ class ProfileMutation:
             )
         message = "Your profile is up to date."
         return CustomerPayload.success(
-            context.done(with_pending_note(message, changes, customer)),
+            context.with_note(with_pending_note(message, changes, customer)),
             customer=Customer.seen_by(me.caller(context.roles), customer),
         )
 
@@ -84,7 +84,7 @@ class ProfileMutation:
             password_hash=hashed,
             origin=origin,
         )
-        message = context.done("Your password is changed.")
+        message = context.with_note("Your password is changed.")
         return await LoginPayload.signed_in(context, opened, message)
 
     @mutation(StatusPayload, recently_authenticated())

@@ -55,7 +55,7 @@ class PasskeyMutation:
         called = None if given is None else changes.name_of(given)
         added = await _added(context, me, verifier, credential, called)
         return SecondFactorPayload.success(
-            context.done(set_up_message(added.codes)),
+            context.with_note(set_up_message(added.codes)),
             second_factor=SecondFactor.of(added.factor),
             codes=added.codes,
         )

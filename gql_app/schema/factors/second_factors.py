@@ -102,7 +102,7 @@ class SecondFactorMutation:
             )
             if isinstance(made, Fault):
                 raise Rejected(made)
-        return RecoveryCodesPayload.success(context.done(set_up_message(made)), codes=made)
+        return RecoveryCodesPayload.success(context.with_note(set_up_message(made)), codes=made)
 
     @mutation(RecoveryCodesPayload, recently_authenticated())
     async def renew_recovery_codes(self, info: Info) -> RecoveryCodesPayload | None:
@@ -138,7 +138,7 @@ class SecondFactorMutation:
         await context.write_as(
             authority, changes.remove, whose, factor.id, ends_sessions=of_another, origin=origin
         )
-        return StatusPayload.success(context.done("The second factor is removed."))
+        return StatusPayload.success(context.with_note("The second factor is removed."))
 
     @mutation(SecondFactorPayload, authenticated())
     async def rename_second_factor(
@@ -197,7 +197,7 @@ class SecondFactorMutation:
         context = info.context
         await find_by_token(context, UNDO_FACTOR, token, changes.undoable)
         await context.transact(changes.undo, token, origin=context.origin)
-        return StatusPayload.success(context.done(_UNDONE))
+        return StatusPayload.success(context.with_note(_UNDONE))
 
 
 async def require_sign_in_link(context: Context, me: SignedIn) -> None:

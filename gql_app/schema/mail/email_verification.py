@@ -80,7 +80,7 @@ class EmailVerificationMutation:
             raise Rejected(links.SPENT) from None
         advice = _RESET if customer.has_password else _SET_ANOTHER
         message = f"Your e-mail address is {customer.email} again, and every session was ended."
-        return StatusPayload.success(context.done(f"{message} {advice}"))
+        return StatusPayload.success(context.with_note(f"{message} {advice}"))
 
 
 async def _register(info: Info, token: str) -> StatusPayload:

@@ -50,4 +50,4 @@ class PasswordResetMutation:
             password_hash=hashed,
             origin=context.origin,
         )
-        return StatusPayload.success(context.done("Your password is set. Sign in with it."))
+        return StatusPayload.success(context.with_note("Your password is set. Sign in with it."))
