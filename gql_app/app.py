@@ -34,7 +34,7 @@ from gql_app.resources import Extensions, Resources
 from gql_app.schema.context import Context
 from gql_app.schema.errors import map_errors
 from gql_app.schema.root import NOTHING, Additions, build_schema
-from gql_app.settings import APP, Settings, shared_numbers
+from gql_app.settings import APP, Settings, metrics_dir
 from gql_app.web import account
 from gql_app.web.graphql import PATH, GraphQLView
 from gql_app.web.introspection import introspect
@@ -43,8 +43,8 @@ from gql_app.web.middleware import RequestLogMiddleware, ServerErrorMiddleware
 from gql_app.web.playground import Playground
 from gql_app.web.responses import REFUSALS, explain, explain_refusal, refusal
 
-COLLECTOR_THRESHOLD: Final = 5_000
-"""Objects that are made, beyond those that are gone, before the collector looks at them."""
+GC_THRESHOLD: Final = 5_000
+"""Allocations, less deallocations, after which the garbage collector runs."""
 
 
 class Application(Starlette):
@@ -53,13 +53,13 @@ class Application(Starlette):
     def __init__(
         self, merged: Merged, settings: Settings | None, sign_ins: Sequence[Mapping[str, str]]
     ) -> None:
-        """Take the settings, which are read of the environment otherwise; create_app() does so."""
+        """Take the settings; if they are None, complete() reads them from the environment."""
         refusals = dict.fromkeys(REFUSALS, explain_refusal)
         super().__init__(
             exception_handlers={HTTPException: explain, **refusals},
             lifespan=lambda _: self._lifespan(),
         )
-        # /graphql/ is another path: a redirect would repeat the Host header, which anybody can set.
+        # /graphql/ is another path: a redirect would repeat the Host header, which a client sets.
         self.router.redirect_slashes = False
         self.merged: Final = merged
         self.sign_ins = sign_ins
@@ -68,13 +68,13 @@ class Application(Starlette):
 
     @property
     def features(self) -> Sequence[Feature]:
-        """The features that it has."""
+        """The features of the application."""
         return self.merged.features
 
     def complete(self) -> Self:
-        """Read the settings and make what depends on them, unless that is done. Raises CannotStart.
+        """Read the settings and build what depends on them, once. Raises CannotStart.
 
-        What was added to the application before comes after what is ours.
+        Built-in routes precede those added earlier; middleware added earlier stays outermost.
         """
         if self._extensions is None:
             chosen = self._given or load(self.merged.settings, serving=True)
@@ -89,10 +89,10 @@ class Application(Starlette):
         return self
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Return what every request passes, when the first message comes.
+        """Return the middleware stack, built when the first message comes.
 
-        Without a handler of its own, Starlette's outermost layer does for errors what every server
-        does, and is left out.
+        Starlette's outermost layer, for errors, is left out unless it debugs or has a handler:
+        otherwise it does what every server does.
         """
         self.complete()
         stack = super().build_middleware_stack()
@@ -102,14 +102,14 @@ class Application(Starlette):
 
     @asynccontextmanager
     async def _lifespan(self) -> AsyncIterator[dict[str, object]]:
-        """Open all that lives as long as the process, and run the tasks beside it."""
-        metrics, tracing = new_metrics(shared_numbers()), self._tracing
+        """Open the resources of the process, and run the background tasks."""
+        metrics, tracing = new_metrics(metrics_dir()), self._tracing
         async with (
             tracing.sending() if tracing else nullcontext(),
             Resources.open(self._settings, metrics, tracing, self._extensions) as resources,
             background.running(resources),
         ):
-            with quiet_collector():
+            with tuned_gc():
                 yield {"resources": resources, "cors": self._cors}
 
 
@@ -119,11 +119,11 @@ def create_app(
     features: Sequence[Feature] = (),
     sign_ins: Sequence[Mapping[str, str]] = (),
 ) -> Application:
-    """Return the application with these features, by the environment if no settings are given.
+    """Return the application with these features; without settings, it reads the environment.
 
-    The playground offers the sign-ins, each a role, name, email and password: the demo's.
-    Nothing is opened before the application starts. Raises CannotStart, which names everything
-    that is wrong with the features and the settings.
+    The playground offers the sign-ins of the demo, each a role, name, email and password.
+    Nothing is opened before the application starts. Raises CannotStart, which names every fault
+    of the features and the settings.
     """
     faults: list[str] = []
     try:
@@ -142,7 +142,7 @@ def create_app(
 
 
 def served(sign_ins: Sequence[Mapping[str, str]] = ()) -> Application:
-    """Return the application that a server's process serves: that of GQL_APP_APP, or ours alone.
+    """Return the application to serve: that of GQL_APP_APP, or the one without features.
 
     Raises CannotStart.
     """
@@ -155,7 +155,7 @@ def served(sign_ins: Sequence[Mapping[str, str]] = ()) -> Application:
 
 
 def build_engine(settings: Settings, additions: Additions = NOTHING) -> Engine[Context]:
-    """Return what executes documents, by the settings and what features add to the schema."""
+    """Return the GraphQL engine, with the settings' limits and the features' schema."""
     limits = Limits(
         length=settings.max_document_length,
         tokens=settings.max_tokens,
@@ -182,10 +182,10 @@ def build_engine(settings: Settings, additions: Additions = NOTHING) -> Engine[C
 
 
 def _routes(settings: Settings, playground: Playground | None, merged: Merged) -> list[BaseRoute]:
-    """Return what is served by path, beside GraphQL: what is ours comes first, but for /."""
-    watched = MANAGEMENT_ROUTES if settings.management_port is None else PUBLIC_ROUTES
+    """Return all routes but GraphQL's: built-in ones, then those of features, then that of /."""
+    health = MANAGEMENT_ROUTES if settings.management_port is None else PUBLIC_ROUTES
     routes: list[BaseRoute] = [
-        *watched,
+        *health,
         Route("/.well-known/jwks.json", jwks),
         Route("/introspect", introspect, methods=["POST"]),
         *account.routes(settings),
@@ -198,7 +198,7 @@ def _routes(settings: Settings, playground: Playground | None, merged: Merged) -
 
 
 def _cors(settings: Settings) -> CORSPolicy | None:
-    """Return which pages of other origins may read answers, None if none may."""
+    """Return the CORS policy: origins whose pages may read answers; None if there are none."""
     if not settings.origins:
         return None
     return CORSPolicy(
@@ -216,7 +216,7 @@ def _middleware(
     merged: Merged,
     playground: Playground | None,
 ) -> list[Middleware]:
-    """Return what every request passes, from the outside in."""
+    """Return the middleware that every request passes, the outermost first."""
     listed = settings.trusted_proxies
     trusted = None if listed is None else Networks(listed)
     layers = [Middleware(RequestLogMiddleware, trusted=trusted, tracing=tracing)]
@@ -231,7 +231,7 @@ def _middleware(
                 TrustedHostMiddleware,
                 hosts=settings.hosts,
                 refused=refusal(400, "This server does not answer for the host that was asked."),
-                exempt=[route.path for route in MANAGEMENT_ROUTES],  # probes know the address alone
+                exempt=[route.path for route in MANAGEMENT_ROUTES],  # probes send an address
             )
         )
     engine = build_engine(settings, merged.additions)
@@ -250,16 +250,16 @@ def _middleware(
 
 
 @contextmanager
-def quiet_collector() -> Iterator[None]:
-    """Let the garbage collector look at what requests leave, and seldom.
+def tuned_gc() -> Iterator[None]:
+    """Run the garbage collector less often in the block, and on new objects only.
 
-    What is there at the start lives as long as the process, yet to look through it takes 65 ms,
-    in which nobody is answered. A page of customers outgrows the usual 700 several times over,
-    and is no garbage. Together it was 11 % of a list's CPU time, and is 5 %.
+    Objects of the start live as long as the process, yet collecting them takes 65 ms, in which no
+    request is answered. A page of customers exceeds the usual threshold of 700 several times, and
+    is no garbage. Together this takes 5 % of a list's CPU time, not 11 %.
     """
     usual = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(COLLECTOR_THRESHOLD, *usual[1:])
+    gc.set_threshold(GC_THRESHOLD, *usual[1:])
     try:
         yield
     finally:

@@ -15,34 +15,34 @@ from gql_app.lib.telemetry import get_logger
 from gql_app.resources import Resources
 
 LETTER_INTERVAL: Final = 2
-"""Seconds between two looks for letters that wait, or that another process left."""
+"""Seconds between two polls of the outbox, for retries and for letters of other processes."""
 GUESS_INTERVAL: Final = 5
-"""Seconds between two looks for guesses to record by their number."""
+"""Seconds between two recordings of the guesses that were counted."""
 PURGE_DELAY: Final = 30
-"""Seconds from the start of a process to its first purge, for which no first request waits."""
+"""Seconds from the start of a process to its first purge, so that it delays no first request."""
 PURGE_INTERVAL: Final = 3600
 """Seconds between two purges."""
-LOOK_INTERVAL: Final = 2
-"""Seconds between two looks at a database that can't be used yet."""
+READINESS_INTERVAL: Final = 2
+"""Seconds between two checks of a database that can't be used yet."""
 SAMPLE_INTERVAL: Final = 2
-"""Seconds between two samples: so old may the gauges be that another process exposes."""
+"""Seconds between two samples: the greatest age of the gauges that another process exposes."""
 WATCH_INTERVAL: Final = 2
-"""Seconds between two looks at the database, by which requests are refused while it is silent."""
+"""Seconds between two checks of the database; requests are refused while it does not answer."""
 LAST_RECORD_TIMEOUT: Final = 2
-"""Seconds that a process which stops has to record the guesses it has counted."""
+"""Seconds that a stopping process has to record the guesses it has counted."""
 PURGE_BATCH: Final = 500
-"""Rows that one transaction deletes, so that nobody waits long for it."""
+"""The most rows that one transaction deletes, so that others do not wait long for its locks."""
 _Purge = Callable[..., Awaitable[int]]
-"""Deletes at most a batch of what expired long ago; returns how many rows it was."""
+"""Deletes at most a batch of rows past their retention; returns their number."""
 _log: Final = get_logger(__name__)
 
 
 @asynccontextmanager
 async def running(resources: Resources) -> AsyncIterator[None]:
-    """Run the tasks for as long as the block lasts, and let them finish what they are at.
+    """Run the background tasks during the block, and let them finish their work at its end.
 
-    A letter that the mail server has taken would be sent again if that were not recorded.
-    What needs the database begins when that can be used; the first look comes before any request.
+    A letter that the mail server has accepted would be sent again if that were not recorded.
+    Tasks that need the database begin when it is usable; its first check precedes any request.
     """
     is_ready = (await resources.watch.condition()).ready
     posted, guessed = resources.posted, resources.guesses.first
@@ -78,14 +78,14 @@ async def running(resources: Resources) -> AsyncIterator[None]:
 
 
 async def _until_ready(resources: Resources) -> None:
-    """Look at the database until it can be used, and say so then."""
+    """Check the database until it can be used, and log that."""
     while not (await resources.condition.get()).ready:  # noqa: ASYNC110 — a database sends no event
-        await asyncio.sleep(LOOK_INTERVAL)
+        await asyncio.sleep(READINESS_INTERVAL)
     _log.info("The database can be used")
 
 
 async def deliver(resources: Resources) -> int:
-    """Send every letter that is due; return how many left."""
+    """Send every letter that is due; return how many were."""
 
     def count(outcome: Outcome, number: int) -> None:
         resources.metrics.letters(outcome, number)
@@ -98,14 +98,14 @@ async def deliver(resources: Resources) -> int:
 
 
 async def purge(resources: Resources) -> int:
-    """Delete what expired long ago, in small batches; return how many rows it was.
+    """Delete rows past their retention, in small batches; return how many rows were deleted.
 
-    A batch is less than it could be where another process is at it as well.
+    Batches are smaller while another process purges, too.
     """
     rules: list[_Purge] = [sessions.purge, resources.throttle.purge, sessions.purge_clients]
     rules += [registrations.purge, addresses.purge, challenges.purge]
     rules += [codes.purge, passkeys.purge]
-    rules += [partial(audit.purge, kept=resources.origins_kept)]
+    rules += [partial(audit.purge, kept=resources.origin_retention)]
     total = 0
     for rule in rules:
         while count := await resources.database.transact(rule, batch=PURGE_BATCH):
@@ -114,7 +114,7 @@ async def purge(resources: Resources) -> int:
 
 
 async def _record_last_guesses(resources: Resources) -> None:
-    """Record the guesses that were counted and not recorded; a failure is only logged."""
+    """Record the guesses that were counted, but not recorded yet; a failure is only logged."""
     try:
         async with asyncio.timeout(LAST_RECORD_TIMEOUT):
             await resources.guesses.record(resources.database, last=True)

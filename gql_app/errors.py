@@ -9,17 +9,16 @@
     │   │   ├── TokenExpired
     │   │   └── TokenRevoked
     │   ├── PermissionRequired  FORBIDDEN, with the permission
-    │   │   └── AdminRequired   what was for admins alone, before there were permissions
+    │   │   └── AdminRequired   for fields that were for admins only before permissions existed
     │   ├── EnrolmentRequired   FORBIDDEN until a second factor is set up
-    │   └── ReauthenticationRequired  FORBIDDEN, with the methods that prove who it is
-    ├── Rejected                a mutation is refused: the payload's `errors`
+    │   └── ReauthenticationRequired  FORBIDDEN, with the methods of a new proof of identity
+    ├── Rejected                a mutation is refused: the `errors` of its payload
     │   ├── Refused             by a feature's own rule, with a code of its own
     │   └── TooManyAttempts     with the seconds to wait
     └── UndeclaredCode          a feature refused with a code that it hasn't declared
 
-Unavailable is of lib.faults: SERVICE_UNAVAILABLE, with the seconds to wait. It, each refusal and
-what is rejected carry an `extensions` dictionary, which graphql-core lifts into the GraphQL error
-unaided.
+Unavailable, from lib.faults, is SERVICE_UNAVAILABLE with the seconds to wait. Unavailable, Refusal
+and Rejected have an `extensions` dictionary, which graphql-core copies into the GraphQL error.
 """
 
 from collections.abc import Sequence
@@ -37,7 +36,7 @@ class GqlAppError(Exception):
 
 
 class TokenReason(StrEnum):
-    """Why a token is no good."""
+    """Why a token is refused."""
 
     TOKEN_MISSING = "TOKEN_MISSING"
     TOKEN_MALFORMED = "TOKEN_MALFORMED"
@@ -47,7 +46,7 @@ class TokenReason(StrEnum):
 
 
 class UserErrorCode(StrEnum):
-    """Why a mutation is refused: what a caller can mend."""
+    """Why a mutation is refused: faults that the caller can correct."""
 
     INVALID_CREDENTIALS = "INVALID_CREDENTIALS"
     TOO_MANY_ATTEMPTS = "TOO_MANY_ATTEMPTS"
@@ -73,7 +72,7 @@ class UserErrorCode(StrEnum):
 
 
 class Refusal(GqlAppError):
-    """A field that is refused; its neighbours are not."""
+    """The refusal of one field; the others of its operation are answered."""
 
     code: ClassVar[str]
 
@@ -84,7 +83,7 @@ class Refusal(GqlAppError):
 
 
 class Unauthenticated(Refusal):
-    """Nobody is signed in by this request; the reason says why."""
+    """The request has no valid token; `reason` says why."""
 
     code = "UNAUTHENTICATED"
     reason: ClassVar[TokenReason]
@@ -115,7 +114,7 @@ class TokenMalformed(Unauthenticated):
 
 
 class TokenInvalid(Unauthenticated):
-    """The token was not issued by this server for this API, or not unchanged."""
+    """The token was not issued by this server for this API, or was changed since."""
 
     reason = TokenReason.TOKEN_INVALID
     advice = (
@@ -148,7 +147,7 @@ class TokenRevoked(Unauthenticated):
 
 
 class PermissionRequired(Refusal):
-    """Somebody is signed in, but lacks a permission."""
+    """The caller is signed in, but lacks a permission."""
 
     code = "FORBIDDEN"
     reason: ClassVar[str] = "PERMISSION_REQUIRED"
@@ -163,7 +162,7 @@ class PermissionRequired(Refusal):
 
 
 class AdminRequired(PermissionRequired):
-    """Somebody lacks a permission for what was for admins alone, as clients know it."""
+    """The caller lacks a permission for a field that, as clients know it, is for admins."""
 
     reason = "ADMIN_REQUIRED"
     advice = "{what} is for admins only. Sign in as an admin, or ask one to do it."
@@ -173,7 +172,7 @@ class AdminRequired(PermissionRequired):
 
 
 class EnrolmentRequired(Refusal):
-    """Somebody is signed in, but has to set up a second factor before all else."""
+    """The caller is signed in, but has to set up a second factor first."""
 
     code = "FORBIDDEN"
 
@@ -183,9 +182,9 @@ class EnrolmentRequired(Refusal):
 
 
 class ReauthenticationRequired(Refusal):
-    """Somebody is signed in, but proved too long ago who they are.
+    """The caller is signed in, but the last proof of their identity is too old.
 
-    It is no 401, at which clients refresh their token: that proves nobody.
+    It is not a 401, at which clients refresh their token: a refresh proves no identity.
     """
 
     code = "FORBIDDEN"
@@ -198,7 +197,7 @@ class ReauthenticationRequired(Refusal):
 
 
 class KeysGone(Unavailable):
-    """No key is left to sign tokens with: only the operator can mend that."""
+    """No key is left to sign tokens with, which only the operator can repair."""
 
     advice = "The server can issue no token at this moment. Try again later."
     wait = 10
@@ -206,7 +205,7 @@ class KeysGone(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that a caller can mend: what is wrong, and with which field."""
+    """One error that the caller can correct: its code, its message and the field."""
 
     code: str
     """A UserErrorCode, or a feature's own."""
@@ -215,7 +214,7 @@ class Fault:
 
 
 class Rejected(GqlAppError):
-    """A mutation that does nothing, and says what is to be mended first.
+    """A mutation that is refused, and changes nothing, with the faults to correct first.
 
     A field without a payload is null then, with a GraphQL error that has the first fault's code.
     """
@@ -226,18 +225,17 @@ class Rejected(GqlAppError):
 
     @property
     def extensions(self) -> dict[str, str]:
-        """What the GraphQL error has of it."""
+        """The extensions of the GraphQL error: the first fault's code."""
         return {"code": str(self.faults[0].code)}
 
 
 class Refused(Rejected):
-    """What a feature's own rule refuses, in words that a person reads.
+    """The refusal of a feature's own rule, with a message for the user.
 
     The code is one of UserErrorCode, or of the feature's `error_codes`: any other is answered as
-    a fault of the server's, and logged. `field` is Python's name of the argument or the input's
-    field that is to be mended. Where the mutation answers a payload, it is among its errors;
-    where a field has none, it is a GraphQL error with the code as `extensions.code`. Within a
-    transaction it undoes what was done.
+    a server error, and logged. `field` is the Python name of the argument or the input field to
+    correct. A mutation with a payload answers it among the payload's errors; any other field has a
+    GraphQL error with the code as `extensions.code`. A transaction that raises it is rolled back.
     """
 
     def __init__(self, code: str, message: str, field: str | None = None) -> None:
@@ -255,7 +253,7 @@ class UndeclaredCode(GqlAppError):
 
 
 class TooManyAttempts(Rejected):
-    """A mutation that is to be tried again later."""
+    """A mutation that a rate limit refuses; it may be tried again after `retry_after` seconds."""
 
     def __init__(self, *, retry_after: int, limit: str, advice: str | None = None) -> None:
         long = retry_after >= 2 * 60
@@ -265,4 +263,4 @@ class TooManyAttempts(Rejected):
         super().__init__(Fault(UserErrorCode.TOO_MANY_ATTEMPTS, advice or usual))
         self.retry_after: Final = retry_after
         self.limit: Final = limit
-        """What was tried too often, for those who watch."""
+        """The name of the limit, a key of metrics.LIMITS."""

@@ -1,4 +1,4 @@
-"""What the metrics' labels may say: the names of everything that is counted."""
+"""The metrics, and the values that their labels may have."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from gql_app.lib.standby import Reading
 from gql_app.lib.telemetry import NO_ANSWER, Labels, Metrics
 
 FAULTS: Final = ("INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "DEADLINE_EXCEEDED")
-"""What no client brings about, the most severe first."""
+"""Outcomes that are no client's fault, the most severe first."""
 _CODES: Final = (
     "DEADLINE_EXCEEDED",
     *TokenReason,
@@ -37,11 +37,11 @@ OUTCOMES: Final = (
     *(status.name for status in HTTPStatus),
     NO_ANSWER,
 )
-"""What a request may come to, the most severe first."""
+"""Outcomes of a request, the most severe first."""
 REASONS: Final = (*_CODES, *UserErrorCode)
-"""Why something is refused; a fault of our own is no refusal."""
+"""Reasons of a refusal; a fault of the server's own is none."""
 SIGN_INS: Final = ("success", "second_factor", "wrong", "unverified", "throttled", "failed")
-"""How a sign-in ends; it failed if a fault of the server's ended it."""
+"""Results of a sign-in; `failed` is a fault of the server's own."""
 LIMITS: Final[Mapping[str, str]] = {
     "sign-in": "sign_in_address",
     "sign-in from": "sign_in_client",
@@ -67,13 +67,13 @@ LIMITS: Final[Mapping[str, str]] = {
     "taken by": "taken_account",
     "passwords": "password_queue",
 }
-"""The limits that one may run into, by what the rules call them."""
+"""Labels of the rate limits, by the names that the rules have for them."""
 
 
 def new_metrics(folder: Path | None = None, codes: Sequence[str] = ()) -> Metrics:
-    """Return metrics that are all at zero; with a folder, shared with the processes that use it.
+    """Return metrics, all at zero; with a folder, shared with the processes that use it.
 
-    The codes are those of features.
+    `codes` are the error codes of features.
     """
     outcomes, reasons = (*OUTCOMES, *codes), (*REASONS, *codes)
     results = [*Outcome], [*Reading], [*Lookup]

@@ -1,4 +1,4 @@
-"""What lives as long as the process: opened once, closed once."""
+"""Resources of a process: opened at its start, closed at its end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
@@ -42,58 +42,58 @@ from gql_app.settings import Settings
 T = TypeVar("T")
 _Claims: TypeAlias = Mapping[str, object]
 ClaimsOf: TypeAlias = Callable[[Reader, CustomerRecord], _Claims | Awaitable[_Claims]]
-"""Returns further claims for the access tokens of a customer, given the database and them.
+"""Returns further claims for a customer's access tokens, given the database and the customer.
 
-They are JSON values, of few bytes, and of no reserved name. Other services read them; nothing here
-goes by them. What it raises fails the sign-in or the refresh, and is logged.
+Claims are small JSON values, of no reserved name. Other services read them; this API ignores them.
+An exception fails the sign-in or the refresh, and is logged.
 """
 
 
 class Hooks(Protocol):
-    """What features have run with an event."""
+    """The hooks of features, which run with events."""
 
     async def within(
         self, resources: "Resources", db: Transaction, events: Sequence[Recorded]
     ) -> None:
-        """Run what belongs to the transaction in which events were recorded. Raises Rejected."""
+        """Run the hooks within the transaction that recorded the events. Raises Rejected."""
 
     def committed(self, events: Sequence[Recorded]) -> None:
-        """Begin what comes after the commit of events."""
+        """Start the hooks that run after the commit of the events."""
 
     def running(self, resources: "Resources") -> AbstractAsyncContextManager[None]:
-        """Return the block within which that is run, and at whose end it is waited for."""
+        """Return a context manager that runs the latter hooks, and waits for them at its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extensions:
-    """What features add to what lives as long as the process, all of them together."""
+    """What all features together add to the resources."""
 
     roles: Roles = field(default_factory=Roles)
     settings: Mapping[type, object] = field(default_factory=dict)
-    """The settings that were read, by their classes."""
+    """The settings of features, by their classes."""
     branches: Sequence[Branch] = ()
-    """The migrations that a database has to have seen besides ours."""
+    """The migrations of features, which a database needs beside the built-in ones."""
     claims: Sequence[ClaimsOf] = ()
     """Each returns further claims of a customer's access tokens."""
     signer: Signer | None = None
-    """What signs access tokens, instead of a key of this process."""
+    """The signer of access tokens, in place of a key of this process."""
     authenticators: Sequence[Authenticator] = ()
-    """What proves by other credentials than access tokens who is calling, in this order."""
+    """Authenticators of other credentials than access tokens, tried in this order."""
     hooks: Callable[[], Hooks] | None = None
     password_rules: Sequence[PasswordRule] = ()
     letters: Mapping[str, WriteLetter | None] = field(default_factory=dict)
-    """How each letter is written, by its name; None stands for templates."""
+    """The writer of each letter, by the letter's name; None stands for templates."""
     templates: Sequence[Folder] = ()
-    """The folders of these."""
+    """The folders of these templates."""
     actions: Collection[str] = frozenset()
-    """What is recorded in the audit besides our own actions."""
+    """Further actions of the audit."""
     error_codes: Collection[str] = frozenset()
-    """Codes of user errors besides our own."""
+    """Further codes of user errors."""
     nodes: tuple[NodeKind[Any], ...] = ()
-    """What `node` finds besides our own types."""
+    """Further types that `node` finds."""
 
     def settings_of(self, kind: type[T]) -> T:
-        """Return the settings of a feature. Raises LookupError if no feature has such ones."""
+        """Return the settings of a feature. Raises LookupError if no feature has this class."""
         found = self.settings.get(kind)
         if isinstance(found, kind):
             return found
@@ -103,16 +103,16 @@ class Extensions:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The database, the keys and the hasher, as the settings have them."""
+    """The database, keys, password hasher and so on, configured by the settings."""
 
     database: Database
     standby: Standby | None
-    """What lists are read from, if not from the database."""
+    """The standby that lists are read from, if there is one."""
     own_writes: timedelta
-    """For how long after it wrote a session is not read a list from the standby."""
+    """How long after its last write a session reads lists from the primary."""
     watch: Watch
     condition: SharedResult[Condition]
-    """What it sees, for all who ask."""
+    """The condition of the database; concurrent requests share one check."""
     keys: ReloadingKeyRing
     issuer: Issuer
     tokens: TokenCache[Claims]
@@ -124,7 +124,7 @@ class Resources:
     mailer: Mailer
     outbox: Outbox
     posted: asyncio.Event
-    """Set when a letter has been written down, so that it leaves at once."""
+    """Set when a letter has been stored, so that it is sent at once."""
     registration: bool
     verification: Verification
     """Whether addresses are proven: off, ask or require."""
@@ -134,21 +134,21 @@ class Resources:
     proofs: ProofPolicy
     """Who must have a second factor, and how old a proof may be."""
     encryption: Encryption
-    """By what the secrets of second factors are encrypted."""
+    """Encrypts the secrets of second factors."""
     passkeys: Passkeys | None
-    """What asks browsers for passkeys, and judges them; None where there are none."""
+    """Makes the options of passkeys (WebAuthn), and verifies passkeys; None if not enabled."""
     product_name: str
     """What authenticator apps call the service, as letters do."""
     guesses: Guesses
-    origins_kept: timedelta
-    """How long the audit keeps where from somebody did something who is gone."""
+    origin_retention: timedelta
+    """How long the audit keeps the origins of deleted customers who acted on others."""
     audiences: frozenset[str]
     """Other services that access tokens may be for."""
     extensions: Extensions
     hooks: Hooks | None
 
     async def sample(self) -> None:
-        """Set the metrics of what is in use at the moment."""
+        """Set the gauges of password threads and connections that are in use."""
         standby = {"standby": self.standby.use} if self.standby else {}
         self.metrics.sample(self.passwords.use, self.database.use | standby)
 
@@ -161,7 +161,7 @@ class Resources:
         tracing: "telemetry.Tracing | None" = None,
         extensions: Extensions | None = None,
     ) -> AsyncIterator[Self]:
-        """Open everything, and close it when the block ends. Raises CannotStart."""
+        """Open the resources, and close them when the block ends. Raises CannotStart."""
         extensions = extensions or Extensions()
         store = key_store(settings, extensions.signer)
         reloading, encryption = ReloadingKeyRing(store), factor_encryption(settings, store)
@@ -220,7 +220,7 @@ class Resources:
             encryption=encryption,
             product_name=settings.product_name,
             guesses=Guesses(),
-            origins_kept=timedelta(days=settings.audit_origin_days),
+            origin_retention=timedelta(days=settings.audit_origin_days),
             audiences=frozenset(settings.services) - {settings.audience},
             extensions=extensions,
             hooks=extensions.hooks() if extensions.hooks else None,
@@ -279,7 +279,7 @@ def pages_of_links(settings: Settings) -> Mapping[str, str]:
 
 
 def mailer(settings: Settings) -> Mailer:
-    """Return what sends letters."""
+    """Return the mailer: SMTP if it is set, the log in the demo, or a closed one."""
     if settings.smtp_url:
         url = settings.smtp_url.get_secret_value()
         return SmtpMailer(url, sender=settings.mail_from, reply_to=settings.reply_to)

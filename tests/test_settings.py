@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from gql_app import settings
 from gql_app.lib.faults import CannotStart
-from gql_app.settings.model import THIS_MACHINE
+from gql_app.settings.model import LOOPBACK_ORIGINS
 
 SECRET = "hunter2" * 5
 SMTP = "smtp://ada:secret@mail.example.com:587"
@@ -131,7 +131,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = settings.load(serving=True)
     assert not loaded.on_sqlite
     assert loaded.services == ("orders", "mail")
-    assert loaded.origins == ("https://*.example.com", *THIS_MACHINE)  # as it is the demo
+    assert loaded.origins == ("https://*.example.com", *LOOPBACK_ORIGINS)  # as it is the demo
     assert loaded.headers == ("X-Tenant", "b3")
     assert loaded.secret_bytes == SECRET.encode()
     assert loaded.smtp_url is not None

@@ -201,7 +201,7 @@ def _settings(chosen: Settings, machines: int, *, is_public: bool) -> Iterator[F
     smtp_url = chosen.smtp_url and chosen.smtp_url.get_secret_value()
     for is_so, *words in (
         (
-            chosen.trusts_anybody,
+            chosen.trusts_every_peer,
             "any-proxy",
             f"X-Forwarded-For is believed of anybody: {NO_CLIENT_LIMIT}.",
             f"Set {PREFIX}TRUSTED_PROXIES to your proxy's address.",

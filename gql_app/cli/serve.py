@@ -67,7 +67,7 @@ def serve(
         err(f"{name} is no setting of this program; it is ignored.")
     if variables(PREFIX).get(f"{PREFIX}MANAGEMENT_PORT", "").startswith(SERVICE_LINK):
         err(f"{PREFIX}MANAGEMENT_PORT is of a Kubernetes service: it is {chosen.management_port}.")
-    if chosen.trusts_anybody:
+    if chosen.trusts_every_peer:
         err(f"{PREFIX}TRUSTED_PROXIES: {settings.NO_CLIENT_LIMIT}.")
     key_store(chosen).read()
     mail_templates(chosen, application.extensions())
@@ -125,7 +125,7 @@ def _listen(chosen: Settings, host: str, port: int, workers: int, *, reload: boo
     )
     with ExitStack() as stack:
         if workers > 1 and not reload:  # these count in one private folder
-            os.environ[settings.SHARED_NUMBERS] = stack.enter_context(_shared_numbers())
+            os.environ[settings.METRICS_DIR] = stack.enter_context(_shared_numbers())
         server.serve(
             "gql_app.cli.serve:create_demo_app" if chosen.demo else "gql_app.app:served",
             host=host,

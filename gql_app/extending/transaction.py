@@ -13,7 +13,7 @@ from gql_app.extending.letters import Letter
 from gql_app.lib import database
 from gql_app.lib.database import Query, Statement
 from gql_app.resources import Resources
-from gql_app.schema.context import HELD, Context
+from gql_app.schema.context import CALLER_KEY, Context
 from gql_app.security.tokens import Identity
 
 P = ParamSpec("P")
@@ -117,7 +117,7 @@ class Transaction:
 
 def transaction(db: database.Transaction, context: Context) -> Transaction:
     """Return what a rule is given in a request's transaction, with the caller judged in it."""
-    caller, origin = db.info.get(HELD), context.origin
+    caller, origin = db.info.get(CALLER_KEY), context.origin
     if not isinstance(caller, Caller):
         return Transaction(db, context.resources, None, origin)
     origin = origin._replace(actor_id=caller.customer_id)

@@ -1,1 +1,1 @@
-"""What schema.graphql says, in Python: GraphQL only, no SQL and no HTTP."""
+"""The GraphQL schema and its resolvers: GraphQL only, no SQL and no HTTP."""

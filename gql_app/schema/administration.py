@@ -1,4 +1,4 @@
-"""Administration: what admins do to customers."""
+"""Administration: admins create, change and delete customers."""
 
 import strawberry
 
@@ -9,7 +9,7 @@ from gql_app.accounts.records import Person
 from gql_app.lib.clock import parse_id
 from gql_app.mail import email_change
 from gql_app.schema.context import NOBODY, Info
-from gql_app.schema.customers import Customer, CustomerPayload, told_of_pending
+from gql_app.schema.customers import Customer, CustomerPayload, with_pending_note
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import Payload, mutation
 from gql_app.schema.permissions import admin
@@ -18,7 +18,7 @@ from gql_app.security.passwords import NO_PASSWORD
 
 @strawberry.input
 class CreateCustomerInput(Input):
-    """A customer to be."""
+    """A new customer."""
 
     name: str
     email: str
@@ -45,14 +45,14 @@ class UpdateCustomerInput(Input):
 
 @strawberry.type
 class DeleteCustomerPayload(Payload):
-    """The answer to a deletion, with the id of the customer who is gone."""
+    """The answer to a deletion, with the id of the deleted customer."""
 
     deleted_id: strawberry.ID | None = None
 
 
 @strawberry.type
 class AdministrationMutation:
-    """Writing customers, which admins do."""
+    """Mutations of customers by admins."""
 
     @mutation(CustomerPayload, admin(WRITE_CUSTOMERS, recent=True))
     async def create_customer(
@@ -60,7 +60,7 @@ class AdministrationMutation:
     ) -> CustomerPayload | None:
         """Add a customer."""
         context, me = info.context, await info.context.signed_in()
-        origin = await context.by_caller()
+        origin = await context.caller_origin()
         rules = context.resources.rules
         new = await input.checked(validation.check_new, **input.provided(), rules=rules)
         hashed = NO_PASSWORD
@@ -91,7 +91,7 @@ class AdministrationMutation:
     ) -> CustomerPayload | None:
         """Change a customer."""
         context, me = info.context, await info.context.signed_in()
-        origin = await context.by_caller()
+        origin = await context.caller_origin()
         customer_id, new = parse_id(id) or NOBODY, input.provided()
         customers.refuse_own(customer_id, new, by=me.customer.id)
         current = await customers.by_id(context.db, customer_id)
@@ -122,14 +122,14 @@ class AdministrationMutation:
             waits=context.resources.verification != "off",
         )
         message = f"{customer.name} is up to date."
-        message = context.done(told_of_pending(message, changes, customer))
+        message = context.with_note(with_pending_note(message, changes, customer))
         seen = Customer.seen_by(me.caller(context.roles), customer)
         return CustomerPayload.success(message, customer=seen)
 
     @mutation(DeleteCustomerPayload, admin(WRITE_CUSTOMERS, recent=True))
     async def delete_customer(self, info: Info, id: strawberry.ID) -> DeleteCustomerPayload | None:
         """Delete a customer."""
-        me, origin = await info.context.signed_in(), await info.context.by_caller()
+        me, origin = await info.context.signed_in(), await info.context.caller_origin()
         customer_id = parse_id(id) or NOBODY
         customers.refuse_own(customer_id, ["id"], by=me.customer.id)
         authority = Authority(

@@ -1,4 +1,4 @@
-"""The audit: what happened, for who has the permission to read it."""
+"""The audit: its events, for callers with the permission to read them."""
 
 from datetime import datetime
 from typing import Self
@@ -20,7 +20,7 @@ from gql_app.schema.types import CURSORS, Node, PageInfo
 
 @strawberry.type
 class AuditEvent(Node):
-    """Something that happened."""
+    """An event of the audit."""
 
     row: strawberry.Private[AuditRecord]
     at: datetime
@@ -31,12 +31,12 @@ class AuditEvent(Node):
 
     @strawberry.field
     async def actor(self, info: Info) -> Customer | None:
-        """Return who did it."""
+        """Return the customer who acted."""
         return await _customer(info, self.row.actor_id)
 
     @strawberry.field
     async def customer(self, info: Info) -> Customer | None:
-        """Return whom it was done to."""
+        """Return the customer who was acted on."""
         return await _customer(info, self.row.customer_id)
 
     @classmethod
@@ -57,7 +57,7 @@ class AuditEvent(Node):
 
 @strawberry.type
 class AuditEventEdge:
-    """An event, and its place in the list."""
+    """An event, and its cursor in the list."""
 
     cursor: str
     node: AuditEvent

@@ -1,4 +1,4 @@
-"""Authentication: signing in and up, and carrying a session on."""
+"""Authentication: sign-in, registration, and refresh of a session's tokens."""
 
 from collections.abc import Awaitable
 from contextlib import nullcontext
@@ -55,9 +55,9 @@ class LoginPayload(Payload):
 
     @classmethod
     async def signed_in(cls, context: Context, opened: Opened | Challenge, message: str) -> Self:
-        """Return a session's tokens, which nobody is shown again. Raises Unavailable.
+        """Return a session's tokens, which are shown only once. Raises Unavailable.
 
-        A sign-in that waits for a second factor is an error, with what it takes to go on.
+        A sign-in that waits for a second factor is an ERROR, with the challenge to answer.
         """
         if isinstance(opened, Challenge):
             payload = cls.rejected(context, Rejected(_SECOND_FACTOR))
@@ -73,7 +73,7 @@ class LoginPayload(Payload):
                 customer_id=customer.id,
                 session_id=session.id,
                 not_after=session.expires_at,
-                hints=await _hints(context, opened),
+                hints=await _extra_claims(context, opened),
             )
         except Unavailable as why:
             why.extensions["mayBeDone"] = True  # for what was done is committed
@@ -92,7 +92,7 @@ class LoginPayload(Payload):
 
 @strawberry.input
 class RegisterInput(Input):
-    """A new customer, who registers."""
+    """A customer who registers."""
 
     name: str
     email: str
@@ -103,7 +103,7 @@ class RegisterInput(Input):
 
 @strawberry.type
 class AuthenticationMutation:
-    """Signing in and up, and carrying a session on."""
+    """Sign-in, registration, and refresh of a session's tokens."""
 
     @mutation(LoginPayload)
     async def login(
@@ -113,7 +113,7 @@ class AuthenticationMutation:
         password: str,
         audience: str | None = strawberry.UNSET,
     ) -> LoginPayload:
-        """Return a session's tokens if the password is right; count how it ends."""
+        """Return a session's tokens if the password is right; count the result."""
         context = info.context
         service = _service(context, None if audience is strawberry.UNSET else audience)
         context.shield()
@@ -129,14 +129,14 @@ class AuthenticationMutation:
         context = info.context
         result = await _refreshed(context, refresh_token)
         if result is NotRefreshed.UNKNOWN:
-            context.guessed(Action.REFRESH_REFUSED)
+            context.note_guess(Action.REFRESH_REFUSED)
         if isinstance(result, NotRefreshed):
             raise Rejected(result.value)
         return await LoginPayload.signed_in(context, result, "The session goes on.")
 
     @mutation(LoginPayload)
     async def register(self, info: Info, input: RegisterInput) -> LoginPayload:
-        """Return the tokens of a customer who was added, or none if they wait for the proof."""
+        """Return the new customer's tokens, or none if the address is to be proven first."""
         context, resources = info.context, info.context.resources
         if not resources.registration:
             raise Rejected(_REGISTRATION_CLOSED)
@@ -144,7 +144,7 @@ class AuthenticationMutation:
         limits = throttle.of_client("register", context.origin.ip_address)
         await throttle.require_room(context.db, *limits)
         waits = resources.verification == "require"
-        async with nullcontext() if waits else context.telling_taken():
+        async with nullcontext() if waits else context.limit_taken_answers():
             await context.transact(throttle.count, *limits)
             given = input.provided()
             if given.get("locale") is None:
@@ -169,12 +169,12 @@ class AuthenticationMutation:
                 origin=context.origin,
                 verifies=resources.verification != "off",
             )
-        message = context.done(f"Welcome, {opened.customer.name}.")
+        message = context.with_note(f"Welcome, {opened.customer.name}.")
         return await LoginPayload.signed_in(context, opened, message)
 
 
 async def counted(context: Context, attempt: Awaitable[LoginPayload]) -> LoginPayload:
-    """Return the payload of an attempt to sign in, and count how it ends."""
+    """Return the payload of an attempt to sign in, and count its result."""
     result = "failed"
     try:
         payload = await attempt
@@ -192,11 +192,11 @@ async def counted(context: Context, attempt: Awaitable[LoginPayload]) -> LoginPa
 async def sign_in(
     context: Context, customer_id: UUID, *, audience: str | None = None
 ) -> LoginPayload:
-    """Return the tokens of a customer whom a feature has proven, such as by another provider.
+    """Return the tokens of a customer authenticated by a feature, such as by another provider.
 
-    It opens a session as `login` does, with its limits and its event of the audit, and asks whoever
-    has a second factor for it. Raises Rejected if there is no such customer or their account is
-    closed, if their address has to be proven and isn't, or for an unknown audience,
+    It opens a session as `login` does, with the same limits and audit event, and asks for the
+    second factor of a customer who has one. Raises Rejected if there is no such customer or the
+    account is closed, if its address has to be proven and isn't, or for an unknown audience,
     TooManyAttempts, and Unavailable.
     """
     service, resources = _service(context, audience), context.resources
@@ -213,7 +213,7 @@ async def sign_in(
 
 
 def saving_stored(info: Info) -> registrations.Save:
-    """Return what saves with a customer who has waited what was stored of features' fields."""
+    """Return what saves the stored fields of features once a customer has proven the address."""
     kind: Any = info.schema.get_type_by_name(RegisterInput.__name__)
     save: registrations.Save = partial(kind.origin.save_stored, info)
     return save
@@ -232,7 +232,7 @@ _REGISTRATION_CLOSED: Final = Fault(
 
 
 def _service(context: Context, audience: str | None) -> str | None:
-    """Return the service that a token shall be for, None for this API. Raises Rejected."""
+    """Return the audience of a token for another service, None for this API. Raises Rejected."""
     resources = context.resources
     if audience is None or audience == resources.issuer.audience:
         return None
@@ -242,8 +242,8 @@ def _service(context: Context, audience: str | None) -> str | None:
     return audience
 
 
-async def _hints(context: Context, opened: Opened) -> dict[str, object]:
-    """Return what a token says for other services: roles, the proof, and what features add.
+async def _extra_claims(context: Context, opened: Opened) -> dict[str, object]:
+    """Return a token's claims for other services: roles, the proof, and those of features.
 
     Raises ValueError for claims that no token may have.
     """
@@ -263,7 +263,7 @@ async def _hints(context: Context, opened: Opened) -> dict[str, object]:
 async def _signed_in(
     context: Context, email: str, password: str, audience: str | None
 ) -> LoginPayload:
-    """Return a session's tokens. Raises Rejected, TooManyAttempts among it."""
+    """Return the tokens of a sign-in by password. Raises Rejected, TooManyAttempts included."""
     resources, origin = context.resources, context.origin
     proven_only = resources.verification == "require"
     attempt = await authentication.check(
@@ -290,10 +290,10 @@ async def _signed_in(
 
 
 async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
-    """Return a session that is carried on, or why it is not. Raises TooManyAttempts.
+    """Return a refreshed session, or why it is not refreshed. Raises TooManyAttempts.
 
-    Guesses are limited by client, and nobody is kept from a living session by another's. What
-    can't be a token costs nothing.
+    Unknown tokens are limited by client, refreshes by account: guesses of a client do not keep
+    others behind its address from their sessions. A malformed token counts against no limit.
     """
     if digest(REFRESH, token) is None:
         return NotRefreshed.UNKNOWN
@@ -306,14 +306,14 @@ async def _refreshed(context: Context, token: str) -> Opened | NotRefreshed:
         return NotRefreshed.UNKNOWN
     customer_id, audience = owner
     if audience and audience not in context.resources.audiences:
-        return NotRefreshed.ENDED  # the service is known no longer
+        return NotRefreshed.ENDED  # the service is not configured any more
     limit = throttle.of_account("refresh", customer_id)
     await throttle.require_room(context.db, limit)
 
-    async def carry_on(db: Transaction) -> Opened | NotRefreshed:
+    async def rotate(db: Transaction) -> Opened | NotRefreshed:
         result = await refresh_tokens.rotate(db, token, origin, context.resources.lifetimes)
         if not isinstance(result, NotRefreshed):
             await throttle.count(db, limit)
         return result
 
-    return await context.transact(carry_on)
+    return await context.transact(rotate)

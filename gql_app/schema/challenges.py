@@ -1,4 +1,4 @@
-"""Second factors as they are shown, and what a sign-in waits for that takes one."""
+"""Second factors, and the challenge of a sign-in that requires one."""
 
 from datetime import datetime
 from typing import Final, Self
@@ -25,7 +25,7 @@ class SecondFactor(Node):
 
     @classmethod
     def of(cls, row: SecondFactorRecord) -> Self:
-        """Return a second factor, for its customer or who may see what is private."""
+        """Return a second factor, for its customer or a caller who may see private fields."""
         return cls(
             id=strawberry.ID(str(row.id)),
             method=SecondFactorMethod(row.method),
@@ -37,7 +37,7 @@ class SecondFactor(Node):
 
 @strawberry.type
 class SecondFactorChallenge:
-    """What a sign-in waits for."""
+    """The challenge of a sign-in that waits for a second factor."""
 
     challenge: str
     methods: list[SecondFactorMethod]
@@ -46,7 +46,7 @@ class SecondFactorChallenge:
 
     @classmethod
     def of(cls, challenge: Challenge, passkeys: Passkeys | None) -> Self:
-        """Return what a client goes on with, by verifySecondFactor."""
+        """Return the challenge that the client answers by verifySecondFactor."""
         by = [each for each in challenge.offered if passkeys or each is not _PASSKEY]
         options = None
         if passkeys and _PASSKEY in by:

@@ -1,4 +1,4 @@
-"""What every resolver is given: the database, the resources, and who is asking."""
+"""The context of a request, for every resolver: the database, the resources and the caller."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -39,50 +39,50 @@ R = TypeVar("R")
 T = TypeVar("T")
 V = TypeVar("V")
 NOBODY: Final = UUID(int=0)
-"""The id that is meant by one that is malformed: nobody has it."""
-HELD: Final = "caller held"
-"""The key of a transaction's `info` with the caller who was judged in it."""
+"""The id that stands for a malformed one: no row has it."""
+CALLER_KEY: Final = "caller held"
+"""The key of a transaction's `info` for the caller who was authorised in it."""
 MAX_NAME: Final = 100
 """Characters of an operation's name that are logged."""
 
 
 @dataclass(eq=False, repr=False)
 class Context:
-    """One request: never more, for the answers it keeps are true of one request only."""
+    """The context of one request only: its cached values are not valid for another one."""
 
     resources: Resources
     presented: Identity | Exception | None
-    """Whose session the request is of, why its token can't be gone by, or None if there is none."""
+    """The identity of the request's token, why that is not valid, or None without a token."""
     origin: Origin
-    """Where the request comes from; by_caller() adds whose it is."""
+    """Where the request comes from; caller_origin() adds the caller."""
     request_id: str
     accept_language: Sequence[bytes] = ()
     """The Accept-Language headers of the request."""
     shield: Callable[[], None] = lambda: None
-    """Has it go on though its client is gone: a guess is to be counted all the same."""
+    """Lets the request finish though its client disconnects, so that a guess is counted."""
     operation: str = ""
-    """What the operation is called, for the log."""
+    """The operation's name, for the log."""
     kind: str = "none"
     """Whether it is a query or a mutation, once that is known."""
     document: Document = field(init=False)
-    """The document that the operation is of, once that is known."""
+    """The operation's document, once that is known."""
     caller_id: UUID | None = None
     """The caller, once known, for the log."""
     refusals: frozenset[str] = frozenset()
-    """The codes of what its payloads refuse, for the log."""
+    """The error codes of its payloads, for the log."""
     writes: bool = False
-    """Whether a write was begun: then it may be done, however the operation ends."""
+    """Whether a write was begun, which may be committed however the operation ends."""
     permitted: set[str] = field(default_factory=set)
-    """The permissions by which the caller was let in so far; a write judges them again."""
+    """The permissions that were checked so far; a write checks them again."""
     recent: bool = False
-    """Whether a recent proof was asked for so far; a write asks again."""
+    """Whether a recent proof was required so far; a write requires it again."""
     _signed_in: SignedIn | TokenRevoked | None = None
     _posted: bool = False
     _loaders: dict[object, Batches[Any, Any]] = field(default_factory=dict)
-    _judging: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def facts(self, outcome: str) -> dict[str, str | None]:
-        """Return for the log what was asked, by whom, and how it came out."""
+        """Return for the log the operation, its root fields, the caller and the outcome."""
         caller = str(self.caller_id) if self.caller_id else None
         return {
             "operation": self.operation[:MAX_NAME],
@@ -92,13 +92,13 @@ class Context:
         }
 
     def _root_fields(self) -> list[str]:
-        """Return which root fields are asked for, none of a document that is refused."""
+        """Return the names of the root fields, none if the document is refused."""
         is_known = self.kind != Context.kind
         return self.document.root_fields(self.operation or None) if is_known else []
 
     @property
     def roles(self) -> Roles:
-        """The roles that there are."""
+        """All roles of the application."""
         return self.resources.extensions.roles
 
     @property
@@ -112,7 +112,7 @@ class Context:
         return self.resources.database
 
     def settings_of(self, kind: type[T]) -> T:
-        """Return the settings of a feature. Raises LookupError if no feature has such ones."""
+        """Return the settings of a feature. Raises LookupError if no feature has this class."""
         return self.resources.extensions.settings_of(kind)
 
     async def transact(
@@ -122,9 +122,9 @@ class Context:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """Return what a rule returns, run in a transaction, several times if that is undone.
+        """Return what a rule returns in a transaction, retried if that is rolled back.
 
-        Who is asking is judged anew after it, and what was loaded is forgotten. Raises Unavailable.
+        Afterwards the caller is authenticated and values are loaded anew. Raises Unavailable.
         """
         hooks = self.resources.hooks
 
@@ -141,7 +141,7 @@ class Context:
         try:
             result, posted = await self.db.transact(run)
         finally:
-            self._judge_anew()
+            self._forget_caller()
         if posted:
             self._posted = True
             self.resources.posted.set()
@@ -155,25 +155,25 @@ class Context:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
-        """Return what a rule returns, run for a caller who is judged again in its transaction.
+        """Return what a rule returns, for a caller who is authorised again in its transaction.
 
-        Every change that a signed-in caller makes is made by this. Raises what their permission
-        would, Rejected if what they proved is so no longer, and Unavailable.
+        Every change by a signed-in caller is made by this. Raises what the field's permissions
+        raise, Rejected if the password that was proven is another now, and Unavailable.
         """
 
-        async def judged(db: Transaction) -> R:
+        async def authorised(db: Transaction) -> R:
             policy = self.resources.proofs
-            db.info[HELD] = await callers.hold(db, authority, self.roles, policy)
+            db.info[CALLER_KEY] = await callers.hold(db, authority, self.roles, policy)
             if authority.limit:
                 await self.resources.throttle.count(db, authority.limit)
             return await rule(db, *args, **kwargs)
 
-        return await self.transact(judged)
+        return await self.transact(authorised)
 
     async def lists(self) -> QueryReader:
-        """Return what lists are read with: the standby, if there is one and the caller may.
+        """Return the reader of lists: the standby, if there is one, or the primary.
 
-        Who wrote lately reads from the primary, and so does what writes. Raises Unavailable.
+        Sessions that wrote lately, and operations that write, read the primary. Raises Unavailable.
         """
         standby = self.resources.standby
         if standby is None or self.writes:
@@ -184,13 +184,13 @@ class Context:
         return standby
 
     async def read_as_caller(self, work: Callable[[QueryReader, Caller], Awaitable[R]]) -> R:
-        """Return what is read for the caller, who is proven by the statement that reads.
+        """Return what is read for the caller, whom the same statement authenticates.
 
-        That saves the question who is calling, if the same caller asked before. Whatever else the
-        work is refused for waits until it is known who is refused. Where there is a standby, it is
-        asked all the same, as only the primary knows who is calling. Raises Unauthenticated.
+        That saves a query for the caller, if the cache has them from an earlier request. Other
+        refusals by the work are raised only once the caller is authenticated. With a standby the
+        query is always made, as only the primary can answer it. Raises Unauthenticated.
         """
-        identity, asked = self.presented, self._signed_in is not None or self._judging.locked()
+        identity, asked = self.presented, self._signed_in is not None or self._lock.locked()
         caller = None
         if isinstance(identity, Identity) and not asked and self.resources.standby is None:
             caller = self.resources.caller_cache.bearer(identity)
@@ -205,10 +205,10 @@ class Context:
         return await work(await self.lists(), caller)
 
     @asynccontextmanager
-    async def telling_taken(self, customer_id: UUID | None = None) -> AsyncIterator[None]:
-        """Count, for client and customer, that the block is rejected because an address is taken.
+    async def limit_taken_answers(self, customer_id: UUID | None = None) -> AsyncIterator[None]:
+        """Count, by client and customer, a rejection of the block because an address is taken.
 
-        Raises TooManyAttempts if there is no room for it.
+        Raises TooManyAttempts if a limit is reached already.
         """
         throttle = self.resources.throttle
         limits = throttle.of_taken(self.origin.ip_address, customer_id)
@@ -220,32 +220,32 @@ class Context:
                 await self.transact(throttle.count, *limits)
             raise
 
-    def done(self, message: str) -> str:
-        """Return a message, with a word about a letter that was due and that nobody will get."""
+    def with_note(self, message: str) -> str:
+        """Return a message, with a note if a letter was due and mail is not set up."""
         if not self._posted or self.resources.mailer.open:
             return message
         return f"{message} Mail is not set up on this server, so no letter was sent."
 
-    def guessed(self, action: Action, customer_id: UUID | None = None) -> None:
-        """Note a guess for the audit: at a password of the caller's own, or at a token."""
+    def note_guess(self, action: Action, customer_id: UUID | None = None) -> None:
+        """Note a guess for the audit: at the caller's own password, or at a token."""
         self.resources.guesses.note(action, self.origin._replace(actor_id=customer_id), customer_id)
 
     def identity(self) -> Identity:
-        """Return whose session it is, whether or not it lives. Raises Unauthenticated."""
+        """Return the identity of the token, even of an ended session. Raises Unauthenticated."""
         if isinstance(self.presented, Identity):
             return self.presented
         raise self.presented or TokenMissing()
 
     async def signed_in(self, *, enrols: bool = False) -> SignedIn:
-        """Return who is signed in, asked of the database once, however many fields want to know.
+        """Return the signed-in customer with the session, queried once for all fields.
 
-        Raises Unauthenticated, EnrolmentRequired unless it is asked for what also those may who
-        must set up a second factor first, or Unavailable: then nobody knows.
+        Raises Unauthenticated, EnrolmentRequired for a caller who must set up a second factor
+        first, unless `enrols`, or Unavailable.
         """
         identity = self.identity()
         if self._signed_in is None:
-            async with self._judging:
-                self._signed_in = self._signed_in or await self._judge(identity)
+            async with self._lock:
+                self._signed_in = self._signed_in or await self._authenticate(identity)
         if isinstance(self._signed_in, TokenRevoked):
             raise self._signed_in
         if not enrols and self.resources.proofs.holds(self._signed_in.customer):
@@ -253,38 +253,38 @@ class Context:
         return self._signed_in
 
     async def caller(self, *, enrols: bool = False) -> Caller:
-        """Return who is asking. Raises what signed_in() does."""
+        """Return the caller. Raises what signed_in() does."""
         return (await self.signed_in(enrols=enrols)).caller(self.roles)
 
-    async def by_caller(self, *, enrols: bool = False) -> Origin:
-        """Return where the request comes from and whose it is. Raises what signed_in() does."""
+    async def caller_origin(self, *, enrols: bool = False) -> Origin:
+        """Return the request's origin, with the caller as actor. Raises what signed_in() does."""
         me = await self.signed_in(enrols=enrols)
         return self.origin._replace(actor_id=me.customer.id)
 
     async def require_recent(self) -> None:
-        """Raise ReauthenticationRequired unless the caller proved lately who they are."""
+        """Raise ReauthenticationRequired unless the caller's proof of identity is recent."""
         me = await self.signed_in(enrols=True)
         await callers.require_recent(self.db, me, self.resources.proofs)
 
     def load(
         self, read: Callable[[Reader, list[K]], Awaitable[Sequence[V]]], key: K | str
     ) -> Awaitable[V]:
-        """Return what is read of one key, together with whatever else is loaded at the time.
+        """Return the value of one key, read in a batch with other keys that are loaded meanwhile.
 
         `read` is given all keys at once and returns the value of each, in their order: a whole
         page costs one statement. It is a function of a module, or what loader() made, and its
-        values are kept until something is written. An ID that is a UUID is one to it.
+        values are cached until a write. An ID in the form of a UUID is passed as UUID.
         """
         known = self._loaders.get(read)
         if known is None:
             known = self._loaders[read] = Batches(partial(read, self.db))
         return known.load(parse_id(key) or key if isinstance(key, str) else key)
 
-    def _judge_anew(self) -> None:
+    def _forget_caller(self) -> None:
         self._signed_in = None
         self._loaders.clear()
 
-    async def _judge(self, identity: Identity) -> SignedIn | TokenRevoked:
+    async def _authenticate(self, identity: Identity) -> SignedIn | TokenRevoked:
         me = await callers.signed_in(self.db, identity)
         if me is None:
             return TokenRevoked()
@@ -292,7 +292,7 @@ class Context:
         if not self.resources.proofs.holds(me.customer):
             self.resources.caller_cache.remember(me.caller(self.roles))
         if not callers.used_lately(me.session):
-            with suppress(Unavailable):  # who may only read is not kept from it by this
+            with suppress(Unavailable):  # a read does not fail because of this write
                 async with self.db.transaction() as db:
                     await callers.touch(db, me.session)
         return me

@@ -1,4 +1,4 @@
-"""Customers: what is shown of them and to whom, one by one and in lists."""
+"""Customers: one by one and in lists, with private fields for permitted callers only."""
 
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime
@@ -46,7 +46,7 @@ class Customer(Node):
 
     @classmethod
     def seen_by(cls, caller: Caller, row: CustomerRecord) -> Self:
-        """Return a customer, whose private fields are null for whom they don't concern."""
+        """Return a customer, whose private fields are null unless the caller may see them."""
         shown = row if caller.may_see(row.id) else row._replace(**visibility.MASK)
         return cls(
             caller=caller,
@@ -65,16 +65,16 @@ class Customer(Node):
         )
 
     def shows_private(self) -> bool:
-        """Return whether private fields are for the caller's eyes."""
+        """Return whether the caller may see private fields."""
         return self.caller.may_see(self.id)
 
     @classmethod
     def of_rows(
         cls, caller: Caller, columns: Sequence[str]
     ) -> Callable[[Sequence[Any]], "Customer"]:
-        """Return what builds a customer of what was read; nobody looks at the rest."""
+        """Return what builds a customer from a row of these columns; other fields are None."""
         places = {name: number for number, name in enumerate(columns) if name in COLUMNS}
-        moments = MOMENTS & places.keys()
+        moments = TIMESTAMPS & places.keys()
         unread = dict.fromkeys(COLUMNS - places.keys())
 
         def build(values: Sequence[Any]) -> Customer:
@@ -113,24 +113,24 @@ class Customer(Node):
 
 COLUMNS: Final = frozenset(CustomerRecord._fields) - {"password_hash", "factors_version"}
 """Fields of a customer that are columns of the same name."""
-MOMENTS: Final = frozenset({"created_at", "updated_at", "email_verified_at"})
-"""Those of them that a page has as text."""
+TIMESTAMPS: Final = frozenset({"created_at", "updated_at", "email_verified_at"})
+"""Those of them that a page holds as text."""
 LOADED: Final = frozenset({"sessions", "second_factors", "recovery_codes_left"})
-"""Fields that are read by the customer's id."""
-WRITTEN: Final = COLUMNS - {"roles"}
-"""Those of them that a page has as the answer has them."""
+"""Fields that are loaded by the customer's id."""
+SERIALISED: Final = COLUMNS - {"roles"}
+"""Those of them that a page holds in the form of the answer."""
 
 
 @strawberry.type
 class CustomerPayload(Payload):
-    """The customer it was about."""
+    """The customer who was created, changed or invited."""
 
     customer: Customer | None = None
 
 
 @strawberry.type
 class CustomerEdge:
-    """A customer, and where they stand in the list."""
+    """A customer, and their cursor in the list."""
 
     cursor: str
     node: Customer
@@ -155,8 +155,8 @@ class CustomerConnection:
             return CustomerEdge(cursor=cursor(row), node=node(row))
 
         return cls(
-            nodes=LazyRows(page.columns, page.rows, node, WRITTEN, caller),  # type: ignore[arg-type]  # it passes for a list
-            edges=LazyRows(page.columns, page.rows, edge, WRITTEN),  # type: ignore[arg-type]  # as above
+            nodes=LazyRows(page.columns, page.rows, node, SERIALISED, caller),  # type: ignore[arg-type]  # it passes for a list
+            edges=LazyRows(page.columns, page.rows, edge, SERIALISED),  # type: ignore[arg-type]  # as above
             page_info=PageInfo(**page.info(cursors)),
             total_count=count,
         )
@@ -173,7 +173,7 @@ class CustomerFilter(Input):
     is_invited: bool | None = strawberry.UNSET
 
     def rule(self) -> customer_lists.Filter:
-        """Return the rules' filter."""
+        """Return the filter that lists are made by."""
         which = customer_lists.Filter(**self.provided())
         return which._replace(search=self.search or None)
 
@@ -186,7 +186,7 @@ class CustomerOrder:
     direction: OrderDirection = OrderDirection.ASC
 
     def rule(self) -> customer_lists.Order:
-        """Return the rules' order."""
+        """Return the order that lists are made by."""
         return customer_lists.Order(self.field, descending=self.direction is OrderDirection.DESC)
 
 
@@ -203,7 +203,7 @@ class CustomerQuery:
 
     @strawberry.field(extensions=[authenticated()])
     async def customer(self, info: Info, id: strawberry.ID) -> Customer | None:
-        """Return a customer; an id that is no UUID is nobody's."""
+        """Return a customer, None if there is none or the id is no UUID."""
         customer_id = parse_id(id)
         if customer_id is None:
             return None
@@ -222,10 +222,10 @@ class CustomerQuery:
         filter: CustomerFilter | None = strawberry.UNSET,
         order_by: CustomerOrder | None = strawberry.UNSET,
     ) -> CustomerConnection | None:
-        """Return a page for the caller, whom the statement that reads it proves."""
+        """Return a page for the caller, read by a statement that also authenticates them."""
 
         async def page(db: QueryReader, caller: Caller) -> CustomerConnection:
-            """Read a page, and count the list, as far as that is asked for."""
+            """Return a page and the list's length, as far as the operation selects them."""
             listing = customer_lists.listing(
                 filter.rule() if filter else customer_lists.Filter(),
                 order_by.rule() if order_by else customer_lists.Order(),
@@ -255,8 +255,8 @@ def _names(roles: str | None) -> list[str] | None:
     return None if roles is None else roles.split()
 
 
-def told_of_pending(message: str, changes: Changes, customer: CustomerRecord) -> str:
-    """Return a message, with a word about a new address if it waits for its proof."""
+def with_pending_note(message: str, changes: Changes, customer: CustomerRecord) -> str:
+    """Return a message, with a note if a new address is still to be proven."""
     pending = customer.pending_email
     if pending is None or changes.values.get("email") != pending:
         return message
@@ -272,10 +272,10 @@ def or_null(value: _T | None) -> _T | None:
 
 
 class _Wanted(NamedTuple):
-    """What an operation asks of a page."""
+    """What an operation selects of a page."""
 
     rows: bool
-    """Whether it is to be read at all."""
+    """Whether rows are read at all."""
     counted: bool
     columns: Sequence[str]
     cursors: frozenset[str]

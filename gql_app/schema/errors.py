@@ -1,4 +1,4 @@
-"""The errors that clients read: what they can act upon; the rest only the log is told."""
+"""GraphQL errors as clients see them: those they can act on; others are masked and logged."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -21,17 +21,17 @@ SHOWN: Final = (Refusal, Rejected, Unavailable, InvalidArgument)
 MAX_MESSAGE: Final = 1000
 """Characters of a message that are shown, for it may print a whole document."""
 _UNREADABLE: Final = "A value can't be read. Does a number have thousands of digits?"
-"""What is said instead of what the interpreter has to say."""
+"""The message in place of the interpreter's own."""
 _log: Final = get_logger(__name__)
 
 
 def map_errors(
     errors: Sequence[GraphQLError], context: Context, *, executed: bool
 ) -> list[GraphQLError]:
-    """Return errors as a client is shown them, whatever nobody foresaw masked.
+    """Return errors as a client is shown them, with unforeseen ones masked.
 
-    Why the database is unavailable is logged, and what is masked: that only a few times, for each
-    row of a page may have the same error.
+    The causes of an unavailable database are logged, and the first MAX_ERRORS masked errors: each
+    row of a page may have the same one.
     """
     errors = list(_declared(errors, context))
     whys = [error.original_error for error in errors]
@@ -46,9 +46,9 @@ def map_errors(
     answer, masked = [], 0
     for error in errors if any(error.path for error in errors) else errors[:MAX_ERRORS]:
         if isinstance(error.original_error, SHOWN):
-            answer.append(_released(error, error.original_error))
+            answer.append(_without_tracebacks(error, error.original_error))
         elif isinstance(error.original_error, GraphQLError | None):
-            answer.append(_coded(error, "BAD_USER_INPUT"))
+            answer.append(_with_code(error, "BAD_USER_INPUT"))
         else:
             masked += 1
             answer.append(_masked(error, context.request_id, logged=masked <= MAX_ERRORS))
@@ -56,7 +56,7 @@ def map_errors(
 
 
 def _declared(errors: Sequence[GraphQLError], context: Context) -> Iterator[GraphQLError]:
-    """Yield errors, with a fault of the server's for what has a code that the schema lacks."""
+    """Yield errors, with a server error in place of each whose code the schema lacks."""
     for error in errors:
         try:
             if isinstance(error.original_error, Rejected):
@@ -67,10 +67,10 @@ def _declared(errors: Sequence[GraphQLError], context: Context) -> Iterator[Grap
             yield GraphQLError(message, error.nodes, path=path, original_error=why)
 
 
-def _released(error: GraphQLError, why: Exception) -> GraphQLError:
-    """Return an error without its tracebacks, whose frames hold the error in turn.
+def _without_tracebacks(error: GraphQLError, why: Exception) -> GraphQLError:
+    """Return an error without its tracebacks, whose frames refer to the error in turn.
 
-    Such a circle is left to the garbage collector, which takes a quarter of a refusal's time.
+    Such a reference cycle costs a garbage collection, a quarter of a refusal's time.
     """
     error.__traceback__ = why.__traceback__ = None
     return error
@@ -95,10 +95,10 @@ def _timeout_error(seconds: float, *, may_be_done: bool) -> GraphQLError:
 def _request_error(error: GraphQLError, request_id: str) -> GraphQLError:
     """Return an error of a request that was not executed."""
     if isinstance(error, GraphQLSyntaxError):
-        return _coded(error, "GRAPHQL_PARSE_FAILED")
-    # A DateTime that is none, and an integer too long for Python to read, are ValueErrors.
+        return _with_code(error, "GRAPHQL_PARSE_FAILED")
+    # A malformed DateTime, and an integer too long for Python to parse, are ValueErrors.
     if isinstance(_cause(error), ValueError | None):
-        return _coded(error, "GRAPHQL_VALIDATION_FAILED")
+        return _with_code(error, "GRAPHQL_VALIDATION_FAILED")
     return _masked(error, request_id, logged=True)
 
 
@@ -114,8 +114,8 @@ def _masked(error: GraphQLError, request_id: str, *, logged: bool) -> GraphQLErr
     )
 
 
-def _coded(error: GraphQLError, code: str) -> GraphQLError:
-    """Return an error of graphql-core's or ours; graphql-core repeats any exception's words."""
+def _with_code(error: GraphQLError, code: str) -> GraphQLError:
+    """Return an error with a code; a foreign message, which graphql-core repeats, is replaced."""
     readable = isinstance(_cause(error), UnreadableValue | None)
     error.message = error.message[:MAX_MESSAGE] if readable else _UNREADABLE
     error.extensions = {"code": code, **(error.extensions or {})}

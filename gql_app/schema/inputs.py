@@ -1,4 +1,4 @@
-"""Inputs: what mutations are given of a customer, and what features add to it."""
+"""Inputs of mutations that write customers, and the fields that features add to them."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -15,28 +15,28 @@ T = TypeVar("T")
 
 
 class Input:
-    """What the input types that features may extend have in common: of these, nobody has."""
+    """The base of input types that features may extend; these methods are without features."""
 
     def provided(self) -> dict[str, Any]:
-        """Return what an input provides by the field's name; null is a value, too."""
+        """Return the values that the client provided, by the field's name; null is a value, too."""
         return {name: value for name, value in vars(self).items() if value is not strawberry.UNSET}
 
     async def checked(self, check: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what a check of our fields returns. Raises Rejected, with every fault at once."""
+        """Return what a check of built-in fields returns. Raises Rejected, with all faults."""
         return check(*args, **kwargs)
 
     def saving(
         self, _context: Context, rule: Callable[Concatenate[Transaction, P], Awaitable[R]]
     ) -> Callable[Concatenate[Transaction, P], Awaitable[R]]:
-        """Return a rule that does the same, and then saves what features have added."""
+        """Return a rule that does the same, and then saves the fields of features."""
         return rule
 
     def stored(self, _info: Info) -> dict[str, Any]:
-        """Return as JSON what is to be saved later of what features have added."""
+        """Return as JSON the fields of features, to be saved later."""
         return {}
 
     @classmethod
     async def save_stored(
         cls, _info: Info, db: Transaction, customer_id: UUID, stored: Mapping[str, Any]
     ) -> None:
-        """Save with a customer what was stored of what features have added."""
+        """Save with a customer the fields of features that were stored."""

@@ -1,4 +1,4 @@
-"""Links: whose a token is that somebody brings, and what it costs to guess at one."""
+"""Links: looking up their tokens, with a rate limit on guesses."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -19,13 +19,13 @@ NO_MAIL: Final = Fault(
 )
 
 
-async def owner_of(context: Context, kind: LinkKind, token: str) -> CustomerRecord:
-    """Return whose link a token is of; guesses are counted. Raises Rejected."""
+async def link_owner(context: Context, kind: LinkKind, token: str) -> CustomerRecord:
+    """Return the customer whose link has a token; guesses are counted. Raises Rejected."""
     prefix = TERMS[kind].prefix
-    return await found_by(context, prefix, token, lambda db, text: links.owner(db, kind, text))
+    return await find_by_token(context, prefix, token, lambda db, text: links.owner(db, kind, text))
 
 
-async def found_by(
+async def find_by_token(
     context: Context,
     prefix: str,
     token: str,
@@ -35,23 +35,23 @@ async def found_by(
 ) -> T:
     """Return what `look_up(db, token)` finds by the token of a link; guesses are counted.
 
-    What has not the form of such a token costs nothing. Raises Rejected, with the fault that it is
-    good no more, or what looking up raises, such as that the link is too old.
+    A malformed token counts against no limit. Raises Rejected with the fault `spent` if nothing is
+    found, or what `look_up` raises, such as that the link is too old.
     """
     if digest(prefix, token) is None:
         raise Rejected(spent)
-    limit, refused = _GUESSES.get(prefix, _OTHERS)
+    limit, refused = _GUESS_LIMITS.get(prefix, _DEFAULT_GUESS_LIMIT)
     throttle = context.resources.throttle
     limits = throttle.of_client(limit, context.origin.ip_address)
     await throttle.require_room(context.db, *limits)
     found = await look_up(context.db, token)
     if found is None:
         await context.transact(throttle.count, *limits)
-        context.guessed(refused)
+        context.note_guess(refused)
         raise Rejected(spent)
     return found
 
 
-_GUESSES: Final = {RESET: ("reset with", Action.RESET_REFUSED)}
-_OTHERS: Final = ("link with", Action.LINK_REFUSED)
-"""What guesses count against, and what the audit calls them, but for those at resets."""
+_GUESS_LIMITS: Final = {RESET: ("reset with", Action.RESET_REFUSED)}
+_DEFAULT_GUESS_LIMIT: Final = ("link with", Action.LINK_REFUSED)
+"""The limit of guesses and their action in the audit, except at password resets."""

@@ -1,4 +1,4 @@
-"""Nodes: any object by its id alone, for whom it may be shown to."""
+"""Nodes: any object by its id alone, for callers who may see it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -30,12 +30,12 @@ class NodeQuery:
 
     @strawberry.field(extensions=[authenticated()])
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:
-        """Return whatever has an id."""
+        """Return the object of an id, None if there is none."""
         return await _find(info, id)
 
     @strawberry.field(extensions=[authenticated()])
     async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None] | None:
-        """Return whatever has each of some ids, by one statement for each type."""
+        """Return the objects of some ids, None for each without one; a statement for each type."""
         if len(ids) > MAX_SIZE:
             message = f"ids has {len(ids)}. Ask for at most {MAX_SIZE} at a time."
             raise InvalidArgument(message)
@@ -52,7 +52,7 @@ async def _find(info: Info, id: str) -> Node | None:
 
 
 async def _customer(info: Info, key: UUID) -> Customer | None:
-    """Return a customer; who is deactivated is nobody to whom private fields are not shown."""
+    """Return a customer; a deactivated one only if the caller may see private fields."""
     caller = await info.context.caller()
     row = await info.context.load(customers.by_ids, key)
     is_seen = row is not None and (row.is_active or caller.may_see(row.id))
@@ -60,7 +60,7 @@ async def _customer(info: Info, key: UUID) -> Customer | None:
 
 
 async def _session(info: Info, key: UUID) -> Session | None:
-    """Return a living session, for whom the customer's sessions are shown to."""
+    """Return a living session, if the caller may see the customer's sessions."""
     caller = await info.context.caller()
     row = await info.context.load(sessions.living_by_ids, key)
     is_seen = row is not None and caller.may_see(row.customer_id)
@@ -68,14 +68,14 @@ async def _session(info: Info, key: UUID) -> Session | None:
 
 
 async def _factor(info: Info, key: UUID) -> SecondFactor | None:
-    """Return a second factor, for whom the customer's are shown to."""
+    """Return a second factor, if the caller may see the customer's second factors."""
     caller = await info.context.caller()
     row = await info.context.load(second_factors.by_ids, key)
     return SecondFactor.of(row) if row and caller.may_see(row.customer_id) else None
 
 
 async def _event(info: Info, key: UUID) -> AuditEvent | None:
-    """Return an event, for who may read the audit."""
+    """Return an event, if the caller may read the audit."""
     if READ_AUDIT not in (await info.context.caller()).permissions:
         return None
     row = await info.context.load(audit.by_ids, key)
@@ -88,7 +88,7 @@ OURS: Final = (
     NodeKind(AuditEvent, AuditRow.id, _event),
     NodeKind(SecondFactor, SecondFactorRow.id, _factor),
 )
-"""The types that are nodes without any feature."""
+"""The built-in types that are nodes."""
 
 
 @lru_cache

@@ -1,4 +1,4 @@
-"""Payloads: what every mutation answers, whether it worked, and what is to be mended if not."""
+"""Payloads: the answers of mutations, with a status, and errors that the caller can correct."""
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -16,7 +16,7 @@ from gql_app.schema.context import Context, Info
 
 P = TypeVar("P", bound="Payload")
 Mutation: TypeAlias = Callable[..., Awaitable[P | None]]
-"""What resolves a mutation."""
+"""The resolver of a mutation."""
 strawberry.enum(UserErrorCode)
 
 
@@ -30,7 +30,7 @@ class Status(StrEnum):
 
 @strawberry.type
 class UserError:
-    """One thing that the caller can mend."""
+    """One error that the caller can correct."""
 
     code: UserErrorCode
     field: str | None
@@ -39,7 +39,7 @@ class UserError:
 
 @strawberry.interface
 class Payload:
-    """What every mutation answers."""
+    """The answer of every mutation."""
 
     status: Status
     message: str
@@ -48,12 +48,12 @@ class Payload:
 
     @classmethod
     def success(cls, message: str, **answered: Any) -> Self:  # noqa: ANN401 — the payload's own
-        """Return a payload of what is done, and of what is answered besides."""
+        """Return a payload of SUCCESS, with further fields of its type."""
         return cls(status=Status.SUCCESS, message=message, **answered)
 
     @classmethod
     def rejected(cls, context: Context, why: Rejected) -> Self:
-        """Return a payload of what was not done, and what is to be mended; the request notes it.
+        """Return a payload of ERROR with the faults, noted for the log, the metrics and the audit.
 
         Raises UndeclaredCode.
         """
@@ -65,7 +65,7 @@ class Payload:
             context.resources.metrics.throttled(why.limit)
             if action := REFUSED_AS.get(why.limit):
                 proof = action is Action.PROOF_THROTTLED
-                context.guessed(action, context.caller_id if proof else None)
+                context.note_guess(action, context.caller_id if proof else None)
         return cls(
             status=Status.ERROR,
             message=str(why),
@@ -82,7 +82,7 @@ class Payload:
 
 
 def check_codes(why: Rejected, context: Context) -> None:
-    """Raise UndeclaredCode if a fault's code is none that the schema has."""
+    """Raise UndeclaredCode if the schema lacks the code of a fault."""
     for fault in why.faults:
         if fault.code not in {*UserErrorCode, *context.resources.extensions.error_codes}:
             raise UndeclaredCode(fault.code) from why
@@ -90,13 +90,13 @@ def check_codes(why: Rejected, context: Context) -> None:
 
 @strawberry.type
 class StatusPayload(Payload):
-    """Whether it worked, and no more."""
+    """A payload of the status and errors alone."""
 
 
 def mutation(
     payload: type[P], *permissions: PermissionExtension, description: str | None = None
 ) -> Callable[[Mutation[P]], Any]:
-    """Return the decorator of a mutation, whose payload says what it was rejected for."""
+    """Return the decorator of a mutation, whose payload has the faults if it is rejected."""
 
     def decorate(resolve: Mutation[P]) -> Any:  # noqa: ANN401 — as Strawberry has it
         @wraps(resolve)

@@ -17,24 +17,24 @@ from gql_app.schema.context import Info
 
 
 def _directive(name: str) -> object:
-    """Return what the schema prints beside a field that a permission without arguments guards."""
+    """Return the schema directive of a field whose permission has no arguments."""
     places, made = [Location.FIELD_DEFINITION], type(name, (), {})
     return strawberry.schema_directive(locations=places, name=name)(made)()
 
 
 PRIVATE: Final = {WHO_MAY_ASK: f"Null unless it is the caller's own, or with {READ_PRIVATE}."}
-"""The metadata of fields that are null for whom a customer's private fields don't concern."""
+"""The metadata of private fields, which are null unless the caller may see them."""
 
 
 @strawberry.schema_directive(locations=[Location.FIELD_DEFINITION])
 class Requires:
-    """For who has a permission."""
+    """The directive of a field that requires a permission."""
 
     permission: str
 
 
 class IsAuthenticated(BasePermission):
-    """Lets in whoever is signed in, and whose session lives."""
+    """Lets in callers who are signed in, with a living session."""
 
     who_may_ask = "Signed in only."
     schema_directive = _directive("isAuthenticated")
@@ -46,9 +46,9 @@ class IsAuthenticated(BasePermission):
     async def has_permission(self, source: object, info: Info, **_: object) -> bool:
         """Return True, or raise Unauthenticated with the reason, or EnrolmentRequired.
 
-        With `by_token` the token alone is judged: a resolver that reads by read_as_caller()
-        finds out by itself whether the session lives. With `enrols` it lets in also who must set up
-        a second factor first.
+        With `by_token` only the token is checked: the resolver has to read by read_as_caller(),
+        which checks the session. With `enrols` it also lets in callers who must set up a second
+        factor first.
         """
         if self._by_token:
             info.context.identity()
@@ -58,12 +58,12 @@ class IsAuthenticated(BasePermission):
 
 
 class IsRecentlyAuthenticated(IsAuthenticated):
-    """Lets in whoever is signed in, and proved lately who they are."""
+    """Lets in callers who are signed in, with a recent proof of their identity."""
 
     who_may_ask = "Signed in, with a recent proof of who it is."
 
     def __init__(self, *, enrols: bool = False, shown: bool = True) -> None:
-        """Take whether the schema shows that one has to be signed in: others may show it."""
+        """Take whether the schema shows isAuthenticated: beside another directive it need not."""
         super().__init__(enrols=enrols)
         if not shown:
             self.schema_directive = None
@@ -78,7 +78,7 @@ class IsRecentlyAuthenticated(IsAuthenticated):
 
 
 class Permitted(BasePermission):
-    """Somebody is signed in, and has a permission."""
+    """Lets in callers who are signed in, with a permission."""
 
     refusal: type[PermissionRequired] = PermissionRequired
 
@@ -96,12 +96,12 @@ class Permitted(BasePermission):
 
     @property
     def schema_directive(self) -> object:
-        """What the schema prints beside the field."""
+        """The directive of the field in the schema."""
         return Requires(permission=self.permission)
 
 
 class IsAdmin(Permitted):
-    """Somebody may do what was for admins alone, before there were permissions."""
+    """Lets in callers with a permission, for fields that were once for admins only."""
 
     refusal = AdminRequired
     schema_directive = _directive("isAdmin")
@@ -109,7 +109,7 @@ class IsAdmin(Permitted):
 
 @cache
 def HasPermission(permission: str) -> type[BasePermission]:  # noqa: N802 — it stands for a class
-    """Return what lets in who has a permission, as one of a field's `permission_classes`."""
+    """Return the class that requires a permission, for a field's `permission_classes`."""
 
     class Named(Permitted):
         def __init__(self) -> None:
@@ -119,22 +119,22 @@ def HasPermission(permission: str) -> type[BasePermission]:  # noqa: N802 — it
 
 
 def permitted(permission: str, *, recent: bool = False) -> PermissionExtension:
-    """Return the extension that lets in who has a permission, and maybe a recent proof."""
+    """Return the extension that requires a permission and, if `recent`, a recent proof."""
     return PermissionExtension(permissions=[Permitted(permission), *([_RECENT] if recent else [])])
 
 
 def authenticated(*, by_token: bool = False, enrols: bool = False) -> PermissionExtension:
-    """Return the extension that lets in whoever is signed in."""
+    """Return the extension that requires a signed-in caller."""
     return PermissionExtension(permissions=[IsAuthenticated(by_token=by_token, enrols=enrols)])
 
 
 def recently_authenticated(*, enrols: bool = False) -> PermissionExtension:
-    """Return the extension that lets in whoever is signed in, and proved lately who they are."""
+    """Return the extension that requires a signed-in caller with a recent proof of identity."""
     return PermissionExtension(permissions=[IsRecentlyAuthenticated(enrols=enrols)])
 
 
 def admin(permission: str, *, recent: bool = False) -> PermissionExtension:
-    """Return the extension of what was for admins, and is for who has a permission."""
+    """Return the extension that requires a permission, for fields that were for admins only."""
     return PermissionExtension(permissions=[IsAdmin(permission), *([_RECENT] if recent else [])])
 
 

@@ -15,7 +15,7 @@ from gql_app.lib.fair_queue import Party
 from gql_app.mail import email_change
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
-from gql_app.schema.customers import Customer, CustomerPayload, or_null, told_of_pending
+from gql_app.schema.customers import Customer, CustomerPayload, or_null, with_pending_note
 from gql_app.schema.inputs import Input
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.schema.permissions import authenticated, recently_authenticated
@@ -23,7 +23,7 @@ from gql_app.schema.permissions import authenticated, recently_authenticated
 
 @strawberry.input
 class UpdateMeInput(Input):
-    """What to change about oneself."""
+    """What to change about the caller."""
 
     name: str | None = strawberry.UNSET
     phone: str | None = strawberry.UNSET
@@ -40,12 +40,12 @@ class ProfileMutation:
     async def update_me(self, info: Info, input: UpdateMeInput) -> CustomerPayload | None:
         """Change the caller; a new e-mail address needs the current password."""
         context, me = info.context, await info.context.signed_in()
-        origin, new = await context.by_caller(), input.provided()
+        origin, new = await context.caller_origin(), input.provided()
         password = new.pop("current_password", None)
         rules = context.resources.rules
         changes = await input.checked(validation.check_changes, me.customer, new, rules)
-        authority, moves = await room_to_change(context, me), "email" in changes.values
-        async with context.telling_taken(me.customer.id) if moves else nullcontext():
+        authority, moves = await change_authority(context, me), "email" in changes.values
+        async with context.limit_taken_answers(me.customer.id) if moves else nullcontext():
             if moves:
                 await context.require_recent()
                 authority = await _prove(context, authority, password or None)
@@ -60,7 +60,7 @@ class ProfileMutation:
             )
         message = "Your profile is up to date."
         return CustomerPayload.success(
-            context.done(told_of_pending(message, changes, customer)),
+            context.with_note(with_pending_note(message, changes, customer)),
             customer=Customer.seen_by(me.caller(context.roles), customer),
         )
 
@@ -68,11 +68,11 @@ class ProfileMutation:
     async def change_password(
         self, info: Info, current_password: str | None = strawberry.UNSET, *, new_password: str
     ) -> LoginPayload | None:
-        """Set a new password of the caller's, or the first one."""
+        """Set the caller's password, whether or not there is one already."""
         context, me = info.context, await info.context.signed_in()
-        origin, customer = await context.by_caller(), me.customer
+        origin, customer = await context.caller_origin(), me.customer
         secret = validation.check_new_password(new_password, customer, context.resources.rules)
-        authority = await room_to_change(context, me)
+        authority = await change_authority(context, me)
         authority = await _prove(context, authority, or_null(current_password))
         hashed = await new_hash(context, secret, customer, origin.party)
         opened = await context.write_as(
@@ -84,7 +84,7 @@ class ProfileMutation:
             password_hash=hashed,
             origin=origin,
         )
-        message = context.done("Your password is changed.")
+        message = context.with_note("Your password is changed.")
         return await LoginPayload.signed_in(context, opened, message)
 
     @mutation(StatusPayload, recently_authenticated())
@@ -93,21 +93,21 @@ class ProfileMutation:
     ) -> StatusPayload | None:
         """Delete the caller."""
         context, me = info.context, await info.context.signed_in()
-        origin = await context.by_caller()
+        origin = await context.caller_origin()
         authority = Authority(me, unseats=True)
         authority = await _prove(context, authority, or_null(password), field="password")
         try:
             await context.write_as(authority, customers.delete, me.customer.id, origin=origin)
         except Rejected as why:  # the input has no id
-            of_none = (
+            without_field = (
                 replace(each, field=None) if each.field == "id" else each for each in why.faults
             )
-            raise Rejected(*of_none) from None
+            raise Rejected(*without_field) from None
         return StatusPayload.success("Your account is gone.")
 
 
-async def room_to_change(context: Context, me: SignedIn) -> Authority:
-    """Return the authority to change oneself, if there is room. Raises TooManyAttempts."""
+async def change_authority(context: Context, me: SignedIn) -> Authority:
+    """Return the authority to change the caller's own account. Raises TooManyAttempts."""
     throttle = context.resources.throttle
     limit = throttle.of_account("change", me.customer.id)
     await throttle.require_room(context.db, limit)
@@ -115,7 +115,7 @@ async def room_to_change(context: Context, me: SignedIn) -> Authority:
 
 
 async def new_hash(context: Context, secret: str, customer: CustomerRecord, party: Party) -> str:
-    """Return the hash of a new password. Raises Rejected if it is the one in force, or refused."""
+    """Return the hash of a new password. Raises Rejected if it is the current one, or refused."""
     passwords, rules = context.resources.passwords, context.resources.rules
     await rules.accept_password(secret, customer.person, field="new_password")
     in_force = customer.password_hash
@@ -134,7 +134,7 @@ async def _prove(
 ) -> Authority:
     """Return the authority of a caller whose password is right, if they have one. Raises Rejected.
 
-    They have proven lately who they are.
+    It requires a recent proof of identity, too.
     """
     authority = replace(authority, recent=True)
     if not authority.me.customer.has_password:
@@ -159,9 +159,9 @@ async def prove_password(
         password,
         origin=context.origin,
     )
-    settling = Authority(me, enrols=authority.enrols)
-    await context.write_as(settling, authentication.settle, resources.throttle, attempt)
+    unproven = Authority(me, enrols=authority.enrols)
+    await context.write_as(unproven, authentication.settle, resources.throttle, attempt)
     if not attempt.proven:
-        context.guessed(Action.PROOF_FAILED, me.customer.id)
+        context.note_guess(Action.PROOF_FAILED, me.customer.id)
         raise Rejected(authentication.wrong_password(field))
     return replace(authority, proven=field)

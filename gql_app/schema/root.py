@@ -47,23 +47,23 @@ MUTATIONS: Final = (
     AuthenticationMutation,
 )
 SCHEMAS: Final = 8
-"""Schemas that are kept, each of an application with other features."""
+"""The most schemas that are cached, each with other features."""
 
 
 @dataclass(frozen=True, eq=False)
 class Additions:
-    """What features add to the schema, checked; nothing of it changes another schema."""
+    """What features add to one schema, once it is checked; other schemas stay as they are."""
 
     queries: Sequence[type] = ()
     mutations: Sequence[type] = ()
     types: Sequence[type] = ()
-    """Types that no field names."""
+    """Types that no field refers to."""
     fields: Mapping[type, Sequence[StrawberryField]] = field(default_factory=dict)
-    """Further fields of our object types."""
+    """Further fields of built-in object types."""
     inputs: Mapping[type, type] = field(default_factory=dict)
-    """What takes the place of our input types: types with more fields."""
+    """Replacements of built-in input types, with more fields."""
     error_codes: Mapping[str, str] = field(default_factory=dict)
-    """Their descriptions by the codes; one that has none is empty."""
+    """Descriptions of further error codes, by code; empty if there is none."""
 
 
 NOTHING: Final = Additions()

@@ -1,4 +1,4 @@
-"""Sessions: where a customer is signed in, signing out, and what became of a token."""
+"""Sessions: those of a customer, ending them, and the state of a request's token."""
 
 from datetime import datetime
 from typing import Self
@@ -32,7 +32,7 @@ strawberry.enum(TokenReason)
 
 @strawberry.type
 class Session(Node):
-    """A sign-in that is still good."""
+    """A living session."""
 
     created_at: datetime
     last_used_at: datetime
@@ -61,7 +61,7 @@ class Session(Node):
 
 @strawberry.type
 class TokenReport:
-    """What became of the token that came with a request."""
+    """The state of the token that came with a request."""
 
     valid: bool
     reason: TokenReason | None = None
@@ -72,9 +72,9 @@ class TokenReport:
 
     @classmethod
     def of(cls, presented: Identity | Exception | None, why: Unauthenticated | None) -> Self:
-        """Return why a token is refused, or that it opens every field that its customer may see.
+        """Return why a token is refused, or that it is valid.
 
-        What it says is shown only if it is genuine.
+        Its claims are shown only if it is genuine.
         """
         report = cls(
             valid=why is None,
@@ -89,11 +89,11 @@ class TokenReport:
 
 @strawberry.type
 class TokenQuery:
-    """Asking about one's token."""
+    """Reading the state of the request's token."""
 
     @strawberry.field
     async def token(self, info: Info) -> TokenReport:
-        """Judge the token as every protected field would, and report."""
+        """Return a report on the token, checked as by every protected field."""
         try:
             await info.context.caller(enrols=True)
         except Unauthenticated as why:
@@ -109,7 +109,7 @@ class SessionMutation:
     async def logout(self, info: Info) -> StatusPayload | None:
         """End the caller's session."""
         me = await info.context.signed_in(enrols=True)
-        origin = await info.context.by_caller(enrols=True)
+        origin = await info.context.caller_origin(enrols=True)
         await info.context.write_as(
             Authority(me, enrols=True),
             sessions.end,
@@ -122,16 +122,16 @@ class SessionMutation:
 
     @mutation(StatusPayload, authenticated())
     async def end_session(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
-        """End a session; another's is as unknown as one that never was."""
-        me, origin = await info.context.signed_in(), await info.context.by_caller()
+        """End a session; without the permission, another customer's is NOT_FOUND."""
+        me, origin = await info.context.signed_in(), await info.context.caller_origin()
         session_id, caller = parse_id(id) or NOBODY, await info.context.caller()
-        anybodys = [each for each in (END_SESSIONS,) if each in caller.permissions]
-        whose = None if anybodys else me.customer.id
+        permissions = [each for each in (END_SESSIONS,) if each in caller.permissions]
+        whose = None if permissions else me.customer.id
         [session] = await sessions.living_by_ids(info.context.db, [session_id])
         of_another = session is not None and session.customer_id != me.customer.id
-        if of_another and anybodys:
+        if of_another and permissions:
             await info.context.require_recent()
-        authority = Authority(me, permissions=anybodys, as_admin=True, recent=of_another)
+        authority = Authority(me, permissions=permissions, as_admin=True, recent=of_another)
         ended = await info.context.write_as(
             authority, sessions.end, session_id, of=whose, origin=origin
         )
@@ -142,7 +142,7 @@ class SessionMutation:
     @mutation(StatusPayload, authenticated())
     async def end_other_sessions(self, info: Info) -> StatusPayload | None:
         """End the caller's other sessions."""
-        me, origin = await info.context.signed_in(), await info.context.by_caller()
+        me, origin = await info.context.signed_in(), await info.context.caller_origin()
         count = await info.context.write_as(
             Authority(me), sessions.end_others, me.session.id, of=me.customer.id, origin=origin
         )
@@ -155,9 +155,9 @@ class SessionMutation:
         customer_id: strawberry.ID | None = strawberry.UNSET,
     ) -> StatusPayload | None:
         """End all sessions of the caller or, with the permission, of another customer."""
-        me, origin = await info.context.signed_in(), await info.context.by_caller()
-        oneself = customer_id is None or customer_id is strawberry.UNSET
-        whose = me.customer.id if oneself else parse_id(str(customer_id)) or NOBODY
+        me, origin = await info.context.signed_in(), await info.context.caller_origin()
+        is_own = customer_id is None or customer_id is strawberry.UNSET
+        whose = me.customer.id if is_own else parse_id(str(customer_id)) or NOBODY
         needed = (END_SESSIONS,) if whose != me.customer.id else ()
         if needed and END_SESSIONS not in (await info.context.caller()).permissions:
             raise AdminRequired(END_SESSIONS)

@@ -1,4 +1,4 @@
-"""Types of any part of the schema: nodes, moments, and how a list is paged through."""
+"""Types of all parts of the schema: Node, PageInfo, and the scalars DateTime and JSON."""
 
 import re
 from datetime import datetime
@@ -11,18 +11,18 @@ from strawberry.types.base import get_object_definition
 from gql_app.lib.clock import parse_moment, rfc3339
 
 CURSORS: Final = frozenset({"cursor", "start_cursor", "end_cursor"})
-"""Fields of an edge and of PageInfo for which a page is read with its keys."""
+"""Fields of an edge and of PageInfo for which a page is read with its cursors' keys."""
 _DATE_TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:[0-5]\d)", re.ASCII
 )
 
 
 class UnreadableValue(ValueError):
-    """A value that a scalar can't be; a client is shown its words."""
+    """A value that a scalar can't parse; the client is shown this message."""
 
 
 def parse_datetime(value: object) -> datetime:
-    """Return in UTC what RFC 3339 section 5.6 writes, with its offset. Raises UnreadableValue."""
+    """Return the moment of an RFC 3339 date-time (section 5.6), in UTC. Raises UnreadableValue."""
     if not isinstance(value, str) or not _DATE_TIME.fullmatch(value):
         message = "a DateTime is written as RFC 3339 has it, such as 2030-01-31T12:00:00Z"
         raise UnreadableValue(message)
@@ -51,7 +51,7 @@ JSON_VALUE: Final = strawberry.scalar(
 
 @strawberry.enum
 class OrderDirection(StrEnum):
-    """Which way a list is sorted."""
+    """The direction in which a list is sorted."""
 
     ASC = "ASC"
     DESC = "DESC"
@@ -71,7 +71,7 @@ class Node:
 
 @strawberry.type
 class PageInfo:
-    """Where a page stands in its list."""
+    """The place of a page in its list."""
 
     has_next_page: bool
     has_previous_page: bool

@@ -4,18 +4,18 @@ from gql_app.settings.loading import (
     admin_password,
     faults_of,
     load,
-    shared_numbers,
+    metrics_dir,
     unknown_variables,
 )
 from gql_app.settings.model import (
     ADMIN_PASSWORD,
     APP,
     MAIL_REQUIRED,
+    METRICS_DIR,
     NO_CLIENT_LIMIT,
     PAGES,
     PREFIX,
     SECRET_REQUIRED,
-    SHARED_NUMBERS,
     Settings,
 )
 
@@ -23,15 +23,15 @@ __all__ = [
     "ADMIN_PASSWORD",
     "APP",
     "MAIL_REQUIRED",
+    "METRICS_DIR",
     "NO_CLIENT_LIMIT",
     "PAGES",
     "PREFIX",
     "SECRET_REQUIRED",
-    "SHARED_NUMBERS",
     "Settings",
     "admin_password",
     "faults_of",
     "load",
-    "shared_numbers",
+    "metrics_dir",
     "unknown_variables",
 ]

@@ -1,4 +1,4 @@
-"""Loading: the settings as the environment has them, which is read here only."""
+"""Loading the settings from the environment, which only this module reads."""
 
 import os
 from collections.abc import Collection
@@ -13,15 +13,15 @@ from gql_app.settings.model import (
     ADMIN_PASSWORD,
     APP,
     MAIL_REQUIRED,
+    METRICS_DIR,
     PREFIX,
     SECRET_REQUIRED,
-    SHARED_NUMBERS,
     Settings,
 )
 
 
 def load(*, serving: bool = False) -> Settings:
-    """Return the settings of the environment, with what serving requires if `serving`.
+    """Return the settings of the environment; `serving` checks what a server requires, too.
 
     Raises CannotStart, which names every faulty variable at once and no value.
     """
@@ -34,17 +34,17 @@ def load(*, serving: bool = False) -> Settings:
     if serving and _lacks_secret():
         faults.append(SECRET_REQUIRED)
     if serving and settings and not settings.sends_mail:
-        wanting = {"EMAIL_VERIFICATION": settings.requires_verification}
-        wanting["SIGN_IN_LINKS"] = settings.sign_in_links
-        wanting["NEW_CLIENT_LETTERS"] = settings.new_client_letters
-        faults += (f"{PREFIX}{name}: {MAIL_REQUIRED}" for name, set_ in wanting.items() if set_)
+        needed = {"EMAIL_VERIFICATION": settings.requires_verification}
+        needed["SIGN_IN_LINKS"] = settings.sign_in_links
+        needed["NEW_CLIENT_LETTERS"] = settings.new_client_letters
+        faults += (f"{PREFIX}{name}: {MAIL_REQUIRED}" for name, set_ in needed.items() if set_)
     if settings is None or faults:
         raise CannotStart(faults)
     return settings
 
 
 def faults_of(prefix: str, error: ValidationError) -> list[str]:
-    """Return a sentence on each variable that begins so and is no good, without its value."""
+    """Return a sentence for each faulty variable, with its name and without its value."""
     return [
         f"{prefix}{str(fault['loc'][0]).upper() if fault['loc'] else ''}: {_in_words(fault['msg'])}"
         for fault in error.errors(include_url=False, include_input=False)
@@ -69,14 +69,14 @@ def admin_password() -> str | None:
     return password or None
 
 
-def shared_numbers() -> Path | None:
+def metrics_dir() -> Path | None:
     """Return the folder in which several processes share their metrics, set by `serve`."""
-    folder = variable(SHARED_NUMBERS)
+    folder = variable(METRICS_DIR)
     return Path(folder) if folder else None
 
 
 def _lacks_secret() -> bool:
-    """Return whether a secret is required and none is set; one of blanks is a fault of its own."""
+    """Return whether a secret is required and not set; a blank one is another fault."""
     on_postgresql = variables(PREFIX).get(f"{PREFIX}DATABASE_URL", "").startswith(types.POSTGRESQL)
     secret = [value for name, value in os.environ.items() if name.upper() == f"{PREFIX}SECRET_KEY"]
     return on_postgresql and not any(secret)

@@ -15,10 +15,10 @@ PREFIX: Final = "GQL_APP_"
 ADMIN_PASSWORD: Final = PREFIX + "ADMIN_PASSWORD"
 APP: Final = PREFIX + "APP"
 """The application that the command line and its workers take, as module:name."""
-THIS_MACHINE: Final = ("http://localhost:*", "http://127.0.0.1:*")
-"""The origins of pages that are being developed, which the demo is for."""
-SHARED_NUMBERS: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""Also read by prometheus_client, when it is imported."""
+LOOPBACK_ORIGINS: Final = ("http://localhost:*", "http://127.0.0.1:*")
+"""Origins of pages on this machine, which the demo allows."""
+METRICS_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable of the metrics' folder; prometheus_client reads it, too, at its import."""
 SECRET_REQUIRED: Final = (
     f"{PREFIX}SECRET_KEY: is required with PostgreSQL, so that every process signs alike; "
     "make one with: openssl rand -base64 48"
@@ -35,18 +35,18 @@ PAGES: Final = {
     "INVITATION_URL": "/account/accept",
     "SIGN_IN_URL": "/account/sign-in",
 }
-"""The settings with the pages that links in letters lead to, and where ours are."""
+"""Paths of the built-in pages for the links of letters, by the settings that replace them."""
 
 
-def _some_cores() -> int:
+def _default_threads() -> int:
     """Return the number of usable cores, at most four: more threads would only wait."""
-    if hasattr(os, "sched_getaffinity"):  # where there is none, nobody is kept from a core
+    if hasattr(os, "sched_getaffinity"):  # elsewhere a process can use all cores
         return min(4, len(os.sched_getaffinity(0)))
     return min(4, os.cpu_count() or 1)
 
 
 def _page(name: str) -> str:
-    """Return where a page of ours is if nobody knows better: `serve` does."""
+    """Return the default URL of a built-in page; `serve` knows its own URL."""
     return f"http://localhost:8000{PAGES[name]}"
 
 
@@ -233,7 +233,7 @@ class Settings(BaseSettings):
     """Whether traces are sent, configured by OpenTelemetry's OTEL_ variables."""
 
     # Passwords
-    password_threads: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=_some_cores)
+    password_threads: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=_default_threads)
     """Passwords hashed at the same time, 19 MiB each."""
     password_queue: types.Natural = 256
     """Passwords that may wait for a thread; further ones are refused."""
@@ -247,9 +247,9 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _without_blanks(cls, values: dict[str, object]) -> dict[str, object]:
-        """Return the values without blanks at their ends, and without those that are empty then.
+        """Return the values stripped of blanks, without those that are empty then.
 
-        A key's blanks stay, for its type to refuse: to take them away would change the key.
+        Keys are not stripped, which would change them: their type refuses blanks.
         """
         keys = {n for n, f in cls.model_fields.items() if types.SecretKey in get_args(f.annotation)}
         trimmed = {
@@ -261,7 +261,7 @@ class Settings(BaseSettings):
     @field_validator("read_url")
     @classmethod
     def _of_postgresql(cls, url: str | None, others: ValidationInfo) -> str | None:
-        """Return the URL of a standby. Raise ValueError unless both databases are PostgreSQL's."""
+        """Return the URL of a standby. Raise ValueError unless both databases are PostgreSQL."""
         urls = [url or "", others.data.get("database_url", "")]
         if url and any(each.startswith(types.SQLITE) for each in urls):
             message = (
@@ -274,8 +274,8 @@ class Settings(BaseSettings):
     @field_validator("passkey_origins")
     @classmethod
     def _of_one_domain(cls, listed: str | None, others: ValidationInfo) -> str | None:
-        """Return origins. Raise ValueError unless one domain's passkeys are for all of them."""
-        rp_id, origins = others.data.get("passkey_rp_id"), _listed(listed)
+        """Return the origins. Raise ValueError unless one domain is for all of them."""
+        rp_id, origins = others.data.get("passkey_rp_id"), _split(listed)
         variable = f"{PREFIX}PASSKEY_RP_ID"
         if rp_id and not all(may_use(origin, rp_id) for origin in origins):
             message = f"must be on the domain of {variable}, or below it"
@@ -289,11 +289,11 @@ class Settings(BaseSettings):
     def passkey_pages(self) -> tuple[str, ...]:
         """The origins of pages that use passkeys: those that links lead to, if none is set.
 
-        What nobody set counts only for a domain that is: a server that does not know where its
+        Default pages count only if PASSKEY_RP_ID is set: a server that does not know where its
         pages are has no passkeys.
         """
         if self.passkey_origins:
-            return _listed(self.passkey_origins)
+            return _split(self.passkey_origins)
         names = [name.lower() for name in PAGES]
         known = names if self.passkey_rp_id else self.model_fields_set.intersection(names)
         pages = [getattr(self, name) for name in names if name in known]
@@ -311,7 +311,7 @@ class Settings(BaseSettings):
 
     @property
     def requires_verification(self) -> bool:
-        """Whether nobody signs in before their address is proven."""
+        """Whether a sign-in requires a proven address."""
         return self.verification == "require"
 
     @property
@@ -326,17 +326,17 @@ class Settings(BaseSettings):
 
     @property
     def secret_bytes(self) -> bytes | None:
-        """The very bytes of the secret key, or None if there is none."""
+        """The bytes of the secret key, or None if it is not set."""
         return self.secret_key.get_secret_value() if self.secret_key else None
 
     @property
     def fallback_bytes(self) -> bytes | None:
-        """The very bytes of the other secret key, or None if there is none."""
+        """The bytes of the fallback secret key, or None if it is not set."""
         return self.secret_key_fallback.get_secret_value() if self.secret_key_fallback else None
 
     @property
     def factor_keys(self) -> tuple[bytes | None, bytes | None]:
-        """The very bytes of the factor key and of the other one, None for what is not set."""
+        """The bytes of the factor key and of its fallback, None for each that is not set."""
         key, fallback = self.factor_key, self.factor_key_fallback
         return (
             key.get_secret_value() if key else None,
@@ -345,42 +345,42 @@ class Settings(BaseSettings):
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The accepted hosts, empty if any host is."""
-        return _listed(self.allowed_hosts)
+        """The accepted hosts, empty if any host is accepted."""
+        return _split(self.allowed_hosts)
 
     @property
     def services(self) -> tuple[str, ...]:
         """The audiences of other services that tokens may be for."""
-        return _listed(self.audiences)
+        return _split(self.audiences)
 
     @property
     def special(self) -> tuple[str, ...]:
         """The special-use domains whose e-mail addresses are accepted."""
-        return _listed(self.special_domains)
+        return _split(self.special_domains)
 
     @property
-    def trusts_anybody(self) -> bool:
+    def trusts_every_peer(self) -> bool:
         """Whether every peer is trusted as a proxy."""
         return any(
             proxy == "*" or ip_network(proxy).prefixlen == 0
-            for proxy in _listed(self.trusted_proxies)
+            for proxy in _split(self.trusted_proxies)
         )
 
     @property
     def untrusted(self) -> tuple[str, ...]:
-        """Whose documents run though they are not listed."""
-        return _listed(self.trusted_documents_allow)
+        """Whose documents run without being listed: `playground`, `introspection`."""
+        return _split(self.trusted_documents_allow)
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """The origins whose pages may read answers; the demo is for any page of this machine."""
-        return _listed(self.allowed_origins) + (THIS_MACHINE if self.demo else ())
+        """The origins whose pages may read answers; in the demo also those of this machine."""
+        return _split(self.allowed_origins) + (LOOPBACK_ORIGINS if self.demo else ())
 
     @property
     def headers(self) -> tuple[str, ...]:
-        """The headers that these pages may send beside those of common clients."""
-        return _listed(self.allowed_headers)
+        """The headers that pages of these origins may send beside those of common clients."""
+        return _split(self.allowed_headers)
 
 
-def _listed(value: str | None) -> tuple[str, ...]:
+def _split(value: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",")) if value else ()

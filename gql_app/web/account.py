@@ -1,4 +1,4 @@
-"""Pages for the links of letters: plain files, which a browser runs as they are."""
+"""Pages that the links in letters lead to: static files, which a browser runs as they are."""
 
 import asyncio
 import hashlib
@@ -18,7 +18,7 @@ from gql_app.lib.faults import Unavailable
 from gql_app.lib.graphql_http import headers_of, read_body, read_manifest
 from gql_app.mail import email_verification
 from gql_app.schema.context import Context
-from gql_app.schema.links import found_by
+from gql_app.schema.links import find_by_token
 from gql_app.security.tokens import VERIFY
 from gql_app.settings import Settings
 from gql_app.web.graphql import PATH, open_context
@@ -34,9 +34,9 @@ PAGES: Final = {
     "undo": "Undo the change of your address",
     "verify": "Confirm your address",
 }
-"""Their titles, by their names."""
+"""The titles of the pages, by their names."""
 PARTS: Final = ("missing", "second")
-"""What several pages have, a file each."""
+"""The parts that several pages share, a file each."""
 JSON: Final = b"application/json"
 MAX_BODY_BYTES: Final = 1024
 POLICY: Final = (
@@ -44,7 +44,7 @@ POLICY: Final = (
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
-"""The Content-Security-Policy of a page: its own files, and no HTML that a script makes."""
+"""The Content-Security-Policy of a page: its own files only, and no HTML made by scripts."""
 MEDIA_TYPES: Final = {
     "account.css": "text/css",
     "account.js": "text/javascript",
@@ -55,13 +55,13 @@ MEDIA_TYPES: Final = {
     "security.js": "text/javascript",
 }
 PATHS: Final = tuple(f"/account/{name}" for name in ("link", *PAGES, *MEDIA_TYPES))
-"""What is served here; the rest of /account is free for others."""
+"""The paths that are served here; the rest of /account is free for features."""
 
 
 def routes(settings: Settings) -> Sequence[Route]:
     """Return the routes of the pages and of their files, which are read now.
 
-    The pages are told what the product is called, and where one signs in; empty is nowhere.
+    The pages show the product's name, and link to the home URL, empty if there is none.
     """
     found = [Route("/account/link", describe, methods=["POST"])]
     playground = f"..{PATH}" if settings.playground else ""
@@ -72,15 +72,15 @@ def routes(settings: Settings) -> Sequence[Route]:
         script = f"{name}.js" if f"{name}.js" in MEDIA_TYPES else "account.js"
         for place, text in {**filled, "{title}": title, "{script}": script}.items():
             page = page.replace(place, escape(text))
-        found.append(Route(f"/account/{name}", _answering(page.encode(), "text/html", headers)))
+        found.append(Route(f"/account/{name}", _static(page.encode(), "text/html", headers)))
     for name, media_type in MEDIA_TYPES.items():
         content = (FOLDER / name).read_bytes()
-        found.append(Route(f"/account/{name}", _answering(content, media_type, {})))
+        found.append(Route(f"/account/{name}", _static(content, media_type, {})))
     return found
 
 
 def _page(name: str) -> str:
-    """Return the views of a page in what all pages have, each part at the comment of its name."""
+    """Return a page: its views in the common frame, with each part in place of its comment."""
     page = (FOLDER / "parts/page.html").read_text(encoding="utf-8")
     page = page.replace("<!-- views -->", (FOLDER / f"{name}.html").read_text(encoding="utf-8"))
     for part in PARTS:
@@ -90,31 +90,31 @@ def _page(name: str) -> str:
 
 
 async def describe(request: Request) -> Response:
-    """Answer what a link that proves an address is about; it can be used as before.
+    """Answer the kind and time of a link that proves an address, without using it up.
 
-    Guesses are counted. Raises Rejected if the link is not good, Unavailable, and HTTPException for
-    what is no JSON with one token.
+    Guesses are counted. Raises Rejected if the link is not valid, Unavailable, and HTTPException
+    unless the body is JSON with one token.
     """
     token, context = await _token(request), await open_context(request.scope, (), Context)
     try:
         async with asyncio.timeout(TIMEOUT):
-            link = await found_by(context, VERIFY, token, email_verification.described)
+            link = await find_by_token(context, VERIFY, token, email_verification.described)
     except TimeoutError:
         raise Unavailable from None
     return JsonResponse({"kind": link.kind, "madeAt": rfc3339(link.made_at)})
 
 
 def documents() -> Collection[str]:
-    """Return what the pages send, which every server runs."""
+    """Return the documents that the pages send, which every server executes."""
     return read_manifest(FOLDER / "operations.json").values()
 
 
-def _answering(
+def _static(
     content: bytes, media_type: str, headers: Mapping[str, str]
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Return an endpoint that answers a content, or 304 to who has it (RFC 9110 section 13.1.2)."""
+    """Return an endpoint of static content, or of 304 if cached (RFC 9110 section 13.1.2)."""
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    # The names are always the same: a browser asks each time whether the content is.
+    # A file keeps its name when it changes, so that a browser has to revalidate it each time.
     headers = {**headers, "Cache-Control": "no-cache", "ETag": etag}
 
     async def answer(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Token introspection (RFC 7662): whether the session of an access token lives."""
+"""Token introspection (RFC 7662): whether the session of an access token is active."""
 
 import asyncio
 from typing import Final
@@ -20,15 +20,15 @@ from gql_app.web.responses import JsonResponse, refusal
 FORM: Final = b"application/x-www-form-urlencoded"
 MAX_FORM_BYTES: Final = MAX_TOKEN_BYTES + 1024
 TIMEOUT: Final = 5
-"""Seconds after which the database is waited for no longer."""
+"""Seconds to wait for the database."""
 
 
 async def introspect(request: Request) -> Response:
-    """Answer whether a token is genuine, of any of our audiences, and its session lives.
+    """Answer whether a token is genuine, of one of the API's audiences, and its session active.
 
-    To other services no session is active that may only set up a second factor. Whoever has the
-    token may ask: it says nothing that the token doesn't, but that. Raises HTTPException for what
-    is no form with one token.
+    A session that may only set up a second factor counts as inactive. The token itself is the
+    only credential needed: beyond its claims, the answer only tells that. Raises HTTPException
+    unless the body is a form with one token.
     """
     token, resources = await _token(request), request.state.resources
     try:
@@ -45,14 +45,14 @@ async def introspect(request: Request) -> Response:
 
 
 async def _introspection(resources: Resources, token: str) -> dict[str, object]:
-    """Return what RFC 7662 section 2.2 has of a token. Raises Unauthenticated, Unavailable."""
+    """Return the answer of RFC 7662 section 2.2. Raises Unauthenticated, Unavailable."""
     issuer, audiences = resources.issuer, resources.audiences
     claims, payload = read_token(resources.keys.get(), issuer, token, audiences)
     me = await callers.signed_in(resources.database, claims)
     if me is None or resources.proofs.holds(me.customer):
         return {"active": False}
-    told = ("iss", "aud", "sub", "sid", "iat", "exp", "jti")
-    return {"active": True, "token_type": "Bearer", **{name: payload[name] for name in told}}
+    names = ("iss", "aud", "sub", "sid", "iat", "exp", "jti")
+    return {"active": True, "token_type": "Bearer", **{name: payload[name] for name in names}}
 
 
 async def _token(request: Request) -> str:

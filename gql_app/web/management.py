@@ -1,4 +1,4 @@
-"""What others ask of a process: whether it lives and can serve, its metrics, its public keys."""
+"""Health checks (liveness and readiness), metrics and public keys (JWKS) of a process."""
 
 import asyncio
 import hashlib
@@ -18,11 +18,11 @@ from gql_app.resources import Resources
 from gql_app.web.responses import JsonResponse, explain
 
 MAX_AGE: Final = 300
-"""Seconds that others may keep our keys; a new key should be as old before it is promoted."""
+"""Seconds that others may cache the keys; a new key should be as old before it is promoted."""
 
 
 class ManagementMiddleware:
-    """Answers the requests of a port of its own, so that the other one has no metrics."""
+    """Answers requests of the management port, so that the public port serves no metrics."""
 
     def __init__(self, app: ASGIApp, *, port: int) -> None:
         self._app = app
@@ -33,13 +33,13 @@ class ManagementMiddleware:
         self._management.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer by the connection's own port, which no header can say anything about."""
+        """Answer by the port of the connection itself, which no header can forge."""
         to = self._management if (scope.get("server") or ())[1:] == (self._port,) else self._app
         await to(scope, receive, send)
 
 
 async def livez(_: Request) -> Response:
-    """Answer that the process lives, whatever it depends on."""
+    """Answer that the process is alive, whatever the state of its dependencies."""
     return JsonResponse({"status": "alive"})
 
 
@@ -50,14 +50,14 @@ async def public_readyz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Answer the same, and the state of each part.
+    """Answer as public_readyz() does, and the state of each part.
 
-    No other part takes a process out of service: keys that can't be read are those of before,
-    and a flood of sign-ins would take out one process after the other.
+    No part but the database takes a process out of service: if keys can't be read, the previous
+    ones are in use, and a flood of sign-ins would take out one process after the other.
     """
     resources: Resources = request.state.resources
     condition = await resources.condition.get()
-    resources.keys.get()  # which looks whether they can still be read
+    resources.keys.get()  # which checks whether they can still be read
     parts = {
         "database": condition.database,
         "migrations": condition.migrations,
@@ -74,7 +74,7 @@ async def readyz(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Answer the metrics of all processes; a thread writes them, for that takes a while."""
+    """Answer the metrics of all processes, written in a thread, as that is slow."""
     resources: Resources = request.state.resources
     await resources.sample()
     accept = ",".join(request.headers.getlist("accept"))
@@ -91,7 +91,7 @@ def _readiness(condition: Condition, parts: dict[str, str]) -> Response:
 
 
 async def jwks(request: Request) -> Response:
-    """Answer the keys that verify our tokens now (RFC 7517), or 304 if the client has them."""
+    """Answer the keys that verify tokens now (RFC 7517), or 304 if the client has them."""
     resources: Resources = request.state.resources
     body = json.dumps({"keys": resources.keys.get().published()}, separators=(",", ":")).encode()
     tag = f'"{hashlib.sha256(body).hexdigest()}"'
@@ -108,6 +108,6 @@ MANAGEMENT_ROUTES: Final = (
     Route("/readyz", readyz),
     Route("/metrics", metrics),
 )
-"""All that there is to watch."""
+"""All routes for monitoring."""
 PUBLIC_ROUTES: Final = (Route("/livez", livez), Route("/readyz", public_readyz))
-"""What is left of them for the other port, where a balancer asks."""
+"""Those of the public port, for load balancers, if there is a management port."""

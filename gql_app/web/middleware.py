@@ -1,4 +1,4 @@
-"""What every request passes: its id and log line, its headers, and unforeseen errors."""
+"""Middleware of every request: its id and log line, response headers, unhandled errors."""
 
 import asyncio
 import time
@@ -30,17 +30,17 @@ _HEADERS: Final = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 _OVER_TLS: Final = (*_HEADERS, (b"strict-transport-security", b"max-age=63072000"))
-"""With two years of HTTPS for this very host (RFC 6797); what is below it isn't ours to bind."""
+"""With HSTS (RFC 6797) of two years for this host, but not for its subdomains."""
 CLIENT_CLOSED_REQUEST: Final = 499
-"""The status in the log if nobody was left to be given one; no standard has it."""
+"""The status in the log if the client disconnected before the answer; no standard has it."""
 
 
 class RequestLogMiddleware:
     """Gives each request an id, an origin and a line in the log, and each response its headers.
 
     The client and the scheme are those that trusted proxies report. The line never holds the
-    query string, a variable's value or a header. Whatever handles the request adds to it: what
-    is put into the state as `facts`. It is counted, too.
+    query string, a variable's value or a header. Handlers add fields to the line as `facts` in
+    the request's state. The request is counted in the metrics, too.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class RequestLogMiddleware:
         self._tracing = tracing
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Return what logs one request, and traces it if that is on."""
+        """Return what answers and logs one request, and traces it if tracing is on."""
         if scope["type"] != "http":
             return self._app(scope, receive, send)
         scope.setdefault("state", {})
@@ -97,13 +97,13 @@ class RequestLogMiddleware:
                 state |= {"kind": context.kind, "facts": context.facts(NO_ANSWER)}
         finally:
             self._record(scope, state, time.perf_counter() - started)
-            # The connection keeps the scope until its next request, and a page with it otherwise.
+            # The connection keeps the scope until its next request; a page shall not stay with it.
             state.pop("context", None)
 
     def _record(self, scope: Scope, state: Mapping[str, Any], seconds: float) -> None:
-        """Write the line of a request, and count it."""
+        """Log a request, and count it."""
         status = state["status"]
-        # By the status, for what never was an operation.
+        # The outcome is the status if there was no operation.
         facts = state.get("facts") or ({"outcome": HTTPStatus(status).name} if status else {})
         self._log.info(
             "Request",
@@ -119,13 +119,13 @@ class RequestLogMiddleware:
 
 
 class ServerErrorMiddleware:
-    """Answers an error that nothing caught, with the request's id and nothing else."""
+    """Answers an unhandled error, with the request's id and nothing else."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request. Raises what was raised if a response has begun."""
+        """Answer one request. Raises the error if the response has begun."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -141,7 +141,7 @@ class ServerErrorMiddleware:
 
 
 def refuse(status: int, message: str, headers: Mapping[str, str]) -> ASGIApp:
-    """Return the application that refuses, and logs, what never reaches the API's own."""
+    """Return an application that refuses, and logs, requests that never reach the API."""
     response = refusal(status, message, headers=headers)
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
@@ -161,5 +161,5 @@ def _origin(scope: Scope) -> Origin:
 
 @lru_cache(1024)
 def _origin_of(address: str | None, user_agent: bytes) -> Origin:
-    """Return an origin; those of the last clients are kept, for an address is parsed slowly."""
+    """Return an origin, cached for the last clients, as parsing an address is slow."""
     return Origin.of(address, user_agent.decode("latin-1"))

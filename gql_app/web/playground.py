@@ -20,14 +20,14 @@ from gql_app.schema.root import build_schema
 from gql_app.security.tokens import encode_token
 
 BUILT: Final = Path(__file__).parent / "static"
-"""What `playground/` is built into."""
+"""The folder that `playground/` is built into."""
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; "
-    "style-src 'self' 'unsafe-inline'; "  # the editor sets out what it draws in style attributes
+    "style-src 'self' 'unsafe-inline'; "  # the editor draws by style attributes
     "img-src 'self' data:; font-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""The page's Content-Security-Policy: no script but ours, and nobody else to talk to."""
+"""The page's Content-Security-Policy: own scripts only, and requests to this server only."""
 STOCK_POLICY: Final = (
     "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
@@ -44,7 +44,7 @@ _log: Final = get_logger(__name__)
 
 
 class Playground:
-    """The page of GraphiQL that signs in by itself, or Strawberry's where ours is not built."""
+    """The GraphiQL page that signs in by itself, or Strawberry's page if that is not built."""
 
     def __init__(self, *, sign_ins: Sequence[Mapping[str, str]] = (), folder: Path = BUILT) -> None:
         self._sign_ins = [dict(each) for each in sign_ins]
@@ -53,7 +53,7 @@ class Playground:
         try:
             self._page = (folder / "index.html").read_text(encoding="utf-8")
         except FileNotFoundError:
-            from strawberry.asgi import GraphQL  # noqa: PLC0415 — else there is no need of it
+            from strawberry.asgi import GraphQL  # noqa: PLC0415 — needed here only
 
             _log.warning("The playground is not built: a page that needs a CDN stands in for it")
             self._page = GraphQL(build_schema()).graphql_ide_html
@@ -62,7 +62,7 @@ class Playground:
 
     @property
     def documents(self) -> Collection[str]:
-        """What our page sends by itself, as it was built. Raises ValueError."""
+        """The documents that the built page sends by itself. Raises ValueError."""
         return read_manifest(self._operations).values() if self._operations.is_file() else ()
 
     def page(self, request: Request) -> Response:
@@ -77,7 +77,7 @@ class Playground:
         return HTMLResponse(page, headers={"Content-Security-Policy": POLICY})
 
     def file(self, request: Request) -> Response:
-        """Return a file, as it was compressed when it was built. Raise HTTPException."""
+        """Return a file, compressed when it was built. Raises HTTPException if there is none."""
         name: str = request.path_params["name"]
         response = None if self._files is None else self._files.response(name, request)
         if response is None:
@@ -86,7 +86,7 @@ class Playground:
 
 
 def _expired_token(resources: Resources) -> str:
-    """Return a token of nobody's that expired an hour ago, to see what the API makes of it."""
+    """Return a token of no customer that expired an hour ago, to try how the API answers it."""
     token, _ = encode_token(
         resources.keys.get(),
         resources.issuer,

@@ -1,4 +1,4 @@
-"""Responses in GraphQL's form to what never became a GraphQL request."""
+"""Error responses in GraphQL's form, to requests that do not reach GraphQL."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -20,7 +20,7 @@ _CODES: Final = {
 
 
 class JsonResponse(JSONResponse):
-    """JSON that says how its characters are encoded, for clients that would guess."""
+    """JSON whose media type has a charset, for clients that would guess it."""
 
     media_type = "application/json; charset=utf-8"
 
@@ -32,24 +32,24 @@ def refusal(
     headers: Mapping[str, str] | None = None,
     **extensions: object,
 ) -> JsonResponse:
-    """Return a response of one error (GraphQL section 7.1.2), the form of every refusal here."""
+    """Return a response of one error (GraphQL section 7.1.2), the form of all refusals."""
     code = _CODES.get(status, "BAD_REQUEST")
     error = {"message": message, "extensions": {"code": code, **extensions}}
     return JsonResponse({"errors": [error]}, status_code=status, headers=headers)
 
 
 async def explain(_: Request, error: Exception) -> JsonResponse:
-    """Return the response to an HTTPException of Starlette's or of our own."""
+    """Return the response to an HTTPException, whether Starlette or this code raised it."""
     if not isinstance(error, HTTPException):
         raise error
     return refusal(error.status_code, f"{error.detail}.", headers=error.headers)
 
 
 async def explain_refusal(_: Request, error: Exception) -> JsonResponse:
-    """Return the response to what a feature's route refuses, as a field would be refused."""
+    """Return the response to a refusal by a feature's route, like the refusal of a field."""
     match error:
         case Unauthenticated():
-            # RFC 6750 section 3: where no token came there is no error
+            # RFC 6750 section 3: without a token there is no error
             why = "" if isinstance(error, TokenMissing) else ' error="invalid_token"'
             headers = {"WWW-Authenticate": f"Bearer{why}"}
             return refusal(401, error.message, headers=headers, **error.extensions)
@@ -65,4 +65,4 @@ async def explain_refusal(_: Request, error: Exception) -> JsonResponse:
 
 
 REFUSALS: Final = (Refusal, Unavailable, Rejected)
-"""What a route may raise that is no fault of the server's."""
+"""Exceptions by which a route refuses a request; they are no server errors."""

@@ -1,1 +1,1 @@
-"""Second factors: the resolvers of what gql_app/factors does."""
+"""Second factors: the resolvers for gql_app/factors."""

@@ -1,4 +1,4 @@
-"""Proofs by passkeys: what one costs that is refused, and what goes on by one that is not."""
+"""Proofs by passkeys: limits of refused ones, second factors, and reauthentication."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ from gql_app.factors import passkeys
 from gql_app.factors.passkeys import Passkeys
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context
-from gql_app.schema.links import found_by
+from gql_app.schema.links import find_by_token
 from gql_app.security.tokens import CHALLENGE
 
 _NOT_ENABLED: Final = Fault(
@@ -22,19 +22,19 @@ _NOT_ENABLED: Final = Fault(
 )
 
 
-def enabled(context: Context) -> Passkeys:
-    """Return what judges passkeys. Raises Rejected where there are none."""
+def require_passkeys(context: Context) -> Passkeys:
+    """Return the verifier of passkeys. Raises Rejected if they are not enabled."""
     if context.resources.passkeys is None:
         raise Rejected(_NOT_ENABLED)
     return context.resources.passkeys
 
 
 @asynccontextmanager
-async def judging(context: Context, customer_id: UUID | None = None) -> AsyncIterator[None]:
-    """Count by client a passkey that is refused within the block, if there is room for one.
+async def limit_passkeys(context: Context, customer_id: UUID | None = None) -> AsyncIterator[None]:
+    """Count by client a passkey that is refused within the block, and note it for the audit.
 
-    The audit has it, of the customer whose it should be. Raises TooManyAttempts, before it costs
-    anything. It is counted though its client is gone.
+    The audit has the customer whose passkey it should be. Raises TooManyAttempts before the block
+    begins if a limit is reached. A refusal is counted even if the client disconnects.
     """
     throttle = context.resources.throttle
     limits = throttle.of_client("passkey", context.origin.ip_address)
@@ -45,17 +45,17 @@ async def judging(context: Context, customer_id: UUID | None = None) -> AsyncIte
     except Rejected as why:
         if any(fault.code is UserErrorCode.INVALID_PASSKEY for fault in why.faults):
             await context.transact(throttle.count, *limits)
-            context.guessed(_FAILED if customer_id else Action.LOGIN_FAILED, customer_id)
+            context.note_guess(_FAILED if customer_id else Action.LOGIN_FAILED, customer_id)
         raise
 
 
-async def signed_in_by(context: Context, token: str, credential: object) -> LoginPayload:
-    """Return the tokens of a session that a challenge and its passkey open. Raises Rejected."""
-    judges, resources, spent = enabled(context), context.resources, challenges.SPENT
-    found = await found_by(context, CHALLENGE, token, challenges.find, spent=spent)
-    async with judging(context, found.customer.id):
-        answer = judges.answer(credential, found)
-        proven = await judges.verified(context.db, answer, whose=found.customer.id)
+async def sign_in(context: Context, token: str, credential: object) -> LoginPayload:
+    """Return the tokens of a session, opened by a challenge and a passkey. Raises Rejected."""
+    verifier, resources, spent = require_passkeys(context), context.resources, challenges.SPENT
+    found = await find_by_token(context, CHALLENGE, token, challenges.find, spent=spent)
+    async with limit_passkeys(context, found.customer.id):
+        answer = verifier.answer(credential, found)
+        proven = await verifier.verified(context.db, answer, whose=found.customer.id)
         opened = await context.transact(
             passkeys.second_factor,
             token,
@@ -69,13 +69,13 @@ async def signed_in_by(context: Context, token: str, credential: object) -> Logi
     return await LoginPayload.signed_in(context, opened, f"Welcome, {opened.customer.name}.")
 
 
-async def prove_by(context: Context, authority: Authority, credential: object) -> None:
-    """Prove the caller's session by a passkey of theirs. Raises Rejected."""
-    me, judges = authority.me, enabled(context)
-    origin = await context.by_caller(enrols=True)
-    async with judging(context, me.customer.id):
-        answer = judges.answer(credential)
-        proven = await judges.verified(context.db, answer, whose=me.customer.id)
+async def reauthenticate(context: Context, authority: Authority, credential: object) -> None:
+    """Record a proof of the caller's identity by their passkey. Raises Rejected."""
+    me, verifier = authority.me, require_passkeys(context)
+    origin = await context.caller_origin(enrols=True)
+    async with limit_passkeys(context, me.customer.id):
+        answer = verifier.answer(credential)
+        proven = await verifier.verified(context.db, answer, whose=me.customer.id)
         refused = await context.write_as(authority, passkeys.again, me, proven, origin=origin)
         if refused:
             raise Rejected(refused)

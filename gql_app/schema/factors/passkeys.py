@@ -1,4 +1,4 @@
-"""Passkeys: setting one up, and signing in by one alone."""
+"""Passkeys: setting one up, and signing in with one alone."""
 
 import strawberry
 from strawberry.scalars import JSON
@@ -11,12 +11,12 @@ from gql_app.schema.authentication import LoginPayload, counted
 from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import Context, Info
 from gql_app.schema.customers import or_null
-from gql_app.schema.factors.passkey_proofs import enabled, judging
+from gql_app.schema.factors.passkey_proofs import limit_passkeys, require_passkeys
 from gql_app.schema.factors.second_factors import (
     SecondFactorPayload,
-    enrolling,
-    require_enrolling,
-    told_of_codes,
+    enrol_authority,
+    require_sign_in_link,
+    set_up_message,
 )
 from gql_app.schema.payloads import Payload, mutation
 from gql_app.schema.permissions import recently_authenticated
@@ -24,61 +24,61 @@ from gql_app.schema.permissions import recently_authenticated
 
 @strawberry.type
 class PasskeyOptionsPayload(Payload):
-    """What a browser is asked for a passkey with."""
+    """The options by which a browser is asked for a passkey (WebAuthn)."""
 
     options: JSON | None = None
 
 
 @strawberry.type
 class PasskeyMutation:
-    """Setting up passkeys, and signing in by them."""
+    """Setting up passkeys, and signing in with them."""
 
     @mutation(PasskeyOptionsPayload, recently_authenticated(enrols=True))
     async def begin_passkey(self, info: Info) -> PasskeyOptionsPayload | None:
         """Begin to set up a passkey of the caller's."""
         context, me = info.context, await info.context.signed_in(enrols=True)
-        judges = enabled(context)
-        await require_enrolling(context, me)
-        authority = await enrolling(context, me)
+        verifier = require_passkeys(context)
+        await require_sign_in_link(context, me)
+        authority = await enrol_authority(context, me)
         begun = await context.write_as(authority, passkeys.begin, me.customer.id)
-        options = judges.creation_options(me, begun)
+        options = verifier.creation_options(me, begun)
         return PasskeyOptionsPayload.success("Have your browser make a passkey.", options=options)
 
     @mutation(SecondFactorPayload, recently_authenticated(enrols=True))
     async def confirm_passkey(
         self, info: Info, credential: JSON, name: str | None = strawberry.UNSET
     ) -> SecondFactorPayload | None:
-        """Put a passkey in force that was begun."""
+        """Put the passkey in force whose set-up was begun."""
         context, me = info.context, await info.context.signed_in(enrols=True)
-        judges, given = enabled(context), or_null(name)
-        await require_enrolling(context, me)
+        verifier, given = require_passkeys(context), or_null(name)
+        await require_sign_in_link(context, me)
         called = None if given is None else changes.name_of(given)
-        added = await _added(context, me, judges, credential, called)
+        added = await _added(context, me, verifier, credential, called)
         return SecondFactorPayload.success(
-            context.done(told_of_codes(added.codes)),
+            context.with_note(set_up_message(added.codes)),
             second_factor=SecondFactor.of(added.factor),
             codes=added.codes,
         )
 
     @mutation(PasskeyOptionsPayload)
     async def begin_passkey_sign_in(self, info: Info) -> PasskeyOptionsPayload:
-        """Return a challenge that is stored nowhere, so that asking for many costs nothing."""
-        options = enabled(info.context).sign_in_options()
+        """Return a challenge, which is not stored, so that many requests take no space."""
+        options = require_passkeys(info.context).sign_in_options()
         return PasskeyOptionsPayload.success("Have your browser find a passkey.", options=options)
 
     @mutation(LoginPayload)
     async def sign_in_with_passkey(self, info: Info, credential: JSON) -> LoginPayload:
-        """Return a session's tokens of whose passkey it is; count how it ends."""
-        context, judges = info.context, enabled(info.context)
-        return await counted(context, _signed_in(context, judges, credential))
+        """Return a session's tokens for the passkey's owner; count the result."""
+        context, verifier = info.context, require_passkeys(info.context)
+        return await counted(context, _signed_in(context, verifier, credential))
 
 
 async def _added(
-    context: Context, me: SignedIn, judges: Passkeys, credential: object, name: str | None
+    context: Context, me: SignedIn, verifier: Passkeys, credential: object, name: str | None
 ) -> Added:
     """Return the passkey that the caller's session has set up. Raises Rejected."""
-    origin, authority = await context.by_caller(enrols=True), await enrolling(context, me)
-    answer, registered = judges.registered(me, credential)
+    origin, authority = await context.caller_origin(enrols=True), await enrol_authority(context, me)
+    answer, registered = verifier.registered(me, credential)
     return await context.write_as(
         authority,
         passkeys.confirm,
@@ -91,14 +91,14 @@ async def _added(
     )
 
 
-async def _signed_in(context: Context, judges: Passkeys, credential: object) -> LoginPayload:
-    """Return the tokens of whose passkey it is. Raises Rejected.
+async def _signed_in(context: Context, verifier: Passkeys, credential: object) -> LoginPayload:
+    """Return the tokens of a session for the passkey's owner. Raises Rejected.
 
-    What answers no challenge of ours costs nothing, and tells of no passkey.
+    A credential without a challenge of this server counts against no limit, nor is it looked up.
     """
-    answer, resources = judges.answer(credential), context.resources
-    async with judging(context):
-        proven = await judges.verified(context.db, answer, whose=None)
+    answer, resources = verifier.answer(credential), context.resources
+    async with limit_passkeys(context):
+        proven = await verifier.verified(context.db, answer, whose=None)
         opened = await context.transact(
             passkeys.sign_in,
             proven,

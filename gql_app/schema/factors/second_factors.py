@@ -1,4 +1,4 @@
-"""Second factors: setting up codes, signing in by one, proving oneself again, and removing one."""
+"""Second factors: setting up codes, sign-in, reauthentication, and removing a factor."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -25,16 +25,16 @@ from gql_app.schema.challenges import SecondFactor
 from gql_app.schema.context import NOBODY, Context, Info
 from gql_app.schema.customers import or_null
 from gql_app.schema.factors import passkey_proofs
-from gql_app.schema.links import found_by
+from gql_app.schema.links import find_by_token
 from gql_app.schema.payloads import Payload, StatusPayload, mutation
 from gql_app.schema.permissions import authenticated, recently_authenticated
-from gql_app.schema.profile import prove_password, room_to_change
+from gql_app.schema.profile import change_authority, prove_password
 from gql_app.security.tokens import CHALLENGE, UNDO_FACTOR
 
 
 @strawberry.type
 class CodesPayload(Payload):
-    """What an authenticator app is set up with."""
+    """The secret by which an authenticator app is set up."""
 
     secret: str | None = None
     uri: str | None = None
@@ -50,14 +50,14 @@ class CodesPayload(Payload):
 
 @strawberry.type
 class RecoveryCodesPayload(Payload):
-    """Recovery codes, which nobody is shown again."""
+    """Recovery codes, which are shown only once."""
 
     codes: list[str] | None = None
 
 
 @strawberry.type
 class SecondFactorPayload(Payload):
-    """The second factor it was about, and recovery codes that came with it."""
+    """A second factor, and the recovery codes that were made with it."""
 
     second_factor: SecondFactor | None = None
     codes: list[str] | None = None
@@ -69,10 +69,10 @@ class SecondFactorMutation:
 
     @mutation(CodesPayload, recently_authenticated(enrols=True))
     async def begin_codes(self, info: Info) -> CodesPayload | None:
-        """Begin to set up an app, whose secret nobody is shown again."""
+        """Begin to set up an app, whose secret is shown only once."""
         context, me = info.context, await info.context.signed_in(enrols=True)
-        await require_enrolling(context, me)
-        authority, secret = await enrolling(context, me), one_time_codes.new_secret()
+        await require_sign_in_link(context, me)
+        authority, secret = await enrol_authority(context, me), one_time_codes.new_secret()
         encryption = context.resources.encryption
         await context.write_as(authority, codes.begin, me, secret, encryption)
         issuer = context.resources.product_name
@@ -84,12 +84,12 @@ class SecondFactorMutation:
 
     @mutation(RecoveryCodesPayload, recently_authenticated(enrols=True))
     async def confirm_codes(self, info: Info, code: str) -> RecoveryCodesPayload | None:
-        """Put the app in force that was begun, by its first right code."""
+        """Put the app in force whose set-up was begun, by its first right code."""
         context, me = info.context, await info.context.signed_in(enrols=True)
-        await require_enrolling(context, me)
-        origin, resources = await context.by_caller(enrols=True), context.resources
-        authority = await enrolling(context, me)
-        async with guessing(context, me.customer.id):
+        await require_sign_in_link(context, me)
+        origin, resources = await context.caller_origin(enrols=True), context.resources
+        authority = await enrol_authority(context, me)
+        async with limit_codes(context, me.customer.id):
             made = await context.write_as(
                 authority,
                 proving.confirm,
@@ -102,14 +102,14 @@ class SecondFactorMutation:
             )
             if isinstance(made, Fault):
                 raise Rejected(made)
-        return RecoveryCodesPayload.success(context.done(told_of_codes(made)), codes=made)
+        return RecoveryCodesPayload.success(context.with_note(set_up_message(made)), codes=made)
 
     @mutation(RecoveryCodesPayload, recently_authenticated())
     async def renew_recovery_codes(self, info: Info) -> RecoveryCodesPayload | None:
-        """Make new recovery codes in the place of those before."""
+        """Replace the caller's recovery codes by new ones."""
         context, me = info.context, await info.context.signed_in()
-        authority = replace(await room_to_change(context, me), recent=True)
-        origin = await context.by_caller()
+        authority = replace(await change_authority(context, me), recent=True)
+        origin = await context.caller_origin()
         made = await context.write_as(
             authority, recovery_codes.renew, me.customer.id, origin=origin
         )
@@ -117,14 +117,14 @@ class SecondFactorMutation:
 
     @mutation(StatusPayload, recently_authenticated())
     async def remove_second_factor(self, info: Info, id: strawberry.ID) -> StatusPayload | None:
-        """Remove a factor of the caller's, or of another with the permission."""
+        """Remove a factor of the caller or, with the permission, of another customer."""
         context, me = info.context, await info.context.signed_in()
-        origin, caller = await context.by_caller(), await context.caller()
+        origin, caller = await context.caller_origin(), await context.caller()
         [factor] = await second_factors.by_ids(context.db, [parse_id(id) or NOBODY])
         of_another = factor is not None and factor.customer_id != me.customer.id
         if factor is None or (of_another and WRITE_CUSTOMERS not in caller.permissions):
             raise Rejected(changes.NOT_FOUND)
-        authority = replace(await room_to_change(context, me), recent=True)
+        authority = replace(await change_authority(context, me), recent=True)
         if of_another:
             authority = Authority(
                 me,
@@ -138,16 +138,16 @@ class SecondFactorMutation:
         await context.write_as(
             authority, changes.remove, whose, factor.id, ends_sessions=of_another, origin=origin
         )
-        return StatusPayload.success(context.done("The second factor is removed."))
+        return StatusPayload.success(context.with_note("The second factor is removed."))
 
     @mutation(SecondFactorPayload, authenticated())
     async def rename_second_factor(
         self, info: Info, id: strawberry.ID, name: str
     ) -> SecondFactorPayload | None:
-        """Give a factor of the caller's a name."""
+        """Rename a factor of the caller."""
         context, me = info.context, await info.context.signed_in()
-        origin, new = await context.by_caller(), changes.name_of(name)
-        authority, factor_id = await room_to_change(context, me), parse_id(id) or NOBODY
+        origin, new = await context.caller_origin(), changes.name_of(name)
+        authority, factor_id = await change_authority(context, me), parse_id(id) or NOBODY
         factor = await context.write_as(
             authority, changes.rename, me.customer.id, factor_id, new, origin=origin
         )
@@ -162,13 +162,13 @@ class SecondFactorMutation:
         code: str | None = strawberry.UNSET,
         passkey: JSON | None = strawberry.UNSET,
     ) -> LoginPayload:
-        """Return a session's tokens if a sign-in that waits is proven; count how it ends."""
+        """Return a session's tokens if the second factor is right; count the result."""
         context = info.context
         _require_one(code=code, passkey=passkey)
         context.shield()
         if or_null(passkey) is not None:
-            passkey_proofs.enabled(context)
-            return await counted(context, passkey_proofs.signed_in_by(context, challenge, passkey))
+            passkey_proofs.require_passkeys(context)
+            return await counted(context, passkey_proofs.sign_in(context, challenge, passkey))
         return await counted(context, _signed_in(context, challenge, code or ""))
 
     @mutation(StatusPayload, authenticated(enrols=True))
@@ -179,12 +179,12 @@ class SecondFactorMutation:
         code: str | None = strawberry.UNSET,
         passkey: JSON | None = strawberry.UNSET,
     ) -> StatusPayload | None:
-        """Record that the caller has proven again who they are, for this session alone."""
+        """Record a new proof of the caller's identity, for this session only."""
         context, me = info.context, await info.context.signed_in(enrols=True)
         _require_one(password=password, code=code, passkey=passkey)
-        authority = replace(await room_to_change(context, me), enrols=True)
+        authority = replace(await change_authority(context, me), enrols=True)
         if or_null(passkey) is not None:
-            await passkey_proofs.prove_by(context, authority, passkey)
+            await passkey_proofs.reauthenticate(context, authority, passkey)
         elif or_null(code) is not None:
             await _prove_by_code(context, authority, code or "")
         else:
@@ -195,15 +195,15 @@ class SecondFactorMutation:
     async def undo_second_factor(self, info: Info, token: str) -> StatusPayload:
         """Remove a factor that its owner did not set up, and end all sessions."""
         context = info.context
-        await found_by(context, UNDO_FACTOR, token, changes.undoable)
+        await find_by_token(context, UNDO_FACTOR, token, changes.undoable)
         await context.transact(changes.undo, token, origin=context.origin)
-        return StatusPayload.success(context.done(_UNDONE))
+        return StatusPayload.success(context.with_note(_UNDONE))
 
 
-async def require_enrolling(context: Context, me: SignedIn) -> None:
-    """Raise Rejected if a session that is held has to be opened by a link first, and post one.
+async def require_sign_in_link(context: Context, me: SignedIn) -> None:
+    """Raise Rejected if the caller has to sign in by a link before setting up a factor; send one.
 
-    Where there is mail, whoever knows no more than the password sets up no factor by it.
+    With mail, the password alone is not enough to set up the factor that is required.
     """
     resources = context.resources
     is_held = resources.proofs.holds(me.customer) and resources.mailer.open
@@ -213,27 +213,27 @@ async def require_enrolling(context: Context, me: SignedIn) -> None:
     by_account = throttle.of_account("link", me.customer.id)
     limits = (by_account, *throttle.of_client("link", context.origin.ip_address))
     await throttle.require_room(context.db, *limits)
-    origin = await context.by_caller(enrols=True)
+    origin = await context.caller_origin(enrols=True)
     authority = Authority(me, enrols=True)
     await context.write_as(authority, enrolment.post_link, me, throttle, *limits, origin=origin)
     raise Rejected(_USE_THE_LINK)
 
 
-async def enrolling(context: Context, me: SignedIn) -> Authority:
-    """Return the authority to set up a factor, if there is room. Raises TooManyAttempts."""
-    return replace(await room_to_change(context, me), recent=True, enrols=True)
+async def enrol_authority(context: Context, me: SignedIn) -> Authority:
+    """Return the authority to set up a factor. Raises TooManyAttempts."""
+    return replace(await change_authority(context, me), recent=True, enrols=True)
 
 
-def told_of_codes(made: Sequence[str] | None) -> str:
-    """Return what to say about a new factor, and the recovery codes that came with it."""
+def set_up_message(made: Sequence[str] | None) -> str:
+    """Return the message for a new factor, and for recovery codes that were made with it."""
     return f"Your second factor is set up. {_KEEP_THEM if made else ''}".strip()
 
 
 @asynccontextmanager
-async def guessing(context: Context, customer_id: UUID) -> AsyncIterator[None]:
-    """Judge a code of an account within the block, if there is room; the audit has its guesses.
+async def limit_codes(context: Context, customer_id: UUID) -> AsyncIterator[None]:
+    """Limit the codes that are tried for an account in the block; note wrong ones for the audit.
 
-    Raises TooManyAttempts. A guess is counted though its client is gone.
+    Raises TooManyAttempts. A guess is counted even if the client disconnects.
     """
     throttle, by = context.resources.throttle, context.origin._replace(actor_id=context.caller_id)
     limit = attempts.limit_of(throttle, customer_id)
@@ -253,10 +253,10 @@ async def guessing(context: Context, customer_id: UUID) -> AsyncIterator[None]:
 
 
 async def _signed_in(context: Context, token: str, code: str) -> LoginPayload:
-    """Return the tokens of a session that a challenge and its code open. Raises Rejected."""
+    """Return the tokens of a session, opened by a challenge and a code. Raises Rejected."""
     resources, spent = context.resources, challenges.SPENT
-    found = await found_by(context, CHALLENGE, token, challenges.find, spent=spent)
-    async with guessing(context, found.customer.id):
+    found = await find_by_token(context, CHALLENGE, token, challenges.find, spent=spent)
+    async with limit_codes(context, found.customer.id):
         opened = await context.transact(
             proving.sign_in,
             token,
@@ -272,10 +272,10 @@ async def _signed_in(context: Context, token: str, code: str) -> LoginPayload:
 
 
 async def _prove_by_code(context: Context, authority: Authority, code: str) -> None:
-    """Prove the caller's session by a code of an app, or by a recovery code."""
+    """Record a proof of the caller's identity by a code of an app, or by a recovery code."""
     me, resources = authority.me, context.resources
-    origin = await context.by_caller(enrols=True)
-    async with guessing(context, me.customer.id):
+    origin = await context.caller_origin(enrols=True)
+    async with limit_codes(context, me.customer.id):
         wrong = await context.write_as(
             authority,
             proving.again_by_code,
@@ -290,13 +290,13 @@ async def _prove_by_code(context: Context, authority: Authority, code: str) -> N
 
 
 async def _prove_by_password(context: Context, authority: Authority, password: str) -> None:
-    """Prove the caller's session by the password, which counts without a factor only."""
+    """Record a proof by the password, which is enough only without a second factor."""
     me = authority.me
     if me.customer.has_second_factor:
         raise Rejected(proving.FACTOR_REQUIRED)
     if not me.customer.has_password:
         raise Rejected(_NO_PASSWORD)
-    origin = await context.by_caller(enrols=True)
+    origin = await context.caller_origin(enrols=True)
     authority = await prove_password(context, authority, password, field="password")
     await context.write_as(authority, proving.again_by_password, me, origin=origin)
 

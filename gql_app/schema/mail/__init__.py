@@ -1,1 +1,1 @@
-"""Mail: the resolvers of what gql_app/mail does by letters and their links."""
+"""Mail: the resolvers for gql_app/mail, of letters and their links."""

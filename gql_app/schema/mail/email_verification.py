@@ -1,4 +1,4 @@
-"""Addresses: proving, refusing and changing them, by links in letters."""
+"""E-mail addresses: proving, declining and changing them, by links in letters."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from gql_app.errors import Rejected, UserErrorCode
 from gql_app.mail import email_change, email_verification
 from gql_app.schema.authentication import saving_stored
 from gql_app.schema.context import Info
-from gql_app.schema.links import NO_MAIL, found_by
+from gql_app.schema.links import NO_MAIL, find_by_token
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.schema.permissions import authenticated
 from gql_app.security.tokens import UNDO, VERIFY
@@ -18,13 +18,13 @@ from gql_app.security.tokens import UNDO, VERIFY
 
 @strawberry.type
 class EmailVerificationMutation:
-    """Asking for a link that proves an address, and using it or not."""
+    """Requesting, using and declining links that prove an address."""
 
     @mutation(StatusPayload, authenticated())
     async def request_email_verification(self, info: Info) -> StatusPayload | None:
-        """Post a letter to the caller's address that is yet to be proven."""
+        """Queue a letter to the caller's address that is to be proven."""
         context, me = info.context, await info.context.signed_in()
-        origin, resources = await context.by_caller(), context.resources
+        origin, resources = await context.caller_origin(), context.resources
         if not resources.mailer.open:
             raise Rejected(NO_MAIL)
         throttle, client = resources.throttle, context.origin.ip_address
@@ -41,9 +41,9 @@ class EmailVerificationMutation:
 
     @mutation(StatusPayload)
     async def verify_email(self, info: Info, token: str) -> StatusPayload:
-        """Prove the address that a link was sent to, which is in force then."""
+        """Prove the address that a link was sent to, and put it in force."""
         context, origin = info.context, info.context.origin
-        found = await found_by(context, VERIFY, token, email_verification.described)
+        found = await find_by_token(context, VERIFY, token, email_verification.described)
         if found.kind == "registration":
             return await _register(info, token)
         try:
@@ -57,9 +57,9 @@ class EmailVerificationMutation:
 
     @mutation(StatusPayload)
     async def decline_email(self, info: Info, token: str) -> StatusPayload:
-        """Refuse to have the address that a link was sent to."""
+        """Decline the account or change for the address that a link was sent to."""
         context, origin = info.context, info.context.origin
-        found = await found_by(context, VERIFY, token, email_verification.described)
+        found = await find_by_token(context, VERIFY, token, email_verification.described)
         if found.kind == "registration":
             if not await context.transact(registrations.decline, token, origin=origin):
                 raise Rejected(links.SPENT)
@@ -69,9 +69,9 @@ class EmailVerificationMutation:
 
     @mutation(StatusPayload)
     async def undo_email_change(self, info: Info, token: str) -> StatusPayload:
-        """Give an account its address of before, and end all sessions."""
+        """Restore an account's previous address, and end all sessions."""
         context = info.context
-        await found_by(context, UNDO, token, email_change.undoable)
+        await find_by_token(context, UNDO, token, email_change.undoable)
         try:
             customer = await context.transact(email_change.undo, token, origin=context.origin)
         except Rejected as why:
@@ -80,11 +80,11 @@ class EmailVerificationMutation:
             raise Rejected(links.SPENT) from None
         advice = _RESET if customer.has_password else _SET_ANOTHER
         message = f"Your e-mail address is {customer.email} again, and every session was ended."
-        return StatusPayload.success(context.done(f"{message} {advice}"))
+        return StatusPayload.success(context.with_note(f"{message} {advice}"))
 
 
 async def _register(info: Info, token: str) -> StatusPayload:
-    """Make an account of a registration whose address is proven. Raises Rejected."""
+    """Create the account of a registration, whose address is proven. Raises Rejected."""
     context = info.context
     customer = await context.transact(
         registrations.complete,
@@ -102,7 +102,7 @@ async def _register(info: Info, token: str) -> StatusPayload:
 
 
 def _is_taken(why: Rejected) -> bool:
-    """Return whether somebody has an address that another asked for."""
+    """Return whether an address was rejected because another account has it."""
     return any(fault.code is UserErrorCode.TAKEN for fault in why.faults)
 
 

@@ -13,14 +13,14 @@ from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Info
 from gql_app.schema.customers import Customer, CustomerPayload
 from gql_app.schema.inputs import Input
-from gql_app.schema.links import NO_MAIL, owner_of
+from gql_app.schema.links import NO_MAIL, link_owner
 from gql_app.schema.payloads import mutation
 from gql_app.schema.permissions import permitted
 
 
 @strawberry.input
 class InviteCustomerInput(Input):
-    """A customer to be, who is sent a link."""
+    """A new customer, who is sent a link."""
 
     name: str
     email: str
@@ -31,15 +31,15 @@ class InviteCustomerInput(Input):
 
 @strawberry.type
 class InvitationMutation:
-    """Inviting somebody, and accepting that."""
+    """Inviting customers, and accepting an invitation."""
 
     @mutation(CustomerPayload, permitted(WRITE_CUSTOMERS, recent=True))
     async def invite_customer(
         self, info: Info, input: InviteCustomerInput
     ) -> CustomerPayload | None:
-        """Add a customer without a password, or take whose owner has never answered."""
+        """Add a customer without a password, or invite again one who has not accepted."""
         context, me = info.context, await info.context.signed_in()
-        resources, origin = context.resources, await context.by_caller()
+        resources, origin = context.resources, await context.caller_origin()
         if not resources.mailer.open:
             raise Rejected(NO_MAIL)
         throttle, given = resources.throttle, input.provided()
@@ -78,9 +78,9 @@ class InvitationMutation:
 
     @mutation(LoginPayload)
     async def accept_invitation(self, info: Info, token: str, password: str) -> LoginPayload:
-        """Set the first password of whose link it is, and sign them in."""
+        """Set the first password of the link's owner, and sign them in."""
         context, resources = info.context, info.context.resources
-        customer = await owner_of(context, LinkKind.INVITATION, token)
+        customer = await link_owner(context, LinkKind.INVITATION, token)
         rules = resources.rules
         secret = validation.check_new_password(password, customer, rules, field="password")
         await rules.accept_password(secret, customer.person)

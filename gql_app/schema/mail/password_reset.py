@@ -8,18 +8,18 @@ from gql_app.errors import Rejected
 from gql_app.lib.fair_queue import Party
 from gql_app.mail import password_reset
 from gql_app.schema.context import Info
-from gql_app.schema.links import NO_MAIL, owner_of
+from gql_app.schema.links import NO_MAIL, link_owner
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.schema.profile import new_hash
 
 
 @strawberry.type
 class PasswordResetMutation:
-    """Asking for a link, and using it."""
+    """Requesting a link, and using it."""
 
     @mutation(StatusPayload)
     async def request_password_reset(self, info: Info, email: str) -> StatusPayload:
-        """Post a letter, which leaves after the commit."""
+        """Queue a letter, which is sent after the commit."""
         context, resources = info.context, info.context.resources
         if not resources.mailer.open:
             raise Rejected(NO_MAIL)
@@ -37,9 +37,9 @@ class PasswordResetMutation:
         token: str,
         new_password: str,
     ) -> StatusPayload:
-        """Set a new password of whose link it is."""
+        """Set a new password for the link's owner."""
         context, resources = info.context, info.context.resources
-        customer = await owner_of(context, LinkKind.PASSWORD_RESET, token)
+        customer = await link_owner(context, LinkKind.PASSWORD_RESET, token)
         secret = validation.check_new_password(new_password, customer, resources.rules)
         party = Party.of(context.origin.ip_address, customer.id)
         hashed = await new_hash(context, secret, customer, party)
@@ -50,4 +50,4 @@ class PasswordResetMutation:
             password_hash=hashed,
             origin=context.origin,
         )
-        return StatusPayload.success(context.done("Your password is set. Sign in with it."))
+        return StatusPayload.success(context.with_note("Your password is set. Sign in with it."))

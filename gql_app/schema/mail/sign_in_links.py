@@ -1,4 +1,4 @@
-"""Sign-in by link: asking for one, and using it."""
+"""Sign-in by link: requesting one, and using it."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ from gql_app.errors import Fault, Rejected, UserErrorCode
 from gql_app.mail import sign_in_links
 from gql_app.schema.authentication import LoginPayload
 from gql_app.schema.context import Context, Info
-from gql_app.schema.links import owner_of
+from gql_app.schema.links import link_owner
 from gql_app.schema.payloads import StatusPayload, mutation
 from gql_app.security.tokens import ENROLMENT
 
@@ -20,11 +20,11 @@ _NOT_ENABLED: Final = Fault(
 
 @strawberry.type
 class SignInLinkMutation:
-    """Asking for a link, and using it."""
+    """Requesting a link, and using it."""
 
     @mutation(StatusPayload)
     async def request_sign_in_link(self, info: Info, email: str) -> StatusPayload:
-        """Post a letter, which leaves after the commit."""
+        """Queue a letter, which is sent after the commit."""
         context, throttle = info.context, info.context.resources.throttle
         _require_enabled(context)
         origin = context.origin
@@ -36,12 +36,12 @@ class SignInLinkMutation:
 
     @mutation(LoginPayload)
     async def sign_in_by_link(self, info: Info, token: str) -> LoginPayload:
-        """Open a session of whose link it is."""
+        """Open a session for the link's owner."""
         context, resources = info.context, info.context.resources
         kind = LinkKind.ENROLMENT if token.startswith(ENROLMENT) else LinkKind.SIGN_IN
         if kind is LinkKind.SIGN_IN:
             _require_enabled(context)
-        await owner_of(context, kind, token)
+        await link_owner(context, kind, token)
         opened = await context.transact(
             sign_in_links.sign_in,
             kind,
