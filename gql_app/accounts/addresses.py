@@ -28,7 +28,7 @@ from gql_app.lib.database import (
 )
 from gql_app.lib.text import canonical_email, email_key_of
 
-HELD_FOR: Final = timedelta(days=7)
+HOLD_PERIOD: Final = timedelta(days=7)
 """How long a proven address is held for whom had it, and a change of it can be undone."""
 TAKEN: Final = Fault(UserErrorCode.TAKEN, "Another customer has this e-mail address.", "email")
 _DECLINED: Final = "@declined.invalid"
@@ -110,7 +110,7 @@ async def leave(db: Transaction, former: CustomerRecord, email: str, *, since: d
             email=former.email,
             changed_since=since,
             digest=None,
-            held_until=clock.now() + HELD_FOR,
+            held_until=clock.now() + HOLD_PERIOD,
         )
 
 
@@ -130,12 +130,12 @@ async def purge(db: Transaction, *, batch: int) -> int:
     return await _PURGE.apply(db, now=clock.now(), batch=batch)
 
 
-def nobodys(customer_id: UUID) -> str:
+def placeholder(customer_id: UUID) -> str:
     """Return the address of a customer who has none: no letter goes there."""
     return f"{customer_id}{_DECLINED}"
 
 
-def is_nobodys(email: str) -> bool:
+def is_placeholder(email: str) -> bool:
     """Return whether an address stands for none."""
     return email.endswith(_DECLINED)
 

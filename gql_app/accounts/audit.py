@@ -224,7 +224,7 @@ async def forget(db: Transaction, customer_id: UUID) -> None:
     by_them = AuditRow.actor_id == customer_id
     themself = (AuditRow.customer_id == customer_id) & (by_them | AuditRow.actor_id.is_(None))
     nobody = by_them & AuditRow.customer_id.is_(None)
-    await db.execute(update(AuditRow).where(themself | nobody).values(_NOWHERE))
+    await db.execute(update(AuditRow).where(themself | nobody).values(_NO_ORIGIN))
     others = select(AuditRow.id).where(by_them, _KNOWN_FROM).limit(1)
     if await db.fetch_one(others):
         await db.execute(_INSERT_DELETED_ACTOR, actor_id=customer_id, deleted_at=clock.now())
@@ -253,7 +253,7 @@ async def delete_older(database: Database, age: timedelta, *, batch: int) -> int
         if count:
             many = total + count
             fields = [f"{many} times"] if many > 1 else []
-            await db.execute(_SAY_HOW_MANY, **event, fields=fields)
+            await db.execute(_UPSERT_COUNT, **event, fields=fields)
         return count
 
     while count := await database.transact(some):
@@ -348,12 +348,12 @@ _BY_IDS: Final = Query(
 )
 _INSERT: Final = Query(insert_row(AuditRow), tuple)
 _INSERT_DELETED_ACTOR: Final = upsert(DeletedActorRow, update=())
-_NOWHERE: Final = {"ip_address": None, "user_agent": None}
+_NO_ORIGIN: Final = {"ip_address": None, "user_agent": None}
 _KNOWN_FROM: Final = AuditRow.ip_address.is_not(None) | AuditRow.user_agent.is_not(None)
 _IS_LONG_GONE: Final = DeletedActorRow.deleted_at < bindparam("before")
 _THEIRS: Final = AuditRow.actor_id.in_(select(DeletedActorRow.actor_id).where(_IS_LONG_GONE))
 _PURGE: Final = Batch(
-    select(AuditRow.id).where(_THEIRS, _KNOWN_FROM), update(AuditRow).values(_NOWHERE)
+    select(AuditRow.id).where(_THEIRS, _KNOWN_FROM), update(AuditRow).values(_NO_ORIGIN)
 )
 _FIRST_GONE: Final = (
     select(DeletedActorRow.actor_id)
@@ -371,6 +371,6 @@ _DELETE_OLDER: Final = Batch(
     select(AuditRow.id).where(AuditRow.at < bindparam("before")).order_by(AuditRow.at, AuditRow.id),
     delete(AuditRow),
 )
-_SAY_HOW_MANY: Final = upsert(AuditRow, update=["fields"])
+_UPSERT_COUNT: Final = upsert(AuditRow, update=["fields"])
 _OF_CUSTOMER: Final = Condition(AuditRow.customer_id == bindparam("customer_id"))
 _OF_ACTION: Final = Condition(AuditRow.action == bindparam("action"))

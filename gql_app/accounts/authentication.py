@@ -142,7 +142,7 @@ async def sign_in(
         return UNPROVEN
     password_hash = attempt.customer.password_hash
     customer = await db.fetch_one(_HOLD, id=attempt.customer.id, password_hash=password_hash)
-    failed = await throttle.hold_room(db, attempt.limits)
+    failed = await throttle.hold_failures(db, attempt.limits)
     if customer is None:
         return WRONG
     await throttle.clear(db, *failed)
@@ -241,7 +241,7 @@ async def admit(
 async def settle(db: Transaction, throttle: Throttle, attempt: Attempt) -> None:
     """Count a failure, or forget them all after a success. Raises TooManyAttempts."""
     if attempt.proven:
-        failed = await throttle.hold_room(db, attempt.limits)
+        failed = await throttle.hold_failures(db, attempt.limits)
         await throttle.clear(db, *failed)
     else:
         await throttle.count(db, *attempt.limits.counting)

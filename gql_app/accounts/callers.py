@@ -110,7 +110,7 @@ class CallerCache:
         if len(self._callers) > self._size:
             self._callers.popitem(last=False)
 
-    def bearer(self, identity: Identity) -> Caller | None:
+    def last_caller(self, identity: Identity) -> Caller | None:
         """Return who was the last caller in a session, if anybody was."""
         caller = self._callers.get(identity.session_id)
         if caller is None or caller.customer_id != identity.customer_id:
@@ -199,7 +199,7 @@ class Authority:
     """The input's field of the password that was proven, or that there is none to prove."""
     targets: Sequence[UUID] = ()
     """The other customers that it is done to."""
-    unseats: bool = False
+    may_remove_admin: bool = False
     """Whether an admin may be one no longer after it."""
     limit: Limit | None = None
     """What it counts against."""
@@ -218,7 +218,7 @@ async def hold(db: Transaction, authority: Authority, roles: Roles, policy: Proo
     wait for each other.
     """
     me = authority.me
-    query = _ACCOUNTS_AND_ADMINS if authority.unseats else _ACCOUNTS
+    query = _ACCOUNTS_AND_ADMINS if authority.may_remove_admin else _ACCOUNTS
     accounts = await db.fetch_all(query, ids=[me.customer.id, *authority.targets])
     account = next((each for each in accounts if each.id == me.customer.id), None)
     if not account or not account.is_active:
@@ -229,7 +229,7 @@ async def hold(db: Transaction, authority: Authority, roles: Roles, policy: Proo
         raise TokenRevoked
     if authority.permissions:
         account = account._replace(roles=await _check_permissions(db, authority, roles))
-    if policy.holds(account) and not authority.enrols:
+    if policy.must_enrol(account) and not authority.enrols:
         raise EnrolmentRequired
     if authority.recent:
         await require_recent(db, SignedIn(account, session), policy)

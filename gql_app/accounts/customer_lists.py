@@ -16,7 +16,7 @@ from gql_app.lib.database import api_text
 from gql_app.lib.pagination import NOTHING, Condition, Listing, ListQuery, TextSearch
 from gql_app.lib.text import email_key, search_key
 
-QUERIES: Final = 256
+MAX_QUERIES: Final = 256
 """Kinds of lists that are kept; the least recently used go."""
 
 
@@ -84,7 +84,7 @@ def listing(
     return Listing(query, values, identity=(which, order))
 
 
-@lru_cache(QUERIES)
+@lru_cache(MAX_QUERIES)
 def _query(
     conditions: tuple[Condition, ...],
     field: OrderField,

@@ -47,7 +47,7 @@ async def by_id(db: Reader, customer_id: UUID) -> CustomerRecord | None:
     return await db.fetch_one(_BY_ID, id=customer_id)
 
 
-async def seen(db: Reader, customer_id: UUID, *, by: Caller) -> CustomerRecord | None:
+async def visible_by_id(db: Reader, customer_id: UUID, *, by: Caller) -> CustomerRecord | None:
     """Return a customer, whose private columns are None for whom they don't concern.
 
     Whoever is deactivated is nobody to these.
@@ -148,12 +148,12 @@ async def update(
     TAKEN or LAST_ADMIN.
     """
     if changes.may_remove_admin:
-        await _spare_last_admin(db, customer_id)
+        await _check_last_admin(db, customer_id)
     before = await db.fetch_one(_HOLD, id=customer_id)
     if before is None:
         raise not_found()
     customer = CustomerRecord._make(before[: len(CUSTOMER)])
-    values = {**changes.values, **_settled(customer, changes)}
+    values = {**changes.values, **_address_resets(customer, changes)}
     new = {name: value for name, value in values.items() if getattr(before, name) != value}
     had = frozenset(before.roles.split())
     roles = changes.roles_after(had)
@@ -240,7 +240,7 @@ async def delete(db: Transaction, customer_id: UUID, *, origin: Origin) -> None:
 
     Raises Rejected: NOT_FOUND or LAST_ADMIN.
     """
-    await _spare_last_admin(db, customer_id)
+    await _check_last_admin(db, customer_id)
     if not await db.execute(_DELETE, id=customer_id):
         raise not_found()
     await sessions.forget_clients(db, customer_id)
@@ -298,7 +298,7 @@ async def _report_changes(
         kind, old = letters.Kind.EMAIL_CHANGED, before.email
         await letters.post(db, kind, customer_id=customer.id, recipient=old)
         await addresses.leave(db, before, customer.email, since=since or clock.now())
-    if not changed.isdisjoint({*links.BOUND, "pending_email", "roles"}):
+    if not changed.isdisjoint({*links.BOUND_COLUMNS, "pending_email", "roles"}):
         await letters.void_links(db, customer.id)
 
 
@@ -343,7 +343,7 @@ async def _report_roles(
             await audit.record(db, action, origin, customer_id=customer_id, fields=[role])
 
 
-async def _spare_last_admin(db: Transaction, customer_id: UUID) -> None:
+async def _check_last_admin(db: Transaction, customer_id: UUID) -> None:
     """Hold all admins, so that two requests can't remove the last two at once.
 
     Raises Rejected if the customer is the only one.
@@ -353,7 +353,7 @@ async def _spare_last_admin(db: Transaction, customer_id: UUID) -> None:
         raise Rejected(Fault(UserErrorCode.LAST_ADMIN, message, "id"))
 
 
-def _settled(customer: CustomerRecord, changes: Changes) -> Mapping[str, None]:
+def _address_resets(customer: CustomerRecord, changes: Changes) -> Mapping[str, None]:
     """Return what changes with an address: nothing is pending, and another mailbox is unproven."""
     email = changes.values.get("email")
     if not isinstance(email, str) or email == customer.email:

@@ -27,9 +27,9 @@ SPENT: Final = Fault(
     UserErrorCode.TOKEN_INVALID, "This link is not good any more. Ask for a new one.", "token"
 )
 OLD: Final = Fault(UserErrorCode.TOKEN_EXPIRED, "This link is too old. Ask for a new one.", "token")
-BOUND: Final = ("email", "password_hash", "is_active", "is_admin")
+BOUND_COLUMNS: Final = ("email", "password_hash", "is_active", "is_admin")
 """The columns of a customer that a link which opens the account is issued on, beside the roles."""
-ADDRESSES: Final = ("email", "pending_email", "is_active")
+ADDRESS_COLUMNS: Final = ("email", "pending_email", "is_active")
 """Those that a link which proves an address is issued on."""
 
 
@@ -66,9 +66,9 @@ def issued_on(customer: CustomerRecord, kind: LinkKind = LinkKind.PASSWORD_RESET
     that renews an outdated hash changes it as well: it has proven the password.
     """
     if kind is LinkKind.VERIFY_EMAIL:
-        state = [getattr(customer, column) for column in ADDRESSES]
+        state = [getattr(customer, column) for column in ADDRESS_COLUMNS]
     else:
-        state = [getattr(customer, column) for column in BOUND]
+        state = [getattr(customer, column) for column in BOUND_COLUMNS]
         others = customer.roles.removeprefix(ADMIN).lstrip()
         if others:  # without them it is the digest of the version before, which knows no roles
             state.append(others)

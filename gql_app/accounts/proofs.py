@@ -96,7 +96,7 @@ class ProofPolicy:
         judged = [each for each in methods if self.passkeys or each != ProofMethod.PASSKEY]
         return judged or [ProofMethod.SIGN_IN.value]
 
-    def holds(self, customer: CustomerRecord) -> bool:
+    def must_enrol(self, customer: CustomerRecord) -> bool:
         """Return whether a customer may only set up a second factor: they must have one."""
         return self.requires(customer.roles) and not customer.has_second_factor
 
@@ -112,7 +112,7 @@ class ProofPolicy:
         Who has a second factor proved it by that. A session that is held counts as one that did,
         and one of a feature's own credentials never does.
         """
-        if self.holds(customer):
+        if self.must_enrol(customer):
             return True
         if session.methods == "":
             return False

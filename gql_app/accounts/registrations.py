@@ -26,7 +26,7 @@ from gql_app.lib.text import canonical_email
 from gql_app.security import tokens
 from gql_app.security.passwords import Passwords
 
-MOST_WAITING: Final = 5
+MAX_WAITING: Final = 5
 """Registrations that wait for one address; those that race may be a few more."""
 LIFETIME: Final = TERMS[LinkKind.VERIFY_EMAIL].lifetime
 """How long a registration waits after each of its letters."""
@@ -66,12 +66,12 @@ async def request(
 ) -> None:
     """Keep what somebody wants to be registered with, and post a link to the address.
 
-    Nobody looks whether an account has the address: the letter will. Beyond MOST_WAITING nothing
+    Nobody looks whether an account has the address: the letter will. Beyond MAX_WAITING nothing
     is kept or posted.
     """
     now, key = clock.now(), canonical_email(new.email)
     (waiting,) = await db.fetch_one(_COUNT, key=key, now=now)
-    if waiting < MOST_WAITING:
+    if waiting < MAX_WAITING:
         registration = Registration(
             id=clock.new_id(),
             name=new.name,
@@ -95,7 +95,7 @@ async def with_password(
 
     Each that waits costs a hash, be there an account with the address or not.
     """
-    for each in await db.fetch_all(_WAITING, key=key, now=clock.now(), most=MOST_WAITING):
+    for each in await db.fetch_all(_WAITING, key=key, now=clock.now(), most=MAX_WAITING):
         if await hasher.verify(password, each.password_hash, party):
             return each
     return None

@@ -19,7 +19,7 @@ from gql_app.db.tables import CustomerRow
 from gql_app.lib import clock
 from gql_app.lib.database import Query, Reader, Transaction, any_of
 
-UNDOABLE_FOR: Final = timedelta(days=7)
+UNDO_PERIOD: Final = timedelta(days=7)
 """How long after it was added a second factor can be undone by the link of its letter."""
 
 

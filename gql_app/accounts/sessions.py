@@ -35,13 +35,13 @@ from gql_app.security import tokens
 MAX_SESSIONS: Final = 20
 """Living sessions that one customer may have; the oldest gives way to the newest."""
 NO_CUSTOMER: Final = Fault(UserErrorCode.NOT_FOUND, "There is no such customer.", "customer_id")
-KEPT: Final = timedelta(days=30)
+SESSION_RETENTION: Final = timedelta(days=30)
 """How long a session is remembered after it expired."""
 CLIENT_KNOWN_FOR: Final = timedelta(days=30)
 """How long a client stays known to an account."""
-CLIENT_KEPT: Final = timedelta(days=90)
+CLIENT_RETENTION: Final = timedelta(days=90)
 """How long a client is remembered, for to sign in from it is nothing new until then."""
-NEW_ACCOUNT: Final = timedelta(hours=1)
+NEW_ACCOUNT_AGE: Final = timedelta(hours=1)
 """How long the first sign-in to an account is nothing new, from wherever it is."""
 CLIENT_PRECISION: Final = timedelta(hours=1)
 """How exactly it is known when a client was seen, so that signing in need not always write."""
@@ -262,7 +262,7 @@ async def end_all_of(db: Transaction, customer_id: UUID, *, origin: Origin) -> i
     return len(ended)
 
 
-async def end_everybodys(db: Transaction) -> int:
+async def end_every(db: Transaction) -> int:
     """End every living session; return how many."""
     await audit.record(db, Action.SESSIONS_ENDED, Origin())
     return len(await _end(db, lives()))
@@ -274,7 +274,7 @@ async def purge(db: Transaction, *, batch: int) -> int:
     Their refresh tokens go with them, never before: a spent token of a session that may
     still live is the evidence of its reuse.
     """
-    return await _PURGE.apply(db, before=clock.now() - KEPT, batch=batch)
+    return await _PURGE.apply(db, before=clock.now() - SESSION_RETENTION, batch=batch)
 
 
 def is_known_client(seen_at: datetime | None) -> bool:
@@ -291,9 +291,9 @@ async def is_new_client(db: Reader, customer: CustomerRecord, address: str | Non
         return False
     client, now = client_of(address), clock.now()
     seen = await db.fetch_one(
-        _SEEN, customer_id=customer.id, client=client, since=now - CLIENT_KEPT
+        _SEEN, customer_id=customer.id, client=client, since=now - CLIENT_RETENTION
     )
-    return seen != client if seen else now - customer.created_at > NEW_ACCOUNT
+    return seen != client if seen else now - customer.created_at > NEW_ACCOUNT_AGE
 
 
 async def note_client(db: Transaction, customer_id: UUID, address: str | None) -> None:
@@ -313,7 +313,7 @@ async def forget_clients(db: Transaction, customer_id: UUID) -> None:
 
 async def purge_clients(db: Transaction, *, batch: int) -> int:
     """Delete some clients that were not seen for long; return how many."""
-    return await _PURGE_CLIENTS.apply(db, before=clock.now() - CLIENT_KEPT, batch=batch)
+    return await _PURGE_CLIENTS.apply(db, before=clock.now() - CLIENT_RETENTION, batch=batch)
 
 
 def lives(now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:

@@ -34,7 +34,7 @@ LOCKOUT_PAUSE: Final = 15 * 60
 _LOCKED_OUT: Final = (
     "There were too many attempts. Reset the password, or sign in from where you did lately."
 )
-REFUSED_AS: Final[Mapping[str, Action]] = {
+REFUSAL_ACTIONS: Final[Mapping[str, Action]] = {
     "proof": Action.PROOF_THROTTLED,
     "proof from": Action.PROOF_THROTTLED,
     "proof anywhere": Action.PROOF_THROTTLED,
@@ -208,7 +208,7 @@ class Throttle(Limiter):
         if oldest is not None:
             self.check([replace(self.limits[name], attempts=1)], {"": [oldest.timestamp()]})
 
-    async def hold_room(self, db: Transaction, limits: PasswordLimits) -> Sequence[Limit]:
+    async def hold_failures(self, db: Transaction, limits: PasswordLimits) -> Sequence[Limit]:
         """Return the limits that a password which was right clears, and hold them.
 
         Those are the ones with failures, for to clear others is to wait for who may wait for us.

@@ -25,7 +25,7 @@ from gql_app.lib.text import (
 from gql_app.settings import Settings
 
 MAX_NAME: Final = 200
-OUR_ROLES: Final = (ADMIN, SUPPORT.name)
+BUILT_IN_ROLES: Final = (ADMIN, SUPPORT.name)
 """The names of the roles that there are without any feature."""
 PasswordRule: TypeAlias = Callable[[str, Person], Awaitable[None] | None]
 """Raises Refused if it doesn't accept a new password, in its normal form, of somebody."""
@@ -39,7 +39,7 @@ class Rules:
     """Special-use domains whose addresses are taken, with all below them."""
     service: str = PRODUCT
     """What the service is called, which no password may hold."""
-    roles: Collection[str] = OUR_ROLES
+    roles: Collection[str] = BUILT_IN_ROLES
     """The names of the roles that there are."""
     password_rules: Sequence[PasswordRule] = ()
     """The rules of features."""
@@ -50,7 +50,7 @@ class Rules:
     def of(
         cls,
         settings: Settings,
-        roles: Collection[str] = OUR_ROLES,
+        roles: Collection[str] = BUILT_IN_ROLES,
         password_rules: Sequence[PasswordRule] = (),
         count: Callable[[Lookup], object] = lambda _: None,
     ) -> Self:

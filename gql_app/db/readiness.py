@@ -139,7 +139,7 @@ class Watch:
         self._key_ids = key_ids
         self._logged: tuple[Cause, float] | None = None
         """What was logged last, and when."""
-        self._told_pooler = False
+        self._pooler_logged = False
 
     async def condition(self) -> Condition:
         """Return the state that the database is in."""
@@ -159,8 +159,8 @@ class Watch:
             self._logged = (found.cause, now)
             problem, remedy, _ = found.cause
             _log.warning("The database can't be used", problem=problem, remedy=remedy)
-        if self._database.is_pooled and not self._told_pooler:
-            self._told_pooler = True
+        if self._database.is_pooled and not self._pooler_logged:
+            self._pooler_logged = True
             _log.warning(
                 "A pooler stands before PostgreSQL: statements are not prepared any more",
                 remedy=f"Set {UNPREPARED}",

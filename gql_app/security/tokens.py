@@ -32,7 +32,7 @@ from gql_app.lib.keyring import (
 )
 
 MAX_TOKEN_BYTES: Final = 8 * 1024
-LONGEST_LIFE: Final = 24 * 3600
+MAX_LIFETIME: Final = 24 * 3600
 """Seconds from `iat` to `exp` that are allowed, or those of the settings if they are more.
 
 Tokens that were issued before the setting was lowered, or by another service that has the secret,
@@ -245,7 +245,7 @@ def _checked(
         or session_id is None
         or issued_at > soon
         or not_before > soon
-        or expires_at - issued_at > max(issuer.ttl, LONGEST_LIFE)
+        or expires_at - issued_at > max(issuer.ttl, MAX_LIFETIME)
     ):
         raise TokenInvalid
     return Claims(
