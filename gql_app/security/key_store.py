@@ -1,4 +1,4 @@
-"""The keys of a deployment: where those that sign are, and what secrets are encrypted by."""
+"""The keys of a deployment: the store of signing keys, and the keys that encrypt secrets."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from gql_app.settings import SECRET_REQUIRED, Settings
 
 
 def key_store(settings: Settings, signer: Signer | None = None) -> KeyStore:
-    """Return the store of the keys, a signer's among them, if there is one.
+    """Return the store of the keys, with that of a signer if there is one.
 
-    The secret is the one that is set, or beside the SQLite file. Raises CannotStart.
+    The secret is the one that is set, or that beside the SQLite file. Raises CannotStart.
     """
     elsewhere = [signer_key(signer)] if signer else []
     secret, origin = settings.secret_bytes, SECRET_KEY
@@ -29,10 +29,10 @@ def key_store(settings: Settings, signer: Signer | None = None) -> KeyStore:
 
 
 def factor_encryption(settings: Settings, store: KeyStore) -> Encryption:
-    """Return what encrypts the secrets of second factors: the factor key, if one is set.
+    """Return the encryption of the secrets of second factors, by the factor key if one is set.
 
-    Otherwise it is derived from the secret that signs. Whatever else may be in use still decrypts:
-    the other factor key, and what is derived of either secret.
+    Otherwise the key is derived from the secret key. All others that may be in use still decrypt:
+    the fallback factor key, and those derived from the secret key and its fallback.
     """
     key, fallback = settings.factor_keys
     ours, *others = store.derived("second factors")
@@ -41,5 +41,5 @@ def factor_encryption(settings: Settings, store: KeyStore) -> Encryption:
 
 
 def kept_beside(file: Path) -> Path:
-    """Return where the secret key of an SQLite file is kept if none is set."""
+    """Return the path at which the secret key of an SQLite file is stored if none is set."""
     return file.with_name(f"{file.name}.key")
