@@ -222,10 +222,10 @@ async def forget(db: Transaction, customer_id: UUID) -> None:
     The origins of what they did to other accounts are kept for a while: see purge().
     """
     by_them = AuditRow.actor_id == customer_id
-    themself = (AuditRow.customer_id == customer_id) & (by_them | AuditRow.actor_id.is_(None))
-    nobody = by_them & AuditRow.customer_id.is_(None)
-    await db.execute(update(AuditRow).where(themself | nobody).values(_NO_ORIGIN))
-    others = select(AuditRow.id).where(by_them, _KNOWN_FROM).limit(1)
+    own_account = (AuditRow.customer_id == customer_id) & (by_them | AuditRow.actor_id.is_(None))
+    no_account = by_them & AuditRow.customer_id.is_(None)
+    await db.execute(update(AuditRow).where(own_account | no_account).values(_NO_ORIGIN))
+    others = select(AuditRow.id).where(by_them, _HAS_ORIGIN).limit(1)
     if await db.fetch_one(others):
         await db.execute(_INSERT_DELETED_ACTOR, actor_id=customer_id, deleted_at=clock.now())
 
@@ -234,9 +234,9 @@ async def purge(db: Transaction, *, batch: int, kept: timedelta) -> int:
     """Delete at most a batch of origins of customers who were deleted long ago; return how many."""
     before = clock.now() - kept
     count = await _PURGE.apply(db, before=before, batch=batch)
-    if count < batch and (gone := await db.fetch_all(_GONE, before=before, batch=batch)):
-        left = {*await db.fetch_all(_LEFT, ids=gone)}
-        await db.execute(_DELETE_ACTORS, ids=[each for each in gone if each not in left])
+    if count < batch and (expired := await db.fetch_all(_EXPIRED, before=before, batch=batch)):
+        remaining = {*await db.fetch_all(_WITH_ORIGIN, ids=expired)}
+        await db.execute(_DELETE_ACTORS, ids=[each for each in expired if each not in remaining])
     return count
 
 
@@ -349,21 +349,21 @@ _BY_IDS: Final = Query(
 _INSERT: Final = Query(insert_row(AuditRow), tuple)
 _INSERT_DELETED_ACTOR: Final = upsert(DeletedActorRow, update=())
 _NO_ORIGIN: Final = {"ip_address": None, "user_agent": None}
-_KNOWN_FROM: Final = AuditRow.ip_address.is_not(None) | AuditRow.user_agent.is_not(None)
-_IS_LONG_GONE: Final = DeletedActorRow.deleted_at < bindparam("before")
-_THEIRS: Final = AuditRow.actor_id.in_(select(DeletedActorRow.actor_id).where(_IS_LONG_GONE))
+_HAS_ORIGIN: Final = AuditRow.ip_address.is_not(None) | AuditRow.user_agent.is_not(None)
+_IS_EXPIRED: Final = DeletedActorRow.deleted_at < bindparam("before")
+_BY_EXPIRED: Final = AuditRow.actor_id.in_(select(DeletedActorRow.actor_id).where(_IS_EXPIRED))
 _PURGE: Final = Batch(
-    select(AuditRow.id).where(_THEIRS, _KNOWN_FROM), update(AuditRow).values(_NO_ORIGIN)
+    select(AuditRow.id).where(_BY_EXPIRED, _HAS_ORIGIN), update(AuditRow).values(_NO_ORIGIN)
 )
-_FIRST_GONE: Final = (
+_EXPIRED_BATCH: Final = (
     select(DeletedActorRow.actor_id)
-    .where(_IS_LONG_GONE)
+    .where(_IS_EXPIRED)
     .limit(bindparam("batch", type_=Integer()))
     .cte("batch")
 )
-_GONE: Final[Query[UUID]] = Query(select(_FIRST_GONE.c.actor_id), lambda row: row[0])
-_LEFT: Final[Query[UUID | None]] = Query(
-    select(AuditRow.actor_id).where(any_of(AuditRow.actor_id, "ids"), _KNOWN_FROM).distinct(),
+_EXPIRED: Final[Query[UUID]] = Query(select(_EXPIRED_BATCH.c.actor_id), lambda row: row[0])
+_WITH_ORIGIN: Final[Query[UUID | None]] = Query(
+    select(AuditRow.actor_id).where(any_of(AuditRow.actor_id, "ids"), _HAS_ORIGIN).distinct(),
     lambda row: row[0],
 )
 _DELETE_ACTORS: Final = delete(DeletedActorRow).where(any_of(DeletedActorRow.actor_id, "ids"))

@@ -43,7 +43,7 @@ class History(NamedTuple):
     """
 
     limits: PasswordLimits
-    """The limits of the attempt, which by now say whether the account knows the client."""
+    """The limits of the attempt, with `known` set if the account knows the client."""
     times: Mapping[str, Sequence[float]]
     """The times of the failures of each subject, in Unix seconds."""
     oldest_sign_in: datetime | None = None
@@ -60,7 +60,7 @@ class Attempt:
     proven: bool
     renewed_hash: str | None = None
     registration: Registration | None = None
-    """The registration that waits for proof of the address, if the password is of that one."""
+    """The registration that waits for the address, if the password is that one's instead."""
 
 
 async def check(
@@ -73,7 +73,7 @@ async def check(
     origin: Origin,
     proven_only: bool = False,
 ) -> Attempt:
-    """Return the outcome of a password; an unknown address takes as long as a known one.
+    """Return the outcome of an attempt; an unknown address takes as long as a known one.
 
     With `proven_only` it may be the password of a registration that waits for the address, if not
     the account's. No connection is held while hashing. Raises TooManyAttempts, before any hashing.
@@ -103,7 +103,7 @@ async def prove(
     *,
     origin: Origin,
 ) -> Attempt:
-    """Return the outcome of a password of a signed-in customer. Raises TooManyAttempts."""
+    """Return the outcome of a signed-in customer's attempt. Raises TooManyAttempts."""
     limits = throttle.of_password("proof", str(customer.id), origin.ip_address)
     key = canonical_email(customer.email)
     past = await history_by_key(db, throttle, key, limits, origin.ip_address)
@@ -300,7 +300,7 @@ async def _post_new_client(db: Transaction, customer: CustomerRecord, address: s
 async def _verify(
     hasher: Passwords, throttle: Throttle, past: History, password: str, party: Party
 ) -> Attempt:
-    """Return the outcome of a password. Raises TooManyAttempts, before any hashing."""
+    """Return the outcome of an attempt. Raises TooManyAttempts, before any hashing."""
     throttle.check(past.limits.counting, past.times)
     hashed = past.customer.password_hash if past.customer else None
     return Attempt(past.limits, past.customer, await hasher.verify(password, hashed, party))

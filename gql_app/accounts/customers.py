@@ -314,14 +314,14 @@ async def _set_roles(
     db: Transaction, customer_id: UUID, had: frozenset[str], roles: frozenset[str]
 ) -> None:
     """Write the roles of a customer, but for that of an admin, which is a column of customers."""
-    gone, new = had - roles - {ADMIN}, roles - had - {ADMIN}
-    if gone:
+    removed, added = had - roles - {ADMIN}, roles - had - {ADMIN}
+    if removed:
         of_theirs = CustomerRoleRow.customer_id == customer_id
         await db.execute(
-            sql_delete(CustomerRoleRow).where(of_theirs, CustomerRoleRow.role.in_(gone))
+            sql_delete(CustomerRoleRow).where(of_theirs, CustomerRoleRow.role.in_(removed))
         )
-    if new:
-        rows = [{"customer_id": customer_id, "role": role} for role in sorted(new)]
+    if added:
+        rows = [{"customer_id": customer_id, "role": role} for role in sorted(added)]
         await db.execute_many(_INSERT_ROLE, rows)
 
 
@@ -362,17 +362,17 @@ def _address_resets(customer: CustomerRecord, changes: Changes) -> Mapping[str, 
     return _NOTHING_PENDING if same else {**_NOTHING_PENDING, "email_verified_at": None}
 
 
-_IS_IT: Final = CustomerRow.id == bindparam("id")
+_HAS_ID: Final = CustomerRow.id == bindparam("id")
 _MASKED: Final = [visibility.masked(name) for name in CustomerRecord._fields]
-_BY_ID: Final = Query(select(*CUSTOMER).where(_IS_IT), CustomerRecord._make)
-_SEEN: Final = Query(select(*_MASKED).where(_IS_IT, visibility.visible()), CustomerRecord._make)
+_BY_ID: Final = Query(select(*CUSTOMER).where(_HAS_ID), CustomerRecord._make)
+_SEEN: Final = Query(select(*_MASKED).where(_HAS_ID, visibility.visible()), CustomerRecord._make)
 _BY_IDS: Final = Query(select(*CUSTOMER).where(any_of(CustomerRow.id, "ids")), CustomerRecord._make)
 _BY_EMAIL: Final = Query(
     select(*CUSTOMER).where(has_address()).order_by(CustomerRow.email_canonical.is_(None)),
     CustomerRecord._make,
 )
 """The customers of an address; one with a stored canonical key comes first."""
-_HOLD: Final = select(*CUSTOMER, *columns(CustomerRow, _KEYS)).where(_IS_IT).with_for_update()
+_HOLD: Final = select(*CUSTOMER, *columns(CustomerRow, _KEYS)).where(_HAS_ID).with_for_update()
 _HOLD_ADMINS: Final[Query[Any]] = Query(
     select(CustomerRow.id)
     .where(CustomerRow.is_admin, CustomerRow.is_active)
@@ -382,4 +382,4 @@ _HOLD_ADMINS: Final[Query[Any]] = Query(
 )
 _INSERT: Final = insert_row(CustomerRow)
 _INSERT_ROLE: Final = insert_row(CustomerRoleRow)
-_DELETE: Final = sql_delete(CustomerRow).where(_IS_IT)
+_DELETE: Final = sql_delete(CustomerRow).where(_HAS_ID)

@@ -24,7 +24,7 @@ def key_of(table: Table) -> str | None:
 
 
 def state(names: Collection[str] | None, every: Iterable[Table]) -> str | None:
-    """Return NONE, INCOMPLETE or COMPLETE, by the names of distributed tables; None without Citus."""
+    """Return NONE, INCOMPLETE or COMPLETE, given the distributed tables; None without Citus."""
     if names is None:
         return None
     found = {each.name in names for each in every}

@@ -101,15 +101,15 @@ async def condition(
     """
     try:
         found = await states(database, branches)
-        spread = await distributed_tables(database)
-        is_lost = "pending" not in found and await _lacks_key(database, key_ids)
+        distributed = await distributed_tables(database)
+        is_key_lost = "pending" not in found and await _lacks_key(database, key_ids)
     except (Unavailable, StatementError) as error:
         return Condition("unreachable", "unknown", database.cause_of(error))
-    how_far = distribution.state(spread, distribution.tables(branches))
+    distribution_state = distribution.state(distributed, distribution.tables(branches))
     if "pending" in found:
-        return Condition("ok", "pending", NOT_MIGRATED, how_far)
-    migrations, cause = "newer" if "newer" in found else "ok", LOST_KEY if is_lost else None
-    return Condition("ok", migrations, cause, how_far)
+        return Condition("ok", "pending", NOT_MIGRATED, distribution_state)
+    migrations, cause = "newer" if "newer" in found else "ok", LOST_KEY if is_key_lost else None
+    return Condition("ok", migrations, cause, distribution_state)
 
 
 class NotMigrated(Exception):

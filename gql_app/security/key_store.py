@@ -14,18 +14,18 @@ def key_store(settings: Settings, signer: Signer | None = None) -> KeyStore:
 
     The secret is the one that is set, or that beside the SQLite file. Raises CannotStart.
     """
-    elsewhere = [signer_key(signer)] if signer else []
+    signer_keys = [signer_key(signer)] if signer else []
     secret, origin = settings.secret_bytes, SECRET_KEY
     if secret is None:
         if not settings.on_sqlite:
             raise CannotStart([SECRET_REQUIRED])
-        kept = kept_beside(settings.sqlite_file)
-        secret, origin = stored_secret(kept), str(kept)
+        path = kept_beside(settings.sqlite_file)
+        secret, origin = stored_secret(path), str(path)
         if len(secret) < MIN_SECRET_BYTES:
             raise CannotStart(
-                [f"{kept}: holds no secret key; delete it, and a new one is made at the next start"]
+                [f"{path}: holds no secret key; delete it, and a new one is made at the next start"]
             )
-    return KeyStore(secret, origin, settings.fallback_bytes, settings.keys_dir, elsewhere)
+    return KeyStore(secret, origin, settings.fallback_bytes, settings.keys_dir, signer_keys)
 
 
 def factor_encryption(settings: Settings, store: KeyStore) -> Encryption:

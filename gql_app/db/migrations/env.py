@@ -70,15 +70,15 @@ def _run_on_sqlite(connection: Connection) -> None:
 
 def _run_until_done() -> None:
     """Run the steps; retry one that got no lock, after a pause in which others get it."""
-    told = False
+    warned = False
     while True:
         try:
             with context.begin_transaction():
                 context.run_migrations()
         except LockTimeout:
-            if not told:
+            if not warned:
                 logging.getLogger(__name__).warning(WAITING)
-            told = True
+            warned = True
             time.sleep(PAUSE)
         else:
             return
