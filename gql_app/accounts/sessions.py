@@ -33,7 +33,7 @@ from gql_app.lib.network import client_of
 from gql_app.security import tokens
 
 MAX_SESSIONS: Final = 20
-"""The most live sessions of one customer; a new one beyond them ends the oldest."""
+"""The most live sessions with refresh tokens of one customer; one more ends the oldest."""
 NO_CUSTOMER: Final = Fault(UserErrorCode.NOT_FOUND, "There is no such customer.", "customer_id")
 SESSION_RETENTION: Final = timedelta(days=30)
 """How long a session is kept after it has expired."""
@@ -278,7 +278,7 @@ async def purge(db: Transaction, *, batch: int) -> int:
 
 
 def is_known_client(seen_at: datetime | None) -> bool:
-    """Return whether a client is still known that was last seen at this time."""
+    """Return whether a client last seen at this time is still known."""
     return seen_at is not None and clock.now() - seen_at < CLIENT_KNOWN_FOR
 
 
@@ -297,7 +297,7 @@ async def is_new_client(db: Reader, customer: CustomerRecord, address: str | Non
 
 
 async def note_client(db: Transaction, customer_id: UUID, address: str | None) -> None:
-    """Record the client that opened or refreshed a session, unless it was seen a moment ago."""
+    """Record the client of an opened or refreshed session, unless seen within CLIENT_PRECISION."""
     if not address:
         return
     client, now = client_of(address), clock.now()

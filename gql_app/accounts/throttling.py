@@ -90,7 +90,7 @@ class Throttle(Limiter):
     NIST SP 800-63B section 5.2.2 grants 100.
     """
     account_writes: int = 300
-    """Operations of one kind, among those that write, that one account may do in an hour."""
+    """Writing operations of one kind that one account may do in an hour."""
     account_refreshes: int = 300
     """Refreshes that one account may do in an hour."""
     mail: bool = True
@@ -100,8 +100,8 @@ class Throttle(Limiter):
     def limits(self) -> Mapping[str, Limit]:
         """Every limit by its name, which is the label of the metrics, without a subject yet.
 
-        A plain name counts per client and typed account, "from" per client and network of it, "by"
-        per account, "anywhere" per account over all clients, by failures in a row.
+        A plain name counts per client and account as typed, "from" per client and its networks,
+        "by" per account, "anywhere" the failures in a row of an account over all clients.
         """
         by_client, window, writes = self.client_attempts, self.window, self.account_writes
         advice, pause = (_LOCKED_OUT, LOCKOUT_MEMORY) if self.mail else (None, LOCKOUT_PAUSE)
