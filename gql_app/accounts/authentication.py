@@ -268,7 +268,7 @@ async def history_by_key(
 ) -> History:
     """Return the history of an account by the key of its address, whether it exists or not.
 
-    Of the customers that either key finds, it is the one whose address has the canonical key.
+    Of the customers that either key finds, only one whose address has `key` itself counts.
     """
     now = clock.now()
     rows = await db.fetch_all(

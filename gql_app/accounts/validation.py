@@ -222,7 +222,7 @@ def check_changes(
         password = _take(
             faults, "password", partial(rules.password, email=email, name=name), password
         )
-    _agree(faults, values, roles)
+    _derive_is_admin(faults, values, roles)
     _raise(faults)
     return Changes(values, password, roles)
 
@@ -280,7 +280,7 @@ def _take_roles(faults: list[Fault], names: Sequence[str], rules: Rules) -> froz
     return frozenset(names)
 
 
-def _agree(
+def _derive_is_admin(
     faults: list[Fault], values: dict[str, str | bool | None], roles: frozenset[str] | None
 ) -> None:
     """Add `is_admin` to the values if the roles change; a contradiction is added to the faults."""
